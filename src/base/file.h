@@ -1,0 +1,43 @@
+// The one way to read files that strangers wrote: mapped read-only, paths confined.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace monza {
+
+/// A file mapped read-only. Immutable and safe to read from any thread while it lives.
+class MappedFile {
+ public:
+  /// Maps a regular file; Error if it cannot be opened, is no regular file, or is larger than `max_bytes`.
+  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path,
+                                                std::size_t max_bytes = std::size_t(1) << 46);
+  ~MappedFile();
+  MappedFile(const MappedFile&) = delete;
+  MappedFile& operator=(const MappedFile&) = delete;
+
+  std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+  const std::filesystem::path& path() const noexcept { return path_; }
+
+  /// The part [offset, offset + length), or an Error that names the file and the bounds.
+  std::span<const std::byte> slice(std::uint64_t offset, std::uint64_t length, std::string_view what) const;
+
+ private:
+  MappedFile() = default;
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+  std::filesystem::path path_;
+};
+
+/// Resolves `relative`, as written in a model file, against the model's folder. Error if it is absolute,
+/// leaves the folder (through "..", or a symbolic link), or is no regular file.
+std::filesystem::path resolve_confined(const std::filesystem::path& folder, std::string_view relative);
+
+/// Writes `bytes` beside `path`, syncs and renames, so that readers see the old file or the whole new one.
+void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> pieces);
+
+}  // namespace monza

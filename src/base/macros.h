@@ -1,0 +1,5 @@
+#pragma once
+
+// Inline functions that kernel files use must never leave a weak symbol behind: compiled with
+// AVX-512 in one file, such a copy could be linked into code that runs on every CPU.
+#define MONZA_INLINE inline __attribute__((always_inline))

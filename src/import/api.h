@@ -1,0 +1,83 @@
+// How an operator family tells the ONNX importer about itself.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "ir/graph.h"
+#include "ir/op.h"
+
+namespace monza {
+
+/// One ONNX node being imported: its inputs as graph values, its attributes, and the graph to add nodes to.
+/// Implemented by src/import/onnx; operator families only use it.
+class OnnxNode {
+ public:
+  virtual ~OnnxNode() = default;
+  virtual std::string_view op_type() const = 0;
+  virtual std::string_view domain() const = 0;
+  /// Version of this node's domain that the model imports.
+  virtual int opset() const = 0;
+
+  virtual int input_count() const = 0;   ///< as written, trailing empty names dropped
+  virtual int output_count() const = 0;  ///< as written, trailing empty names dropped
+  /// The graph value of input i, or ir::kNone when it is absent.
+  virtual ir::ValueId input(int i) const = 0;
+  virtual bool has_output(int i) const = 0;
+
+  // Attributes. Each getter marks the attribute as understood; one that nobody asked for is an import error.
+  virtual bool has_attr(std::string_view name) const = 0;
+  virtual std::int64_t i(std::string_view name, std::int64_t fallback) = 0;
+  virtual float f(std::string_view name, float fallback) = 0;
+  virtual std::string s(std::string_view name, std::string_view fallback) = 0;
+  virtual std::vector<std::int64_t> ints(std::string_view name, std::vector<std::int64_t> fallback = {}) = 0;
+  virtual std::vector<float> floats(std::string_view name, std::vector<float> fallback = {}) = 0;
+  virtual std::vector<std::string> strings(std::string_view name) = 0;
+  virtual std::shared_ptr<const ir::Constant> tensor(std::string_view name) = 0;
+  /// A subgraph attribute as a body. Values it captures from outside become inputs of the body after its own;
+  /// their ids in this graph are appended to `captures` (pass the same vector for every body of one node:
+  /// a body gets all captures so far; call finish_bodies once to give every body the same list).
+  virtual std::unique_ptr<ir::Graph> graph(std::string_view name, std::vector<ir::ValueId>& captures) = 0;
+  virtual void finish_bodies(std::vector<std::unique_ptr<ir::Graph>>& bodies, const std::vector<ir::ValueId>& captures) = 0;
+  /// Ignores an attribute on purpose (it has no effect on inference).
+  virtual void ignore(std::string_view name) = 0;
+
+  virtual ir::Graph& target() = 0;
+  virtual const ir::OriginSet& origins() const = 0;
+
+  // Conveniences over target().
+  const ir::Type& type(ir::ValueId v) { return target().value(v).type; }
+  /// The constant behind a value, or null.
+  const ir::Constant* constant(ir::ValueId v) { return v == ir::kNone ? nullptr : target().value(v).constant.get(); }
+  /// Adds a node of `op` and returns its outputs.
+  std::vector<ir::ValueId> add(std::string_view op, std::vector<ir::ValueId> inputs, ir::Attrs attrs = {}, int outputs = 1,
+                               std::vector<std::unique_ptr<ir::Graph>> bodies = {}) {
+    return target().add_node(ir::get_op(op), std::move(inputs), std::move(attrs), outputs, origins(), std::move(bodies)).outputs;
+  }
+  ir::ValueId add1(std::string_view op, std::vector<ir::ValueId> inputs, ir::Attrs attrs = {}) {
+    return add(op, std::move(inputs), std::move(attrs), 1)[0];
+  }
+  ir::ValueId constant_value(std::shared_ptr<const ir::Constant> c) { return target().add_constant({}, std::move(c), origins()); }
+
+  /// Binds output i of the ONNX node to a graph value. Every present output must be bound.
+  virtual void bind(int i, ir::ValueId value) = 0;
+};
+
+/// Translates one ONNX operator. Instances are constant objects named in their folder's <family>.onnx.inc.
+struct OnnxImporter {
+  const char* op_type = nullptr;
+  const char* domain = "";  ///< "" for ai.onnx; "ai.onnx.ml", "com.microsoft", ...
+  int since = 1;            ///< first opset this function understands
+  int until = 1000;         ///< last one
+  void (*import)(OnnxNode&) = nullptr;
+};
+
+/// The importer for an operator at an opset, or null. Defined by the generated registry.
+const OnnxImporter* find_onnx_importer(std::string_view domain, std::string_view op_type, int opset);
+std::vector<const OnnxImporter*> all_onnx_importers();
+
+}  // namespace monza

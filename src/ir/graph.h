@@ -1,0 +1,173 @@
+// The graph: pure SSA values and nodes, with nested bodies for control flow.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/attrs.h"
+#include "ir/constant.h"
+#include "ir/expr.h"
+#include "monza/dtype.h"
+
+namespace monza::ir {
+
+struct OpDef;
+class Graph;
+
+using ValueId = std::uint32_t;  ///< unique over a graph and all its bodies
+using NodeId = std::uint32_t;
+inline constexpr ValueId kNone = 0xffffffffu;  ///< an absent optional input; also "no producer"
+
+/// What kind of thing a value is. State is the only mutable kind: it names storage of a sequence object.
+enum class ValueKind : std::uint8_t { tensor, sequence, optional, state };
+
+/// Type of a value: element type and symbolic shape (for sequence and optional: of their elements).
+struct Type {
+  DType dtype = DType::invalid;
+  SymShape shape;
+  ValueKind kind = ValueKind::tensor;
+  std::size_t rank() const { return shape.size(); }
+  friend bool operator==(const Type&, const Type&) = default;
+};
+/// "f32[batch,3,224,224]"
+std::string to_string(const Type& type);
+
+/// Where nodes and values came from: sorted ids into the model's origin table. Never empty in a verified graph.
+using OriginSet = std::vector<std::uint32_t>;
+OriginSet merge(const OriginSet& a, const OriginSet& b);
+
+/// One ONNX node, initializer or input that the user can find in the model.
+struct Origin {
+  std::string name;     ///< the ONNX node's name, or that of its first output
+  std::string op_type;  ///< "Conv"; "initializer" or "input" for values
+};
+
+struct Value {
+  ValueId id = kNone;
+  std::string name;  ///< the model's name for it; unique when not empty
+  Type type;
+  NodeId producer = kNone;  ///< kNone for inputs and constants
+  int output_index = 0;
+  std::shared_ptr<const Constant> constant;  ///< set for constants
+  /// Symbolic elements of a small integer tensor (at most kMaxContent), when known: shape arithmetic.
+  std::optional<std::vector<Expr>> content;
+  OriginSet origins;
+};
+inline constexpr std::int64_t kMaxContent = 1024;
+
+/// Precision is a constraint on a node.
+enum class Precision : std::uint8_t { unconstrained, fp32, bf16, fp16, int8 };
+
+struct Node {
+  NodeId id = kNone;
+  const OpDef* op = nullptr;
+  std::vector<ValueId> inputs;  ///< kNone for an absent optional input
+  std::vector<ValueId> outputs;
+  Attrs attrs;
+  /// Bodies of If, Loop and Scan. They capture nothing: what a body uses of the outside is an extra input of
+  /// the node, after its own inputs, and of the body, after its own inputs, in the same order.
+  std::vector<std::unique_ptr<Graph>> bodies;
+  OriginSet origins;
+  Precision precision = Precision::unconstrained;
+  std::string device;  ///< "" lets the planner choose; else the name of the device it must run on
+};
+
+/// What all graphs of one model share: ids, origins, facts about dimensions.
+struct Model {
+  std::vector<Origin> origins;
+  ValueId next_value = 0;
+  NodeId next_node = 0;
+  std::string producer;
+  std::vector<std::pair<std::string, std::string>> metadata;  ///< the ONNX file's metadata_props
+  std::uint32_t add_origin(std::string name, std::string op_type);
+};
+
+/// A graph in topological order of its node list. Not thread-safe while it changes.
+class Graph {
+ public:
+  explicit Graph(std::shared_ptr<Model> model, std::string name = {});
+  Graph(const Graph&) = delete;
+  Graph& operator=(const Graph&) = delete;
+  ~Graph();
+  /// A deep copy with the same ids (constants are shared), on a copy of the Model.
+  std::unique_ptr<Graph> clone() const;
+
+  Model& model() { return *model_; }
+  const Model& model() const { return *model_; }
+  const std::shared_ptr<Model>& model_ptr() const { return model_; }
+  const std::string& name() const { return name_; }
+
+  // --- building -----------------------------------------------------------------------------------------
+  ValueId add_input(std::string name, Type type, OriginSet origins);
+  ValueId add_constant(std::string name, std::shared_ptr<const Constant> constant, OriginSet origins);
+  /// Appends a node and infers its outputs' types. `output_count` values are made; output_names may be shorter.
+  /// Error (with the node's origin) if the operator refuses. The returned reference lives until the next change.
+  Node& add_node(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, int output_count, OriginSet origins,
+                 std::vector<std::unique_ptr<Graph>> bodies = {}, std::vector<std::string> output_names = {});
+  /// The same, placed before `before` in the node list.
+  Node& insert_node(NodeId before, const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, int output_count,
+                    OriginSet origins, std::vector<std::unique_ptr<Graph>> bodies = {});
+  /// Graph outputs: a value may be output twice, may be an input, may be a constant. Names are the model's.
+  void add_output(std::string name, ValueId value);
+  void set_output(std::size_t index, ValueId value);
+
+  // --- reading ------------------------------------------------------------------------------------------
+  struct Output {
+    std::string name;
+    ValueId value;
+  };
+  const std::vector<ValueId>& inputs() const { return inputs_; }
+  const std::vector<Output>& outputs() const { return outputs_; }
+  /// Node ids in execution order.
+  const std::vector<NodeId>& order() const { return order_; }
+  bool has_value(ValueId id) const;
+  const Value& value(ValueId id) const;
+  Value& value(ValueId id);
+  bool has_node(NodeId id) const;
+  const Node& node(NodeId id) const;
+  Node& node(NodeId id);
+  /// All values of this graph (not of its bodies), ascending by id.
+  std::vector<ValueId> values() const;
+  /// The node that makes `id` in this graph, or null (inputs, constants).
+  const Node* producer(ValueId id) const;
+  /// Nodes that read `id`, each once, in execution order; graph outputs do not count.
+  std::vector<NodeId> users(ValueId id) const;
+  bool is_output(ValueId id) const;
+
+  // --- rewriting ----------------------------------------------------------------------------------------
+  /// Every use of `from` (node inputs and graph outputs) becomes `to`; origins are merged into `to`'s producer.
+  void replace_uses(ValueId from, ValueId to);
+  /// Removes a node whose outputs have no uses, with its outputs. Error if one is used.
+  void remove_node(NodeId id);
+  void remove_unused_values();
+  void remove_input(std::size_t index);
+  /// Runs inference again over all nodes in order (after an input type changed).
+  void infer_all();
+  /// Sorts the node list topologically, stable; Error naming the nodes of a cycle.
+  void sort();
+
+ private:
+  friend class TextReader;
+  struct Impl;
+  std::shared_ptr<Model> model_;
+  std::string name_;
+  std::vector<ValueId> inputs_;
+  std::vector<Output> outputs_;
+  std::vector<NodeId> order_;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// "Conv node 'layer1.0/conv' (from ONNX nodes 'layer1.0/conv', 'layer1.0/bn')": the place for an Error.
+std::string describe(const Graph& graph, const Node& node);
+
+/// Checks SSA, types (each node's inference gives the types its outputs carry), origins, order and body arity.
+/// Error names the node and the broken rule.
+void verify(const Graph& graph);
+
+}  // namespace monza::ir

@@ -1,0 +1,147 @@
+// What an operator is to the compiler. Families in src/ops define one OpDef each.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "base/error.h"
+#include "ir/graph.h"
+
+namespace monza::ir {
+
+/// What inference sees of a node, and where it puts its results. Facts reported through fail() get the
+/// node's place and the types of its inputs added by the caller.
+class InferContext {
+ public:
+  InferContext(Graph& graph, Node& node) : graph_(graph), node_(node) {}
+
+  const Node& node() const { return node_; }
+  const Attrs& attrs() const { return node_.attrs; }
+  int input_count() const { return static_cast<int>(node_.inputs.size()); }
+  int output_count() const { return static_cast<int>(node_.outputs.size()); }
+  bool has_input(int i) const;
+  /// Type of input i; Error if it is absent.
+  const Type& input(int i) const;
+  const SymShape& shape(int i) const { return input(i).shape; }
+  DType dtype(int i) const { return input(i).dtype; }
+  /// The constant behind input i, or null.
+  const Constant* constant(int i) const;
+  /// Symbolic elements of an integer input. Constants of any size up to kMaxContent give them; other tensors
+  /// whose producer tracked them do. Otherwise, when the type is integer with a static element count up to
+  /// kMaxContent, fresh element atoms (read at run time): `content` then always succeeds. Error if not possible.
+  std::vector<Expr> content(int i) const;
+  /// As content, but nullopt where content would make fresh atoms or fail.
+  std::optional<std::vector<Expr>> known_content(int i) const;
+
+  void set_output(int i, DType dtype, SymShape shape, ValueKind kind = ValueKind::tensor);
+  void set_content(int i, std::vector<Expr> elements);
+  /// A data-dependent extent of output i: the kernel writes it to its `extents` slot (slots count up in the
+  /// order of calls); never above `bound`.
+  Expr new_extent(int i, const Expr& bound);
+
+  Graph& body(int i) { return *node_.bodies[static_cast<std::size_t>(i)]; }
+
+  template <typename... Args>
+  [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
+    monza::fail(format, std::forward<Args>(args)...);
+  }
+
+ private:
+  Graph& graph_;
+  Node& node_;
+  int extents_ = 0;
+};
+
+/// An operator's parameters as plain bytes: what kernels and plans read. T is trivially copyable.
+class ParamsBlob {
+ public:
+  template <typename T>
+  void set(const T& params) {
+    static_assert(std::is_trivially_copyable_v<T>);
+    bytes_.resize(sizeof(T));
+    std::memcpy(bytes_.data(), &params, sizeof(T));
+  }
+  const std::vector<std::byte>& bytes() const { return bytes_; }
+
+ private:
+  std::vector<std::byte> bytes_;
+};
+
+/// How an output and an input may share memory. Facts only: the planner decides.
+struct Alias {
+  enum class Kind : std::uint8_t {
+    view,       ///< output reads input's elements: per output axis an input axis and a step, from `start`
+    reshape,    ///< output is the input's dense elements in order, under another shape
+    placement,  ///< input lies inside output, at `start` (one Expr an axis): Concat
+  };
+  Kind kind = Kind::view;
+  int output = 0;
+  int input = 0;
+  struct Axis {
+    int source = -1;        ///< input axis, or -1: extent is broadcast (stride 0) or 1
+    std::int64_t step = 1;  ///< may be negative
+  };
+  std::vector<Axis> axes;   ///< view: one per output axis
+  std::vector<Expr> start;  ///< view: first index per input axis; placement: per output axis. Empty: zeros
+};
+
+/// Work of one execution at concrete shapes: what a fraction of peak is a fraction of.
+struct Cost {
+  double flops = 0;
+  double bytes = 0;
+};
+
+/// What cost and params functions see of a node: no more than types and attributes.
+struct NodeView {
+  const Graph& graph;
+  const Node& node;
+  const Attrs& attrs() const { return node.attrs; }
+  bool has_input(int i) const {
+    return i < static_cast<int>(node.inputs.size()) && node.inputs[static_cast<std::size_t>(i)] != kNone;
+  }
+  const Type& input(int i) const { return graph.value(node.inputs[static_cast<std::size_t>(i)]).type; }
+  const Type& output(int i) const { return graph.value(node.outputs[static_cast<std::size_t>(i)]).type; }
+  const Constant* constant(int i) const {
+    return has_input(i) ? graph.value(node.inputs[static_cast<std::size_t>(i)]).constant.get() : nullptr;
+  }
+  int input_count() const { return static_cast<int>(node.inputs.size()); }
+  int output_count() const { return static_cast<int>(node.outputs.size()); }
+};
+
+enum class OpFlag : std::uint32_t {
+  none = 0,
+  pointwise = 1u << 0,     ///< output element i depends only on the inputs' elements broadcast to i
+  commutative = 1u << 1,   ///< the first two inputs may be swapped
+  effect = 1u << 2,        ///< reads or changes state, or random: never folded, merged or dropped
+  control = 1u << 3,       ///< has bodies
+  no_fold = 1u << 4,       ///< constant folding leaves it alone (it would only grow the file)
+};
+constexpr OpFlag operator|(OpFlag a, OpFlag b) { return OpFlag(std::uint32_t(a) | std::uint32_t(b)); }
+constexpr bool has(OpFlag set, OpFlag flag) { return (std::uint32_t(set) & std::uint32_t(flag)) != 0; }
+
+/// An operator of the graph. Instances are constant objects named in their folder's <family>.ops.inc.
+struct OpDef {
+  const char* name = nullptr;  ///< "Conv": also Kernel::op
+  int min_inputs = 1, max_inputs = 1;
+  int min_outputs = 1, max_outputs = 1;
+  OpFlag flags = OpFlag::none;
+  /// Sets type and shape of every output (and symbolic content where it can). Throws Error on misuse.
+  void (*infer)(InferContext&) = nullptr;
+  /// Fills the params struct. Null: the operator has no parameters.
+  void (*params)(const NodeView&, ParamsBlob&) = nullptr;
+  void (*aliases)(const NodeView&, std::vector<Alias>&) = nullptr;
+  /// FLOPs at concrete shapes given per input and output, in order. Null: 0. Bytes are added by the caller.
+  double (*flops)(const NodeView&, const std::vector<Shape>& in, const std::vector<Shape>& out) = nullptr;
+};
+
+/// The operator of that name, or null. All operators, sorted by name.
+const OpDef* find_op(std::string_view name);
+/// As find_op; Error if unknown.
+const OpDef& get_op(std::string_view name);
+std::vector<const OpDef*> all_ops();
+
+}  // namespace monza::ir

@@ -1,0 +1,135 @@
+// What a kernel is: plain data that says what it takes, and functions that run it. Knows no graph.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+
+#include "base/cpu.h"
+#include "base/macros.h"
+#include "kernel/parallel.h"
+#include "monza/status.h"
+#include "tensor/view.h"
+
+namespace monza {
+
+/// The kind of device a kernel runs on. `reference` is a second, host-memory device that runs reference
+/// kernels only: it proves plans over several devices, and errors in the fast kernels.
+enum class DeviceKind : std::uint8_t { cpu = 0, reference = 1, cuda = 2 };
+
+/// What a kernel wants of an operand's strides. The planner arranges it, inserting conversions where needed.
+enum class Port : std::uint8_t {
+  dense,          ///< row-major, no gaps
+  strided,        ///< any strides (views are fine), not blocked
+  rows,           ///< innermost axis contiguous; outer axes any strides
+  channels_last,  ///< stride[1] == 1; pixels (axes 0, 2, 3, ...) are evenly spaced: each outer pixel axis strides
+                  ///< over all inner ones, and the pixel pitch may exceed the channel count (a view into a wider tensor)
+  blocked8,
+  blocked16,
+  packed,         ///< a constant laid out by Kernel::packings
+  uniform,        ///< any gap-free layout, the same for every uniform operand of the node (pointwise work)
+};
+
+/// Ports of a kernel's inputs or outputs in order; the last one repeats for the operands after it.
+struct Ports {
+  Port port[12] = {};
+  std::uint8_t count = 0;
+  constexpr Ports(std::initializer_list<Port> list) {
+    for (Port p : list) port[count++] = p;
+  }
+  constexpr Port operator[](int i) const { return port[i < count ? i : count - 1]; }
+};
+
+/// What is known of an operand before it exists: used to choose a kernel and to size its scratch memory.
+struct OperandDesc {
+  DType dtype = DType::invalid;  ///< invalid: an absent optional operand
+  Layout layout = Layout::strided;
+  bool constant = false;  ///< known at build; `data` then points to its dense elements
+  bool dynamic = false;   ///< some extent varies at run time; `shape` is the largest one
+  Shape shape;
+  const void* data = nullptr;
+  MONZA_INLINE bool present() const { return dtype != DType::invalid; }
+};
+
+/// One question to a kernel: would you take this?
+struct KernelQuery {
+  const void* params = nullptr;
+  const OperandDesc* in = nullptr;
+  int in_count = 0;
+  const OperandDesc* out = nullptr;
+  int out_count = 0;
+  int threads = 1;
+  /// in[i], or an absent operand beyond the last.
+  MONZA_INLINE const OperandDesc& input(int i) const {
+    static constexpr OperandDesc absent{};
+    return i < in_count ? in[i] : absent;
+  }
+  MONZA_INLINE bool has_input(int i) const { return i < in_count && in[i].present(); }
+};
+
+/// Null when the kernel takes it; else a short static reason, shown in the dispatch log
+/// ("needs a constant weight", "dilation is not 1").
+using Refusal = const char*;
+
+/// A row's memory of a sequence, as a kernel sees it: fixed-size blocks named by a table, so that paging,
+/// forking and truncating need no new kernels.
+struct StateView {
+  std::byte* const* blocks = nullptr;  ///< block table: blocks[i] holds positions [i * block_length, ...)
+  std::int64_t block_length = 0;       ///< positions a block holds
+  std::int64_t length = 0;             ///< positions valid before this run
+  std::int64_t capacity = 0;           ///< positions the table reaches
+  std::int64_t row_bytes = 0;          ///< bytes of one position
+};
+
+/// Everything a kernel may touch while it runs.
+struct KernelContext {
+  const void* params = nullptr;  ///< the operator's <op>.params.h struct
+  const TensorView* in = nullptr;
+  int in_count = 0;
+  const TensorView* out = nullptr;
+  int out_count = 0;
+  std::byte* scratch = nullptr;  ///< 64-byte aligned, as many bytes as Kernel::scratch_bytes said
+  Parallel* parallel = nullptr;
+  /// Extents that depend on data, in the order the operator's shape inference made them (else null).
+  std::int64_t* extents = nullptr;
+  StateView* state = nullptr;  ///< sequence state bound to this step's state operands, in order
+  int state_count = 0;
+  MONZA_INLINE bool has_input(int i) const { return i < in_count && in[i].present(); }
+  template <typename P>
+  MONZA_INLINE const P& params_as() const {
+    return *static_cast<const P*>(params);
+  }
+};
+
+/// How one constant input is laid out for a kernel, once, at build.
+struct Packing {
+  int input = 0;
+  /// Bytes of the packed form. 64-byte aligned storage is guaranteed.
+  std::size_t (*bytes)(const KernelQuery&) noexcept = nullptr;
+  /// Packs the dense constant query.in[input].data into `packed`.
+  void (*pack)(const KernelQuery&, std::byte* packed) noexcept = nullptr;
+  /// The inverse: writes the dense elements; null where packing loses bits (the original is then kept).
+  void (*unpack)(const KernelQuery&, const std::byte* packed, void* dense) noexcept = nullptr;
+};
+
+/// One kernel. Instances are constant objects named in their folder's <op>.kernels.inc.
+struct Kernel {
+  const char* name = nullptr;  ///< unique; part of the engine file and of the timing cache key
+  const char* op = nullptr;    ///< the operator it computes, as in OpDef::name
+  DeviceKind device = DeviceKind::cpu;
+  Isa needs = Isa::none;
+  bool reference = false;      ///< the plain one that every other is held against
+  bool batch_invariant = true; ///< a row's result does not depend on the other rows' presence
+  int version = 1;             ///< raised when the code or packing changes: engines and timings of old ones are refused
+  Ports in{Port::dense};
+  Ports out{Port::dense};
+  const Packing* packings = nullptr;
+  int packing_count = 0;
+  Refusal (*accepts)(const KernelQuery&) noexcept = nullptr;  ///< null: takes everything its ports and op allow
+  std::size_t (*scratch_bytes)(const KernelQuery&) noexcept = nullptr;  ///< null: none
+  Status (*run)(const KernelContext&) noexcept = nullptr;
+  /// Bit i: output 0 may lie exactly over input i (same address, strides and extents).
+  std::uint32_t in_place_inputs = 0;
+};
+
+}  // namespace monza

@@ -1,0 +1,29 @@
+// All kernels of this binary, in the order of preference of their families' lists.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernel/kernel.h"
+
+namespace monza {
+
+/// The kernels of `op`, best first; the reference last. Empty for an unknown operator. Thread-safe.
+std::span<const Kernel* const> kernels_of(std::string_view op);
+/// The kernel of that name, or null.
+const Kernel* find_kernel(std::string_view name);
+/// Every kernel, family by family.
+std::span<const Kernel* const> all_kernels();
+
+struct Rejection {
+  const Kernel* kernel;
+  std::string reason;
+};
+
+/// Kernels of `op` on `device` that `isa` covers and that accept the query, best first; those refused go to `rejected` if it is given.
+std::vector<const Kernel*> candidates(std::string_view op, DeviceKind device, Isa isa, const KernelQuery& query,
+                                      std::vector<Rejection>* rejected = nullptr);
+
+}  // namespace monza
