@@ -1,0 +1,150 @@
+#include "base/cpu.h"
+
+#include <cpuid.h>
+#include <immintrin.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <thread>
+
+#include "base/error.h"
+
+namespace monza {
+namespace {
+
+struct Regs {
+  unsigned a = 0, b = 0, c = 0, d = 0;
+};
+Regs cpuid(unsigned leaf, unsigned sub = 0) {
+  Regs r;
+  __get_cpuid_count(leaf, sub, &r.a, &r.b, &r.c, &r.d);
+  return r;
+}
+bool bit(unsigned value, int n) { return ((value >> n) & 1u) != 0; }
+
+// Linux hands out AMX tile state on request only: arch_prctl(ARCH_REQ_XCOMP_PERM, XTILEDATA).
+bool request_amx() { return syscall(SYS_arch_prctl, 0x1023, 18) == 0; }
+
+Isa detect_isa() {
+  Isa isa = Isa::none;
+  const Regs one = cpuid(1);
+  if (!bit(one.c, 27)) return isa;  // OSXSAVE: the system saves extended registers
+  unsigned lo, hi;
+  __asm__("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
+  const bool ymm = (lo & 0x6) == 0x6, zmm = (lo & 0xe6) == 0xe6, tiles = (lo & 0x60000) == 0x60000;
+  const Regs seven = cpuid(7), seven1 = cpuid(7, 1);
+  if (ymm && bit(one.c, 28) && bit(one.c, 12) && bit(one.c, 29) && bit(seven.b, 5) && bit(seven.b, 8)) isa = isa | Isa::avx2;
+  if (!covers(isa, Isa::avx2)) return isa;
+  if (bit(seven1.a, 4)) isa = isa | Isa::avxvnni;
+  if (zmm && bit(seven.b, 16) && bit(seven.b, 17) && bit(seven.b, 28) && bit(seven.b, 30) && bit(seven.b, 31)) {
+    isa = isa | Isa::avx512;
+    if (bit(seven.c, 11)) isa = isa | Isa::avx512vnni;
+    if (bit(seven1.a, 5)) isa = isa | Isa::avx512bf16;
+    if (bit(seven.d, 23)) isa = isa | Isa::avx512fp16;
+    if (tiles && bit(seven.d, 24) && request_amx()) {
+      if (bit(seven.d, 25)) isa = isa | Isa::amx_int8;
+      if (bit(seven.d, 22)) isa = isa | Isa::amx_bf16;
+    }
+  }
+  return isa;
+}
+
+std::string detect_model() {
+  char name[49] = {};
+  for (unsigned i = 0; i < 3; ++i) {
+    const Regs r = cpuid(0x80000002u + i);
+    std::memcpy(name + 16 * i, &r, 16);
+  }
+  std::string text(name);
+  text.erase(0, text.find_first_not_of(' '));
+  text.erase(text.find_last_not_of(' ') + 1);
+  return text.empty() ? "unknown x86-64 CPU" : text;
+}
+
+// cgroup v2 cpu.max ("max 100000" or "150000 100000"), v1 cfs quota; 0 when there is no quota.
+double cgroup_cpus() {
+  double quota = 0, period = 0;
+  if (FILE* f = std::fopen("/sys/fs/cgroup/cpu.max", "r")) {
+    const int n = std::fscanf(f, "%lf %lf", &quota, &period);
+    std::fclose(f);
+    return n == 2 && period > 0 ? quota / period : 0;
+  }
+  FILE* q = std::fopen("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "r");
+  FILE* p = std::fopen("/sys/fs/cgroup/cpu/cpu.cfs_period_us", "r");
+  const bool read = q && p && std::fscanf(q, "%lf", &quota) == 1 && std::fscanf(p, "%lf", &period) == 1;
+  if (q) std::fclose(q);
+  if (p) std::fclose(p);
+  return read && quota > 0 && period > 0 ? quota / period : 0;
+}
+
+CpuInfo detect() {
+  CpuInfo info;
+  info.isa = detect_isa();
+  info.model = detect_model();
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  info.logical_cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set))
+                                                                 : std::max(1, int(std::thread::hardware_concurrency()));
+  info.usable_threads = info.logical_cpus;
+  if (const double cpus = cgroup_cpus(); cpus > 0) info.usable_threads = std::clamp(int(cpus + 0.5), 1, info.logical_cpus);
+  if (const long n = sysconf(_SC_LEVEL1_DCACHE_SIZE); n > 0) info.l1d_bytes = n;
+  if (const long n = sysconf(_SC_LEVEL2_CACHE_SIZE); n > 0) info.l2_bytes = n;
+  if (const long n = sysconf(_SC_LEVEL3_CACHE_SIZE); n > 0) info.l3_bytes = n;
+  return info;
+}
+
+struct Name {
+  Isa isa;
+  const char* name;
+};
+constexpr Name kNames[] = {{Isa::avx2, "avx2"},           {Isa::avx512, "avx512"},         {Isa::avx512vnni, "avx512vnni"},
+                           {Isa::avx512bf16, "avx512bf16"}, {Isa::avxvnni, "avxvnni"},     {Isa::avx512fp16, "avx512fp16"},
+                           {Isa::amx_int8, "amx_int8"},   {Isa::amx_bf16, "amx_bf16"}};
+
+Isa with_lower(Isa isa) {
+  if ((isa & (Isa::avx512vnni | Isa::avx512bf16 | Isa::avx512fp16 | Isa::amx_int8 | Isa::amx_bf16)) != Isa::none)
+    isa = isa | Isa::avx512;
+  if ((isa & (Isa::avx512 | Isa::avxvnni)) != Isa::none) isa = isa | Isa::avx2;
+  return isa;
+}
+
+}  // namespace
+
+const CpuInfo& cpu_info() {
+  static const CpuInfo info = detect();
+  return info;
+}
+
+std::string isa_name(Isa set) {
+  std::string text;
+  for (const Name& n : kNames)
+    if (covers(set, n.isa)) text += (text.empty() ? "" : "+") + std::string(n.name);
+  return text.empty() ? "baseline" : text;
+}
+
+Isa parse_isa(std::string_view text) {
+  Isa isa = Isa::none;
+  std::string_view rest = text;
+  while (!rest.empty()) {
+    const std::size_t plus = std::min(rest.find('+'), rest.size());
+    const std::string_view word = rest.substr(0, plus);
+    rest.remove_prefix(std::min(plus + 1, rest.size()));
+    if (word == "baseline" || word == "scalar") continue;
+    bool known = false;
+    for (const Name& n : kNames)
+      if (word == n.name) {
+        isa = isa | n.isa;
+        known = true;
+      }
+    if (!known)
+      fail_hint("one of baseline, avx2, avxvnni, avx512, avx512vnni, avx512bf16, joined by '+'",
+                "'{}' is no instruction set Monza knows", word);
+  }
+  return with_lower(isa);
+}
+
+}  // namespace monza

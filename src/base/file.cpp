@@ -1,0 +1,112 @@
+#include "base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+
+#include "base/error.h"
+
+namespace monza {
+namespace fs = std::filesystem;
+namespace {
+
+std::string reason(int error) { return std::error_code(error, std::generic_category()).message(); }
+
+/// Closes and, unless it was kept, removes the temporary file.
+struct TemporaryFile {
+  int fd = -1;
+  fs::path path;
+  bool kept = false;
+  ~TemporaryFile() {
+    if (fd >= 0) ::close(fd);
+    if (!kept && !path.empty()) ::unlink(path.c_str());
+  }
+};
+
+}  // namespace
+
+std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path, std::size_t max_bytes) {
+  // O_NONBLOCK: a named pipe must not hang us; it is refused below.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) fail("cannot open '{}': {}", path.string(), reason(errno));
+  struct stat st {};
+  if (::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
+    ::close(fd);
+    fail("'{}' is not a regular file", path.string());
+  }
+  const auto size = static_cast<std::size_t>(st.st_size);
+  if (size > max_bytes) {
+    ::close(fd);
+    fail("'{}' has {} bytes, more than the limit of {}", path.string(), size, max_bytes);
+  }
+  std::shared_ptr<MappedFile> file(new MappedFile);
+  file->path_ = path;
+  if (size > 0) {
+    void* p = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+    const int error = errno;
+    ::close(fd);
+    if (p == MAP_FAILED) fail("cannot map '{}' ({} bytes): {}", path.string(), size, reason(error));
+    file->data_ = static_cast<const std::byte*>(p);
+    file->size_ = size;
+  } else {
+    ::close(fd);
+  }
+  return file;
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+std::span<const std::byte> MappedFile::slice(std::uint64_t offset, std::uint64_t length, std::string_view what) const {
+  if (offset > size_ || length > size_ - offset)
+    fail("{} lies at bytes [{}, +{}) of '{}', which has {} bytes", what, offset, length, path_.string(), size_);
+  return {data_ + offset, static_cast<std::size_t>(length)};
+}
+
+fs::path resolve_confined(const fs::path& folder, std::string_view relative) {
+  const fs::path wanted(relative);
+  if (relative.empty() || wanted.is_absolute() || relative.find('\0') != std::string_view::npos)
+    fail("'{}' is no relative path inside the model's folder", relative);
+  for (const fs::path& part : wanted)
+    if (part == "..") fail("'{}' leaves the model's folder", relative);
+  std::error_code error;
+  const fs::path root = fs::canonical(folder.empty() ? fs::path(".") : folder, error);
+  if (error) fail("cannot resolve the folder '{}': {}", folder.string(), error.message());
+  const fs::path full = fs::canonical(root / wanted, error);
+  if (error) fail("cannot find '{}' in the model's folder '{}': {}", relative, root.string(), error.message());
+  const auto [mismatch, unused] = std::mismatch(root.begin(), root.end(), full.begin(), full.end());
+  (void)unused;
+  if (mismatch != root.end()) fail("'{}' points outside the model's folder '{}' through a link", relative, root.string());
+  if (!fs::is_regular_file(full, error)) fail("'{}' is not a regular file", full.string());
+  return full;
+}
+
+void write_file_atomically(const fs::path& path, std::span<const std::span<const std::byte>> pieces) {
+  TemporaryFile file;
+  std::string name = path.string() + ".XXXXXX";
+  file.fd = ::mkostemp(name.data(), O_CLOEXEC);
+  if (file.fd < 0) fail("cannot create a file beside '{}': {}", path.string(), reason(errno));
+  file.path = name;
+  for (std::span<const std::byte> piece : pieces) {
+    while (!piece.empty()) {
+      const ssize_t n = ::write(file.fd, piece.data(), piece.size());
+      if (n < 0 && errno == EINTR) continue;
+      if (n < 0) fail("cannot write '{}': {}", path.string(), reason(errno));
+      piece = piece.subspan(static_cast<std::size_t>(n));
+    }
+  }
+  // mkostemp makes files private; the result should be as readable as any new file.
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  if (::fchmod(file.fd, 0666 & ~mask) != 0 || ::fsync(file.fd) != 0) fail("cannot write '{}': {}", path.string(), reason(errno));
+  if (::rename(file.path.c_str(), path.c_str()) != 0) fail("cannot rename to '{}': {}", path.string(), reason(errno));
+  file.kept = true;
+}
+
+}  // namespace monza

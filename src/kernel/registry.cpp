@@ -1,0 +1,74 @@
+#include "kernel/registry.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+
+#include "base/log.h"
+
+namespace monza {
+namespace ops {
+extern const Kernel* const kernel_table[];  // generated from the lists in src/ops
+extern const int kernel_table_count;
+}  // namespace ops
+
+namespace {
+
+struct Index {
+  std::map<std::string_view, std::vector<const Kernel*>> by_op;
+  std::map<std::string_view, const Kernel*> by_name;
+};
+
+const Index& index() {
+  static const Index built = [] {
+    Index index;
+    for (const Kernel* k : all_kernels()) {
+      index.by_op[k->op].push_back(k);
+      index.by_name[k->name] = k;
+    }
+    for (auto& [op, list] : index.by_op)
+      std::stable_partition(list.begin(), list.end(), [](const Kernel* k) { return !k->reference; });
+    return index;
+  }();
+  return built;
+}
+
+}  // namespace
+
+std::span<const Kernel* const> all_kernels() {
+  return {ops::kernel_table, static_cast<std::size_t>(ops::kernel_table_count)};
+}
+
+std::span<const Kernel* const> kernels_of(std::string_view op) {
+  const auto it = index().by_op.find(op);
+  return it == index().by_op.end() ? std::span<const Kernel* const>{} : it->second;
+}
+
+const Kernel* find_kernel(std::string_view name) {
+  const auto it = index().by_name.find(name);
+  return it == index().by_name.end() ? nullptr : it->second;
+}
+
+std::vector<const Kernel*> candidates(std::string_view op, DeviceKind device, Isa isa, const KernelQuery& query,
+                                      std::vector<Rejection>* rejected) {
+  std::vector<const Kernel*> found;
+  const auto refuse = [&](const Kernel* k, std::string reason) {
+    log(LogLevel::debug, "{} refused: {}", k->name, reason);
+    if (rejected) rejected->push_back({k, std::move(reason)});
+  };
+  for (const Kernel* k : kernels_of(op)) {
+    // Reference kernels are plain host code: they serve the CPU and are all the reference device has.
+    const bool on_device = k->device == device || (k->reference && device == DeviceKind::reference);
+    if (!on_device) continue;
+    if (!covers(isa, k->needs)) {
+      refuse(k, "needs " + isa_name(k->needs));
+    } else if (Refusal reason = k->accepts ? k->accepts(query) : nullptr) {
+      refuse(k, reason);
+    } else {
+      found.push_back(k);
+    }
+  }
+  return found;
+}
+
+}  // namespace monza

@@ -1,0 +1,71 @@
+#include "tensor/dtype.h"
+
+namespace monza {
+namespace {
+
+struct Row {
+  DType type;
+  std::string_view name;
+  int bits;
+  enum { other, floating, integer, block } family;
+  bool is_signed;
+};
+// In the order of the enum: looked up by index.
+constexpr Row kRows[] = {
+    {DType::invalid, "invalid", 0, Row::other, false},
+    {DType::f32, "f32", 32, Row::floating, true},
+    {DType::f64, "f64", 64, Row::floating, true},
+    {DType::f16, "f16", 16, Row::floating, true},
+    {DType::bf16, "bf16", 16, Row::floating, true},
+    {DType::i8, "i8", 8, Row::integer, true},
+    {DType::u8, "u8", 8, Row::integer, false},
+    {DType::i16, "i16", 16, Row::integer, true},
+    {DType::u16, "u16", 16, Row::integer, false},
+    {DType::i32, "i32", 32, Row::integer, true},
+    {DType::u32, "u32", 32, Row::integer, false},
+    {DType::i64, "i64", 64, Row::integer, true},
+    {DType::u64, "u64", 64, Row::integer, false},
+    {DType::boolean, "bool", 8, Row::other, false},
+    {DType::c64, "c64", 64, Row::other, true},
+    {DType::c128, "c128", 128, Row::other, true},
+    {DType::string, "string", 128, Row::other, false},
+    {DType::f8e4m3fn, "f8e4m3fn", 8, Row::floating, true},
+    {DType::f8e4m3fnuz, "f8e4m3fnuz", 8, Row::floating, true},
+    {DType::f8e5m2, "f8e5m2", 8, Row::floating, true},
+    {DType::f8e5m2fnuz, "f8e5m2fnuz", 8, Row::floating, true},
+    {DType::f8e8m0, "f8e8m0", 8, Row::floating, false},
+    {DType::i4, "i4", 4, Row::integer, true},
+    {DType::u4, "u4", 4, Row::integer, false},
+    {DType::f4e2m1, "f4e2m1", 4, Row::floating, true},
+    {DType::i2, "i2", 2, Row::integer, true},
+    {DType::u2, "u2", 2, Row::integer, false},
+    {DType::q4_0, "q4_0", 0, Row::block, true},
+    {DType::q8_0, "q8_0", 0, Row::block, true},
+};
+constexpr bool in_order() {
+  for (std::size_t i = 0; i < std::size(kRows); ++i)
+    if (static_cast<std::size_t>(kRows[i].type) != i) return false;
+  return true;
+}
+static_assert(in_order());
+
+const Row& row(DType type) {
+  const auto i = static_cast<std::size_t>(type);
+  return kRows[i < std::size(kRows) ? i : 0];
+}
+
+}  // namespace
+
+std::string_view dtype_name(DType type) { return row(type).name; }
+DType parse_dtype(std::string_view name) {
+  for (const Row& r : kRows)
+    if (r.name == name) return r.type;
+  return DType::invalid;
+}
+int dtype_bits(DType type) { return row(type).bits; }
+bool is_float(DType type) { return row(type).family == Row::floating; }
+bool is_integer(DType type) { return row(type).family == Row::integer; }
+bool is_signed(DType type) { return row(type).is_signed; }
+bool is_block_encoding(DType type) { return row(type).family == Row::block; }
+
+}  // namespace monza
