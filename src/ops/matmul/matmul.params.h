@@ -1,0 +1,26 @@
+// Matrix product: parameters.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/activation/activation.params.h"
+
+namespace monza {
+
+/// MatMul(a, b, bias?, residual?) with numpy's rules: batch axes broadcast, one-dimensional operands get an
+/// axis that the output drops again.
+///   a : [..., M, K] ([..., K, M] when trans_a)      b : [..., K, N] ([..., N, K] when trans_b)
+///   bias, residual : broadcast to the output
+///   out : [..., M, N] = act(alpha * a b + bias + residual), or act(alpha * a b + bias) + residual
+/// A block-quantised b (q4_0, q8_0) has rows of K elements: trans_b is set.
+/// All fields are four bytes wide, so that the struct has no padding and equal parameters have equal bytes.
+struct MatMulParams {
+  std::int32_t trans_a = 0;
+  std::int32_t trans_b = 0;
+  float alpha = 1;
+  Activation act;
+  std::int32_t residual_after = 0;  ///< 1: the residual is added after the activation
+  std::int32_t bf16 = 0;            ///< 1: products of bf16-rounded factors are allowed, summed in f32
+};
+
+}  // namespace monza
