@@ -1,0 +1,232 @@
+// The C++ API: build or load an engine, make contexts, run.
+//
+//   monza::Engine engine = monza::Engine::build("yolov8n.onnx");
+//   monza::Context context = engine.create_context();
+//   monza::Tensor image(monza::DType::f32, {1, 3, 640, 640});
+//   context.bind_input("images", image);
+//   if (monza::Status s = context.run(); !s) throw std::runtime_error(context.describe(s));
+//   monza::TensorRef boxes = context.output("output0");
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "monza/dtype.h"
+#include "monza/error.h"
+#include "monza/status.h"
+
+namespace monza {
+
+/// "f32", "i64", ...
+std::string_view name_of(DType dtype);
+
+/// A non-owning dense tensor in host memory, row-major.
+struct TensorRef {
+  DType dtype = DType::invalid;
+  std::vector<std::int64_t> shape;
+  void* data = nullptr;
+  std::size_t bytes = 0;  ///< bytes available at `data`
+
+  std::int64_t numel() const noexcept {
+    std::int64_t n = 1;
+    for (std::int64_t d : shape) n *= d;
+    return n;
+  }
+  template <typename T>
+  T* as() const noexcept {
+    return static_cast<T*>(data);
+  }
+};
+
+/// An owning dense tensor in host memory, 64-byte aligned.
+class Tensor {
+ public:
+  Tensor() = default;
+  /// Zero-filled. Throws Error when the size overflows.
+  Tensor(DType dtype, std::vector<std::int64_t> shape);
+  /// A copy of what `ref` points to.
+  static Tensor copy_of(const TensorRef& ref);
+
+  DType dtype() const noexcept { return ref_.dtype; }
+  const std::vector<std::int64_t>& shape() const noexcept { return ref_.shape; }
+  std::int64_t numel() const noexcept { return ref_.numel(); }
+  std::size_t bytes() const noexcept { return ref_.bytes; }
+  const TensorRef& ref() const noexcept { return ref_; }
+  operator const TensorRef&() const noexcept { return ref_; }  // NOLINT(google-explicit-constructor)
+  template <typename T>
+  T* as() const noexcept {
+    return static_cast<T*>(ref_.data);
+  }
+
+ private:
+  TensorRef ref_;
+  std::shared_ptr<void> storage_;
+};
+
+enum class Precision : std::uint8_t { fp32, bf16, fp16, int8 };
+enum class Device : std::uint8_t { cpu, reference, cuda };
+
+/// Extents that a dynamic input may take. -1 in `min`/`opt`/`max` keeps what the model says.
+struct ShapeProfile {
+  std::vector<std::int64_t> min, opt, max;
+};
+
+/// Progress of a build: stage ("import", "passes", "timing", ...) and a fraction in [0, 1].
+using ProgressFn = std::function<void(std::string_view stage, double fraction)>;
+
+struct BuildOptions {
+  /// By input name. Dynamic dimensions without one are a build error that lists them.
+  std::map<std::string, ShapeProfile> shapes;
+  /// Values of integer inputs that extents depend on (a Reshape's shape given as an input): name -> elements.
+  std::map<std::string, std::vector<std::int64_t>> shape_values;
+  std::vector<std::string> outputs;  ///< prunes the model to these outputs; empty keeps all
+  Precision precision = Precision::fp32;
+  Device device = Device::cpu;
+  int threads = 0;                   ///< 0: as many as this process may use
+  std::string isa;                   ///< "" for this machine's; "avx2", "avx512", ... to force a lower one
+  bool tune = true;                  ///< time candidate kernels; false takes the first that fits
+  bool optimize = true;              ///< false: no fusions and no layouts, reference kernels; for comparing
+  double max_build_seconds = 0;      ///< 0: no limit; timing stops there and preference order decides
+  std::string timing_cache;          ///< file of timings read and written; "" for none
+  std::vector<std::string> disabled_passes;
+  std::int64_t max_rewrites = -1;    ///< passes stop after this many rewrites: for bisecting a wrong output
+  bool batch_invariant = false;      ///< only kernels whose row results do not depend on the batch
+  bool strip = false;                ///< leave the graph and original weights out of the engine
+  std::map<std::string, std::string> metadata;  ///< stored in the engine beside the model's own
+  ProgressFn progress;
+};
+
+struct LoadOptions {
+  bool verify = false;    ///< check the checksum of every weight block
+  bool prefault = false;  ///< touch every page of the weights now
+};
+
+/// A dimension of an input or output: fixed when min == max.
+struct TensorInfo {
+  std::string name;
+  DType dtype = DType::invalid;
+  std::vector<std::int64_t> min, opt, max;
+  std::vector<std::string> symbols;  ///< the model's name for a dimension, or ""
+};
+
+struct StepProfile {
+  std::string name;    ///< the ONNX nodes it computes
+  std::string op;
+  std::string kernel;
+  double best_us = 0, mean_us = 0;
+  double flops = 0, bytes = 0;
+  std::int64_t runs = 0;
+  double start_us = 0;  ///< of the last run, since its start
+};
+
+struct ContextOptions {
+  int threads = 0;       ///< 0: what the engine was planned for, within what this process may use
+  bool pin = false;      ///< bind each worker to one CPU
+  bool prefault = false; ///< touch every page of the arena now
+};
+
+class Context;
+
+/// A model compiled for a machine. Immutable; safe to share between threads; cheap to copy (shared ownership).
+class Engine {
+ public:
+  /// Compiles an ONNX file. Throws Error.
+  static Engine build(const std::string& model_path, const BuildOptions& options = {});
+  /// Maps an engine file. Throws Error when it is of another version or instruction set, or damaged.
+  static Engine load(const std::string& engine_path, const LoadOptions& options = {});
+  /// True if the file begins as an engine file does.
+  static bool is_engine_file(const std::string& path);
+  /// Writes the engine beside `engine_path` and renames it.
+  void save(const std::string& engine_path) const;
+
+  Context create_context(const ContextOptions& options = {}) const;
+
+  const std::vector<TensorInfo>& inputs() const;
+  const std::vector<TensorInfo>& outputs() const;
+  std::map<std::string, std::string> metadata() const;
+
+  struct Stats {
+    double import_ms = 0, passes_ms = 0, plan_ms = 0, load_ms = 0;  ///< build: the first three; load: the last
+    std::int64_t arena_bytes = 0, arena_lower_bound_bytes = 0, weights_bytes = 0;
+    int steps = 0;
+    int threads = 0;
+    std::string isa;
+    Precision precision = Precision::fp32;
+    Device device = Device::cpu;
+  };
+  Stats stats() const;
+  /// The plan for reading: steps, kernels, operands, memory. One line a step.
+  std::string describe_plan() const;
+  /// The graph after the passes, as text; empty when it was stripped.
+  std::string graph_text() const;
+
+  struct Impl;
+  explicit Engine(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  const Impl& impl() const { return *impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+/// Completion of a submitted run. Allocated with its context; valid until the context's next submit.
+class Ticket {
+ public:
+  Ticket() = default;
+  bool done() const noexcept;
+  Status wait() noexcept;
+  /// Waits at most `timeout`; false when the run has not completed.
+  bool wait_for(std::chrono::microseconds timeout) noexcept;
+
+ private:
+  friend class Context;
+  struct State;
+  explicit Ticket(State* state) : state_(state) {}
+  State* state_ = nullptr;
+};
+
+/// One execution at a time: its own arena and bindings. Not thread-safe; use one context per thread.
+class Context {
+ public:
+  Context(Context&&) noexcept;
+  Context& operator=(Context&&) noexcept;
+  ~Context();
+
+  /// Binds the caller's memory, which must stay valid until the run completes. Its shape is this run's shape.
+  Status bind_input(std::string_view name, const TensorRef& tensor) noexcept;
+  Status bind_input(std::size_t index, const TensorRef& tensor) noexcept;
+  /// Makes the run write there. `tensor.bytes` must hold the output at this run's shape. Unbound outputs
+  /// are written to memory of the context, valid until its next run.
+  Status bind_output(std::string_view name, const TensorRef& tensor) noexcept;
+  void unbind_output(std::string_view name) noexcept;
+
+  Status run() noexcept;
+  /// Starts a run on a thread of its own and returns at once. `callback`, if given, is called when it is done.
+  Ticket submit(void (*callback)(void* user, Status status) = nullptr, void* user = nullptr) noexcept;
+
+  /// The output after a run: its shape and where it lies.
+  TensorRef output(std::string_view name) const;
+  TensorRef output(std::size_t index) const;
+
+  /// Turns profiling on or off; profile() sums over the runs since.
+  void set_profiling(bool on) noexcept;
+  std::vector<StepProfile> profile() const;
+  /// The status in words: what, in which ONNX node, and the bound it left.
+  std::string describe(const Status& status) const;
+  std::int64_t arena_bytes() const noexcept;
+
+ private:
+  friend class Engine;
+  struct Impl;
+  explicit Context(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace monza
