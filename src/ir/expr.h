@@ -48,10 +48,10 @@ class Expr {
     std::int64_t coefficient;
     std::vector<std::shared_ptr<const Atom>> atoms;
   };
-  const std::vector<Term>& terms() const;
+  /// The terms in canonical order, the constant term (no atoms) first; none for zero.
+  std::vector<Term> terms() const;
 
  private:
-  explicit Expr(std::vector<Term> terms);
   friend struct ExprOps;
   std::int64_t value_ = 0;                         // when terms_ is null
   std::shared_ptr<const std::vector<Term>> terms_; // otherwise
@@ -63,6 +63,8 @@ struct Atom {
   std::uint32_t value = 0;  // element, extent: the graph value's id
   std::int64_t index = 0;   // element, extent
   std::vector<Expr> args;   // arithmetic; extent: its bound
+  int depth = 1;            // of nesting; limited, because shapes come from strangers' files
+  int size = 1;             // atoms in it, counted as a tree; limited likewise
 };
 
 /// Division folds when it is exact term by term; rounding is toward minus infinity (floor) or plus (ceil).

@@ -17,7 +17,7 @@ namespace monza::ir {
 /// node's place and the types of its inputs added by the caller.
 class InferContext {
  public:
-  InferContext(Graph& graph, Node& node) : graph_(graph), node_(node) {}
+  InferContext(Graph& graph, Node& node) : graph_(graph), node_(node), results_(node.outputs.size()) {}
 
   const Node& node() const { return node_; }
   const Attrs& attrs() const { return node_.attrs; }
@@ -45,6 +45,14 @@ class InferContext {
 
   Graph& body(int i) { return *node_.bodies[static_cast<std::size_t>(i)]; }
 
+  /// What the operator found for each output; the graph stores it, the verifier compares it.
+  struct Result {
+    bool set = false;
+    Type type;
+    std::optional<std::vector<Expr>> content;
+  };
+  const std::vector<Result>& results() const { return results_; }
+
   template <typename... Args>
   [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
     monza::fail(format, std::forward<Args>(args)...);
@@ -53,8 +61,13 @@ class InferContext {
  private:
   Graph& graph_;
   Node& node_;
+  std::vector<Result> results_;
   int extents_ = 0;
 };
+
+/// Runs the operator's inference on a node, without storing anything. Error with the node's place and the
+/// types of its inputs, and where those came from.
+std::vector<InferContext::Result> infer_node(Graph& graph, Node& node);
 
 /// An operator's parameters as plain bytes: what kernels and plans read. T is trivially copyable.
 class ParamsBlob {
