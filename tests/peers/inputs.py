@@ -115,3 +115,9 @@ def cases(model, sess=None) -> list[tuple[str, dict[str, np.ndarray]]]:
         scale = 255 if "yolox" in pathlib.Path(model).stem else 1
         sets = [("", {first: feed[first] * scale}), ("photo", {first: photo(feed[first].shape, picture) * scale})]
     return sets
+
+
+def load(path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file."""
+    with np.load(path) as z:
+        return {k: z[k] for k in z.files}
