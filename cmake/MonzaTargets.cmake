@@ -35,6 +35,8 @@ if(MONZA_TESTS)
   file(GLOB support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.cpp)
   add_library(monza_test_support STATIC ${support})
   target_include_directories(monza_test_support PUBLIC ${CMAKE_SOURCE_DIR}/tests)
+  set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/support/data.cpp
+    PROPERTIES COMPILE_DEFINITIONS "MONZA_TEST_DATA=\"${CMAKE_SOURCE_DIR}/tests/data\"")
   target_link_libraries(monza_test_support PUBLIC monza_build GTest::gtest)
   # One test binary for each folder that holds *.test.cpp: monza_test_<folder with underscores>.
   file(GLOB_RECURSE tests CONFIGURE_DEPENDS RELATIVE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/src/*.test.cpp ${CMAKE_SOURCE_DIR}/tests/*.test.cpp)

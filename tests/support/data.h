@@ -11,6 +11,9 @@ namespace monza::test {
 /// With MONZA_REQUIRE_DATA=1 absence is a test failure instead.
 std::optional<std::filesystem::path> shared_file(const std::string& relative);
 
+/// The committed file tests/data/`relative`.
+std::filesystem::path fixture(const std::string& relative);
+
 }  // namespace monza::test
 
 /// Declares `variable` as the path, or skips the test with the reason.

@@ -1,0 +1,188 @@
+#include "vision/image.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstring>
+#include <limits>
+#include <utility>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "vision/codecs.h"
+
+namespace monza::vision {
+namespace {
+
+bool starts_with(std::span<const std::byte> bytes, std::string_view magic, std::size_t at = 0) noexcept {
+  return bytes.size() >= at + magic.size() && std::memcmp(bytes.data() + at, magic.data(), magic.size()) == 0;
+}
+
+std::string lower_extension(const std::filesystem::path& path) {
+  std::string ext = path.extension().string();
+  std::transform(ext.begin(), ext.end(), ext.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return ext;
+}
+
+std::vector<std::byte> encode_ppm(const Image& image) {
+  const std::string header = fmt::format("P6\n{} {}\n255\n", image.width, image.height);
+  std::vector<std::byte> out(header.size() + image.pixels.size());
+  std::memcpy(out.data(), header.data(), header.size());
+  if (!image.pixels.empty()) std::memcpy(out.data() + header.size(), image.pixels.data(), image.pixels.size());
+  return out;
+}
+
+}  // namespace
+
+Image::Image(int w, int h) : width(w), height(h) {
+  if (w < 0 || h < 0) fail("a picture cannot have the size {}x{}", w, h);
+  pixels.resize(static_cast<std::size_t>(w) * static_cast<std::size_t>(h) * 3);
+}
+
+ImageFormat sniff_format(std::span<const std::byte> bytes) noexcept {
+  using namespace std::string_view_literals;
+  if (starts_with(bytes, "\xFF\xD8\xFF"sv)) return ImageFormat::jpeg;
+  if (starts_with(bytes, "\x89PNG\r\n\x1A\n"sv)) return ImageFormat::png;
+  if (starts_with(bytes, "RIFF"sv) && starts_with(bytes, "WEBP"sv, 8)) return ImageFormat::webp;
+  if (starts_with(bytes, "BM"sv)) return ImageFormat::bmp;
+  if (starts_with(bytes, "P5"sv) || starts_with(bytes, "P6"sv)) return ImageFormat::ppm;
+  return ImageFormat::unknown;
+}
+
+std::string_view format_name(ImageFormat format) noexcept {
+  switch (format) {
+    case ImageFormat::jpeg:
+      return "JPEG";
+    case ImageFormat::png:
+      return "PNG";
+    case ImageFormat::webp:
+      return "WebP";
+    case ImageFormat::bmp:
+      return "BMP";
+    case ImageFormat::ppm:
+      return "PPM";
+    case ImageFormat::unknown:
+      break;
+  }
+  return "unknown";
+}
+
+bool has_image_extension(const std::filesystem::path& path) {
+  static constexpr std::array<std::string_view, 7> known = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".pgm"};
+  return std::find(known.begin(), known.end(), lower_extension(path)) != known.end();
+}
+
+Image decode_image(std::span<const std::byte> bytes, std::string_view name, const DecodeLimits& limits) {
+  if (bytes.size() > limits.max_bytes)
+    fail("{}: {} bytes is more than the limit of {} for a picture", name, bytes.size(), limits.max_bytes);
+  switch (sniff_format(bytes)) {
+    case ImageFormat::jpeg:
+      return codec::decode_jpeg(bytes, name, limits);
+    case ImageFormat::png:
+      return codec::decode_png(bytes, name, limits);
+    case ImageFormat::webp:
+      return codec::decode_webp(bytes, name, limits);
+    case ImageFormat::bmp:
+      return codec::decode_bmp(bytes, name, limits);
+    case ImageFormat::ppm:
+      return codec::decode_ppm(bytes, name, limits);
+    case ImageFormat::unknown:
+      break;
+  }
+  if (bytes.empty()) fail("{}: the file is empty, not a picture", name);
+  std::string first;
+  for (std::size_t i = 0; i < std::min<std::size_t>(bytes.size(), 8); ++i)
+    first += fmt::format("{}{:02x}", i ? " " : "", std::to_integer<unsigned>(bytes[i]));
+  fail_hint("a JPEG, PNG, WebP, BMP or binary PPM/PGM file", "{}: not a picture (first bytes: {})", name, first);
+}
+
+Image load_image(const std::filesystem::path& path, const DecodeLimits& limits) {
+  const auto file = MappedFile::open(path, limits.max_bytes);
+  return decode_image(file->bytes(), path.string(), limits);
+}
+
+void save_image(const Image& image, const std::filesystem::path& path) {
+  const std::string ext = lower_extension(path);
+  std::vector<std::byte> bytes;
+  if (ext == ".jpg" || ext == ".jpeg")
+    bytes = encode_jpeg(image);
+  else if (ext == ".png")
+    bytes = encode_png(image);
+  else if (ext == ".ppm")
+    bytes = encode_ppm(image);
+  else
+    fail_hint("a name that ends in .jpg, .png or .ppm", "{}: cannot write a picture with the extension '{}'",
+              path.string(), ext);
+  const std::span<const std::byte> piece = bytes;
+  write_file_atomically(path, {&piece, 1});
+}
+
+namespace codec {
+
+void check_extent(std::int64_t width, std::int64_t height, std::string_view name, const DecodeLimits& limits) {
+  if (width <= 0 || height <= 0) fail("{}: the header gives the size {}x{}; the file is damaged", name, width, height);
+  constexpr std::int64_t side = 1 << 20;  // keeps every later product of sides and channels within 64 bits
+  if (width > side || height > side || static_cast<std::size_t>(width * height) > limits.max_pixels)
+    fail("{}: {}x{} pixels is more than the limit of {} pixels", name, width, height, limits.max_pixels);
+}
+
+void fail_decode(std::string_view name, std::string_view format, std::string_view reason) {
+  fail("{}: the {} file cannot be decoded: {}", name, format, reason);
+}
+
+void fail_missing(std::string_view format, std::string_view library, std::string_view package) {
+  fail_hint(fmt::format("install {} and configure and build again", package),
+            "this build of monza cannot read or write {}: {} was not found when it was built", format, library);
+}
+
+int exif_orientation(Bytes app1) noexcept {
+  using namespace std::string_view_literals;
+  constexpr auto header = "Exif\0\0"sv;
+  if (!starts_with(app1, header)) return 1;
+  const Bytes tiff = app1.subspan(header.size());
+  if (tiff.size() < 8) return 1;
+  const bool big = starts_with(tiff, "MM"sv);
+  if (!big && !starts_with(tiff, "II"sv)) return 1;
+  const auto byte = [&](std::size_t at) { return std::to_integer<std::uint32_t>(tiff[at]); };
+  const auto u16 = [&](std::size_t at) { return big ? byte(at) << 8 | byte(at + 1) : byte(at + 1) << 8 | byte(at); };
+  const auto u32 = [&](std::size_t at) { return big ? u16(at) << 16 | u16(at + 2) : u16(at + 2) << 16 | u16(at); };
+  const std::size_t directory = u32(4);
+  if (directory > tiff.size() - 2) return 1;
+  const std::size_t entries = u16(directory);
+  for (std::size_t i = 0; i < entries; ++i) {
+    const std::size_t at = directory + 2 + i * 12;
+    if (at + 12 > tiff.size()) return 1;
+    constexpr std::uint32_t orientation_tag = 0x0112, type_short = 3;
+    if (u16(at) != orientation_tag) continue;
+    const std::uint32_t value = u16(at + 8);
+    return u16(at + 2) == type_short && value >= 1 && value <= 8 ? static_cast<int>(value) : 1;
+  }
+  return 1;
+}
+
+Image oriented(Image image, int orientation) {
+  if (orientation <= 1 || orientation > 8) return image;
+  // Each orientation is a transpose or not, then a mirror in x, in y, or both.
+  const bool transposed = orientation >= 5;
+  const int out_w = transposed ? image.height : image.width;
+  const int out_h = transposed ? image.width : image.height;
+  const bool mirror_x = orientation == 2 || orientation == 3 || orientation == 6 || orientation == 7;
+  const bool mirror_y = orientation == 3 || orientation == 4 || orientation == 7 || orientation == 8;
+  Image out(out_w, out_h);
+  for (int y = 0; y < out_h; ++y) {
+    std::uint8_t* to = out.row(y);
+    const int v = mirror_y ? out_h - 1 - y : y;
+    for (int x = 0; x < out_w; ++x, to += 3) {
+      const int u = mirror_x ? out_w - 1 - x : x;
+      const std::uint8_t* from = transposed ? image.row(u) + 3 * v : image.row(v) + 3 * u;
+      to[0] = from[0], to[1] = from[1], to[2] = from[2];
+    }
+  }
+  return out;
+}
+
+}  // namespace codec
+}  // namespace monza::vision

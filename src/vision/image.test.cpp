@@ -1,0 +1,177 @@
+#include "vision/image.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <random>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "support/vision_pattern.h"
+#include "vision/codecs.h"
+
+namespace monza::vision {
+namespace {
+
+using test::fixture_image;
+using test::max_difference;
+using test::pattern;
+
+std::vector<std::byte> read_fixture(const std::string& name) {
+  const auto file = MappedFile::open(monza::test::fixture("vision/" + name));
+  return {file->bytes().begin(), file->bytes().end()};
+}
+
+std::string decode_failure(std::span<const std::byte> bytes, const DecodeLimits& limits = {}) {
+  try {
+    decode_image(bytes, "input.bin", limits);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+
+TEST(Image, ReadsLosslessFormatsExactly) {
+  for (const char* name : {"pattern.png", "pattern.bmp", "pattern.webp", "alpha.png"})
+    EXPECT_EQ(max_difference(fixture_image(name), pattern(24, 16)), 0) << name;
+  EXPECT_EQ(max_difference(fixture_image("palette.png"), fixture_image("palette_expected.png")), 0);
+}
+
+TEST(Image, ReadsJpegAsPillowDoes) {
+  for (const std::string name : {"progressive", "grey", "cmyk"})
+    EXPECT_LE(max_difference(fixture_image(name + ".jpg"), fixture_image(name + "_expected.png")),
+              name == "cmyk" ? 1 : 0)
+        << name;
+}
+
+TEST(Image, StandsUprightByExif) {
+  // Each file holds the same stored pixels with another orientation; undoing the turn gives them back.
+  const Image stored = load_image(monza::test::fixture("vision/exif6.jpg"), {.apply_orientation = false});
+  EXPECT_LE(max_difference(stored, pattern(24, 16)), 12);
+  const auto at = [](const Image& image, int x, int y) { return image.row(y)[3 * x]; };
+  const Image half_turn = fixture_image("exif3.jpg"), right = fixture_image("exif6.jpg"),
+              left = fixture_image("exif8.jpg"), transposed = fixture_image("exif5.jpg");
+  ASSERT_EQ(half_turn.width, 24);
+  for (const Image* turned : {&right, &left, &transposed}) ASSERT_EQ(turned->width, 16);
+  for (int y = 0; y < 16; ++y) {
+    for (int x = 0; x < 24; ++x) {
+      const int expected = at(stored, x, y);
+      ASSERT_EQ(at(half_turn, 23 - x, 15 - y), expected);
+      ASSERT_EQ(at(right, 15 - y, x), expected);
+      ASSERT_EQ(at(left, y, 23 - x), expected);
+      ASSERT_EQ(at(transposed, y, x), expected);
+    }
+  }
+}
+
+TEST(Image, IgnoresDamagedExif) {
+  using namespace std::string_view_literals;
+  const auto orientation = [](std::string_view app1) { return codec::exif_orientation(as_bytes(app1)); };
+  EXPECT_EQ(orientation("Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"sv), 6);
+  EXPECT_EQ(orientation("Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0"sv), 8);
+  EXPECT_EQ(orientation("Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x09\0\0\0"sv), 1)
+      << "no such orientation";
+  EXPECT_EQ(orientation("Exif\0\0II*\0\x08\0\0\0\xFF\xFF\x12\x01"sv), 1) << "entries cut off";
+  EXPECT_EQ(orientation("Exif\0\0II*\0\xFF\xFF\xFF\xFF"sv), 1) << "directory outside";
+  EXPECT_EQ(orientation("Exif\0\0I"sv), 1);
+  EXPECT_EQ(orientation(""sv), 1);
+}
+
+TEST(Image, RoundTripsThroughItsEncoders) {
+  const Image image = pattern(61, 37);
+  EXPECT_EQ(max_difference(decode_image(encode_png(image), "a.png"), image), 0);
+  const Image jpeg = decode_image(encode_jpeg(pattern(64, 64), 100), "a.jpg");
+  EXPECT_EQ(jpeg.width, 64);
+  double error = 0;
+  const Image original = pattern(64, 64);
+  for (std::size_t i = 0; i < jpeg.pixels.size(); ++i) error += std::abs(jpeg.pixels[i] - original.pixels[i]);
+  EXPECT_LT(error / static_cast<double>(jpeg.pixels.size()), 12) << "hard edges in colour lose most";
+
+  const auto folder = std::filesystem::path(::testing::TempDir());
+  for (const char* name : {"round.png", "round.ppm"}) {
+    save_image(image, folder / name);
+    EXPECT_EQ(max_difference(load_image(folder / name), image), 0) << name;
+    std::filesystem::remove(folder / name);
+  }
+  EXPECT_THROW(save_image(image, folder / "round.gif"), Error);
+  EXPECT_THROW(save_image(image, folder / "no such folder" / "round.png"), Error);
+  EXPECT_THROW(encode_png(Image{}), Error);
+  EXPECT_THROW(encode_jpeg(Image{}), Error);
+}
+
+TEST(Image, ReadsPnm) {
+  using namespace std::string_view_literals;
+  const Image colour = decode_image(as_bytes("P6 # a comment\n2 1\n255\n\x01\x02\x03\xFA\xFB\xFC"sv), "a.ppm");
+  EXPECT_EQ(colour.pixels, (std::vector<std::uint8_t>{1, 2, 3, 250, 251, 252}));
+  const Image deep = decode_image(as_bytes("P5\n1 1\n65535\n\x80\x80"sv), "a.pgm");
+  EXPECT_EQ(deep.pixels, (std::vector<std::uint8_t>{128, 128, 128}));
+  for (const std::string_view bad : {"P6"sv, "P6 2 1 255"sv, "P6 2 1 255\n\1\2\3"sv, "P6 0 1 255\n"sv,
+                                     "P6 2 1 0\n123456"sv, "P6 9999999999 9999999999 255\n1"sv, "P6 x"sv})
+    EXPECT_FALSE(decode_failure(as_bytes(bad)).empty()) << bad;
+}
+
+TEST(Image, SaysWhenAFileIsNoPicture) {
+  const std::string message = decode_failure(as_bytes("%PDF-1.7 and more"));
+  EXPECT_NE(message.find("input.bin"), std::string::npos) << message;
+  EXPECT_NE(message.find("not a picture"), std::string::npos) << message;
+  EXPECT_NE(message.find("25 50 44 46"), std::string::npos) << message;
+  EXPECT_NE(decode_failure({}).find("empty"), std::string::npos);
+  EXPECT_THROW(load_image("/no/such/picture.jpg"), Error);
+  EXPECT_THROW(load_image(std::filesystem::temp_directory_path()), Error);
+}
+
+TEST(Image, RefusesTruncatedFilesOfEveryFormat) {
+  for (const char* name :
+       {"pattern.png", "pattern.bmp", "pattern.webp", "progressive.jpg", "grey.jpg", "exif6.jpg", "palette.png"}) {
+    const auto whole = read_fixture(name);
+    ASSERT_EQ(decode_failure(whole), "") << name;
+    for (const std::size_t keep : {std::size_t{4}, std::size_t{20}, whole.size() / 2, whole.size() * 3 / 4}) {
+      const std::string message = decode_failure(std::span(whole).first(keep));
+      EXPECT_NE(message.find("input.bin"), std::string::npos)
+          << name << " cut to " << keep << " bytes: '" << message << "'";
+    }
+  }
+}
+
+TEST(Image, SurvivesFlippedBytes) {
+  std::mt19937 random(7);
+  int refused = 0;
+  for (const char* name :
+       {"pattern.png", "pattern.bmp", "pattern.webp", "progressive.jpg", "cmyk.jpg", "exif6.jpg", "palette.png"}) {
+    const auto whole = read_fixture(name);
+    for (int round = 0; round < 300; ++round) {
+      auto bytes = whole;
+      for (int flips = 0; flips < 4; ++flips) bytes[random() % bytes.size()] = static_cast<std::byte>(random());
+      refused += !decode_failure(bytes, {.max_pixels = 1 << 20}).empty();  // either result is right; neither may crash
+    }
+  }
+  EXPECT_GT(refused, 300);
+}
+
+TEST(Image, RefusesWhatExceedsTheLimits) {
+  const auto bytes = read_fixture("pattern.png");  // 24 x 16
+  EXPECT_NE(decode_failure(bytes, {.max_pixels = 383}).find("limit of 383 pixels"), std::string::npos);
+  EXPECT_EQ(decode_failure(bytes, {.max_pixels = 384}), "");
+  EXPECT_NE(decode_failure(bytes, {.max_bytes = 64}).find("limit of 64"), std::string::npos);
+
+  // A header that promises 60000 x 60000 pixels in a few bytes is refused before memory is asked for.
+  auto bomb = read_fixture("grey.jpg");
+  for (std::size_t i = 0; i + 9 < bomb.size(); ++i) {
+    if (bomb[i] != std::byte{0xFF} || bomb[i + 1] != std::byte{0xC0}) continue;
+    bomb[i + 5] = bomb[i + 7] = std::byte{0xEA};
+    bomb[i + 6] = bomb[i + 8] = std::byte{0x60};
+  }
+  EXPECT_NE(decode_failure(bomb).find("60000x60000"), std::string::npos);
+}
+
+TEST(Image, ReadsPhotosOfTheSharedSet) {
+  MONZA_NEED_SHARED(path, "data/images/bus.jpg");
+  const Image image = load_image(path);
+  EXPECT_EQ(image.width, 810);
+  EXPECT_EQ(image.height, 1080);
+}
+
+}  // namespace
+}  // namespace monza::vision
