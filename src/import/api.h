@@ -76,6 +76,9 @@ struct OnnxImporter {
   void (*import)(OnnxNode&) = nullptr;
 };
 
+/// The element type of an ONNX TensorProto.DataType number; Error on one that is unknown or not supported.
+DType dtype_from_onnx(std::int64_t number);
+
 /// The importer for an operator at an opset, or null. Defined by the generated registry.
 const OnnxImporter* find_onnx_importer(std::string_view domain, std::string_view op_type, int opset);
 std::vector<const OnnxImporter*> all_onnx_importers();

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "tensor/dtype.h"
+#include "tensor/element.h"
 #include "tensor/float_convert.h"
 #include "tensor/storage.h"
 
@@ -106,6 +107,15 @@ std::shared_ptr<const Constant> constant_f32(std::vector<float> values, const Sh
 }
 std::shared_ptr<const Constant> constant_f32_scalar(float value) {
   return make_constant(DType::f32, Shape{}, std::as_bytes(std::span(&value, 1)));
+}
+
+std::shared_ptr<const Constant> constant_scalar(DType dtype, double value) {
+  const ElementAccess& access = element_access(dtype);
+  if (access.store == nullptr) fail("a scalar of element type {} cannot be made from a number", dtype_name(dtype));
+  auto [constant, bytes] = allocate_constant(dtype, Shape{});
+  std::memset(bytes.data(), 0, bytes.size());
+  access.store(bytes.data(), 0, value);
+  return constant;
 }
 
 std::vector<std::int64_t> to_ints(const Constant& constant) {

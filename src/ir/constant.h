@@ -42,6 +42,9 @@ std::shared_ptr<const Constant> constant_i64_scalar(std::int64_t value);
 std::shared_ptr<const Constant> constant_f32(std::vector<float> values, const Shape& shape);
 std::shared_ptr<const Constant> constant_f32_scalar(float value);
 
+/// A scalar of any plain type, rounded from `value` as element_access stores it; Error for types without elements.
+std::shared_ptr<const Constant> constant_scalar(DType dtype, double value);
+
 /// Elements of an integer (or boolean) constant as 64-bit integers; Error for other types.
 std::vector<std::int64_t> to_ints(const Constant& constant);
 /// Elements of any numeric constant as doubles; Error for strings and complex.
