@@ -1,0 +1,56 @@
+#include "memory/region.h"
+
+#include <gtest/gtest.h>
+
+#include "monza/error.h"
+
+namespace monza {
+namespace {
+
+TEST(Region, PagesComeOnTouch) {
+  const std::int64_t bytes = std::int64_t(1) << 36;  // far more than any machine for tests has free
+  Region region(bytes);
+  ASSERT_NE(region.data(), nullptr);
+  region.data()[0] = std::byte{1};
+  region.data()[bytes - 1] = std::byte{2};
+  EXPECT_EQ(region.data()[12345], std::byte{0});
+}
+
+TEST(Region, ResidentBytesCountTouchedPages) {
+  Region region(1 << 20);
+  EXPECT_EQ(region.resident_bytes(), 0);
+  region.data()[5000] = std::byte{1};
+  EXPECT_GT(region.resident_bytes(), 0);
+  EXPECT_LT(region.resident_bytes(), 1 << 20);
+}
+
+TEST(Region, PrefaultTouchesAll) {
+  Region region(1 << 20, {.prefault = true});
+  EXPECT_EQ(region.resident_bytes(), 1 << 20);
+}
+
+TEST(Region, HugePagesAreAlignedAndUsable) {
+  Region region(5 << 20, {.prefault = true, .huge_pages = true});
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(region.data()) % (2 << 20), 0u);
+  region.data()[(5 << 20) - 1] = std::byte{1};
+}
+
+TEST(Region, EmptyNegativeAndHugeSizes) {
+  EXPECT_EQ(Region(0).data(), nullptr);
+  EXPECT_THROW(Region(-1), Error);
+  EXPECT_THROW(Region(INT64_MAX), Error);
+  EXPECT_THROW(Region(std::int64_t(1) << 60), Error);
+}
+
+TEST(Region, MovesOwnership) {
+  Region a(4096);
+  std::byte* data = a.data();
+  Region b(std::move(a));
+  EXPECT_EQ(b.data(), data);
+  EXPECT_EQ(a.data(), nullptr);  // NOLINT(bugprone-use-after-move): that is what is tested
+  a = std::move(b);
+  EXPECT_EQ(a.data(), data);
+}
+
+}  // namespace
+}  // namespace monza
