@@ -149,6 +149,9 @@ struct OpDef {
   void (*aliases)(const NodeView&, std::vector<Alias>&) = nullptr;
   /// FLOPs at concrete shapes given per input and output, in order. Null: 0. Bytes are added by the caller.
   double (*flops)(const NodeView&, const std::vector<Shape>& in, const std::vector<Shape>& out) = nullptr;
+  /// Bit i: only inference reads input i (its content); kernels never do. Nothing need compute such an input
+  /// when its content is known without reading its elements.
+  std::uint32_t shape_inputs = 0;
 };
 
 /// The operator of that name, or null. All operators, sorted by name.

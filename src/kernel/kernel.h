@@ -90,7 +90,9 @@ struct KernelContext {
   int out_count = 0;
   std::byte* scratch = nullptr;  ///< 64-byte aligned, as many bytes as Kernel::scratch_bytes said
   Parallel* parallel = nullptr;
-  /// Extents that depend on data, in the order the operator's shape inference made them (else null).
+  /// Extents that depend on data, in the order the operator's shape inference made them (else null). The shape
+  /// of an output that has one holds bounds on entry; the kernel reports the extents, and writes the output
+  /// densely for them: its strides are those of the reported shape, not of the bounds.
   std::int64_t* extents = nullptr;
   StateView* state = nullptr;  ///< sequence state bound to this step's state operands, in order
   int state_count = 0;
