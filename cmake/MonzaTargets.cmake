@@ -9,7 +9,7 @@ function(monza_sources out)
   set(${out} ${found} PARENT_SCOPE)
 endfunction()
 
-monza_sources(run_sources base tensor memory kernel backend/cpu plan/data runtime engine/file)
+monza_sources(run_sources base tensor memory kernel backend/cpu plan/data runtime engine/file engine/run)
 add_library(monza_run STATIC ${run_sources} ${MONZA_RUN_OPS} ${CMAKE_BINARY_DIR}/generated/kernel_table.cpp)
 target_include_directories(monza_run PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(monza_run PUBLIC fmt::fmt Threads::Threads)

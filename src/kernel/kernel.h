@@ -77,6 +77,7 @@ struct StateView {
   std::byte* const* blocks = nullptr;  ///< block table: blocks[i] holds positions [i * block_length, ...)
   std::int64_t block_length = 0;       ///< positions a block holds
   std::int64_t length = 0;             ///< positions valid before this run
+  std::int64_t appended = 0;           ///< positions written in this run so far: raised by the kernel that appends
   std::int64_t capacity = 0;           ///< positions the table reaches
   std::int64_t row_bytes = 0;          ///< bytes of one position
 };

@@ -44,7 +44,9 @@ enum class Base : std::uint8_t {
   state,     ///< sequence state `index`: reaches the kernel through a StateView, not through `data`
 };
 
-/// A tensor as a step sees it.
+/// A tensor as a step sees it. All elements lie in [base + byte_offset, + byte_bound): a view that steps backwards
+/// starts at the last element through element_offset. The runtime checks what depends on registers before each use.
+/// The output of a kernel that reports extents carries the bounds; its readers carry the reported registers.
 struct Operand {
   Base base = Base::none;
   DType dtype = DType::invalid;
@@ -52,7 +54,8 @@ struct Operand {
   std::uint8_t rank = 0;
   std::uint8_t device = 0;     ///< index into Plan::devices of the memory it lies in
   std::uint8_t is_static = 0;  ///< every register below is a constant: resolved once, when a context is made
-  std::uint16_t reserved = 0;
+  /// Bit i: extent[i] is a register that a loop sets from the value it copies in (see LoopInfo). Other operands: 0.
+  std::uint16_t bound_axes = 0;
   std::int32_t index = 0;                 ///< input, output, state: which one
   Register element_offset = kNoRegister;  ///< added to the address, in elements
   std::int64_t byte_offset = 0;           ///< added to the base
@@ -111,6 +114,10 @@ struct Step {
 /// Each iteration: copies `carried_in` (first) or the last `body_carried_out` into `body_carried_in`, sets the
 /// iteration number and the slices of `scanned`, runs the body region, reads `body_condition_out`, appends
 /// `body_scan_out` to `scan_out`. At the end copies the last carried values to `carried_out`.
+/// Memory of `body_carried_out` may be that of the `body_carried_in` of the same index, and of no other.
+/// What a loop writes (body_carried_in, body_scanned, carried_out, scan_out) is dense. Extents in bound_axes are set
+/// from the value copied, before it is used; all others must be equal to it, or the run fails. Strides of such
+/// operands are not read by the loop: the steps that follow compute them where they need them.
 struct LoopInfo {
   std::uint8_t is_scan = 0;
   std::uint8_t reserved[3] = {};
@@ -125,6 +132,7 @@ struct LoopInfo {
   std::int64_t max_trips = 0;    ///< bound set at build
 };
 
+/// Steps run in order. A child region is executed only through the branch or loop that names it.
 struct Region {
   Range steps;
   Range program;  ///< scalar instructions after the last step (extents of outputs)

@@ -1,0 +1,24 @@
+// What an Engine is inside: an image and its runnable program. Shared by load (here) and build (src/engine).
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "engine/file/image.h"
+#include "monza/engine.h"
+#include "runtime/program.h"
+
+namespace monza {
+
+struct Engine::Impl {
+  engine_file::Image image;
+  std::shared_ptr<const runtime::Program> program;
+  std::vector<TensorInfo> inputs, outputs;
+  Stats stats;
+};
+
+/// An engine from an image that was built or read. Times and names of the build come in `stats`; the rest of it
+/// is filled here. Throws Error when a kernel is missing.
+Engine make_engine(engine_file::Image image, Engine::Stats stats);
+
+}  // namespace monza
