@@ -2,6 +2,7 @@
 #include "ir/op.h"
 #include "monza/dtype.h"
 #include "ops/activation/activation.def.h"
+#include "ops/conv/conv.def.h"
 #include "ops/conv/conv.params.h"
 #include "tensor/dtype.h"
 
@@ -37,6 +38,46 @@ Spatial spatial_of(const ir::Attrs& attrs, std::size_t axes) {
   return s;
 }
 
+}  // namespace
+
+ConvParams conv_params_of(const ir::Attrs& attrs, std::size_t rank) {
+  ConvParams p;
+  p.spatial = static_cast<std::int32_t>(rank) - 2;
+  const std::size_t axes = rank - 2;
+  const Spatial s = spatial_of(attrs, axes);
+  for (std::size_t i = 0; i < axes; ++i) {
+    p.stride[i] = static_cast<std::int32_t>(s.strides[i]);
+    p.dilation[i] = static_cast<std::int32_t>(s.dilations[i]);
+    p.pad_begin[i] = static_cast<std::int32_t>(s.pads[i]);
+    p.pad_end[i] = static_cast<std::int32_t>(s.pads[i + axes]);
+  }
+  p.padding = padding_of(attrs);
+  p.group = static_cast<std::int32_t>(attrs.i("group", 1));
+  return p;
+}
+
+ir::SymShape conv_output_shape(const ir::SymShape& x, const ir::SymShape& w, const ir::Attrs& attrs) {
+  const std::size_t axes = x.size() - 2;
+  const Spatial s = spatial_of(attrs, axes);
+  const auto padding = padding_of(attrs);
+  ir::SymShape out{x[0], w[0]};
+  for (std::size_t i = 0; i < axes; ++i) {
+    if (padding != ConvParams::Padding::given) {
+      out.push_back(ir::ceil_div(x[i + 2], s.strides[i]));
+      continue;
+    }
+    const Expr reach = (w[i + 2] - Expr(1)) * Expr(s.dilations[i]) + Expr(1);
+    const Expr room = x[i + 2] + Expr(s.pads[i] + s.pads[i + axes]) - reach;
+    if (auto value = room.try_constant(); value && *value < 0)
+      fail("the kernel reaches over {} elements of spatial axis {}, the padded input has {}", ir::to_string(reach), i,
+             ir::to_string(x[i + 2] + Expr(s.pads[i] + s.pads[i + axes])));
+    out.push_back(ir::floor_div(room, s.strides[i]) + Expr(1));
+  }
+  return out;
+}
+
+namespace {
+
 void require_equal(ir::InferContext& c, const Expr& a, const Expr& b, const char* what) {
   if (a.is_constant() && b.is_constant() && !(a == b)) c.fail("{}: {} against {}", what, ir::to_string(a), ir::to_string(b));
 }
@@ -53,27 +94,12 @@ void infer(ir::InferContext& c) {
     if (c.has_input(i) && c.dtype(i) != type)
       c.fail("input {} has element type {}, input 0 {}", i, dtype_name(c.dtype(i)), dtype_name(type));
 
-  const std::size_t axes = x.size() - 2;
-  const Spatial s = spatial_of(c.attrs(), axes);
   const std::int64_t group = c.attrs().i("group", 1);
   if (group < 1) c.fail("group is {}", group);
   require_equal(c, x[1], w[1] * Expr(group), "channels of the input and of the weight times group differ");
   if (auto m = w[0].try_constant(); m && *m % group != 0) c.fail("{} filters do not divide into {} groups", *m, group);
 
-  const auto padding = padding_of(c.attrs());
-  ir::SymShape out{x[0], w[0]};
-  for (std::size_t i = 0; i < axes; ++i) {
-    if (padding != ConvParams::Padding::given) {
-      out.push_back(ir::ceil_div(x[i + 2], s.strides[i]));
-      continue;
-    }
-    const Expr reach = (w[i + 2] - Expr(1)) * Expr(s.dilations[i]) + Expr(1);
-    const Expr room = x[i + 2] + Expr(s.pads[i] + s.pads[i + axes]) - reach;
-    if (auto value = room.try_constant(); value && *value < 0)
-      c.fail("the kernel reaches over {} elements of spatial axis {}, the padded input has {}", ir::to_string(reach), i,
-             ir::to_string(x[i + 2] + Expr(s.pads[i] + s.pads[i + axes])));
-    out.push_back(ir::floor_div(room, s.strides[i]) + Expr(1));
-  }
+  ir::SymShape out = conv_output_shape(x, w, c.attrs());
   if (c.has_input(2)) {
     if (c.shape(2).size() != 1) c.fail("bias has rank {}, not 1", c.shape(2).size());
     require_equal(c, c.shape(2)[0], w[0], "bias elements and filters differ");
@@ -92,18 +118,7 @@ void infer(ir::InferContext& c) {
 }
 
 void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
-  ConvParams p;
-  p.spatial = static_cast<std::int32_t>(n.input(0).rank()) - 2;
-  const auto axes = static_cast<std::size_t>(p.spatial);
-  const Spatial s = spatial_of(n.attrs(), axes);
-  for (std::size_t i = 0; i < axes; ++i) {
-    p.stride[i] = static_cast<std::int32_t>(s.strides[i]);
-    p.dilation[i] = static_cast<std::int32_t>(s.dilations[i]);
-    p.pad_begin[i] = static_cast<std::int32_t>(s.pads[i]);
-    p.pad_end[i] = static_cast<std::int32_t>(s.pads[i + axes]);
-  }
-  p.padding = padding_of(n.attrs());
-  p.group = static_cast<std::int32_t>(n.attrs().i("group", 1));
+  ConvParams p = conv_params_of(n.attrs(), n.input(0).rank());
   p.act = activation_of(n.attrs());
   p.residual_after = n.attrs().i("residual_after", 0) != 0;
   p.bf16 = n.node.precision == ir::Precision::bf16;

@@ -1,12 +1,10 @@
 // ONNX Conv, every opset: pads resolved where the extents are known.
 #include "import/api.h"
-#include "ops/activation/activation.def.h"
+#include "ops/conv/conv.def.h"
 
 namespace monza::ops {
-namespace {
 
-void import_conv(OnnxNode& n) {
-  const ir::ValueId x = n.input(0), w = n.input(1);
+ir::Attrs conv_attrs_of(OnnxNode& n, ir::ValueId x, ir::ValueId w) {
   const std::size_t rank = n.type(w).rank();
   if (rank < 3 || n.type(x).rank() != rank) fail("input has rank {}, weight {}", n.type(x).rank(), rank);
   const std::size_t axes = rank - 2;
@@ -53,6 +51,14 @@ void import_conv(OnnxNode& n) {
   attrs.set("dilations", dilations);
   attrs.set("pads", pads);
   attrs.set("group", n.i("group", 1));
+  return attrs;
+}
+
+namespace {
+
+void import_conv(OnnxNode& n) {
+  const ir::ValueId x = n.input(0), w = n.input(1);
+  ir::Attrs attrs = conv_attrs_of(n, x, w);
   std::vector<ir::ValueId> inputs{x, w};
   if (n.input_count() > 2 && n.input(2) != ir::kNone) inputs.push_back(n.input(2));
   n.bind(0, n.add1("Conv", std::move(inputs), std::move(attrs)));

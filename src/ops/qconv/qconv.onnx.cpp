@@ -1,0 +1,33 @@
+// ONNX ConvInteger and QLinearConv.
+#include "import/api.h"
+#include "ops/conv/conv.def.h"
+
+namespace monza::ops {
+namespace {
+
+ir::ValueId input_or_none(OnnxNode& n, int i) { return i < n.input_count() ? n.input(i) : ir::kNone; }
+
+std::vector<ir::ValueId> trimmed(std::vector<ir::ValueId> inputs) {
+  while (!inputs.empty() && inputs.back() == ir::kNone) inputs.pop_back();
+  return inputs;
+}
+
+void import_integer(OnnxNode& n) {
+  ir::Attrs attrs = conv_attrs_of(n, n.input(0), n.input(1));
+  n.bind(0, n.add1("ConvInteger", trimmed({n.input(0), n.input(1), input_or_none(n, 2), input_or_none(n, 3)}), std::move(attrs)));
+}
+
+void import_qlinear(OnnxNode& n) {  // x, its scale and zero point, w, its, y's, bias? : QConv's order
+  ir::Attrs attrs = conv_attrs_of(n, n.input(0), n.input(3));
+  std::vector<ir::ValueId> inputs;
+  for (int i = 0; i < 9; ++i) inputs.push_back(input_or_none(n, i));
+  n.bind(0, n.add1("QConv", trimmed(std::move(inputs)), std::move(attrs)));
+}
+
+}  // namespace
+
+extern const OnnxImporter conv_integer_onnx, qlinear_conv_onnx;
+const OnnxImporter conv_integer_onnx{.op_type = "ConvInteger", .since = 10, .import = import_integer};
+const OnnxImporter qlinear_conv_onnx{.op_type = "QLinearConv", .since = 10, .import = import_qlinear};
+
+}  // namespace monza::ops
