@@ -38,11 +38,12 @@ class OnnxNode {
   virtual std::vector<float> floats(std::string_view name, std::vector<float> fallback = {}) = 0;
   virtual std::vector<std::string> strings(std::string_view name) = 0;
   virtual std::shared_ptr<const ir::Constant> tensor(std::string_view name) = 0;
-  /// A subgraph attribute as a body. Values it captures from outside become inputs of the body after its own;
-  /// their ids in this graph are appended to `captures` (pass the same vector for every body of one node:
-  /// a body gets all captures so far; call finish_bodies once to give every body the same list).
-  virtual std::unique_ptr<ir::Graph> graph(std::string_view name, std::vector<ir::ValueId>& captures) = 0;
-  virtual void finish_bodies(std::vector<std::unique_ptr<ir::Graph>>& bodies, const std::vector<ir::ValueId>& captures) = 0;
+  /// A subgraph attribute as a body. What the node's bodies use of the outside is appended to `captures` (once,
+  /// the same list for every body of the node) and becomes inputs of each body, after its own, in that order.
+  /// `own_inputs` gives the types of the body's own inputs; without it, or where a type is DType::invalid, the
+  /// types that the model declares hold. Constants from outside are shared, not captured.
+  virtual std::unique_ptr<ir::Graph> graph(std::string_view name, std::vector<ir::ValueId>& captures,
+                                           const std::vector<ir::Type>& own_inputs = {}) = 0;
   /// Ignores an attribute on purpose (it has no effect on inference).
   virtual void ignore(std::string_view name) = 0;
 

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -85,6 +87,10 @@ struct Model {
   NodeId next_node = 0;
   std::string producer;
   std::vector<std::pair<std::string, std::string>> metadata;  ///< the ONNX file's metadata_props
+  /// Elements that a profile gives for integer inputs (min = opt = max). Inference takes them where a shape
+  /// depends on them, and notes which (`specialised`: input, element); the plan checks those at run time.
+  std::map<ValueId, std::vector<std::int64_t>> element_values;
+  std::set<std::pair<ValueId, std::int64_t>> specialised;
   std::uint32_t add_origin(std::string name, std::string op_type);
 };
 

@@ -33,7 +33,19 @@ std::optional<std::vector<Expr>> InferContext::known_content(int i) const {
 
 std::vector<Expr> InferContext::content(int i) const {
   const Type& type = input(i);
-  if (auto known = known_content(i)) return *known;
+  if (auto known = known_content(i)) {
+    // Elements of inputs whose values the profile fixes: the plan will check the ones taken here.
+    Model& model = graph_.model();
+    if (!model.element_values.empty())
+      for (Expr& e : *known)
+        e = substitute(e, [&](const Atom& atom) -> std::optional<Expr> {
+          const auto it = atom.kind == AtomKind::element ? model.element_values.find(atom.value) : model.element_values.end();
+          if (it == model.element_values.end()) return std::nullopt;
+          model.specialised.emplace(atom.value, atom.index);
+          return Expr(it->second.at(static_cast<std::size_t>(atom.index)));
+        });
+    return *known;
+  }
   if (!is_integer(type.dtype))
     monza::fail("input {} must hold integers that can be read before the node runs, but is {}", i, to_string(type));
   const auto count = product(type.shape).try_constant();

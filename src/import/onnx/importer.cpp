@@ -1,0 +1,349 @@
+#include "import/onnx/importer.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "tensor/dtype.h"
+
+namespace monza {
+namespace {
+
+/// Dimension names as identifiers: they are symbols of expressions, which are printed and parsed.
+std::string symbol_name(std::string_view text) {
+  std::string name;
+  for (char c : text) name += std::isalnum(static_cast<unsigned char>(c)) || c == '_' ? c : '_';
+  if (name.empty() || std::isdigit(static_cast<unsigned char>(name[0]))) name.insert(0, "d_");
+  return name;
+}
+
+}  // namespace
+
+void Scope::define(const std::string& name, ir::ValueId value) {
+  if (!values_.emplace(name, value).second) fail("the value '{}' is defined twice, but ONNX allows one definition", name);
+}
+
+int opset_of(const OnnxFrame& frame, std::string_view domain) {
+  if (domain == "ai.onnx") domain = "";
+  const auto it = frame.opsets.find(domain);
+  if (it != frame.opsets.end()) return it->second;
+  return domain.empty() && frame.opsets.empty() ? 1 : 0;
+}
+
+std::string display_name(const onnx::NodeProto& node, const OnnxFrame& frame) {
+  std::string name = node.name();
+  for (int i = 0; name.empty() && i < node.output_size(); ++i) name = node.output(i);
+  return frame.prefix + name;
+}
+
+OnnxImport::OnnxImport(std::shared_ptr<OnnxFile> file, const OnnxImportOptions& options)
+    : file_(std::move(file)), options_(options), model_(std::make_shared<ir::Model>()) {
+  for (const auto& f : file_->model().functions()) functions_.emplace(f.domain() + "\n" + f.name() + "\n" + f.overload(), &f);
+}
+
+OnnxFrame OnnxImport::frame_of(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports) const {
+  OnnxFrame frame;
+  for (const auto& o : imports) frame.opsets[o.domain() == "ai.onnx" ? std::string() : o.domain()] = int(std::clamp<std::int64_t>(o.version(), 0, 100000));
+  return frame;
+}
+
+const onnx::FunctionProto* OnnxImport::find_function(const onnx::NodeProto& node) const {
+  const auto it = functions_.find(node.domain() + "\n" + node.op_type() + "\n" + node.overload());
+  return it == functions_.end() ? nullptr : it->second;
+}
+
+ir::Type OnnxImport::type_of(const onnx::TypeProto& proto, const std::string& name, bool top_level) {
+  ir::Type type;
+  const onnx::TypeProto* inner = &proto;
+  if (proto.has_sequence_type()) {
+    type.kind = ir::ValueKind::sequence;
+    inner = &proto.sequence_type().elem_type();
+  } else if (proto.has_optional_type()) {
+    type.kind = ir::ValueKind::optional;
+    inner = &proto.optional_type().elem_type();
+  }
+  if (!inner->has_tensor_type())
+    fail_hint("replace maps, sparse tensors and nested sequences by tensors before export", "'{}' is of a kind that Monza does not take as an input", name);
+  type.dtype = dtype_of_onnx(inner->tensor_type().elem_type());
+  if (type.dtype == DType::invalid) fail("'{}' has the element type {}, which ONNX 1.22 does not define", name, inner->tensor_type().elem_type());
+  const auto& shape = inner->tensor_type().shape();
+  const auto fixed = top_level ? options_.shapes.find(name) : options_.shapes.end();
+  if (!inner->tensor_type().has_shape()) {
+    if (fixed != options_.shapes.end()) {
+      for (std::int64_t d : fixed->second) type.shape.push_back(d >= 0 ? ir::Expr(d) : ir::Expr::symbol(symbol_name(name + "_" + std::to_string(type.shape.size()))));
+    } else if (top_level && type.kind == ir::ValueKind::tensor) {
+      fail_hint("give its shape: --shape " + name + "=1x3x224x224 (with the extents you want)", "input '{}' declares no shape, not even a rank", name);
+    }
+    return type;
+  }
+  if (shape.dim_size() > kMaxRank) fail("'{}' has rank {}; at most {} is supported", name, shape.dim_size(), kMaxRank);
+  if (fixed != options_.shapes.end() && int(fixed->second.size()) != shape.dim_size())
+    fail("the shape given for input '{}' has {} dimensions, the model declares {}", name, fixed->second.size(), shape.dim_size());
+  for (int a = 0; a < shape.dim_size(); ++a) {
+    const auto& dim = shape.dim(a);
+    const std::int64_t given = fixed != options_.shapes.end() ? fixed->second[std::size_t(a)] : -1;
+    if (dim.has_dim_value() && dim.dim_value() >= 0) {
+      // Exporters write 0 for "unknown" too; a given extent then decides.
+      if (given >= 0 && dim.dim_value() > 0 && given != dim.dim_value())
+        fail("axis {} of input '{}' is {} in the model, but {} was given", a, name, dim.dim_value(), given);
+      type.shape.emplace_back(given >= 0 ? given : dim.dim_value());
+    } else if (given >= 0) {
+      type.shape.emplace_back(given);
+    } else {
+      type.shape.push_back(ir::Expr::symbol(dim.dim_param().empty() ? symbol_name(name + "_" + std::to_string(a)) : symbol_name(dim.dim_param())));
+    }
+  }
+  return type;
+}
+
+void OnnxImport::import_initializers(const onnx::GraphProto& graph, Scope& scope) {
+  const auto add = [&](const std::string& name, std::shared_ptr<const ir::Constant> constant) {
+    const ir::OriginSet origins{model_->add_origin(name, "initializer")};
+    scope.define(name, scope.graph().add_constant(name, std::move(constant), origins));
+  };
+  for (const auto& t : graph.initializer()) add(t.name(), file_->constant(t));
+  for (const auto& t : graph.sparse_initializer()) add(t.values().name(), file_->constant(t));
+}
+
+void OnnxImport::import_inputs(const onnx::GraphProto& graph, Scope& scope) {
+  // A dimension fixed for one input is fixed wherever its name stands.
+  std::map<std::string, std::pair<std::int64_t, std::string>> fixed;
+  for (const auto& v : graph.input()) {
+    const auto it = options_.shapes.find(v.name());
+    if (it == options_.shapes.end() || !v.type().tensor_type().has_shape()) continue;
+    const auto& shape = v.type().tensor_type().shape();
+    for (int a = 0; a < shape.dim_size() && a < int(it->second.size()); ++a) {
+      const std::int64_t given = it->second[std::size_t(a)];
+      if (given < 0 || shape.dim(a).dim_param().empty()) continue;
+      const auto [old, added] = fixed.emplace(symbol_name(shape.dim(a).dim_param()), std::pair(given, v.name()));
+      if (!added && old->second.first != given)
+        fail_hint("give both inputs the same extent", "dimension '{}' is {} in input '{}' but {} in input '{}'", shape.dim(a).dim_param(),
+                  old->second.first, old->second.second, given, v.name());
+    }
+  }
+  for (const auto& v : graph.input()) {
+    if (scope.has(v.name())) continue;  // files of IR version 3 and older list initializers among the inputs
+    ir::Type type = type_of(v.type(), v.name(), true);
+    for (ir::Expr& e : type.shape)
+      e = ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<ir::Expr> {
+        const auto it = fixed.find(atom.name);
+        if (it == fixed.end()) return std::nullopt;
+        return ir::Expr(it->second.first);
+      });
+    const ir::ValueId id = scope.graph().add_input(v.name(), type, {model_->add_origin(v.name(), "input")});
+    scope.define(v.name(), id);
+    // Small integer inputs may decide shapes: their elements are symbols, and the profile's values if it has them.
+    const auto count = ir::product(type.shape).try_constant();
+    if (type.kind == ir::ValueKind::tensor && is_integer(type.dtype) && dtype_bits(type.dtype) >= 8 && count && *count <= ir::kMaxContent) {
+      std::vector<ir::Expr> elements;
+      for (std::int64_t k = 0; k < *count; ++k) elements.push_back(ir::Expr::element(id, k));
+      scope.graph().value(id).content = std::move(elements);
+    }
+    if (const auto it = options_.element_values.find(v.name()); it != options_.element_values.end()) {
+      if (count && *count != std::int64_t(it->second.size())) fail("{} values are given for input '{}' of {} elements", it->second.size(), v.name(), *count);
+      model_->element_values[id] = it->second;
+    }
+  }
+}
+
+void OnnxImport::check_supported(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const std::vector<int>& order,
+                                 const OnnxFrame& frame, std::map<std::string, std::string>& missing, int depth) {
+  if (depth > options_.max_depth) fail("bodies and functions are nested deeper than {}", options_.max_depth);
+  for (int i : order) {
+    const auto& node = nodes[i];
+    if (find_function(node) == nullptr && find_onnx_importer(node.domain(), node.op_type(), opset_of(frame, node.domain())) == nullptr) {
+      const std::string op = fmt::format("{}{}{} (opset {})", node.domain(), node.domain().empty() ? "" : ".", node.op_type(), opset_of(frame, node.domain()));
+      missing.emplace(op, display_name(node, frame));
+    }
+    for (const auto& a : node.attribute())
+      if (a.has_g()) {
+        std::vector<int> all(std::size_t(a.g().node_size()));
+        for (std::size_t k = 0; k < all.size(); ++k) all[k] = int(k);
+        check_supported(a.g().node(), all, frame, missing, depth + 1);
+      }
+  }
+}
+
+void OnnxImport::import_nodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const std::vector<int>& order,
+                              const OnnxFrame& frame, Scope& scope) {
+  if (++depth_ > options_.max_depth) fail("bodies and functions are nested deeper than {}", options_.max_depth);
+  for (int i : order) import_node(nodes[i], frame, scope);
+  --depth_;
+}
+
+void OnnxImport::import_node(const onnx::NodeProto& node, const OnnxFrame& frame, Scope& scope) {
+  if (++node_count_ > options_.max_nodes) fail("the model has more than {} nodes", options_.max_nodes);
+  const auto place = [&] { return fmt::format("{} node '{}'", node.op_type(), display_name(node, frame)); };
+  try {
+    const int opset = opset_of(frame, node.domain());
+    if (const onnx::FunctionProto* function = find_function(node)) {
+      import_call(node, *function, frame, scope);
+      return;
+    }
+    const OnnxImporter* importer = find_onnx_importer(node.domain(), node.op_type(), opset);
+    if (importer == nullptr)
+      fail_hint("`monza conformance --operators` lists what is supported", "operator {} of domain '{}' at opset {} is not supported", node.op_type(),
+                node.domain().empty() ? "ai.onnx" : node.domain(), opset);
+    const ir::OriginSet origins{model_->add_origin(display_name(node, frame), node.op_type())};
+    const auto seen = make_onnx_node(*this, node, frame, scope, origins);
+    importer->import(*seen);
+    finish_onnx_node(*seen);
+  } catch (const Error& e) {
+    // Inference names the node itself; everything else gets its place here, once.
+    if (e.where().find(display_name(node, frame)) != std::string::npos) throw;
+    throw e.at(place());
+  }
+}
+
+void OnnxImport::import_call(const onnx::NodeProto& node, const onnx::FunctionProto& function, const OnnxFrame& frame, Scope& scope) {
+  OnnxFrame inner = frame_of(function.opset_import());
+  if (inner.opsets.empty()) inner.opsets = frame.opsets;
+  inner.is_function = true;
+  inner.caller = &frame;
+  inner.prefix = display_name(node, frame) + "/";
+  for (const auto& a : function.attribute_proto()) inner.call_attributes[a.name()] = &a;
+  for (const auto& a : node.attribute()) {
+    const onnx::AttributeProto* actual = &a;
+    if (!a.ref_attr_name().empty()) {
+      const auto it = frame.call_attributes.find(a.ref_attr_name());
+      if (it == frame.call_attributes.end()) continue;
+      actual = it->second;
+    }
+    inner.call_attributes[a.name()] = actual;
+  }
+  Scope body(scope.graph());
+  for (int i = 0; i < function.input_size(); ++i) {
+    if (i >= node.input_size() || node.input(i).empty()) continue;
+    const ir::ValueId v = scope.find(node.input(i));
+    if (v == ir::kNone) fail("input {} is '{}', which no node, input or initializer makes", i, node.input(i));
+    body.define(function.input(i), v);
+  }
+  const std::set<std::string, std::less<>> wanted(function.output().begin(), function.output().end());
+  import_nodes(function.node(), onnx_order(function.node(), wanted, false), inner, body);
+  for (int i = 0; i < node.output_size() && i < function.output_size(); ++i) {
+    if (node.output(i).empty()) continue;
+    const ir::ValueId v = body.find(function.output(i));
+    if (v == ir::kNone) fail("function {} does not make its output '{}'", function.name(), function.output(i));
+    scope.define(node.output(i), v);
+  }
+}
+
+std::unique_ptr<ir::Graph> OnnxImport::import_body(const onnx::NodeProto& node, const onnx::GraphProto& proto, const OnnxFrame& frame, Scope& outer,
+                                                   std::vector<ir::ValueId>& captures, const std::vector<ir::Type>& own_inputs) {
+  // The same captures for every body of the node: the union of what they use of the outside, in order of first use.
+  std::vector<std::string> names;
+  for (const auto& a : node.attribute())
+    if (a.has_g())
+      for (const auto& name : free_names(a.g()))
+        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+  const bool first = captures.empty();
+
+  auto body = std::make_unique<ir::Graph>(model_, proto.name());
+  Scope scope(*body);
+  import_initializers(proto, scope);
+  int index = 0;
+  for (const auto& v : proto.input()) {
+    ir::Type type;
+    if (index < int(own_inputs.size()) && own_inputs[std::size_t(index)].dtype != DType::invalid) {
+      type = own_inputs[std::size_t(index)];
+    } else {
+      type = type_of(v.type(), v.name(), false);
+    }
+    scope.define(v.name(), body->add_input({}, type, {model_->add_origin(v.name(), "input")}));
+    ++index;
+  }
+  for (const auto& name : names) {
+    const ir::ValueId source = outer.find(name);
+    if (source == ir::kNone) fail("a body uses '{}', which nothing outside makes", name);
+    const ir::Value& value = outer.graph().value(source);
+    if (value.constant) {
+      scope.define(name, body->add_constant({}, value.constant, value.origins));
+      continue;
+    }
+    const ir::Type type = value.type;
+    const auto content = value.content;
+    const ir::ValueId inner = body->add_input({}, type, value.origins);
+    body->value(inner).content = content;
+    scope.define(name, inner);
+    if (first) captures.push_back(source);
+  }
+  const std::set<std::string, std::less<>> wanted;
+  import_nodes(proto.node(), onnx_order(proto.node(), wanted, false), frame, scope);
+  for (const auto& o : proto.output()) {
+    const ir::ValueId v = scope.find(o.name());
+    if (v == ir::kNone) fail("body '{}' does not make its output '{}'", proto.name(), o.name());
+    body->add_output(o.name(), v);
+  }
+  return body;
+}
+
+std::unique_ptr<ir::Graph> OnnxImport::run() {
+  const onnx::ModelProto& proto = file_->model();
+  const onnx::GraphProto& graph = proto.graph();
+  model_->producer = proto.producer_name() + (proto.producer_version().empty() ? "" : " " + proto.producer_version());
+  for (const auto& p : proto.metadata_props()) model_->metadata.emplace_back(p.key(), p.value());
+
+  auto result = std::make_unique<ir::Graph>(model_, graph.name());
+  Scope scope(*result);
+  std::vector<std::string> outputs;
+  for (const auto& o : graph.output()) outputs.push_back(o.name());
+  if (!options_.outputs.empty()) outputs = options_.outputs;
+  if (outputs.empty()) fail("the graph has no outputs, so there is nothing to compute");
+  const std::set<std::string, std::less<>> wanted(outputs.begin(), outputs.end());
+
+  const OnnxFrame frame = frame_of(proto.opset_import());
+  const std::vector<int> order = onnx_order(graph.node(), wanted, true);
+  std::map<std::string, std::string> missing;
+  check_supported(graph.node(), order, frame, missing, 0);
+  if (!missing.empty()) {
+    std::string list;
+    for (const auto& [op, node] : missing) list += fmt::format("\n  {}, first used by node '{}'", op, node);
+    fail_hint("build only the outputs that do not need it with --outputs, or export the model with other operators",
+              "{} operator{} not supported:{}", missing.size(), missing.size() == 1 ? " is" : "s are", list);
+  }
+  import_initializers(graph, scope);
+  import_inputs(graph, scope);
+  import_nodes(graph.node(), order, frame, scope);
+  for (const auto& name : outputs) {
+    const ir::ValueId v = scope.find(name);
+    if (v == ir::kNone) fail_hint("`monza inspect MODEL` lists the values of a model", "there is no value '{}' to output", name);
+    result->add_output(name, v);
+  }
+  result->remove_unused_values();
+  return result;
+}
+
+std::unique_ptr<ir::Graph> import_onnx(const std::filesystem::path& path, const OnnxImportOptions& options) {
+  const auto file = OnnxFile::open(path, options.max_file_bytes);
+  try {
+    auto graph = OnnxImport(file, options).run();
+    ir::verify(*graph);
+    return graph;
+  } catch (const Error& e) {
+    throw e.at("model '" + path.string() + "'");
+  }
+}
+
+std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path) {
+  const auto file = OnnxFile::open(path, OnnxImportOptions{}.max_file_bytes);
+  const onnx::GraphProto& graph = file->model().graph();
+  std::set<std::string, std::less<>> constants;
+  for (const auto& t : graph.initializer()) constants.insert(t.name());
+  for (const auto& t : graph.sparse_initializer()) constants.insert(t.values().name());
+  std::vector<OnnxInput> inputs;
+  for (const auto& v : graph.input()) {
+    if (constants.contains(v.name())) continue;
+    OnnxInput input;
+    input.name = v.name();
+    const auto& tensor = v.type().tensor_type();
+    input.dtype = dtype_of_onnx(tensor.elem_type());
+    input.has_shape = tensor.has_shape();
+    for (const auto& d : tensor.shape().dim()) {
+      input.shape.push_back(d.has_dim_value() ? d.dim_value() : -1);
+      input.symbols.push_back(d.dim_param());
+    }
+    inputs.push_back(std::move(input));
+  }
+  return inputs;
+}
+
+}  // namespace monza

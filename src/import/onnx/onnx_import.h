@@ -1,0 +1,42 @@
+// ONNX files to graphs.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace monza {
+
+/// Limits on what a stranger's file may ask of us, and what the user fixed on the command line.
+struct OnnxImportOptions {
+  /// Extents of inputs, by name; -1 leaves a dimension as the model declares it.
+  std::map<std::string, std::vector<std::int64_t>> shapes;
+  /// Elements of integer inputs on which extents depend, by name. The engine is specialised to those that
+  /// shape inference asks for, and checks them at run time.
+  std::map<std::string, std::vector<std::int64_t>> element_values;
+  std::vector<std::string> outputs;  ///< only these graph outputs (or inner values); empty: all
+  std::int64_t max_nodes = 1'000'000;        ///< after functions are expanded
+  int max_depth = 32;                        ///< nesting of bodies and functions
+  std::uint64_t max_file_bytes = std::uint64_t(1) << 31;  ///< protobuf's own limit for one message
+};
+
+/// Reads and translates an ONNX file. Weights of 64 bytes and more stay where the file (or its external data,
+/// confined to the model's folder) has them. Throws Error naming the node, the operator and what to try.
+std::unique_ptr<ir::Graph> import_onnx(const std::filesystem::path& path, const OnnxImportOptions& options = {});
+
+/// A model's inputs without importing it: for profiles and generated inputs. Unknown extents are -1.
+struct OnnxInput {
+  std::string name;
+  DType dtype = DType::invalid;
+  bool has_shape = false;
+  std::vector<std::int64_t> shape;
+  std::vector<std::string> symbols;  ///< the dimension's name, or ""
+};
+std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path);
+
+}  // namespace monza

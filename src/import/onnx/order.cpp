@@ -1,0 +1,116 @@
+// Order, reachability and free names of ONNX nodes, before anything is imported.
+#include <algorithm>
+#include <functional>
+
+#include "base/error.h"
+#include "import/onnx/importer.h"
+
+namespace monza {
+namespace {
+
+using Names = std::set<std::string, std::less<>>;
+
+void collect_free(const onnx::GraphProto& body, Names outer, std::vector<std::string>& found, Names& seen) {
+  Names defined = std::move(outer);
+  for (const auto& v : body.input()) defined.insert(v.name());
+  for (const auto& t : body.initializer()) defined.insert(t.name());
+  for (const auto& t : body.sparse_initializer()) defined.insert(t.values().name());
+  for (const auto& n : body.node())
+    for (const auto& o : n.output()) defined.insert(o);
+  const auto use = [&](const std::string& name) {
+    if (!name.empty() && !defined.contains(name) && seen.insert(name).second) found.push_back(name);
+  };
+  for (const auto& n : body.node()) {
+    for (const auto& i : n.input()) use(i);
+    for (const auto& a : n.attribute()) {
+      if (a.has_g()) collect_free(a.g(), defined, found, seen);
+      for (const auto& g : a.graphs()) collect_free(g, defined, found, seen);
+    }
+  }
+  for (const auto& o : body.output()) use(o.name());
+}
+
+}  // namespace
+
+std::vector<std::string> free_names(const onnx::GraphProto& body) {
+  std::vector<std::string> found;
+  Names seen;
+  collect_free(body, {}, found, seen);
+  return found;
+}
+
+std::vector<int> onnx_order(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const Names& wanted, bool prune) {
+  std::map<std::string, int, std::less<>> producer;
+  for (int i = 0; i < nodes.size(); ++i)
+    for (const auto& o : nodes[i].output())
+      if (!o.empty() && !producer.emplace(o, i).second)
+        fail("two nodes make the value '{}' ('{}' and '{}'), but ONNX allows one", o, nodes[producer[o]].name(), nodes[i].name());
+
+  // What each node reads, captures of its bodies included.
+  std::vector<std::vector<int>> reads(static_cast<std::size_t>(nodes.size()));
+  for (int i = 0; i < nodes.size(); ++i) {
+    const auto read = [&](const std::string& name) {
+      if (const auto it = producer.find(name); it != producer.end()) reads[std::size_t(i)].push_back(it->second);
+    };
+    for (const auto& name : nodes[i].input()) read(name);
+    for (const auto& a : nodes[i].attribute()) {
+      if (a.has_g())
+        for (const auto& name : free_names(a.g())) read(name);
+      for (const auto& g : a.graphs())
+        for (const auto& name : free_names(g)) read(name);
+    }
+  }
+
+  std::vector<int> order;
+  std::vector<char> state(std::size_t(nodes.size()), 0);  // 0 new, 1 on the stack, 2 done
+  // An explicit stack: the depth of a chain comes from the file.
+  struct Frame {
+    int node;
+    std::size_t next;
+  };
+  const auto visit = [&](int root) {
+    if (state[std::size_t(root)] == 2) return;
+    std::vector<Frame> stack{{root, 0}};
+    state[std::size_t(root)] = 1;
+    while (!stack.empty()) {
+      Frame& f = stack.back();
+      const auto& in = reads[std::size_t(f.node)];
+      if (f.next == in.size()) {
+        state[std::size_t(f.node)] = 2;
+        order.push_back(f.node);
+        stack.pop_back();
+        continue;
+      }
+      const int next = in[f.next++];
+      if (state[std::size_t(next)] == 2) continue;
+      if (state[std::size_t(next)] == 1) {
+        std::string cycle;
+        const auto begin = std::find_if(stack.begin(), stack.end(), [&](const Frame& s) { return s.node == next; });
+        int shown = 0;
+        for (auto it = begin; it != stack.end() && shown < 8; ++it, ++shown)
+          cycle += fmt::format("{}{} '{}'", shown ? " reads " : "", nodes[it->node].op_type(), nodes[it->node].name());
+        fail_hint("the file is broken; export the model again", "the graph has a cycle: {} reads {} '{}'", cycle,
+                  nodes[next].op_type(), nodes[next].name());
+      }
+      state[std::size_t(next)] = 1;
+      stack.push_back({next, 0});
+    }
+  };
+  if (prune) {
+    for (const auto& name : wanted)
+      if (const auto it = producer.find(name); it != producer.end()) visit(it->second);
+    // In file order where that is a topological order, which it nearly always is: plans then follow the model.
+    std::vector<int> sorted = order;
+    std::sort(sorted.begin(), sorted.end());
+    std::vector<int> position(std::size_t(nodes.size()), -1);
+    for (std::size_t k = 0; k < sorted.size(); ++k) position[std::size_t(sorted[k])] = int(k);
+    const bool topological = std::all_of(sorted.begin(), sorted.end(), [&](int i) {
+      return std::all_of(reads[std::size_t(i)].begin(), reads[std::size_t(i)].end(), [&](int r) { return r < i; });
+    });
+    return topological ? sorted : order;
+  }
+  for (int i = 0; i < nodes.size(); ++i) visit(i);
+  return order;
+}
+
+}  // namespace monza

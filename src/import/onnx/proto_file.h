@@ -1,0 +1,37 @@
+// Parsing an ONNX file into its messages, and its tensors into constants.
+#pragma once
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/file.h"
+#include "ir/constant.h"
+#include "onnx.pb.h"
+
+namespace monza {
+
+/// A parsed file. Constants borrow from the message or from mapped external files, and keep them alive.
+class OnnxFile {
+ public:
+  /// Error when the file is no ONNX model, is truncated, or is over a limit.
+  static std::shared_ptr<OnnxFile> open(const std::filesystem::path& path, std::uint64_t max_bytes);
+
+  const onnx::ModelProto& model() const { return *model_; }
+  const std::filesystem::path& path() const { return path_; }
+  std::shared_ptr<const ir::Constant> constant(const onnx::TensorProto& tensor);
+  std::shared_ptr<const ir::Constant> constant(const onnx::SparseTensorProto& tensor);
+
+ private:
+  std::shared_ptr<const ir::Constant> external(const onnx::TensorProto& tensor, DType dtype, const Shape& shape);
+
+  std::filesystem::path path_;
+  std::shared_ptr<onnx::ModelProto> model_;
+  std::map<std::string, std::shared_ptr<const MappedFile>> external_files_;
+};
+
+/// ONNX's numbers for element types; DType::invalid for one Monza does not know.
+DType dtype_of_onnx(int data_type);
+
+}  // namespace monza
