@@ -139,6 +139,13 @@ void store(Graph& graph, Node& node, std::vector<InferContext::Result> results) 
 
 Node& Graph::insert_node(NodeId before, const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, int output_count,
                          OriginSet origins, std::vector<std::unique_ptr<Graph>> bodies) {
+  std::vector<ValueId> ids;
+  for (int i = 0; i < output_count; ++i) ids.push_back(model_->next_value++);
+  return place_node(before, op, std::move(inputs), std::move(attrs), std::move(ids), std::move(origins), std::move(bodies));
+}
+
+Node& Graph::place_node(NodeId before, const OpDef& op, std::vector<ValueId> inputs, Attrs attrs,
+                        std::vector<ValueId> output_ids, OriginSet origins, std::vector<std::unique_ptr<Graph>> bodies) {
   check_origins(*model_, origins, fmt::format("a new {} node", op.name));
   auto place = order_.end();
   if (before != kNone) {
@@ -158,11 +165,11 @@ Node& Graph::insert_node(NodeId before, const OpDef& op, std::vector<ValueId> in
   node.bodies = std::move(bodies);
   for (ValueId v : node.inputs)
     if (v != kNone && !has_value(v)) fail("a new {} node reads value {}, which is not in the graph", op.name, v);
-  for (int i = 0; i < output_count; ++i) {
+  for (std::size_t i = 0; i < output_ids.size(); ++i) {
     Value v;
-    v.id = model_->next_value++;
+    v.id = output_ids[i];
     v.producer = node.id;
-    v.output_index = i;
+    v.output_index = static_cast<int>(i);
     v.origins = node.origins;
     node.outputs.push_back(v.id);
     impl_->values.emplace(v.id, std::move(v));

@@ -1,0 +1,87 @@
+#include "ir/text.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "ir/op.h"
+#include "monza/error.h"
+
+namespace monza::ir {
+namespace {
+std::string sample() {
+  return R"(graph "main" (%x: f32[batch,3,8,8], %40 "odd name/1": f32[batch,4,8,8]) {
+  %w = constant f32[4,3,1,1] [0.5, -1, 2, 3, 4, 5, 6, 7, 8, 9, 1e-05, inf]
+  %7 = constant i4[3] [-8, 7, 1]
+  %s = constant string[2] ["a\"b", "line\nbreak"]
+  %m = constant f32[8,4] splat 0.25
+  %y: f32[batch,4,8,8] = Conv(%x, %w, _, %40) {activation="relu", extra=[0.5, 2.0], names=["p", "q"], pads=[0, 0, 0, 0], t=tensor bool[2] [1, 0]} @precision=bf16 @device="reference"
+  %41 "a b": f32[batch,4,8,4] = MatMul(%y, %m)
+  return (y: %y, "out put": %41, y2: %y, w: %w)
+}
+)";
+}
+
+TEST(Text, RoundTrip) {
+  auto g = parse(sample());
+  verify(*g);
+  const PrintOptions all{.origins = false, .max_elements = 100};
+  const std::string once = print(*g, all);
+  EXPECT_NE(once.find("%40 \"odd name/1\": f32[batch,4,8,8]"), once.npos) << once;
+  EXPECT_NE(once.find("@precision=bf16 @device=\"reference\""), once.npos) << once;
+  EXPECT_NE(once.find("[-8, 7, 1]"), once.npos) << once;
+  EXPECT_EQ(print(*parse(once), all), once);
+  EXPECT_EQ(g->outputs().size(), 4u);
+  EXPECT_EQ(g->value(g->outputs()[1].value).name, "a b");
+  PrintOptions origins{.origins = true};
+  EXPECT_NE(print(*g, origins).find("// from \"y\""), std::string::npos);
+}
+
+TEST(Text, ErrorsHaveLineAndColumn) {
+  auto message = [](std::string_view text) {
+    try {
+      parse(text);
+    } catch (const Error& e) {
+      return std::string(e.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_NE(message("graph \"g\" (%x: f32[2]) {\n  %y = Nonsense(%x)\n  return (y: %y)\n}").find("line 2, column 8: there is no operator 'Nonsense'"),
+            std::string::npos);
+  EXPECT_NE(message("graph \"g\" (%x: f32[2]) {\n  return (y: %z)\n}").find("line 2, column 15: value %z is not defined"), std::string::npos);
+  EXPECT_NE(message("graph \"g\" (%x: f99[2]) {").find("'f99' is no element type"), std::string::npos);
+  EXPECT_NE(message("graph \"g\" (%x: f32[2], %x: f32[2]) {").find("defined twice"), std::string::npos);
+  EXPECT_NE(message("graph \"g\" (%x: f32[2]) {\n %y: f32[3,3] = MatMul(%x, %x)\n return (y: %y)\n}").find("declared f32[3,3]"), std::string::npos);
+  EXPECT_NE(message("graph \"g\" () {\n %c = constant f32[99999999999,99999999999] splat 0\n").find("overflow"), std::string::npos);
+  EXPECT_NE(message("graph \"g\" () {\n %c = constant f32[999999999] splat 0\n").find("more than"), std::string::npos);
+  EXPECT_NE(message("graph \"g\" () {\n %b \"bias::0\": f32[4] = constant\n").find("line 3, column 1"), std::string::npos);
+}
+
+TEST(Text, SurvivesDamage) {
+  const std::string good = sample();
+  std::mt19937 rng(11);
+  int parsed = 0;
+  for (int i = 0; i < 3000; ++i) {
+    std::string bad = good;
+    const int edits = 1 + static_cast<int>(rng() % 3);
+    for (int k = 0; k < edits; ++k) {
+      const std::size_t at = rng() % bad.size();
+      switch (rng() % 4) {
+        case 0: bad[at] = "%[](){}\",:=_@#0aZ\n"[rng() % 18]; break;
+        case 1: bad.erase(at, 1 + rng() % 9); break;
+        case 2: bad.insert(at, bad.substr(rng() % bad.size(), rng() % 20)); break;
+        default: bad.resize(at); break;
+      }
+      if (bad.empty()) bad = " ";
+    }
+    try {
+      auto g = parse(bad);
+      ++parsed;
+      print(*g);
+    } catch (const Error&) {
+    }
+  }
+  EXPECT_LT(parsed, 3000);
+}
+}  // namespace
+}  // namespace monza::ir

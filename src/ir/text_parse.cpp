@@ -1,0 +1,500 @@
+// Reads what text.cpp prints. Recursion is bounded, constants are bounded, every error has line and column.
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <unordered_map>
+
+#include "base/checked.h"
+#include "ir/op.h"
+#include "ir/text.h"
+#include "ir/text_common.h"
+#include "tensor/dtype.h"
+#include "tensor/float_convert.h"
+#include "tensor/storage.h"
+
+namespace monza::ir {
+
+namespace {
+constexpr int kMaxBodyDepth = 32;
+constexpr std::size_t kMaxText = std::size_t(256) << 20;
+constexpr std::int64_t kMaxConstantBytes = std::int64_t(256) << 20;
+}  // namespace
+
+class TextReader {
+ public:
+  explicit TextReader(std::string_view text) : text_(text), model_(std::make_shared<Model>()) {
+    if (text.size() > kMaxText) fail("graph text of {} bytes is too long", text.size());
+  }
+
+  std::unique_ptr<Graph> all() {
+    // Values written by number keep it; the others are numbered behind the highest.
+    for (std::size_t i = 0; i + 1 < text_.size(); ++i)
+      if (text_[i] == '%' && std::isdigit(static_cast<unsigned char>(text_[i + 1])) != 0) {
+        ValueId id = 0;
+        auto [end, error] = std::from_chars(text_.data() + i + 1, text_.data() + text_.size(), id);
+        if (error != std::errc() || id > 0x7fffffffu) {
+          at_ = i;
+          bad("a value's number is out of range");
+        }
+        model_->next_value = std::max(model_->next_value, id + 1);
+      }
+    auto g = graph(0);
+    if (peek() != '\0' || at_ < text_.size()) bad("unexpected text after the graph");
+    return g;
+  }
+
+ private:
+  using Names = std::unordered_map<std::string, ValueId>;
+  struct Definition {
+    ValueId id;
+    std::string name, key;
+    std::optional<Type> type;
+  };
+
+  // --- characters ---------------------------------------------------------------------------------------
+  std::string place(std::size_t at) const {
+    at = std::min(at, text_.size());
+    const auto head = text_.substr(0, at);
+    const auto newline = head.rfind('\n');
+    return fmt::format("line {}, column {}", std::count(head.begin(), head.end(), '\n') + 1,
+                       at - (newline == head.npos ? 0 : newline + 1) + 1);
+  }
+  template <typename... Args>
+  [[noreturn]] void bad(fmt::format_string<Args...> format, Args&&... args) const {
+    throw Error(fmt::format(format, std::forward<Args>(args)...)).at(place(at_));
+  }
+  char peek() {
+    while (at_ < text_.size()) {
+      if (std::isspace(static_cast<unsigned char>(text_[at_])) != 0) ++at_;
+      else if (text_.substr(at_, 2) == "//") at_ = std::min(text_.size(), text_.find('\n', at_));
+      else return text_[at_];
+    }
+    return '\0';
+  }
+  bool take(char c) {
+    if (peek() != c || at_ >= text_.size()) return false;
+    ++at_;
+    return true;
+  }
+  void expect(char c) {
+    if (!take(c)) bad("'{}' is expected", c);
+  }
+  std::string word() {
+    peek();
+    std::size_t begin = at_;
+    while (at_ < text_.size() &&
+           (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '_' || text_[at_] == '.'))
+      ++at_;
+    if (begin == at_) bad("a name is expected");
+    return std::string(text_.substr(begin, at_ - begin));
+  }
+  bool take_word(std::string_view w) {
+    peek();
+    if (text_.substr(at_, w.size()) != w) return false;
+    const char next = at_ + w.size() < text_.size() ? text_[at_ + w.size()] : ' ';
+    if (std::isalnum(static_cast<unsigned char>(next)) != 0 || next == '_' || next == '.') return false;
+    at_ += w.size();
+    return true;
+  }
+  std::string string() {
+    expect('"');
+    std::string s;
+    while (at_ < text_.size() && text_[at_] != '"') {
+      char c = text_[at_++];
+      if (c == '\\' && at_ < text_.size()) {
+        c = text_[at_++];
+        if (c == 'n') c = '\n';
+        else if (c == 'x') {
+          unsigned v = 0;
+          if (at_ + 2 > text_.size() || std::from_chars(text_.data() + at_, text_.data() + at_ + 2, v, 16).ptr != text_.data() + at_ + 2)
+            bad("two hexadecimal digits are expected");
+          at_ += 2;
+          c = static_cast<char>(v);
+        }
+      }
+      s += c;
+    }
+    if (at_ >= text_.size()) bad("an unfinished string");
+    ++at_;
+    return s;
+  }
+  std::string name_or_string() { return peek() == '"' ? string() : word(); }
+
+  /// The characters of a number, "inf" and "nan" among them.
+  std::string_view number_text() {
+    peek();
+    std::size_t begin = at_;
+    while (at_ < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[at_])) != 0 || text_[at_] == '.' ||
+                                  text_[at_] == '-' || text_[at_] == '+'))
+      ++at_;
+    if (begin == at_) bad("a number is expected");
+    return text_.substr(begin, at_ - begin);
+  }
+  static bool has_fraction(std::string_view text) { return text.find_first_of(".en") != text.npos; }
+  double real(std::string_view text) {
+    double v = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
+    if ((error != std::errc() && error != std::errc::result_out_of_range) || end != text.data() + text.size())
+      bad("'{}' is no number", text);
+    return v;
+  }
+  template <typename T>
+  T integer(std::string_view text) {
+    T v = 0;
+    auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
+    if (error != std::errc() || end != text.data() + text.size()) bad("'{}' is no integer of this type", text);
+    return v;
+  }
+
+  // --- types and constants --------------------------------------------------------------------------------
+  SymShape shape() {
+    expect('[');
+    SymShape extents;
+    if (take(']')) return extents;
+    while (true) {
+      peek();
+      const std::size_t begin = at_;
+      int depth = 0;
+      bool quoted = false;
+      for (; at_ < text_.size(); ++at_) {
+        const char c = text_[at_];
+        if (quoted) {
+          if (c == '\\') ++at_;
+          else if (c == '"') quoted = false;
+          continue;
+        }
+        if (c == '"') quoted = true;
+        else if (c == '(') ++depth;
+        else if (c == ')') --depth;
+        else if (c == '\n' || (depth <= 0 && (c == ',' || c == ']'))) break;
+      }
+      at_ = std::min(at_, text_.size());
+      try {
+        extents.push_back(parse_expr(text_.substr(begin, at_ - begin)));
+      } catch (const Error& e) {
+        throw e.at(place(begin));
+      }
+      if (extents.size() > static_cast<std::size_t>(kMaxRank)) bad("a shape has more than {} extents", kMaxRank);
+      if (take(']')) return extents;
+      expect(',');
+    }
+  }
+  Type type() {
+    const std::string w = word();
+    Type t;
+    if (w == "seq" || w == "optional" || w == "state") {
+      expect('(');
+      t = plain_type(word());
+      expect(')');
+      t.kind = w == "seq" ? ValueKind::sequence : w == "optional" ? ValueKind::optional : ValueKind::state;
+      return t;
+    }
+    return plain_type(w);
+  }
+  Type plain_type(const std::string& w) {
+    Type t;
+    t.dtype = w == "unknown" ? DType::invalid : parse_dtype(w);
+    if (t.dtype == DType::invalid && w != "unknown") bad("'{}' is no element type", w);
+    t.shape = shape();
+    return t;
+  }
+
+  void store(DType dtype, std::byte* data, std::int64_t i, std::string_view text) {
+    auto put = [&](auto v) { std::memcpy(data + i * static_cast<std::int64_t>(sizeof(v)), &v, sizeof(v)); };
+    auto put_bits = [&](int bits, int v) {
+      const int per_byte = 8 / bits, shift = bits * static_cast<int>(i % per_byte);
+      auto& byte = reinterpret_cast<std::uint8_t*>(data)[i / per_byte];
+      byte = static_cast<std::uint8_t>((byte & ~(((1 << bits) - 1) << shift)) | ((v & ((1 << bits) - 1)) << shift));
+    };
+    auto narrow = [&](int low, int high) {
+      const auto v = integer<std::int64_t>(text);
+      if (v < low || v > high) bad("{} is out of the type's range", v);
+      return static_cast<int>(v);
+    };
+    switch (dtype) {
+      case DType::f32: return put(static_cast<float>(real(text)));
+      case DType::f64: return put(real(text));
+      case DType::f16: return put(f32_to_f16(static_cast<float>(real(text))));
+      case DType::bf16: return put(f32_to_bf16(static_cast<float>(real(text))));
+      case DType::c64: return put(static_cast<float>(real(text)));
+      case DType::c128: return put(real(text));
+      case DType::i8: return put(integer<std::int8_t>(text));
+      case DType::u8: return put(integer<std::uint8_t>(text));
+      case DType::i16: return put(integer<std::int16_t>(text));
+      case DType::u16: return put(integer<std::uint16_t>(text));
+      case DType::i32: return put(integer<std::int32_t>(text));
+      case DType::u32: return put(integer<std::uint32_t>(text));
+      case DType::i64: return put(integer<std::int64_t>(text));
+      case DType::u64: return put(integer<std::uint64_t>(text));
+      case DType::boolean: return put(static_cast<std::uint8_t>(narrow(0, 1)));
+      case DType::i4: return put_bits(4, narrow(-8, 7));
+      case DType::u4: return put_bits(4, narrow(0, 15));
+      case DType::i2: return put_bits(2, narrow(-2, 1));
+      case DType::u2: return put_bits(2, narrow(0, 3));
+      case DType::f4e2m1: return put_bits(4, f32_to_small_float(dtype, static_cast<float>(real(text))));
+      case DType::f8e4m3fn:
+      case DType::f8e4m3fnuz:
+      case DType::f8e5m2:
+      case DType::f8e5m2fnuz:
+      case DType::f8e8m0: return put(f32_to_small_float(dtype, static_cast<float>(real(text)), false));
+      default: bad("constants of type {} cannot be written as text", dtype_name(dtype));
+    }
+  }
+
+  /// dtype[shape] [elements] | splat VALUE | random SEED (floats in [-1, 1), for tests)
+  std::shared_ptr<const Constant> constant() {
+    const Type t = plain_type(word());
+    Shape s;
+    std::int64_t count = 1;
+    for (const Expr& e : t.shape) {
+      auto extent = e.try_constant();
+      if (!extent || *extent < 0) bad("a constant's extents are plain numbers");
+      count = checked_mul(count, *extent, "a constant's element count");
+      s.dim[s.rank++] = *extent;
+    }
+    if (t.dtype == DType::invalid || is_block_encoding(t.dtype)) bad("constants of this type cannot be written as text");
+    const std::int64_t bytes = t.dtype == DType::string ? checked_mul(count, 32, "size") : storage_bytes(t.dtype, s);
+    budget_ -= bytes;
+    if (bytes > kMaxConstantBytes || budget_ < 0) bad("constants of the text take more than {} bytes", kMaxConstantBytes);
+    if (peek() == '#') bad("this constant was printed as a hash of its elements, which cannot be read back");
+    auto [c, data] = allocate_constant(t.dtype, s);
+    std::fill(data.begin(), data.end(), std::byte{0});
+    if (take_word("splat")) {
+      const auto text = number_text();
+      for (std::int64_t i = 0; i < count; ++i) store(t.dtype, data.data(), i, text);
+      return c;
+    }
+    if (take_word("random")) {
+      std::uint64_t state = integer<std::uint64_t>(number_text()) * 2 + 1;
+      if (t.dtype != DType::f32) bad("random constants are f32");
+      for (std::int64_t i = 0; i < count; ++i) {
+        state = state * 6364136223846793005ull + 1442695040888963407ull;
+        const float v = static_cast<float>(static_cast<std::int32_t>(state >> 32)) * 0x1p-31f;
+        std::memcpy(data.data() + i * 4, &v, 4);
+      }
+      return c;
+    }
+    const bool complex = t.dtype == DType::c64 || t.dtype == DType::c128;
+    const std::int64_t written = complex ? 2 * count : count;
+    expect('[');
+    for (std::int64_t i = 0; i < written; ++i) {
+      if (i > 0) expect(',');
+      if (t.dtype == DType::string) c->strings[static_cast<std::size_t>(i)] = string();
+      else store(t.dtype, data.data(), i, number_text());
+    }
+    if (!take(']')) bad("{} elements are expected", written);
+    return c;
+  }
+
+  AttrValue attribute() {
+    if (peek() == '"') return string();
+    if (take_word("tensor")) return constant();
+    if (take_word("floats")) return expect('['), expect(']'), std::vector<double>{};
+    if (take_word("strings")) return expect('['), expect(']'), std::vector<std::string>{};
+    if (!take('[')) {
+      const auto text = number_text();
+      if (has_fraction(text)) return real(text);
+      return integer<std::int64_t>(text);
+    }
+    if (take(']')) return std::vector<std::int64_t>{};
+    if (peek() == '"') {
+      std::vector<std::string> list;
+      do list.push_back(string());
+      while (take(','));
+      expect(']');
+      return list;
+    }
+    std::vector<std::string_view> numbers;
+    do numbers.push_back(number_text());
+    while (take(','));
+    expect(']');
+    if (std::any_of(numbers.begin(), numbers.end(), has_fraction)) {
+      std::vector<double> list;
+      for (auto n : numbers) list.push_back(real(n));
+      return list;
+    }
+    std::vector<std::int64_t> list;
+    for (auto n : numbers) list.push_back(integer<std::int64_t>(n));
+    return list;
+  }
+
+  // --- graphs -----------------------------------------------------------------------------------------------
+  Definition definition(Names& names) {
+    expect('%');
+    Definition d;
+    const std::size_t begin = at_;
+    d.key = word();
+    const bool number = std::isdigit(static_cast<unsigned char>(d.key[0])) != 0;
+    if (number) {
+      d.id = integer<ValueId>(d.key);
+      if (peek() == '"') d.name = string();
+    } else {
+      d.id = model_->next_value++;
+      d.name = d.key;
+    }
+    if (!used_.insert(d.id).second || !names.emplace(d.key, d.id).second) {
+      at_ = begin;
+      bad("value %{} is defined twice", d.key);
+    }
+    if (!d.name.empty() && !value_names_.emplace(d.name).second) {
+      at_ = begin;
+      bad("two values are named '{}'", d.name);
+    }
+    if (take(':')) d.type = type();
+    return d;
+  }
+  ValueId use(const Names& names) {
+    if (take_word("_")) return kNone;
+    expect('%');
+    const std::size_t begin = at_;
+    const std::string key = word();
+    auto it = names.find(key);
+    if (it == names.end()) {
+      at_ = begin;
+      bad("value %{} is not defined before this use", key);
+    }
+    return it->second;
+  }
+  OriginSet origin(const Definition& d, const char* op) {
+    return {model_->add_origin(d.name.empty() ? "%" + d.key : d.name, op)};
+  }
+  /// Runs `make` while the next value gets the number `id`.
+  template <typename F>
+  void with_id(ValueId id, F&& make) {
+    const ValueId next = model_->next_value;
+    model_->next_value = id;
+    make();
+    model_->next_value = next;
+  }
+
+  std::unique_ptr<Graph> graph(int depth) {
+    if (depth > kMaxBodyDepth) bad("bodies are nested too deep");
+    std::unordered_set<std::string> outer_names = std::move(value_names_);
+    value_names_.clear();
+    if (!take_word("graph")) bad("'graph' is expected");
+    auto g = std::make_unique<Graph>(model_, string());
+    Names names;
+    expect('(');
+    if (!take(')')) {
+      do {
+        Definition d = definition(names);
+        if (!d.type) bad("an input needs a type");
+        with_id(d.id, [&] { g->add_input(d.name, *d.type, origin(d, "input")); });
+      } while (take(','));
+      expect(')');
+    }
+    expect('{');
+    while (!take_word("return")) statement(*g, names, depth);
+    expect('(');
+    if (!take(')')) {
+      do {
+        std::string name = name_or_string();
+        expect(':');
+        const ValueId v = use(names);
+        if (v == kNone) bad("an output needs a value");
+        g->add_output(std::move(name), v);
+      } while (take(','));
+      expect(')');
+    }
+    expect('}');
+    value_names_ = std::move(outer_names);
+    return g;
+  }
+
+  void statement(Graph& g, Names& names, int depth) {
+    peek();
+    const std::size_t begin = at_;
+    Names unfinished = {};
+    std::vector<Definition> defined;
+    // Results are known by name only behind the statement: a node cannot read what it makes.
+    while (peek() == '%') {
+      defined.push_back(definition(unfinished));
+      if (!take(',')) break;
+    }
+    for (const Definition& d : defined)
+      if (names.count(d.key) != 0) bad("value %{} is defined twice", d.key);
+    if (!defined.empty()) expect('=');
+    if (defined.size() == 1 && take_word("constant")) {
+      auto c = constant();
+      with_id(defined[0].id, [&] { g.add_constant(defined[0].name, std::move(c), origin(defined[0], "initializer")); });
+      names.merge(unfinished);
+      return;
+    }
+    peek();
+    const std::size_t op_at = at_;
+    const std::string op_name = word();
+    const OpDef* op = find_op(op_name);
+    if (op == nullptr) {
+      at_ = op_at;
+      bad("there is no operator '{}'", op_name);
+    }
+    std::vector<ValueId> inputs;
+    expect('(');
+    if (!take(')')) {
+      do inputs.push_back(use(names));
+      while (take(','));
+      expect(')');
+    }
+    Attrs attrs;
+    if (take('{') && !take('}')) {
+      do {
+        std::string name = name_or_string();
+        expect('=');
+        attrs.set(std::move(name), attribute());
+      } while (take(','));
+      expect('}');
+    }
+    Precision precision = Precision::unconstrained;
+    std::string device;
+    while (take('@')) {
+      if (take_word("precision")) {
+        expect('=');
+        const std::string p = word();
+        bool known = false;
+        for (Precision q : {Precision::unconstrained, Precision::fp32, Precision::bf16, Precision::fp16, Precision::int8})
+          if (p == precision_name(q)) precision = q, known = true;
+        if (!known) bad("'{}' is no precision", p);
+      } else if (take_word("device")) {
+        expect('=');
+        device = string();
+      } else {
+        bad("'precision' or 'device' is expected");
+      }
+    }
+    std::vector<std::unique_ptr<Graph>> bodies;
+    while (take_word("body")) bodies.push_back(graph(depth + 1));
+
+    std::vector<ValueId> ids;
+    for (const Definition& d : defined) ids.push_back(d.id);
+    const OriginSet origins =
+        defined.empty() ? OriginSet{model_->add_origin(op_name, op_name)} : origin(defined[0], op->name);
+    try {
+      Node& n = g.place_node(kNone, *op, std::move(inputs), std::move(attrs), ids, origins, std::move(bodies));
+      n.precision = precision;
+      n.device = std::move(device);
+      for (const Definition& d : defined) {
+        Value& v = g.value(d.id);
+        v.name = d.name;
+        if (d.type && *d.type != v.type)
+          fail("%{} is declared {}, but is {}", d.key, to_string(*d.type), to_string(v.type));
+      }
+    } catch (const Error& e) {
+      throw e.at(place(begin));
+    }
+    names.merge(unfinished);
+  }
+
+  std::string_view text_;
+  std::size_t at_ = 0;
+  std::int64_t budget_ = kMaxConstantBytes;
+  std::shared_ptr<Model> model_;
+  std::unordered_set<ValueId> used_;
+  std::unordered_set<std::string> value_names_;
+};
+
+std::unique_ptr<Graph> parse(std::string_view text) { return TextReader(text).all(); }
+
+}  // namespace monza::ir
