@@ -1,0 +1,212 @@
+// ONNX elementwise operators of every opset.
+#include <limits>
+
+#include "import/api.h"
+#include "ops/elementwise/elementwise.def.h"
+#include "tensor/dtype.h"
+
+namespace monza::ops {
+namespace {
+
+void import_unary(OnnxNode& n) {
+  const UnaryOp& op = *find_unary(n.op_type());
+  ir::Attrs attrs;
+  if (op.kind == UnaryKind::is_inf) {
+    attrs.set(op.alpha, static_cast<double>(n.i(op.alpha, 1)));
+    attrs.set(op.beta, static_cast<double>(n.i(op.beta, 1)));
+  } else {
+    // Up to opset 5, Elu and Selu had other defaults for what they left out.
+    if (op.alpha) attrs.set(op.alpha, static_cast<double>(n.f(op.alpha, op.kind == UnaryKind::selu && n.opset() < 6 ? 1.6732f : op.alpha_default)));
+    if (op.beta) attrs.set(op.beta, static_cast<double>(n.f(op.beta, op.kind == UnaryKind::selu && n.opset() < 6 ? 1.0507f : op.beta_default)));
+  }
+  if (op.kind == UnaryKind::gelu_erf) attrs.set("approximate", n.s("approximate", "none"));
+  if (n.opset() < 6) n.ignore("consumed_inputs");  // a hint for in-place execution
+  n.bind(0, n.add1(op.name, {n.input(0)}, std::move(attrs)));
+}
+
+/// Before opset 7, `broadcast` and `axis` said where the second operand's axes lie in the first's.
+ir::ValueId legacy_broadcast(OnnxNode& n, ir::ValueId a, ir::ValueId b) {
+  n.ignore("consumed_inputs");
+  const bool broadcast = n.i("broadcast", 0) != 0;
+  const std::size_t rank_a = n.type(a).rank(), rank_b = n.type(b).rank();
+  const std::int64_t axis = n.i("axis", static_cast<std::int64_t>(rank_a) - static_cast<std::int64_t>(rank_b));
+  if (!broadcast || axis < 0 || static_cast<std::size_t>(axis) + rank_b >= rank_a) return b;
+  std::vector<std::int64_t> axes;
+  for (std::size_t i = static_cast<std::size_t>(axis) + rank_b; i < rank_a; ++i)
+    axes.push_back(static_cast<std::int64_t>(i) - axis);
+  return n.add1("Unsqueeze", {b}, {{"axes", axes}});
+}
+
+ir::ValueId add_binary(OnnxNode& n, const char* op, ir::ValueId a, ir::ValueId b, ir::Attrs attrs = {}) {
+  return n.add1(op, {a, b}, std::move(attrs));
+}
+
+void import_binary(OnnxNode& n) {
+  const BinaryOp& op = *find_binary(n.op_type());
+  const ir::ValueId a = n.input(0);
+  ir::ValueId b = n.input(1);
+  ir::Attrs attrs;
+  if (op.kind == BinaryKind::mod) {
+    attrs.set("fmod", n.i("fmod", 0));
+  } else if (op.kind == BinaryKind::shift_left) {
+    attrs.set("direction", n.s("direction", ""));
+  }
+  if (n.opset() < 7 && op.kind != BinaryKind::prelu) {
+    b = legacy_broadcast(n, a, b);
+  } else if (op.kind == BinaryKind::prelu) {
+    if (n.opset() < 6) n.ignore("consumed_inputs");
+    // Before opset 9 a slope of one axis holds one element per channel.
+    if (n.opset() < 9 && n.type(b).rank() == 1 && n.type(a).rank() > 2 && !(n.type(b).shape[0] == ir::Expr(1))) {
+      std::vector<std::int64_t> axes;
+      for (std::size_t i = 2; i < n.type(a).rank(); ++i) axes.push_back(static_cast<std::int64_t>(i) - 1);
+      b = n.add1("Unsqueeze", {b}, {{"axes", axes}});
+    }
+  }
+  n.bind(0, add_binary(n, op.name, a, b, std::move(attrs)));
+}
+
+/// Min, Max, Sum and Mean of any number of operands: pairs, left to right.
+void import_variadic(OnnxNode& n) {
+  const std::string_view type = n.op_type();
+  const char* op = type == "Min" ? "Min" : type == "Max" ? "Max" : "Add";
+  n.ignore("consumed_inputs");
+  ir::ValueId sum = n.input(0);
+  for (int i = 1; i < n.input_count(); ++i) sum = add_binary(n, op, sum, n.input(i));
+  if (type == "Mean" && n.input_count() > 1)
+    sum = add_binary(n, "Div", sum, n.constant_value(ir::constant_scalar(n.type(sum).dtype, n.input_count())));
+  n.bind(0, sum);
+}
+
+void import_clip(OnnxNode& n) {
+  std::vector<ir::ValueId> inputs{n.input(0)};
+  for (int i = 1; i < n.input_count(); ++i) inputs.push_back(n.input(i));
+  while (inputs.size() > 1 && inputs.back() == ir::kNone) inputs.pop_back();
+  n.bind(0, inputs.size() == 1 ? inputs[0] : n.add1("Clip", std::move(inputs)));
+}
+
+/// Up to opset 10 the bounds were attributes.
+void import_clip_attributes(OnnxNode& n) {
+  n.ignore("consumed_inputs");
+  constexpr float kLargest = std::numeric_limits<float>::max();
+  const DType type = n.type(n.input(0)).dtype;
+  std::vector<ir::ValueId> inputs{n.input(0), ir::kNone, ir::kNone};
+  if (n.has_attr("min")) inputs[1] = n.constant_value(ir::constant_scalar(type, n.f("min", -kLargest)));
+  if (n.has_attr("max")) inputs[2] = n.constant_value(ir::constant_scalar(type, n.f("max", kLargest)));
+  while (inputs.size() > 1 && inputs.back() == ir::kNone) inputs.pop_back();
+  n.bind(0, inputs.size() == 1 ? inputs[0] : n.add1("Clip", std::move(inputs)));
+}
+
+void import_where(OnnxNode& n) { n.bind(0, n.add1("Where", {n.input(0), n.input(1), n.input(2)})); }
+
+void cast_to(OnnxNode& n, DType to) {
+  const ir::ValueId x = n.input(0);
+  ir::Attrs attrs{{"to", std::string(dtype_name(to))}};
+  if (n.i("saturate", 1) == 0) attrs.set("saturate", std::int64_t{0});
+  if (const std::string round = n.s("round_mode", "up"); round != "up") attrs.set("round_mode", round);
+  n.bind(0, n.type(x).dtype == to ? x : n.add1("Cast", {x}, std::move(attrs)));
+}
+
+void import_cast(OnnxNode& n) {
+  if (n.opset() >= 6) return cast_to(n, dtype_from_onnx(n.i("to", 0)));
+  // Up to opset 5 the type was a name.
+  static constexpr std::pair<std::string_view, DType> kNames[] = {
+      {"FLOAT", DType::f32}, {"DOUBLE", DType::f64}, {"FLOAT16", DType::f16}, {"INT8", DType::i8},     {"UINT8", DType::u8},
+      {"INT16", DType::i16}, {"UINT16", DType::u16}, {"INT32", DType::i32},   {"UINT32", DType::u32}, {"INT64", DType::i64},
+      {"UINT64", DType::u64}, {"BOOL", DType::boolean}};
+  const std::string name = n.s("to", "");
+  for (const auto& [text, type] : kNames)
+    if (text == name) return cast_to(n, type);
+  fail("attribute to=\"{}\" names no element type", name);
+}
+
+void import_cast_like(OnnxNode& n) { cast_to(n, n.type(n.input(1)).dtype); }
+
+void import_bit_cast(OnnxNode& n) {
+  const DType to = dtype_from_onnx(n.i("to", 0));
+  n.bind(0, n.add1("BitCast", {n.input(0)}, {{"to", std::string(dtype_name(to))}}));
+}
+
+/// No node: the output is another name of the input.
+void import_identity(OnnxNode& n) { n.bind(0, n.input(0)); }
+
+}  // namespace
+
+#define MONZA_IMPORT(symbol, type, ...) \
+  extern const OnnxImporter symbol##_onnx; \
+  const OnnxImporter symbol##_onnx{.op_type = type, __VA_ARGS__};
+#define MONZA_UNARY(symbol, type) MONZA_IMPORT(symbol, type, .import = import_unary)
+#define MONZA_BINARY(symbol, type) MONZA_IMPORT(symbol, type, .import = import_binary)
+MONZA_UNARY(abs, "Abs")
+MONZA_UNARY(neg, "Neg")
+MONZA_UNARY(sign, "Sign")
+MONZA_UNARY(ceil, "Ceil")
+MONZA_UNARY(floor, "Floor")
+MONZA_UNARY(round, "Round")
+MONZA_UNARY(sqrt, "Sqrt")
+MONZA_UNARY(reciprocal, "Reciprocal")
+MONZA_UNARY(exp, "Exp")
+MONZA_UNARY(log, "Log")
+MONZA_UNARY(sin, "Sin")
+MONZA_UNARY(cos, "Cos")
+MONZA_UNARY(tan, "Tan")
+MONZA_UNARY(asin, "Asin")
+MONZA_UNARY(acos, "Acos")
+MONZA_UNARY(atan, "Atan")
+MONZA_UNARY(sinh, "Sinh")
+MONZA_UNARY(cosh, "Cosh")
+MONZA_UNARY(tanh, "Tanh")
+MONZA_UNARY(asinh, "Asinh")
+MONZA_UNARY(acosh, "Acosh")
+MONZA_UNARY(atanh, "Atanh")
+MONZA_UNARY(erf, "Erf")
+MONZA_UNARY(relu, "Relu")
+MONZA_UNARY(leaky_relu, "LeakyRelu")
+MONZA_UNARY(elu, "Elu")
+MONZA_UNARY(selu, "Selu")
+MONZA_UNARY(celu, "Celu")
+MONZA_UNARY(sigmoid, "Sigmoid")
+MONZA_UNARY(hard_sigmoid, "HardSigmoid")
+MONZA_UNARY(hardswish, "HardSwish")
+MONZA_UNARY(swish, "Swish")
+MONZA_UNARY(gelu, "Gelu")
+MONZA_UNARY(mish, "Mish")
+MONZA_UNARY(softplus, "Softplus")
+MONZA_UNARY(softsign, "Softsign")
+MONZA_UNARY(thresholded_relu, "ThresholdedRelu")
+MONZA_UNARY(shrink, "Shrink")
+MONZA_UNARY(logical_not, "Not")
+MONZA_UNARY(bitwise_not, "BitwiseNot")
+MONZA_UNARY(is_nan, "IsNaN")
+MONZA_UNARY(is_inf, "IsInf")
+MONZA_BINARY(add, "Add")
+MONZA_BINARY(sub, "Sub")
+MONZA_BINARY(mul, "Mul")
+MONZA_BINARY(div, "Div")
+MONZA_BINARY(mod, "Mod")
+MONZA_BINARY(pow, "Pow")
+MONZA_BINARY(bit_shift, "BitShift")
+MONZA_BINARY(bitwise_and, "BitwiseAnd")
+MONZA_BINARY(bitwise_or, "BitwiseOr")
+MONZA_BINARY(bitwise_xor, "BitwiseXor")
+MONZA_BINARY(logical_and, "And")
+MONZA_BINARY(logical_or, "Or")
+MONZA_BINARY(logical_xor, "Xor")
+MONZA_BINARY(equal, "Equal")
+MONZA_BINARY(less, "Less")
+MONZA_BINARY(less_or_equal, "LessOrEqual")
+MONZA_BINARY(greater, "Greater")
+MONZA_BINARY(greater_or_equal, "GreaterOrEqual")
+MONZA_BINARY(prelu, "PRelu")
+MONZA_IMPORT(min, "Min", .import = import_variadic)
+MONZA_IMPORT(max, "Max", .import = import_variadic)
+MONZA_IMPORT(sum, "Sum", .import = import_variadic)
+MONZA_IMPORT(mean, "Mean", .import = import_variadic)
+MONZA_IMPORT(clip_attributes, "Clip", .until = 10, .import = import_clip_attributes)
+MONZA_IMPORT(clip, "Clip", .since = 11, .import = import_clip)
+MONZA_IMPORT(where, "Where", .import = import_where)
+MONZA_IMPORT(cast, "Cast", .import = import_cast)
+MONZA_IMPORT(cast_like, "CastLike", .import = import_cast_like)
+MONZA_IMPORT(bit_cast, "BitCast", .import = import_bit_cast)
+MONZA_IMPORT(identity, "Identity", .import = import_identity)
+
+}  // namespace monza::ops
