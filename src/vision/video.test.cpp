@@ -1,0 +1,161 @@
+#include "vision/video.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/error.h"
+#include "support/data.h"
+#include "support/vision_pattern.h"
+#include "vision/source.h"
+
+namespace monza::vision {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// A folder of its own for each test, removed afterwards.
+class Sources : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    folder = fs::path(::testing::TempDir()) /
+             ("monza_" + std::string(::testing::UnitTest::GetInstance()->current_test_info()->name()));
+    fs::remove_all(folder);
+    fs::create_directories(folder);
+  }
+  void TearDown() override { fs::remove_all(folder); }
+  void put(const std::string& name, std::string_view text) { std::ofstream(folder / name, std::ios::binary) << text; }
+  std::string failure(const fs::path& what) {
+    try {
+      Frame frame;
+      const auto source = open_source(what.string());
+      while (source->next(frame)) {
+      }
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  }
+  fs::path folder;
+};
+
+Image plain(int width, int height, std::uint8_t r, std::uint8_t g, std::uint8_t b) {
+  Image image(width, height);
+  for (std::size_t i = 0; i < image.pixels.size(); i += 3)
+    image.pixels[i] = r, image.pixels[i + 1] = g, image.pixels[i + 2] = b;
+  return image;
+}
+
+TEST_F(Sources, FolderGivesItsPicturesInOrder) {
+  save_image(plain(4, 3, 1, 2, 3), folder / "b.png");
+  save_image(plain(5, 3, 1, 2, 3), folder / "a.PPM.ppm");
+  put("notes.txt", "no picture");
+  const auto source = open_source(folder.string());
+  EXPECT_EQ(source->kind(), SourceKind::folder);
+  EXPECT_EQ(source->size_estimate(), 2);
+  Frame frame;
+  ASSERT_TRUE(source->next(frame));
+  EXPECT_EQ(frame.image.width, 5);
+  EXPECT_EQ(frame.name, (folder / "a.PPM.ppm").string());
+  ASSERT_TRUE(source->next(frame));
+  EXPECT_EQ(frame.index, 1);
+  EXPECT_FALSE(source->next(frame));
+}
+
+TEST_F(Sources, PictureIsKnownByItsBytes) {
+  save_image(plain(4, 3, 1, 2, 3), folder / "b.png");
+  fs::rename(folder / "b.png", folder / "download");
+  EXPECT_EQ(open_source((folder / "download").string())->kind(), SourceKind::picture);
+}
+
+TEST_F(Sources, SaysWhatIsWrong) {
+  EXPECT_NE(failure(folder / "missing.jpg").find("does not exist"), std::string::npos);
+  EXPECT_NE(failure(folder).find("holds no pictures"), std::string::npos);
+  put("text.jpg", "hello");
+  EXPECT_NE(failure(folder / "text.jpg").find("not a picture"), std::string::npos);
+  put("empty.bin", "");
+  EXPECT_NE(failure(folder / "empty.bin").find("empty"), std::string::npos);
+  EXPECT_NE(failure("/dev/video987").find("camera"), std::string::npos);
+}
+
+#if MONZA_WITH_FFMPEG
+
+TEST_F(Sources, VideoComesBackAsItWasWritten) {
+  for (const std::string name : {"out.mp4", "out.mkv", "out.avi"}) {
+    const fs::path path = folder / name;
+    {
+      VideoWriter writer(path, 65, 48, 29.97);  // an odd width loses its last column
+      for (int i = 0; i < 30; ++i) writer.write(plain(65, 48, static_cast<std::uint8_t>(i * 8), 128, 40));
+      EXPECT_FALSE(fs::exists(path)) << "only close() gives the file its name";
+      writer.close();
+    }
+    const auto source = open_source(path.string());
+    EXPECT_EQ(source->kind(), SourceKind::video);
+    EXPECT_NEAR(source->frames_per_second(), 29.97, 0.01);
+    Frame frame;
+    int count = 0;
+    for (; source->next(frame); ++count) {
+      ASSERT_EQ(frame.image.width, 64);
+      ASSERT_EQ(frame.image.height, 48);
+      EXPECT_EQ(frame.name, path.string() + "#" + std::to_string(count));
+      EXPECT_NEAR(frame.seconds, count / 29.97, 0.05);
+      const std::uint8_t* pixel = frame.image.row(20) + 60;
+      EXPECT_NEAR(pixel[0], count * 8, 6) << name << " frame " << count;
+      EXPECT_NEAR(pixel[1], 128, 6);
+      EXPECT_NEAR(pixel[2], 40, 6);
+    }
+    EXPECT_EQ(count, 30);
+  }
+}
+
+TEST_F(Sources, AbandonedVideoLeavesNothing) {
+  {
+    VideoWriter writer(folder / "out.mp4", 32, 32, 25);
+    writer.write(plain(32, 32, 0, 0, 0));
+    EXPECT_THROW(writer.write(plain(16, 32, 0, 0, 0)), Error);
+  }
+  EXPECT_TRUE(fs::is_empty(folder));
+  EXPECT_THROW(VideoWriter(folder / "out.xyz", 32, 32, 25), Error);
+  EXPECT_THROW(VideoWriter(folder / "none" / "out.mp4", 32, 32, 25), Error);
+  EXPECT_THROW(VideoWriter(folder / "out.mp4", 1, 32, 25), Error);
+}
+
+TEST_F(Sources, NoVideoIsAnError) {
+  put("noise.mp4", std::string(5000, 'x'));
+  EXPECT_NE(failure(folder / "noise.mp4").find("noise.mp4"), std::string::npos);
+  // A playlist names other files; following it would leave the file that was asked for.
+  put("list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n/etc/passwd\n#EXT-X-ENDLIST\n");
+  EXPECT_NE(failure(folder / "list.m3u8").find("cannot be opened"), std::string::npos);
+  put("list.ffconcat", "ffconcat version 1.0\nfile '/etc/passwd'\n");
+  EXPECT_NE(failure(folder / "list.ffconcat").find("cannot be opened"), std::string::npos);
+}
+
+TEST_F(Sources, TruncatedVideoGivesWhatItHasOrAnError) {
+  const fs::path path = folder / "out.mkv";
+  VideoWriter writer(path, 64, 48, 25);
+  for (int i = 0; i < 60; ++i) writer.write(test::pattern(64, 48));
+  writer.close();
+  fs::resize_file(path, fs::file_size(path) / 2);
+  Frame frame;
+  int count = 0;
+  const auto source = open_source(path.string());
+  while (source->next(frame)) ++count;
+  EXPECT_LT(count, 60);
+  fs::resize_file(path, 60);
+  EXPECT_NE(failure(path), "");
+}
+
+TEST_F(Sources, ReadsTheSharedClip) {
+  MONZA_NEED_SHARED(path, "data/video/car-detection.mp4");
+  const auto source = open_source(path.string());
+  Frame frame;
+  ASSERT_TRUE(source->next(frame));
+  EXPECT_EQ(frame.image.width, 768);
+  EXPECT_EQ(frame.image.height, 432);
+  EXPECT_GT(source->size_estimate(), 100);
+}
+
+#endif
+
+}  // namespace
+}  // namespace monza::vision

@@ -1,0 +1,176 @@
+#include <fmt/core.h>
+
+#include <array>
+#include <utility>
+
+#include "base/error.h"
+#include "vision/codecs.h"
+#include "vision/video.h"
+
+#if MONZA_WITH_FFMPEG
+
+#include "vision/ffmpeg.h"
+
+namespace monza::vision {
+
+using namespace ffmpeg;
+
+namespace {
+
+/// Best first; the second is part of FFmpeg itself.
+const AVCodec* find_encoder() {
+  for (const char* name : {"libx264", "mpeg4"})
+    if (const AVCodec* codec = avcodec_find_encoder_by_name(name)) return codec;
+  return nullptr;
+}
+
+}  // namespace
+
+struct VideoWriter::State {
+  std::filesystem::path path;
+  std::filesystem::path partial;
+  AVFormatContext* output = nullptr;
+  CodecContext codec;
+  Frame frame;
+  Packet packet;
+  Scaler scaler;
+  AVStream* stream = nullptr;
+  int width = 0, height = 0;
+  std::int64_t count = 0;
+  bool header_written = false;
+
+  ~State() {
+    release();
+    std::error_code ignored;
+    if (!partial.empty()) std::filesystem::remove(partial, ignored);
+  }
+
+  /// Closes the file; the result of the last write.
+  int release() noexcept {
+    if (!output) return 0;
+    const int status = output->pb ? avio_closep(&output->pb) : 0;
+    avformat_free_context(output);
+    output = nullptr;
+    return status;
+  }
+
+  void check(int status, const char* what) const {
+    if (status < 0) fail("{}: cannot {}: {}", path.string(), what, text_of(status));
+  }
+
+  void encode(const AVFrame* input) {
+    check(avcodec_send_frame(codec.get(), input), "encode a frame");
+    while (true) {
+      const int got = avcodec_receive_packet(codec.get(), packet.get());
+      if (got == AVERROR(EAGAIN) || got == AVERROR_EOF) return;
+      check(got, "encode a frame");
+      packet->stream_index = stream->index;
+      av_packet_rescale_ts(packet.get(), codec->time_base, stream->time_base);
+      check(av_interleaved_write_frame(output, packet.get()), "write a frame");
+    }
+  }
+};
+
+VideoWriter::VideoWriter(const std::filesystem::path& path, int width, int height, double frames_per_second)
+    : state_(std::make_unique<State>()) {
+  State& s = *state_;
+  if (width < 2 || height < 2) fail("{}: a video of {}x{} pixels cannot be written", path.string(), width, height);
+  quieten();
+  s.path = path;
+  s.width = width, s.height = height;
+  // The extension stays last, because it names the container.
+  std::filesystem::path partial = path;
+  partial.replace_filename(path.stem().string() + ".partial" + path.extension().string());
+  avformat_alloc_output_context2(&s.output, nullptr, nullptr, partial.c_str());
+  if (!s.output)
+    fail_hint("a name that ends in .mp4, .mkv, .mov or .avi", "{}: '{}' is no video container", path.string(),
+              path.extension().string());
+  const AVCodec* encoder = find_encoder();
+  if (!encoder)
+    fail_hint("an FFmpeg built with libx264 or mpeg4", "{}: this FFmpeg can encode neither H.264 nor MPEG-4",
+              path.string());
+  s.stream = avformat_new_stream(s.output, nullptr);
+  s.codec.reset(avcodec_alloc_context3(encoder));
+  s.frame.reset(av_frame_alloc());
+  s.packet.reset(av_packet_alloc());
+  if (!s.stream || !s.codec || !s.frame || !s.packet) fail("{}: out of memory", path.string());
+
+  const double rate = frames_per_second > 0.1 && frames_per_second < 1000 ? frames_per_second : 25;
+  const AVRational fps = av_d2q(rate, 60000);  // within MPEG-4's 16 bits for the time base
+  s.codec->width = width & ~1, s.codec->height = height & ~1;
+  s.codec->pix_fmt = AV_PIX_FMT_YUV420P;
+  s.codec->time_base = av_inv_q(fps);
+  s.codec->framerate = fps;
+  s.codec->gop_size = 50;
+  if (s.output->oformat->flags & AVFMT_GLOBALHEADER) s.codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
+  if (std::string_view(encoder->name) == "libx264") {
+    av_opt_set(s.codec->priv_data, "preset", "veryfast", 0);
+    av_opt_set(s.codec->priv_data, "crf", "23", 0);
+  } else {
+    s.codec->flags |= AV_CODEC_FLAG_QSCALE;
+    s.codec->global_quality = FF_QP2LAMBDA * 4;
+  }
+  s.check(avcodec_open2(s.codec.get(), encoder, nullptr), "start the encoder");
+  s.check(avcodec_parameters_from_context(s.stream->codecpar, s.codec.get()), "describe the stream");
+  s.stream->time_base = s.codec->time_base;
+  s.frame->format = s.codec->pix_fmt;
+  s.frame->width = s.codec->width, s.frame->height = s.codec->height;
+  s.check(av_frame_get_buffer(s.frame.get(), 0), "allocate a frame");
+  s.scaler.reset(sws_getContext(s.codec->width, s.codec->height, AV_PIX_FMT_RGB24, s.codec->width, s.codec->height,
+                                AV_PIX_FMT_YUV420P, SWS_BILINEAR, nullptr, nullptr, nullptr));
+  if (!s.scaler) fail("{}: RGB cannot be converted for the encoder", path.string());
+  s.check(avio_open(&s.output->pb, partial.c_str(), AVIO_FLAG_WRITE), "create the file");
+  s.partial = partial;
+  s.check(avformat_write_header(s.output, nullptr), "write the header");
+  s.header_written = true;
+}
+
+VideoWriter::VideoWriter(VideoWriter&&) noexcept = default;
+VideoWriter& VideoWriter::operator=(VideoWriter&&) noexcept = default;
+VideoWriter::~VideoWriter() = default;
+
+void VideoWriter::write(const Image& image) {
+  State& s = *state_;
+  if (!s.output) fail("{}: is closed already", s.path.string());
+  if (image.width != s.width || image.height != s.height)
+    fail("{}: frame {} is {}x{}, the video {}x{}", s.path.string(), s.count, image.width, image.height, s.width,
+         s.height);
+  s.check(av_frame_make_writable(s.frame.get()), "reuse a frame");
+  const std::uint8_t* planes[4] = {image.pixels.data()};
+  const int strides[4] = {static_cast<int>(image.stride())};
+  sws_scale(s.scaler.get(), planes, strides, 0, s.codec->height, s.frame->data, s.frame->linesize);
+  s.frame->pts = s.count++;
+  s.encode(s.frame.get());
+}
+
+void VideoWriter::close() {
+  State& s = *state_;
+  if (!s.output) return;
+  s.encode(nullptr);
+  s.check(av_write_trailer(s.output), "finish the file");
+  s.check(s.release(), "close the file");
+  std::error_code error;
+  std::filesystem::rename(s.partial, s.path, error);
+  if (error) fail("{}: cannot be renamed to its name: {}", s.path.string(), error.message());
+  s.partial.clear();
+}
+
+}  // namespace monza::vision
+
+#else
+
+namespace monza::vision {
+
+struct VideoWriter::State {};
+VideoWriter::VideoWriter(const std::filesystem::path&, int, int, double) {
+  codec::fail_missing("video", "FFmpeg", "libavcodec-dev libavformat-dev libavdevice-dev libswscale-dev");
+}
+VideoWriter::VideoWriter(VideoWriter&&) noexcept = default;
+VideoWriter& VideoWriter::operator=(VideoWriter&&) noexcept = default;
+VideoWriter::~VideoWriter() = default;
+void VideoWriter::write(const Image&) {}
+void VideoWriter::close() {}
+
+}  // namespace monza::vision
+
+#endif
