@@ -1,0 +1,156 @@
+// Activations over vectors. Every function is within 3 ulp of its formula, or 1e-7 absolute near its zeros, on the
+// whole line; NaN stays NaN.
+#pragma once
+
+#include "ops/activation/activation.params.h"
+#include "ops/activation/vec.simd.h"
+
+namespace monza::ops {
+namespace {
+
+/// e^x. Below -87.3 the result is 0 (no denormals), above 88.7 it is infinity.
+/// x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (Horner), ln 2 in two parts (Cody, Waite).
+MONZA_INLINE Vec vexp(Vec x) {
+  const Vec bounded = min(Vec::set(89.0f), max(Vec::set(-87.33654f), x));
+  const Vec n = min(Vec::set(127.0f), round(bounded * Vec::set(1.44269504f)));
+  Vec r = fnma(n, Vec::set(0.693359375f), bounded);
+  r = fnma(n, Vec::set(-2.12194440e-4f), r);
+  Vec p = Vec::set(1.0f / 5040);
+  p = fma(p, r, Vec::set(1.0f / 720));
+  p = fma(p, r, Vec::set(1.0f / 120));
+  p = fma(p, r, Vec::set(1.0f / 24));
+  p = fma(p, r, Vec::set(1.0f / 6));
+  p = fma(p, r, Vec::set(0.5f));
+  p = fma(p, r, Vec::set(1.0f));
+  p = fma(p, r, Vec::set(1.0f));
+  const Vec y = scale(p, n);
+  const Vec high = if_less(Vec::set(88.72284f), x, Vec::set(__builtin_inff()), y);
+  return if_less(x, Vec::set(-87.33654f), Vec::zero(), high);
+}
+
+MONZA_INLINE Vec vsigmoid(Vec x) {
+  // e^-|x| never overflows; sigmoid(-x) = 1 - sigmoid(x) holds exactly in the quotient's form below.
+  const Vec e = vexp(Vec::zero() - abs(x));
+  const Vec one = Vec::set(1.0f);
+  return if_less(x, Vec::zero(), e, one) / (one + e);
+}
+
+/// tanh: an odd polynomial below 0.4, where 1 - 2 / (e^2x + 1) would cancel, the formula elsewhere.
+MONZA_INLINE Vec vtanh(Vec x) {
+  const Vec a = abs(x);
+  const Vec one = Vec::set(1.0f);
+  const Vec far = one - Vec::set(2.0f) / (vexp(a + a) + one);
+  const Vec s = x * x;
+  Vec p = Vec::set(-0.0088632355f);  // Taylor coefficients of tanh, to x^11
+  p = fma(p, s, Vec::set(0.0218694885f));
+  p = fma(p, s, Vec::set(-0.0539682540f));
+  p = fma(p, s, Vec::set(0.1333333333f));
+  p = fma(p, s, Vec::set(-0.3333333333f));
+  const Vec near = fma(x * s, p, x);
+  return if_less(a, Vec::set(0.4f), near, copy_sign(far, x));
+}
+
+/// erf: its Taylor series to x^13 below 0.6; elsewhere 1 - t exp(-x^2) P(t), t = 1 / (1 + x / 2), as in Numerical
+/// Recipes' erfc (fractional error below 1.2e-7).
+MONZA_INLINE Vec verf(Vec x) {
+  const Vec a = abs(x);
+  const Vec s = x * x;
+  Vec q = Vec::set(1.1283791671f / (13 * 720));
+  q = fma(q, s, Vec::set(-1.1283791671f / (11 * 120)));
+  q = fma(q, s, Vec::set(1.1283791671f / (9 * 24)));
+  q = fma(q, s, Vec::set(-1.1283791671f / (7 * 6)));
+  q = fma(q, s, Vec::set(1.1283791671f / (5 * 2)));
+  q = fma(q, s, Vec::set(-1.1283791671f / 3));
+  q = fma(q, s, Vec::set(1.1283791671f));
+  const Vec t = Vec::set(1.0f) / fma(a, Vec::set(0.5f), Vec::set(1.0f));
+  Vec p = Vec::set(0.17087277f);
+  p = fma(p, t, Vec::set(-0.82215223f));
+  p = fma(p, t, Vec::set(1.48851587f));
+  p = fma(p, t, Vec::set(-1.13520398f));
+  p = fma(p, t, Vec::set(0.27886807f));
+  p = fma(p, t, Vec::set(-0.18628806f));
+  p = fma(p, t, Vec::set(0.09678418f));
+  p = fma(p, t, Vec::set(0.37409196f));
+  p = fma(p, t, Vec::set(1.00002368f));
+  p = fma(p, t, Vec::set(-1.26551223f));
+  const Vec far = fnma(t, vexp(p - s), Vec::set(1.0f));
+  return if_less(a, Vec::set(0.6f), x * q, copy_sign(far, x));
+}
+
+/// log of a normal x > 0: x = m 2^e with m in [sqrt 1/2, sqrt 2); 2 atanh((m - 1) / (m + 1)) by its series.
+MONZA_INLINE Vec vlog(Vec x) {
+  Vec m = mantissa(x), e = exponent(x);
+  const Vec big = Vec::set(1.41421356f);
+  e = if_less(big, m, e + Vec::set(1.0f), e);
+  m = if_less(big, m, m * Vec::set(0.5f), m);
+  const Vec f = m - Vec::set(1.0f);
+  const Vec z = f / (m + Vec::set(1.0f)), s = z * z;
+  Vec p = Vec::set(2.0f / 11);
+  p = fma(p, s, Vec::set(2.0f / 9));
+  p = fma(p, s, Vec::set(2.0f / 7));
+  p = fma(p, s, Vec::set(2.0f / 5));
+  p = fma(p, s, Vec::set(2.0f / 3));
+  p = fma(p * s, z, z + z);
+  return fma(e, Vec::set(0.693147181f), p);
+}
+
+/// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|); the small term by log1p's first terms where 1 + e would round.
+MONZA_INLINE Vec vsoftplus(Vec x) {
+  const Vec e = vexp(Vec::zero() - abs(x));
+  const Vec small = e * fma(e, fma(e, Vec::set(1.0f / 3), Vec::set(-0.5f)), Vec::set(1.0f));
+  const Vec tail = if_less(e, Vec::set(0.01f), small, vlog(Vec::set(1.0f) + e));
+  return max(Vec::zero(), x) + tail;
+}
+
+/// e^x - 1 for x <= 0: the Taylor series near zero, where the difference would cancel.
+MONZA_INLINE Vec vexpm1(Vec x) {
+  Vec p = Vec::set(1.0f / 5040);
+  p = fma(p, x, Vec::set(1.0f / 720));
+  p = fma(p, x, Vec::set(1.0f / 120));
+  p = fma(p, x, Vec::set(1.0f / 24));
+  p = fma(p, x, Vec::set(1.0f / 6));
+  p = fma(p, x, Vec::set(0.5f));
+  p = fma(p * x, x, x);
+  return if_less(Vec::set(-0.4f), x, p, vexp(x) - Vec::set(1.0f));
+}
+
+/// The activation of a vector; `slope` is read by prelu only. The switch is on a value that is the same for a whole
+/// tensor, so callers put it outside of their loops by way of with_activation.
+template <ActivationKind kKind>
+MONZA_INLINE Vec vactivate(Vec x, Vec alpha, Vec beta, Vec slope) {
+  const Vec zero = Vec::zero(), one = Vec::set(1.0f);
+  if constexpr (kKind == ActivationKind::relu) return max(zero, x);
+  if constexpr (kKind == ActivationKind::clip) return min(beta, max(alpha, x));
+  if constexpr (kKind == ActivationKind::silu) return x * vsigmoid(x);
+  if constexpr (kKind == ActivationKind::hardswish)
+    return x * min(one, max(zero, fma(x, Vec::set(1.0f / 6), Vec::set(0.5f))));
+  if constexpr (kKind == ActivationKind::gelu_erf) return x * Vec::set(0.5f) * (one + verf(x * Vec::set(0.707106781f)));
+  if constexpr (kKind == ActivationKind::gelu_tanh)  // (1 + tanh u) / 2 = sigmoid(2 u)
+    return x * vsigmoid(Vec::set(1.5957691216f) * fma(x * x * x, Vec::set(0.044715f), x));
+  if constexpr (kKind == ActivationKind::sigmoid) return vsigmoid(x);
+  if constexpr (kKind == ActivationKind::leaky_relu) return if_negative(x, x * alpha);
+  if constexpr (kKind == ActivationKind::prelu) return if_negative(x, x * slope);
+  if constexpr (kKind == ActivationKind::tanh) return vtanh(x);
+  if constexpr (kKind == ActivationKind::elu) return if_negative(x, alpha * vexpm1(x));
+  if constexpr (kKind == ActivationKind::hard_sigmoid) return min(one, max(zero, fma(x, alpha, beta)));
+  if constexpr (kKind == ActivationKind::softplus) return vsoftplus(x);
+  if constexpr (kKind == ActivationKind::mish) return x * vtanh(vsoftplus(x));
+  return x;
+}
+
+/// Calls f with an object whose operator()(Vec x, Vec slope) is the activation: one instance of the loop per kind.
+template <typename F>
+MONZA_INLINE void with_activation(const Activation& act, F&& f) {
+  const Vec alpha = Vec::set(act.alpha), beta = Vec::set(act.beta);
+#define MONZA_CASE(kind) \
+  case ActivationKind::kind: f([&](Vec x, Vec slope) __attribute__((always_inline)) { return vactivate<ActivationKind::kind>(x, alpha, beta, slope); }); break;
+  switch (act.kind) {
+    MONZA_CASE(none) MONZA_CASE(relu) MONZA_CASE(clip) MONZA_CASE(silu) MONZA_CASE(hardswish) MONZA_CASE(gelu_erf)
+    MONZA_CASE(gelu_tanh) MONZA_CASE(sigmoid) MONZA_CASE(leaky_relu) MONZA_CASE(prelu) MONZA_CASE(tanh) MONZA_CASE(elu)
+    MONZA_CASE(hard_sigmoid) MONZA_CASE(softplus) MONZA_CASE(mish)
+  }
+#undef MONZA_CASE
+}
+
+}  // namespace
+}  // namespace monza::ops

@@ -1,0 +1,117 @@
+// Every kernel of Conv against the reference, over random shapes, views and activations.
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "base/cpu.h"
+#include "kernel/registry.h"
+#include "ops/conv/conv.params.h"
+#include "support/kernel_check.h"
+#include "tensor/shape.h"
+
+namespace monza {
+namespace {
+
+using test::Tensor;
+
+struct Case {
+  ConvParams p;
+  std::vector<Tensor> in;
+  Shape out;
+  std::string text;
+};
+
+Case make_case(std::uint32_t seed) {
+  std::mt19937 rng(seed);
+  const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+  Case c;
+  ConvParams& p = c.p;
+  p.spatial = pick({2, 2, 2, 2, 1, 3});
+  const int kind = pick({0, 0, 0, 1, 1, 2, 3});  // plain, 1x1, depthwise, grouped
+  std::int64_t channels = pick({1, 2, 3, 4, 7, 16, 17, 24, 32, 48, 100}), filters = pick({1, 3, 8, 16, 20, 31, 32, 33, 48, 64, 80, 130});
+  if (kind == 2) {
+    filters = channels;
+    p.group = static_cast<std::int32_t>(channels);
+  } else if (kind == 3) {
+    p.group = pick({2, 3});
+    channels = p.group * pick({1, 2, 5, 16});
+    filters = p.group * pick({1, 2, 5, 16, 33});
+  }
+  c.out.rank = p.spatial + 2;
+  Shape x, w;
+  x.rank = w.rank = p.spatial + 2;
+  x[0] = c.out[0] = pick({1, 1, 2, 3, 0});
+  x[1] = channels;
+  w[0] = c.out[1] = filters;
+  w[1] = channels / p.group;
+  if (rng() % 8 == 0) p.padding = rng() % 2 ? ConvParams::Padding::same_upper : ConvParams::Padding::same_lower;
+  for (int i = 0; i < p.spatial; ++i) {
+    const int k = kind == 1 ? 1 : pick({1, 2, 3, 3, 3, 5, 7});
+    p.stride[i] = pick({1, 1, 1, 2, 3});
+    p.dilation[i] = pick({1, 1, 1, 2});
+    const int reach = (k - 1) * p.dilation[i] + 1;
+    x[i + 2] = p.spatial == 3 ? pick({1, 2, 5, 6}) : pick({1, 2, 3, 7, 8, 13, 14, 15, 29});
+    w[i + 2] = k;
+    if (p.padding == ConvParams::Padding::given) {
+      p.pad_begin[i] = pick({0, 1, k / 2, k / 2});
+      p.pad_end[i] = pick({0, 1, k / 2, k / 2});
+      while (x[i + 2] + p.pad_begin[i] + p.pad_end[i] < reach) ++p.pad_end[i];
+      c.out[i + 2] = (x[i + 2] + p.pad_begin[i] + p.pad_end[i] - reach) / p.stride[i] + 1;
+    } else {
+      c.out[i + 2] = (x[i + 2] + p.stride[i] - 1) / p.stride[i];
+    }
+  }
+  if (rng() % 3 != 0) {
+    p.act.kind = static_cast<ActivationKind>(rng() % 15);
+    p.act.alpha = p.act.kind == ActivationKind::clip ? -0.5f : 0.3f;
+    p.act.beta = 0.6f;
+  }
+  c.in = {test::random_f32(x, rng), test::random_f32(w, rng), {}, {}, {}};
+  c.in[1].constant = true;
+  if (rng() % 2) {
+    c.in[2] = test::random_f32(Shape{filters}, rng);
+    c.in[2].constant = true;
+  }
+  if (rng() % 3 == 0) {
+    c.in[3] = test::random_f32(c.out, rng);
+    p.residual_after = rng() % 2;
+  }
+  if (p.act.kind == ActivationKind::prelu) c.in[4] = test::random_f32(rng() % 2 ? Shape{filters, 1, 1} : Shape{1}, rng);
+  c.text = "seed " + std::to_string(seed) + ": x " + to_string(x) + " w " + to_string(w) + " group " + std::to_string(p.group) +
+           " activation " + std::to_string(static_cast<int>(p.act.kind));
+  for (int i = 0; i < p.spatial; ++i)
+    c.text += " [s" + std::to_string(p.stride[i]) + " d" + std::to_string(p.dilation[i]) + " p" + std::to_string(p.pad_begin[i]) + "," +
+              std::to_string(p.pad_end[i]) + "]";
+  return c;
+}
+
+class ConvKernels : public ::testing::TestWithParam<const Kernel*> {};
+
+TEST_P(ConvKernels, AgreesWithTheReference) {
+  const Kernel& kernel = *GetParam();
+  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  const Kernel& reference = *find_kernel("conv_ref");
+  int ran = 0;
+  for (std::uint32_t seed = 0; seed < 400; ++seed) {
+    const Case c = make_case(seed);
+    const auto got = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 1, .seed = seed});
+    if (!got.refusal.empty()) continue;
+    ++ran;
+    const auto want = test::run_kernel(reference, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 1, .seed = seed + 1});
+    ASSERT_EQ(want.problem, "");
+    ASSERT_EQ(got.problem, "") << c.text;
+    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-5) << c.text;
+    const auto again = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 2, .seed = seed});
+    ASSERT_EQ(got.outputs[0].bytes, again.outputs[0].bytes) << "one and two threads differ, " << c.text;
+  }
+  EXPECT_GT(ran, 10) << "the kernel took almost none of the cases";
+}
+
+std::vector<const Kernel*> kernels() {
+  const auto list = kernels_of("Conv");
+  return {list.begin(), list.end()};
+}
+INSTANTIATE_TEST_SUITE_P(Conv, ConvKernels, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+
+}  // namespace
+}  // namespace monza

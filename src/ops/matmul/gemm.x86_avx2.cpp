@@ -1,0 +1,7 @@
+#include "ops/matmul/gemm.simd.h"
+
+namespace monza::ops {
+
+const GemmTable gemm_avx2{Vec::kWidth, gemm_step, pack_b, unpack_b};
+
+}  // namespace monza::ops

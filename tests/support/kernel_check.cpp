@@ -1,0 +1,251 @@
+#include "support/kernel_check.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+
+#include "backend/cpu/thread_pool.h"
+#include "tensor/dtype.h"
+#include "tensor/element.h"
+#include "tensor/storage.h"
+
+namespace monza::test {
+namespace {
+
+/// Memory around a view: data starts at a 64-byte boundary plus `offset`.
+struct Buffer {
+  std::vector<std::byte> bytes;
+  std::byte* base = nullptr;
+  void reserve(std::size_t size, std::size_t offset) {
+    constexpr std::size_t kGuard = 256;
+    bytes.assign(size + offset + 2 * kGuard + 64, std::byte{0xff});  // 0xff...: NaN as a float
+    const auto address = reinterpret_cast<std::uintptr_t>(bytes.data()) + kGuard;
+    base = reinterpret_cast<std::byte*>((address + 63) / 64 * 64 + offset);
+  }
+};
+
+/// Strides of `shape` for a port, with random gaps. Returns the elements that the view spans.
+std::int64_t lay_out(TensorView& v, Port port, std::mt19937& rng) {
+  const Shape& s = v.shape;
+  const auto gap = [&](int most) { return static_cast<std::int64_t>(rng() % static_cast<unsigned>(most + 1)); };
+  v.set_dense();
+  if (s.rank == 0 || is_block_encoding(v.dtype)) return s.numel();
+  if (port == Port::channels_last && s.rank >= 2) {
+    std::int64_t pitch = s[1] + (rng() % 2 ? gap(7) : 0);
+    v.stride[1] = 1;
+    for (int i = s.rank - 1; i >= 0; --i) {
+      if (i == 1) continue;
+      v.stride[i] = pitch;
+      pitch *= s[i];
+    }
+  } else if (port == Port::rows) {
+    std::int64_t stride = s[s.rank - 1] + (rng() % 2 ? gap(5) : 0);
+    for (int i = s.rank - 2; i >= 0; --i) {
+      v.stride[i] = stride;
+      stride = stride * s[i] + (rng() % 2 ? gap(5) : 0);
+    }
+  } else if (port == Port::strided) {
+    int order[kMaxRank];
+    for (int i = 0; i < s.rank; ++i) order[i] = i;
+    for (int i = s.rank - 1; i > 0; --i) std::swap(order[i], order[rng() % static_cast<unsigned>(i + 1)]);
+    std::int64_t stride = 1 + gap(1);
+    for (int i = 0; i < s.rank; ++i) {
+      v.stride[order[i]] = stride;
+      stride = stride * s[order[i]] + gap(2);
+    }
+  }
+  std::int64_t last = 0;
+  for (int i = 0; i < s.rank; ++i) last += (s[i] - 1) * v.stride[i];
+  return s.numel() == 0 ? 0 : last + 1;
+}
+
+int block_of(Port port) { return port == Port::blocked8 ? 8 : port == Port::blocked16 ? 16 : 0; }
+
+void lay_out_blocked(TensorView& v, int block) {
+  v.layout = block == 8 ? Layout::blocked8 : Layout::blocked16;
+  std::int64_t stride = block;
+  for (int i = v.shape.rank - 1; i >= 2; --i) {
+    v.stride[i] = stride;
+    stride *= v.shape[i];
+  }
+  v.stride[1] = stride;
+  v.stride[0] = stride * ((v.shape[1] + block - 1) / block);
+}
+
+/// f(dense index, index in the view's storage) for every element.
+template <typename F>
+void each_element(const TensorView& v, F&& f) {
+  const std::int64_t n = v.shape.numel();
+  const int block = v.layout == Layout::blocked8 ? 8 : v.layout == Layout::blocked16 ? 16 : 0;
+  for (std::int64_t i = 0; i < n; ++i) {
+    std::int64_t rest = i, at = 0;
+    for (int axis = v.shape.rank - 1; axis >= 0; --axis) {
+      const std::int64_t x = rest % v.shape[axis];
+      rest /= v.shape[axis];
+      at += block != 0 && axis == 1 ? x / block * v.stride[1] + x % block : x * v.stride[axis];
+    }
+    f(i, at);
+  }
+}
+
+void copy_element(DType dtype, void* to, std::int64_t to_index, const void* from, std::int64_t from_index) {
+  const int bits = dtype_bits(dtype);
+  if (bits >= 8) {
+    const auto size = static_cast<std::size_t>(bits / 8);
+    std::memcpy(static_cast<std::byte*>(to) + static_cast<std::size_t>(to_index) * size,
+                static_cast<const std::byte*>(from) + static_cast<std::size_t>(from_index) * size, size);
+  } else {
+    element_access(dtype).store_int(to, to_index, element_access(dtype).load_int(from, from_index));
+  }
+}
+
+}  // namespace
+
+Tensor make_tensor(DType dtype, const Shape& shape) {
+  Tensor t{dtype, shape, {}, false};
+  t.bytes.resize(static_cast<std::size_t>(storage_bytes(dtype, shape)));
+  return t;
+}
+
+Tensor random_f32(const Shape& shape, std::mt19937& rng, float low, float high) {
+  Tensor t = make_tensor(DType::f32, shape);
+  std::uniform_real_distribution<float> value(low, high);
+  for (std::int64_t i = 0; i < shape.numel(); ++i) t.as<float>()[i] = value(rng);
+  return t;
+}
+
+KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector<Tensor>& inputs,
+                     const std::vector<std::pair<DType, Shape>>& outputs, const KernelRunOptions& options) {
+  std::mt19937 rng(options.seed);
+  KernelRun result;
+  const int in_count = static_cast<int>(inputs.size()), out_count = static_cast<int>(outputs.size());
+  const auto packing_of = [&](int input) -> const Packing* {
+    for (int i = 0; i < kernel.packing_count; ++i)
+      if (kernel.packings[i].input == input) return &kernel.packings[i];
+    return nullptr;
+  };
+  const auto layout_of = [](Port port) {
+    return port == Port::blocked8 ? Layout::blocked8 : port == Port::blocked16 ? Layout::blocked16 : Layout::strided;
+  };
+
+  std::vector<OperandDesc> in_desc(inputs.size()), out_desc(outputs.size());
+  for (int i = 0; i < in_count; ++i) {
+    const Tensor& t = inputs[static_cast<std::size_t>(i)];
+    auto& d = in_desc[static_cast<std::size_t>(i)];
+    d = {.dtype = t.dtype, .layout = layout_of(kernel.in[i]), .constant = t.constant, .shape = t.shape};
+    if (t.constant) d.data = t.bytes.data();
+  }
+  for (int i = 0; i < out_count; ++i) {
+    const auto& o = outputs[static_cast<std::size_t>(i)];
+    out_desc[static_cast<std::size_t>(i)] = {.dtype = o.first, .layout = layout_of(kernel.out[i]), .shape = o.second};
+  }
+  const KernelQuery query{.params = params, .in = in_desc.data(), .in_count = in_count, .out = out_desc.data(),
+                          .out_count = out_count, .threads = options.threads};
+  if (kernel.accepts != nullptr)
+    if (Refusal r = kernel.accepts(query)) {
+      result.refusal = r;
+      return result;
+    }
+
+  std::vector<Buffer> in_buffer(inputs.size()), out_buffer(outputs.size());
+  std::vector<TensorView> in_view(inputs.size()), out_view(outputs.size());
+  const auto offset_of = [&](DType dtype) {
+    const int bytes = dtype_bits(dtype) / 8;
+    return bytes > 0 && rng() % 2 ? static_cast<std::size_t>(bytes) * (rng() % 5) : std::size_t{0};
+  };
+  const auto place = [&](TensorView& v, Buffer& buffer, Port port) {
+    if (const int block = block_of(port); block != 0) {
+      lay_out_blocked(v, block);
+      buffer.reserve(static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout)), 0);
+    } else {
+      const std::int64_t span = lay_out(v, port, rng);
+      const std::int64_t bytes = is_block_encoding(v.dtype) ? storage_bytes(v.dtype, v.shape) : storage_bytes(v.dtype, Shape{span});
+      buffer.reserve(static_cast<std::size_t>(bytes), offset_of(v.dtype));
+    }
+    v.data = buffer.base;
+  };
+  std::optional<Port> uniform_port;
+  for (int i = 0; i < in_count; ++i) {
+    const Tensor& t = inputs[static_cast<std::size_t>(i)];
+    TensorView& v = in_view[static_cast<std::size_t>(i)];
+    if (t.dtype == DType::invalid) continue;
+    v.dtype = t.dtype;
+    v.shape = t.shape;
+    Buffer& buffer = in_buffer[static_cast<std::size_t>(i)];
+    if (kernel.in[i] == Port::packed && t.constant) {
+      const Packing* packing = packing_of(i);
+      if (packing == nullptr) {
+        result.problem = "a packed port without a packing";
+        return result;
+      }
+      const std::size_t bytes = packing->bytes(query);
+      buffer.reserve(bytes, 0);
+      packing->pack(query, buffer.base);
+      if (packing->unpack != nullptr) {
+        std::vector<std::byte> dense(t.bytes.size());
+        packing->unpack(query, buffer.base, dense.data());
+        if (dense != t.bytes) result.problem = "unpacking does not give the constant back";
+      }
+      v.layout = Layout::packed;
+      v.data = buffer.base;
+      continue;
+    }
+    place(v, buffer, kernel.in[i]);
+    if (v.layout != Layout::strided) std::memset(v.data, 0, static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout)));
+    if (is_block_encoding(v.dtype)) {
+      std::memcpy(v.data, t.bytes.data(), t.bytes.size());
+    } else {
+      each_element(v, [&](std::int64_t dense, std::int64_t at) { copy_element(v.dtype, v.data, at, t.bytes.data(), dense); });
+    }
+  }
+  for (int i = 0; i < out_count; ++i) {
+    TensorView& v = out_view[static_cast<std::size_t>(i)];
+    v.dtype = outputs[static_cast<std::size_t>(i)].first;
+    v.shape = outputs[static_cast<std::size_t>(i)].second;
+    place(v, out_buffer[static_cast<std::size_t>(i)], kernel.out[i]);
+  }
+
+  Buffer scratch;
+  const std::size_t scratch_bytes = kernel.scratch_bytes != nullptr ? kernel.scratch_bytes(query) : 0;
+  scratch.reserve(scratch_bytes, 0);
+  ThreadPool pool({.threads = options.threads});
+  const KernelContext context{.params = params, .in = in_view.data(), .in_count = in_count, .out = out_view.data(),
+                              .out_count = out_count, .scratch = scratch.base, .parallel = &pool};
+  const Status status = kernel.run(context);
+  if (!status.ok()) result.problem = status.message();
+  for (const std::byte* p = scratch.base + scratch_bytes; p < scratch.bytes.data() + scratch.bytes.size(); ++p)
+    if (*p != std::byte{0xff}) result.problem = "bytes after the scratch memory were written";
+  for (int i = 0; i < out_count; ++i) {
+    const TensorView& v = out_view[static_cast<std::size_t>(i)];
+    Buffer& buffer = out_buffer[static_cast<std::size_t>(i)];
+    Tensor t = make_tensor(v.dtype, v.shape);
+    each_element(v, [&](std::int64_t dense, std::int64_t at) { copy_element(v.dtype, t.bytes.data(), dense, v.data, at); });
+    result.outputs.push_back(std::move(t));
+    if (dtype_bits(v.dtype) < 8) continue;
+    // Blank the elements; all that is left must still be the fill.
+    const auto size = static_cast<std::size_t>(dtype_bits(v.dtype) / 8);
+    each_element(v, [&](std::int64_t, std::int64_t at) { std::memset(buffer.base + static_cast<std::size_t>(at) * size, 0xff, size); });
+    if (v.layout != Layout::strided) std::memset(buffer.base, 0xff, static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout)));
+    for (std::byte b : buffer.bytes)
+      if (b != std::byte{0xff}) result.problem = "bytes outside of an output's elements were written";
+  }
+  return result;
+}
+
+double relative_error(const Tensor& a, const Tensor& b) {
+  double most = 0, error = 0;
+  for (std::int64_t i = 0; i < b.shape.numel(); ++i) {
+    const double x = element_access(a.dtype).load(a.bytes.data(), i), y = element_access(b.dtype).load(b.bytes.data(), i);
+    if (std::isnan(x) != std::isnan(y)) return INFINITY;
+    if (std::isnan(x) || x == y) continue;
+    if (std::isinf(x) || std::isinf(y)) return INFINITY;
+    error = std::max(error, std::abs(x - y));
+  }
+  for (std::int64_t i = 0; i < b.shape.numel(); ++i) {
+    const double y = std::abs(element_access(b.dtype).load(b.bytes.data(), i));
+    if (std::isfinite(y)) most = std::max(most, y);
+  }
+  return error == 0 ? 0 : error / std::max(most, 1e-30);
+}
+
+}  // namespace monza::test

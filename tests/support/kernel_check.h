@@ -1,0 +1,52 @@
+// Runs a kernel on dense operands, laid out as its ports ask: with gaps where a port allows them, packed where it
+// packs. For tests that hold every kernel of a list against the reference.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "kernel/kernel.h"
+
+namespace monza::test {
+
+/// A dense tensor; DType::invalid is an absent operand.
+struct Tensor {
+  DType dtype = DType::invalid;
+  Shape shape;
+  std::vector<std::byte> bytes;
+  bool constant = false;
+
+  template <typename T>
+  T* as() { return reinterpret_cast<T*>(bytes.data()); }
+  template <typename T>
+  const T* as() const { return reinterpret_cast<const T*>(bytes.data()); }
+};
+
+Tensor make_tensor(DType dtype, const Shape& shape);
+/// f32 values uniform in [low, high).
+Tensor random_f32(const Shape& shape, std::mt19937& rng, float low = -1, float high = 1);
+
+struct KernelRun {
+  std::string refusal;  ///< not empty: the kernel does not take it, and nothing ran
+  std::string problem;  ///< not empty: it broke a promise (status, packing's inverse, bytes outside of its output)
+  std::vector<Tensor> outputs;
+};
+
+struct KernelRunOptions {
+  int threads = 1;
+  std::uint32_t seed = 1;  ///< of the gaps between elements and of the operands' offsets
+};
+
+/// Lays the operands out, packs, runs, and gives the outputs back densely. Every constant that the kernel packs is
+/// unpacked again and compared. Bytes around and between the elements of the outputs must stay as they were.
+KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector<Tensor>& inputs,
+                     const std::vector<std::pair<DType, Shape>>& outputs, const KernelRunOptions& options = {});
+
+/// The largest |a - b| over the largest |b|; NaN must meet NaN and infinity the same infinity, else infinity is returned.
+double relative_error(const Tensor& a, const Tensor& b);
+
+}  // namespace monza::test
