@@ -9,7 +9,7 @@
 
 #include "kernel/kernel.h"
 #include "ops/conv/conv.params.h"
-#include "ops/conv/conv_shape.h"
+#include "ops/conv/conv_shape.simd.h"
 #include "ops/matmul/gemm_rows.simd.h"
 
 namespace monza::ops {

@@ -9,7 +9,7 @@
 #pragma once
 
 #include "ops/activation/activation.simd.h"
-#include "ops/matmul/gemm.h"
+#include "ops/matmul/gemm_table.simd.h"
 
 namespace monza::ops {
 namespace {

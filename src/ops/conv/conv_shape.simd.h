@@ -3,7 +3,7 @@
 
 #include "kernel/kernel.h"
 #include "ops/conv/conv.params.h"
-#include "ops/matmul/gemm.h"
+#include "ops/matmul/gemm_table.simd.h"
 
 namespace monza::ops {
 namespace {

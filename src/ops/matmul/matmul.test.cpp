@@ -1,0 +1,160 @@
+// Every kernel of MatMul against the reference, over random shapes, views, broadcasting and activations.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "base/cpu.h"
+#include "kernel/registry.h"
+#include "ops/matmul/matmul.params.h"
+#include "support/kernel_check.h"
+#include "tensor/float_convert.h"
+#include "tensor/shape.h"
+#include "tensor/storage.h"
+
+namespace monza {
+namespace {
+
+using test::Tensor;
+
+struct Case {
+  MatMulParams p;
+  std::vector<Tensor> in;
+  Shape out;
+  std::string text;
+};
+
+Case make_case(std::uint32_t seed) {
+  std::mt19937 rng(seed);
+  const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+  Case c;
+  MatMulParams& p = c.p;
+  const std::int64_t m = pick({1, 1, 2, 3, 13, 14, 15, 29, 113, 0}), n = pick({1, 3, 8, 16, 17, 32, 33, 48, 65, 130, 300}),
+                     k = pick({1, 2, 5, 16, 33, 64, 255, 256, 257, 700, 0});
+  const int batch_rank = pick({0, 0, 1, 2});
+  const bool vector_a = rng() % 12 == 0, vector_b = rng() % 12 == 0;
+  Shape a, b, batch;
+  const bool constant = rng() % 2, shared = rng() % 2;
+  for (int i = 0; i < batch_rank; ++i) {
+    const std::int64_t extent = pick({1, 2, 3});
+    const bool in_a = !vector_a, in_b = !vector_b && !shared;
+    if (in_a) a[a.rank++] = in_b && rng() % 4 == 0 ? 1 : extent;
+    if (in_b) b[b.rank++] = in_a && rng() % 4 == 0 ? 1 : extent;
+    if (in_a || in_b) batch[batch.rank++] = std::max(in_a ? a[a.rank - 1] : 1, in_b ? b[b.rank - 1] : 1);
+  }
+  p.trans_a = !vector_a && rng() % 4 == 0;
+  p.trans_b = !vector_b && rng() % 3 == 0;
+  if (vector_a) {
+    a = Shape{k};
+  } else {
+    a[a.rank++] = p.trans_a ? k : m;
+    a[a.rank++] = p.trans_a ? m : k;
+  }
+  if (vector_b) {
+    b = Shape{k};
+  } else {
+    b[b.rank++] = p.trans_b ? n : k;
+    b[b.rank++] = p.trans_b ? k : n;
+  }
+  c.out = batch;
+  if (!vector_a) c.out[c.out.rank++] = m;
+  if (!vector_b) c.out[c.out.rank++] = n;
+  if (rng() % 3 == 0) p.alpha = 0.25f;
+  if (rng() % 2) {
+    do p.act.kind = static_cast<ActivationKind>(rng() % 15);
+    while (p.act.kind == ActivationKind::prelu);
+    p.act.alpha = p.act.kind == ActivationKind::clip ? -0.5f : 0.3f;
+    p.act.beta = 0.6f;
+  }
+  c.in = {test::random_f32(a, rng), test::random_f32(b, rng), {}, {}};
+  c.in[1].constant = constant;
+  if (rng() % 2 && c.out.rank > 0) c.in[2] = test::random_f32(rng() % 8 ? Shape{c.out[c.out.rank - 1]} : c.out, rng);
+  if (rng() % 3 == 0) {
+    Shape r = c.out;
+    if (r.rank > 1 && rng() % 4 == 0) r[static_cast<int>(rng() % static_cast<unsigned>(r.rank - 1))] = 1;
+    c.in[3] = test::random_f32(r, rng);
+    p.residual_after = rng() % 2;
+  }
+  c.text = "seed " + std::to_string(seed) + ": a " + to_string(a) + (p.trans_a ? "^T" : "") + " b " + to_string(b) +
+           (p.trans_b ? "^T" : "") + " out " + to_string(c.out) + " activation " + std::to_string(static_cast<int>(p.act.kind));
+  return c;
+}
+
+class MatMulKernels : public ::testing::TestWithParam<const Kernel*> {};
+
+TEST_P(MatMulKernels, AgreesWithTheReference) {
+  const Kernel& kernel = *GetParam();
+  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  const Kernel& reference = *find_kernel("matmul_ref");
+  int ran = 0;
+  for (std::uint32_t seed = 0; seed < 500; ++seed) {
+    const Case c = make_case(seed);
+    const auto got = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 1, .seed = seed});
+    if (!got.refusal.empty()) continue;
+    ++ran;
+    const auto want = test::run_kernel(reference, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 1, .seed = seed + 1});
+    ASSERT_EQ(want.problem, "");
+    ASSERT_EQ(got.problem, "") << c.text;
+    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-5) << c.text;
+    const auto again = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 2, .seed = seed});
+    ASSERT_EQ(got.outputs[0].bytes, again.outputs[0].bytes) << "one and two threads differ, " << c.text;
+  }
+  EXPECT_GT(ran, 10) << "the kernel took almost none of the cases";
+}
+
+std::vector<const Kernel*> kernels() {
+  const auto list = kernels_of("MatMul");
+  return {list.begin(), list.end()};
+}
+INSTANTIATE_TEST_SUITE_P(MatMul, MatMulKernels, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+
+/// Blocks of 32 with a scale of 1/8 and values that cover the range.
+Tensor quantised(DType dtype, std::int64_t rows, std::int64_t k, std::mt19937& rng, std::vector<float>& dense) {
+  Tensor t = test::make_tensor(dtype, Shape{rows, k});
+  t.constant = true;
+  const int bytes = block_format(dtype).bytes;
+  const std::uint16_t scale = f32_to_f16(0.125f);
+  dense.resize(static_cast<std::size_t>(rows * k));
+  for (std::int64_t r = 0; r < rows; ++r)
+    for (std::int64_t block = 0; block < k / 32; ++block) {
+      std::byte* at = t.bytes.data() + (r * (k / 32) + block) * bytes;
+      std::memcpy(at, &scale, 2);
+      for (int i = 0; i < 32; ++i) {
+        float& value = dense[static_cast<std::size_t>(r * k + block * 32 + i)];
+        if (dtype == DType::q8_0) {
+          const int q = static_cast<int>(rng() % 256) - 128;
+          at[2 + i] = static_cast<std::byte>(q);
+          value = 0.125f * static_cast<float>(q);
+        } else {
+          const int q = static_cast<int>(rng() % 16);
+          at[2 + i % 16] |= static_cast<std::byte>(i < 16 ? q : q << 4);
+          value = 0.125f * static_cast<float>(q - 8);
+        }
+      }
+    }
+  return t;
+}
+
+TEST(MatMulReference, DequantisesBlocksAlongK) {
+  std::mt19937 rng(7);
+  for (DType dtype : {DType::q4_0, DType::q8_0}) {
+    constexpr std::int64_t kM = 3, kN = 5, kK = 96;
+    std::vector<float> dense;
+    const Tensor b = quantised(dtype, kN, kK, rng, dense);
+    const Tensor a = test::random_f32(Shape{kM, kK}, rng);
+    MatMulParams p;
+    p.trans_b = 1;
+    const auto got = test::run_kernel(*find_kernel("matmul_ref"), &p, {a, b}, {{DType::f32, Shape{kM, kN}}});
+    ASSERT_EQ(got.refusal + got.problem, "");
+    for (std::int64_t m = 0; m < kM; ++m)
+      for (std::int64_t n = 0; n < kN; ++n) {
+        double sum = 0;
+        for (std::int64_t k = 0; k < kK; ++k) sum += static_cast<double>(a.as<float>()[m * kK + k]) * dense[static_cast<std::size_t>(n * kK + k)];
+        EXPECT_NEAR(got.outputs[0].as<float>()[m * kN + n], sum, 1e-4);
+      }
+  }
+}
+
+}  // namespace
+}  // namespace monza
