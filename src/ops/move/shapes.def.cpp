@@ -1,0 +1,144 @@
+#include "ops/move/shapes.def.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace monza::ops {
+
+using ir::Expr;
+
+namespace {
+constexpr std::int64_t kLow = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kHigh = std::numeric_limits<std::int64_t>::max();
+
+ir::Interval bounds(const Expr& e) {
+  return ir::range(e, [](const ir::Atom& atom) {
+    return atom.kind == ir::AtomKind::symbol ? ir::Interval{0, kHigh} : ir::Interval{kLow, kHigh};
+  });
+}
+
+/// -1, 0 or 1: a is surely at most b, unknown, surely at least b.
+int order(const Expr& a, const Expr& b) {
+  // Guards against overflow where one of them is the "to the end" value of a slice.
+  if (a.is_constant() && b.is_constant()) return a.constant() <= b.constant() ? -1 : 1;
+  const ir::Interval x = bounds(a), y = bounds(b);
+  if (x.high <= y.low) return -1;
+  if (x.low >= y.high) return 1;
+  if ((a.is_constant() && (a.constant() > kHigh / 4 || a.constant() < kLow / 4)) ||
+      (b.is_constant() && (b.constant() > kHigh / 4 || b.constant() < kLow / 4)))
+    return 0;
+  const ir::Interval d = bounds(a - b);
+  return d.high <= 0 ? -1 : d.low >= 0 ? 1 : 0;
+}
+}  // namespace
+
+std::size_t axis_of(std::int64_t axis, std::size_t rank) {
+  const auto r = static_cast<std::int64_t>(rank);
+  if (axis < -r || axis >= r) fail("axis {} lies outside [-{}, {})", axis, rank, rank);
+  return static_cast<std::size_t>(axis < 0 ? axis + r : axis);
+}
+
+std::vector<std::size_t> axes_of(const std::vector<std::int64_t>& axes, std::size_t rank) {
+  std::vector<std::size_t> result;
+  for (std::int64_t axis : axes) {
+    const std::size_t a = axis_of(axis, rank);
+    if (std::find(result.begin(), result.end(), a) != result.end()) fail("axis {} is given twice", axis);
+    result.push_back(a);
+  }
+  return result;
+}
+
+std::optional<bool> is_negative(const Expr& e) {
+  const ir::Interval b = bounds(e);
+  if (b.high < 0) return true;
+  if (b.low >= 0) return false;
+  return std::nullopt;
+}
+
+Expr negative(const Expr& e) {
+  if (auto known = is_negative(e)) return *known ? 1 : 0;
+  return ir::min(1, ir::max(0, Expr(0) - e));
+}
+
+Expr equals(const Expr& a, const Expr& b) {
+  if (a == b) return 1;
+  if (a.is_constant() && b.is_constant()) return 0;
+  return Expr(1) - ir::min(1, ir::max(a - b, b - a));
+}
+
+Expr smaller(const Expr& a, const Expr& b) {
+  const int o = order(a, b);
+  return o < 0 ? a : o > 0 ? b : ir::min(a, b);
+}
+
+Expr larger(const Expr& a, const Expr& b) {
+  const int o = order(a, b);
+  return o < 0 ? b : o > 0 ? a : ir::max(a, b);
+}
+
+std::vector<Expr> numbers(const ir::InferContext& c, std::string_view name, int i) {
+  if (c.attrs().has(name)) {
+    const auto values = c.attrs().ints(name);
+    return {values.begin(), values.end()};
+  }
+  return c.content(i);
+}
+
+std::optional<std::vector<Expr>> numbers(const ir::NodeView& n, std::string_view name, int i) {
+  if (n.attrs().has(name)) {
+    const auto values = n.attrs().ints(name);
+    return std::vector<Expr>(values.begin(), values.end());
+  }
+  if (!n.has_input(i)) return std::nullopt;
+  const ir::Value& v = n.graph.value(n.node.inputs[static_cast<std::size_t>(i)]);
+  if (v.content) return v.content;
+  if (v.constant && v.constant->numel() <= ir::kMaxContent) {
+    const auto values = ir::to_ints(*v.constant);
+    return std::vector<Expr>(values.begin(), values.end());
+  }
+  const auto count = ir::product(v.type.shape).try_constant();
+  if (!count || *count > ir::kMaxContent) return std::nullopt;
+  std::vector<Expr> elements;
+  for (std::int64_t k = 0; k < *count; ++k) elements.push_back(Expr::element(v.id, k));
+  return elements;
+}
+
+std::optional<std::vector<std::int64_t>> all_constant(const std::vector<Expr>& values) {
+  std::vector<std::int64_t> result;
+  for (const Expr& e : values) {
+    const auto v = e.try_constant();
+    if (!v) return std::nullopt;
+    result.push_back(*v);
+  }
+  return result;
+}
+
+std::optional<std::vector<std::int64_t>> constant_numbers(const ir::NodeView& n, std::string_view name, int i) {
+  const auto values = numbers(n, name, i);
+  return values ? all_constant(*values) : std::nullopt;
+}
+
+void require_equal(const Expr& a, const Expr& b, std::string_view what) {
+  if (a.is_constant() && b.is_constant() && !(a == b)) fail("{}: {} against {}", what, ir::to_string(a), ir::to_string(b));
+}
+
+void set_reordered(ir::InferContext& c, DType dtype, ir::SymShape shape) {
+  c.set_output(0, dtype, std::move(shape));
+  if (auto content = c.known_content(0)) c.set_content(0, std::move(*content));
+}
+
+void for_each_index(const std::vector<std::int64_t>& extents, const std::function<void(const std::vector<std::int64_t>&)>& f) {
+  for (std::int64_t e : extents)
+    if (e <= 0) return;
+  std::vector<std::int64_t> at(extents.size(), 0);
+  for (;;) {
+    f(at);
+    std::size_t a = extents.size();
+    while (a > 0 && ++at[a - 1] == extents[a - 1]) at[--a] = 0;
+    if (a == 0) return;
+  }
+}
+
+std::optional<std::vector<std::int64_t>> static_shape(const ir::SymShape& shape) { return all_constant(shape); }
+
+}  // namespace monza::ops
