@@ -182,6 +182,8 @@ void repack_weight(const GemmTable& table, const KernelQuery& q, const float* fr
 Refusal accepts_conv_gemm(const KernelQuery& q) {
   if (const Refusal r = conv_common_refusal(q)) return r;
   if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
+  const Shape& w = q.input(1).shape;
+  if (w[1] == 1 && w[0] > 1 && w[0] == static_cast<const ConvParams*>(q.params)->group) return "depthwise: one column a group";
   return nullptr;
 }
 

@@ -1,0 +1,226 @@
+// Depthwise convolution over channels-last pixels: one filter a channel, vectors of channels.
+//
+// Weights are packed as [channel block][tap][vector]. A run of kT output pixels of a row shares its loads: a kernel
+// row takes kT * stride + k loads for kT * k products. Pixels whose kernel leaves the image, dilated kernels and
+// other sizes than 3 and 5 go tap by tap.
+// Floor: input and output once through memory (or L2) against 2 * taps FLOP an element; at 3x3 the loads
+// (about 0.6 per product at stride 1) bind before the FMA ports do.
+#pragma once
+
+#include "ops/conv/conv_shape.simd.h"
+#include "ops/matmul/finish.simd.h"
+
+namespace monza::ops {
+namespace {
+
+struct Depthwise {
+  ConvShape s;
+  const float* x;
+  const float* w;  // packed
+  GemmOut out;
+  bool in_tile;    // the activation is a bound
+  Vec low, high;
+};
+
+/// Bias, residual and bounds, as GemmOut says, for one vector; the rest is finish_rows' part.
+template <bool kTail>
+MONZA_INLINE void finish_vector(const Depthwise& d, Vec sum, std::int64_t pixel, std::int64_t channel, Vec::Mask m) {
+  const auto read = [&](const float* p) __attribute__((always_inline)) { return kTail ? Vec::load(p, m) : Vec::load(p); };
+  const GemmOut& o = d.out;
+  if (o.bias != nullptr) sum = sum + read(o.bias + channel);
+  const float* residual = o.residual != nullptr ? o.residual + pixel * o.ldr + channel : nullptr;
+  if (residual != nullptr && !o.residual_after) sum = sum + read(residual);
+  if (d.in_tile) {
+    sum = min(d.high, max(d.low, sum));
+    if (residual != nullptr && o.residual_after) sum = sum + read(residual);
+  }
+  float* c = o.c + pixel * o.ldc + channel;
+  if constexpr (kTail) {
+    sum.store(c, m);
+  } else {
+    sum.store(c);
+  }
+}
+
+/// The kernel rows that lie inside of the image for one output row.
+struct Lines {
+  std::int64_t od, oh, n;
+  std::int64_t d0, d1, h0, h1;  // valid kernel indices along depth and height
+};
+
+/// First kernel index with position >= 0, and the end of those with position < in.
+MONZA_INLINE void valid_taps(std::int64_t origin, std::int64_t dilation, std::int64_t k, std::int64_t in, std::int64_t& begin, std::int64_t& end) {
+  begin = origin >= 0 ? 0 : (-origin + dilation - 1) / dilation;
+  end = origin >= in ? 0 : (in - origin + dilation - 1) / dilation;
+  if (begin > k) begin = k;
+  if (end > k) end = k;
+  if (end < begin) end = begin;
+}
+
+/// kT output pixels of a row, all of whose kernel columns lie inside of the image; dilation 1 along the width.
+template <int kK, int kStride, int kT, bool kTail>
+MONZA_INLINE void run_tile(const Depthwise& d, const Lines& l, std::int64_t pixel, std::int64_t iw, std::int64_t block, Vec::Mask m) {
+  const ConvShape& s = d.s;
+  const std::int64_t channel = block * Vec::kWidth;
+  Vec acc[kT];
+#pragma GCC unroll 8
+  for (int t = 0; t < kT; ++t) acc[t] = Vec::zero();
+  for (std::int64_t kd = l.d0; kd < l.d1; ++kd) {
+    const std::int64_t id = l.od * s.stride[0] - s.pad[0] + kd * s.dilation[0];
+    for (std::int64_t kh = l.h0; kh < l.h1; ++kh) {
+      const std::int64_t ih = l.oh * s.stride[1] - s.pad[1] + kh * s.dilation[1];
+      const float* x = d.x + (((l.n * s.in[0] + id) * s.in[1] + ih) * s.in[2] + iw) * s.x_pitch + channel;
+      const float* w = d.w + (block * s.taps() + (kd * s.k[1] + kh) * s.k[2]) * Vec::kWidth;
+      Vec wv[kK];
+#pragma GCC unroll 8
+      for (int k = 0; k < kK; ++k) wv[k] = Vec::load(w + k * Vec::kWidth);
+#pragma GCC unroll 32
+      for (int j = 0; j < (kT - 1) * kStride + kK; ++j) {
+        const Vec xv = kTail ? Vec::load(x, m) : Vec::load(x);
+        x += s.x_pitch;
+#pragma GCC unroll 8
+        for (int k = 0; k < kK; ++k)
+          if (j >= k && (j - k) % kStride == 0 && (j - k) / kStride < kT) acc[(j - k) / kStride] = fma(xv, wv[k], acc[(j - k) / kStride]);
+      }
+    }
+  }
+#pragma GCC unroll 8
+  for (int t = 0; t < kT; ++t) finish_vector<kTail>(d, acc[t], pixel + t, channel, m);
+}
+
+template <int kK, int kStride, int kT>
+__attribute__((noinline)) void run_blocks(const Depthwise& d, const Lines& l, std::int64_t pixel, std::int64_t iw) {
+  const std::int64_t full = d.s.groups / Vec::kWidth, tail = d.s.groups % Vec::kWidth;
+  for (std::int64_t b = 0; b < full; ++b) run_tile<kK, kStride, kT, false>(d, l, pixel, iw, b, Vec::mask(0));
+  if (tail != 0) run_tile<kK, kStride, kT, true>(d, l, pixel, iw, full, Vec::mask(tail));
+}
+
+/// One output pixel, any kernel, four vectors of channels at a time.
+__attribute__((noinline)) void run_pixel(const Depthwise& d, const Lines& l, std::int64_t pixel, std::int64_t ow) {
+  const ConvShape& s = d.s;
+  const std::int64_t iw = ow * s.stride[2] - s.pad[2];
+  std::int64_t w0, w1;
+  valid_taps(iw, s.dilation[2], s.k[2], s.in[2], w0, w1);
+  const std::int64_t blocks = (s.groups + Vec::kWidth - 1) / Vec::kWidth, tail = s.groups - (blocks - 1) * Vec::kWidth;
+  for (std::int64_t b = 0; b < blocks; b += 4) {
+    const int count = blocks - b < 4 ? static_cast<int>(blocks - b) : 4;
+    Vec acc[4] = {Vec::zero(), Vec::zero(), Vec::zero(), Vec::zero()};
+    for (std::int64_t kd = l.d0; kd < l.d1; ++kd)
+      for (std::int64_t kh = l.h0; kh < l.h1; ++kh)
+        for (std::int64_t kw = w0; kw < w1; ++kw) {
+          const std::int64_t id = l.od * s.stride[0] - s.pad[0] + kd * s.dilation[0], ih = l.oh * s.stride[1] - s.pad[1] + kh * s.dilation[1];
+          const float* x = d.x + (((l.n * s.in[0] + id) * s.in[1] + ih) * s.in[2] + iw + kw * s.dilation[2]) * s.x_pitch + b * Vec::kWidth;
+          const float* w = d.w + (b * s.taps() + (kd * s.k[1] + kh) * s.k[2] + kw) * Vec::kWidth;
+          for (int i = 0; i < count; ++i) {
+            const bool last = b + i + 1 == blocks;
+            const Vec xv = last ? Vec::load(x + i * Vec::kWidth, Vec::mask(tail)) : Vec::load(x + i * Vec::kWidth);
+            acc[i] = fma(xv, Vec::load(w + i * s.taps() * Vec::kWidth), acc[i]);
+          }
+        }
+    for (int i = 0; i < count; ++i) {
+      if (b + i + 1 == blocks) {
+        finish_vector<true>(d, acc[i], pixel, (b + i) * Vec::kWidth, Vec::mask(tail));
+      } else {
+        finish_vector<false>(d, acc[i], pixel, (b + i) * Vec::kWidth, Vec::mask(0));
+      }
+    }
+  }
+}
+
+using BlocksFn = void (*)(const Depthwise&, const Lines&, std::int64_t, std::int64_t);
+/// Runs of 8, 4 and 1 pixels for a kernel and stride, or null where only run_pixel serves.
+struct Runs {
+  BlocksFn eight, four, one;
+};
+MONZA_INLINE Runs runs_of(const ConvShape& s) {
+#define MONZA_RUNS(K, S) \
+  if (s.k[2] == K && s.stride[2] == S) return {run_blocks<K, S, 8>, run_blocks<K, S, 4>, run_blocks<K, S, 1>}
+  if (s.dilation[2] == 1) {
+    MONZA_RUNS(3, 1);
+    MONZA_RUNS(3, 2);
+    MONZA_RUNS(5, 1);
+    MONZA_RUNS(5, 2);
+    MONZA_RUNS(7, 1);
+  }
+#undef MONZA_RUNS
+  return {nullptr, nullptr, nullptr};
+}
+
+Status run_conv_depthwise(const KernelContext& c) {
+  const auto& p = c.params_as<ConvParams>();
+  Depthwise d;
+  d.s = conv_shape(c);
+  const ConvShape& s = d.s;
+  if (s.pixels == 0) return {};
+  d.x = c.in[0].as<float>();
+  d.w = c.in[1].as<float>();
+  d.out = conv_out(c, p, s, 0);
+  d.in_tile = is_clamp(p.act.kind);
+  d.low = Vec::set(clamp_low(p.act));
+  d.high = Vec::set(clamp_high(p.act));
+  const Runs runs = runs_of(s);
+  // Output columns whose kernel columns all lie inside of the image: [lo, hi).
+  std::int64_t lo = s.pad[2] > 0 ? (s.pad[2] + s.stride[2] - 1) / s.stride[2] : 0;
+  const std::int64_t room = s.in[2] + s.pad[2] - (s.k[2] - 1) * s.dilation[2] - 1;
+  std::int64_t hi = room < 0 ? 0 : room / s.stride[2] + 1;
+  if (hi > s.out[2]) hi = s.out[2];
+  if (runs.one == nullptr || hi < lo) lo = hi = 0;
+  const std::int64_t lines = s.pixels / s.out[2];
+  const std::int64_t want = 4 * c.parallel->threads(), each = (lines + want - 1) / want;
+  parallel_for(*c.parallel, (lines + each - 1) / each, [&](std::int64_t task, int) {
+    const std::int64_t end = (task + 1) * each < lines ? (task + 1) * each : lines;
+    for (std::int64_t line = task * each; line < end; ++line) {
+      Lines l;
+      l.oh = line % s.out[1];
+      l.od = line / s.out[1] % s.out[0];
+      l.n = line / (s.out[1] * s.out[0]);
+      valid_taps(l.od * s.stride[0] - s.pad[0], s.dilation[0], s.k[0], s.in[0], l.d0, l.d1);
+      valid_taps(l.oh * s.stride[1] - s.pad[1], s.dilation[1], s.k[1], s.in[1], l.h0, l.h1);
+      const std::int64_t first = line * s.out[2];
+      for (std::int64_t ow = 0; ow < s.out[2];) {
+        std::int64_t count = 1;
+        if (ow >= lo && ow < hi) {
+          const std::int64_t iw = ow * s.stride[2] - s.pad[2], left = hi - ow;
+          count = left >= 8 ? 8 : left >= 4 ? 4 : 1;
+          (left >= 8 ? runs.eight : left >= 4 ? runs.four : runs.one)(d, l, first + ow, iw);
+        } else {
+          run_pixel(d, l, first + ow, ow);
+        }
+        if (!d.in_tile) finish_rows(d.out, d.out.c + (first + ow) * d.out.ldc, count, first + ow, 0, s.groups);
+        ow += count;
+      }
+    }
+  });
+  return {};
+}
+
+std::size_t depthwise_bytes(const KernelQuery& q) {
+  const Shape& w = q.input(1).shape;
+  return static_cast<std::size_t>(w.count(2, w.rank) * padded_columns(w[0], Vec::kWidth)) * sizeof(float);
+}
+void pack_depthwise(const KernelQuery& q, float* packed) {
+  const Shape& w = q.input(1).shape;
+  const float* from = static_cast<const float*>(q.input(1).data);
+  const std::int64_t taps = w.count(2, w.rank), padded = padded_columns(w[0], Vec::kWidth);
+  for (std::int64_t m = 0; m < padded; ++m)
+    for (std::int64_t t = 0; t < taps; ++t)
+      packed[(m / Vec::kWidth * taps + t) * Vec::kWidth + m % Vec::kWidth] = m < w[0] ? from[m * taps + t] : 0.0f;
+}
+void unpack_depthwise(const KernelQuery& q, const float* packed, float* dense) {
+  const Shape& w = q.input(1).shape;
+  const std::int64_t taps = w.count(2, w.rank);
+  for (std::int64_t m = 0; m < w[0]; ++m)
+    for (std::int64_t t = 0; t < taps; ++t)
+      dense[m * taps + t] = packed[(m / Vec::kWidth * taps + t) * Vec::kWidth + m % Vec::kWidth];
+}
+
+Refusal accepts_depthwise(const KernelQuery& q) {
+  if (const Refusal r = conv_common_refusal(q)) return r;
+  if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
+  const Shape& w = q.input(1).shape;
+  if (w[1] != 1 || w[0] != static_cast<const ConvParams*>(q.params)->group) return "not one filter a channel";
+  return nullptr;
+}
+
+}  // namespace
+}  // namespace monza::ops
