@@ -1,0 +1,453 @@
+#include "engine/file/verify.h"
+
+#include <array>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/checked.h"
+#include "base/error.h"
+#include "plan/data/reach.h"
+#include "tensor/dtype.h"
+#include "tensor/storage.h"
+
+namespace monza::engine_file {
+namespace {
+
+using plan::Base;
+using plan::LoopInfo;
+using plan::Operand;
+using plan::Plan;
+using plan::Range;
+using plan::Register;
+using plan::ScalarOp;
+using plan::Step;
+using plan::StepKind;
+using plan::Text;
+
+constexpr int kMaxDepth = 32;
+constexpr int kMaxThreads = 4096;
+
+class Verifier {
+ public:
+  Verifier(const Plan& plan, std::int64_t weights_bytes) : p_(plan), weights_bytes_(weights_bytes) {}
+
+  void run() {
+    check_tables();
+    find_written_registers();
+    for (std::size_t i = 0; i < p_.program.size(); ++i) at("program", i, [&] { check_instruction(p_.program[i]); });
+    for (std::size_t i = 0; i < p_.operands.size(); ++i) at("operands", i, [&] { check_operand(p_.operands[i]); });
+    for (std::size_t i = 0; i < p_.loops.size(); ++i) at("loops", i, [&] { check_loop(p_.loops[i]); });
+    for (std::size_t i = 0; i < p_.steps.size(); ++i) at("steps", i, [&] { check_step(p_.steps[i]); });
+    check_tree();
+  }
+
+ private:
+  /// Runs f and adds the place to what it throws.
+  template <typename F>
+  void at(const char* array, std::size_t i, F&& f) {
+    try {
+      f();
+    } catch (const Error& e) {
+      throw Error(fmt::format("the engine's plan is damaged: {}[{}]: {}", array, i, e.fact()), "rebuild the engine");
+    }
+  }
+  template <typename... Args>
+  static void require(bool ok, fmt::format_string<Args...> format, Args&&... args) {
+    if (!ok) fail(format, std::forward<Args>(args)...);
+  }
+  template <typename Array>
+  static void in_range(const Range& r, const Array& array, const char* what) {
+    require(r.begin <= array.size() && r.count <= array.size() - r.begin, "{} [{}, +{}) leave their array of {}", what, r.begin,
+            r.count, array.size());
+  }
+  template <typename Array>
+  static void in_array(std::int64_t index, const Array& array, const char* what) {
+    require(index >= 0 && index < static_cast<std::int64_t>(array.size()), "{} {} is not below {}", what, index, array.size());
+  }
+  void in_text(const Text& t) const {
+    require(t.begin <= p_.strings.size() && t.length <= p_.strings.size() - t.begin, "text [{}, +{}) leaves the strings", t.begin,
+            t.length);
+  }
+  void in_registers(Register r) const { in_array(r, p_.registers, "register"); }
+
+  void check_tables() {
+    require(p_.threads >= 1 && p_.threads <= kMaxThreads, "the engine's plan is damaged: {} threads", p_.threads);
+    require(p_.event_count >= 0, "the engine's plan is damaged: {} events", p_.event_count);
+    require(p_.weights_bytes >= 0 && p_.weights_bytes <= weights_bytes_,
+            "the engine's plan is damaged: it has {} bytes of weights and needs {}", weights_bytes_, p_.weights_bytes);
+    for (std::size_t i = 0; i < p_.regions.size(); ++i)
+      at("regions", i, [&] {
+        in_range(p_.regions[i].steps, p_.steps, "steps");
+        in_range(p_.regions[i].program, p_.program, "instructions");
+      });
+    for (std::size_t i = 0; i < p_.checks.size(); ++i) at("checks", i, [&] { in_text(p_.checks[i].what); });
+    for (std::size_t i = 0; i < p_.region_refs.size(); ++i)
+      at("region_refs", i, [&] { in_array(p_.region_refs[i], p_.regions, "region"); });
+    for (std::size_t i = 0; i < p_.events.size(); ++i)
+      at("events", i, [&] { require(p_.events[i] >= 0 && p_.events[i] < p_.event_count, "event {} does not exist", p_.events[i]); });
+    for (std::size_t i = 0; i < p_.kernels.size(); ++i) at("kernels", i, [&] { in_text(p_.kernels[i].name); });
+    for (std::size_t i = 0; i < p_.devices.size(); ++i)
+      at("devices", i, [&] {
+        require(p_.devices[i].kind <= static_cast<std::uint8_t>(DeviceKind::cuda), "device kind {} is unknown", p_.devices[i].kind);
+        require(p_.devices[i].arena_bytes >= 0, "the arena has {} bytes", p_.devices[i].arena_bytes);
+      });
+    for (std::size_t i = 0; i < p_.segments.size(); ++i)
+      at("segments", i, [&] {
+        in_range(p_.segments[i].steps, p_.steps, "steps");
+        in_array(p_.segments[i].device, p_.devices, "device");
+      });
+    for (std::size_t i = 0; i < p_.weight_blocks.size(); ++i)
+      at("weight_blocks", i, [&] {
+        const plan::WeightBlock& b = p_.weight_blocks[i];
+        in_text(b.name);
+        require(b.offset >= 0 && b.bytes >= 0 && b.offset <= p_.weights_bytes && b.bytes <= p_.weights_bytes - b.offset,
+                "bytes [{}, +{}) leave the {} bytes of weights", b.offset, b.bytes, p_.weights_bytes);
+        if (b.kernel != -1) in_array(b.kernel, p_.kernels, "kernel");
+      });
+    check_ports("inputs", p_.inputs, Base::input);
+    check_ports("outputs", p_.outputs, Base::output);
+    check_ports("states", p_.states, Base::state);
+  }
+
+  void check_ports(const char* array, std::span<const plan::Port> ports, Base base) {
+    for (std::size_t i = 0; i < ports.size(); ++i)
+      at(array, i, [&] {
+        const plan::Port& port = ports[i];
+        in_text(port.name);
+        require(port.rank <= kMaxRank, "rank {}", port.rank);
+        Shape largest;
+        largest.rank = port.rank;
+        for (int a = 0; a < port.rank; ++a) {
+          in_text(port.symbol[a]);
+          require(port.min[a] >= 0 && port.min[a] <= port.opt[a] && port.opt[a] <= port.max[a], "bounds {} <= {} <= {} of axis {}",
+                  port.min[a], port.opt[a], port.max[a], a);
+          largest[a] = port.max[a];
+        }
+        storage_bytes(port.dtype, largest);
+        if (port.operand == -1 && base != Base::output) return;
+        in_array(port.operand, p_.operands, "operand");
+        const Operand& o = p_.operands[static_cast<std::size_t>(port.operand)];
+        require(o.base == base && o.index == static_cast<std::int32_t>(i), "its operand is not this port");
+        if (base == Base::output)
+          require(o.rank == port.rank && o.dtype == port.dtype && o.layout == Layout::strided && o.byte_offset == 0,
+                  "its operand is not the whole dense output");
+      });
+  }
+
+  /// Registers that some step, instruction or loop writes: static operands must not use them.
+  void find_written_registers() {
+    written_.assign(p_.registers.size(), false);
+    const auto mark = [&](std::int64_t r) {
+      if (r >= 0 && r < static_cast<std::int64_t>(written_.size())) written_[static_cast<std::size_t>(r)] = true;
+    };
+    for (const plan::ScalarInstruction& in : p_.program)
+      if (in.op != ScalarOp::check_range && in.op != ScalarOp::check_equal) mark(in.dst);
+    for (const Step& s : p_.steps) {
+      if (s.extents.begin > p_.registers.size() || s.extents.count > p_.registers.size() - s.extents.begin) continue;  // reported later
+      for (std::uint32_t i = 0; i < s.extents.count; ++i) mark(std::int64_t{s.extents.begin} + i);
+    }
+    for (const LoopInfo& l : p_.loops) mark(l.trips);
+    for (const Operand& o : p_.operands)
+      for (int a = 0; a < o.rank && a < kMaxRank; ++a)
+        if ((o.bound_axes >> a & 1) != 0) mark(o.extent[a]);
+  }
+
+  void check_instruction(const plan::ScalarInstruction& in) {
+    require(in.op <= ScalarOp::check_equal, "operation {} is unknown", static_cast<int>(in.op));
+    switch (in.op) {
+      case ScalarOp::input_extent:
+        in_registers(in.dst);
+        in_array(in.a, p_.inputs, "input");
+        require(in.b >= 0 && in.b < p_.inputs[static_cast<std::size_t>(in.a)].rank, "input {} has no axis {}", in.a, in.b);
+        break;
+      case ScalarOp::load_element: {
+        in_registers(in.dst);
+        in_array(in.a, p_.operands, "operand");
+        require(in.b >= 0, "element {}", in.b);
+        check_host_integers(p_.operands[static_cast<std::size_t>(in.a)]);
+        break;
+      }
+      case ScalarOp::check_range:
+        in_registers(in.a);
+        in_array(in.b, p_.checks, "check");
+        break;
+      case ScalarOp::check_equal:
+        in_registers(in.a);
+        in_registers(in.b);
+        in_array(in.dst, p_.checks, "check");
+        break;
+      default:
+        in_registers(in.dst);
+        in_registers(in.a);
+        in_registers(in.b);
+    }
+  }
+
+  void check_host_integers(const Operand& o) const {
+    const bool kind = o.dtype == DType::boolean || (is_integer(o.dtype) && dtype_bits(o.dtype) >= 8);
+    require(kind && o.layout == Layout::strided && o.base != Base::none && o.base != Base::state && on_host(o),
+            "integers are read from an operand that holds none in host memory");
+  }
+
+  bool on_host(const Operand& o) const {
+    return o.device < p_.devices.size() && p_.devices[o.device].kind != static_cast<std::uint8_t>(DeviceKind::cuda);
+  }
+
+  void check_operand(const Operand& o) {
+    require(o.base <= Base::state, "base {} is unknown", static_cast<int>(o.base));
+    if (o.base == Base::none) return;
+    require(o.dtype > DType::invalid && o.dtype <= DType::q8_0, "type {} is unknown", static_cast<int>(o.dtype));
+    require(o.layout <= Layout::packed, "layout {} is unknown", static_cast<int>(o.layout));
+    require(o.rank <= kMaxRank, "rank {}", o.rank);
+    in_array(o.device, p_.devices, "device");
+    for (int a = 0; a < o.rank; ++a) {
+      in_registers(o.extent[a]);
+      in_registers(o.stride[a]);
+    }
+    if (o.element_offset != plan::kNoRegister) in_registers(o.element_offset);
+    require(o.byte_offset >= 0 && o.byte_bound >= 0, "bytes [{}, +{})", o.byte_offset, o.byte_bound);
+    const std::int64_t end = checked_add(o.byte_offset, o.byte_bound, "the operand's end");
+    const std::int64_t room = room_of(o);
+    require(o.base == Base::state || end <= room, "bytes [{}, +{}) leave the {} bytes there are", o.byte_offset, o.byte_bound, room);
+    const std::int64_t unit = o.layout == Layout::packed ? 64 : std::max(1, std::min(dtype_bits(o.dtype), 64) / 8);
+    require(o.byte_offset % unit == 0, "offset {} is not aligned to {} bytes", o.byte_offset, unit);
+    require(o.layout != Layout::packed || o.base == Base::weights, "only weights can be packed");
+    if (o.is_static != 0 && o.base != Base::state) check_static(o);
+  }
+
+  std::int64_t room_of(const Operand& o) const {
+    switch (o.base) {
+      case Base::arena: return p_.devices[o.device].arena_bytes;
+      case Base::weights: return p_.weights_bytes;
+      case Base::input: in_array(o.index, p_.inputs, "input"); return largest_bytes(p_.inputs[static_cast<std::size_t>(o.index)]);
+      case Base::output: in_array(o.index, p_.outputs, "output"); return largest_bytes(p_.outputs[static_cast<std::size_t>(o.index)]);
+      case Base::state: in_array(o.index, p_.states, "state"); return 0;
+      case Base::none: break;
+    }
+    return 0;
+  }
+  static std::int64_t largest_bytes(const plan::Port& port) {
+    Shape largest;
+    largest.rank = port.rank;
+    for (int a = 0; a < port.rank; ++a) largest[a] = port.max[a];
+    return storage_bytes(port.dtype, largest);
+  }
+
+  void check_static(const Operand& o) const {
+    Shape shape;
+    shape.rank = o.rank;
+    std::int64_t stride[kMaxRank] = {};
+    const auto constant = [&](Register r) {
+      require(!written_[static_cast<std::size_t>(r)], "a static operand uses register {}, which is written at run time", r);
+      return p_.registers[static_cast<std::size_t>(r)];
+    };
+    for (int a = 0; a < o.rank; ++a) {
+      shape[a] = constant(o.extent[a]);
+      stride[a] = constant(o.stride[a]);
+    }
+    const std::int64_t offset = o.element_offset == plan::kNoRegister ? 0 : constant(o.element_offset);
+    const std::int64_t end = plan::reach(o.dtype, o.layout, shape, stride, offset);
+    require(end >= 0 && end <= o.byte_bound, "shape {} reaches {} bytes, its bound is {}", to_string(shape), end, o.byte_bound);
+    require(dtype_bits(o.dtype) >= 8 || offset * dtype_bits(o.dtype) % 8 == 0, "element {} begins inside a byte", offset);
+  }
+
+  void check_loop(const LoopInfo& l) {
+    in_array(l.region, p_.regions, "region");
+    for (std::int32_t operand : {l.trip_count, l.condition, l.body_condition_out})
+      if (operand != -1) {
+        in_array(operand, p_.operands, "operand");
+        check_host_integers(p_.operands[static_cast<std::size_t>(operand)]);
+      }
+    for (std::int32_t operand : {l.body_iteration, l.body_condition_in})
+      if (operand != -1) {
+        in_array(operand, p_.operands, "operand");
+        check_host_integers(p_.operands[static_cast<std::size_t>(operand)]);
+        check_target(p_.operands[static_cast<std::size_t>(operand)]);
+      }
+    for (const Range& r : {l.carried_in, l.body_carried_in, l.body_carried_out, l.carried_out, l.scanned, l.body_scanned,
+                           l.body_scan_out, l.scan_out})
+      in_range(r, p_.operands, "operands");
+    require(l.carried_in.count == l.body_carried_in.count && l.carried_in.count == l.body_carried_out.count &&
+                l.carried_in.count == l.carried_out.count && l.scanned.count == l.body_scanned.count &&
+                l.body_scan_out.count == l.scan_out.count,
+            "lists that belong together differ in length");
+    for (std::uint32_t j = 0; j < l.carried_in.count; ++j) {
+      const DType t = source(l.carried_in, j).dtype;
+      require(target(l.body_carried_in, j).dtype == t && source(l.body_carried_out, j).dtype == t && target(l.carried_out, j).dtype == t,
+              "carried value {} changes its type", j);
+    }
+    in_range(l.scan_axes, p_.ints, "axes");
+    require(l.scan_axes.count == 2 * (l.scanned.count + l.scan_out.count) || (l.scan_axes.count == 0 && l.is_scan == 0 && l.scanned.count == 0),
+            "{} axes for {} inputs and {} outputs", l.scan_axes.count, l.scanned.count, l.scan_out.count);
+    require(l.is_scan == 0 || l.scanned.count > 0, "a Scan that scans nothing");
+    for (std::uint32_t j = 0; j < l.scanned.count; ++j) {
+      const Operand &from = source(l.scanned, j), &to = target(l.body_scanned, j);
+      const std::int64_t axis = p_.ints[l.scan_axes.begin + j];
+      require(from.dtype == to.dtype && from.rank == to.rank + 1 && axis >= 0 && axis < from.rank, "scanned value {} along axis {}", j, axis);
+    }
+    for (std::uint32_t j = 0; j < l.scan_out.count; ++j) {
+      const Operand &from = source(l.body_scan_out, j), &to = target(l.scan_out, j);
+      const std::int64_t axis = l.scan_axes.count == 0 ? 0 : p_.ints[l.scan_axes.begin + 2 * l.scanned.count + j];
+      const bool reverse = l.scan_axes.count != 0 && p_.ints[l.scan_axes.begin + 2 * l.scanned.count + l.scan_out.count + j] != 0;
+      require(from.dtype == to.dtype && to.rank == from.rank + 1 && axis >= 0 && axis < to.rank, "stacked value {} along axis {}", j, axis);
+      require(l.is_scan != 0 || (axis == 0 && !reverse), "a Loop stacks along axis 0, forwards");
+    }
+    if (l.trips != plan::kNoRegister) in_registers(l.trips);
+    require(l.max_trips >= 0, "{} iterations", l.max_trips);
+  }
+  const Operand& source(const Range& r, std::uint32_t j) const {
+    const Operand& o = p_.operands[r.begin + j];
+    require(o.base != Base::none && o.base != Base::state && o.layout == Layout::strided && !is_block_encoding(o.dtype) && on_host(o),
+            "a loop moves an operand that is not plain host memory");
+    return o;
+  }
+  const Operand& target(const Range& r, std::uint32_t j) const {
+    check_target(source(r, j));
+    return p_.operands[r.begin + j];
+  }
+  static void check_target(const Operand& o) {
+    require((o.base == Base::arena || o.base == Base::output) && o.element_offset == plan::kNoRegister,
+            "a loop writes to an operand that is not memory of its own");
+  }
+
+  void check_step(const Step& s) {
+    require(s.kind <= StepKind::loop, "kind {} is unknown", static_cast<int>(s.kind));
+    in_array(s.device, p_.devices, "device");
+    in_range(s.inputs, p_.operands, "inputs");
+    in_range(s.outputs, p_.operands, "outputs");
+    in_range(s.params, p_.params, "parameters");
+    require(s.params.begin % 16 == 0, "parameters at {} are not aligned", s.params.begin);
+    in_range(s.program, p_.program, "instructions");
+    in_range(s.extents, p_.registers, "reported extents");
+    in_range(s.regions, p_.region_refs, "regions");
+    in_range(s.waits, p_.events, "waits");
+    require(s.signals >= -1 && s.signals < p_.event_count, "event {} does not exist", s.signals);
+    in_text(s.name);
+    const std::int64_t arena = p_.devices[s.device].arena_bytes;
+    require(s.scratch_offset >= 0 && s.scratch_bytes >= 0 && s.scratch_offset <= arena && s.scratch_bytes <= arena - s.scratch_offset &&
+                s.scratch_offset % 64 == 0,
+            "scratch [{}, +{}) leaves the arena of {} bytes or is not aligned", s.scratch_offset, s.scratch_bytes, arena);
+    for (std::uint32_t k = 0; k < s.outputs.count; ++k) {
+      const Base base = p_.operands[s.outputs.begin + k].base;
+      require(base != Base::weights && base != Base::input, "output {} would be written to {}", k,
+              base == Base::weights ? "the weights" : "an input");
+    }
+    switch (s.kind) {
+      case StepKind::kernel: in_array(s.kernel, p_.kernels, "kernel"); break;
+      case StepKind::branch:
+        require(s.regions.count == 2 && s.inputs.count >= 1, "a branch has {} regions and {} inputs", s.regions.count, s.inputs.count);
+        check_host_integers(p_.operands[s.inputs.begin]);
+        break;
+      case StepKind::loop: in_array(s.loop, p_.loops, "loop"); break;
+    }
+  }
+
+  /// Every region is reached exactly once, from region 0; no step is in two regions; waits follow their signals.
+  void check_tree() {
+    require(!p_.regions.empty(), "the engine's plan is damaged: it has no region");
+    region_seen_.assign(p_.regions.size(), false);
+    step_seen_.assign(p_.steps.size(), false);
+    signalled_.assign(static_cast<std::size_t>(p_.event_count), false);
+    visit(0, 0);
+    for (std::size_t i = 0; i < region_seen_.size(); ++i)
+      at("regions", i, [&] { require(region_seen_[i], "no branch or loop leads to it"); });
+  }
+  void visit(std::int32_t region, int depth) {
+    const auto index = static_cast<std::size_t>(region);
+    at("regions", index, [&] {
+      require(!region_seen_[index], "two branches or loops lead to it");
+      require(depth < kMaxDepth, "nested deeper than {}", kMaxDepth);
+    });
+    region_seen_[index] = true;
+    const Range steps = p_.regions[index].steps;
+    for (std::uint32_t i = steps.begin; i < steps.begin + steps.count; ++i) {
+      const Step& s = p_.steps[i];
+      at("steps", i, [&] {
+        require(!step_seen_[i], "it is in two regions");
+        for (std::uint32_t w = 0; w < s.waits.count; ++w) {
+          const std::int32_t event = p_.events[s.waits.begin + w];
+          require(signalled_[static_cast<std::size_t>(event)], "it waits for event {}, which nothing before it signals", event);
+        }
+      });
+      step_seen_[i] = true;
+      if (s.kind == StepKind::branch)
+        for (std::uint32_t k = 0; k < 2; ++k) visit(p_.region_refs[s.regions.begin + k], depth + 1);
+      if (s.kind == StepKind::loop) visit(p_.loops[static_cast<std::size_t>(s.loop)].region, depth + 1);
+      if (s.signals >= 0) signalled_[static_cast<std::size_t>(s.signals)] = true;
+    }
+  }
+
+  const Plan& p_;
+  const std::int64_t weights_bytes_;
+  std::vector<bool> written_, region_seen_, step_seen_, signalled_;
+};
+
+/// What the planner asked the kernel about operand `o`, as far as the plan still tells.
+OperandDesc describe(const Plan& p, const Operand& o) {
+  OperandDesc d;
+  if (o.base == Base::none) return d;
+  d.dtype = o.dtype;
+  d.layout = o.layout == Layout::packed ? Layout::strided : o.layout;
+  d.constant = o.base == Base::weights;
+  d.shape.rank = o.rank;
+  for (int a = 0; a < o.rank; ++a) d.shape[a] = p.registers[static_cast<std::size_t>(o.extent[a])];
+  return d;
+}
+
+void verify_step(const Plan& p, const Step& s, const Kernel& kernel) {
+  const auto device = static_cast<DeviceKind>(p.devices[s.device].kind);
+  if (kernel.device != device && !(kernel.reference && device == DeviceKind::reference))
+    fail("kernel '{}' does not run on device {}", kernel.name, s.device);
+  std::vector<OperandDesc> in, out;
+  bool all_static = true;
+  const auto collect = [&](const Range& range, std::vector<OperandDesc>& list) {
+    for (std::uint32_t k = range.begin; k < range.begin + range.count; ++k) {
+      const Operand& o = p.operands[k];
+      all_static &= o.base == Base::none || o.base == Base::state || o.is_static != 0;
+      list.push_back(describe(p, o));
+    }
+  };
+  collect(s.inputs, in);
+  collect(s.outputs, out);
+  if (!all_static) return;  // the runtime asks at each run's shape
+  KernelQuery query;
+  query.params = p.params.data() + s.params.begin;
+  query.in = in.data();
+  query.in_count = static_cast<int>(in.size());
+  query.out = out.data();
+  query.out_count = static_cast<int>(out.size());
+  query.threads = p.threads;
+  if (kernel.scratch_bytes != nullptr) {
+    const std::size_t needed = kernel.scratch_bytes(query);
+    if (needed > static_cast<std::size_t>(s.scratch_bytes))
+      fail("kernel '{}' needs {} bytes of scratch memory, the plan gives it {}", kernel.name, needed, s.scratch_bytes);
+  }
+  for (std::uint32_t i = 0; i < s.inputs.count; ++i) {
+    const Operand& o = p.operands[s.inputs.begin + i];
+    if (o.layout != Layout::packed) continue;
+    bool fits = false;
+    for (int k = 0; k < kernel.packing_count; ++k)
+      fits |= kernel.packings[k].input == static_cast<int>(i) &&
+              kernel.packings[k].bytes(query) <= static_cast<std::size_t>(o.byte_bound);
+    if (!fits) fail("input {} is packed, but not as kernel '{}' packs it", i, kernel.name);
+  }
+}
+
+}  // namespace
+
+void verify_plan(const Plan& plan, std::int64_t weights_bytes) { Verifier(plan, weights_bytes).run(); }
+
+void verify_kernels(const Plan& plan, std::span<const Kernel* const> kernels) {
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const Step& s = plan.steps[i];
+    if (s.kind != StepKind::kernel) continue;
+    try {
+      verify_step(plan, s, *kernels[static_cast<std::size_t>(s.kernel)]);
+    } catch (const Error& e) {
+      throw Error(fmt::format("the engine's plan is damaged: step {} ({}): {}", i, plan.text(s.name), e.fact()), "rebuild the engine");
+    }
+  }
+}
+
+}  // namespace monza::engine_file

@@ -1,0 +1,21 @@
+// The plan verifier: what passes here cannot make the runtime leave its memory.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernel/kernel.h"
+#include "plan/data/plan.h"
+
+namespace monza::engine_file {
+
+/// Checks every index, range, register, enum and byte range of a plan against its arrays, arenas, `weights_bytes`
+/// bytes of weights and the largest inputs and outputs; that regions form a tree, that constants of static
+/// operands are never written, that events are signalled before they are waited for. Throws Error that names the
+/// array, the entry and the broken rule. What depends on a run's extents is left to the runtime's own checks.
+void verify_plan(const plan::Plan& plan, std::int64_t weights_bytes);
+
+/// Checks steps against the kernels they name (by index of Plan::kernels): device, scratch and packed sizes.
+void verify_kernels(const plan::Plan& plan, std::span<const Kernel* const> kernels);
+
+}  // namespace monza::engine_file

@@ -1,0 +1,55 @@
+#include "plan/data/reach.h"
+
+#include "tensor/dtype.h"
+#include "tensor/storage.h"
+
+namespace monza::plan {
+namespace {
+
+bool add(std::int64_t& sum, std::int64_t value) noexcept { return !__builtin_add_overflow(sum, value, &sum); }
+
+/// Block encodings are only ever dense: rows of whole blocks.
+std::int64_t reach_blocks(DType dtype, const Shape& shape, const std::int64_t* stride, std::int64_t element_offset) noexcept {
+  TensorView view;
+  view.shape = shape;
+  for (int i = 0; i < shape.rank; ++i) view.stride[i] = stride[i];
+  if (element_offset != 0 || !view.dense()) return -1;
+  const std::int64_t elements = 32, bytes = dtype == DType::q4_0 ? 18 : 34;
+  const std::int64_t row = shape.rank > 0 ? shape[shape.rank - 1] : 1;
+  std::int64_t total = row / elements + (row % elements != 0 ? 1 : 0);
+  for (int i = 0; i + 1 < shape.rank; ++i)
+    if (__builtin_mul_overflow(total, shape[i], &total)) return -1;
+  return __builtin_mul_overflow(total, bytes, &total) ? -1 : total;
+}
+
+}  // namespace
+
+std::int64_t reach(DType dtype, Layout layout, const Shape& shape, const std::int64_t* stride,
+                   std::int64_t element_offset) noexcept {
+  if (layout == Layout::packed) return element_offset == 0 ? 0 : -1;
+  const std::int64_t block = layout == Layout::blocked8 ? 8 : layout == Layout::blocked16 ? 16 : 1;
+  if (block > 1 && shape.rank < 2) return -1;
+  bool empty = false;
+  for (int i = 0; i < shape.rank; ++i) {
+    if (shape[i] < 0) return -1;
+    empty |= shape[i] == 0;
+  }
+  if (empty) return 0;
+  if (is_block_encoding(dtype)) return layout == Layout::strided ? reach_blocks(dtype, shape, stride, element_offset) : -1;
+  const std::int64_t bits = dtype_bits(dtype);
+  if (bits == 0) return -1;
+
+  std::int64_t low = element_offset, high = element_offset;
+  for (int i = 0; i < shape.rank; ++i) {
+    const std::int64_t last = i == 1 && block > 1 ? (shape[i] - 1) / block : shape[i] - 1;
+    std::int64_t span;
+    if (__builtin_mul_overflow(last, stride[i], &span)) return -1;
+    if (!add(span < 0 ? low : high, span)) return -1;
+  }
+  if (low < 0 || !add(high, block)) return -1;
+  std::int64_t total_bits;
+  if (__builtin_mul_overflow(high, bits, &total_bits) || !add(total_bits, 7)) return -1;
+  return total_bits / 8;
+}
+
+}  // namespace monza::plan

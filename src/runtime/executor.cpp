@@ -1,0 +1,379 @@
+#include "runtime/executor.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/cpu.h"
+#include "base/error.h"
+#include "plan/data/reach.h"
+#include "tensor/dtype.h"
+#include "tensor/storage.h"
+
+namespace monza::runtime {
+namespace {
+
+using plan::Base;
+using plan::Operand;
+using plan::Step;
+
+std::int64_t now_ns() noexcept {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+int thread_count(const plan::Plan& plan, int wanted) {
+  // Scratch memory was sized for plan.threads workers.
+  const int most = std::max(1, plan.threads);
+  return wanted > 0 ? std::min(wanted, most) : std::min(most, cpu_info().usable_threads);
+}
+
+/// Alignment that kernels may count on in the caller's memory: that of the element.
+bool aligned(const void* data, DType dtype) noexcept {
+  const std::uintptr_t bytes = static_cast<std::uintptr_t>(std::min(dtype_bits(dtype), 64)) / 8;
+  return bytes < 2 || reinterpret_cast<std::uintptr_t>(data) % bytes == 0;
+}
+
+/// Bytes of a dense tensor without throwing; -1 when the size overflows.
+std::int64_t dense_bytes(DType dtype, const Shape& shape) noexcept {
+  const TensorView v = dense_view(nullptr, dtype, shape);
+  return plan::reach(dtype, Layout::strided, shape, v.stride, 0);
+}
+
+}  // namespace
+
+Executor::Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options)
+    : program_(std::move(program)),
+      plan_(program_->plan),
+      pool_({.threads = thread_count(plan_, options.threads), .pin = options.pin}) {
+  for (const plan::DeviceRef& device : plan_.devices)
+    arenas_.emplace_back(device.arena_bytes, RegionOptions{.prefault = options.prefault, .huge_pages = options.huge_pages});
+  registers_.assign(plan_.registers.begin(), plan_.registers.end());
+  inputs_.resize(plan_.inputs.size());
+  outputs_.resize(plan_.outputs.size());
+  set_up_operands();
+  set_up_steps();
+  std::vector<std::int64_t> output_bytes(outputs_.size(), 64);
+  for (const Operand& o : plan_.operands)
+    if (o.base == Base::output) {
+      std::int64_t& bytes = output_bytes[static_cast<std::size_t>(o.index)];
+      bytes = std::max(bytes, o.byte_offset + o.byte_bound);
+    }
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    outputs_[i].own = Region(output_bytes[i]);
+    place(outputs_[i], outputs_[i].own.data(), outputs_[i].own.bytes());
+  }
+}
+
+void Executor::set_up_operands() {
+  views_.resize(plan_.operands.size());
+  for (std::size_t i = 0; i < views_.size(); ++i) {
+    const Operand& o = plan_.operands[i];
+    TensorView& v = views_[i];
+    if (o.base == Base::none) continue;
+    v.dtype = o.dtype;
+    v.layout = o.layout;
+    v.shape.rank = o.rank;
+    if (o.base == Base::state || !o.is_static) continue;
+    std::vector<Binding>* ports = o.base == Base::input ? &inputs_ : o.base == Base::output ? &outputs_ : nullptr;
+    if (ports == nullptr) {
+      if (Status s = resolve(static_cast<std::int32_t>(i)); !s) fail("operand {} of the plan: {}", i, s.message());
+      continue;
+    }
+    Binding& b = (*ports)[static_cast<std::size_t>(o.index)];
+    for (int a = 0; a < o.rank; ++a) {
+      v.shape[a] = registers_[static_cast<std::size_t>(o.extent[a])];
+      v.stride[a] = registers_[static_cast<std::size_t>(o.stride[a])];
+    }
+    const std::int64_t offset = o.element_offset >= 0 ? registers_[static_cast<std::size_t>(o.element_offset)] : 0;
+    const std::int64_t end = plan::reach(o.dtype, o.layout, v.shape, v.stride, offset);
+    if (end < 0 || end > o.byte_bound) fail("operand {} of the plan reaches past its bound", i);
+    b.needed = std::max(b.needed, o.byte_offset + end);
+    b.statics.push_back(static_cast<std::int32_t>(i));
+  }
+}
+
+void Executor::set_up_steps() {
+  steps_.resize(plan_.steps.size());
+  times_.resize(plan_.steps.size());
+  std::size_t reported = 0, states = 0;
+  for (const Step& step : plan_.steps) {
+    reported += step.extents.count;
+    for (std::uint32_t i = 0; i < step.inputs.count; ++i) states += plan_.operands[step.inputs.begin + i].base == Base::state;
+  }
+  reported_.resize(reported);
+  state_views_.reserve(states);
+  reported = 0;
+  bool any_check = false;
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const Step& step = plan_.steps[i];
+    StepState& state = steps_[i];
+    state.dynamic.begin = static_cast<std::uint32_t>(dynamic_operands_.size());
+    for (const plan::Range& range : {step.inputs, step.outputs})
+      for (std::uint32_t k = range.begin; k < range.begin + range.count; ++k) {
+        const Operand& o = plan_.operands[k];
+        if (o.base != Base::none && o.base != Base::state && !o.is_static)
+          dynamic_operands_.push_back(static_cast<std::int32_t>(k));
+      }
+    state.dynamic.count = static_cast<std::uint32_t>(dynamic_operands_.size()) - state.dynamic.begin;
+    if (step.kind != plan::StepKind::kernel) continue;
+    state.kernel = program_->kernels[static_cast<std::size_t>(step.kernel)];
+    state.check_scratch = state.dynamic.count > 0 && state.kernel->scratch_bytes != nullptr;
+    any_check |= state.check_scratch;
+    state.states.begin = static_cast<std::uint32_t>(state_views_.size());
+    for (std::uint32_t k = step.inputs.begin; k < step.inputs.begin + step.inputs.count; ++k)
+      if (plan_.operands[k].base == Base::state) {
+        state_refs_.push_back(plan_.operands[k].index);
+        state_views_.emplace_back();
+      }
+    state.states.count = static_cast<std::uint32_t>(state_views_.size()) - state.states.begin;
+    KernelContext& c = state.context;
+    c.params = plan_.params.data() + step.params.begin;
+    c.in = views_.data() + step.inputs.begin;
+    c.in_count = static_cast<int>(step.inputs.count);
+    c.out = views_.data() + step.outputs.begin;
+    c.out_count = static_cast<int>(step.outputs.count);
+    c.scratch = step.scratch_bytes > 0 ? arenas_[step.device].data() + step.scratch_offset : nullptr;
+    c.parallel = &pool_;
+    c.extents = step.extents.count > 0 ? reported_.data() + reported : nullptr;
+    reported += step.extents.count;
+    c.state = state.states.count > 0 ? state_views_.data() + state.states.begin : nullptr;
+    c.state_count = static_cast<int>(state.states.count);
+  }
+  if (any_check) descs_.resize(views_.size());
+}
+
+void Executor::place(Binding& binding, std::byte* data, std::int64_t bytes) noexcept {
+  binding.data = data;
+  binding.bytes = bytes;
+  for (std::int32_t i : binding.statics) {
+    const Operand& o = plan_.operands[static_cast<std::size_t>(i)];
+    const std::int64_t offset = o.element_offset >= 0 ? registers_[static_cast<std::size_t>(o.element_offset)] : 0;
+    views_[static_cast<std::size_t>(i)].data = data == nullptr ? nullptr : data + o.byte_offset + offset * dtype_bits(o.dtype) / 8;
+  }
+}
+
+Status Executor::bind_input(int index, DType dtype, const Shape& shape, void* data, std::int64_t bytes) noexcept {
+  failure_ = {};
+  if (index < 0 || index >= static_cast<int>(inputs_.size())) return {StatusCode::invalid_argument, "no such input"};
+  const plan::Port& port = plan_.inputs[static_cast<std::size_t>(index)];
+  Binding& b = inputs_[static_cast<std::size_t>(index)];
+  place(b, nullptr, 0);
+  failure_.port = index;
+  if (dtype != port.dtype) return {StatusCode::invalid_argument, "the input has another type than the model's"};
+  if (shape.rank != port.rank) return {StatusCode::invalid_argument, "the input has another rank than the model's"};
+  for (int a = 0; a < shape.rank; ++a)
+    if (shape[a] < port.min[a] || shape[a] > port.max[a]) {
+      failure_.axis = a;
+      failure_.value = shape[a];
+      failure_.low = port.min[a];
+      failure_.high = port.max[a];
+      return {StatusCode::invalid_argument, "an extent of the input lies outside what the engine was built for"};
+    }
+  const std::int64_t needed = std::max(dense_bytes(dtype, shape), b.needed);
+  if (bytes < needed) return {StatusCode::invalid_argument, "the input's memory is smaller than its shape says"};
+  if (data == nullptr && needed > 0) return {StatusCode::invalid_argument, "the input has no memory"};
+  if (!aligned(data, dtype)) return {StatusCode::invalid_argument, "the input's memory is not aligned to its element type"};
+  b.shape = shape;
+  place(b, data == nullptr ? nothing_ : static_cast<std::byte*>(data), bytes);
+  failure_ = {};
+  return {};
+}
+
+Status Executor::bind_output(int index, DType dtype, void* data, std::int64_t bytes) noexcept {
+  failure_ = {};
+  if (index < 0 || index >= static_cast<int>(outputs_.size())) return {StatusCode::invalid_argument, "no such output"};
+  failure_.port = index;
+  failure_.output = true;
+  Binding& b = outputs_[static_cast<std::size_t>(index)];
+  if (dtype != plan_.outputs[static_cast<std::size_t>(index)].dtype)
+    return {StatusCode::invalid_argument, "the output has another type than the model's"};
+  if (bytes < b.needed) return {StatusCode::invalid_argument, "the memory bound to an output is too small"};
+  if (data == nullptr) return {StatusCode::invalid_argument, "the output has no memory"};
+  if (!aligned(data, dtype)) return {StatusCode::invalid_argument, "the output's memory is not aligned to its element type"};
+  place(b, static_cast<std::byte*>(data), bytes);
+  failure_ = {};
+  return {};
+}
+
+void Executor::unbind_output(int index) noexcept {
+  if (index < 0 || index >= static_cast<int>(outputs_.size())) return;
+  Binding& b = outputs_[static_cast<std::size_t>(index)];
+  place(b, b.own.data(), b.own.bytes());
+}
+
+std::byte* Executor::base_of(const Operand& o, std::int64_t* limit) noexcept {
+  *limit = o.byte_bound;
+  const Binding* b = nullptr;
+  switch (o.base) {
+    case Base::arena: return arenas_[o.device].data() + o.byte_offset;
+    case Base::weights: return const_cast<std::byte*>(program_->weights.data()) + o.byte_offset;
+    case Base::input: b = &inputs_[static_cast<std::size_t>(o.index)]; break;
+    case Base::output: b = &outputs_[static_cast<std::size_t>(o.index)]; break;
+    case Base::none:
+    case Base::state: *limit = -1; return nullptr;
+  }
+  *limit = std::min(*limit, b->bytes - o.byte_offset);
+  return b->data + o.byte_offset;
+}
+
+Status Executor::resolve(std::int32_t index) noexcept {
+  const Operand& o = plan_.operands[static_cast<std::size_t>(index)];
+  TensorView& v = views_[static_cast<std::size_t>(index)];
+  for (int a = 0; a < o.rank; ++a) {
+    v.shape[a] = registers_[static_cast<std::size_t>(o.extent[a])];
+    v.stride[a] = registers_[static_cast<std::size_t>(o.stride[a])];
+  }
+  std::int64_t offset = o.element_offset >= 0 ? registers_[static_cast<std::size_t>(o.element_offset)] : 0;
+  std::int64_t limit;
+  std::byte* base = base_of(o, &limit);
+  const std::int64_t end = plan::reach(o.dtype, o.layout, v.shape, v.stride, offset);
+  if (end == 0) offset = 0;  // nothing will be read there
+  const std::int64_t bits = dtype_bits(o.dtype);
+  if (end < 0 || end > limit || (bits < 8 && offset * bits % 8 != 0)) {
+    if (o.base == Base::output && end > limit && end <= o.byte_bound)
+      return {StatusCode::invalid_argument, "the memory bound to an output is too small for this run's shape"};
+    return {StatusCode::out_of_range, "a tensor outgrows the memory planned for it"};
+  }
+  v.data = base + offset * bits / 8;
+  return {};
+}
+
+Status Executor::run() noexcept {
+  failure_ = {};
+  for (std::size_t i = 0; i < inputs_.size(); ++i)
+    if (inputs_[i].data == nullptr) {
+      failure_.port = static_cast<std::int32_t>(i);
+      return {StatusCode::invalid_argument, "an input is not bound"};
+    }
+  if (!plan_.states.empty()) {
+    if (states_ == nullptr) return {StatusCode::invalid_argument, "the model keeps state, and no sequence is bound"};
+    for (std::size_t i = 0; i < plan_.states.size(); ++i) states_[i].appended = 0;
+  }
+  // Registers that a region not taken leaves unwritten must not keep values of an earlier run.
+  if (!plan_.program.empty()) std::copy(plan_.registers.begin(), plan_.registers.end(), registers_.begin());
+  if (profiling_) run_start_ns_ = now_ns();
+  return run_region(0);
+}
+
+// Queues and events need nothing here: on host devices steps run one after the other, in an order in which every
+// event is signalled before it is waited for (the verifier checks that).
+Status Executor::run_region(std::int32_t index) noexcept {
+  const plan::Region& region = plan_.regions[static_cast<std::size_t>(index)];
+  for (std::uint32_t i = region.steps.begin; i < region.steps.begin + region.steps.count; ++i)
+    if (Status s = run_step(static_cast<std::int32_t>(i)); !s) return s.step() >= 0 ? s : s.at_step(static_cast<std::int32_t>(i));
+  return run_program(region.program);
+}
+
+Status Executor::run_step(std::int32_t index) noexcept {
+  const Step& step = plan_.steps[static_cast<std::size_t>(index)];
+  StepState& state = steps_[static_cast<std::size_t>(index)];
+  if (step.program.count > 0)
+    if (Status s = run_program(step.program); !s) return s;
+  for (std::uint32_t i = 0; i < state.dynamic.count; ++i)
+    if (Status s = resolve(dynamic_operands_[state.dynamic.begin + i]); !s) return s;
+  const std::int64_t start = profiling_ ? now_ns() : 0;
+  Status status;
+  switch (step.kind) {
+    case plan::StepKind::kernel: status = run_kernel(index); break;
+    case plan::StepKind::branch: status = run_branch(step); break;
+    case plan::StepKind::loop: status = run_loop(plan_.loops[static_cast<std::size_t>(step.loop)]); break;
+  }
+  if (profiling_) {
+    StepTimes& t = times_[static_cast<std::size_t>(index)];
+    const double us = static_cast<double>(now_ns() - start) * 1e-3;
+    t.start_us = static_cast<double>(start - run_start_ns_) * 1e-3;
+    t.best_us = t.runs == 0 ? us : std::min(t.best_us, us);
+    t.total_us += us;
+    ++t.runs;
+  }
+  return status;
+}
+
+Status Executor::run_kernel(std::int32_t index) noexcept {
+  const Step& step = plan_.steps[static_cast<std::size_t>(index)];
+  StepState& state = steps_[static_cast<std::size_t>(index)];
+  if (state.check_scratch)
+    if (Status s = check_scratch(step, state); !s) return s;
+  for (std::uint32_t i = 0; i < step.extents.count; ++i) state.context.extents[i] = -1;
+  for (std::uint32_t i = 0; i < state.states.count; ++i)
+    state.context.state[i] = states_[state_refs_[state.states.begin + i]];
+
+  if (Status s = state.kernel->run(state.context); !s) return s;
+
+  for (std::uint32_t i = 0; i < state.states.count; ++i)
+    states_[state_refs_[state.states.begin + i]].appended = state.context.state[i].appended;
+  for (std::uint32_t i = 0; i < step.extents.count; ++i) {
+    if (state.context.extents[i] < 0) return {StatusCode::internal, "a kernel did not report an extent"};
+    registers_[step.extents.begin + i] = state.context.extents[i];
+  }
+  return {};
+}
+
+Status Executor::check_scratch(const Step& step, const StepState& state) noexcept {
+  for (const plan::Range& range : {step.inputs, step.outputs})
+    for (std::uint32_t k = range.begin; k < range.begin + range.count; ++k) {
+      const TensorView& v = views_[k];
+      OperandDesc& d = descs_[k];
+      d.dtype = v.dtype;
+      d.layout = v.layout == Layout::packed ? Layout::strided : v.layout;  // as when it was planned
+      d.shape = v.shape;
+      d.constant = plan_.operands[k].base == Base::weights;
+      d.dynamic = !plan_.operands[k].is_static;
+      d.data = d.constant && v.layout != Layout::packed ? v.data : nullptr;
+    }
+  KernelQuery query;
+  query.params = state.context.params;
+  query.in = descs_.data() + step.inputs.begin;
+  query.in_count = static_cast<int>(step.inputs.count);
+  query.out = descs_.data() + step.outputs.begin;
+  query.out_count = static_cast<int>(step.outputs.count);
+  query.threads = pool_.threads();
+  if (state.kernel->scratch_bytes(query) > static_cast<std::size_t>(step.scratch_bytes))
+    return {StatusCode::resource_exhausted, "a kernel needs more scratch memory at this shape than was planned"};
+  return {};
+}
+
+Status Executor::run_branch(const Step& step) noexcept {
+  std::int64_t condition;
+  if (Status s = load_element(static_cast<std::int32_t>(step.inputs.begin), 0, &condition); !s) return s;
+  return run_region(plan_.region_refs[step.regions.begin + (condition != 0 ? 0 : 1)]);
+}
+
+TensorView Executor::output(int index) const noexcept {
+  if (index < 0 || index >= static_cast<int>(outputs_.size())) return {};
+  const Operand& o = plan_.operands[static_cast<std::size_t>(plan_.outputs[static_cast<std::size_t>(index)].operand)];
+  TensorView v;
+  v.dtype = o.dtype;
+  v.shape.rank = o.rank;
+  for (int a = 0; a < o.rank; ++a) v.shape[a] = registers_[static_cast<std::size_t>(o.extent[a])];
+  v.set_dense();
+  v.data = outputs_[static_cast<std::size_t>(index)].data;
+  return v;
+}
+
+std::string Executor::explain() const {
+  if (failure_.check >= 0) {
+    const plan::Check& c = plan_.checks[static_cast<std::size_t>(failure_.check)];
+    std::string text = fmt::format("{} is {}", plan_.text(c.what), failure_.value);
+    return failure_.high == failure_.low ? text + fmt::format(", not {}", failure_.low)
+                                         : text + fmt::format(", not within {} to {}", failure_.low, failure_.high);
+  }
+  if (failure_.port < 0) return {};
+  const plan::Port& port = (failure_.output ? plan_.outputs : plan_.inputs)[static_cast<std::size_t>(failure_.port)];
+  std::string text = fmt::format("{} '{}'", failure_.output ? "output" : "input", plan_.text(port.name));
+  if (failure_.axis >= 0)
+    return text + fmt::format(", axis {}: {} is not within {} to {}", failure_.axis, failure_.value, failure_.low, failure_.high);
+  return text + fmt::format(" ({}, rank {})", dtype_name(port.dtype), port.rank);
+}
+
+void Executor::set_profiling(bool on) noexcept {
+  if (on) std::fill(times_.begin(), times_.end(), StepTimes{});
+  profiling_ = on;
+}
+
+std::int64_t Executor::arena_bytes() const noexcept {
+  std::int64_t total = 0;
+  for (const Region& arena : arenas_) total += arena.bytes();
+  return total;
+}
+
+}  // namespace monza::runtime

@@ -1,0 +1,128 @@
+// Executes a plan: one context's arenas, bindings, registers and threads.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "backend/cpu/thread_pool.h"
+#include "memory/region.h"
+#include "monza/status.h"
+#include "runtime/program.h"
+
+namespace monza::runtime {
+
+struct ExecutorOptions {
+  int threads = 0;          ///< 0: what the plan was made for; never more than that, nor than this process may use when 0
+  bool pin = false;
+  bool prefault = false;
+  bool huge_pages = false;
+};
+
+/// What profiling knows of a step, over the runs since it was turned on. Times in microseconds.
+struct StepTimes {
+  double best_us = 0, total_us = 0;
+  double start_us = 0;  ///< of the last execution, since the start of its run
+  std::int64_t runs = 0;
+};
+
+/// One run at a time. Making one allocates and throws Error; binding and running do neither.
+class Executor {
+ public:
+  Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options);
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  /// Dense row-major memory of `bytes` bytes, the caller's until the run is over.
+  Status bind_input(int index, DType dtype, const Shape& shape, void* data, std::int64_t bytes) noexcept;
+  Status bind_output(int index, DType dtype, void* data, std::int64_t bytes) noexcept;
+  void unbind_output(int index) noexcept;
+  /// Sequence state for the next runs: one view for each state of the plan. The views' `appended` is reset when a
+  /// run starts and tells afterwards how many positions it wrote. Null unbinds.
+  void bind_states(StateView* states) noexcept { states_ = states; }
+
+  /// Runs the plan. The Status carries the step that failed; explain() says more.
+  Status run() noexcept;
+
+  /// The output after a successful run: dense, at the bound memory or the context's.
+  TensorView output(int index) const noexcept;
+  /// More about the last failure of run() or bind_*(): the dimension and the value that left its bounds. Or "".
+  std::string explain() const;
+
+  void set_profiling(bool on) noexcept;
+  const std::vector<StepTimes>& times() const noexcept { return times_; }
+  std::int64_t arena_bytes() const noexcept;
+  int threads() const noexcept { return pool_.threads(); }
+  const Program& program() const noexcept { return *program_; }
+
+ private:
+  struct Binding {
+    std::byte* data = nullptr;
+    std::int64_t bytes = 0;
+    std::int64_t needed = 0;           ///< bytes that static operands reach
+    std::vector<std::int32_t> statics; ///< static operands on it: patched when data changes
+    Shape shape;                       ///< inputs
+    Region own;                        ///< outputs: memory for when none is bound
+  };
+  /// What is fixed about a step once its context exists.
+  struct StepState {
+    KernelContext context;
+    const Kernel* kernel = nullptr;
+    plan::Range dynamic;  ///< of dynamic_operands_: resolved before each execution
+    plan::Range states;   ///< of state_refs_ and state_views_
+    bool check_scratch = false;
+  };
+  struct Failure {
+    std::int32_t check = -1, port = -1, axis = -1;
+    bool output = false;
+    std::int64_t value = 0, low = 0, high = 0;
+  };
+
+  void set_up_operands();
+  void set_up_steps();
+  void place(Binding& binding, std::byte* data, std::int64_t bytes) noexcept;
+  std::byte* base_of(const plan::Operand& operand, std::int64_t* limit) noexcept;
+  Status resolve(std::int32_t operand) noexcept;
+
+  Status run_program(plan::Range instructions) noexcept;
+  Status load_element(std::int32_t operand, std::int64_t element, std::int64_t* value) noexcept;
+  Status run_region(std::int32_t region) noexcept;
+  Status run_step(std::int32_t step) noexcept;
+  Status run_kernel(std::int32_t step) noexcept;
+  Status run_branch(const plan::Step& step) noexcept;
+  Status check_scratch(const plan::Step& step, const StepState& state) noexcept;
+
+  // Loops (executor_loop.cpp).
+  Status run_loop(const plan::LoopInfo& loop) noexcept;
+  Status begin_iteration(const plan::LoopInfo& loop, std::int64_t iteration, std::int64_t trips, bool condition) noexcept;
+  Status end_iteration(const plan::LoopInfo& loop, std::int64_t iteration, std::int64_t trips) noexcept;
+  Status finish_loop(const plan::LoopInfo& loop, std::int64_t trips) noexcept;
+  Status bind_extents(std::int32_t operand, const Shape& shape) noexcept;
+  Status copy_into(std::int32_t to, std::int32_t from) noexcept;
+  Status store_scalar(std::int32_t operand, std::int64_t value) noexcept;
+  Status scan_trips(const plan::LoopInfo& loop, std::int64_t* trips) noexcept;
+
+  std::shared_ptr<const Program> program_;
+  const plan::Plan& plan_;
+  std::vector<Region> arenas_;  ///< one for each device
+  std::vector<std::int64_t> registers_;
+  std::vector<TensorView> views_;  ///< parallel to Plan::operands; dynamic ones are filled before their step
+  std::vector<OperandDesc> descs_; ///< parallel to Plan::operands, where scratch is checked at run time; else empty
+  std::vector<StepState> steps_;
+  std::vector<std::int32_t> dynamic_operands_;
+  std::vector<std::int32_t> state_refs_;
+  std::vector<StateView> state_views_;
+  std::vector<std::int64_t> reported_;  ///< where kernels report extents
+  std::vector<Binding> inputs_, outputs_;
+  StateView* states_ = nullptr;
+  alignas(64) std::byte nothing_[64] = {};  ///< stands for the memory of an empty tensor that came without
+  ThreadPool pool_;
+  Failure failure_;
+  bool profiling_ = false;
+  std::int64_t run_start_ns_ = 0;
+  std::vector<StepTimes> times_;
+};
+
+}  // namespace monza::runtime

@@ -1,0 +1,27 @@
+// A plan made runnable on this machine: kernels resolved, weights in place.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "kernel/kernel.h"
+#include "plan/data/plan.h"
+
+namespace monza::runtime {
+
+/// Immutable and shared by all contexts of an engine.
+struct Program {
+  plan::Plan plan;  ///< verified: the executor trusts its indices
+  std::span<const std::byte> weights;
+  std::vector<const Kernel*> kernels;  ///< by index of Plan::kernels
+  std::shared_ptr<const void> owner;   ///< keeps plan and weights alive
+};
+
+/// Finds every kernel by name and version. Throws Error naming a kernel that this binary lacks, has in another
+/// version, or that this CPU cannot run.
+std::shared_ptr<const Program> make_program(const plan::Plan& plan, std::span<const std::byte> weights,
+                                            std::shared_ptr<const void> owner);
+
+}  // namespace monza::runtime
