@@ -1,0 +1,179 @@
+// The vector types of the integer kernels. A "dot" adds, to each 32-bit lane, the four products of unsigned activation
+// bytes (broadcast) and signed weight bytes (that lane's column), exactly:
+//   AVX-512 VNNI and AVX-VNNI : one vpdpbusd
+//   AVX2                      : bytes widened to 16 bits, two vpmaddwd (vpmaddubsw saturates, so it is not used)
+// Included by ISA files only; all of it is local to the including file.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <cstring>
+
+#include "base/macros.h"
+
+namespace monza::ops {
+namespace {
+
+MONZA_INLINE std::int32_t load_u32(const std::uint8_t* p) {
+  std::int32_t v;
+  __builtin_memcpy(&v, p, 4);
+  return v;
+}
+
+#if defined(__AVX512F__)
+
+struct Q {
+  static constexpr int kLanes = 16;
+  static constexpr int kPanels = 4;  ///< most panels (columns / kLanes) of one tile
+  /// Rows of a tile with that many panels: 24 accumulators leave room for weights and one broadcast of 32 registers.
+  static constexpr int rows(int panels) { return panels == 4 ? 6 : panels == 3 ? 8 : 12; }
+  using I = __m512i;
+  using F = __m512;
+  using Mask = __mmask16;
+
+  static MONZA_INLINE I zero() { return _mm512_setzero_si512(); }
+  static MONZA_INLINE I set(std::int32_t v) { return _mm512_set1_epi32(v); }
+  static MONZA_INLINE I load(const std::int32_t* p) { return _mm512_loadu_si512(p); }
+  static MONZA_INLINE void store(std::int32_t* p, I v) { _mm512_storeu_si512(p, v); }
+  static MONZA_INLINE I add(I a, I b) { return _mm512_add_epi32(a, b); }
+  static MONZA_INLINE I sub(I a, I b) { return _mm512_sub_epi32(a, b); }
+  static MONZA_INLINE I mul(I a, I b) { return _mm512_mullo_epi32(a, b); }
+  static MONZA_INLINE I sum4(I acc, I u8) { return _mm512_dpbusd_epi32(acc, u8, _mm512_set1_epi8(1)); }
+  static MONZA_INLINE std::int32_t reduce(I v) {
+    const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+  }
+
+  using W = __m512i;
+  using A = __m512i;
+  static MONZA_INLINE W weights(const std::int8_t* p) { return _mm512_load_si512(p); }
+  static MONZA_INLINE A broadcast(std::int32_t four) { return _mm512_set1_epi32(four); }
+  static MONZA_INLINE A flip(A a) { return _mm512_xor_si512(a, _mm512_set1_epi32(static_cast<int>(0x80808080u))); }
+  static MONZA_INLINE I dot(I acc, A a, W w) { return _mm512_dpbusd_epi32(acc, a, w); }
+
+  static MONZA_INLINE F to_f32(I v) { return _mm512_cvtepi32_ps(v); }
+  static MONZA_INLINE I to_i32(F v) { return _mm512_cvtps_epi32(v); }  // nearest even: the run-time default
+  static MONZA_INLINE F set(float v) { return _mm512_set1_ps(v); }
+  static MONZA_INLINE F load(const float* p) { return _mm512_loadu_ps(p); }
+  static MONZA_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static MONZA_INLINE F mul(F a, F b) { return _mm512_mul_ps(a, b); }
+  static MONZA_INLINE F add(F a, F b) { return _mm512_add_ps(a, b); }
+  static MONZA_INLINE F clamp(F v, F low, F high) { return _mm512_min_ps(_mm512_max_ps(v, low), high); }
+  static MONZA_INLINE F rint(F v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+
+  static MONZA_INLINE Mask mask(std::int64_t n) { return static_cast<Mask>(n >= 16 ? 0xffffu : (1u << n) - 1u); }
+  static MONZA_INLINE F load_f32(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
+  static MONZA_INLINE void store_f32(float* p, F v, Mask m) { _mm512_mask_storeu_ps(p, m, v); }
+  static MONZA_INLINE void store_i32(std::int32_t* p, I v, Mask m) { _mm512_mask_storeu_epi32(p, m, v); }
+  /// The low byte of every lane.
+  static MONZA_INLINE void store_u8(std::uint8_t* p, I v, Mask m) { _mm_mask_storeu_epi8(p, m, _mm512_cvtepi32_epi8(v)); }
+  static MONZA_INLINE I load_u8(const std::uint8_t* p, Mask m) { return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, p)); }
+  static MONZA_INLINE I load_i8(const std::uint8_t* p, Mask m) { return _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(m, p)); }
+};
+
+#else
+
+struct Q {
+  static constexpr int kLanes = 8;
+  static constexpr int kPanels = 2;
+#if defined(__AVXVNNI__)
+  static constexpr int rows(int panels) { return panels == 2 ? 6 : 8; }
+#else
+  // The widened weights take two registers a panel and the widened activations two more.
+  static constexpr int rows(int panels) { return panels == 2 ? 4 : 6; }
+#endif
+  using I = __m256i;
+  using F = __m256;
+  using Mask = int;  ///< valid lanes
+
+  static MONZA_INLINE I zero() { return _mm256_setzero_si256(); }
+  static MONZA_INLINE I set(std::int32_t v) { return _mm256_set1_epi32(v); }
+  static MONZA_INLINE I load(const std::int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static MONZA_INLINE void store(std::int32_t* p, I v) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v); }
+  static MONZA_INLINE I add(I a, I b) { return _mm256_add_epi32(a, b); }
+  static MONZA_INLINE I sub(I a, I b) { return _mm256_sub_epi32(a, b); }
+  static MONZA_INLINE I mul(I a, I b) { return _mm256_mullo_epi32(a, b); }
+  static MONZA_INLINE I sum4(I acc, I u8) {  // at most 255 + 255 fits 16 bits
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(u8, _mm256_set1_epi8(1)), _mm256_set1_epi16(1)));
+  }
+  static MONZA_INLINE std::int32_t reduce(I v) {
+    __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+    s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
+    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+  }
+
+#if defined(__AVXVNNI__)
+  using W = __m256i;
+  using A = __m256i;
+  static MONZA_INLINE W weights(const std::int8_t* p) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p)); }
+  static MONZA_INLINE A broadcast(std::int32_t four) { return _mm256_set1_epi32(four); }
+  static MONZA_INLINE A flip(A a) { return _mm256_xor_si256(a, _mm256_set1_epi32(static_cast<int>(0x80808080u))); }
+  static MONZA_INLINE I dot(I acc, A a, W w) { return _mm256_dpbusd_avx_epi32(acc, a, w); }
+#else
+  struct W {
+    __m256i even, odd;
+  };
+  struct A {
+    __m256i even, odd;
+  };
+  static MONZA_INLINE W weights(const std::int8_t* p) {
+    const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
+    return {_mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8), _mm256_srai_epi16(w, 8)};
+  }
+  static MONZA_INLINE A broadcast(std::int32_t four) {
+    const __m256i a = _mm256_set1_epi32(four);
+    return {_mm256_and_si256(a, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(a, 8)};
+  }
+  static MONZA_INLINE A flip(A a) {
+    const __m256i bit = _mm256_set1_epi16(0x80);
+    return {_mm256_xor_si256(a.even, bit), _mm256_xor_si256(a.odd, bit)};
+  }
+  static MONZA_INLINE I dot(I acc, A a, W w) {
+    return _mm256_add_epi32(acc, _mm256_add_epi32(_mm256_madd_epi16(a.even, w.even), _mm256_madd_epi16(a.odd, w.odd)));
+  }
+#endif
+
+  static MONZA_INLINE F to_f32(I v) { return _mm256_cvtepi32_ps(v); }
+  static MONZA_INLINE I to_i32(F v) { return _mm256_cvtps_epi32(v); }
+  static MONZA_INLINE F set(float v) { return _mm256_set1_ps(v); }
+  static MONZA_INLINE F load(const float* p) { return _mm256_loadu_ps(p); }
+  static MONZA_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+  static MONZA_INLINE F mul(F a, F b) { return _mm256_mul_ps(a, b); }
+  static MONZA_INLINE F add(F a, F b) { return _mm256_add_ps(a, b); }
+  static MONZA_INLINE F clamp(F v, F low, F high) { return _mm256_min_ps(_mm256_max_ps(v, low), high); }
+  static MONZA_INLINE F rint(F v) { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
+
+  static MONZA_INLINE Mask mask(std::int64_t n) { return n >= 8 ? 8 : static_cast<int>(n); }
+  static MONZA_INLINE I lanes(Mask m) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(m), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+  static MONZA_INLINE F load_f32(const float* p, Mask m) { return _mm256_maskload_ps(p, lanes(m)); }
+  static MONZA_INLINE void store_f32(float* p, F v, Mask m) { _mm256_maskstore_ps(p, lanes(m), v); }
+  static MONZA_INLINE void store_i32(std::int32_t* p, I v, Mask m) { _mm256_maskstore_epi32(p, lanes(m), v); }
+  static MONZA_INLINE void store_u8(std::uint8_t* p, I v, Mask m) {
+    const __m256i low = _mm256_shuffle_epi8(v, _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12,
+                                                                -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
+    const __m128i bytes = _mm_unpacklo_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
+    if (m == 8) {
+      _mm_storel_epi64(reinterpret_cast<__m128i*>(p), bytes);
+      return;
+    }
+    alignas(16) std::uint8_t all[16];
+    _mm_store_si128(reinterpret_cast<__m128i*>(all), bytes);
+    for (int i = 0; i < m; ++i) p[i] = all[i];
+  }
+  static MONZA_INLINE __m128i load_bytes(const std::uint8_t* p, Mask m) {
+    if (m == 8) return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
+    alignas(16) std::uint8_t all[16] = {};
+    for (int i = 0; i < m; ++i) all[i] = p[i];
+    return _mm_load_si128(reinterpret_cast<const __m128i*>(all));
+  }
+  static MONZA_INLINE I load_u8(const std::uint8_t* p, Mask m) { return _mm256_cvtepu8_epi32(load_bytes(p, m)); }
+  static MONZA_INLINE I load_i8(const std::uint8_t* p, Mask m) { return _mm256_cvtepi8_epi32(load_bytes(p, m)); }
+};
+
+#endif
+
+}  // namespace
+}  // namespace monza::ops
