@@ -55,4 +55,64 @@ void for_each_broadcast(Parallel& parallel, const TensorView& out, const TensorV
   });
 }
 
+/// Some axes of a view: loops over their elements relative to a position on the other axes.
+struct AxisLoop {
+  int rank = 0;
+  std::int64_t extent[kMaxRank] = {}, stride[kMaxRank] = {};
+
+  MONZA_INLINE void add(std::int64_t axis_extent, std::int64_t axis_stride) {
+    extent[rank] = axis_extent;
+    stride[rank++] = axis_stride;
+  }
+  MONZA_INLINE std::int64_t count() const {
+    std::int64_t n = 1;
+    for (int i = 0; i < rank; ++i) n *= extent[i];
+    return n;
+  }
+  /// Calls f(offset) for every element, the last axis fastest.
+  template <typename F>
+  void each(F&& f) const {
+    const std::int64_t n = count();
+    std::int64_t index[kMaxRank] = {}, offset = 0;
+    for (std::int64_t e = 0; e < n; ++e) {
+      f(offset);
+      for (int a = rank - 1; a >= 0; --a) {
+        offset += stride[a];
+        if (++index[a] < extent[a]) break;
+        offset -= extent[a] * stride[a];
+        index[a] = 0;
+      }
+    }
+  }
+};
+
+/// The axes of `v` whose bit is set in `axes`.
+MONZA_INLINE AxisLoop axes_of(const TensorView& v, std::uint32_t axes) {
+  AxisLoop loop;
+  for (int a = 0; a < v.shape.rank; ++a)
+    if (axes >> a & 1) loop.add(v.shape[a], v.stride[a]);
+  return loop;
+}
+
+/// `v` with extent 1 on the axes whose bit is set: the positions that an AxisLoop over those axes starts from.
+MONZA_INLINE TensorView without_axes(const TensorView& v, std::uint32_t axes) {
+  TensorView kept = v;
+  for (int a = 0; a < v.shape.rank; ++a)
+    if (axes >> a & 1) kept.shape[a] = 1;
+  return kept;
+}
+
+/// `out` with an axis of extent 1 put in for every set bit: undoes keepdims = 0 for a result of `rank` axes.
+MONZA_INLINE TensorView with_axes(const TensorView& out, std::uint32_t axes, int rank) {
+  if (out.shape.rank == rank) return out;
+  TensorView full = out;
+  full.shape.rank = rank;
+  for (int a = 0, from = 0; a < rank; ++a) {
+    const bool reduced = axes >> a & 1;
+    full.shape[a] = reduced ? 1 : out.shape[from];
+    full.stride[a] = reduced ? 0 : out.stride[from++];
+  }
+  return full;
+}
+
 }  // namespace monza

@@ -84,7 +84,7 @@ std::uint8_t f32_to_small_float(DType type, float value, bool saturate) {
   const SmallFormat f = format_of(type);
   const int width = 1 + f.exponent_bits + f.mantissa_bits;
   const std::uint8_t sign = std::signbit(value) ? std::uint8_t(1u << (width - 1)) : 0;
-  const std::uint8_t nan = f.fnuz ? 0x80 : type == DType::f4e2m1 ? std::uint8_t(sign | 7) : std::uint8_t(sign | 0x7f);
+  const std::uint8_t nan = f.fnuz ? 0x80 : type == DType::f4e2m1 ? 0x08 /* minus zero, as ONNX makes it */ : std::uint8_t(sign | 0x7f);
   if (std::isnan(value)) return nan;
   const float a = std::fabs(value);
   // Steps of the format at this magnitude, rounded to nearest even by nearbyint.

@@ -1,0 +1,147 @@
+// Reductions, ArgMax and ArgMin, CumSum and CumProd: shapes and parameters.
+#include <string_view>
+#include <utility>
+
+#include "ir/op.h"
+#include "ops/reduce/reduce.params.h"
+#include "tensor/dtype.h"
+
+namespace monza::ops {
+namespace {
+
+using ir::Expr;
+
+constexpr std::pair<std::string_view, ReduceKind> kKinds[] = {
+    {"ReduceSum", ReduceKind::sum},       {"ReduceMean", ReduceKind::mean},          {"ReduceMax", ReduceKind::max},
+    {"ReduceMin", ReduceKind::min},       {"ReduceProd", ReduceKind::prod},          {"ReduceL1", ReduceKind::l1},
+    {"ReduceL2", ReduceKind::l2},         {"ReduceLogSum", ReduceKind::log_sum},     {"ReduceLogSumExp", ReduceKind::log_sum_exp},
+    {"ReduceSumSquare", ReduceKind::sum_square}};
+
+std::int64_t normal_axis(std::int64_t axis, std::size_t rank) {
+  const auto r = static_cast<std::int64_t>(rank);
+  if (axis < -r || axis >= r) fail("axis {} lies outside [-{}, {})", axis, r, r);
+  return axis < 0 ? axis + r : axis;
+}
+
+/// The reduced axes from attribute `axes` or the elements of input 1: none given means all, unless noop_with_empty_axes.
+std::uint32_t axes_mask(const ir::Attrs& attrs, const std::vector<std::int64_t>& axes, std::size_t rank) {
+  if (axes.empty()) return attrs.i("noop_with_empty_axes", 0) != 0 ? 0u : (1u << rank) - 1;
+  std::uint32_t mask = 0;
+  for (std::int64_t axis : axes) mask |= 1u << normal_axis(axis, rank);
+  return mask;
+}
+
+std::vector<std::int64_t> constants(const std::vector<Expr>& values) {
+  std::vector<std::int64_t> out;
+  for (const Expr& e : values) {
+    const auto v = e.try_constant();
+    if (!v) fail("the axes must be known at build, but one is {}", ir::to_string(e));
+    out.push_back(*v);
+  }
+  return out;
+}
+
+void infer_reduce(ir::InferContext& c) {
+  const ir::SymShape& x = c.shape(0);
+  const DType type = c.dtype(0);
+  if (dtype_bits(type) < 8 || type == DType::string || type == DType::c64 || type == DType::c128)
+    c.fail("element type {} is not one reductions take", dtype_name(type));
+  const auto axes = c.has_input(1) ? constants(c.content(1)) : c.attrs().ints("axes");
+  const std::uint32_t mask = axes_mask(c.attrs(), axes, x.size());
+  const bool keep = c.attrs().i("keepdims", 1) != 0;
+  ir::SymShape out;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    if (!(mask >> i & 1)) out.push_back(x[i]);
+    else if (keep) out.push_back(Expr(1));
+  }
+  c.set_output(0, type, std::move(out));
+
+  // The element count of a shape is its ReduceProd.
+  const std::string_view name = c.node().op->name;
+  if ((name == "ReduceProd" || name == "ReduceSum") && (type == DType::i64 || type == DType::i32) && mask != 0 && x.size() == 1) {
+    if (const auto content = c.known_content(0)) {
+      Expr total(name == "ReduceProd" ? 1 : 0);
+      for (const Expr& e : *content) total = name == "ReduceProd" ? total * e : total + e;
+      c.set_content(0, {total});
+    }
+  }
+}
+
+void reduce_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  ReduceParams p;
+  for (const auto& [name, kind] : kKinds)
+    if (name == n.node.op->name) p.kind = kind;
+  std::vector<std::int64_t> axes = n.attrs().ints("axes");
+  if (n.has_input(1)) {
+    const ir::Value& value = n.graph.value(n.node.inputs[1]);
+    axes = value.constant ? ir::to_ints(*value.constant) : value.content ? constants(*value.content) : std::vector<std::int64_t>{};
+  }
+  p.axes = axes_mask(n.attrs(), axes, n.input(0).rank());
+  blob.set(p);
+}
+
+double reduce_flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>&) {
+  return static_cast<double>(in[0].numel());
+}
+
+void infer_arg(ir::InferContext& c) {
+  const ir::SymShape& x = c.shape(0);
+  if (x.empty()) c.fail("the input is a scalar");
+  const auto axis = static_cast<std::size_t>(normal_axis(c.attrs().i("axis", 0), x.size()));
+  ir::SymShape out = x;
+  if (c.attrs().i("keepdims", 1) != 0) out[axis] = Expr(1);
+  else out.erase(out.begin() + static_cast<std::ptrdiff_t>(axis));
+  c.set_output(0, DType::i64, std::move(out));
+}
+
+void arg_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  ArgParams p;
+  p.axis = static_cast<std::int32_t>(normal_axis(n.attrs().i("axis", 0), n.input(0).rank()));
+  p.largest = std::string_view(n.node.op->name) == "ArgMax";
+  p.last = n.attrs().i("select_last_index", 0) != 0;
+  blob.set(p);
+}
+
+void infer_cumulative(ir::InferContext& c) {
+  const DType axis = c.dtype(1);
+  if (axis != DType::i32 && axis != DType::i64) c.fail("the axis has element type {}, not i32 or i64", dtype_name(axis));
+  if (!(ir::product(c.shape(1)) == Expr(1))) c.fail("the axis has shape {}, not one element", ir::to_string(c.shape(1)));
+  if (!is_integer(c.dtype(0)) && !is_float(c.dtype(0))) c.fail("element type {} is not a number", dtype_name(c.dtype(0)));
+  c.set_output(0, c.dtype(0), c.shape(0));
+}
+
+void cumulative_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  CumulativeParams p;
+  p.product = std::string_view(n.node.op->name) == "CumProd";
+  p.exclusive = n.attrs().i("exclusive", 0) != 0;
+  p.reverse = n.attrs().i("reverse", 0) != 0;
+  blob.set(p);
+}
+
+}  // namespace
+
+#define MONZA_REDUCE(symbol, op_name)                                                                                   \
+  extern const ir::OpDef symbol##_op;                                                                                   \
+  const ir::OpDef symbol##_op{.name = op_name, .max_inputs = 2, .infer = infer_reduce, .params = reduce_params, .flops = reduce_flops, \
+                              .shape_inputs = 2};
+MONZA_REDUCE(reduce_sum, "ReduceSum")
+MONZA_REDUCE(reduce_mean, "ReduceMean")
+MONZA_REDUCE(reduce_max, "ReduceMax")
+MONZA_REDUCE(reduce_min, "ReduceMin")
+MONZA_REDUCE(reduce_prod, "ReduceProd")
+MONZA_REDUCE(reduce_l1, "ReduceL1")
+MONZA_REDUCE(reduce_l2, "ReduceL2")
+MONZA_REDUCE(reduce_log_sum, "ReduceLogSum")
+MONZA_REDUCE(reduce_log_sum_exp, "ReduceLogSumExp")
+MONZA_REDUCE(reduce_sum_square, "ReduceSumSquare")
+#undef MONZA_REDUCE
+
+extern const ir::OpDef arg_max_op, arg_min_op, cum_sum_op, cum_prod_op;
+const ir::OpDef arg_max_op{.name = "ArgMax", .infer = infer_arg, .params = arg_params, .flops = reduce_flops};
+const ir::OpDef arg_min_op{.name = "ArgMin", .infer = infer_arg, .params = arg_params, .flops = reduce_flops};
+const ir::OpDef cum_sum_op{
+    .name = "CumSum", .min_inputs = 2, .max_inputs = 2, .infer = infer_cumulative, .params = cumulative_params, .flops = reduce_flops};
+const ir::OpDef cum_prod_op{
+    .name = "CumProd", .min_inputs = 2, .max_inputs = 2, .infer = infer_cumulative, .params = cumulative_params, .flops = reduce_flops};
+
+}  // namespace monza::ops
