@@ -54,7 +54,7 @@ TEST(Text, ErrorsHaveLineAndColumn) {
   EXPECT_NE(message("graph \"g\" (%x: f32[2]) {\n %y: f32[3,3] = MatMul(%x, %x)\n return (y: %y)\n}").find("declared f32[3,3]"), std::string::npos);
   EXPECT_NE(message("graph \"g\" () {\n %c = constant f32[99999999999,99999999999] splat 0\n").find("overflow"), std::string::npos);
   EXPECT_NE(message("graph \"g\" () {\n %c = constant f32[999999999] splat 0\n").find("more than"), std::string::npos);
-  EXPECT_NE(message("graph \"g\" () {\n %b \"bias::0\": f32[4] = constant\n").find("line 3, column 1"), std::string::npos);
+  EXPECT_NE(message("graph \"g\" () {\n %9 \"bias::0\": f32[4] = constant\n").find("line 3, column 1"), std::string::npos);
 }
 
 TEST(Text, SurvivesDamage) {
