@@ -1,0 +1,169 @@
+#include "passes/evaluate.h"
+
+#include <cstdlib>
+
+#include "base/error.h"
+#include "ir/op.h"
+#include "kernel/registry.h"
+#include "tensor/dtype.h"
+#include "tensor/storage.h"
+
+namespace monza {
+
+namespace {
+class OneThread final : public Parallel {
+ public:
+  int threads() const noexcept override { return 1; }
+  void run(std::int64_t tasks, Body body, void* context) noexcept override {
+    for (std::int64_t t = 0; t < tasks; ++t) body(context, t, 0);
+  }
+};
+
+/// The reference kernel that takes the query, or why none does.
+const Kernel* choose(const char* op, const KernelQuery& query, std::string& refusals) {
+  for (const Kernel* k : kernels_of(op)) {
+    if (!k->reference || k->packing_count != 0) continue;
+    const Refusal refusal = k->accepts != nullptr ? k->accepts(query) : nullptr;
+    if (refusal == nullptr) return k;
+    refusals += (refusals.empty() ? "" : "; ") + std::string(refusal);
+  }
+  if (refusals.empty()) refusals = "it has no reference kernel";
+  return nullptr;
+}
+}  // namespace
+
+ConstantPtr Evaluator::find(const ir::Graph& graph, ir::ValueId id) const {
+  if (auto it = values.find(id); it != values.end()) return it->second;
+  return graph.has_value(id) ? graph.value(id).constant : nullptr;
+}
+
+std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, std::int64_t max_bytes) {
+  const ir::OpDef& op = *node.op;
+  if (!node.bodies.empty()) return "it has bodies";
+  // Types were inferred before the elements of integer tensors were known, so element atoms may be in them.
+  const std::int64_t* extents = nullptr;
+  auto atom_value = [&](const ir::Atom& a) -> std::int64_t {
+    if (a.kind == ir::AtomKind::symbol) {
+      auto it = symbols.find(a.name);
+      if (it == symbols.end()) fail("the extent {} is not known", a.name);
+      return it->second;
+    }
+    if (a.kind == ir::AtomKind::extent) {
+      if (extents == nullptr || a.value != node.outputs[0]) fail("an extent depends on data");
+      return extents[a.index];
+    }
+    ConstantPtr c = find(graph, a.value);
+    if (!c) fail("the elements of value {} are not known", a.value);
+    return ir::to_ints(*c).at(static_cast<std::size_t>(a.index));
+  };
+  auto bound_value = [&](const ir::Atom& a) -> std::int64_t {
+    return a.kind == ir::AtomKind::extent ? ir::evaluate(a.args[0], atom_value) : atom_value(a);
+  };
+  auto shape_of = [&](const ir::Type& type, bool bound) {
+    Shape s;
+    s.rank = static_cast<std::int32_t>(type.shape.size());
+    for (std::size_t i = 0; i < type.shape.size(); ++i)
+      s.dim[i] = bound ? ir::evaluate(type.shape[i], bound_value) : ir::evaluate(type.shape[i], atom_value);
+    return s;
+  };
+
+  try {
+    std::vector<OperandDesc> in(node.inputs.size()), out(node.outputs.size());
+    std::vector<TensorView> in_views(node.inputs.size()), out_views(node.outputs.size());
+    std::vector<ConstantPtr> held;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      in_views[i].shape.rank = -1;
+      if (node.inputs[i] == ir::kNone) continue;
+      ConstantPtr c = find(graph, node.inputs[i]);
+      if (!c) return fmt::format("input {} is not known", i);
+      if (c->dtype == DType::string) return "strings are left to the runtime";
+      in[i].dtype = c->dtype;
+      in[i].constant = true;
+      in[i].shape = c->shape;
+      in[i].data = c->bytes.data();
+      in_views[i] = dense_view(const_cast<std::byte*>(c->bytes.data()), c->dtype, c->shape);
+      held.push_back(std::move(c));
+    }
+    std::vector<std::pair<std::shared_ptr<ir::Constant>, std::span<std::byte>>> results;
+    std::int64_t bytes = 0;
+    for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+      const ir::Type& type = graph.value(node.outputs[i]).type;
+      if (type.kind != ir::ValueKind::tensor || type.dtype == DType::string) return "it makes no plain tensor";
+      const Shape shape = shape_of(type, true);
+      bytes += storage_bytes(type.dtype, shape);
+      if (bytes > max_bytes) return fmt::format("its results take more than {} bytes", max_bytes);
+      results.push_back(ir::allocate_constant(type.dtype, shape));
+      out[i].dtype = type.dtype;
+      out[i].shape = shape;
+      out_views[i] = dense_view(results[i].second.data(), type.dtype, shape);
+    }
+    ir::ParamsBlob params;
+    if (op.params != nullptr) op.params({graph, node}, params);
+    const KernelQuery query{params.bytes().data(), in.data(), static_cast<int>(in.size()), out.data(), static_cast<int>(out.size()), 1};
+    std::string refusals;
+    const Kernel* kernel = choose(op.name, query, refusals);
+    if (kernel == nullptr) return refusals;
+    const std::size_t scratch_bytes = kernel->scratch_bytes != nullptr ? kernel->scratch_bytes(query) : 0;
+    const std::unique_ptr<std::byte, void (*)(void*)> scratch(
+        static_cast<std::byte*>(std::aligned_alloc(64, (scratch_bytes / 64 + 1) * 64)), std::free);
+    OneThread parallel;
+    std::vector<std::int64_t> slots(static_cast<std::size_t>(kMaxRank) * (node.outputs.size() + 1), 0);
+    KernelContext context;
+    context.params = query.params;
+    context.in = in_views.data();
+    context.in_count = query.in_count;
+    context.out = out_views.data();
+    context.out_count = query.out_count;
+    context.scratch = scratch.get();
+    context.parallel = &parallel;
+    context.extents = slots.data();
+    const Status status = kernel->run(context);
+    if (!status) return status.message();
+    extents = slots.data();
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      // A kernel that reports extents leaves its elements dense under them.
+      auto& [constant, room] = results[i];
+      const Shape shape = shape_of(graph.value(node.outputs[i]).type, false);
+      if (shape == constant->shape) {
+        values[node.outputs[i]] = constant;
+        continue;
+      }
+      const auto used = static_cast<std::size_t>(storage_bytes(constant->dtype, shape));
+      if (used > room.size()) return "it reported more elements than its bound";
+      values[node.outputs[i]] = ir::make_constant(constant->dtype, shape, constant->bytes.first(used));
+    }
+    return "";
+  } catch (const Error& e) {
+    return e.fact();
+  }
+}
+
+std::vector<ConstantPtr> run_reference(const ir::Graph& graph, const std::vector<ConstantPtr>& inputs) {
+  Evaluator evaluator;
+  if (inputs.size() != graph.inputs().size()) fail("{} inputs are expected, {} given", graph.inputs().size(), inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const ir::Type& type = graph.value(graph.inputs()[i]).type;
+    if (inputs[i]->dtype != type.dtype || inputs[i]->shape.rank != static_cast<int>(type.rank()))
+      fail("input {} does not have the type {}", i, ir::to_string(type));
+    evaluator.values[graph.inputs()[i]] = inputs[i];
+    for (std::size_t a = 0; a < type.rank(); ++a) {
+      const auto terms = type.shape[a].terms();
+      if (terms.size() == 1 && terms[0].coefficient == 1 && terms[0].atoms.size() == 1 &&
+          terms[0].atoms[0]->kind == ir::AtomKind::symbol)
+        evaluator.symbols[terms[0].atoms[0]->name] = inputs[i]->shape[static_cast<int>(a)];
+    }
+  }
+  for (ir::NodeId id : graph.order()) {
+    const ir::Node& node = graph.node(id);
+    const std::string reason = evaluator.run(graph, node, std::int64_t(1) << 32);
+    if (!reason.empty()) throw Error(reason).at(ir::describe(graph, node));
+  }
+  std::vector<ConstantPtr> outputs;
+  for (const auto& o : graph.outputs()) {
+    auto it = evaluator.values.find(o.value);
+    outputs.push_back(it != evaluator.values.end() ? it->second : graph.value(o.value).constant);
+  }
+  return outputs;
+}
+
+}  // namespace monza

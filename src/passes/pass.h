@@ -1,0 +1,90 @@
+// What a pass is, and the one function that runs every pass.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ir/graph.h"
+
+namespace monza {
+
+struct PassOptions {
+  /// Names of passes that do not run. Error if one names no pass.
+  std::set<std::string> disabled;
+  /// Rewrites allowed over all passes together; -1 for no limit. Lowering it step by step finds the one that
+  /// makes an output wrong.
+  std::int64_t max_rewrites = -1;
+  /// Verify the graph after every pass.
+  bool verify = true;
+  /// Constant folding makes no constant larger than this.
+  std::int64_t max_fold_bytes = std::int64_t(16) << 20;
+};
+
+/// A rewrite that was made.
+struct Rewrite {
+  std::string pass, what, node;
+};
+/// A pattern that almost matched, and why it was left alone.
+struct NearMiss {
+  std::string pass, pattern, node, reason;
+};
+
+struct PassRun {
+  std::string name;
+  bool enabled = true;
+  double seconds = 0;
+  std::int64_t rewrites = 0;
+  std::size_t nodes_before = 0, nodes_after = 0;
+};
+
+/// What a run of the pipeline did.
+struct PassReport {
+  std::vector<PassRun> passes;
+  std::vector<Rewrite> rewrites;
+  std::vector<NearMiss> near_misses;
+};
+/// A table of passes with their times and counts; then, when asked for, rewrites and near misses.
+std::string to_string(const PassReport& report, bool details);
+
+/// What a pass sees beside the graph.
+class PassContext {
+ public:
+  PassContext(const PassOptions& options, PassReport& report) : options_(options), report_(report) {}
+
+  const PassOptions& options() const { return options_; }
+  /// Asks for one rewrite at `node` and notes it. False once the limit is reached: leave the graph as it is.
+  bool allow(std::string_view what, const ir::Graph& graph, const ir::Node& node);
+  /// True while rewrites are still allowed: lets a pass stop early.
+  bool open() const { return options_.max_rewrites < 0 || count_ < options_.max_rewrites; }
+  void near_miss(std::string_view pattern, const ir::Graph& graph, const ir::Node& node, std::string reason);
+  std::int64_t count() const { return count_; }
+
+ private:
+  friend void run_passes(ir::Graph&, const std::vector<const struct Pass*>&, const PassOptions&, PassReport&);
+  const PassOptions& options_;
+  PassReport& report_;
+  std::string pass_;
+  std::int64_t count_ = 0;
+  std::set<std::string> seen_;  // near misses are noted once, though passes run to a fixed point
+};
+
+/// A transformation that keeps what the graph computes. `run` sees one graph; the runner gives it bodies too.
+struct Pass {
+  const char* name;  ///< "fold_constants": what --disable-pass takes
+  const char* does;  ///< one line for people
+  void (*run)(ir::Graph&, PassContext&);
+};
+
+/// Runs the passes in order on the graph and its bodies: skipped when disabled, timed, the graph sorted, inferred
+/// and verified after each that rewrote something, failures named after the pass.
+void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const PassOptions& options, PassReport& report);
+
+/// The list of every pass in the order in which a model goes through them (pipeline.cpp says why).
+const std::vector<const Pass*>& pipeline();
+/// Runs the whole pipeline.
+PassReport optimize(ir::Graph& graph, const PassOptions& options = {});
+
+}  // namespace monza
