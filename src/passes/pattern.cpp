@@ -394,7 +394,7 @@ bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, st
     else if (matcher.best >= 3 && matcher.best + 1 >= least) context.near_miss(fusion.name, graph, node, matcher.missed);
     return false;
   }
-  if (!context.allow(fusion.name, graph, node)) return false;
+  if (!context.open()) return false;
 
   const ir::NodeId first_new = graph.model().next_node;
   const ir::ValueId old = node.outputs[0];
@@ -408,6 +408,7 @@ bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, st
       if (*it >= first_new) graph.remove_node(*it);
     return false;
   }
+  context.allow(fusion.name, graph, node);
   const std::string name = graph.value(old).name;
   graph.replace_uses(old, replacement);
   // Readers go before what they read.
@@ -417,7 +418,7 @@ bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, st
         std::find(found.shared.begin(), found.shared.end(), id) == found.shared.end())
       doomed.push_back(id);
   for (auto it = doomed.rbegin(); it != doomed.rend(); ++it) graph.remove_node(*it);
-  if (!name.empty() && graph.value(replacement).name.empty()) graph.value(replacement).name = name;
+  if (!graph.has_value(old) && graph.value(replacement).name.empty()) graph.value(replacement).name = name;
   return true;
 }
 }  // namespace

@@ -1,0 +1,37 @@
+// Nodes whose inputs are all constants run now, on the reference kernels.
+#include "passes/evaluate.h"
+#include "passes/rewrite.h"
+
+namespace monza {
+namespace {
+void run(ir::Graph& graph, PassContext& context) {
+  const std::vector<ir::NodeId> order = graph.order();
+  for (ir::NodeId id : order) {
+    const ir::Node& node = std::as_const(graph).node(id);
+    if (!is_pure(node) || ir::has(node.op->flags, ir::OpFlag::no_fold) || !node.device.empty()) continue;
+    bool constant = true;
+    for (ir::ValueId v : node.inputs) constant = constant && (v == ir::kNone || graph.value(v).constant != nullptr);
+    if (!constant) continue;
+    Evaluator evaluator;
+    const std::string refusal = evaluator.run(graph, node, context.options().max_fold_bytes);
+    if (!refusal.empty()) {
+      context.near_miss("constant inputs", graph, node, refusal);
+      continue;
+    }
+    if (!context.allow("evaluated", graph, node)) return;
+    const std::vector<ir::ValueId> outputs = node.outputs;
+    const ir::OriginSet origins = node.origins;
+    for (ir::ValueId v : outputs) {
+      const bool last = v == outputs.back();
+      const ir::ValueId c = graph.add_constant({}, evaluator.values.at(v), origins);
+      const std::string name = graph.value(v).name;
+      graph.replace_uses(v, c);
+      if (last) graph.remove_node(id);
+      if (last) graph.value(c).name = name;
+    }
+  }
+}
+}  // namespace
+
+const Pass fold_constants_pass{"fold_constants", "evaluates nodes whose inputs are all constants", run};
+}  // namespace monza

@@ -1,0 +1,32 @@
+// Small helpers that several passes use.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "ir/graph.h"
+#include "ir/op.h"
+#include "passes/pass.h"
+
+namespace monza {
+
+/// True if the operator has no effect on state, is not random and has no bodies: equal inputs give equal results.
+bool is_pure(const ir::Node& node);
+/// The only reader of a value that is no graph output, or null.
+const ir::Node* only_user(const ir::Graph& graph, ir::ValueId id);
+/// Replaces `old` by `replacement` everywhere and removes the node that made it if nothing reads it any more.
+void replace_value(ir::Graph& graph, ir::ValueId old, ir::ValueId replacement);
+/// The `shape` attribute of a Reshape from `from` to `to` (constants, 0 for an extent kept in place, one -1), or
+/// nullopt if it takes more than constants to say.
+std::optional<std::vector<std::int64_t>> reshape_target(const ir::SymShape& from, const ir::SymShape& to);
+/// A plain element-moving copy of a constant: axis i of the result is axis perm[i] of the source. Null for
+/// types whose elements are no whole bytes.
+std::shared_ptr<const ir::Constant> transpose_constant(const ir::Constant& source, const std::vector<std::int64_t>& perm);
+/// The same elements under another shape.
+std::shared_ptr<const ir::Constant> reshape_constant(const std::shared_ptr<const ir::Constant>& source, const Shape& shape);
+
+// The structural passes, one file each.
+extern const Pass fold_constants_pass, dead_code_pass, common_subexpressions_pass, shape_arithmetic_pass, identities_pass,
+    reshapes_pass, transposes_pass;
+
+}  // namespace monza

@@ -1,0 +1,179 @@
+// The structural passes: each does its work, leaves alone what it must, and keeps the numbers.
+#include <gtest/gtest.h>
+
+#include "ir/text.h"
+#include "monza/error.h"
+#include "passes/rewrite.h"
+#include "support/rewrite.h"
+
+namespace monza {
+namespace {
+using test::expect_same_numbers;
+using test::graph_text;
+using test::rewrite;
+using Ops = std::vector<std::string>;
+
+TEST(FoldConstants, EvaluatesOnReferenceKernels) {
+  auto r = rewrite(graph_text("%x: f32[2]", R"(
+    %a = constant f32[2] [1, 2]
+    %b = constant f32[2] [3, 4]
+    %c = Mul(%a, %b)
+    %d = Exp(%c)
+    %y = Add(%x, %d))"),
+                   {&fold_constants_pass});
+  EXPECT_EQ(r.ops(), (Ops{"Add"}));
+  expect_same_numbers(r);
+}
+
+TEST(FoldConstants, StopsAtItsLimit) {
+  const std::string text = graph_text("", R"(
+    %a = constant f32[1000] splat 1
+    %y = Exp(%a))");
+  PassOptions small;
+  small.max_fold_bytes = 100;
+  auto r = rewrite(text, {&fold_constants_pass}, small);
+  EXPECT_EQ(r.ops(), (Ops{"Exp"}));
+  EXPECT_NE(r.reasons().find("more than 100 bytes"), std::string::npos) << r.reasons();
+  PassOptions none;
+  none.max_rewrites = 0;
+  EXPECT_EQ(rewrite(text, {&fold_constants_pass}, none).rewrites(), 0);
+  PassOptions off;
+  off.disabled = {"fold_constants"};
+  EXPECT_EQ(rewrite(text, {&fold_constants_pass}, off).rewrites(), 0);
+  PassOptions wrong;
+  wrong.disabled = {"no_such_pass"};
+  EXPECT_THROW(rewrite(text, {&fold_constants_pass}, wrong), Error);
+}
+
+TEST(FoldConstants, OutputsMayBecomeConstants) {
+  auto r = rewrite(graph_text("", "%a = constant f32[2] [1, 2]\n%y = Neg(%a)", "y: %y, z: %y, a: %a"), {&fold_constants_pass});
+  EXPECT_TRUE(r.after->order().empty());
+  expect_same_numbers(r);
+}
+
+TEST(DeadCode, RemovesChains) {
+  auto r = rewrite(graph_text("%x: f32[2]", "%a = Neg(%x)\n%b = Exp(%a)\n%y = Abs(%x)"), {&dead_code_pass});
+  EXPECT_EQ(r.ops(), (Ops{"Abs"}));
+  expect_same_numbers(r);
+}
+
+TEST(CommonSubexpressions, MergesTwinsAndConstants) {
+  auto r = rewrite(graph_text("%x: f32[2]", R"(
+    %c = constant f32[2] [1, 2]
+    %d = constant f32[2] [1, 2]
+    %a = Add(%x, %c)
+    %b = Add(%x, %d)
+    %e = Exp(%a)
+    %f = Exp(%b)
+    %y = Mul(%e, %f))"),
+                   {&common_subexpressions_pass, &dead_code_pass});
+  EXPECT_EQ(r.ops(), (Ops{"Add", "Exp", "Mul"}));
+  expect_same_numbers(r);
+}
+
+TEST(CommonSubexpressions, KeepsDifferentAttributesApart) {
+  auto r = rewrite(graph_text("%x: f32[2]", "%a = LeakyRelu(%x) {alpha=0.1}\n%b = LeakyRelu(%x) {alpha=0.2}\n%y = Add(%a, %b)"),
+                   {&common_subexpressions_pass});
+  EXPECT_EQ(r.rewrites(), 0);
+}
+
+TEST(ShapeArithmetic, ShapesOfDynamicTensorsBecomeAttributes) {
+  // What exporters write for x.view(x.size(0), -1): Shape, Gather through Slice, Concat, Reshape.
+  auto r = rewrite(graph_text("%x: f32[batch,4,6]", R"(
+    %s = Shape(%x)
+    %b = Slice(%s) {starts=[0], ends=[1], axes=[0], steps=[1]}
+    %r = constant i64[1] [-1]
+    %t = Concat(%b, %r) {axis=0}
+    %y = Reshape(%x, %t))"),
+                   {&shape_arithmetic_pass, &dead_code_pass});
+  EXPECT_EQ(r.ops(), (Ops{"Reshape"})) << ir::print(*r.after);
+  expect_same_numbers(r);
+}
+
+TEST(ShapeArithmetic, KnownShapesAreConstants) {
+  auto r = rewrite(graph_text("%x: f32[3,4]", "%y = Shape(%x)"), {&shape_arithmetic_pass, &dead_code_pass});
+  EXPECT_TRUE(r.after->order().empty());
+  expect_same_numbers(r);
+}
+
+TEST(Identities, EveryKind) {
+  auto r = rewrite(graph_text("%x: f32[n,4]", R"(
+    %one = constant f32[] [1]
+    %a = Identity(%x)
+    %b = Cast(%a) {to="f32"}
+    %c = Transpose(%b) {perm=[0, 1]}
+    %d = Reshape(%c) {shape=[0, 4]}
+    %e = Slice(%d) {starts=[0], ends=[4], axes=[1], steps=[1]}
+    %f = Concat(%e) {axis=0}
+    %g = Mul(%one, %f)
+    %y = Exp(%g))"),
+                   {&identities_pass});
+  EXPECT_EQ(r.ops(), (Ops{"Exp"})) << ir::print(*r.after);
+  expect_same_numbers(r);
+}
+
+TEST(Identities, KeepsWhatChangesSomething) {
+  auto r = rewrite(graph_text("%x: f32[4,4]", R"(
+    %a = Transpose(%x) {perm=[1, 0]}
+    %b = Slice(%a) {starts=[3], ends=[-9], axes=[0], steps=[-1]}
+    %y = Cast(%b) {to="f64"})"),
+                   {&identities_pass});
+  EXPECT_EQ(r.rewrites(), 0) << ir::print(*r.after);
+}
+
+TEST(Reshapes, MergeAndSink) {
+  auto r = rewrite(graph_text("%x: f32[2,3]", R"(
+    %w = constant f32[3,4] random 3
+    %m = MatMul(%x, %w)
+    %a = Reshape(%m) {shape=[2, 2, 2]}
+    %b = Relu(%a)
+    %y = Flatten(%b) {axis=2})"),
+                   {&reshapes_pass, &dead_code_pass});
+  EXPECT_EQ(r.ops(), (Ops{"MatMul", "Relu", "Reshape"})) << ir::print(*r.after);
+  expect_same_numbers(r);
+}
+
+TEST(Transposes, CancelThroughPointwiseWork) {
+  auto r = rewrite(graph_text("%x: f32[2,3,4]", R"(
+    %c = constant f32[2,1] [1, 2]
+    %a = Transpose(%x) {perm=[0, 2, 1]}
+    %b = Relu(%a)
+    %d = Transpose(%b) {perm=[2, 1, 0]}
+    %e = Mul(%d, %d)
+    %f = Transpose(%x) {perm=[0, 2, 1]}
+    %g = Transpose(%x) {perm=[0, 2, 1]}
+    %h = Add(%f, %g)
+    %k = Transpose(%h) {perm=[1, 2, 0]}
+    %l = Exp(%k)
+    %z = Transpose(%l) {perm=[1, 2, 0]}
+    %y = Neg(%e))", "y: %y, z: %z"),
+                   {&transposes_pass, &dead_code_pass});
+  int transposes = 0;
+  for (const std::string& op : r.ops()) transposes += op == "Transpose";
+  EXPECT_LE(transposes, 2) << ir::print(*r.after);
+  expect_same_numbers(r);
+}
+
+TEST(Transposes, ConstantsFollow) {
+  auto r = rewrite(graph_text("%x: f32[2,3,4]", R"(
+    %c = constant f32[3] [1, 2, 3]
+    %a = Transpose(%x) {perm=[0, 2, 1]}
+    %b = Add(%a, %c)
+    %y = Transpose(%b) {perm=[0, 2, 1]})"),
+                   {&transposes_pass, &dead_code_pass});
+  EXPECT_EQ(r.ops(), (Ops{"Add"})) << ir::print(*r.after);
+  expect_same_numbers(r);
+}
+
+TEST(Runner, RunsOnBodiesStopsAndReports) {
+  PassOptions options;
+  options.max_rewrites = 1;
+  auto r = rewrite(graph_text("%x: f32[2]", "%a = Identity(%x)\n%b = Identity(%a)\n%y = Exp(%b)"), {&identities_pass, &dead_code_pass}, options);
+  EXPECT_EQ(r.rewrites(), 1);
+  EXPECT_EQ(r.ops().size(), 2u);
+  EXPECT_NE(to_string(r.report, true).find("identities: changed nothing at Identity node 'a'"), std::string::npos)
+      << to_string(r.report, true);
+  expect_same_numbers(r);
+}
+}  // namespace
+}  // namespace monza

@@ -1,0 +1,77 @@
+#include "support/rewrite.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <random>
+
+#include "ir/op.h"
+#include "ir/text.h"
+#include "passes/evaluate.h"
+#include "tensor/dtype.h"
+
+namespace monza::test {
+
+std::vector<std::string> Rewritten::ops() const {
+  std::vector<std::string> names;
+  for (ir::NodeId id : after->order()) names.push_back(std::as_const(*after).node(id).op->name);
+  return names;
+}
+
+std::string Rewritten::reasons() const {
+  std::string text;
+  for (const NearMiss& m : report.near_misses) text += m.pass + ": " + m.pattern + " at " + m.node + ": " + m.reason + "\n";
+  return text;
+}
+
+Rewritten rewrite(const std::string& text, const std::vector<const Pass*>& passes, const PassOptions& options) {
+  Rewritten r;
+  r.before = ir::parse(text);
+  r.after = r.before->clone();
+  run_passes(*r.after, passes, options, r.report);
+  ir::verify(*r.after);
+  return r;
+}
+
+std::string graph_text(const std::string& inputs, const std::string& body, const std::string& outputs) {
+  return "graph \"g\" (" + inputs + ") {\n" + body + "\nreturn (" + outputs + ")\n}\n";
+}
+
+void expect_same_numbers(const Rewritten& r, double tolerance, std::int64_t symbol_extent) {
+  std::mt19937 rng(5);
+  std::vector<ConstantPtr> inputs;
+  for (ir::ValueId id : r.before->inputs()) {
+    const ir::Type& type = r.before->value(id).type;
+    Shape shape;
+    for (const ir::Expr& e : type.shape)
+      shape.dim[shape.rank++] = ir::evaluate(e, [&](const ir::Atom&) { return symbol_extent; });
+    auto [c, bytes] = ir::allocate_constant(type.dtype, shape);
+    for (std::int64_t i = 0; i < shape.numel(); ++i) {
+      if (type.dtype == DType::f32) {
+        const float v = std::uniform_real_distribution<float>(-2, 2)(rng);
+        std::memcpy(bytes.data() + i * 4, &v, 4);
+      } else if (type.dtype == DType::i64) {
+        const std::int64_t v = static_cast<std::int64_t>(rng() % 3);
+        std::memcpy(bytes.data() + i * 8, &v, 8);
+      } else {
+        const auto v = static_cast<std::uint8_t>(type.dtype == DType::boolean ? rng() % 2 : rng() % 128);
+        ASSERT_EQ(dtype_bits(type.dtype), 8);
+        std::memcpy(bytes.data() + i, &v, 1);
+      }
+    }
+    inputs.push_back(c);
+  }
+  const auto want = run_reference(*r.before, inputs), got = run_reference(*r.after, inputs);
+  ASSERT_EQ(want.size(), got.size());
+  for (std::size_t o = 0; o < want.size(); ++o) {
+    ASSERT_TRUE(want[o]->shape == got[o]->shape) << to_string(want[o]->shape) << " " << to_string(got[o]->shape);
+    ASSERT_EQ(want[o]->dtype, got[o]->dtype);
+    const auto a = ir::to_doubles(*want[o]), b = ir::to_doubles(*got[o]);
+    for (std::size_t i = 0; i < a.size(); ++i)
+      ASSERT_LE(std::abs(a[i] - b[i]), tolerance * (1 + std::abs(a[i])))
+          << "output " << o << " element " << i << ": " << a[i] << " before, " << b[i] << " after\n" << ir::print(*r.after);
+  }
+}
+
+}  // namespace monza::test
