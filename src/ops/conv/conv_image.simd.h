@@ -1,0 +1,190 @@
+// The first convolution of an image network: few input channels, dense NCHW input, channels-last output.
+//
+// With three channels a pixel is too short to copy as a row of a matrix product, so the image itself is the matrix:
+// the rows of pixels that a few output rows need are copied into a strip with its zeros around them, and the tile's
+// output pixels read their element of a tap at a fixed distance of `stride` floats from each other.
+// Weights are packed as [panel][channel, kernel row, kernel column][one or two vectors of filters].
+// Floor: 2 * pixels * filters * taps FLOP over the peak of the FMA ports; with 16 filters (one vector) the broadcast
+// of each element serves one product only, which the load ports carry at about 0.9 of that rate.
+#pragma once
+
+#include "ops/conv/conv_shape.simd.h"
+#include "ops/matmul/gemm_rows.simd.h"
+#include "ops/matmul/finish.simd.h"
+
+namespace monza::ops {
+namespace {
+
+constexpr int kImageTile = Vec::kRegisters == 32 ? 14 : 6;
+constexpr std::int64_t kStripBytes = 192 << 10;  // of a worker, within the L2 cache
+constexpr std::int64_t kMostImageChannels = 8;
+
+struct Strip {
+  std::int64_t rows_out;       // output rows of a task
+  std::int64_t height, width;  // of the strip, in pixels
+  std::int64_t tiles;          // of a row
+  MONZA_INLINE std::int64_t plane() const { return height * width; }
+};
+MONZA_INLINE Strip strip_of(std::int64_t channels, std::int64_t out_h, std::int64_t out_w, std::int64_t k_h, std::int64_t k_w,
+                            std::int64_t stride_h, std::int64_t stride_w) {
+  Strip s;
+  s.tiles = (out_w + kImageTile - 1) / kImageTile;
+  s.width = (s.tiles * kImageTile - 1) * stride_w + k_w;
+  const std::int64_t line = channels * s.width * static_cast<std::int64_t>(sizeof(float));
+  s.rows_out = (kStripBytes / line - k_h) / stride_h + 1;
+  const std::int64_t share = (out_h + 31) / 32;  // tasks for many threads; the same strips for any number of them
+  if (s.rows_out > share) s.rows_out = share;
+  if (s.rows_out < 1) s.rows_out = 1;
+  s.height = (s.rows_out - 1) * stride_h + k_h;
+  return s;
+}
+
+/// kImageTile output pixels times kVecs vectors of filters; `count` of the pixels exist.
+template <int kStride, int kVecs>
+__attribute__((noinline)) void image_tile(const ConvShape& s, const Strip& strip, const float* x, const float* w, const GemmOut& o,
+                                          std::int64_t pixel, std::int64_t count, std::int64_t n, Vec::Mask tail, bool in_tile) {
+  Vec acc[kImageTile][kVecs];
+#pragma GCC unroll 16
+  for (int t = 0; t < kImageTile; ++t)
+#pragma GCC unroll 2
+    for (int j = 0; j < kVecs; ++j) acc[t][j] = Vec::zero();
+  for (std::int64_t c = 0; c < s.channels; ++c)
+    for (std::int64_t kh = 0; kh < s.k[1]; ++kh) {
+      const float* p = x + c * strip.plane() + kh * strip.width;
+      for (std::int64_t kw = 0; kw < s.k[2]; ++kw, ++p, w += kVecs * Vec::kWidth) {
+        // Elements of neighbouring taps are the same; kept in registers for later taps they would be spilled instead.
+        asm("" : "+r"(p));
+        Vec wv[kVecs];
+#pragma GCC unroll 2
+        for (int j = 0; j < kVecs; ++j) wv[j] = Vec::load(w + j * Vec::kWidth);
+#pragma GCC unroll 16
+        for (int t = 0; t < kImageTile; ++t) {
+          const Vec xv = Vec::set(p[t * kStride]);
+#pragma GCC unroll 2
+          for (int j = 0; j < kVecs; ++j) acc[t][j] = fma(xv, wv[j], acc[t][j]);
+        }
+      }
+    }
+  const Vec low = Vec::set(in_tile ? clamp_low(o.act) : -__builtin_inff()), high = Vec::set(in_tile ? clamp_high(o.act) : __builtin_inff());
+#pragma GCC unroll 16
+  for (int t = 0; t < kImageTile; ++t) {
+    if (t >= count) break;
+#pragma GCC unroll 2
+    for (int j = 0; j < kVecs; ++j) {
+      const Vec::Mask m = j + 1 == kVecs ? tail : Vec::mask(Vec::kWidth);
+      const std::int64_t at = n + j * Vec::kWidth;
+      Vec y = acc[t][j];
+      if (o.bias != nullptr) y = y + Vec::load(o.bias + at, m);
+      const float* residual = o.residual != nullptr ? o.residual + (pixel + t) * o.ldr + at : nullptr;
+      if (residual != nullptr && !o.residual_after) y = y + Vec::load(residual, m);
+      y = min(high, max(low, y));
+      if (residual != nullptr && o.residual_after && in_tile) y = y + Vec::load(residual, m);
+      y.store(o.c + (pixel + t) * o.ldc + at, m);
+    }
+  }
+}
+
+/// Fills the strip for output rows from oh0 on of image n.
+MONZA_INLINE void fill_strip(const TensorView& x, const ConvShape& s, const Strip& strip, std::int64_t n, std::int64_t oh0, float* to) {
+  const std::int64_t left = s.pad[2] > 0 ? (s.pad[2] < strip.width ? s.pad[2] : strip.width) : 0;
+  const std::int64_t skip = s.pad[2] < 0 ? -s.pad[2] : 0;
+  std::int64_t inside = s.in[2] - skip;
+  if (inside > strip.width - left) inside = strip.width - left;
+  if (inside < 0) inside = 0;
+  for (std::int64_t c = 0; c < s.channels; ++c)
+    for (std::int64_t h = 0; h < strip.height; ++h) {
+      float* line = to + c * strip.plane() + h * strip.width;
+      const std::int64_t ih = oh0 * s.stride[1] - s.pad[1] + h;
+      if (ih < 0 || ih >= s.in[1]) {
+        zero_run(line, strip.width);
+        continue;
+      }
+      zero_run(line, left);
+      copy_run(line + left, x.as<float>() + ((n * s.channels + c) * s.in[1] + ih) * s.in[2] + skip, inside);
+      zero_run(line + left + inside, strip.width - left - inside);
+    }
+}
+
+Status run_conv_image(const KernelContext& c) {
+  const auto& p = c.params_as<ConvParams>();
+  const ConvShape s = conv_shape(c);
+  if (s.pixels == 0 || s.filters == 0) return {};
+  const GemmOut o = conv_out(c, p, s, 0);
+  const Strip strip = strip_of(s.channels, s.out[1], s.out[2], s.k[1], s.k[2], s.stride[1], s.stride[2]);
+  const std::int64_t blocks = (s.out[1] + strip.rows_out - 1) / strip.rows_out;
+  const std::size_t scratch = static_cast<std::size_t>(s.channels * strip.plane() + 64) * sizeof(float);
+  const bool in_tile = is_clamp(p.act.kind);
+  const std::int64_t taps = s.channels * s.taps(), vectors = padded_columns(s.filters, Vec::kWidth) / Vec::kWidth;
+  parallel_for(*c.parallel, s.batch * blocks, [&](std::int64_t task, int worker) {
+    const std::int64_t n = task / blocks, oh0 = task % blocks * strip.rows_out;
+    const std::int64_t oh1 = oh0 + strip.rows_out < s.out[1] ? oh0 + strip.rows_out : s.out[1];
+    float* x = reinterpret_cast<float*>(c.scratch + static_cast<std::size_t>(worker) * ((scratch + 63) / 64 * 64));
+    fill_strip(c.in[0], s, strip, n, oh0, x);
+    for (std::int64_t oh = oh0; oh < oh1; ++oh)
+      for (std::int64_t tile = 0; tile < strip.tiles; ++tile) {
+        const std::int64_t ow = tile * kImageTile, pixel = (n * s.out[1] + oh) * s.out[2] + ow;
+        const std::int64_t count = s.out[2] - ow < kImageTile ? s.out[2] - ow : kImageTile;
+        const float* from = x + (oh - oh0) * s.stride[1] * strip.width + ow * s.stride[2];
+        const float* w = c.in[1].as<float>();
+        for (std::int64_t v = 0; v < vectors; v += 2) {
+          const int vecs = vectors - v == 1 ? 1 : 2;
+          const std::int64_t lanes = s.filters - (v + vecs - 1) * Vec::kWidth;
+          const Vec::Mask tail = Vec::mask(lanes < Vec::kWidth ? lanes : Vec::kWidth);
+          const auto run = s.stride[2] == 1 ? (vecs == 1 ? image_tile<1, 1> : image_tile<1, 2>)
+                           : s.stride[2] == 2 ? (vecs == 1 ? image_tile<2, 1> : image_tile<2, 2>)
+                                              : (vecs == 1 ? image_tile<4, 1> : image_tile<4, 2>);
+          run(s, strip, from, w, o, pixel, count, v * Vec::kWidth, tail, in_tile);
+          w += taps * vecs * Vec::kWidth;
+        }
+        if (!in_tile) finish_rows(o, o.c + pixel * o.ldc, count, pixel, 0, s.filters);
+      }
+  });
+  return {};
+}
+
+std::size_t image_scratch(const KernelQuery& q) {
+  const auto& p = *static_cast<const ConvParams*>(q.params);
+  const Shape &w = q.input(1).shape, &out = q.out[0].shape;
+  const Strip strip = strip_of(w[1], out[2], out[3], w[2], w[3], p.stride[0], p.stride[1]);
+  const std::size_t each = static_cast<std::size_t>(w[1] * strip.plane() + 64) * sizeof(float);
+  return static_cast<std::size_t>(q.threads) * ((each + 63) / 64 * 64);
+}
+
+std::size_t image_bytes(const KernelQuery& q) {
+  const Shape& w = q.input(1).shape;
+  return static_cast<std::size_t>(w.count(1, w.rank) * padded_columns(w[0], Vec::kWidth)) * sizeof(float);
+}
+/// Position of filter m's tap t in the panels.
+MONZA_INLINE std::int64_t image_at(std::int64_t m, std::int64_t t, std::int64_t taps, std::int64_t vectors) {
+  const std::int64_t pair = m / Vec::kWidth / 2 * 2, vecs = vectors - pair == 1 ? 1 : 2;
+  return (pair * taps + t * vecs) * Vec::kWidth + m - pair * Vec::kWidth;
+}
+void pack_image(const KernelQuery& q, float* packed) {
+  const Shape& w = q.input(1).shape;
+  const std::int64_t taps = w.count(1, w.rank), padded = padded_columns(w[0], Vec::kWidth);
+  for (std::int64_t m = 0; m < padded; ++m)
+    for (std::int64_t t = 0; t < taps; ++t)
+      packed[image_at(m, t, taps, padded / Vec::kWidth)] = m < w[0] ? static_cast<const float*>(q.input(1).data)[m * taps + t] : 0.0f;
+}
+void unpack_image(const KernelQuery& q, const float* packed, float* dense) {
+  const Shape& w = q.input(1).shape;
+  const std::int64_t taps = w.count(1, w.rank), padded = padded_columns(w[0], Vec::kWidth);
+  for (std::int64_t m = 0; m < w[0]; ++m)
+    for (std::int64_t t = 0; t < taps; ++t) dense[m * taps + t] = packed[image_at(m, t, taps, padded / Vec::kWidth)];
+}
+
+Refusal accepts_image(const KernelQuery& q) {
+  if (const Refusal r = conv_common_refusal(q)) return r;
+  if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
+  const auto& p = *static_cast<const ConvParams*>(q.params);
+  const Shape& w = q.input(1).shape;
+  if (p.spatial != 2) return "not two spatial axes";
+  if (p.group != 1 || w[1] > kMostImageChannels || w[1] < 1) return "not a few channels in one group";
+  if (p.dilation[0] != 1 || p.dilation[1] != 1) return "dilation is not 1";
+  if (p.stride[1] != 1 && p.stride[1] != 2 && p.stride[1] != 4) return "the stride along the width is not 1, 2 or 4";
+  if (q.in[0].dynamic || q.out[0].dynamic) return "the image's extents vary: its strip has no fixed size";
+  return nullptr;
+}
+
+}  // namespace
+}  // namespace monza::ops

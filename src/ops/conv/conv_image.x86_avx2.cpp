@@ -1,0 +1,24 @@
+#include "ops/conv/conv_image.simd.h"
+
+namespace monza::ops {
+namespace {
+
+std::size_t bytes(const KernelQuery& q) noexcept { return image_bytes(q); }
+void pack(const KernelQuery& q, std::byte* packed) noexcept { pack_image(q, reinterpret_cast<float*>(packed)); }
+void unpack(const KernelQuery& q, const std::byte* packed, void* dense) noexcept {
+  unpack_image(q, reinterpret_cast<const float*>(packed), static_cast<float*>(dense));
+}
+constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack, .unpack = unpack}};
+Refusal accepts(const KernelQuery& q) noexcept { return accepts_image(q); }
+std::size_t scratch(const KernelQuery& q) noexcept { return image_scratch(q); }
+Status run(const KernelContext& c) noexcept { return run_conv_image(c); }
+
+}  // namespace
+
+extern const Kernel conv_image_avx2;
+const Kernel conv_image_avx2{
+    .name = "conv_image_avx2", .op = "Conv", .needs = Isa::avx2,
+    .in{Port::dense, Port::packed, Port::dense, Port::channels_last, Port::dense}, .out{Port::channels_last},
+    .packings = kPackings, .packing_count = 1, .accepts = accepts, .scratch_bytes = scratch, .run = run};
+
+}  // namespace monza::ops
