@@ -41,6 +41,21 @@ std::vector<std::int64_t> constants(const std::vector<Expr>& values) {
   return out;
 }
 
+/// The elements of input 1 of a node that inference accepted: a constant, or tracked from the profile's values.
+std::vector<std::int64_t> axes_input(const ir::NodeView& n) {
+  const ir::Value& value = n.graph.value(n.node.inputs[1]);
+  if (value.constant) return ir::to_ints(*value.constant);
+  const auto& given = n.graph.model().element_values;
+  std::vector<Expr> content;
+  for (const Expr& e : value.content.value_or(std::vector<Expr>{}))
+    content.push_back(ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<Expr> {
+      const auto it = atom.kind == ir::AtomKind::element ? given.find(atom.value) : given.end();
+      if (it == given.end()) return std::nullopt;
+      return Expr(it->second.at(static_cast<std::size_t>(atom.index)));
+    }));
+  return constants(content);
+}
+
 void infer_reduce(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
   const DType type = c.dtype(0);
@@ -72,10 +87,7 @@ void reduce_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   for (const auto& [name, kind] : kKinds)
     if (name == n.node.op->name) p.kind = kind;
   std::vector<std::int64_t> axes = n.attrs().ints("axes");
-  if (n.has_input(1)) {
-    const ir::Value& value = n.graph.value(n.node.inputs[1]);
-    axes = value.constant ? ir::to_ints(*value.constant) : value.content ? constants(*value.content) : std::vector<std::int64_t>{};
-  }
+  if (n.has_input(1)) axes = axes_input(n);
   p.axes = axes_mask(n.attrs(), axes, n.input(0).rank());
   blob.set(p);
 }
