@@ -9,8 +9,15 @@ function(monza_sources out)
   set(${out} ${found} PARENT_SCOPE)
 endfunction()
 
+# The engine file's header: metadata only, so FlatBuffers' 2 GiB are no limit.
+find_program(FLATC flatc REQUIRED)
+set(engine_header ${CMAKE_BINARY_DIR}/generated/engine_header_generated.h)
+add_custom_command(OUTPUT ${engine_header}
+  COMMAND ${FLATC} --cpp -o ${CMAKE_BINARY_DIR}/generated ${CMAKE_SOURCE_DIR}/src/engine/file/engine_header.fbs
+  DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/file/engine_header.fbs)
+
 monza_sources(run_sources base tensor memory kernel backend/cpu plan/data runtime engine/file engine/run)
-add_library(monza_run STATIC ${run_sources} ${MONZA_RUN_OPS} ${CMAKE_BINARY_DIR}/generated/kernel_table.cpp)
+add_library(monza_run STATIC ${run_sources} ${engine_header} ${MONZA_RUN_OPS} ${CMAKE_BINARY_DIR}/generated/kernel_table.cpp)
 target_include_directories(monza_run PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(monza_run PUBLIC fmt::fmt Threads::Threads)
 

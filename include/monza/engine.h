@@ -131,9 +131,11 @@ struct ContextOptions {
   int threads = 0;       ///< 0: what the engine was planned for, within what this process may use
   bool pin = false;      ///< bind each worker to one CPU
   bool prefault = false; ///< touch every page of the arena now
+  bool huge_pages = false;  ///< ask for 2 MiB pages for the arena, where the system gives them on request
 };
 
 class Context;
+class Sequence;
 
 /// A model compiled for a machine. Immutable; safe to share between threads; cheap to copy (shared ownership).
 class Engine {
@@ -206,9 +208,15 @@ class Context {
   /// are written to memory of the context, valid until its next run.
   Status bind_output(std::string_view name, const TensorRef& tensor) noexcept;
   void unbind_output(std::string_view name) noexcept;
+  /// Binds the sequence whose state the next runs read and append to (monza/sequence.h). It must stay where it is
+  /// while it is bound. A run that fails leaves its length as it was.
+  Status bind_sequence(Sequence& sequence) noexcept;
+  void unbind_sequence() noexcept;
 
   Status run() noexcept;
-  /// Starts a run on a thread of its own and returns at once. `callback`, if given, is called when it is done.
+  /// Starts a run on a thread of its own and returns at once. `callback`, if given, is called when it is done, on
+  /// that thread (at once when the run is refused: while another one is in progress). Until the run is done
+  /// every other call that binds or runs returns unavailable.
   Ticket submit(void (*callback)(void* user, Status status) = nullptr, void* user = nullptr) noexcept;
 
   /// The output after a run: its shape and where it lies.

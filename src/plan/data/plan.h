@@ -108,6 +108,7 @@ struct Step {
   Text name;                   ///< the ONNX nodes it computes, for messages and profiles
   float flops = 0, bytes = 0;  ///< work at the shape planned for, for profiles
   float measured_us = 0;       ///< time of this kernel when it was chosen; 0 when it was not timed
+  std::uint32_t reserved = 0;  ///< no padding: equal plans have equal bytes
 };
 
 /// How a loop binds its body. Ranges are of operands; those of one pair have equal length.
@@ -256,6 +257,9 @@ struct PlanStorage {
   Plan view() const;
 };
 
+static_assert(sizeof(Step) == 112 && std::has_unique_object_representations_v<Operand> &&
+              std::has_unique_object_representations_v<LoopInfo> && std::has_unique_object_representations_v<Port> &&
+              std::has_unique_object_representations_v<WeightBlock>);
 static_assert(std::is_trivially_copyable_v<Operand> && std::is_trivially_copyable_v<Step> &&
               std::is_trivially_copyable_v<LoopInfo> && std::is_trivially_copyable_v<Port>);
 

@@ -1,0 +1,84 @@
+#include <cstring>
+#include <vector>
+
+#include "base/file.h"
+#include "base/hash.h"
+#include "engine/file/format.h"
+#include "engine/file/image.h"
+#include <engine_header_generated.h>
+
+namespace monza::engine_file {
+namespace {
+
+struct Piece {
+  std::string name;
+  std::span<const std::byte> bytes;
+  std::uint32_t element_bytes = 1;
+  bool checksum = true;
+  std::uint64_t offset = 0;
+};
+
+std::uint64_t align(std::uint64_t at) { return (at + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment; }
+
+std::vector<Piece> pieces_of(const Image& image) {
+  std::vector<Piece> pieces;
+  plan::for_each_array(image.plan, [&](const char* name, const auto& array) {
+    pieces.push_back({std::string("plan.") + name, std::as_bytes(array), static_cast<std::uint32_t>(sizeof(array[0]))});
+  });
+  pieces.push_back({"graph", std::as_bytes(std::span(image.graph.data(), image.graph.size()))});
+  pieces.push_back({"graph_data", image.graph_data});
+  pieces.push_back({"weights", image.weights, 1, false});
+  return pieces;
+}
+
+/// The header for pieces whose offsets are set. Its size does not depend on them: numbers have fixed widths, and
+/// defaults are written too.
+flatbuffers::DetachedBuffer header_of(const Image& image, const std::vector<Piece>& pieces) {
+  flatbuffers::FlatBufferBuilder fb(4096);
+  fb.ForceDefaults(true);
+  std::vector<flatbuffers::Offset<fb::Section>> sections;
+  for (const Piece& p : pieces)
+    sections.push_back(fb::CreateSection(fb, fb.CreateString(p.name), p.offset, p.bytes.size(), p.element_bytes,
+                                         p.checksum ? hash64(p.bytes) : 0));
+  std::vector<flatbuffers::Offset<fb::KeyValue>> metadata;
+  for (const auto& [key, value] : image.info.metadata)
+    metadata.push_back(fb::CreateKeyValue(fb, fb.CreateString(key), fb.CreateString(value)));
+  fb.Finish(fb::CreateHeader(fb, kernels_hash(), static_cast<std::uint32_t>(image.info.isa),
+                             static_cast<std::uint8_t>(image.info.precision), static_cast<std::uint8_t>(image.info.device),
+                             image.plan.threads, image.plan.event_count, image.plan.weights_bytes, fb.CreateVector(sections),
+                             fb.CreateVector(metadata)));
+  return fb.Release();
+}
+
+}  // namespace
+
+void write_engine(const std::string& path, const Image& image) {
+  std::vector<Piece> pieces = pieces_of(image);
+  const std::uint64_t header_bytes = header_of(image, pieces).size();
+  std::uint64_t at = sizeof(Prefix) + header_bytes;
+  for (Piece& p : pieces) {
+    p.offset = align(at);
+    at = p.offset + p.bytes.size();
+  }
+  const flatbuffers::DetachedBuffer header = header_of(image, pieces);
+
+  Prefix prefix{};
+  std::memcpy(prefix.magic, kMagic, sizeof kMagic);
+  prefix.format_version = kFormatVersion;
+  prefix.plan_version = plan::kPlanVersion;
+  prefix.file_bytes = at;
+  prefix.header_bytes = header.size();
+  prefix.header_checksum = hash64(std::as_bytes(std::span(header.data(), header.size())), prefix.file_bytes);
+
+  static constexpr std::byte kZeros[kSectionAlignment] = {};
+  std::vector<std::span<const std::byte>> out{std::as_bytes(std::span(&prefix, 1)), std::as_bytes(std::span(header.data(), header.size()))};
+  std::uint64_t written = sizeof prefix + header.size();
+  for (const Piece& p : pieces) {
+    out.emplace_back(kZeros, static_cast<std::size_t>(p.offset - written));
+    out.push_back(p.bytes);
+    written = p.offset + p.bytes.size();
+  }
+  write_file_atomically(path, out);
+}
+
+}  // namespace monza::engine_file

@@ -1,0 +1,240 @@
+// Contexts: bindings, runs, tickets.
+#include <cstring>
+#include <system_error>
+
+#include "base/error.h"
+#include "engine/run/context_impl.h"
+#include "tensor/storage.h"
+
+namespace monza {
+namespace {
+
+int index_of(const std::vector<TensorInfo>& ports, std::string_view name) noexcept {
+  for (std::size_t i = 0; i < ports.size(); ++i)
+    if (ports[i].name == name) return static_cast<int>(i);
+  return -1;
+}
+
+constexpr Status kBusy{StatusCode::unavailable, "the context is still running what was submitted"};
+
+}  // namespace
+
+Context::Impl::Impl(std::shared_ptr<const Engine::Impl> engine_, const ContextOptions& options)
+    : engine(std::move(engine_)),
+      executor(engine->program, {.threads = options.threads,
+                                 .pin = options.pin,
+                                 .prefault = options.prefault,
+                                 .huge_pages = options.huge_pages}),
+      states(engine->image.plan.states.size()) {
+  refused.status = kBusy;
+}
+
+Context::Impl::~Impl() {
+  {
+    const std::lock_guard lock(mutex);
+    stopping = true;
+  }
+  wake.notify_all();
+  if (worker.joinable()) worker.join();
+}
+
+Status Context::Impl::run_bound() noexcept {
+  if (sequence == nullptr || states.empty()) return executor.run();
+  SequenceTable& table = *sequence->impl().table;
+  for (std::size_t s = 0; s < states.size(); ++s) {
+    states[s].blocks = table.blocks(s);
+    states[s].block_length = table.layout().block_length;
+    states[s].length = table.length();
+    states[s].capacity = table.capacity();
+    states[s].row_bytes = table.layout().row_bytes[s];
+  }
+  executor.bind_states(states.data());
+  if (Status s = executor.run(); !s) return s;  // what it appended stays behind the length: as if it had not been
+  for (const StateView& v : states)
+    if (v.appended != states[0].appended) return {StatusCode::internal, "the states of a sequence grew by different lengths"};
+  table.commit(states[0].appended);
+  return {};
+}
+
+void Context::Impl::serve_submits() noexcept {
+  std::unique_lock lock(mutex);
+  for (;;) {
+    wake.wait(lock, [&] { return pending || stopping; });
+    if (!pending) return;  // a run that was submitted is finished before the context goes
+    pending = false;
+    lock.unlock();
+    const Status status = run_bound();
+    const auto call = callback;
+    void* const with = user;
+    busy.store(false, std::memory_order_release);
+    ticket.complete(status);
+    if (call != nullptr) call(with, status);
+    lock.lock();
+  }
+}
+
+Context::Context(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Context::Context(Context&&) noexcept = default;
+Context& Context::operator=(Context&&) noexcept = default;
+Context::~Context() = default;
+
+Status Context::bind_input(std::string_view name, const TensorRef& tensor) noexcept {
+  const int index = index_of(impl_->engine->inputs, name);
+  if (index < 0) return {StatusCode::invalid_argument, "the model has no input of that name"};
+  return bind_input(static_cast<std::size_t>(index), tensor);
+}
+
+Status Context::bind_input(std::size_t index, const TensorRef& tensor) noexcept {
+  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  if (index >= impl_->engine->inputs.size()) return {StatusCode::invalid_argument, "the model has no input of that number"};
+  if (tensor.shape.size() > kMaxRank) return {StatusCode::invalid_argument, "the input has more than 8 axes"};
+  if (tensor.bytes > static_cast<std::size_t>(INT64_MAX)) return {StatusCode::invalid_argument, "the input's memory has no size"};
+  Shape shape;
+  shape.rank = static_cast<std::int32_t>(tensor.shape.size());
+  for (int a = 0; a < shape.rank; ++a) shape[a] = tensor.shape[static_cast<std::size_t>(a)];
+  return impl_->executor.bind_input(static_cast<int>(index), tensor.dtype, shape, tensor.data, static_cast<std::int64_t>(tensor.bytes));
+}
+
+Status Context::bind_output(std::string_view name, const TensorRef& tensor) noexcept {
+  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  const int index = index_of(impl_->engine->outputs, name);
+  if (index < 0) return {StatusCode::invalid_argument, "the model has no output of that name"};
+  if (tensor.bytes > static_cast<std::size_t>(INT64_MAX)) return {StatusCode::invalid_argument, "the output's memory has no size"};
+  return impl_->executor.bind_output(index, tensor.dtype, tensor.data, static_cast<std::int64_t>(tensor.bytes));
+}
+
+void Context::unbind_output(std::string_view name) noexcept {
+  if (impl_->busy.load(std::memory_order_acquire)) return;
+  impl_->executor.unbind_output(index_of(impl_->engine->outputs, name));
+}
+
+Status Context::bind_sequence(Sequence& sequence) noexcept {
+  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  if (sequence.impl().program != impl_->engine->program)
+    return {StatusCode::invalid_argument, "the sequence belongs to another engine"};
+  impl_->sequence = &sequence;
+  return {};
+}
+
+void Context::unbind_sequence() noexcept {
+  if (impl_->busy.load(std::memory_order_acquire)) return;
+  impl_->sequence = nullptr;
+  impl_->executor.bind_states(nullptr);
+}
+
+Status Context::run() noexcept {
+  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  return impl_->run_bound();
+}
+
+Ticket Context::submit(void (*callback)(void* user, Status status), void* user) noexcept {
+  Impl& impl = *impl_;
+  Status refusal = kBusy;
+  bool refuse = impl.busy.exchange(true, std::memory_order_acq_rel);
+  if (!refuse && !impl.worker.joinable()) {
+    try {
+      impl.worker = std::thread([&impl] { impl.serve_submits(); });
+    } catch (const std::system_error&) {
+      impl.busy.store(false, std::memory_order_release);
+      refuse = true;
+      refusal = {StatusCode::unavailable, "the thread for submitted runs cannot be started"};
+    }
+  }
+  if (refuse) {
+    impl.refused.complete(refusal);
+    if (callback != nullptr) callback(user, refusal);
+    return Ticket(&impl.refused);
+  }
+  {
+    const std::lock_guard lock(impl.ticket.mutex);
+    impl.ticket.done = false;
+  }
+  {
+    const std::lock_guard lock(impl.mutex);
+    impl.callback = callback;
+    impl.user = user;
+    impl.pending = true;
+  }
+  impl.wake.notify_one();
+  return Ticket(&impl.ticket);
+}
+
+bool Ticket::done() const noexcept {
+  if (state_ == nullptr) return true;
+  const std::lock_guard lock(state_->mutex);
+  return state_->done;
+}
+
+Status Ticket::wait() noexcept {
+  if (state_ == nullptr) return {StatusCode::unavailable, "nothing was submitted"};
+  std::unique_lock lock(state_->mutex);
+  state_->changed.wait(lock, [&] { return state_->done; });
+  return state_->status;
+}
+
+bool Ticket::wait_for(std::chrono::microseconds timeout) noexcept {
+  if (state_ == nullptr) return true;
+  std::unique_lock lock(state_->mutex);
+  return state_->changed.wait_for(lock, timeout, [&] { return state_->done; });
+}
+
+TensorRef Context::output(std::string_view name) const {
+  const int index = index_of(impl_->engine->outputs, name);
+  if (index < 0) fail("the model has no output '{}'", name);
+  return output(static_cast<std::size_t>(index));
+}
+
+TensorRef Context::output(std::size_t index) const {
+  if (index >= impl_->engine->outputs.size()) fail("the model has no output {}", index);
+  const TensorView v = impl_->executor.output(static_cast<int>(index));
+  TensorRef ref;
+  ref.dtype = v.dtype;
+  ref.shape.assign(v.shape.dim, v.shape.dim + v.shape.rank);
+  ref.data = v.data;
+  ref.bytes = static_cast<std::size_t>(storage_bytes(v.dtype, v.shape));
+  return ref;
+}
+
+void Context::set_profiling(bool on) noexcept { impl_->executor.set_profiling(on); }
+
+std::vector<StepProfile> Context::profile() const {
+  const runtime::Program& program = impl_->executor.program();
+  std::vector<StepProfile> list;
+  for (std::size_t i = 0; i < program.plan.steps.size(); ++i) {
+    const plan::Step& step = program.plan.steps[i];
+    const runtime::StepTimes& t = impl_->executor.times()[i];
+    StepProfile p;
+    p.name = std::string(program.plan.text(step.name));
+    if (step.kind == plan::StepKind::kernel) {
+      const Kernel& kernel = *program.kernels[static_cast<std::size_t>(step.kernel)];
+      p.op = kernel.op;
+      p.kernel = kernel.name;
+    } else {
+      p.op = step.kind == plan::StepKind::branch ? "If" : "Loop";
+    }
+    p.best_us = t.best_us;
+    p.mean_us = t.runs > 0 ? t.total_us / static_cast<double>(t.runs) : 0;
+    p.start_us = t.start_us;
+    p.flops = step.flops;
+    p.bytes = step.bytes;
+    p.runs = t.runs;
+    list.push_back(std::move(p));
+  }
+  return list;
+}
+
+std::string Context::describe(const Status& status) const {
+  if (status.ok()) return "ok";
+  std::string text = status.message();
+  const plan::Plan& plan = impl_->executor.program().plan;
+  if (status.step() >= 0 && status.step() < static_cast<std::int32_t>(plan.steps.size())) {
+    const plan::Step& step = plan.steps[static_cast<std::size_t>(status.step())];
+    text += fmt::format(" (in '{}', step {})", plan.text(step.name), status.step());
+  }
+  if (const std::string more = impl_->executor.explain(); !more.empty()) text += ": " + more;
+  return text;
+}
+
+std::int64_t Context::arena_bytes() const noexcept { return impl_->executor.arena_bytes(); }
+
+}  // namespace monza

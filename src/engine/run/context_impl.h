@@ -1,0 +1,65 @@
+// What a Context is inside.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "engine/run/engine_impl.h"
+#include "memory/sequence_store.h"
+#include "monza/engine.h"
+#include "monza/sequence.h"
+#include "runtime/executor.h"
+
+namespace monza {
+
+struct Sequence::Impl {
+  std::unique_ptr<SequenceTable> table;
+  /// The program whose states these are: a sequence of one engine must not reach another's kernels.
+  std::shared_ptr<const runtime::Program> program;
+};
+
+struct Ticket::State {
+  using Callback = void (*)(void* user, Status status);
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool done = true;
+  Status status;
+  void complete(Status result) noexcept {
+    {
+      const std::lock_guard lock(mutex);
+      status = result;
+      done = true;
+    }
+    changed.notify_all();
+  }
+};
+
+struct Context::Impl {
+  Impl(std::shared_ptr<const Engine::Impl> engine, const ContextOptions& options);
+  ~Impl();
+
+  Status run_bound() noexcept;  ///< with the bound sequence's state, committed when the run succeeds
+  void serve_submits() noexcept;
+
+  std::shared_ptr<const Engine::Impl> engine;
+  runtime::Executor executor;
+
+  Sequence* sequence = nullptr;
+  std::vector<StateView> states;
+
+  // One submitted run at a time; the thread starts with the first.
+  Ticket::State ticket, refused;
+  Ticket::State::Callback callback = nullptr;
+  void* user = nullptr;
+  std::mutex mutex;
+  std::condition_variable wake;
+  bool pending = false, stopping = false;
+  std::atomic<bool> busy{false};
+  std::thread worker;
+};
+
+}  // namespace monza
