@@ -282,6 +282,8 @@ Expr floor_div_by(const Expr& a, std::int64_t c) {
 }
 }  // namespace
 
+Expr atom_expr(const std::shared_ptr<const Atom>& atom) { return ExprOps::make({{1, {atom}}}); }
+
 Expr floor_div(const Expr& a, const Expr& b) {
   if (b.is_constant()) {
     std::int64_t c = b.constant();

@@ -67,6 +67,8 @@ struct Atom {
   int size = 1;             // atoms in it, counted as a tree; limited likewise
 };
 
+/// The expression that is just this atom.
+Expr atom_expr(const std::shared_ptr<const Atom>& atom);
 /// Division folds when it is exact term by term; rounding is toward minus infinity (floor) or plus (ceil).
 Expr floor_div(const Expr& a, const Expr& b);
 Expr ceil_div(const Expr& a, const Expr& b);

@@ -43,6 +43,9 @@ class InferContext {
   /// order of calls); never above `bound`.
   Expr new_extent(int i, const Expr& bound);
 
+  /// How many extents new_extent has handed out: slots that the kernel fills.
+  int extent_count() const { return extents_; }
+
   Graph& body(int i) { return *node_.bodies[static_cast<std::size_t>(i)]; }
 
   /// What the operator found for each output; the graph stores it, the verifier compares it.

@@ -59,6 +59,7 @@ struct KernelQuery {
   const OperandDesc* out = nullptr;
   int out_count = 0;
   int threads = 1;
+  std::uint64_t params_hash = 0;  ///< of the params struct's bytes: part of timing keys
   /// in[i], or an absent operand beyond the last.
   MONZA_INLINE const OperandDesc& input(int i) const {
     static constexpr OperandDesc absent{};

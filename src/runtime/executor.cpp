@@ -154,7 +154,7 @@ void Executor::place(Binding& binding, std::byte* data, std::int64_t bytes) noex
 Status Executor::bind_input(int index, DType dtype, const Shape& shape, void* data, std::int64_t bytes) noexcept {
   failure_ = {};
   if (index < 0 || index >= static_cast<int>(inputs_.size())) return {StatusCode::invalid_argument, "no such input"};
-  const plan::Port& port = plan_.inputs[static_cast<std::size_t>(index)];
+  const plan::ModelPort& port = plan_.inputs[static_cast<std::size_t>(index)];
   Binding& b = inputs_[static_cast<std::size_t>(index)];
   place(b, nullptr, 0);
   failure_.port = index;
@@ -358,7 +358,7 @@ std::string Executor::explain() const {
                                          : text + fmt::format(", not within {} to {}", failure_.low, failure_.high);
   }
   if (failure_.port < 0) return {};
-  const plan::Port& port = (failure_.output ? plan_.outputs : plan_.inputs)[static_cast<std::size_t>(failure_.port)];
+  const plan::ModelPort& port = (failure_.output ? plan_.outputs : plan_.inputs)[static_cast<std::size_t>(failure_.port)];
   std::string text = fmt::format("{} '{}'", failure_.output ? "output" : "input", plan_.text(port.name));
   if (failure_.axis >= 0)
     return text + fmt::format(", axis {}: {} is not within {} to {}", failure_.axis, failure_.value, failure_.low, failure_.high);

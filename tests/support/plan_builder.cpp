@@ -74,7 +74,7 @@ Operand PlanBuilder::in_arena(DType dtype, std::vector<Dim> dims, int device) {
 }
 
 int PlanBuilder::input(std::string name, DType dtype, std::vector<std::int64_t> min, std::vector<std::int64_t> max) {
-  plan::Port port;
+  plan::ModelPort port;
   port.name = storage.intern(name);
   port.dtype = dtype;
   port.rank = static_cast<std::uint8_t>(max.size());
@@ -87,7 +87,7 @@ int PlanBuilder::input(std::string name, DType dtype, std::vector<std::int64_t> 
 }
 
 int PlanBuilder::output(std::string name, Operand whole) {
-  plan::Port port;
+  plan::ModelPort port;
   port.name = storage.intern(name);
   port.dtype = whole.dtype;
   port.rank = whole.rank;
@@ -108,7 +108,7 @@ int PlanBuilder::output(std::string name, Operand whole) {
 }
 
 int PlanBuilder::state(std::string name, DType dtype, std::vector<std::int64_t> row) {
-  plan::Port port;
+  plan::ModelPort port;
   port.name = storage.intern(name);
   port.dtype = dtype;
   port.rank = static_cast<std::uint8_t>(row.size() + 1);

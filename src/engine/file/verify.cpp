@@ -110,10 +110,10 @@ class Verifier {
     check_ports("states", p_.states, Base::state);
   }
 
-  void check_ports(const char* array, std::span<const plan::Port> ports, Base base) {
+  void check_ports(const char* array, std::span<const plan::ModelPort> ports, Base base) {
     for (std::size_t i = 0; i < ports.size(); ++i)
       at(array, i, [&] {
-        const plan::Port& port = ports[i];
+        const plan::ModelPort& port = ports[i];
         in_text(port.name);
         require(port.rank <= kMaxRank, "rank {}", port.rank);
         Shape largest;
@@ -227,7 +227,7 @@ class Verifier {
     }
     return 0;
   }
-  static std::int64_t largest_bytes(const plan::Port& port) {
+  static std::int64_t largest_bytes(const plan::ModelPort& port) {
     Shape largest;
     largest.rank = port.rank;
     for (int a = 0; a < port.rank; ++a) largest[a] = port.max[a];

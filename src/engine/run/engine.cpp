@@ -13,9 +13,9 @@
 namespace monza {
 namespace {
 
-std::vector<TensorInfo> describe_ports(const plan::Plan& plan, std::span<const plan::Port> ports) {
+std::vector<TensorInfo> describe_ports(const plan::Plan& plan, std::span<const plan::ModelPort> ports) {
   std::vector<TensorInfo> list;
-  for (const plan::Port& port : ports) {
+  for (const plan::ModelPort& port : ports) {
     TensorInfo info;
     info.name = std::string(plan.text(port.name));
     info.dtype = port.dtype;

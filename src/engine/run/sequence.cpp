@@ -18,7 +18,7 @@ SequencePool::SequencePool(const Engine& engine, const SequencePoolOptions& opti
   if (plan.states.empty()) fail("the engine keeps no state, so there are no sequences of it");
   if (options.blocks < 1) fail("a pool of {} blocks", options.blocks);
   std::vector<std::int64_t> row_bytes;
-  for (const plan::Port& port : plan.states) {
+  for (const plan::ModelPort& port : plan.states) {
     Shape row;
     for (int a = 1; a < port.rank; ++a) row.dim[row.rank++] = port.max[a];
     row_bytes.push_back(storage_bytes(port.dtype, row));

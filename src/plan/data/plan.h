@@ -160,7 +160,7 @@ struct DeviceRef {
 };
 
 /// A model input, output or state.
-struct Port {
+struct ModelPort {
   Text name;
   DType dtype = DType::invalid;
   std::uint8_t rank = 0;
@@ -194,7 +194,7 @@ struct Plan {
   std::span<const Segment> segments;
   std::span<const KernelRef> kernels;
   std::span<const DeviceRef> devices;
-  std::span<const Port> inputs, outputs, states;
+  std::span<const ModelPort> inputs, outputs, states;
   std::span<const WeightBlock> weight_blocks;
   std::span<const std::byte> params;
   std::span<const char> strings;
@@ -245,7 +245,7 @@ struct PlanStorage {
   std::vector<Segment> segments;
   std::vector<KernelRef> kernels;
   std::vector<DeviceRef> devices;
-  std::vector<Port> inputs, outputs, states;
+  std::vector<ModelPort> inputs, outputs, states;
   std::vector<WeightBlock> weight_blocks;
   std::vector<std::byte> params;
   std::vector<char> strings;
@@ -258,9 +258,9 @@ struct PlanStorage {
 };
 
 static_assert(sizeof(Step) == 112 && std::has_unique_object_representations_v<Operand> &&
-              std::has_unique_object_representations_v<LoopInfo> && std::has_unique_object_representations_v<Port> &&
+              std::has_unique_object_representations_v<LoopInfo> && std::has_unique_object_representations_v<ModelPort> &&
               std::has_unique_object_representations_v<WeightBlock>);
 static_assert(std::is_trivially_copyable_v<Operand> && std::is_trivially_copyable_v<Step> &&
-              std::is_trivially_copyable_v<LoopInfo> && std::is_trivially_copyable_v<Port>);
+              std::is_trivially_copyable_v<LoopInfo> && std::is_trivially_copyable_v<ModelPort>);
 
 }  // namespace monza::plan

@@ -1,0 +1,156 @@
+// Copies between strided places at the speed of memory: the floor is 2 * bytes / bandwidth.
+//
+// Axes that are contiguous on both sides are merged. If the innermost merged axis has stride 1 on both sides,
+// whole runs are copied; otherwise the kernel moves 16 x 16 tiles of the two axes that are contiguous on one
+// side each, so that every cache line fetched is used while it is there (a blocked transposition).
+#include <cstdint>
+#include <cstring>
+
+#include "kernel/kernel.h"
+#include "tensor/dtype.h"
+
+namespace monza::ops {
+namespace {
+
+struct Axis {
+  std::int64_t extent, in, out;  // strides in elements
+};
+
+/// Extents of 1 dropped, axes sorted by the output's stride (largest first), neighbours merged.
+int merge_axes(const TensorView& in, const TensorView& out, Axis* axes) {
+  int n = 0;
+  for (int a = 0; a < out.shape.rank; ++a) {
+    if (out.shape[a] == 1) continue;
+    Axis x{out.shape[a], in.stride[a], out.stride[a]};
+    int at = n++;
+    for (; at > 0 && axes[at - 1].out < x.out; --at) axes[at] = axes[at - 1];
+    axes[at] = x;
+  }
+  int kept = 0;
+  for (int a = 0; a < n; ++a) {
+    Axis* last = kept > 0 ? &axes[kept - 1] : nullptr;
+    if (last && last->in == axes[a].in * axes[a].extent && last->out == axes[a].out * axes[a].extent) {
+      last->extent *= axes[a].extent;
+      last->in = axes[a].in;
+      last->out = axes[a].out;
+    } else {
+      axes[kept++] = axes[a];
+    }
+  }
+  if (kept == 0) axes[kept++] = {1, 1, 1};
+  return kept;
+}
+
+template <typename T>
+void tile(const T* in, T* out, const Axis& r, const Axis& c, std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1) {
+  for (std::int64_t i = r0; i < r1; ++i)
+    for (std::int64_t j = c0; j < c1; ++j) out[i * r.out + j * c.out] = in[i * r.in + j * c.in];
+}
+
+/// The plane of rows `r` (contiguous in the input) and columns `c` (contiguous in the output), rows [r0, r1).
+template <typename T>
+void plane(const T* in, T* out, const Axis& r, const Axis& c, std::int64_t r0, std::int64_t r1) {
+  constexpr std::int64_t kTile = 16;
+  for (std::int64_t i = r0; i < r1; i += kTile)
+    for (std::int64_t j = 0; j < c.extent; j += kTile)
+      tile(in, out, r, c, i, i + kTile < r1 ? i + kTile : r1, j, j + kTile < c.extent ? j + kTile : c.extent);
+}
+
+struct Job {
+  const std::byte* in;
+  std::byte* out;
+  Axis outer[kMaxRank];
+  int outer_count;
+  Axis row, column;   // column: the output's innermost axis
+  std::int64_t size;  // bytes of an element
+  std::int64_t row_chunk, row_chunks;
+};
+
+void copy_part(const Job& job, std::int64_t task) {
+  std::int64_t rest = task / job.row_chunks;
+  const std::int64_t chunk = task % job.row_chunks;
+  const std::byte* in = job.in;
+  std::byte* out = job.out;
+  for (int a = job.outer_count - 1; a >= 0; --a) {
+    const std::int64_t i = rest % job.outer[a].extent;
+    rest /= job.outer[a].extent;
+    in += i * job.outer[a].in * job.size;
+    out += i * job.outer[a].out * job.size;
+  }
+  const Axis &r = job.row, &c = job.column;
+  const std::int64_t r0 = chunk * job.row_chunk;
+  const std::int64_t r1 = r0 + job.row_chunk < r.extent ? r0 + job.row_chunk : r.extent;
+  if (c.in == 1 && c.out == 1) {
+    for (std::int64_t i = r0; i < r1; ++i)
+      std::memcpy(out + i * r.out * job.size, in + i * r.in * job.size, std::size_t(c.extent * job.size));
+    return;
+  }
+  switch (job.size) {
+    case 1: plane(reinterpret_cast<const std::uint8_t*>(in), reinterpret_cast<std::uint8_t*>(out), r, c, r0, r1); break;
+    case 2: plane(reinterpret_cast<const std::uint16_t*>(in), reinterpret_cast<std::uint16_t*>(out), r, c, r0, r1); break;
+    case 4: plane(reinterpret_cast<const std::uint32_t*>(in), reinterpret_cast<std::uint32_t*>(out), r, c, r0, r1); break;
+    default: plane(reinterpret_cast<const std::uint64_t*>(in), reinterpret_cast<std::uint64_t*>(out), r, c, r0, r1); break;
+  }
+}
+
+Refusal accepts(const KernelQuery& q) noexcept {
+  const int bits = dtype_bits(q.in[0].dtype);
+  if (bits != 8 && bits != 16 && bits != 32 && bits != 64) return "moves elements of 1, 2, 4 and 8 bytes";
+  if (q.in[0].layout != Layout::strided || q.out[0].layout != Layout::strided) return "takes strided layouts";
+  return nullptr;
+}
+
+Status run(const KernelContext& c) noexcept {
+  const TensorView &in = c.in[0], &out = c.out[0];
+  if (out.shape.numel() == 0) return {};
+  Axis axes[kMaxRank];
+  const int n = merge_axes(in, out, axes);
+  Job job;
+  job.in = in.as<std::byte>();
+  job.out = out.as<std::byte>();
+  job.size = dtype_bits(in.dtype) / 8;
+  job.column = axes[n - 1];
+  job.outer_count = 0;
+  // The second tiled axis: the one that is contiguous in the input, else the one before the innermost.
+  int row = n - 2;
+  for (int a = 0; a < n - 1; ++a)
+    if (axes[a].in == 1) row = a;
+  job.row = row >= 0 ? axes[row] : Axis{1, 0, 0};
+  for (int a = 0; a < n - 1; ++a)
+    if (a != row) job.outer[job.outer_count++] = axes[a];
+  // Tasks of about 32 KiB: enough to spread, not so small that claiming them costs.
+  const std::int64_t row_bytes = job.column.extent * job.size;
+  job.row_chunk = row_bytes >= 32768 ? 1 : (32768 / row_bytes + 15) / 16 * 16;
+  if (row_bytes > 65536 && n == 1) {
+    // One long run: cut it.
+    const std::int64_t part = 65536 / job.size;
+    const std::int64_t total = job.column.extent, parts = (total + part - 1) / part;
+    const Axis whole = job.column;
+    parallel_for(*c.parallel, parts, [&](std::int64_t t, int) {
+      Job piece = job;
+      piece.column = {t * part + part < total ? part : total - t * part, whole.in, whole.out};
+      piece.in += t * part * whole.in * job.size;
+      piece.out += t * part * whole.out * job.size;
+      piece.row_chunk = piece.row_chunks = 1;
+      copy_part(piece, 0);
+    });
+    return {};
+  }
+  job.row_chunks = (job.row.extent + job.row_chunk - 1) / job.row_chunk;
+  std::int64_t tasks = job.row_chunks;
+  for (int a = 0; a < job.outer_count; ++a) tasks *= job.outer[a].extent;
+  // Many tiny outer steps: group them so that a task is worth its claim.
+  const std::int64_t task_bytes = row_bytes * (job.row.extent < job.row_chunk ? job.row.extent : job.row_chunk);
+  const std::int64_t group = task_bytes >= 16384 ? 1 : 16384 / (task_bytes > 0 ? task_bytes : 1) + 1;
+  parallel_for(*c.parallel, (tasks + group - 1) / group, [&](std::int64_t g, int) {
+    for (std::int64_t t = g * group; t < (g + 1) * group && t < tasks; ++t) copy_part(job, t);
+  });
+  return {};
+}
+
+}  // namespace
+
+extern const Kernel copy_x86;
+const Kernel copy_x86{.name = "copy_x86", .op = "Copy", .in = {Port::strided}, .out = {Port::strided}, .accepts = accepts, .run = run};
+
+}  // namespace monza::ops

@@ -1,0 +1,105 @@
+// The parts of a plan under construction: storages, operands, weights and steps.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "ir/graph.h"
+#include "kernel/kernel.h"
+#include "memory/region.h"
+#include "plan/data/plan.h"
+#include "plan/place.h"
+#include "plan/planner.h"
+#include "plan/scalars.h"
+
+namespace monza::plan {
+
+/// Memory that operands lie in: a block of an arena, a weight, or what the caller binds.
+struct Storage {
+  Base base = Base::arena;
+  int index = 0;            ///< input, output, state
+  int device = 0;
+  int region = 0;           ///< plan region that made it
+  std::int64_t bytes = 0;   ///< at the largest shape
+  std::int64_t offset = 0;  ///< arena, weights
+  int first = -1, last = -1;  ///< steps that touch it, in executed order; -1: none yet
+};
+
+struct TypedShape {
+  DType dtype = DType::invalid;
+  ir::SymShape shape;
+};
+
+/// Everything that is not a decision. Offsets in arenas are assigned at the end, by finish().
+class PlanBuilder {
+ public:
+  explicit PlanBuilder(const PlannerOptions& options);
+
+  // Shapes.
+  ir::Interval range(const ir::Expr& e) const;
+  /// Largest, or planned-for, concrete shape. Error when an extent has no bound.
+  Shape largest(const ir::SymShape& shape) const;
+  Shape typical(const ir::SymShape& shape) const;
+  void set_element_range(ir::ValueId value, std::int64_t index, ir::Interval range) { element_ranges_[{value, index}] = range; }
+
+  // Storages and operands.
+  int add_arena(DType dtype, const ir::SymShape& shape, Layout layout, int device, int region);
+  int add_bound(Base base, int index, std::int64_t bytes, int device);
+  Storage& storage(int id) { return storages_[std::size_t(id)]; }
+  int storage_count() const { return int(storages_.size()); }
+  /// An operand of the step that comes next; marks the storage as used then.
+  int operand(const Place& place, const TypedShape& type);
+  int absent_operand();
+  void touch(int storage, int time);
+  int time() const { return time_; }
+
+  // Weights: equal constants and equal packings are stored once.
+  Place constant_place(const std::shared_ptr<const ir::Constant>& constant, const std::string& name);
+  /// The constant rearranged to other strides or a blocked layout, at build.
+  Place converted_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, const Place& form);
+  int packed_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, const Kernel& kernel, int packing,
+                      const KernelQuery& query, std::span<const std::byte> params);
+
+  // Steps.
+  int kernel_ref(const Kernel& kernel);
+  Range params(std::span<const std::byte> bytes);
+  /// Takes the pending scalar program; returns the time at which the step runs.
+  int add_step(std::vector<Step>& steps, Step step);
+  /// A storage for the next step only. The step carries its id in scratch_offset until finish().
+  int add_scratch(std::int64_t bytes, int device, int region);
+
+  PlanStorage plan;
+  ScalarCompiler scalars;
+  const PlannerOptions& options;
+
+  /// Assigns arena offsets and patches operands; fills the weights.
+  PlannedModel finish();
+
+ private:
+  int add_weight(const std::string& name, std::int64_t bytes, int kernel, int packing, std::vector<std::byte> owned,
+                 std::shared_ptr<const ir::Constant> borrowed);
+
+  struct Weight {
+    std::int64_t offset;
+    std::vector<std::byte> owned;
+    std::shared_ptr<const ir::Constant> borrowed;
+  };
+  std::vector<Storage> storages_;
+  std::vector<int> operand_storage_;  ///< per operand, or -1
+  std::vector<Weight> weights_;
+  std::map<const ir::Constant*, int> constants_;
+  std::map<std::tuple<const ir::Constant*, std::string, std::string>, int> derived_;
+  std::map<std::string, int> kernel_refs_;
+  std::map<std::pair<ir::ValueId, std::int64_t>, ir::Interval> element_ranges_;
+  int time_ = 0;
+};
+
+/// Bytes of a constant's elements as they are stored in an engine.
+std::int64_t constant_bytes(const ir::Constant& constant);
+
+}  // namespace monza::plan

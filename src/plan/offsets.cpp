@@ -1,0 +1,123 @@
+#include "plan/offsets.h"
+
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+namespace monza::plan {
+namespace {
+
+constexpr std::int64_t round64(std::int64_t n) { return (n + 63) & ~std::int64_t(63); }
+
+/// Places blocks one by one in `order`, each at the lowest (or tightest) gap among those it lives with.
+std::int64_t place(const std::vector<Lifetime>& blocks, const std::vector<int>& order, bool best_fit, std::vector<std::int64_t>& offsets) {
+  std::vector<int> placed;
+  placed.reserve(order.size());
+  std::int64_t top = 0;
+  std::vector<std::pair<std::int64_t, std::int64_t>> busy;
+  for (int b : order) {
+    const Lifetime& block = blocks[std::size_t(b)];
+    const std::int64_t size = round64(block.bytes);
+    busy.clear();
+    for (int p : placed) {
+      const Lifetime& other = blocks[std::size_t(p)];
+      if (other.first <= block.last && block.first <= other.last) busy.emplace_back(offsets[std::size_t(p)], offsets[std::size_t(p)] + round64(other.bytes));
+    }
+    std::sort(busy.begin(), busy.end());
+    std::int64_t at = 0, best = -1, best_gap = 0;
+    for (const auto& [begin, end] : busy) {
+      const std::int64_t gap = begin - at;
+      if (gap >= size && (best < 0 || (best_fit && gap < best_gap))) {
+        best = at;
+        best_gap = gap;
+        if (!best_fit) break;
+      }
+      at = std::max(at, end);
+    }
+    offsets[std::size_t(b)] = best >= 0 ? best : at;
+    top = std::max(top, offsets[std::size_t(b)] + size);
+    placed.push_back(b);
+  }
+  return top;
+}
+
+std::int64_t lower_bound(const std::vector<Lifetime>& blocks) {
+  std::map<int, std::int64_t> change;
+  for (const Lifetime& b : blocks) {
+    change[b.first] += round64(b.bytes);
+    change[b.last + 1] -= round64(b.bytes);
+  }
+  std::int64_t live = 0, most = 0;
+  for (const auto& [time, delta] : change) most = std::max(most, live += delta);
+  return most;
+}
+
+}  // namespace
+
+ArenaSize assign_offsets(std::vector<Lifetime>& blocks) {
+  ArenaSize result;
+  result.lower_bound = lower_bound(blocks);
+  std::vector<int> ids;
+  for (std::size_t i = 0; i < blocks.size(); ++i)
+    if (blocks[i].bytes > 0) ids.push_back(int(i));
+  std::vector<std::int64_t> offsets(blocks.size(), 0), best_offsets(blocks.size(), 0);
+  std::vector<int> best_order;
+  std::int64_t best = -1;
+  bool best_fits = false;
+  const auto attempt = [&](const std::vector<int>& order, bool best_fit) {
+    const std::int64_t top = place(blocks, order, best_fit, offsets);
+    if (best < 0 || top < best) {
+      best = top;
+      best_offsets = offsets;
+      best_order = order;
+      best_fits = best_fit;
+    }
+  };
+  const auto length = [&](int i) { return blocks[std::size_t(i)].last - blocks[std::size_t(i)].first; };
+  std::vector<int> order = ids;
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return blocks[std::size_t(a)].bytes > blocks[std::size_t(b)].bytes; });
+  attempt(order, true);
+  attempt(order, false);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return double(blocks[std::size_t(a)].bytes) * (length(a) + 1) > double(blocks[std::size_t(b)].bytes) * (length(b) + 1);
+  });
+  attempt(order, false);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return length(a) > length(b); });
+  attempt(order, false);
+  attempt(ids, false);
+
+  // By the pressure of the busiest step a block lives through: what is live at the peak is packed first.
+  std::map<int, std::int64_t> pressure;
+  for (int i : ids)
+    for (int t = blocks[std::size_t(i)].first; t <= blocks[std::size_t(i)].last; ++t) pressure[t] += round64(blocks[std::size_t(i)].bytes);
+  std::vector<std::int64_t> peak(blocks.size(), 0);
+  for (int i : ids)
+    for (int t = blocks[std::size_t(i)].first; t <= blocks[std::size_t(i)].last; ++t) peak[std::size_t(i)] = std::max(peak[std::size_t(i)], pressure[t]);
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    if (peak[std::size_t(a)] != peak[std::size_t(b)]) return peak[std::size_t(a)] > peak[std::size_t(b)];
+    return blocks[std::size_t(a)].bytes > blocks[std::size_t(b)].bytes;
+  });
+  attempt(order, false);
+  attempt(order, true);
+
+  // Local search: move a block of the best order earlier, keep what helps. The generator is fixed, so builds repeat.
+  std::uint64_t state = 0x9E3779B97F4A7C15ull;
+  const auto random = [&](std::size_t n) {
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return std::size_t(state % n);
+  };
+  const int tries = ids.size() > 2000 ? 20 : 400;
+  for (int t = 0; t < tries && best > result.lower_bound && ids.size() > 1; ++t) {
+    std::vector<int> next = best_order;
+    const std::size_t from = random(next.size()), to = random(from + 1);
+    std::rotate(next.begin() + std::ptrdiff_t(to), next.begin() + std::ptrdiff_t(from), next.begin() + std::ptrdiff_t(from) + 1);
+    attempt(next, best_fits);
+  }
+  for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].offset = best_offsets[i];
+  result.bytes = std::max<std::int64_t>(best, 0);
+  return result;
+}
+
+}  // namespace monza::plan

@@ -1,0 +1,179 @@
+#include "plan/place.h"
+
+#include <algorithm>
+
+namespace monza::plan {
+namespace {
+
+bool is_one(const ir::Expr& e) { return e.try_constant() == 1; }
+
+/// numpy's reshape without a copy: groups of axes with equal products must be contiguous among themselves.
+std::optional<std::vector<ir::Expr>> reshape_strides(const Place& input, const ir::SymShape& in, const ir::SymShape& out) {
+  std::vector<std::pair<ir::Expr, ir::Expr>> axes;  // extent, stride of input axes that are not 1
+  for (std::size_t i = 0; i < in.size(); ++i)
+    if (!is_one(in[i])) axes.emplace_back(in[i], input.stride[i]);
+  std::vector<ir::Expr> strides(out.size(), ir::Expr(1));
+  std::size_t i = axes.size();
+  std::size_t o = out.size();
+  while (o > 0) {
+    if (is_one(out[o - 1])) {
+      --o;
+      continue;
+    }
+    if (i == 0) return std::nullopt;
+    // One group: extend both sides until their products agree.
+    std::size_t i_begin = i - 1, o_begin = o - 1;
+    ir::Expr in_product = axes[i_begin].first, out_product = out[o_begin];
+    while (!(in_product == out_product)) {
+      const auto a = in_product.try_constant(), b = out_product.try_constant();
+      // Which side to extend: the smaller if both are known; else whichever still has axes.
+      if (a && b ? *a < *b : o_begin == 0) {
+        if (i_begin == 0) return std::nullopt;
+        in_product = in_product * axes[--i_begin].first;
+      } else if (a && b ? *a > *b : i_begin == 0) {
+        if (o_begin == 0) return std::nullopt;
+        out_product = out_product * out[--o_begin];
+      } else {
+        // Symbolic: extend the side whose product divides the other's, or give up.
+        if (ir::exact_div(out_product, in_product)) in_product = in_product * axes[--i_begin].first;
+        else if (ir::exact_div(in_product, out_product)) out_product = out_product * out[--o_begin];
+        else return std::nullopt;
+      }
+    }
+    for (std::size_t k = i_begin; k + 1 < i; ++k)
+      if (!(axes[k].second == axes[k + 1].second * axes[k + 1].first)) return std::nullopt;
+    ir::Expr stride = axes[i - 1].second;
+    for (std::size_t k = o; k > o_begin; --k) {
+      strides[k - 1] = stride;
+      stride = stride * out[k - 1];
+    }
+    i = i_begin;
+    o = o_begin;
+  }
+  return i == 0 ? std::optional(strides) : std::nullopt;
+}
+
+}  // namespace
+
+std::vector<ir::Expr> dense_strides(const ir::SymShape& shape) {
+  std::vector<ir::Expr> strides(shape.size(), ir::Expr(1));
+  for (std::size_t i = shape.size(); i-- > 1;) strides[i - 1] = strides[i] * shape[i];
+  return strides;
+}
+
+std::vector<ir::Expr> channels_last_strides(const ir::SymShape& shape) {
+  if (shape.size() < 3) return dense_strides(shape);
+  std::vector<ir::Expr> strides(shape.size(), ir::Expr(1));
+  ir::Expr s = shape[1];
+  for (std::size_t i = shape.size(); i-- > 2;) {
+    strides[i] = s;
+    s = s * shape[i];
+  }
+  strides[0] = s;
+  return strides;
+}
+
+std::vector<ir::Expr> blocked_strides(const ir::SymShape& shape, std::int64_t block) {
+  std::vector<ir::Expr> strides(shape.size(), ir::Expr(1));
+  ir::Expr s = block;
+  for (std::size_t i = shape.size(); i-- > 2;) {
+    strides[i] = s;
+    s = s * shape[i];
+  }
+  strides[1] = s;
+  strides[0] = s * ir::ceil_div(shape[1], block);
+  return strides;
+}
+
+bool is_dense(const Place& place, const ir::SymShape& shape) {
+  if (place.layout != Layout::strided) return false;
+  ir::Expr expected = 1;
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    if (!is_one(shape[i]) && !(place.stride[i] == expected)) return false;
+    expected = expected * shape[i];
+  }
+  return true;
+}
+
+bool is_channels_last(const Place& place, const ir::SymShape& shape) {
+  if (place.layout != Layout::strided || shape.size() < 2) return false;
+  if (!is_one(shape[1]) && !is_one(place.stride[1])) return false;
+  // The pitch is the stride of the innermost pixel axis that has more than one position.
+  std::optional<ir::Expr> expected;
+  for (std::size_t k = 0; k + 1 < shape.size(); ++k) {
+    const std::size_t axis = k + 1 < shape.size() - 1 ? shape.size() - 1 - k : 0;
+    if (is_one(shape[axis])) continue;
+    if (expected && !(place.stride[axis] == *expected)) return false;
+    // A pitch below the channel count would overlap pixels (broadcast views).
+    if (!expected) {
+      const auto pitch = place.stride[axis].try_constant(), channels = shape[1].try_constant();
+      if (pitch && channels ? *pitch < *channels : !(place.stride[axis] == shape[1])) return false;
+    }
+    expected = place.stride[axis] * shape[axis];
+  }
+  return true;
+}
+
+bool is_gap_free(const Place& place, const ir::SymShape& shape) {
+  if (place.layout != Layout::strided) {
+    // A padded tail block would be computed on too: only whole blocks count as free of gaps.
+    const auto channels = shape[1].try_constant();
+    return channels && *channels % (place.layout == Layout::blocked8 ? 8 : 16) == 0;
+  }
+  std::vector<std::size_t> axes;
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (!is_one(shape[i])) axes.push_back(i);
+  ir::Expr expected = 1;
+  while (!axes.empty()) {
+    const auto next = std::find_if(axes.begin(), axes.end(), [&](std::size_t a) { return place.stride[a] == expected; });
+    if (next == axes.end()) return false;
+    expected = expected * shape[*next];
+    axes.erase(next);
+  }
+  return true;
+}
+
+bool satisfies(Port port, const Place& place, const ir::SymShape& shape) {
+  switch (port) {
+    case Port::dense: return is_dense(place, shape);
+    case Port::strided: return place.layout == Layout::strided;
+    case Port::rows:
+      return place.layout == Layout::strided && (shape.empty() || is_one(shape.back()) || is_one(place.stride.back()));
+    case Port::channels_last: return is_channels_last(place, shape);
+    case Port::blocked8: return place.layout == Layout::blocked8;
+    case Port::blocked16: return place.layout == Layout::blocked16;
+    case Port::packed: return place.layout == Layout::packed;
+    case Port::uniform: return is_gap_free(place, shape);
+  }
+  return false;
+}
+
+bool same_form(const Place& a, const Place& b, const ir::SymShape& shape) {
+  if (a.layout != b.layout) return false;
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (!is_one(shape[i]) && !(a.stride[i] == b.stride[i])) return false;
+  return true;
+}
+
+std::optional<Place> view_of(const Place& input, const ir::SymShape& in_shape, const ir::SymShape& out_shape, const ir::Alias& alias) {
+  if (input.layout != Layout::strided) return std::nullopt;
+  Place place = input;
+  if (alias.kind == ir::Alias::Kind::reshape) {
+    if (const auto n = ir::product(in_shape).try_constant(); n && *n == 0) {
+      place.stride = dense_strides(out_shape);
+      return place;
+    }
+    auto strides = reshape_strides(input, in_shape, out_shape);
+    if (!strides) return std::nullopt;
+    place.stride = std::move(*strides);
+    return place;
+  }
+  if (alias.kind != ir::Alias::Kind::view || alias.axes.size() != out_shape.size()) return std::nullopt;
+  for (std::size_t i = 0; i < alias.start.size(); ++i) place.offset = place.offset + alias.start[i] * input.stride[i];
+  place.stride.assign(out_shape.size(), ir::Expr(0));
+  for (std::size_t i = 0; i < out_shape.size(); ++i)
+    if (alias.axes[i].source >= 0) place.stride[i] = input.stride[std::size_t(alias.axes[i].source)] * ir::Expr(alias.axes[i].step);
+  return place;
+}
+
+}  // namespace monza::plan

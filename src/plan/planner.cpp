@@ -1,0 +1,147 @@
+#include "plan/planner.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "plan/builder.h"
+#include "plan/region_planner.h"
+#include "tensor/storage.h"
+
+namespace monza::plan {
+namespace {
+
+/// Binds inputs: their extents to symbols, with checks of every extent against the profile.
+void plan_inputs(PlanBuilder& b, ir::Graph& graph, RegionPlanner& root) {
+  int tensor_index = 0, state_index = 0;
+  for (const ir::ValueId id : graph.inputs()) {
+    const ir::Value& value = graph.value(id);
+    const bool state = value.type.kind == ir::ValueKind::state;
+    if (!state && value.type.kind != ir::ValueKind::tensor)
+      fail_hint("build an output that does not need it with --outputs", "input '{}' is a sequence or optional, which is not supported", value.name);
+    const int index = state ? state_index++ : tensor_index++;
+    ModelPort port;
+    port.name = b.plan.intern(value.name);
+    port.dtype = value.type.dtype;
+    port.rank = std::uint8_t(value.type.shape.size());
+    const Shape largest = b.largest(value.type.shape), typical = b.typical(value.type.shape);
+    for (int a = 0; a < largest.rank; ++a) {
+      const ir::Expr& extent = value.type.shape[std::size_t(a)];
+      const ir::Interval range = b.range(extent);
+      port.min[a] = range.low;
+      port.opt[a] = typical[a];
+      port.max[a] = range.high;
+      if (!extent.is_constant()) port.symbol[a] = b.plan.intern(ir::to_string(extent));
+      if (state) continue;
+      ScalarInstruction load;
+      load.op = ScalarOp::input_extent;
+      load.dst = b.scalars.fresh();
+      load.a = index;
+      load.b = a;
+      b.scalars.emit(load);
+      Check check;
+      check.low = range.low;
+      check.high = range.high;
+      check.what = b.plan.intern(extent.is_constant() ? fmt::format("axis {} of input '{}'", a, value.name)
+                                                      : fmt::format("dimension '{}' (axis {} of input '{}')", ir::to_string(extent), a, value.name));
+      ScalarInstruction test;
+      test.op = ScalarOp::check_range;
+      test.a = load.dst;
+      test.b = std::int32_t(b.plan.checks.size());
+      b.plan.checks.push_back(check);
+      b.scalars.emit(test);
+      if (extent.is_constant()) continue;
+      if (b.scalars.knows(extent)) {
+        ScalarInstruction equal;
+        equal.op = ScalarOp::check_equal;
+        equal.dst = test.b;
+        equal.a = load.dst;
+        equal.b = b.scalars.compile(extent);
+        b.scalars.emit(equal);
+      } else {
+        b.scalars.bind(extent, load.dst);
+      }
+    }
+    Place place;
+    place.storage = b.add_bound(state ? Base::state : Base::input, index, storage_bytes(value.type.dtype, largest), 0);
+    place.stride = dense_strides(value.type.shape);
+    root.bind(id, place);
+    port.operand = b.operand(place, {value.type.dtype, value.type.shape});
+    (state ? b.plan.states : b.plan.inputs).push_back(port);
+  }
+}
+
+void plan_segments(PlanBuilder& b) {
+  // A segment ends where the host must look at data: a branch, a loop, a reported extent, a loaded element.
+  const Region& root = b.plan.regions[0];
+  for (std::uint32_t i = root.steps.begin; i < root.steps.begin + root.steps.count; ++i) {
+    const Step& step = b.plan.steps[i];
+    bool host = step.kind != StepKind::kernel || step.extents.count > 0;
+    for (std::uint32_t k = step.program.begin; k < step.program.begin + step.program.count; ++k)
+      host |= b.plan.program[k].op == ScalarOp::load_element;
+    const bool extends = !b.plan.segments.empty() && b.plan.segments.back().device == step.device && bool(b.plan.segments.back().capturable) == !host && !host;
+    if (extends) {
+      ++b.plan.segments.back().steps.count;
+    } else {
+      Segment s;
+      s.steps = {i, 1};
+      s.device = step.device;
+      s.capturable = host ? 0 : 1;
+      b.plan.segments.push_back(s);
+    }
+  }
+}
+
+}  // namespace
+
+PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options) {
+  PlanBuilder b(options);
+  std::vector<Choice> choices;
+  DeviceRef device;
+  device.kind = std::uint8_t(options.device);
+  b.plan.devices.push_back(device);
+  b.plan.regions.emplace_back();
+  // Elements that a profile gives are known; others may be anything until a check bounds them.
+  for (const auto& [value, elements] : graph.model().element_values)
+    for (std::size_t k = 0; k < elements.size(); ++k) b.set_element_range(value, std::int64_t(k), {elements[k], elements[k]});
+
+  RegionPlanner root(b, graph, 0, nullptr, choices);
+  plan_inputs(b, graph, root);
+  std::vector<Place> outputs;
+  std::vector<std::pair<TypedShape, Place>> ports;
+  for (const auto& o : graph.outputs()) {
+    const ir::Type& type = graph.value(o.value).type;
+    if (type.kind != ir::ValueKind::tensor)
+      fail_hint("build other outputs with --outputs", "output '{}' is a sequence or optional, which is not supported", o.name);
+    Place place;
+    place.storage = b.add_bound(Base::output, int(outputs.size()), storage_bytes(type.dtype, b.largest(type.shape)), 0);
+    place.stride = dense_strides(type.shape);
+    outputs.push_back(place);
+    ports.emplace_back(TypedShape{type.dtype, type.shape}, place);
+  }
+  root.run(outputs);
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    ModelPort port;
+    port.name = b.plan.intern(graph.outputs()[i].name);
+    port.dtype = ports[i].first.dtype;
+    port.rank = std::uint8_t(ports[i].first.shape.size());
+    port.operand = b.operand(ports[i].second, ports[i].first);
+    const Shape largest = b.largest(ports[i].first.shape), typical = b.typical(ports[i].first.shape);
+    for (int a = 0; a < largest.rank; ++a) {
+      const ir::Expr& extent = ports[i].first.shape[std::size_t(a)];
+      port.min[a] = std::max<std::int64_t>(0, b.range(extent).low);
+      port.opt[a] = typical[a];
+      port.max[a] = largest[a];
+      if (!extent.is_constant()) port.symbol[a] = b.plan.intern(ir::to_string(extent));
+    }
+    b.plan.outputs.push_back(port);
+  }
+  b.plan.regions[0].program = b.scalars.flush();
+  b.plan.regions[0].steps = {std::uint32_t(b.plan.steps.size()), std::uint32_t(root.steps().size())};
+  b.plan.steps.insert(b.plan.steps.end(), root.steps().begin(), root.steps().end());
+  plan_segments(b);
+  PlannedModel model = b.finish();
+  model.choices = std::move(choices);
+  return model;
+}
+
+}  // namespace monza::plan

@@ -1,0 +1,609 @@
+#include "plan/region_planner.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "kernel/registry.h"
+#include "plan/tactics.h"
+#include "tensor/dtype.h"
+#include "tensor/storage.h"
+
+namespace monza::plan {
+
+RegionPlanner::RegionPlanner(PlanBuilder& builder, ir::Graph& graph, int region, RegionPlanner* parent, std::vector<Choice>& choices)
+    : b_(builder), graph_(graph), region_(region), parent_(parent), choices_(choices) {}
+
+TypedShape RegionPlanner::type_of(ir::ValueId value) const {
+  const ir::Type& t = graph_.value(value).type;
+  return {t.dtype, t.shape};
+}
+
+std::string RegionPlanner::name_of(const ir::Node& node) const {
+  std::string name;
+  for (const std::uint32_t o : node.origins) {
+    const ir::Origin& origin = graph_.model().origins[o];
+    if (origin.op_type == "initializer" || origin.op_type == "input" || origin.name.empty()) continue;
+    name += (name.empty() ? "" : " + ") + origin.name;
+  }
+  return name.empty() ? std::string(node.op->name) : name;
+}
+
+int RegionPlanner::device_of(const ir::Node& node) {
+  if (node.device.empty()) return 0;
+  const std::uint8_t kind = std::uint8_t(node.device == "reference" ? DeviceKind::reference : node.device == "cuda" ? DeviceKind::cuda : DeviceKind::cpu);
+  for (std::size_t i = 0; i < b_.plan.devices.size(); ++i)
+    if (b_.plan.devices[i].kind == kind) return int(i);
+  DeviceRef device;
+  device.kind = kind;
+  b_.plan.devices.push_back(device);
+  return int(b_.plan.devices.size()) - 1;
+}
+
+std::vector<ir::Alias> RegionPlanner::aliases(const ir::Node& node) const {
+  std::vector<ir::Alias> list;
+  if (node.op->aliases != nullptr) node.op->aliases({graph_, node}, list);
+  return list;
+}
+
+bool RegionPlanner::is_view_node(const ir::Node& node) const {
+  const auto list = aliases(node);
+  if (list.size() != node.outputs.size()) return false;
+  return std::all_of(list.begin(), list.end(), [](const ir::Alias& a) { return a.kind != ir::Alias::Kind::placement; });
+}
+
+const std::vector<Place>& RegionPlanner::forms(ir::ValueId value) {
+  auto& list = forms_[value];
+  if (list.empty()) {
+    const ir::Value& v = graph_.value(value);
+    if (!v.constant) fail("value %{} is read before it is planned", value);
+    const std::string name = !v.name.empty() ? v.name : v.origins.empty() ? "" : graph_.model().origins[v.origins[0]].name;
+    list.push_back(b_.constant_place(v.constant, name));
+  }
+  return list;
+}
+
+void RegionPlanner::load_elements(ir::ValueId value) {
+  const auto it = elements_.find(value);
+  if (it == elements_.end()) return;
+  const Place place = forms(value)[0];
+  const int operand = b_.operand(place, type_of(value));
+  const auto given = graph_.model().element_values.find(value);
+  for (const std::int64_t index : it->second) {
+    const ir::Expr atom = ir::Expr::element(value, index);
+    if (b_.scalars.knows(atom)) continue;
+    ScalarInstruction load;
+    load.op = ScalarOp::load_element;
+    load.dst = b_.scalars.fresh();
+    load.a = operand;
+    load.b = std::int32_t(index);
+    b_.scalars.emit(load);
+    b_.scalars.bind(atom, load.dst);
+    if (given == graph_.model().element_values.end()) continue;
+    Check check;
+    check.low = check.high = given->second.at(std::size_t(index));
+    check.what = b_.plan.intern(fmt::format("element {} of input '{}', to which this engine is specialised", index, graph_.value(value).name));
+    ScalarInstruction test;
+    test.op = ScalarOp::check_range;
+    test.a = load.dst;
+    test.b = std::int32_t(b_.plan.checks.size());
+    b_.plan.checks.push_back(check);
+    b_.scalars.emit(test);
+  }
+}
+
+void RegionPlanner::copy(const Place& from, const Place& to, const TypedShape& type, const std::string& name) {
+  Step step;
+  const int in = b_.operand(from, type), out = b_.operand(to, type);
+  step.inputs = {std::uint32_t(in), 1};
+  step.outputs = {std::uint32_t(out), 1};
+  step.device = std::uint8_t(b_.storage(to.storage).device);
+  OperandDesc desc;
+  desc.dtype = type.dtype;
+  desc.shape = b_.largest(type.shape);
+  OperandDesc in_desc = desc, out_desc = desc;
+  in_desc.layout = from.layout;
+  out_desc.layout = to.layout;
+  KernelQuery query;
+  query.in = &in_desc;
+  query.in_count = 1;
+  query.out = &out_desc;
+  query.out_count = 1;
+  query.threads = b_.options.threads;
+  // Copies between devices, and all on the reference device, are plain.
+  const bool plain = b_.options.reference_only || b_.storage(from.storage).device != b_.storage(to.storage).device;
+  const auto found = candidates("Copy", plain ? DeviceKind::reference : b_.options.device, b_.options.isa, query);
+  if (found.empty()) fail("no kernel copies {} of shape {}", dtype_name(type.dtype), to_string(desc.shape));
+  step.kernel = b_.kernel_ref(plain ? *found.back() : *found.front());
+  step.name = b_.plan.intern(name);
+  step.bytes = 2.f * float(storage_bytes(type.dtype, desc.shape));
+  b_.add_step(steps_, step);
+}
+
+Place RegionPlanner::ensure(ir::ValueId value, Port port, int device, const Place* uniform) {
+  const TypedShape type = type_of(value);
+  const auto fits = [&](const Place& p) {
+    if (b_.storage(p.storage).device != device && b_.storage(p.storage).base == Base::arena) return false;
+    return uniform != nullptr ? same_form(p, *uniform, type.shape) : satisfies(port, p, type.shape);
+  };
+  for (const Place& p : forms(value))
+    if (fits(p)) return p;
+
+  Place to;
+  to.layout = uniform ? uniform->layout : port == Port::blocked16 ? Layout::blocked16 : port == Port::blocked8 ? Layout::blocked8 : Layout::strided;
+  if (uniform != nullptr) to.stride = uniform->stride;
+  else if (port == Port::channels_last) to.stride = channels_last_strides(type.shape);
+  else if (port == Port::blocked16 || port == Port::blocked8) to.stride = blocked_strides(type.shape, port == Port::blocked16 ? 16 : 8);
+  else to.stride = dense_strides(type.shape);
+
+  const ir::Value& v = graph_.value(value);
+  if (v.constant && device == 0) {
+    to = b_.converted_constant(v.constant, v.name, to);
+  } else {
+    to.storage = b_.add_arena(type.dtype, type.shape, to.layout, device, region_);
+    std::string name = v.name;
+    if (name.empty() && !v.origins.empty()) name = graph_.model().origins[v.origins[0]].name;
+    copy(forms(value)[0], to, type, "convert " + name);
+  }
+  forms_[value].push_back(to);
+  return to;
+}
+
+bool RegionPlanner::may_overwrite(const ir::Node& node, int input) {
+  const ir::ValueId v = node.inputs[std::size_t(input)];
+  if (uses_[v] != 1) return false;
+  const Place place = forms(v)[0];
+  const Storage& s = b_.storage(place.storage);
+  if (s.base != Base::arena || s.region != region_) return false;
+  for (const auto& [other, places] : forms_) {
+    if (other == v || uses_[other] <= 0) continue;
+    for (const Place& p : places)
+      if (p.storage == place.storage) return false;
+  }
+  return true;
+}
+
+void RegionPlanner::ask(Question& q, const ir::Node& node, const Kernel& kernel) {
+  const ir::NodeView view{graph_, node};
+  q.in.assign(node.inputs.size(), {});
+  q.out.assign(node.outputs.size(), {});
+  const auto describe = [&](OperandDesc& d, ir::ValueId id, Port port) {
+    const ir::Value& v = graph_.value(id);
+    d.dtype = v.type.dtype;
+    d.shape = b_.largest(v.type.shape);
+    d.dynamic = !std::all_of(v.type.shape.begin(), v.type.shape.end(), [](const ir::Expr& e) { return e.is_constant(); });
+    d.layout = port == Port::blocked8 ? Layout::blocked8 : port == Port::blocked16 ? Layout::blocked16 : port == Port::packed ? Layout::packed : Layout::strided;
+    if (v.constant) {
+      d.constant = true;
+      d.data = v.constant->bytes.data();
+    }
+  };
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if (node.inputs[i] != ir::kNone) describe(q.in[i], node.inputs[i], kernel.in[int(i)]);
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) describe(q.out[i], node.outputs[i], kernel.out[int(i)]);
+  if (q.params.empty() && node.op->params != nullptr) {
+    ir::ParamsBlob blob;
+    node.op->params(view, blob);
+    q.params = blob.bytes();
+  }
+  q.query.params = q.params.data();
+  q.query.params_hash = hash64(q.params);
+  q.query.in = q.in.data();
+  q.query.in_count = int(q.in.size());
+  q.query.out = q.out.data();
+  q.query.out_count = int(q.out.size());
+  q.query.threads = b_.options.threads;
+}
+
+const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
+  const auto kind = DeviceKind(b_.plan.devices[std::size_t(device)].kind);
+  Choice choice;
+  choice.node = name_of(node);
+  choice.op = node.op->name;
+  std::vector<const Kernel*> fits;
+  Question q;
+  for (const Kernel* k : kernels_of(node.op->name)) {
+    std::string reason;
+    const bool on_device = k->device == kind || (k->reference && kind == DeviceKind::reference);
+    if (!on_device) continue;
+    if (b_.options.reference_only && !k->reference) reason = "the plan is a reference plan";
+    else if (!covers(b_.options.isa, k->needs)) reason = "needs " + isa_name(k->needs);
+    else if (b_.options.batch_invariant && !k->batch_invariant) reason = "its rows depend on the batch";
+    if (reason.empty()) {
+      ask(q, node, *k);
+      for (std::size_t i = 0; i < q.in.size(); ++i)
+        if (k->in[int(i)] == Port::packed && q.in[i].present() && !q.in[i].constant) reason = fmt::format("needs input {} to be constant", i);
+      if (reason.empty() && k->accepts != nullptr)
+        if (const Refusal r = k->accepts(q.query)) reason = r;
+    }
+    if (reason.empty()) fits.push_back(k);
+    else choice.refused.emplace_back(k->name, reason);
+  }
+  if (fits.empty()) {
+    std::string list;
+    for (const auto& [name, reason] : choice.refused) list += fmt::format("\n  {}: {}", name, reason);
+    throw Error(list.empty() ? fmt::format("there is no kernel for {}", node.op->name) : fmt::format("no kernel takes this {}:{}", node.op->name, list),
+                "this combination of types and attributes is not supported; change it in the model").at(ir::describe(graph_, node));
+  }
+  const Kernel* best = fits[0];
+  // The reference is there to be right, not fast: it runs only when nothing else can.
+  if (b_.options.tactics != nullptr) {
+    std::erase_if(fits, [&](const Kernel* k) { return k->reference && fits.size() > 1 && !b_.options.reference_only; });
+    if (fits.size() > 1) {
+      double best_us = 0;
+      for (const Kernel* k : fits) {
+        ask(q, node, *k);
+        double us = b_.options.tactics->time(*k, q.query);
+        if (us <= 0) continue;  // out of time: the order of the list decides
+        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+          if (node.inputs[i] == ir::kNone || graph_.value(node.inputs[i]).constant) continue;
+          const auto& places = forms(node.inputs[i]);
+          const bool converts = std::none_of(places.begin(), places.end(), [&](const Place& p) { return satisfies(k->in[int(i)], p, graph_.value(node.inputs[i]).type.shape); });
+          if (converts) us += b_.options.tactics->conversion_us(storage_bytes(q.in[i].dtype, q.in[i].shape));
+        }
+        choice.timed.emplace_back(k->name, us);
+        // Ties within 2 % go by the order of the list.
+        if (best_us == 0 || us < best_us * 0.98) {
+          best_us = us;
+          best = k;
+        }
+      }
+    }
+  }
+  choice.kernel = best->name;
+  choices_.push_back(std::move(choice));
+  return best;
+}
+
+Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kernel, int device, const Place* uniform,
+                                  const std::vector<Place>& inputs) {
+  const ir::ValueId v = node.outputs[std::size_t(output)];
+  const TypedShape type = type_of(v);
+  const Port port = kernel.out[output];
+  const auto fits = [&](const Place& p) {
+    if (b_.storage(p.storage).device != device && b_.storage(p.storage).base == Base::arena) return false;
+    if (port == Port::uniform) return uniform != nullptr ? same_form(p, *uniform, type.shape) && is_gap_free(p, type.shape) : is_gap_free(p, type.shape);
+    return satisfies(port, p, type.shape);
+  };
+  if (const auto it = targets_.find(v); it != targets_.end() && fits(it->second)) return it->second;
+  if (!targets_.contains(v))
+    if (auto part = part_place(v, port); part && fits(*part)) return *part;
+  if (output == 0 && !targets_.contains(v)) {
+    for (std::size_t i = 0; i < inputs.size() && i < 32; ++i) {
+      if ((kernel.in_place_inputs >> i & 1u) == 0 || inputs[i].storage < 0) continue;
+      const TypedShape in = type_of(node.inputs[i]);
+      if (in.dtype != type.dtype || !(in.shape == type.shape) || !fits(inputs[i]) || b_.storage(inputs[i].storage).device != device) continue;
+      if (inputs[i].storage == forms(node.inputs[i])[0].storage && may_overwrite(node, int(i))) return inputs[i];
+    }
+  }
+  Place place;
+  place.layout = port == Port::blocked16 ? Layout::blocked16 : port == Port::blocked8 ? Layout::blocked8 : Layout::strided;
+  if (port == Port::uniform && uniform != nullptr) {
+    place.layout = uniform->layout;
+    place.stride = uniform->stride;
+  } else if (port == Port::channels_last) {
+    place.stride = channels_last_strides(type.shape);
+  } else if (place.layout != Layout::strided) {
+    place.stride = blocked_strides(type.shape, port == Port::blocked16 ? 16 : 8);
+  } else {
+    place.stride = dense_strides(type.shape);
+  }
+  place.storage = b_.add_arena(type.dtype, type.shape, place.layout, device, region_);
+  return place;
+}
+
+void RegionPlanner::plan_kernel(ir::Node& node) {
+  const int device = device_of(node);
+  const Kernel& kernel = *choose(node, device);
+  Question q;
+  ask(q, node, kernel);
+  const std::string name = name_of(node);
+
+  // The form of uniform operands: that of the largest input that has no gaps, dense otherwise.
+  std::optional<Place> uniform;
+  std::int64_t uniform_size = -1;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (node.inputs[i] == ir::kNone || kernel.in[int(i)] != Port::uniform || graph_.value(node.inputs[i]).constant) continue;
+    const TypedShape type = type_of(node.inputs[i]);
+    const std::int64_t size = b_.largest(type.shape).numel();
+    if (size <= uniform_size) continue;
+    for (const Place& p : forms(node.inputs[i]))
+      if (is_gap_free(p, type.shape)) {
+        uniform = p;
+        uniform_size = size;
+        break;
+      }
+  }
+  if (!uniform)
+    for (std::size_t i = 0; i < node.inputs.size(); ++i)
+      if (node.inputs[i] != ir::kNone && kernel.in[int(i)] == Port::uniform) {
+        uniform.emplace();
+        uniform->stride = dense_strides(type_of(node.inputs[i]).shape);
+        break;
+      }
+
+  std::vector<Place> inputs(node.inputs.size());
+  std::vector<bool> packed(node.inputs.size(), false);
+  for (int p = 0; p < kernel.packing_count; ++p) {
+    const std::size_t i = std::size_t(kernel.packings[p].input);
+    if (i >= node.inputs.size() || node.inputs[i] == ir::kNone || kernel.in[int(i)] != Port::packed) continue;
+    const ir::Value& v = graph_.value(node.inputs[i]);
+    const std::string weight = !v.name.empty() ? v.name : v.origins.empty() ? name : graph_.model().origins[v.origins[0]].name;
+    inputs[i].storage = b_.packed_constant(v.constant, weight, kernel, p, q.query, q.params);
+    inputs[i].layout = Layout::packed;
+    packed[i] = true;
+  }
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const ir::ValueId v = node.inputs[i];
+    if (v == ir::kNone || packed[i] || (i < 32 && (node.op->shape_inputs >> i & 1u) != 0)) continue;
+    if (graph_.value(v).type.kind == ir::ValueKind::state) inputs[i] = forms(v)[0];
+    else inputs[i] = ensure(v, kernel.in[int(i)], device, kernel.in[int(i)] == Port::uniform ? &*uniform : nullptr);
+  }
+
+  // Extents that the kernel reports: its own output operands carry their bounds, readers the registers.
+  ir::InferContext again(graph_, node);
+  node.op->infer(again);
+  const int extents = again.extent_count();
+  const auto bounded = [&](ir::SymShape shape) {
+    if (extents > 0)
+      for (ir::Expr& e : shape)
+        e = ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<ir::Expr> {
+          if (atom.kind != ir::AtomKind::extent || std::find(node.outputs.begin(), node.outputs.end(), atom.value) == node.outputs.end()) return std::nullopt;
+          return atom.args[0];
+        });
+    return shape;
+  };
+
+  std::vector<Place> outputs(node.outputs.size());
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    if (extents > 0) {
+      // Written densely for extents not known yet: straight to a model output when there is one, else to a block of its own.
+      const auto it = targets_.find(node.outputs[i]);
+      if (it != targets_.end()) {
+        outputs[i] = it->second;
+      } else {
+        const TypedShape type = type_of(node.outputs[i]);
+        outputs[i].storage = b_.add_arena(type.dtype, type.shape, Layout::strided, device, region_);
+        outputs[i].stride = dense_strides(type.shape);
+      }
+      continue;
+    }
+    outputs[i] = output_place(node, int(i), kernel, device, uniform ? &*uniform : nullptr, inputs);
+  }
+
+  Step step;
+  step.device = std::uint8_t(device);
+  step.kernel = b_.kernel_ref(kernel);
+  step.params = b_.params(q.params);
+  step.name = b_.plan.intern(name);
+  step.inputs = {std::uint32_t(b_.plan.operands.size()), std::uint32_t(node.inputs.size())};
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    if (inputs[i].storage < 0) b_.absent_operand();
+    else b_.operand(inputs[i], type_of(node.inputs[i]));
+  }
+  step.outputs = {std::uint32_t(b_.plan.operands.size()), std::uint32_t(node.outputs.size())};
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    TypedShape type = type_of(node.outputs[i]);
+    if (extents > 0) {
+      type.shape = bounded(type.shape);
+      Place place = outputs[i];
+      place.stride = dense_strides(type.shape);
+      b_.operand(place, type);
+    } else {
+      b_.operand(outputs[i], type);
+    }
+  }
+  if (extents > 0) {
+    step.extents = {std::uint32_t(b_.plan.registers.size()), std::uint32_t(extents)};
+    for (int k = 0; k < extents; ++k) b_.scalars.fresh();
+  }
+  if (kernel.scratch_bytes != nullptr)
+    if (const std::int64_t bytes = std::int64_t(kernel.scratch_bytes(q.query)); bytes > 0) {
+      step.scratch_offset = b_.add_scratch(bytes, device, region_);
+      step.scratch_bytes = bytes;
+    }
+  std::vector<Shape> in_shapes, out_shapes;
+  double bytes = 0;
+  for (const ir::ValueId v : node.inputs) {
+    in_shapes.push_back(v == ir::kNone ? Shape() : b_.typical(graph_.value(v).type.shape));
+    if (v != ir::kNone) bytes += double(storage_bytes(graph_.value(v).type.dtype, in_shapes.back()));
+  }
+  for (const ir::ValueId v : node.outputs) {
+    out_shapes.push_back(b_.typical(graph_.value(v).type.shape));
+    bytes += double(storage_bytes(graph_.value(v).type.dtype, out_shapes.back()));
+  }
+  step.bytes = float(bytes);
+  if (node.op->flops != nullptr) step.flops = float(node.op->flops({graph_, node}, in_shapes, out_shapes));
+  if (!choices_.empty())
+    for (const auto& [k, us] : choices_.back().timed)
+      if (k == kernel.name) step.measured_us = float(us);
+  b_.add_step(steps_, step);
+
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) forms_[node.outputs[i]] = {outputs[i]};
+  if (extents > 0) {
+    // Atoms carry their bounds, so they are found in the shapes themselves.
+    for (const ir::ValueId v : node.outputs)
+      for (const ir::Expr& e : graph_.value(v).type.shape)
+        for (const auto& term : e.is_constant() ? std::vector<ir::Expr::Term>{} : e.terms())
+          for (const auto& atom : term.atoms)
+            if (atom->kind == ir::AtomKind::extent && std::find(node.outputs.begin(), node.outputs.end(), atom->value) != node.outputs.end())
+              b_.scalars.bind(ir::atom_expr(atom), Register(step.extents.begin) + Register(atom->index));
+  }
+}
+
+bool RegionPlanner::plan_views(ir::Node& node) {
+  if (!is_view_node(node)) return false;
+  const auto list = aliases(node);
+  const std::string name = name_of(node);
+  for (const ir::Alias& alias : list) {
+    const ir::ValueId in = node.inputs[std::size_t(alias.input)], out = node.outputs[std::size_t(alias.output)];
+    const ir::SymShape &in_shape = graph_.value(in).type.shape, &out_shape = graph_.value(out).type.shape;
+    const bool whole_bytes = dtype_bits(graph_.value(out).type.dtype) >= 8 || alias.kind == ir::Alias::Kind::reshape;
+    if (!whole_bytes) return false;
+    std::optional<Place> view;
+    for (const Place& p : forms(in))
+      if (!view) view = view_of(p, in_shape, out_shape, alias);
+    if (!view) view = view_of(ensure(in, Port::dense, b_.storage(forms(in)[0].storage).device), in_shape, out_shape, alias);
+    if (!view) return false;
+    if (b_.options.copy_views) {
+      Place to;
+      to.stride = dense_strides(out_shape);
+      const auto target = targets_.find(out);
+      if (target != targets_.end()) to = target->second;
+      else to.storage = b_.add_arena(graph_.value(out).type.dtype, out_shape, Layout::strided, device_of(node), region_);
+      copy(*view, to, type_of(out), name);
+      view = to;
+    }
+    forms_[out] = {*view};
+  }
+  return true;
+}
+
+void RegionPlanner::plan_concat(ir::Node& node, const ir::Alias&) {
+  const auto list = aliases(node);
+  const std::string name = name_of(node);
+  // Without a buffer yet nothing lies in it: keep the form that the first input has.
+  Port port = Port::dense;
+  for (const ir::ValueId v : node.inputs) {
+    if (graph_.value(v).constant) continue;
+    const TypedShape type = type_of(v);
+    const Place& p = forms(v)[0];
+    if (type.shape.size() >= 3 && !is_dense(p, type.shape) && is_channels_last(p, type.shape)) port = Port::channels_last;
+    break;
+  }
+  const Place buffer = concat_buffer(node, port);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const ir::ValueId v = node.inputs[i];
+    const TypedShape type = type_of(v);
+    Place part = buffer;
+    for (std::size_t k = 0; k < list[i].start.size(); ++k) part.offset = part.offset + list[i].start[k] * buffer.stride[k];
+    const auto& places = forms(v);
+    const bool there = std::any_of(places.begin(), places.end(), [&](const Place& p) {
+      return p.storage == part.storage && p.offset == part.offset && same_form(p, part, type.shape);
+    });
+    if (!there) copy(places[0], part, type, name);
+  }
+  forms_[node.outputs[0]] = {buffer};
+}
+
+void RegionPlanner::plan_branch(ir::Node& node) {
+  const std::string name = name_of(node);
+  const int device = device_of(node);
+  Step step;
+  step.kind = StepKind::branch;
+  step.device = std::uint8_t(device);
+  step.name = b_.plan.intern(name);
+  const Place condition = ensure(node.inputs[0], Port::dense, 0);
+
+  // Results: one block for each output, written by whichever body runs.
+  std::vector<Place> results(node.outputs.size());
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    const TypedShape type = type_of(node.outputs[i]);
+    const auto target = targets_.find(node.outputs[i]);
+    if (target != targets_.end()) {
+      results[i] = target->second;
+    } else {
+      results[i].storage = b_.add_arena(type.dtype, type.shape, Layout::strided, device, region_);
+      results[i].stride = dense_strides(type.shape);
+    }
+  }
+  // Extents that differ between the bodies: each body's program leaves them in these registers.
+  std::map<std::int64_t, std::pair<std::size_t, std::size_t>> merged;  // extent slot -> output, axis
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    const ir::SymShape& shape = graph_.value(node.outputs[i]).type.shape;
+    for (std::size_t a = 0; a < shape.size(); ++a)
+      if (!shape[a].is_constant() && shape[a].terms().size() == 1 && shape[a].terms()[0].atoms.size() == 1) {
+        const ir::Atom& atom = *shape[a].terms()[0].atoms[0];
+        if (atom.kind == ir::AtomKind::extent && atom.value == node.outputs[i]) merged[atom.index] = {i, a};
+      }
+  }
+  std::map<std::int64_t, Register> merged_registers;
+  for (const auto& [slot, at] : merged) merged_registers[slot] = b_.scalars.fresh();
+
+  step.inputs = {std::uint32_t(b_.operand(condition, type_of(node.inputs[0]))), 1};
+  step.program = b_.scalars.flush();  // before the bodies' own programs
+  std::vector<std::int32_t> regions;
+  for (const auto& body : node.bodies) {
+    const int region = int(b_.plan.regions.size());
+    b_.plan.regions.emplace_back();
+    regions.push_back(region);
+    b_.scalars.push_scope();
+    RegionPlanner inner(b_, *body, region, this, choices_);
+    for (std::size_t k = 0; k < body->inputs().size(); ++k) inner.bind(body->inputs()[k], forms(node.inputs[k + 1])[0]);
+    std::vector<Place> outputs = results;
+    for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].stride = dense_strides(body->value(body->outputs()[i].value).type.shape);
+    inner.run(outputs);
+    for (const auto& [slot, at] : merged) {
+      const ir::SymShape& shape = body->value(body->outputs()[at.first].value).type.shape;
+      ScalarInstruction move;
+      move.op = ScalarOp::add;
+      move.dst = merged_registers[slot];
+      move.a = b_.scalars.compile(shape[at.second]);
+      move.b = b_.scalars.constant(0);
+      b_.scalars.emit(move);
+    }
+    Region& r = b_.plan.regions[std::size_t(region)];
+    r.program = b_.scalars.flush();
+    r.steps = {std::uint32_t(b_.plan.steps.size()), std::uint32_t(inner.steps().size())};
+    b_.plan.steps.insert(b_.plan.steps.end(), inner.steps().begin(), inner.steps().end());
+    b_.scalars.pop_scope();
+  }
+  step.regions = {std::uint32_t(b_.plan.region_refs.size()), std::uint32_t(regions.size())};
+  b_.plan.region_refs.insert(b_.plan.region_refs.end(), regions.begin(), regions.end());
+  for (const auto& [slot, at] : merged)
+    b_.scalars.bind(graph_.value(node.outputs[at.first]).type.shape[at.second], merged_registers[slot]);
+  const Range program = step.program;
+  // Results are named by the readers' operands; what the bodies captured lives until here.
+  for (std::size_t k = 1; k < node.inputs.size(); ++k)
+    if (node.inputs[k] != ir::kNone)
+      for (const Place& p : forms(node.inputs[k]))
+        if (b_.storage(p.storage).base == Base::arena) b_.touch(p.storage, b_.time());
+  for (const Place& p : results)
+    if (b_.storage(p.storage).base == Base::arena) b_.touch(p.storage, b_.time());
+  b_.add_step(steps_, step);
+  steps_.back().program = program;
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) forms_[node.outputs[i]] = {results[i]};
+}
+
+void RegionPlanner::plan_node(ir::Node& node) {
+  const auto list = aliases(node);
+  if (std::string_view(node.op->name) == "If") plan_branch(node);
+  else if (has(node.op->flags, ir::OpFlag::control))
+    throw Error(fmt::format("{} is not supported", node.op->name), "unroll the loop before export").at(ir::describe(graph_, node));
+  else if (!list.empty() && list[0].kind == ir::Alias::Kind::placement && list.size() == node.inputs.size() && device_of(node) == 0 &&
+           dtype_bits(graph_.value(node.outputs[0]).type.dtype) >= 8)
+    plan_concat(node, list[0]);
+  else if (device_of(node) != 0 || !plan_views(node)) plan_kernel(node);
+  for (const ir::ValueId v : node.outputs) load_elements(v);
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if (node.inputs[i] != ir::kNone && (i >= 32 || (node.op->shape_inputs >> i & 1u) == 0)) --uses_[node.inputs[i]];
+}
+
+void RegionPlanner::run(const std::vector<Place>& outputs) {
+  find_needed();
+  find_targets(outputs);
+  find_concats();
+  for (const ir::ValueId v : graph_.inputs()) load_elements(v);
+  for (const ir::NodeId id : std::vector<ir::NodeId>(graph_.order())) {
+    if (!needed_.contains(id)) continue;
+    ir::Node& node = graph_.node(id);
+    try {
+      plan_node(node);
+    } catch (const Error& e) {
+      if (!e.where().empty()) throw;
+      throw e.at(ir::describe(graph_, node));
+    }
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const ir::ValueId v = graph_.outputs()[i].value;
+    const TypedShape type = type_of(v);
+    const auto& places = forms(v);
+    const bool there = std::any_of(places.begin(), places.end(), [&](const Place& p) {
+      return p.storage == outputs[i].storage && p.offset == outputs[i].offset && is_dense(p, type.shape);
+    });
+    if (!there) copy(places[0], outputs[i], type, "output " + graph_.outputs()[i].name);
+  }
+}
+
+}  // namespace monza::plan

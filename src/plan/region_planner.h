@@ -1,0 +1,86 @@
+// Plans the nodes of one graph, and the bodies inside it, in order. Internal to src/plan.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "ir/op.h"
+#include "plan/builder.h"
+#include "plan/planner.h"
+
+namespace monza::plan {
+
+/// What a kernel would be asked, with the memory that the question points into.
+struct Question {
+  std::vector<OperandDesc> in, out;
+  std::vector<std::byte> params;
+  KernelQuery query;
+};
+
+class RegionPlanner {
+ public:
+  /// `parent` is the planner of the enclosing graph, or null.
+  RegionPlanner(PlanBuilder& builder, ir::Graph& graph, int region, RegionPlanner* parent, std::vector<Choice>& choices);
+
+  /// The body's inputs lie where the enclosing graph has them.
+  void bind(ir::ValueId value, const Place& place) { forms_[value].push_back(place); }
+  /// Plans all needed nodes; then output i lies at `outputs[i]` (dense).
+  void run(const std::vector<Place>& outputs);
+  std::vector<Step>& steps() { return steps_; }
+  /// Loads the elements of `value` on which extents depend; called once it is computed.
+  void load_elements(ir::ValueId value);
+
+ private:
+  // placement.cpp: where results go.
+  void find_needed();
+  void find_targets(const std::vector<Place>& outputs);
+  void find_concats();
+  struct Part {
+    ir::NodeId concat;
+    ir::Expr start;  ///< along the concat's axis
+  };
+  std::optional<Place> part_place(ir::ValueId value, Port port);
+  Place& concat_buffer(const ir::Node& concat, Port port);
+
+  // region_planner.cpp
+  void plan_node(ir::Node& node);
+  bool plan_views(ir::Node& node);
+  void plan_concat(ir::Node& node, const ir::Alias& first);
+  void plan_kernel(ir::Node& node);
+  void plan_branch(ir::Node& node);
+  void copy(const Place& from, const Place& to, const TypedShape& type, const std::string& name);
+  /// A place of `value` that the port takes on `device`; converts when there is none.
+  Place ensure(ir::ValueId value, Port port, int device, const Place* uniform = nullptr);
+  const std::vector<Place>& forms(ir::ValueId value);
+  bool may_overwrite(const ir::Node& node, int input);
+  TypedShape type_of(ir::ValueId value) const;
+  std::string name_of(const ir::Node& node) const;
+  int device_of(const ir::Node& node);
+  void ask(Question& q, const ir::Node& node, const Kernel& kernel);
+  const Kernel* choose(ir::Node& node, int device);
+  Place output_place(ir::Node& node, int output, const Kernel& kernel, int device, const Place* uniform,
+                     const std::vector<Place>& inputs);
+  std::vector<ir::Alias> aliases(const ir::Node& node) const;
+  bool is_view_node(const ir::Node& node) const;
+
+  PlanBuilder& b_;
+  ir::Graph& graph_;
+  int region_;
+  RegionPlanner* parent_;
+  std::vector<Choice>& choices_;
+  std::vector<Step> steps_;
+  std::map<ir::ValueId, std::vector<Place>> forms_;  ///< the first is where it was computed
+  std::map<ir::ValueId, int> uses_;                  ///< reads still to come
+  std::map<ir::ValueId, Place> targets_;             ///< where the value should be computed
+  std::map<ir::ValueId, Part> parts_;                ///< values that should be computed inside a concat's buffer
+  std::map<ir::NodeId, Place> buffers_;
+  std::set<ir::NodeId> needed_;
+  std::map<ir::ValueId, std::set<std::int64_t>> elements_;  ///< elements that extents read
+};
+
+}  // namespace monza::plan

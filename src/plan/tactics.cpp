@@ -1,0 +1,226 @@
+#include "plan/tactics.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <filesystem>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
+#include "base/log.h"
+#include "memory/region.h"
+#include "tensor/dtype.h"
+#include "tensor/float_convert.h"
+#include "tensor/storage.h"
+
+namespace monza::plan {
+namespace {
+
+constexpr std::string_view kHeader = "monza timings 1\n";
+using Clock = std::chrono::steady_clock;
+
+/// Random but tame: floats in [-1, 1), bytes anywhere, wider integers 0 or 1 (they may be indices).
+void fill_random(DType dtype, std::byte* data, std::int64_t bytes) {
+  std::uint32_t state = 0x12345u;
+  const auto next = [&] { return state = state * 1664525u + 1013904223u; };
+  const auto unit = [&] { return float(next() >> 8) * 0x1p-23f - 1.f; };
+  const int bits = dtype_bits(dtype);
+  switch (dtype) {
+    case DType::f32:
+      for (std::int64_t i = 0; i < bytes / 4; ++i) reinterpret_cast<float*>(data)[i] = unit();
+      return;
+    case DType::f64:
+      for (std::int64_t i = 0; i < bytes / 8; ++i) reinterpret_cast<double*>(data)[i] = unit();
+      return;
+    case DType::f16:
+      for (std::int64_t i = 0; i < bytes / 2; ++i) reinterpret_cast<std::uint16_t*>(data)[i] = f32_to_f16(unit());
+      return;
+    case DType::bf16:
+      for (std::int64_t i = 0; i < bytes / 2; ++i) reinterpret_cast<std::uint16_t*>(data)[i] = f32_to_bf16(unit());
+      return;
+    default: break;
+  }
+  if (dtype == DType::boolean || bits > 8) {
+    std::memset(data, 0, std::size_t(bytes));
+    const int size = std::max(1, bits / 8);
+    for (std::int64_t i = 0; i < bytes / size; ++i) data[i * size] = std::byte(next() >> 31);
+    return;
+  }
+  for (std::int64_t i = 0; i < bytes; ++i) data[i] = std::byte(next() >> 24);
+}
+
+/// A view of fresh memory as `port` wants it.
+TensorView view_for(const OperandDesc& d, Port port, std::byte* data) {
+  TensorView v = dense_view(data, d.dtype, d.shape);
+  if (port == Port::channels_last && d.shape.rank >= 3) {
+    std::int64_t s = d.shape[1];
+    v.stride[1] = 1;
+    for (int i = d.shape.rank - 1; i >= 2; --i) {
+      v.stride[i] = s;
+      s *= d.shape[i];
+    }
+    v.stride[0] = s;
+  } else if (port == Port::blocked8 || port == Port::blocked16) {
+    const std::int64_t block = port == Port::blocked8 ? 8 : 16;
+    v.layout = port == Port::blocked8 ? Layout::blocked8 : Layout::blocked16;
+    std::int64_t s = block;
+    for (int i = d.shape.rank - 1; i >= 2; --i) {
+      v.stride[i] = s;
+      s *= d.shape[i];
+    }
+    v.stride[1] = s;
+    v.stride[0] = s * ((d.shape[1] + block - 1) / block);
+  }
+  return v;
+}
+
+}  // namespace
+
+Tactics::Tactics(const TacticOptions& options) : options_(options), pool_({options.threads}), start_(Clock::now()) {
+  if (options_.cache_file.empty() || !std::filesystem::exists(options_.cache_file)) return;
+  try {
+    const auto file = MappedFile::open(options_.cache_file, std::size_t(256) << 20);
+    std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+    if (!text.starts_with(kHeader)) {
+      log(LogLevel::warning, "timing cache '{}' is of another version and is made anew", options_.cache_file);
+      return;
+    }
+    text.remove_prefix(kHeader.size());
+    while (!text.empty()) {
+      const std::size_t end = std::min(text.find('\n'), text.size());
+      const std::string_view line = text.substr(0, end);
+      text.remove_prefix(std::min(end + 1, text.size()));
+      const std::size_t space = line.find(' ');
+      double us = 0;
+      if (space == std::string_view::npos) continue;
+      const auto [p, error] = std::from_chars(line.data(), line.data() + space, us);
+      if (error == std::errc() && p == line.data() + space && us > 0) times_[std::string(line.substr(space + 1))] = us;
+    }
+  } catch (const Error& e) {
+    log(LogLevel::warning, "timing cache is ignored: {}", e.what());
+  }
+}
+
+void Tactics::save() const {
+  if (options_.cache_file.empty() || !changed_) return;
+  std::string text(kHeader);
+  for (const auto& [key, us] : times_) text += fmt::format("{:.4g} {}\n", us, key);
+  try {
+    const std::span<const std::byte> piece = std::as_bytes(std::span(text.data(), text.size()));
+    write_file_atomically(options_.cache_file, std::span(&piece, 1));
+  } catch (const Error& e) {
+    log(LogLevel::warning, "timing cache is not saved: {}", e.what());
+  }
+}
+
+std::string Tactics::key(const Kernel& kernel, const KernelQuery& query) const {
+  std::string key = fmt::format("{}/{} {} {}t {:016x}", kernel.name, kernel.version, isa_name(cpu_info().isa), options_.threads,
+                                hash64(cpu_info().model));
+  const auto add = [&](const OperandDesc& d, bool out) {
+    key += fmt::format(" {}{}:{}{}", out ? ">" : "", dtype_name(d.dtype), to_string(d.shape), d.constant ? "c" : "");
+    if (d.layout != Layout::strided) key += fmt::format("/{}", int(d.layout));
+  };
+  for (int i = 0; i < query.in_count; ++i) add(query.in[i], false);
+  for (int i = 0; i < query.out_count; ++i) add(query.out[i], true);
+  return key;
+}
+
+double Tactics::time(const Kernel& kernel, const KernelQuery& query) {
+  const std::string k = key(kernel, query) + fmt::format(" p{:016x}", query.params_hash);
+  if (const auto it = times_.find(k); it != times_.end()) {
+    ++cached_;
+    return it->second;
+  }
+  if (options_.max_seconds > 0 && std::chrono::duration<double>(Clock::now() - start_).count() > options_.max_seconds) return 0;
+  const double us = measure(kernel, query);
+  if (us > 0) {
+    // As it will be read back: a build from the cache must decide as this one does.
+    double rounded = us;
+    const std::string text = fmt::format("{:.4g}", us);
+    std::from_chars(text.data(), text.data() + text.size(), rounded);
+    times_[k] = rounded;
+    changed_ = true;
+    ++measured_;
+    return rounded;
+  }
+  return us;
+}
+
+double Tactics::measure(const Kernel& kernel, const KernelQuery& query) {
+  std::vector<TensorView> in(std::size_t(query.in_count)), out(std::size_t(query.out_count));
+  std::vector<Region> memory;
+  const auto allocate = [&](std::int64_t bytes) {
+    memory.emplace_back(std::max<std::int64_t>(bytes, 64) + 64);
+    return memory.back().data();
+  };
+  for (int i = 0; i < query.in_count; ++i) {
+    const OperandDesc& d = query.in[i];
+    if (!d.present() || d.dtype == DType::string) continue;
+    const Packing* packing = nullptr;
+    for (int p = 0; p < kernel.packing_count; ++p)
+      if (kernel.packings[p].input == i && kernel.in[i] == Port::packed) packing = &kernel.packings[p];
+    if (packing != nullptr) {
+      std::byte* data = allocate(std::int64_t(packing->bytes(query)));
+      packing->pack(query, data);
+      in[std::size_t(i)] = dense_view(data, d.dtype, d.shape);
+      in[std::size_t(i)].layout = Layout::packed;
+      continue;
+    }
+    const Layout layout = kernel.in[i] == Port::blocked8 ? Layout::blocked8 : kernel.in[i] == Port::blocked16 ? Layout::blocked16 : Layout::strided;
+    const std::int64_t bytes = storage_bytes(d.dtype, d.shape, layout);
+    std::byte* data = allocate(bytes);
+    if (d.constant && layout == Layout::strided) std::memcpy(data, d.data, std::size_t(bytes));
+    else fill_random(d.dtype, data, bytes);
+    in[std::size_t(i)] = view_for(d, kernel.in[i], data);
+  }
+  for (int i = 0; i < query.out_count; ++i) {
+    const OperandDesc& d = query.out[i];
+    if (!d.present() || d.dtype == DType::string) continue;
+    const Layout layout = kernel.out[i] == Port::blocked8 ? Layout::blocked8 : kernel.out[i] == Port::blocked16 ? Layout::blocked16 : Layout::strided;
+    out[std::size_t(i)] = view_for(d, kernel.out[i], allocate(storage_bytes(d.dtype, d.shape, layout)));
+  }
+  std::int64_t extents[16] = {};
+  KernelContext context;
+  context.params = query.params;
+  context.in = in.data();
+  context.in_count = query.in_count;
+  context.out = out.data();
+  context.out_count = query.out_count;
+  context.parallel = &pool_;
+  context.extents = extents;
+  const std::int64_t scratch = kernel.scratch_bytes ? std::int64_t(kernel.scratch_bytes(query)) : 0;
+  context.scratch = scratch > 0 ? allocate(scratch) : nullptr;
+
+  // A warm-up, then at least three runs and at most about 15 ms of them: the smallest time is the kernel's own.
+  double best = 0, spent = 0;
+  for (int run = 0; run < 12 && (run < 4 || spent < 15000); ++run) {
+    const auto begin = Clock::now();
+    if (!kernel.run(context)) return 0;
+    const double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+    spent += us;
+    if (run > 0 && (best == 0 || us < best)) best = us;
+    if (run >= 2 && spent > 400000) break;
+  }
+  return best;
+}
+
+double Tactics::conversion_us(std::int64_t bytes) {
+  if (bytes_per_us_ == 0) {
+    // Conversions read and write everything once; strided access costs about a third of a plain copy's rate.
+    constexpr std::int64_t kProbe = 4 << 20;
+    Region from(kProbe, {true}), to(kProbe, {true});
+    double best = 1e9;
+    for (int i = 0; i < 5; ++i) {
+      const auto begin = Clock::now();
+      std::memcpy(to.data(), from.data(), kProbe);
+      best = std::min(best, std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
+    }
+    bytes_per_us_ = double(kProbe) / best / 3;
+  }
+  return 1.0 + double(bytes) / bytes_per_us_;
+}
+
+}  // namespace monza::plan
