@@ -1,0 +1,122 @@
+// RNN, GRU, LSTM: shapes and parameters.
+#include "ops/rnn/rnn.params.h"
+
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+
+#include "ops/move/shapes.def.h"
+#include "tensor/dtype.h"
+
+namespace monza::ops {
+namespace {
+
+using ir::Expr;
+
+struct Named {
+  std::string_view name;
+  float alpha, beta;  // defaults
+};
+// In the order of RnnParams::Function.
+constexpr Named kFunctions[] = {{"sigmoid", 0, 0},           {"tanh", 0, 0},        {"relu", 0, 0},           {"affine", 1, 0},
+                                {"leakyrelu", 0.01F, 0},     {"thresholdedrelu", 1, 0}, {"scaledtanh", 1, 1}, {"hardsigmoid", 0.2F, 0.5F},
+                                {"elu", 1, 0},               {"softsign", 0, 0},    {"softplus", 0, 0}};
+
+RnnParams::Kind kind_of(const ir::Node& node) {
+  const std::string_view name = node.op->name;
+  return name == "RNN" ? RnnParams::Kind::rnn : name == "GRU" ? RnnParams::Kind::gru : RnnParams::Kind::lstm;
+}
+
+RnnParams params_of(const ir::Node& node) {
+  RnnParams p;
+  const ir::Attrs& attrs = node.attrs;
+  p.kind = kind_of(node);
+  const std::string direction = attrs.s("direction", "forward");
+  if (direction == "forward") p.direction = RnnParams::Direction::forward;
+  else if (direction == "reverse") p.direction = RnnParams::Direction::reverse;
+  else if (direction == "bidirectional") p.direction = RnnParams::Direction::both;
+  else fail("direction \"{}\" is not known", direction);
+  const std::int64_t hidden = attrs.i("hidden_size", 0);
+  if (hidden < 1 || hidden > (1 << 24)) fail("hidden_size is {}", hidden);
+  p.hidden = static_cast<std::int32_t>(hidden);
+  p.batch_first = attrs.i("layout", 0) != 0;
+  p.linear_before_reset = attrs.i("linear_before_reset", 0) != 0;
+  p.input_forget = attrs.i("input_forget", 0) != 0;
+  p.clip = static_cast<float>(attrs.f("clip", 0));
+  const int per_direction = p.kind == RnnParams::Kind::rnn ? 1 : p.kind == RnnParams::Kind::gru ? 2 : 3;
+  std::vector<std::string> names = attrs.strings("activations");
+  if (names.empty())
+    for (int d = 0; d < p.directions(); ++d) {
+      if (p.kind != RnnParams::Kind::rnn) names.emplace_back("sigmoid");
+      names.emplace_back("tanh");
+      if (p.kind == RnnParams::Kind::lstm) names.emplace_back("tanh");
+    }
+  if (names.size() != static_cast<std::size_t>(per_direction * p.directions()))
+    fail("{} activations, {} are needed", names.size(), per_direction * p.directions());
+  const auto alphas = attrs.floats("activation_alpha"), betas = attrs.floats("activation_beta");
+  // alpha and beta list values for the functions that take one, in order.
+  std::size_t next_alpha = 0, next_beta = 0;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    std::string name = names[i];
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char ch) { return static_cast<char>(std::tolower(ch)); });
+    const auto* found = std::find_if(std::begin(kFunctions), std::end(kFunctions), [&](const Named& f) { return f.name == name; });
+    if (found == std::end(kFunctions)) fail("activation \"{}\" is not known", names[i]);
+    RnnParams::Activation a;
+    a.function = static_cast<RnnParams::Function>(found - kFunctions);
+    a.alpha = found->alpha;
+    a.beta = found->beta;
+    using F = RnnParams::Function;
+    const bool takes_alpha = a.function >= F::affine && a.function <= F::elu;
+    const bool takes_beta = a.function == F::affine || a.function == F::scaled_tanh || a.function == F::hard_sigmoid;
+    if (takes_alpha && next_alpha < alphas.size()) a.alpha = static_cast<float>(alphas[next_alpha++]);
+    if (takes_beta && next_beta < betas.size()) a.beta = static_cast<float>(betas[next_beta++]);
+    p.activation[(i / static_cast<std::size_t>(per_direction)) * 3 + i % static_cast<std::size_t>(per_direction)] = a;
+  }
+  return p;
+}
+
+void infer_rnn(ir::InferContext& c) {
+  const RnnParams p = params_of(c.node());
+  const ir::SymShape& x = c.shape(0);
+  if (x.size() != 3) c.fail("input has rank {}, not 3", x.size());
+  if (!is_float(c.dtype(0))) c.fail("element type {} is not a floating point type", dtype_name(c.dtype(0)));
+  const std::int64_t hidden = p.hidden, directions = p.directions(), rows = p.gates() * hidden;
+  const Expr &time = x[p.batch_first ? 1 : 0], &batch = x[p.batch_first ? 0 : 1];
+  const auto expect = [&](int i, const ir::SymShape& shape, const char* what) {
+    if (!c.has_input(i)) return;
+    if (c.dtype(i) != c.dtype(0)) c.fail("{} has another element type than the input", what);
+    if (c.shape(i).size() != shape.size()) c.fail("{} has rank {}, not {}", what, c.shape(i).size(), shape.size());
+    for (std::size_t a = 0; a < shape.size(); ++a) require_equal(c.shape(i)[a], shape[a], what);
+  };
+  expect(1, {directions, rows, x[2]}, "the input weights");
+  expect(2, {directions, rows, hidden}, "the recurrent weights");
+  expect(3, {directions, 2 * rows}, "the bias");
+  if (c.has_input(4) && (c.dtype(4) != DType::i32 || c.shape(4).size() != 1)) c.fail("lengths must be a list of i32");
+  const ir::SymShape state = p.batch_first ? ir::SymShape{batch, directions, hidden} : ir::SymShape{directions, batch, hidden};
+  expect(5, state, "the first hidden state");
+  expect(6, state, "the first cell state");
+  expect(7, {directions, 3 * hidden}, "the peepholes");
+  c.set_output(0, c.dtype(0),
+               p.batch_first ? ir::SymShape{batch, time, directions, hidden} : ir::SymShape{time, directions, batch, hidden});
+  c.set_output(1, c.dtype(0), state);
+  c.set_output(2, c.dtype(0), state);
+}
+
+void params_rnn(const ir::NodeView& n, ir::ParamsBlob& blob) { blob.set(params_of(n.node)); }
+
+double flops_rnn(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>&) {
+  const double steps = static_cast<double>(in[0][0]) * static_cast<double>(in[0][1]);
+  return 2 * steps * (static_cast<double>(in[1].numel()) + static_cast<double>(in[2].numel()));
+}
+
+}  // namespace
+
+extern const ir::OpDef rnn_op, gru_op, lstm_op;
+const ir::OpDef rnn_op{.name = "RNN", .min_inputs = 3, .max_inputs = 6, .max_outputs = 2, .infer = infer_rnn, .params = params_rnn,
+                       .flops = flops_rnn};
+const ir::OpDef gru_op{.name = "GRU", .min_inputs = 3, .max_inputs = 6, .max_outputs = 2, .infer = infer_rnn, .params = params_rnn,
+                       .flops = flops_rnn};
+const ir::OpDef lstm_op{.name = "LSTM", .min_inputs = 3, .max_inputs = 8, .max_outputs = 3, .infer = infer_rnn, .params = params_rnn,
+                        .flops = flops_rnn};
+
+}  // namespace monza::ops

@@ -1,0 +1,39 @@
+// ONNX RNN, GRU and LSTM.
+#include "import/api.h"
+#include "ops/move/inputs.onnx.h"
+
+namespace monza::ops {
+namespace {
+
+void import_recurrent(OnnxNode& n) {
+  NodeParts p(n);
+  for (int i = 0; i < n.input_count(); ++i) p.input(i, i);
+  p.attrs.set("direction", n.s("direction", "forward"));
+  const ir::SymShape& r = n.type(n.input(2)).shape;
+  const std::int64_t fallback = r.size() == 3 ? r[2].try_constant().value_or(0) : 0;
+  p.attrs.set("hidden_size", n.i("hidden_size", fallback));
+  for (const char* name : {"layout", "linear_before_reset", "input_forget"})
+    if (n.has_attr(name)) p.attrs.set(name, n.i(name, 0));
+  if (n.has_attr("clip")) p.attrs.set("clip", static_cast<double>(n.f("clip", 0)));
+  if (n.has_attr("activations")) p.attrs.set("activations", n.strings("activations"));
+  for (const char* name : {"activation_alpha", "activation_beta"}) {
+    const auto values = n.floats(name);
+    if (!values.empty()) p.attrs.set(name, std::vector<double>(values.begin(), values.end()));
+  }
+  n.ignore("output_sequence");  // opset 1: the first output is asked for by its name
+  const auto out = n.add(n.op_type(), p.take_inputs(), std::move(p.attrs), n.output_count());
+  for (int i = 0; i < n.output_count(); ++i)
+    if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
+}
+
+}  // namespace
+
+#define MONZA_IMPORTER(symbol, type, function) \
+  extern const OnnxImporter symbol;            \
+  const OnnxImporter symbol { .op_type = type, .import = function }
+
+MONZA_IMPORTER(rnn_onnx, "RNN", import_recurrent);
+MONZA_IMPORTER(gru_onnx, "GRU", import_recurrent);
+MONZA_IMPORTER(lstm_onnx, "LSTM", import_recurrent);
+
+}  // namespace monza::ops
