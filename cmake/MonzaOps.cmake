@@ -52,7 +52,7 @@ monza_registry(onnx_table.cpp import/api.h monza::OnnxImporter MONZA_ONNX "${onn
 # Flags by file suffix: an ISA file is compiled for its instruction set and only reached after a CPU check.
 set(MONZA_AVX2 -mavx2 -mfma -mf16c -mbmi2)
 set(MONZA_AVX512 ${MONZA_AVX2} -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512cd -mprefer-vector-width=512
-    -Wno-maybe-uninitialized)  # GCC 12 warns of its own _mm512_undefined intrinsics
+    -Wno-uninitialized -Wno-maybe-uninitialized)  # GCC 12 warns of its own _mm512_undefined intrinsics
 foreach(file ${MONZA_RUN_OPS})
   if(file MATCHES "\\.x86_avx2\\.cpp$")
     set_source_files_properties(${file} PROPERTIES COMPILE_OPTIONS "${MONZA_AVX2}")

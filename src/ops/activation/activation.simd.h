@@ -8,11 +8,11 @@
 namespace monza::ops {
 namespace {
 
-/// e^x. Below -87.3 the result is 0 (no denormals), above 88.7 it is infinity.
-/// x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (Horner), ln 2 in two parts (Cody, Waite).
+/// e^x. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (Horner), ln 2 in two parts (Cody,
+/// Waite). Beyond the range of normal floats: 0 and infinity with AVX-512, the smallest and about the largest with AVX2.
 MONZA_INLINE Vec vexp(Vec x) {
-  const Vec bounded = min(Vec::set(89.0f), max(Vec::set(-87.33654f), x));
-  const Vec n = min(Vec::set(127.0f), round(bounded * Vec::set(1.44269504f)));
+  const Vec bounded = min(Vec::set(88.9f), max(Vec::set(kScaleLow * 0.693147f), x));
+  const Vec n = min(Vec::set(kScaleHigh), round(bounded * Vec::set(1.44269504f)));
   Vec r = fnma(n, Vec::set(0.693359375f), bounded);
   r = fnma(n, Vec::set(-2.12194440e-4f), r);
   Vec p = Vec::set(1.0f / 5040);
@@ -23,23 +23,19 @@ MONZA_INLINE Vec vexp(Vec x) {
   p = fma(p, r, Vec::set(0.5f));
   p = fma(p, r, Vec::set(1.0f));
   p = fma(p, r, Vec::set(1.0f));
-  const Vec y = scale(p, n);
-  const Vec high = if_less(Vec::set(88.72284f), x, Vec::set(__builtin_inff()), y);
-  return if_less(x, Vec::set(-87.33654f), Vec::zero(), high);
+  return scale(p, n);
 }
 
+/// 1 / (1 + e^-x); the bound keeps the quotient normal, where it is 1e-38 instead of less.
 MONZA_INLINE Vec vsigmoid(Vec x) {
-  // e^-|x| never overflows; sigmoid(-x) = 1 - sigmoid(x) holds exactly in the quotient's form below.
-  const Vec e = vexp(Vec::zero() - abs(x));
-  const Vec one = Vec::set(1.0f);
-  return if_less(x, Vec::zero(), e, one) / (one + e);
+  return reciprocal(Vec::set(1.0f) + vexp(min(Vec::set(87.0f), Vec::zero() - x)));
 }
 
 /// tanh: an odd polynomial below 0.4, where 1 - 2 / (e^2x + 1) would cancel, the formula elsewhere.
 MONZA_INLINE Vec vtanh(Vec x) {
   const Vec a = abs(x);
   const Vec one = Vec::set(1.0f);
-  const Vec far = one - Vec::set(2.0f) / (vexp(a + a) + one);
+  const Vec far = one - Vec::set(2.0f) * reciprocal(vexp(min(Vec::set(40.0f), a + a)) + one);
   const Vec s = x * x;
   Vec p = Vec::set(-0.0088632355f);  // Taylor coefficients of tanh, to x^11
   p = fma(p, s, Vec::set(0.0218694885f));
@@ -50,31 +46,25 @@ MONZA_INLINE Vec vtanh(Vec x) {
   return if_less(a, Vec::set(0.4f), near, copy_sign(far, x));
 }
 
-/// erf: its Taylor series to x^13 below 0.6; elsewhere 1 - t exp(-x^2) P(t), t = 1 / (1 + x / 2), as in Numerical
-/// Recipes' erfc (fractional error below 1.2e-7).
+/// erf: x P(x^2) / Q(x^2), fitted for the least relative error over |x| <= 3.92, beyond which erf rounds to 1; 2.4e-7
+/// with the rounding of the evaluation.
 MONZA_INLINE Vec verf(Vec x) {
-  const Vec a = abs(x);
-  const Vec s = x * x;
-  Vec q = Vec::set(1.1283791671f / (13 * 720));
-  q = fma(q, s, Vec::set(-1.1283791671f / (11 * 120)));
-  q = fma(q, s, Vec::set(1.1283791671f / (9 * 24)));
-  q = fma(q, s, Vec::set(-1.1283791671f / (7 * 6)));
-  q = fma(q, s, Vec::set(1.1283791671f / (5 * 2)));
-  q = fma(q, s, Vec::set(-1.1283791671f / 3));
-  q = fma(q, s, Vec::set(1.1283791671f));
-  const Vec t = Vec::set(1.0f) / fma(a, Vec::set(0.5f), Vec::set(1.0f));
-  Vec p = Vec::set(0.17087277f);
-  p = fma(p, t, Vec::set(-0.82215223f));
-  p = fma(p, t, Vec::set(1.48851587f));
-  p = fma(p, t, Vec::set(-1.13520398f));
-  p = fma(p, t, Vec::set(0.27886807f));
-  p = fma(p, t, Vec::set(-0.18628806f));
-  p = fma(p, t, Vec::set(0.09678418f));
-  p = fma(p, t, Vec::set(0.37409196f));
-  p = fma(p, t, Vec::set(1.00002368f));
-  p = fma(p, t, Vec::set(-1.26551223f));
-  const Vec far = fnma(t, vexp(p - s), Vec::set(1.0f));
-  return if_less(a, Vec::set(0.6f), x * q, copy_sign(far, x));
+  const Vec b = min(Vec::set(3.92f), max(Vec::set(-3.92f), x));
+  const Vec s = b * b;
+  Vec p = Vec::set(2.0501074687e-06f);
+  p = fma(p, s, Vec::set(2.8487647069e-04f));
+  p = fma(p, s, Vec::set(3.7653998006e-03f));
+  p = fma(p, s, Vec::set(5.2748054266e-02f));
+  p = fma(p, s, Vec::set(1.9040161371e-01f));
+  p = fma(p, s, Vec::set(1.1283791065f));
+  Vec q = Vec::set(3.8091595343e-05f);
+  q = fma(q, s, Vec::set(1.1624802137e-03f));
+  q = fma(q, s, Vec::set(1.4968784526e-02f));
+  q = fma(q, s, Vec::set(1.1410707980e-01f));
+  q = fma(q, s, Vec::set(5.0207179785e-01f));
+  q = fma(q, s, Vec::set(1.0f));
+  // Exactly 1 in the tails: GELU multiplies 1 + erf(x) by x there.
+  return if_less(Vec::set(3.92f), abs(x), copy_sign(Vec::set(1.0f), x), b * p * reciprocal(q));
 }
 
 /// log of a normal x > 0: x = m 2^e with m in [sqrt 1/2, sqrt 2); 2 atanh((m - 1) / (m + 1)) by its series.
