@@ -1,4 +1,5 @@
 // The order of passes. Comments say where order matters.
+#include "passes/fusions/fusions.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 
@@ -13,11 +14,30 @@ const std::vector<const Pass*>& pipeline() {
       &dead_code_pass,
       // Before fusion: twins would each hold a value that a fusion wants for itself.
       &common_subexpressions_pass,
+      // Formulas spelled out become one operator; from here on they are pointwise work or a normalisation.
+      &silu_pass,
+      &hardswish_pass,
+      &gelu_pass,
+      &mish_pass,
+      &softmax_pass,
+      &layer_norm_pass,
+      &rms_norm_pass,
+      // Out of the way of what follows a convolution or product.
       &reshapes_pass,
       &transposes_pass,
       &identities_pass,
       &fold_constants_pass,
       &common_subexpressions_pass,
+      &dead_code_pass,
+      // Weights first, then what is applied to the result, in the order in which kernels apply it; what was left
+      // behind an activation gets a second chance once residuals are in.
+      &pad_conv_pass,
+      &conv_batch_norm_pass,
+      &conv_scale_pass,
+      &bias_pass,
+      &activation_pass,
+      &residual_pass,
+      &activation_pass,
       &dead_code_pass,
   };
   return list;

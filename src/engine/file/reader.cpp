@@ -134,7 +134,13 @@ class Reader {
 Image read_engine(const std::string& path, const LoadOptions& options) {
   Image image;
   try {
-    image = Reader(path, options).read();
+    Reader reader(path, options);
+    try {
+      image = reader.read();
+    } catch (const Error& e) {
+      // Ranges that leave the file and plans that are not sound come without a hint: the file is what to replace.
+      throw e.hint().empty() ? Error("the engine file is damaged: " + e.fact(), kCopyAgain) : e;
+    }
   } catch (const Error& e) {
     throw e.at(fmt::format("engine file '{}'", path));
   }

@@ -6,59 +6,10 @@
 // tap is a whole row of the kernel (21 bytes of 24 for 7 x 7 x 3). The copy is a hundredth of such a layer's work.
 #pragma once
 
-#include "ops/qconv/qconv.params.h"
-#include "ops/qmatmul/igemm.simd.h"
+#include "ops/qconv/qconv_shape.simd.h"
 
 namespace monza::ops {
 namespace {
-
-/// The convolution with one-dimensional ones as a height of 1.
-struct ConvGeometry {
-  std::int64_t batch, channels, height, width;  ///< channels of one group
-  std::int64_t filters, out_h, out_w;           ///< filters of one group
-  std::int64_t kh, kw, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
-  std::int64_t groups;
-  bool merged;  ///< a tap is a row of the kernel over a padded copy
-  MONZA_INLINE std::int64_t padded_h() const { return (out_h - 1) * stride_h + (kh - 1) * dilation_h + 1; }
-  MONZA_INLINE std::int64_t padded_w() const { return (out_w - 1) * stride_w + kw; }
-  MONZA_INLINE IgemmPack pack() const {
-    if (merged) return {.groups = 1, .columns = filters, .taps = kh, .depth = kw * channels};
-    return {.groups = groups, .columns = filters, .taps = kh * kw, .depth = channels};
-  }
-};
-
-MONZA_INLINE ConvGeometry conv_geometry(const QConvParams& p, const Shape& x, const Shape& w, const Shape& out) {
-  ConvGeometry g{};
-  const int last = x.rank - 1, axis = p.spatial - 1;
-  g.batch = x[0];
-  g.groups = p.group;
-  g.channels = w[1];
-  g.filters = w[0] / p.group;
-  g.height = g.out_h = g.kh = g.stride_h = g.dilation_h = 1;
-  g.width = x[last];
-  g.out_w = out[last];
-  g.kw = w[last];
-  g.stride_w = p.stride[axis];
-  g.dilation_w = p.dilation[axis];
-  g.pad_w = conv_pad_begin(p, axis, g.width, g.kw, g.out_w);
-  if (p.spatial == 2) {
-    g.height = x[2];
-    g.out_h = out[2];
-    g.kh = w[2];
-    g.stride_h = p.stride[0];
-    g.dilation_h = p.dilation[0];
-    g.pad_h = conv_pad_begin(p, 0, g.height, g.kh, g.out_h);
-  }
-  g.merged = g.groups == 1 && g.channels % 4 != 0 && g.kw > 1 && g.dilation_w == 1;
-  return g;
-}
-
-/// Elements from pixel to pixel of a channels-last view: the stride of its innermost pixel axis with an extent.
-MONZA_INLINE std::int64_t pixel_pitch(const TensorView& v) {
-  for (int i = v.shape.rank - 1; i > 1; --i)
-    if (v.shape[i] > 1) return v.stride[i];
-  return v.shape[0] > 1 ? v.stride[0] : v.shape[1];
-}
 
 template <int kW>
 Refusal conv_accepts(const KernelQuery& query) noexcept {
@@ -66,6 +17,7 @@ Refusal conv_accepts(const KernelQuery& query) noexcept {
   const OperandDesc& w = query.input(kW);
   if (!w.constant) return "needs a constant weight";
   if (p.spatial > 2) return "has three spatial axes";
+  if (p.group > 1 && p.group == w.shape[0] && w.shape[1] == 1) return "is depthwise";
   if (w.shape.numel() == 0) return "the weight is empty";
   if (w.shape.count(2, w.shape.rank) > kIgemmPointers / 16) return "the kernel's window is too large";
   if (w.shape[0] > (1 << 22) || w.shape[1] > (1 << 22)) return "the weight is too large";
@@ -106,7 +58,6 @@ void conv_unpack_weights(const KernelQuery& query, const std::byte* packed, void
 }
 
 /// Scratch: the column terms, a row of zero points, the padded copy.
-MONZA_INLINE std::size_t round64(std::int64_t bytes) { return (static_cast<std::size_t>(bytes) + 63) & ~std::size_t{63}; }
 template <int kW>
 std::size_t conv_scratch(const KernelQuery& query) noexcept {
   const ConvGeometry g = conv_query_geometry<kW>(query);
@@ -149,26 +100,14 @@ Status conv_run(const KernelContext& c) noexcept {
   const std::int64_t rows = g.batch * g.out_h * g.out_w;
   if (rows == 0) return {};
   Igemm job;
-  job.pack = g.pack();
-  job.weights = w.as<std::int8_t>();
+  igemm_bind(job, g.pack(), w.data);
   job.flip = x.dtype == DType::i8;
   job.read_depth = g.merged ? job.pack.quads() * 4 : job.pack.depth;
   job.out = out.as<std::byte>();
   job.out_pitch = pixel_pitch(out);
   const QOperands o{c.in, c.in_count};
-  const int x_zero = kW == QInput::w ? int{QInput::x_zero} : 2;
-  if (kW == QInput::w) {
-    job.mode = o.has(QInput::y_scale) ? IgemmOut::q8 : IgemmOut::f32;
-    job.act = p.act;
-    job.residual_after = p.residual_after != 0;
-    if (job.mode == IgemmOut::q8) job.q = o.requantize(p.act, out.dtype);
-    job.has_mid = o.has(QInput::mid_scale);
-    if (o.has(QInput::residual)) {
-      job.residual = c.in[QInput::residual].as<std::byte>();
-      job.residual_pitch = pixel_pitch(c.in[QInput::residual]);
-      job.residual_signed = c.in[QInput::residual].dtype == DType::i8;
-    }
-  }
+  constexpr int x_zero = kW == QInput::w ? int{QInput::x_zero} : 2;
+  if (kW == QInput::w) conv_outputs(job, c);
   igemm_prepare(job, o, x_zero, kW == QInput::w ? int{QInput::w_zero} : 3, w.dtype == DType::u8, kW == QInput::w, c.scratch);
   std::byte* scratch = c.scratch + round64(static_cast<std::int64_t>(igemm_scratch(job.pack)));
   const auto zero = static_cast<std::uint8_t>(o.zero(x_zero, 0));
@@ -196,24 +135,7 @@ Status conv_run(const KernelContext& c) noexcept {
   }
   __builtin_memset(zeros, zero, static_cast<std::size_t>(g.channels));
   igemm_run(job, rows, *c.parallel, [&](const std::uint8_t** to, std::int64_t stride, std::int64_t group, std::int64_t first, std::int64_t count) {
-    std::int64_t ox = first % g.out_w, oy = first / g.out_w % g.out_h, n = first / g.out_w / g.out_h;
-    for (std::int64_t r = 0; r < count; ++r) {
-      const std::int64_t x0 = ox * g.stride_w - g.pad_w;
-      const std::uint8_t** tap = to + r;
-      for (std::int64_t ky = 0; ky < g.kh; ++ky) {
-        const std::int64_t iy = oy * g.stride_h - g.pad_h + ky * g.dilation_h;
-        const bool inside = iy >= 0 && iy < g.height;
-        const std::uint8_t* line = base + (n * g.height + iy) * g.width * pitch + group * g.channels;
-        for (std::int64_t kx = 0; kx < g.kw; ++kx, tap += stride) {
-          const std::int64_t ix = x0 + kx * g.dilation_w;
-          *tap = inside && ix >= 0 && ix < g.width ? line + ix * pitch : zeros;
-        }
-      }
-      if (++ox == g.out_w) {
-        ox = 0;
-        if (++oy == g.out_h) oy = 0, ++n;
-      }
-    }
+    conv_point(g, base + group * g.channels, pitch, zeros, to, stride, first, count);
   });
   return {};
 }

@@ -69,6 +69,7 @@ enum class IgemmOut { i32, f32, q8 };
 struct Igemm {
   IgemmPack pack;
   const std::int8_t* weights = nullptr;
+  const std::int32_t* sums = nullptr;  ///< of the weights, per slot
   bool flip = false;          ///< signed activations
   std::int64_t read_depth = 0;  ///< bytes of a tap that may be read; at least pack.depth
   // Per slot, in scratch: what the accumulator ends with, and the factors of the way out.
@@ -91,6 +92,13 @@ struct Igemm {
 
 MONZA_INLINE std::size_t igemm_scratch(const IgemmPack& k) { return static_cast<std::size_t>(k.slots()) * 16; }
 
+/// Points to packed weights that igemm_pack made.
+MONZA_INLINE void igemm_bind(Igemm& job, const IgemmPack& pack, const void* packed) {
+  job.pack = pack;
+  job.weights = static_cast<const std::int8_t*>(packed);
+  job.sums = reinterpret_cast<const std::int32_t*>(job.weights + pack.sums_at());
+}
+
 /// Computes the per-column terms. `x_zero` and `w_zero` are positions in `o` of the zero points; `units` says that
 /// scales and bias are there too (QInput's positions).
 inline __attribute__((noinline)) void igemm_prepare(Igemm& job, const QOperands& o, int x_zero, int w_zero, bool w_unsigned, bool units,
@@ -101,7 +109,6 @@ inline __attribute__((noinline)) void igemm_prepare(Igemm& job, const QOperands&
   job.w_zero = job.start + slots;
   job.m = reinterpret_cast<float*>(job.w_zero + slots);
   job.b = job.m + slots;
-  const auto* sums = reinterpret_cast<const std::int32_t*>(reinterpret_cast<const std::byte*>(job.weights) + k.sums_at());
   const auto xz = static_cast<std::uint32_t>(o.zero(x_zero, 0) + (job.flip ? 128 : 0));
   const std::int32_t shift = w_unsigned ? 128 : 0;
   const auto elements = static_cast<std::uint32_t>(k.taps * k.depth);
@@ -113,7 +120,7 @@ inline __attribute__((noinline)) void igemm_prepare(Igemm& job, const QOperands&
       const std::uint32_t bias = units ? static_cast<std::uint32_t>(o.bias_i32(channel)) : 0;
       any |= wz;
       job.w_zero[s] = static_cast<std::int32_t>(wz);
-      job.start[s] = static_cast<std::int32_t>(bias - xz * static_cast<std::uint32_t>(sums[s]) + elements * xz * wz);
+      job.start[s] = static_cast<std::int32_t>(bias - xz * static_cast<std::uint32_t>(job.sums[s]) + elements * xz * wz);
     }
   job.row_sums = any != 0;
   if (!units) return;

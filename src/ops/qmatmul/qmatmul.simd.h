@@ -61,8 +61,7 @@ Status matmul_run(const KernelContext& c) noexcept {
   const auto& p = c.params_as<QMatMulParams>();
   const TensorView &x = c.in[0], &w = c.in[kW], &out = c.out[0];
   Igemm job;
-  job.pack = matmul_pack(w.shape, p.trans_b != 0);
-  job.weights = w.as<std::int8_t>();
+  igemm_bind(job, matmul_pack(w.shape, p.trans_b != 0), w.data);
   job.flip = x.dtype == DType::i8;
   job.read_depth = job.pack.depth;
   job.out = out.as<std::byte>();

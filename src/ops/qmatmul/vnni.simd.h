@@ -5,6 +5,10 @@
 // Included by ISA files only; all of it is local to the including file.
 #pragma once
 
+// GCC 12's AVX-512 header reads undefined registers on purpose.
+#pragma GCC diagnostic ignored "-Wuninitialized"
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+
 #include <immintrin.h>
 
 #include <cstdint>
@@ -52,7 +56,30 @@ struct Q {
   static MONZA_INLINE W weights(const std::int8_t* p) { return _mm512_load_si512(p); }
   static MONZA_INLINE A broadcast(std::int32_t four) { return _mm512_set1_epi32(four); }
   static MONZA_INLINE A flip(A a) { return _mm512_xor_si512(a, _mm512_set1_epi32(static_cast<int>(0x80808080u))); }
+  static MONZA_INLINE A activations(I bytes) { return bytes; }
   static MONZA_INLINE I dot(I acc, A a, W w) { return _mm512_dpbusd_epi32(acc, a, w); }
+
+  // Depthwise: four taps of 64 channels, interleaved so that a lane holds one channel's taps (the order of in_order).
+  static MONZA_INLINE I load_bytes(const std::uint8_t* p, std::int64_t n) {
+    return n >= 64 ? _mm512_loadu_si512(p) : _mm512_maskz_loadu_epi8((std::uint64_t{1} << n) - 1, p);
+  }
+  static MONZA_INLINE void interleave(const I (&t)[4], I (&lanes)[4]) {
+    const I ab0 = _mm512_unpacklo_epi8(t[0], t[1]), ab1 = _mm512_unpackhi_epi8(t[0], t[1]);
+    const I cd0 = _mm512_unpacklo_epi8(t[2], t[3]), cd1 = _mm512_unpackhi_epi8(t[2], t[3]);
+    lanes[0] = _mm512_unpacklo_epi16(ab0, cd0);
+    lanes[1] = _mm512_unpackhi_epi16(ab0, cd0);
+    lanes[2] = _mm512_unpacklo_epi16(ab1, cd1);
+    lanes[3] = _mm512_unpackhi_epi16(ab1, cd1);
+  }
+  /// From the order that interleave makes to channels in order.
+  static MONZA_INLINE void in_order(I (&a)[4]) {
+    const I t0 = _mm512_shuffle_i32x4(a[0], a[1], 0x44), t1 = _mm512_shuffle_i32x4(a[2], a[3], 0x44);
+    const I t2 = _mm512_shuffle_i32x4(a[0], a[1], 0xee), t3 = _mm512_shuffle_i32x4(a[2], a[3], 0xee);
+    a[0] = _mm512_shuffle_i32x4(t0, t1, 0x88);
+    a[1] = _mm512_shuffle_i32x4(t0, t1, 0xdd);
+    a[2] = _mm512_shuffle_i32x4(t2, t3, 0x88);
+    a[3] = _mm512_shuffle_i32x4(t2, t3, 0xdd);
+  }
 
   static MONZA_INLINE F to_f32(I v) { return _mm512_cvtepi32_ps(v); }
   static MONZA_INLINE I to_i32(F v) { return _mm512_cvtps_epi32(v); }  // nearest even: the run-time default
@@ -111,6 +138,7 @@ struct Q {
   static MONZA_INLINE W weights(const std::int8_t* p) { return _mm256_load_si256(reinterpret_cast<const __m256i*>(p)); }
   static MONZA_INLINE A broadcast(std::int32_t four) { return _mm256_set1_epi32(four); }
   static MONZA_INLINE A flip(A a) { return _mm256_xor_si256(a, _mm256_set1_epi32(static_cast<int>(0x80808080u))); }
+  static MONZA_INLINE A activations(I bytes) { return bytes; }
   static MONZA_INLINE I dot(I acc, A a, W w) { return _mm256_dpbusd_avx_epi32(acc, a, w); }
 #else
   struct W {
@@ -123,8 +151,8 @@ struct Q {
     const __m256i w = _mm256_load_si256(reinterpret_cast<const __m256i*>(p));
     return {_mm256_srai_epi16(_mm256_slli_epi16(w, 8), 8), _mm256_srai_epi16(w, 8)};
   }
-  static MONZA_INLINE A broadcast(std::int32_t four) {
-    const __m256i a = _mm256_set1_epi32(four);
+  static MONZA_INLINE A broadcast(std::int32_t four) { return activations(_mm256_set1_epi32(four)); }
+  static MONZA_INLINE A activations(I a) {
     return {_mm256_and_si256(a, _mm256_set1_epi16(0xff)), _mm256_srli_epi16(a, 8)};
   }
   static MONZA_INLINE A flip(A a) {
@@ -135,6 +163,26 @@ struct Q {
     return _mm256_add_epi32(acc, _mm256_add_epi32(_mm256_madd_epi16(a.even, w.even), _mm256_madd_epi16(a.odd, w.odd)));
   }
 #endif
+
+  static MONZA_INLINE I load_bytes(const std::uint8_t* p, std::int64_t n) {
+    if (n >= 32) return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    alignas(32) std::uint8_t all[32] = {};
+    __builtin_memcpy(all, p, static_cast<std::size_t>(n));
+    return _mm256_load_si256(reinterpret_cast<const __m256i*>(all));
+  }
+  static MONZA_INLINE void interleave(const I (&t)[4], I (&lanes)[4]) {
+    const I ab0 = _mm256_unpacklo_epi8(t[0], t[1]), ab1 = _mm256_unpackhi_epi8(t[0], t[1]);
+    const I cd0 = _mm256_unpacklo_epi8(t[2], t[3]), cd1 = _mm256_unpackhi_epi8(t[2], t[3]);
+    lanes[0] = _mm256_unpacklo_epi16(ab0, cd0);
+    lanes[1] = _mm256_unpackhi_epi16(ab0, cd0);
+    lanes[2] = _mm256_unpacklo_epi16(ab1, cd1);
+    lanes[3] = _mm256_unpackhi_epi16(ab1, cd1);
+  }
+  static MONZA_INLINE void in_order(I (&a)[4]) {
+    const I o0 = _mm256_permute2x128_si256(a[0], a[1], 0x20), o1 = _mm256_permute2x128_si256(a[2], a[3], 0x20);
+    const I o2 = _mm256_permute2x128_si256(a[0], a[1], 0x31), o3 = _mm256_permute2x128_si256(a[2], a[3], 0x31);
+    a[0] = o0, a[1] = o1, a[2] = o2, a[3] = o3;
+  }
 
   static MONZA_INLINE F to_f32(I v) { return _mm256_cvtepi32_ps(v); }
   static MONZA_INLINE I to_i32(F v) { return _mm256_cvtps_epi32(v); }

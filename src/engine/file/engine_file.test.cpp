@@ -1,0 +1,208 @@
+#include <gtest/gtest.h>
+
+#include <array>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "base/hash.h"
+#include "engine/file/format.h"
+#include "engine/file/image.h"
+#include "engine/file/verify.h"
+#include "engine/run/engine_impl.h"
+#include "kernel/registry.h"
+#include "ops/elementwise/elementwise.params.h"
+#include "support/plan_builder.h"
+#include "support/temporary.h"
+
+namespace monza {
+namespace {
+
+using plan::Base;
+using plan::Operand;
+using test::PlanBuilder;
+using test::TemporaryFolder;
+
+/// y = (x + w) * x, as an engine would hold it.
+engine_file::Image sample_image() {
+  PlanBuilder b;
+  b.input("x", DType::f32, {64}, {64});
+  std::array<float, 64> w{};
+  for (std::size_t i = 0; i < w.size(); ++i) w[i] = static_cast<float>(i);
+  const Operand x = b.operand(Base::input, DType::f32, {64});
+  const Operand weight = b.operand(Base::weights, DType::f32, {64}, b.weight("w", std::as_bytes(std::span(w))));
+  const Operand sum = b.in_arena(DType::f32, {64}), y = b.operand(Base::output, DType::f32, {64});
+  b.output("y", y);
+  const BinaryParams add{BinaryKind::add}, mul{BinaryKind::mul};
+  b.step("add", *find_kernel("add_ref"), {x, weight}, {sum}, std::as_bytes(std::span(&add, 1)));
+  b.step("mul", *find_kernel("mul_ref"), {sum, x}, {y}, std::as_bytes(std::span(&mul, 1)));
+  b.finish();
+  engine_file::Parts parts;
+  parts.weights = Region(static_cast<std::int64_t>(b.weights().size()));
+  std::memcpy(parts.weights.data(), b.weights().data(), b.weights().size());
+  parts.plan = b.storage;
+  parts.graph = "graph {}";
+  parts.info.metadata = {{"names", "cat,dog"}, {"empty", ""}};
+  return engine_file::make_image(std::move(parts));
+}
+
+std::vector<char> read_all(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+void write_all(const std::string& path, const std::vector<char>& bytes) {
+  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+/// What loading says, or "" when it succeeds.
+std::string load_error(const std::string& path, const LoadOptions& options = {}) {
+  try {
+    Engine::load(path, options);
+    return {};
+  } catch (const Error& e) {
+    return e.what();
+  }
+}
+float run_once(const Engine& engine) {
+  Context context = engine.create_context();
+  Tensor x(DType::f32, {64});
+  x.as<float>()[5] = 2;
+  EXPECT_TRUE(context.bind_input("x", x).ok());
+  const Status s = context.run();
+  EXPECT_TRUE(s.ok()) << context.describe(s);
+  return context.output("y").as<float>()[5];
+}
+
+TEST(EngineFile, RoundTrip) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  engine_file::write_engine(path, sample_image());
+  EXPECT_TRUE(Engine::is_engine_file(path));
+  const Engine engine = Engine::load(path, {.verify = true, .prefault = true});
+  EXPECT_EQ(run_once(engine), 14);
+  EXPECT_EQ(engine.metadata().at("names"), "cat,dog");
+  EXPECT_EQ(engine.graph_text(), "graph {}");
+  EXPECT_EQ(engine.inputs().at(0).name, "x");
+  EXPECT_EQ(engine.stats().steps, 2);
+  EXPECT_GT(engine.stats().load_ms, 0);
+  EXPECT_EQ(engine.stats().arena_bytes, 256);
+  EXPECT_NE(engine.describe_plan().find("add_ref"), std::string::npos);
+  // Saved again from the mapping: the same bytes.
+  const std::string again = folder / "b.engine";
+  engine.save(again);
+  EXPECT_EQ(read_all(path), read_all(again));
+}
+
+TEST(EngineFile, EveryFlippedByteIsFoundOrDoesNotMatter) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  engine_file::write_engine(path, sample_image());
+  const std::vector<char> good = read_all(path);
+  const std::string broken = folder / "b.engine";
+  int found = 0, harmless = 0;
+  for (std::size_t i = 0; i < good.size(); i += i < 64 ? 1 : i < 3000 ? 5 : 131) {
+    std::vector<char> bad = good;
+    bad[i] = static_cast<char>(bad[i] ^ (1 << (i % 8)));
+    write_all(broken, bad);
+    const std::string error = load_error(broken, {.verify = true});
+    if (!error.empty()) {
+      ++found;
+      EXPECT_NE(error.find("try: "), std::string::npos) << error;
+    } else {
+      ++harmless;  // padding between sections
+      EXPECT_EQ(run_once(Engine::load(broken)), 14) << "byte " << i;
+    }
+  }
+  EXPECT_GT(found, 300);
+  EXPECT_GT(harmless, 0);
+}
+
+TEST(EngineFile, AFlippedWeightIsFoundByVerify) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  engine_file::write_engine(path, sample_image());
+  std::vector<char> bytes = read_all(path);
+  bytes[bytes.size() - 10] ^= 1;  // weights come last
+  write_all(path, bytes);
+  EXPECT_EQ(load_error(path), "");
+  EXPECT_NE(load_error(path, {.verify = true}).find("weight 'w' (256 bytes) has changed"), std::string::npos);
+}
+
+TEST(EngineFile, EveryTruncationIsAnError) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  engine_file::write_engine(path, sample_image());
+  const std::vector<char> good = read_all(path);
+  for (std::size_t n : {std::size_t{0}, std::size_t{7}, std::size_t{8}, std::size_t{63}, std::size_t{64}, std::size_t{500},
+                        good.size() / 2, good.size() - 1}) {
+    write_all(path, {good.begin(), good.begin() + static_cast<std::ptrdiff_t>(n)});
+    const std::string error = load_error(path);
+    EXPECT_NE(error.find(n < 64 ? "not an engine file" : "truncated"), std::string::npos) << n << ": " << error;
+    EXPECT_EQ(Engine::is_engine_file(path), n >= 8);
+  }
+  std::vector<char> longer = good;
+  longer.push_back(0);
+  write_all(path, longer);
+  EXPECT_NE(load_error(path).find("damaged"), std::string::npos);
+  EXPECT_NE(load_error(folder / "none").find("cannot open"), std::string::npos);
+  EXPECT_NE(load_error(folder.path()).find("not a regular file"), std::string::npos);
+}
+
+/// Changes the header's bytes and makes its checksum fit again: what another build or machine would write.
+void rewrite_header(const std::string& path, const std::string& from, const std::string& to) {
+  std::vector<char> bytes = read_all(path);
+  engine_file::Prefix prefix;
+  std::memcpy(&prefix, bytes.data(), sizeof prefix);
+  const auto begin = bytes.begin() + sizeof prefix, end = begin + static_cast<std::ptrdiff_t>(prefix.header_bytes);
+  const auto at = std::search(begin, end, from.begin(), from.end());
+  ASSERT_NE(at, end);
+  std::copy(to.begin(), to.end(), at);
+  prefix.header_checksum = hash64(std::as_bytes(std::span(bytes.data() + sizeof prefix, prefix.header_bytes)), prefix.file_bytes);
+  std::memcpy(bytes.data(), &prefix, sizeof prefix);
+  write_all(path, bytes);
+}
+template <typename T>
+std::string as_text(const T& value) {
+  return std::string(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+TEST(EngineFile, AnotherBuildIsAnErrorThatSaysHowToRebuild) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  engine_file::write_engine(path, sample_image());
+  rewrite_header(path, as_text(engine_file::kernels_hash()), as_text(engine_file::kernels_hash() + 1));
+  const std::string error = load_error(path);
+  EXPECT_NE(error.find("another build of monza"), std::string::npos) << error;
+  EXPECT_NE(error.find("rebuild with: monza build"), std::string::npos) << error;
+}
+
+TEST(EngineFile, AnotherVersionIsAnErrorThatSaysHowToRebuild) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  engine_file::write_engine(path, sample_image());
+  for (std::size_t field : {offsetof(engine_file::Prefix, format_version), offsetof(engine_file::Prefix, plan_version)}) {
+    std::vector<char> bytes = read_all(path);
+    bytes[field] = 77;
+    const std::string other = folder / "b.engine";
+    write_all(other, bytes);
+    const std::string error = load_error(other);
+    EXPECT_NE(error.find("another version of monza"), std::string::npos) << error;
+    EXPECT_NE(error.find("monza build"), std::string::npos) << error;
+  }
+}
+
+TEST(EngineFile, AnotherInstructionSetIsAnErrorThatSaysHowToRebuild) {
+  if (covers(cpu_info().isa, Isa::amx_int8)) GTEST_SKIP() << "this CPU has every instruction set";
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  engine_file::Image image = sample_image();
+  image.info.isa = Isa::amx_int8;
+  engine_file::write_engine(path, image);
+  const std::string error = load_error(path);
+  EXPECT_NE(error.find("was built for amx_int8; this CPU"), std::string::npos) << error;
+  EXPECT_NE(error.find("rebuild with: monza build"), std::string::npos) << error;
+}
+
+}  // namespace
+}  // namespace monza

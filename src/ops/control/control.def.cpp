@@ -1,0 +1,272 @@
+// If, Loop, Scan: the runtime runs their bodies, so they have definitions and no kernels.
+#include "ops/control/control.def.h"
+
+#include <algorithm>
+#include <map>
+
+#include "ops/move/shapes.def.h"
+#include "tensor/dtype.h"
+
+namespace monza::ops {
+namespace {
+
+using ir::Expr;
+
+/// Iterations of a loop that has no smaller bound: more end the run with resource_exhausted.
+constexpr std::int64_t kMostTrips = 1 << 16;
+
+/// Gives body input `index` a type and content; true if that changed something.
+bool set_body_input(ir::Graph& body, std::size_t index, const ir::Type& type, const std::optional<std::vector<Expr>>& content) {
+  ir::Value& v = body.value(body.inputs()[index]);
+  if (v.type == type && v.content == content) return false;
+  v.type = type;
+  v.content = content;
+  return true;
+}
+
+const ir::Type& output_type(const ir::Graph& body, std::size_t i) { return body.value(body.outputs()[i].value).type; }
+
+void require_scalar(const ir::InferContext& c, int i, DType type, const char* what) {
+  if (c.dtype(i) != type || !(ir::product(c.shape(i)) == Expr(1)))
+    c.fail("{} must be one element of {}, but is {}", what, dtype_name(type), ir::to_string(c.input(i)));
+}
+
+/// If(condition, captures...), bodies then and else, whose inputs are the captures.
+void infer_if(ir::InferContext& c) {
+  require_scalar(c, 0, DType::boolean, "the condition");
+  const auto outputs = static_cast<std::size_t>(c.output_count());
+  for (int b = 0; b < 2; ++b) {
+    ir::Graph& body = c.body(b);
+    if (body.inputs().size() != static_cast<std::size_t>(c.input_count()) - 1)
+      c.fail("body {} has {} inputs for {} captures", b, body.inputs().size(), c.input_count() - 1);
+    if (body.outputs().size() != outputs) c.fail("body {} has {} outputs, the node {}", b, body.outputs().size(), outputs);
+    bool changed = false;
+    for (std::size_t i = 0; i < body.inputs().size(); ++i) {
+      const int input = static_cast<int>(i) + 1;
+      changed = set_body_input(body, i, c.input(input), c.known_content(input)) || changed;
+    }
+    if (changed) body.infer_all();
+  }
+  for (std::size_t i = 0; i < outputs; ++i) {
+    const ir::Type &yes = output_type(c.body(0), i), &no = output_type(c.body(1), i);
+    if (yes.dtype != no.dtype || yes.kind != no.kind || yes.rank() != no.rank())
+      c.fail("output {} is {} in one branch and {} in the other", i, ir::to_string(yes), ir::to_string(no));
+    ir::SymShape shape;
+    for (std::size_t a = 0; a < yes.rank(); ++a) {
+      // Where the branches differ, the extent is that of the branch that ran.
+      if (yes.shape[a] == no.shape[a]) shape.push_back(yes.shape[a]);
+      else shape.push_back(c.new_extent(static_cast<int>(i), larger(yes.shape[a], no.shape[a])));
+    }
+    c.set_output(static_cast<int>(i), yes.dtype, std::move(shape), yes.kind);
+  }
+}
+
+/// True if body output `output` is always true: a constant, or body input `passed` handed through, which began as true.
+bool stays_true(const ir::Graph& body, std::size_t output, std::size_t passed) {
+  ir::ValueId v = body.outputs()[output].value;
+  if (known_condition(body, v) == true) return true;
+  for (;;) {
+    if (v == body.inputs()[passed]) return true;
+    const ir::Node* node = body.producer(v);
+    if (node == nullptr || std::string_view(node->op->name) != "Identity") return false;
+    v = node->inputs[0];
+  }
+}
+
+/// Gives loop-carried body inputs types that hold in every iteration, and infers the body. An extent that grows by a
+/// constant in each iteration becomes an extent of the body input, bounded by what `trips` iterations make of it.
+void fit_carried(ir::InferContext& c, ir::Graph& body, std::size_t first_input, std::size_t first_output, std::size_t count, int node_input,
+                 const Expr& trips) {
+  for (std::size_t k = 0; k < count; ++k) {
+    const ir::Type start = c.input(node_input + static_cast<int>(k));
+    const std::size_t in = first_input + k;
+    ir::Type type = body.value(body.inputs()[in]).type;
+    if (type.rank() != start.rank() || type.dtype != start.dtype) type = start;
+    for (std::size_t a = 0; a < type.rank(); ++a) {
+      const auto& terms = type.shape[a].terms();
+      const bool grows = terms.size() == 1 && terms[0].atoms.size() == 1 && terms[0].atoms[0]->kind == ir::AtomKind::extent &&
+                         terms[0].atoms[0]->value == body.inputs()[in];
+      if (!grows) type.shape[a] = start.shape[a];
+    }
+    set_body_input(body, in, type, std::nullopt);
+  }
+  for (int round = 0;; ++round) {
+    body.infer_all();
+    bool stable = true;
+    for (std::size_t k = 0; k < count; ++k) {
+      const ir::ValueId in = body.inputs()[first_input + k];
+      const ir::Type after = output_type(body, first_output + k), start = c.input(node_input + static_cast<int>(k));
+      ir::Type type = body.value(in).type;
+      if (after.dtype != type.dtype || after.rank() != type.rank() || after.kind != type.kind)
+        c.fail("loop-carried value {} is {} before and {} after an iteration", k, ir::to_string(type), ir::to_string(after));
+      bool changed = false;
+      for (std::size_t a = 0; a < type.rank(); ++a) {
+        const bool varies = !(type.shape[a] == start.shape[a]);
+        if (after.shape[a] == type.shape[a]) continue;
+        const auto step = (after.shape[a] - type.shape[a]).try_constant();
+        if (!step || *step < 0)
+          c.fail("extent {} of loop-carried value {} becomes {} from {} in an iteration: its bound is not known", a, k,
+                 ir::to_string(after.shape[a]), ir::to_string(type.shape[a]));
+        if (varies) continue;  // grows by a constant: the bound holds
+        type.shape[a] = Expr::extent(in, static_cast<std::int64_t>(a), start.shape[a] + trips * Expr(*step));
+        changed = true;
+      }
+      if (!changed) continue;
+      stable = false;
+      set_body_input(body, first_input + k, type, std::nullopt);
+    }
+    if (stable) return;
+    if (round > 8) c.fail("the types of loop-carried values do not settle");
+  }
+}
+
+/// Type of a carried value after the loop: extents that grew are reported by the runtime.
+void set_final(ir::InferContext& c, int output, const ir::Type& in_body, const ir::Type& start) {
+  ir::SymShape shape;
+  for (std::size_t a = 0; a < start.rank(); ++a) {
+    if (in_body.shape[a] == start.shape[a]) shape.push_back(start.shape[a]);
+    else shape.push_back(c.new_extent(output, in_body.shape[a].terms()[0].atoms[0]->args[0]));
+  }
+  c.set_output(output, start.dtype, std::move(shape), start.kind);
+}
+
+/// An extent of a value inside a body as the outside sees it: one that depends on values of the body is reported.
+Expr outside(ir::InferContext& c, int output, const Expr& extent) {
+  bool inside = false;
+  const Expr bound = ir::substitute(extent, [&](const ir::Atom& atom) -> std::optional<Expr> {
+    if (atom.kind == ir::AtomKind::symbol) return std::nullopt;
+    inside = true;
+    if (atom.kind == ir::AtomKind::extent) return atom.args[0];
+    return std::nullopt;
+  });
+  return inside ? c.new_extent(output, bound) : extent;
+}
+
+/// Loop(trips?, condition?, carried..., captures...) {carried}, body (iteration, condition, carried..., captures...) to
+/// (condition, carried..., stacked...).
+void infer_loop(ir::InferContext& c) {
+  const auto carried = static_cast<std::size_t>(c.attrs().i("carried", 0));
+  ir::Graph& body = c.body(0);
+  if (body.inputs().size() != static_cast<std::size_t>(c.input_count()))
+    c.fail("the body has {} inputs, the node {}", body.inputs().size(), c.input_count());
+  if (body.outputs().size() != static_cast<std::size_t>(c.output_count()) + 1)
+    c.fail("the body has {} outputs, the node {}", body.outputs().size(), c.output_count());
+  Expr trips = kMostTrips;
+  bool exact = false;
+  if (c.has_input(0)) {
+    require_scalar(c, 0, DType::i64, "the trip count");
+    const Expr given = c.content(0)[0];
+    exact = !given.is_constant() || given.constant() <= kMostTrips;
+    if (exact) trips = larger(0, given);
+  }
+  if (c.has_input(1)) {
+    require_scalar(c, 1, DType::boolean, "the condition");
+    const auto begin = c.known_content(1);
+    exact = exact && begin && (*begin)[0] == Expr(1);
+  }
+  exact = exact && stays_true(body, 0, 1);
+  set_body_input(body, 0, {DType::i64, {}}, std::nullopt);
+  set_body_input(body, 1, {DType::boolean, {}}, std::nullopt);
+  for (int i = 2 + static_cast<int>(carried); i < c.input_count(); ++i)
+    set_body_input(body, static_cast<std::size_t>(i), c.input(i), c.known_content(i));
+  fit_carried(c, body, 2, 1, carried, 2, trips);
+  for (std::size_t k = 0; k < carried; ++k)
+    set_final(c, static_cast<int>(k), body.value(body.inputs()[2 + k]).type, c.input(2 + static_cast<int>(k)));
+  if (static_cast<std::size_t>(c.output_count()) == carried) return;
+  const Expr made = exact ? trips : c.new_extent(static_cast<int>(carried), trips);
+  for (int i = static_cast<int>(carried); i < c.output_count(); ++i) {
+    const ir::Type part = output_type(body, static_cast<std::size_t>(i) + 1);
+    ir::SymShape shape{made};
+    for (const Expr& e : part.shape) shape.push_back(outside(c, i, e));
+    c.set_output(i, part.dtype, std::move(shape), part.kind);
+  }
+}
+
+std::vector<std::int64_t> per_item(const ir::Attrs& attrs, const char* name, std::size_t count) {
+  auto list = attrs.ints(name, std::vector<std::int64_t>(count, 0));
+  if (list.size() != count) fail("{} has {} entries, not {}", name, list.size(), count);
+  return list;
+}
+
+/// Scan(states..., sequences..., captures...) {carried, scanned, scan_input_axes, scan_input_directions, scan_output_axes,
+/// scan_output_directions}, body (states..., slices..., captures...) to (states..., stacked...).
+void infer_scan(ir::InferContext& c) {
+  const auto carried = static_cast<std::size_t>(c.attrs().i("carried", 0)), scanned = static_cast<std::size_t>(c.attrs().i("scanned", 1));
+  ir::Graph& body = c.body(0);
+  if (body.inputs().size() != static_cast<std::size_t>(c.input_count()))
+    c.fail("the body has {} inputs, the node {}", body.inputs().size(), c.input_count());
+  if (body.outputs().size() != static_cast<std::size_t>(c.output_count()) || body.outputs().size() < carried)
+    c.fail("the body has {} outputs, the node {}", body.outputs().size(), c.output_count());
+  if (scanned < 1 || carried + scanned > body.inputs().size()) c.fail("{} sequences are scanned", scanned);
+  const std::size_t stacked = body.outputs().size() - carried;
+  const auto in_axes = per_item(c.attrs(), "scan_input_axes", scanned), out_axes = per_item(c.attrs(), "scan_output_axes", stacked);
+  per_item(c.attrs(), "scan_input_directions", scanned);
+  per_item(c.attrs(), "scan_output_directions", stacked);
+  Expr trips = 0;
+  for (std::size_t k = 0; k < scanned; ++k) {
+    const ir::Type& sequence = c.input(static_cast<int>(carried + k));
+    const std::size_t axis = axis_of(in_axes[k], sequence.rank());
+    if (k == 0) trips = sequence.shape[axis];
+    else require_equal(trips, sequence.shape[axis], "scanned sequences differ in length");
+    ir::Type slice = sequence;
+    slice.shape.erase(slice.shape.begin() + static_cast<std::ptrdiff_t>(axis));
+    set_body_input(body, carried + k, slice, std::nullopt);
+  }
+  for (std::size_t i = carried + scanned; i < body.inputs().size(); ++i)
+    set_body_input(body, i, c.input(static_cast<int>(i)), c.known_content(static_cast<int>(i)));
+  fit_carried(c, body, 0, 0, carried, 0, trips);
+  for (std::size_t k = 0; k < carried; ++k)
+    set_final(c, static_cast<int>(k), body.value(body.inputs()[k]).type, c.input(static_cast<int>(k)));
+  for (std::size_t k = 0; k < stacked; ++k) {
+    const int output = static_cast<int>(carried + k);
+    const ir::Type part = output_type(body, carried + k);
+    ir::SymShape shape;
+    for (const Expr& e : part.shape) shape.push_back(outside(c, output, e));
+    shape.insert(shape.begin() + static_cast<std::ptrdiff_t>(axis_of(out_axes[k], part.rank() + 1)), trips);
+    c.set_output(output, part.dtype, std::move(shape), part.kind);
+  }
+}
+
+}  // namespace
+
+std::optional<bool> known_condition(const ir::Graph& graph, ir::ValueId condition) {
+  const ir::Value& v = graph.value(condition);
+  if (v.constant && v.constant->numel() == 1 && !is_float(v.type.dtype)) return ir::to_ints(*v.constant)[0] != 0;
+  if (v.content && v.content->size() == 1)
+    if (auto known = (*v.content)[0].try_constant()) return *known != 0;
+  return std::nullopt;
+}
+
+std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const std::vector<ir::ValueId>& inputs) {
+  std::map<ir::ValueId, ir::ValueId> now;
+  for (std::size_t i = 0; i < body.inputs().size(); ++i) now[body.inputs()[i]] = inputs.at(i);
+  const auto value_of = [&](ir::ValueId id) {
+    if (id == ir::kNone) return id;
+    const auto found = now.find(id);
+    if (found != now.end()) return found->second;
+    const ir::Value& v = body.value(id);
+    if (!v.constant) fail("a body uses a value that nothing in it makes");
+    return now[id] = graph.add_constant({}, v.constant, v.origins);
+  };
+  for (ir::NodeId id : std::vector<ir::NodeId>(body.order())) {
+    ir::Node& node = body.node(id);
+    std::vector<ir::ValueId> mapped;
+    for (ir::ValueId v : node.inputs) mapped.push_back(value_of(v));
+    const std::vector<ir::ValueId> old = node.outputs;
+    const ir::Node& made = graph.add_node(*node.op, std::move(mapped), node.attrs, static_cast<int>(old.size()), node.origins,
+                                          std::move(node.bodies));
+    for (std::size_t i = 0; i < old.size(); ++i) now[old[i]] = made.outputs[i];
+  }
+  std::vector<ir::ValueId> outputs;
+  for (const auto& output : body.outputs()) outputs.push_back(value_of(output.value));
+  return outputs;
+}
+
+extern const ir::OpDef if_op, loop_op, scan_op;
+const ir::OpDef if_op{
+    .name = "If", .max_inputs = 1 << 16, .max_outputs = 1 << 16, .flags = ir::OpFlag::control, .infer = infer_if};
+const ir::OpDef loop_op{.name = "Loop", .min_inputs = 2, .max_inputs = 1 << 16, .max_outputs = 1 << 16,
+                        .flags = ir::OpFlag::control, .infer = infer_loop};
+const ir::OpDef scan_op{.name = "Scan", .max_inputs = 1 << 16, .max_outputs = 1 << 16, .flags = ir::OpFlag::control, .infer = infer_scan};
+
+}  // namespace monza::ops

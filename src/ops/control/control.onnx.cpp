@@ -1,0 +1,92 @@
+// ONNX If, Loop and Scan. A branch whose condition is known at import takes the place of the node.
+#include "import/api.h"
+#include "ops/control/control.def.h"
+
+namespace monza::ops {
+namespace {
+
+void bind_all(OnnxNode& n, const std::vector<ir::ValueId>& out) {
+  for (int i = 0; i < n.output_count(); ++i)
+    if (n.has_output(i)) n.bind(i, out.at(static_cast<std::size_t>(i)));
+}
+
+void import_if(OnnxNode& n) {
+  const ir::ValueId condition = n.input(0);
+  std::vector<ir::ValueId> captures;
+  if (const auto known = known_condition(n.target(), condition)) {
+    const auto body = n.graph(*known ? "then_branch" : "else_branch", captures);
+    n.ignore(*known ? "else_branch" : "then_branch");
+    bind_all(n, inline_body(n.target(), *body, captures));
+    return;
+  }
+  std::vector<std::unique_ptr<ir::Graph>> bodies;
+  bodies.push_back(n.graph("then_branch", captures));
+  bodies.push_back(n.graph("else_branch", captures));
+  std::vector<ir::ValueId> inputs{condition};
+  inputs.insert(inputs.end(), captures.begin(), captures.end());
+  bind_all(n, n.add("If", std::move(inputs), {}, n.output_count(), std::move(bodies)));
+}
+
+void import_loop(OnnxNode& n) {
+  const int given = n.input_count();
+  std::vector<ir::ValueId> inputs, captures;
+  std::vector<ir::Type> types{{DType::i64, {}}, {DType::boolean, {}}};
+  for (int i = 0; i < given || i < 2; ++i) {
+    inputs.push_back(i < given ? n.input(i) : ir::kNone);
+    if (i >= 2) types.push_back(n.type(inputs.back()));
+  }
+  std::vector<std::unique_ptr<ir::Graph>> bodies;
+  bodies.push_back(n.graph("body", captures, types));
+  ir::Attrs attrs;
+  attrs.set("carried", static_cast<std::int64_t>(inputs.size()) - 2);
+  inputs.insert(inputs.end(), captures.begin(), captures.end());
+  const int outputs = static_cast<int>(bodies[0]->outputs().size()) - 1;
+  bind_all(n, n.add("Loop", std::move(inputs), std::move(attrs), outputs, std::move(bodies)));
+}
+
+void import_scan(OnnxNode& n) {
+  const std::int64_t scanned = n.i("num_scan_inputs", 1);
+  const std::int64_t carried = n.input_count() - scanned;
+  if (scanned < 1 || carried < 0) fail("{} of {} inputs are scanned", scanned, n.input_count());
+  ir::Attrs attrs;
+  attrs.set("carried", carried);
+  attrs.set("scanned", scanned);
+  const auto axes = n.ints("scan_input_axes", std::vector<std::int64_t>(static_cast<std::size_t>(scanned), 0));
+  if (static_cast<std::int64_t>(axes.size()) != scanned) fail("scan_input_axes has {} entries for {} sequences", axes.size(), scanned);
+  attrs.set("scan_input_axes", axes);
+  for (const char* name : {"scan_input_directions", "scan_output_axes", "scan_output_directions"})
+    if (n.has_attr(name)) attrs.set(name, n.ints(name));
+  std::vector<ir::ValueId> inputs, captures;
+  std::vector<ir::Type> types;
+  for (int i = 0; i < n.input_count(); ++i) {
+    inputs.push_back(n.input(i));
+    types.push_back(n.type(inputs.back()));
+    if (i < carried) continue;
+    const auto rank = static_cast<std::int64_t>(types.back().rank());
+    std::int64_t axis = axes[static_cast<std::size_t>(i - carried)];
+    if (axis < 0) axis += rank;
+    if (axis < 0 || axis >= rank) fail("a scan axis lies outside rank {}", rank);
+    types.back().shape.erase(types.back().shape.begin() + axis);
+  }
+  std::vector<std::unique_ptr<ir::Graph>> bodies;
+  bodies.push_back(n.graph("body", captures, types));
+  inputs.insert(inputs.end(), captures.begin(), captures.end());
+  const int outputs = static_cast<int>(bodies[0]->outputs().size());
+  bind_all(n, n.add("Scan", std::move(inputs), std::move(attrs), outputs, std::move(bodies)));
+}
+
+/// Scan 8 has a batch axis before everything and optional sequence lengths: its results differ from Scan 9's.
+void import_scan_8(OnnxNode&) { fail_hint("export the model at opset 9 or later", "Scan of opset 8, with its batch axis, is not supported"); }
+
+}  // namespace
+
+#define MONZA_IMPORTER(symbol, type, function, ...) \
+  extern const OnnxImporter symbol;                 \
+  const OnnxImporter symbol { .op_type = type, __VA_ARGS__ .import = function }
+
+MONZA_IMPORTER(if_onnx, "If", import_if);
+MONZA_IMPORTER(loop_onnx, "Loop", import_loop);
+MONZA_IMPORTER(scan_8_onnx, "Scan", import_scan_8, .until = 8, );
+MONZA_IMPORTER(scan_onnx, "Scan", import_scan, .since = 9, );
+
+}  // namespace monza::ops

@@ -1,0 +1,106 @@
+// What the integer convolution kernels share: geometry, pixels' addresses, output operands.
+#pragma once
+
+#include "ops/qconv/qconv.params.h"
+#include "ops/qmatmul/igemm.simd.h"
+
+namespace monza::ops {
+namespace {
+
+/// The convolution with one-dimensional ones as a height of 1.
+struct ConvGeometry {
+  std::int64_t batch, channels, height, width;  ///< channels of one group
+  std::int64_t filters, out_h, out_w;           ///< filters of one group
+  std::int64_t kh, kw, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
+  std::int64_t groups;
+  bool merged;  ///< a tap is a row of the kernel over a padded copy
+  MONZA_INLINE std::int64_t padded_h() const { return (out_h - 1) * stride_h + (kh - 1) * dilation_h + 1; }
+  MONZA_INLINE std::int64_t padded_w() const { return (out_w - 1) * stride_w + kw; }
+  MONZA_INLINE IgemmPack pack() const {
+    if (merged) return {.groups = 1, .columns = filters, .taps = kh, .depth = kw * channels};
+    return {.groups = groups, .columns = filters, .taps = kh * kw, .depth = channels};
+  }
+};
+
+MONZA_INLINE ConvGeometry conv_geometry(const QConvParams& p, const Shape& x, const Shape& w, const Shape& out) {
+  ConvGeometry g{};
+  const int last = x.rank - 1, axis = p.spatial - 1;
+  g.batch = x[0];
+  g.groups = p.group;
+  g.channels = w[1];
+  g.filters = w[0] / p.group;
+  g.height = g.out_h = g.kh = g.stride_h = g.dilation_h = 1;
+  g.width = x[last];
+  g.out_w = out[last];
+  g.kw = w[last];
+  g.stride_w = p.stride[axis];
+  g.dilation_w = p.dilation[axis];
+  g.pad_w = conv_pad_begin(p, axis, g.width, g.kw, g.out_w);
+  if (p.spatial == 2) {
+    g.height = x[2];
+    g.out_h = out[2];
+    g.kh = w[2];
+    g.stride_h = p.stride[0];
+    g.dilation_h = p.dilation[0];
+    g.pad_h = conv_pad_begin(p, 0, g.height, g.kh, g.out_h);
+  }
+  g.merged = g.groups == 1 && g.channels % 4 != 0 && g.kw > 1 && g.dilation_w == 1;
+  return g;
+}
+
+/// Elements from pixel to pixel of a channels-last view: the stride of its innermost pixel axis with an extent.
+MONZA_INLINE std::int64_t pixel_pitch(const TensorView& v) {
+  for (int i = v.shape.rank - 1; i > 1; --i)
+    if (v.shape[i] > 1) return v.stride[i];
+  return v.shape[0] > 1 ? v.stride[0] : v.shape[1];
+}
+
+MONZA_INLINE std::size_t round64(std::int64_t bytes) { return (static_cast<std::size_t>(bytes) + 63) & ~std::size_t{63}; }
+
+/// Fills to[tap * stride + r] with the address of the pixel under each kernel element, or `zeros` outside of the image,
+/// for `count` output pixels from `first` on. `base` is the first channel of the group.
+MONZA_INLINE void conv_point(const ConvGeometry& g, const std::uint8_t* base, std::int64_t pitch, const std::uint8_t* zeros,
+                             const std::uint8_t** to, std::int64_t stride, std::int64_t first, std::int64_t count) {
+  std::int64_t ox = first % g.out_w, oy = first / g.out_w % g.out_h, n = first / g.out_w / g.out_h;
+  const std::int64_t step = g.stride_w * pitch;
+  for (std::int64_t r = 0; r < count;) {  // one output line, or the part of it in this block, at a time
+    const std::int64_t pixels = g.out_w - ox < count - r ? g.out_w - ox : count - r;
+    const std::uint8_t** tap = to + r;
+    for (std::int64_t ky = 0; ky < g.kh; ++ky) {
+      const std::int64_t iy = oy * g.stride_h - g.pad_h + ky * g.dilation_h;
+      for (std::int64_t kx = 0; kx < g.kw; ++kx, tap += stride) {
+        const std::int64_t ix = ox * g.stride_w - g.pad_w + kx * g.dilation_w;
+        // Pixels [in, out) of the line are inside of the image.
+        std::int64_t in = ix >= 0 ? 0 : (-ix + g.stride_w - 1) / g.stride_w, out = ix >= g.width ? 0 : (g.width - 1 - ix) / g.stride_w + 1;
+        if (out > pixels) out = pixels;
+        if (iy < 0 || iy >= g.height || in > out) in = out = 0;
+        std::int64_t i = 0;
+        for (; i < in; ++i) tap[i] = zeros;
+        std::uintptr_t at = reinterpret_cast<std::uintptr_t>(base) + static_cast<std::uintptr_t>((n * g.height + iy) * g.width * pitch + ix * pitch);
+        for (; i < out; ++i) tap[i] = reinterpret_cast<const std::uint8_t*>(at + static_cast<std::uintptr_t>(i * step));
+        for (; i < pixels; ++i) tap[i] = zeros;
+      }
+    }
+    r += pixels;
+    ox = 0;
+    if (++oy == g.out_h) oy = 0, ++n;
+  }
+}
+
+/// The output's form and the residual of a QConv.
+MONZA_INLINE void conv_outputs(Igemm& job, const KernelContext& c) {
+  const auto& p = c.params_as<QConvParams>();
+  const QOperands o{c.in, c.in_count};
+  job.mode = o.has(QInput::y_scale) ? IgemmOut::q8 : IgemmOut::f32;
+  job.act = p.act;
+  job.residual_after = p.residual_after != 0;
+  if (job.mode == IgemmOut::q8) job.q = o.requantize(p.act, c.out[0].dtype);
+  job.has_mid = o.has(QInput::mid_scale);
+  if (!o.has(QInput::residual)) return;
+  job.residual = c.in[QInput::residual].as<std::byte>();
+  job.residual_pitch = pixel_pitch(c.in[QInput::residual]);
+  job.residual_signed = c.in[QInput::residual].dtype == DType::i8;
+}
+
+}  // namespace
+}  // namespace monza::ops

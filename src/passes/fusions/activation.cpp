@@ -1,0 +1,94 @@
+// An activation moves into the convolution or matrix product before it.
+#include <limits>
+
+#include "ops/activation/activation.def.h"
+#include "passes/fusions/fusions.h"
+#include "passes/pattern.h"
+
+namespace monza {
+namespace {
+
+constexpr const char* kActivations =
+    "Relu|Clip|Swish|HardSwish|Gelu|Sigmoid|LeakyRelu|PRelu|Tanh|Elu|HardSigmoid|Softplus|Mish";
+
+bool present(const ir::Node& n, std::size_t i) { return n.inputs.size() > i && n.inputs[i] != ir::kNone; }
+
+const ir::Node& activation_node(const Match& m) { return *m.graph->producer(m.output().id); }
+
+/// What the node computes, as an activation; nullopt for one that products do not take.
+std::optional<Activation> activation_of_node(const ir::Graph& graph, const ir::Node& n) {
+  const std::string_view name = n.op->name;
+  const auto with = [&](ActivationKind kind, double alpha = 0, double beta = 0) {
+    return Activation{kind, static_cast<float>(alpha), static_cast<float>(beta)};
+  };
+  if (name == "Relu") return with(ActivationKind::relu);
+  if (name == "Sigmoid") return with(ActivationKind::sigmoid);
+  if (name == "Tanh") return with(ActivationKind::tanh);
+  if (name == "HardSwish") return with(ActivationKind::hardswish);
+  if (name == "Softplus") return with(ActivationKind::softplus);
+  if (name == "Mish") return with(ActivationKind::mish);
+  if (name == "PRelu") return with(ActivationKind::prelu);
+  if (name == "LeakyRelu") return with(ActivationKind::leaky_relu, n.attrs.f("alpha", 0.01F));
+  if (name == "Elu") return with(ActivationKind::elu, n.attrs.f("alpha", 1));
+  if (name == "HardSigmoid") return with(ActivationKind::hard_sigmoid, n.attrs.f("alpha", 0.2F), n.attrs.f("beta", 0.5));
+  if (name == "Gelu")
+    return with(n.attrs.s("approximate", "none") == "tanh" ? ActivationKind::gelu_tanh : ActivationKind::gelu_erf);
+  if (name == "Swish") {
+    if (n.attrs.f("alpha", 1) != 1) return std::nullopt;
+    return with(ActivationKind::silu);
+  }
+  if (name == "Clip") {
+    double low = std::numeric_limits<float>::lowest(), high = std::numeric_limits<float>::max();
+    for (std::size_t i : {1, 2}) {
+      if (!present(n, i)) continue;
+      const auto bound = scalar_value(graph, n.inputs[i]);
+      if (!bound) return std::nullopt;
+      (i == 1 ? low : high) = *bound;
+    }
+    return with(ActivationKind::clip, low, high);
+  }
+  return std::nullopt;
+}
+
+std::string guard(const Match& m) {
+  const ir::Node &product = m.node("product"), &n = activation_node(m);
+  if (n.inputs[0] != m["product"]) return "the product is not its first input";
+  if (product.attrs.s("activation", "none") != "none") return "the product has an activation already";
+  if (product.attrs.i("residual_after", 0) != 0) return "the product adds a residual behind its activation";
+  const auto act = activation_of_node(*m.graph, n);
+  if (!act) return "its bounds are not constant, or its parameters are not those of a fused activation";
+  if (act->kind == ActivationKind::prelu) {
+    if (std::string_view(product.op->name) != "Conv") return "only convolutions take a slope per channel";
+    const auto& slope = m.graph->value(n.inputs[1]).constant;
+    if (!slope) return "the slope is not constant";
+    const ir::Type& out = m.output().type;
+    const int lead = static_cast<int>(out.rank()) - slope->shape.rank;
+    for (int i = 0; i < slope->shape.rank; ++i)
+      if (slope->shape[i] != 1 && i + lead != 1) return "the slope " + to_string(slope->shape) + " is not one number per channel";
+  }
+  return "";
+}
+
+ir::ValueId replace(const Match& m) {
+  const ir::Node &product = m.node("product"), &n = activation_node(m);
+  const Activation act = *activation_of_node(*m.graph, n);
+  ir::Attrs attrs = product.attrs;
+  ops::set_activation(attrs, act);
+  std::vector<ir::ValueId> inputs = product.inputs;
+  if (act.kind == ActivationKind::prelu) {
+    auto slope = std::make_shared<ir::Constant>(*m.graph->value(n.inputs[1]).constant);
+    slope->shape = Shape{slope->numel()};
+    inputs.resize(4, ir::kNone);
+    inputs.push_back(m.add_constant(slope));
+  }
+  return m.add(product.op->name, inputs, attrs);
+}
+
+void run(ir::Graph& graph, PassContext& context) {
+  apply(graph, context,
+        {{"activation(product)", op(kActivations, {op("Conv|MatMul", {any(), rest()}).as("product"), rest()}), guard, replace}});
+}
+}  // namespace
+
+const Pass activation_pass{"fuse_activation", "an activation moves into the convolution or product before it", run};
+}  // namespace monza

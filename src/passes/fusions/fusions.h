@@ -1,0 +1,11 @@
+// Every fusion, one file each. A file declares its patterns, guards and replacements, and one Pass.
+#pragma once
+
+#include "passes/pass.h"
+
+namespace monza {
+
+extern const Pass silu_pass, hardswish_pass, gelu_pass, mish_pass, softmax_pass, layer_norm_pass, rms_norm_pass, pad_conv_pass,
+    conv_batch_norm_pass, conv_scale_pass, bias_pass, activation_pass, residual_pass;
+
+}  // namespace monza

@@ -1,0 +1,26 @@
+// HardSwish: x * clip(x + 3, 0, 6) / 6, in the forms that exporters spell it.
+#include <cmath>
+
+#include "passes/fusions/fusions.h"
+#include "passes/pattern.h"
+
+namespace monza {
+namespace {
+bool is_sixth_and_half(const ir::Graph&, const ir::Node& n) {
+  return std::abs(n.attrs.f("alpha", 0.2) - 1.0 / 6) < 1e-4 && std::abs(n.attrs.f("beta", 0.5) - 0.5) < 1e-6;
+}
+
+void run(ir::Graph& graph, PassContext& context) {
+  const Pattern x = any("x");
+  const Pattern shifted = sum({x, scalar(3)});
+  const Pattern relu6 = either({op("Clip", {shifted, scalar(0), scalar(6)}), op("Min", {op("Relu", {shifted}), scalar(6)}),
+                                op("Clip", {op("Relu", {shifted}), absent(), scalar(6)})});
+  const Pattern gate = op("HardSigmoid", {x}).where(is_sixth_and_half);
+  const auto replace = [](const Match& m) { return m.add("HardSwish", {m["x"]}); };
+  apply(graph, context, {{"x * relu6(x + 3) / 6", product({x, relu6, scalar(1.0 / 6)}), nullptr, replace},
+                         {"x * hard_sigmoid(x)", product({x, gate}), nullptr, replace}});
+}
+}  // namespace
+
+const Pass hardswish_pass{"fuse_hardswish", "x * clip(x + 3, 0, 6) / 6 becomes HardSwish", run};
+}  // namespace monza

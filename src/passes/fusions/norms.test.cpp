@@ -1,0 +1,83 @@
+// LayerNorm, RMSNorm and Softmax spelled out.
+#include <gtest/gtest.h>
+
+#include "passes/fusions/fusions.h"
+#include "passes/rewrite.h"
+#include "support/rewrite.h"
+
+namespace monza {
+namespace {
+using test::expect_same_numbers;
+using test::graph_text;
+using test::rewrite;
+using Ops = std::vector<std::string>;
+
+constexpr const char* kConstants = R"(
+  %two = constant f32[] [2]
+  %half = constant f32[] [0.5]
+  %minus_half = constant f32[] [-0.5]
+  %one = constant f32[] [1]
+  %eps = constant f32[] [1e-3]
+  %g = constant f32[6] random 1
+  %b = constant f32[1,1,6] random 2
+)";
+
+void fires(const Pass& pass, const std::string& body, const Ops& ops) {
+  auto r = rewrite(graph_text("%x: f32[n,4,6]", kConstants + body), {&pass, &dead_code_pass});
+  EXPECT_EQ(r.ops(), ops) << body << r.reasons();
+  expect_same_numbers(r);
+}
+
+const std::string kHead = "%m = ReduceMean(%x) {axes=[-1], keepdims=1}\n%d = Sub(%x, %m)\n%q = Pow(%d, %two)\n";
+
+TEST(LayerNorm, Spellings) {
+  const std::string var = kHead + "%v = ReduceMean(%q) {axes=[2], keepdims=1}\n%e = Add(%v, %eps)\n";
+  const std::string tail = "%s = Mul(%n, %g)\n%y = Add(%s, %b)";
+  fires(layer_norm_pass, var + "%r = Sqrt(%e)\n%n = Div(%d, %r)\n" + tail, {"LayerNormalization"});
+  fires(layer_norm_pass, var + "%r = Sqrt(%e)\n%i = Reciprocal(%r)\n%n = Mul(%d, %i)\n" + tail, {"LayerNormalization"});
+  fires(layer_norm_pass, var + "%r = Sqrt(%e)\n%i = Div(%one, %r)\n%n = Mul(%i, %d)\n" + tail, {"LayerNormalization"});
+  fires(layer_norm_pass, var + "%i = Pow(%e, %minus_half)\n%n = Mul(%i, %d)\n" + tail, {"LayerNormalization"});
+  fires(layer_norm_pass,
+        "%m = ReduceMean(%x) {axes=[1, 2], keepdims=1}\n%d = Sub(%x, %m)\n%q = Mul(%d, %d)\n"
+        "%v = ReduceMean(%q) {axes=[-2, -1], keepdims=1}\n%e = Add(%eps, %v)\n%r = Sqrt(%e)\n%y = Div(%d, %r)",
+        {"LayerNormalization"});
+}
+
+TEST(LayerNorm, Refusals) {
+  auto r = rewrite(graph_text("%x: f32[n,4,6]", kConstants + kHead +
+                                                    "%v = ReduceMean(%q) {axes=[1], keepdims=1}\n%e = Add(%v, %eps)\n%r = Sqrt(%e)\n%y = Div(%d, %r)"),
+                   {&layer_norm_pass});
+  EXPECT_EQ(r.rewrites(), 0);
+  EXPECT_NE(r.reasons().find("not over the last axes"), std::string::npos) << r.reasons();
+  r = rewrite(graph_text("%x: f32[n,4,6]", kConstants + kHead +
+                                               "%v = ReduceMean(%q) {axes=[-1], keepdims=1}\n%e = Add(%v, %eps)\n%r = Sqrt(%e)\n%y = Div(%d, %r)", "y: %y, m: %m"),
+              {&layer_norm_pass});
+  EXPECT_EQ(r.rewrites(), 0);
+  EXPECT_NE(r.reasons().find("also an output"), std::string::npos) << r.reasons();
+}
+
+TEST(RmsNorm, Spellings) {
+  const std::string head = "%q = Pow(%x, %two)\n%v = ReduceMean(%q) {axes=[-1], keepdims=1}\n%e = Add(%v, %eps)\n";
+  fires(rms_norm_pass, head + "%r = Sqrt(%e)\n%n = Div(%x, %r)\n%y = Mul(%g, %n)", {"RMSNormalization"});
+  fires(rms_norm_pass, head + "%r = Sqrt(%e)\n%i = Reciprocal(%r)\n%n = Mul(%x, %i)\n%y = Mul(%n, %g)", {"RMSNormalization"});
+  auto r = rewrite(graph_text("%x: f32[n,4,6]", kConstants + std::string("%q = Pow(%x, %two)\n%v = ReduceMean(%q) {axes=[-1], keepdims=0}\n"
+                                                                         "%u = Unsqueeze(%v) {axes=[2]}\n%e = Add(%u, %eps)\n%r = Sqrt(%e)\n%y = Div(%x, %r)")),
+                   {&rms_norm_pass});
+  EXPECT_EQ(r.rewrites(), 0);
+}
+
+TEST(Softmax, Spellings) {
+  fires(softmax_pass,
+        "%m = ReduceMax(%x) {axes=[-1], keepdims=1}\n%d = Sub(%x, %m)\n%e = Exp(%d)\n%s = ReduceSum(%e) {axes=[2], keepdims=1}\n%y = Div(%e, %s)",
+        {"Softmax"});
+  fires(softmax_pass, "%e = Exp(%x)\n%s = ReduceSum(%e) {axes=[1], keepdims=1}\n%y = Div(%e, %s)", {"Softmax"});
+  // A maximum over another axis is no part of it, but what is left is a softmax all the same.
+  fires(softmax_pass,
+        "%m = ReduceMax(%x) {axes=[1], keepdims=1}\n%d = Sub(%x, %m)\n%e = Exp(%d)\n%s = ReduceSum(%e) {axes=[2], keepdims=1}\n%y = Div(%e, %s)",
+        {"ReduceMax", "Sub", "Softmax"});
+  auto r = rewrite(graph_text("%x: f32[n,4,6]", "%e = Exp(%x)\n%s = ReduceSum(%e) {axes=[1, 2], keepdims=1}\n%y = Div(%e, %s)"), {&softmax_pass});
+  EXPECT_EQ(r.rewrites(), 0);
+  EXPECT_NE(r.reasons().find("not over one axis"), std::string::npos) << r.reasons();
+}
+}  // namespace
+}  // namespace monza

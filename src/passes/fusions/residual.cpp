@@ -1,0 +1,34 @@
+// The sum of a convolution or matrix product and another tensor of its shape is computed by the product itself.
+#include "passes/fusions/fusions.h"
+#include "passes/pattern.h"
+
+namespace monza {
+namespace {
+
+std::string guard(const Match& m) {
+  const ir::Node& product = m.node("product");
+  if (product.inputs.size() > 3 && product.inputs[3] != ir::kNone) return "the product adds a residual already";
+  if (m["product"] == m["residual"]) return "the product is added to itself";
+  if (!(m.type("residual") == m.output().type && m.type("product") == m.output().type))
+    return "the operands " + ir::to_string(m.type("product")) + " and " + ir::to_string(m.type("residual")) + " broadcast";
+  return "";
+}
+
+ir::ValueId replace(const Match& m) {
+  const ir::Node& product = m.node("product");
+  ir::Attrs attrs = product.attrs;
+  if (attrs.s("activation", "none") != "none") attrs.set("residual_after", std::int64_t{1});
+  std::vector<ir::ValueId> inputs = product.inputs;
+  inputs.resize(std::max<std::size_t>(inputs.size(), 4), ir::kNone);
+  inputs[3] = m["residual"];
+  return m.add(product.op->name, inputs, attrs);
+}
+
+void run(ir::Graph& graph, PassContext& context) {
+  apply(graph, context,
+        {{"product + residual", op("Add", {op("Conv|MatMul", {any(), rest()}).as("product"), any("residual")}), guard, replace}});
+}
+}  // namespace
+
+const Pass residual_pass{"fuse_residual", "a sum with another tensor moves into the convolution or product before it", run};
+}  // namespace monza
