@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/file.h"
 #include "ir/constant.h"
@@ -17,6 +18,14 @@ class OnnxFile {
  public:
   /// Error when the file is no ONNX model, is truncated, or is over a limit.
   static std::shared_ptr<OnnxFile> open(const std::filesystem::path& path, std::uint64_t max_bytes);
+
+  /// A message made elsewhere; external data is looked for in the folder of `path`.
+  static std::shared_ptr<OnnxFile> around(std::shared_ptr<onnx::ModelProto> model, std::filesystem::path path) {
+    auto file = std::make_shared<OnnxFile>();
+    file->model_ = std::move(model);
+    file->path_ = std::move(path);
+    return file;
+  }
 
   const onnx::ModelProto& model() const { return *model_; }
   const std::filesystem::path& path() const { return path_; }

@@ -1,0 +1,32 @@
+// Files that hold one ONNX tensor (.pb): test data, and inputs on the command line.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/constant.h"
+
+namespace monza {
+
+struct OnnxTensorFile {
+  std::string name;  ///< as the file says; may be empty
+  std::shared_ptr<const ir::Constant> value;
+};
+
+/// Reads a file that is one TensorProto. External data is confined to the file's folder. Throws Error when it is
+/// none, damaged, or truncated.
+OnnxTensorFile read_onnx_tensor(const std::filesystem::path& path);
+
+/// What a model's graph declares, in its order, without the initializers: what conformance data is matched with.
+struct OnnxInterface {
+  struct Value {
+    std::string name;
+    std::string kind;  ///< "tensor", "sequence", "optional", "map", "sparse tensor"
+  };
+  std::vector<Value> inputs, outputs;
+};
+OnnxInterface onnx_interface(const std::filesystem::path& path);
+
+}  // namespace monza

@@ -1,0 +1,44 @@
+#include "io/npz.h"
+
+#include <set>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "io/npy.h"
+#include "io/zip.h"
+
+namespace monza::io {
+
+std::vector<NamedTensor> read_npz(const std::filesystem::path& path) {
+  const auto file = MappedFile::open(path);
+  const std::string where = "'" + path.string() + "'";
+  try {
+    std::vector<NamedTensor> arrays;
+    std::set<std::string> seen;
+    for (const ZipEntry& entry : zip_entries(file->bytes())) {
+      std::string name = entry.name;
+      if (name.ends_with(".npy")) name.resize(name.size() - 4);
+      if (!seen.insert(name).second) fail("it holds the array '{}' twice", name);
+      const ZipContent content = zip_content(file->bytes(), entry);
+      arrays.push_back({name, parse_npy(content.bytes, "array '" + name + "'")});
+    }
+    return arrays;
+  } catch (const Error& e) {
+    throw e.at(where);
+  }
+}
+
+void write_npz(const std::filesystem::path& path, std::span<const NamedRef> arrays) {
+  std::vector<NpyImage> images;
+  std::vector<ZipSource> sources;
+  images.reserve(arrays.size());
+  for (const NamedRef& array : arrays) {
+    images.push_back(npy_image(array.tensor));
+    const NpyImage& image = images.back();
+    sources.push_back({array.name + ".npy", {std::as_bytes(std::span(image.header)), image.data}});
+  }
+  const ZipLayout layout = zip_layout(sources);
+  write_file_atomically(path, layout.pieces);
+}
+
+}  // namespace monza::io

@@ -1,0 +1,150 @@
+// The parts of the tool that need no model: shapes, statistics, comparison, expectations, isolation.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <limits>
+
+#include "base/error.h"
+#include "tools/compare.h"
+#include "tools/conformance.h"
+#include "tools/shape_text.h"
+#include "tools/statistics.h"
+#include "tools/usage_error.h"
+
+namespace monza::tool {
+namespace {
+
+using Extents = std::vector<std::int64_t>;
+
+TEST(ShapeText, ParsesWhatUsersWrite) {
+  EXPECT_EQ(parse_extents("1x3x640x640"), (Extents{1, 3, 640, 640}));
+  EXPECT_EQ(parse_extents("1,3"), (Extents{1, 3}));
+  EXPECT_EQ(parse_extents("?x-1x0"), (Extents{-1, -1, 0}));
+  EXPECT_EQ(parse_extents(""), Extents{});
+  EXPECT_EQ(parse_extents("7"), Extents{7});
+  for (const char* bad : {"1x", "x", "1xax2", "-2", "1 x 2", "99999999999999999999"}) EXPECT_THROW(parse_extents(bad), UsageError) << bad;
+  EXPECT_EQ(extents_text({1, -1, 3}), "1x?x3");
+  EXPECT_EQ(extents_text({}), "scalar");
+}
+
+TEST(ShapeText, NamesMayHoldEqualSigns) {
+  EXPECT_EQ(split_assignment("a=b=1x2", "--shape"), (std::pair<std::string, std::string>("a=b", "1x2")));
+  EXPECT_EQ(split_assignment("input:0=", "--shape"), (std::pair<std::string, std::string>("input:0", "")));
+  EXPECT_THROW(split_assignment("novalue", "--shape"), UsageError);
+  EXPECT_THROW(split_assignment("=1", "--shape"), UsageError);
+}
+
+TEST(Statistics, PercentilesAreNearestRanks) {
+  std::vector<double> v;
+  for (int i = 100; i >= 1; --i) v.push_back(i);
+  const Summary s = summarize(v);
+  EXPECT_EQ(s.min, 1);
+  EXPECT_EQ(s.median, 50);
+  EXPECT_EQ(s.p90, 90);
+  EXPECT_EQ(s.p99, 99);
+  EXPECT_EQ(s.max, 100);
+  EXPECT_DOUBLE_EQ(s.mean, 50.5);
+  EXPECT_EQ(summarize({}).max, 0);
+  EXPECT_EQ(summarize({3}).p99, 3);
+}
+
+TEST(Statistics, UnstableRunsAreNamed) {
+  EXPECT_STREQ(instability(std::vector<double>(100, 5.0)), "");
+  EXPECT_STRNE(instability({1, 1, 1}), "");
+  std::vector<double> drift(100, 5.0);
+  for (std::size_t i = 50; i < 100; ++i) drift[i] = 6.0;
+  EXPECT_STRNE(instability(drift), "");
+  std::vector<double> noisy(100, 10.0);
+  noisy[3] = 5;
+  EXPECT_STRNE(instability(noisy), "");
+}
+
+Tensor floats(std::vector<float> values) {
+  Tensor t(DType::f32, {std::int64_t(values.size())});
+  std::copy(values.begin(), values.end(), t.as<float>());
+  return t;
+}
+
+TEST(Compare, UsesTheDocumentedRule) {
+  EXPECT_TRUE(compare(floats({1.0f, 100.0f}), floats({1.001f, 100.1f}), 1e-3, 1e-5).ok);
+  const Comparison c = compare(floats({1.0f, 100.0f}), floats({1.0f, 101.0f}), 1e-3, 1e-5);
+  EXPECT_FALSE(c.ok);
+  EXPECT_DOUBLE_EQ(c.max_abs_error, 1.0);
+  EXPECT_NEAR(c.max_rel_error, 1.0 / 101, 1e-12);
+  EXPECT_NE(c.reason.find("[1]"), std::string::npos) << c.reason;
+  EXPECT_GT(c.cosine, 0.99999);
+}
+
+TEST(Compare, NanAndInfinityEqualThemselvesOnly) {
+  const float nan = std::nanf(""), inf = std::numeric_limits<float>::infinity();
+  EXPECT_TRUE(compare(floats({nan, inf, -inf}), floats({nan, inf, -inf}), 0, 0).ok);
+  EXPECT_FALSE(compare(floats({nan}), floats({1}), 1e9, 1e9).ok);
+  EXPECT_FALSE(compare(floats({1}), floats({nan}), 1e9, 1e9).ok);
+  EXPECT_FALSE(compare(floats({1}), floats({inf}), 1, 1).ok);
+  EXPECT_FALSE(compare(floats({inf}), floats({-inf}), 1, 1).ok);
+  EXPECT_FALSE(compare(floats({inf}), floats({3}), 1, 1).ok);
+}
+
+TEST(Compare, TypesAndShapesMustBeEqual) {
+  EXPECT_FALSE(compare(floats({1, 2}), floats({1}), 1, 1).ok);
+  EXPECT_FALSE(compare(Tensor(DType::i32, {1}), Tensor(DType::i64, {1}), 1, 1).ok);
+  const Comparison empty = compare(Tensor(DType::f32, {0}), Tensor(DType::f32, {0}), 0, 0);
+  EXPECT_TRUE(empty.ok);
+  EXPECT_EQ(empty.cosine, 1);
+}
+
+TEST(Compare, LargeIntegersAreToldApart) {
+  Tensor a(DType::i64, {1}), b(DType::i64, {1});
+  a.as<std::int64_t>()[0] = (std::int64_t(1) << 60) + 1;
+  b.as<std::int64_t>()[0] = std::int64_t(1) << 60;
+  EXPECT_TRUE(compare_as_onnx(a, a).ok);
+  EXPECT_FALSE(compare_as_onnx(a, b).ok);
+}
+
+TEST(Compare, LimitsOfTheOnnxRunner) {
+  EXPECT_TRUE(compare_as_onnx(floats({1.0009f}), floats({1})).ok);
+  EXPECT_FALSE(compare_as_onnx(floats({1.0011f}), floats({1})).ok);
+  Tensor a(DType::bf16, {1}), b(DType::bf16, {1});
+  a.as<std::uint16_t>()[0] = 0x3f81;  // 1.0078125
+  b.as<std::uint16_t>()[0] = 0x3f80;  // 1
+  EXPECT_TRUE(compare_as_onnx(a, b).ok);
+  a.as<std::uint16_t>()[0] = 0x3f83;  // 1.0234375
+  EXPECT_FALSE(compare_as_onnx(a, b).ok);
+}
+
+TEST(Isolation, ACrashOrAnEndlessRunCostsOneCase) {
+  std::map<std::size_t, std::string> reasons;
+  run_isolated(7, 2, 1.0,
+               [](std::size_t i) -> std::string {
+                 if (i == 1) std::raise(SIGKILL);
+                 if (i == 2) ::_exit(9);
+                 if (i == 3) ::pause();
+                 if (i == 4) throw std::runtime_error("escaped");
+                 return i == 5 ? "two\nlines" : "";
+               },
+               [&](const CaseResult& r) { EXPECT_TRUE(reasons.emplace(r.index, r.reason).second); });
+  ASSERT_EQ(reasons.size(), 7u);
+  EXPECT_EQ(reasons[0], "");
+  EXPECT_NE(reasons[1].find("crashed"), std::string::npos) << reasons[1];
+  EXPECT_NE(reasons[2].find("ended with 9"), std::string::npos) << reasons[2];
+  EXPECT_NE(reasons[3].find("longer than 1 s"), std::string::npos) << reasons[3];
+  EXPECT_NE(reasons[4], "");
+  EXPECT_EQ(reasons[5], "two lines");
+  EXPECT_EQ(reasons[6], "");
+}
+
+TEST(Expectations, NeedAReason) {
+  const auto path = std::filesystem::temp_directory_path() / ("monza_expect_" + std::to_string(::getpid()));
+  std::ofstream(path) << "# comment\n\ntest_a: strings are missing\n  test_b :  sequences \n";
+  EXPECT_EQ(read_expectations(path), (std::map<std::string, std::string>{{"test_a", "strings are missing"}, {"test_b", "sequences"}}));
+  std::ofstream(path) << "test_a:\n";
+  EXPECT_THROW(read_expectations(path), Error);
+  std::filesystem::remove(path);
+}
+
+}  // namespace
+}  // namespace monza::tool

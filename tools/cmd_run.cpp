@@ -1,0 +1,126 @@
+// monza run: one inference on given or random inputs; its outputs to a file, or compared with given ones.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "io/npy.h"
+#include "io/npz.h"
+#include "tensor/dtype.h"
+#include "tensor/element.h"
+#include "tools/command.h"
+#include "tools/compare.h"
+#include "tools/inputs.h"
+#include "tools/model_args.h"
+#include "tools/terminal.h"
+
+namespace monza::tool {
+namespace {
+
+struct Options {
+  Options() { model.tune_by_default = false; }
+  ModelArgs model;
+  InputArgs inputs;
+  std::string output, expect;
+  double rtol = 1e-3, atol = 1e-5;
+  int repeat = 1;
+  bool json = false;
+};
+
+/// Least, greatest and mean of a numeric output, for people.
+std::string range_of(const TensorRef& t) {
+  const ElementAccess& access = element_access(t.dtype);
+  if (access.load == nullptr || t.numel() == 0) return "";
+  double low = 0, high = 0, sum = 0;
+  for (std::int64_t i = 0; i < t.numel(); ++i) {
+    const double v = access.load(t.data, i);
+    if (i == 0 || v < low) low = v;
+    if (i == 0 || v > high) high = v;
+    sum += v;
+  }
+  return fmt::format("  min {:.6g}  max {:.6g}  mean {:.6g}", low, high, sum / double(t.numel()));
+}
+
+nlohmann::ordered_json number(double v) { return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr); }
+
+int run(const Options& o) {
+  const Prepared prepared = prepare(o.model, o.inputs);
+  const Engine& engine = prepared.opened.engine;
+  Context context = engine.create_context(o.model.context_options());
+  bind_inputs(engine, context, prepared.inputs);
+  double run_ms = 0;
+  for (int i = 0; i < o.repeat; ++i) {
+    const Stopwatch watch;
+    check(context, context.run());
+    run_ms = watch.ms();
+  }
+  std::vector<io::NamedRef> outputs;
+  for (std::size_t k = 0; k < engine.outputs().size(); ++k) outputs.push_back({engine.outputs()[k].name, context.output(k)});
+  if (!o.output.empty()) io::write_npz(o.output, outputs);
+
+  nlohmann::ordered_json report;
+  report["outputs"] = nlohmann::ordered_json::object();
+  bool ok = true;
+  if (!o.json) fmt::print("ran in {} ({} of {} threads)\n", time_text(run_ms), precision_name(engine.stats().precision), engine.stats().threads);
+  std::vector<io::NamedTensor> expected;
+  if (!o.expect.empty()) {
+    expected = read_tensor_file(o.expect);
+    if (expected.size() == 1 && expected[0].name.empty() && outputs.size() == 1) expected[0].name = outputs[0].name;
+    for (const io::NamedTensor& e : expected)
+      if (std::none_of(outputs.begin(), outputs.end(), [&](const auto& out) { return out.name == e.name; }))
+        throw Error(fmt::format("the reference has '{}', which is no output of the model", e.name),
+                    outputs.empty() ? "" : "name the arrays as the outputs, for example '" + outputs[0].name + "'").at("'" + o.expect + "'");
+  }
+  for (const io::NamedRef& out : outputs) {
+    const auto it = std::find_if(expected.begin(), expected.end(), [&](const auto& e) { return e.name == out.name; });
+    const std::string what = fmt::format("{} {} {}", out.name, dtype_name(out.tensor.dtype), extents_text(out.tensor.shape));
+    if (it == expected.end()) {
+      if (o.json && o.expect.empty()) report["outputs"][out.name] = {{"dtype", dtype_name(out.tensor.dtype)}, {"shape", out.tensor.shape}};
+      if (!o.json) fmt::print("  {}{}\n", what, range_of(out.tensor));
+      continue;
+    }
+    const Comparison c = compare(out.tensor, io::as_model_type(it->tensor, out.tensor.dtype), o.rtol, o.atol);
+    ok = ok && c.ok;
+    if (o.json) {
+      report["outputs"][out.name] = {{"max_abs_error", number(c.max_abs_error)}, {"max_rel_error", number(c.max_rel_error)}, {"cosine", number(c.cosine)}, {"ok", c.ok}};
+      if (!c.ok) report["outputs"][out.name]["reason"] = c.reason;
+    } else {
+      fmt::print("  {} {}  max abs error {:.3g}, max rel error {:.3g}, cosine {:.7f}\n", c.ok ? "ok  " : "FAIL", what, c.max_abs_error, c.max_rel_error, c.cosine);
+      if (!c.ok) fmt::print("       {}\n", c.reason);
+    }
+  }
+  if (o.json) {
+    report["ok"] = ok;
+    report["run_ms"] = run_ms;
+    fmt::print("{}\n", report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+  }
+  return ok ? kExitOk : kExitMismatch;
+}
+
+}  // namespace
+
+void add_run(Commands& commands) {
+  const auto o = std::make_shared<Options>();
+  CLI::App& app = commands.add(
+      "run", "Runs a model once; writes its outputs or compares them with given ones.",
+      "  monza run model.onnx --random                                  does it run, and what comes out?\n"
+      "  monza run model.engine --input images=photo.npy --output out.npz\n"
+      "  monza run bert.onnx --input inputs.npz --output out.npz        every array of inputs.npz by its name\n"
+      "  monza run model.onnx --input x=x.npy --expect ref.npz --rtol 1e-4 --atol 1e-5\n"
+      "Dimensions that an ONNX file leaves open become those of the inputs. --expect passes when |a - b| <= atol +\n"
+      "rtol * |b| for every element b of the reference; NaN equals NaN. Exit 1 when it does not pass.",
+      [o] { return run(*o); });
+  o->model.add_to(app, ModelArgs::Use::run);
+  o->inputs.add_to(app, false);
+  app.add_option("--output,-o", o->output, "write all outputs there, as .npz")->type_name("FILE");
+  app.add_option("--expect", o->expect, "reference outputs (.npz, or .npy or .pb for a model with one)")->type_name("FILE");
+  app.add_option("--rtol", o->rtol, "relative tolerance (default 1e-3)")->check(CLI::NonNegativeNumber)->type_name("R");
+  app.add_option("--atol", o->atol, "absolute tolerance (default 1e-5)")->check(CLI::NonNegativeNumber)->type_name("A");
+  app.add_option("--repeat", o->repeat, "run this many times; the last counts (default 1)")->check(CLI::PositiveNumber)->type_name("N");
+  app.add_flag("--json", o->json, "for a program to read");
+}
+
+}  // namespace monza::tool

@@ -1,0 +1,48 @@
+// How a command joins the tool: tools/cmd_<name>.cpp defines add_<name>(), which CMake finds by the file's name.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "tools/usage_error.h"
+
+namespace monza::tool {
+
+/// What the process ends with. Scripts depend on these numbers.
+enum ExitCode : int {
+  kExitOk = 0,
+  kExitMismatch = 1,  ///< a comparison or a conformance test failed
+  kExitUsage = 2,     ///< the command line is wrong
+  kExitRefused = 3,   ///< the model or a file is refused (monza::Error)
+  kExitRuntime = 4,   ///< a run failed
+};
+
+/// The commands of one invocation.
+class Commands {
+ public:
+  explicit Commands(CLI::App& root) : root_(root) {}
+
+  /// Adds `monza NAME`. `examples` follow the options in --help: whole command lines with a comment each.
+  /// After parsing, `run` of the chosen command is called, and its result is the exit code; it may throw
+  /// UsageError, RunError and monza::Error, which main() reports.
+  CLI::App& add(const std::string& name, const std::string& purpose, const std::string& examples,
+                std::function<int()> run) {
+    CLI::App* command = root_.add_subcommand(name, purpose);
+    command->footer("Examples:\n" + examples);
+    command->callback([this, run = std::move(run)] { chosen_ = run; });
+    return *command;
+  }
+  const std::function<int()>& chosen() const { return chosen_; }
+
+ private:
+  CLI::App& root_;
+  std::function<int()> chosen_;
+};
+
+}  // namespace monza::tool

@@ -1,0 +1,26 @@
+// How far one tensor is from another.
+#pragma once
+
+#include <string>
+
+#include "monza/engine.h"
+
+namespace monza::tool {
+
+struct Comparison {
+  double max_abs_error = 0;  ///< NaN when shapes or types differ
+  double max_rel_error = 0;  ///< over elements whose reference is not 0
+  double cosine = 1;         ///< of both seen as vectors; for empty or zero ones 1 if equal, else 0
+  bool ok = true;
+  std::string reason;        ///< why not ok: the worst element, or the types and shapes
+};
+
+/// `ok` is |a - b| <= atol + rtol * |b| for every element of `got` a and `want` b; NaN equals NaN, and infinities
+/// equal themselves. Shapes and types must be equal.
+Comparison compare(const TensorRef& got, const TensorRef& want, double rtol, double atol);
+
+/// The limits of ONNX's own runner: rtol 1e-3 and atol 1e-7 for floats of 16 bits and more (bf16: rtol 2^-6),
+/// equality for all other types.
+Comparison compare_as_onnx(const TensorRef& got, const TensorRef& want);
+
+}  // namespace monza::tool

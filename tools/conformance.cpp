@@ -1,0 +1,144 @@
+#include "tools/conformance.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+#include <exception>
+#include <fstream>
+
+#include "base/error.h"
+#include "import/onnx/onnx_import.h"
+#include "import/onnx/tensor_file.h"
+#include "tensor/dtype.h"
+#include "tools/command.h"
+#include "tools/compare.h"
+#include "tools/inputs.h"
+
+namespace monza::tool {
+namespace fs = std::filesystem;
+namespace {
+
+std::string one_line(std::string text) {
+  for (std::size_t at; (at = text.find('\n')) != std::string::npos;) text.replace(at, 1, " ");
+  return text;
+}
+
+/// The files PREFIX0.pb, PREFIX1.pb, ... by their number: absent optional inputs leave gaps.
+std::map<std::size_t, fs::path> numbered(const fs::path& folder, const std::string& prefix) {
+  std::map<std::size_t, fs::path> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with(prefix) || !name.ends_with(".pb")) continue;
+    std::size_t number = 0;
+    const char* end = name.data() + name.size() - 3;
+    if (const auto [stop, error] = std::from_chars(name.data() + prefix.size(), end, number); error == std::errc() && stop == end)
+      files.emplace(number, entry.path());
+  }
+  return files;
+}
+
+Tensor read_value(const fs::path& file, const OnnxInterface::Value& declared) {
+  if (declared.kind != "tensor") fail("'{}' is a {}, which is not supported", declared.name, declared.kind);
+  return tensor_of(*read_onnx_tensor(file).value);
+}
+
+/// Throws for whatever stops the data set, returns why its results are wrong.
+std::string run_data_set(const ConformanceCase& test, const OnnxInterface& interface, const std::vector<OnnxInput>& declared,
+                         const fs::path& data, BuildOptions options) {
+  std::map<std::string, Tensor> inputs;
+  for (const auto& [k, file] : numbered(data, "input_")) {
+    if (k >= interface.inputs.size()) fail("{} has no place among the model's {} inputs", file.filename().string(), interface.inputs.size());
+    const Tensor tensor = read_value(file, interface.inputs[k]);
+    const std::string& name = interface.inputs[k].name;
+    const auto input = std::find_if(declared.begin(), declared.end(), [&](const OnnxInput& i) { return i.name == name; });
+    const bool open = input != declared.end() && (!input->has_shape || std::any_of(input->shape.begin(), input->shape.end(), [](auto d) { return d < 0; }));
+    if (open) options.shapes[name] = {tensor.shape(), tensor.shape(), tensor.shape()};
+    if (auto values = shape_values(tensor); !values.empty()) options.shape_values[name] = std::move(values);
+    inputs.emplace(name, tensor);
+  }
+  const auto expected = numbered(data, "output_");
+  for (const auto& [k, file] : expected)
+    if (k < interface.outputs.size() && interface.outputs[k].kind != "tensor")
+      fail("output '{}' is a {}, which is not supported", interface.outputs[k].name, interface.outputs[k].kind);
+
+  const Engine engine = Engine::build((test.folder / "model.onnx").string(), options);
+  Context context = engine.create_context({.threads = options.threads});
+  for (const TensorInfo& info : engine.inputs()) {
+    const auto it = inputs.find(info.name);
+    if (it == inputs.end()) fail("the data gives no input '{}'", info.name);
+    check(context, context.bind_input(info.name, it->second));
+  }
+  check(context, context.run());
+  for (const auto& [k, file] : expected) {
+    if (k >= interface.outputs.size()) fail("{} has no place among the model's {} outputs", file.filename().string(), interface.outputs.size());
+    const std::string& name = interface.outputs[k].name;
+    const Comparison c = compare_as_onnx(context.output(name), read_value(file, interface.outputs[k]));
+    if (!c.ok) return fmt::format("output '{}': {}", name, c.reason);
+  }
+  return expected.empty() ? "the data set has no outputs to compare with" : "";
+}
+
+}  // namespace
+
+std::vector<ConformanceCase> find_cases(const fs::path& root) {
+  if (!fs::is_directory(root)) throw Error(fmt::format("'{}' is no folder", root.string()), "give a folder of ONNX backend tests, such as node/ of its test data");
+  std::vector<ConformanceCase> cases;
+  const auto add = [&](const fs::path& folder) {
+    if (fs::exists(folder / "model.onnx")) cases.push_back({fs::absolute(folder).lexically_normal().filename().string(), folder});
+  };
+  add(root);
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied))
+    if (entry.is_directory()) add(entry.path());
+  if (cases.empty())
+    throw Error(fmt::format("no folder below '{}' holds a model.onnx", root.string()), "unpack the test data, and give the folder that holds it");
+  std::sort(cases.begin(), cases.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return cases;
+}
+
+std::string run_case(const ConformanceCase& test, const BuildOptions& options) {
+  try {
+    const fs::path model = test.folder / "model.onnx";
+    const OnnxInterface interface = onnx_interface(model);
+    const std::vector<OnnxInput> declared = onnx_inputs(model);
+    int sets = 0;
+    std::vector<fs::path> folders;
+    for (const fs::directory_entry& entry : fs::directory_iterator(test.folder))
+      if (entry.is_directory() && entry.path().filename().string().starts_with("test_data_set_")) folders.push_back(entry.path());
+    std::sort(folders.begin(), folders.end());
+    for (const fs::path& data : folders) {
+      ++sets;
+      if (std::string reason = run_data_set(test, interface, declared, data, options); !reason.empty()) return one_line(std::move(reason));
+    }
+    return sets == 0 ? "the folder holds no test_data_set_0" : "";
+  } catch (const RunError& e) {
+    return one_line(std::string("the run failed: ") + e.what());
+  } catch (const Error& e) {
+    // The path of the model is known to the reader: the fact, its node and the hint are what matters.
+    std::string where = e.where();
+    if (const std::size_t at = where.find("model '"); at != std::string::npos) where.resize(at > 5 ? at - 5 : 0);
+    return one_line((where.empty() ? "" : where + ": ") + e.fact());
+  } catch (const std::exception& e) {
+    return one_line(std::string("unexpected exception: ") + e.what());
+  }
+}
+
+std::map<std::string, std::string> read_expectations(const fs::path& file) {
+  std::ifstream in(file);
+  if (!in) fail("cannot open '{}'", file.string());
+  std::map<std::string, std::string> found;
+  int number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    const std::size_t begin = line.find_first_not_of(" \t\r");
+    if (begin == std::string::npos || line[begin] == '#') continue;
+    const std::size_t colon = line.find(':', begin);
+    const std::size_t reason = colon == std::string::npos ? colon : line.find_first_not_of(" \t\r", colon + 1);
+    if (reason == std::string::npos)
+      throw Error("the line is not of the form 'name: reason'", "say why the test is expected to fail").at(fmt::format("'{}', line {}", file.string(), number));
+    found[line.substr(begin, line.find_last_not_of(" \t", colon - 1) + 1 - begin)] = line.substr(reason, line.find_last_not_of(" \t\r") + 1 - reason);
+  }
+  return found;
+}
+
+}  // namespace monza::tool

@@ -1,0 +1,54 @@
+// The tensors that a model is run on: from files, or random.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "io/npz.h"
+#include "ir/constant.h"
+#include "monza/engine.h"
+#include "tools/model_args.h"
+
+namespace monza::tool {
+
+class InputArgs {
+ public:
+  /// `random`: inputs that no file gives are random without being asked for.
+  void add_to(CLI::App& app, bool random);
+
+  std::vector<std::string> files;  ///< "NAME=FILE", or "FILE" (.npz, or any for a model with one input)
+  bool random = false;
+  std::uint64_t seed = 0;
+};
+
+/// Reads .npy, .npz and .pb, by the file's ending. A .npy or .pb gives one tensor, named as the .pb says or "".
+std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path);
+
+/// The elements of an integer tensor of at most 64 elements, on which extents may depend; else empty.
+std::vector<std::int64_t> shape_values(const Tensor& tensor);
+
+/// A copy. Throws Error for strings.
+Tensor tensor_of(const ir::Constant& constant);
+
+/// Uniform in [0, 1) for floats; 0 or 1 for integers and booleans, all 256 values for bytes. Zeros would flatter a
+/// benchmark, and larger integers would miss the tables that many models look up. Throws Error for other types.
+Tensor random_tensor(DType dtype, const std::vector<std::int64_t>& shape, std::uint64_t seed);
+
+/// An engine and the tensors to run it on, in the order of its inputs.
+struct Prepared {
+  ModelArgs::Opened opened;
+  std::vector<Tensor> inputs;
+};
+/// Opens the model for the inputs given: dimensions that an ONNX file leaves open become those of the tensors (min =
+/// opt = max, with a note), and the values of small integer inputs, on which extents may depend, are handed to the
+/// build. Throws UsageError for an input that nothing gives or that the model lacks, Error for one that does not fit.
+Prepared prepare(const ModelArgs& model, const InputArgs& args);
+
+/// Binds all inputs of a context. Throws RunError.
+void bind_inputs(const Engine& engine, Context& context, const std::vector<Tensor>& inputs);
+/// Throws RunError with the context's words when `status` is an error.
+void check(const Context& context, const Status& status);
+
+}  // namespace monza::tool

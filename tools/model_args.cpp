@@ -1,0 +1,284 @@
+#include "tools/model_args.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/cpu.h"
+#include "base/error.h"
+#include "import/onnx/onnx_import.h"
+#include "tensor/dtype.h"
+#include "tools/command.h"
+#include "tools/terminal.h"
+
+namespace monza::tool {
+
+const char* precision_name(Precision precision) {
+  switch (precision) {
+    case Precision::fp32: return "fp32";
+    case Precision::bf16: return "bf16";
+    case Precision::fp16: return "fp16";
+    case Precision::int8: return "int8";
+  }
+  return "?";
+}
+
+const char* device_name(Device device) {
+  switch (device) {
+    case Device::cpu: return "cpu";
+    case Device::reference: return "reference";
+    case Device::cuda: return "cuda";
+  }
+  return "?";
+}
+
+namespace {
+
+template <typename T>
+T named(const std::string& text, std::initializer_list<T> all, const char* (*name)(T)) {
+  for (T value : all)
+    if (text == name(value)) return value;
+  throw UsageError(fmt::format("'{}' is not known", text));
+}
+Precision parse_precision(const std::string& text) {
+  return named(text, {Precision::fp32, Precision::bf16, Precision::fp16, Precision::int8}, precision_name);
+}
+Device parse_device(const std::string& text) {
+  return named(text, {Device::cpu, Device::reference, Device::cuda}, device_name);
+}
+
+/// An option that may be given several times, one value each.
+CLI::Option* repeated(CLI::App& app, const std::string& name, std::vector<std::string>& values, const std::string& help) {
+  return app.add_option(name, values, help)->allow_extra_args(false)->type_name("TEXT");
+}
+
+
+}  // namespace
+
+void ModelArgs::add_to(CLI::App& app, Use use) {
+  app.add_option("MODEL", model, use == Use::build ? "the ONNX file" : "an ONNX file or an engine file")->required()->type_name("FILE");
+  const char* shapes = "Shapes";
+  repeated(app, "--shape", shapes_, "extents of an input, or of a dimension by its name: images=1x3x640x640, batch=4")->group(shapes)->type_name("NAME=1x3x..");
+  repeated(app, "--min-shape", min_shapes_, "smallest extents of a dynamic input")->group(shapes)->type_name("NAME=1x3x..");
+  repeated(app, "--opt-shape", opt_shapes_, "extents to plan and tune for")->group(shapes)->type_name("NAME=1x3x..");
+  repeated(app, "--max-shape", max_shapes_, "largest extents; memory is planned for them")->group(shapes)->type_name("NAME=1x3x..");
+  const char* build = use == Use::build ? "Build" : "Build (when MODEL is an ONNX file)";
+  app.add_option("--precision", precision_, "fp32 (default), bf16, fp16 or int8")->check(CLI::IsMember({"fp32", "bf16", "fp16", "int8"}))->group(build)->type_name("P");
+  app.add_option("--device", device_, "cpu (default), cuda, or reference: plain loops to compare with")->check(CLI::IsMember({"cpu", "cuda", "reference"}))->group(build)->type_name("D");
+  app.add_option("--threads", threads, "threads of each run (default: all that this process may use)")->check(CLI::Range(1, 4096))->type_name("N");
+  app.add_option("--isa", isa_, "use a lower instruction set: baseline, avx2, avx512, avx512vnni, ...")->group(build)->type_name("ISA");
+  repeated(app, "--outputs", outputs_, "keep only this output and what it needs (repeat, or a,b,c)")->group(build)->delimiter(',')->type_name("NAME");
+  app.add_option("--timing-cache", timing_cache_, "file of kernel timings, read and written: a second build measures nothing")->group(build)->type_name("FILE");
+  app.add_option("--max-build-seconds", max_build_seconds_, "stop timing kernels after this long")->check(CLI::NonNegativeNumber)->group(build)->type_name("S");
+  app.add_flag("--tune,!--no-tune", tune_, tune_by_default ? "time candidate kernels (default), or take the first that fits" : "time candidate kernels; the default here is to take the first that fits")->group(build);
+  repeated(app, "--disable-pass", disabled_passes_, "skip a pass by name")->group(build)->delimiter(',')->type_name("NAME");
+  app.add_option("--max-rewrites", max_rewrites_, "stop the passes after this many rewrites, to bisect a wrong output")->group(build)->type_name("N");
+  app.add_flag("--no-optimize", no_optimize_, "no fusions, no layouts, reference kernels: to compare with")->group(build);
+  app.add_flag("--batch-invariant", batch_invariant_, "only kernels whose row results do not depend on the batch")->group(build);
+  if (use == Use::build) {
+    app.add_flag("--strip", strip_, "leave the graph and original weights out of the engine")->group(build);
+    repeated(app, "--metadata", metadata_, "text stored in the engine")->group(build)->type_name("KEY=VALUE");
+  } else {
+    const char* load = "Load";
+    app.add_flag("--verify", verify_, "check the checksum of every weight block of an engine file")->group(load);
+    app.add_flag("--prefault", prefault_, "touch all pages of weights and activations before the first run")->group(load);
+    app.add_flag("--pin", pin_, "bind each worker thread to one CPU")->group(load);
+  }
+  app.add_flag("--quiet,-q", quiet_, "no progress and no notes on standard error");
+}
+
+bool ModelArgs::is_engine() const { return Engine::is_engine_file(model); }
+
+std::vector<ModelInput> ModelArgs::declared_inputs() const {
+  if (is_engine()) return {};
+  std::vector<ModelInput> inputs;
+  for (OnnxInput& i : onnx_inputs(model))
+    inputs.push_back({std::move(i.name), i.dtype, i.has_shape, std::move(i.shape), std::move(i.symbols)});
+  return inputs;
+}
+
+std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std::vector<std::string>& given, const char* option,
+                                                                      const std::vector<ModelInput>& inputs) const {
+  std::map<std::string, std::vector<std::int64_t>> shapes;
+  const auto shape_for = [&](const ModelInput& input) -> std::vector<std::int64_t>& {
+    return shapes.try_emplace(input.name, input.shape).first->second;
+  };
+  for (const std::string& text : given) {
+    std::string name, value = text;
+    if (text.find('=') != std::string::npos) {
+      std::tie(name, value) = split_assignment(text, option);
+    } else if (inputs.size() == 1) {
+      name = inputs[0].name;
+    } else {
+      throw UsageError(fmt::format("{} '{}' names no input, and the model has {}", option, text, inputs.size()));
+    }
+    const auto extents = parse_extents(value);
+    const auto input = std::find_if(inputs.begin(), inputs.end(), [&](const ModelInput& i) { return i.name == name; });
+    if (input != inputs.end()) {
+      auto& shape = shape_for(*input);
+      if (!input->has_shape) shape.assign(extents.size(), -1);
+      if (extents.size() != shape.size())
+        throw UsageError(fmt::format("{} '{}' has {} dimensions, the input has {} ({})", option, text, extents.size(), shape.size(), extents_text(input->shape)));
+      for (std::size_t a = 0; a < extents.size(); ++a) {
+        if (extents[a] < 0) continue;
+        if (a < input->shape.size() && input->shape[a] >= 0 && input->shape[a] != extents[a])
+          throw UsageError(fmt::format("{} '{}' asks for {} in dimension {}, which the model fixes at {}", option, text, extents[a], a, input->shape[a]));
+        shape[a] = extents[a];
+      }
+      continue;
+    }
+    bool found = false;
+    for (const ModelInput& i : inputs)
+      for (std::size_t a = 0; a < i.symbols.size(); ++a)
+        if (i.symbols[a] == name && !name.empty()) {
+          if (extents.size() != 1) throw UsageError(fmt::format("{} '{}': a dimension takes one extent", option, text));
+          shape_for(i)[a] = extents[0];
+          found = true;
+        }
+    if (!found) {
+      std::string known;
+      for (const ModelInput& i : inputs) {
+        known += fmt::format("{}{} ({})", known.empty() ? "" : ", ", i.name, extents_text(i.shape));
+        for (const std::string& s : i.symbols)
+          if (!s.empty() && known.find("'" + s + "'") == std::string::npos) known += fmt::format(", dimension '{}'", s);
+      }
+      throw UsageError(fmt::format("{} '{}': the model has no input and no dimension of that name\n  try: one of {}", option, text, known));
+    }
+  }
+  // A dimension's name means the same extent in every input.
+  std::map<std::string, std::int64_t> by_symbol;
+  for (const ModelInput& i : inputs)
+    if (const auto it = shapes.find(i.name); it != shapes.end())
+      for (std::size_t a = 0; a < i.symbols.size(); ++a)
+        if (!i.symbols[a].empty() && it->second[a] >= 0) by_symbol.emplace(i.symbols[a], it->second[a]);
+  for (const ModelInput& i : inputs)
+    for (std::size_t a = 0; a < i.symbols.size(); ++a)
+      if (const auto it = by_symbol.find(i.symbols[a]); it != by_symbol.end() && shape_for(i)[a] < 0) shape_for(i)[a] = it->second;
+  return shapes;
+}
+
+std::vector<std::vector<std::int64_t>> ModelArgs::shapes_for(const std::vector<ModelInput>& inputs) const {
+  const auto given = shapes_of(shapes_, "--shape", inputs);
+  std::vector<std::vector<std::int64_t>> shapes;
+  for (const ModelInput& i : inputs) {
+    const auto it = given.find(i.name);
+    shapes.push_back(it == given.end() ? i.shape : it->second);
+  }
+  return shapes;
+}
+
+std::vector<std::vector<std::int64_t>> ModelArgs::run_shapes(const Engine& engine) const {
+  std::vector<ModelInput> inputs;
+  for (const TensorInfo& i : engine.inputs()) {
+    ModelInput input{i.name, i.dtype, true, i.min, i.symbols};
+    for (std::size_t a = 0; a < i.min.size(); ++a)
+      if (i.min[a] != i.max[a]) input.shape[a] = -1;
+    inputs.push_back(std::move(input));
+  }
+  auto shapes = shapes_for(inputs);
+  for (std::size_t k = 0; k < shapes.size(); ++k)
+    for (std::size_t a = 0; a < shapes[k].size(); ++a)
+      if (shapes[k][a] < 0) shapes[k][a] = engine.inputs()[k].opt[a];
+  return shapes;
+}
+
+BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) const {
+  BuildOptions options;
+  const auto fixed = shapes_of(shapes_, "--shape", inputs), low = shapes_of(min_shapes_, "--min-shape", inputs),
+             best = shapes_of(opt_shapes_, "--opt-shape", inputs), high = shapes_of(max_shapes_, "--max-shape", inputs);
+  for (const ModelInput& i : inputs) {
+    const auto find = [&](const auto& shapes) {
+      const auto it = shapes.find(i.name);
+      return it == shapes.end() ? std::vector<std::int64_t>{} : it->second;
+    };
+    std::vector<std::int64_t> min = find(low), opt = find(best), max = find(high);
+    if (const auto all = find(fixed); !all.empty()) {
+      const auto fill = [&](std::vector<std::int64_t>& shape) {
+        if (shape.empty()) shape = all;
+        for (std::size_t a = 0; a < all.size(); ++a)
+          if (shape[a] < 0) shape[a] = all[a];
+      };
+      fill(min);
+      fill(opt);
+      fill(max);
+    }
+    if (min.empty() && opt.empty() && max.empty()) continue;
+    // What is not said follows from what is: the best shape is the largest, the smallest is the best.
+    const auto first = [](const auto&... shapes) {
+      std::vector<std::int64_t> found;
+      ((found = found.empty() ? shapes : found), ...);
+      return found;
+    };
+    const ShapeProfile profile{first(min, opt, max), first(opt, max, min), first(max, opt, min)};
+    for (std::size_t a = 0; a < profile.min.size(); ++a)
+      if (profile.min[a] >= 0 && profile.opt[a] >= 0 && profile.max[a] >= 0 && (profile.min[a] > profile.opt[a] || profile.opt[a] > profile.max[a]))
+        throw UsageError(fmt::format("input '{}': the shapes are not in order min <= opt <= max in dimension {} ({} / {} / {})", i.name, a,
+                                     extents_text(profile.min), extents_text(profile.opt), extents_text(profile.max)));
+    options.shapes[i.name] = profile;
+  }
+  options.outputs = outputs_;
+  if (!precision_.empty()) options.precision = parse_precision(precision_);
+  if (!device_.empty()) options.device = parse_device(device_);
+  options.threads = threads;
+  options.isa = isa_;
+  options.tune = tune_.value_or(tune_by_default);
+  options.optimize = !no_optimize_;
+  options.max_build_seconds = max_build_seconds_;
+  options.timing_cache = timing_cache_;
+  options.disabled_passes = disabled_passes_;
+  options.max_rewrites = max_rewrites_;
+  options.batch_invariant = batch_invariant_;
+  options.strip = strip_;
+  for (const std::string& text : metadata_) {
+    const std::size_t at = text.find('=');
+    if (at == std::string::npos || at == 0) throw UsageError(fmt::format("--metadata '{}' is not of the form KEY=VALUE", text));
+    options.metadata[text.substr(0, at)] = text.substr(at + 1);
+  }
+  return options;
+}
+
+void ModelArgs::check_engine(const Engine& engine) const {
+  const Engine::Stats stats = engine.stats();
+  const auto differs = [&](const char* what, const std::string& built, const std::string& asked) {
+    throw Error(fmt::format("the engine was built for {} {}, not {}", what, built, asked),
+                fmt::format("build it again from the ONNX file with --{} {}, or leave the option out", what, asked)).at("engine '" + model + "'");
+  };
+  if (!precision_.empty() && parse_precision(precision_) != stats.precision) differs("precision", precision_name(stats.precision), precision_);
+  if (!device_.empty() && parse_device(device_) != stats.device) differs("device", device_name(stats.device), device_);
+  if (!isa_.empty() && isa_name(parse_isa(isa_)) != stats.isa && parse_isa(isa_) != parse_isa(stats.isa)) differs("isa", stats.isa, isa_);
+  const auto build_only = [&](bool given, const char* option) {
+    if (given) throw UsageError(fmt::format("{} acts at build, and '{}' is an engine that is built already\n  try: build it again from the ONNX file with {}", option, model, option));
+  };
+  build_only(!outputs_.empty(), "--outputs");
+  build_only(!min_shapes_.empty(), "--min-shape");
+  build_only(!opt_shapes_.empty(), "--opt-shape");
+  build_only(!max_shapes_.empty(), "--max-shape");
+  build_only(!disabled_passes_.empty(), "--disable-pass");
+  build_only(max_rewrites_ >= 0, "--max-rewrites");
+  build_only(no_optimize_, "--no-optimize");
+  build_only(batch_invariant_, "--batch-invariant");
+}
+
+ModelArgs::Opened ModelArgs::open(const std::function<void(BuildOptions&)>& adjust) const {
+  if (is_engine()) {
+    const Stopwatch watch;
+    Engine engine = Engine::load(model, {verify_, prefault_});
+    const double ms = watch.ms();
+    check_engine(engine);
+    return {std::move(engine), false, 0, ms};
+  }
+  BuildOptions options = build_options(declared_inputs());
+  if (adjust) adjust(options);
+  Progress progress(!quiet_);
+  options.progress = [&](std::string_view stage, double fraction) { progress.update(stage, fraction); };
+  const Stopwatch watch;
+  Engine engine = Engine::build(model, options);
+  const double ms = watch.ms();
+  progress.clear();
+  return {std::move(engine), true, ms, 0};
+}
+
+ContextOptions ModelArgs::context_options() const { return {threads, pin_, prefault_}; }
+
+}  // namespace monza::tool

@@ -1,0 +1,81 @@
+// The options that every command which takes a MODEL shares, and the way from them to an engine.
+#pragma once
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monza/engine.h"
+#include "tools/shape_text.h"
+
+namespace monza::tool {
+
+/// An input of a model file or an engine file, before it is built or loaded. Unknown extents are -1.
+struct ModelInput {
+  std::string name;
+  DType dtype = DType::invalid;
+  bool has_shape = false;
+  std::vector<std::int64_t> shape;
+  std::vector<std::string> symbols;  ///< the dimension's name, or ""
+};
+
+const char* precision_name(Precision precision);
+const char* device_name(Device device);
+/// What the command line says about a model. Fill by add_to(), then call open().
+class ModelArgs {
+ public:
+  enum class Use { build, run };  ///< build: `monza build`; run: every command that runs the model
+
+  void add_to(CLI::App& app, Use use);
+
+  /// Inputs as the file declares them, read without building. Empty for an engine file (ask the engine).
+  std::vector<ModelInput> declared_inputs() const;
+  /// The extents of each input with what --shape says, by its name or by its dimensions' names; open ones stay -1.
+  /// Throws UsageError when a rank or a fixed extent disagrees.
+  std::vector<std::vector<std::int64_t>> shapes_for(const std::vector<ModelInput>& inputs) const;
+  /// The same for an engine: the extents it was planned for (opt) where nothing is said.
+  std::vector<std::vector<std::int64_t>> run_shapes(const Engine& engine) const;
+
+  /// Options for Engine::build from the command line alone.
+  BuildOptions build_options(const std::vector<ModelInput>& inputs) const;
+
+  struct Opened {
+    Engine engine;
+    bool built = false;
+    double build_ms = 0;  ///< 0 when the engine came from a file
+    double load_ms = 0;   ///< 0 when it was built now
+  };
+  /// Loads an engine file, or builds an ONNX file with `options` (build_options() and what the inputs add).
+  /// Throws Error when an engine was built for another precision, device or instruction set than asked for.
+  Opened open(const std::function<void(BuildOptions&)>& adjust = {}) const;
+
+  ContextOptions context_options() const;
+  bool is_engine() const;
+  bool keeps_all_outputs() const { return outputs_.empty(); }
+  bool quiet() const { return quiet_; }
+
+  std::string model;
+  int threads = 0;
+  bool tune_by_default = true;  ///< false where one run is not worth timing kernels; set before add_to()
+
+ private:
+  void check_engine(const Engine& engine) const;
+  std::map<std::string, std::vector<std::int64_t>> shapes_of(const std::vector<std::string>& given, const char* option,
+                                                             const std::vector<ModelInput>& inputs) const;
+
+  std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, outputs_, disabled_passes_, metadata_;
+  std::string precision_, device_, isa_, timing_cache_;
+  double max_build_seconds_ = 0;
+  std::int64_t max_rewrites_ = -1;
+  bool verify_ = false, prefault_ = false, pin_ = false, batch_invariant_ = false, strip_ = false, no_optimize_ = false, quiet_ = false;
+  std::optional<bool> tune_;
+};
+
+}  // namespace monza::tool

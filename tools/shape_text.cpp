@@ -1,0 +1,45 @@
+#include "tools/shape_text.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <charconv>
+
+#include "tools/usage_error.h"
+
+namespace monza::tool {
+
+std::vector<std::int64_t> parse_extents(const std::string& text) {
+  std::vector<std::int64_t> extents;
+  if (text.empty() || text == "scalar") return extents;
+  std::size_t at = 0;
+  while (at <= text.size()) {
+    const std::size_t end = std::min(text.find_first_of("x,", at), text.size());
+    const std::string part = text.substr(at, end - at);
+    std::int64_t value = -1;
+    if (part != "?" && part != "-1") {
+      const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), value);
+      if (part.empty() || error != std::errc() || stop != part.data() + part.size() || value < 0)
+        throw UsageError(fmt::format("'{}' is no shape: '{}' is no extent\n  try: a shape such as 1x3x224x224", text, part));
+    }
+    extents.push_back(value);
+    at = end + 1;
+  }
+  return extents;
+}
+
+std::string extents_text(const std::vector<std::int64_t>& extents) {
+  if (extents.empty()) return "scalar";
+  std::string text;
+  for (std::int64_t d : extents) text += (text.empty() ? "" : "x") + (d < 0 ? "?" : std::to_string(d));
+  return text;
+}
+
+std::pair<std::string, std::string> split_assignment(const std::string& text, const char* option) {
+  const std::size_t at = text.rfind('=');
+  if (at == std::string::npos || at == 0)
+    throw UsageError(fmt::format("{} '{}' is not of the form NAME=VALUE", option, text));
+  return {text.substr(0, at), text.substr(at + 1)};
+}
+
+}  // namespace monza::tool

@@ -1,0 +1,17 @@
+// Shapes and assignments as the command line spells them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace monza::tool {
+
+/// "1x3x224x224" (or with commas; "" is a scalar; "-1" and "?" leave a dimension open). Throws UsageError.
+std::vector<std::int64_t> parse_extents(const std::string& text);
+std::string extents_text(const std::vector<std::int64_t>& extents);
+/// Splits NAME=VALUE at the last '=', because names of inputs may hold one.
+std::pair<std::string, std::string> split_assignment(const std::string& text, const char* option);
+
+}  // namespace monza::tool
