@@ -174,6 +174,7 @@ int main_of(int argc, char** argv) {
     for (const ConvLayer& l : kConvs) {
       if (std::strstr(l.name, filter) == nullptr) continue;
       ConvParams p;
+      p.bf16 = 1;
       p.group = static_cast<std::int32_t>(l.group);
       p.act = {static_cast<ActivationKind>(l.act), 0, 6};
       for (int i = 0; i < 2; ++i) {
@@ -193,6 +194,7 @@ int main_of(int argc, char** argv) {
     for (const MatMulLayer& l : kMatMuls) {
       if (std::strstr(l.name, filter) == nullptr) continue;
       MatMulParams p;
+      p.bf16 = 1;
       p.trans_b = l.trans_b;
       p.act.kind = static_cast<ActivationKind>(l.act);
       const Shape a{l.batch, l.m, l.k}, b2 = l.trans_b ? Shape{l.n, l.k} : Shape{l.k, l.n};

@@ -51,7 +51,7 @@ struct Gather {
     return count;
   }
 
-  void rows(const Segment* list, int count, std::int64_t row0, std::int64_t rows, float* block) const {
+  void rows(const Segment* list, int count, std::int64_t row0, std::int64_t rows, Element* block) const {
     std::int64_t ow = row0 % s.out[2], rest = row0 / s.out[2];
     std::int64_t oh = rest % s.out[1];
     rest /= s.out[1];
@@ -59,7 +59,7 @@ struct Gather {
     for (std::int64_t r = 0; r < rows; ++r) {
       const std::int64_t id = od * s.stride[0] - s.pad[0], ih = oh * s.stride[1] - s.pad[1], iw = ow * s.stride[2] - s.pad[2];
       const std::int64_t pixel = ((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] + iw;
-      float* to = block + r * kPitch;
+      Element* to = block + r * kElementPitch;
       for (int i = 0; i < count; ++i) {
         const Segment& g = list[i];
         const bool lines = static_cast<std::uint64_t>(id + g.d) < static_cast<std::uint64_t>(s.in[0]) &&
@@ -86,7 +86,7 @@ struct Gather {
   }
 
   /// A joined segment that crosses the image's left or right edge: pixel by pixel.
-  void edge(float* to, std::int64_t pixel, std::int64_t iw, const Segment& g) const {
+  void edge(Element* to, std::int64_t pixel, std::int64_t iw, const Segment& g) const {
     std::int64_t channel = g.channel, w = g.w0, left = g.length;
     const float* from = x + pixel * s.x_pitch + g.offset;
     while (left > 0) {
@@ -109,7 +109,7 @@ Status run_conv_gemm(const GemmTable& table, const KernelContext& c) {
   const auto& p = c.params_as<ConvParams>();
   const ConvShape s = conv_shape(c);
   if (s.pixels == 0 || s.filters == 0) return {};
-  const std::int64_t k = s.taps() * s.channels, group_bytes = k * padded_columns(s.filters, table.width);
+  const std::int64_t k = s.taps() * s.channels, group_floats = (k + kLane - 1) / kLane * padded_columns(s.filters, table.width);
   bool pointwise = s.taps() == 1;
   for (int i = 0; i < 3; ++i) pointwise = pointwise && s.stride[i] == 1 && s.pad[i] == 0 && s.in[i] == s.out[i];
   const GemmSplit split = gemm_split(s.pixels, s.filters, table.width, s.groups, c.parallel->threads());
@@ -120,17 +120,17 @@ Status run_conv_gemm(const GemmTable& table, const KernelContext& c) {
     std::int64_t n0, n1;
     split_columns(split, t % split.column_blocks, s.filters, n0, n1);
     const GemmOut out = conv_out(c, p, s, g);
-    float* block = reinterpret_cast<float*>(c.scratch + static_cast<std::size_t>(worker) * kBlockBytes);
+    Element* block = reinterpret_cast<Element*>(c.scratch + static_cast<std::size_t>(worker) * kBlockBytes);
     const float* x = c.in[0].as<float>() + g * s.channels;
-    const float* w = c.in[1].as<float>() + g * group_bytes;
+    const float* w = c.in[1].as<float>() + g * group_floats;
     if (pointwise) {
       gemm_over_k(table, out, w, s.filters, k, row0, rows, n0, n1, block, [&](std::int64_t k0, std::int64_t kc) {
-        for (std::int64_t r = 0; r < rows; ++r) copy_run(block + r * kPitch, x + (row0 + r) * s.x_pitch + k0, kc);
+        for (std::int64_t r = 0; r < rows; ++r) copy_run(block + r * kElementPitch, x + (row0 + r) * s.x_pitch + k0, kc);
       });
     } else {
       const Gather gather{s, x, s.dilation[2] == 1 && s.x_pitch == s.channels};
       gemm_over_k(table, out, w, s.filters, k, row0, rows, n0, n1, block, [&](std::int64_t k0, std::int64_t kc) {
-        Segment list[kKc];
+        Segment list[kKc * kLane];
         gather.rows(list, gather.segments(k0, kc, list), row0, rows, block);
       });
     }
@@ -138,49 +138,9 @@ Status run_conv_gemm(const GemmTable& table, const KernelContext& c) {
   return {};
 }
 
-// --- weights: [M, C / group, k...] to one packed B per group, K ordered (taps, channel) -----------------------------
-
-std::size_t weight_bytes(const GemmTable& table, const KernelQuery& q) {
-  const Shape& w = q.input(1).shape;
-  const auto& p = *static_cast<const ConvParams*>(q.params);
-  const std::int64_t filters = w[0] / p.group;
-  return static_cast<std::size_t>(p.group) * packed_b_bytes(w.count(1, w.rank), filters, table.width);
-}
-
-/// Packing works on whole rows of K for one tap at a time: element (c, m) of tap t lies at w[(m * C + c) * taps + t].
-template <bool kPack>
-void repack_weight(const GemmTable& table, const KernelQuery& q, const float* from, float* to) {
-  const Shape& w = q.input(1).shape;
-  const auto& p = *static_cast<const ConvParams*>(q.params);
-  const std::int64_t filters = w[0] / p.group, channels = w[1], taps = w.count(2, w.rank), k = taps * channels;
-  const std::int64_t padded = padded_columns(filters, table.width), total = padded / table.width, each = k_block(k);
-  for (std::int64_t g = 0; g < p.group; ++g) {
-    const std::int64_t dense_base = g * filters * k, packed_base = g * k * padded;
-    for (std::int64_t k0 = 0; k0 < k; k0 += each) {
-      const std::int64_t kc = k - k0 < each ? k - k0 : each;
-      for (std::int64_t v = 0; v < total;) {
-        const int vecs = panel_vectors(v, total);
-        const std::int64_t width = vecs * table.width, n0 = v * table.width;
-        const std::int64_t panel = packed_base + packed_b_offset(k0, kc, n0, filters, table.width);
-        for (std::int64_t i = 0; i < kc; ++i) {
-          const std::int64_t tap = (k0 + i) / channels, channel = (k0 + i) % channels;
-          for (std::int64_t j = 0; j < width; ++j) {
-            const std::int64_t dense = dense_base + ((n0 + j) * channels + channel) * taps + tap;
-            if constexpr (kPack) {
-              to[panel + i * width + j] = n0 + j < filters ? from[dense] : 0.0f;
-            } else if (n0 + j < filters) {
-              to[dense] = from[panel + i * width + j];
-            }
-          }
-        }
-        v += vecs;
-      }
-    }
-  }
-}
-
 Refusal accepts_conv_gemm(const KernelQuery& q) {
   if (const Refusal r = conv_common_refusal(q)) return r;
+  if (kLane == 2 && static_cast<const ConvParams*>(q.params)->bf16 == 0) return "bf16 is not allowed here";
   if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
   const Shape& w = q.input(1).shape;
   if (w[1] == 1 && w[0] > 1 && w[0] == static_cast<const ConvParams*>(q.params)->group) return "depthwise: one column a group";

@@ -1,4 +1,5 @@
 #include "ops/conv/conv_gemm.simd.h"
+#include "ops/conv/conv_gemm_pack.simd.h"
 
 namespace monza::ops {
 namespace {

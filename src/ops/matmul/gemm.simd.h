@@ -17,6 +17,16 @@ constexpr int kTileRows1 = Vec::kRegisters == 32 ? 14 : 8;
 constexpr int kTileRows2 = Vec::kRegisters == 32 ? 14 : 6;
 constexpr int kTileRows3 = Vec::kRegisters == 32 ? 9 : 4;
 
+/// acc + a b: one product a lane, or, in files compiled for bf16, the sum of two: there a lane of a and b is a pair of
+/// bf16 values, neighbours along K, and kc counts pairs.
+MONZA_INLINE Vec product(Vec a, Vec b, Vec acc) {
+#if defined(__AVX512BF16__)
+  return {_mm512_dpbf16_ps(acc.v, reinterpret_cast<__m512bh>(a.v), reinterpret_cast<__m512bh>(b.v))};
+#else
+  return fma(a, b, acc);
+#endif
+}
+
 /// One register tile. Null bias and residual point to zeros instead, with pitch 0.
 struct Tile {
   const float* a;
@@ -49,7 +59,7 @@ __attribute__((noinline)) void tile(const Tile& t) {
     for (int i = 0; i < kRows; ++i) {
       const Vec av = Vec::set(a[i * kPitch + u]);
 #pragma GCC unroll 4
-      for (int j = 0; j < kVecs; ++j) acc[i][j] = fma(av, bv[j], acc[i][j]);
+      for (int j = 0; j < kVecs; ++j) acc[i][j] = product(av, bv[j], acc[i][j]);
     }
   };
   std::int64_t k = t.kc;
@@ -159,40 +169,6 @@ void gemm_step(const GemmStep& s, const GemmOut& o) noexcept {
     b += s.kc * vecs * Vec::kWidth;
     v += vecs;
   }
-}
-
-template <bool kPack>
-void repack_b(const float* from, float* to, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n) {
-  const std::int64_t padded = padded_columns(n, Vec::kWidth), total = padded / Vec::kWidth;
-  std::int64_t at = k0 * padded;
-  for (std::int64_t v = 0; v < total;) {
-    const int vecs = panel_vectors(v, total);
-    const std::int64_t width = vecs * Vec::kWidth, c0 = v * Vec::kWidth;
-    const std::int64_t lanes = n - c0 < width ? n - c0 : width;
-    for (std::int64_t k = 0; k < kc; ++k, at += width) {
-      const std::int64_t dense = (k0 + k) * sk + c0 * sn;
-      if constexpr (kPack) {
-        if (sn == 1) {
-          for (std::int64_t j = 0; j < width; j += Vec::kWidth) {
-            const std::int64_t rest = lanes - j < 0 ? 0 : lanes - j;
-            Vec::load(from + dense + j, Vec::mask(rest < Vec::kWidth ? rest : Vec::kWidth)).store(to + at + j);
-          }
-        } else {
-          for (std::int64_t j = 0; j < lanes; ++j) to[at + j] = from[dense + j * sn];
-          for (std::int64_t j = lanes; j < width; ++j) to[at + j] = 0;
-        }
-      } else {
-        for (std::int64_t j = 0; j < lanes; ++j) to[dense + j * sn] = from[at + j];
-      }
-    }
-    v += vecs;
-  }
-}
-void pack_b(const float* b, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n, float* packed) noexcept {
-  repack_b<true>(b, packed, sk, sn, k0, kc, n);
-}
-void unpack_b(const float* packed, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n, float* b) noexcept {
-  repack_b<false>(packed, b, sk, sn, k0, kc, n);
 }
 
 }  // namespace

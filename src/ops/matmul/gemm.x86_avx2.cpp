@@ -1,4 +1,5 @@
 #include "ops/matmul/gemm.simd.h"
+#include "ops/matmul/gemm_pack.simd.h"
 
 namespace monza::ops {
 

@@ -110,5 +110,7 @@ struct GemmTable {
 };
 extern const GemmTable gemm_avx2;
 extern const GemmTable gemm_avx512;
+/// Pairs of bf16 instead of f32 elements in A and B: kc, kKc and packed rows count pairs, k0 of pack_b is even.
+extern const GemmTable gemm_avx512bf16;
 
 }  // namespace monza::ops

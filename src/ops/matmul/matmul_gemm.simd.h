@@ -106,15 +106,25 @@ MONZA_INLINE GemmOut matmul_out(const KernelContext& c, const MatMulShape& s, co
   return o;
 }
 
+/// One element of a block; in bf16 the one after it is zeroed, which the next one overwrites.
+MONZA_INLINE void set_element(Element* to, float x) {
+#if defined(__AVX512BF16__)
+  const __m128i rounded = reinterpret_cast<__m128i>(_mm_cvtneps_pbh(_mm_set_ss(x)));
+  _mm_storeu_si32(to, rounded);
+#else
+  *to = x;
+#endif
+}
+
 /// Rows of A, elements [k0, k0 + kc), into a block.
-MONZA_INLINE void copy_a(const MatMulShape& s, const float* a, std::int64_t rows, std::int64_t k0, std::int64_t kc, float* block) {
+MONZA_INLINE void copy_a(const MatMulShape& s, const float* a, std::int64_t rows, std::int64_t k0, std::int64_t kc, Element* block) {
   if (s.ak == 1) {
-    for (std::int64_t r = 0; r < rows; ++r) copy_run(block + r * kPitch, a + r * s.am + k0, kc);
+    for (std::int64_t r = 0; r < rows; ++r) copy_run(block + r * kElementPitch, a + r * s.am + k0, kc);
     return;
   }
   for (std::int64_t k = 0; k < kc; ++k) {  // a transposed A: its rows are read along M
     const float* from = a + (k0 + k) * s.ak;
-    for (std::int64_t r = 0; r < rows; ++r) block[r * kPitch + k] = from[r * s.am];
+    for (std::int64_t r = 0; r < rows; ++r) set_element(block + r * kElementPitch + k, from[r * s.am]);
   }
 }
 
@@ -122,7 +132,7 @@ Status run_matmul_packed(const GemmTable& table, const KernelContext& c) {
   const MatMulShape s = matmul_shape(c);
   if (s.m == 0 || s.n == 0 || s.batches == 0) return {};
   const GemmSplit split = gemm_split(s.m, s.n, table.width, s.batches, c.parallel->threads());
-  const std::int64_t matrix = s.k * padded_columns(s.n, table.width);
+  const std::int64_t matrix = (s.k + kLane - 1) / kLane * padded_columns(s.n, table.width);
   parallel_for(*c.parallel, s.batches * split.tasks(), [&](std::int64_t task, int worker) {
     const BatchAt at = batch_at(s, task / split.tasks());
     const std::int64_t t = task % split.tasks();
@@ -130,7 +140,7 @@ Status run_matmul_packed(const GemmTable& table, const KernelContext& c) {
     const std::int64_t rows = s.m - row0 < split.rows ? s.m - row0 : split.rows;
     std::int64_t n0, n1;
     split_columns(split, t % split.column_blocks, s.n, n0, n1);
-    float* block = reinterpret_cast<float*>(c.scratch + static_cast<std::size_t>(worker) * kBlockBytes);
+    Element* block = reinterpret_cast<Element*>(c.scratch + static_cast<std::size_t>(worker) * kBlockBytes);
     const float* a = c.in[0].as<float>() + at.a + row0 * s.am;
     gemm_over_k(table, matmul_out(c, s, at), c.in[1].as<float>() + at.b_index * matrix, s.n, s.k, row0, rows, n0, n1, block,
                 [&](std::int64_t k0, std::int64_t kc) { copy_a(s, a, rows, k0, kc, block); });
@@ -149,12 +159,12 @@ Status run_matmul_both(const GemmTable& table, const KernelContext& c) {
   std::int64_t columns = kPackColumns;
   const std::int64_t least = 4 * table.width;
   while (columns > least && s.batches * ((s.n + columns - 1) / columns) < 2 * c.parallel->threads()) columns /= 2;
-  const std::int64_t column_blocks = (s.n + columns - 1) / columns, each = k_block(s.k);
+  const std::int64_t column_blocks = (s.n + columns - 1) / columns, each = k_block((s.k + kLane - 1) / kLane) * kLane;
   parallel_for(*c.parallel, s.batches * column_blocks, [&](std::int64_t task, int worker) {
     const BatchAt at = batch_at(s, task / column_blocks);
     const std::int64_t c0 = task % column_blocks * columns, count = s.n - c0 < columns ? s.n - c0 : columns;
     std::byte* scratch = c.scratch + static_cast<std::size_t>(worker) * (kBlockBytes + kPackBytes);
-    float* block = reinterpret_cast<float*>(scratch + kPackBytes);
+    Element* block = reinterpret_cast<Element*>(scratch + kPackBytes);
     float* packed = reinterpret_cast<float*>(scratch);
     GemmOut out = matmul_out(c, s, at);
     out.c += c0;
@@ -163,12 +173,12 @@ Status run_matmul_both(const GemmTable& table, const KernelContext& c) {
     const float* b = c.in[1].as<float>() + at.b + c0 * s.bn;
     std::int64_t k0 = 0;
     do {
-      const std::int64_t kc = s.k - k0 < each ? s.k - k0 : each;
+      const std::int64_t kc = s.k - k0 < each ? s.k - k0 : each, lanes = (kc + kLane - 1) / kLane;
       table.pack_b(b + k0 * s.bk, s.bk, s.bn, 0, kc, count, packed);
       for (std::int64_t row0 = 0; row0 < s.m; row0 += kBlockRows) {
         const std::int64_t rows = s.m - row0 < kBlockRows ? s.m - row0 : kBlockRows;
         copy_a(s, c.in[0].as<float>() + at.a + row0 * s.am, rows, k0, kc, block);
-        table.step({.a = block, .b = packed, .kc = kc, .rows = rows, .row0 = row0, .n0 = 0, .n1 = count, .first = k0 == 0,
+        table.step({.a = reinterpret_cast<const float*>(block), .b = packed, .kc = lanes, .rows = rows, .row0 = row0, .n0 = 0, .n1 = count, .first = k0 == 0,
                     .last = k0 + kc >= s.k}, out);
       }
       k0 += kc;
@@ -193,19 +203,20 @@ MONZA_INLINE WeightShape weight_shape(const KernelQuery& q) {
 }
 std::size_t matmul_weight_bytes(const GemmTable& table, const KernelQuery& q) {
   const WeightShape w = weight_shape(q);
-  return static_cast<std::size_t>(w.matrices) * packed_b_bytes(w.k, w.n, table.width);
+  return static_cast<std::size_t>(w.matrices) * packed_b_bytes((w.k + kLane - 1) / kLane, w.n, table.width);
 }
 /// f(dense offset, packed offset, k0, kc) for every block.
 template <typename F>
 MONZA_INLINE void each_weight_block(const GemmTable& table, const KernelQuery& q, F&& f) {
   const WeightShape w = weight_shape(q);
-  const std::int64_t each = k_block(w.k);
+  const std::int64_t lanes = (w.k + kLane - 1) / kLane, each = k_block(lanes) * kLane;
   for (std::int64_t i = 0; i < w.matrices; ++i)
     for (std::int64_t k0 = 0; k0 < w.k; k0 += each)
-      f(w, i * w.k * w.n, i * w.k * padded_columns(w.n, table.width), k0, w.k - k0 < each ? w.k - k0 : each);
+      f(w, i * w.k * w.n, i * lanes * padded_columns(w.n, table.width), k0, w.k - k0 < each ? w.k - k0 : each);
 }
 
 Refusal accepts_matmul(const KernelQuery& q, bool constant_b) {
+  if (kLane == 2 && static_cast<const MatMulParams*>(q.params)->bf16 == 0) return "bf16 is not allowed here";
   for (int i = 0; i < q.in_count; ++i)
     if (q.has_input(i) && q.input(i).dtype != DType::f32) return "an operand is not f32";
   if (constant_b && (!q.input(1).constant || q.input(1).dynamic)) return "B is not constant";
