@@ -157,7 +157,7 @@ void infer_loop(ir::InferContext& c) {
     require_scalar(c, 0, DType::i64, "the trip count");
     const Expr given = c.content(0)[0];
     exact = !given.is_constant() || given.constant() <= kMostTrips;
-    if (exact) trips = larger(0, given);
+    trips = larger(0, smaller(given, kMostTrips));
   }
   if (c.has_input(1)) {
     require_scalar(c, 1, DType::boolean, "the condition");

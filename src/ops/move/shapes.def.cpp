@@ -91,15 +91,26 @@ std::optional<std::vector<Expr>> numbers(const ir::NodeView& n, std::string_view
   }
   if (!n.has_input(i)) return std::nullopt;
   const ir::Value& v = n.graph.value(n.node.inputs[static_cast<std::size_t>(i)]);
-  if (v.content) return v.content;
-  if (v.constant && v.constant->numel() <= ir::kMaxContent) {
+  std::vector<Expr> elements;
+  if (v.content) {
+    elements = *v.content;
+  } else if (v.constant && v.constant->numel() <= ir::kMaxContent) {
     const auto values = ir::to_ints(*v.constant);
     return std::vector<Expr>(values.begin(), values.end());
+  } else {
+    const auto count = ir::product(v.type.shape).try_constant();
+    if (!count || *count > ir::kMaxContent) return std::nullopt;
+    for (std::int64_t k = 0; k < *count; ++k) elements.push_back(Expr::element(v.id, k));
   }
-  const auto count = ir::product(v.type.shape).try_constant();
-  if (!count || *count > ir::kMaxContent) return std::nullopt;
-  std::vector<Expr> elements;
-  for (std::int64_t k = 0; k < *count; ++k) elements.push_back(Expr::element(v.id, k));
+  // Elements that a profile fixes: inference took them as they are, so do parameters and views.
+  const auto& given = n.graph.model().element_values;
+  if (!given.empty())
+    for (Expr& e : elements)
+      e = ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<Expr> {
+        const auto it = atom.kind == ir::AtomKind::element ? given.find(atom.value) : given.end();
+        if (it == given.end()) return std::nullopt;
+        return Expr(it->second.at(static_cast<std::size_t>(atom.index)));
+      });
   return elements;
 }
 
