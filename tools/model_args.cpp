@@ -57,7 +57,10 @@ CLI::Option* repeated(CLI::App& app, const std::string& name, std::vector<std::s
 }  // namespace
 
 void ModelArgs::add_to(CLI::App& app, Use use) {
-  app.add_option("MODEL", model, use == Use::build ? "the ONNX file" : "an ONNX file or an engine file")->required()->type_name("FILE");
+  if (use == Use::source)
+    app.add_option("--model", model, "an ONNX file or an engine file")->type_name("FILE");
+  else
+    app.add_option("MODEL", model, use == Use::build ? "the ONNX file" : "an ONNX file or an engine file")->required()->type_name("FILE");
   const char* shapes = "Shapes";
   repeated(app, "--shape", shapes_, "extents of an input, or of a dimension by its name: images=1x3x640x640, batch=4")->group(shapes)->type_name("NAME=1x3x..");
   repeated(app, "--min-shape", min_shapes_, "smallest extents of a dynamic input")->group(shapes)->type_name("NAME=1x3x..");
@@ -263,7 +266,7 @@ void ModelArgs::check_engine(const Engine& engine) const {
 ModelArgs::Opened ModelArgs::open(const std::function<void(BuildOptions&)>& adjust) const {
   if (is_engine()) {
     const Stopwatch watch;
-    Engine engine = Engine::load(model, {verify_, prefault_});
+    Engine engine = Engine::load(model, load_options());
     const double ms = watch.ms();
     check_engine(engine);
     return {std::move(engine), false, 0, ms};
@@ -277,6 +280,16 @@ ModelArgs::Opened ModelArgs::open(const std::function<void(BuildOptions&)>& adju
   const double ms = watch.ms();
   progress.clear();
   return {std::move(engine), true, ms, 0};
+}
+
+std::string ModelArgs::cache_key() const {
+  std::string key = fmt::format("{} {} {} {} {} {} {} {} {} {}", threads, precision_, device_, isa_, max_build_seconds_, max_rewrites_,
+                                batch_invariant_, strip_, no_optimize_, tune_.value_or(tune_by_default));
+  for (const auto* list : {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &outputs_, &disabled_passes_, &metadata_}) {
+    key += " |";
+    for (const std::string& text : *list) key += fmt::format(" {}:{}", text.size(), text);
+  }
+  return key;
 }
 
 ContextOptions ModelArgs::context_options() const { return {threads, pin_, prefault_}; }

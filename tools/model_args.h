@@ -31,7 +31,9 @@ const char* device_name(Device device);
 /// What the command line says about a model. Fill by add_to(), then call open().
 class ModelArgs {
  public:
-  enum class Use { build, run };  ///< build: `monza build`; run: every command that runs the model
+  /// build: `monza build`; run: the commands that run MODEL; source: those whose argument is a picture or video, and
+  /// which take the model as --model.
+  enum class Use { build, run, source };
 
   void add_to(CLI::App& app, Use use);
 
@@ -57,6 +59,9 @@ class ModelArgs {
   Opened open(const std::function<void(BuildOptions&)>& adjust = {}) const;
 
   ContextOptions context_options() const;
+  LoadOptions load_options() const { return {verify_, prefault_}; }
+  /// Everything said that changes the engine, as text: equal texts and models give equal engines on one machine.
+  std::string cache_key() const;
   bool is_engine() const;
   bool keeps_all_outputs() const { return outputs_.empty(); }
   bool quiet() const { return quiet_; }

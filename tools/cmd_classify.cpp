@@ -1,0 +1,233 @@
+// `monza classify`: the most likely classes of pictures, video frames or a camera's.
+#include <fmt/core.h>
+
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "commands.h"
+#include "tools/command.h"
+#include "tools/model_args.h"
+#include "tools/terminal.h"
+#include "tools/vision_classifier.h"
+#include "tools/vision_model.h"
+#include "tools/vision_output.h"
+#include "vision/draw.h"
+#include "vision/labels.h"
+#include "vision/source.h"
+
+namespace monza::tool {
+namespace {
+
+using nlohmann::ordered_json;
+
+struct ClassifyArgs {
+  std::string source;
+  ModelArgs model;
+  ClassifySettings settings;
+  std::string labels, truth, output, save_engine;
+  std::size_t top = 5;
+  int size = 224;
+  std::int64_t max_frames = 0;
+  bool json = false, no_cache = false;
+};
+
+/// "file class-number" a line, as in many validation sets.
+std::map<std::string, int> load_truth(const std::string& path) {
+  const auto file = MappedFile::open(path, std::size_t{64} << 20);
+  const auto bytes = file->bytes();
+  std::map<std::string, int> truth;
+  int line_number = 0;
+  for (const std::string& line :
+       vision::parse_label_lines({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
+    ++line_number;
+    if (line.empty()) continue;
+    const auto cut = line.find_last_of(" \t,");
+    int id = -1;
+    if (cut != std::string::npos) {
+      const auto [end, error] = std::from_chars(line.data() + cut + 1, line.data() + line.size(), id);
+      if (error != std::errc{} || end != line.data() + line.size()) id = -1;
+    }
+    if (id < 0)
+      fail_hint("lines such as 'cat.jpg 281'", "{}: line {} is no file name with a class number: '{}'", path,
+                line_number, line);
+    truth[line.substr(0, line.find_last_not_of(" \t,", cut) + 1)] = id;
+  }
+  if (truth.empty()) fail("{}: holds no lines", path);
+  return truth;
+}
+
+struct Accuracy {
+  std::int64_t images = 0, top1 = 0, top5 = 0;
+  void add(const std::vector<ClassScore>& best, int truth) {
+    ++images;
+    top1 += !best.empty() && best[0].class_id == truth;
+    for (std::size_t i = 0; i < best.size() && i < 5; ++i) top5 += best[i].class_id == truth;
+  }
+  double share(std::int64_t hits) const {
+    return images > 0 ? static_cast<double>(hits) / static_cast<double>(images) : 0;
+  }
+};
+
+void print_line(const ordered_json& value) {
+  fmt::print("{}\n", value.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+}
+
+ordered_json frame_json(const vision::Frame& frame, const std::vector<ClassScore>& best,
+                        const std::vector<std::string>& labels, std::size_t top, const OpenedModel& model,
+                        double decode_ms, const StageTimes& times) {
+  ordered_json list = ordered_json::array();
+  for (std::size_t i = 0; i < std::min(top, best.size()); ++i)
+    list.push_back({{"class", vision::label_of(labels, best[i].class_id)},
+                    {"class_id", best[i].class_id},
+                    {"score", best[i].score}});
+  return {{"source", frame.name},
+          {"frame", frame.index},
+          {"top", std::move(list)},
+          {"timings_ms",
+           {{"build", model.build_ms},
+            {"load", model.load_ms},
+            {"decode", decode_ms},
+            {"preprocess", times.preprocess_ms},
+            {"inference", times.inference_ms},
+            {"postprocess", times.postprocess_ms}}}};
+}
+
+void draw_best(vision::Image& image, const std::vector<ClassScore>& best, const std::vector<std::string>& labels,
+               std::size_t top) {
+  const int scale = std::max(1, (std::max(image.width, image.height) + 200) / 500);
+  int y = 2 * scale;
+  for (std::size_t i = 0; i < std::min(top, best.size()); ++i) {
+    const std::string text = fmt::format("{} {:.2f}", vision::label_of(labels, best[i].class_id), best[i].score);
+    const auto [width, height] = vision::text_extent(text, scale);
+    vision::fill_rectangle(image, 0, y, width + 4 * scale, y + height + scale, vision::class_color(best[i].class_id));
+    vision::draw_text(image, 2 * scale, y + scale, text, {0, 0, 0}, scale);
+    y += height + 2 * scale;
+  }
+}
+
+int run_classify(ClassifyArgs args) {
+  if (args.model.model.empty()) throw UsageError("classify needs a model: --model FILE");
+  if (!args.save_engine.empty() && args.model.is_engine())
+    throw UsageError(
+        "--save-engine writes an engine that was built from an ONNX file; --model names an engine already");
+  const auto source = vision::open_source(args.source);
+  const std::map<std::string, int> truth = args.truth.empty() ? std::map<std::string, int>{} : load_truth(args.truth);
+  const int side = args.settings.crop > 0 ? args.settings.crop : args.size;
+  const OpenedModel model = open_picture_model(args.model, args.settings.to_metadata(), side, !args.no_cache);
+  if (!args.save_engine.empty()) model.engine.save(args.save_engine);
+  const std::vector<std::string> labels = class_names(model.engine, args.labels);
+  Classifier classifier(model.engine, args.model.context_options(), args.settings);
+  if (!labels.empty() && static_cast<int>(labels.size()) != classifier.classes())
+    fail_hint("the label file that belongs to the model", "there are {} class names for {} classes", labels.size(),
+              classifier.classes());
+  AnnotatedOutput output(args.output, *source);
+
+  const bool many = source->kind() != vision::SourceKind::picture;
+  if (source->kind() == vision::SourceKind::video || source->kind() == vision::SourceKind::camera) catch_interrupt();
+  Progress progress(many && !args.json);
+  const std::int64_t total = args.max_frames > 0 ? args.max_frames : source->size_estimate();
+  const std::size_t wanted = std::max<std::size_t>(args.top, 5);  // top-5 accuracy needs five
+  Accuracy accuracy;
+  StageTimes sum;
+  double decode_sum = 0;
+  std::int64_t frames = 0;
+  vision::Frame frame;
+  while (!interrupted() && (args.max_frames <= 0 || frames < args.max_frames)) {
+    LapTimer watch;
+    if (!source->next(frame)) break;
+    const double decode_ms = watch.lap_ms();
+    StageTimes times;
+    const auto best = classifier.classify(frame.image, wanted, times);
+    ++frames;
+    decode_sum += decode_ms;
+    sum.preprocess_ms += times.preprocess_ms, sum.inference_ms += times.inference_ms,
+        sum.postprocess_ms += times.postprocess_ms;
+    if (const auto found = truth.find(std::filesystem::path(frame.name).filename().string()); found != truth.end())
+      accuracy.add(best, found->second);
+    if (args.json) {
+      print_line(frame_json(frame, best, labels, args.top, model, decode_ms, times));
+      std::fflush(stdout);
+    } else if (!many) {
+      std::vector<std::vector<std::string>> rows = {{"class", "score"}};
+      for (std::size_t i = 0; i < std::min(args.top, best.size()); ++i)
+        rows.push_back({vision::label_of(labels, best[i].class_id), fmt::format("{:.4f}", best[i].score)});
+      fmt::print("{}", format_table(rows));
+    } else if (truth.empty()) {
+      progress.clear();
+      fmt::print("{}: {} {:.3f}\n", frame.name, vision::label_of(labels, best[0].class_id), best[0].score);
+    }
+    if (total > 0) progress.update("classify", static_cast<double>(frames) / static_cast<double>(total));
+    if (output.wanted()) {
+      draw_best(frame.image, best, labels, args.top);
+      output.write(frame);
+    }
+  }
+  progress.clear();
+  output.close();
+  if (!truth.empty()) {
+    if (accuracy.images == 0) fail("none of the pictures is named in {}", args.truth);
+    const double top1 = accuracy.share(accuracy.top1), top5 = accuracy.share(accuracy.top5);
+    if (args.json)
+      print_line({{"top1", top1}, {"top5", top5}, {"images", accuracy.images}});
+    else
+      fmt::print("top-1 {:.2f} %  top-5 {:.2f} %  over {} pictures\n", top1 * 100, top5 * 100, accuracy.images);
+  }
+  if (!args.json) {
+    const double n = static_cast<double>(std::max<std::int64_t>(frames, 1));
+    const auto cell = [](double ms) { return fmt::format("{:.2f} ms", ms); };
+    fmt::print("\n{}{}input: {}\n", many ? "mean times of a frame\n" : "",
+               format_table(
+                   {{model.build_ms > 0 ? "build" : "load", cell(model.build_ms > 0 ? model.build_ms : model.load_ms)},
+                    {"decode", cell(decode_sum / n)},
+                    {"pre-process", cell(sum.preprocess_ms / n)},
+                    {"inference", cell(sum.inference_ms / n)},
+                    {"post-process", cell(sum.postprocess_ms / n)}}),
+               classifier.describe());
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_classify(Commands& commands) {
+  auto args = std::make_shared<ClassifyArgs>();
+  CLI::App& app = commands.add(
+      "classify", "Names what a picture shows, with a classifier's probabilities.",
+      "  monza classify cat.jpg --model resnet50.onnx --labels imagenet.txt\n"
+      "  monza classify photos/ --model resnet50.onnx --truth labels.txt   top-1 and top-5 accuracy\n"
+      "  monza classify cat.jpg --model net.onnx --mean 0.5 --std 0.5 --resize 256 --save-engine net.engine\n"
+      "  monza classify dog.jpg --model net.engine                         remembers mean, std, resize and crop\n"
+      "  monza classify road.mp4 --model yolov8n-cls.onnx --json           one JSON object a line and frame\n",
+      [args] { return run_classify(*args); });
+  app.add_option("source", args->source, "picture, folder, video file, or camera (/dev/videoN)")
+      ->required()
+      ->type_name("SOURCE");
+  args->model.add_to(app, ModelArgs::Use::source);
+  app.add_option("--labels", args->labels, "class names, one a line; default: the model's own");
+  app.add_option("--truth", args->truth, "lines of 'FILE CLASS-NUMBER' to measure accuracy against");
+  app.add_option("--mean", args->settings.mean, "of R,G,B in 0..1; one value stands for all [0.485,0.456,0.406]")
+      ->delimiter(',')
+      ->type_name("R,G,B");
+  app.add_option("--std", args->settings.std, "of R,G,B in 0..1 [0.229,0.224,0.225]")
+      ->delimiter(',')
+      ->type_name("R,G,B");
+  app.add_option("--resize", args->settings.resize, "short side before the crop; 0 for none [the crop times 256/224]")
+      ->check(CLI::Range(0, 16384));
+  app.add_option("--crop", args->settings.crop, "side of the centre crop [the model's input]")
+      ->check(CLI::Range(1, 16384));
+  app.add_option("--size", args->size, "side of the input where the model leaves it open")
+      ->check(CLI::Range(8, 8192))
+      ->capture_default_str();
+  app.add_option("--top", args->top, "how many classes to print")->check(CLI::Range(1, 1000))->capture_default_str();
+  app.add_option("--output", args->output, "annotated picture, folder or video to write");
+  app.add_option("--save-engine", args->save_engine, "write the engine, with these settings remembered");
+  app.add_option("--max-frames", args->max_frames, "stop after so many frames")->check(CLI::PositiveNumber);
+  app.add_flag("--no-cache", args->no_cache, "neither use nor write an engine in the user's cache folder");
+  app.add_flag("--json", args->json, "one JSON object for each picture or frame");
+}
+
+}  // namespace monza::tool

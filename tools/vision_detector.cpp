@@ -1,0 +1,83 @@
+#include "tools/vision_detector.h"
+
+#include <fmt/core.h>
+
+#include "base/error.h"
+#include "tools/shape_text.h"
+#include "tools/usage_error.h"
+
+namespace monza::tool {
+namespace {
+
+struct ChosenOutput {
+  std::string name;
+  vision::HeadLayout head;
+};
+
+/// The output that holds the detections: the only one, or the only one that fits a head.
+ChosenOutput choose_output(const Engine& engine, const PictureInput& input, const DetectorOptions& options) {
+  const auto metadata = engine.metadata();
+  const auto value = [&](const char* key) {
+    const auto found = metadata.find(key);
+    return found == metadata.end() ? std::string() : found->second;
+  };
+  const std::string task = value("task"), description = value("description");
+  const vision::HeadHints hints = {options.head, task, description, options.classes};
+  std::vector<ChosenOutput> fitting;
+  std::optional<Error> refusal;
+  for (const TensorInfo& info : engine.outputs()) {
+    try {
+      if (info.dtype != DType::f32)
+        fail("the output {} has the type {}; detections are read as float32", info.name, name_of(info.dtype));
+      fitting.push_back({info.name, vision::identify_head(info.opt, input.width, input.height, hints)});
+    } catch (const Error& e) {
+      if (!refusal) refusal = e.at(fmt::format("output {}", info.name));
+    }
+  }
+  if (fitting.empty() && refusal) throw *refusal;
+  if (fitting.size() != 1)
+    fail_hint("--outputs NAME", "the model has {} outputs, {} of which could hold detections", engine.outputs().size(),
+              fitting.size());
+  return fitting.front();
+}
+
+}  // namespace
+
+Detector::Detector(const Engine& engine, const ContextOptions& context, const DetectorOptions& options)
+    : input_(picture_input(engine)),
+      options_(options),
+      tensor_(input_.dtype, input_.shape),
+      context_(engine.create_context(context)) {
+  ChosenOutput chosen = choose_output(engine, input_, options);
+  output_ = std::move(chosen.name);
+  head_ = std::move(chosen.head);
+  if (head_.head == vision::Head::yolox) {
+    normalization_ = vision::yolox_normalization();
+    rule_ = vision::LetterboxRule::top_left;
+  }
+  normalization_.layout = input_.layout;
+  if (const Status status = context_.bind_input(input_.name, tensor_); !status)
+    throw RunError(context_.describe(status));
+}
+
+std::vector<vision::Detection> Detector::detect(const vision::Image& image, StageTimes& times) {
+  LapTimer watch;
+  const auto elements = static_cast<std::size_t>(tensor_.numel());
+  const vision::Letterbox box = input_.dtype == DType::u8
+                                    ? vision::letterbox(image, input_.width, input_.height, rule_, normalization_,
+                                                        std::span(tensor_.as<std::uint8_t>(), elements))
+                                    : vision::letterbox(image, input_.width, input_.height, rule_, normalization_,
+                                                        std::span(tensor_.as<float>(), elements));
+  times.preprocess_ms = watch.lap_ms();
+  run_or_throw(context_);
+  times.inference_ms = watch.lap_ms();
+  const TensorRef out = context_.output(output_);
+  const std::span<const float> values(out.as<float>(), static_cast<std::size_t>(out.numel()));
+  auto found = vision::non_maximum_suppression(
+      vision::decode_boxes(values, head_, input_.width, input_.height, options_.decode), options_.nms);
+  vision::to_source(found, box);
+  times.postprocess_ms = watch.lap_ms();
+  return found;
+}
+
+}  // namespace monza::tool

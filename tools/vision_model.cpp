@@ -1,0 +1,156 @@
+#include "tools/vision_model.h"
+
+#include <fmt/core.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "tools/shape_text.h"
+#include "tools/terminal.h"
+#include "tools/usage_error.h"
+#include "tools/version.h"
+#include "vision/labels.h"
+
+namespace monza::tool {
+namespace fs = std::filesystem;
+namespace {
+
+volatile std::sig_atomic_t interrupt_seen = 0;
+
+void on_interrupt(int signal) {
+  interrupt_seen = 1;
+  std::signal(signal, SIG_DFL);
+}
+
+/// Closes what a picture's extents leave open: one picture, three channels, `side` for height and width.
+void close_extents(std::vector<std::int64_t>& shape, int side) {
+  const bool planes = shape[3] != 3;
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (shape[i] < 0) shape[i] = i == 0 ? 1 : planes && i == 1 ? 3 : side;
+}
+
+/// Gives every dimension that the model and the command line leave open one extent, and says so.
+void close_shapes(const ModelArgs& args, int side, BuildOptions& options) {
+  const std::vector<ModelInput> inputs = args.declared_inputs();
+  for (const ModelInput& input : inputs) {
+    if (!input.has_shape || input.shape.size() != 4) continue;
+    const auto given = options.shapes.find(input.name);
+    const ShapeProfile before =
+        given != options.shapes.end() ? given->second : ShapeProfile{input.shape, input.shape, input.shape};
+    ShapeProfile profile = before;
+    for (auto* shape : {&profile.min, &profile.opt, &profile.max})
+      if (shape->size() == 4) close_extents(*shape, side);
+    if (profile.min == before.min && profile.opt == before.opt && profile.max == before.max) continue;
+    note(fmt::format("input {} is open in the model and taken as {}", input.name, extents_text(profile.opt)));
+    options.shapes[input.name] = profile;
+  }
+}
+
+fs::path cached_engine(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side) {
+  const fs::path model = fs::canonical(args.model);
+  std::string key = fmt::format("{}|{}|{}|{}|{}|{}", version_text(), model.string(), fs::file_size(model),
+                                fs::last_write_time(model).time_since_epoch().count(), side, args.cache_key());
+  for (const auto& [name, value] : metadata) key += fmt::format("|{}={}", name, value);
+  return user_cache_folder() / fmt::format("{}-{:016x}.engine", model.stem().string(), hash64(key));
+}
+
+}  // namespace
+
+fs::path user_cache_folder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/') return fs::path(cache) / "monza";
+  if (const char* home = std::getenv("HOME"); home && *home) return fs::path(home) / ".cache" / "monza";
+  fail_hint("set HOME or XDG_CACHE_HOME, or name an engine file with --model",
+            "there is no cache folder: neither HOME nor XDG_CACHE_HOME is set");
+}
+
+fs::path default_detector() {
+  const fs::path path = user_cache_folder() / "yolov8n.onnx";
+  if (!fs::exists(path))
+    fail_hint("run scripts/demo once, which fetches it, or name a model: --model FILE",
+              "no model was named and {} does not exist", path.string());
+  return path;
+}
+
+PictureInput picture_input(const Engine& engine) {
+  std::string seen;
+  for (const TensorInfo& info : engine.inputs())
+    seen += fmt::format("{}{} [{}]", seen.empty() ? "" : ", ", info.name, extents_text(info.opt));
+  const auto& inputs = engine.inputs();
+  if (inputs.size() != 1 || inputs[0].opt.size() != 4)
+    fail_hint("a model with one input [1, 3, height, width] or [1, height, width, 3]",
+              "the model's inputs are no single picture: {}", seen);
+  PictureInput in;
+  in.name = inputs[0].name;
+  in.dtype = inputs[0].dtype;
+  in.shape = inputs[0].opt;
+  const bool planes = in.shape[1] == 3;
+  if (in.shape[0] != 1 || (!planes && in.shape[3] != 3))
+    fail_hint("a model with one input [1, 3, height, width] or [1, height, width, 3]",
+              "the model's input is no single RGB picture: {}", seen);
+  if (in.dtype != DType::f32 && in.dtype != DType::u8)
+    fail("the model's input {} has the type {}; pictures are given as float32 or uint8", in.name, name_of(in.dtype));
+  in.layout = planes ? vision::PixelLayout::nchw : vision::PixelLayout::nhwc;
+  const std::int64_t height = in.shape[planes ? 2 : 1], width = in.shape[planes ? 3 : 2];
+  constexpr std::int64_t largest = 1 << 15;
+  if (height < 1 || width < 1 || height > largest || width > largest)
+    fail("the model's input {} is of an odd size: {}", in.name, seen);
+  in.height = static_cast<int>(height), in.width = static_cast<int>(width);
+  return in;
+}
+
+OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side,
+                               bool use_cache) {
+  if (args.is_engine()) {
+    auto opened = args.open();
+    return {std::move(opened.engine), 0, opened.load_ms, args.model};
+  }
+  fs::path engine_file;
+  if (use_cache) {
+    engine_file = cached_engine(args, metadata, side);
+    if (fs::exists(engine_file)) {
+      try {
+        LapTimer watch;
+        Engine engine = Engine::load(engine_file.string(), args.load_options());
+        const double load_ms = watch.lap_ms();
+        return {std::move(engine), 0, load_ms, engine_file};
+      } catch (const Error& e) {
+        note(fmt::format("the cached engine is built again: {}", e.what()));
+      }
+    }
+  }
+  auto opened = args.open([&](BuildOptions& options) {
+    close_shapes(args, side, options);
+    for (const auto& [name, value] : metadata) options.metadata[name] = value;
+  });
+  if (use_cache) {
+    try {
+      std::error_code ignored;
+      fs::create_directories(engine_file.parent_path(), ignored);
+      opened.engine.save(engine_file.string());
+    } catch (const Error& e) {
+      note(fmt::format("the engine is not cached: {}", e.what()));
+      engine_file.clear();
+    }
+  }
+  return {std::move(opened.engine), opened.build_ms, 0, engine_file};
+}
+
+std::vector<std::string> class_names(const Engine& engine, const std::string& label_file) {
+  if (!label_file.empty()) return vision::load_labels(label_file);
+  const auto metadata = engine.metadata();
+  const auto names = metadata.find("names");
+  if (names == metadata.end()) return {};
+  return vision::parse_names_metadata(names->second);
+}
+
+void run_or_throw(Context& context) {
+  if (const Status status = context.run(); !status) throw RunError(context.describe(status));
+}
+
+void catch_interrupt() { std::signal(SIGINT, on_interrupt); }
+bool interrupted() noexcept { return interrupt_seen != 0; }
+
+}  // namespace monza::tool

@@ -1,0 +1,64 @@
+#include "tools/vision_output.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+
+namespace monza::tool {
+namespace fs = std::filesystem;
+
+AnnotatedOutput::AnnotatedOutput(std::string path, const vision::FrameSource& source)
+    : path_(std::move(path)), kind_(source.kind()), frames_per_second_(source.frames_per_second()) {
+  if (path_.empty() || kind_ != vision::SourceKind::folder) return;
+  std::error_code error;
+  fs::create_directories(path_, error);
+  if (error || !fs::is_directory(path_))
+    fail("--output {}: cannot be made a folder for the annotated pictures", path_.string());
+}
+
+void AnnotatedOutput::write(const vision::Frame& frame) {
+  if (path_.empty()) return;
+  switch (kind_) {
+    case vision::SourceKind::picture:
+      vision::save_image(frame.image, path_);
+      break;
+    case vision::SourceKind::folder: {
+      fs::path name = fs::path(frame.name).filename();
+      const std::string ext = name.extension().string();
+      if (ext != ".jpg" && ext != ".jpeg" && ext != ".png" && ext != ".ppm") name += ".jpg";
+      vision::save_image(frame.image, path_ / name);
+      break;
+    }
+    case vision::SourceKind::video:
+    case vision::SourceKind::camera:
+      if (!video_) video_.emplace(path_, frame.image.width, frame.image.height, frames_per_second_);
+      video_->write(frame.image);
+      break;
+  }
+}
+
+void AnnotatedOutput::close() {
+  if (video_) video_->close();
+}
+
+std::string format_table(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::size_t> widths;
+  for (const auto& row : rows) {
+    widths.resize(std::max(widths.size(), row.size()));
+    for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
+  }
+  std::string text;
+  for (const auto& row : rows) {
+    std::string line;
+    for (std::size_t c = 0; c < row.size(); ++c)
+      // The first column is a name.
+      line += c == 0 ? fmt::format("{:<{}}", row[c], widths[c]) : fmt::format("  {:>{}}", row[c], widths[c]);
+    while (!line.empty() && line.back() == ' ') line.pop_back();
+    text += line + "\n";
+  }
+  return text;
+}
+
+}  // namespace monza::tool

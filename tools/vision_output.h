@@ -1,0 +1,36 @@
+// Where annotated pictures go, and how a run over many frames reports.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "vision/source.h"
+#include "vision/video.h"
+
+namespace monza::tool {
+
+/// Writes annotated frames to what --output names: a picture for a picture, a folder for a folder (the same file names,
+/// as .jpg where the format cannot be written), a video for a video or camera. Does nothing for an empty name.
+class AnnotatedOutput {
+ public:
+  AnnotatedOutput(std::string path, const vision::FrameSource& source);
+  bool wanted() const noexcept { return !path_.empty(); }
+  void write(const vision::Frame& frame);
+  /// Finishes a video. Without it a video is not kept.
+  void close();
+
+ private:
+  std::filesystem::path path_;
+  vision::SourceKind kind_;
+  double frames_per_second_;
+  std::optional<vision::VideoWriter> video_;
+};
+
+/// A table with columns as wide as their longest cell; numbers stand at the right.
+std::string format_table(const std::vector<std::vector<std::string>>& rows);
+
+}  // namespace monza::tool
