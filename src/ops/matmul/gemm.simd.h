@@ -51,10 +51,15 @@ __attribute__((noinline)) void tile(const Tile& t) {
     for (int j = 0; j < kVecs; ++j) acc[i][j] = Vec::zero();
   const float* a = t.a;
   const float* b = t.b;
+  // The panel that follows in memory: weights come from L3 or memory, and each panel serves a few tiles only.
+  const float* next = b + t.kc * kVecs * Vec::kWidth;
   const auto step = [&](int u) __attribute__((always_inline)) {
     Vec bv[kVecs];
 #pragma GCC unroll 4
-    for (int j = 0; j < kVecs; ++j) bv[j] = Vec::load(b + (u * kVecs + j) * Vec::kWidth);
+    for (int j = 0; j < kVecs; ++j) {
+      bv[j] = Vec::load(b + (u * kVecs + j) * Vec::kWidth);
+      __builtin_prefetch(next + (u * kVecs + j) * Vec::kWidth, 0, 2);
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
       const Vec av = Vec::set(a[i * kPitch + u]);
@@ -70,11 +75,13 @@ __attribute__((noinline)) void tile(const Tile& t) {
     step(3);
     a += 4;
     b += 4 * kVecs * Vec::kWidth;
+    next += 4 * kVecs * Vec::kWidth;
   }
   for (; k > 0; --k) {
     step(0);
     ++a;
     b += kVecs * Vec::kWidth;
+    next += kVecs * Vec::kWidth;
   }
   const auto each = [&](auto&& f) __attribute__((always_inline)) {
 #pragma GCC unroll 16
