@@ -34,8 +34,16 @@ const std::vector<const Pass*>& pipeline() {
       &pad_conv_pass,
       &conv_batch_norm_pass,
       &conv_scale_pass,
+      &dynamic_quantize_pass,
       &bias_pass,
       &activation_pass,
+      // Q/DQ around products whose bias and activation are in; what is quantised on its way out first, then sums
+      // of such results, then products that only read quantised operands.
+      &quantized_moves_pass,
+      &quantized_products_pass,
+      &quantized_residual_pass,
+      &quantized_rest_pass,
+      &dead_code_pass,
       &residual_pass,
       &activation_pass,
       &dead_code_pass,

@@ -3,6 +3,7 @@
 
 #include "ops/activation/activation.def.h"
 #include "passes/fusions/fusions.h"
+#include "passes/fusions/product.h"
 #include "passes/pattern.h"
 
 namespace monza {
@@ -10,8 +11,6 @@ namespace {
 
 constexpr const char* kActivations =
     "Relu|Clip|Swish|HardSwish|Gelu|Sigmoid|LeakyRelu|PRelu|Tanh|Elu|HardSigmoid|Softplus|Mish";
-
-bool present(const ir::Node& n, std::size_t i) { return n.inputs.size() > i && n.inputs[i] != ir::kNone; }
 
 const ir::Node& activation_node(const Match& m) { return *m.graph->producer(m.output().id); }
 
@@ -40,7 +39,7 @@ std::optional<Activation> activation_of_node(const ir::Graph& graph, const ir::N
   if (name == "Clip") {
     double low = std::numeric_limits<float>::lowest(), high = std::numeric_limits<float>::max();
     for (std::size_t i : {1, 2}) {
-      if (!present(n, i)) continue;
+      if (!has_operand(n, i)) continue;
       const auto bound = scalar_value(graph, n.inputs[i]);
       if (!bound) return std::nullopt;
       (i == 1 ? low : high) = *bound;
@@ -52,6 +51,7 @@ std::optional<Activation> activation_of_node(const ir::Graph& graph, const ir::N
 
 std::string guard(const Match& m) {
   const ir::Node &product = m.node("product"), &n = activation_node(m);
+  if (requantizes(product)) return "the product's result is quantised";
   if (n.inputs[0] != m["product"]) return "the product is not its first input";
   if (product.attrs.s("activation", "none") != "none") return "the product has an activation already";
   if (product.attrs.i("residual_after", 0) != 0) return "the product adds a residual behind its activation";
@@ -86,7 +86,7 @@ ir::ValueId replace(const Match& m) {
 
 void run(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
-        {{"activation(product)", op(kActivations, {op("Conv|MatMul", {any(), rest()}).as("product"), rest()}), guard, replace}});
+        {{"activation(product)", op(kActivations, {op(kProducts, {any(), rest()}).as("product"), rest()}), guard, replace}});
 }
 }  // namespace
 

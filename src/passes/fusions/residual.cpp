@@ -1,5 +1,6 @@
 // The sum of a convolution or matrix product and another tensor of its shape is computed by the product itself.
 #include "passes/fusions/fusions.h"
+#include "passes/fusions/product.h"
 #include "passes/pattern.h"
 
 namespace monza {
@@ -7,7 +8,8 @@ namespace {
 
 std::string guard(const Match& m) {
   const ir::Node& product = m.node("product");
-  if (product.inputs.size() > 3 && product.inputs[3] != ir::kNone) return "the product adds a residual already";
+  if (requantizes(product)) return "the product's result is quantised";
+  if (has_operand(product, operands_of(product).residual)) return "the product adds a residual already";
   if (m["product"] == m["residual"]) return "the product is added to itself";
   if (!(m.type("residual") == m.output().type && m.type("product") == m.output().type))
     return "the operands " + ir::to_string(m.type("product")) + " and " + ir::to_string(m.type("residual")) + " broadcast";
@@ -18,15 +20,12 @@ ir::ValueId replace(const Match& m) {
   const ir::Node& product = m.node("product");
   ir::Attrs attrs = product.attrs;
   if (attrs.s("activation", "none") != "none") attrs.set("residual_after", std::int64_t{1});
-  std::vector<ir::ValueId> inputs = product.inputs;
-  inputs.resize(std::max<std::size_t>(inputs.size(), 4), ir::kNone);
-  inputs[3] = m["residual"];
-  return m.add(product.op->name, inputs, attrs);
+  return m.add(product.op->name, with_operand(product, operands_of(product).residual, m["residual"]), attrs);
 }
 
 void run(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
-        {{"product + residual", op("Add", {op("Conv|MatMul", {any(), rest()}).as("product"), any("residual")}), guard, replace}});
+        {{"product + residual", op("Add", {op(kProducts, {any(), rest()}).as("product"), any("residual")}), guard, replace}});
 }
 }  // namespace
 

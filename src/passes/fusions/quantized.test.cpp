@@ -1,0 +1,114 @@
+// Q/DQ and dynamic quantisation into integer products.
+#include <gtest/gtest.h>
+
+#include "ir/text.h"
+#include "passes/fusions/fusions.h"
+#include "passes/rewrite.h"
+#include "support/rewrite.h"
+
+namespace monza {
+namespace {
+using test::expect_same_numbers;
+using test::graph_text;
+using test::rewrite;
+using test::Rewritten;
+using Ops = std::vector<std::string>;
+
+const std::vector<const Pass*> kPasses{&dynamic_quantize_pass, &bias_pass, &activation_pass, &quantized_moves_pass,
+                                       &quantized_products_pass, &quantized_residual_pass, &quantized_rest_pass, &dead_code_pass,
+                                       &residual_pass, &activation_pass, &dead_code_pass};
+
+constexpr const char* kConstants = R"(
+  %w = constant i8[4,3,1,1] [1, -2, 3, 100, -100, 50, 7, 8, -9, 127, -127, 0]
+  %ws = constant f32[4] [0.01, 0.02, 0.03, 0.04]
+  %wz = constant i8[4] [0, 0, 0, 0]
+  %bias = constant i32[4] [100, -200, 3000, 5]
+  %bs = constant f32[4] [0.0005, 0.001, 0.0015, 0.002]
+  %bs2 = constant f32[4] [0.5, 0.001, 0.0015, 0.002]
+  %m = constant i8[3,4] [1, -2, 3, 100, -100, 50, 7, 8, -9, 127, -127, 0]
+  %xs = constant f32[] [0.05]
+  %xz = constant u8[] [120]
+  %ys = constant f32[] [0.09]
+  %yz = constant u8[] [110]
+  %zs = constant f32[] [0.13]
+  %zz = constant u8[] [90]
+  %zero = constant f32[] [0]
+  %six = constant f32[] [6]
+  %dx = DequantizeLinear(%x, %xs, %xz)
+  %dr = DequantizeLinear(%r, %zs, %zz)
+  %dw = DequantizeLinear(%w, %ws, %wz) {axis=0}
+  %dm = DequantizeLinear(%m, %ws, %wz) {axis=1}
+  %db = DequantizeLinear(%bias, %bs) {axis=0}
+  %db2 = DequantizeLinear(%bias, %bs2) {axis=0}
+)";
+
+Rewritten run(const std::string& body, const std::string& outputs = "y: %y") {
+  auto r = rewrite(graph_text("%x: u8[n,3,5,5], %r: u8[n,4,5,5], %v: u8[n,3], %f: f32[n,3]", kConstants + body, outputs), kPasses);
+  expect_same_numbers(r, 1e-5);
+  return r;
+}
+
+TEST(QuantizedProducts, Convolution) {
+  EXPECT_EQ(run("%c = Conv(%dx, %dw)\n%y = QuantizeLinear(%c, %ys, %yz)").ops(), (Ops{"QConv"}));
+  EXPECT_EQ(run("%c = Conv(%dx, %dw, %db) {pads=[0, 1, 0, 1]}\n%y = QuantizeLinear(%c, %ys, %yz)").ops(), (Ops{"QConv"}));
+  EXPECT_EQ(run("%c = Conv(%dx, %dw, %db)\n%a = Relu(%c)\n%y = QuantizeLinear(%a, %ys)").ops(), (Ops{"QConv"}));
+  EXPECT_EQ(run("%c = Conv(%dx, %dw, %db)\n%a = Clip(%c, %zero, %six)\n%y = QuantizeLinear(%a, %ys, %yz)").ops(), (Ops{"QConv"}));
+}
+
+TEST(QuantizedProducts, BiasWithItsOwnScaleBecomesReal) {
+  auto r = run("%c = Conv(%dx, %dw, %db2)\n%y = QuantizeLinear(%c, %ys, %yz)");
+  EXPECT_EQ(r.ops(), (Ops{"QConv"}));
+  const ir::Node& n = std::as_const(*r.after).node(r.after->order()[0]);
+  EXPECT_EQ(r.after->value(n.inputs[8]).type.dtype, DType::f32);
+  r = run("%c = Conv(%dx, %dw, %db)\n%y = QuantizeLinear(%c, %ys, %yz)");
+  EXPECT_EQ(r.after->value(std::as_const(*r.after).node(r.after->order()[0]).inputs[8]).type.dtype, DType::i32);
+}
+
+TEST(QuantizedProducts, MatMulWithFloatResult) {
+  auto r = run("%dv = DequantizeLinear(%v, %xs, %xz)\n%c = MatMul(%dv, %dm, %db)\n%y = Gelu(%c)");
+  EXPECT_EQ(r.ops(), (Ops{"QMatMul"})) << r.reasons();
+}
+
+TEST(QuantizedProducts, Refusals) {
+  // Weights quantised along their input channels cannot be summed as integers.
+  auto r = run("%ts = constant f32[3] [0.1, 0.2, 0.3]\n%dn = DequantizeLinear(%w, %ts) {axis=1}\n%c = Conv(%dx, %dn)\n"
+               "%y = QuantizeLinear(%c, %ys, %yz)");
+  EXPECT_EQ(r.ops().back(), "QuantizeLinear");
+  EXPECT_NE(r.reasons().find("weights are quantised along axis 1"), std::string::npos) << r.reasons();
+  // A SiLU is computed on the float result, and quantised behind it.
+  r = run("%c = Conv(%dx, %dw, %db)\n%a = Swish(%c)\n%y = QuantizeLinear(%a, %ys, %yz)");
+  EXPECT_EQ(r.ops(), (Ops{"QConv", "QuantizeLinear"})) << r.reasons();
+}
+
+TEST(QuantizedResidual, SumsOfQuantizedTensors) {
+  const std::string conv = "%c = Conv(%dx, %dw, %db)\n%q = QuantizeLinear(%c, %ys, %yz)\n%dq = DequantizeLinear(%q, %ys, %yz)\n";
+  EXPECT_EQ(run(conv + "%s = Add(%dq, %dr)\n%y = QuantizeLinear(%s, %zs, %zz)").ops(), (Ops{"QConv"}));
+  EXPECT_EQ(run(conv + "%s = Add(%dr, %dq)\n%a = Relu(%s)\n%y = QuantizeLinear(%a, %zs, %zz)").ops(), (Ops{"QConv"}));
+  EXPECT_EQ(run(conv + "%s = Add(%dr, %dq)\n%a = Clip(%s, %zero, %six)\n%y = QuantizeLinear(%a, %zs, %zz)").ops(), (Ops{"QConv"}));
+  // The quantised product is read by somebody else: it stays as it is.
+  auto r = run(conv + "%s = Add(%dq, %dr)\n%y = QuantizeLinear(%s, %zs, %zz)", "y: %y, q: %q");
+  EXPECT_EQ(r.ops(), (Ops{"DequantizeLinear", "QConv", "DequantizeLinear", "Add", "QuantizeLinear"}));
+  EXPECT_NE(r.reasons().find("also an output"), std::string::npos) << r.reasons();
+}
+
+TEST(QuantizedMoves, EqualQuantisationsNeedNoFloats) {
+  EXPECT_EQ(run("%y = QuantizeLinear(%dx, %xs, %xz)").ops(), Ops{});
+  EXPECT_EQ(run("%t = Transpose(%dx) {perm=[0, 2, 3, 1]}\n%y = QuantizeLinear(%t, %xs, %xz)").ops(), (Ops{"Transpose"}));
+  auto r = run("%t = Transpose(%dx) {perm=[0, 2, 3, 1]}\n%y = QuantizeLinear(%t, %ys, %xz)");
+  EXPECT_EQ(r.ops(), (Ops{"DequantizeLinear", "Transpose", "QuantizeLinear"}));
+  EXPECT_NE(r.reasons().find("scale or zero point change"), std::string::npos) << r.reasons();
+}
+
+TEST(DynamicQuantize, EverySpelling) {
+  const std::string head = "%q, %s, %z = DynamicQuantizeLinear(%f)\n%i = MatMulInteger(%q, %m, %z, %wz)\n%c = Cast(%i) {to=\"f32\"}\n";
+  const std::string tail = "%b = constant f32[4] [1, 2, 3, 4]\n%a = Add(%o, %b)\n%y = Relu(%a)";
+  const Ops want{"DynamicQuantizeLinear", "QMatMul"};
+  EXPECT_EQ(run(head + "%k = Mul(%s, %ws)\n%o = Mul(%c, %k)\n" + tail).ops(), want);
+  EXPECT_EQ(run(head + "%k = Mul(%ws, %s)\n%o = Mul(%k, %c)\n" + tail).ops(), want);
+  EXPECT_EQ(run(head + "%k = Mul(%c, %s)\n%o = Mul(%k, %ws)\n" + tail).ops(), want);
+  EXPECT_EQ(run(head + "%k = Mul(%c, %ws)\n%o = Mul(%s, %k)\n" + tail).ops(), want);
+  auto r = run(head + "%k = constant f32[1,3,4] splat 0.5\n%l = Mul(%s, %k)\n%y = Mul(%c, %l)");
+  EXPECT_EQ(r.ops().size(), 5u);
+}
+}  // namespace
+}  // namespace monza
