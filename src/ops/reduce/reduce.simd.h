@@ -1,0 +1,178 @@
+// Reductions in f32 over dense operands: along rows when the last axis is reduced, along columns when it is kept.
+// Bound by reading the input once.
+#pragma once
+
+#include "kernel/kernel.h"
+#include "ops/elementwise/lanes.simd.h"
+#include "ops/reduce/reduce.params.h"
+
+namespace monza::ops {
+namespace {
+
+template <ReduceKind kKind>
+struct Fold {
+  static constexpr bool kMax = kKind == ReduceKind::max, kMin = kKind == ReduceKind::min;
+  static MONZA_INLINE float start() { return kMax ? -__builtin_inff() : kMin ? __builtin_inff() : 0.0f; }
+  static MONZA_INLINE Vec step(Vec a, Vec x) {
+    if constexpr (kMax) return max(a, x);
+    else if constexpr (kMin) return min(a, x);
+    else if constexpr (kKind == ReduceKind::l1) return a + abs(x);
+    else if constexpr (kKind == ReduceKind::l2 || kKind == ReduceKind::sum_square) return fma(x, x, a);
+    else return a + x;
+  }
+  static MONZA_INLINE Vec join(Vec a, Vec b) {
+    if constexpr (kMax) return max(a, b);
+    else if constexpr (kMin) return min(a, b);
+    else return a + b;
+  }
+  static MONZA_INLINE float lanes(Vec a) {
+    if constexpr (kMax) return lane_max(a);
+    else if constexpr (kMin) return lane_min(a);
+    else return lane_sum(a);
+  }
+  static MONZA_INLINE float finish(float v, float count) {
+    if constexpr (kKind == ReduceKind::mean) return v / count;
+    else if constexpr (kKind == ReduceKind::l2) return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v)));
+    else return v;
+  }
+};
+
+/// A dense shape as alternating groups of kept and reduced axes, neighbours merged.
+struct Groups {
+  int kept = 0, reduced = 0;
+  std::int64_t kept_extent[kMaxRank], kept_stride[kMaxRank], reduced_extent[kMaxRank], reduced_stride[kMaxRank];
+  bool last_reduced = false;
+
+  MONZA_INLINE Groups(const Shape& shape, std::uint32_t axes) {
+    std::int64_t stride = 1;
+    int previous = -1;
+    for (int a = shape.rank - 1; a >= 0; --a) {
+      if (shape[a] == 1) continue;
+      const bool r = axes >> a & 1;
+      int& count = r ? reduced : kept;
+      std::int64_t* extent = r ? reduced_extent : kept_extent;
+      std::int64_t* step = r ? reduced_stride : kept_stride;
+      if (previous == static_cast<int>(r)) {
+        extent[count - 1] *= shape[a];
+      } else {
+        extent[count] = shape[a];
+        step[count++] = stride;
+      }
+      if (previous < 0) last_reduced = r;
+      previous = r;
+      stride *= shape[a];
+    }
+  }  // innermost group first
+};
+
+/// Calls f(offset) for every index of groups [first, count).
+template <typename F>
+MONZA_INLINE void each_offset(const std::int64_t* extent, const std::int64_t* stride, int first, int count, F&& f) {
+  std::int64_t total = 1;
+  for (int g = first; g < count; ++g) total *= extent[g];
+  for (std::int64_t e = 0; e < total; ++e) {
+    std::int64_t rest = e, offset = 0;
+    for (int g = first; g < count; ++g) {
+      offset += rest % extent[g] * stride[g];
+      rest /= extent[g];
+    }
+    f(offset);
+  }
+}
+
+MONZA_INLINE std::int64_t offset_of(std::int64_t index, const std::int64_t* extent, const std::int64_t* stride, int first, int count) {
+  std::int64_t offset = 0;
+  for (int g = first; g < count; ++g) {
+    offset += index % extent[g] * stride[g];
+    index /= extent[g];
+  }
+  return offset;
+}
+
+template <ReduceKind kKind>
+__attribute__((noinline)) Status reduce_of(const KernelContext& c) {
+  using F = Fold<kKind>;
+  const auto& p = c.params_as<ReduceParams>();
+  const TensorView &x = c.in[0], &y = c.out[0];
+  const std::int64_t outputs = y.shape.numel();
+  if (outputs == 0) return {};
+  std::int64_t elements = 1;
+  for (int a = 0; a < x.shape.rank; ++a)
+    if (p.axes >> a & 1) elements *= x.shape[a];
+  const float count = static_cast<float>(elements);
+  float* to = y.as<float>();
+  if (elements == 0) {
+    for (std::int64_t i = 0; i < outputs; ++i) to[i] = F::finish(F::start(), count);
+    return {};
+  }
+  const Groups g(x.shape, p.axes);
+  const float* from = x.as<float>();
+  constexpr std::int64_t kTask = 16384;
+  if (g.last_reduced) {
+    const std::int64_t run = g.reduced_extent[0], each = kTask / elements < 1 ? 1 : kTask / elements;
+    parallel_for(*c.parallel, (outputs + each - 1) / each, [&](std::int64_t task, int) {
+      const std::int64_t end = (task + 1) * each < outputs ? (task + 1) * each : outputs;
+      for (std::int64_t o = task * each; o < end; ++o) {
+        const float* base = from + offset_of(o, g.kept_extent, g.kept_stride, 0, g.kept);
+        Vec total = Vec::set(F::start());
+        each_offset(g.reduced_extent, g.reduced_stride, 1, g.reduced, [&](std::int64_t offset) __attribute__((always_inline)) {
+          // Missing lanes of the last vector read as the start: neutral for every fold.
+          total = F::join(total, fold_row(base + offset, run, Vec::set(F::start()), Vec::set(F::start()), F::step, F::join));
+        });
+        to[o] = F::finish(F::lanes(total), count);
+      }
+    });
+    return {};
+  }
+  // Columns: the innermost kept group is contiguous in input and output.
+  const std::int64_t columns = g.kept == 0 ? 1 : g.kept_extent[0], outer = outputs / columns;
+  const std::int64_t blocks = (columns + Vec::kWidth - 1) / Vec::kWidth;
+  const std::int64_t work = elements * Vec::kWidth, each = kTask / work < 1 ? 1 : kTask / work;
+  parallel_for(*c.parallel, (outer * blocks + each - 1) / each, [&](std::int64_t task, int) {
+    const std::int64_t end = (task + 1) * each < outer * blocks ? (task + 1) * each : outer * blocks;
+    for (std::int64_t b = task * each; b < end; ++b) {
+      const std::int64_t column = b % blocks * Vec::kWidth;
+      const Vec::Mask m = Vec::mask(columns - column < Vec::kWidth ? columns - column : Vec::kWidth);
+      const float* base = from + offset_of(b / blocks, g.kept_extent, g.kept_stride, 1, g.kept) + column;
+      Vec total = Vec::set(F::start());
+      each_offset(g.reduced_extent, g.reduced_stride, 1, g.reduced, [&](std::int64_t offset) __attribute__((always_inline)) {
+        const float* p0 = base + offset;
+        const std::int64_t rows = g.reduced == 0 ? 1 : g.reduced_extent[0], step = g.reduced == 0 ? 0 : g.reduced_stride[0];
+        for (std::int64_t r = 0; r < rows; ++r) total = F::step(total, Vec::load(p0 + r * step, m));
+      });
+      float lanes[Vec::kWidth];
+      total.store(lanes);
+      const std::int64_t n = columns - column < Vec::kWidth ? columns - column : Vec::kWidth;
+      for (std::int64_t i = 0; i < n; ++i) to[b / blocks * columns + column + i] = F::finish(lanes[i], count);
+    }
+  });
+  return {};
+}
+
+Status run_reduce(const KernelContext& c) noexcept {
+#define MONZA_CASE(kind) case ReduceKind::kind: return reduce_of<ReduceKind::kind>(c);
+  switch (c.params_as<ReduceParams>().kind) {
+    MONZA_CASE(sum) MONZA_CASE(mean) MONZA_CASE(max) MONZA_CASE(min) MONZA_CASE(l1) MONZA_CASE(l2) MONZA_CASE(sum_square)
+    default: return {StatusCode::internal, "reduce: no vector form of this reduction"};
+  }
+#undef MONZA_CASE
+}
+
+Refusal accepts_reduce(const KernelQuery& q) noexcept { return q.input(0).dtype == DType::f32 ? nullptr : "the input is not f32"; }
+
+}  // namespace
+
+#define MONZA_REDUCE_KERNEL(symbol, suffix, op_name, isa)                                                                    \
+  extern const Kernel symbol##_##suffix;                                                                                     \
+  const Kernel symbol##_##suffix{.name = #symbol "_" #suffix, .op = op_name, .needs = isa, .in{Port::dense}, .out{Port::dense}, \
+                                 .accepts = accepts_reduce, .run = run_reduce};
+#define MONZA_REDUCE(suffix, isa)                                  \
+  MONZA_REDUCE_KERNEL(reduce_sum, suffix, "ReduceSum", isa)        \
+  MONZA_REDUCE_KERNEL(reduce_mean, suffix, "ReduceMean", isa)      \
+  MONZA_REDUCE_KERNEL(reduce_max, suffix, "ReduceMax", isa)        \
+  MONZA_REDUCE_KERNEL(reduce_min, suffix, "ReduceMin", isa)        \
+  MONZA_REDUCE_KERNEL(reduce_l1, suffix, "ReduceL1", isa)          \
+  MONZA_REDUCE_KERNEL(reduce_l2, suffix, "ReduceL2", isa)          \
+  MONZA_REDUCE_KERNEL(reduce_sum_square, suffix, "ReduceSumSquare", isa)
+
+}  // namespace monza::ops

@@ -1,0 +1,126 @@
+// Softmax and LogSoftmax in f32. Three passes over a row that stays in the L1 cache: largest, exponentials and their
+// sum, division. About 15 FMAs a vector for e^x make it bound by arithmetic in cache and by memory outside.
+#pragma once
+
+#include "kernel/kernel.h"
+#include "ops/activation/activation.simd.h"
+#include "ops/elementwise/lanes.simd.h"
+#include "ops/softmax/softmax.params.h"
+
+namespace monza::ops {
+namespace {
+
+MONZA_INLINE void softmax_row(const float* x, float* y, std::int64_t n, bool logarithm) {
+  constexpr int w = Vec::kWidth;
+  const Vec largest = Vec::set(row_max(x, n));
+  Vec sum = Vec::zero();
+  std::int64_t i = 0;
+  for (; i + w <= n; i += w) {
+    const Vec e = vexp(Vec::load(x + i) - largest);
+    if (!logarithm) e.store(y + i);
+    sum = sum + e;
+  }
+  if (i < n) {
+    const Vec::Mask m = Vec::mask(n - i);
+    const Vec e = select(m, vexp(Vec::load(x + i, m) - largest), Vec::zero());
+    if (!logarithm) e.store(y + i, m);
+    sum = sum + e;
+  }
+  const Vec total = Vec::set(lane_sum(sum));
+  const Vec factor = logarithm ? largest + vlog(total) : Vec::set(1.0f) / total;
+  const auto finish = [&](auto... mask) __attribute__((always_inline)) {
+    return logarithm ? Vec::load(x + i, mask...) - factor : Vec::load(y + i, mask...) * factor;
+  };
+  for (i = 0; i + w <= n; i += w) finish().store(y + i);
+  if (i < n) {
+    const Vec::Mask m = Vec::mask(n - i);
+    finish(m).store(y + i, m);
+  }
+}
+
+/// Columns [0, lanes) of a [n, ...] block whose rows are `step` apart: every column is normalised for itself.
+MONZA_INLINE void softmax_columns(const float* x, float* y, std::int64_t n, std::int64_t step, Vec::Mask m, bool logarithm) {
+  Vec largest = Vec::load(x, m), sum = Vec::zero();
+  for (std::int64_t k = 1; k < n; ++k) largest = max(largest, Vec::load(x + k * step, m));
+  for (std::int64_t k = 0; k < n; ++k) {
+    const Vec e = vexp(Vec::load(x + k * step, m) - largest);
+    if (!logarithm) e.store(y + k * step, m);
+    sum = sum + e;
+  }
+  if (logarithm) {
+    const Vec shift = largest + vlog(sum);
+    for (std::int64_t k = 0; k < n; ++k) (Vec::load(x + k * step, m) - shift).store(y + k * step, m);
+  } else {
+    const Vec factor = Vec::set(1.0f) / sum;
+    for (std::int64_t k = 0; k < n; ++k) (Vec::load(y + k * step, m) * factor).store(y + k * step, m);
+  }
+}
+
+constexpr std::int64_t kTaskElements = 8192;
+
+/// Rows along a contiguous last axis; outer axes step as they like.
+Status run_rows(const KernelContext& c) noexcept {
+  const auto& p = c.params_as<SoftmaxParams>();
+  const TensorView &x = c.in[0], &y = c.out[0];
+  const int outer = p.axis;
+  const std::int64_t n = x.shape.count(p.axis, p.end), rows = x.shape.count(0, outer);
+  if (n == 0 || rows == 0) return {};
+  const bool logarithm = p.kind == SoftmaxKind::log_softmax;
+  const std::int64_t each = kTaskElements / n < 1 ? 1 : kTaskElements / n;
+  parallel_for(*c.parallel, (rows + each - 1) / each, [&](std::int64_t task, int) {
+    const std::int64_t end = (task + 1) * each < rows ? (task + 1) * each : rows;
+    for (std::int64_t r = task * each; r < end; ++r) {
+      std::int64_t rest = r, i = 0, o = 0;
+      for (int a = outer - 1; a >= 0; --a) {
+        const std::int64_t k = rest % x.shape[a];
+        rest /= x.shape[a];
+        i += k * x.stride[a];
+        o += k * y.stride[a];
+      }
+      softmax_row(x.as<float>() + i, y.as<float>() + o, n, logarithm);
+    }
+  });
+  return {};
+}
+
+/// Dense operands seen as [outer, n, inner].
+Status run_dense(const KernelContext& c) noexcept {
+  const auto& p = c.params_as<SoftmaxParams>();
+  const TensorView &x = c.in[0], &y = c.out[0];
+  const std::int64_t n = x.shape.count(p.axis, p.end), inner = x.shape.count(p.end, x.shape.rank), outer = x.shape.count(0, p.axis);
+  if (n == 0 || inner == 0 || outer == 0) return {};
+  if (inner == 1) return run_rows(c);
+  const bool logarithm = p.kind == SoftmaxKind::log_softmax;
+  const std::int64_t blocks = (inner + Vec::kWidth - 1) / Vec::kWidth, work = n * Vec::kWidth;
+  const std::int64_t each = kTaskElements / work < 1 ? 1 : kTaskElements / work;
+  parallel_for(*c.parallel, (outer * blocks + each - 1) / each, [&](std::int64_t task, int) {
+    const std::int64_t end = (task + 1) * each < outer * blocks ? (task + 1) * each : outer * blocks;
+    for (std::int64_t b = task * each; b < end; ++b) {
+      const std::int64_t column = b % blocks * Vec::kWidth, at = b / blocks * n * inner + column;
+      const std::int64_t lanes = inner - column < Vec::kWidth ? inner - column : Vec::kWidth;
+      softmax_columns(x.as<float>() + at, y.as<float>() + at, n, inner, Vec::mask(lanes), logarithm);
+    }
+  });
+  return {};
+}
+
+Refusal accepts_dense(const KernelQuery& q) noexcept { return q.input(0).dtype == DType::f32 ? nullptr : "the input is not f32"; }
+Refusal accepts_rows(const KernelQuery& q) noexcept {
+  if (q.input(0).dtype != DType::f32) return "the input is not f32";
+  const auto& p = *static_cast<const SoftmaxParams*>(q.params);
+  return p.axis + 1 == q.input(0).shape.rank ? nullptr : "the axis is not the last one";
+}
+
+}  // namespace
+
+#define MONZA_SOFTMAX_KERNEL(symbol, text, op_name, isa, port, takes, function)                                            \
+  extern const Kernel symbol;                                                                                              \
+  const Kernel symbol{.name = text, .op = op_name, .needs = isa, .in{port}, .out{port}, .accepts = takes, .run = function, \
+                      .in_place_inputs = 1};
+#define MONZA_SOFTMAX(suffix, isa)                                                                                              \
+  MONZA_SOFTMAX_KERNEL(softmax_rows_##suffix, "softmax_rows_" #suffix, "Softmax", isa, Port::rows, accepts_rows, run_rows)      \
+  MONZA_SOFTMAX_KERNEL(softmax_dense_##suffix, "softmax_dense_" #suffix, "Softmax", isa, Port::dense, accepts_dense, run_dense) \
+  MONZA_SOFTMAX_KERNEL(log_softmax_rows_##suffix, "log_softmax_rows_" #suffix, "LogSoftmax", isa, Port::rows, accepts_rows, run_rows) \
+  MONZA_SOFTMAX_KERNEL(log_softmax_dense_##suffix, "log_softmax_dense_" #suffix, "LogSoftmax", isa, Port::dense, accepts_dense, run_dense)
+
+}  // namespace monza::ops
