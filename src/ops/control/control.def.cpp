@@ -62,7 +62,7 @@ void infer_if(ir::InferContext& c) {
 }
 
 /// True if body output `output` is always true: a constant, or body input `passed` handed through, which began as true.
-bool stays_true(const ir::Graph& body, std::size_t output, std::size_t passed) {
+bool stays_true(ir::Graph& body, std::size_t output, std::size_t passed) {
   ir::ValueId v = body.outputs()[output].value;
   if (known_condition(body, v) == true) return true;
   for (;;) {
@@ -227,14 +227,72 @@ void infer_scan(ir::InferContext& c) {
   }
 }
 
+/// Refuse() {dtypes, shapes}: stands for the nodes of a branch that cannot run with the shapes an engine is built for.
+void infer_refuse(ir::InferContext& c) {
+  const auto dtypes = c.attrs().strings("dtypes"), shapes = c.attrs().strings("shapes");
+  if (dtypes.size() != static_cast<std::size_t>(c.output_count()) || shapes.size() != dtypes.size())
+    c.fail("{} element types and {} shapes for {} outputs", dtypes.size(), shapes.size(), c.output_count());
+  for (std::size_t i = 0; i < dtypes.size(); ++i) {
+    ir::SymShape shape;
+    for (std::size_t at = 0; at < shapes[i].size();) {
+      const std::size_t end = shapes[i].find(';', at);
+      shape.push_back(ir::parse_expr(std::string_view(shapes[i]).substr(at, end - at)));
+      at = end + 1;
+    }
+    c.set_output(static_cast<int>(i), parse_dtype(dtypes[i]), std::move(shape));
+  }
+}
+
 }  // namespace
 
-std::optional<bool> known_condition(const ir::Graph& graph, ir::ValueId condition) {
+std::unique_ptr<ir::Graph> refusing_body(const std::shared_ptr<ir::Model>& model, const ir::Graph& other,
+                                         const std::vector<ir::Value>& captures, const ir::OriginSet& origins) {
+  auto body = std::make_unique<ir::Graph>(model);
+  for (const ir::Value& v : captures) {
+    const ir::ValueId in = body->add_input({}, v.type, v.origins);
+    body->value(in).content = v.content;
+  }
+  std::vector<std::string> dtypes, shapes;
+  for (const auto& output : other.outputs()) {
+    const ir::Type& type = other.value(output.value).type;
+    dtypes.emplace_back(dtype_name(type.dtype));
+    std::string text;
+    for (const Expr& e : type.shape) {
+      bool symbols = true;  // extents that the other body's values decide mean nothing here
+      ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<Expr> {
+        symbols = symbols && atom.kind == ir::AtomKind::symbol;
+        return std::nullopt;
+      });
+      text += (symbols ? ir::to_string(e) : "0") + ";";
+    }
+    shapes.push_back(std::move(text));
+  }
+  const int count = static_cast<int>(dtypes.size());
+  ir::Attrs attrs;
+  attrs.set("dtypes", std::move(dtypes));
+  attrs.set("shapes", std::move(shapes));
+  const auto outputs = body->add_node(ir::get_op("Refuse"), {}, std::move(attrs), count, origins).outputs;
+  for (std::size_t i = 0; i < outputs.size(); ++i) body->add_output(other.outputs()[i].name, outputs[i]);
+  return body;
+}
+
+std::optional<bool> known_condition(ir::Graph& graph, ir::ValueId condition) {
   const ir::Value& v = graph.value(condition);
   if (v.constant && v.constant->numel() == 1 && !is_float(v.type.dtype)) return ir::to_ints(*v.constant)[0] != 0;
-  if (v.content && v.content->size() == 1)
-    if (auto known = (*v.content)[0].try_constant()) return *known != 0;
-  return std::nullopt;
+  Expr element = Expr::element(condition, 0);
+  if (v.content && v.content->size() == 1) element = (*v.content)[0];
+  ir::Model& model = graph.model();
+  std::vector<std::pair<ir::ValueId, std::int64_t>> taken;
+  element = ir::substitute(element, [&](const ir::Atom& atom) -> std::optional<Expr> {
+    const auto it = atom.kind == ir::AtomKind::element ? model.element_values.find(atom.value) : model.element_values.end();
+    if (it == model.element_values.end()) return std::nullopt;
+    taken.emplace_back(atom.value, atom.index);
+    return Expr(it->second.at(static_cast<std::size_t>(atom.index)));
+  });
+  const auto known = element.try_constant();
+  if (!known) return std::nullopt;
+  model.specialised.insert(taken.begin(), taken.end());
+  return *known != 0;
 }
 
 std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const std::vector<ir::ValueId>& inputs) {
@@ -262,11 +320,14 @@ std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const st
   return outputs;
 }
 
-extern const ir::OpDef if_op, loop_op, scan_op;
+extern const ir::OpDef if_op, loop_op, scan_op, refuse_op;
 const ir::OpDef if_op{
     .name = "If", .max_inputs = 1 << 16, .max_outputs = 1 << 16, .flags = ir::OpFlag::control, .infer = infer_if};
 const ir::OpDef loop_op{.name = "Loop", .min_inputs = 2, .max_inputs = 1 << 16, .max_outputs = 1 << 16,
                         .flags = ir::OpFlag::control, .infer = infer_loop};
 const ir::OpDef scan_op{.name = "Scan", .max_inputs = 1 << 16, .max_outputs = 1 << 16, .flags = ir::OpFlag::control, .infer = infer_scan};
+// Named an effect so that nothing folds it: its failure is the point.
+const ir::OpDef refuse_op{
+    .name = "Refuse", .min_inputs = 0, .max_inputs = 0, .max_outputs = 1 << 16, .flags = ir::OpFlag::effect, .infer = infer_refuse};
 
 }  // namespace monza::ops

@@ -1,6 +1,7 @@
 // What importers and passes need of control flow: taking a body into the graph around it.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -12,7 +13,13 @@ namespace monza::ops {
 /// that are its outputs. The body is left without meaning.
 std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const std::vector<ir::ValueId>& inputs);
 
-/// Value of a condition that is known at build, or nullopt.
-std::optional<bool> known_condition(const ir::Graph& graph, ir::ValueId condition);
+/// Value of a condition that is known at build, or nullopt. Elements that a profile fixes count as known; the model
+/// notes that it is specialised to them.
+std::optional<bool> known_condition(ir::Graph& graph, ir::ValueId condition);
+
+/// A body with the captures and output types of `other` that fails the run: for a branch whose nodes do not fit the
+/// shapes an engine is built for, and which then must not be taken.
+std::unique_ptr<ir::Graph> refusing_body(const std::shared_ptr<ir::Model>& model, const ir::Graph& other,
+                                         const std::vector<ir::Value>& captures, const ir::OriginSet& origins);
 
 }  // namespace monza::ops

@@ -1,4 +1,5 @@
 // ONNX If, Loop and Scan. A branch whose condition is known at import takes the place of the node.
+#include "base/log.h"
 #include "import/api.h"
 #include "ops/control/control.def.h"
 
@@ -20,8 +21,24 @@ void import_if(OnnxNode& n) {
     return;
   }
   std::vector<std::unique_ptr<ir::Graph>> bodies;
-  bodies.push_back(n.graph("then_branch", captures));
-  bodies.push_back(n.graph("else_branch", captures));
+  // A branch may hold nodes that no run with these shapes can reach: its error waits until the branch is taken.
+  std::vector<Error> errors;
+  for (const char* name : {"then_branch", "else_branch"}) {
+    try {
+      bodies.push_back(n.graph(name, captures));
+    } catch (const Error& e) {
+      if (!errors.empty()) throw errors[0];
+      errors.push_back(e);
+      bodies.push_back(nullptr);
+    }
+  }
+  if (!errors.empty()) {
+    log(LogLevel::info, "a branch does not fit the shapes of this build, and fails when it is taken: {}", errors[0].what());
+    std::vector<ir::Value> values;
+    for (ir::ValueId v : captures) values.push_back(n.target().value(v));
+    const std::size_t bad = bodies[0] == nullptr ? 0 : 1;
+    bodies[bad] = refusing_body(n.target().model_ptr(), *bodies[1 - bad], values, n.origins());
+  }
   std::vector<ir::ValueId> inputs{condition};
   inputs.insert(inputs.end(), captures.begin(), captures.end());
   bind_all(n, n.add("If", std::move(inputs), {}, n.output_count(), std::move(bodies)));
