@@ -1,0 +1,88 @@
+// Every Attention kernel against the reference: heads, lengths beyond a block of keys, masks, causal rows, grouped heads.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "kernel/registry.h"
+#include "ops/attention/attention.params.h"
+#include "support/kernel_check.h"
+
+namespace monza {
+namespace {
+
+using test::Tensor;
+
+struct Case {
+  AttentionParams p;
+  std::vector<Tensor> in;
+  Shape out;
+  std::string text;
+};
+
+Case make_case(std::uint32_t seed) {
+  std::mt19937 rng(seed);
+  const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+  Case c;
+  const std::int64_t batch = pick({1, 1, 2}), kv_heads = pick({1, 2, 3}), heads = kv_heads * pick({1, 1, 2});
+  const std::int64_t rows = pick({1, 2, 7, 28, 113, 130}), size = pick({1, 4, 16, 33, 64}), v_size = rng() % 2 ? size : pick({1, 8, 20});
+  c.p.causal = rng() % 4 == 0;
+  const std::int64_t keys = c.p.causal ? rows : pick({1, 3, 17, 128, 256, 257, 530});
+  if (rng() % 3 == 0) c.p.scale = 0.3f;
+  Shape q{batch, heads, rows, size}, k{batch, kv_heads, keys, size}, v{batch, kv_heads, keys, v_size};
+  c.out = Shape{batch, heads, rows, v_size};
+  if (rng() % 2) {
+    c.p.q_heads = static_cast<std::int32_t>(heads);
+    c.p.kv_heads = static_cast<std::int32_t>(kv_heads);
+    q = Shape{batch, rows, heads * size};
+    k = Shape{batch, keys, kv_heads * size};
+    v = Shape{batch, keys, kv_heads * v_size};
+    c.out = Shape{batch, rows, heads * v_size};
+  }
+  for (const Shape& s : {q, k, v}) c.in.push_back(test::random_f32(s, rng, -2, 2));
+  const int mask = static_cast<int>(rng() % 4);
+  if (mask > 0) {
+    Shape s{rng() % 2 ? batch : 1, rng() % 2 ? heads : 1, rng() % 2 ? rows : 1, rng() % 5 ? keys : (keys + 1) / 2};
+    if (rng() % 4 == 0) s = Shape{rng() % 2 ? rows : 1, keys};
+    if (mask == 1) {
+      c.in.push_back(test::random_f32(s, rng, -3, 3));
+      for (std::int64_t i = 0; i < s.numel(); ++i)
+        if (rng() % 4 == 0) c.in[3].as<float>()[i] = rng() % 2 ? -INFINITY : -20.f;
+    } else {
+      c.in.push_back(test::make_tensor(DType::boolean, s));
+      // Rows that may attend to nothing come out as zeros.
+      for (std::int64_t i = 0; i < s.numel(); ++i) c.in[3].as<std::uint8_t>()[i] = rng() % (mask == 2 ? 3 : 40) == 0;
+    }
+  }
+  c.text = "seed " + std::to_string(seed) + ": q " + to_string(q) + " k " + to_string(k) + " v " + to_string(v);
+  return c;
+}
+
+class Attention : public ::testing::TestWithParam<const Kernel*> {};
+
+TEST_P(Attention, AgreesWithTheReference) {
+  const Kernel& kernel = *GetParam();
+  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  const Kernel& reference = *find_kernel("attention_ref");
+  for (std::uint32_t seed = 0; seed < 80; ++seed) {
+    const Case c = make_case(seed);
+    const auto got = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 1, .seed = seed});
+    ASSERT_EQ(got.refusal, "") << c.text;
+    ASSERT_EQ(got.problem, "") << c.text;
+    const auto want = test::run_kernel(reference, &c.p, c.in, {{DType::f32, c.out}});
+    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-6) << c.text;
+    const auto again = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 3, .seed = seed});
+    ASSERT_EQ(got.outputs[0].bytes, again.outputs[0].bytes) << "one and three threads differ, " << c.text;
+  }
+}
+
+std::vector<const Kernel*> kernels() {
+  std::vector<const Kernel*> list;
+  for (const Kernel* k : kernels_of("Attention"))
+    if (!k->reference) list.push_back(k);
+  return list;
+}
+INSTANTIATE_TEST_SUITE_P(Kernels, Attention, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+
+}  // namespace
+}  // namespace monza
