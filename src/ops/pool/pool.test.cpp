@@ -1,0 +1,93 @@
+// Every kernel of MaxPool and AveragePool against the reference, over random shapes, windows and element types.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <random>
+
+#include "base/cpu.h"
+#include "kernel/registry.h"
+#include "ops/pool/pool.params.h"
+#include "support/kernel_check.h"
+
+namespace monza {
+namespace {
+
+using test::Tensor;
+
+struct Case {
+  PoolParams p;
+  Tensor x;
+  Shape out;
+};
+
+Case make_case(std::uint32_t seed, DType type) {
+  std::mt19937 rng(seed);
+  const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+  Case c;
+  PoolParams& p = c.p;
+  p.spatial = pick({2, 2, 2, 1, 3});
+  p.global = pick({0, 0, 0, 1});
+  p.count_include_pad = pick({0, 1});
+  Shape x;
+  x.rank = c.out.rank = p.spatial + 2;
+  x[0] = c.out[0] = pick({1, 1, 2, 0});
+  x[1] = c.out[1] = pick({1, 3, 7, 8, 16, 17, 31, 32, 33, 63, 64, 65, 100, 128, 130, 260});
+  for (int i = 0; i < p.spatial; ++i) {
+    x[i + 2] = pick({1, 2, 3, 5, 8, 13});
+    c.out[i + 2] = 1;
+    if (p.global) continue;
+    p.kernel[i] = pick({1, 2, 3, 3, 5});
+    p.stride[i] = pick({1, 1, 2, 3});
+    p.dilation[i] = pick({1, 1, 1, 2});
+    p.pad_begin[i] = std::min(pick({0, 0, 1, 2}), p.kernel[i] - 1);
+    p.pad_end[i] = std::min(pick({0, 0, 1, 2}), p.kernel[i] - 1);
+    const std::int64_t room = x[i + 2] + p.pad_begin[i] + p.pad_end[i] - (p.kernel[i] - 1) * p.dilation[i] - 1;
+    if (room < 0) {
+      x[i + 2] -= room;
+      c.out[i + 2] = 1;
+    } else {
+      // Sometimes one more window that reaches over the end, as ceil_mode gives.
+      c.out[i + 2] = room / p.stride[i] + 1;
+      if (rng() % 3 == 0 && room % p.stride[i] != 0 && c.out[i + 2] * p.stride[i] < x[i + 2] + p.pad_begin[i]) ++c.out[i + 2];
+    }
+  }
+  if (type == DType::f32) {
+    c.x = test::random_f32(x, rng);
+    if (rng() % 4 == 0 && x.numel() > 0) c.x.as<float>()[rng() % static_cast<std::size_t>(x.numel())] = std::numeric_limits<float>::quiet_NaN();
+  } else {
+    c.x = test::make_tensor(type, x);
+    for (std::byte& b : c.x.bytes) b = static_cast<std::byte>(rng());
+  }
+  return c;
+}
+
+void check_all(const char* op, DType type, std::uint32_t seeds) {
+  const auto kernels = kernels_of(op);
+  const Kernel& reference = *kernels.back();
+  ASSERT_TRUE(reference.reference);
+  for (const Kernel* kernel : kernels) {
+    if (!covers(cpu_info().isa, kernel->needs)) continue;
+    int ran = 0;
+    for (std::uint32_t seed = 1; seed <= seeds; ++seed) {
+      const Case c = make_case(seed, type);
+      const auto expected = test::run_kernel(reference, &c.p, {c.x}, {{type, c.out}});
+      ASSERT_EQ(expected.problem, "") << op << " seed " << seed;
+      const auto got = test::run_kernel(*kernel, &c.p, {c.x}, {{type, c.out}}, {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
+      if (!got.refusal.empty()) continue;
+      ASSERT_EQ(got.problem, "") << kernel->name << " seed " << seed;
+      ++ran;
+      if (type == DType::f32) ASSERT_LE(test::relative_error(got.outputs[0], expected.outputs[0]), 1e-6) << kernel->name << " seed " << seed;
+      else ASSERT_EQ(got.outputs[0].bytes, expected.outputs[0].bytes) << kernel->name << " seed " << seed;
+    }
+    EXPECT_GT(ran, 0) << kernel->name << " took no case";
+  }
+}
+
+TEST(Pool, MaxOfFloats) { check_all("MaxPool", DType::f32, 300); }
+TEST(Pool, MaxOfUnsignedBytes) { check_all("MaxPool", DType::u8, 200); }
+TEST(Pool, MaxOfSignedBytes) { check_all("MaxPool", DType::i8, 200); }
+TEST(Pool, AverageOfFloats) { check_all("AveragePool", DType::f32, 300); }
+
+}  // namespace
+}  // namespace monza
