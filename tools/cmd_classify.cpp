@@ -15,14 +15,13 @@
 #include "tools/vision_classifier.h"
 #include "tools/vision_model.h"
 #include "tools/vision_output.h"
+#include "tools/vision_report.h"
 #include "vision/draw.h"
 #include "vision/labels.h"
 #include "vision/source.h"
 
 namespace monza::tool {
 namespace {
-
-using nlohmann::ordered_json;
 
 struct ClassifyArgs {
   std::string source;
@@ -72,10 +71,6 @@ struct Accuracy {
   }
 };
 
-void print_line(const ordered_json& value) {
-  fmt::print("{}\n", value.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
-}
-
 ordered_json frame_json(const vision::Frame& frame, const std::vector<ClassScore>& best,
                         const std::vector<std::string>& labels, std::size_t top, const OpenedModel& model,
                         double decode_ms, const StageTimes& times) {
@@ -83,17 +78,11 @@ ordered_json frame_json(const vision::Frame& frame, const std::vector<ClassScore
   for (std::size_t i = 0; i < std::min(top, best.size()); ++i)
     list.push_back({{"class", vision::label_of(labels, best[i].class_id)},
                     {"class_id", best[i].class_id},
-                    {"score", best[i].score}});
+                    {"score", rounded(best[i].score, 1e6)}});
   return {{"source", frame.name},
           {"frame", frame.index},
           {"top", std::move(list)},
-          {"timings_ms",
-           {{"build", model.build_ms},
-            {"load", model.load_ms},
-            {"decode", decode_ms},
-            {"preprocess", times.preprocess_ms},
-            {"inference", times.inference_ms},
-            {"postprocess", times.postprocess_ms}}}};
+          {"timings_ms", times_json(model, decode_ms, times)}};
 }
 
 void draw_best(vision::Image& image, const std::vector<ClassScore>& best, const std::vector<std::string>& labels,
@@ -178,15 +167,8 @@ int run_classify(ClassifyArgs args) {
   }
   if (!args.json) {
     const double n = static_cast<double>(std::max<std::int64_t>(frames, 1));
-    const auto cell = [](double ms) { return fmt::format("{:.2f} ms", ms); };
-    fmt::print("\n{}{}input: {}\n", many ? "mean times of a frame\n" : "",
-               format_table(
-                   {{model.build_ms > 0 ? "build" : "load", cell(model.build_ms > 0 ? model.build_ms : model.load_ms)},
-                    {"decode", cell(decode_sum / n)},
-                    {"pre-process", cell(sum.preprocess_ms / n)},
-                    {"inference", cell(sum.inference_ms / n)},
-                    {"post-process", cell(sum.postprocess_ms / n)}}),
-               classifier.describe());
+    const StageTimes mean = {sum.preprocess_ms / n, sum.inference_ms / n, sum.postprocess_ms / n};
+    fmt::print("\n{}\ninput: {}\n", times_table(model, decode_sum / n, mean, frames), classifier.describe());
   }
   return kExitOk;
 }

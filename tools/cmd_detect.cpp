@@ -13,14 +13,13 @@
 #include "tools/vision_detector.h"
 #include "tools/vision_model.h"
 #include "tools/vision_output.h"
+#include "tools/vision_report.h"
 #include "vision/coco.h"
 #include "vision/draw.h"
 #include "vision/labels.h"
 
 namespace monza::tool {
 namespace {
-
-using nlohmann::ordered_json;
 
 struct DetectArgs {
   std::string source;
@@ -39,30 +38,19 @@ struct Totals {
   std::int64_t frames = 0, boxes = 0;
 };
 
-ordered_json times_json(const OpenedModel& model, double decode_ms, const StageTimes& times) {
-  return {
-      {"build", model.build_ms},           {"load", model.load_ms},           {"decode", decode_ms},
-      {"preprocess", times.preprocess_ms}, {"inference", times.inference_ms}, {"postprocess", times.postprocess_ms}};
-}
-
 ordered_json frame_json(const vision::Frame& frame, const std::vector<vision::Detection>& found,
                         const std::vector<std::string>& labels) {
   ordered_json list = ordered_json::array();
   for (const vision::Detection& d : found)
     list.push_back({{"class", vision::label_of(labels, d.class_id)},
                     {"class_id", d.class_id},
-                    {"score", d.score},
-                    {"box", {d.x1, d.y1, d.x2, d.y2}}});
+                    {"score", rounded(d.score, 1e6)},
+                    {"box", {rounded(d.x1, 1e3), rounded(d.y1, 1e3), rounded(d.x2, 1e3), rounded(d.y2, 1e3)}}});
   return {{"source", frame.name},
           {"frame", frame.index},
           {"width", frame.image.width},
           {"height", frame.image.height},
           {"detections", std::move(list)}};
-}
-
-void print_line(const ordered_json& value) {
-  // File names may hold bytes that are no UTF-8; they are replaced, not fatal.
-  fmt::print("{}\n", value.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
 }
 
 void print_boxes(const std::vector<vision::Detection>& found, const std::vector<std::string>& labels) {
@@ -89,17 +77,8 @@ std::string summary(const std::vector<vision::Detection>& found, const std::vect
 
 void print_times(const OpenedModel& model, const Totals& totals) {
   const double n = static_cast<double>(std::max<std::int64_t>(totals.frames, 1));
-  std::vector<std::vector<std::string>> rows;
-  const auto add = [&](const char* what, double ms) { rows.push_back({what, fmt::format("{:.2f} ms", ms)}); };
-  if (model.build_ms > 0)
-    add("build", model.build_ms);
-  else
-    add("load", model.load_ms);
-  add("decode", totals.decode_ms / n);
-  add("pre-process", totals.sum.preprocess_ms / n);
-  add("inference", totals.sum.inference_ms / n);
-  add("post-process", totals.sum.postprocess_ms / n);
-  fmt::print("\n{}{}", totals.frames > 1 ? "mean times of a frame\n" : "", format_table(rows));
+  const StageTimes mean = {totals.sum.preprocess_ms / n, totals.sum.inference_ms / n, totals.sum.postprocess_ms / n};
+  fmt::print("\n{}", times_table(model, totals.decode_ms / n, mean, totals.frames));
 }
 
 /// Gathers what the evaluation needs while frames come by.

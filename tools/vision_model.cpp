@@ -49,12 +49,22 @@ void close_shapes(const ModelArgs& args, int side, BuildOptions& options) {
   }
 }
 
+std::string file_stamp(const fs::path& path) {
+  return fmt::format("{}@{}", fs::file_size(path), fs::last_write_time(path).time_since_epoch().count());
+}
+
+/// The cache's file for a model and what was said about it. A newer model or tool takes the place of the older.
 fs::path cached_engine(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side) {
   const fs::path model = fs::canonical(args.model);
-  std::string key = fmt::format("{}|{}|{}|{}|{}|{}", version_text(), model.string(), fs::file_size(model),
-                                fs::last_write_time(model).time_since_epoch().count(), side, args.cache_key());
+  std::string key = fmt::format("{}|{}|{}", model.string(), side, args.cache_key());
   for (const auto& [name, value] : metadata) key += fmt::format("|{}={}", name, value);
   return user_cache_folder() / fmt::format("{}-{:016x}.engine", model.stem().string(), hash64(key));
+}
+
+/// What a cached engine was made of: the model as it was, and the tool, whose kernels were chosen by their time.
+constexpr const char* kStamp = "monza.cache.stamp";
+std::string cache_stamp(const ModelArgs& args) {
+  return fmt::format("{} {} {}", version_text(), file_stamp(args.model), file_stamp("/proc/self/exe"));
 }
 
 }  // namespace
@@ -115,7 +125,10 @@ OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string
         LapTimer watch;
         Engine engine = Engine::load(engine_file.string(), args.load_options());
         const double load_ms = watch.lap_ms();
-        return {std::move(engine), 0, load_ms, engine_file};
+        const auto found = engine.metadata();
+        const auto stamp = found.find(kStamp);
+        if (stamp != found.end() && stamp->second == cache_stamp(args))
+          return {std::move(engine), 0, load_ms, engine_file};
       } catch (const Error& e) {
         note(fmt::format("the cached engine is built again: {}", e.what()));
       }
@@ -124,6 +137,7 @@ OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string
   auto opened = args.open([&](BuildOptions& options) {
     close_shapes(args, side, options);
     for (const auto& [name, value] : metadata) options.metadata[name] = value;
+    if (use_cache) options.metadata[kStamp] = cache_stamp(args);
   });
   if (use_cache) {
     try {

@@ -54,9 +54,9 @@ struct OpenedModel {
 };
 
 /// Opens an engine file, or the engine of an ONNX file from the cache, or builds that engine and saves it there.
-/// The cache's file is named after the model and a hash of where it lies, its size and time, and everything in
-/// `args` and `metadata` that changes the engine. An engine of the cache that does not load is built again.
-/// `side` is taken for the height and width that the model leaves open, 1 for the batch.
+/// The cache's file is named after the model and a hash of where it lies and of everything in `args` and `metadata`
+/// that changes the engine. One of an older model or tool, or one that does not load, is built again. `side` is taken
+/// for the height and width that the model leaves open, 1 for the batch.
 OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side,
                                bool use_cache);
 

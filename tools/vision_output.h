@@ -1,4 +1,4 @@
-// Where annotated pictures go, and how a run over many frames reports.
+// Where annotated pictures go.
 #pragma once
 
 #include <cstdint>
@@ -29,8 +29,5 @@ class AnnotatedOutput {
   double frames_per_second_;
   std::optional<vision::VideoWriter> video_;
 };
-
-/// A table with columns as wide as their longest cell; numbers stand at the right.
-std::string format_table(const std::vector<std::vector<std::string>>& rows);
 
 }  // namespace monza::tool

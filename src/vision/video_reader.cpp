@@ -74,7 +74,9 @@ void VideoReader::State::open(const AVInputFormat* format, const std::string& ur
   AVFormatContext* context = nullptr;
   int status = avformat_open_input(&context, url.c_str(), format, &options);
   av_dict_free(&options);
-  if (status < 0) fail("{}: cannot be opened as video: {}", name, text_of(status));
+  if (status < 0)
+    fail_hint("a picture (JPEG, PNG, WebP, BMP, PPM) or a video with frames of its own (MP4, MKV, AVI, ...)",
+              "{}: is no picture, and cannot be opened as video: {}", name, text_of(status));
   input.reset(context);
   status = avformat_find_stream_info(context, nullptr);
   if (status < 0) fail("{}: no stream can be read: {}", name, text_of(status));
