@@ -27,9 +27,10 @@ std::string place(std::int64_t index, const std::vector<std::int64_t>& shape) {
   return text + "]";
 }
 
-/// Walks both as doubles. `pair` gives element i of got and want.
+/// Walks both as doubles. `pair` gives element i of got and want, and whether they are the same; those that are not
+/// differ by `least`, even where doubles cannot tell.
 template <typename Pair>
-Comparison walk(std::int64_t count, const std::vector<std::int64_t>& shape, double rtol, double atol, Pair&& pair) {
+Comparison walk(std::int64_t count, const std::vector<std::int64_t>& shape, double rtol, double atol, Pair&& pair, double least = 0) {
   Comparison result;
   double dot = 0, norm_a = 0, norm_b = 0, worst = -1;
   std::int64_t bad = 0, worst_at = 0;
@@ -40,7 +41,7 @@ Comparison walk(std::int64_t count, const std::vector<std::int64_t>& shape, doub
     norm_a += a * a;
     norm_b += b * b;
     if (same || (std::isnan(a) && std::isnan(b))) continue;
-    const double error = std::abs(a - b);
+    const double error = std::max(std::abs(a - b), least);
     const bool within = error <= atol + rtol * std::abs(b) && std::isfinite(b);
     const double size = std::isnan(error) ? std::numeric_limits<double>::infinity() : error;
     result.max_abs_error = std::max(result.max_abs_error, size);
@@ -106,7 +107,7 @@ Comparison compare(const TensorRef& got, const TensorRef& want, double rtol, dou
   return walk(count, got.shape, rtol, atol, [&](std::int64_t i) {
     const double a = access.load(got.data, i), b = access.load(want.data, i);
     return Elements{a, b, exact ? access.load_int(got.data, i) == access.load_int(want.data, i) : a == b};
-  });
+  }, exact ? 1 : 0);
 }
 
 Comparison compare_as_onnx(const TensorRef& got, const TensorRef& want) {

@@ -66,7 +66,7 @@ TEST(Npz, WhatIsWrittenIsReadAgain) {
 TEST(Npz, TruncatedArchivesAreErrors) {
   const Scratch scratch;
   const std::string whole = contents(test::fixture("io/deflated.npz"));
-  for (std::size_t n = 0; n < whole.size(); n += 7) {
+  for (std::size_t n = 0; n < whole.size(); n += 97) {
     scratch.write(whole.substr(0, n));
     EXPECT_THROW(read_npz(scratch.path()), Error) << n;
   }
@@ -76,7 +76,7 @@ TEST(Npz, NoFlippedByteGoesUnnoticedInTheData) {
   const Scratch scratch;
   const std::string whole = contents(test::fixture("io/stored.npz"));
   std::size_t refused = 0;
-  for (std::size_t at = 0; at < whole.size(); at += 3) {
+  for (std::size_t at = 0; at < whole.size(); at += 31) {
     std::string damaged = whole;
     damaged[at] = char(damaged[at] ^ 0x41);
     scratch.write(damaged);
@@ -87,7 +87,7 @@ TEST(Npz, NoFlippedByteGoesUnnoticedInTheData) {
     }
   }
   // Dates, attributes and versions may differ; nothing may crash, and the arrays' bytes are under a checksum.
-  EXPECT_GT(refused, whole.size() / 3 * 9 / 10);
+  EXPECT_GT(refused, whole.size() / 31 * 9 / 10);
 }
 
 TEST(Npz, AnEntryCannotClaimMoreThanItsBytesGive) {

@@ -100,8 +100,15 @@ void OnnxImport::import_initializers(const onnx::GraphProto& graph, Scope& scope
     const ir::OriginSet origins{model_->add_origin(name, "initializer")};
     scope.define(name, scope.graph().add_constant(name, std::move(constant), origins));
   };
-  for (const auto& t : graph.initializer()) add(t.name(), file_->constant(t));
-  for (const auto& t : graph.sparse_initializer()) add(t.values().name(), file_->constant(t));
+  const auto read = [&](const std::string& name, const auto& tensor) {
+    try {
+      add(name, file_->constant(tensor));
+    } catch (const Error& e) {
+      throw e.at("initializer '" + name + "'");
+    }
+  };
+  for (const auto& t : graph.initializer()) read(t.name(), t);
+  for (const auto& t : graph.sparse_initializer()) read(t.values().name(), t);
 }
 
 void OnnxImport::import_inputs(const onnx::GraphProto& graph, Scope& scope) {

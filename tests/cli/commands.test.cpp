@@ -1,0 +1,182 @@
+// The spellings that scripts depend on: options, JSON keys, files.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/driver.h"
+
+namespace monza::test {
+namespace {
+
+using Json = nlohmann::json;
+
+TEST(CliCommands, HelpTeachesByExample) {
+  const Tool tool;
+  for (const char* command : {"build", "run", "bench", "profile", "inspect", "conformance", "doctor"}) {
+    const Ran ran = tool.run(std::string(command) + " --help");
+    EXPECT_EQ(ran.code, 0) << command;
+    EXPECT_NE(ran.out.find("Examples:"), std::string::npos) << command;
+    EXPECT_NE(ran.out.find(std::string("monza ") + command + " "), std::string::npos) << command;
+    EXPECT_NE(ran.out.find("--json"), std::string::npos) << command;
+  }
+  EXPECT_EQ(tool.run("--version").code, 0);
+}
+
+TEST(CliCommands, RunComparesAndSaysSo) {
+  const Tool tool;
+  tool.model("m.onnx");
+  tool.array("x.npy", "(2, 3)", 6, 1);
+  ASSERT_EQ(tool.run("run m.onnx --input x=x.npy --output out.npz").code, 0);
+  const Ran ran = tool.run("run m.onnx --input x=x.npy --expect out.npz --rtol 0 --atol 0 --json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json report = Json::parse(ran.out);
+  EXPECT_EQ(report.at("ok"), true);
+  const Json& y = report.at("outputs").at("y");
+  EXPECT_EQ(y.at("ok"), true);
+  EXPECT_EQ(y.at("max_abs_error"), 0);
+  EXPECT_EQ(y.at("max_rel_error"), 0);
+  EXPECT_NEAR(y.at("cosine").get<double>(), 1, 1e-12);
+}
+
+TEST(CliCommands, RandomInputsFollowTheSeed) {
+  const Tool tool;
+  tool.model("m.onnx");
+  for (const char* line : {"--seed 1 --output a.npz", "--seed 1 --output b.npz", "--seed 2 --output c.npz"})
+    ASSERT_EQ(tool.run(std::string("run m.onnx --random ") + line).code, 0);
+  EXPECT_EQ(tool.read("a.npz"), tool.read("b.npz"));
+  EXPECT_NE(tool.read("a.npz"), tool.read("c.npz"));
+}
+
+TEST(CliCommands, EngineFilesGiveWhatTheModelGives) {
+  const Tool tool;
+  tool.model("m.onnx");
+  tool.array("x.npy", "(2, 3)", 6, -3);
+  const Ran built = tool.run("build m.onnx --output m.engine --threads 1 --precision fp32 --json");
+  ASSERT_EQ(built.code, 0) << built.err;
+  EXPECT_EQ(Json::parse(built.out).at("threads"), 1);
+  ASSERT_EQ(tool.run("run m.onnx --input x=x.npy --output a.npz").code, 0);
+  ASSERT_EQ(tool.run("run m.engine --input x=x.npy --output b.npz --verify --prefault").code, 0);
+  EXPECT_EQ(tool.read("a.npz"), tool.read("b.npz"));
+}
+
+TEST(CliCommands, BenchReportsWhatIsPromised) {
+  const Tool tool;
+  tool.model("m.onnx");
+  ASSERT_EQ(tool.run("build m.onnx --output m.engine").code, 0);
+  for (const char* line : {"bench m.engine --threads 1 --duration 0.05 --warmup 0 --json", "bench m.onnx --iterations 20 --streams 2 --warmup 0 --json --export-times t.json"}) {
+    const Ran ran = tool.run(line);
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    const Json report = Json::parse(ran.out);
+    const Json& latency = report.at("latency_ms");
+    double last = 0;
+    for (const char* key : {"min", "median", "p90", "p95", "p99", "max"}) {
+      EXPECT_GE(latency.at(key).get<double>(), last) << key;
+      last = latency.at(key);
+    }
+    EXPECT_GT(latency.at("mean").get<double>(), 0);
+    for (const char* key : {"throughput_per_s", "peak_rss_mib"}) EXPECT_GT(report.at(key).get<double>(), 0) << key;
+    for (const char* key : {"load_ms", "build_ms", "arena_bytes", "arena_lower_bound_bytes"}) EXPECT_GE(report.at(key).get<double>(), 0) << key;
+  }
+  const Json times = Json::parse(tool.read("t.json"));
+  ASSERT_EQ(times.at("streams").size(), 2u);
+  EXPECT_EQ(times.at("streams")[0].size(), 20u);
+}
+
+TEST(CliCommands, ProfileListsTheLayersAndWritesATrace) {
+  const Tool tool;
+  tool.model("m.onnx");
+  const Ran ran = tool.run("profile m.onnx --iterations 5 --no-ceilings --json --trace t.json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json report = Json::parse(ran.out);
+  ASSERT_FALSE(report.at("layers").empty());
+  double share = 0;
+  for (const Json& layer : report.at("layers")) {
+    share += layer.at("share").get<double>();
+    EXPECT_FALSE(layer.at("kernel").get<std::string>().empty());
+  }
+  EXPECT_NEAR(share, 1, 1e-6);
+  std::size_t spans = 0;
+  const Json trace = Json::parse(tool.read("t.json"));
+  for (const Json& event : trace.at("traceEvents")) spans += event.at("ph") == "X" ? 1 : 0;
+  EXPECT_EQ(spans, report.at("layers").size());
+  EXPECT_EQ(tool.run("profile m.onnx --iterations 2 --no-ceilings").code, 0);
+}
+
+TEST(CliCommands, InspectShowsGraphPlanAndMemory) {
+  const Tool tool;
+  tool.model("m.onnx");
+  ASSERT_EQ(tool.run("build m.onnx --output m.engine").code, 0);
+  for (const char* model : {"m.onnx", "m.engine"}) {
+    const Ran all = tool.run(std::string("inspect --graph --plan --memory --fusions ") + model);
+    EXPECT_EQ(all.code, 0) << all.err;
+    for (const char* word : {"arena", "weights", "plan: "}) EXPECT_NE(all.out.find(word), std::string::npos) << word;
+    const Ran ran = tool.run(std::string("inspect --json ") + model);
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    const Json report = Json::parse(ran.out);
+    EXPECT_EQ(report.at("inputs")[0].at("name"), "x");
+    EXPECT_FALSE(report.at("steps").empty());
+    EXPECT_FALSE(report.at("graph").get<std::string>().empty());
+  }
+  EXPECT_NE(tool.run("inspect m.onnx").out.find("input  x f32 2x3"), std::string::npos);
+}
+
+TEST(CliCommands, DoctorKnowsTheMachine) {
+  const Tool tool;
+  const Ran ran = tool.run("doctor --quick --json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json report = Json::parse(ran.out);
+  EXPECT_GE(report.at("cpu").at("usable_threads").get<int>(), 1);
+  EXPECT_FALSE(report.at("cpu").at("isa").get<std::string>().empty());
+  EXPECT_EQ(tool.run("doctor --quick").code, 0);
+}
+
+void write_tensor(const Tool& tool, const std::string& name, std::initializer_list<float> values) {
+  onnx::TensorProto t;
+  t.set_data_type(onnx::TensorProto::FLOAT);
+  t.add_dims(2);
+  t.add_dims(3);
+  for (const float v : values) t.add_float_data(v);
+  tool.write(name, t.SerializeAsString());
+}
+
+TEST(CliCommands, ConformanceCountsPassedFailedAndExpected) {
+  const Tool tool;
+  for (const char* name : {"node/test_good", "node/test_bad", "node/deep/test_known"}) {
+    std::filesystem::create_directories(tool.path(std::string(name) + "/test_data_set_0"));
+    tool.model(std::string(name) + "/model.onnx");
+    write_tensor(tool, std::string(name) + "/test_data_set_0/input_0.pb", {-1, 1, 2, 3, 4, 5});
+    if (std::string(name) == "node/test_good") write_tensor(tool, std::string(name) + "/test_data_set_0/output_0.pb", {0, 2, 4, 6, 8, 10});
+    else write_tensor(tool, std::string(name) + "/test_data_set_0/output_0.pb", {0, 2, 4, 6, 8, 11});
+  }
+  tool.write("known.txt", "test_known: the data is wrong\n");
+  const Ran ran = tool.run("conformance node --device cpu --expectations known.txt --json");
+  EXPECT_EQ(ran.code, 1) << ran.err;
+  Json report = Json::parse(ran.out);
+  EXPECT_EQ(report.at("passed"), 1);
+  EXPECT_EQ(report.at("failed"), 1);
+  EXPECT_EQ(report.at("expected_failures"), 1);
+  EXPECT_EQ(report.at("total"), 3);
+  EXPECT_NE(report.at("failures")[0].at("reason").get<std::string>().find("'y'"), std::string::npos);
+
+  tool.write("known.txt", "test_known: the data is wrong\ntest_bad: too\ntest_good: wrongly here\n");
+  report = Json::parse(tool.run("conformance node --expectations known.txt --json").out);
+  EXPECT_EQ(report.at("failed"), 1) << "a test that passes against the expectation is a failure";
+  EXPECT_EQ(tool.run("conformance node --filter good").code, 0);
+  EXPECT_EQ(tool.run("conformance node --filter '['").code, 2);
+  EXPECT_EQ(tool.run("conformance nowhere").code, 3);
+  EXPECT_NE(tool.run("conformance --operators").out.find("Relu"), std::string::npos);
+}
+
+TEST(CliCommands, TensorsComeAsPbAndNpzToo) {
+  const Tool tool;
+  tool.model("m.onnx");
+  write_tensor(tool, "x.pb", {-1, 1, 2, 3, 4, 5});
+  EXPECT_EQ(tool.run("run m.onnx --input x=x.pb --output y.npz").code, 0);
+  write_tensor(tool, "y.pb", {0, 2, 4, 6, 8, 10});
+  EXPECT_EQ(tool.run("run m.onnx --input x.pb --expect y.pb --rtol 0 --atol 0").code, 0);
+  EXPECT_EQ(tool.run("run m.onnx --input x=x.pb --expect y.npz").code, 0);
+  EXPECT_EQ(tool.run("run m.onnx --input x=y.npz").code, 0);
+}
+
+}  // namespace
+}  // namespace monza::test

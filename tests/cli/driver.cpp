@@ -1,0 +1,102 @@
+#include "cli/driver.h"
+
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <stdexcept>
+
+namespace monza::test {
+namespace {
+
+void declare(onnx::ValueInfoProto& value, const char* name) {
+  value.set_name(name);
+  auto& tensor = *value.mutable_type()->mutable_tensor_type();
+  tensor.set_elem_type(onnx::TensorProto::FLOAT);
+  tensor.mutable_shape()->add_dim()->set_dim_value(2);
+  tensor.mutable_shape()->add_dim()->set_dim_value(3);
+}
+
+}  // namespace
+
+Tool::Tool() {
+  std::string name = (std::filesystem::temp_directory_path() / "monza_cli_XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot make a folder for the test");
+  folder_ = name;
+}
+Tool::~Tool() {
+  std::error_code ignored;
+  std::filesystem::remove_all(folder_, ignored);
+}
+
+Ran Tool::run(const std::string& arguments) const {
+  const std::string command = "cd '" + folder_.string() + "' && '" MONZA_TOOL "' " + arguments + " >stdout.txt 2>stderr.txt </dev/null";
+  const int status = std::system(command.c_str());
+  Ran ran;
+  ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  ran.out = read("stdout.txt");
+  ran.err = read("stderr.txt");
+  return ran;
+}
+
+void Tool::write(const std::string& name, const std::string& bytes) const {
+  std::ofstream out(path(name), std::ios::binary);
+  out << bytes;
+  if (!out.flush()) throw std::runtime_error("cannot write " + name);
+}
+
+std::string Tool::read(const std::string& name) const {
+  std::ifstream in(path(name), std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+void Tool::model(const std::string& name, const std::function<void(onnx::ModelProto&)>& change) const {
+  onnx::ModelProto model;
+  model.set_ir_version(8);
+  model.add_opset_import()->set_version(17);
+  auto& graph = *model.mutable_graph();
+  graph.set_name("test");
+  declare(*graph.add_input(), "x");
+  declare(*graph.add_output(), "y");
+  auto& w = *graph.add_initializer();
+  w.set_name("w");
+  w.set_data_type(onnx::TensorProto::FLOAT);
+  w.add_dims(2);
+  w.add_dims(3);
+  for (int i = 0; i < 6; ++i) w.add_float_data(float(i));
+  auto& relu = *graph.add_node();
+  relu.set_name("first");
+  relu.set_op_type("Relu");
+  relu.add_input("x");
+  relu.add_output("r");
+  auto& add = *graph.add_node();
+  add.set_name("second");
+  add.set_op_type("Add");
+  add.add_input("r");
+  add.add_input("w");
+  add.add_output("y");
+  if (change) change(model);
+  write(name, model.SerializeAsString());
+}
+
+void Tool::array(const std::string& name, const std::string& shape, int count, float start) const {
+  std::string header = "{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }";
+  header.resize(118 - 1, ' ');
+  header += '\n';
+  std::string bytes("\x93NUMPY\1\0", 8);
+  bytes += char(header.size());
+  bytes += '\0';
+  bytes += header;
+  for (int i = 0; i < count; ++i) {
+    const float v = start + float(i);
+    char raw[4];
+    std::memcpy(raw, &v, 4);
+    bytes.append(raw, 4);
+  }
+  write(name, bytes);
+}
+
+}  // namespace monza::test
