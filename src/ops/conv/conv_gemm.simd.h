@@ -115,10 +115,10 @@ Status run_conv_gemm(const GemmTable& table, const KernelContext& c) {
   const GemmSplit split = gemm_split(s.pixels, s.filters, table.width, s.groups, c.parallel->threads());
   parallel_for(*c.parallel, s.groups * split.tasks(), [&](std::int64_t task, int worker) {
     const std::int64_t g = task / split.tasks(), t = task % split.tasks();
-    const std::int64_t row0 = t / split.column_blocks * split.rows;
+    const std::int64_t row0 = t % split.row_blocks * split.rows;  // neighbours share their columns of B
     const std::int64_t rows = s.pixels - row0 < split.rows ? s.pixels - row0 : split.rows;
     std::int64_t n0, n1;
-    split_columns(split, t % split.column_blocks, s.filters, n0, n1);
+    split_columns(split, t / split.row_blocks, s.filters, n0, n1);
     const GemmOut out = conv_out(c, p, s, g);
     Element* block = reinterpret_cast<Element*>(c.scratch + static_cast<std::size_t>(worker) * kBlockBytes);
     const float* x = c.in[0].as<float>() + g * s.channels;

@@ -19,7 +19,7 @@ namespace monza::ops {
 namespace {
 
 constexpr int kPositions = 36;
-constexpr std::int64_t kMostTiles = kBlockRows;
+constexpr std::int64_t kMostTiles = 112;
 constexpr std::int64_t kLeastTiles = 14;
 constexpr std::int64_t kTileBytes = 768 << 10;  // of V and Y for each worker, within L2
 

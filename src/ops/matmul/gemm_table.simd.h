@@ -14,8 +14,8 @@ namespace monza::ops {
 /// addresses all of its rows from one register, and 33 * 32 bytes, so that rows spread over the sets of the L1 cache.
 inline constexpr std::int64_t kKc = 256;
 inline constexpr std::int64_t kPitch = kKc + 8;
-/// Rows that one block of A holds at most: 112 * 1056 bytes = 118 KB, which stays in the L2 cache.
-inline constexpr std::int64_t kBlockRows = 112;
+/// Rows that one block of A holds at most: 224 * 1056 bytes = 237 KB of the L2 cache. Each panel of B is read once a block.
+inline constexpr std::int64_t kBlockRows = 224;
 
 /// What happens to a finished sum, and where it goes. Pointers are to column 0 of row 0 of the whole product.
 struct GemmOut {
@@ -76,7 +76,7 @@ struct GemmSplit {
 MONZA_INLINE GemmSplit gemm_split(std::int64_t m, std::int64_t n, int width, std::int64_t outer_tasks, int threads) {
   const std::int64_t vectors = padded_columns(n, width) / width;
   const std::int64_t want = threads > 1 ? 4 * threads : 1;
-  std::int64_t rows = kBlockRows, vecs = 512 / width;
+  std::int64_t rows = kBlockRows, vecs = 256 / width;
   const auto blocks = [](std::int64_t total, std::int64_t each) { return total <= each ? 1 : (total + each - 1) / each; };
   // A panel of three vectors ends the columns when their number is odd, so a last range of one vector joins its neighbour.
   const auto column_blocks = [&] { return blocks(vectors - 1, vecs); };

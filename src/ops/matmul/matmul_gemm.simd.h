@@ -136,10 +136,10 @@ Status run_matmul_packed(const GemmTable& table, const KernelContext& c) {
   parallel_for(*c.parallel, s.batches * split.tasks(), [&](std::int64_t task, int worker) {
     const BatchAt at = batch_at(s, task / split.tasks());
     const std::int64_t t = task % split.tasks();
-    const std::int64_t row0 = t / split.column_blocks * split.rows;
+    const std::int64_t row0 = t % split.row_blocks * split.rows;  // neighbours share their columns of B
     const std::int64_t rows = s.m - row0 < split.rows ? s.m - row0 : split.rows;
     std::int64_t n0, n1;
-    split_columns(split, t % split.column_blocks, s.n, n0, n1);
+    split_columns(split, t / split.row_blocks, s.n, n0, n1);
     Element* block = reinterpret_cast<Element*>(c.scratch + static_cast<std::size_t>(worker) * kBlockBytes);
     const float* a = c.in[0].as<float>() + at.a + row0 * s.am;
     gemm_over_k(table, matmul_out(c, s, at), c.in[1].as<float>() + at.b_index * matrix, s.n, s.k, row0, rows, n0, n1, block,
