@@ -29,6 +29,9 @@ const std::vector<const Pass*>& pipeline() {
       &fold_constants_pass,
       &common_subexpressions_pass,
       &dead_code_pass,
+      // Before scales and masks could move into products.
+      &attention_pass,
+      &dead_code_pass,
       // Weights first, then what is applied to the result, in the order in which kernels apply it; what was left
       // behind an activation gets a second chance once residuals are in.
       &pad_conv_pass,
