@@ -325,6 +325,13 @@ Expr mod(const Expr& a, const Expr& b) {
 }
 
 namespace {
+/// True for max(x, ...) against x: with the inner one a maximum, x can never lie above it (min likewise).
+bool contains(const Expr& inner, AtomKind kind, const Expr& x) {
+  const Atom* atom = ExprOps::single_atom(inner);
+  if (atom == nullptr || atom->kind != kind) return false;
+  return std::find(atom->args.begin(), atom->args.end(), x) != atom->args.end();
+}
+
 Expr extreme(AtomKind kind, const Expr& a, const Expr& b) {
   const bool is_min = kind == AtomKind::min;
   if (a.is_constant() && b.is_constant())
@@ -344,6 +351,8 @@ Expr extreme(AtomKind kind, const Expr& a, const Expr& b) {
       Interval d = range(is_min ? args[i] - args[j] : args[j] - args[i], default_range);
       const bool equal = d.low == 0 && d.high == 0;
       beaten = equal ? j < i : d.low >= 0;
+      // max(x, min(x, y)) is x, and min(x, max(x, y)) is x.
+      beaten = beaten || contains(args[i], is_min ? AtomKind::max : AtomKind::min, args[j]);
     }
     if (!beaten) kept.push_back(args[i]);
   }

@@ -46,6 +46,8 @@ TEST(Expr, MinAndMaxUseThatExtentsAreNotNegative) {
   EXPECT_EQ(min(0, h()), Expr(0));
   EXPECT_EQ(min(min(h(), 5), w()), min(w(), min(5, h())));
   EXPECT_EQ(max(h(), h()), h());
+  EXPECT_EQ(max(h(), min(512, h())), h());
+  EXPECT_EQ(min(max(h(), w()), w()), w());
 }
 
 TEST(Expr, RangeContainsEveryValue) {
