@@ -44,8 +44,8 @@ Case make_case(std::uint32_t seed, DType type, ResizeParams::Mode mode) {
     c.x = test::random_f32(x, rng);
   } else {
     c.x = test::make_tensor(type, x);
-    // One bit of the exponent stays clear: the reference need not keep a NaN's other bits.
-    for (std::byte& b : c.x.bytes) b = static_cast<std::byte>(rng() & (type == DType::bf16 ? 0xbf : 0xff));
+    // No NaN and no negative zero, whose bits the reference's arithmetic need not keep.
+    for (std::byte& b : c.x.bytes) b = static_cast<std::byte>(type == DType::bf16 ? (rng() & 0xbf) | 1 : rng());
   }
   return c;
 }
@@ -72,10 +72,10 @@ void check_all(DType type, ResizeParams::Mode mode, std::uint32_t seeds) {
   }
 }
 
-TEST(Resize, NearestFloats) { check_all(DType::f32, ResizeParams::Mode::nearest, 300); }
-TEST(Resize, NearestBytes) { check_all(DType::u8, ResizeParams::Mode::nearest, 200); }
-TEST(Resize, NearestHalves) { check_all(DType::bf16, ResizeParams::Mode::nearest, 200); }
-TEST(Resize, Linear) { check_all(DType::f32, ResizeParams::Mode::linear, 300); }
+TEST(Resize, NearestFloats) { check_all(DType::f32, ResizeParams::Mode::nearest, 120); }
+TEST(Resize, NearestBytes) { check_all(DType::u8, ResizeParams::Mode::nearest, 80); }
+TEST(Resize, NearestHalves) { check_all(DType::bf16, ResizeParams::Mode::nearest, 80); }
+TEST(Resize, Linear) { check_all(DType::f32, ResizeParams::Mode::linear, 150); }
 
 /// The reference itself, on values found by hand: half-pixel linear doubling of [1, 2].
 TEST(Resize, ReferenceDoublesALine) {
