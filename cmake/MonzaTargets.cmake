@@ -35,6 +35,7 @@ target_link_libraries(monza_build PUBLIC monza_run protobuf::libprotobuf)
 
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaVision.cmake OPTIONAL)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaTools.cmake OPTIONAL)
+include(${CMAKE_SOURCE_DIR}/cmake/MonzaInstall.cmake)
 
 if(MONZA_TESTS)
   enable_testing()

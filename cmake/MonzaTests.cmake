@@ -8,3 +8,17 @@ if(TARGET monza_test_tests_run_only)
   add_dependencies(monza_test_tests_run_only monza_run_engine)
   target_compile_definitions(monza_test_tests_run_only PRIVATE MONZA_RUN_ENGINE="$<TARGET_FILE:monza_run_engine>" MONZA_NM="${CMAKE_NM}")
 endif()
+
+# The installed package, as a user's project finds it.
+add_executable(monza_make_model ${CMAKE_SOURCE_DIR}/tests/install/make_model.cpp)
+target_link_libraries(monza_make_model PRIVATE monza_build)
+set_target_properties(monza_make_model PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+set(sanitize "")
+if(MONZA_SANITIZE)
+  set(sanitize "-fsanitize=address,undefined")
+elseif(MONZA_TSAN)
+  set(sanitize "-fsanitize=thread")
+endif()
+add_test(NAME install COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR} -DSOURCE=${CMAKE_SOURCE_DIR} -DGENERATOR=${CMAKE_GENERATOR}
+  -DCOMPILER=${CMAKE_CXX_COMPILER} -DFLAGS=${sanitize} -DMAKE_MODEL=$<TARGET_FILE:monza_make_model>
+  -P ${CMAKE_SOURCE_DIR}/tests/install/install_test.cmake)
