@@ -18,29 +18,9 @@ struct Depthwise {
   const float* x;
   const float* w;  // packed
   GemmOut out;
-  bool in_tile;    // the activation is a bound
+  bool in_tile;    // the activation is a bound, and these are it
   Vec low, high;
 };
-
-/// Bias, residual and bounds, as GemmOut says, for one vector; the rest is finish_rows' part.
-template <bool kTail>
-MONZA_INLINE void finish_vector(const Depthwise& d, Vec sum, std::int64_t pixel, std::int64_t channel, Vec::Mask m) {
-  const auto read = [&](const float* p) __attribute__((always_inline)) { return kTail ? Vec::load(p, m) : Vec::load(p); };
-  const GemmOut& o = d.out;
-  if (o.bias != nullptr) sum = sum + read(o.bias + channel);
-  const float* residual = o.residual != nullptr ? o.residual + pixel * o.ldr + channel : nullptr;
-  if (residual != nullptr && !o.residual_after) sum = sum + read(residual);
-  if (d.in_tile) {
-    sum = min(d.high, max(d.low, sum));
-    if (residual != nullptr && o.residual_after) sum = sum + read(residual);
-  }
-  float* c = o.c + pixel * o.ldc + channel;
-  if constexpr (kTail) {
-    sum.store(c, m);
-  } else {
-    sum.store(c);
-  }
-}
 
 /// The kernel rows that lie inside of the image for one output row.
 struct Lines {
@@ -57,77 +37,131 @@ MONZA_INLINE void valid_taps(std::int64_t origin, std::int64_t dilation, std::in
   if (end < begin) end = begin;
 }
 
+/// The kernel rows inside of the image as pointers: to the input pixel at column 0, channel 0, and the row's weights as
+/// floats after a channel block's first.
+constexpr int kMostRows = 32;
+struct KernelRows {
+  int count = 0;
+  const float* x[kMostRows];
+  std::int64_t w[kMostRows];
+};
+MONZA_INLINE KernelRows kernel_rows(const Depthwise& d, const Lines& l) {
+  const ConvShape& s = d.s;
+  KernelRows rows;
+  for (std::int64_t kd = l.d0; kd < l.d1; ++kd)
+    for (std::int64_t kh = l.h0; kh < l.h1; ++kh) {
+      const std::int64_t id = l.od * s.stride[0] - s.pad[0] + kd * s.dilation[0], ih = l.oh * s.stride[1] - s.pad[1] + kh * s.dilation[1];
+      rows.x[rows.count] = d.x + ((l.n * s.in[0] + id) * s.in[1] + ih) * s.in[2] * s.x_pitch;
+      rows.w[rows.count++] = (kd * s.k[1] + kh) * s.k[2] * Vec::kWidth;
+    }
+  return rows;
+}
+
 /// kT output pixels of a row, all of whose kernel columns lie inside of the image; dilation 1 along the width.
 template <int kK, int kStride, int kT, bool kTail>
-MONZA_INLINE void run_tile(const Depthwise& d, const Lines& l, std::int64_t pixel, std::int64_t iw, std::int64_t block, Vec::Mask m) {
-  const ConvShape& s = d.s;
-  const std::int64_t channel = block * Vec::kWidth;
+MONZA_INLINE void run_tile(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t iw, std::int64_t block, Vec::Mask m) {
+  const std::int64_t channel = block * Vec::kWidth, pitch = d.s.x_pitch;
+  const auto read = [&](const float* p) __attribute__((always_inline)) { return kTail ? Vec::load(p, m) : Vec::load(p); };
+  const float* weights = d.w + block * d.s.taps() * Vec::kWidth;
+  const Vec bias = d.out.bias != nullptr ? read(d.out.bias + channel) : Vec::zero();
   Vec acc[kT];
 #pragma GCC unroll 8
-  for (int t = 0; t < kT; ++t) acc[t] = Vec::zero();
-  for (std::int64_t kd = l.d0; kd < l.d1; ++kd) {
-    const std::int64_t id = l.od * s.stride[0] - s.pad[0] + kd * s.dilation[0];
-    for (std::int64_t kh = l.h0; kh < l.h1; ++kh) {
-      const std::int64_t ih = l.oh * s.stride[1] - s.pad[1] + kh * s.dilation[1];
-      const float* x = d.x + (((l.n * s.in[0] + id) * s.in[1] + ih) * s.in[2] + iw) * s.x_pitch + channel;
-      const float* w = d.w + (block * s.taps() + (kd * s.k[1] + kh) * s.k[2]) * Vec::kWidth;
-      Vec wv[kK];
+  for (int t = 0; t < kT; ++t) acc[t] = bias;
+  for (int r = 0; r < rows.count; ++r) {
+    const float* x = rows.x[r] + iw * pitch + channel;
+    const float* w = weights + rows.w[r];
+    Vec wv[kK];
 #pragma GCC unroll 8
-      for (int k = 0; k < kK; ++k) wv[k] = Vec::load(w + k * Vec::kWidth);
+    for (int k = 0; k < kK; ++k) wv[k] = Vec::load(w + k * Vec::kWidth);
 #pragma GCC unroll 32
-      for (int j = 0; j < (kT - 1) * kStride + kK; ++j) {
-        const Vec xv = kTail ? Vec::load(x, m) : Vec::load(x);
-        x += s.x_pitch;
+    for (int j = 0; j < (kT - 1) * kStride + kK; ++j) {
+      // Each pixel is loaded once, by a plain address: folded into its products as operands with an index, the loads
+      // would bind the loop.
+      Vec xv = read(x);
+      asm("" : "+v"(xv.v));
+      x += pitch;
+      asm("" : "+r"(x));
 #pragma GCC unroll 8
-        for (int k = 0; k < kK; ++k)
-          if (j >= k && (j - k) % kStride == 0 && (j - k) / kStride < kT) acc[(j - k) / kStride] = fma(xv, wv[k], acc[(j - k) / kStride]);
-      }
+      for (int k = 0; k < kK; ++k)
+        if (j >= k && (j - k) % kStride == 0 && (j - k) / kStride < kT) acc[(j - k) / kStride] = fma(xv, wv[k], acc[(j - k) / kStride]);
     }
   }
+  const GemmOut& o = d.out;
+  const float* residual = o.residual != nullptr && (!o.residual_after || d.in_tile) ? o.residual + pixel * o.ldr + channel : nullptr;
+  float* c = o.c + pixel * o.ldc + channel;
 #pragma GCC unroll 8
-  for (int t = 0; t < kT; ++t) finish_vector<kTail>(d, acc[t], pixel + t, channel, m);
+  for (int t = 0; t < kT; ++t) {
+    Vec y = acc[t];
+    if (residual != nullptr && !o.residual_after) y = y + read(residual + t * o.ldr);
+    y = min(d.high, max(d.low, y));
+    if (residual != nullptr && o.residual_after) y = y + read(residual + t * o.ldr);
+    if constexpr (kTail) {
+      y.store(c, m);
+    } else {
+      y.store(c);
+    }
+    c += o.ldc;
+  }
 }
 
 template <int kK, int kStride, int kT>
-__attribute__((noinline)) void run_blocks(const Depthwise& d, const Lines& l, std::int64_t pixel, std::int64_t iw) {
+__attribute__((noinline)) void run_blocks(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t iw) {
   const std::int64_t full = d.s.groups / Vec::kWidth, tail = d.s.groups % Vec::kWidth;
-  for (std::int64_t b = 0; b < full; ++b) run_tile<kK, kStride, kT, false>(d, l, pixel, iw, b, Vec::mask(0));
-  if (tail != 0) run_tile<kK, kStride, kT, true>(d, l, pixel, iw, full, Vec::mask(tail));
+  for (std::int64_t b = 0; b < full; ++b) run_tile<kK, kStride, kT, false>(d, rows, pixel, iw, b, Vec::mask(0));
+  if (tail != 0) run_tile<kK, kStride, kT, true>(d, rows, pixel, iw, full, Vec::mask(tail));
+}
+
+/// kN vectors of channels of one output pixel, kernel columns [w0, w1).
+template <int kN, bool kTail>
+MONZA_INLINE void run_taps(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t iw, std::int64_t w0,
+                           std::int64_t w1, std::int64_t block, Vec::Mask m) {
+  const std::int64_t channel = block * Vec::kWidth, step = d.s.dilation[2] * d.s.x_pitch, apart = d.s.taps() * Vec::kWidth;
+  const auto read = [&](const float* p, int i) __attribute__((always_inline)) {
+    return kTail && i + 1 == kN ? Vec::load(p + i * Vec::kWidth, m) : Vec::load(p + i * Vec::kWidth);
+  };
+  const GemmOut& o = d.out;
+  Vec acc[kN];
+#pragma GCC unroll 4
+  for (int i = 0; i < kN; ++i) acc[i] = o.bias != nullptr ? read(o.bias + channel, i) : Vec::zero();
+  for (int r = 0; r < rows.count; ++r) {
+    const float* x = rows.x[r] + iw * d.s.x_pitch + w0 * step + channel;
+    const float* w = d.w + block * apart + rows.w[r] + w0 * Vec::kWidth;
+    for (std::int64_t kw = w0; kw < w1; ++kw) {
+#pragma GCC unroll 4
+      for (int i = 0; i < kN; ++i) acc[i] = fma(read(x, i), Vec::load(w + i * apart), acc[i]);
+      x += step;
+      w += Vec::kWidth;
+    }
+  }
+  const float* residual = o.residual != nullptr && (!o.residual_after || d.in_tile) ? o.residual + pixel * o.ldr + channel : nullptr;
+  float* c = o.c + pixel * o.ldc + channel;
+#pragma GCC unroll 4
+  for (int i = 0; i < kN; ++i) {
+    if (residual != nullptr && !o.residual_after) acc[i] = acc[i] + read(residual, i);
+    acc[i] = min(d.high, max(d.low, acc[i]));
+    if (residual != nullptr && o.residual_after) acc[i] = acc[i] + read(residual, i);
+    if (kTail && i + 1 == kN) {
+      acc[i].store(c + i * Vec::kWidth, m);
+    } else {
+      acc[i].store(c + i * Vec::kWidth);
+    }
+  }
 }
 
 /// One output pixel, any kernel, four vectors of channels at a time.
-__attribute__((noinline)) void run_pixel(const Depthwise& d, const Lines& l, std::int64_t pixel, std::int64_t ow) {
+__attribute__((noinline)) void run_pixel(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t ow) {
   const ConvShape& s = d.s;
   const std::int64_t iw = ow * s.stride[2] - s.pad[2];
   std::int64_t w0, w1;
   valid_taps(iw, s.dilation[2], s.k[2], s.in[2], w0, w1);
-  const std::int64_t blocks = (s.groups + Vec::kWidth - 1) / Vec::kWidth, tail = s.groups - (blocks - 1) * Vec::kWidth;
-  for (std::int64_t b = 0; b < blocks; b += 4) {
-    const int count = blocks - b < 4 ? static_cast<int>(blocks - b) : 4;
-    Vec acc[4] = {Vec::zero(), Vec::zero(), Vec::zero(), Vec::zero()};
-    for (std::int64_t kd = l.d0; kd < l.d1; ++kd)
-      for (std::int64_t kh = l.h0; kh < l.h1; ++kh)
-        for (std::int64_t kw = w0; kw < w1; ++kw) {
-          const std::int64_t id = l.od * s.stride[0] - s.pad[0] + kd * s.dilation[0], ih = l.oh * s.stride[1] - s.pad[1] + kh * s.dilation[1];
-          const float* x = d.x + (((l.n * s.in[0] + id) * s.in[1] + ih) * s.in[2] + iw + kw * s.dilation[2]) * s.x_pitch + b * Vec::kWidth;
-          const float* w = d.w + (b * s.taps() + (kd * s.k[1] + kh) * s.k[2] + kw) * Vec::kWidth;
-          for (int i = 0; i < count; ++i) {
-            const bool last = b + i + 1 == blocks;
-            const Vec xv = last ? Vec::load(x + i * Vec::kWidth, Vec::mask(tail)) : Vec::load(x + i * Vec::kWidth);
-            acc[i] = fma(xv, Vec::load(w + i * s.taps() * Vec::kWidth), acc[i]);
-          }
-        }
-    for (int i = 0; i < count; ++i) {
-      if (b + i + 1 == blocks) {
-        finish_vector<true>(d, acc[i], pixel, (b + i) * Vec::kWidth, Vec::mask(tail));
-      } else {
-        finish_vector<false>(d, acc[i], pixel, (b + i) * Vec::kWidth, Vec::mask(0));
-      }
-    }
-  }
+  const std::int64_t full = s.groups / Vec::kWidth, tail = s.groups % Vec::kWidth;
+  std::int64_t b = 0;
+  for (; b + 4 <= full; b += 4) run_taps<4, false>(d, rows, pixel, iw, w0, w1, b, Vec::mask(0));
+  for (; b < full; ++b) run_taps<1, false>(d, rows, pixel, iw, w0, w1, b, Vec::mask(0));
+  if (tail != 0) run_taps<1, true>(d, rows, pixel, iw, w0, w1, b, Vec::mask(tail));
 }
 
-using BlocksFn = void (*)(const Depthwise&, const Lines&, std::int64_t, std::int64_t);
+using BlocksFn = void (*)(const Depthwise&, const KernelRows&, std::int64_t, std::int64_t);
 /// Runs of 8, 4 and 1 pixels for a kernel and stride, or null where only run_pixel serves.
 struct Runs {
   BlocksFn eight, four, one;
@@ -156,8 +190,8 @@ Status run_conv_depthwise(const KernelContext& c) {
   d.w = c.in[1].as<float>();
   d.out = conv_out(c, p, s, 0);
   d.in_tile = is_clamp(p.act.kind);
-  d.low = Vec::set(clamp_low(p.act));
-  d.high = Vec::set(clamp_high(p.act));
+  d.low = Vec::set(d.in_tile ? clamp_low(p.act) : -__builtin_inff());
+  d.high = Vec::set(d.in_tile ? clamp_high(p.act) : __builtin_inff());
   const Runs runs = runs_of(s);
   // Output columns whose kernel columns all lie inside of the image: [lo, hi).
   std::int64_t lo = s.pad[2] > 0 ? (s.pad[2] + s.stride[2] - 1) / s.stride[2] : 0;
@@ -176,15 +210,16 @@ Status run_conv_depthwise(const KernelContext& c) {
       l.n = line / (s.out[1] * s.out[0]);
       valid_taps(l.od * s.stride[0] - s.pad[0], s.dilation[0], s.k[0], s.in[0], l.d0, l.d1);
       valid_taps(l.oh * s.stride[1] - s.pad[1], s.dilation[1], s.k[1], s.in[1], l.h0, l.h1);
+      const KernelRows rows = kernel_rows(d, l);
       const std::int64_t first = line * s.out[2];
       for (std::int64_t ow = 0; ow < s.out[2];) {
         std::int64_t count = 1;
         if (ow >= lo && ow < hi) {
           const std::int64_t iw = ow * s.stride[2] - s.pad[2], left = hi - ow;
           count = left >= 8 ? 8 : left >= 4 ? 4 : 1;
-          (left >= 8 ? runs.eight : left >= 4 ? runs.four : runs.one)(d, l, first + ow, iw);
+          (left >= 8 ? runs.eight : left >= 4 ? runs.four : runs.one)(d, rows, first + ow, iw);
         } else {
-          run_pixel(d, l, first + ow, ow);
+          run_pixel(d, rows, first + ow, ow);
         }
         if (!d.in_tile) finish_rows(d.out, d.out.c + (first + ow) * d.out.ldc, count, first + ow, 0, s.groups);
         ow += count;
@@ -219,6 +254,7 @@ Refusal accepts_depthwise(const KernelQuery& q) {
   if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
   const Shape& w = q.input(1).shape;
   if (w[1] != 1 || w[0] != static_cast<const ConvParams*>(q.params)->group) return "not one filter a channel";
+  if (w.count(2, w.rank - 1) > kMostRows) return "the kernel has more than 32 rows";
   return nullptr;
 }
 
