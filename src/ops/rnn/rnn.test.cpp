@@ -1,0 +1,83 @@
+// Every LSTM kernel against the reference; the reference on a cell worked out by hand.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+
+#include "base/cpu.h"
+#include "kernel/registry.h"
+#include "ops/rnn/rnn.params.h"
+#include "support/kernel_check.h"
+
+namespace monza {
+namespace {
+
+using test::Tensor;
+
+TEST(Rnn, LstmKernelsMatchTheReference) {
+  const auto kernels = kernels_of("LSTM");
+  const Kernel& reference = *kernels.back();
+  ASSERT_TRUE(reference.reference);
+  for (const Kernel* kernel : kernels) {
+    if (!covers(cpu_info().isa, kernel->needs)) continue;
+    int ran = 0;
+    for (std::uint32_t seed = 1; seed <= 40; ++seed) {
+      std::mt19937 rng(seed);
+      const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+      RnnParams p;
+      p.direction = static_cast<RnnParams::Direction>(rng() % 3);
+      p.batch_first = pick({0, 1});
+      p.hidden = pick({1, 3, 8, 16, 17, 32, 40, 128});
+      for (int d = 0; d < 2; ++d) p.activation[3 * d].function = RnnParams::Function::sigmoid;
+      const std::int64_t time = pick({1, 1, 2, 5, 20, 0}), batch = pick({1, 1, 2, 5, 17}), inputs = pick({1, 4, 19, 64});
+      const std::int64_t hidden = p.hidden, directions = p.directions();
+      const Shape state = p.batch_first ? Shape{batch, directions, hidden} : Shape{directions, batch, hidden};
+      std::vector<Tensor> in(7);
+      in[0] = test::random_f32(p.batch_first ? Shape{batch, time, inputs} : Shape{time, batch, inputs}, rng);
+      in[1] = test::random_f32(Shape{directions, 4 * hidden, inputs}, rng, -0.5F, 0.5F);
+      in[2] = test::random_f32(Shape{directions, 4 * hidden, hidden}, rng, -0.3F, 0.3F);
+      in[1].constant = in[2].constant = true;
+      if (rng() % 4) in[3] = test::random_f32(Shape{directions, 8 * hidden}, rng);
+      if (rng() % 2) in[5] = test::random_f32(state, rng);
+      if (rng() % 2) in[6] = test::random_f32(state, rng);
+      const Shape y = p.batch_first ? Shape{batch, time, directions, hidden} : Shape{time, directions, batch, hidden};
+      const std::vector<std::pair<DType, Shape>> out{{DType::f32, y}, {DType::f32, state}, {DType::f32, state}};
+      const auto expected = test::run_kernel(reference, &p, in, out);
+      ASSERT_EQ(expected.problem, "") << "seed " << seed;
+      const auto got = test::run_kernel(*kernel, &p, in, out, {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
+      if (!got.refusal.empty()) continue;
+      ASSERT_EQ(got.problem, "") << kernel->name << " seed " << seed;
+      ++ran;
+      for (std::size_t i = 0; i < out.size(); ++i)
+        ASSERT_LE(test::relative_error(got.outputs[i], expected.outputs[i]), 5e-6) << kernel->name << " output " << i << " seed " << seed;
+    }
+    EXPECT_GT(ran, 0) << kernel->name << " took no case";
+  }
+}
+
+/// One unit, one step: i = o = f = sigmoid(x), candidate tanh(x), from a cell of 1.
+TEST(Rnn, ReferenceOfOneCell) {
+  RnnParams p;
+  p.hidden = 1;
+  p.activation[0].function = RnnParams::Function::sigmoid;
+  std::mt19937 rng(1);
+  std::vector<Tensor> in(7);
+  for (int i : {0, 5, 6}) in[static_cast<std::size_t>(i)] = test::random_f32(Shape{1, 1, 1}, rng);
+  in[1] = test::random_f32(Shape{1, 4, 1}, rng);
+  in[2] = test::random_f32(Shape{1, 4, 1}, rng);
+  for (int i = 0; i < 4; ++i) {
+    in[1].as<float>()[i] = 1;
+    in[2].as<float>()[i] = 0;
+  }
+  in[0].as<float>()[0] = 0.5F;
+  in[6].as<float>()[0] = 1;
+  const Shape one{1, 1, 1}, y{1, 1, 1, 1};
+  const auto run = test::run_kernel(*kernels_of("LSTM").back(), &p, in, {{DType::f32, y}, {DType::f32, one}, {DType::f32, one}});
+  ASSERT_EQ(run.problem, "");
+  const double gate = 1 / (1 + std::exp(-0.5)), cell = gate + gate * std::tanh(0.5);
+  EXPECT_NEAR(run.outputs[2].as<float>()[0], cell, 1e-6);
+  EXPECT_NEAR(run.outputs[0].as<float>()[0], gate * std::tanh(cell), 1e-6);
+}
+
+}  // namespace
+}  // namespace monza
