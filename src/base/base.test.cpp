@@ -1,0 +1,93 @@
+// Errors, checked arithmetic, hashes, instruction-set names.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/checked.h"
+#include "base/cpu.h"
+#include "base/error.h"
+#include "base/hash.h"
+
+namespace monza {
+namespace {
+
+TEST(Error, ReadsPlaceFactAndHint) {
+  const Error plain("it broke");
+  EXPECT_STREQ(plain.what(), "it broke");
+  const Error full = Error("it broke", "mend it").at("node 'a'").at("model 'm'");
+  EXPECT_STREQ(full.what(), "node 'a', in model 'm': it broke\n  try: mend it");
+  EXPECT_EQ(full.fact(), "it broke");
+  EXPECT_EQ(full.where(), "node 'a', in model 'm'");
+  EXPECT_EQ(full.hint(), "mend it");
+}
+
+TEST(Checked, OverflowsAreErrorsThatNameWhat) {
+  EXPECT_EQ(checked_mul(1 << 20, 1 << 20, "x"), std::int64_t(1) << 40);
+  EXPECT_EQ(checked_mul(INT64_MIN, 1, "x"), INT64_MIN);
+  EXPECT_EQ(checked_add(INT64_MAX, INT64_MIN, "x"), -1);
+  EXPECT_EQ(checked_round_up(0, 64, "x"), 0);
+  EXPECT_EQ(checked_round_up(65, 64, "x"), 128);
+  EXPECT_EQ(checked_round_up(128, 64, "x"), 128);
+  EXPECT_THROW(checked_mul(INT64_MIN, -1, "x"), Error);
+  EXPECT_THROW(checked_mul(std::int64_t(1) << 32, std::int64_t(1) << 31, "x"), Error);
+  EXPECT_THROW(checked_add(INT64_MAX, 1, "x"), Error);
+  EXPECT_THROW(checked_round_up(INT64_MAX - 10, 64, "x"), Error);
+  try {
+    checked_mul(INT64_MAX, 2, "the frobnicator's size");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("the frobnicator's size"), std::string::npos);
+  }
+}
+
+// Published test vectors of XXH64.
+TEST(Hash, MatchesXxh64) {
+  EXPECT_EQ(hash64(""), 0xef46db3751d8e999ull);
+  EXPECT_EQ(hash64("a"), 0xd24ec4f1a98c6e5bull);
+  EXPECT_EQ(hash64("abc"), 0x44bc2cf5ad770999ull);
+  EXPECT_EQ(hash64("Nobody inspects the spammish repetition"), 0xfbcea83c8a378bf1ull);
+}
+
+TEST(Hash, EveryBitAndLengthCounts) {
+  std::vector<std::byte> data(100);
+  for (std::size_t length = 0; length <= data.size(); ++length) {
+    const auto whole = std::span<const std::byte>(data).first(length);
+    const std::uint64_t before = hash64(whole);
+    EXPECT_NE(before, hash64(whole, 1));
+    if (length > 0) {
+      EXPECT_NE(before, hash64(whole.first(length - 1)));
+    }
+    for (std::size_t i = 0; i < length; ++i) {
+      data[i] ^= std::byte{4};
+      EXPECT_NE(hash64(whole), before) << "byte " << i << " of " << length;
+      data[i] ^= std::byte{4};
+    }
+  }
+}
+
+TEST(Isa, NamesAndLevels) {
+  EXPECT_EQ(isa_name(Isa::none), "baseline");
+  EXPECT_EQ(parse_isa("baseline"), Isa::none);
+  EXPECT_EQ(parse_isa("avx2"), Isa::avx2);
+  EXPECT_TRUE(covers(parse_isa("avx512vnni"), Isa::avx512 | Isa::avx2 | Isa::avx512vnni));
+  EXPECT_FALSE(covers(parse_isa("avx512"), Isa::avx512vnni));
+  EXPECT_FALSE(covers(Isa::avx2, Isa::avx512));
+  EXPECT_TRUE(covers(Isa::none, Isa::none));
+  EXPECT_THROW(parse_isa("avx3"), Error);
+  EXPECT_THROW(parse_isa("avx2+"  "sse99"), Error);
+  const Isa have = cpu_info().isa;
+  EXPECT_EQ(parse_isa(isa_name(have)), have);
+}
+
+TEST(CpuInfo, IsSane) {
+  const CpuInfo& cpu = cpu_info();
+  EXPECT_GE(cpu.usable_threads, 1);
+  EXPECT_LE(cpu.usable_threads, cpu.logical_cpus);
+  EXPECT_GE(cpu.l1d_bytes, 8 << 10);
+  EXPECT_GE(cpu.l2_bytes, cpu.l1d_bytes);
+  EXPECT_FALSE(cpu.model.empty());
+}
+
+}  // namespace
+}  // namespace monza

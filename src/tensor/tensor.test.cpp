@@ -1,0 +1,108 @@
+// Element types, shapes, views and sizes of storage.
+#include <gtest/gtest.h>
+
+#include <set>
+#include <string>
+
+#include "monza/error.h"
+#include "tensor/dtype.h"
+#include "tensor/storage.h"
+
+namespace monza {
+namespace {
+
+constexpr int kLastType = static_cast<int>(DType::q8_0);
+
+TEST(DType, NamesRoundTripAndAreUnique) {
+  std::set<std::string_view> names;
+  for (int i = 1; i <= kLastType; ++i) {
+    const DType t = static_cast<DType>(i);
+    EXPECT_EQ(parse_dtype(dtype_name(t)), t);
+    EXPECT_TRUE(names.insert(dtype_name(t)).second) << dtype_name(t);
+    EXPECT_EQ(dtype_bits(t) == 0, is_block_encoding(t)) << dtype_name(t);
+    EXPECT_FALSE(is_float(t) && is_integer(t));
+  }
+  EXPECT_EQ(parse_dtype("f33"), DType::invalid);
+  EXPECT_EQ(parse_dtype(""), DType::invalid);
+  EXPECT_EQ(dtype_name(static_cast<DType>(200)), "invalid");
+}
+
+TEST(DType, NumbersOfTheFileFormatStay) {
+  // The engine file stores these: a change here breaks every engine without saying so.
+  EXPECT_EQ(static_cast<int>(DType::f32), 1);
+  EXPECT_EQ(static_cast<int>(DType::i64), 11);
+  EXPECT_EQ(static_cast<int>(DType::boolean), 13);
+  EXPECT_EQ(static_cast<int>(DType::f8e8m0), 21);
+  EXPECT_EQ(static_cast<int>(DType::q8_0), 28);
+}
+
+TEST(StorageBytes, EveryEncoding) {
+  EXPECT_EQ(storage_bytes(DType::f32, {2, 3}), 24);
+  EXPECT_EQ(storage_bytes(DType::f32, {}), 4);
+  EXPECT_EQ(storage_bytes(DType::f32, {5, 0, 7}), 0);
+  EXPECT_EQ(storage_bytes(DType::c128, {3}), 48);
+  EXPECT_EQ(storage_bytes(DType::string, {3}), 48);
+  EXPECT_EQ(storage_bytes(DType::i4, {3, 3}), 5);
+  EXPECT_EQ(storage_bytes(DType::i4, {}), 1);
+  EXPECT_EQ(storage_bytes(DType::u2, {9}), 3);
+  EXPECT_EQ(storage_bytes(DType::f4e2m1, {4}), 2);
+  EXPECT_EQ(storage_bytes(DType::q4_0, {2, 64}), 2 * 2 * 18);
+  EXPECT_EQ(storage_bytes(DType::q4_0, {2, 65}), 2 * 3 * 18);  // whole blocks along the last axis
+  EXPECT_EQ(storage_bytes(DType::q8_0, {3, 32}), 3 * 34);
+  EXPECT_EQ(storage_bytes(DType::q8_0, {3, 0}), 0);
+}
+
+TEST(StorageBytes, BlockedLayoutsRoundChannels) {
+  EXPECT_EQ(storage_bytes(DType::f32, {1, 5, 2, 2}, Layout::blocked8), 8 * 4 * 4);
+  EXPECT_EQ(storage_bytes(DType::f32, {1, 16, 2, 2}, Layout::blocked16), 16 * 4 * 4);
+  EXPECT_EQ(storage_bytes(DType::f32, {1, 17, 2, 2}, Layout::blocked16), 32 * 4 * 4);
+  EXPECT_EQ(storage_bytes(DType::f32, {2, 3}, Layout::strided), 24);
+  EXPECT_THROW(storage_bytes(DType::f32, {5}, Layout::blocked8), Error);
+  EXPECT_THROW(storage_bytes(DType::f32, {1, 5}, Layout::packed), Error);
+}
+
+TEST(StorageBytes, RefusesNegativeExtentsAndOverflow) {
+  EXPECT_THROW(storage_bytes(DType::f32, {2, -1}), Error);
+  EXPECT_THROW(storage_bytes(DType::f32, {0, -1}), Error);
+  EXPECT_THROW(storage_bytes(DType::f32, {INT64_MAX}), Error);
+  EXPECT_THROW(storage_bytes(DType::u8, {INT64_MAX, 2}), Error);
+  EXPECT_EQ(storage_bytes(DType::u8, {INT64_MAX}), INT64_MAX);
+  EXPECT_THROW(storage_bytes(DType::i4, {INT64_MAX}), Error);
+  EXPECT_THROW(storage_bytes(DType::q4_0, {INT64_MAX}), Error);
+  EXPECT_THROW(storage_bytes(DType::f32, {1, INT64_MAX, 1}, Layout::blocked8), Error);
+  EXPECT_THROW(storage_bytes(DType::invalid, {1}), Error);
+}
+
+TEST(TensorView, DenseIgnoresExtentsOfOne) {
+  TensorView v = dense_view(nullptr, DType::f32, {2, 3, 4});
+  EXPECT_TRUE(v.dense());
+  EXPECT_EQ(v.stride[0], 12);
+  v.stride[1] = 5;
+  EXPECT_FALSE(v.dense());
+  v = dense_view(nullptr, DType::f32, {2, 1, 4});
+  v.stride[1] = 999;
+  EXPECT_TRUE(v.dense());
+  v = dense_view(nullptr, DType::f32, {2, 0, 4});
+  v.stride[0] = 999;
+  EXPECT_TRUE(v.dense());
+  v = dense_view(nullptr, DType::f32, {2, 16});
+  v.layout = Layout::blocked16;
+  EXPECT_FALSE(v.dense());
+  EXPECT_FALSE(TensorView{}.present());
+}
+
+TEST(Shape, CountsPrintsAndCompares) {
+  const Shape s{2, 3, 4};
+  EXPECT_EQ(s.numel(), 24);
+  EXPECT_EQ(s.count(1, 3), 12);
+  EXPECT_EQ(s.count(1, 1), 1);
+  EXPECT_EQ(Shape{}.numel(), 1);
+  EXPECT_EQ(to_string(s), "2x3x4");
+  EXPECT_EQ(to_string(Shape{}), "scalar");
+  EXPECT_TRUE(s == Shape({2, 3, 4}));
+  EXPECT_FALSE(s == Shape({2, 3}));
+  EXPECT_FALSE(s == Shape({2, 3, 5}));
+}
+
+}  // namespace
+}  // namespace monza
