@@ -1,0 +1,157 @@
+// Gathering, scattering and selecting against plain loops, and the statuses of indices that lie outside.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+#include <random>
+
+#include "base/cpu.h"
+#include "kernel/registry.h"
+#include "ops/index/index.params.h"
+#include "support/kernel_check.h"
+
+namespace monza {
+namespace {
+
+using test::Tensor;
+
+Tensor integers(const Shape& shape, const std::vector<std::int64_t>& values) {
+  Tensor t = test::make_tensor(DType::i64, shape);
+  std::copy(values.begin(), values.end(), t.as<std::int64_t>());
+  return t;
+}
+
+struct Serial final : Parallel {
+  int threads() const noexcept override { return 1; }
+  void run(std::int64_t tasks, Body body, void* context) noexcept override {
+    for (std::int64_t t = 0; t < tasks; ++t) body(context, t, 0);
+  }
+};
+
+/// Runs the reference of `op` on dense tensors, with the extents that it reports in `extents`.
+Status run_dense(const char* op, const void* params, std::vector<Tensor>& in, std::vector<Tensor>& out, std::vector<std::int64_t>& extents) {
+  std::vector<TensorView> from, to;
+  for (Tensor& t : in) from.push_back(t.dtype == DType::invalid ? TensorView{} : dense_view(t.bytes.data(), t.dtype, t.shape));
+  for (Tensor& t : out) to.push_back(dense_view(t.bytes.data(), t.dtype, t.shape));
+  std::vector<std::byte> scratch(1 << 16);
+  Serial serial;
+  KernelContext c;
+  c.params = params;
+  c.in = from.data();
+  c.in_count = static_cast<int>(from.size());
+  c.out = to.data();
+  c.out_count = static_cast<int>(to.size());
+  c.scratch = scratch.data();
+  c.parallel = &serial;
+  c.extents = extents.data();
+  return kernels_of(op).back()->run(c);
+}
+
+TEST(Index, GatherOfRandomAxes) {
+  for (const Kernel* kernel : kernels_of("Gather"))
+    for (std::uint32_t seed = 1; seed <= 150; ++seed) {
+      if (!covers(cpu_info().isa, kernel->needs)) continue;
+      std::mt19937 rng(seed);
+      const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+      const Shape x{pick({1, 2, 5}), pick({1, 3, 7}), pick({1, 4, 33})};
+      GatherParams p;
+      p.axis = pick({0, 1, 2});
+      const std::int64_t picks = pick({0, 1, 2, 9}), extent = x[p.axis];
+      Tensor indices = test::make_tensor(DType::i64, Shape{picks});
+      for (std::int64_t i = 0; i < picks; ++i)
+        indices.as<std::int64_t>()[i] = static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(2 * extent)) - extent;
+      Shape y = x;
+      y[p.axis] = picks;
+      const Tensor in = test::random_f32(x, rng);
+      const auto run = test::run_kernel(*kernel, &p, {in, indices}, {{DType::f32, y}}, {.threads = 1 + static_cast<int>(seed % 2), .seed = seed});
+      ASSERT_EQ(run.problem, "") << kernel->name << " seed " << seed;
+      for (std::int64_t i = 0; i < y.numel(); ++i) {
+        std::int64_t at[3] = {i / (y[1] * y[2]), i / y[2] % y[1], i % y[2]};
+        std::int64_t index = indices.as<std::int64_t>()[at[p.axis]];
+        at[p.axis] = index < 0 ? index + extent : index;
+        ASSERT_EQ(run.outputs[0].as<float>()[i], in.as<float>()[(at[0] * x[1] + at[1]) * x[2] + at[2]]) << "seed " << seed;
+      }
+    }
+}
+
+TEST(Index, IndicesOutsideEndTheRun) {
+  std::mt19937 rng(1);
+  GatherParams p;
+  std::vector<std::int64_t> extents(1);
+  for (const char* op : {"Gather", "GatherElements"})
+    for (std::int64_t bad : {3, -4}) {
+      std::vector<Tensor> in{test::random_f32(Shape{3}, rng), integers(Shape{1}, {bad})}, out{test::make_tensor(DType::f32, Shape{1})};
+      EXPECT_EQ(run_dense(op, &p, in, out, extents).code(), StatusCode::out_of_range) << op << " " << bad;
+    }
+}
+
+TEST(Index, TopKSortsWithTiesByIndex) {
+  for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+    std::mt19937 rng(seed);
+    const std::int64_t n = 1 + rng() % 40, k = rng() % static_cast<std::uint32_t>(n + 1);
+    TopKParams p;
+    p.axis = 0;
+    p.largest = rng() % 2;
+    Tensor x = test::make_tensor(DType::i64, Shape{n});
+    for (std::int64_t i = 0; i < n; ++i) x.as<std::int64_t>()[i] = static_cast<std::int64_t>(rng() % 10) - 5;
+    std::vector<std::int64_t> order(static_cast<std::size_t>(n));
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
+      const std::int64_t u = x.as<std::int64_t>()[a], v = x.as<std::int64_t>()[b];
+      return p.largest ? u > v : u < v;
+    });
+    const auto run = test::run_kernel(*kernels_of("TopK").back(), &p, {x}, {{DType::i64, Shape{k}}, {DType::i64, Shape{k}}}, {.seed = seed});
+    ASSERT_EQ(run.problem, "") << "seed " << seed;
+    for (std::int64_t i = 0; i < k; ++i) {
+      ASSERT_EQ(run.outputs[1].as<std::int64_t>()[i], order[static_cast<std::size_t>(i)]) << "seed " << seed;
+      ASSERT_EQ(run.outputs[0].as<std::int64_t>()[i], x.as<std::int64_t>()[order[static_cast<std::size_t>(i)]]) << "seed " << seed;
+    }
+  }
+}
+
+TEST(Index, UniqueKeepsOrderOfFirstOccurrence) {
+  SelectParams p;
+  p.flat = 1;
+  p.sorted = 0;
+  std::vector<std::int64_t> extents(1);
+  std::vector<Tensor> in{integers(Shape{7}, {5, 2, 5, 9, 2, 2, 1})}, out;
+  for (int i = 0; i < 4; ++i) out.push_back(test::make_tensor(DType::i64, Shape{7}));
+  ASSERT_TRUE(run_dense("Unique", &p, in, out, extents).ok());
+  ASSERT_EQ(extents[0], 4);
+  const auto list = [&](int i, int n) { return std::vector<std::int64_t>(out[static_cast<std::size_t>(i)].as<std::int64_t>(), out[static_cast<std::size_t>(i)].as<std::int64_t>() + n); };
+  EXPECT_EQ(list(0, 4), (std::vector<std::int64_t>{5, 2, 9, 1}));
+  EXPECT_EQ(list(1, 4), (std::vector<std::int64_t>{0, 1, 3, 6}));
+  EXPECT_EQ(list(2, 7), (std::vector<std::int64_t>{0, 1, 0, 2, 1, 1, 3}));
+  EXPECT_EQ(list(3, 4), (std::vector<std::int64_t>{2, 3, 1, 1}));
+}
+
+TEST(Index, ScatterAddsDuplicates) {
+  ScatterParams p;
+  p.reduction = ScatterParams::Reduction::add;
+  const auto run = test::run_kernel(*kernels_of("ScatterElements").back(), &p,
+                                    {integers(Shape{4}, {10, 20, 30, 40}), integers(Shape{3}, {1, -1, 1}), integers(Shape{3}, {1, 2, 3})},
+                                    {{DType::i64, Shape{4}}});
+  ASSERT_EQ(run.problem, "");
+  const std::int64_t expected[] = {10, 24, 30, 42};
+  EXPECT_EQ(std::memcmp(run.outputs[0].bytes.data(), expected, sizeof(expected)), 0);
+}
+
+TEST(Index, SuppressionDropsOverlaps) {
+  NonMaxSuppressionParams p;
+  Tensor boxes = test::make_tensor(DType::f32, Shape{1, 3, 4}), scores = test::make_tensor(DType::f32, Shape{1, 1, 3});
+  const float corners[] = {0, 0, 1, 1, 0, 0.1F, 1, 1.1F, 0, 5, 1, 6}, values[] = {0.5F, 0.9F, 0.3F};
+  std::memcpy(boxes.bytes.data(), corners, sizeof(corners));
+  std::memcpy(scores.bytes.data(), values, sizeof(values));
+  Tensor most = integers(Shape{1}, {3}), iou = test::make_tensor(DType::f32, Shape{1});
+  iou.as<float>()[0] = 0.5F;
+  std::vector<Tensor> in{boxes, scores, most, iou}, out{test::make_tensor(DType::i64, Shape{3, 3})};
+  std::vector<std::int64_t> extents(1);
+  ASSERT_TRUE(run_dense("NonMaxSuppression", &p, in, out, extents).ok());
+  ASSERT_EQ(extents[0], 2);
+  const std::int64_t expected[] = {0, 0, 1, 0, 0, 2};
+  EXPECT_EQ(std::memcmp(out[0].bytes.data(), expected, sizeof(expected)), 0);
+}
+
+}  // namespace
+}  // namespace monza
