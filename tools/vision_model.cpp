@@ -113,6 +113,9 @@ PictureInput picture_input(const Engine& engine) {
 
 OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side,
                                bool use_cache) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(args.model, ignored))
+    fail_hint("--model FILE with an ONNX or engine file", "there is no model file '{}'", args.model);
   if (args.is_engine()) {
     auto opened = args.open();
     return {std::move(opened.engine), 0, opened.load_ms, args.model};
@@ -141,7 +144,6 @@ OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string
   });
   if (use_cache) {
     try {
-      std::error_code ignored;
       fs::create_directories(engine_file.parent_path(), ignored);
       opened.engine.save(engine_file.string());
     } catch (const Error& e) {
