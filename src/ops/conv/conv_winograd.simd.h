@@ -21,7 +21,7 @@ namespace {
 constexpr int kPositions = 36;
 constexpr std::int64_t kMostTiles = 112;
 constexpr std::int64_t kLeastTiles = 14;
-constexpr std::int64_t kTileBytes = 768 << 10;  // of V and Y for each worker, within L2
+constexpr std::int64_t kTileBytes = 500 << 10;  // of V and Y for each worker, within L2
 
 MONZA_INLINE std::int64_t round_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
 
@@ -58,13 +58,12 @@ MONZA_INLINE WinogradPlan winograd_plan(std::int64_t batch, std::int64_t out_h, 
   w.sections = w.k_blocks == 1 ? kKc / w.section : 1;
   w.ldy = round_up(m, Vec::kWidth);
   if (w.ldy % 1024 == 0) w.ldy += Vec::kWidth;  // rows 4 KB apart would share a set of L1
-  std::int64_t block = threads * kTileBytes / (kPositions * 4 * (c + m));
-  if (block < kLeastTiles) block = kLeastTiles;
-  if (block > kMostTiles) block = kMostTiles;
-  const std::int64_t blocks = (w.tiles + block / 2) / block;
-  w.block = blocks <= 1 ? w.tiles : (w.tiles + blocks - 1) / blocks;
-  if (w.block > kMostTiles) w.block = kMostTiles;
-  if (w.block < 1) w.block = 1;
+  std::int64_t most = threads * kTileBytes / (kPositions * 4 * (c + m));
+  if (most < kLeastTiles) most = kLeastTiles;
+  if (most > kMostTiles) most = kMostTiles;
+  // Even blocks, never above min(most, tiles): scratch sized for the largest image serves smaller ones.
+  const std::int64_t blocks = (w.tiles + most - 1) / most;
+  w.block = blocks == 0 ? 1 : (w.tiles + blocks - 1) / blocks;
   return w;
 }
 
@@ -230,7 +229,11 @@ Status run_winograd(const GemmTable& table, const KernelContext& c) {
 
 std::size_t winograd_scratch(const KernelQuery& q) {
   const Shape &w = q.input(1).shape, &out = q.out[0].shape;
-  const WinogradPlan plan = winograd_plan(out[0], out[2], out[3], w[1], w[0], q.threads);
+  WinogradPlan plan = winograd_plan(out[0], out[2], out[3], w[1], w[0], q.threads);
+  // Fewer tiles may divide into larger blocks.
+  plan.block = plan.tiles < kMostTiles ? plan.tiles : kMostTiles;
+  if (const std::int64_t most = q.threads * kTileBytes / (kPositions * 4 * (w[0] + w[1])); plan.block > most)
+    plan.block = most > kLeastTiles ? most : (plan.block < kLeastTiles ? plan.block : kLeastTiles);
   const std::int64_t floats = round_up(w[1] + 64, 16) + round_up(plan.v_floats(), 16) + plan.y_floats();
   return static_cast<std::size_t>(floats) * sizeof(float);
 }
