@@ -112,6 +112,12 @@ int PlanBuilder::absent_operand() {
   return int(plan.operands.size()) - 1;
 }
 
+int PlanBuilder::repeat_operand(int operand) {
+  plan.operands.push_back(Operand(plan.operands[std::size_t(operand)]));
+  operand_storage_.push_back(int(operand_storage_[std::size_t(operand)]));
+  return int(plan.operands.size()) - 1;
+}
+
 int PlanBuilder::operand(const Place& place, const TypedShape& type) {
   Storage& s = storages_[std::size_t(place.storage)];
   Operand o;

@@ -55,6 +55,8 @@ class PlanBuilder {
   /// An operand of the step that comes next; marks the storage as used then.
   int operand(const Place& place, const TypedShape& type);
   int absent_operand();
+  /// The same operand once more, at the end: lists of operands are ranges.
+  int repeat_operand(int operand);
   void touch(int storage, int time);
   int time() const { return time_; }
 

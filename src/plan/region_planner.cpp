@@ -569,8 +569,8 @@ void RegionPlanner::plan_branch(ir::Node& node) {
 void RegionPlanner::plan_node(ir::Node& node) {
   const auto list = aliases(node);
   if (std::string_view(node.op->name) == "If") plan_branch(node);
-  else if (has(node.op->flags, ir::OpFlag::control))
-    throw Error(fmt::format("{} is not supported", node.op->name), "unroll the loop before export").at(ir::describe(graph_, node));
+  else if (std::string_view(node.op->name) == "Loop") plan_loop(node, false);
+  else if (std::string_view(node.op->name) == "Scan") plan_loop(node, true);
   else if (!list.empty() && list[0].kind == ir::Alias::Kind::placement && list.size() == node.inputs.size() && device_of(node) == 0 &&
            dtype_bits(graph_.value(node.outputs[0]).type.dtype) >= 8)
     plan_concat(node, list[0]);

@@ -53,6 +53,9 @@ class RegionPlanner {
   void plan_concat(ir::Node& node, const ir::Alias& first);
   void plan_kernel(ir::Node& node);
   void plan_branch(ir::Node& node);
+  // loop.cpp
+  void plan_loop(ir::Node& node, bool is_scan);
+  int loop_operand(const Place& place, const TypedShape& type, const std::set<ir::ValueId>& bound_to);
   void copy(const Place& from, const Place& to, const TypedShape& type, const std::string& name);
   /// A place of `value` that the port takes on `device`; converts when there is none.
   Place ensure(ir::ValueId value, Port port, int device, const Place* uniform = nullptr);
