@@ -4,11 +4,15 @@
 
 namespace monza {
 namespace {
-void run(ir::Graph& graph, PassContext& context) {
+bool is_dequantize(const ir::Node& node) { return std::string_view(node.op->name) == "DequantizeLinear"; }
+bool folds(const ir::Node& node) { return !ir::has(node.op->flags, ir::OpFlag::no_fold); }
+
+/// Evaluates the pure nodes that `wanted` names and whose inputs are all constants.
+void fold(ir::Graph& graph, PassContext& context, bool (*wanted)(const ir::Node&)) {
   const std::vector<ir::NodeId> order = graph.order();
   for (ir::NodeId id : order) {
     const ir::Node& node = std::as_const(graph).node(id);
-    if (!is_pure(node) || ir::has(node.op->flags, ir::OpFlag::no_fold) || !node.device.empty()) continue;
+    if (!is_pure(node) || !wanted(node) || !node.device.empty()) continue;
     bool constant = true;
     for (ir::ValueId v : node.inputs) constant = constant && (v == ir::kNone || graph.value(v).constant != nullptr);
     if (!constant) continue;
@@ -31,7 +35,11 @@ void run(ir::Graph& graph, PassContext& context) {
     }
   }
 }
+void run(ir::Graph& graph, PassContext& context) { fold(graph, context, folds); }
+void run_dequantized(ir::Graph& graph, PassContext& context) { fold(graph, context, is_dequantize); }
 }  // namespace
 
+const Pass fold_dequantized_pass{
+    "fold_dequantized", "evaluates dequantised weights that no integer kernel has taken", run_dequantized};
 const Pass fold_constants_pass{"fold_constants", "evaluates nodes whose inputs are all constants", run};
 }  // namespace monza

@@ -20,7 +20,7 @@ struct PassOptions {
   /// Verify the graph after every pass.
   bool verify = true;
   /// Constant folding makes no constant larger than this.
-  std::int64_t max_fold_bytes = std::int64_t(16) << 20;
+  std::int64_t max_fold_bytes = std::int64_t(128) << 20;
 };
 
 /// A rewrite that was made.

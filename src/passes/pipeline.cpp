@@ -47,6 +47,9 @@ const std::vector<const Pass*>& pipeline() {
       &quantized_residual_pass,
       &quantized_rest_pass,
       &dead_code_pass,
+      // After them: what is still dequantised is read as floats.
+      &fold_dequantized_pass,
+      &dead_code_pass,
       &residual_pass,
       &activation_pass,
       &dead_code_pass,

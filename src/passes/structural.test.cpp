@@ -51,6 +51,18 @@ TEST(FoldConstants, OutputsMayBecomeConstants) {
   expect_same_numbers(r);
 }
 
+TEST(FoldConstants, LeavesDequantisedWeightsUntilTheEnd) {
+  const std::string text = graph_text("%x: f32[1,2]", R"(
+    %w = constant u8[2,2] [1, 2, 3, 4]
+    %s = constant f32[] [0.5]
+    %f = DequantizeLinear(%w, %s)
+    %y = MatMul(%x, %f))");
+  EXPECT_EQ(rewrite(text, {&fold_constants_pass}).ops(), (Ops{"DequantizeLinear", "MatMul"}));
+  auto r = rewrite(text, {&fold_dequantized_pass});
+  EXPECT_EQ(r.ops(), (Ops{"MatMul"}));
+  expect_same_numbers(r);
+}
+
 TEST(DeadCode, RemovesChains) {
   auto r = rewrite(graph_text("%x: f32[2]", "%a = Neg(%x)\n%b = Exp(%a)\n%y = Abs(%x)"), {&dead_code_pass});
   EXPECT_EQ(r.ops(), (Ops{"Abs"}));
