@@ -78,6 +78,64 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   return true;
 }
 
+/// A reshape [b, h, m, n] to [b * h, m, n]: batches merged, matrices as they were.
+const ir::Node* batch_merge(const ir::Graph& graph, ir::ValueId v) {
+  const ir::Node* n = graph.producer(v);
+  if (!is_reshape(graph, n)) return nullptr;
+  const ir::SymShape &from = graph.value(n->inputs[0]).type.shape, &to = graph.value(v).type.shape;
+  if (from.size() != 4 || to.size() != 3 || !(from[2] == to[1]) || !(from[3] == to[2]) || !(from[0] * from[1] == to[0])) return nullptr;
+  return n;
+}
+
+/// Exporters merge batch and heads around the products of attention. Behind the node instead, the reshape meets the one
+/// that splits them again:  transpose, product and softmax of merged batches = merged batches of what they give.
+bool unmerge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
+  const ir::Graph& g = graph;
+  const ir::Node& node = g.node(id);
+  const std::string_view name = node.op->name;
+  if (node.inputs.empty() || node.inputs[0] == ir::kNone || node.outputs.size() != 1) return false;
+  const ir::Node* merged = batch_merge(g, node.inputs[0]);
+  if (merged == nullptr) return false;
+  const ir::SymShape from = g.value(merged->inputs[0]).type.shape;
+  ir::Attrs attrs = node.attrs;
+  std::vector<ir::ValueId> inputs{merged->inputs[0]};
+  if (name == "Transpose") {
+    if (node.attrs.ints("perm") != std::vector<std::int64_t>{0, 2, 1}) return false;
+    attrs.set("perm", std::vector<std::int64_t>{0, 1, 3, 2});
+  } else if (name == "Softmax") {
+    const std::int64_t axis = node.attrs.i("axis", -1);
+    if ((axis != -1 && axis != 2) || node.attrs.i("flatten", 0) != 0) return false;
+    attrs.set("axis", std::int64_t{-1});
+  } else if (name == "MatMul") {
+    if (node.inputs.size() != 2) return false;
+    const ir::Node* other = batch_merge(g, node.inputs[1]);
+    if (other == nullptr) return false;
+    const ir::SymShape& right = g.value(other->inputs[0]).type.shape;
+    if (!(right[0] == from[0]) || !(right[1] == from[1])) return false;
+    inputs.push_back(other->inputs[0]);
+  } else {
+    return false;
+  }
+  const ir::Type to = g.value(node.outputs[0]).type;
+  const ir::ValueId old = node.outputs[0];
+  const ir::OriginSet origins = merged->origins;
+  ir::Node& work = graph.insert_node(id, *node.op, inputs, attrs, 1, node.origins);
+  work.precision = node.precision;
+  work.device = node.device;
+  const ir::NodeId work_id = work.id;
+  const ir::ValueId worked = work.outputs[0];
+  const auto target = reshape_target(g.value(worked).type.shape, to.shape);
+  ir::ValueId after = ir::kNone;
+  if (target) after = graph.insert_node(id, ir::get_op("Reshape"), {worked}, ir::Attrs{{"shape", *target}}, 1, origins).outputs[0];
+  if (!target || g.value(after).type != to || !context.allow("moved behind work on matrices", graph, node)) {
+    if (target) graph.remove_node(g.producer(after)->id);
+    graph.remove_node(work_id);
+    return false;
+  }
+  replace_value(graph, old, after);
+  return true;
+}
+
 void run(ir::Graph& graph, PassContext& context) {
   bool changed = true;
   while (changed && context.open()) {
@@ -86,11 +144,11 @@ void run(ir::Graph& graph, PassContext& context) {
     for (ir::NodeId id : order) {
       if (!graph.has_node(id) || std::as_const(graph).node(id).inputs.empty()) continue;
       if (std::as_const(graph).node(id).inputs[0] == ir::kNone) continue;
-      changed = merge(graph, context, id) || sink(graph, context, id) || changed;
+      changed = merge(graph, context, id) || sink(graph, context, id) || unmerge(graph, context, id) || changed;
     }
   }
 }
 }  // namespace
 
-const Pass reshapes_pass{"reshapes", "merges reshapes and moves them behind pointwise work", run};
+const Pass reshapes_pass{"reshapes", "merges reshapes and moves them behind pointwise work and matrix products", run};
 }  // namespace monza

@@ -3,6 +3,7 @@
 
 #include "ir/text.h"
 #include "monza/error.h"
+#include "passes/fusions/fusions.h"
 #include "passes/rewrite.h"
 #include "support/rewrite.h"
 
@@ -142,6 +143,36 @@ TEST(Reshapes, MergeAndSink) {
     %y = Flatten(%b) {axis=2})"),
                    {&reshapes_pass, &dead_code_pass});
   EXPECT_EQ(r.ops(), (Ops{"MatMul", "Relu", "Reshape"})) << ir::print(*r.after);
+  expect_same_numbers(r);
+}
+
+TEST(Reshapes, MergedBatchesOfAttentionComeApart) {
+  // How exporters of encoder-decoder models spell attention: batch and heads are one axis around the products.
+  const std::string text = graph_text("%q: f32[b,l,12], %k: f32[b,l,12], %v: f32[b,l,12], %mask: f32[b,1,l,l]", R"(
+    %q4 = Reshape(%q) {shape=[0, 0, 2, 6]}
+    %k4 = Reshape(%k) {shape=[0, 0, 2, 6]}
+    %v4 = Reshape(%v) {shape=[0, 0, 2, 6]}
+    %qt = Transpose(%q4) {perm=[0, 2, 1, 3]}
+    %kt = Transpose(%k4) {perm=[0, 2, 1, 3]}
+    %vt = Transpose(%v4) {perm=[0, 2, 1, 3]}
+    %q3 = Reshape(%qt) {shape=[-1, 4, 6]}
+    %k3 = Reshape(%kt) {shape=[-1, 4, 6]}
+    %v3 = Reshape(%vt) {shape=[-1, 4, 6]}
+    %kk = Transpose(%k3) {perm=[0, 2, 1]}
+    %s = MatMul(%q3, %kk)
+    %s4 = Reshape(%s) {shape=[-1, 2, 4, 4]}
+    %m = Add(%s4, %mask)
+    %m3 = Reshape(%m) {shape=[-1, 4, 4]}
+    %p = Softmax(%m3) {axis=-1}
+    %o = MatMul(%p, %v3)
+    %o4 = Reshape(%o) {shape=[-1, 2, 4, 6]}
+    %t = Transpose(%o4) {perm=[0, 2, 1, 3]}
+    %y = Reshape(%t) {shape=[-1, 4, 12]})");
+  std::string fixed = text;  // the length is 4, so that the reshapes can say so
+  for (std::size_t at; (at = fixed.find(",l,")) != fixed.npos;) fixed.replace(at, 3, ",4,");
+  for (std::size_t at; (at = fixed.find(",l]")) != fixed.npos;) fixed.replace(at, 3, ",4]");
+  auto r = rewrite(fixed, {&reshapes_pass, &transposes_pass, &identities_pass, &dead_code_pass, &attention_pass, &dead_code_pass});
+  EXPECT_EQ(r.ops(), (Ops{"Attention"})) << ir::print(*r.after) << r.reasons();
   expect_same_numbers(r);
 }
 
