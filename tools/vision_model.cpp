@@ -133,7 +133,7 @@ OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string
         if (stamp != found.end() && stamp->second == cache_stamp(args))
           return {std::move(engine), 0, load_ms, engine_file};
       } catch (const Error& e) {
-        note(fmt::format("the cached engine is built again: {}", e.what()));
+        note(fmt::format("the cached engine is built again: {}", e.fact()));
       }
     }
   }
