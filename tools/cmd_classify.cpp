@@ -124,10 +124,11 @@ int run_classify(ClassifyArgs args) {
   StageTimes sum;
   double decode_sum = 0;
   std::int64_t frames = 0;
+  int refused = 0;
   vision::Frame frame;
   while (!interrupted() && (args.max_frames <= 0 || frames < args.max_frames)) {
     LapTimer watch;
-    if (!source->next(frame)) break;
+    if (!next_readable(*source, frame, args.json, refused)) break;
     const double decode_ms = watch.lap_ms();
     StageTimes times;
     const auto best = classifier.classify(frame.image, wanted, times);
@@ -170,7 +171,7 @@ int run_classify(ClassifyArgs args) {
     const StageTimes mean = {sum.preprocess_ms / n, sum.inference_ms / n, sum.postprocess_ms / n};
     fmt::print("\n{}\ninput: {}\n", times_table(model, decode_sum / n, mean, frames), classifier.describe());
   }
-  return kExitOk;
+  return refused == 0 ? kExitOk : kExitRefused;
 }
 
 }  // namespace

@@ -158,10 +158,11 @@ int run_detect(DetectArgs args) {
   Progress progress(many && !args.json);
   const std::int64_t total = args.max_frames > 0 ? args.max_frames : source->size_estimate();
   Totals totals;
+  int refused = 0;
   vision::Frame frame;
   while (!interrupted() && (args.max_frames <= 0 || totals.frames < args.max_frames)) {
     LapTimer watch;
-    if (!source->next(frame)) break;
+    if (!next_readable(*source, frame, args.json, refused)) break;
     const double decode_ms = watch.lap_ms();
     StageTimes times;
     const auto found = detector.detect(frame.image, times);
@@ -197,7 +198,7 @@ int run_detect(DetectArgs args) {
     print_times(model, totals);
     if (output.wanted() && totals.frames > 0) fmt::print("\nannotated: {}\n", args.output);
   }
-  return kExitOk;
+  return refused == 0 ? kExitOk : kExitRefused;
 }
 
 }  // namespace

@@ -6,6 +6,9 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "monza/error.h"
+#include "tools/terminal.h"
+
 namespace monza::tool {
 
 double rounded(float value, double steps) noexcept { return std::round(static_cast<double>(value) * steps) / steps; }
@@ -18,6 +21,21 @@ ordered_json times_json(const OpenedModel& model, double decode_ms, const StageT
 
 void print_line(const ordered_json& value) {
   fmt::print("{}\n", value.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
+}
+
+bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json, int& refused) {
+  while (true) {
+    try {
+      return source.next(frame);
+    } catch (const Error& e) {
+      if (source.kind() != vision::SourceKind::folder) throw;
+      ++refused;
+      if (json)
+        print_line({{"source", frame.name}, {"error", e.what()}});
+      else
+        note(e.what());
+    }
+  }
 }
 
 std::string format_table(const std::vector<std::vector<std::string>>& rows) {

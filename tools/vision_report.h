@@ -7,6 +7,7 @@
 
 #include "tools/vision_detector.h"
 #include "tools/vision_model.h"
+#include "vision/source.h"
 
 namespace monza::tool {
 
@@ -19,6 +20,10 @@ ordered_json times_json(const OpenedModel& model, double decode_ms, const StageT
 
 /// One object on one line. Bytes of file names that are no UTF-8 are replaced.
 void print_line(const ordered_json& value);
+
+/// The next frame, past the pictures of a folder that cannot be read: each is reported, on stderr or as {"source",
+/// "error"}, and counted in `refused`. From any other source the error is thrown.
+bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json, int& refused);
 
 /// Columns as wide as their longest cell; the first stands at the left, the others at the right.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);

@@ -108,6 +108,20 @@ TEST_F(VisionCommands, RefuseWhatIsNoPictureNoModelNoHead) {
   refused("classify two.png --model m.onnx", "no single picture");
 }
 
+TEST_F(VisionCommands, FoldersGoOnPastWhatIsNoPicture) {
+  MONZA_NEED_SHARED(model, "models/onnx/yolov8n-cls_fp32_dequant.onnx");
+  std::filesystem::create_directories(tool.path("in"));
+  tool.write("in/a.jpg", "hello");
+  vision::save_image(vision::test::pattern(64, 48), tool.path("in/b.png"));
+  const Ran ran = tool.run("classify in --no-tune --json --model " + model.string());
+  EXPECT_EQ(ran.code, 3) << "one picture could not be read";
+  const auto lines = lines_of(ran.out);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_NE(lines[0].at("error").get<std::string>().find("not a picture"), std::string::npos);
+  EXPECT_EQ(lines[0].at("source"), "in/a.jpg");
+  EXPECT_EQ(lines[1].at("source"), "in/b.png");
+}
+
 TEST_F(VisionCommands, ClassifyNamesAndMeasures) {
   MONZA_NEED_SHARED(model, "models/onnx/yolov8n-cls_fp32_dequant.onnx");
   MONZA_NEED_SHARED(photos, "data/imagenet500");
