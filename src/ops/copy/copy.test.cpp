@@ -1,0 +1,81 @@
+// Every copy kernel against the reference: permuted, sliced and padded tensors of every element width.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+#include "base/cpu.h"
+#include "kernel/registry.h"
+#include "tensor/storage.h"
+
+namespace monza {
+namespace {
+
+struct Serial final : Parallel {
+  int threads() const noexcept override { return 3; }
+  void run(std::int64_t tasks, Body body, void* context) noexcept override {
+    // Backwards: the order of tasks must not matter.
+    for (std::int64_t t = tasks - 1; t >= 0; --t) body(context, t, static_cast<int>(t % 3));
+  }
+};
+
+/// Strides of a random permutation of the axes, with gaps between runs; returns elements spanned.
+std::int64_t random_strides(std::mt19937& rng, TensorView& v) {
+  int order[kMaxRank];
+  for (int i = 0; i < v.shape.rank; ++i) order[i] = i;
+  std::shuffle(order, order + v.shape.rank, rng);
+  std::int64_t stride = 1;
+  for (int i = 0; i < v.shape.rank; ++i) {
+    v.stride[order[i]] = stride;
+    stride *= std::max<std::int64_t>(1, v.shape[order[i]]);
+    if (rng() % 4 == 0) stride += rng() % 5;
+  }
+  return stride;
+}
+
+TEST(Copy, KernelsMoveEveryElementAndNothingElse) {
+  for (const Kernel* kernel : kernels_of("Copy")) {
+    if (!covers(cpu_info().isa, kernel->needs)) continue;
+    for (std::uint32_t seed = 1; seed <= 400; ++seed) {
+      std::mt19937 rng(seed);
+      const DType type = std::initializer_list<DType>{DType::u8, DType::f16, DType::f32, DType::f64}.begin()[rng() % 4];
+      const std::int64_t size = storage_bytes(type, Shape{1});
+      TensorView in, out;
+      in.dtype = out.dtype = type;
+      in.shape.rank = 1 + static_cast<int>(rng() % 4);
+      for (int i = 0; i < in.shape.rank; ++i)
+        in.shape[i] = std::initializer_list<int>{1, 2, 3, 7, 8, 9, 15, 16, 17, 33, 40}.begin()[rng() % (in.shape.rank > 3 ? 6 : 11)];
+      if (rng() % 20 == 0) in.shape[0] = 0;
+      out.shape = in.shape;
+      std::vector<std::uint8_t> from(static_cast<std::size_t>(random_strides(rng, in) * size + 64));
+      std::vector<std::uint8_t> to(static_cast<std::size_t>(random_strides(rng, out) * size + 64), 0xcd);
+      for (std::uint8_t& b : from) b = static_cast<std::uint8_t>(rng());
+      std::vector<std::uint8_t> expected = to;
+      std::int64_t at[kMaxRank] = {};
+      for (std::int64_t i = 0; i < in.shape.numel(); ++i) {
+        std::int64_t rest = i, f = 0, t = 0;
+        for (int a = in.shape.rank - 1; a >= 0; --a) {
+          at[a] = rest % in.shape[a];
+          rest /= in.shape[a];
+          f += at[a] * in.stride[a];
+          t += at[a] * out.stride[a];
+        }
+        for (std::int64_t b = 0; b < size; ++b) expected[static_cast<std::size_t>(t * size + b)] = from[static_cast<std::size_t>(f * size + b)];
+      }
+      in.data = from.data();
+      out.data = to.data();
+      Serial serial;
+      KernelContext c;
+      c.in = &in;
+      c.out = &out;
+      c.in_count = c.out_count = 1;
+      c.parallel = &serial;
+      ASSERT_TRUE(kernel->run(c).ok()) << kernel->name << " seed " << seed;
+      ASSERT_EQ(to, expected) << kernel->name << " seed " << seed;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace monza
