@@ -100,7 +100,8 @@ ArenaSize assign_offsets(std::vector<Lifetime>& blocks) {
   attempt(order, false);
   attempt(order, true);
 
-  // Local search: move a block of the best order earlier, keep what helps. The generator is fixed, so builds repeat.
+  // Local search over orders: a block that reaches the top is moved to an earlier place, and what is no worse is kept,
+  // so that the search can walk over plateaus. The generator is fixed: builds repeat.
   std::uint64_t state = 0x9E3779B97F4A7C15ull;
   const auto random = [&](std::size_t n) {
     state ^= state << 13;
@@ -108,12 +109,42 @@ ArenaSize assign_offsets(std::vector<Lifetime>& blocks) {
     state ^= state << 17;
     return std::size_t(state % n);
   };
-  const int tries = ids.size() > 2000 ? 20 : 400;
-  for (int t = 0; t < tries && best > result.lower_bound && ids.size() > 1; ++t) {
-    std::vector<int> next = best_order;
-    const std::size_t from = random(next.size()), to = random(from + 1);
+  // Bounded work: placing n blocks compares n^2 / 2 pairs.
+  const std::size_t pairs = std::max<std::size_t>(1, ids.size() * ids.size());
+  const std::size_t tries = std::min<std::size_t>(3000, 20'000'000 / pairs);
+  std::vector<int> walk = best_order;
+  std::int64_t walk_top = best;
+  for (std::size_t t = 0; t < tries && best > result.lower_bound && ids.size() > 1; ++t) {
+    if (t % 1000 == 999) {
+      walk = best_order;
+      walk_top = best;
+    }
+    std::vector<int> next = walk;
+    std::size_t from = random(next.size());
+    if (t % 3 != 0) {
+      // One of those that lie highest in the last attempt.
+      for (std::size_t k = 0; k < next.size(); ++k) {
+        const std::size_t at = (from + k) % next.size();
+        const auto b = std::size_t(next[at]);
+        if (offsets[b] + round64(blocks[b].bytes) >= walk_top) {
+          from = at;
+          break;
+        }
+      }
+    }
+    if (from == 0) continue;
+    const std::size_t to = random(from);
     std::rotate(next.begin() + std::ptrdiff_t(to), next.begin() + std::ptrdiff_t(from), next.begin() + std::ptrdiff_t(from) + 1);
-    attempt(next, best_fits);
+    const std::int64_t top = place(blocks, next, best_fits, offsets);
+    if (top <= walk_top) {
+      walk = next;
+      walk_top = top;
+    }
+    if (top < best) {
+      best = top;
+      best_offsets = offsets;
+      best_order = next;
+    }
   }
   for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].offset = best_offsets[i];
   result.bytes = std::max<std::int64_t>(best, 0);

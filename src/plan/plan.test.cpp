@@ -152,7 +152,7 @@ TEST(Plan, TwoDevicesWithTheirCopiesInThePlan) {
 
 TEST(Offsets, NeverOverlapAndStayNearTheBound) {
   std::mt19937 random(3);
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < 40; ++round) {
     std::vector<plan::Lifetime> blocks(1 + random() % 60);
     for (plan::Lifetime& b : blocks) {
       b.bytes = std::int64_t(random() % 5000);
