@@ -45,6 +45,7 @@ const std::vector<const Pass*>& pipeline() {
       &quantized_moves_pass,
       &quantized_products_pass,
       &quantized_residual_pass,
+      &quantized_sums_pass,
       &quantized_rest_pass,
       &dead_code_pass,
       // After them: what is still dequantised is read as floats.

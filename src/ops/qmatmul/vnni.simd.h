@@ -88,6 +88,9 @@ struct Q {
   static MONZA_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
   static MONZA_INLINE F mul(F a, F b) { return _mm512_mul_ps(a, b); }
   static MONZA_INLINE F add(F a, F b) { return _mm512_add_ps(a, b); }
+  static MONZA_INLINE F div(F a, F b) { return _mm512_div_ps(a, b); }
+  /// 0 where v is NaN.
+  static MONZA_INLINE F number(F v) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v); }
   static MONZA_INLINE F clamp(F v, F low, F high) { return _mm512_min_ps(_mm512_max_ps(v, low), high); }
   static MONZA_INLINE F rint(F v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
@@ -191,6 +194,8 @@ struct Q {
   static MONZA_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
   static MONZA_INLINE F mul(F a, F b) { return _mm256_mul_ps(a, b); }
   static MONZA_INLINE F add(F a, F b) { return _mm256_add_ps(a, b); }
+  static MONZA_INLINE F div(F a, F b) { return _mm256_div_ps(a, b); }
+  static MONZA_INLINE F number(F v) { return _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q)); }
   static MONZA_INLINE F clamp(F v, F low, F high) { return _mm256_min_ps(_mm256_max_ps(v, low), high); }
   static MONZA_INLINE F rint(F v) { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 

@@ -15,7 +15,8 @@ using test::Rewritten;
 using Ops = std::vector<std::string>;
 
 const std::vector<const Pass*> kPasses{&dynamic_quantize_pass, &bias_pass, &activation_pass, &quantized_moves_pass,
-                                       &quantized_products_pass, &quantized_residual_pass, &quantized_rest_pass, &dead_code_pass,
+                                       &quantized_products_pass, &quantized_residual_pass, &quantized_sums_pass, &quantized_rest_pass,
+                                       &dead_code_pass,
                                        &residual_pass, &activation_pass, &dead_code_pass};
 
 constexpr const char* kConstants = R"(
@@ -87,7 +88,7 @@ TEST(QuantizedResidual, SumsOfQuantizedTensors) {
   EXPECT_EQ(run(conv + "%s = Add(%dr, %dq)\n%a = Clip(%s, %zero, %six)\n%y = QuantizeLinear(%a, %zs, %zz)").ops(), (Ops{"QConv"}));
   // The quantised product is read by somebody else: it stays as it is.
   auto r = run(conv + "%s = Add(%dq, %dr)\n%y = QuantizeLinear(%s, %zs, %zz)", "y: %y, q: %q");
-  EXPECT_EQ(r.ops(), (Ops{"DequantizeLinear", "QConv", "DequantizeLinear", "Add", "QuantizeLinear"}));
+  EXPECT_EQ(r.ops(), (Ops{"QConv", "QAdd"}));
   EXPECT_NE(r.reasons().find("also an output"), std::string::npos) << r.reasons();
 }
 
@@ -97,6 +98,18 @@ TEST(QuantizedMoves, EqualQuantisationsNeedNoFloats) {
   auto r = run("%t = Transpose(%dx) {perm=[0, 2, 3, 1]}\n%y = QuantizeLinear(%t, %ys, %xz)");
   EXPECT_EQ(r.ops(), (Ops{"DequantizeLinear", "Transpose", "QuantizeLinear"}));
   EXPECT_NE(r.reasons().find("scale or zero point change"), std::string::npos) << r.reasons();
+}
+
+TEST(QuantizedSums, SumsAndAverages) {
+  EXPECT_EQ(run("%s = Add(%dx, %dx)\n%y = QuantizeLinear(%s, %zs, %zz)").ops(), (Ops{"QAdd"}));
+  EXPECT_EQ(run("%s = Add(%dr, %dr)\n%a = Relu(%s)\n%y = QuantizeLinear(%a, %ys, %yz)").ops(), (Ops{"QAdd"}));
+  EXPECT_EQ(run("%s = Add(%dr, %dr)\n%a = Clip(%s, %zero, %six)\n%y = QuantizeLinear(%a, %ys)").ops(), (Ops{"QAdd"}));
+  EXPECT_EQ(run("%g = AveragePool(%dx) {global=1}\n%y = QuantizeLinear(%g, %ys, %yz)").ops(), (Ops{"QGlobalAveragePool"}));
+  auto r = run("%g = AveragePool(%dx) {kernel_shape=[2, 2]}\n%y = QuantizeLinear(%g, %ys, %yz)");
+  EXPECT_EQ(r.ops(), (Ops{"DequantizeLinear", "AveragePool", "QuantizeLinear"}));
+  EXPECT_NE(r.reasons().find("over windows"), std::string::npos) << r.reasons();
+  r = run("%one = constant u8[1,3,1,1] [1, 2, 3]\n%d = DequantizeLinear(%one, %xs)\n%s = Add(%dx, %d)\n%y = QuantizeLinear(%s, %zs, %zz)");
+  EXPECT_NE(r.reasons().find("broadcast"), std::string::npos) << r.reasons();
 }
 
 TEST(DynamicQuantize, EverySpelling) {

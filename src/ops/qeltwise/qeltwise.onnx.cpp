@@ -1,0 +1,26 @@
+// com.microsoft's QLinearAdd and QLinearGlobalAveragePool.
+#include "import/api.h"
+
+namespace monza::ops {
+namespace {
+
+void import_add(OnnxNode& n) {
+  std::vector<ir::ValueId> inputs;
+  for (int i = 0; i < n.input_count(); ++i) inputs.push_back(n.input(i));
+  n.bind(0, n.add1("QAdd", std::move(inputs)));
+}
+
+void import_pool(OnnxNode& n) {
+  if (n.i("channels_last", 0) != 0) fail("channels_last is not supported");
+  std::vector<ir::ValueId> inputs;
+  for (int i = 0; i < n.input_count(); ++i) inputs.push_back(n.input(i));
+  n.bind(0, n.add1("QGlobalAveragePool", std::move(inputs)));
+}
+
+}  // namespace
+
+extern const OnnxImporter qlinear_add_onnx, qlinear_global_average_pool_onnx;
+const OnnxImporter qlinear_add_onnx{.op_type = "QLinearAdd", .domain = "com.microsoft", .import = import_add};
+const OnnxImporter qlinear_global_average_pool_onnx{.op_type = "QLinearGlobalAveragePool", .domain = "com.microsoft", .import = import_pool};
+
+}  // namespace monza::ops
