@@ -57,12 +57,19 @@ void conv_unpack_weights(const KernelQuery& query, const std::byte* packed, void
   igemm_unpack(g.pack(), packed, query.in[kW].dtype == DType::u8, static_cast<std::uint8_t*>(dense), ConvSource{g});
 }
 
-/// Scratch: the column terms, a row of zero points, the padded copy.
+/// Weights may have zero points that are not 0 once shifted: then windows need the sums of their pixels.
+template <int kW>
+MONZA_INLINE bool conv_may_sum(const ConvGeometry& g, const KernelQuery& query) {
+  return !g.merged && g.kh * g.kw > 1 && (query.in[kW].dtype == DType::u8 || query.has_input(kW == QInput::w ? int{QInput::w_zero} : 3));
+}
+
+/// Scratch: the column terms, a row of zero points, the padded copy or the pixels' sums.
 template <int kW>
 std::size_t conv_scratch(const KernelQuery& query) noexcept {
   const ConvGeometry g = conv_query_geometry<kW>(query);
   const std::size_t copy = g.merged ? round64(g.batch * g.padded_h() * g.padded_w() * g.channels) + 64 : 0;
-  return round64(static_cast<std::int64_t>(igemm_scratch(g.pack()))) + round64(g.channels) + copy;
+  const std::size_t sums = conv_may_sum<kW>(g, query) ? round64(g.groups * g.batch * g.height * g.width * 4) : 0;
+  return round64(static_cast<std::int64_t>(igemm_scratch(g.pack()))) + round64(g.channels) + copy + sums;
 }
 
 /// Copies the image into [batch, padded_h, padded_w, channels], zero points around it.
@@ -134,9 +141,21 @@ Status conv_run(const KernelContext& c) noexcept {
     return {};
   }
   __builtin_memset(zeros, zero, static_cast<std::size_t>(g.channels));
-  igemm_run(job, rows, *c.parallel, [&](const std::uint8_t** to, std::int64_t stride, std::int64_t group, std::int64_t first, std::int64_t count) {
+  const auto point = [&](const std::uint8_t** to, std::int64_t stride, std::int64_t group, std::int64_t first, std::int64_t count) {
     conv_point(g, base + group * g.channels, pitch, zeros, to, stride, first, count);
-  });
+  };
+  if (!job.row_sums || job.pack.taps == 1) {
+    igemm_run(job, rows, *c.parallel, point);
+    return {};
+  }
+  // Each pixel's channels are summed once; a window's sum is that of its pixels.
+  auto* pixels = reinterpret_cast<std::int32_t*>(zeros + round64(g.channels));
+  conv_pixel_sums(g, base, pitch, job.flip, pixels, *c.parallel);
+  const std::int32_t outside = static_cast<std::int32_t>(g.channels) * (o.zero(x_zero, 0) + (job.flip ? 128 : 0));
+  igemm_run(job, rows, *c.parallel, point,
+            [&](std::int32_t* sums, const std::uint8_t* const*, std::int64_t, std::int64_t group, std::int64_t first, std::int64_t count) {
+              conv_window_sums(g, pixels + group * g.batch * g.height * g.width, outside, sums, first, count);
+            });
   return {};
 }
 

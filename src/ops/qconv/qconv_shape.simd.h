@@ -87,6 +87,43 @@ MONZA_INLINE void conv_point(const ConvGeometry& g, const std::uint8_t* base, st
   }
 }
 
+/// sums[(group * batch * height + line) * width + x]: the channels of a group of one pixel, summed as unsigned values.
+inline __attribute__((noinline)) void conv_pixel_sums(const ConvGeometry& g, const std::uint8_t* base, std::int64_t pitch, bool flip,
+                                                      std::int32_t* sums, Parallel& parallel) {
+  const std::int64_t lines = g.batch * g.height;
+  parallel_for(parallel, g.groups * lines, [&](std::int64_t task, int) {
+    const std::uint8_t* from = base + task % lines * g.width * pitch + task / lines * g.channels;
+    std::int32_t* to = sums + task * g.width;
+    for (std::int64_t i = 0; i < g.width; ++i)
+      to[i] = flip ? igemm_byte_sum<true>(from + i * pitch, g.channels) : igemm_byte_sum<false>(from + i * pitch, g.channels);
+  });
+}
+
+/// The sums of the windows of `count` output pixels from `first` on; a pixel outside of the image counts `outside`.
+inline __attribute__((noinline)) void conv_window_sums(const ConvGeometry& g, const std::int32_t* pixels, std::int32_t outside, std::int32_t* sums,
+                                                       std::int64_t first, std::int64_t count) {
+  for (std::int64_t r = 0; r < count; ++r) sums[r] = 0;
+  std::int64_t ox = first % g.out_w, oy = first / g.out_w % g.out_h, n = first / g.out_w / g.out_h;
+  for (std::int64_t r = 0; r < count;) {
+    const std::int64_t width = g.out_w - ox < count - r ? g.out_w - ox : count - r;
+    for (std::int64_t ky = 0; ky < g.kh; ++ky) {
+      const std::int64_t iy = oy * g.stride_h - g.pad_h + ky * g.dilation_h;
+      const bool inside = iy >= 0 && iy < g.height;
+      const std::int32_t* line = pixels + (n * g.height + (inside ? iy : 0)) * g.width;
+      for (std::int64_t kx = 0; kx < g.kw; ++kx) {
+        const std::int64_t ix = ox * g.stride_w - g.pad_w + kx * g.dilation_w;
+        for (std::int64_t i = 0; i < width; ++i) {
+          const std::int64_t at = ix + i * g.stride_w;
+          sums[r + i] += inside && at >= 0 && at < g.width ? line[at] : outside;
+        }
+      }
+    }
+    r += width;
+    ox = 0;
+    if (++oy == g.out_h) oy = 0, ++n;
+  }
+}
+
 /// The output's form and the residual of a QConv.
 MONZA_INLINE void conv_outputs(Igemm& job, const KernelContext& c) {
   const auto& p = c.params_as<QConvParams>();

@@ -260,39 +260,39 @@ inline __attribute__((noinline)) void igemm_activate(const Igemm& job, std::int6
   });
 }
 
-/// The sum of a row's bytes over all taps, as the unsigned values that the dots see.
-inline __attribute__((noinline)) std::int32_t igemm_row_sum(const Igemm& job, const std::uint8_t* const* rows, std::int64_t stride) {
+/// The sum of `bytes` bytes from p on, as the unsigned values that the dots see.
+template <bool kFlip>
+MONZA_INLINE std::int32_t igemm_byte_sum(const std::uint8_t* p, std::int64_t bytes) {
   constexpr std::int64_t kBytes = Q::kLanes * 4;
-  const std::int64_t depth = job.pack.depth;
   Q::I sum = Q::zero();
-  std::int32_t rest = 0;
-  const Q::I flip = Q::set(job.flip ? static_cast<std::int32_t>(0x80808080u) : 0);
-  for (std::int64_t t = 0; t < job.pack.taps; ++t) {
-    const std::uint8_t* p = rows[t * stride];
-    std::int64_t d = 0;
-    for (; d + kBytes <= depth; d += kBytes) {
-      Q::I bytes = Q::load(reinterpret_cast<const std::int32_t*>(p + d));
-#if defined(__AVX512F__)
-      bytes = _mm512_xor_si512(bytes, flip);
-#else
-      bytes = _mm256_xor_si256(bytes, flip);
-#endif
-      sum = Q::sum4(sum, bytes);
-    }
-    for (; d < depth; ++d) rest += static_cast<std::uint8_t>(p[d] ^ (job.flip ? 0x80 : 0));
+  // Signed bytes are summed as such, so that the zeros behind the last one count nothing.
+  for (std::int64_t d = 0; d < bytes; d += kBytes) {
+    const Q::I v = Q::load_bytes(p + d, bytes - d);
+    sum = kFlip ? Q::sum4_signed(sum, v) : Q::sum4(sum, v);
   }
-  return rest + Q::reduce(sum);
+  return Q::reduce(sum) + (kFlip ? static_cast<std::int32_t>(bytes) * 128 : 0);
+}
+
+/// The sums of `count` rows over all their taps.
+inline __attribute__((noinline)) void igemm_row_sums(const Igemm& job, const std::uint8_t* const* rows, std::int64_t stride, std::int64_t count,
+                                                     std::int32_t* sums) {
+  const std::int64_t depth = job.pack.depth;
+  for (std::int64_t r = 0; r < count; ++r) {
+    std::int32_t sum = 0;
+    for (std::int64_t t = 0; t < job.pack.taps; ++t)
+      sum += job.flip ? igemm_byte_sum<true>(rows[t * stride + r], depth) : igemm_byte_sum<false>(rows[t * stride + r], depth);
+    sums[r] = sum;
+  }
 }
 
 inline constexpr std::int64_t kIgemmChunk = 96;      ///< most rows of a block: a multiple of every tile height
 inline constexpr std::int64_t kIgemmPointers = 4096; ///< most tap pointers of a block, on the stack
 
-/// One block: `count` rows (at most kIgemmChunk) from output row `row`, panels [panel, end) of group g.
+/// One block: `count` rows (at most kIgemmChunk) from output row `row`, panels [panel, end) of group g. `sums` holds the
+/// rows' sums where job.row_sums asks for them.
 inline __attribute__((noinline)) void igemm_block(const Igemm& job, const std::uint8_t* const* rows, std::int64_t stride, std::int64_t row,
-                                                  std::int64_t count, std::int64_t g, std::int64_t panel, std::int64_t end) {
-  std::int32_t sums[kIgemmChunk];
-  if (job.row_sums)
-    for (std::int64_t r = 0; r < count; ++r) sums[r] = igemm_row_sum(job, rows + r, stride);
+                                                  std::int64_t count, std::int64_t g, std::int64_t panel, std::int64_t end,
+                                                  const std::int32_t* sums) {
   alignas(64) std::int32_t acc[24 * Q::kLanes];
   const std::int64_t blocks = (end - panel + Q::kPanels - 1) / Q::kPanels;
   for (std::int64_t i = 0; i < blocks; ++i) {
@@ -319,9 +319,10 @@ inline __attribute__((noinline)) void igemm_block(const Igemm& job, const std::u
   }
 }
 
-/// Runs all rows: `point(rows, first, count)` fills rows[t * kIgemmChunk + r] for `count` output rows from `first` on.
-template <typename Point>
-MONZA_INLINE void igemm_run(const Igemm& job, std::int64_t rows, Parallel& parallel, Point point) {
+/// Runs all rows: `point(rows, stride, group, first, count)` fills rows[t * stride + r] for `count` output rows from `first`
+/// on. `sum(sums, rows, stride, group, first, count)` fills their sums; it is called where job.row_sums asks for it.
+template <typename Point, typename Sum>
+MONZA_INLINE void igemm_run(const Igemm& job, std::int64_t rows, Parallel& parallel, Point point, Sum sum) {
   if (rows == 0 || job.pack.columns == 0) return;
   std::int64_t most = kIgemmPointers / job.pack.taps;
   if (most > kIgemmChunk) most = kIgemmChunk;
@@ -337,7 +338,17 @@ MONZA_INLINE void igemm_run(const Igemm& job, std::int64_t rows, Parallel& paral
     const std::uint8_t* pointers[kIgemmPointers];
     const std::int64_t stride = most;
     point(pointers, stride, g, first, count);
-    igemm_block(job, pointers, stride, first, count, g, panels * split / splits, panels * (split + 1) / splits);
+    std::int32_t sums[kIgemmChunk];
+    if (job.row_sums) sum(sums, pointers, stride, g, first, count);
+    igemm_block(job, pointers, stride, first, count, g, panels * split / splits, panels * (split + 1) / splits, sums);
+  });
+}
+
+/// The same with sums read from the rows.
+template <typename Point>
+MONZA_INLINE void igemm_run(const Igemm& job, std::int64_t rows, Parallel& parallel, Point point) {
+  igemm_run(job, rows, parallel, point, [&](std::int32_t* sums, const std::uint8_t* const* p, std::int64_t stride, std::int64_t, std::int64_t, std::int64_t count) {
+    igemm_row_sums(job, p, stride, count, sums);
   });
 }
 

@@ -44,6 +44,7 @@ struct Q {
   static MONZA_INLINE I sub(I a, I b) { return _mm512_sub_epi32(a, b); }
   static MONZA_INLINE I mul(I a, I b) { return _mm512_mullo_epi32(a, b); }
   static MONZA_INLINE I sum4(I acc, I u8) { return _mm512_dpbusd_epi32(acc, u8, _mm512_set1_epi8(1)); }
+  static MONZA_INLINE I sum4_signed(I acc, I i8) { return _mm512_dpbusd_epi32(acc, _mm512_set1_epi8(1), i8); }
   static MONZA_INLINE std::int32_t reduce(I v) {
     const __m256i half = _mm256_add_epi32(_mm512_castsi512_si256(v), _mm512_extracti64x4_epi64(v, 1));
     __m128i s = _mm_add_epi32(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
@@ -128,6 +129,9 @@ struct Q {
   static MONZA_INLINE I mul(I a, I b) { return _mm256_mullo_epi32(a, b); }
   static MONZA_INLINE I sum4(I acc, I u8) {  // at most 255 + 255 fits 16 bits
     return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(u8, _mm256_set1_epi8(1)), _mm256_set1_epi16(1)));
+  }
+  static MONZA_INLINE I sum4_signed(I acc, I i8) {
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), i8), _mm256_set1_epi16(1)));
   }
   static MONZA_INLINE std::int32_t reduce(I v) {
     __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
