@@ -11,6 +11,10 @@ const std::vector<const Pass*>& pipeline() {
       &identities_pass,
       &shape_arithmetic_pass,
       &fold_constants_pass,
+      // A branch that is taken for sure is part of the graph; what it knows may make more constant.
+      &inline_branches_pass,
+      &shape_arithmetic_pass,
+      &fold_constants_pass,
       &dead_code_pass,
       // Before fusion: twins would each hold a value that a fusion wants for itself.
       &common_subexpressions_pass,

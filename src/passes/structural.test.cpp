@@ -208,7 +208,46 @@ TEST(Transposes, ConstantsFollow) {
   expect_same_numbers(r);
 }
 
-TEST(Runner, RunsOnBodiesStopsAndReports) {
+TEST(InlineBranches, TakesTheBranchThatIsKnown) {
+  const auto text = [](const char* condition) {
+    return graph_text("%x: f32[2], %z: f32[2], %c: bool[]", std::string("%yes = constant bool[] [1]\n%no = constant bool[] [0]\n%y: f32[2] = If(") +
+                                                       condition + R"(, %x, %z)
+      body graph "then" (%p: f32[2], %q: f32[2]) {
+        %k = constant f32[2] [1, 2]
+        %s = Add(%p, %k)
+        %x = Mul(%s, %q)
+        return (r: %x)
+      }
+      body graph "else" (%p: f32[2], %q: f32[2]) {
+        return (r: %q)
+      })");
+  };
+  auto r = rewrite(text("%yes"), {&inline_branches_pass});
+  EXPECT_EQ(r.ops(), (Ops{"Add", "Mul"})) << ir::print(*r.after);
+  r = rewrite(text("%no"), {&inline_branches_pass});
+  EXPECT_TRUE(r.after->order().empty());
+  EXPECT_EQ(r.after->outputs()[0].value, r.after->inputs()[1]);
+  r = rewrite(text("%c"), {&inline_branches_pass});
+  EXPECT_EQ(r.ops(), (Ops{"If"}));
+  EXPECT_NE(r.reasons().find("only known at run time"), std::string::npos) << r.reasons();
+}
+
+TEST(Runner, RunsOnBodies) {
+  auto r = rewrite(graph_text("%x: f32[2], %c: bool[]", R"(%y: f32[2] = If(%c, %x)
+      body graph "then" (%p: f32[2]) {
+        %s = Identity(%p)
+        %t = Exp(%s)
+        return (r: %t)
+      }
+      body graph "else" (%p: f32[2]) {
+        return (r: %p)
+      })"),
+                   {&identities_pass});
+  EXPECT_EQ(r.rewrites(), 1);
+  EXPECT_EQ(std::as_const(*r.after).node(r.after->order()[0]).bodies[0]->order().size(), 1u);
+}
+
+TEST(Runner, StopsAndReports) {
   PassOptions options;
   options.max_rewrites = 1;
   auto r = rewrite(graph_text("%x: f32[2]", "%a = Identity(%x)\n%b = Identity(%a)\n%y = Exp(%b)"), {&identities_pass, &dead_code_pass}, options);
