@@ -16,24 +16,51 @@ struct Graph::Impl {
   std::unordered_map<ValueId, Value> values;
   std::unordered_map<NodeId, std::unique_ptr<Node>> nodes;
 
-  // Readers of each value and each node's place in the order, built when first asked for after a change.
+  // Readers of each value, in no order, and a rank for each node that rises along the order. Kept up to date by every
+  // change that Graph makes itself; built again when asked for after somebody else may have changed a node's inputs.
   bool index_valid = false;
   std::unordered_map<ValueId, std::vector<NodeId>> users;
-  std::unordered_map<NodeId, std::size_t> position;
+  std::unordered_map<NodeId, std::uint64_t> rank;
+  static constexpr std::uint64_t kGap = std::uint64_t(1) << 24;
+
+  void build_ranks(const Graph& graph) {
+    rank.clear();
+    std::uint64_t next = kGap;
+    for (NodeId id : graph.order_) {
+      rank[id] = next;
+      next += kGap;
+    }
+  }
   void build_index(const Graph& graph) {
     if (index_valid) return;
     users.clear();
-    position.clear();
-    for (std::size_t i = 0; i < graph.order_.size(); ++i) {
-      const NodeId id = graph.order_[i];
-      position[id] = i;
-      for (ValueId v : nodes.at(id)->inputs) {
-        if (v == kNone) continue;
-        auto& list = users[v];
-        if (list.empty() || list.back() != id) list.push_back(id);
-      }
-    }
+    for (NodeId id : graph.order_) add_reader(*nodes.at(id));
+    build_ranks(graph);
     index_valid = true;
+  }
+  void add_reader(const Node& node) {
+    for (ValueId v : node.inputs)
+      if (v != kNone) add_reader(v, node.id);
+  }
+  void add_reader(ValueId v, NodeId id) {
+    auto& list = users[v];
+    if (std::find(list.begin(), list.end(), id) == list.end()) list.push_back(id);
+  }
+  void remove_reader(const Node& node) {
+    for (ValueId v : node.inputs) {
+      auto it = users.find(v);
+      if (it == users.end()) continue;
+      std::erase(it->second, node.id);
+      if (it->second.empty()) users.erase(it);
+    }
+  }
+  /// Ranks a node that was just placed at `at` of the order between its neighbours.
+  void place(const Graph& graph, std::size_t at) {
+    const std::uint64_t low = at == 0 ? 0 : rank.at(graph.order_[at - 1]);
+    const bool last = at + 1 == graph.order_.size();
+    const std::uint64_t high = last ? low + 2 * kGap : rank.at(graph.order_[at + 1]);
+    if (high - low < 2) build_ranks(graph);
+    else rank[graph.order_[at]] = low + (high - low) / 2;
   }
 };
 
@@ -180,9 +207,13 @@ Node& Graph::place_node(NodeId before, const OpDef& op, std::vector<ValueId> inp
     for (ValueId v : node.outputs) impl_->values.erase(v);
     throw;
   }
+  const auto at = static_cast<std::size_t>(place - order_.begin());
   order_.insert(place, node.id);
   impl_->nodes.emplace(node.id, std::move(owned));
-  impl_->index_valid = false;
+  if (impl_->index_valid) {
+    impl_->add_reader(node);
+    impl_->place(*this, at);
+  }
   return node;
 }
 
@@ -240,7 +271,11 @@ const Node* Graph::producer(ValueId id) const {
 std::vector<NodeId> Graph::users(ValueId id) const {
   impl_->build_index(*this);
   auto it = impl_->users.find(id);
-  return it == impl_->users.end() ? std::vector<NodeId>{} : it->second;
+  if (it == impl_->users.end()) return {};
+  std::vector<NodeId> list = it->second;
+  if (list.size() > 1)
+    std::sort(list.begin(), list.end(), [&](NodeId a, NodeId b) { return impl_->rank.at(a) < impl_->rank.at(b); });
+  return list;
 }
 
 bool Graph::is_output(ValueId id) const {
@@ -253,9 +288,12 @@ void Graph::replace_uses(ValueId from, ValueId to) {
   const Value& source = value(from);
   OriginSet origins = source.origins;
   if (source.producer != kNone) origins = merge(origins, std::as_const(*this).node(source.producer).origins);
-  for (NodeId id : users(from))
+  for (NodeId id : users(from)) {
     for (ValueId& v : impl_->nodes.at(id)->inputs)
       if (v == from) v = to;
+    impl_->add_reader(to, id);
+  }
+  impl_->users.erase(from);
   for (Output& o : outputs_)
     if (o.value == from) o.value = to;
   target.origins = merge(target.origins, origins);
@@ -263,7 +301,6 @@ void Graph::replace_uses(ValueId from, ValueId to) {
     Node& p = *impl_->nodes.at(target.producer);
     p.origins = merge(p.origins, origins);
   }
-  impl_->index_valid = false;
 }
 
 void Graph::remove_node(NodeId id) {
@@ -272,8 +309,11 @@ void Graph::remove_node(NodeId id) {
     if (is_output(v) || !users(v).empty()) fail("{} cannot be removed: an output of it is used", describe(*this, n));
   for (ValueId v : n.outputs) impl_->values.erase(v);
   order_.erase(std::find(order_.begin(), order_.end(), id));
+  if (impl_->index_valid) {
+    impl_->remove_reader(n);
+    impl_->rank.erase(id);
+  }
   impl_->nodes.erase(id);
-  impl_->index_valid = false;
 }
 
 void Graph::remove_unused_values() {
@@ -303,6 +343,7 @@ void Graph::infer_all() {
 void Graph::sort() {
   // Kahn's algorithm; among ready nodes the earliest in the present order comes first.
   impl_->build_index(*this);
+  std::unordered_map<NodeId, std::size_t> position;
   std::unordered_map<NodeId, std::size_t> waiting;
   std::vector<std::size_t> ready;  // a heap of positions
   auto later = [](std::size_t a, std::size_t b) { return a > b; };
@@ -312,6 +353,7 @@ void Graph::sort() {
     for (ValueId v : impl_->nodes.at(old[i])->inputs)
       if (v != kNone && value(v).producer != kNone) distinct.insert(v);
     waiting[old[i]] = distinct.size();
+    position[old[i]] = i;
     if (distinct.empty()) ready.push_back(i);
   }
   std::make_heap(ready.begin(), ready.end(), later);
@@ -326,7 +368,7 @@ void Graph::sort() {
       if (it == impl_->users.end()) continue;
       for (NodeId u : it->second)
         if (--waiting[u] == 0) {
-          ready.push_back(impl_->position[u]);
+          ready.push_back(position[u]);
           std::push_heap(ready.begin(), ready.end(), later);
         }
     }
