@@ -1,0 +1,22 @@
+// Det: determinants of square matrices.
+#include "ops/move/shapes.def.h"
+#include "tensor/dtype.h"
+
+namespace monza::ops {
+namespace {
+
+/// Det(x [..., n, n]): [...].
+void infer_det(ir::InferContext& c) {
+  const ir::SymShape& x = c.shape(0);
+  if (x.size() < 2) c.fail("input has rank {}; at least 2 is needed", x.size());
+  if (!is_float(c.dtype(0))) c.fail("element type {} is not a floating point type", dtype_name(c.dtype(0)));
+  require_equal(x[x.size() - 2], x.back(), "the matrices are not square");
+  c.set_output(0, c.dtype(0), ir::SymShape(x.begin(), x.end() - 2));
+}
+
+}  // namespace
+
+extern const ir::OpDef det_op;
+const ir::OpDef det_op{.name = "Det", .infer = infer_det};
+
+}  // namespace monza::ops

@@ -1,0 +1,109 @@
+// DFT, STFT, MelWeightMatrix.
+#include "ops/signal/signal.params.h"
+
+#include "ops/move/shapes.def.h"
+#include "tensor/dtype.h"
+
+namespace monza::ops {
+namespace {
+
+using ir::Expr;
+
+void require_complex_or_real(const ir::InferContext& c, const ir::SymShape& x) {
+  if (!is_float(c.dtype(0))) c.fail("element type {} is not a floating point type", dtype_name(c.dtype(0)));
+  const auto parts = x.back().try_constant();
+  if (!parts || (*parts != 1 && *parts != 2)) c.fail("the last extent is {}, not 1 (real) or 2 (complex)", ir::to_string(x.back()));
+}
+
+std::size_t dft_axis(const std::optional<std::vector<Expr>>& given, std::int64_t attribute, std::size_t rank) {
+  std::int64_t axis = attribute;
+  if (given) {
+    const auto known = given->at(0).try_constant();
+    if (!known) throw Error("the axis of a DFT must be known at build", "give its value with --input");
+    axis = *known;
+  }
+  const std::size_t a = axis_of(axis, rank);
+  if (a + 1 == rank) fail("the last axis holds the complex parts and cannot be transformed");
+  return a;
+}
+
+/// DFT(x, length?, axis?) {length?, axis, inverse, onesided}.
+void infer_dft(ir::InferContext& c) {
+  const ir::SymShape x = c.shape(0);
+  if (x.size() < 2) c.fail("input has rank {}; at least 2 is needed", x.size());
+  require_complex_or_real(c, x);
+  std::optional<std::vector<Expr>> given;
+  if (c.has_input(2)) given = c.content(2);
+  const std::size_t axis = dft_axis(given, c.attrs().i("axis", -2), x.size());
+  const bool inverse = c.attrs().i("inverse", 0) != 0, onesided = c.attrs().i("onesided", 0) != 0;
+  Expr length = inverse && onesided ? Expr(2) * (x[axis] - Expr(1)) : x[axis];
+  if (c.attrs().has("length") || c.has_input(1)) length = numbers(c, "length", 1).at(0);
+  ir::SymShape out = x;
+  out[axis] = onesided && !inverse ? ir::floor_div(length, 2) + Expr(1) : length;
+  out.back() = inverse && onesided ? 1 : 2;
+  c.set_output(0, c.dtype(0), std::move(out));
+}
+
+void params_dft(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  DftParams p;
+  std::optional<std::vector<Expr>> given;
+  if (n.has_input(2)) given = numbers(n, "", 2);
+  p.axis = static_cast<std::int64_t>(dft_axis(given, n.attrs().i("axis", -2), n.input(0).rank()));
+  p.inverse = n.attrs().i("inverse", 0) != 0;
+  p.onesided = n.attrs().i("onesided", 0) != 0;
+  if (n.attrs().has("length") || n.has_input(1)) {
+    const auto length = constant_numbers(n, "length", 1);
+    p.length = length ? length->at(0) : -2;  // -2: read while running
+  }
+  blob.set(p);
+}
+
+/// STFT(signal, step?, window?, length?) {step?, length?, onesided}.
+void infer_stft(ir::InferContext& c) {
+  const ir::SymShape x = c.shape(0);
+  if (x.size() != 3) c.fail("signal has rank {}, not 3", x.size());
+  require_complex_or_real(c, x);
+  const Expr step = numbers(c, "step", 1).at(0);
+  if (auto v = step.try_constant(); v && *v < 1) c.fail("the step is {}", *v);
+  Expr length = x[1];
+  if (c.attrs().has("length") || c.has_input(3)) length = numbers(c, "length", 3).at(0);
+  else if (c.has_input(2)) length = c.shape(2).at(0);
+  if (c.has_input(2)) {
+    if (c.shape(2).size() != 1 || c.dtype(2) != c.dtype(0)) c.fail("the window must be a list of the signal's element type");
+    require_equal(c.shape(2)[0], length, "the window and a frame differ in length");
+  }
+  if (!length.is_constant()) c.fail("the length of a frame, {}, must be known at build", ir::to_string(length));
+  const bool onesided = c.attrs().i("onesided", 1) != 0;
+  c.set_output(0, c.dtype(0), {x[0], ir::floor_div(x[1] - length, step) + Expr(1), onesided ? ir::floor_div(length, 2) + Expr(1) : length, 2});
+}
+
+void params_stft(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  StftParams p;
+  const auto step = constant_numbers(n, "step", 1);
+  if (step) p.step = step->at(0);
+  if (n.attrs().has("length") || n.has_input(3)) {
+    const auto length = constant_numbers(n, "length", 3);
+    p.length = length ? length->at(0) : 0;
+  } else {
+    p.length = (n.has_input(2) ? n.input(2).shape[0] : n.input(0).shape[1]).constant();
+  }
+  if (p.length < 1) fail("the length of a frame is {}", p.length);
+  blob.set(p);
+}
+
+/// MelWeightMatrix(bins?, length?, rate, low, high) {bins?, length?, dtype}: [length / 2 + 1, bins].
+void infer_mel(ir::InferContext& c) {
+  const Expr bins = numbers(c, "bins", 0).at(0), length = numbers(c, "length", 1).at(0);
+  const DType type = parse_dtype(c.attrs().s("dtype", "f32"));
+  if (!is_float(type) && !is_integer(type)) c.fail("element type {} is not supported", dtype_name(type));
+  c.set_output(0, type, {ir::floor_div(length, 2) + Expr(1), bins});
+}
+
+}  // namespace
+
+extern const ir::OpDef dft_op, stft_op, mel_weight_matrix_op;
+const ir::OpDef dft_op{.name = "DFT", .max_inputs = 3, .infer = infer_dft, .params = params_dft};
+const ir::OpDef stft_op{.name = "STFT", .max_inputs = 4, .infer = infer_stft, .params = params_stft, .shape_inputs = 8};
+const ir::OpDef mel_weight_matrix_op{.name = "MelWeightMatrix", .min_inputs = 5, .max_inputs = 5, .infer = infer_mel};
+
+}  // namespace monza::ops
