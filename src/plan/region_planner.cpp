@@ -288,6 +288,13 @@ Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kern
     place.stride = blocked_strides(type.shape, port == Port::blocked16 ? 16 : 8);
   } else {
     place.stride = dense_strides(type.shape);
+    // Elementwise work keeps the order of its operand: writing another one would gather element by element.
+    for (std::size_t i = 0; port == Port::strided && i < inputs.size() && i < 32; ++i) {
+      if ((kernel.in_place_inputs >> i & 1u) == 0 || inputs[i].storage < 0 || type.shape.size() < 3) continue;
+      if (!(type_of(node.inputs[i]).shape == type.shape) || is_dense(inputs[i], type.shape)) continue;
+      if (is_channels_last(inputs[i], type.shape)) place.stride = channels_last_strides(type.shape);
+      break;
+    }
   }
   place.storage = b_.add_arena(type.dtype, type.shape, place.layout, device, region_);
   return place;
