@@ -8,12 +8,9 @@
 namespace monza::ops {
 namespace {
 
-/// e^x. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (Horner), ln 2 in two parts (Cody,
-/// Waite). Beyond the range of normal floats: 0 and infinity with AVX-512, the smallest and about the largest with AVX2.
-MONZA_INLINE Vec vexp(Vec x) {
-  const Vec bounded = min(Vec::set(88.9f), max(Vec::set(kScaleLow * 0.693147f), x));
-  const Vec n = min(Vec::set(kScaleHigh), round(bounded * Vec::set(1.44269504f)));
-  Vec r = fnma(n, Vec::set(0.693359375f), bounded);
+/// e^x for n = round(x / ln 2) that scale() takes.
+MONZA_INLINE Vec vexp_bounded(Vec x, Vec n) {
+  Vec r = fnma(n, Vec::set(0.693359375f), x);
   r = fnma(n, Vec::set(-2.12194440e-4f), r);
   Vec p = Vec::set(1.0f / 5040);
   p = fma(p, r, Vec::set(1.0f / 720));
@@ -26,9 +23,17 @@ MONZA_INLINE Vec vexp(Vec x) {
   return scale(p, n);
 }
 
+/// e^x. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (Horner), ln 2 in two parts (Cody,
+/// Waite). Beyond the range of normal floats: 0 and infinity with AVX-512, the smallest and about the largest with AVX2.
+MONZA_INLINE Vec vexp(Vec x) {
+  const Vec bounded = min(Vec::set(88.9f), max(Vec::set(kScaleLow * 0.693147f), x));
+  return vexp_bounded(bounded, min(Vec::set(kScaleHigh), round(bounded * Vec::set(1.44269504f))));
+}
+
 /// 1 / (1 + e^-x); the bound keeps the quotient normal, where it is 1e-38 instead of less.
 MONZA_INLINE Vec vsigmoid(Vec x) {
-  return reciprocal(Vec::set(1.0f) + vexp(min(Vec::set(87.0f), Vec::zero() - x)));
+  const Vec y = min(Vec::set(87.0f), max(Vec::set(-87.0f), Vec::zero() - x));
+  return reciprocal(Vec::set(1.0f) + vexp_bounded(y, round(y * Vec::set(1.44269504f))));
 }
 
 /// tanh: an odd polynomial below 0.4, where 1 - 2 / (e^2x + 1) would cancel, the formula elsewhere.

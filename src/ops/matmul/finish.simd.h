@@ -25,14 +25,16 @@ MONZA_INLINE float clamp_high(const Activation& act) { return act.kind == Activa
     for (std::int64_t i = 0; i < rows; ++i) {
       float* row = c + i * o.ldc;
       const float* residual = after ? o.residual + (row0 + i) * o.ldr + n0 : nullptr;
-      for (std::int64_t n = 0; n < n1 - n0; n += Vec::kWidth) {
-        const Vec::Mask m = Vec::mask(n1 - n0 - n < Vec::kWidth ? n1 - n0 - n : Vec::kWidth);
+      const auto vector = [&](std::int64_t n, auto... mask) __attribute__((always_inline)) {
         Vec slope = Vec::zero();
-        if (o.slope != nullptr) slope = o.slope_stride == 0 ? Vec::set(*o.slope) : Vec::load(o.slope + n0 + n, m);
-        Vec y = act(Vec::load(row + n, m), slope);
-        if (residual != nullptr) y = y + Vec::load(residual + n, m);
-        y.store(row + n, m);
-      }
+        if (o.slope != nullptr) slope = o.slope_stride == 0 ? Vec::set(*o.slope) : Vec::load(o.slope + n0 + n, mask...);
+        Vec y = act(Vec::load(row + n, mask...), slope);
+        if (residual != nullptr) y = y + Vec::load(residual + n, mask...);
+        y.store(row + n, mask...);
+      };
+      std::int64_t n = 0;
+      for (; n + Vec::kWidth <= n1 - n0; n += Vec::kWidth) vector(n);
+      if (n < n1 - n0) vector(n, Vec::mask(n1 - n0 - n));
     }
   });
 }

@@ -75,7 +75,7 @@ struct GemmSplit {
 /// Tasks small enough to give `threads` workers a few each, large enough to reuse what they read.
 MONZA_INLINE GemmSplit gemm_split(std::int64_t m, std::int64_t n, int width, std::int64_t outer_tasks, int threads) {
   const std::int64_t vectors = padded_columns(n, width) / width;
-  const std::int64_t want = threads > 1 ? 4 * threads : 1;
+  const std::int64_t want = threads > 1 ? 3 * threads : 1;
   std::int64_t rows = kBlockRows, vecs = 256 / width;
   const auto blocks = [](std::int64_t total, std::int64_t each) { return total <= each ? 1 : (total + each - 1) / each; };
   // A panel of three vectors ends the columns when their number is odd, so a last range of one vector joins its neighbour.
