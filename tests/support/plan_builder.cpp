@@ -199,6 +199,7 @@ void PlanBuilder::finish(const std::vector<plan::ScalarInstruction>& after) {
   end_region(after);
   storage.regions[0] = storage.regions.back();
   storage.regions.pop_back();
+  storage.params.resize(storage.params.size() + plan::kParamsRoom);
 }
 
 std::shared_ptr<const runtime::Program> PlanBuilder::program_of() const {

@@ -28,6 +28,7 @@ Image make_image(Parts parts) {
   if (owner->weights.bytes() < owner->plan.weights_bytes)
     fail("the plan has {} bytes of weights, the memory given for them {}", owner->plan.weights_bytes, owner->weights.bytes());
   const std::span<const std::byte> weights{owner->weights.data(), static_cast<std::size_t>(owner->plan.weights_bytes)};
+  owner->plan.params.resize(owner->plan.params.size() + plan::kParamsRoom);
   verify_plan(owner->plan.view(), owner->plan.weights_bytes);
   for (plan::WeightBlock& b : owner->plan.weight_blocks)
     b.checksum = hash64(weights.subspan(static_cast<std::size_t>(b.offset), static_cast<std::size_t>(b.bytes)));

@@ -334,7 +334,11 @@ class Verifier {
               base == Base::weights ? "the weights" : "an input");
     }
     switch (s.kind) {
-      case StepKind::kernel: in_array(s.kernel, p_.kernels, "kernel"); break;
+      case StepKind::kernel:
+        in_array(s.kernel, p_.kernels, "kernel");
+        require(p_.params.size() - s.params.begin >= plan::kParamsRoom, "less than {} bytes follow the begin of its parameters",
+                plan::kParamsRoom);
+        break;
       case StepKind::branch:
         require(s.regions.count == 2 && s.inputs.count >= 1, "a branch has {} regions and {} inputs", s.regions.count, s.inputs.count);
         check_host_integers(p_.operands[s.inputs.begin]);

@@ -111,6 +111,10 @@ struct Step {
   std::uint32_t reserved = 0;  ///< no padding: equal plans have equal bytes
 };
 
+/// Bytes that lie in Plan::params from the begin of any step's parameters on: at least any kernel's params struct, so
+/// that a kernel reads within the array whatever a damaged plan says.
+inline constexpr std::uint32_t kParamsRoom = 1024;
+
 /// How a loop binds its body. Ranges are of operands; those of one pair have equal length.
 /// Each iteration: copies `carried_in` (first) or the last `body_carried_out` into `body_carried_in`, sets the
 /// iteration number and the slices of `scanned`, runs the body region, reads `body_condition_out`, appends
