@@ -58,6 +58,8 @@ const std::vector<const Pass*>& pipeline() {
       &residual_pass,
       &activation_pass,
       &dead_code_pass,
+      // Last: nothing makes constants after it.
+      &share_constants_pass,
   };
   return list;
 }

@@ -64,6 +64,27 @@ TEST(FoldConstants, LeavesDequantisedWeightsUntilTheEnd) {
   expect_same_numbers(r);
 }
 
+TEST(ShareConstants, OverAllBodies) {
+  const std::string branch = R"((%a: f32[32,32]) {
+      %w = constant f32[32,32] splat 0.5
+      %r = MatMul(%a, %w)
+      return (r: %r)
+    })";
+  const auto r = rewrite("graph \"g\" (%c: bool[], %x: f32[32,32]) {\n  %y: f32[32,32] = If(%c, %x)\n    body graph \"then\" " + branch +
+                             "\n    body graph \"else\" " + branch + "\n  return (y: %y)\n}\n",
+                         {&share_constants_pass});
+  const ir::Graph& after = *r.after;
+  const auto constant_of = [](const ir::Graph& body) {
+    for (ir::ValueId id : body.values())
+      if (body.value(id).constant) return body.value(id).constant;
+    return std::shared_ptr<const ir::Constant>();
+  };
+  const ir::Node& node = after.node(after.order()[0]);
+  ASSERT_EQ(node.bodies.size(), 2u);
+  ASSERT_NE(constant_of(*node.bodies[0]), nullptr);
+  EXPECT_EQ(constant_of(*node.bodies[0]), constant_of(*node.bodies[1]));
+}
+
 TEST(DeadCode, RemovesChains) {
   auto r = rewrite(graph_text("%x: f32[2]", "%a = Neg(%x)\n%b = Exp(%a)\n%y = Abs(%x)"), {&dead_code_pass});
   EXPECT_EQ(r.ops(), (Ops{"Abs"}));
