@@ -176,14 +176,7 @@ Status dw_run(const KernelContext& c) noexcept {
               std::int32_t& a = acc[i * panels * Q::kLanes + j];
               a = static_cast<std::int32_t>(static_cast<std::uint32_t>(a) - sum * static_cast<std::uint32_t>(job.w_zero[channel + j]));
             }
-        switch (job.mode) {
-          case IgemmOut::i32: igemm_finish<IgemmOut::i32>(job, acc, first + r, tile, 0, channel, panels, nullptr); break;
-          case IgemmOut::q8: igemm_finish<IgemmOut::q8>(job, acc, first + r, tile, 0, channel, panels, nullptr); break;
-          case IgemmOut::f32:
-            igemm_finish<IgemmOut::f32>(job, acc, first + r, tile, 0, channel, panels, nullptr);
-            if (job.act.kind != ActivationKind::none || (job.residual_after && job.residual != nullptr))
-              igemm_activate(job, first + r, tile, channel, n < kDwBlock ? n : kDwBlock);
-        }
+        igemm_finish(job, {acc, first + r, 0, channel, tile, panels, nullptr});
       }
     }
   });

@@ -202,86 +202,154 @@ IgemmTile igemm_select(int panels, int rows) {
   return nullptr;
 }
 
-/// Accumulators to outputs: `rows` rows from output row `row` on, columns [column, column + panels * kLanes) of group g.
-template <IgemmOut kMode>
-inline __attribute__((noinline)) void igemm_finish(const Igemm& job, const std::int32_t* acc, std::int64_t row, int rows, std::int64_t g,
-                                                   std::int64_t column, int panels, const std::int32_t* sums) {
-  const std::int64_t slot0 = g * job.pack.panels() * Q::kLanes + column, channel0 = g * job.pack.columns + column;
-  const Requantize& q = job.q;
-  const Q::F low = Q::set(q.low), high = Q::set(q.high), mid_low = Q::set(q.mid_low), mid_high = Q::set(q.mid_high);
-  const Q::F first_over_y = Q::set(q.first_over_y), r_over_y = Q::set(q.r_over_y);
-  const Q::I y_zero = Q::set(q.y_zero), r_zero = Q::set(q.r_zero);
-  const bool mid = job.has_mid, residual = job.residual != nullptr;
-  for (int r = 0; r < rows; ++r)
-    for (int j = 0; j < panels; ++j) {
-      const std::int64_t left = job.pack.columns - column - j * Q::kLanes, slot = slot0 + j * Q::kLanes;
-      const Q::Mask mask = Q::mask(left);
-      const std::int64_t at = (row + r) * job.out_pitch + channel0 + j * Q::kLanes;
-      Q::I a = Q::add(Q::load(acc + (r * panels + j) * Q::kLanes), Q::load(job.start + slot));
-      if (job.row_sums) a = Q::sub(a, Q::mul(Q::load(job.w_zero + slot), Q::set(sums[r])));
-      if constexpr (kMode == IgemmOut::i32) {
-        Q::store_i32(reinterpret_cast<std::int32_t*>(job.out) + at, a, mask);
-      } else {
-        Q::F v = Q::fma(Q::to_f32(a), Q::load(job.m + slot), Q::load(job.b + slot));
-        const std::int64_t r_at = (row + r) * job.residual_pitch + channel0 + j * Q::kLanes;
-        if constexpr (kMode == IgemmOut::f32) {
-          if (residual && !job.residual_after) v = Q::add(v, Q::load_f32(reinterpret_cast<const float*>(job.residual) + r_at, mask));
-          Q::store_f32(reinterpret_cast<float*>(job.out) + at, v, mask);
-        } else {
-          if (mid) v = Q::rint(Q::clamp(v, mid_low, mid_high));
-          if (residual) {
-            const auto* p = reinterpret_cast<const std::uint8_t*>(job.residual) + r_at;
-            const Q::I value = job.residual_signed ? Q::load_i8(p, mask) : Q::load_u8(p, mask);
-            v = Q::fma(Q::to_f32(Q::sub(value, r_zero)), r_over_y, Q::mul(v, first_over_y));
-          } else if (mid) {
-            v = Q::mul(v, first_over_y);
-          }
-          const Q::I y = Q::add(Q::to_i32(Q::clamp(v, low, high)), y_zero);
-          Q::store_u8(reinterpret_cast<std::uint8_t*>(job.out) + at, y, mask);
-        }
-      }
-    }
+/// Where a tile's outputs go, and what its rows add.
+struct IgemmTileOut {
+  const std::int32_t* acc;   ///< [rows][panels * kLanes]
+  std::int64_t row, g, column;
+  int rows, panels;
+  const std::int32_t* sums;  ///< of the rows, where job.row_sums
+};
+
+/// The exact accumulators of panel j of row r.
+MONZA_INLINE Q::I igemm_total(const Igemm& job, const IgemmTileOut& t, int r, int j, Q::I start, Q::I w_zero) {
+  const Q::I a = Q::add(Q::load(t.acc + (r * t.panels + j) * Q::kLanes), start);
+  return job.row_sums ? Q::sub(a, Q::mul(w_zero, Q::set(t.sums[r]))) : a;
 }
 
-/// The activation (and a residual after it) of f32 outputs that igemm_finish has just written.
-inline __attribute__((noinline)) void igemm_activate(const Igemm& job, std::int64_t row, int rows, std::int64_t channel, std::int64_t count) {
-  with_activation(job.act, [&](auto act) {
-    for (int r = 0; r < rows; ++r) {
-      float* y = reinterpret_cast<float*>(job.out) + (row + r) * job.out_pitch + channel;
-      const float* add = job.residual_after && job.residual != nullptr
-                             ? reinterpret_cast<const float*>(job.residual) + (row + r) * job.residual_pitch + channel : nullptr;
-      for (std::int64_t i = 0; i < count; i += Vec::kWidth) {
-        const auto mask = Vec::mask(count - i < Vec::kWidth ? count - i : Vec::kWidth);
-        Vec v = act(Vec::load(y + i, mask), Vec::zero());
-        if (add != nullptr) v = v + Vec::load(add + i, mask);
-        v.store(y + i, mask);
+inline __attribute__((noinline)) void igemm_finish_i32(const Igemm& job, const IgemmTileOut& t) {
+  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column, channel = t.g * job.pack.columns + t.column;
+  for (int j = 0; j < t.panels; ++j) {
+    const std::int64_t slot = slot0 + j * Q::kLanes;
+    const Q::Mask mask = Q::mask(job.pack.columns - t.column - j * Q::kLanes);
+    const Q::I start = Q::load(job.start + slot), w_zero = Q::load(job.w_zero + slot);
+    std::int32_t* y = reinterpret_cast<std::int32_t*>(job.out) + t.row * job.out_pitch + channel + j * Q::kLanes;
+    for (int r = 0; r < t.rows; ++r) Q::store_i32(y + r * job.out_pitch, igemm_total(job, t, r, j, start, w_zero), mask);
+  }
+}
+
+inline __attribute__((noinline)) void igemm_finish_f32(const Igemm& job, const IgemmTileOut& t) {
+  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column, channel = t.g * job.pack.columns + t.column;
+  const auto* residual = reinterpret_cast<const float*>(job.residual);
+  with_activation(job.act, [&](auto act) __attribute__((always_inline)) {
+    for (int j = 0; j < t.panels; ++j) {
+      const std::int64_t slot = slot0 + j * Q::kLanes;
+      const Q::Mask mask = Q::mask(job.pack.columns - t.column - j * Q::kLanes);
+      const Q::I start = Q::load(job.start + slot), w_zero = Q::load(job.w_zero + slot);
+      const Q::F m = Q::load(job.m + slot), b = Q::load(job.b + slot);
+      float* y = reinterpret_cast<float*>(job.out) + t.row * job.out_pitch + channel + j * Q::kLanes;
+      const float* add = residual == nullptr ? nullptr : residual + t.row * job.residual_pitch + channel + j * Q::kLanes;
+      for (int r = 0; r < t.rows; ++r) {
+        Q::F v = Q::fma(Q::to_f32(igemm_total(job, t, r, j, start, w_zero)), m, b);
+        if (add != nullptr && !job.residual_after) v = Q::add(v, Q::load_f32(add + r * job.residual_pitch, mask));
+        v = act(Vec{v}, Vec::zero()).v;
+        if (add != nullptr && job.residual_after) v = Q::add(v, Q::load_f32(add + r * job.residual_pitch, mask));
+        Q::store_f32(y + r * job.out_pitch, v, mask);
       }
     }
   });
 }
 
-/// The sum of `bytes` bytes from p on, as the unsigned values that the dots see.
+/// One vector of quantised outputs, as 32-bit lanes; `r_at` is the residual's address.
+template <bool kPlain>
+MONZA_INLINE Q::I igemm_requantize(const Igemm& job, Q::I total, Q::F m, Q::F b, const std::uint8_t* r_at, Q::Mask mask) {
+  const Requantize& q = job.q;
+  Q::F v = Q::fma(Q::to_f32(total), m, b);
+  if constexpr (!kPlain) {
+    if (job.has_mid) v = Q::rint(Q::clamp(v, Q::set(q.mid_low), Q::set(q.mid_high)));
+    if (job.residual != nullptr) {
+      const Q::I value = job.residual_signed ? Q::load_i8(r_at, mask) : Q::load_u8(r_at, mask);
+      v = Q::fma(Q::to_f32(Q::sub(value, Q::set(q.r_zero))), Q::set(q.r_over_y), Q::mul(v, Q::set(q.first_over_y)));
+    } else if (job.has_mid) {
+      v = Q::mul(v, Q::set(q.first_over_y));
+    }
+  }
+  return Q::add(Q::to_i32(Q::clamp(v, Q::set(q.low), Q::set(q.high))), Q::set(q.y_zero));
+}
+
+/// kPlain: neither inner quantisation nor residual.
+template <bool kPlain>
+inline __attribute__((noinline)) void igemm_finish_q8(const Igemm& job, const IgemmTileOut& t) {
+  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column, channel = t.g * job.pack.columns + t.column;
+  auto* out = reinterpret_cast<std::uint8_t*>(job.out) + t.row * job.out_pitch + channel;
+  const auto* residual = reinterpret_cast<const std::uint8_t*>(job.residual);
+  const std::uint8_t* add = residual == nullptr ? nullptr : residual + t.row * job.residual_pitch + channel;
+  const std::int64_t r_pitch = residual == nullptr ? 0 : job.residual_pitch;
+  int j = 0;
+  // Four whole panels are packed and stored together.
+  if (t.panels == 4 && job.pack.columns - t.column >= 4 * Q::kLanes) {
+    Q::I start[4], w_zero[4];
+    Q::F m[4], b[4];
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) {
+      start[k] = Q::load(job.start + slot0 + k * Q::kLanes);
+      w_zero[k] = Q::load(job.w_zero + slot0 + k * Q::kLanes);
+      m[k] = Q::load(job.m + slot0 + k * Q::kLanes);
+      b[k] = Q::load(job.b + slot0 + k * Q::kLanes);
+    }
+    const Q::Mask all = Q::mask(Q::kLanes);
+    for (int r = 0; r < t.rows; ++r) {
+      Q::I y[4];
+#pragma GCC unroll 4
+      for (int k = 0; k < 4; ++k)
+        y[k] = igemm_requantize<kPlain>(job, igemm_total(job, t, r, k, start[k], w_zero[k]), m[k], b[k],
+                                        kPlain ? nullptr : add + r * r_pitch + k * Q::kLanes, all);
+      Q::store_4u8(out + r * job.out_pitch, y);
+    }
+    j = 4;
+  }
+  for (; j < t.panels; ++j) {
+    const std::int64_t slot = slot0 + j * Q::kLanes, left = job.pack.columns - t.column - j * Q::kLanes;
+    const Q::Mask mask = Q::mask(left);
+    const Q::I start = Q::load(job.start + slot), w_zero = Q::load(job.w_zero + slot);
+    const Q::F m = Q::load(job.m + slot), b = Q::load(job.b + slot);
+    if (left >= Q::kLanes) {
+      for (int r = 0; r < t.rows; ++r)
+        Q::store_u8(out + r * job.out_pitch + j * Q::kLanes,
+                    igemm_requantize<kPlain>(job, igemm_total(job, t, r, j, start, w_zero), m, b, kPlain ? nullptr : add + r * r_pitch + j * Q::kLanes, mask));
+    } else {
+      for (int r = 0; r < t.rows; ++r)
+        Q::store_u8(out + r * job.out_pitch + j * Q::kLanes,
+                    igemm_requantize<kPlain>(job, igemm_total(job, t, r, j, start, w_zero), m, b, kPlain ? nullptr : add + r * r_pitch + j * Q::kLanes, mask), mask);
+    }
+  }
+}
+
+/// Accumulators to outputs.
+MONZA_INLINE void igemm_finish(const Igemm& job, const IgemmTileOut& t) {
+  switch (job.mode) {
+    case IgemmOut::i32: igemm_finish_i32(job, t); break;
+    case IgemmOut::f32: igemm_finish_f32(job, t); break;
+    case IgemmOut::q8:
+      if (job.has_mid || job.residual != nullptr) igemm_finish_q8<false>(job, t);
+      else igemm_finish_q8<true>(job, t);
+  }
+}
+
+/// Adds `bytes` bytes from p on to the lanes of `sum`. Signed bytes are summed as such, so that the zeros behind the last
+/// one count nothing; the caller adds 128 a byte.
 template <bool kFlip>
-MONZA_INLINE std::int32_t igemm_byte_sum(const std::uint8_t* p, std::int64_t bytes) {
+MONZA_INLINE Q::I igemm_add_bytes(Q::I sum, const std::uint8_t* p, std::int64_t bytes) {
   constexpr std::int64_t kBytes = Q::kLanes * 4;
-  Q::I sum = Q::zero();
-  // Signed bytes are summed as such, so that the zeros behind the last one count nothing.
   for (std::int64_t d = 0; d < bytes; d += kBytes) {
     const Q::I v = Q::load_bytes(p + d, bytes - d);
     sum = kFlip ? Q::sum4_signed(sum, v) : Q::sum4(sum, v);
   }
-  return Q::reduce(sum) + (kFlip ? static_cast<std::int32_t>(bytes) * 128 : 0);
+  return sum;
+}
+/// The sum of `bytes` bytes from p on, as the unsigned values that the dots see.
+template <bool kFlip>
+MONZA_INLINE std::int32_t igemm_byte_sum(const std::uint8_t* p, std::int64_t bytes) {
+  return Q::reduce(igemm_add_bytes<kFlip>(Q::zero(), p, bytes)) + (kFlip ? static_cast<std::int32_t>(bytes) * 128 : 0);
 }
 
 /// The sums of `count` rows over all their taps.
-inline __attribute__((noinline)) void igemm_row_sums(const Igemm& job, const std::uint8_t* const* rows, std::int64_t stride, std::int64_t count,
-                                                     std::int32_t* sums) {
-  const std::int64_t depth = job.pack.depth;
+template <bool kFlip>
+void igemm_row_sums(const Igemm& job, const std::uint8_t* const* rows, std::int64_t stride, std::int64_t count, std::int32_t* sums) {
+  const std::int64_t depth = job.pack.depth, taps = job.pack.taps;
   for (std::int64_t r = 0; r < count; ++r) {
-    std::int32_t sum = 0;
-    for (std::int64_t t = 0; t < job.pack.taps; ++t)
-      sum += job.flip ? igemm_byte_sum<true>(rows[t * stride + r], depth) : igemm_byte_sum<false>(rows[t * stride + r], depth);
-    sums[r] = sum;
+    Q::I sum = Q::zero();
+    for (std::int64_t t = 0; t < taps; ++t) sum = igemm_add_bytes<kFlip>(sum, rows[t * stride + r], depth);
+    sums[r] = Q::reduce(sum) + (kFlip ? static_cast<std::int32_t>(depth * taps) * 128 : 0);
   }
 }
 
@@ -294,9 +362,10 @@ inline __attribute__((noinline)) void igemm_block(const Igemm& job, const std::u
                                                   std::int64_t count, std::int64_t g, std::int64_t panel, std::int64_t end,
                                                   const std::int32_t* sums) {
   alignas(64) std::int32_t acc[24 * Q::kLanes];
-  const std::int64_t blocks = (end - panel + Q::kPanels - 1) / Q::kPanels;
-  for (std::int64_t i = 0; i < blocks; ++i) {
-    const std::int64_t from = panel + (end - panel) * i / blocks, to = panel + (end - panel) * (i + 1) / blocks;
+  for (std::int64_t from = panel, to; from < end; from = to) {
+    // Tiles of all panels, which are stored best; a single one left over would waste loads, so it gets company.
+    const std::int64_t left = end - from;
+    to = from + (left <= Q::kPanels ? left : left == Q::kPanels + 1 && Q::kPanels > 2 ? Q::kPanels - 1 : Q::kPanels);
     const int panels = static_cast<int>(to - from), most = Q::rows(panels);
     const std::int64_t tiles = (count + most - 1) / most;
     const std::int8_t* w = job.weights + (g * job.pack.panels() + from) * job.pack.panel_bytes();
@@ -304,17 +373,7 @@ inline __attribute__((noinline)) void igemm_block(const Igemm& job, const std::u
       const std::int64_t r0 = count * tile / tiles;
       const int n = static_cast<int>(count * (tile + 1) / tiles - r0);
       (job.flip ? igemm_select<true>(panels, n) : igemm_select<false>(panels, n))(rows + r0, stride, job, w, acc);
-      const std::int64_t column = from * Q::kLanes;
-      switch (job.mode) {
-        case IgemmOut::i32: igemm_finish<IgemmOut::i32>(job, acc, row + r0, n, g, column, panels, sums + r0); break;
-        case IgemmOut::q8: igemm_finish<IgemmOut::q8>(job, acc, row + r0, n, g, column, panels, sums + r0); break;
-        case IgemmOut::f32: {
-          igemm_finish<IgemmOut::f32>(job, acc, row + r0, n, g, column, panels, sums + r0);
-          if (job.act.kind == ActivationKind::none && !(job.residual_after && job.residual != nullptr)) break;
-          const std::int64_t width = panels * Q::kLanes, left = job.pack.columns - column;
-          igemm_activate(job, row + r0, n, g * job.pack.columns + column, width < left ? width : left);
-        }
-      }
+      igemm_finish(job, {acc, row + r0, g, from * Q::kLanes, n, panels, sums + r0});
     }
   }
 }
@@ -348,7 +407,8 @@ MONZA_INLINE void igemm_run(const Igemm& job, std::int64_t rows, Parallel& paral
 template <typename Point>
 MONZA_INLINE void igemm_run(const Igemm& job, std::int64_t rows, Parallel& parallel, Point point) {
   igemm_run(job, rows, parallel, point, [&](std::int32_t* sums, const std::uint8_t* const* p, std::int64_t stride, std::int64_t, std::int64_t, std::int64_t count) {
-    igemm_row_sums(job, p, stride, count, sums);
+    if (job.flip) igemm_row_sums<true>(job, p, stride, count, sums);
+    else igemm_row_sums<false>(job, p, stride, count, sums);
   });
 }
 

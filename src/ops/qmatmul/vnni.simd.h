@@ -101,6 +101,16 @@ struct Q {
   static MONZA_INLINE void store_i32(std::int32_t* p, I v, Mask m) { _mm512_mask_storeu_epi32(p, m, v); }
   /// The low byte of every lane.
   static MONZA_INLINE void store_u8(std::uint8_t* p, I v, Mask m) { _mm_mask_storeu_epi8(p, m, _mm512_cvtepi32_epi8(v)); }
+  static MONZA_INLINE void store_u8(std::uint8_t* p, I v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v)); }
+  /// The low bytes of four vectors, which fit 16 bits, one after the other.
+  static MONZA_INLINE void store_4u8(std::uint8_t* p, const I (&v)[4]) {
+    const I low = _mm512_set1_epi32(0xff);  // bytes of either sign as unsigned ones, so that packing does not saturate
+    const I ab = _mm512_packus_epi32(_mm512_and_si512(v[0], low), _mm512_and_si512(v[1], low));
+    const I cd = _mm512_packus_epi32(_mm512_and_si512(v[2], low), _mm512_and_si512(v[3], low));
+    // Packing works within 128 bits: dword 4 l + k of the result holds lanes 4 l .. 4 l + 3 of vector k.
+    const I order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(ab, cd)));
+  }
   static MONZA_INLINE I load_u8(const std::uint8_t* p, Mask m) { return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, p)); }
   static MONZA_INLINE I load_i8(const std::uint8_t* p, Mask m) { return _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(m, p)); }
 };
@@ -219,6 +229,14 @@ struct Q {
     alignas(16) std::uint8_t all[16];
     _mm_store_si128(reinterpret_cast<__m128i*>(all), bytes);
     for (int i = 0; i < m; ++i) p[i] = all[i];
+  }
+  static MONZA_INLINE void store_u8(std::uint8_t* p, I v) { store_u8(p, v, 8); }
+  static MONZA_INLINE void store_4u8(std::uint8_t* p, const I (&v)[4]) {
+    const I low = _mm256_set1_epi32(0xff);
+    const I ab = _mm256_packus_epi32(_mm256_and_si256(v[0], low), _mm256_and_si256(v[1], low));
+    const I cd = _mm256_packus_epi32(_mm256_and_si256(v[2], low), _mm256_and_si256(v[3], low));
+    const I order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), order));
   }
   static MONZA_INLINE __m128i load_bytes(const std::uint8_t* p, Mask m) {
     if (m == 8) return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
