@@ -17,7 +17,7 @@ namespace monza::tool {
 namespace {
 
 struct Options {
-  std::string folder, filter, expectations, device = "cpu", isa;
+  std::string folder, filter, expectations, write_expectations, device = "cpu", isa;
   int jobs = 0, threads = 1;
   double seconds = 60;
   bool json = false, operators = false, no_optimize = false, tune = false, passed = false;
@@ -73,6 +73,12 @@ int run(const Options& o) {
                });
   progress.clear();
 
+  if (!o.write_expectations.empty()) {
+    std::map<std::string, std::string> failing;
+    for (std::size_t i = 0; i < cases.size(); ++i)
+      if (const auto it = expected.find(cases[i].name); !reasons[i].empty()) failing[cases[i].name] = it != expected.end() ? it->second : reasons[i];
+    write_expectations(o.write_expectations, failing);
+  }
   std::size_t passed = 0, failed = 0, expected_failures = 0;
   auto failures = nlohmann::ordered_json::array();
   for (std::size_t i = 0; i < cases.size(); ++i) {
@@ -119,6 +125,7 @@ void add_conformance(Commands& commands) {
   app.add_option("DIR", o->folder, "searched for tests, with all folders below it")->type_name("FOLDER");
   app.add_option("--filter", o->filter, "only tests whose name this regular expression finds")->type_name("REGEX");
   app.add_option("--expectations", o->expectations, "file of tests that fail, with the reason")->type_name("FILE");
+  app.add_option("--write-expectations", o->write_expectations, "write such a file from this run; known reasons are kept")->type_name("FILE");
   app.add_option("--device", o->device, "cpu (default), cuda or reference")->check(CLI::IsMember({"cpu", "cuda", "reference"}))->type_name("D");
   app.add_option("--isa", o->isa, "use a lower instruction set")->type_name("ISA");
   app.add_option("--threads", o->threads, "of each run (default 1)")->check(CLI::Range(1, 4096))->type_name("N");

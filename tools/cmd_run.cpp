@@ -68,7 +68,7 @@ int run(const Options& o) {
   std::vector<io::NamedTensor> expected;
   if (!o.expect.empty()) {
     expected = read_tensor_file(o.expect);
-    if (expected.size() == 1 && expected[0].name.empty() && outputs.size() == 1) expected[0].name = outputs[0].name;
+    if (expected.size() == 1 && outputs.size() == 1 && !o.expect.ends_with(".npz")) expected[0].name = outputs[0].name;
     for (const io::NamedTensor& e : expected)
       if (std::none_of(outputs.begin(), outputs.end(), [&](const auto& out) { return out.name == e.name; }))
         throw Error(fmt::format("the reference has '{}', which is no output of the model", e.name),
@@ -108,6 +108,7 @@ void add_run(Commands& commands) {
       "run", "Runs a model once; writes its outputs or compares them with given ones.",
       "  monza run model.onnx --random                                  does it run, and what comes out?\n"
       "  monza run model.engine --input images=photo.npy --output out.npz\n"
+      "  monza run yolov8n.onnx --input images=photo.jpg                a picture, stretched to the input, RGB in 0..1\n"
       "  monza run bert.onnx --input inputs.npz --output out.npz        every array of inputs.npz by its name\n"
       "  monza run model.onnx --input x=x.npy --expect ref.npz --rtol 1e-4 --atol 1e-5\n"
       "Dimensions that an ONNX file leaves open become those of the inputs. --expect passes when |a - b| <= atol +\n"

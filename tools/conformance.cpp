@@ -6,8 +6,10 @@
 #include <charconv>
 #include <exception>
 #include <fstream>
+#include <span>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "import/onnx/onnx_import.h"
 #include "import/onnx/tensor_file.h"
 #include "tensor/dtype.h"
@@ -139,6 +141,13 @@ std::map<std::string, std::string> read_expectations(const fs::path& file) {
     found[line.substr(begin, line.find_last_not_of(" \t", colon - 1) + 1 - begin)] = line.substr(reason, line.find_last_not_of(" \t\r") + 1 - reason);
   }
   return found;
+}
+
+void write_expectations(const fs::path& file, const std::map<std::string, std::string>& reasons) {
+  std::string text = "# Tests that fail, with the reason. Written by: monza conformance DIR --write-expectations FILE\n";
+  for (const auto& [name, reason] : reasons) text += name + ": " + (reason.size() > 160 ? reason.substr(0, 157) + "..." : reason) + "\n";
+  const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(text))};
+  write_file_atomically(file, pieces);
 }
 
 }  // namespace monza::tool

@@ -37,5 +37,7 @@ void run_isolated(std::size_t count, int jobs, double seconds, const std::functi
 
 /// Reads "name: reason" lines; '#' begins a comment. Throws Error on a line without a reason.
 std::map<std::string, std::string> read_expectations(const std::filesystem::path& file);
+/// Writes such a file.
+void write_expectations(const std::filesystem::path& file, const std::map<std::string, std::string>& reasons);
 
 }  // namespace monza::tool

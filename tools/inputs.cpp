@@ -12,6 +12,7 @@
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 #include "tools/command.h"
+#include "tools/picture.h"
 #include "tools/terminal.h"
 
 namespace monza::tool {
@@ -22,8 +23,9 @@ constexpr std::int64_t kMaxShapeElements = 64;
 
 using Given = std::map<std::string, Tensor>;
 
-/// Reads the files; `inputs` are the model's, in order.
-Given read_inputs(const std::vector<std::string>& files, const std::vector<ModelInput>& inputs) {
+/// Reads the files; `inputs` are the model's, in order, and `shapes` the extents that a picture is made to fit.
+Given read_inputs(const std::vector<std::string>& files, const std::vector<ModelInput>& inputs,
+                  const std::vector<std::vector<std::int64_t>>& shapes) {
   Given given;
   const auto known = [&](const std::string& name) {
     return std::any_of(inputs.begin(), inputs.end(), [&](const ModelInput& i) { return i.name == name; });
@@ -51,6 +53,12 @@ Given read_inputs(const std::vector<std::string>& files, const std::vector<Model
         file = text.substr(i.name.size() + 1);
       }
     if (name.empty() && text.find('=') != std::string::npos && !std::filesystem::exists(text)) std::tie(name, file) = split_assignment(text, "--input");
+    if (is_picture(file)) {
+      const auto input = std::find_if(inputs.begin(), inputs.end(), [&](const ModelInput& i) { return i.name == name || inputs.size() == 1; });
+      if (input == inputs.end()) throw UsageError(fmt::format("which input is '{}' for?\n  try: --input NAME={}", file, file));
+      add(input->name, picture_tensor(file, input->dtype, shapes[std::size_t(input - inputs.begin())]), file);
+      continue;
+    }
     std::vector<io::NamedTensor> found = read_tensor_file(file);
     if (!name.empty()) {
       if (found.size() != 1) throw UsageError(fmt::format("'{}' holds {} arrays; leave out '{}=' to take each by its name", file, found.size(), name));
@@ -96,8 +104,8 @@ bool closed(const std::vector<std::int64_t>& shape) {
 
 Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args) {
   const std::vector<ModelInput> inputs = model.declared_inputs();
-  Given given = read_inputs(args.files, inputs);
   auto shapes = model.shapes_for(inputs);
+  Given given = read_inputs(args.files, inputs, shapes);
   for (std::size_t k = 0; k < inputs.size(); ++k)
     if (const auto it = given.find(inputs[k].name); it != given.end()) {
       check_shape(inputs[k], shapes[k], it->second);
@@ -125,8 +133,8 @@ Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args) {
   if (!args.random)
     for (const ModelInput& i : inputs)
       if (!given.contains(i.name) && model.keeps_all_outputs()) missing_input(i.name, i.dtype, i.shape);
-  if (!fixed.empty() && !model.quiet()) note("dimensions that the model leaves open are those of the inputs (min = opt = max): " + fixed);
   Prepared prepared{model.open(adjust), {}};
+  if (!fixed.empty() && !model.quiet()) note("dimensions that the model leaves open are those of the inputs (min = opt = max): " + fixed);
   const Engine& engine = prepared.opened.engine;
   for (std::size_t k = 0; k < engine.inputs().size(); ++k) {
     const TensorInfo& info = engine.inputs()[k];
@@ -143,7 +151,7 @@ Prepared prepare_engine(const ModelArgs& model, const InputArgs& args) {
   const auto shapes = model.run_shapes(engine);
   std::vector<ModelInput> inputs;
   for (const TensorInfo& i : engine.inputs()) inputs.push_back({i.name, i.dtype, true, i.min, i.symbols});
-  const Given given = read_inputs(args.files, inputs);
+  const Given given = read_inputs(args.files, inputs, shapes);
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const TensorInfo& info = engine.inputs()[k];
     const auto it = given.find(info.name);
@@ -166,7 +174,7 @@ Prepared prepare_engine(const ModelArgs& model, const InputArgs& args) {
 
 void InputArgs::add_to(CLI::App& app, bool random_by_default) {
   random = random_by_default;
-  app.add_option("--input,-i", files, "a tensor: NAME=FILE.npy or NAME=FILE.pb; an .npz gives all of its arrays by name")
+  app.add_option("--input,-i", files, "a tensor: NAME=FILE.npy or NAME=FILE.pb; an .npz gives all of its arrays by name; a picture is stretched to fit, in 0..1")
       ->allow_extra_args(false)->type_name("[NAME=]FILE");
   if (!random_by_default) app.add_flag("--random", random, "random values for the inputs that no file gives");
   app.add_option("--seed", seed, "of random inputs")->type_name("N");
@@ -180,7 +188,7 @@ std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path)
     const OnnxTensorFile file = read_onnx_tensor(path);
     return {{file.name, tensor_of(*file.value)}};
   }
-  throw UsageError(fmt::format("'{}' is of no known kind\n  try: a file that ends in .npy, .npz or .pb", path.string()));
+  throw UsageError(fmt::format("'{}' is of no known kind\n  try: a file that ends in .npy, .npz or .pb (or, as an input, a picture)", path.string()));
 }
 
 std::vector<std::int64_t> shape_values(const Tensor& tensor) {

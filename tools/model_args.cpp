@@ -33,6 +33,17 @@ const char* device_name(Device device) {
   return "?";
 }
 
+DType parse_dtype_name(const std::string& text) {
+  static constexpr std::pair<const char*, DType> kOther[] = {
+      {"fp32", DType::f32}, {"float32", DType::f32}, {"float", DType::f32}, {"fp64", DType::f64}, {"float64", DType::f64}, {"fp16", DType::f16},
+      {"float16", DType::f16}, {"bfloat16", DType::bf16}, {"int8", DType::i8}, {"uint8", DType::u8}, {"int32", DType::i32}, {"int64", DType::i64}};
+  for (const auto& [name, type] : kOther)
+    if (text == name) return type;
+  const DType type = parse_dtype(text);
+  if (type == DType::invalid) throw UsageError(fmt::format("'{}' is no element type\n  try: f32, f16, bf16, u8, i8, i32 or i64", text));
+  return type;
+}
+
 namespace {
 
 template <typename T>
@@ -72,6 +83,7 @@ void ModelArgs::add_to(CLI::App& app, Use use) {
   app.add_option("--threads", threads, "threads of each run (default: all that this process may use)")->check(CLI::Range(1, 4096))->type_name("N");
   app.add_option("--isa", isa_, "use a lower instruction set: baseline, avx2, avx512, avx512vnni, ...")->group(build)->type_name("ISA");
   repeated(app, "--outputs", outputs_, "keep only this output and what it needs (repeat, or a,b,c)")->group(build)->delimiter(',')->type_name("NAME");
+  repeated(app, "--io-type", io_types_, "element type of an input or output, which the engine converts: images=u8; without NAME: of all that hold floats")->group(build)->type_name("[NAME=]TYPE");
   app.add_option("--timing-cache", timing_cache_, "file of kernel timings, read and written: a second build measures nothing")->group(build)->type_name("FILE");
   app.add_option("--max-build-seconds", max_build_seconds_, "stop timing kernels after this long")->check(CLI::NonNegativeNumber)->group(build)->type_name("S");
   app.add_flag("--tune,!--no-tune", tune_, tune_by_default ? "time candidate kernels (default), or take the first that fits" : "time candidate kernels; the default here is to take the first that fits")->group(build);
@@ -98,7 +110,22 @@ std::vector<ModelInput> ModelArgs::declared_inputs() const {
   std::vector<ModelInput> inputs;
   for (OnnxInput& i : onnx_inputs(model))
     inputs.push_back({std::move(i.name), i.dtype, i.has_shape, std::move(i.shape), std::move(i.symbols)});
+  const auto types = io_types();
+  for (ModelInput& i : inputs) {
+    if (const auto it = types.find(i.name); it != types.end()) i.dtype = it->second;
+    else if (const auto all = types.find(""); all != types.end() && is_float(i.dtype)) i.dtype = all->second;
+  }
   return inputs;
+}
+
+std::map<std::string, DType> ModelArgs::io_types() const {
+  std::map<std::string, DType> types;
+  for (const std::string& text : io_types_) {
+    const std::size_t at = text.rfind('=');
+    const std::string name = at == std::string::npos ? "" : text.substr(0, at);
+    types[name] = parse_dtype_name(at == std::string::npos ? text : text.substr(at + 1));
+  }
+  return types;
 }
 
 std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std::vector<std::string>& given, const char* option,
@@ -221,6 +248,7 @@ BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) con
     options.shapes[i.name] = profile;
   }
   options.outputs = outputs_;
+  options.io_types = io_types();
   if (!precision_.empty()) options.precision = parse_precision(precision_);
   if (!device_.empty()) options.device = parse_device(device_);
   options.threads = threads;
@@ -254,6 +282,7 @@ void ModelArgs::check_engine(const Engine& engine) const {
     if (given) throw UsageError(fmt::format("{} acts at build, and '{}' is an engine that is built already\n  try: build it again from the ONNX file with {}", option, model, option));
   };
   build_only(!outputs_.empty(), "--outputs");
+  build_only(!io_types_.empty(), "--io-type");
   build_only(!min_shapes_.empty(), "--min-shape");
   build_only(!opt_shapes_.empty(), "--opt-shape");
   build_only(!max_shapes_.empty(), "--max-shape");

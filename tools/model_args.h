@@ -28,6 +28,8 @@ struct ModelInput {
 
 const char* precision_name(Precision precision);
 const char* device_name(Device device);
+/// "f32", "fp32" and "float32" are one; throws UsageError for a name that is none.
+DType parse_dtype_name(const std::string& text);
 /// What the command line says about a model. Fill by add_to(), then call open().
 class ModelArgs {
  public:
@@ -37,7 +39,7 @@ class ModelArgs {
 
   void add_to(CLI::App& app, Use use);
 
-  /// Inputs as the file declares them, read without building. Empty for an engine file (ask the engine).
+  /// Inputs as the file declares them (and --io-type changes them), read without building. Empty for an engine file (ask the engine).
   std::vector<ModelInput> declared_inputs() const;
   /// The extents of each input with what --shape says, by its name or by its dimensions' names; open ones stay -1.
   /// Throws UsageError when a rank or a fixed extent disagrees.
@@ -71,11 +73,12 @@ class ModelArgs {
   bool tune_by_default = true;  ///< false where one run is not worth timing kernels; set before add_to()
 
  private:
+  std::map<std::string, DType> io_types() const;
   void check_engine(const Engine& engine) const;
   std::map<std::string, std::vector<std::int64_t>> shapes_of(const std::vector<std::string>& given, const char* option,
                                                              const std::vector<ModelInput>& inputs) const;
 
-  std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, outputs_, disabled_passes_, metadata_;
+  std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, outputs_, disabled_passes_, metadata_, io_types_;
   std::string precision_, device_, isa_, timing_cache_;
   double max_build_seconds_ = 0;
   std::int64_t max_rewrites_ = -1;

@@ -87,6 +87,9 @@ struct BuildOptions {
   std::map<std::string, ShapeProfile> shapes;
   /// Values of integer inputs that extents depend on (a Reshape's shape given as an input): name -> elements.
   std::map<std::string, std::vector<std::int64_t>> shape_values;
+  /// Element types of inputs and outputs where they shall differ from the model's; the engine converts. The key ""
+  /// stands for all that hold floats.
+  std::map<std::string, DType> io_types;
   std::vector<std::string> outputs;  ///< prunes the model to these outputs; empty keeps all
   Precision precision = Precision::fp32;
   Device device = Device::cpu;

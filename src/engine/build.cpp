@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/file/image.h"
+#include "engine/io_types.h"
 #include "engine/run/engine_impl.h"
 #include "import/onnx/onnx_import.h"
 #include "ir/text.h"
@@ -109,6 +110,7 @@ Engine Engine::build(const std::string& model_path, const BuildOptions& options)
   report("import", 0);
   auto begin = Clock::now();
   std::unique_ptr<ir::Graph> graph = import_onnx(model_path, import_options(options));
+  if (!options.io_types.empty()) set_io_types(*graph, options.io_types);
   const auto ranges = symbol_ranges(*graph, options);
   stats.import_ms = ms_since(begin);
 
