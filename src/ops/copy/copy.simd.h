@@ -122,6 +122,40 @@ MONZA_INLINE void transpose_block(const std::uint32_t* in, std::int64_t in_strid
 }
 #endif
 
+#if defined(__AVX2__)
+/// Where byte `at` of 16 comes from in vector `part` of three interleaved planes, for the plane `plane`; 0x80: nowhere.
+constexpr std::uint8_t interleave_index(int part, int plane, int at) {
+  const int k = 16 * part + at;
+  return k % 3 == plane ? static_cast<std::uint8_t>(k / 3) : 0x80;
+}
+struct InterleaveMasks {
+  std::uint8_t index[3][3][16] = {};
+  constexpr InterleaveMasks() {
+    for (int part = 0; part < 3; ++part)
+      for (int plane = 0; plane < 3; ++plane)
+        for (int at = 0; at < 16; ++at) index[part][plane][at] = interleave_index(part, plane, at);
+  }
+};
+
+/// Pictures of three planes of bytes to three bytes a pixel, pixels [i0, i1): too narrow for square blocks.
+MONZA_INLINE void interleave_planes(const std::uint8_t* in, std::int64_t plane_stride, std::uint8_t* out, std::int64_t i0, std::int64_t i1) {
+  static constexpr InterleaveMasks kMasks;
+  std::int64_t i = i0;
+  for (; i + 16 <= i1; i += 16) {
+    __m128i p[3];
+    for (int k = 0; k < 3; ++k) p[k] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + k * plane_stride + i));
+    for (int part = 0; part < 3; ++part) {
+      __m128i v = _mm_setzero_si128();
+      for (int k = 0; k < 3; ++k)
+        v = _mm_or_si128(v, _mm_shuffle_epi8(p[k], _mm_loadu_si128(reinterpret_cast<const __m128i*>(kMasks.index[part][k]))));
+      _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 3 * i + 16 * part), v);
+    }
+  }
+  for (; i < i1; ++i)
+    for (int k = 0; k < 3; ++k) out[3 * i + k] = in[k * plane_stride + i];
+}
+#endif
+
 /// A tile, in blocks that fit registers where its rows are contiguous in the input and its columns in the output.
 template <typename T>
 void move_tile(const T* in, T* out, const Axis& r, const Axis& c, std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1) {
@@ -145,6 +179,11 @@ void move_tile(const T* in, T* out, const Axis& r, const Axis& c, std::int64_t r
 template <typename T>
 void plane(const T* in, T* out, const Axis& r, const Axis& c, std::int64_t r0, std::int64_t r1) {
   constexpr std::int64_t kTile = 16;
+#if defined(__AVX2__)
+  if constexpr (sizeof(T) == 1) {
+    if (c.extent == 3 && c.out == 1 && r.in == 1 && r.out == 3) return interleave_planes(in, c.in, out, r0, r1);
+  }
+#endif
   for (std::int64_t i = r0; i < r1; i += kTile)
     for (std::int64_t j = 0; j < c.extent; j += kTile)
       move_tile(in, out, r, c, i, i + kTile < r1 ? i + kTile : r1, j, j + kTile < c.extent ? j + kTile : c.extent);

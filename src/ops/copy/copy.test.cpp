@@ -34,6 +34,36 @@ std::int64_t random_strides(std::mt19937& rng, TensorView& v) {
   return stride;
 }
 
+TEST(Copy, PicturesOfThreePlanes) {
+  for (const Kernel* kernel : kernels_of("Copy")) {
+    if (!covers(cpu_info().isa, kernel->needs)) continue;
+    for (std::int64_t pixels : {1, 15, 16, 17, 47, 48, 1000, 40000}) {
+      TensorView in, out;
+      in.dtype = out.dtype = DType::u8;
+      in.shape = out.shape = Shape{2, 3, pixels};
+      in.set_dense();
+      out.stride[0] = 3 * pixels, out.stride[1] = 1, out.stride[2] = 3;
+      std::vector<std::uint8_t> from(static_cast<std::size_t>(6 * pixels)), to(from.size() + 32, 0xcd);
+      for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<std::uint8_t>(i * 7 + i / 251);
+      in.data = from.data();
+      out.data = to.data();
+      Serial serial;
+      KernelContext c;
+      c.in = &in;
+      c.out = &out;
+      c.in_count = c.out_count = 1;
+      c.parallel = &serial;
+      ASSERT_TRUE(kernel->run(c).ok()) << kernel->name;
+      for (std::int64_t n = 0; n < 2; ++n)
+        for (std::int64_t i = 0; i < pixels; ++i)
+          for (std::int64_t k = 0; k < 3; ++k)
+            ASSERT_EQ(to[static_cast<std::size_t>((n * pixels + i) * 3 + k)], from[static_cast<std::size_t>((n * 3 + k) * pixels + i)])
+                << kernel->name << " pixel " << i << " of " << pixels;
+      for (std::size_t i = from.size(); i < to.size(); ++i) ASSERT_EQ(to[i], 0xcd);
+    }
+  }
+}
+
 TEST(Copy, KernelsMoveEveryElementAndNothingElse) {
   for (const Kernel* kernel : kernels_of("Copy")) {
     if (!covers(cpu_info().isa, kernel->needs)) continue;
