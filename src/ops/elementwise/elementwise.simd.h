@@ -133,7 +133,7 @@ Status run_pow(const KernelContext& c) noexcept {
   if (e == 3) return run([](Vec x) __attribute__((always_inline)) { return x * x * x; });
   if (e == 1) return run([](Vec x) __attribute__((always_inline)) { return x; });
   if (e == -1) return run([](Vec x) __attribute__((always_inline)) { return Vec::set(1.0f) / x; });
-  if (e == 0.5f) return run([](Vec x) __attribute__((always_inline)) { return vsqrt(abs(x) + x - abs(x)); });
+  if (e == 0.5f) return run([](Vec x) __attribute__((always_inline)) { return vsqrt(x + Vec::zero()); });  // -0 gives 0
   return run([e](Vec x) {
     float lanes[Vec::kWidth];
     x.store(lanes);

@@ -44,6 +44,8 @@ TEST_P(Elementwise, AgreesWithTheReference) {
   ASSERT_TRUE(reference.reference);
   const std::string op = kernel.op;
   const bool positive = op == "Log" || op == "Sqrt" || op == "Pow";
+  // Gelu's 1 + erf(x) rounds to a unit of 1's last place before x multiplies it.
+  const float absolute = op == "Gelu" ? 6e-7f : 2e-7f;
   int ran = 0;
   for (std::uint32_t seed = 0; seed < 60; ++seed) {
     std::mt19937 rng(seed);
@@ -88,7 +90,7 @@ TEST_P(Elementwise, AgreesWithTheReference) {
       if (std::isinf(b[i]) || std::isnan(b[i])) {
         ASSERT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) << a[i] << " for " << b[i] << ", seed " << seed;
       } else {
-        ASSERT_LE(std::fabs(a[i] - b[i]), 2e-6f * std::fabs(b[i]) + 2e-7f) << a[i] << " for " << b[i] << " at " << i << ", seed " << seed;
+        ASSERT_LE(std::fabs(a[i] - b[i]), 2e-6f * std::fabs(b[i]) + absolute) << a[i] << " for " << b[i] << " at " << i << ", seed " << seed;
       }
     }
     const auto again = test::run_kernel(kernel, p.data(), in, out, {.threads = 2, .seed = seed});

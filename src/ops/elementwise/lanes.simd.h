@@ -22,6 +22,9 @@ MONZA_INLINE float lane_max(Vec a) {
 }
 /// v where the mask is on, else other.
 MONZA_INLINE Vec select(Vec::Mask m, Vec v, Vec other) { return {_mm512_mask_mov_ps(other.v, m, v.v)}; }
+/// a where it is NaN, else y.
+MONZA_INLINE Vec keep_nan(Vec a, Vec y) { return {_mm512_mask_mov_ps(y.v, _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v)}; }
+MONZA_INLINE bool any_nan(Vec a) { return _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q) != 0; }
 #else
 MONZA_INLINE float lane_sum(Vec a) {
   const __m128 q = _mm_add_ps(_mm256_castps256_ps128(a.v), _mm256_extractf128_ps(a.v, 1));
@@ -35,6 +38,9 @@ MONZA_INLINE float lane_max(Vec a) {
 }
 /// v where the mask is on, else other.
 MONZA_INLINE Vec select(Vec::Mask m, Vec v, Vec other) { return {_mm256_blendv_ps(other.v, v.v, _mm256_castsi256_ps(m))}; }
+/// a where it is NaN, else y.
+MONZA_INLINE Vec keep_nan(Vec a, Vec y) { return {_mm256_blendv_ps(y.v, a.v, _mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q))}; }
+MONZA_INLINE bool any_nan(Vec a) { return _mm256_movemask_ps(_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)) != 0; }
 #endif
 MONZA_INLINE float lane_min(Vec a) { return -lane_max(Vec::zero() - a); }
 

@@ -14,18 +14,19 @@ struct Fold {
   static constexpr bool kMax = kKind == ReduceKind::max, kMin = kKind == ReduceKind::min;
   static MONZA_INLINE float start() { return kMax ? -__builtin_inff() : kMin ? __builtin_inff() : 0.0f; }
   static MONZA_INLINE Vec step(Vec a, Vec x) {
-    if constexpr (kMax) return max(a, x);
-    else if constexpr (kMin) return min(a, x);
+    if constexpr (kMax || kMin) return join(a, x);
     else if constexpr (kKind == ReduceKind::l1) return a + abs(x);
     else if constexpr (kKind == ReduceKind::l2 || kKind == ReduceKind::sum_square) return fma(x, x, a);
     else return a + x;
   }
   static MONZA_INLINE Vec join(Vec a, Vec b) {
-    if constexpr (kMax) return max(a, b);
-    else if constexpr (kMin) return min(a, b);
+    // max and min give their second operand where either is NaN: a NaN in the first is kept by hand.
+    if constexpr (kMax) return keep_nan(a, max(a, b));
+    else if constexpr (kMin) return keep_nan(a, min(a, b));
     else return a + b;
   }
   static MONZA_INLINE float lanes(Vec a) {
+    if ((kMax || kMin) && any_nan(a)) return __builtin_nanf("");
     if constexpr (kMax) return lane_max(a);
     else if constexpr (kMin) return lane_min(a);
     else return lane_sum(a);
