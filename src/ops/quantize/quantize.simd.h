@@ -84,7 +84,13 @@ std::size_t dynamic_scratch(const KernelQuery& query) noexcept {
   return static_cast<std::size_t>(quantize_tasks(query.in[0].shape.numel())) * 2 * sizeof(float);
 }
 
-Status dynamic_run(const KernelContext& c) noexcept {
+struct DynamicScale {
+  float scale;
+  std::int32_t zero;
+};
+
+/// The scale and zero point of a whole tensor; `c.scratch` holds the range of every task.
+inline __attribute__((noinline)) DynamicScale dynamic_scale(const KernelContext& c) {
   const std::int64_t count = c.in[0].shape.numel(), tasks = quantize_tasks(count);
   const auto* x = c.in[0].as<const float>();
   auto* range = reinterpret_cast<float*>(c.scratch);
@@ -124,16 +130,78 @@ Status dynamic_run(const KernelContext& c) noexcept {
   float offset = __builtin_nearbyintf((0.0F - low) / scale);
   offset = offset > 0 ? offset : 0;
   const auto zero = static_cast<std::int32_t>(offset < 255 ? offset : 255);
-  auto* y = c.out[0].as<std::uint8_t>();
-  parallel_for(*c.parallel, tasks, [&](std::int64_t task, int) {
-    const std::int64_t from = task * kQuantizeTask, to = from + kQuantizeTask < count ? from + kQuantizeTask : count;
-    quantize_span(x, y, from, to, scale, zero, false);
-  });
   *c.out[1].as<float>() = scale;
   *c.out[2].as<std::uint8_t>() = static_cast<std::uint8_t>(zero);
+  return {scale, zero};
+}
+
+Status dynamic_run(const KernelContext& c) noexcept {
+  const DynamicScale s = dynamic_scale(c);
+  const std::int64_t count = c.in[0].shape.numel();
+  const auto* x = c.in[0].as<const float>();
+  auto* y = c.out[0].as<std::uint8_t>();
+  parallel_for(*c.parallel, quantize_tasks(count), [&](std::int64_t task, int) {
+    const std::int64_t from = task * kQuantizeTask, to = from + kQuantizeTask < count ? from + kQuantizeTask : count;
+    quantize_span(x, y, from, to, s.scale, s.zero, false);
+  });
   return {};
 }
 
+/// Pictures come as three planes and are wanted channels last: both steps at once. `planes` is [3][pixels] of one
+/// picture, `y` its first pixel, `pitch` the bytes from pixel to pixel.
+inline __attribute__((noinline)) void quantize_picture(const float* planes, std::int64_t pixels, std::uint8_t* y, std::int64_t pitch, float scale,
+                                                       std::int32_t zero, bool is_signed, std::int64_t from, std::int64_t to) {
+  constexpr std::int64_t kSpan = 512;
+  // Byte i of the 48 that 16 pixels make comes from channel i % 3, pixel i / 3; 0x80 leaves a zero.
+  alignas(16) std::uint8_t order[3][3][16];
+  for (int part = 0; part < 3; ++part)
+    for (int c = 0; c < 3; ++c)
+      for (int i = 0; i < 16; ++i) order[part][c][i] = static_cast<std::uint8_t>((16 * part + i) % 3 == c ? (16 * part + i) / 3 : 0x80);
+  alignas(64) std::uint8_t rows[3][kSpan + 64];
+  for (std::int64_t at = from; at < to; at += kSpan) {
+    const std::int64_t count = to - at < kSpan ? to - at : kSpan;
+    for (int c = 0; c < 3; ++c) quantize_span(planes + c * pixels + at, rows[c], 0, count, scale, zero, is_signed);
+    std::uint8_t* out = y + at * pitch;
+    std::int64_t i = 0;
+    if (pitch == 3)
+      for (; i + 16 <= count; i += 16)
+        for (int part = 0; part < 3; ++part) {
+          __m128i bytes = _mm_setzero_si128();
+          for (int c = 0; c < 3; ++c)
+            bytes = _mm_or_si128(bytes, _mm_shuffle_epi8(_mm_load_si128(reinterpret_cast<const __m128i*>(rows[c] + i)),
+                                                         _mm_load_si128(reinterpret_cast<const __m128i*>(order[part][c]))));
+          _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * 3 + 16 * part), bytes);
+        }
+    for (; i < count; ++i)
+      for (int c = 0; c < 3; ++c) out[i * pitch + c] = rows[c][i];
+  }
+}
+
+Refusal picture_accepts(const KernelQuery& query) noexcept {
+  if (query.in[0].shape.rank != 4 || query.in[0].shape[1] != 3) return "is not a batch of pictures with three channels";
+  return query.in_count > 1 ? quantize_accepts(query) : nullptr;
+}
+
+MONZA_INLINE void quantize_pictures(const TensorView& x, const TensorView& y, float scale, std::int32_t zero, Parallel& parallel) {
+  const std::int64_t pixels = x.shape[2] * x.shape[3], tasks = quantize_tasks(pixels);
+  const std::int64_t pitch = x.shape[3] > 1 ? y.stride[3] : x.shape[2] > 1 ? y.stride[2] : 3;
+  parallel_for(parallel, x.shape[0] * tasks, [&](std::int64_t task, int) {
+    const std::int64_t n = task / tasks, from = task % tasks * kQuantizeTask, to = from + kQuantizeTask < pixels ? from + kQuantizeTask : pixels;
+    quantize_picture(x.as<const float>() + n * 3 * pixels, pixels, y.as<std::uint8_t>() + n * y.stride[0], pitch, scale, zero,
+                     y.dtype == DType::i8, from, to);
+  });
+}
+
+Status quantize_picture_run(const KernelContext& c) noexcept {
+  if (c.in[0].shape.numel() == 0) return {};
+  const QOperands o{c.in, c.in_count};
+  quantize_pictures(c.in[0], c.out[0], o.scale(1, 0), o.zero(2, 0), *c.parallel);
+  return {};
+}
+
+constexpr Kernel make_quantize_picture(const char* name, Isa needs) {
+  return {.name = name, .op = "QuantizeLinear", .needs = needs, .out{Port::channels_last}, .accepts = picture_accepts, .run = quantize_picture_run};
+}
 constexpr Kernel make_quantize(const char* name, Isa needs) {
   return {.name = name, .op = "QuantizeLinear", .needs = needs, .in{Port::uniform, Port::dense}, .out{Port::uniform}, .accepts = quantize_accepts,
           .run = quantize_run};
@@ -141,6 +209,15 @@ constexpr Kernel make_quantize(const char* name, Isa needs) {
 constexpr Kernel make_dequantize(const char* name, Isa needs) {
   return {.name = name, .op = "DequantizeLinear", .needs = needs, .in{Port::uniform, Port::dense}, .out{Port::uniform},
           .accepts = dequantize_accepts, .run = dequantize_run};
+}
+Status dynamic_picture_run(const KernelContext& c) noexcept {
+  const DynamicScale s = dynamic_scale(c);
+  if (c.in[0].shape.numel() != 0) quantize_pictures(c.in[0], c.out[0], s.scale, s.zero, *c.parallel);
+  return {};
+}
+constexpr Kernel make_dynamic_picture(const char* name, Isa needs) {
+  return {.name = name, .op = "DynamicQuantizeLinear", .needs = needs, .batch_invariant = false,
+          .out{Port::channels_last, Port::dense}, .accepts = picture_accepts, .scratch_bytes = dynamic_scratch, .run = dynamic_picture_run};
 }
 constexpr Kernel make_dynamic_quantize(const char* name, Isa needs) {
   return {.name = name, .op = "DynamicQuantizeLinear", .needs = needs, .batch_invariant = false, .in{Port::uniform},
