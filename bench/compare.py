@@ -73,7 +73,7 @@ def monza(engine, threads, args) -> dict:
                                         "--json"], args.tool)
     if code != 0 or not found:
         return {"error": f"bench ended with {code}: {words}"}
-    return {**found, "memory_mib": found["peak_rss_mib"]}
+    return {**found, "memory_mib": found["peak_rss_mib"] - found["rss_before_mib"]}
 
 
 def best(rounds) -> dict:
