@@ -41,7 +41,7 @@ std::map<std::size_t, fs::path> numbered(const fs::path& folder, const std::stri
 }
 
 Tensor read_value(const fs::path& file, const OnnxInterface::Value& declared) {
-  if (declared.kind != "tensor") fail("'{}' is a {}, which is not supported", declared.name, declared.kind);
+  if (declared.kind != "tensor") fail("'{}' has the type {}, which is not supported", declared.name, declared.kind);
   return tensor_of(*read_onnx_tensor(file).value);
 }
 
@@ -62,7 +62,7 @@ std::string run_data_set(const ConformanceCase& test, const OnnxInterface& inter
   const auto expected = numbered(data, "output_");
   for (const auto& [k, file] : expected)
     if (k < interface.outputs.size() && interface.outputs[k].kind != "tensor")
-      fail("output '{}' is a {}, which is not supported", interface.outputs[k].name, interface.outputs[k].kind);
+      fail("output '{}' has the type {}, which is not supported", interface.outputs[k].name, interface.outputs[k].kind);
 
   const Engine engine = Engine::build((test.folder / "model.onnx").string(), options);
   Context context = engine.create_context({.threads = options.threads});
