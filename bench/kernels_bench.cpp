@@ -24,7 +24,8 @@ struct Memory {
   explicit Memory(std::size_t bytes) {
     data = static_cast<std::byte*>(std::aligned_alloc(4096, (bytes + 8191) / 4096 * 4096));
     auto* f = reinterpret_cast<float*>(data);
-    for (std::size_t i = 0; i < bytes / 4; ++i) f[i] = static_cast<float>(static_cast<int>(i * 2654435761u >> 24) - 128) / 512.0f;
+    for (std::size_t i = 0; i < bytes / 4; ++i)
+      f[i] = static_cast<float>(static_cast<int>(i * 2654435761u >> 24) - 128) / 512.0f;
   }
   Memory(Memory&& other) noexcept : data(std::exchange(other.data, nullptr)) {}
   ~Memory() { std::free(data); }
@@ -41,7 +42,8 @@ void lay_out(TensorView& v, Port port) {
 }
 
 /// Milliseconds of the fastest run, or a negative number when the kernel refuses.
-double time_kernel(const Kernel& kernel, const void* params, const std::vector<Shape>& in, const Shape& out, Parallel& pool) {
+double time_kernel(const Kernel& kernel, const void* params, const std::vector<Shape>& in, const Shape& out,
+                   Parallel& pool) {
   std::vector<Memory> memory;
   std::vector<OperandDesc> in_desc(in.size());
   std::vector<TensorView> view(in.size() + 1);
@@ -56,8 +58,12 @@ double time_kernel(const Kernel& kernel, const void* params, const std::vector<S
     lay_out(view[i], kernel.in[static_cast<int>(i)]);
   }
   OperandDesc out_desc{.dtype = DType::f32, .shape = out};
-  const KernelQuery query{.params = params, .in = in_desc.data(), .in_count = static_cast<int>(in.size()), .out = &out_desc,
-                          .out_count = 1, .threads = pool.threads()};
+  const KernelQuery query{.params = params,
+                          .in = in_desc.data(),
+                          .in_count = static_cast<int>(in.size()),
+                          .out = &out_desc,
+                          .out_count = 1,
+                          .threads = pool.threads()};
   if (kernel.accepts != nullptr && kernel.accepts(query) != nullptr) return -1;
   for (int i = 0; i < kernel.packing_count; ++i) {
     const Packing& p = kernel.packings[i];
@@ -73,8 +79,13 @@ double time_kernel(const Kernel& kernel, const void* params, const std::vector<S
   memory.emplace_back(static_cast<std::size_t>(out.numel() + 16 * out.numel() / std::max<std::int64_t>(out[1], 1)) * 4);
   o.data = memory.back().data;
   memory.emplace_back(kernel.scratch_bytes != nullptr ? kernel.scratch_bytes(query) : 0);
-  const KernelContext context{.params = params, .in = view.data(), .in_count = static_cast<int>(in.size()), .out = &o,
-                              .out_count = 1, .scratch = memory.back().data, .parallel = &pool};
+  const KernelContext context{.params = params,
+                              .in = view.data(),
+                              .in_count = static_cast<int>(in.size()),
+                              .out = &o,
+                              .out_count = 1,
+                              .scratch = memory.back().data,
+                              .parallel = &pool};
   double best = 1e30, spent = 0;
   for (int i = 0; i < 5 || (spent < 0.15 && i < 2000); ++i) {
     const auto start = std::chrono::steady_clock::now();

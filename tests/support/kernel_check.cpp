@@ -139,8 +139,12 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
     const auto& o = outputs[static_cast<std::size_t>(i)];
     out_desc[static_cast<std::size_t>(i)] = {.dtype = o.first, .layout = layout_of(kernel.out[i]), .shape = o.second};
   }
-  const KernelQuery query{.params = params, .in = in_desc.data(), .in_count = in_count, .out = out_desc.data(),
-                          .out_count = out_count, .threads = options.threads};
+  const KernelQuery query{.params = params,
+                          .in = in_desc.data(),
+                          .in_count = in_count,
+                          .out = out_desc.data(),
+                          .out_count = out_count,
+                          .threads = options.threads};
   if (kernel.accepts != nullptr)
     if (Refusal r = kernel.accepts(query)) {
       result.refusal = r;
@@ -159,7 +163,8 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
       buffer.reserve(static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout)), 0);
     } else {
       const std::int64_t span = lay_out(v, port, rng);
-      const std::int64_t bytes = is_block_encoding(v.dtype) ? storage_bytes(v.dtype, v.shape) : storage_bytes(v.dtype, Shape{span});
+      const std::int64_t bytes =
+          is_block_encoding(v.dtype) ? storage_bytes(v.dtype, v.shape) : storage_bytes(v.dtype, Shape{span});
       buffer.reserve(static_cast<std::size_t>(bytes), offset_of(v.dtype));
     }
     v.data = buffer.base;
@@ -191,11 +196,13 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
       continue;
     }
     place(v, buffer, kernel.in[i]);
-    if (v.layout != Layout::strided) std::memset(v.data, 0, static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout)));
+    if (v.layout != Layout::strided)
+      std::memset(v.data, 0, static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout)));
     if (is_block_encoding(v.dtype)) {
       std::memcpy(v.data, t.bytes.data(), t.bytes.size());
     } else {
-      each_element(v, [&](std::int64_t dense, std::int64_t at) { copy_element(v.dtype, v.data, at, t.bytes.data(), dense); });
+      each_element(
+          v, [&](std::int64_t dense, std::int64_t at) { copy_element(v.dtype, v.data, at, t.bytes.data(), dense); });
     }
   }
   for (int i = 0; i < out_count; ++i) {
@@ -209,8 +216,13 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
   const std::size_t scratch_bytes = kernel.scratch_bytes != nullptr ? kernel.scratch_bytes(query) : 0;
   scratch.reserve(scratch_bytes, 0);
   ThreadPool pool({.threads = options.threads});
-  const KernelContext context{.params = params, .in = in_view.data(), .in_count = in_count, .out = out_view.data(),
-                              .out_count = out_count, .scratch = scratch.base, .parallel = &pool};
+  const KernelContext context{.params = params,
+                              .in = in_view.data(),
+                              .in_count = in_count,
+                              .out = out_view.data(),
+                              .out_count = out_count,
+                              .scratch = scratch.base,
+                              .parallel = &pool};
   const Status status = kernel.run(context);
   if (!status.ok()) result.problem = status.message();
   for (const std::byte* p = scratch.base + scratch_bytes; p < scratch.bytes.data() + scratch.bytes.size(); ++p)
@@ -219,13 +231,17 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
     const TensorView& v = out_view[static_cast<std::size_t>(i)];
     Buffer& buffer = out_buffer[static_cast<std::size_t>(i)];
     Tensor t = make_tensor(v.dtype, v.shape);
-    each_element(v, [&](std::int64_t dense, std::int64_t at) { copy_element(v.dtype, t.bytes.data(), dense, v.data, at); });
+    each_element(
+        v, [&](std::int64_t dense, std::int64_t at) { copy_element(v.dtype, t.bytes.data(), dense, v.data, at); });
     result.outputs.push_back(std::move(t));
     if (dtype_bits(v.dtype) < 8) continue;
     // Blank the elements; all that is left must still be the fill.
     const auto size = static_cast<std::size_t>(dtype_bits(v.dtype) / 8);
-    each_element(v, [&](std::int64_t, std::int64_t at) { std::memset(buffer.base + static_cast<std::size_t>(at) * size, 0xff, size); });
-    if (v.layout != Layout::strided) std::memset(buffer.base, 0xff, static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout)));
+    each_element(v, [&](std::int64_t, std::int64_t at) {
+      std::memset(buffer.base + static_cast<std::size_t>(at) * size, 0xff, size);
+    });
+    if (v.layout != Layout::strided)
+      std::memset(buffer.base, 0xff, static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout)));
     for (std::byte b : buffer.bytes)
       if (b != std::byte{0xff}) result.problem = "bytes outside of an output's elements were written";
   }
@@ -235,7 +251,8 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
 double relative_error(const Tensor& a, const Tensor& b) {
   double most = 0, error = 0;
   for (std::int64_t i = 0; i < b.shape.numel(); ++i) {
-    const double x = element_access(a.dtype).load(a.bytes.data(), i), y = element_access(b.dtype).load(b.bytes.data(), i);
+    const double x = element_access(a.dtype).load(a.bytes.data(), i),
+                 y = element_access(b.dtype).load(b.bytes.data(), i);
     if (std::isnan(x) != std::isnan(y)) return INFINITY;
     if (std::isnan(x) || x == y) continue;
     if (std::isinf(x) || std::isinf(y)) return INFINITY;

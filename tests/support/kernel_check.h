@@ -21,9 +21,13 @@ struct Tensor {
   bool constant = false;
 
   template <typename T>
-  T* as() { return reinterpret_cast<T*>(bytes.data()); }
+  T* as() {
+    return reinterpret_cast<T*>(bytes.data());
+  }
   template <typename T>
-  const T* as() const { return reinterpret_cast<const T*>(bytes.data()); }
+  const T* as() const {
+    return reinterpret_cast<const T*>(bytes.data());
+  }
 };
 
 Tensor make_tensor(DType dtype, const Shape& shape);
@@ -46,7 +50,8 @@ struct KernelRunOptions {
 KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector<Tensor>& inputs,
                      const std::vector<std::pair<DType, Shape>>& outputs, const KernelRunOptions& options = {});
 
-/// The largest |a - b| over the largest |b|; NaN must meet NaN and infinity the same infinity, else infinity is returned.
+/// The largest |a - b| over the largest |b|; NaN must meet NaN and infinity the same infinity, else infinity is
+/// returned.
 double relative_error(const Tensor& a, const Tensor& b);
 
 }  // namespace monza::test

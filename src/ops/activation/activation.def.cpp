@@ -7,8 +7,9 @@
 namespace monza::ops {
 namespace {
 
-constexpr std::string_view kNames[] = {"none",       "relu",  "clip", "silu", "hardswish",    "gelu_erf", "gelu_tanh", "sigmoid",
-                                       "leaky_relu", "prelu", "tanh", "elu",  "hard_sigmoid", "softplus", "mish"};
+constexpr std::string_view kNames[] = {"none",     "relu",      "clip",         "silu",       "hardswish",
+                                       "gelu_erf", "gelu_tanh", "sigmoid",      "leaky_relu", "prelu",
+                                       "tanh",     "elu",       "hard_sigmoid", "softplus",   "mish"};
 
 bool reads_alpha(ActivationKind kind) {
   return kind == ActivationKind::clip || kind == ActivationKind::leaky_relu || kind == ActivationKind::elu ||

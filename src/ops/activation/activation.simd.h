@@ -24,7 +24,8 @@ MONZA_INLINE Vec vexp_bounded(Vec x, Vec n) {
 }
 
 /// e^x. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (Horner), ln 2 in two parts (Cody,
-/// Waite). Beyond the range of normal floats: 0 and infinity with AVX-512, the smallest and about the largest with AVX2.
+/// Waite). Beyond the range of normal floats: 0 and infinity with AVX-512, the smallest and about the largest with
+/// AVX2.
 MONZA_INLINE Vec vexp(Vec x) {
   const Vec bounded = min(Vec::set(88.9f), max(Vec::set(kScaleLow * 0.693147f), x));
   return vexp_bounded(bounded, min(Vec::set(kScaleHigh), round(bounded * Vec::set(1.44269504f))));
@@ -137,12 +138,16 @@ MONZA_INLINE Vec vactivate(Vec x, Vec alpha, Vec beta, Vec slope) {
 template <typename F>
 MONZA_INLINE void with_activation(const Activation& act, F&& f) {
   const Vec alpha = Vec::set(act.alpha), beta = Vec::set(act.beta);
-#define MONZA_CASE(kind) \
-  case ActivationKind::kind: f([&](Vec x, Vec slope) __attribute__((always_inline)) { return vactivate<ActivationKind::kind>(x, alpha, beta, slope); }); break;
+#define MONZA_CASE(kind)                                                                                      \
+  case ActivationKind::kind:                                                                                  \
+    f([&](Vec x, Vec slope)                                                                                   \
+          __attribute__((always_inline)) { return vactivate<ActivationKind::kind>(x, alpha, beta, slope); }); \
+    break;
   switch (act.kind) {
-    MONZA_CASE(none) MONZA_CASE(relu) MONZA_CASE(clip) MONZA_CASE(silu) MONZA_CASE(hardswish) MONZA_CASE(gelu_erf)
-    MONZA_CASE(gelu_tanh) MONZA_CASE(sigmoid) MONZA_CASE(leaky_relu) MONZA_CASE(prelu) MONZA_CASE(tanh) MONZA_CASE(elu)
-    MONZA_CASE(hard_sigmoid) MONZA_CASE(softplus) MONZA_CASE(mish)
+    MONZA_CASE(none)
+    MONZA_CASE(relu) MONZA_CASE(clip) MONZA_CASE(silu) MONZA_CASE(hardswish) MONZA_CASE(gelu_erf) MONZA_CASE(gelu_tanh)
+        MONZA_CASE(sigmoid) MONZA_CASE(leaky_relu) MONZA_CASE(prelu) MONZA_CASE(tanh) MONZA_CASE(elu)
+            MONZA_CASE(hard_sigmoid) MONZA_CASE(softplus) MONZA_CASE(mish)
   }
 #undef MONZA_CASE
 }

@@ -1,4 +1,5 @@
-// Fused activations over their whole range, by way of the matrix product kernels: a 1x1 product with B = 1 is the identity.
+// Fused activations over their whole range, by way of the matrix product kernels: a 1x1 product with B = 1 is the
+// identity.
 #include <gtest/gtest.h>
 
 #include <cmath>

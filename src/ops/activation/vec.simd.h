@@ -42,14 +42,19 @@ MONZA_INLINE Vec max(Vec limit, Vec x) { return {_mm512_max_ps(limit.v, x.v)}; }
 MONZA_INLINE Vec min(Vec limit, Vec x) { return {_mm512_min_ps(limit.v, x.v)}; }
 MONZA_INLINE Vec round(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
 /// x where x >= 0 or x is NaN, else y.
-MONZA_INLINE Vec if_negative(Vec x, Vec y) { return {_mm512_mask_mov_ps(x.v, _mm512_cmp_ps_mask(x.v, _mm512_setzero_ps(), _CMP_LT_OQ), y.v)}; }
+MONZA_INLINE Vec if_negative(Vec x, Vec y) {
+  return {_mm512_mask_mov_ps(x.v, _mm512_cmp_ps_mask(x.v, _mm512_setzero_ps(), _CMP_LT_OQ), y.v)};
+}
 /// a < b ? x : y
-MONZA_INLINE Vec if_less(Vec a, Vec b, Vec x, Vec y) { return {_mm512_mask_mov_ps(y.v, _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), x.v)}; }
+MONZA_INLINE Vec if_less(Vec a, Vec b, Vec x, Vec y) {
+  return {_mm512_mask_mov_ps(y.v, _mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), x.v)};
+}
 MONZA_INLINE Vec abs(Vec a) { return {_mm512_abs_ps(a.v)}; }
 /// |magnitude| with the sign of `sign`.
 MONZA_INLINE Vec copy_sign(Vec magnitude, Vec sign) {
   const __m512i m = _mm512_set1_epi32(static_cast<int>(0x80000000u));
-  return {_mm512_castsi512_ps(_mm512_ternarylogic_epi32(m, _mm512_castps_si512(sign.v), _mm512_castps_si512(magnitude.v), 0xca))};
+  return {_mm512_castsi512_ps(
+      _mm512_ternarylogic_epi32(m, _mm512_castps_si512(sign.v), _mm512_castps_si512(magnitude.v), 0xca))};
 }
 /// a * 2^n for any integral n, with overflow to infinity and underflow to zero. kScaleLow..kScaleHigh: the n it takes.
 constexpr float kScaleLow = -150.0f, kScaleHigh = 129.0f;
@@ -96,9 +101,13 @@ MONZA_INLINE Vec max(Vec limit, Vec x) { return {_mm256_max_ps(limit.v, x.v)}; }
 MONZA_INLINE Vec min(Vec limit, Vec x) { return {_mm256_min_ps(limit.v, x.v)}; }
 MONZA_INLINE Vec round(Vec a) { return {_mm256_round_ps(a.v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC)}; }
 /// x where x >= 0 or x is NaN, else y.
-MONZA_INLINE Vec if_negative(Vec x, Vec y) { return {_mm256_blendv_ps(x.v, y.v, _mm256_cmp_ps(x.v, _mm256_setzero_ps(), _CMP_LT_OQ))}; }
+MONZA_INLINE Vec if_negative(Vec x, Vec y) {
+  return {_mm256_blendv_ps(x.v, y.v, _mm256_cmp_ps(x.v, _mm256_setzero_ps(), _CMP_LT_OQ))};
+}
 /// a < b ? x : y
-MONZA_INLINE Vec if_less(Vec a, Vec b, Vec x, Vec y) { return {_mm256_blendv_ps(y.v, x.v, _mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ))}; }
+MONZA_INLINE Vec if_less(Vec a, Vec b, Vec x, Vec y) {
+  return {_mm256_blendv_ps(y.v, x.v, _mm256_cmp_ps(a.v, b.v, _CMP_LT_OQ))};
+}
 MONZA_INLINE Vec abs(Vec a) { return {_mm256_andnot_ps(_mm256_set1_ps(-0.0f), a.v)}; }
 /// |magnitude| with the sign of `sign`.
 MONZA_INLINE Vec copy_sign(Vec magnitude, Vec sign) {
@@ -119,7 +128,8 @@ MONZA_INLINE Vec mantissa(Vec a) {
   return {_mm256_castsi256_ps(_mm256_or_si256(bits, _mm256_set1_epi32(0x3f800000)))};
 }
 MONZA_INLINE Vec exponent(Vec a) {
-  return {_mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(_mm256_castps_si256(a.v), 23), _mm256_set1_epi32(127)))};
+  return {
+      _mm256_cvtepi32_ps(_mm256_sub_epi32(_mm256_srli_epi32(_mm256_castps_si256(a.v), 23), _mm256_set1_epi32(127)))};
 }
 
 #endif

@@ -1,8 +1,8 @@
 // Conv: attributes, shapes, parameters, cost.
+#include "ops/conv/conv.def.h"
 #include "ir/op.h"
 #include "monza/dtype.h"
 #include "ops/activation/activation.def.h"
-#include "ops/conv/conv.def.h"
 #include "ops/conv/conv.params.h"
 #include "tensor/dtype.h"
 
@@ -24,11 +24,12 @@ struct Spatial {
 };
 
 Spatial spatial_of(const ir::Attrs& attrs, std::size_t axes) {
-  Spatial s{attrs.ints("strides", std::vector<std::int64_t>(axes, 1)), attrs.ints("dilations", std::vector<std::int64_t>(axes, 1)),
+  Spatial s{attrs.ints("strides", std::vector<std::int64_t>(axes, 1)),
+            attrs.ints("dilations", std::vector<std::int64_t>(axes, 1)),
             attrs.ints("pads", std::vector<std::int64_t>(2 * axes, 0))};
   if (s.strides.size() != axes || s.dilations.size() != axes || s.pads.size() != 2 * axes)
-    fail("strides, dilations and pads have {}, {} and {} entries for {} spatial axes", s.strides.size(), s.dilations.size(),
-         s.pads.size(), axes);
+    fail("strides, dilations and pads have {}, {} and {} entries for {} spatial axes", s.strides.size(),
+         s.dilations.size(), s.pads.size(), axes);
   constexpr std::int64_t kMost = 1 << 24;
   for (std::size_t i = 0; i < axes; ++i)
     if (s.strides[i] < 1 || s.dilations[i] < 1 || s.strides[i] > kMost || s.dilations[i] > kMost)
@@ -70,7 +71,7 @@ ir::SymShape conv_output_shape(const ir::SymShape& x, const ir::SymShape& w, con
     const Expr room = x[i + 2] + Expr(s.pads[i] + s.pads[i + axes]) - reach;
     if (auto value = room.try_constant(); value && *value < 0)
       fail("the kernel reaches over {} elements of spatial axis {}, the padded input has {}", ir::to_string(reach), i,
-             ir::to_string(x[i + 2] + Expr(s.pads[i] + s.pads[i + axes])));
+           ir::to_string(x[i + 2] + Expr(s.pads[i] + s.pads[i + axes])));
     out.push_back(ir::floor_div(room, s.strides[i]) + Expr(1));
   }
   return out;
@@ -79,13 +80,15 @@ ir::SymShape conv_output_shape(const ir::SymShape& x, const ir::SymShape& w, con
 namespace {
 
 void require_equal(ir::InferContext& c, const Expr& a, const Expr& b, const char* what) {
-  if (a.is_constant() && b.is_constant() && !(a == b)) c.fail("{}: {} against {}", what, ir::to_string(a), ir::to_string(b));
+  if (a.is_constant() && b.is_constant() && !(a == b))
+    c.fail("{}: {} against {}", what, ir::to_string(a), ir::to_string(b));
 }
 
 void infer(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
   const ir::SymShape& w = c.shape(1);
-  if (x.size() < 3 || x.size() > 5) c.fail("input has rank {}; 1 to 3 spatial axes after batch and channel are supported", x.size());
+  if (x.size() < 3 || x.size() > 5)
+    c.fail("input has rank {}; 1 to 3 spatial axes after batch and channel are supported", x.size());
   if (w.size() != x.size()) c.fail("weight has rank {}, input {}", w.size(), x.size());
   const DType type = c.dtype(0);
   if (type != DType::f32 && type != DType::f64 && type != DType::f16 && type != DType::bf16)
@@ -109,7 +112,8 @@ void infer(ir::InferContext& c) {
     for (std::size_t i = 0; i < out.size(); ++i) require_equal(c, c.shape(3)[i], out[i], "residual and output differ");
   }
   const Activation act = activation_of(c.attrs());
-  if ((act.kind == ActivationKind::prelu) != c.has_input(4)) c.fail("a slope is there exactly when the activation is prelu");
+  if ((act.kind == ActivationKind::prelu) != c.has_input(4))
+    c.fail("a slope is there exactly when the activation is prelu");
   if (c.has_input(4)) {
     const Expr count = ir::product(c.shape(4));
     if (!(count == Expr(1))) require_equal(c, count, w[0], "slopes and filters differ");
@@ -132,6 +136,7 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
 }  // namespace
 
 extern const ir::OpDef conv_op;
-const ir::OpDef conv_op{.name = "Conv", .min_inputs = 2, .max_inputs = 5, .infer = infer, .params = params, .flops = flops};
+const ir::OpDef conv_op{
+    .name = "Conv", .min_inputs = 2, .max_inputs = 5, .infer = infer, .params = params, .flops = flops};
 
 }  // namespace monza::ops

@@ -14,7 +14,8 @@ class OnnxNode;
 
 namespace monza::ops {
 
-/// The geometry of the attributes for operands of that rank (activation and residual are not read). Error on values out of range.
+/// The geometry of the attributes for operands of that rank (activation and residual are not read). Error on values out
+/// of range.
 ConvParams conv_params_of(const ir::Attrs& attrs, std::size_t rank);
 /// [N, M, out...] of x [N, C, in...] and w [M, C / group, k...]; Error when the kernel does not fit.
 ir::SymShape conv_output_shape(const ir::SymShape& x, const ir::SymShape& w, const ir::Attrs& attrs);

@@ -17,8 +17,8 @@ ir::Attrs conv_attrs_of(OnnxNode& n, ir::ValueId x, ir::ValueId w) {
   const auto dilations = n.ints("dilations", std::vector<std::int64_t>(axes, 1));
   auto pads = n.ints("pads", std::vector<std::int64_t>(2 * axes, 0));
   if (strides.size() != axes || dilations.size() != axes || pads.size() != 2 * axes)
-    fail("strides, dilations and pads have {}, {} and {} entries for {} spatial axes", strides.size(), dilations.size(), pads.size(),
-         axes);
+    fail("strides, dilations and pads have {}, {} and {} entries for {} spatial axes", strides.size(), dilations.size(),
+         pads.size(), axes);
   const std::string auto_pad = n.s("auto_pad", "NOTSET");
   ir::Attrs attrs;
   if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
@@ -33,7 +33,8 @@ ir::Attrs conv_attrs_of(OnnxNode& n, ir::ValueId x, ir::ValueId w) {
         break;
       }
       const std::int64_t reach = (*k - 1) * dilations[i] + 1;
-      const std::int64_t total = strides[i] == 1 ? reach - 1 : ((*in + strides[i] - 1) / strides[i] - 1) * strides[i] + reach - *in;
+      const std::int64_t total =
+          strides[i] == 1 ? reach - 1 : ((*in + strides[i] - 1) / strides[i] - 1) * strides[i] + reach - *in;
       const std::int64_t small = std::max<std::int64_t>(total, 0) / 2, large = std::max<std::int64_t>(total, 0) - small;
       pads[i] = upper ? small : large;
       pads[i + axes] = upper ? large : small;

@@ -31,7 +31,8 @@ struct ConvParams {
 };
 
 /// Zeros before the first element of spatial axis `axis` of extents in, k (kernel), out.
-MONZA_INLINE std::int64_t conv_pad_begin(const ConvParams& p, int axis, std::int64_t in, std::int64_t k, std::int64_t out) {
+MONZA_INLINE std::int64_t conv_pad_begin(const ConvParams& p, int axis, std::int64_t in, std::int64_t k,
+                                         std::int64_t out) {
   if (p.padding == ConvParams::Padding::given) return p.pad_begin[axis];
   const std::int64_t total = (out - 1) * p.stride[axis] + (k - 1) * p.dilation[axis] + 1 - in;
   if (total <= 0) return 0;

@@ -6,8 +6,12 @@
 namespace monza::ops {
 namespace {
 
-struct F16 { std::uint16_t bits; };
-struct BF16 { std::uint16_t bits; };
+struct F16 {
+  std::uint16_t bits;
+};
+struct BF16 {
+  std::uint16_t bits;
+};
 double load(float v) { return v; }
 double load(double v) { return v; }
 double load(F16 v) { return f16_to_f32(v.bits); }
@@ -84,27 +88,40 @@ void run_typed(const KernelContext& c) {
                 if (!inside) continue;
                 const T* xe = xg + i[0] * s.xs[0] + i[1] * s.xs[1] + i[2] * s.xs[2];
                 const T* we = wm + k[0] * s.ws[0] + k[1] * s.ws[1] + k[2] * s.ws[2];
-                for (std::int64_t ch = 0; ch < channels; ++ch) sum += load(xe[ch * x.stride[1]]) * load(we[ch * w.stride[1]]);
+                for (std::int64_t ch = 0; ch < channels; ++ch)
+                  sum += load(xe[ch * x.stride[1]]) * load(we[ch * w.stride[1]]);
               }
           double residual = 0;
           if (c.has_input(3)) {
             const TensorView& r = c.in[3];
-            residual = load(r.as<T>()[n * r.stride[0] + m * r.stride[1] + o[0] * s.rs[0] + o[1] * s.rs[1] + o[2] * s.rs[2]]);
+            residual =
+                load(r.as<T>()[n * r.stride[0] + m * r.stride[1] + o[0] * s.rs[0] + o[1] * s.rs[1] + o[2] * s.rs[2]]);
           }
           sum += bias;
-          const double y = p.residual_after ? activate(p.act, sum, slope) + residual : activate(p.act, sum + residual, slope);
-          store(out.as<T>()[n * out.stride[0] + m * out.stride[1] + o[0] * s.os[0] + o[1] * s.os[1] + o[2] * s.os[2]], y);
+          const double y =
+              p.residual_after ? activate(p.act, sum, slope) + residual : activate(p.act, sum + residual, slope);
+          store(out.as<T>()[n * out.stride[0] + m * out.stride[1] + o[0] * s.os[0] + o[1] * s.os[1] + o[2] * s.os[2]],
+                y);
         }
   });
 }
 
 Status run(const KernelContext& c) noexcept {
   switch (c.in[0].dtype) {
-    case DType::f32: run_typed<float>(c); break;
-    case DType::f64: run_typed<double>(c); break;
-    case DType::f16: run_typed<F16>(c); break;
-    case DType::bf16: run_typed<BF16>(c); break;
-    default: return {StatusCode::internal, "Conv: element type"};
+    case DType::f32:
+      run_typed<float>(c);
+      break;
+    case DType::f64:
+      run_typed<double>(c);
+      break;
+    case DType::f16:
+      run_typed<F16>(c);
+      break;
+    case DType::bf16:
+      run_typed<BF16>(c);
+      break;
+    default:
+      return {StatusCode::internal, "Conv: element type"};
   }
   return {};
 }
@@ -112,6 +129,7 @@ Status run(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel conv_ref;
-const Kernel conv_ref{.name = "conv_ref", .op = "Conv", .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run};
+const Kernel conv_ref{
+    .name = "conv_ref", .op = "Conv", .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run};
 
 }  // namespace monza::ops

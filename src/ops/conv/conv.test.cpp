@@ -31,7 +31,8 @@ Case make_case(std::uint32_t seed) {
   p.spatial = pick({2, 2, 2, 2, 1, 3});
   const int kind = pick({0, 0, 0, 1, 1, 2, 3, 4, 4});  // plain, 1x1, depthwise, grouped, plain 3x3
   if (kind == 4) p.spatial = 2;
-  std::int64_t channels = pick({1, 2, 3, 4, 7, 16, 17, 24, 32, 48, 100}), filters = pick({1, 3, 8, 16, 20, 31, 32, 33, 48, 64, 80, 130});
+  std::int64_t channels = pick({1, 2, 3, 4, 7, 16, 17, 24, 32, 48, 100}),
+               filters = pick({1, 3, 8, 16, 20, 31, 32, 33, 48, 64, 80, 130});
   if (kind == 4) channels = pick({8, 16, 17, 100, 270, 530});
   if (kind == 2) {
     filters = channels;
@@ -74,7 +75,9 @@ Case make_case(std::uint32_t seed) {
   if (rng() % 3 == 0) {  // factors that bf16 holds exactly, so that rounding them changes nothing
     p.bf16 = 1;
     for (int i = 0; i < 2; ++i)
-      for (std::int64_t e = 0; e < c.in[static_cast<std::size_t>(i)].shape.numel(); ++e) c.in[static_cast<std::size_t>(i)].as<float>()[e] = bf16_to_f32(f32_to_bf16(c.in[static_cast<std::size_t>(i)].as<float>()[e]));
+      for (std::int64_t e = 0; e < c.in[static_cast<std::size_t>(i)].shape.numel(); ++e)
+        c.in[static_cast<std::size_t>(i)].as<float>()[e] =
+            bf16_to_f32(f32_to_bf16(c.in[static_cast<std::size_t>(i)].as<float>()[e]));
   }
   c.in[1].constant = true;
   if (rng() % 2) {
@@ -86,17 +89,18 @@ Case make_case(std::uint32_t seed) {
     p.residual_after = rng() % 2;
   }
   if (p.act.kind == ActivationKind::prelu) c.in[4] = test::random_f32(rng() % 2 ? Shape{filters, 1, 1} : Shape{1}, rng);
-  c.text = "seed " + std::to_string(seed) + ": x " + to_string(x) + " w " + to_string(w) + " group " + std::to_string(p.group) +
-           " activation " + std::to_string(static_cast<int>(p.act.kind));
+  c.text = "seed " + std::to_string(seed) + ": x " + to_string(x) + " w " + to_string(w) + " group " +
+           std::to_string(p.group) + " activation " + std::to_string(static_cast<int>(p.act.kind));
   for (int i = 0; i < p.spatial; ++i)
-    c.text += " [s" + std::to_string(p.stride[i]) + " d" + std::to_string(p.dilation[i]) + " p" + std::to_string(p.pad_begin[i]) + "," +
-              std::to_string(p.pad_end[i]) + "]";
+    c.text += " [s" + std::to_string(p.stride[i]) + " d" + std::to_string(p.dilation[i]) + " p" +
+              std::to_string(p.pad_begin[i]) + "," + std::to_string(p.pad_end[i]) + "]";
   return c;
 }
 
 double largest(const Tensor& t) {
   double most = 0;
-  for (std::int64_t i = 0; i < t.shape.numel(); ++i) most = std::max(most, std::abs(static_cast<double>(t.as<float>()[i])));
+  for (std::int64_t i = 0; i < t.shape.numel(); ++i)
+    most = std::max(most, std::abs(static_cast<double>(t.as<float>()[i])));
   return most;
 }
 
@@ -131,7 +135,8 @@ std::vector<const Kernel*> kernels() {
   const auto list = kernels_of("Conv");
   return {list.begin(), list.end()};
 }
-INSTANTIATE_TEST_SUITE_P(Conv, ConvKernels, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+INSTANTIATE_TEST_SUITE_P(Conv, ConvKernels, ::testing::ValuesIn(kernels()),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace
 }  // namespace monza

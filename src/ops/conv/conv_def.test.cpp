@@ -24,11 +24,13 @@ std::string error_of(const std::string& text) {
 }
 
 std::string conv(const std::string& x, const std::string& w, const std::string& attrs, const std::string& op = "Conv") {
-  return "graph \"g\" (%x: " + x + ", %w: " + w + ") {\n  %y = " + op + "(%x, %w) {" + attrs + "}\n  return (y: %y)\n}\n";
+  return "graph \"g\" (%x: " + x + ", %w: " + w + ") {\n  %y = " + op + "(%x, %w) {" + attrs +
+         "}\n  return (y: %y)\n}\n";
 }
 
 TEST(ConvDefinition, InfersExtents) {
-  EXPECT_EQ(output_type(conv("f32[1,3,224,224]", "f32[64,3,7,7]", "strides=[2,2], pads=[3,3,3,3]")), "f32[1,64,112,112]");
+  EXPECT_EQ(output_type(conv("f32[1,3,224,224]", "f32[64,3,7,7]", "strides=[2,2], pads=[3,3,3,3]")),
+            "f32[1,64,112,112]");
   EXPECT_EQ(output_type(conv("f32[2,8,10]", "f32[4,8,3]", "dilations=[2]")), "f32[2,4,6]");
   EXPECT_EQ(output_type(conv("f32[1,4,5,6,7]", "f32[6,2,2,2,2]", "group=2")), "f32[1,6,4,5,6]");
 }
@@ -38,7 +40,8 @@ TEST(ConvDefinition, KeepsSymbolsThatAPaddedKernelDoesNotChange) {
 }
 
 TEST(ConvDefinition, ResolvesSamePaddingAgainstTheExtent) {
-  EXPECT_EQ(output_type(conv("f32[1,8,9,10]", "f32[4,8,3,3]", "strides=[2,2], auto_pad=\"same_upper\"")), "f32[1,4,5,5]");
+  EXPECT_EQ(output_type(conv("f32[1,8,9,10]", "f32[4,8,3,3]", "strides=[2,2], auto_pad=\"same_upper\"")),
+            "f32[1,4,5,5]");
 }
 
 TEST(ConvDefinition, RefusesWhatDoesNotFit) {
@@ -51,9 +54,11 @@ TEST(ConvDefinition, RefusesWhatDoesNotFit) {
 }
 
 TEST(ConvTransposeDefinition, InfersExtents) {
-  EXPECT_EQ(output_type(conv("f32[1,8,5,6]", "f32[8,4,3,3]", "strides=[2,2], pads=[1,1,1,1], output_padding=[1,1]", "ConvTranspose")),
+  EXPECT_EQ(output_type(conv("f32[1,8,5,6]", "f32[8,4,3,3]", "strides=[2,2], pads=[1,1,1,1], output_padding=[1,1]",
+                             "ConvTranspose")),
             "f32[1,4,10,12]");
-  EXPECT_EQ(output_type(conv("f32[n,8,h,4]", "f32[8,2,2,2]", "strides=[2,2], group=4", "ConvTranspose")), "f32[n,8,2*h,8]");
+  EXPECT_EQ(output_type(conv("f32[n,8,h,4]", "f32[8,2,2,2]", "strides=[2,2], group=4", "ConvTranspose")),
+            "f32[n,8,2*h,8]");
 }
 
 }  // namespace

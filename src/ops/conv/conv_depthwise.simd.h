@@ -18,7 +18,7 @@ struct Depthwise {
   const float* x;
   const float* w;  // packed
   GemmOut out;
-  bool in_tile;    // the activation is a bound, and these are it
+  bool in_tile;  // the activation is a bound, and these are it
   Vec low, high;
 };
 
@@ -29,7 +29,8 @@ struct Lines {
 };
 
 /// First kernel index with position >= 0, and the end of those with position < in.
-MONZA_INLINE void valid_taps(std::int64_t origin, std::int64_t dilation, std::int64_t k, std::int64_t in, std::int64_t& begin, std::int64_t& end) {
+MONZA_INLINE void valid_taps(std::int64_t origin, std::int64_t dilation, std::int64_t k, std::int64_t in,
+                             std::int64_t& begin, std::int64_t& end) {
   begin = origin >= 0 ? 0 : (-origin + dilation - 1) / dilation;
   end = origin >= in ? 0 : (in - origin + dilation - 1) / dilation;
   if (begin > k) begin = k;
@@ -50,7 +51,8 @@ MONZA_INLINE KernelRows kernel_rows(const Depthwise& d, const Lines& l) {
   KernelRows rows;
   for (std::int64_t kd = l.d0; kd < l.d1; ++kd)
     for (std::int64_t kh = l.h0; kh < l.h1; ++kh) {
-      const std::int64_t id = l.od * s.stride[0] - s.pad[0] + kd * s.dilation[0], ih = l.oh * s.stride[1] - s.pad[1] + kh * s.dilation[1];
+      const std::int64_t id = l.od * s.stride[0] - s.pad[0] + kd * s.dilation[0],
+                         ih = l.oh * s.stride[1] - s.pad[1] + kh * s.dilation[1];
       rows.x[rows.count] = d.x + ((l.n * s.in[0] + id) * s.in[1] + ih) * s.in[2] * s.x_pitch;
       rows.w[rows.count++] = (kd * s.k[1] + kh) * s.k[2] * Vec::kWidth;
     }
@@ -59,9 +61,12 @@ MONZA_INLINE KernelRows kernel_rows(const Depthwise& d, const Lines& l) {
 
 /// kT output pixels of a row, all of whose kernel columns lie inside of the image; dilation 1 along the width.
 template <int kK, int kStride, int kT, bool kTail>
-MONZA_INLINE void run_tile(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t iw, std::int64_t block, Vec::Mask m) {
+MONZA_INLINE void run_tile(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t iw,
+                           std::int64_t block, Vec::Mask m) {
   const std::int64_t channel = block * Vec::kWidth, pitch = d.s.x_pitch;
-  const auto read = [&](const float* p) __attribute__((always_inline)) { return kTail ? Vec::load(p, m) : Vec::load(p); };
+  const auto read = [&](const float* p) __attribute__((always_inline)) {
+    return kTail ? Vec::load(p, m) : Vec::load(p);
+  };
   const float* weights = d.w + block * d.s.taps() * Vec::kWidth;
   const Vec bias = d.out.bias != nullptr ? read(d.out.bias + channel) : Vec::zero();
   Vec acc[kT];
@@ -83,11 +88,13 @@ MONZA_INLINE void run_tile(const Depthwise& d, const KernelRows& rows, std::int6
       asm("" : "+r"(x));
 #pragma GCC unroll 8
       for (int k = 0; k < kK; ++k)
-        if (j >= k && (j - k) % kStride == 0 && (j - k) / kStride < kT) acc[(j - k) / kStride] = fma(xv, wv[k], acc[(j - k) / kStride]);
+        if (j >= k && (j - k) % kStride == 0 && (j - k) / kStride < kT)
+          acc[(j - k) / kStride] = fma(xv, wv[k], acc[(j - k) / kStride]);
     }
   }
   const GemmOut& o = d.out;
-  const float* residual = o.residual != nullptr && (!o.residual_after || d.in_tile) ? o.residual + pixel * o.ldr + channel : nullptr;
+  const float* residual =
+      o.residual != nullptr && (!o.residual_after || d.in_tile) ? o.residual + pixel * o.ldr + channel : nullptr;
   float* c = o.c + pixel * o.ldc + channel;
 #pragma GCC unroll 8
   for (int t = 0; t < kT; ++t) {
@@ -105,7 +112,8 @@ MONZA_INLINE void run_tile(const Depthwise& d, const KernelRows& rows, std::int6
 }
 
 template <int kK, int kStride, int kT>
-__attribute__((noinline)) void run_blocks(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t iw) {
+__attribute__((noinline)) void run_blocks(const Depthwise& d, const KernelRows& rows, std::int64_t pixel,
+                                          std::int64_t iw) {
   const std::int64_t full = d.s.groups / Vec::kWidth, tail = d.s.groups % Vec::kWidth;
   for (std::int64_t b = 0; b < full; ++b) run_tile<kK, kStride, kT, false>(d, rows, pixel, iw, b, Vec::mask(0));
   if (tail != 0) run_tile<kK, kStride, kT, true>(d, rows, pixel, iw, full, Vec::mask(tail));
@@ -113,9 +121,10 @@ __attribute__((noinline)) void run_blocks(const Depthwise& d, const KernelRows& 
 
 /// kN vectors of channels of one output pixel, kernel columns [w0, w1).
 template <int kN, bool kTail>
-MONZA_INLINE void run_taps(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t iw, std::int64_t w0,
-                           std::int64_t w1, std::int64_t block, Vec::Mask m) {
-  const std::int64_t channel = block * Vec::kWidth, step = d.s.dilation[2] * d.s.x_pitch, apart = d.s.taps() * Vec::kWidth;
+MONZA_INLINE void run_taps(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t iw,
+                           std::int64_t w0, std::int64_t w1, std::int64_t block, Vec::Mask m) {
+  const std::int64_t channel = block * Vec::kWidth, step = d.s.dilation[2] * d.s.x_pitch,
+                     apart = d.s.taps() * Vec::kWidth;
   const auto read = [&](const float* p, int i) __attribute__((always_inline)) {
     return kTail && i + 1 == kN ? Vec::load(p + i * Vec::kWidth, m) : Vec::load(p + i * Vec::kWidth);
   };
@@ -133,7 +142,8 @@ MONZA_INLINE void run_taps(const Depthwise& d, const KernelRows& rows, std::int6
       w += Vec::kWidth;
     }
   }
-  const float* residual = o.residual != nullptr && (!o.residual_after || d.in_tile) ? o.residual + pixel * o.ldr + channel : nullptr;
+  const float* residual =
+      o.residual != nullptr && (!o.residual_after || d.in_tile) ? o.residual + pixel * o.ldr + channel : nullptr;
   float* c = o.c + pixel * o.ldc + channel;
 #pragma GCC unroll 4
   for (int i = 0; i < kN; ++i) {
@@ -149,7 +159,8 @@ MONZA_INLINE void run_taps(const Depthwise& d, const KernelRows& rows, std::int6
 }
 
 /// One output pixel, any kernel, four vectors of channels at a time.
-__attribute__((noinline)) void run_pixel(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t ow) {
+__attribute__((noinline)) void run_pixel(const Depthwise& d, const KernelRows& rows, std::int64_t pixel,
+                                         std::int64_t ow) {
   const ConvShape& s = d.s;
   const std::int64_t iw = ow * s.stride[2] - s.pad[2];
   std::int64_t w0, w1;
@@ -167,8 +178,10 @@ struct Runs {
   BlocksFn eight, four, one;
 };
 MONZA_INLINE Runs runs_of(const ConvShape& s) {
-#define MONZA_RUNS(K, S) \
-  if (s.k[2] == K && s.stride[2] == S) return {run_blocks<K, S, 8>, run_blocks<K, S, 4>, run_blocks<K, S, 1>}
+#define MONZA_RUNS(K, S)                                            \
+  if (s.k[2] == K && s.stride[2] == S) return {                     \
+      run_blocks<K, S, 8>, run_blocks<K, S, 4>, run_blocks<K, S, 1> \
+    }
   if (s.dilation[2] == 1) {
     MONZA_RUNS(3, 1);
     MONZA_RUNS(3, 2);

@@ -15,9 +15,14 @@ Status run(const KernelContext& c) noexcept { return run_conv_depthwise(c); }
 }  // namespace
 
 extern const Kernel conv_depthwise_avx2;
-const Kernel conv_depthwise_avx2{
-    .name = "conv_depthwise_avx2", .op = "Conv", .needs = Isa::avx2,
-    .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense}, .out{Port::channels_last},
-    .packings = kPackings, .packing_count = 1, .accepts = accepts, .run = run};
+const Kernel conv_depthwise_avx2{.name = "conv_depthwise_avx2",
+                                 .op = "Conv",
+                                 .needs = Isa::avx2,
+                                 .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
+                                 .out{Port::channels_last},
+                                 .packings = kPackings,
+                                 .packing_count = 1,
+                                 .accepts = accepts,
+                                 .run = run};
 
 }  // namespace monza::ops

@@ -16,8 +16,14 @@ Status run(const KernelContext& c) noexcept { return run_conv_depthwise(c); }
 
 extern const Kernel conv_depthwise_avx512;
 const Kernel conv_depthwise_avx512{
-    .name = "conv_depthwise_avx512", .op = "Conv", .needs = Isa::avx2 | Isa::avx512,
-    .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense}, .out{Port::channels_last},
-    .packings = kPackings, .packing_count = 1, .accepts = accepts, .run = run};
+    .name = "conv_depthwise_avx512",
+    .op = "Conv",
+    .needs = Isa::avx2 | Isa::avx512,
+    .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
+    .out{Port::channels_last},
+    .packings = kPackings,
+    .packing_count = 1,
+    .accepts = accepts,
+    .run = run};
 
 }  // namespace monza::ops

@@ -19,9 +19,15 @@ Status run(const KernelContext& c) noexcept { return run_conv_gemm(gemm_avx512, 
 }  // namespace
 
 extern const Kernel conv_gemm_avx512;
-const Kernel conv_gemm_avx512{
-    .name = "conv_gemm_avx512", .op = "Conv", .needs = Isa::avx2 | Isa::avx512,
-    .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense}, .out{Port::channels_last},
-    .packings = kPackings, .packing_count = 1, .accepts = accepts, .scratch_bytes = scratch, .run = run};
+const Kernel conv_gemm_avx512{.name = "conv_gemm_avx512",
+                              .op = "Conv",
+                              .needs = Isa::avx2 | Isa::avx512,
+                              .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
+                              .out{Port::channels_last},
+                              .packings = kPackings,
+                              .packing_count = 1,
+                              .accepts = accepts,
+                              .scratch_bytes = scratch,
+                              .run = run};
 
 }  // namespace monza::ops

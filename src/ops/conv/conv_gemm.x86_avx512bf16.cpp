@@ -51,9 +51,15 @@ Status run(const KernelContext& c) noexcept { return run_conv_gemm(gemm_avx512bf
 }  // namespace
 
 extern const Kernel conv_gemm_avx512bf16;
-const Kernel conv_gemm_avx512bf16{
-    .name = "conv_gemm_avx512bf16", .op = "Conv", .needs = Isa::avx2 | Isa::avx512 | Isa::avx512bf16,
-    .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense}, .out{Port::channels_last},
-    .packings = kPackings, .packing_count = 1, .accepts = accepts, .scratch_bytes = scratch, .run = run};
+const Kernel conv_gemm_avx512bf16{.name = "conv_gemm_avx512bf16",
+                                  .op = "Conv",
+                                  .needs = Isa::avx2 | Isa::avx512 | Isa::avx512bf16,
+                                  .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
+                                  .out{Port::channels_last},
+                                  .packings = kPackings,
+                                  .packing_count = 1,
+                                  .accepts = accepts,
+                                  .scratch_bytes = scratch,
+                                  .run = run};
 
 }  // namespace monza::ops

@@ -9,8 +9,8 @@
 #pragma once
 
 #include "ops/conv/conv_shape.simd.h"
-#include "ops/matmul/gemm_rows.simd.h"
 #include "ops/matmul/finish.simd.h"
+#include "ops/matmul/gemm_rows.simd.h"
 
 namespace monza::ops {
 namespace {
@@ -25,8 +25,8 @@ struct Strip {
   std::int64_t tiles;          // of a row
   MONZA_INLINE std::int64_t plane() const { return height * width; }
 };
-MONZA_INLINE Strip strip_of(std::int64_t channels, std::int64_t out_h, std::int64_t out_w, std::int64_t k_h, std::int64_t k_w,
-                            std::int64_t stride_h, std::int64_t stride_w) {
+MONZA_INLINE Strip strip_of(std::int64_t channels, std::int64_t out_h, std::int64_t out_w, std::int64_t k_h,
+                            std::int64_t k_w, std::int64_t stride_h, std::int64_t stride_w) {
   Strip s;
   s.tiles = (out_w + kImageTile - 1) / kImageTile;
   s.width = (s.tiles * kImageTile - 1) * stride_w + k_w;
@@ -41,8 +41,9 @@ MONZA_INLINE Strip strip_of(std::int64_t channels, std::int64_t out_h, std::int6
 
 /// kImageTile output pixels times kVecs vectors of filters; `count` of the pixels exist.
 template <int kStride, int kVecs>
-__attribute__((noinline)) void image_tile(const ConvShape& s, const Strip& strip, const float* x, const float* w, const GemmOut& o,
-                                          std::int64_t pixel, std::int64_t count, std::int64_t n, Vec::Mask tail, bool in_tile) {
+__attribute__((noinline)) void image_tile(const ConvShape& s, const Strip& strip, const float* x, const float* w,
+                                          const GemmOut& o, std::int64_t pixel, std::int64_t count, std::int64_t n,
+                                          Vec::Mask tail, bool in_tile) {
   Vec acc[kImageTile][kVecs];
 #pragma GCC unroll 16
   for (int t = 0; t < kImageTile; ++t)
@@ -65,7 +66,8 @@ __attribute__((noinline)) void image_tile(const ConvShape& s, const Strip& strip
         }
       }
     }
-  const Vec low = Vec::set(in_tile ? clamp_low(o.act) : -__builtin_inff()), high = Vec::set(in_tile ? clamp_high(o.act) : __builtin_inff());
+  const Vec low = Vec::set(in_tile ? clamp_low(o.act) : -__builtin_inff()),
+            high = Vec::set(in_tile ? clamp_high(o.act) : __builtin_inff());
 #pragma GCC unroll 16
   for (int t = 0; t < kImageTile; ++t) {
     if (t >= count) break;
@@ -85,7 +87,8 @@ __attribute__((noinline)) void image_tile(const ConvShape& s, const Strip& strip
 }
 
 /// Fills the strip for output rows from oh0 on of image n.
-MONZA_INLINE void fill_strip(const TensorView& x, const ConvShape& s, const Strip& strip, std::int64_t n, std::int64_t oh0, float* to) {
+MONZA_INLINE void fill_strip(const TensorView& x, const ConvShape& s, const Strip& strip, std::int64_t n,
+                             std::int64_t oh0, float* to) {
   const std::int64_t left = s.pad[2] > 0 ? (s.pad[2] < strip.width ? s.pad[2] : strip.width) : 0;
   const std::int64_t skip = s.pad[2] < 0 ? -s.pad[2] : 0;
   std::int64_t inside = s.in[2] - skip;
@@ -130,7 +133,7 @@ Status run_conv_image(const KernelContext& c) {
           const int vecs = vectors - v == 1 ? 1 : 2;
           const std::int64_t lanes = s.filters - (v + vecs - 1) * Vec::kWidth;
           const Vec::Mask tail = Vec::mask(lanes < Vec::kWidth ? lanes : Vec::kWidth);
-          const auto run = s.stride[2] == 1 ? (vecs == 1 ? image_tile<1, 1> : image_tile<1, 2>)
+          const auto run = s.stride[2] == 1   ? (vecs == 1 ? image_tile<1, 1> : image_tile<1, 2>)
                            : s.stride[2] == 2 ? (vecs == 1 ? image_tile<2, 1> : image_tile<2, 2>)
                                               : (vecs == 1 ? image_tile<4, 1> : image_tile<4, 2>);
           run(s, strip, from, w, o, pixel, count, v * Vec::kWidth, tail, in_tile);
@@ -164,7 +167,8 @@ void pack_image(const KernelQuery& q, float* packed) {
   const std::int64_t taps = w.count(1, w.rank), padded = padded_columns(w[0], Vec::kWidth);
   for (std::int64_t m = 0; m < padded; ++m)
     for (std::int64_t t = 0; t < taps; ++t)
-      packed[image_at(m, t, taps, padded / Vec::kWidth)] = m < w[0] ? static_cast<const float*>(q.input(1).data)[m * taps + t] : 0.0f;
+      packed[image_at(m, t, taps, padded / Vec::kWidth)] =
+          m < w[0] ? static_cast<const float*>(q.input(1).data)[m * taps + t] : 0.0f;
 }
 void unpack_image(const KernelQuery& q, const float* packed, float* dense) {
   const Shape& w = q.input(1).shape;

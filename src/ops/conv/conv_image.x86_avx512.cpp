@@ -16,9 +16,15 @@ Status run(const KernelContext& c) noexcept { return run_conv_image(c); }
 }  // namespace
 
 extern const Kernel conv_image_avx512;
-const Kernel conv_image_avx512{
-    .name = "conv_image_avx512", .op = "Conv", .needs = Isa::avx2 | Isa::avx512,
-    .in{Port::dense, Port::packed, Port::dense, Port::channels_last, Port::dense}, .out{Port::channels_last},
-    .packings = kPackings, .packing_count = 1, .accepts = accepts, .scratch_bytes = scratch, .run = run};
+const Kernel conv_image_avx512{.name = "conv_image_avx512",
+                               .op = "Conv",
+                               .needs = Isa::avx2 | Isa::avx512,
+                               .in{Port::dense, Port::packed, Port::dense, Port::channels_last, Port::dense},
+                               .out{Port::channels_last},
+                               .packings = kPackings,
+                               .packing_count = 1,
+                               .accepts = accepts,
+                               .scratch_bytes = scratch,
+                               .run = run};
 
 }  // namespace monza::ops

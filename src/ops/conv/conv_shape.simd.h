@@ -11,8 +11,8 @@ namespace {
 /// Extents with the spatial axes padded at the front to three (depth, height, width).
 struct ConvShape {
   std::int64_t in[3], k[3], out[3], stride[3], dilation[3], pad[3];
-  std::int64_t batch, pixels;      // pixels: of the output, batch included
-  std::int64_t groups, channels, filters;  // channels and filters of one group
+  std::int64_t batch, pixels;                       // pixels: of the output, batch included
+  std::int64_t groups, channels, filters;           // channels and filters of one group
   std::int64_t x_pitch, out_pitch, residual_pitch;  // floats from pixel to pixel
   MONZA_INLINE std::int64_t taps() const { return k[0] * k[1] * k[2]; }
 };

@@ -31,10 +31,12 @@ struct WinogradPlan {
   std::int64_t block;                    // tiles a block
   std::int64_t k_each;                   // channels of a block of K, whole vectors
   std::int64_t k_blocks;
-  std::int64_t sections;                 // positions that share a row of V (when C is small)
-  std::int64_t section;                  // floats of one position in a row
+  std::int64_t sections;  // positions that share a row of V (when C is small)
+  std::int64_t section;   // floats of one position in a row
   std::int64_t ldy;
-  MONZA_INLINE std::int64_t v_floats() const { return (kPositions + sections - 1) / sections * k_blocks * block * kPitch + 64; }
+  MONZA_INLINE std::int64_t v_floats() const {
+    return (kPositions + sections - 1) / sections * k_blocks * block * kPitch + 64;
+  }
   MONZA_INLINE std::int64_t y_floats() const { return kPositions * block * ldy + 64; }
   /// Where position p's rows of K block kb begin.
   MONZA_INLINE std::int64_t v_at(std::int64_t p, std::int64_t kb) const {
@@ -47,7 +49,8 @@ MONZA_INLINE std::int64_t winograd_k_each(std::int64_t c) {
   return round_up((c + blocks - 1) / blocks, Vec::kWidth);
 }
 
-MONZA_INLINE WinogradPlan winograd_plan(std::int64_t batch, std::int64_t out_h, std::int64_t out_w, std::int64_t c, std::int64_t m, int threads) {
+MONZA_INLINE WinogradPlan winograd_plan(std::int64_t batch, std::int64_t out_h, std::int64_t out_w, std::int64_t c,
+                                        std::int64_t m, int threads) {
   WinogradPlan w;
   w.tiles_h = (out_h + 3) / 4;
   w.tiles_w = (out_w + 3) / 4;
@@ -98,8 +101,8 @@ MONZA_INLINE TileAt tile_at(const WinogradPlan& w, std::int64_t t) {
   return {t / (w.tiles_h * w.tiles_w), t / w.tiles_w % w.tiles_h * 4, t % w.tiles_w * 4};
 }
 
-__attribute__((noinline)) void transform_input(const ConvShape& s, const WinogradPlan& w, const float* x, const float* zeros,
-                                               std::int64_t tile, std::int64_t row, float* v) {
+__attribute__((noinline)) void transform_input(const ConvShape& s, const WinogradPlan& w, const float* x,
+                                               const float* zeros, std::int64_t tile, std::int64_t row, float* v) {
   const TileAt at = tile_at(w, tile);
   const float* from[kPositions];
   for (std::int64_t i = 0; i < 6; ++i)
@@ -138,12 +141,14 @@ __attribute__((noinline)) void transform_input(const ConvShape& s, const Winogra
   }
 }
 
-__attribute__((noinline)) void transform_output(const ConvShape& s, const WinogradPlan& w, const GemmOut& o, std::int64_t tile,
-                                                std::int64_t row, const float* y) {
+__attribute__((noinline)) void transform_output(const ConvShape& s, const WinogradPlan& w, const GemmOut& o,
+                                                std::int64_t tile, std::int64_t row, const float* y) {
   const TileAt at = tile_at(w, tile);
   const bool in_tile = is_clamp(o.act.kind);
-  const Vec low = Vec::set(in_tile ? clamp_low(o.act) : -__builtin_inff()), high = Vec::set(in_tile ? clamp_high(o.act) : __builtin_inff());
-  const std::int64_t rows = s.out[1] - at.oh < 4 ? s.out[1] - at.oh : 4, columns = s.out[2] - at.ow < 4 ? s.out[2] - at.ow : 4;
+  const Vec low = Vec::set(in_tile ? clamp_low(o.act) : -__builtin_inff()),
+            high = Vec::set(in_tile ? clamp_high(o.act) : __builtin_inff());
+  const std::int64_t rows = s.out[1] - at.oh < 4 ? s.out[1] - at.oh : 4,
+                     columns = s.out[2] - at.ow < 4 ? s.out[2] - at.ow : 4;
   const std::int64_t pixel = (at.n * s.out[1] + at.oh) * s.out[2] + at.ow;
   const std::int64_t plane = w.block * w.ldy;
   for (std::int64_t n = 0; n < s.filters; n += Vec::kWidth) {
@@ -202,7 +207,8 @@ Status run_winograd(const GemmTable& table, const KernelContext& c) {
   for (std::int64_t first = 0; first < w.tiles; first += w.block) {
     const std::int64_t count = w.tiles - first < w.block ? w.tiles - first : w.block;
     // A few tiles a task; each is about 0.1 to 2 microseconds of work.
-    const std::int64_t each = threads == 1 ? count : (count + 4 * threads - 1) / (4 * threads), groups = (count + each - 1) / each;
+    const std::int64_t each = threads == 1 ? count : (count + 4 * threads - 1) / (4 * threads),
+                       groups = (count + each - 1) / each;
     const auto end_of = [&](std::int64_t g) { return (g + 1) * each < count ? (g + 1) * each : count; };
     parallel_for(*c.parallel, groups, [&](std::int64_t g, int) {
       for (std::int64_t t = g * each; t < end_of(g); ++t) transform_input(s, w, x, zeros, first + t, t, v);
@@ -216,8 +222,16 @@ Status run_winograd(const GemmTable& table, const KernelContext& c) {
       o.ldc = w.ldy;
       for (std::int64_t kb = 0; kb < w.k_blocks; ++kb) {
         const std::int64_t k0 = kb * w.k_each, kc = s.channels - k0 < w.k_each ? s.channels - k0 : w.k_each;
-        table.step({.a = v + w.v_at(position, kb), .b = u + position * matrix + packed_b_offset(k0, kc, n0, s.filters, Vec::kWidth),
-                    .kc = kc, .rows = count, .row0 = 0, .n0 = n0, .n1 = n1, .first = kb == 0, .last = kb + 1 == w.k_blocks}, o);
+        table.step({.a = v + w.v_at(position, kb),
+                    .b = u + position * matrix + packed_b_offset(k0, kc, n0, s.filters, Vec::kWidth),
+                    .kc = kc,
+                    .rows = count,
+                    .row0 = 0,
+                    .n0 = n0,
+                    .n1 = n1,
+                    .first = kb == 0,
+                    .last = kb + 1 == w.k_blocks},
+                   o);
       }
     });
     parallel_for(*c.parallel, groups, [&](std::int64_t g, int) {
@@ -253,7 +267,8 @@ void pack_winograd(const KernelQuery& q, float* packed) {
                                {0, 0, 1}};
   const Shape& w = q.input(1).shape;
   const float* g = static_cast<const float*>(q.input(1).data);
-  const std::int64_t filters = w[0], channels = w[1], padded = padded_columns(filters, Vec::kWidth), total = padded / Vec::kWidth;
+  const std::int64_t filters = w[0], channels = w[1], padded = padded_columns(filters, Vec::kWidth),
+                     total = padded / Vec::kWidth;
   const std::int64_t each = winograd_k_each(channels), matrix = channels * padded;
   for (std::int64_t k0 = 0; k0 < channels; k0 += each) {
     const std::int64_t kc = channels - k0 < each ? channels - k0 : each;
@@ -273,7 +288,8 @@ void pack_winograd(const KernelQuery& q, float* packed) {
             }
           for (int a = 0; a < 6; ++a)
             for (int b = 0; b < 6; ++b)
-              packed[(a * 6 + b) * matrix + at] = static_cast<float>(t[a][0] * kG[b][0] + t[a][1] * kG[b][1] + t[a][2] * kG[b][2]);
+              packed[(a * 6 + b) * matrix + at] =
+                  static_cast<float>(t[a][0] * kG[b][0] + t[a][1] * kG[b][1] + t[a][2] * kG[b][2]);
         }
       v += vecs;
     }
@@ -286,7 +302,8 @@ Refusal accepts_winograd(const KernelQuery& q) {
   const auto& p = *static_cast<const ConvParams*>(q.params);
   const Shape& w = q.input(1).shape;
   if (p.spatial != 2 || w[2] != 3 || w[3] != 3) return "not a 3x3 kernel";
-  if (p.stride[0] != 1 || p.stride[1] != 1 || p.dilation[0] != 1 || p.dilation[1] != 1) return "stride or dilation is not 1";
+  if (p.stride[0] != 1 || p.stride[1] != 1 || p.dilation[0] != 1 || p.dilation[1] != 1)
+    return "stride or dilation is not 1";
   if (p.group != 1) return "more than one group";
   if (w[1] < 8 || w[0] < 8) return "too few channels to repay the transforms";
   return nullptr;

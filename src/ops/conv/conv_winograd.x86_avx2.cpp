@@ -14,9 +14,15 @@ Status run(const KernelContext& c) noexcept { return run_winograd(gemm_avx2, c);
 }  // namespace
 
 extern const Kernel conv_winograd_avx2;
-const Kernel conv_winograd_avx2{
-    .name = "conv_winograd_avx2", .op = "Conv", .needs = Isa::avx2,
-    .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense}, .out{Port::channels_last},
-    .packings = kPackings, .packing_count = 1, .accepts = accepts, .scratch_bytes = scratch, .run = run};
+const Kernel conv_winograd_avx2{.name = "conv_winograd_avx2",
+                                .op = "Conv",
+                                .needs = Isa::avx2,
+                                .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
+                                .out{Port::channels_last},
+                                .packings = kPackings,
+                                .packing_count = 1,
+                                .accepts = accepts,
+                                .scratch_bytes = scratch,
+                                .run = run};
 
 }  // namespace monza::ops

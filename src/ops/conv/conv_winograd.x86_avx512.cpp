@@ -14,9 +14,15 @@ Status run(const KernelContext& c) noexcept { return run_winograd(gemm_avx512, c
 }  // namespace
 
 extern const Kernel conv_winograd_avx512;
-const Kernel conv_winograd_avx512{
-    .name = "conv_winograd_avx512", .op = "Conv", .needs = Isa::avx2 | Isa::avx512,
-    .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense}, .out{Port::channels_last},
-    .packings = kPackings, .packing_count = 1, .accepts = accepts, .scratch_bytes = scratch, .run = run};
+const Kernel conv_winograd_avx512{.name = "conv_winograd_avx512",
+                                  .op = "Conv",
+                                  .needs = Isa::avx2 | Isa::avx512,
+                                  .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
+                                  .out{Port::channels_last},
+                                  .packings = kPackings,
+                                  .packing_count = 1,
+                                  .accepts = accepts,
+                                  .scratch_bytes = scratch,
+                                  .run = run};
 
 }  // namespace monza::ops

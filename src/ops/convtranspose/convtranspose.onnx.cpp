@@ -22,11 +22,12 @@ void import_convtranspose(OnnxNode& n) {
   auto output_shape = n.ints("output_shape");
   const std::string auto_pad = n.s("auto_pad", "NOTSET");
   if (strides.size() != axes || dilations.size() != axes || pads.size() != 2 * axes || extra.size() != axes)
-    fail("strides, dilations, pads and output_padding have {}, {}, {} and {} entries for {} spatial axes", strides.size(),
-         dilations.size(), pads.size(), extra.size(), axes);
+    fail("strides, dilations, pads and output_padding have {}, {}, {} and {} entries for {} spatial axes",
+         strides.size(), dilations.size(), pads.size(), extra.size(), axes);
   // Some exporters write the whole shape.
   if (output_shape.size() == rank) output_shape.erase(output_shape.begin(), output_shape.begin() + 2);
-  if (!output_shape.empty() && output_shape.size() != axes) fail("output_shape has {} entries for {} spatial axes", output_shape.size(), axes);
+  if (!output_shape.empty() && output_shape.size() != axes)
+    fail("output_shape has {} entries for {} spatial axes", output_shape.size(), axes);
   const bool same = auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER";
   if (!same && auto_pad != "NOTSET" && auto_pad != "VALID") fail("auto_pad \"{}\" is not known", auto_pad);
   if (auto_pad == "VALID") pads.assign(2 * axes, 0);

@@ -60,6 +60,11 @@ Status run(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel convtranspose_ref;
-const Kernel convtranspose_ref{.name = "convtranspose_ref", .op = "ConvTranspose", .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run};
+const Kernel convtranspose_ref{.name = "convtranspose_ref",
+                               .op = "ConvTranspose",
+                               .reference = true,
+                               .in{Port::strided},
+                               .out{Port::strided},
+                               .run = run};
 
 }  // namespace monza::ops

@@ -17,19 +17,23 @@ TEST(ConvTransposeReference, IsTheScatterOfItsInputs) {
     ConvTransposeParams p;
     p.group = pick({1, 1, 2});
     const std::int64_t channels = p.group * pick({1, 3}), filters = p.group * pick({1, 2});
-    Shape x{2, channels, pick({1, 4, 5}), pick({1, 3, 6})}, w{channels, filters / p.group, pick({1, 2, 3}), pick({2, 3, 4})}, out{2, filters, 0, 0};
+    Shape x{2, channels, pick({1, 4, 5}), pick({1, 3, 6})},
+        w{channels, filters / p.group, pick({1, 2, 3}), pick({2, 3, 4})}, out{2, filters, 0, 0};
     for (int i = 0; i < 2; ++i) {
       p.stride[i] = pick({1, 2, 3});
       p.dilation[i] = pick({1, 2});
       p.pad_begin[i] = pick({0, 1});
-      const auto extent = (x[i + 2] - 1) * p.stride[i] + (w[i + 2] - 1) * p.dilation[i] + 1 - p.pad_begin[i] + pick({-1, 0, 1});
+      const auto extent =
+          (x[i + 2] - 1) * p.stride[i] + (w[i + 2] - 1) * p.dilation[i] + 1 - p.pad_begin[i] + pick({-1, 0, 1});
       out[i + 2] = std::max<std::int64_t>(extent, 0);
     }
-    const test::Tensor tx = test::random_f32(x, rng), tw = test::random_f32(w, rng), bias = test::random_f32(Shape{filters}, rng);
+    const test::Tensor tx = test::random_f32(x, rng), tw = test::random_f32(w, rng),
+                       bias = test::random_f32(Shape{filters}, rng);
     test::Tensor want = test::make_tensor(DType::f32, out);
     for (std::int64_t n = 0; n < 2; ++n)
       for (std::int64_t m = 0; m < filters; ++m)
-        for (std::int64_t i = 0; i < out[2] * out[3]; ++i) want.as<float>()[(n * filters + m) * out[2] * out[3] + i] = bias.as<float>()[m];
+        for (std::int64_t i = 0; i < out[2] * out[3]; ++i)
+          want.as<float>()[(n * filters + m) * out[2] * out[3] + i] = bias.as<float>()[m];
     const std::int64_t per_group = channels / p.group;
     for (std::int64_t n = 0; n < 2; ++n)
       for (std::int64_t c = 0; c < channels; ++c)
@@ -42,10 +46,12 @@ TEST(ConvTransposeReference, IsTheScatterOfItsInputs) {
                   const std::int64_t ow = iw * p.stride[1] - p.pad_begin[1] + kw * p.dilation[1];
                   if (oh < 0 || oh >= out[2] || ow < 0 || ow >= out[3]) continue;
                   want.as<float>()[((n * filters + c / per_group * w[1] + m) * out[2] + oh) * out[3] + ow] +=
-                      tx.as<float>()[((n * channels + c) * x[2] + ih) * x[3] + iw] * tw.as<float>()[((c * w[1] + m) * w[2] + kh) * w[3] + kw];
+                      tx.as<float>()[((n * channels + c) * x[2] + ih) * x[3] + iw] *
+                      tw.as<float>()[((c * w[1] + m) * w[2] + kh) * w[3] + kw];
                 }
     for (const Kernel* kernel : kernels_of("ConvTranspose")) {
-      const auto got = test::run_kernel(*kernel, &p, {tx, tw, bias}, {{DType::f32, out}}, {.threads = 2, .seed = rng()});
+      const auto got =
+          test::run_kernel(*kernel, &p, {tx, tw, bias}, {{DType::f32, out}}, {.threads = 2, .seed = rng()});
       if (!got.refusal.empty()) continue;
       ASSERT_EQ(got.problem, "");
       ASSERT_LE(test::relative_error(got.outputs[0], want), 1e-5) << kernel->name;

@@ -27,7 +27,7 @@ MONZA_INLINE Vec product(Vec a, Vec b, Vec acc) {
 #endif
 }
 
-/// One register tile. Null bias and residual point to zeros instead, with pitch 0.
+/// One register tile. A null bias or residual is none.
 struct Tile {
   const float* a;
   const float* b;
@@ -92,7 +92,8 @@ __attribute__((noinline)) void tile(const Tile& t) {
   const auto read = [&](const float* p, int j) __attribute__((always_inline)) {
     return j + 1 == kVecs ? Vec::load(p + j * Vec::kWidth, t.tail) : Vec::load(p + j * Vec::kWidth);
   };
-  if (!t.first) each([&](int i, int j) __attribute__((always_inline)) { acc[i][j] = acc[i][j] + read(t.c + i * t.ldc, j); });
+  if (!t.first)
+    each([&](int i, int j) __attribute__((always_inline)) { acc[i][j] = acc[i][j] + read(t.c + i * t.ldc, j); });
   if (t.last) {
     if (t.bias != nullptr) {
 #pragma GCC unroll 4
@@ -105,10 +106,12 @@ __attribute__((noinline)) void tile(const Tile& t) {
       each([&](int i, int j) __attribute__((always_inline)) { acc[i][j] = acc[i][j] * t.alpha; });
     }
     if (t.residual != nullptr && !t.residual_after)
-      each([&](int i, int j) __attribute__((always_inline)) { acc[i][j] = acc[i][j] + read(t.residual + i * t.ldr, j); });
+      each([&](int i, int j)
+               __attribute__((always_inline)) { acc[i][j] = acc[i][j] + read(t.residual + i * t.ldr, j); });
     each([&](int i, int j) __attribute__((always_inline)) { acc[i][j] = min(t.high, max(t.low, acc[i][j])); });
     if (t.residual != nullptr && t.residual_after)
-      each([&](int i, int j) __attribute__((always_inline)) { acc[i][j] = acc[i][j] + read(t.residual + i * t.ldr, j); });
+      each([&](int i, int j)
+               __attribute__((always_inline)) { acc[i][j] = acc[i][j] + read(t.residual + i * t.ldr, j); });
   }
 #pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
@@ -123,14 +126,14 @@ using TileFn = void (*)(const Tile&);
 template <int kVecs>
 MONZA_INLINE TileFn tile_of(int rows) {
   constexpr int kMost = kVecs == 1 ? kTileRows1 : kVecs == 2 ? kTileRows2 : kTileRows3;
-#define MONZA_ROWS(r) \
-  case r:             \
+#define MONZA_ROWS(r)                                \
+  case r:                                            \
     if constexpr (r <= kMost) return tile<r, kVecs>; \
     break;
   switch (rows) {
-    MONZA_ROWS(1) MONZA_ROWS(2) MONZA_ROWS(3) MONZA_ROWS(4) MONZA_ROWS(5) MONZA_ROWS(6) MONZA_ROWS(7)
-    MONZA_ROWS(8) MONZA_ROWS(9) MONZA_ROWS(10) MONZA_ROWS(11) MONZA_ROWS(12) MONZA_ROWS(13) MONZA_ROWS(14)
-    default: break;
+    MONZA_ROWS(1)
+    MONZA_ROWS(2) MONZA_ROWS(3) MONZA_ROWS(4) MONZA_ROWS(5) MONZA_ROWS(6) MONZA_ROWS(7) MONZA_ROWS(8) MONZA_ROWS(9)
+        MONZA_ROWS(10) MONZA_ROWS(11) MONZA_ROWS(12) MONZA_ROWS(13) MONZA_ROWS(14) default : break;
   }
 #undef MONZA_ROWS
   return nullptr;

@@ -15,14 +15,16 @@ std::uint16_t to_bf16(float x) {
 }
 
 /// Rows [k0, k0 + kc) of B, k0 even: row pairs, each lane the pair's two elements; an odd last row pairs with zeros.
-void pack_b_pairs(const float* b, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n, float* packed) noexcept {
+void pack_b_pairs(const float* b, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n,
+                  float* packed) noexcept {
   const std::int64_t padded = padded_columns(n, Vec::kWidth), total = padded / Vec::kWidth;
   std::uint16_t* to = reinterpret_cast<std::uint16_t*>(packed + k0 / 2 * padded);
   for (std::int64_t v = 0; v < total;) {
     const int vecs = panel_vectors(v, total);
     for (std::int64_t k = k0; k < k0 + kc; k += 2)
       for (std::int64_t j = v * Vec::kWidth; j < (v + vecs) * Vec::kWidth; ++j)
-        for (std::int64_t i = k; i < k + 2; ++i) *to++ = i < k0 + kc && j < n ? to_bf16(b[i * sk + j * sn]) : std::uint16_t{0};
+        for (std::int64_t i = k; i < k + 2; ++i)
+          *to++ = i < k0 + kc && j < n ? to_bf16(b[i * sk + j * sn]) : std::uint16_t{0};
     v += vecs;
   }
 }

@@ -8,7 +8,8 @@ namespace monza::ops {
 namespace {
 
 template <bool kPack>
-void repack_b(const float* from, float* to, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n) {
+void repack_b(const float* from, float* to, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc,
+              std::int64_t n) {
   const std::int64_t padded = padded_columns(n, Vec::kWidth), total = padded / Vec::kWidth;
   std::int64_t at = k0 * padded;
   for (std::int64_t v = 0; v < total;) {
@@ -34,10 +35,12 @@ void repack_b(const float* from, float* to, std::int64_t sk, std::int64_t sn, st
     v += vecs;
   }
 }
-void pack_b(const float* b, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n, float* packed) noexcept {
+void pack_b(const float* b, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n,
+            float* packed) noexcept {
   repack_b<true>(b, packed, sk, sn, k0, kc, n);
 }
-void unpack_b(const float* packed, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n, float* b) noexcept {
+void unpack_b(const float* packed, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n,
+              float* b) noexcept {
   repack_b<false>(packed, b, sk, sn, k0, kc, n);
 }
 

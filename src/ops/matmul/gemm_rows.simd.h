@@ -32,7 +32,8 @@ MONZA_INLINE void copy_run(std::uint16_t* to, const float* from, std::int64_t n)
   if (i < n) store(i, Vec::load(from + i, Vec::mask(n - i)));
 }
 MONZA_INLINE void zero_run(std::uint16_t* to, std::int64_t n) {
-  for (std::int64_t i = 0; i < n; i += Vec::kWidth) _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), _mm256_setzero_si256());
+  for (std::int64_t i = 0; i < n; i += Vec::kWidth)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), _mm256_setzero_si256());
 }
 /// What a block of A holds: one f32, or one bf16 of a pair.
 using Element = std::uint16_t;
@@ -45,15 +46,24 @@ constexpr std::int64_t kElementPitch = kPitch * kLane;
 
 /// Sums one task's block of C over all of K. copy(k0, kc) fills `block` with its rows' elements [k0, k0 + kc).
 template <typename Copy>
-MONZA_INLINE void gemm_over_k(const GemmTable& table, const GemmOut& out, const float* packed, std::int64_t n, std::int64_t k,
-                              std::int64_t row0, std::int64_t rows, std::int64_t n0, std::int64_t n1, const Element* block, Copy&& copy) {
+MONZA_INLINE void gemm_over_k(const GemmTable& table, const GemmOut& out, const float* packed, std::int64_t n,
+                              std::int64_t k, std::int64_t row0, std::int64_t rows, std::int64_t n0, std::int64_t n1,
+                              const Element* block, Copy&& copy) {
   const std::int64_t each = k_block((k + kLane - 1) / kLane) * kLane;
   std::int64_t k0 = 0;
   do {
     const std::int64_t kc = k - k0 < each ? k - k0 : each, lanes = (kc + kLane - 1) / kLane;
     copy(k0, kc);
-    table.step({.a = reinterpret_cast<const float*>(block), .b = packed + packed_b_offset(k0 / kLane, lanes, n0, n, table.width),
-                .kc = lanes, .rows = rows, .row0 = row0, .n0 = n0, .n1 = n1, .first = k0 == 0, .last = k0 + kc >= k}, out);
+    table.step({.a = reinterpret_cast<const float*>(block),
+                .b = packed + packed_b_offset(k0 / kLane, lanes, n0, n, table.width),
+                .kc = lanes,
+                .rows = rows,
+                .row0 = row0,
+                .n0 = n0,
+                .n1 = n1,
+                .first = k0 == 0,
+                .last = k0 + kc >= k},
+               out);
     k0 += kc;
   } while (k0 < k);
 }

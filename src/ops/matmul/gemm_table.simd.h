@@ -14,17 +14,18 @@ namespace monza::ops {
 /// addresses all of its rows from one register, and 33 * 32 bytes, so that rows spread over the sets of the L1 cache.
 inline constexpr std::int64_t kKc = 256;
 inline constexpr std::int64_t kPitch = kKc + 8;
-/// Rows that one block of A holds at most: 224 * 1056 bytes = 237 KB of the L2 cache. Each panel of B is read once a block.
+/// Rows that one block of A holds at most: 224 * 1056 bytes = 237 KB of the L2 cache. Each panel of B is read once a
+/// block.
 inline constexpr std::int64_t kBlockRows = 224;
 
 /// What happens to a finished sum, and where it goes. Pointers are to column 0 of row 0 of the whole product.
 struct GemmOut {
-  float* c = nullptr;               // [M, N], row pitch ldc
+  float* c = nullptr;  // [M, N], row pitch ldc
   std::int64_t ldc = 0;
   const float* bias = nullptr;      // [N] or null
   const float* residual = nullptr;  // [M, N], row pitch ldr, or null
   std::int64_t ldr = 0;
-  const float* slope = nullptr;     // [N], stride slope_stride (0 or 1), prelu only
+  const float* slope = nullptr;  // [N], stride slope_stride (0 or 1), prelu only
   std::int64_t slope_stride = 0;
   float alpha = 1;
   Activation act;
@@ -36,11 +37,11 @@ struct GemmStep {
   const float* a = nullptr;  // [rows, kc], row pitch kPitch
   const float* b = nullptr;  // packed panels of this K block, from column n0 on
   std::int64_t kc = 0;
-  std::int64_t rows = 0;     // at most kBlockRows
-  std::int64_t row0 = 0;     // first row in C
+  std::int64_t rows = 0;  // at most kBlockRows
+  std::int64_t row0 = 0;  // first row in C
   std::int64_t n0 = 0, n1 = 0;
-  bool first = false;        // C is not read
-  bool last = false;         // the sum is complete: finish it as GemmOut says
+  bool first = false;  // C is not read
+  bool last = false;   // the sum is complete: finish it as GemmOut says
 };
 
 /// B [K, N] in panels of one to three vectors of columns: for every block of kKc rows, panel after panel, row after
@@ -56,7 +57,8 @@ MONZA_INLINE std::size_t packed_b_bytes(std::int64_t k, std::int64_t n, int widt
   return static_cast<std::size_t>(k * padded_columns(n, width)) * sizeof(float);
 }
 /// Where the panels of rows k0.. and columns n0.. begin, in floats. kc: rows of that K block.
-MONZA_INLINE std::int64_t packed_b_offset(std::int64_t k0, std::int64_t kc, std::int64_t n0, std::int64_t n, int width) {
+MONZA_INLINE std::int64_t packed_b_offset(std::int64_t k0, std::int64_t kc, std::int64_t n0, std::int64_t n,
+                                          int width) {
   return k0 * padded_columns(n, width) + kc * n0;
 }
 
@@ -68,7 +70,7 @@ MONZA_INLINE std::int64_t k_block(std::int64_t k) {
 
 /// How M x N is cut into tasks. Sums do not depend on it: each output is summed in one task over the same blocks of K.
 struct GemmSplit {
-  std::int64_t rows, columns;        // of a task; the last one of either may differ
+  std::int64_t rows, columns;  // of a task; the last one of either may differ
   std::int64_t row_blocks, column_blocks;
   MONZA_INLINE std::int64_t tasks() const { return row_blocks * column_blocks; }
 };
@@ -77,8 +79,11 @@ MONZA_INLINE GemmSplit gemm_split(std::int64_t m, std::int64_t n, int width, std
   const std::int64_t vectors = padded_columns(n, width) / width;
   const std::int64_t want = threads > 1 ? 3 * threads : 1;
   std::int64_t rows = kBlockRows, vecs = 256 / width;
-  const auto blocks = [](std::int64_t total, std::int64_t each) { return total <= each ? 1 : (total + each - 1) / each; };
-  // A panel of three vectors ends the columns when their number is odd, so a last range of one vector joins its neighbour.
+  const auto blocks = [](std::int64_t total, std::int64_t each) {
+    return total <= each ? 1 : (total + each - 1) / each;
+  };
+  // A panel of three vectors ends the columns when their number is odd, so a last range of one vector joins its
+  // neighbour.
   const auto column_blocks = [&] { return blocks(vectors - 1, vecs); };
   while (outer_tasks * blocks(m, rows) * column_blocks() < want) {
     const bool can_rows = rows > 28 && m > 28, can_columns = vecs > 4 && vectors > 4;
@@ -95,7 +100,8 @@ MONZA_INLINE GemmSplit gemm_split(std::int64_t m, std::int64_t n, int width, std
   return {rows, vecs * width, blocks(m, rows), column_blocks()};
 }
 /// The columns of column block i: [n0, n1).
-MONZA_INLINE void split_columns(const GemmSplit& s, std::int64_t i, std::int64_t n, std::int64_t& n0, std::int64_t& n1) {
+MONZA_INLINE void split_columns(const GemmSplit& s, std::int64_t i, std::int64_t n, std::int64_t& n0,
+                                std::int64_t& n1) {
   n0 = i * s.columns;
   n1 = i + 1 == s.column_blocks ? n : n0 + s.columns;
 }
@@ -105,8 +111,10 @@ struct GemmTable {
   int width;  // floats in a vector
   void (*step)(const GemmStep&, const GemmOut&) noexcept;
   /// Packs rows [k0, k0 + kc) of all columns of B, element (k, n) at b[k * sk + n * sn], into the panels of that block.
-  void (*pack_b)(const float* b, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n, float* packed) noexcept;
-  void (*unpack_b)(const float* packed, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n, float* b) noexcept;
+  void (*pack_b)(const float* b, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n,
+                 float* packed) noexcept;
+  void (*unpack_b)(const float* packed, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc,
+                   std::int64_t n, float* b) noexcept;
 };
 extern const GemmTable gemm_avx2;
 extern const GemmTable gemm_avx512;

@@ -35,8 +35,8 @@ void infer(ir::InferContext& c) {
   ir::SymShape a = c.shape(0), b = c.shape(1);
   if (a.empty() || b.empty()) c.fail("an operand is a scalar");
   const DType type = c.dtype(0);
-  const bool number = type == DType::f32 || type == DType::f64 || type == DType::f16 || type == DType::bf16 || type == DType::i32 ||
-                      type == DType::i64 || type == DType::u32 || type == DType::u64;
+  const bool number = type == DType::f32 || type == DType::f64 || type == DType::f16 || type == DType::bf16 ||
+                      type == DType::i32 || type == DType::i64 || type == DType::u32 || type == DType::u64;
   if (!number) c.fail("element type {} is not one MatMul takes", dtype_name(type));
   const bool trans_a = c.attrs().i("trans_a", 0) != 0, trans_b = c.attrs().i("trans_b", 0) != 0;
   if (is_block_encoding(c.dtype(1))) {
@@ -92,6 +92,7 @@ double flops(const ir::NodeView& n, const std::vector<Shape>& in, const std::vec
 }  // namespace
 
 extern const ir::OpDef matmul_op;
-const ir::OpDef matmul_op{.name = "MatMul", .min_inputs = 2, .max_inputs = 4, .infer = infer, .params = params, .flops = flops};
+const ir::OpDef matmul_op{
+    .name = "MatMul", .min_inputs = 2, .max_inputs = 4, .infer = infer, .params = params, .flops = flops};
 
 }  // namespace monza::ops

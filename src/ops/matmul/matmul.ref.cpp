@@ -9,21 +9,29 @@
 namespace monza::ops {
 namespace {
 
-struct F16 { std::uint16_t bits; };
-struct BF16 { std::uint16_t bits; };
+struct F16 {
+  std::uint16_t bits;
+};
+struct BF16 {
+  std::uint16_t bits;
+};
 double load(float v) { return v; }
 double load(double v) { return v; }
 double load(F16 v) { return f16_to_f32(v.bits); }
 double load(BF16 v) { return bf16_to_f32(v.bits); }
 // Integer products wrap as two's complement, so unsigned arithmetic serves both signs.
 template <typename T, std::enable_if_t<std::is_integral_v<T>, int> = 0>
-std::uint64_t load(T v) { return static_cast<std::uint64_t>(v); }
+std::uint64_t load(T v) {
+  return static_cast<std::uint64_t>(v);
+}
 void store(float& to, double v) { to = static_cast<float>(v); }
 void store(double& to, double v) { to = v; }
 void store(F16& to, double v) { to.bits = f32_to_f16(static_cast<float>(v)); }
 void store(BF16& to, double v) { to.bits = f32_to_bf16(static_cast<float>(v)); }
 template <typename T, std::enable_if_t<std::is_integral_v<T>, int> = 0>
-void store(T& to, std::uint64_t v) { to = static_cast<T>(v); }
+void store(T& to, std::uint64_t v) {
+  to = static_cast<T>(v);
+}
 
 /// Blocks of 32 elements: an f16 scale, then 16 bytes (low halves are elements 0-15, high 16-31) or 32.
 double block_element(DType type, const std::byte* row, std::int64_t k) {
@@ -124,7 +132,9 @@ void run_typed(const KernelContext& c) {
         const T* bp = c.in[1].as<T>() + b + n * s.bn;
         for (std::int64_t k = 0; k < s.k; ++k) sum += load(ap[k * s.ak]) * load(bp[k * s.bk]);
       }
-      const auto extra = [&](int input, std::int64_t at) { return c.has_input(input) ? load(c.in[input].as<T>()[at]) : Wide(0); };
+      const auto extra = [&](int input, std::int64_t at) {
+        return c.has_input(input) ? load(c.in[input].as<T>()[at]) : Wide(0);
+      };
       const Wide add = extra(2, bias + m * s.bias_m + n * s.bias_n);
       const Wide res = extra(3, residual + m * s.residual_m + n * s.residual_n);
       Wide y;
@@ -133,7 +143,10 @@ void run_typed(const KernelContext& c) {
         y = p.residual_after ? activate(p.act, x) + res : activate(p.act, x + res);
       } else {
         // accepts() refuses activations of integers; alpha truncates as a cast does.
-        y = (p.alpha == 1 ? sum : static_cast<Wide>(static_cast<std::int64_t>(static_cast<double>(static_cast<std::int64_t>(sum)) * p.alpha))) + add + res;
+        y = (p.alpha == 1 ? sum
+                          : static_cast<Wide>(static_cast<std::int64_t>(
+                                static_cast<double>(static_cast<std::int64_t>(sum)) * p.alpha))) +
+            add + res;
       }
       store(c.out[0].as<T>()[o + m * s.om + n * s.on], y);
     }
@@ -142,15 +155,32 @@ void run_typed(const KernelContext& c) {
 
 Status run(const KernelContext& c) noexcept {
   switch (c.in[0].dtype) {
-    case DType::f32: run_typed<float>(c); break;
-    case DType::f64: run_typed<double>(c); break;
-    case DType::f16: run_typed<F16>(c); break;
-    case DType::bf16: run_typed<BF16>(c); break;
-    case DType::i32: run_typed<std::int32_t>(c); break;
-    case DType::u32: run_typed<std::uint32_t>(c); break;
-    case DType::i64: run_typed<std::int64_t>(c); break;
-    case DType::u64: run_typed<std::uint64_t>(c); break;
-    default: return {StatusCode::internal, "MatMul: element type"};
+    case DType::f32:
+      run_typed<float>(c);
+      break;
+    case DType::f64:
+      run_typed<double>(c);
+      break;
+    case DType::f16:
+      run_typed<F16>(c);
+      break;
+    case DType::bf16:
+      run_typed<BF16>(c);
+      break;
+    case DType::i32:
+      run_typed<std::int32_t>(c);
+      break;
+    case DType::u32:
+      run_typed<std::uint32_t>(c);
+      break;
+    case DType::i64:
+      run_typed<std::int64_t>(c);
+      break;
+    case DType::u64:
+      run_typed<std::uint64_t>(c);
+      break;
+    default:
+      return {StatusCode::internal, "MatMul: element type"};
   }
   return {};
 }
@@ -167,7 +197,12 @@ Refusal accepts(const KernelQuery& q) noexcept {
 
 extern const Kernel matmul_ref;
 // A block-quantised weight cannot be viewed with strides: its rows are whole and follow each other.
-const Kernel matmul_ref{.name = "matmul_ref", .op = "MatMul", .reference = true, .in{Port::strided}, .out{Port::strided},
-                        .accepts = accepts, .run = run};
+const Kernel matmul_ref{.name = "matmul_ref",
+                        .op = "MatMul",
+                        .reference = true,
+                        .in{Port::strided},
+                        .out{Port::strided},
+                        .accepts = accepts,
+                        .run = run};
 
 }  // namespace monza::ops

@@ -30,7 +30,8 @@ Case make_case(std::uint32_t seed) {
   const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
   Case c;
   MatMulParams& p = c.p;
-  const std::int64_t m = pick({1, 1, 2, 3, 13, 14, 15, 29, 113, 0}), n = pick({1, 3, 8, 16, 17, 32, 33, 48, 65, 130, 300}),
+  const std::int64_t m = pick({1, 1, 2, 3, 13, 14, 15, 29, 113, 0}),
+                     n = pick({1, 3, 8, 16, 17, 32, 33, 48, 65, 130, 300}),
                      k = pick({1, 2, 5, 16, 33, 64, 255, 256, 257, 700, 0});
   const int batch_rank = pick({0, 0, 1, 2});
   const bool vector_a = rng() % 12 == 0, vector_b = rng() % 12 == 0;
@@ -71,7 +72,9 @@ Case make_case(std::uint32_t seed) {
   if (rng() % 3 == 0) {  // factors that bf16 holds exactly, so that rounding them changes nothing
     p.bf16 = 1;
     for (int i = 0; i < 2; ++i)
-      for (std::int64_t e = 0; e < c.in[static_cast<std::size_t>(i)].shape.numel(); ++e) c.in[static_cast<std::size_t>(i)].as<float>()[e] = bf16_to_f32(f32_to_bf16(c.in[static_cast<std::size_t>(i)].as<float>()[e]));
+      for (std::int64_t e = 0; e < c.in[static_cast<std::size_t>(i)].shape.numel(); ++e)
+        c.in[static_cast<std::size_t>(i)].as<float>()[e] =
+            bf16_to_f32(f32_to_bf16(c.in[static_cast<std::size_t>(i)].as<float>()[e]));
   }
   c.in[1].constant = constant;
   if (rng() % 2 && c.out.rank > 0) c.in[2] = test::random_f32(rng() % 8 ? Shape{c.out[c.out.rank - 1]} : c.out, rng);
@@ -82,7 +85,8 @@ Case make_case(std::uint32_t seed) {
     p.residual_after = rng() % 2;
   }
   c.text = "seed " + std::to_string(seed) + ": a " + to_string(a) + (p.trans_a ? "^T" : "") + " b " + to_string(b) +
-           (p.trans_b ? "^T" : "") + " out " + to_string(c.out) + " activation " + std::to_string(static_cast<int>(p.act.kind));
+           (p.trans_b ? "^T" : "") + " out " + to_string(c.out) + " activation " +
+           std::to_string(static_cast<int>(p.act.kind));
   return c;
 }
 
@@ -112,7 +116,8 @@ std::vector<const Kernel*> kernels() {
   const auto list = kernels_of("MatMul");
   return {list.begin(), list.end()};
 }
-INSTANTIATE_TEST_SUITE_P(MatMul, MatMulKernels, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+INSTANTIATE_TEST_SUITE_P(MatMul, MatMulKernels, ::testing::ValuesIn(kernels()),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 /// Blocks of 32 with a scale of 1/8 and values that cover the range.
 Tensor quantised(DType dtype, std::int64_t rows, std::int64_t k, std::mt19937& rng, std::vector<float>& dense) {
@@ -155,7 +160,8 @@ TEST(MatMulReference, DequantisesBlocksAlongK) {
     for (std::int64_t m = 0; m < kM; ++m)
       for (std::int64_t n = 0; n < kN; ++n) {
         double sum = 0;
-        for (std::int64_t k = 0; k < kK; ++k) sum += static_cast<double>(a.as<float>()[m * kK + k]) * dense[static_cast<std::size_t>(n * kK + k)];
+        for (std::int64_t k = 0; k < kK; ++k)
+          sum += static_cast<double>(a.as<float>()[m * kK + k]) * dense[static_cast<std::size_t>(n * kK + k)];
         EXPECT_NEAR(got.outputs[0].as<float>()[m * kN + n], sum, 1e-4);
       }
   }

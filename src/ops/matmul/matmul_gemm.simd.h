@@ -117,7 +117,8 @@ MONZA_INLINE void set_element(Element* to, float x) {
 }
 
 /// Rows of A, elements [k0, k0 + kc), into a block.
-MONZA_INLINE void copy_a(const MatMulShape& s, const float* a, std::int64_t rows, std::int64_t k0, std::int64_t kc, Element* block) {
+MONZA_INLINE void copy_a(const MatMulShape& s, const float* a, std::int64_t rows, std::int64_t k0, std::int64_t kc,
+                         Element* block) {
   if (s.ak == 1) {
     for (std::int64_t r = 0; r < rows; ++r) copy_run(block + r * kElementPitch, a + r * s.am + k0, kc);
     return;
@@ -142,8 +143,8 @@ Status run_matmul_packed(const GemmTable& table, const KernelContext& c) {
     split_columns(split, t / split.row_blocks, s.n, n0, n1);
     Element* block = reinterpret_cast<Element*>(c.scratch + static_cast<std::size_t>(worker) * kBlockBytes);
     const float* a = c.in[0].as<float>() + at.a + row0 * s.am;
-    gemm_over_k(table, matmul_out(c, s, at), c.in[1].as<float>() + at.b_index * matrix, s.n, s.k, row0, rows, n0, n1, block,
-                [&](std::int64_t k0, std::int64_t kc) { copy_a(s, a, rows, k0, kc, block); });
+    gemm_over_k(table, matmul_out(c, s, at), c.in[1].as<float>() + at.b_index * matrix, s.n, s.k, row0, rows, n0, n1,
+                block, [&](std::int64_t k0, std::int64_t kc) { copy_a(s, a, rows, k0, kc, block); });
   });
   return {};
 }
@@ -178,8 +179,16 @@ Status run_matmul_both(const GemmTable& table, const KernelContext& c) {
       for (std::int64_t row0 = 0; row0 < s.m; row0 += kBlockRows) {
         const std::int64_t rows = s.m - row0 < kBlockRows ? s.m - row0 : kBlockRows;
         copy_a(s, c.in[0].as<float>() + at.a + row0 * s.am, rows, k0, kc, block);
-        table.step({.a = reinterpret_cast<const float*>(block), .b = packed, .kc = lanes, .rows = rows, .row0 = row0, .n0 = 0, .n1 = count, .first = k0 == 0,
-                    .last = k0 + kc >= s.k}, out);
+        table.step({.a = reinterpret_cast<const float*>(block),
+                    .b = packed,
+                    .kc = lanes,
+                    .rows = rows,
+                    .row0 = row0,
+                    .n0 = 0,
+                    .n1 = count,
+                    .first = k0 == 0,
+                    .last = k0 + kc >= s.k},
+                   out);
       }
       k0 += kc;
     } while (k0 < s.k);
@@ -231,7 +240,8 @@ Refusal accepts_matmul(const KernelQuery& q, bool constant_b) {
   }
   if (q.has_input(3)) {
     const Shape& r = q.input(3).shape;
-    if (b.rank != 1 && (r.rank == 0 || out.rank == 0 || r[r.rank - 1] != n)) return "the residual broadcasts along the columns";
+    if (b.rank != 1 && (r.rank == 0 || out.rank == 0 || r[r.rank - 1] != n))
+      return "the residual broadcasts along the columns";
     if (b.rank == 1 && !(r == out)) return "the residual broadcasts";
   }
   return nullptr;
