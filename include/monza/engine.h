@@ -134,7 +134,7 @@ struct ContextOptions {
   int threads = 0;       ///< 0: what the engine was planned for, within what this process may use
   bool pin = false;      ///< bind each worker to one CPU
   bool prefault = false; ///< touch every page of the arena now
-  bool huge_pages = false;  ///< ask for 2 MiB pages for the arena, where the system gives them on request
+  bool huge_pages = true;  ///< ask for 2 MiB pages for the arena, where the system gives them on request: the first run faults less
 };
 
 class Context;
