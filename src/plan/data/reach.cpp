@@ -13,6 +13,9 @@ std::int64_t reach_blocks(DType dtype, const Shape& shape, const std::int64_t* s
   TensorView view;
   view.shape = shape;
   for (int i = 0; i < shape.rank; ++i) view.stride[i] = stride[i];
+  std::int64_t count = 1;  // dense() multiplies the extents without a check
+  for (int i = 0; i < shape.rank; ++i)
+    if (__builtin_mul_overflow(count, shape[i], &count)) return -1;
   if (element_offset != 0 || !view.dense()) return -1;
   const std::int64_t elements = 32, bytes = dtype == DType::q4_0 ? 18 : 34;
   const std::int64_t row = shape.rank > 0 ? shape[shape.rank - 1] : 1;
