@@ -23,16 +23,11 @@ add_test(NAME install COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR} -DSOU
   -DCOMPILER=${CMAKE_CXX_COMPILER} -DFLAGS=${sanitize} -DMAKE_MODEL=$<TARGET_FILE:monza_make_model>
   -P ${CMAKE_SOURCE_DIR}/tests/install/install_test.cmake)
 
-# Tests on real models and data: beside ONNX Runtime in a Python environment of their own, and ONNX's own suite.
-# Sanitizer builds leave the peers out: they would take hours.
-if(TARGET monza)
-  add_test(NAME conformance COMMAND ${CMAKE_SOURCE_DIR}/tests/conformance/run.sh)
-  set(data_tests conformance)
-  if(NOT MONZA_SANITIZE AND NOT MONZA_TSAN)
-    foreach(script compare_models whisper_test map_test)
-      add_test(NAME peers_${script} COMMAND ${CMAKE_SOURCE_DIR}/tests/peers/run.sh ${script}.py)
-      list(APPEND data_tests peers_${script})
-    endforeach()
-  endif()
-  set_tests_properties(${data_tests} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800)
+# Tests on real models beside ONNX Runtime, in a Python environment of their own.
+# Sanitizer builds leave them out: they would take hours.
+if(TARGET monza AND NOT MONZA_SANITIZE AND NOT MONZA_TSAN)
+  foreach(script compare_models whisper_test map_test)
+    add_test(NAME peers_${script} COMMAND ${CMAKE_SOURCE_DIR}/tests/peers/run.sh ${script}.py)
+    set_tests_properties(peers_${script} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800)
+  endforeach()
 endif()
