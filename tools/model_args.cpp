@@ -86,7 +86,9 @@ void ModelArgs::add_to(CLI::App& app, Use use) {
   repeated(app, "--io-type", io_types_, "element type of an input or output, which the engine converts: images=u8; without NAME: of all that hold floats")->group(build)->type_name("[NAME=]TYPE");
   app.add_option("--timing-cache", timing_cache_, "file of kernel timings, read and written: a second build measures nothing")->group(build)->type_name("FILE");
   app.add_option("--max-build-seconds", max_build_seconds_, "stop timing kernels after this long")->check(CLI::NonNegativeNumber)->group(build)->type_name("S");
-  app.add_flag("--tune,!--no-tune", tune_, tune_by_default ? "time candidate kernels (default), or take the first that fits" : "time candidate kernels; the default here is to take the first that fits")->group(build);
+  // Not one flag with a default: an option that is absent must leave the default of the command alone.
+  app.add_flag_callback("--tune", [this] { tune_ = true; }, tune_by_default ? "time candidate kernels (the default)" : "time candidate kernels")->group(build);
+  app.add_flag_callback("--no-tune", [this] { tune_ = false; }, tune_by_default ? "take the first kernel that fits" : "take the first kernel that fits (the default)")->group(build);
   repeated(app, "--disable-pass", disabled_passes_, "skip a pass by name")->group(build)->delimiter(',')->type_name("NAME");
   app.add_option("--max-rewrites", max_rewrites_, "stop the passes after this many rewrites, to bisect a wrong output")->group(build)->type_name("N");
   app.add_flag("--no-optimize", no_optimize_, "no fusions, no layouts, reference kernels: to compare with")->group(build);

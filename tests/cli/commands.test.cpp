@@ -59,6 +59,31 @@ TEST(CliCommands, EngineFilesGiveWhatTheModelGives) {
   EXPECT_EQ(tool.read("a.npz"), tool.read("b.npz"));
 }
 
+TEST(CliCommands, BuildTimesKernelsUnlessToldNotTo) {
+  const Tool tool;
+  // A product large enough to have several kernels to choose from.
+  tool.model("m.onnx", [](onnx::ModelProto& m) {
+    auto& graph = *m.mutable_graph();
+    graph.mutable_node(1)->set_op_type("MatMul");
+    for (auto* value : {graph.mutable_input(0), graph.mutable_output(0)})
+      for (int a = 0; a < 2; ++a) value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(a)->set_dim_value(64);
+    auto& w = *graph.mutable_initializer(0);
+    w.clear_float_data();
+    for (int a = 0; a < 2; ++a) w.set_dims(a, 64);
+    for (int i = 0; i < 64 * 64; ++i) w.add_float_data(float(i % 7));
+  });
+  const auto timed = [&](const std::string& options) {
+    EXPECT_EQ(tool.run("build m.onnx --output e.engine " + options).code, 0);
+    const Json report = Json::parse(tool.run("inspect e.engine --json").out);
+    double us = 0;
+    for (const Json& step : report.at("steps")) us += step.at("measured_us").get<double>();
+    return us > 0;
+  };
+  EXPECT_TRUE(timed(""));
+  EXPECT_TRUE(timed("--tune"));
+  EXPECT_FALSE(timed("--no-tune"));
+}
+
 TEST(CliCommands, BenchReportsWhatIsPromised) {
   const Tool tool;
   tool.model("m.onnx");
