@@ -12,7 +12,7 @@ die() {
 build_packages="g++ cmake ninja-build pkg-config libfmt-dev libprotobuf-dev protobuf-compiler flatbuffers-compiler
   libflatbuffers-dev libcli11-dev nlohmann-json3-dev zlib1g-dev libjpeg-dev libpng-dev libwebp-dev
   libavcodec-dev libavformat-dev libavdevice-dev libavutil-dev libswscale-dev"
-test_packages="libgtest-dev python3"
+test_packages="libgtest-dev python3 python3-venv"
 
 # Runs as root, with sudo if there is need of it.
 as_root() {
