@@ -62,7 +62,9 @@ double together(int threads, const std::function<void(int)>& body) {
   go.store(true, std::memory_order_release);
   work(0);
   for (std::thread& t : pool) t.join();
-  return std::chrono::duration<double>(*std::max_element(end.begin(), end.end()) - *std::min_element(begin.begin(), begin.end())).count();
+  return std::chrono::duration<double>(*std::max_element(end.begin(), end.end()) -
+                                       *std::min_element(begin.begin(), begin.end()))
+      .count();
 }
 
 double best(int threads, int rounds, const std::function<void(int)>& body) {
@@ -95,7 +97,8 @@ std::uint64_t read_all(const std::uint64_t* p, std::size_t words) {
 }
 
 double read_rate(int threads) {
-  const std::size_t bytes = std::clamp<std::size_t>(std::size_t(cpu_info().l3_bytes) * 4, std::size_t(64) << 20, std::size_t(256) << 20);
+  const std::size_t bytes =
+      std::clamp<std::size_t>(std::size_t(cpu_info().l3_bytes) * 4, std::size_t(64) << 20, std::size_t(256) << 20);
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED) fail("cannot get {} MiB to measure memory with", bytes >> 20);
   ::madvise(memory, bytes, MADV_HUGEPAGE);

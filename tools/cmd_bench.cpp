@@ -62,12 +62,14 @@ struct Stream {
 /// Runs one context until the time or the count is reached; `go` starts all streams together after their warm-up.
 class Measurement {
  public:
-  Measurement(const Options& options, const Engine& engine, const std::vector<Tensor>& inputs) : o_(options), engine_(engine), inputs_(inputs) {}
+  Measurement(const Options& options, const Engine& engine, const std::vector<Tensor>& inputs)
+      : o_(options), engine_(engine), inputs_(inputs) {}
 
   std::vector<Stream> run(const ContextOptions& context_options) {
     std::vector<Stream> streams(std::size_t(o_.streams));
     std::vector<std::thread> threads;
-    for (int i = 1; i < o_.streams; ++i) threads.emplace_back([&, i] { work(streams[std::size_t(i)], context_options, false); });
+    for (int i = 1; i < o_.streams; ++i)
+      threads.emplace_back([&, i] { work(streams[std::size_t(i)], context_options, false); });
     work(streams[0], context_options, true);
     for (std::thread& t : threads) t.join();
     return streams;
@@ -86,21 +88,24 @@ class Measurement {
       for (int i = 0; i < 2 || warm.ms() < o_.warmup * 1e3; ++i) check(context, context.run());
       // Room for every time: growing while measuring would be measured too.
       const double one = std::max(warm.ms() / 3, 0.001);
-      stream.ms.reserve(o_.iterations > 0 ? std::size_t(o_.iterations) : std::size_t(std::min(2e6, 1e4 + 4 * o_.duration * 1e3 / one)));
+      stream.ms.reserve(o_.iterations > 0 ? std::size_t(o_.iterations)
+                                          : std::size_t(std::min(2e6, 1e4 + 4 * o_.duration * 1e3 / one)));
       ready_.fetch_add(1);
       while (ready_.load() < o_.streams && !failed_.load()) std::this_thread::yield();
       Progress progress(leads && !o_.json && !o_.model.quiet());
       const Stopwatch all;
       double now = 0, shown = 0;
       // Clocks are read once for each run: the end of one is the begin of the next.
-      while (o_.iterations > 0 ? stream.ms.size() < std::size_t(o_.iterations) : now < o_.duration * 1e3 || stream.ms.size() < 5) {
+      while (o_.iterations > 0 ? stream.ms.size() < std::size_t(o_.iterations)
+                               : now < o_.duration * 1e3 || stream.ms.size() < 5) {
         check(context, context.run());
         const double end = all.ms();
         stream.ms.push_back(end - now);
         now = end;
         if (leads && now - shown > 200) {
           shown = now;
-          progress.update("measuring", o_.iterations > 0 ? double(stream.ms.size()) / o_.iterations : now / (o_.duration * 1e3));
+          progress.update("measuring",
+                          o_.iterations > 0 ? double(stream.ms.size()) / o_.iterations : now / (o_.duration * 1e3));
           now = all.ms();
         }
         if (failed_.load()) return;
@@ -131,7 +136,8 @@ void export_times(const std::string& path, const std::vector<Stream>& streams) {
   } else {
     out << "stream,run,ms\n";
     for (std::size_t i = 0; i < streams.size(); ++i)
-      for (std::size_t k = 0; k < streams[i].ms.size(); ++k) out << fmt::format("{},{},{:.6f}\n", i, k, streams[i].ms[k]);
+      for (std::size_t k = 0; k < streams[i].ms.size(); ++k)
+        out << fmt::format("{},{},{:.6f}\n", i, k, streams[i].ms[k]);
   }
   out.flush();
   if (!out) throw Error(fmt::format("cannot write '{}'", path), "give a folder that exists and may be written");
@@ -139,7 +145,8 @@ void export_times(const std::string& path, const std::vector<Stream>& streams) {
 
 int run(Options& o) {
   const int all_threads = o.model.threads > 0 ? o.model.threads : 0;
-  if (o.streams > 1) o.model.threads = std::max(1, (all_threads > 0 ? all_threads : cpu_info().usable_threads) / o.streams);
+  if (o.streams > 1)
+    o.model.threads = std::max(1, (all_threads > 0 ? all_threads : cpu_info().usable_threads) / o.streams);
   const std::int64_t before = peak_resident_bytes();
   Prepared prepared = prepare(o.model, o.inputs);
   if (prepared.opened.built) reload(prepared.opened);
@@ -160,26 +167,42 @@ int run(Options& o) {
   const double mib = 1 << 20;
   const int threads = o.model.threads > 0 ? o.model.threads : stats.threads;
   if (o.json) {
-    nlohmann::ordered_json report = {
-        {"latency_ms", {{"min", t.min}, {"mean", t.mean}, {"median", t.median}, {"p90", t.p90}, {"p95", t.p95}, {"p99", t.p99}, {"max", t.max}}},
-        {"throughput_per_s", throughput}, {"load_ms", prepared.opened.load_ms}, {"build_ms", prepared.opened.build_ms},
-        {"peak_rss_mib", double(peak) / mib}, {"arena_bytes", stats.arena_bytes}, {"arena_lower_bound_bytes", stats.arena_lower_bound_bytes},
-        {"first_run_ms", streams[0].first_ms}, {"rss_before_mib", double(before) / mib}, {"runs", all.size()}, {"streams", o.streams},
-        {"threads_per_stream", threads}};
+    nlohmann::ordered_json report = {{"latency_ms",
+                                      {{"min", t.min},
+                                       {"mean", t.mean},
+                                       {"median", t.median},
+                                       {"p90", t.p90},
+                                       {"p95", t.p95},
+                                       {"p99", t.p99},
+                                       {"max", t.max}}},
+                                     {"throughput_per_s", throughput},
+                                     {"load_ms", prepared.opened.load_ms},
+                                     {"build_ms", prepared.opened.build_ms},
+                                     {"peak_rss_mib", double(peak) / mib},
+                                     {"arena_bytes", stats.arena_bytes},
+                                     {"arena_lower_bound_bytes", stats.arena_lower_bound_bytes},
+                                     {"first_run_ms", streams[0].first_ms},
+                                     {"rss_before_mib", double(before) / mib},
+                                     {"runs", all.size()},
+                                     {"streams", o.streams},
+                                     {"threads_per_stream", threads}};
     if (*warning != 0) report["warning"] = warning;
     fmt::print("{}\n", report.dump(1));
     return kExitOk;
   }
-  fmt::print("{} runs, {} stream{} of {} thread{}, {}, {}\n", all.size(), o.streams, o.streams > 1 ? "s" : "", threads, threads > 1 ? "s" : "",
-             precision_name(stats.precision), stats.isa);
-  fmt::print("latency     min {}  mean {}  median {}  p90 {}  p95 {}  p99 {}  max {}\n", time_text(t.min), time_text(t.mean), time_text(t.median),
-             time_text(t.p90), time_text(t.p95), time_text(t.p99), time_text(t.max));
+  fmt::print("{} runs, {} stream{} of {} thread{}, {}, {}\n", all.size(), o.streams, o.streams > 1 ? "s" : "", threads,
+             threads > 1 ? "s" : "", precision_name(stats.precision), stats.isa);
+  fmt::print("latency     min {}  mean {}  median {}  p90 {}  p95 {}  p99 {}  max {}\n", time_text(t.min),
+             time_text(t.mean), time_text(t.median), time_text(t.p90), time_text(t.p95), time_text(t.p99),
+             time_text(t.max));
   fmt::print("throughput  {:.1f} runs/s\n", throughput);
   if (prepared.opened.built) fmt::print("build       {}\n", time_text(prepared.opened.build_ms));
   fmt::print("load        {}, first run {}\n", time_text(prepared.opened.load_ms), time_text(streams[0].first_ms));
-  fmt::print("memory      peak resident set {}{} ({} of it before the model), activations {} (lower bound {}), weights {}\n", bytes_text(double(peak)),
-             prepared.opened.built ? ", the build included" : "", bytes_text(double(before)), bytes_text(double(stats.arena_bytes)),
-             bytes_text(double(stats.arena_lower_bound_bytes)), bytes_text(double(stats.weights_bytes)));
+  fmt::print(
+      "memory      peak resident set {}{} ({} of it before the model), activations {} (lower bound {}), weights {}\n",
+      bytes_text(double(peak)), prepared.opened.built ? ", the build included" : "", bytes_text(double(before)),
+      bytes_text(double(stats.arena_bytes)), bytes_text(double(stats.arena_lower_bound_bytes)),
+      bytes_text(double(stats.weights_bytes)));
   if (*warning != 0) note(fmt::format("warning: {}", warning));
   return kExitOk;
 }
@@ -195,16 +218,25 @@ void add_bench(Commands& commands) {
       "  monza bench bert.onnx --shape batch=1 --shape sequence=128 --precision bf16\n"
       "  monza bench resnet50.engine --streams 4 --threads 8   4 contexts of 2 threads each: throughput\n"
       "  monza bench model.engine --iterations 1000 --export-times times.csv --json\n"
-      "Inputs are random unless --input gives them. build_ms is 0 for an engine file; an ONNX file is built, written to a\n"
+      "Inputs are random unless --input gives them. build_ms is 0 for an engine file; an ONNX file is built, written "
+      "to a\n"
       "temporary engine file and mapped. peak_rss_mib is of the whole process (with the build, if there was one),\n"
       "rss_before_mib what it held before it touched the model.",
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
   o->inputs.add_to(app, true);
-  app.add_option("--duration", o->duration, "measure for this many seconds (default 3)")->check(CLI::PositiveNumber)->type_name("S");
-  app.add_option("--iterations", o->iterations, "measure this many runs of each stream instead")->check(CLI::PositiveNumber)->type_name("N");
-  app.add_option("--warmup", o->warmup, "seconds of runs before measuring (default 0.3; three runs at least)")->check(CLI::NonNegativeNumber)->type_name("S");
-  app.add_option("--streams", o->streams, "contexts that run side by side, each with its share of the threads")->check(CLI::Range(1, 1024))->type_name("N");
+  app.add_option("--duration", o->duration, "measure for this many seconds (default 3)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("S");
+  app.add_option("--iterations", o->iterations, "measure this many runs of each stream instead")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  app.add_option("--warmup", o->warmup, "seconds of runs before measuring (default 0.3; three runs at least)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("S");
+  app.add_option("--streams", o->streams, "contexts that run side by side, each with its share of the threads")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
   app.add_option("--export-times", o->export_times, "write the time of every run: .json, else CSV")->type_name("FILE");
   app.add_flag("--json", o->json, "for a program to read");
 }

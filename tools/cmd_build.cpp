@@ -19,7 +19,8 @@ struct Options {
 };
 
 int run(const Options& o) {
-  if (o.model.is_engine()) throw UsageError(fmt::format("'{}' is an engine already\n  try: build it from its ONNX file", o.model.model));
+  if (o.model.is_engine())
+    throw UsageError(fmt::format("'{}' is an engine already\n  try: build it from its ONNX file", o.model.model));
   std::filesystem::path output = o.output;
   if (output.empty()) output = std::filesystem::path(o.model.model).filename().replace_extension(".engine");
   const ModelArgs::Opened opened = o.model.open();
@@ -27,19 +28,30 @@ int run(const Options& o) {
   const Engine::Stats s = opened.engine.stats();
   const auto file_bytes = std::filesystem::file_size(output);
   if (o.json) {
-    const nlohmann::ordered_json report = {
-        {"output", output.string()}, {"file_bytes", file_bytes}, {"build_ms", opened.build_ms}, {"import_ms", s.import_ms},
-        {"passes_ms", s.passes_ms}, {"plan_ms", s.plan_ms}, {"steps", s.steps}, {"threads", s.threads}, {"isa", s.isa},
-        {"precision", precision_name(s.precision)}, {"device", device_name(s.device)}, {"arena_bytes", s.arena_bytes},
-        {"arena_lower_bound_bytes", s.arena_lower_bound_bytes}, {"weights_bytes", s.weights_bytes}};
+    const nlohmann::ordered_json report = {{"output", output.string()},
+                                           {"file_bytes", file_bytes},
+                                           {"build_ms", opened.build_ms},
+                                           {"import_ms", s.import_ms},
+                                           {"passes_ms", s.passes_ms},
+                                           {"plan_ms", s.plan_ms},
+                                           {"steps", s.steps},
+                                           {"threads", s.threads},
+                                           {"isa", s.isa},
+                                           {"precision", precision_name(s.precision)},
+                                           {"device", device_name(s.device)},
+                                           {"arena_bytes", s.arena_bytes},
+                                           {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
+                                           {"weights_bytes", s.weights_bytes}};
     fmt::print("{}\n", report.dump(1));
     return kExitOk;
   }
-  fmt::print("{}: {}, {} steps for {} threads of {}, {} {}\n", output.string(), bytes_text(double(file_bytes)), s.steps, s.threads, s.isa,
-             device_name(s.device), precision_name(s.precision));
-  fmt::print("  built in {} (import {}, passes {}, plan {})\n", time_text(opened.build_ms), time_text(s.import_ms), time_text(s.passes_ms), time_text(s.plan_ms));
-  fmt::print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n", bytes_text(double(s.weights_bytes)),
-             bytes_text(double(s.arena_bytes)), bytes_text(double(s.arena_lower_bound_bytes)));
+  fmt::print("{}: {}, {} steps for {} threads of {}, {} {}\n", output.string(), bytes_text(double(file_bytes)), s.steps,
+             s.threads, s.isa, device_name(s.device), precision_name(s.precision));
+  fmt::print("  built in {} (import {}, passes {}, plan {})\n", time_text(opened.build_ms), time_text(s.import_ms),
+             time_text(s.passes_ms), time_text(s.plan_ms));
+  fmt::print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n",
+             bytes_text(double(s.weights_bytes)), bytes_text(double(s.arena_bytes)),
+             bytes_text(double(s.arena_lower_bound_bytes)));
   return kExitOk;
 }
 
@@ -47,17 +59,19 @@ int run(const Options& o) {
 
 void add_build(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add(
-      "build", "Compiles an ONNX file into an engine file for this machine.",
-      "  monza build yolov8n.onnx --output yolov8n.engine\n"
-      "  monza build bert.onnx --output bert.engine --shape batch=1 --shape sequence=128\n"
-      "  monza build bert.onnx -o bert.engine --min-shape sequence=1 --opt-shape sequence=128 --max-shape sequence=512 \\\n"
-      "      --shape batch=1                                    one engine for all lengths up to 512\n"
-      "  monza build yolov8n.onnx -o y.engine --timing-cache timings   a second build measures nothing\n"
-      "  monza build vit.onnx -o vit.engine --precision bf16 --threads 4",
-      [o] { return run(*o); });
+  CLI::App& app =
+      commands.add("build", "Compiles an ONNX file into an engine file for this machine.",
+                   "  monza build yolov8n.onnx --output yolov8n.engine\n"
+                   "  monza build bert.onnx --output bert.engine --shape batch=1 --shape sequence=128\n"
+                   "  monza build bert.onnx -o bert.engine --min-shape sequence=1 --opt-shape sequence=128 --max-shape "
+                   "sequence=512 \\\n"
+                   "      --shape batch=1                                    one engine for all lengths up to 512\n"
+                   "  monza build yolov8n.onnx -o y.engine --timing-cache timings   a second build measures nothing\n"
+                   "  monza build vit.onnx -o vit.engine --precision bf16 --threads 4",
+                   [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::build);
-  app.add_option("--output,-o", o->output, "the engine file (default: the model's name with .engine, in this folder)")->type_name("FILE");
+  app.add_option("--output,-o", o->output, "the engine file (default: the model's name with .engine, in this folder)")
+      ->type_name("FILE");
   app.add_flag("--json", o->json, "for a program to read");
 }
 

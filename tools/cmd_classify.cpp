@@ -161,10 +161,8 @@ int run_classify(ClassifyArgs args) {
   if (!truth.empty()) {
     if (accuracy.images == 0) fail("none of the pictures is named in {}", args.truth);
     const double top1 = accuracy.share(accuracy.top1), top5 = accuracy.share(accuracy.top5);
-    if (args.json)
-      print_line({{"top1", top1}, {"top5", top5}, {"images", accuracy.images}});
-    else
-      fmt::print("top-1 {:.2f} %  top-5 {:.2f} %  over {} pictures\n", top1 * 100, top5 * 100, accuracy.images);
+    if (args.json) print_line({{"top1", top1}, {"top5", top5}, {"images", accuracy.images}});
+    else fmt::print("top-1 {:.2f} %  top-5 {:.2f} %  over {} pictures\n", top1 * 100, top5 * 100, accuracy.images);
   }
   if (!args.json) {
     const double n = static_cast<double>(std::max<std::int64_t>(frames, 1));

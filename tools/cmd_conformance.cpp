@@ -27,11 +27,15 @@ int list_operators(bool json) {
   std::map<std::pair<std::string, std::string>, std::string> found;
   for (const OnnxImporter* i : all_onnx_importers()) {
     std::string& versions = found[{*i->domain ? i->domain : "ai.onnx", i->op_type}];
-    versions += fmt::format("{}{}{}", versions.empty() ? "" : ", ", i->since, i->until >= 1000 ? "+" : i->until == i->since ? "" : fmt::format("-{}", i->until));
+    versions += fmt::format("{}{}{}", versions.empty() ? "" : ", ", i->since,
+                            i->until >= 1000       ? "+"
+                            : i->until == i->since ? ""
+                                                   : fmt::format("-{}", i->until));
   }
   if (json) {
     auto list = nlohmann::ordered_json::array();
-    for (const auto& [op, versions] : found) list.push_back({{"domain", op.first}, {"operator", op.second}, {"opsets", versions}});
+    for (const auto& [op, versions] : found)
+      list.push_back({{"domain", op.first}, {"operator", op.second}, {"opsets", versions}});
     fmt::print("{}\n", list.dump(1));
   } else {
     for (const auto& [op, versions] : found) fmt::print("{:12} {:30} opset {}\n", op.first, op.second, versions);
@@ -42,7 +46,8 @@ int list_operators(bool json) {
 
 int run(const Options& o) {
   if (o.operators) return list_operators(o.json);
-  if (o.folder.empty()) throw UsageError("which folder?\n  try: monza conformance DIR, or monza conformance --operators");
+  if (o.folder.empty())
+    throw UsageError("which folder?\n  try: monza conformance DIR, or monza conformance --operators");
   std::vector<ConformanceCase> cases = find_cases(o.folder);
   if (!o.filter.empty()) {
     std::regex wanted;
@@ -53,7 +58,8 @@ int run(const Options& o) {
     }
     std::erase_if(cases, [&](const ConformanceCase& c) { return !std::regex_search(c.name, wanted); });
   }
-  const auto expected = o.expectations.empty() ? std::map<std::string, std::string>{} : read_expectations(o.expectations);
+  const auto expected =
+      o.expectations.empty() ? std::map<std::string, std::string>{} : read_expectations(o.expectations);
   BuildOptions build;
   build.device = o.device == "cuda" ? Device::cuda : o.device == "reference" ? Device::reference : Device::cpu;
   build.isa = o.isa;
@@ -65,18 +71,20 @@ int run(const Options& o) {
   Progress progress;
   std::size_t ended = 0;
   const Stopwatch watch;
-  run_isolated(cases.size(), o.jobs > 0 ? o.jobs : cpu_info().usable_threads, o.seconds,
-               [&](std::size_t i) { return run_case(cases[i], build); },
-               [&](const CaseResult& r) {
-                 reasons[r.index] = r.reason;
-                 progress.update("conformance", double(++ended) / double(cases.size()));
-               });
+  run_isolated(
+      cases.size(), o.jobs > 0 ? o.jobs : cpu_info().usable_threads, o.seconds,
+      [&](std::size_t i) { return run_case(cases[i], build); },
+      [&](const CaseResult& r) {
+        reasons[r.index] = r.reason;
+        progress.update("conformance", double(++ended) / double(cases.size()));
+      });
   progress.clear();
 
   if (!o.write_expectations.empty()) {
     std::map<std::string, std::string> failing;
     for (std::size_t i = 0; i < cases.size(); ++i)
-      if (const auto it = expected.find(cases[i].name); !reasons[i].empty()) failing[cases[i].name] = it != expected.end() ? it->second : reasons[i];
+      if (const auto it = expected.find(cases[i].name); !reasons[i].empty())
+        failing[cases[i].name] = it != expected.end() ? it->second : reasons[i];
     write_expectations(o.write_expectations, failing);
   }
   std::size_t passed = 0, failed = 0, expected_failures = 0;
@@ -94,15 +102,21 @@ int run(const Options& o) {
       continue;
     }
     ++failed;
-    if (reason.empty()) reason = "passes now, but is expected to fail (" + it->second + "): remove its line from the expectations";
+    if (reason.empty())
+      reason = "passes now, but is expected to fail (" + it->second + "): remove its line from the expectations";
     if (o.json) failures.push_back({{"name", cases[i].name}, {"reason", reason}});
     else fmt::print("FAIL {}: {}\n", cases[i].name, reason);
   }
   if (o.json) {
-    const nlohmann::ordered_json report = {{"passed", passed}, {"failed", failed}, {"expected_failures", expected_failures}, {"total", cases.size()}, {"failures", failures}};
+    const nlohmann::ordered_json report = {{"passed", passed},
+                                           {"failed", failed},
+                                           {"expected_failures", expected_failures},
+                                           {"total", cases.size()},
+                                           {"failures", failures}};
     fmt::print("{}\n", report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
   } else {
-    fmt::print("{} passed, {} failed, {} expected failures, {} in all, in {}\n", passed, failed, expected_failures, cases.size(), time_text(watch.ms()));
+    fmt::print("{} passed, {} failed, {} expected failures, {} in all, in {}\n", passed, failed, expected_failures,
+               cases.size(), time_text(watch.ms()));
   }
   return failed == 0 ? kExitOk : kExitMismatch;
 }
@@ -125,12 +139,20 @@ void add_conformance(Commands& commands) {
   app.add_option("DIR", o->folder, "searched for tests, with all folders below it")->type_name("FOLDER");
   app.add_option("--filter", o->filter, "only tests whose name this regular expression finds")->type_name("REGEX");
   app.add_option("--expectations", o->expectations, "file of tests that fail, with the reason")->type_name("FILE");
-  app.add_option("--write-expectations", o->write_expectations, "write such a file from this run; known reasons are kept")->type_name("FILE");
-  app.add_option("--device", o->device, "cpu (default), cuda or reference")->check(CLI::IsMember({"cpu", "cuda", "reference"}))->type_name("D");
+  app.add_option("--write-expectations", o->write_expectations,
+                 "write such a file from this run; known reasons are kept")
+      ->type_name("FILE");
+  app.add_option("--device", o->device, "cpu (default), cuda or reference")
+      ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
+      ->type_name("D");
   app.add_option("--isa", o->isa, "use a lower instruction set")->type_name("ISA");
   app.add_option("--threads", o->threads, "of each run (default 1)")->check(CLI::Range(1, 4096))->type_name("N");
-  app.add_option("--jobs", o->jobs, "processes at work (default: all CPUs of this process)")->check(CLI::Range(1, 4096))->type_name("N");
-  app.add_option("--test-seconds", o->seconds, "give up on a test after this long (default 60)")->check(CLI::PositiveNumber)->type_name("S");
+  app.add_option("--jobs", o->jobs, "processes at work (default: all CPUs of this process)")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N");
+  app.add_option("--test-seconds", o->seconds, "give up on a test after this long (default 60)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("S");
   app.add_flag("--no-optimize", o->no_optimize, "no fusions, no layouts, reference kernels");
   app.add_flag("--tune", o->tune, "time candidate kernels; the default here is to take the first that fits");
   app.add_flag("--passed", o->passed, "list the tests that pass too");

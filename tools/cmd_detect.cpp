@@ -58,10 +58,8 @@ void print_boxes(const std::vector<vision::Detection>& found, const std::vector<
   for (const vision::Detection& d : found)
     rows.push_back({vision::label_of(labels, d.class_id), fmt::format("{:.3f}", d.score), fmt::format("{:.1f}", d.x1),
                     fmt::format("{:.1f}", d.y1), fmt::format("{:.1f}", d.x2), fmt::format("{:.1f}", d.y2)});
-  if (found.empty())
-    fmt::print("nothing found\n");
-  else
-    fmt::print("{}", format_table(rows));
+  if (found.empty()) fmt::print("nothing found\n");
+  else fmt::print("{}", format_table(rows));
 }
 
 /// "2 dogs" would need grammar; "dog x2, person" does not.

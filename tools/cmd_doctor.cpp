@@ -49,15 +49,21 @@ constexpr Library kLibraries[] = {
     {"libjpeg", MONZA_WITH_JPEG == 1, "JPEG pictures", "libjpeg-dev"},
     {"libpng", MONZA_WITH_PNG == 1, "PNG pictures", "libpng-dev"},
     {"libwebp", MONZA_WITH_WEBP == 1, "WebP pictures", "libwebp-dev"},
-    {"FFmpeg", MONZA_WITH_FFMPEG == 1, "video files and cameras", "libavcodec-dev libavformat-dev libavdevice-dev libswscale-dev"},
+    {"FFmpeg", MONZA_WITH_FFMPEG == 1, "video files and cameras",
+     "libavcodec-dev libavformat-dev libavdevice-dev libswscale-dev"},
 };
 
 std::string protobuf_version() {
-  return fmt::format("{}.{}.{}", GOOGLE_PROTOBUF_VERSION / 1000000, GOOGLE_PROTOBUF_VERSION / 1000 % 1000, GOOGLE_PROTOBUF_VERSION % 1000);
+  return fmt::format("{}.{}.{}", GOOGLE_PROTOBUF_VERSION / 1000000, GOOGLE_PROTOBUF_VERSION / 1000 % 1000,
+                     GOOGLE_PROTOBUF_VERSION % 1000);
 }
 
 nlohmann::ordered_json to_json(const Ceilings& c) {
-  return {{"threads", c.threads}, {"f32_gflops", c.f32_gflops}, {"int8_gops", c.int8_gops}, {"bf16_gflops", c.bf16_gflops}, {"read_gb_s", c.read_gb_s}};
+  return {{"threads", c.threads},
+          {"f32_gflops", c.f32_gflops},
+          {"int8_gops", c.int8_gops},
+          {"bf16_gflops", c.bf16_gflops},
+          {"read_gb_s", c.read_gb_s}};
 }
 
 int run(const Options& o) {
@@ -74,8 +80,14 @@ int run(const Options& o) {
   if (o.json) {
     nlohmann::ordered_json report = {
         {"version", version_text()},
-        {"cpu", {{"model", cpu.model}, {"isa", isa_name(cpu.isa)}, {"logical_cpus", cpu.logical_cpus}, {"usable_threads", cpu.usable_threads},
-                 {"l1d_bytes", cpu.l1d_bytes}, {"l2_bytes", cpu.l2_bytes}, {"l3_bytes", cpu.l3_bytes}}},
+        {"cpu",
+         {{"model", cpu.model},
+          {"isa", isa_name(cpu.isa)},
+          {"logical_cpus", cpu.logical_cpus},
+          {"usable_threads", cpu.usable_threads},
+          {"l1d_bytes", cpu.l1d_bytes},
+          {"l2_bytes", cpu.l2_bytes},
+          {"l3_bytes", cpu.l3_bytes}}},
         {"memory", {{"total_bytes", memory_of("MemTotal:")}, {"available_bytes", memory_of("MemAvailable:")}}},
         {"ceilings", nlohmann::json::array()},
         {"devices", {{"cpu", true}, {"reference", true}, {"cuda", false}}},
@@ -91,22 +103,29 @@ int run(const Options& o) {
   }
   fmt::print("{}\n\n", version_text());
   fmt::print("CPU        {}\n", cpu.model);
-  fmt::print("           {} CPUs for this process, {} threads by default (affinity and cgroup quota counted)\n", cpu.logical_cpus, cpu.usable_threads);
+  fmt::print("           {} CPUs for this process, {} threads by default (affinity and cgroup quota counted)\n",
+             cpu.logical_cpus, cpu.usable_threads);
   fmt::print("           {}\n", isa_name(cpu.isa));
-  fmt::print("caches     L1d {}, L2 {}, L3 {}\n", bytes_text(double(cpu.l1d_bytes)), bytes_text(double(cpu.l2_bytes)), bytes_text(double(cpu.l3_bytes)));
-  fmt::print("memory     {}, {} available\n", bytes_text(double(memory_of("MemTotal:"))), bytes_text(double(memory_of("MemAvailable:"))));
+  fmt::print("caches     L1d {}, L2 {}, L3 {}\n", bytes_text(double(cpu.l1d_bytes)), bytes_text(double(cpu.l2_bytes)),
+             bytes_text(double(cpu.l3_bytes)));
+  fmt::print("memory     {}, {} available\n", bytes_text(double(memory_of("MemTotal:"))),
+             bytes_text(double(memory_of("MemAvailable:"))));
   for (const Ceilings& c : ceilings) {
     fmt::print("ceilings   {} thread{}: fp32 {:.0f} GFLOP/s", c.threads, c.threads > 1 ? "s" : "", c.f32_gflops);
     if (c.bf16_gflops > 0) fmt::print(", bf16 {:.0f} GFLOP/s", c.bf16_gflops);
     if (c.int8_gops > 0) fmt::print(", int8 {:.0f} GOP/s", c.int8_gops);
     fmt::print(", memory read {:.1f} GB/s\n", c.read_gb_s);
   }
-  fmt::print("precisions fp32{}; int8 for models that are quantised already\n", covers(cpu.isa, Isa::avx512bf16) ? ", bf16" : "");
-  fmt::print("devices    cpu, reference; {}\n", nvidia ? "an NVIDIA driver is here, but this build has no CUDA backend" : "no NVIDIA driver");
+  fmt::print("precisions fp32{}; int8 for models that are quantised already\n",
+             covers(cpu.isa, Isa::avx512bf16) ? ", bf16" : "");
+  fmt::print("devices    cpu, reference; {}\n",
+             nvidia ? "an NVIDIA driver is here, but this build has no CUDA backend" : "no NVIDIA driver");
   fmt::print("libraries  protobuf {}, zlib {}\n", protobuf_version(), zlibVersion());
   if (!kVision) fmt::print("           built without pictures and video (MONZA_VISION)\n");
   for (const Library& l : kLibraries)
-    if (kVision) fmt::print("           {:8} {:8} {}{}\n", l.name, l.found ? "found" : "missing", l.gives, l.found ? "" : fmt::format("; apt-get install {}", l.package));
+    if (kVision)
+      fmt::print("           {:8} {:8} {}{}\n", l.name, l.found ? "found" : "missing", l.gives,
+                 l.found ? "" : fmt::format("; apt-get install {}", l.package));
   return kExitOk;
 }
 
@@ -114,12 +133,11 @@ int run(const Options& o) {
 
 void add_doctor(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add(
-      "doctor", "Says what this machine and this build offer.",
-      "  monza doctor                 CPU, instruction sets, measured ceilings, libraries\n"
-      "  monza doctor --quick         without measuring\n"
-      "  monza doctor --json          for a program to read",
-      [o] { return run(*o); });
+  CLI::App& app = commands.add("doctor", "Says what this machine and this build offer.",
+                               "  monza doctor                 CPU, instruction sets, measured ceilings, libraries\n"
+                               "  monza doctor --quick         without measuring\n"
+                               "  monza doctor --json          for a program to read",
+                               [o] { return run(*o); });
   app.add_flag("--quick", o->quick, "do not measure the ceilings");
   app.add_flag("--json", o->json, "for a program to read");
 }

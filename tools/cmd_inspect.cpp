@@ -39,7 +39,12 @@ std::string range_text(const TensorInfo& t) {
 nlohmann::ordered_json ports(const std::vector<TensorInfo>& list) {
   auto out = nlohmann::ordered_json::array();
   for (const TensorInfo& t : list)
-    out.push_back({{"name", t.name}, {"dtype", dtype_name(t.dtype)}, {"min", t.min}, {"opt", t.opt}, {"max", t.max}, {"symbols", t.symbols}});
+    out.push_back({{"name", t.name},
+                   {"dtype", dtype_name(t.dtype)},
+                   {"min", t.min},
+                   {"opt", t.opt},
+                   {"max", t.max},
+                   {"symbols", t.symbols}});
   return out;
 }
 
@@ -73,12 +78,19 @@ std::vector<Block> arena_blocks(const plan::Plan& plan) {
     use(step.inputs, false);
     use(step.outputs, true);
     if (step.scratch_bytes > 0)
-      blocks[{step.device, step.scratch_offset, step.scratch_bytes, i}] = {step.device, step.scratch_offset, step.scratch_bytes, i, i,
-                                                                            "scratch of " + std::string(plan.text(step.name))};
+      blocks[{step.device, step.scratch_offset, step.scratch_bytes, i}] = {
+          step.device,
+          step.scratch_offset,
+          step.scratch_bytes,
+          i,
+          i,
+          "scratch of " + std::string(plan.text(step.name))};
   }
   std::vector<Block> list;
   for (auto& [key, block] : blocks) list.push_back(std::move(block));
-  std::stable_sort(list.begin(), list.end(), [](const Block& a, const Block& b) { return std::tie(a.device, a.offset, a.first) < std::tie(b.device, b.offset, b.first); });
+  std::stable_sort(list.begin(), list.end(), [](const Block& a, const Block& b) {
+    return std::tie(a.device, a.offset, a.first) < std::tie(b.device, b.offset, b.first);
+  });
   return list;
 }
 
@@ -109,17 +121,24 @@ Passes run_passes_on(const ModelArgs& model, bool want_text) {
 void print_summary(const Engine& engine, const ModelArgs::Opened& opened) {
   const Engine::Stats s = engine.stats();
   const plan::Plan& plan = engine.impl().image.plan;
-  fmt::print("{} for {} threads of {}, {} {}, {} steps\n", opened.built ? "built now" : "engine", s.threads, s.isa, device_name(s.device), precision_name(s.precision), s.steps);
-  for (const TensorInfo& t : engine.inputs()) fmt::print("  input  {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
-  for (const TensorInfo& t : engine.outputs()) fmt::print("  output {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
-  for (const auto& [key, value] : engine.metadata()) fmt::print("  {} = {}\n", key, value.size() > 100 ? value.substr(0, 97) + "..." : value);
-  fmt::print("memory: weights {} in {} blocks, activations {} (lower bound {})\n", bytes_text(double(s.weights_bytes)), plan.weight_blocks.size(),
-             bytes_text(double(s.arena_bytes)), bytes_text(double(s.arena_lower_bound_bytes)));
+  fmt::print("{} for {} threads of {}, {} {}, {} steps\n", opened.built ? "built now" : "engine", s.threads, s.isa,
+             device_name(s.device), precision_name(s.precision), s.steps);
+  for (const TensorInfo& t : engine.inputs())
+    fmt::print("  input  {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
+  for (const TensorInfo& t : engine.outputs())
+    fmt::print("  output {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
+  for (const auto& [key, value] : engine.metadata())
+    fmt::print("  {} = {}\n", key, value.size() > 100 ? value.substr(0, 97) + "..." : value);
+  fmt::print("memory: weights {} in {} blocks, activations {} (lower bound {})\n", bytes_text(double(s.weights_bytes)),
+             plan.weight_blocks.size(), bytes_text(double(s.arena_bytes)),
+             bytes_text(double(s.arena_lower_bound_bytes)));
   std::map<std::string, int> kernels;
   double flops = 0;
   for (const plan::Step& step : plan.steps) {
     flops += double(step.flops);
-    ++kernels[step.kind == plan::StepKind::kernel ? std::string(plan.text(plan.kernels[std::size_t(step.kernel)].name)) : step.kind == plan::StepKind::branch ? "If" : "Loop"];
+    ++kernels[step.kind == plan::StepKind::kernel ? std::string(plan.text(plan.kernels[std::size_t(step.kernel)].name))
+              : step.kind == plan::StepKind::branch ? "If"
+                                                    : "Loop"];
   }
   fmt::print("work: {:.3f} GFLOP at the shape planned for\nkernels:\n", flops * 1e-9);
   std::vector<std::pair<std::string, int>> sorted(kernels.begin(), kernels.end());
@@ -129,10 +148,15 @@ void print_summary(const Engine& engine, const ModelArgs::Opened& opened) {
 
 void print_memory(const plan::Plan& plan) {
   for (std::size_t d = 0; d < plan.devices.size(); ++d)
-    fmt::print("arena {}: {} bytes, lower bound {} ({:+.2f} %)\n", d, plan.devices[d].arena_bytes, plan.devices[d].arena_lower_bound,
-               plan.devices[d].arena_lower_bound > 0 ? 100.0 * double(plan.devices[d].arena_bytes - plan.devices[d].arena_lower_bound) / double(plan.devices[d].arena_lower_bound) : 0.0);
+    fmt::print("arena {}: {} bytes, lower bound {} ({:+.2f} %)\n", d, plan.devices[d].arena_bytes,
+               plan.devices[d].arena_lower_bound,
+               plan.devices[d].arena_lower_bound > 0
+                   ? 100.0 * double(plan.devices[d].arena_bytes - plan.devices[d].arena_lower_bound) /
+                         double(plan.devices[d].arena_lower_bound)
+                   : 0.0);
   fmt::print("{:>12} {:>12} {:>13}  {}\n", "offset", "bytes", "steps", "value");
-  for (const Block& b : arena_blocks(plan)) fmt::print("{:12} {:12} {:6}-{:<6}  {}\n", b.offset, b.bytes, b.first, b.last, b.what);
+  for (const Block& b : arena_blocks(plan))
+    fmt::print("{:12} {:12} {:6}-{:<6}  {}\n", b.offset, b.bytes, b.first, b.last, b.what);
   fmt::print("weights: {} bytes\n", plan.weights_bytes);
   for (const plan::WeightBlock& w : plan.weight_blocks)
     fmt::print("{:12} {:12} {:>13}  {}\n", w.offset, w.bytes, w.kernel >= 0 ? "packed" : "plain", plan.text(w.name));
@@ -142,7 +166,8 @@ void print_memory(const plan::Plan& plan) {
 void print_fused_steps(const Engine& engine) {
   for (const plan::Step& step : engine.impl().image.plan.steps) {
     const std::string_view name = engine.impl().image.plan.text(step.name);
-    if (name.find(',') != std::string_view::npos || name.find('+') != std::string_view::npos) fmt::print("  {}\n", name);
+    if (name.find(',') != std::string_view::npos || name.find('+') != std::string_view::npos)
+      fmt::print("  {}\n", name);
   }
 }
 
@@ -157,27 +182,56 @@ int run(const Options& o) {
   if (onnx && (o.fusions || o.imported || o.json)) passes = run_passes_on(o.model, o.imported);
   if (o.json) {
     const Engine::Stats s = engine.stats();
-    nlohmann::ordered_json report = {
-        {"inputs", ports(engine.inputs())}, {"outputs", ports(engine.outputs())}, {"metadata", engine.metadata()}, {"threads", s.threads}, {"isa", s.isa},
-        {"precision", precision_name(s.precision)}, {"device", device_name(s.device)}, {"weights_bytes", s.weights_bytes}, {"arena_bytes", s.arena_bytes},
-        {"arena_lower_bound_bytes", s.arena_lower_bound_bytes}, {"graph", engine.graph_text()}};
+    nlohmann::ordered_json report = {{"inputs", ports(engine.inputs())},
+                                     {"outputs", ports(engine.outputs())},
+                                     {"metadata", engine.metadata()},
+                                     {"threads", s.threads},
+                                     {"isa", s.isa},
+                                     {"precision", precision_name(s.precision)},
+                                     {"device", device_name(s.device)},
+                                     {"weights_bytes", s.weights_bytes},
+                                     {"arena_bytes", s.arena_bytes},
+                                     {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
+                                     {"graph", engine.graph_text()}};
     auto& steps = report["steps"] = nlohmann::ordered_json::array();
     for (const plan::Step& step : plan.steps)
       steps.push_back({{"name", plan.text(step.name)},
-                       {"kernel", step.kind == plan::StepKind::kernel ? std::string(plan.text(plan.kernels[std::size_t(step.kernel)].name)) : step.kind == plan::StepKind::branch ? "If" : "Loop"},
-                       {"device", step.device}, {"flops", step.flops}, {"bytes", step.bytes}, {"measured_us", step.measured_us}, {"scratch_bytes", step.scratch_bytes}});
+                       {"kernel", step.kind == plan::StepKind::kernel
+                                      ? std::string(plan.text(plan.kernels[std::size_t(step.kernel)].name))
+                                  : step.kind == plan::StepKind::branch ? "If"
+                                                                        : "Loop"},
+                       {"device", step.device},
+                       {"flops", step.flops},
+                       {"bytes", step.bytes},
+                       {"measured_us", step.measured_us},
+                       {"scratch_bytes", step.scratch_bytes}});
     auto& memory = report["memory"] = nlohmann::ordered_json::array();
-    for (const Block& b : arena_blocks(plan)) memory.push_back({{"device", b.device}, {"offset", b.offset}, {"bytes", b.bytes}, {"first_step", b.first}, {"last_step", b.last}, {"value", b.what}});
+    for (const Block& b : arena_blocks(plan))
+      memory.push_back({{"device", b.device},
+                        {"offset", b.offset},
+                        {"bytes", b.bytes},
+                        {"first_step", b.first},
+                        {"last_step", b.last},
+                        {"value", b.what}});
     auto& weights = report["weights"] = nlohmann::ordered_json::array();
-    for (const plan::WeightBlock& w : plan.weight_blocks) weights.push_back({{"name", plan.text(w.name)}, {"offset", w.offset}, {"bytes", w.bytes}, {"packed", w.kernel >= 0}});
+    for (const plan::WeightBlock& w : plan.weight_blocks)
+      weights.push_back(
+          {{"name", plan.text(w.name)}, {"offset", w.offset}, {"bytes", w.bytes}, {"packed", w.kernel >= 0}});
     if (onnx) {
       auto& list = report["passes"] = nlohmann::ordered_json::array();
       for (const PassRun& p : passes.report.passes)
-        list.push_back({{"name", p.name}, {"enabled", p.enabled}, {"ms", p.seconds * 1e3}, {"rewrites", p.rewrites}, {"nodes_before", p.nodes_before}, {"nodes_after", p.nodes_after}});
+        list.push_back({{"name", p.name},
+                        {"enabled", p.enabled},
+                        {"ms", p.seconds * 1e3},
+                        {"rewrites", p.rewrites},
+                        {"nodes_before", p.nodes_before},
+                        {"nodes_after", p.nodes_after}});
       auto& rewrites = report["rewrites"] = nlohmann::ordered_json::array();
-      for (const Rewrite& r : passes.report.rewrites) rewrites.push_back({{"pass", r.pass}, {"what", r.what}, {"node", r.node}});
+      for (const Rewrite& r : passes.report.rewrites)
+        rewrites.push_back({{"pass", r.pass}, {"what", r.what}, {"node", r.node}});
       auto& misses = report["near_misses"] = nlohmann::ordered_json::array();
-      for (const NearMiss& m : passes.report.near_misses) misses.push_back({{"pass", m.pass}, {"pattern", m.pattern}, {"node", m.node}, {"reason", m.reason}});
+      for (const NearMiss& m : passes.report.near_misses)
+        misses.push_back({{"pass", m.pass}, {"pattern", m.pattern}, {"node", m.node}, {"reason", m.reason}});
     }
     fmt::print("{}\n", report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
     return kExitOk;

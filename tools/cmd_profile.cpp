@@ -31,15 +31,19 @@ struct Row {
   StepProfile step;
   double us = 0, share = 0;
   double gflops = 0, gb_s = 0;
-  double of_ceiling = 0;       ///< of the nearer of the two ceilings; 0 when it was not measured
-  const char* ceiling = "";    ///< which one: "fp32", "int8", "bf16", "memory"
+  double of_ceiling = 0;     ///< of the nearer of the two ceilings; 0 when it was not measured
+  const char* ceiling = "";  ///< which one: "fp32", "int8", "bf16", "memory"
 };
 
 /// The arithmetic that a kernel uses, by what its name and operator say.
 std::pair<double, const char*> arithmetic(const StepProfile& s, const Ceilings& c) {
-  const auto says = [&](const char* word) { return s.op.find(word) != std::string::npos || s.kernel.find(word) != std::string::npos; };
+  const auto says = [&](const char* word) {
+    return s.op.find(word) != std::string::npos || s.kernel.find(word) != std::string::npos;
+  };
   if (says("bf16") && c.bf16_gflops > 0) return {c.bf16_gflops, "bf16"};
-  if ((says("integer") || says("Integer") || says("qconv") || says("qmatmul") || says("qlinear") || says("QLinear") || says("vnni") || says("u8")) && c.int8_gops > 0)
+  if ((says("integer") || says("Integer") || says("qconv") || says("qmatmul") || says("qlinear") || says("QLinear") ||
+       says("vnni") || says("u8")) &&
+      c.int8_gops > 0)
     return {c.int8_gops, "int8"};
   return {c.f32_gflops, "fp32"};
 }
@@ -75,10 +79,19 @@ void write_trace(const std::string& path, const Engine& engine, Context& context
   events.push_back({{"name", "process_name"}, {"ph", "M"}, {"pid", 1}, {"args", {{"name", "monza"}}}});
   for (const StepProfile& s : context.profile()) {
     if (s.runs == 0) continue;
-    events.push_back({{"name", s.name.empty() ? s.op : s.name}, {"cat", s.op}, {"ph", "X"}, {"pid", 1}, {"tid", 1}, {"ts", s.start_us}, {"dur", s.mean_us},
+    events.push_back({{"name", s.name.empty() ? s.op : s.name},
+                      {"cat", s.op},
+                      {"ph", "X"},
+                      {"pid", 1},
+                      {"tid", 1},
+                      {"ts", s.start_us},
+                      {"dur", s.mean_us},
                       {"args", {{"op", s.op}, {"kernel", s.kernel}, {"flops", s.flops}, {"bytes", s.bytes}}}});
   }
-  const nlohmann::ordered_json trace = {{"displayTimeUnit", "ns"}, {"otherData", {{"isa", engine.stats().isa}, {"threads", engine.stats().threads}}}, {"traceEvents", events}};
+  const nlohmann::ordered_json trace = {
+      {"displayTimeUnit", "ns"},
+      {"otherData", {{"isa", engine.stats().isa}, {"threads", engine.stats().threads}}},
+      {"traceEvents", events}};
   std::ofstream out(path);
   out << trace.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
   out.flush();
@@ -86,13 +99,15 @@ void write_trace(const std::string& path, const Engine& engine, Context& context
 }
 
 void print_table(const std::vector<Row>& rows, std::size_t top, const Ceilings& c) {
-  fmt::print("{:>10} {:>7} {:>9} {:>8} {:>14}  {:28} {}\n", "time us", "share", "GFLOP/s", "GB/s", "of ceiling", "kernel", "ONNX nodes");
+  fmt::print("{:>10} {:>7} {:>9} {:>8} {:>14}  {:28} {}\n", "time us", "share", "GFLOP/s", "GB/s", "of ceiling",
+             "kernel", "ONNX nodes");
   for (std::size_t i = 0; i < std::min(top, rows.size()); ++i) {
     const Row& r = rows[i];
     std::string name = r.step.name;
     if (name.size() > 60) name = name.substr(0, 57) + "...";
     fmt::print("{:10.1f} {:6.2f}% {:9.1f} {:8.2f} {:>14}  {:28} {}\n", r.us, r.share * 100, r.gflops, r.gb_s,
-               *r.ceiling != 0 ? fmt::format("{:.0f}% {}", r.of_ceiling * 100, r.ceiling) : "", r.step.kernel.empty() ? r.step.op : r.step.kernel, name);
+               *r.ceiling != 0 ? fmt::format("{:.0f}% {}", r.of_ceiling * 100, r.ceiling) : "",
+               r.step.kernel.empty() ? r.step.op : r.step.kernel, name);
   }
   if (top < rows.size()) fmt::print("... and {} more (--top 0 shows all)\n", rows.size() - top);
   std::map<std::string, std::pair<double, int>> by_kernel;
@@ -102,15 +117,23 @@ void print_table(const std::vector<Row>& rows, std::size_t top, const Ceilings& 
     ++count;
   }
   std::vector<std::pair<std::string, std::pair<double, int>>> kernels(by_kernel.begin(), by_kernel.end());
-  std::sort(kernels.begin(), kernels.end(), [](const auto& a, const auto& b) { return a.second.first > b.second.first; });
-  const double total = std::accumulate(rows.begin(), rows.end(), 0.0, [](double sum, const Row& r) { return sum + r.us; });
-  const double flops = std::accumulate(rows.begin(), rows.end(), 0.0, [](double sum, const Row& r) { return sum + r.step.flops; });
+  std::sort(kernels.begin(), kernels.end(),
+            [](const auto& a, const auto& b) { return a.second.first > b.second.first; });
+  const double total =
+      std::accumulate(rows.begin(), rows.end(), 0.0, [](double sum, const Row& r) { return sum + r.us; });
+  const double flops =
+      std::accumulate(rows.begin(), rows.end(), 0.0, [](double sum, const Row& r) { return sum + r.step.flops; });
   fmt::print("\nby kernel:\n");
   for (std::size_t i = 0; i < std::min<std::size_t>(kernels.size(), 12); ++i)
-    fmt::print("{:10.1f} {:6.2f}%  {:4} x {}\n", kernels[i].second.first, total > 0 ? kernels[i].second.first / total * 100 : 0, kernels[i].second.second, kernels[i].first);
-  fmt::print("\n{} steps, {} together, {:.2f} GFLOP, {:.1f} GFLOP/s\n", rows.size(), time_text(total / 1e3), flops * 1e-9, total > 0 ? flops / total * 1e-3 : 0);
+    fmt::print("{:10.1f} {:6.2f}%  {:4} x {}\n", kernels[i].second.first,
+               total > 0 ? kernels[i].second.first / total * 100 : 0, kernels[i].second.second, kernels[i].first);
+  fmt::print("\n{} steps, {} together, {:.2f} GFLOP, {:.1f} GFLOP/s\n", rows.size(), time_text(total / 1e3),
+             flops * 1e-9, total > 0 ? flops / total * 1e-3 : 0);
   if (c.f32_gflops > 0)
-    fmt::print("ceilings of {} thread{}: fp32 {:.0f} GFLOP/s, memory read {:.1f} GB/s (above 100 %: the data came from a cache)\n", c.threads, c.threads > 1 ? "s" : "", c.f32_gflops, c.read_gb_s);
+    fmt::print(
+        "ceilings of {} thread{}: fp32 {:.0f} GFLOP/s, memory read {:.1f} GB/s (above 100 %: the data came from a "
+        "cache)\n",
+        c.threads, c.threads > 1 ? "s" : "", c.f32_gflops, c.read_gb_s);
 }
 
 int run(const Options& o) {
@@ -139,15 +162,32 @@ int run(const Options& o) {
   progress.clear();
   std::vector<Row> rows = rows_of(context.profile(), ceilings);
   if (!o.trace.empty()) write_trace(o.trace, engine, context);
-  if (o.sort == "time") std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.us > b.us; });
+  if (o.sort == "time")
+    std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.us > b.us; });
   if (o.json) {
-    nlohmann::ordered_json report = {{"runs", runs}, {"threads", threads}, {"isa", engine.stats().isa}, {"best_run_ms", least},
-                                     {"ceilings", {{"f32_gflops", ceilings.f32_gflops}, {"int8_gops", ceilings.int8_gops}, {"bf16_gflops", ceilings.bf16_gflops}, {"read_gb_s", ceilings.read_gb_s}}},
+    nlohmann::ordered_json report = {{"runs", runs},
+                                     {"threads", threads},
+                                     {"isa", engine.stats().isa},
+                                     {"best_run_ms", least},
+                                     {"ceilings",
+                                      {{"f32_gflops", ceilings.f32_gflops},
+                                       {"int8_gops", ceilings.int8_gops},
+                                       {"bf16_gflops", ceilings.bf16_gflops},
+                                       {"read_gb_s", ceilings.read_gb_s}}},
                                      {"layers", nlohmann::json::array()}};
     for (const Row& r : rows)
-      report["layers"].push_back({{"name", r.step.name}, {"op", r.step.op}, {"kernel", r.step.kernel}, {"best_us", r.step.best_us}, {"mean_us", r.step.mean_us},
-                                  {"share", r.share}, {"flops", r.step.flops}, {"bytes", r.step.bytes}, {"gflops", r.gflops}, {"gb_s", r.gb_s},
-                                  {"of_ceiling", r.of_ceiling}, {"ceiling", r.ceiling}});
+      report["layers"].push_back({{"name", r.step.name},
+                                  {"op", r.step.op},
+                                  {"kernel", r.step.kernel},
+                                  {"best_us", r.step.best_us},
+                                  {"mean_us", r.step.mean_us},
+                                  {"share", r.share},
+                                  {"flops", r.step.flops},
+                                  {"bytes", r.step.bytes},
+                                  {"gflops", r.gflops},
+                                  {"gb_s", r.gb_s},
+                                  {"of_ceiling", r.of_ceiling},
+                                  {"ceiling", r.ceiling}});
     fmt::print("{}\n", report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
     return kExitOk;
   }
@@ -170,10 +210,16 @@ void add_profile(Commands& commands) {
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
   o->inputs.add_to(app, true);
-  app.add_option("--duration", o->duration, "profile for this many seconds (default 2)")->check(CLI::PositiveNumber)->type_name("S");
-  app.add_option("--iterations", o->iterations, "profile this many runs instead")->check(CLI::PositiveNumber)->type_name("N");
+  app.add_option("--duration", o->duration, "profile for this many seconds (default 2)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("S");
+  app.add_option("--iterations", o->iterations, "profile this many runs instead")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
   app.add_option("--top", o->top, "show only the N slowest layers")->check(CLI::NonNegativeNumber)->type_name("N");
-  app.add_option("--sort", o->sort, "time (default) or order")->check(CLI::IsMember({"time", "order"}))->type_name("KEY");
+  app.add_option("--sort", o->sort, "time (default) or order")
+      ->check(CLI::IsMember({"time", "order"}))
+      ->type_name("KEY");
   app.add_option("--trace", o->trace, "write a Chrome trace of one run")->type_name("FILE");
   app.add_flag("--no-ceilings", o->no_ceilings, "do not measure the ceilings");
   app.add_flag("--json", o->json, "for a program to read");

@@ -44,7 +44,9 @@ std::string range_of(const TensorRef& t) {
   return fmt::format("  min {:.6g}  max {:.6g}  mean {:.6g}", low, high, sum / double(t.numel()));
 }
 
-nlohmann::ordered_json number(double v) { return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr); }
+nlohmann::ordered_json number(double v) {
+  return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr);
+}
 
 int run(const Options& o) {
   const Prepared prepared = prepare(o.model, o.inputs);
@@ -58,13 +60,16 @@ int run(const Options& o) {
     run_ms = watch.ms();
   }
   std::vector<io::NamedRef> outputs;
-  for (std::size_t k = 0; k < engine.outputs().size(); ++k) outputs.push_back({engine.outputs()[k].name, context.output(k)});
+  for (std::size_t k = 0; k < engine.outputs().size(); ++k)
+    outputs.push_back({engine.outputs()[k].name, context.output(k)});
   if (!o.output.empty()) io::write_npz(o.output, outputs);
 
   nlohmann::ordered_json report;
   report["outputs"] = nlohmann::ordered_json::object();
   bool ok = true;
-  if (!o.json) fmt::print("ran in {} ({} of {} threads)\n", time_text(run_ms), precision_name(engine.stats().precision), engine.stats().threads);
+  if (!o.json)
+    fmt::print("ran in {} ({} of {} threads)\n", time_text(run_ms), precision_name(engine.stats().precision),
+               engine.stats().threads);
   std::vector<io::NamedTensor> expected;
   if (!o.expect.empty()) {
     expected = read_tensor_file(o.expect);
@@ -72,23 +77,30 @@ int run(const Options& o) {
     for (const io::NamedTensor& e : expected)
       if (std::none_of(outputs.begin(), outputs.end(), [&](const auto& out) { return out.name == e.name; }))
         throw Error(fmt::format("the reference has '{}', which is no output of the model", e.name),
-                    outputs.empty() ? "" : "name the arrays as the outputs, for example '" + outputs[0].name + "'").at("'" + o.expect + "'");
+                    outputs.empty() ? "" : "name the arrays as the outputs, for example '" + outputs[0].name + "'")
+            .at("'" + o.expect + "'");
   }
   for (const io::NamedRef& out : outputs) {
     const auto it = std::find_if(expected.begin(), expected.end(), [&](const auto& e) { return e.name == out.name; });
-    const std::string what = fmt::format("{} {} {}", out.name, dtype_name(out.tensor.dtype), extents_text(out.tensor.shape));
+    const std::string what =
+        fmt::format("{} {} {}", out.name, dtype_name(out.tensor.dtype), extents_text(out.tensor.shape));
     if (it == expected.end()) {
-      if (o.json && o.expect.empty()) report["outputs"][out.name] = {{"dtype", dtype_name(out.tensor.dtype)}, {"shape", out.tensor.shape}};
+      if (o.json && o.expect.empty())
+        report["outputs"][out.name] = {{"dtype", dtype_name(out.tensor.dtype)}, {"shape", out.tensor.shape}};
       if (!o.json) fmt::print("  {}{}\n", what, range_of(out.tensor));
       continue;
     }
     const Comparison c = compare(out.tensor, io::as_model_type(it->tensor, out.tensor.dtype), o.rtol, o.atol);
     ok = ok && c.ok;
     if (o.json) {
-      report["outputs"][out.name] = {{"max_abs_error", number(c.max_abs_error)}, {"max_rel_error", number(c.max_rel_error)}, {"cosine", number(c.cosine)}, {"ok", c.ok}};
+      report["outputs"][out.name] = {{"max_abs_error", number(c.max_abs_error)},
+                                     {"max_rel_error", number(c.max_rel_error)},
+                                     {"cosine", number(c.cosine)},
+                                     {"ok", c.ok}};
       if (!c.ok) report["outputs"][out.name]["reason"] = c.reason;
     } else {
-      fmt::print("  {} {}  max abs error {:.3g}, max rel error {:.3g}, cosine {:.7f}\n", c.ok ? "ok  " : "FAIL", what, c.max_abs_error, c.max_rel_error, c.cosine);
+      fmt::print("  {} {}  max abs error {:.3g}, max rel error {:.3g}, cosine {:.7f}\n", c.ok ? "ok  " : "FAIL", what,
+                 c.max_abs_error, c.max_rel_error, c.cosine);
       if (!c.ok) fmt::print("       {}\n", c.reason);
     }
   }
@@ -108,7 +120,8 @@ void add_run(Commands& commands) {
       "run", "Runs a model once; writes its outputs or compares them with given ones.",
       "  monza run model.onnx --random                                  does it run, and what comes out?\n"
       "  monza run model.engine --input images=photo.npy --output out.npz\n"
-      "  monza run yolov8n.onnx --input images=photo.jpg                a picture, stretched to the input, RGB in 0..1\n"
+      "  monza run yolov8n.onnx --input images=photo.jpg                a picture, stretched to the input, RGB in "
+      "0..1\n"
       "  monza run bert.onnx --input inputs.npz --output out.npz        every array of inputs.npz by its name\n"
       "  monza run model.onnx --input x=x.npy --expect ref.npz --rtol 1e-4 --atol 1e-5\n"
       "Dimensions that an ONNX file leaves open become those of the inputs. --expect passes when |a - b| <= atol +\n"
@@ -117,10 +130,13 @@ void add_run(Commands& commands) {
   o->model.add_to(app, ModelArgs::Use::run);
   o->inputs.add_to(app, false);
   app.add_option("--output,-o", o->output, "write all outputs there, as .npz")->type_name("FILE");
-  app.add_option("--expect", o->expect, "reference outputs (.npz, or .npy or .pb for a model with one)")->type_name("FILE");
+  app.add_option("--expect", o->expect, "reference outputs (.npz, or .npy or .pb for a model with one)")
+      ->type_name("FILE");
   app.add_option("--rtol", o->rtol, "relative tolerance (default 1e-3)")->check(CLI::NonNegativeNumber)->type_name("R");
   app.add_option("--atol", o->atol, "absolute tolerance (default 1e-5)")->check(CLI::NonNegativeNumber)->type_name("A");
-  app.add_option("--repeat", o->repeat, "run this many times; the last counts (default 1)")->check(CLI::PositiveNumber)->type_name("N");
+  app.add_option("--repeat", o->repeat, "run this many times; the last counts (default 1)")
+      ->check(CLI::PositiveNumber)
+      ->type_name("N");
   app.add_flag("--json", o->json, "for a program to read");
 }
 

@@ -30,7 +30,8 @@ std::string place(std::int64_t index, const std::vector<std::int64_t>& shape) {
 /// Walks both as doubles. `pair` gives element i of got and want, and whether they are the same; those that are not
 /// differ by `least`, even where doubles cannot tell.
 template <typename Pair>
-Comparison walk(std::int64_t count, const std::vector<std::int64_t>& shape, double rtol, double atol, Pair&& pair, double least = 0) {
+Comparison walk(std::int64_t count, const std::vector<std::int64_t>& shape, double rtol, double atol, Pair&& pair,
+                double least = 0) {
   Comparison result;
   double dot = 0, norm_a = 0, norm_b = 0, worst = -1;
   std::int64_t bad = 0, worst_at = 0;
@@ -60,7 +61,8 @@ Comparison walk(std::int64_t count, const std::vector<std::int64_t>& shape, doub
   result.cosine = norms > 0 ? dot / norms : (result.max_abs_error == 0 ? 1 : 0);
   if (bad > 0) {
     result.ok = false;
-    result.reason = fmt::format("{} of {} elements differ, most at {}: {:.9g}, expected {:.9g}", bad, count, place(worst_at, shape), worst_a, worst_b);
+    result.reason = fmt::format("{} of {} elements differ, most at {}: {:.9g}, expected {:.9g}", bad, count,
+                                place(worst_at, shape), worst_a, worst_b);
   }
   return result;
 }
@@ -104,15 +106,22 @@ Comparison compare(const TensorRef& got, const TensorRef& want, double rtol, dou
   if (access.load == nullptr) fail("tensors of {} cannot be compared", dtype_name(got.dtype));
   // 64-bit integers are compared as such: a double cannot tell large ones apart.
   const bool exact = !is_float(got.dtype);
-  return walk(count, got.shape, rtol, atol, [&](std::int64_t i) {
-    const double a = access.load(got.data, i), b = access.load(want.data, i);
-    return Elements{a, b, exact ? access.load_int(got.data, i) == access.load_int(want.data, i) : a == b};
-  }, exact ? 1 : 0);
+  return walk(
+      count, got.shape, rtol, atol,
+      [&](std::int64_t i) {
+        const double a = access.load(got.data, i), b = access.load(want.data, i);
+        return Elements{a, b, exact ? access.load_int(got.data, i) == access.load_int(want.data, i) : a == b};
+      },
+      exact ? 1 : 0);
 }
 
 Comparison compare_as_onnx(const TensorRef& got, const TensorRef& want) {
   switch (want.dtype) {
-    case DType::f16: case DType::f32: case DType::f64: case DType::c64: case DType::c128: return compare(got, want, 1e-3, 1e-7);
+    case DType::f16:
+    case DType::f32:
+    case DType::f64:
+    case DType::c64:
+    case DType::c128: return compare(got, want, 1e-3, 1e-7);
     case DType::bf16: return compare(got, want, 0x1p-6, 1e-7);
     default: return compare(got, want, 0, 0);
   }

@@ -12,7 +12,7 @@ struct Comparison {
   double max_rel_error = 0;  ///< over elements whose reference is not 0
   double cosine = 1;         ///< of both seen as vectors; for empty or zero ones 1 if equal, else 0
   bool ok = true;
-  std::string reason;        ///< why not ok: the worst element, or the types and shapes
+  std::string reason;  ///< why not ok: the worst element, or the types and shapes
 };
 
 /// `ok` is |a - b| <= atol + rtol * |b| for every element of `got` a and `want` b; NaN equals NaN, and infinities

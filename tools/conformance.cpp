@@ -34,7 +34,8 @@ std::map<std::size_t, fs::path> numbered(const fs::path& folder, const std::stri
     if (!name.starts_with(prefix) || !name.ends_with(".pb")) continue;
     std::size_t number = 0;
     const char* end = name.data() + name.size() - 3;
-    if (const auto [stop, error] = std::from_chars(name.data() + prefix.size(), end, number); error == std::errc() && stop == end)
+    if (const auto [stop, error] = std::from_chars(name.data() + prefix.size(), end, number);
+        error == std::errc() && stop == end)
       files.emplace(number, entry.path());
   }
   return files;
@@ -46,15 +47,19 @@ Tensor read_value(const fs::path& file, const OnnxInterface::Value& declared) {
 }
 
 /// Throws for whatever stops the data set, returns why its results are wrong.
-std::string run_data_set(const ConformanceCase& test, const OnnxInterface& interface, const std::vector<OnnxInput>& declared,
-                         const fs::path& data, BuildOptions options) {
+std::string run_data_set(const ConformanceCase& test, const OnnxInterface& interface,
+                         const std::vector<OnnxInput>& declared, const fs::path& data, BuildOptions options) {
   std::map<std::string, Tensor> inputs;
   for (const auto& [k, file] : numbered(data, "input_")) {
-    if (k >= interface.inputs.size()) fail("{} has no place among the model's {} inputs", file.filename().string(), interface.inputs.size());
+    if (k >= interface.inputs.size())
+      fail("{} has no place among the model's {} inputs", file.filename().string(), interface.inputs.size());
     const Tensor tensor = read_value(file, interface.inputs[k]);
     const std::string& name = interface.inputs[k].name;
-    const auto input = std::find_if(declared.begin(), declared.end(), [&](const OnnxInput& i) { return i.name == name; });
-    const bool open = input != declared.end() && (!input->has_shape || std::any_of(input->shape.begin(), input->shape.end(), [](auto d) { return d < 0; }));
+    const auto input =
+        std::find_if(declared.begin(), declared.end(), [&](const OnnxInput& i) { return i.name == name; });
+    const bool open =
+        input != declared.end() &&
+        (!input->has_shape || std::any_of(input->shape.begin(), input->shape.end(), [](auto d) { return d < 0; }));
     if (open) options.shapes[name] = {tensor.shape(), tensor.shape(), tensor.shape()};
     if (auto values = shape_values(tensor); !values.empty()) options.shape_values[name] = std::move(values);
     inputs.emplace(name, tensor);
@@ -73,7 +78,8 @@ std::string run_data_set(const ConformanceCase& test, const OnnxInterface& inter
   }
   check(context, context.run());
   for (const auto& [k, file] : expected) {
-    if (k >= interface.outputs.size()) fail("{} has no place among the model's {} outputs", file.filename().string(), interface.outputs.size());
+    if (k >= interface.outputs.size())
+      fail("{} has no place among the model's {} outputs", file.filename().string(), interface.outputs.size());
     const std::string& name = interface.outputs[k].name;
     const Comparison c = compare_as_onnx(context.output(name), read_value(file, interface.outputs[k]));
     if (!c.ok) return fmt::format("output '{}': {}", name, c.reason);
@@ -84,16 +90,21 @@ std::string run_data_set(const ConformanceCase& test, const OnnxInterface& inter
 }  // namespace
 
 std::vector<ConformanceCase> find_cases(const fs::path& root) {
-  if (!fs::is_directory(root)) throw Error(fmt::format("'{}' is no folder", root.string()), "give a folder of ONNX backend tests, such as node/ of its test data");
+  if (!fs::is_directory(root))
+    throw Error(fmt::format("'{}' is no folder", root.string()),
+                "give a folder of ONNX backend tests, such as node/ of its test data");
   std::vector<ConformanceCase> cases;
   const auto add = [&](const fs::path& folder) {
-    if (fs::exists(folder / "model.onnx")) cases.push_back({fs::absolute(folder).lexically_normal().filename().string(), folder});
+    if (fs::exists(folder / "model.onnx"))
+      cases.push_back({fs::absolute(folder).lexically_normal().filename().string(), folder});
   };
   add(root);
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied))
+  for (const fs::directory_entry& entry :
+       fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied))
     if (entry.is_directory()) add(entry.path());
   if (cases.empty())
-    throw Error(fmt::format("no folder below '{}' holds a model.onnx", root.string()), "unpack the test data, and give the folder that holds it");
+    throw Error(fmt::format("no folder below '{}' holds a model.onnx", root.string()),
+                "unpack the test data, and give the folder that holds it");
   std::sort(cases.begin(), cases.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return cases;
 }
@@ -106,11 +117,13 @@ std::string run_case(const ConformanceCase& test, const BuildOptions& options) {
     int sets = 0;
     std::vector<fs::path> folders;
     for (const fs::directory_entry& entry : fs::directory_iterator(test.folder))
-      if (entry.is_directory() && entry.path().filename().string().starts_with("test_data_set_")) folders.push_back(entry.path());
+      if (entry.is_directory() && entry.path().filename().string().starts_with("test_data_set_"))
+        folders.push_back(entry.path());
     std::sort(folders.begin(), folders.end());
     for (const fs::path& data : folders) {
       ++sets;
-      if (std::string reason = run_data_set(test, interface, declared, data, options); !reason.empty()) return one_line(std::move(reason));
+      if (std::string reason = run_data_set(test, interface, declared, data, options); !reason.empty())
+        return one_line(std::move(reason));
     }
     return sets == 0 ? "the folder holds no test_data_set_0" : "";
   } catch (const RunError& e) {
@@ -137,15 +150,19 @@ std::map<std::string, std::string> read_expectations(const fs::path& file) {
     const std::size_t colon = line.find(':', begin);
     const std::size_t reason = colon == std::string::npos ? colon : line.find_first_not_of(" \t\r", colon + 1);
     if (reason == std::string::npos)
-      throw Error("the line is not of the form 'name: reason'", "say why the test is expected to fail").at(fmt::format("'{}', line {}", file.string(), number));
-    found[line.substr(begin, line.find_last_not_of(" \t", colon - 1) + 1 - begin)] = line.substr(reason, line.find_last_not_of(" \t\r") + 1 - reason);
+      throw Error("the line is not of the form 'name: reason'", "say why the test is expected to fail")
+          .at(fmt::format("'{}', line {}", file.string(), number));
+    found[line.substr(begin, line.find_last_not_of(" \t", colon - 1) + 1 - begin)] =
+        line.substr(reason, line.find_last_not_of(" \t\r") + 1 - reason);
   }
   return found;
 }
 
 void write_expectations(const fs::path& file, const std::map<std::string, std::string>& reasons) {
-  std::string text = "# Tests that fail, with the reason. Written by: monza conformance DIR --write-expectations FILE\n";
-  for (const auto& [name, reason] : reasons) text += name + ": " + (reason.size() > 160 ? reason.substr(0, 157) + "..." : reason) + "\n";
+  std::string text =
+      "# Tests that fail, with the reason. Written by: monza conformance DIR --write-expectations FILE\n";
+  for (const auto& [name, reason] : reasons)
+    text += name + ": " + (reason.size() > 160 ? reason.substr(0, 157) + "..." : reason) + "\n";
   const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(text))};
   write_file_atomically(file, pieces);
 }

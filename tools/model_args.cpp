@@ -35,12 +35,14 @@ const char* device_name(Device device) {
 
 DType parse_dtype_name(const std::string& text) {
   static constexpr std::pair<const char*, DType> kOther[] = {
-      {"fp32", DType::f32}, {"float32", DType::f32}, {"float", DType::f32}, {"fp64", DType::f64}, {"float64", DType::f64}, {"fp16", DType::f16},
-      {"float16", DType::f16}, {"bfloat16", DType::bf16}, {"int8", DType::i8}, {"uint8", DType::u8}, {"int32", DType::i32}, {"int64", DType::i64}};
+      {"fp32", DType::f32},    {"float32", DType::f32}, {"float", DType::f32},   {"fp64", DType::f64},
+      {"float64", DType::f64}, {"fp16", DType::f16},    {"float16", DType::f16}, {"bfloat16", DType::bf16},
+      {"int8", DType::i8},     {"uint8", DType::u8},    {"int32", DType::i32},   {"int64", DType::i64}};
   for (const auto& [name, type] : kOther)
     if (text == name) return type;
   const DType type = parse_dtype(text);
-  if (type == DType::invalid) throw UsageError(fmt::format("'{}' is no element type\n  try: f32, f16, bf16, u8, i8, i32 or i64", text));
+  if (type == DType::invalid)
+    throw UsageError(fmt::format("'{}' is no element type\n  try: f32, f16, bf16, u8, i8, i32 or i64", text));
   return type;
 }
 
@@ -60,46 +62,90 @@ Device parse_device(const std::string& text) {
 }
 
 /// An option that may be given several times, one value each.
-CLI::Option* repeated(CLI::App& app, const std::string& name, std::vector<std::string>& values, const std::string& help) {
+CLI::Option* repeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
+                      const std::string& help) {
   return app.add_option(name, values, help)->allow_extra_args(false)->type_name("TEXT");
 }
-
 
 }  // namespace
 
 void ModelArgs::add_to(CLI::App& app, Use use) {
-  if (use == Use::source)
-    app.add_option("--model", model, "an ONNX file or an engine file")->type_name("FILE");
+  if (use == Use::source) app.add_option("--model", model, "an ONNX file or an engine file")->type_name("FILE");
   else
-    app.add_option("MODEL", model, use == Use::build ? "the ONNX file" : "an ONNX file or an engine file")->required()->type_name("FILE");
+    app.add_option("MODEL", model, use == Use::build ? "the ONNX file" : "an ONNX file or an engine file")
+        ->required()
+        ->type_name("FILE");
   const char* shapes = "Shapes";
-  repeated(app, "--shape", shapes_, "extents of an input, or of a dimension by its name: images=1x3x640x640, batch=4")->group(shapes)->type_name("NAME=1x3x..");
-  repeated(app, "--min-shape", min_shapes_, "smallest extents of a dynamic input")->group(shapes)->type_name("NAME=1x3x..");
+  repeated(app, "--shape", shapes_, "extents of an input, or of a dimension by its name: images=1x3x640x640, batch=4")
+      ->group(shapes)
+      ->type_name("NAME=1x3x..");
+  repeated(app, "--min-shape", min_shapes_, "smallest extents of a dynamic input")
+      ->group(shapes)
+      ->type_name("NAME=1x3x..");
   repeated(app, "--opt-shape", opt_shapes_, "extents to plan and tune for")->group(shapes)->type_name("NAME=1x3x..");
-  repeated(app, "--max-shape", max_shapes_, "largest extents; memory is planned for them")->group(shapes)->type_name("NAME=1x3x..");
+  repeated(app, "--max-shape", max_shapes_, "largest extents; memory is planned for them")
+      ->group(shapes)
+      ->type_name("NAME=1x3x..");
   const char* build = use == Use::build ? "Build" : "Build (when MODEL is an ONNX file)";
-  app.add_option("--precision", precision_, "fp32 (default), bf16, fp16 or int8")->check(CLI::IsMember({"fp32", "bf16", "fp16", "int8"}))->group(build)->type_name("P");
-  app.add_option("--device", device_, "cpu (default), cuda, or reference: plain loops to compare with")->check(CLI::IsMember({"cpu", "cuda", "reference"}))->group(build)->type_name("D");
-  app.add_option("--threads", threads, "threads of each run (default: all that this process may use)")->check(CLI::Range(1, 4096))->type_name("N");
-  app.add_option("--isa", isa_, "use a lower instruction set: baseline, avx2, avx512, avx512vnni, ...")->group(build)->type_name("ISA");
-  repeated(app, "--outputs", outputs_, "keep only this output and what it needs (repeat, or a,b,c)")->group(build)->delimiter(',')->type_name("NAME");
-  repeated(app, "--io-type", io_types_, "element type of an input or output, which the engine converts: images=u8; without NAME: of all that hold floats")->group(build)->type_name("[NAME=]TYPE");
-  app.add_option("--timing-cache", timing_cache_, "file of kernel timings, read and written: a second build measures nothing")->group(build)->type_name("FILE");
-  app.add_option("--max-build-seconds", max_build_seconds_, "stop timing kernels after this long")->check(CLI::NonNegativeNumber)->group(build)->type_name("S");
+  app.add_option("--precision", precision_, "fp32 (default), bf16, fp16 or int8")
+      ->check(CLI::IsMember({"fp32", "bf16", "fp16", "int8"}))
+      ->group(build)
+      ->type_name("P");
+  app.add_option("--device", device_, "cpu (default), cuda, or reference: plain loops to compare with")
+      ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
+      ->group(build)
+      ->type_name("D");
+  app.add_option("--threads", threads, "threads of each run (default: all that this process may use)")
+      ->check(CLI::Range(1, 4096))
+      ->type_name("N");
+  app.add_option("--isa", isa_, "use a lower instruction set: baseline, avx2, avx512, avx512vnni, ...")
+      ->group(build)
+      ->type_name("ISA");
+  repeated(app, "--outputs", outputs_, "keep only this output and what it needs (repeat, or a,b,c)")
+      ->group(build)
+      ->delimiter(',')
+      ->type_name("NAME");
+  repeated(
+      app, "--io-type", io_types_,
+      "element type of an input or output, which the engine converts: images=u8; without NAME: of all that hold floats")
+      ->group(build)
+      ->type_name("[NAME=]TYPE");
+  app.add_option("--timing-cache", timing_cache_,
+                 "file of kernel timings, read and written: a second build measures nothing")
+      ->group(build)
+      ->type_name("FILE");
+  app.add_option("--max-build-seconds", max_build_seconds_, "stop timing kernels after this long")
+      ->check(CLI::NonNegativeNumber)
+      ->group(build)
+      ->type_name("S");
   // Not one flag with a default: an option that is absent must leave the default of the command alone.
-  app.add_flag_callback("--tune", [this] { tune_ = true; }, tune_by_default ? "time candidate kernels (the default)" : "time candidate kernels")->group(build);
-  app.add_flag_callback("--no-tune", [this] { tune_ = false; }, tune_by_default ? "take the first kernel that fits" : "take the first kernel that fits (the default)")->group(build);
-  repeated(app, "--disable-pass", disabled_passes_, "skip a pass by name")->group(build)->delimiter(',')->type_name("NAME");
-  app.add_option("--max-rewrites", max_rewrites_, "stop the passes after this many rewrites, to bisect a wrong output")->group(build)->type_name("N");
-  app.add_flag("--no-optimize", no_optimize_, "no fusions, no layouts, reference kernels: to compare with")->group(build);
-  app.add_flag("--batch-invariant", batch_invariant_, "only kernels whose row results do not depend on the batch")->group(build);
+  app.add_flag_callback(
+         "--tune", [this] { tune_ = true; },
+         tune_by_default ? "time candidate kernels (the default)" : "time candidate kernels")
+      ->group(build);
+  app.add_flag_callback(
+         "--no-tune", [this] { tune_ = false; },
+         tune_by_default ? "take the first kernel that fits" : "take the first kernel that fits (the default)")
+      ->group(build);
+  repeated(app, "--disable-pass", disabled_passes_, "skip a pass by name")
+      ->group(build)
+      ->delimiter(',')
+      ->type_name("NAME");
+  app.add_option("--max-rewrites", max_rewrites_, "stop the passes after this many rewrites, to bisect a wrong output")
+      ->group(build)
+      ->type_name("N");
+  app.add_flag("--no-optimize", no_optimize_, "no fusions, no layouts, reference kernels: to compare with")
+      ->group(build);
+  app.add_flag("--batch-invariant", batch_invariant_, "only kernels whose row results do not depend on the batch")
+      ->group(build);
   if (use == Use::build) {
     app.add_flag("--strip", strip_, "leave the graph and original weights out of the engine")->group(build);
     repeated(app, "--metadata", metadata_, "text stored in the engine")->group(build)->type_name("KEY=VALUE");
   } else {
     const char* load = "Load";
     app.add_flag("--verify", verify_, "check the checksum of every weight block of an engine file")->group(load);
-    app.add_flag("--prefault", prefault_, "touch all pages of weights and activations before the first run")->group(load);
+    app.add_flag("--prefault", prefault_, "touch all pages of weights and activations before the first run")
+        ->group(load);
     app.add_flag("--pin", pin_, "bind each worker thread to one CPU")->group(load);
   }
   app.add_flag("--quiet,-q", quiet_, "no progress and no notes on standard error");
@@ -130,7 +176,8 @@ std::map<std::string, DType> ModelArgs::io_types() const {
   return types;
 }
 
-std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std::vector<std::string>& given, const char* option,
+std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std::vector<std::string>& given,
+                                                                      const char* option,
                                                                       const std::vector<ModelInput>& inputs) const {
   std::map<std::string, std::vector<std::int64_t>> shapes;
   const auto shape_for = [&](const ModelInput& input) -> std::vector<std::int64_t>& {
@@ -151,11 +198,13 @@ std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std:
       auto& shape = shape_for(*input);
       if (!input->has_shape) shape.assign(extents.size(), -1);
       if (extents.size() != shape.size())
-        throw UsageError(fmt::format("{} '{}' has {} dimensions, the input has {} ({})", option, text, extents.size(), shape.size(), extents_text(input->shape)));
+        throw UsageError(fmt::format("{} '{}' has {} dimensions, the input has {} ({})", option, text, extents.size(),
+                                     shape.size(), extents_text(input->shape)));
       for (std::size_t a = 0; a < extents.size(); ++a) {
         if (extents[a] < 0) continue;
         if (a < input->shape.size() && input->shape[a] >= 0 && input->shape[a] != extents[a])
-          throw UsageError(fmt::format("{} '{}' asks for {} in dimension {}, which the model fixes at {}", option, text, extents[a], a, input->shape[a]));
+          throw UsageError(fmt::format("{} '{}' asks for {} in dimension {}, which the model fixes at {}", option, text,
+                                       extents[a], a, input->shape[a]));
         shape[a] = extents[a];
       }
       continue;
@@ -175,7 +224,8 @@ std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std:
         for (const std::string& s : i.symbols)
           if (!s.empty() && known.find("'" + s + "'") == std::string::npos) known += fmt::format(", dimension '{}'", s);
       }
-      throw UsageError(fmt::format("{} '{}': the model has no input and no dimension of that name\n  try: one of {}", option, text, known));
+      throw UsageError(fmt::format("{} '{}': the model has no input and no dimension of that name\n  try: one of {}",
+                                   option, text, known));
     }
   }
   // A dimension's name means the same extent in every input.
@@ -186,7 +236,8 @@ std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std:
         if (!i.symbols[a].empty() && it->second[a] >= 0) by_symbol.emplace(i.symbols[a], it->second[a]);
   for (const ModelInput& i : inputs)
     for (std::size_t a = 0; a < i.symbols.size(); ++a)
-      if (const auto it = by_symbol.find(i.symbols[a]); it != by_symbol.end() && shape_for(i)[a] < 0) shape_for(i)[a] = it->second;
+      if (const auto it = by_symbol.find(i.symbols[a]); it != by_symbol.end() && shape_for(i)[a] < 0)
+        shape_for(i)[a] = it->second;
   return shapes;
 }
 
@@ -244,9 +295,11 @@ BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) con
     };
     const ShapeProfile profile{first(min, opt, max), first(opt, max, min), first(max, opt, min)};
     for (std::size_t a = 0; a < profile.min.size(); ++a)
-      if (profile.min[a] >= 0 && profile.opt[a] >= 0 && profile.max[a] >= 0 && (profile.min[a] > profile.opt[a] || profile.opt[a] > profile.max[a]))
-        throw UsageError(fmt::format("input '{}': the shapes are not in order min <= opt <= max in dimension {} ({} / {} / {})", i.name, a,
-                                     extents_text(profile.min), extents_text(profile.opt), extents_text(profile.max)));
+      if (profile.min[a] >= 0 && profile.opt[a] >= 0 && profile.max[a] >= 0 &&
+          (profile.min[a] > profile.opt[a] || profile.opt[a] > profile.max[a]))
+        throw UsageError(
+            fmt::format("input '{}': the shapes are not in order min <= opt <= max in dimension {} ({} / {} / {})",
+                        i.name, a, extents_text(profile.min), extents_text(profile.opt), extents_text(profile.max)));
     options.shapes[i.name] = profile;
   }
   options.outputs = outputs_;
@@ -265,7 +318,8 @@ BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) con
   options.strip = strip_;
   for (const std::string& text : metadata_) {
     const std::size_t at = text.find('=');
-    if (at == std::string::npos || at == 0) throw UsageError(fmt::format("--metadata '{}' is not of the form KEY=VALUE", text));
+    if (at == std::string::npos || at == 0)
+      throw UsageError(fmt::format("--metadata '{}' is not of the form KEY=VALUE", text));
     options.metadata[text.substr(0, at)] = text.substr(at + 1);
   }
   return options;
@@ -275,13 +329,20 @@ void ModelArgs::check_engine(const Engine& engine) const {
   const Engine::Stats stats = engine.stats();
   const auto differs = [&](const char* what, const std::string& built, const std::string& asked) {
     throw Error(fmt::format("the engine was built for {} {}, not {}", what, built, asked),
-                fmt::format("build it again from the ONNX file with --{} {}, or leave the option out", what, asked)).at("engine '" + model + "'");
+                fmt::format("build it again from the ONNX file with --{} {}, or leave the option out", what, asked))
+        .at("engine '" + model + "'");
   };
-  if (!precision_.empty() && parse_precision(precision_) != stats.precision) differs("precision", precision_name(stats.precision), precision_);
+  if (!precision_.empty() && parse_precision(precision_) != stats.precision)
+    differs("precision", precision_name(stats.precision), precision_);
   if (!device_.empty() && parse_device(device_) != stats.device) differs("device", device_name(stats.device), device_);
-  if (!isa_.empty() && isa_name(parse_isa(isa_)) != stats.isa && parse_isa(isa_) != parse_isa(stats.isa)) differs("isa", stats.isa, isa_);
+  if (!isa_.empty() && isa_name(parse_isa(isa_)) != stats.isa && parse_isa(isa_) != parse_isa(stats.isa))
+    differs("isa", stats.isa, isa_);
   const auto build_only = [&](bool given, const char* option) {
-    if (given) throw UsageError(fmt::format("{} acts at build, and '{}' is an engine that is built already\n  try: build it again from the ONNX file with {}", option, model, option));
+    if (given)
+      throw UsageError(
+          fmt::format("{} acts at build, and '{}' is an engine that is built already\n  try: build it again from the "
+                      "ONNX file with {}",
+                      option, model, option));
   };
   build_only(!outputs_.empty(), "--outputs");
   build_only(!io_types_.empty(), "--io-type");
@@ -314,9 +375,10 @@ ModelArgs::Opened ModelArgs::open(const std::function<void(BuildOptions&)>& adju
 }
 
 std::string ModelArgs::cache_key() const {
-  std::string key = fmt::format("{} {} {} {} {} {} {} {} {} {}", threads, precision_, device_, isa_, max_build_seconds_, max_rewrites_,
-                                batch_invariant_, strip_, no_optimize_, tune_.value_or(tune_by_default));
-  for (const auto* list : {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &outputs_, &disabled_passes_, &metadata_}) {
+  std::string key = fmt::format("{} {} {} {} {} {} {} {} {} {}", threads, precision_, device_, isa_, max_build_seconds_,
+                                max_rewrites_, batch_invariant_, strip_, no_optimize_, tune_.value_or(tune_by_default));
+  for (const auto* list :
+       {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &outputs_, &disabled_passes_, &metadata_}) {
     key += " |";
     for (const std::string& text : *list) key += fmt::format(" {}:{}", text.size(), text);
   }

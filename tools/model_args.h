@@ -39,7 +39,8 @@ class ModelArgs {
 
   void add_to(CLI::App& app, Use use);
 
-  /// Inputs as the file declares them (and --io-type changes them), read without building. Empty for an engine file (ask the engine).
+  /// Inputs as the file declares them (and --io-type changes them), read without building. Empty for an engine file
+  /// (ask the engine).
   std::vector<ModelInput> declared_inputs() const;
   /// The extents of each input with what --shape says, by its name or by its dimensions' names; open ones stay -1.
   /// Throws UsageError when a rank or a fixed extent disagrees.
@@ -78,11 +79,13 @@ class ModelArgs {
   std::map<std::string, std::vector<std::int64_t>> shapes_of(const std::vector<std::string>& given, const char* option,
                                                              const std::vector<ModelInput>& inputs) const;
 
-  std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, outputs_, disabled_passes_, metadata_, io_types_;
+  std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, outputs_, disabled_passes_, metadata_,
+      io_types_;
   std::string precision_, device_, isa_, timing_cache_;
   double max_build_seconds_ = 0;
   std::int64_t max_rewrites_ = -1;
-  bool verify_ = false, prefault_ = false, pin_ = false, batch_invariant_ = false, strip_ = false, no_optimize_ = false, quiet_ = false;
+  bool verify_ = false, prefault_ = false, pin_ = false, batch_invariant_ = false, strip_ = false, no_optimize_ = false,
+       quiet_ = false;
   std::optional<bool> tune_;
 };
 

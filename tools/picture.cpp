@@ -25,7 +25,8 @@ bool is_picture(const std::filesystem::path& path) {
 Tensor picture_tensor(const std::filesystem::path& path, DType dtype, std::vector<std::int64_t> shape) {
   const bool nchw = shape.size() == 4 && shape[1] == 3, nhwc = shape.size() == 4 && shape[3] == 3;
   if ((!nchw && !nhwc) || (dtype != DType::f32 && dtype != DType::u8))
-    throw Error(fmt::format("a {} input of shape {} takes no picture", dtype_name(dtype), extents_text(shape)), "give a tensor (.npy), or an input of f32 or u8 with three channels");
+    throw Error(fmt::format("a {} input of shape {} takes no picture", dtype_name(dtype), extents_text(shape)),
+                "give a tensor (.npy), or an input of f32 or u8 with three channels");
   vision::Image image = vision::load_image(path);
   const auto fill = [&](std::size_t axis, std::int64_t extent) {
     if (shape[axis] < 0) shape[axis] = extent;
@@ -45,14 +46,16 @@ Tensor picture_tensor(const std::filesystem::path& path, DType dtype, std::vecto
   if (dtype == DType::f32) vision::write_tensor(image, form, std::span(tensor.as<float>(), one));
   else vision::write_tensor(image, form, std::span(tensor.as<std::uint8_t>(), one));
   const std::size_t bytes = tensor.bytes() / std::size_t(shape[0]);
-  for (std::int64_t n = 1; n < shape[0]; ++n) std::memcpy(tensor.as<std::byte>() + std::size_t(n) * bytes, tensor.ref().data, bytes);
+  for (std::int64_t n = 1; n < shape[0]; ++n)
+    std::memcpy(tensor.as<std::byte>() + std::size_t(n) * bytes, tensor.ref().data, bytes);
   return tensor;
 }
 
 #else
 
 Tensor picture_tensor(const std::filesystem::path& path, DType, std::vector<std::int64_t>) {
-  throw Error(fmt::format("'{}' cannot be read: this build was made without pictures", path.string()), "build with MONZA_VISION=ON, or give a tensor (.npy)");
+  throw Error(fmt::format("'{}' cannot be read: this build was made without pictures", path.string()),
+              "build with MONZA_VISION=ON, or give a tensor (.npy)");
 }
 
 #endif

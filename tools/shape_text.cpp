@@ -20,7 +20,8 @@ std::vector<std::int64_t> parse_extents(const std::string& text) {
     if (part != "?" && part != "-1") {
       const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), value);
       if (part.empty() || error != std::errc() || stop != part.data() + part.size() || value < 0)
-        throw UsageError(fmt::format("'{}' is no shape: '{}' is no extent\n  try: a shape such as 1x3x224x224", text, part));
+        throw UsageError(
+            fmt::format("'{}' is no shape: '{}' is no extent\n  try: a shape such as 1x3x224x224", text, part));
     }
     extents.push_back(value);
     at = end + 1;

@@ -36,7 +36,8 @@ const char* instability(const std::vector<double>& values) {
   const auto half = values.begin() + std::ptrdiff_t(values.size() / 2);
   const double first = summarize({values.begin(), half}).median, second = summarize({half, values.end()}).median;
   if (std::abs(first - second) > 0.1 * std::min(first, second))
-    return "the first and the second half of the runs differ by more than 10 %: warm up for longer, or the clock drifts";
+    return "the first and the second half of the runs differ by more than 10 %: warm up for longer, or the clock "
+           "drifts";
   return "";
 }
 

@@ -30,7 +30,7 @@ class Progress {
 /// "monza: TEXT" on standard error: for what a person should know and a program need not.
 void note(std::string_view text);
 
-std::string bytes_text(double bytes);  ///< "12.3 MiB"
+std::string bytes_text(double bytes);        ///< "12.3 MiB"
 std::string time_text(double milliseconds);  ///< "812 us", "12.3 ms", "4.56 s"
 
 /// Milliseconds since it was made.

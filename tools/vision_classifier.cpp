@@ -145,8 +145,7 @@ std::vector<ClassScore> Classifier::classify(const vision::Image& image, std::si
   const auto elements = static_cast<std::size_t>(tensor_.numel());
   if (input_.dtype == DType::u8)
     vision::classify_input(image, geometry_, normalization_, std::span(tensor_.as<std::uint8_t>(), elements));
-  else
-    vision::classify_input(image, geometry_, normalization_, std::span(tensor_.as<float>(), elements));
+  else vision::classify_input(image, geometry_, normalization_, std::span(tensor_.as<float>(), elements));
   times.preprocess_ms = watch.lap_ms();
   run_or_throw(context_);
   times.inference_ms = watch.lap_ms();

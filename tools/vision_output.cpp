@@ -21,9 +21,7 @@ AnnotatedOutput::AnnotatedOutput(std::string path, const vision::FrameSource& so
 void AnnotatedOutput::write(const vision::Frame& frame) {
   if (path_.empty()) return;
   switch (kind_) {
-    case vision::SourceKind::picture:
-      vision::save_image(frame.image, path_);
-      break;
+    case vision::SourceKind::picture: vision::save_image(frame.image, path_); break;
     case vision::SourceKind::folder: {
       fs::path name = fs::path(frame.name).filename();
       const std::string ext = name.extension().string();

@@ -30,10 +30,8 @@ bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json,
     } catch (const Error& e) {
       if (source.kind() != vision::SourceKind::folder) throw;
       ++refused;
-      if (json)
-        print_line({{"source", frame.name}, {"error", e.what()}});
-      else
-        note(e.what());
+      if (json) print_line({{"source", frame.name}, {"error", e.what()}});
+      else note(e.what());
     }
   }
 }

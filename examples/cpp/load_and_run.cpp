@@ -37,8 +37,8 @@ int main(int argc, char** argv) try {
   if (monza::Status s = ticket.wait(); !s) throw monza::Error(first.describe(s));
   if (monza::Status s = future.get(); !s) throw monza::Error(second.describe(s));
 
-  std::printf("%s: %lld elements, loaded in %.2f ms\n", info.name.c_str(), static_cast<long long>(first.output(0).numel()),
-              engine.stats().load_ms);
+  std::printf("%s: %lld elements, loaded in %.2f ms\n", info.name.c_str(),
+              static_cast<long long>(first.output(0).numel()), engine.stats().load_ms);
   return second.output(0).data == mine.as<void>() ? 0 : 1;
 } catch (const monza::Error& e) {
   std::fprintf(stderr, "%s\n", e.what());

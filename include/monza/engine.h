@@ -93,16 +93,16 @@ struct BuildOptions {
   std::vector<std::string> outputs;  ///< prunes the model to these outputs; empty keeps all
   Precision precision = Precision::fp32;
   Device device = Device::cpu;
-  int threads = 0;                   ///< 0: as many as this process may use
-  std::string isa;                   ///< "" for this machine's; "avx2", "avx512", ... to force a lower one
-  bool tune = true;                  ///< time candidate kernels; false takes the first that fits
-  bool optimize = true;              ///< false: no fusions and no layouts, reference kernels; for comparing
-  double max_build_seconds = 0;      ///< 0: no limit; timing stops there and preference order decides
-  std::string timing_cache;          ///< file of timings read and written; "" for none
+  int threads = 0;               ///< 0: as many as this process may use
+  std::string isa;               ///< "" for this machine's; "avx2", "avx512", ... to force a lower one
+  bool tune = true;              ///< time candidate kernels; false takes the first that fits
+  bool optimize = true;          ///< false: no fusions and no layouts, reference kernels; for comparing
+  double max_build_seconds = 0;  ///< 0: no limit; timing stops there and preference order decides
+  std::string timing_cache;      ///< file of timings read and written; "" for none
   std::vector<std::string> disabled_passes;
-  std::int64_t max_rewrites = -1;    ///< passes stop after this many rewrites: for bisecting a wrong output
-  bool batch_invariant = false;      ///< only kernels whose row results do not depend on the batch
-  bool strip = false;                ///< leave the graph and original weights out of the engine
+  std::int64_t max_rewrites = -1;               ///< passes stop after this many rewrites: for bisecting a wrong output
+  bool batch_invariant = false;                 ///< only kernels whose row results do not depend on the batch
+  bool strip = false;                           ///< leave the graph and original weights out of the engine
   std::map<std::string, std::string> metadata;  ///< stored in the engine beside the model's own
   ProgressFn progress;
 };
@@ -121,7 +121,7 @@ struct TensorInfo {
 };
 
 struct StepProfile {
-  std::string name;    ///< the ONNX nodes it computes
+  std::string name;  ///< the ONNX nodes it computes
   std::string op;
   std::string kernel;
   double best_us = 0, mean_us = 0;
@@ -131,10 +131,11 @@ struct StepProfile {
 };
 
 struct ContextOptions {
-  int threads = 0;       ///< 0: what the engine was planned for, within what this process may use
-  bool pin = false;      ///< bind each worker to one CPU
-  bool prefault = false; ///< touch every page of the arena now
-  bool huge_pages = true;  ///< ask for 2 MiB pages for the arena, where the system gives them on request: the first run faults less
+  int threads = 0;        ///< 0: what the engine was planned for, within what this process may use
+  bool pin = false;       ///< bind each worker to one CPU
+  bool prefault = false;  ///< touch every page of the arena now
+  bool huge_pages =
+      true;  ///< ask for 2 MiB pages for the arena, where the system gives them on request: the first run faults less
 };
 
 class Context;

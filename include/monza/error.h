@@ -27,7 +27,8 @@ class Error : public std::runtime_error {
 
  private:
   Error(const Error& inner, std::string where)
-      : std::runtime_error(compose(inner.fact_, inner.where_.empty() ? where : inner.where_ + ", in " + where, inner.hint_)),
+      : std::runtime_error(
+            compose(inner.fact_, inner.where_.empty() ? where : inner.where_ + ", in " + where, inner.hint_)),
         fact_(inner.fact_),
         where_(inner.where_.empty() ? std::move(where) : inner.where_ + ", in " + where),
         hint_(inner.hint_) {}

@@ -17,9 +17,9 @@
 namespace monza {
 
 struct SequencePoolOptions {
-  std::int64_t block_length = 16;      ///< positions in a block
-  std::int32_t blocks = 256;           ///< in all, shared by the sequences of the pool
-  std::int64_t max_positions = 4096;   ///< greatest length of one sequence
+  std::int64_t block_length = 16;     ///< positions in a block
+  std::int32_t blocks = 256;          ///< in all, shared by the sequences of the pool
+  std::int64_t max_positions = 4096;  ///< greatest length of one sequence
 };
 
 /// A sequence's state in an engine's terms. Not thread-safe; different sequences of a pool may be used by

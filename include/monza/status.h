@@ -7,11 +7,11 @@ namespace monza {
 
 enum class StatusCode : std::uint8_t {
   ok = 0,
-  invalid_argument,   ///< an input is missing, or its type or shape does not fit
-  out_of_range,       ///< an index or extent in the data lies outside its bounds
-  resource_exhausted, ///< a pool or a bound set at build is full
-  unavailable,        ///< the device or the engine is not usable now
-  internal,           ///< a broken promise inside Monza
+  invalid_argument,    ///< an input is missing, or its type or shape does not fit
+  out_of_range,        ///< an index or extent in the data lies outside its bounds
+  resource_exhausted,  ///< a pool or a bound set at build is full
+  unavailable,         ///< the device or the engine is not usable now
+  internal,            ///< a broken promise inside Monza
 };
 
 /// What a run, or a kernel, returns. `message` points to static storage and is never null.

@@ -75,7 +75,9 @@ TEST(Isa, NamesAndLevels) {
   EXPECT_FALSE(covers(Isa::avx2, Isa::avx512));
   EXPECT_TRUE(covers(Isa::none, Isa::none));
   EXPECT_THROW(parse_isa("avx3"), Error);
-  EXPECT_THROW(parse_isa("avx2+"  "sse99"), Error);
+  EXPECT_THROW(parse_isa("avx2+"
+                         "sse99"),
+               Error);
   const Isa have = cpu_info().isa;
   EXPECT_EQ(parse_isa(isa_name(have)), have);
 }

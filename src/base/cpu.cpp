@@ -37,7 +37,8 @@ Isa detect_isa() {
   __asm__("xgetbv" : "=a"(lo), "=d"(hi) : "c"(0));
   const bool ymm = (lo & 0x6) == 0x6, zmm = (lo & 0xe6) == 0xe6, tiles = (lo & 0x60000) == 0x60000;
   const Regs seven = cpuid(7), seven1 = cpuid(7, 1);
-  if (ymm && bit(one.c, 28) && bit(one.c, 12) && bit(one.c, 29) && bit(seven.b, 5) && bit(seven.b, 8)) isa = isa | Isa::avx2;
+  if (ymm && bit(one.c, 28) && bit(one.c, 12) && bit(one.c, 29) && bit(seven.b, 5) && bit(seven.b, 8))
+    isa = isa | Isa::avx2;
   if (!covers(isa, Isa::avx2)) return isa;
   if (bit(seven1.a, 4)) isa = isa | Isa::avxvnni;
   if (zmm && bit(seven.b, 16) && bit(seven.b, 17) && bit(seven.b, 28) && bit(seven.b, 30) && bit(seven.b, 31)) {
@@ -87,10 +88,12 @@ CpuInfo detect() {
   info.model = detect_model();
   cpu_set_t set;
   CPU_ZERO(&set);
-  info.logical_cpus = sched_getaffinity(0, sizeof set, &set) == 0 ? std::max(1, CPU_COUNT(&set))
-                                                                 : std::max(1, int(std::thread::hardware_concurrency()));
+  info.logical_cpus = sched_getaffinity(0, sizeof set, &set) == 0
+                          ? std::max(1, CPU_COUNT(&set))
+                          : std::max(1, int(std::thread::hardware_concurrency()));
   info.usable_threads = info.logical_cpus;
-  if (const double cpus = cgroup_cpus(); cpus > 0) info.usable_threads = std::clamp(int(cpus + 0.5), 1, info.logical_cpus);
+  if (const double cpus = cgroup_cpus(); cpus > 0)
+    info.usable_threads = std::clamp(int(cpus + 0.5), 1, info.logical_cpus);
   if (const long n = sysconf(_SC_LEVEL1_DCACHE_SIZE); n > 0) info.l1d_bytes = n;
   if (const long n = sysconf(_SC_LEVEL2_CACHE_SIZE); n > 0) info.l2_bytes = n;
   if (const long n = sysconf(_SC_LEVEL3_CACHE_SIZE); n > 0) info.l3_bytes = n;
@@ -101,9 +104,14 @@ struct Name {
   Isa isa;
   const char* name;
 };
-constexpr Name kNames[] = {{Isa::avx2, "avx2"},           {Isa::avx512, "avx512"},         {Isa::avx512vnni, "avx512vnni"},
-                           {Isa::avx512bf16, "avx512bf16"}, {Isa::avxvnni, "avxvnni"},     {Isa::avx512fp16, "avx512fp16"},
-                           {Isa::amx_int8, "amx_int8"},   {Isa::amx_bf16, "amx_bf16"}};
+constexpr Name kNames[] = {{Isa::avx2, "avx2"},
+                           {Isa::avx512, "avx512"},
+                           {Isa::avx512vnni, "avx512vnni"},
+                           {Isa::avx512bf16, "avx512bf16"},
+                           {Isa::avxvnni, "avxvnni"},
+                           {Isa::avx512fp16, "avx512fp16"},
+                           {Isa::amx_int8, "amx_int8"},
+                           {Isa::amx_bf16, "amx_bf16"}};
 
 Isa with_lower(Isa isa) {
   if ((isa & (Isa::avx512vnni | Isa::avx512bf16 | Isa::avx512fp16 | Isa::amx_int8 | Isa::amx_bf16)) != Isa::none)

@@ -34,7 +34,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path, std::si
   // O_NONBLOCK: a named pipe must not hang us; it is refused below.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) fail("cannot open '{}': {}", path.string(), reason(errno));
-  struct stat st {};
+  struct stat st{};
   if (::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
     ::close(fd);
     fail("'{}' is not a regular file", path.string());
@@ -82,7 +82,8 @@ fs::path resolve_confined(const fs::path& folder, std::string_view relative) {
   if (error) fail("cannot find '{}' in the model's folder '{}': {}", relative, root.string(), error.message());
   const auto [mismatch, unused] = std::mismatch(root.begin(), root.end(), full.begin(), full.end());
   (void)unused;
-  if (mismatch != root.end()) fail("'{}' points outside the model's folder '{}' through a link", relative, root.string());
+  if (mismatch != root.end())
+    fail("'{}' points outside the model's folder '{}' through a link", relative, root.string());
   if (!fs::is_regular_file(full, error)) fail("'{}' is not a regular file", full.string());
   return full;
 }
@@ -104,7 +105,8 @@ void write_file_atomically(const fs::path& path, std::span<const std::span<const
   // mkostemp makes files private; the result should be as readable as any new file.
   const mode_t mask = ::umask(0);
   ::umask(mask);
-  if (::fchmod(file.fd, 0666 & ~mask) != 0 || ::fsync(file.fd) != 0) fail("cannot write '{}': {}", path.string(), reason(errno));
+  if (::fchmod(file.fd, 0666 & ~mask) != 0 || ::fsync(file.fd) != 0)
+    fail("cannot write '{}': {}", path.string(), reason(errno));
   if (::rename(file.path.c_str(), path.c_str()) != 0) fail("cannot rename to '{}': {}", path.string(), reason(errno));
   file.kept = true;
 }

@@ -106,7 +106,7 @@ TEST(WriteFileAtomically, ReplacesWholeAndLeavesNothingBeside) {
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1);
   const mode_t mask = ::umask(0);
   ::umask(mask);
-  struct stat st {};
+  struct stat st{};
   ASSERT_EQ(stat(path.c_str(), &st), 0);
   EXPECT_EQ(st.st_mode & 0777, 0666 & ~mask);
 }
@@ -119,13 +119,15 @@ TEST(WriteFileAtomically, AFailureKeepsTheOldFile) {
   EXPECT_NE(error_of([&] { write_file_atomically(folder / "out", pieces); }).find("cannot rename"), std::string::npos);
   EXPECT_TRUE(fs::exists(folder / "out/inside"));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1);
-  EXPECT_NE(error_of([&] { write_file_atomically(folder / "none/out", pieces); }).find("cannot create"), std::string::npos);
+  EXPECT_NE(error_of([&] { write_file_atomically(folder / "none/out", pieces); }).find("cannot create"),
+            std::string::npos);
 }
 
 TEST(MappedFile, AReaderKeepsTheOldFileWhileItIsReplaced) {
   const TemporaryFolder folder;
   const std::string path = folder / "out", first = "first", second = "other";
-  const std::span<const std::byte> one[] = {std::as_bytes(std::span(first))}, two[] = {std::as_bytes(std::span(second))};
+  const std::span<const std::byte> one[] = {std::as_bytes(std::span(first))},
+                                   two[] = {std::as_bytes(std::span(second))};
   write_file_atomically(path, one);
   const auto mapped = MappedFile::open(path);
   write_file_atomically(path, two);

@@ -18,7 +18,9 @@ namespace monza {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double ms_since(Clock::time_point begin) { return std::chrono::duration<double, std::milli>(Clock::now() - begin).count(); }
+double ms_since(Clock::time_point begin) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
+}
 
 /// Extents that are equal in min, opt and max are fixed at import; the others stay symbols with ranges.
 OnnxImportOptions import_options(const BuildOptions& options) {
@@ -27,7 +29,8 @@ OnnxImportOptions import_options(const BuildOptions& options) {
   import.element_values = options.shape_values;
   for (const auto& [name, profile] : options.shapes) {
     const std::vector<std::int64_t>& max = profile.max.empty() ? profile.opt : profile.max;
-    if ((!profile.min.empty() && profile.min.size() != max.size()) || (!profile.opt.empty() && profile.opt.size() != max.size()))
+    if ((!profile.min.empty() && profile.min.size() != max.size()) ||
+        (!profile.opt.empty() && profile.opt.size() != max.size()))
       fail("the profile of input '{}' has shapes of different ranks", name);
     std::vector<std::int64_t> fixed(max.size(), -1);
     for (std::size_t a = 0; a < max.size(); ++a) {
@@ -59,7 +62,9 @@ std::map<std::string, plan::SymbolRange> symbol_ranges(const ir::Graph& graph, c
           r.max = max[a];
           r.min = p.min.empty() ? max[a] : p.min[a];
           r.opt = p.opt.empty() ? max[a] : p.opt[a];
-          if (r.opt < r.min || r.opt > r.max) fail("the profile of input '{}' has opt {} outside [{}, {}] on axis {}", value.name, r.opt, r.min, r.max, a);
+          if (r.opt < r.min || r.opt > r.max)
+            fail("the profile of input '{}' has opt {} outside [{}, {}] on axis {}", value.name, r.opt, r.min, r.max,
+                 a);
           const auto [it, added] = ranges.emplace(symbol, r);
           if (!added && (it->second.min != r.min || it->second.max != r.max))
             fail("dimension '{}' is given different ranges by two inputs ('{}' is the second)", symbol, value.name);
@@ -83,7 +88,8 @@ std::map<std::string, plan::SymbolRange> symbol_ranges(const ir::Graph& graph, c
     suggestion += fmt::format("{}--shape {}={}", suggestion.empty() ? "" : " ", value.name, example);
   }
   if (!missing.empty())
-    fail_hint(suggestion + " (or ranges: --min-shape, --opt-shape and --max-shape)", "these inputs have dimensions without a profile:{}", missing);
+    fail_hint(suggestion + " (or ranges: --min-shape, --opt-shape and --max-shape)",
+              "these inputs have dimensions without a profile:{}", missing);
   return ranges;
 }
 
@@ -93,8 +99,7 @@ Engine Engine::build(const std::string& model_path, const BuildOptions& options)
   const auto report = [&](std::string_view stage, double fraction) {
     if (options.progress) options.progress(stage, fraction);
   };
-  if (options.device == Device::cuda)
-    fail_hint("--device cpu", "this build of Monza has no CUDA backend");
+  if (options.device == Device::cuda) fail_hint("--device cpu", "this build of Monza has no CUDA backend");
   if (options.precision == Precision::int8)
     fail_hint("build a model that is already quantised (QLinear, Q/DQ or dynamic operators), or --precision fp32",
               "INT8 of a float model needs calibration, which this version does not do");
@@ -102,9 +107,11 @@ Engine Engine::build(const std::string& model_path, const BuildOptions& options)
     fail_hint("--precision fp32, or bf16 where `monza doctor` lists it", "no CPU kernel computes in fp16");
   const Isa have = cpu_info().isa;
   const Isa isa = options.isa.empty() ? have : parse_isa(options.isa);
-  if (!covers(have, isa)) fail("this CPU ({}) has {}, but {} was asked for", cpu_info().model, isa_name(have), isa_name(isa));
+  if (!covers(have, isa))
+    fail("this CPU ({}) has {}, but {} was asked for", cpu_info().model, isa_name(have), isa_name(isa));
   if (options.precision == Precision::bf16 && !covers(isa, Isa::avx512bf16))
-    fail_hint("--precision fp32", "bf16 needs a CPU with AVX512_BF16; this one ({}) is used with {}", cpu_info().model, isa_name(isa));
+    fail_hint("--precision fp32", "bf16 needs a CPU with AVX512_BF16; this one ({}) is used with {}", cpu_info().model,
+              isa_name(isa));
 
   Stats stats;
   report("import", 0);
@@ -138,7 +145,8 @@ Engine Engine::build(const std::string& model_path, const BuildOptions& options)
   planner.symbols = ranges;
   std::unique_ptr<plan::Tactics> tactics;
   if (options.tune && !planner.reference_only) {
-    tactics = std::make_unique<plan::Tactics>(plan::TacticOptions{planner.threads, options.timing_cache, options.max_build_seconds});
+    tactics = std::make_unique<plan::Tactics>(
+        plan::TacticOptions{planner.threads, options.timing_cache, options.max_build_seconds});
     planner.tactics = tactics.get();
   }
   plan::PlannedModel planned = plan::make_plan(*graph, planner);

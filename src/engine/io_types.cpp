@@ -33,7 +33,8 @@ void set_io_types(ir::Graph& graph, const std::map<std::string, DType>& types) {
     if (!is_integer(outside)) graph.value(id).content.reset();
     const ir::OriginSet origins = graph.value(id).origins;
     ir::Node& cast = graph.order().empty() ? graph.add_node(ir::get_op("Cast"), {id}, to_type(inside), 1, origins)
-                                           : graph.insert_node(graph.order().front(), ir::get_op("Cast"), {id}, to_type(inside), 1, origins);
+                                           : graph.insert_node(graph.order().front(), ir::get_op("Cast"), {id},
+                                                               to_type(inside), 1, origins);
     const ir::ValueId converted = cast.outputs[0];
     for (const ir::NodeId user : users)
       for (ir::ValueId& input : graph.node(user).inputs)
@@ -47,11 +48,14 @@ void set_io_types(ir::Graph& graph, const std::map<std::string, DType>& types) {
     known.insert(name);
     const DType inside = graph.value(id).type.dtype, outside = wanted(types, name, graph.value(id).type);
     if (inside == outside) continue;
-    if (!is_float(outside) && !is_integer(outside)) fail("output '{}' cannot be given as {}", name, dtype_name(outside));
-    graph.set_output(i, graph.add_node(ir::get_op("Cast"), {id}, to_type(outside), 1, graph.value(id).origins).outputs[0]);
+    if (!is_float(outside) && !is_integer(outside))
+      fail("output '{}' cannot be given as {}", name, dtype_name(outside));
+    graph.set_output(i,
+                     graph.add_node(ir::get_op("Cast"), {id}, to_type(outside), 1, graph.value(id).origins).outputs[0]);
   }
   for (const auto& [name, type] : types)
-    if (!name.empty() && !known.contains(name)) fail("the model has no input or output '{}' to give the type {}", name, dtype_name(type));
+    if (!name.empty() && !known.contains(name))
+      fail("the model has no input or output '{}' to give the type {}", name, dtype_name(type));
 }
 
 }  // namespace monza

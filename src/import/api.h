@@ -55,14 +55,18 @@ class OnnxNode {
   /// The constant behind a value, or null.
   const ir::Constant* constant(ir::ValueId v) { return v == ir::kNone ? nullptr : target().value(v).constant.get(); }
   /// Adds a node of `op` and returns its outputs.
-  std::vector<ir::ValueId> add(std::string_view op, std::vector<ir::ValueId> inputs, ir::Attrs attrs = {}, int outputs = 1,
-                               std::vector<std::unique_ptr<ir::Graph>> bodies = {}) {
-    return target().add_node(ir::get_op(op), std::move(inputs), std::move(attrs), outputs, origins(), std::move(bodies)).outputs;
+  std::vector<ir::ValueId> add(std::string_view op, std::vector<ir::ValueId> inputs, ir::Attrs attrs = {},
+                               int outputs = 1, std::vector<std::unique_ptr<ir::Graph>> bodies = {}) {
+    return target()
+        .add_node(ir::get_op(op), std::move(inputs), std::move(attrs), outputs, origins(), std::move(bodies))
+        .outputs;
   }
   ir::ValueId add1(std::string_view op, std::vector<ir::ValueId> inputs, ir::Attrs attrs = {}) {
     return add(op, std::move(inputs), std::move(attrs), 1)[0];
   }
-  ir::ValueId constant_value(std::shared_ptr<const ir::Constant> c) { return target().add_constant({}, std::move(c), origins()); }
+  ir::ValueId constant_value(std::shared_ptr<const ir::Constant> c) {
+    return target().add_constant({}, std::move(c), origins());
+  }
 
   /// Binds output i of the ONNX node to a graph value. Every present output must be bound.
   virtual void bind(int i, ir::ValueId value) = 0;

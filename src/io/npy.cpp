@@ -23,13 +23,14 @@ struct Form {
   const char* descr;  ///< without the byte order
 };
 constexpr Form kForms[] = {
-    {DType::f32, "f4"}, {DType::f64, "f8"}, {DType::f16, "f2"}, {DType::bf16, "V2"}, {DType::i8, "i1"},
-    {DType::u8, "u1"},  {DType::i16, "i2"}, {DType::u16, "u2"}, {DType::i32, "i4"},  {DType::u32, "u4"},
-    {DType::i64, "i8"}, {DType::u64, "u8"}, {DType::boolean, "b1"}, {DType::c64, "c8"}, {DType::c128, "c16"},
+    {DType::f32, "f4"}, {DType::f64, "f8"}, {DType::f16, "f2"},     {DType::bf16, "V2"}, {DType::i8, "i1"},
+    {DType::u8, "u1"},  {DType::i16, "i2"}, {DType::u16, "u2"},     {DType::i32, "i4"},  {DType::u32, "u4"},
+    {DType::i64, "i8"}, {DType::u64, "u8"}, {DType::boolean, "b1"}, {DType::c64, "c8"},  {DType::c128, "c16"},
 };
 
 Shape shape_of(std::span<const std::int64_t> extents) {
-  if (extents.size() > kMaxRank) fail("the array has {} dimensions; at most {} are supported", extents.size(), kMaxRank);
+  if (extents.size() > kMaxRank)
+    fail("the array has {} dimensions; at most {} are supported", extents.size(), kMaxRank);
   Shape shape;
   shape.rank = static_cast<std::int32_t>(extents.size());
   std::copy(extents.begin(), extents.end(), shape.dim);
@@ -42,8 +43,10 @@ DType dtype_of(const std::string& descr) {
   for (const Form& form : kForms)
     if (kind == form.descr) return form.dtype;
   if (kind.starts_with("O"))
-    fail_hint("save numbers, not Python objects", "the array holds Python objects, which would have to be executed to be read");
-  if (kind.starts_with("U") || kind.starts_with("S")) fail("the array holds strings ('{}'), which are not supported", descr);
+    fail_hint("save numbers, not Python objects",
+              "the array holds Python objects, which would have to be executed to be read");
+  if (kind.starts_with("U") || kind.starts_with("S"))
+    fail("the array holds strings ('{}'), which are not supported", descr);
   fail("the array has elements of type '{}', which are not supported", descr);
 }
 
@@ -81,15 +84,18 @@ Tensor parse(std::span<const std::byte> bytes) {
   if (bytes.size() < begin) fail("the array file ends inside its header");
   std::size_t length = byte(8) | byte(9) << 8;
   if (version > 1) length |= std::size_t(byte(10)) << 16 | std::size_t(byte(11)) << 24;
-  if (length > kMaxHeaderBytes) fail("the array's header has {} bytes, more than the limit of {}", length, kMaxHeaderBytes);
-  if (length > bytes.size() - begin) fail("the array file ends inside its header ({} of {} bytes)", bytes.size() - begin, length);
+  if (length > kMaxHeaderBytes)
+    fail("the array's header has {} bytes, more than the limit of {}", length, kMaxHeaderBytes);
+  if (length > bytes.size() - begin)
+    fail("the array file ends inside its header ({} of {} bytes)", bytes.size() - begin, length);
 
   const NpyHeader header = parse_npy_header({reinterpret_cast<const char*>(bytes.data()) + begin, length});
   const DType dtype = dtype_of(header.descr);
   const Shape shape = shape_of(header.shape);
   const auto size = static_cast<std::size_t>(storage_bytes(dtype, shape));
   const std::span<const std::byte> data = bytes.subspan(begin + length);
-  if (data.size() < size) fail("the array file is truncated: {} of {} bytes of a {} array", data.size(), size, to_string(shape));
+  if (data.size() < size)
+    fail("the array file is truncated: {} of {} bytes of a {} array", data.size(), size, to_string(shape));
 
   Tensor tensor(dtype, header.shape);
   auto* to = tensor.as<std::byte>();
@@ -134,9 +140,15 @@ NpyImage npy_image(const TensorRef& tensor) {
     if (form.dtype == tensor.dtype) descr = form.descr;
   const bool narrow = dtype_bits(tensor.dtype) < 8;
   switch (tensor.dtype) {
-    case DType::i4: case DType::i2: descr = "i1"; break;
-    case DType::u4: case DType::u2: descr = "u1"; break;
-    case DType::f4e2m1: case DType::f8e4m3fn: case DType::f8e4m3fnuz: case DType::f8e5m2: case DType::f8e5m2fnuz:
+    case DType::i4:
+    case DType::i2: descr = "i1"; break;
+    case DType::u4:
+    case DType::u2: descr = "u1"; break;
+    case DType::f4e2m1:
+    case DType::f8e4m3fn:
+    case DType::f8e4m3fnuz:
+    case DType::f8e5m2:
+    case DType::f8e5m2fnuz:
     case DType::f8e8m0: descr = "V1"; break;
     default: break;
   }
@@ -159,7 +171,8 @@ NpyImage npy_image(const TensorRef& tensor) {
   for (std::int64_t d : tensor.shape) shape += std::to_string(d) + ", ";
   if (tensor.shape.size() > 1) shape.resize(shape.size() - 2);
   if (tensor.shape.size() == 1) shape.resize(shape.size() - 1);  // (3,)
-  const std::string text = fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}), }}", ordered ? '<' : '|', descr, shape);
+  const std::string text =
+      fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}), }}", ordered ? '<' : '|', descr, shape);
   // Data begins at a multiple of 64 bytes, as NumPy does it.
   const std::size_t padded = (10 + text.size() + 1 + 63) / 64 * 64 - 10;
   image.header.assign(kMagic, 6);
@@ -195,7 +208,8 @@ Tensor as_model_type(const Tensor& tensor, DType wanted) {
     const int low = is_integer(wanted) && is_signed(wanted) ? -(1 << (bits - 1)) : 0;
     if (value < low || value >= low + (1 << bits))
       fail("element {} is {}, which {} cannot hold", i, value, dtype_name(wanted));
-    to[i / per_byte] = static_cast<std::uint8_t>(to[i / per_byte] | (unsigned(value) & ((1u << bits) - 1)) << (i % per_byte * bits));
+    to[i / per_byte] =
+        static_cast<std::uint8_t>(to[i / per_byte] | (unsigned(value) & ((1u << bits) - 1)) << (i % per_byte * bits));
   }
   return out;
 }

@@ -61,8 +61,8 @@ TEST(Npy, WritesTheBytesThatNumPyWrites) {
 
 TEST(Npy, EveryTypeSurvivesARoundTrip) {
   std::mt19937 random(1);
-  for (const DType type : {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::u8, DType::i16, DType::u16, DType::i32,
-                           DType::u32, DType::i64, DType::u64, DType::c64, DType::c128})
+  for (const DType type : {DType::f32, DType::f64, DType::f16, DType::bf16, DType::i8, DType::u8, DType::i16,
+                           DType::u16, DType::i32, DType::u32, DType::i64, DType::u64, DType::c64, DType::c128})
     for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{}, {5}, {0}, {2, 1, 3}, {1, 0, 4}}) {
       Tensor t(type, shape);
       for (std::size_t i = 0; i < t.bytes(); ++i) t.as<std::uint8_t>()[i] = std::uint8_t(random());
@@ -96,12 +96,22 @@ TEST(Npy, NarrowElementsAreWidenedAndPackedAgain) {
 TEST(Npy, DamagedFilesAreErrors) {
   EXPECT_NE(message("no array").find("no .npy file"), std::string::npos);
   EXPECT_NE(message("").find("no .npy file"), std::string::npos);
-  EXPECT_NE(message(with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }", 15)).find("truncated: 15 of 16"), std::string::npos);
-  EXPECT_NE(message(with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }")).find("overflows"), std::string::npos);
-  EXPECT_NE(message(with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,2,3,4,5,6,7,8,9), }")).find("9 dimensions"), std::string::npos);
-  EXPECT_NE(message(with_header("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", 8)).find("Python objects"), std::string::npos);
-  EXPECT_NE(message(with_header("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,), }", 8)).find("records"), std::string::npos);
-  EXPECT_NE(message(with_header("{'descr': '<f3', 'fortran_order': False, 'shape': (1,), }", 8)).find("'<f3'"), std::string::npos);
+  EXPECT_NE(
+      message(with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4,), }", 15)).find("truncated: 15 of 16"),
+      std::string::npos);
+  EXPECT_NE(message(with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296), }"))
+                .find("overflows"),
+            std::string::npos);
+  EXPECT_NE(message(with_header("{'descr': '<f4', 'fortran_order': False, 'shape': (1,2,3,4,5,6,7,8,9), }"))
+                .find("9 dimensions"),
+            std::string::npos);
+  EXPECT_NE(message(with_header("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", 8)).find("Python objects"),
+            std::string::npos);
+  EXPECT_NE(
+      message(with_header("{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (1,), }", 8)).find("records"),
+      std::string::npos);
+  EXPECT_NE(message(with_header("{'descr': '<f3', 'fortran_order': False, 'shape': (1,), }", 8)).find("'<f3'"),
+            std::string::npos);
   EXPECT_NE(message(with_header("{'descr': '<f4', 'shape': (1,), }", 8)).find("lacks"), std::string::npos);
   const std::string whole = file_of(Tensor(DType::f32, {3}));
   for (std::size_t n = 0; n < whole.size(); ++n) EXPECT_NE(message(whole.substr(0, n)), "no error") << n;
@@ -109,11 +119,15 @@ TEST(Npy, DamagedFilesAreErrors) {
 
 TEST(Npy, HeadersAreParsedStrictly) {
   EXPECT_EQ(parse_npy_header("{'descr':'<f4','fortran_order':True,'shape':()}").shape.size(), 0u);
-  EXPECT_EQ(parse_npy_header("{\"shape\": (3L, 4L,), 'descr': '<f4', 'fortran_order': False}  \n").shape, (std::vector<std::int64_t>{3, 4}));
-  for (const char* bad : {"", "{", "{}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1}", "{'descr': '<f4', 'fortran_order': 0, 'shape': ()}",
-                          "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x",
-                          "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}", "{'descr': '<f4, 'fortran_order': False}",
-                          "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 'x'}"})
+  EXPECT_EQ(parse_npy_header("{\"shape\": (3L, 4L,), 'descr': '<f4', 'fortran_order': False}  \n").shape,
+            (std::vector<std::int64_t>{3, 4}));
+  for (const char* bad :
+       {"", "{", "{}", "{'descr': '<f4', 'fortran_order': False, 'shape': (1}",
+        "{'descr': '<f4', 'fortran_order': 0, 'shape': ()}", "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1,)} x",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,)}",
+        "{'descr': '<f4, 'fortran_order': False}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (1,), 'more': 'x'}"})
     EXPECT_THROW(parse_npy_header(bad), Error) << bad;
 }
 

@@ -59,7 +59,8 @@ class Literal {
 
  private:
   void skip_space() {
-    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r')) ++at_;
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t' || text_[at_] == '\r'))
+      ++at_;
   }
   bool word(std::string_view w) {
     if (text_.substr(at_, w.size()) != w) return false;
@@ -70,7 +71,8 @@ class Literal {
     skip_space();
     std::int64_t value = 0;
     const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
-    if (error != std::errc() || value < 0) fail("the array's header does not parse at character {}: expected an extent", at_);
+    if (error != std::errc() || value < 0)
+      fail("the array's header does not parse at character {}: expected an extent", at_);
     at_ = static_cast<std::size_t>(end - text_.data());
     if (at_ < text_.size() && text_[at_] == 'L') ++at_;  // files of Python 2
     return value;

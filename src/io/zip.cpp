@@ -11,7 +11,8 @@
 namespace monza::io {
 namespace {
 
-constexpr std::uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50, kLocator64 = 0x07064b50;
+constexpr std::uint32_t kLocal = 0x04034b50, kCentral = 0x02014b50, kEnd = 0x06054b50, kEnd64 = 0x06064b50,
+                        kLocator64 = 0x07064b50;
 constexpr std::size_t kLocalBytes = 30, kCentralBytes = 46, kEndBytes = 22, kEnd64Bytes = 56, kLocatorBytes = 20;
 constexpr std::uint64_t kMaxEntries = 1 << 20;
 constexpr std::uint32_t kNone32 = 0xffffffffu;
@@ -61,7 +62,8 @@ Directory find_directory(const Bytes& in) {
     if (found.at == kNone32 || found.entries == 0xffff) {
       if (at < kLocatorBytes || in.u32(at - kLocatorBytes) != kLocator64) return found;
       const std::uint64_t end64 = in.number(at - kLocatorBytes + 8, 8);
-      if (in.part(end64, kEnd64Bytes).size() != kEnd64Bytes || in.u32(end64) != kEnd64) fail("the archive's zip64 record is damaged");
+      if (in.part(end64, kEnd64Bytes).size() != kEnd64Bytes || in.u32(end64) != kEnd64)
+        fail("the archive's zip64 record is damaged");
       found = {in.number(end64 + 48, 8), in.number(end64 + 32, 8)};
     }
     return found;
@@ -99,8 +101,10 @@ std::uint32_t crc_of(std::uint32_t crc, std::span<const std::byte> bytes) {
 std::vector<ZipEntry> zip_entries(std::span<const std::byte> archive) {
   const Bytes in(archive);
   const Directory directory = find_directory(in);
-  if (directory.entries > kMaxEntries) fail("the archive has {} entries, more than the limit of {}", directory.entries, kMaxEntries);
-  if (directory.entries > in.size() / kCentralBytes) fail("the archive is damaged: it claims {} entries", directory.entries);
+  if (directory.entries > kMaxEntries)
+    fail("the archive has {} entries, more than the limit of {}", directory.entries, kMaxEntries);
+  if (directory.entries > in.size() / kCentralBytes)
+    fail("the archive is damaged: it claims {} entries", directory.entries);
   std::vector<ZipEntry> entries;
   std::uint64_t at = directory.at;
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
@@ -130,12 +134,15 @@ ZipContent zip_content(std::span<const std::byte> archive, const ZipEntry& entry
   const std::span<const std::byte> packed = in.part(begin, entry.compressed);
   ZipContent content;
   if (entry.method == 0) {
-    if (entry.size != entry.compressed) fail("'{}' is stored, but has {} bytes of {}", entry.name, entry.compressed, entry.size);
+    if (entry.size != entry.compressed)
+      fail("'{}' is stored, but has {} bytes of {}", entry.name, entry.compressed, entry.size);
     content.bytes = packed;
   } else if (entry.method == 8) {
-    if (entry.size > packed.size() * kMaxRatio) fail("'{}' claims {} bytes, more than its {} can give", entry.name, entry.size, packed.size());
+    if (entry.size > packed.size() * kMaxRatio)
+      fail("'{}' claims {} bytes, more than its {} can give", entry.name, entry.size, packed.size());
     // malloc, not a vector: gigabytes need not be zeroed first.
-    std::shared_ptr<std::byte> out(static_cast<std::byte*>(std::malloc(std::max<std::size_t>(entry.size, 1))), std::free);
+    std::shared_ptr<std::byte> out(static_cast<std::byte*>(std::malloc(std::max<std::size_t>(entry.size, 1))),
+                                   std::free);
     if (!out) throw std::bad_alloc();
     z_stream stream{};
     if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) fail("zlib cannot start");
@@ -159,7 +166,8 @@ ZipContent zip_content(std::span<const std::byte> archive, const ZipEntry& entry
     content.bytes = {out.get(), entry.size};
     content.owner = out;
   } else {
-    fail_hint("write it with numpy.savez or numpy.savez_compressed", "'{}' is packed by method {}, which is not supported", entry.name, entry.method);
+    fail_hint("write it with numpy.savez or numpy.savez_compressed",
+              "'{}' is packed by method {}, which is not supported", entry.name, entry.method);
   }
   if (crc_of(0, content.bytes) != entry.crc) fail("'{}' is damaged: its checksum is wrong", entry.name);
   return content;
@@ -171,7 +179,8 @@ ZipLayout zip_layout(std::span<const ZipSource> sources) {
   std::string directory;
   std::uint64_t at = 0;
   for (const ZipSource& source : sources) {
-    if (source.name.size() > 0xffff) fail("an array's name has {} bytes, which a zip archive cannot hold", source.name.size());
+    if (source.name.size() > 0xffff)
+      fail("an array's name has {} bytes, which a zip archive cannot hold", source.name.size());
     std::uint64_t size = 0;
     std::uint32_t crc = 0;
     for (const auto piece : source.pieces) {

@@ -6,7 +6,7 @@ namespace monza::ir {
 
 namespace {
 const char* kind_name(const AttrValue& value) {
-  static constexpr const char* names[] = {"an integer", "a number", "a string", "a list of integers",
+  static constexpr const char* names[] = {"an integer",        "a number",          "a string", "a list of integers",
                                           "a list of numbers", "a list of strings", "a tensor"};
   return names[value.index()];
 }

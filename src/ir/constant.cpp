@@ -76,7 +76,8 @@ std::pair<std::shared_ptr<Constant>, std::span<std::byte>> allocate_constant(DTy
 std::shared_ptr<const Constant> make_constant(DType dtype, const Shape& shape, std::span<const std::byte> bytes) {
   auto [constant, to] = allocate_constant(dtype, shape);
   if (bytes.size() != to.size())
-    fail("a constant {} {} takes {} bytes, but {} are given", dtype_name(dtype), to_string(shape), to.size(), bytes.size());
+    fail("a constant {} {} takes {} bytes, but {} are given", dtype_name(dtype), to_string(shape), to.size(),
+         bytes.size());
   if (!bytes.empty()) std::memcpy(to.data(), bytes.data(), bytes.size());
   return constant;
 }
@@ -146,8 +147,7 @@ std::vector<double> to_doubles(const Constant& constant) {
       each_sub_byte(constant, 4, false,
                     [&](std::int64_t v) { push(small_float_to_f32(DType::f4e2m1, static_cast<std::uint8_t>(v))); });
       return values;
-    default:
-      break;
+    default: break;
   }
   if (!each_integer(constant, push)) fail("numbers are expected, but the constant is {}", dtype_name(constant.dtype));
   return values;
@@ -155,7 +155,8 @@ std::vector<double> to_doubles(const Constant& constant) {
 
 bool same_content(const Constant& a, const Constant& b) {
   if (&a == &b) return true;
-  if (a.dtype != b.dtype || !(a.shape == b.shape) || a.bytes.size() != b.bytes.size() || a.strings != b.strings) return false;
+  if (a.dtype != b.dtype || !(a.shape == b.shape) || a.bytes.size() != b.bytes.size() || a.strings != b.strings)
+    return false;
   return a.bytes.data() == b.bytes.data() || a.bytes.empty() ||
          std::memcmp(a.bytes.data(), b.bytes.data(), a.bytes.size()) == 0;
 }

@@ -37,7 +37,7 @@ std::shared_ptr<const Constant> borrow_constant(DType dtype, const Shape& shape,
                                                 std::shared_ptr<const void> owner);
 /// Uninitialised owned storage that the caller fills before sharing it: returns the constant and its bytes.
 std::pair<std::shared_ptr<Constant>, std::span<std::byte>> allocate_constant(DType dtype, const Shape& shape);
-std::shared_ptr<const Constant> constant_i64(std::vector<std::int64_t> values);            ///< 1-D
+std::shared_ptr<const Constant> constant_i64(std::vector<std::int64_t> values);  ///< 1-D
 std::shared_ptr<const Constant> constant_i64_scalar(std::int64_t value);
 std::shared_ptr<const Constant> constant_f32(std::vector<float> values, const Shape& shape);
 std::shared_ptr<const Constant> constant_f32_scalar(float value);

@@ -81,8 +81,7 @@ struct ExprOps {
     for (Term& t : terms) {
       if (!merged.empty() && compare(merged.back().atoms, t.atoms) == 0)
         merged.back().coefficient = checked_add(merged.back().coefficient, t.coefficient, "a shape expression");
-      else
-        merged.push_back(std::move(t));
+      else merged.push_back(std::move(t));
     }
     std::erase_if(merged, [](const Term& t) { return t.coefficient == 0; });
     return make(std::move(merged));
@@ -186,7 +185,8 @@ Expr operator-(const Expr& a, const Expr& b) {
     if (b.value_ == 0) return a;
     if (!a.terms_) {
       std::int64_t r;
-      if (__builtin_sub_overflow(a.value_, b.value_, &r)) fail("an extent overflows 64 bits: {} - {}", a.value_, b.value_);
+      if (__builtin_sub_overflow(a.value_, b.value_, &r))
+        fail("an extent overflows 64 bits: {} - {}", a.value_, b.value_);
       return r;
     }
   }
@@ -233,10 +233,8 @@ std::optional<Expr> exact_div(const Expr& a, const Expr& b) {
     Term q{t.coefficient / d.coefficient, {}};
     std::size_t next = 0;
     for (const AtomPtr& atom : t.atoms) {
-      if (next < d.atoms.size() && compare(atom, d.atoms[next]) == 0)
-        ++next;
-      else
-        q.atoms.push_back(atom);
+      if (next < d.atoms.size() && compare(atom, d.atoms[next]) == 0) ++next;
+      else q.atoms.push_back(atom);
     }
     if (next != d.atoms.size()) return std::nullopt;
     quotient.push_back(std::move(q));
@@ -272,8 +270,8 @@ Expr floor_div_by(const Expr& a, std::int64_t c) {
   constant /= common;
   c /= common;
   Expr inside = ExprOps::normalize(std::move(rest));
-  if (const Atom* atom = ExprOps::single_atom(inside);
-      atom != nullptr && atom->kind == AtomKind::floor_div && atom->args[1].is_constant() && atom->args[1].constant() > 0) {
+  if (const Atom* atom = ExprOps::single_atom(inside); atom != nullptr && atom->kind == AtomKind::floor_div &&
+                                                       atom->args[1].is_constant() && atom->args[1].constant() > 0) {
     std::int64_t inner = atom->args[1].constant();
     return outside + floor_div_by(atom->args[0] + Expr(checked_mul(constant, inner, "an extent")),
                                   checked_mul(c, inner, "an extent"));
@@ -368,9 +366,7 @@ Expr max(const Expr& a, const Expr& b) { return extreme(AtomKind::max, a, b); }
 // --- intervals -----------------------------------------------------------------------------------------------
 
 namespace {
-std::int64_t saturate(__int128 v) {
-  return v > kHigh ? kHigh : v < kLow ? kLow : static_cast<std::int64_t>(v);
-}
+std::int64_t saturate(__int128 v) { return v > kHigh ? kHigh : v < kLow ? kLow : static_cast<std::int64_t>(v); }
 /// The limits stand for infinity: they absorb whatever is added.
 std::int64_t sat_add(std::int64_t a, std::int64_t b) {
   if (a == kHigh || a == kLow) return a;
@@ -380,7 +376,8 @@ std::int64_t sat_add(std::int64_t a, std::int64_t b) {
 std::int64_t sat_mul(std::int64_t a, std::int64_t b) { return saturate(static_cast<__int128>(a) * b); }
 
 Interval times(Interval a, Interval b) {
-  const std::int64_t p[] = {sat_mul(a.low, b.low), sat_mul(a.low, b.high), sat_mul(a.high, b.low), sat_mul(a.high, b.high)};
+  const std::int64_t p[] = {sat_mul(a.low, b.low), sat_mul(a.low, b.high), sat_mul(a.high, b.low),
+                            sat_mul(a.high, b.high)};
   return {*std::min_element(p, p + 4), *std::max_element(p, p + 4)};
 }
 
@@ -392,10 +389,8 @@ std::int64_t sat_quotient(std::int64_t a, std::int64_t b) {
 Interval atom_interval(const Atom& a, const AtomRange& atom_range) {
   switch (a.kind) {
     case AtomKind::symbol:
-    case AtomKind::element:
-      return atom_range(a);
-    case AtomKind::extent:
-      return {0, std::max<std::int64_t>(0, range(a.args[0], atom_range).high)};
+    case AtomKind::element: return atom_range(a);
+    case AtomKind::extent: return {0, std::max<std::int64_t>(0, range(a.args[0], atom_range).high)};
     case AtomKind::floor_div:
     case AtomKind::ceil_div: {
       Interval n = range(a.args[0], atom_range), d = range(a.args[1], atom_range);
@@ -470,16 +465,20 @@ std::int64_t evaluate_atom(const Atom& a, const std::function<std::int64_t(const
   switch (a.kind) {
     case AtomKind::symbol:
     case AtomKind::element:
-    case AtomKind::extent:
-      return atom_value(a);
-    default:
-      break;
+    case AtomKind::extent: return atom_value(a);
+    default: break;
   }
   std::int64_t r = evaluate(a.args[0], atom_value);
   for (std::size_t i = 1; i < a.args.size(); ++i) {
     std::int64_t b = evaluate(a.args[i], atom_value);
-    if (a.kind == AtomKind::min) { r = std::min(r, b); continue; }
-    if (a.kind == AtomKind::max) { r = std::max(r, b); continue; }
+    if (a.kind == AtomKind::min) {
+      r = std::min(r, b);
+      continue;
+    }
+    if (a.kind == AtomKind::max) {
+      r = std::max(r, b);
+      continue;
+    }
     if (b == 0) fail("division by zero in the shape expression {}", to_string(a.args[i]));
     if (a.kind == AtomKind::floor_div) r = floor_quotient(r, b);
     else if (a.kind == AtomKind::mod) r = floor_modulo(r, b);

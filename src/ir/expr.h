@@ -16,7 +16,11 @@ enum class AtomKind : std::uint8_t {
   symbol,   ///< an input's extent: `name`
   element,  ///< element `index` of the host-resident integer tensor with graph value `value`
   extent,   ///< the `index`-th extent that the kernel producing `value` reports, at most `bound`
-  floor_div, ceil_div, mod, min, max,  ///< arithmetic that polynomials cannot hold, over `args`
+  floor_div,
+  ceil_div,
+  mod,
+  min,
+  max,  ///< arithmetic that polynomials cannot hold, over `args`
 };
 
 class Expr;
@@ -53,8 +57,8 @@ class Expr {
 
  private:
   friend struct ExprOps;
-  std::int64_t value_ = 0;                         // when terms_ is null
-  std::shared_ptr<const std::vector<Term>> terms_; // otherwise
+  std::int64_t value_ = 0;                          // when terms_ is null
+  std::shared_ptr<const std::vector<Term>> terms_;  // otherwise
 };
 
 struct Atom {
@@ -78,7 +82,8 @@ Expr max(const Expr& a, const Expr& b);
 /// a / b if b divides a as a polynomial with a single-term divisor; nullopt otherwise.
 std::optional<Expr> exact_div(const Expr& a, const Expr& b);
 
-/// "2*batch + floor_div(h, 2)"; parse_expr reads it back. Elements print as elem(%7, 0), extents as extent(%7, 0, bound).
+/// "2*batch + floor_div(h, 2)"; parse_expr reads it back. Elements print as elem(%7, 0), extents as extent(%7, 0,
+/// bound).
 std::string to_string(const Expr& e);
 Expr parse_expr(std::string_view text);
 

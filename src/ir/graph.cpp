@@ -65,7 +65,8 @@ struct Graph::Impl {
 };
 
 std::string to_string(const Type& type) {
-  std::string text = std::string(type.dtype == DType::invalid ? "unknown" : dtype_name(type.dtype)) + to_string(type.shape);
+  std::string text =
+      std::string(type.dtype == DType::invalid ? "unknown" : dtype_name(type.dtype)) + to_string(type.shape);
   switch (type.kind) {
     case ValueKind::tensor: return text;
     case ValueKind::sequence: return "seq(" + text + ")";
@@ -168,11 +169,13 @@ Node& Graph::insert_node(NodeId before, const OpDef& op, std::vector<ValueId> in
                          OriginSet origins, std::vector<std::unique_ptr<Graph>> bodies) {
   std::vector<ValueId> ids;
   for (int i = 0; i < output_count; ++i) ids.push_back(model_->next_value++);
-  return place_node(before, op, std::move(inputs), std::move(attrs), std::move(ids), std::move(origins), std::move(bodies));
+  return place_node(before, op, std::move(inputs), std::move(attrs), std::move(ids), std::move(origins),
+                    std::move(bodies));
 }
 
 Node& Graph::place_node(NodeId before, const OpDef& op, std::vector<ValueId> inputs, Attrs attrs,
-                        std::vector<ValueId> output_ids, OriginSet origins, std::vector<std::unique_ptr<Graph>> bodies) {
+                        std::vector<ValueId> output_ids, OriginSet origins,
+                        std::vector<std::unique_ptr<Graph>> bodies) {
   check_origins(*model_, origins, fmt::format("a new {} node", op.name));
   auto place = order_.end();
   if (before != kNone) {
@@ -219,7 +222,8 @@ Node& Graph::place_node(NodeId before, const OpDef& op, std::vector<ValueId> inp
 
 Node& Graph::add_node(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, int output_count, OriginSet origins,
                       std::vector<std::unique_ptr<Graph>> bodies, std::vector<std::string> output_names) {
-  Node& node = insert_node(kNone, op, std::move(inputs), std::move(attrs), output_count, std::move(origins), std::move(bodies));
+  Node& node =
+      insert_node(kNone, op, std::move(inputs), std::move(attrs), output_count, std::move(origins), std::move(bodies));
   for (std::size_t i = 0; i < output_names.size() && i < node.outputs.size(); ++i)
     value(node.outputs[i]).name = std::move(output_names[i]);
   return node;
@@ -377,7 +381,8 @@ void Graph::sort() {
     std::string names;
     int listed = 0;
     for (NodeId id : old)
-      if (waiting[id] != 0 && listed++ < 8) names += (names.empty() ? "" : ", ") + describe(*this, *impl_->nodes.at(id));
+      if (waiting[id] != 0 && listed++ < 8)
+        names += (names.empty() ? "" : ", ") + describe(*this, *impl_->nodes.at(id));
     fail("the graph has a cycle; nodes in it or behind it: {}{}", names, listed > 8 ? ", ..." : "");
   }
   order_ = std::move(sorted);

@@ -161,8 +161,8 @@ class Graph {
  private:
   friend class TextReader;
   /// insert_node with the outputs' ids given; the caller has made sure that they are new.
-  Node& place_node(NodeId before, const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, std::vector<ValueId> output_ids,
-                   OriginSet origins, std::vector<std::unique_ptr<Graph>> bodies);
+  Node& place_node(NodeId before, const OpDef& op, std::vector<ValueId> inputs, Attrs attrs,
+                   std::vector<ValueId> output_ids, OriginSet origins, std::vector<std::unique_ptr<Graph>> bodies);
   struct Impl;
   std::shared_ptr<Model> model_;
   std::string name_;

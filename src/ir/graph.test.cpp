@@ -10,10 +10,12 @@ namespace {
 
 // Operators of the test's own, so that the graph is tested alone.
 void same_as_first(InferContext& c) {
-  if (c.input_count() > 1 && c.shape(0) != c.shape(1)) c.fail("inputs disagree: {} vs {}", to_string(c.shape(0)), to_string(c.shape(1)));
+  if (c.input_count() > 1 && c.shape(0) != c.shape(1))
+    c.fail("inputs disagree: {} vs {}", to_string(c.shape(0)), to_string(c.shape(1)));
   c.set_output(0, c.dtype(0), c.shape(0));
 }
-constexpr OpDef kSum{.name = "Sum2", .min_inputs = 2, .max_inputs = 2, .flags = OpFlag::commutative, .infer = same_as_first};
+constexpr OpDef kSum{
+    .name = "Sum2", .min_inputs = 2, .max_inputs = 2, .flags = OpFlag::commutative, .infer = same_as_first};
 constexpr OpDef kNegate{.name = "Negate", .infer = same_as_first};
 constexpr OpDef kReshapeTo{.name = "ReshapeTo", .min_inputs = 2, .max_inputs = 2, .infer = [](InferContext& c) {
                              c.set_output(0, c.dtype(0), c.content(1));

@@ -39,7 +39,8 @@ std::vector<Expr> InferContext::content(int i) const {
     if (!model.element_values.empty())
       for (Expr& e : *known)
         e = substitute(e, [&](const Atom& atom) -> std::optional<Expr> {
-          const auto it = atom.kind == AtomKind::element ? model.element_values.find(atom.value) : model.element_values.end();
+          const auto it =
+              atom.kind == AtomKind::element ? model.element_values.find(atom.value) : model.element_values.end();
           if (it == model.element_values.end()) return std::nullopt;
           model.specialised.emplace(atom.value, atom.index);
           return Expr(it->second.at(static_cast<std::size_t>(atom.index)));
@@ -98,8 +99,7 @@ std::string evidence(const Graph& graph, const Node& node) {
     if (!v.name.empty()) text += fmt::format(" '{}'", v.name);
     if (const Node* producer = graph.producer(v.id))
       text += fmt::format(", output {} of {}", v.output_index, describe(graph, *producer));
-    else
-      text += v.constant ? ", a constant" : ", an input of the graph";
+    else text += v.constant ? ", a constant" : ", an input of the graph";
   }
   return text;
 }
@@ -123,7 +123,8 @@ std::vector<InferContext::Result> infer_node(Graph& graph, Node& node) {
       if (r.content) {
         const auto count = product(r.type.shape).try_constant();
         if (!count || *count != static_cast<std::int64_t>(r.content->size()))
-          fail("{} gives {} elements for output {} of shape {}", op.name, r.content->size(), i, to_string(r.type.shape));
+          fail("{} gives {} elements for output {} of shape {}", op.name, r.content->size(), i,
+               to_string(r.type.shape));
       }
     }
     return context.results();

@@ -16,7 +16,8 @@ std::string quote(std::string_view text) {
   for (char c : text) {
     if (c == '"' || c == '\\') (quoted += '\\') += c;
     else if (c == '\n') quoted += "\\n";
-    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) quoted += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
+    else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f)
+      quoted += fmt::format("\\x{:02x}", static_cast<unsigned char>(c));
     else quoted += c;
   }
   return quoted + "\"";
@@ -74,9 +75,12 @@ class Printer {
       if (v.constant) text_ += indent + "  " + define(v) + " = constant " + constant(*v.constant) + "\n";
     }
     for (NodeId id : g.order()) node(g, g.node(id), indent + "  ");
-    text_ += indent + "  return (" + join(g.outputs(), [&](const Graph::Output& o) {
-               return (is_plain_name(o.name) ? o.name : quote(o.name)) + ": " + use(g.value(o.value));
-             }) + ")\n" + indent + "}\n";
+    text_ += indent + "  return (" +
+             join(g.outputs(),
+                  [&](const Graph::Output& o) {
+                    return (is_plain_name(o.name) ? o.name : quote(o.name)) + ": " + use(g.value(o.value));
+                  }) +
+             ")\n" + indent + "}\n";
     by_id_ = std::move(outer);
   }
 
@@ -135,7 +139,9 @@ class Printer {
       std::string operator()(const std::vector<std::int64_t>& v) const {
         return "[" + join(v, [](std::int64_t e) { return std::to_string(e); }) + "]";
       }
-      std::string operator()(const std::vector<double>& v) const { return v.empty() ? "floats[]" : "[" + join(v, number) + "]"; }
+      std::string operator()(const std::vector<double>& v) const {
+        return v.empty() ? "floats[]" : "[" + join(v, number) + "]";
+      }
       std::string operator()(const std::vector<std::string>& v) const {
         return v.empty() ? "strings[]" : "[" + join(v, [](const std::string& s) { return quote(s); }) + "]";
       }
@@ -150,9 +156,12 @@ class Printer {
     text_ += std::string(n.outputs.empty() ? "" : " = ") + n.op->name + "(";
     text_ += join(n.inputs, [&](ValueId v) { return v == kNone ? std::string("_") : use(g.value(v)); }) + ")";
     if (!n.attrs.all().empty())
-      text_ += " {" + join(n.attrs.all(), [&](const auto& a) {
-                 return (is_plain_name(a.first) ? a.first : quote(a.first)) + "=" + attribute(a.second);
-               }) + "}";
+      text_ += " {" +
+               join(n.attrs.all(),
+                    [&](const auto& a) {
+                      return (is_plain_name(a.first) ? a.first : quote(a.first)) + "=" + attribute(a.second);
+                    }) +
+               "}";
     if (n.precision != Precision::unconstrained) text_ += std::string(" @precision=") + precision_name(n.precision);
     if (!n.device.empty()) text_ += " @device=" + quote(n.device);
     if (options_.origins) {

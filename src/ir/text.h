@@ -10,7 +10,7 @@
 namespace monza::ir {
 
 struct PrintOptions {
-  bool origins = false;       ///< append the origin names of every node as a comment
+  bool origins = false;           ///< append the origin names of every node as a comment
   std::size_t max_elements = 16;  ///< constants with more elements print as dtype[shape] #hash (and do not parse)
 };
 

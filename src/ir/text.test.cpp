@@ -46,15 +46,22 @@ TEST(Text, ErrorsHaveLineAndColumn) {
     }
     return std::string("no error");
   };
-  EXPECT_NE(message("graph \"g\" (%x: f32[2]) {\n  %y = Nonsense(%x)\n  return (y: %y)\n}").find("line 2, column 8: there is no operator 'Nonsense'"),
+  EXPECT_NE(message("graph \"g\" (%x: f32[2]) {\n  %y = Nonsense(%x)\n  return (y: %y)\n}")
+                .find("line 2, column 8: there is no operator 'Nonsense'"),
             std::string::npos);
-  EXPECT_NE(message("graph \"g\" (%x: f32[2]) {\n  return (y: %z)\n}").find("line 2, column 15: value %z is not defined"), std::string::npos);
+  EXPECT_NE(
+      message("graph \"g\" (%x: f32[2]) {\n  return (y: %z)\n}").find("line 2, column 15: value %z is not defined"),
+      std::string::npos);
   EXPECT_NE(message("graph \"g\" (%x: f99[2]) {").find("'f99' is no element type"), std::string::npos);
   EXPECT_NE(message("graph \"g\" (%x: f32[2], %x: f32[2]) {").find("defined twice"), std::string::npos);
-  EXPECT_NE(message("graph \"g\" (%x: f32[2]) {\n %y: f32[3,3] = MatMul(%x, %x)\n return (y: %y)\n}").find("declared f32[3,3]"), std::string::npos);
-  EXPECT_NE(message("graph \"g\" () {\n %c = constant f32[99999999999,99999999999] splat 0\n").find("overflow"), std::string::npos);
+  EXPECT_NE(message("graph \"g\" (%x: f32[2]) {\n %y: f32[3,3] = MatMul(%x, %x)\n return (y: %y)\n}")
+                .find("declared f32[3,3]"),
+            std::string::npos);
+  EXPECT_NE(message("graph \"g\" () {\n %c = constant f32[99999999999,99999999999] splat 0\n").find("overflow"),
+            std::string::npos);
   EXPECT_NE(message("graph \"g\" () {\n %c = constant f32[999999999] splat 0\n").find("more than"), std::string::npos);
-  EXPECT_NE(message("graph \"g\" () {\n %9 \"bias::0\": f32[4] = constant\n").find("line 3, column 1"), std::string::npos);
+  EXPECT_NE(message("graph \"g\" () {\n %9 \"bias::0\": f32[4] = constant\n").find("line 3, column 1"),
+            std::string::npos);
 }
 
 TEST(Text, SurvivesDamage) {

@@ -109,7 +109,8 @@ class TextReader {
         if (c == 'n') c = '\n';
         else if (c == 'x') {
           unsigned v = 0;
-          if (at_ + 2 > text_.size() || std::from_chars(text_.data() + at_, text_.data() + at_ + 2, v, 16).ptr != text_.data() + at_ + 2)
+          if (at_ + 2 > text_.size() ||
+              std::from_chars(text_.data() + at_, text_.data() + at_ + 2, v, 16).ptr != text_.data() + at_ + 2)
             bad("two hexadecimal digits are expected");
           at_ += 2;
           c = static_cast<char>(v);
@@ -255,10 +256,12 @@ class TextReader {
       count = checked_mul(count, *extent, "a constant's element count");
       s.dim[s.rank++] = *extent;
     }
-    if (t.dtype == DType::invalid || is_block_encoding(t.dtype)) bad("constants of this type cannot be written as text");
+    if (t.dtype == DType::invalid || is_block_encoding(t.dtype))
+      bad("constants of this type cannot be written as text");
     const std::int64_t bytes = t.dtype == DType::string ? checked_mul(count, 32, "size") : storage_bytes(t.dtype, s);
     budget_ -= bytes;
-    if (bytes > kMaxConstantBytes || budget_ < 0) bad("constants of the text take more than {} bytes", kMaxConstantBytes);
+    if (bytes > kMaxConstantBytes || budget_ < 0)
+      bad("constants of the text take more than {} bytes", kMaxConstantBytes);
     if (peek() == '#') bad("this constant was printed as a hash of its elements, which cannot be read back");
     auto [c, data] = allocate_constant(t.dtype, s);
     std::fill(data.begin(), data.end(), std::byte{0});
@@ -454,7 +457,8 @@ class TextReader {
         expect('=');
         const std::string p = word();
         bool known = false;
-        for (Precision q : {Precision::unconstrained, Precision::fp32, Precision::bf16, Precision::fp16, Precision::int8})
+        for (Precision q :
+             {Precision::unconstrained, Precision::fp32, Precision::bf16, Precision::fp16, Precision::int8})
           if (p == precision_name(q)) precision = q, known = true;
         if (!known) bad("'{}' is no precision", p);
       } else if (take_word("device")) {

@@ -23,11 +23,13 @@ class Verifier {
     for (ValueId id : graph.inputs()) {
       const Value& v = graph.value(id);
       if (!defined.insert(id).second) fail("input '{}' of graph '{}' is listed twice", v.name, graph.name());
-      if (v.producer != kNone || v.constant) fail("input '{}' of graph '{}' has a producer or a constant", v.name, graph.name());
+      if (v.producer != kNone || v.constant)
+        fail("input '{}' of graph '{}' has a producer or a constant", v.name, graph.name());
     }
     for (ValueId id : graph.values()) {
       const Value& v = graph.value(id);
-      if (v.id != id || !value_ids_.insert(id).second) fail("value id {} is not unique in graph '{}'", id, graph.name());
+      if (v.id != id || !value_ids_.insert(id).second)
+        fail("value id {} is not unique in graph '{}'", id, graph.name());
       if (!v.name.empty() && !names.insert(v.name).second)
         fail("two values of graph '{}' are named '{}'", graph.name(), v.name);
       try {

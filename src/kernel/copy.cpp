@@ -26,7 +26,8 @@ void outer_offsets(const CopyAxes& a, std::int64_t linear, std::int64_t* from, s
 }
 
 template <typename C>
-void copy_row(const void* from, std::int64_t f, std::int64_t fs, void* to, std::int64_t t, std::int64_t ts, std::int64_t n) {
+void copy_row(const void* from, std::int64_t f, std::int64_t fs, void* to, std::int64_t t, std::int64_t ts,
+              std::int64_t n) {
   if constexpr (C::bits >= 8) {
     using T = typename C::Bits;
     const T* src = static_cast<const T*>(from) + f;
@@ -94,7 +95,8 @@ Status copy_elements(const void* from, void* to, int bits, const CopyAxes& axes,
       const std::int64_t tasks = (row + kGrain - 1) / kGrain;
       parallel_for(parallel, tasks, [&](std::int64_t task, int) {
         const std::int64_t begin = task * kGrain;
-        copy_row<C>(from, begin * a.from[last], a.from[last], to, begin * a.to[last], a.to[last], std::min(kGrain, row - begin));
+        copy_row<C>(from, begin * a.from[last], a.from[last], to, begin * a.to[last], a.to[last],
+                    std::min(kGrain, row - begin));
       });
       return;
     }

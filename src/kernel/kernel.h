@@ -23,11 +23,12 @@ enum class Port : std::uint8_t {
   strided,        ///< any strides (views are fine), not blocked
   rows,           ///< innermost axis contiguous; outer axes any strides
   channels_last,  ///< stride[1] == 1; pixels (axes 0, 2, 3, ...) are evenly spaced: each outer pixel axis strides
-                  ///< over all inner ones, and the pixel pitch may exceed the channel count (a view into a wider tensor)
+                  ///< over all inner ones, and the pixel pitch may exceed the channel count (a view into a wider
+                  ///< tensor)
   blocked8,
   blocked16,
-  packed,         ///< a constant laid out by Kernel::packings
-  uniform,        ///< any gap-free layout, the same for every uniform operand of the node (pointwise work)
+  packed,   ///< a constant laid out by Kernel::packings
+  uniform,  ///< any gap-free layout, the same for every uniform operand of the node (pointwise work)
 };
 
 /// Ports of a kernel's inputs or outputs in order; the last one repeats for the operands after it.
@@ -122,9 +123,9 @@ struct Kernel {
   const char* op = nullptr;    ///< the operator it computes, as in OpDef::name
   DeviceKind device = DeviceKind::cpu;
   Isa needs = Isa::none;
-  bool reference = false;      ///< the plain one that every other is held against
-  bool batch_invariant = true; ///< a row's result does not depend on the other rows' presence
-  int version = 1;             ///< raised when the code or packing changes: engines and timings of old ones are refused
+  bool reference = false;       ///< the plain one that every other is held against
+  bool batch_invariant = true;  ///< a row's result does not depend on the other rows' presence
+  int version = 1;  ///< raised when the code or packing changes: engines and timings of old ones are refused
   Ports in{Port::dense};
   Ports out{Port::dense};
   const Packing* packings = nullptr;

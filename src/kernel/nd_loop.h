@@ -27,8 +27,8 @@ void for_each_broadcast(Parallel& parallel, const TensorView& out, const TensorV
   std::int64_t in_stride[N == 0 ? 1 : N][kMaxRank];
   for (int k = 0; k < N; ++k) broadcast_strides(*in[k], shape, in_stride[k]);
   const std::int64_t count = shape.numel();
-  const bool sub_byte = out.dtype == DType::i4 || out.dtype == DType::u4 || out.dtype == DType::f4e2m1 || out.dtype == DType::i2 ||
-                        out.dtype == DType::u2;
+  const bool sub_byte = out.dtype == DType::i4 || out.dtype == DType::u4 || out.dtype == DType::f4e2m1 ||
+                        out.dtype == DType::i2 || out.dtype == DType::u2;
   const std::int64_t chunk = sub_byte ? count : std::int64_t{16384};
   if (count == 0) return;
   parallel_for(parallel, (count + chunk - 1) / chunk, [&](std::int64_t task, int) {

@@ -32,7 +32,8 @@ MONZA_INLINE void parallel_for(Parallel& parallel, std::int64_t tasks, F&& body)
   auto* f = &body;
   using G = decltype(f);
   parallel.run(
-      tasks, [](void* context, std::int64_t task, int worker) noexcept { (**static_cast<G*>(context))(task, worker); }, &f);
+      tasks, [](void* context, std::int64_t task, int worker) noexcept { (**static_cast<G*>(context))(task, worker); },
+      &f);
 }
 
 }  // namespace monza

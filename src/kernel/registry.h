@@ -22,7 +22,8 @@ struct Rejection {
   std::string reason;
 };
 
-/// Kernels of `op` on `device` that `isa` covers and that accept the query, best first; those refused go to `rejected` if it is given.
+/// Kernels of `op` on `device` that `isa` covers and that accept the query, best first; those refused go to `rejected`
+/// if it is given.
 std::vector<const Kernel*> candidates(std::string_view op, DeviceKind device, Isa isa, const KernelQuery& query,
                                       std::vector<Rejection>* rejected = nullptr);
 

@@ -38,11 +38,12 @@ Region::Region(std::int64_t bytes, const RegionOptions& options) : bytes_(bytes)
               "cannot reserve {} bytes of memory: {}", mapped, std::generic_category().message(errno));
   }
   const auto address = reinterpret_cast<std::uintptr_t>(map_);
-  data_ = reinterpret_cast<std::byte*>((address + static_cast<std::uintptr_t>(unit) - 1) / static_cast<std::uintptr_t>(unit) *
-                                       static_cast<std::uintptr_t>(unit));
+  data_ = reinterpret_cast<std::byte*>((address + static_cast<std::uintptr_t>(unit) - 1) /
+                                       static_cast<std::uintptr_t>(unit) * static_cast<std::uintptr_t>(unit));
   if (huge) madvise(data_, static_cast<std::size_t>(rounded), MADV_HUGEPAGE);
   if (options.prefault && madvise(data_, static_cast<std::size_t>(rounded), MADV_POPULATE_WRITE) != 0)
-    for (std::int64_t at = 0; at < rounded; at += page_bytes()) static_cast<volatile std::byte*>(data_)[at] = std::byte{0};
+    for (std::int64_t at = 0; at < rounded; at += page_bytes())
+      static_cast<volatile std::byte*>(data_)[at] = std::byte{0};
 }
 
 Region::~Region() {

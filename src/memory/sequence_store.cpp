@@ -50,14 +50,16 @@ StateLayout make_state_layout(std::int64_t block_length, std::vector<std::int64_
   layout.block_length = block_length;
   for (std::int64_t bytes : row_bytes) {
     layout.offset.push_back(layout.block_bytes);
-    const std::int64_t part = checked_round_up(checked_mul(bytes, block_length, "a block of state"), 64, "a block of state");
+    const std::int64_t part =
+        checked_round_up(checked_mul(bytes, block_length, "a block of state"), 64, "a block of state");
     layout.block_bytes = checked_add(layout.block_bytes, part, "a block of state");
   }
   layout.row_bytes = std::move(row_bytes);
   return layout;
 }
 
-SequenceTable::SequenceTable(std::shared_ptr<BlockStore> store, std::shared_ptr<const StateLayout> layout, std::int64_t max_positions)
+SequenceTable::SequenceTable(std::shared_ptr<BlockStore> store, std::shared_ptr<const StateLayout> layout,
+                             std::int64_t max_positions)
     : store_(std::move(store)), layout_(std::move(layout)), max_positions_(max_positions) {
   if (max_positions < 0) fail("a sequence of {} positions", max_positions);
   const auto blocks = static_cast<std::size_t>((max_positions + layout_->block_length - 1) / layout_->block_length);
@@ -105,7 +107,8 @@ std::unique_ptr<SequenceTable> SequenceTable::fork() const {
 
 Status SequenceTable::reserve(std::int64_t positions) noexcept {
   if (positions < 0) return {StatusCode::invalid_argument, "a negative number of positions"};
-  if (positions > max_positions_ - length_) return {StatusCode::resource_exhausted, "the sequence is at its greatest length"};
+  if (positions > max_positions_ - length_)
+    return {StatusCode::resource_exhausted, "the sequence is at its greatest length"};
   const std::int64_t unit = layout_->block_length;
   const std::int64_t used = (length_ + unit - 1) / unit;
   // A shared last block that we are about to write into: take a copy of its valid part, alone.
@@ -135,7 +138,8 @@ Status SequenceTable::reserve(std::int64_t positions) noexcept {
 }
 
 Status SequenceTable::truncate(std::int64_t length) noexcept {
-  if (length < 0 || length > length_) return {StatusCode::invalid_argument, "a sequence can only be cut within its length"};
+  if (length < 0 || length > length_)
+    return {StatusCode::invalid_argument, "a sequence can only be cut within its length"};
   const std::int64_t keep = (length + layout_->block_length - 1) / layout_->block_length;
   while (static_cast<std::int64_t>(ids_.size()) > keep) pop();
   length_ = length;

@@ -49,7 +49,8 @@ StateLayout make_state_layout(std::int64_t block_length, std::vector<std::int64_
 /// several tables may use one BlockStore from several threads.
 class SequenceTable {
  public:
-  SequenceTable(std::shared_ptr<BlockStore> store, std::shared_ptr<const StateLayout> layout, std::int64_t max_positions);
+  SequenceTable(std::shared_ptr<BlockStore> store, std::shared_ptr<const StateLayout> layout,
+                std::int64_t max_positions);
   ~SequenceTable();
   SequenceTable(const SequenceTable&) = delete;
   SequenceTable& operator=(const SequenceTable&) = delete;
@@ -81,8 +82,8 @@ class SequenceTable {
   std::shared_ptr<const StateLayout> layout_;
   std::int64_t max_positions_;
   std::int64_t length_ = 0;
-  std::vector<std::int32_t> ids_;                   ///< reserved for max_positions: never reallocated
-  std::vector<std::vector<std::byte*>> pointers_;   ///< by state
+  std::vector<std::int32_t> ids_;                  ///< reserved for max_positions: never reallocated
+  std::vector<std::vector<std::byte*>> pointers_;  ///< by state
 };
 
 }  // namespace monza

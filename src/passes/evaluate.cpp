@@ -99,7 +99,8 @@ std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, std::in
     }
     ir::ParamsBlob params;
     if (op.params != nullptr) op.params({graph, node}, params);
-    const KernelQuery query{params.bytes().data(), in.data(), static_cast<int>(in.size()), out.data(), static_cast<int>(out.size()), 1};
+    const KernelQuery query{params.bytes().data(),        in.data(), static_cast<int>(in.size()), out.data(),
+                            static_cast<int>(out.size()), 1};
     std::string refusals;
     const Kernel* kernel = choose(op.name, query, refusals);
     if (kernel == nullptr) return refusals;
@@ -140,7 +141,8 @@ std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, std::in
 
 std::vector<ConstantPtr> run_reference(const ir::Graph& graph, const std::vector<ConstantPtr>& inputs) {
   Evaluator evaluator;
-  if (inputs.size() != graph.inputs().size()) fail("{} inputs are expected, {} given", graph.inputs().size(), inputs.size());
+  if (inputs.size() != graph.inputs().size())
+    fail("{} inputs are expected, {} given", graph.inputs().size(), inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const ir::Type& type = graph.value(graph.inputs()[i]).type;
     if (inputs[i]->dtype != type.dtype || inputs[i]->shape.rank != static_cast<int>(type.rank()))

@@ -39,7 +39,7 @@ void run(ir::Graph& graph, PassContext& context) { fold(graph, context, folds); 
 void run_dequantized(ir::Graph& graph, PassContext& context) { fold(graph, context, is_dequantize); }
 }  // namespace
 
-const Pass fold_dequantized_pass{
-    "fold_dequantized", "evaluates dequantised weights that no integer kernel has taken", run_dequantized};
+const Pass fold_dequantized_pass{"fold_dequantized", "evaluates dequantised weights that no integer kernel has taken",
+                                 run_dequantized};
 const Pass fold_constants_pass{"fold_constants", "evaluates nodes whose inputs are all constants", run};
 }  // namespace monza

@@ -37,7 +37,8 @@ int identical_input(const ir::Graph& graph, const ir::Node& node) {
     if (!zeros(a.start)) continue;
     if (a.kind == ir::Alias::Kind::placement) return a.input;
     bool identity = a.axes.size() == type.rank();
-    for (std::size_t i = 0; i < a.axes.size(); ++i) identity = identity && a.axes[i].source == static_cast<int>(i) && a.axes[i].step == 1;
+    for (std::size_t i = 0; i < a.axes.size(); ++i)
+      identity = identity && a.axes[i].source == static_cast<int>(i) && a.axes[i].step == 1;
     if (identity) return a.input;
   }
   return -1;

@@ -8,8 +8,8 @@ namespace monza {
 namespace {
 
 /// Copies the body's nodes in front of `before`, its inputs standing for `arguments`; the values of its outputs.
-std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::NodeId before, ir::Graph& body, const std::vector<ir::ValueId>& arguments,
-                                     const ir::OriginSet& origins) {
+std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::NodeId before, ir::Graph& body,
+                                     const std::vector<ir::ValueId>& arguments, const ir::OriginSet& origins) {
   std::unordered_set<std::string> names;
   for (ir::ValueId v : graph.values()) names.insert(graph.value(v).name);
   auto name = [&](ir::ValueId to, const std::string& wanted) {
@@ -62,5 +62,6 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass inline_branches_pass{"inline_branches", "replaces an If whose condition is known by the branch it takes", run};
+const Pass inline_branches_pass{"inline_branches", "replaces an If whose condition is known by the branch it takes",
+                                run};
 }  // namespace monza

@@ -16,10 +16,12 @@ bool PassContext::allow(std::string_view what, const ir::Graph& graph, const ir:
   return true;
 }
 
-void PassContext::near_miss(std::string_view pattern, const ir::Graph& graph, const ir::Node& node, std::string reason) {
+void PassContext::near_miss(std::string_view pattern, const ir::Graph& graph, const ir::Node& node,
+                            std::string reason) {
   NearMiss miss{pass_, std::string(pattern), ir::describe(graph, node), std::move(reason)};
   if (!seen_.insert(fmt::format("{} {} {} {}", pass_, pattern, node.id, miss.reason)).second) return;
-  log(LogLevel::debug, "{}: {} almost matched at {}: refused because {}", miss.pass, miss.pattern, miss.node, miss.reason);
+  log(LogLevel::debug, "{}: {} almost matched at {}: refused because {}", miss.pass, miss.pattern, miss.node,
+      miss.reason);
   report_.near_misses.push_back(std::move(miss));
 }
 
@@ -46,12 +48,14 @@ void run_on_all(ir::Graph& graph, const Pass& pass, PassContext& context) {
 }
 }  // namespace
 
-void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const PassOptions& options, PassReport& report) {
+void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const PassOptions& options,
+                PassReport& report) {
   for (const std::string& name : options.disabled) {
     bool known = false;
     for (const Pass* p : passes) known = known || name == p->name;
     for (const Pass* p : pipeline()) known = known || name == p->name;
-    if (!known) fail_hint("give the name of a pass as the pass report prints it", "there is no pass '{}' to switch off", name);
+    if (!known)
+      fail_hint("give the name of a pass as the pass report prints it", "there is no pass '{}' to switch off", name);
   }
   PassContext context(options, report);
   for (const Pass* pass : passes) {
@@ -90,7 +94,9 @@ std::string to_string(const PassReport& report, bool details) {
   std::string text = fmt::format("{:<28} {:>9} {:>9} {:>8} {:>8}\n", "pass", "ms", "rewrites", "nodes", "after");
   for (const PassRun& r : report.passes) {
     if (!r.enabled) text += fmt::format("{:<28} {:>9}\n", r.name, "off");
-    else text += fmt::format("{:<28} {:>9.2f} {:>9} {:>8} {:>8}\n", r.name, r.seconds * 1e3, r.rewrites, r.nodes_before, r.nodes_after);
+    else
+      text += fmt::format("{:<28} {:>9.2f} {:>9} {:>8} {:>8}\n", r.name, r.seconds * 1e3, r.rewrites, r.nodes_before,
+                          r.nodes_after);
   }
   if (!details) return text;
   for (const Rewrite& r : report.rewrites) text += fmt::format("{}: {} at {}\n", r.pass, r.what, r.node);

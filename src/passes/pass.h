@@ -80,7 +80,8 @@ struct Pass {
 
 /// Runs the passes in order on the graph and its bodies: skipped when disabled, timed, the graph sorted, inferred
 /// and verified after each that rewrote something, failures named after the pass.
-void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const PassOptions& options, PassReport& report);
+void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const PassOptions& options,
+                PassReport& report);
 
 /// The list of every pass in the order in which a model goes through them (pipeline.cpp says why).
 const std::vector<const Pass*>& pipeline();

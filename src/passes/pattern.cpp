@@ -10,11 +10,11 @@ namespace monza {
 
 struct Pattern::Data {
   enum class Kind { any, constant, scalar, number, absent, rest, op, product, sum, either } kind = Kind::any;
-  std::string name;               // capture
-  std::string number_name;        // number: capture of the value
-  double value = 0;               // scalar
-  std::vector<std::string> ops;   // op: names
-  int output = 0;                 // op: which output
+  std::string name;              // capture
+  std::string number_name;       // number: capture of the value
+  double value = 0;              // scalar
+  std::vector<std::string> ops;  // op: names
+  int output = 0;                // op: which output
   std::vector<Pattern> operands;
   bool shared = false;
   std::function<bool(const ir::Graph&, const ir::Node&)> condition;
@@ -63,9 +63,13 @@ Pattern op(std::string_view names, std::vector<Pattern> inputs) { return op_outp
 Pattern op_output(std::string_view names, std::vector<Pattern> inputs, int index) {
   return make({.kind = Kind::op, .ops = split(names), .output = index, .operands = std::move(inputs)});
 }
-Pattern product(std::vector<Pattern> operands) { return make({.kind = Kind::product, .operands = std::move(operands)}); }
+Pattern product(std::vector<Pattern> operands) {
+  return make({.kind = Kind::product, .operands = std::move(operands)});
+}
 Pattern sum(std::vector<Pattern> operands) { return make({.kind = Kind::sum, .operands = std::move(operands)}); }
-Pattern either(std::vector<Pattern> alternatives) { return make({.kind = Kind::either, .operands = std::move(alternatives)}); }
+Pattern either(std::vector<Pattern> alternatives) {
+  return make({.kind = Kind::either, .operands = std::move(alternatives)});
+}
 
 Pattern quotient(Pattern a, Pattern b) {
   return either({op("Div", {a, b}), product({a, op("Reciprocal", {b})}), product({a, op("Div", {scalar(1), b})})});
@@ -127,10 +131,8 @@ class Matcher {
     if (v == ir::kNone) return p.kind == Kind::absent && next(m);
     switch (p.kind) {
       case Kind::absent:
-      case Kind::rest:
-        return false;
-      case Kind::any:
-        return capture(p, v, m, next);
+      case Kind::rest: return false;
+      case Kind::any: return capture(p, v, m, next);
       case Kind::constant:
         if (!graph_.value(v).constant) return miss(m, v, "a constant");
         return capture(p, v, m, next);
@@ -148,11 +150,9 @@ class Matcher {
         for (const Pattern& alternative : p.operands)
           if (match(alternative, v, m, [&](const Match& n) { return capture(p, v, n, next); })) return true;
         return false;
-      case Kind::op:
-        return match_op(p, v, m, next);
+      case Kind::op: return match_op(p, v, m, next);
       case Kind::product:
-      case Kind::sum:
-        return match_chain(p, v, m, next);
+      case Kind::sum: return match_chain(p, v, m, next);
     }
     return false;
   }
@@ -220,10 +220,11 @@ class Matcher {
     return match_inputs(p, inputs, 0, count, n, done);
   }
 
-  bool match_inputs(const Data& p, const std::vector<ir::ValueId>& inputs, std::size_t i, std::size_t count, const Match& m,
-                    const Next& next) {
+  bool match_inputs(const Data& p, const std::vector<ir::ValueId>& inputs, std::size_t i, std::size_t count,
+                    const Match& m, const Next& next) {
     if (i == count) return next(m);
-    return match(p.operands[i], inputs[i], m, [&](const Match& n) { return match_inputs(p, inputs, i + 1, count, n, next); });
+    return match(p.operands[i], inputs[i], m,
+                 [&](const Match& n) { return match_inputs(p, inputs, i + 1, count, n, next); });
   }
 
   /// The operands of a tree of multiplications (or additions), its scalar constants gathered.
@@ -298,8 +299,9 @@ class Matcher {
       std::vector<bool> taken(wanted.size(), false);
       auto finish = [&](const Match& k) {
         auto captured = [&](const Match& c) { return capture(p, v, c, next); };
-        return number != nullptr ? capture_number(*number, multiply ? chain.scalar / scalar : chain.scalar - scalar, k, captured)
-                                 : captured(k);
+        return number != nullptr
+                   ? capture_number(*number, multiply ? chain.scalar / scalar : chain.scalar - scalar, k, captured)
+                   : captured(k);
       };
       if (permute(chain.operands, wanted, 0, taken, n, finish)) return true;
     }
@@ -312,7 +314,8 @@ class Matcher {
     for (std::size_t k = 0; k < operands.size(); ++k) {
       if (taken[k]) continue;
       taken[k] = true;
-      const bool found = match(*wanted[i], operands[k], m, [&](const Match& n) { return permute(operands, wanted, i + 1, taken, n, next); });
+      const bool found = match(*wanted[i], operands[k], m,
+                               [&](const Match& n) { return permute(operands, wanted, i + 1, taken, n, next); });
       taken[k] = false;
       if (found) return true;
     }
@@ -352,10 +355,12 @@ std::string closed(const ir::Graph& graph, const Match& m) {
     for (std::size_t i = 0; i < node.outputs.size(); ++i) {
       const ir::ValueId v = node.outputs[i];
       if (id == m.root && i == 0) continue;
-      if (graph.is_output(v)) return fmt::format("the result of {} is also an output of the graph", ir::describe(graph, node));
+      if (graph.is_output(v))
+        return fmt::format("the result of {} is also an output of the graph", ir::describe(graph, node));
       for (ir::NodeId user : graph.users(v))
         if (std::find(m.nodes.begin(), m.nodes.end(), user) == m.nodes.end())
-          return fmt::format("the result of {} is also read by {}", ir::describe(graph, node), ir::describe(graph, graph.node(user)));
+          return fmt::format("the result of {} is also read by {}", ir::describe(graph, node),
+                             ir::describe(graph, graph.node(user)));
     }
   }
   const ir::Node& root = graph.node(m.root);
@@ -391,7 +396,8 @@ bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, st
   });
   if (!matched) {
     if (!refusal.empty()) context.near_miss(fusion.name, graph, node, refusal);
-    else if (matcher.best >= 3 && matcher.best + 1 >= least) context.near_miss(fusion.name, graph, node, matcher.missed);
+    else if (matcher.best >= 3 && matcher.best + 1 >= least)
+      context.near_miss(fusion.name, graph, node, matcher.missed);
     return false;
   }
   if (!context.open()) return false;

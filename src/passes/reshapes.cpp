@@ -44,7 +44,9 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const std::string_view made_by = maker->op->name;
   if (made_by != "MatMul" && made_by != "Conv" && !ir::has(maker->op->flags, ir::OpFlag::pointwise)) return false;
   const ir::Node* user = only_user(graph, reshape.outputs[0]);
-  if (user == nullptr || !is_pure(*user) || !ir::has(user->op->flags, ir::OpFlag::pointwise) || user->outputs.size() != 1) return false;
+  if (user == nullptr || !is_pure(*user) || !ir::has(user->op->flags, ir::OpFlag::pointwise) ||
+      user->outputs.size() != 1)
+    return false;
   std::vector<ir::ValueId> inputs = user->inputs;
   int uses = 0;
   for (ir::ValueId& v : inputs) {
@@ -64,7 +66,8 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const ir::Node& work = graph.insert_node(user_id, *user->op, inputs, user->attrs, 1, user->origins);
   const ir::NodeId work_id = work.id;
   const ir::ValueId worked = work.outputs[0];
-  const ir::Node& after = graph.insert_node(user_id, ir::get_op("Reshape"), {worked}, ir::Attrs{{"shape", *target}}, 1, reshape.origins);
+  const ir::Node& after =
+      graph.insert_node(user_id, ir::get_op("Reshape"), {worked}, ir::Attrs{{"shape", *target}}, 1, reshape.origins);
   if (graph.value(after.outputs[0]).type != to || !context.allow("moved behind pointwise work", graph, reshape)) {
     graph.remove_node(after.id);
     graph.remove_node(work_id);
@@ -83,7 +86,8 @@ const ir::Node* batch_merge(const ir::Graph& graph, ir::ValueId v) {
   const ir::Node* n = graph.producer(v);
   if (!is_reshape(graph, n)) return nullptr;
   const ir::SymShape &from = graph.value(n->inputs[0]).type.shape, &to = graph.value(v).type.shape;
-  if (from.size() != 4 || to.size() != 3 || !(from[2] == to[1]) || !(from[3] == to[2]) || !(from[0] * from[1] == to[0])) return nullptr;
+  if (from.size() != 4 || to.size() != 3 || !(from[2] == to[1]) || !(from[3] == to[2]) || !(from[0] * from[1] == to[0]))
+    return nullptr;
   return n;
 }
 
@@ -126,7 +130,9 @@ bool unmerge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const ir::ValueId worked = work.outputs[0];
   const auto target = reshape_target(g.value(worked).type.shape, to.shape);
   ir::ValueId after = ir::kNone;
-  if (target) after = graph.insert_node(id, ir::get_op("Reshape"), {worked}, ir::Attrs{{"shape", *target}}, 1, origins).outputs[0];
+  if (target)
+    after =
+        graph.insert_node(id, ir::get_op("Reshape"), {worked}, ir::Attrs{{"shape", *target}}, 1, origins).outputs[0];
   if (!target || g.value(after).type != to || !context.allow("moved behind work on matrices", graph, node)) {
     if (target) graph.remove_node(g.producer(after)->id);
     graph.remove_node(work_id);

@@ -7,7 +7,8 @@
 namespace monza {
 
 bool is_pure(const ir::Node& node) {
-  return node.bodies.empty() && !ir::has(node.op->flags, ir::OpFlag::effect) && !ir::has(node.op->flags, ir::OpFlag::control);
+  return node.bodies.empty() && !ir::has(node.op->flags, ir::OpFlag::effect) &&
+         !ir::has(node.op->flags, ir::OpFlag::control);
 }
 
 const ir::Node* only_user(const ir::Graph& graph, ir::ValueId id) {
@@ -46,7 +47,8 @@ std::optional<std::vector<std::int64_t>> reshape_target(const ir::SymShape& from
   return target;
 }
 
-std::shared_ptr<const ir::Constant> transpose_constant(const ir::Constant& source, const std::vector<std::int64_t>& perm) {
+std::shared_ptr<const ir::Constant> transpose_constant(const ir::Constant& source,
+                                                       const std::vector<std::int64_t>& perm) {
   const int bits = dtype_bits(source.dtype);
   if (source.dtype == DType::string || bits < 8 || static_cast<int>(perm.size()) != source.shape.rank) return nullptr;
   const std::size_t size = static_cast<std::size_t>(bits) / 8;
@@ -65,7 +67,8 @@ std::shared_ptr<const ir::Constant> transpose_constant(const ir::Constant& sourc
   const std::int64_t count = shape.numel();
   std::int64_t at[kMaxRank] = {}, from = 0;
   for (std::int64_t n = 0; n < count; ++n) {
-    std::memcpy(bytes.data() + static_cast<std::size_t>(n) * size, source.bytes.data() + static_cast<std::size_t>(from) * size, size);
+    std::memcpy(bytes.data() + static_cast<std::size_t>(n) * size,
+                source.bytes.data() + static_cast<std::size_t>(from) * size, size);
     for (int i = shape.rank; i-- > 0;) {
       from += step[i];
       if (++at[i] < shape[i]) break;
@@ -76,7 +79,8 @@ std::shared_ptr<const ir::Constant> transpose_constant(const ir::Constant& sourc
   return result;
 }
 
-std::shared_ptr<const ir::Constant> reshape_constant(const std::shared_ptr<const ir::Constant>& source, const Shape& shape) {
+std::shared_ptr<const ir::Constant> reshape_constant(const std::shared_ptr<const ir::Constant>& source,
+                                                     const Shape& shape) {
   auto copy = std::make_shared<ir::Constant>(*source);
   copy->shape = shape;
   return copy;

@@ -21,12 +21,15 @@ void replace_value(ir::Graph& graph, ir::ValueId old, ir::ValueId replacement);
 std::optional<std::vector<std::int64_t>> reshape_target(const ir::SymShape& from, const ir::SymShape& to);
 /// A plain element-moving copy of a constant: axis i of the result is axis perm[i] of the source. Null for
 /// types whose elements are no whole bytes.
-std::shared_ptr<const ir::Constant> transpose_constant(const ir::Constant& source, const std::vector<std::int64_t>& perm);
+std::shared_ptr<const ir::Constant> transpose_constant(const ir::Constant& source,
+                                                       const std::vector<std::int64_t>& perm);
 /// The same elements under another shape.
-std::shared_ptr<const ir::Constant> reshape_constant(const std::shared_ptr<const ir::Constant>& source, const Shape& shape);
+std::shared_ptr<const ir::Constant> reshape_constant(const std::shared_ptr<const ir::Constant>& source,
+                                                     const Shape& shape);
 
 // The structural passes, one file each.
-extern const Pass fold_constants_pass, fold_dequantized_pass, share_constants_pass, dead_code_pass, common_subexpressions_pass, shape_arithmetic_pass, identities_pass,
-    reshapes_pass, transposes_pass, inline_branches_pass;
+extern const Pass fold_constants_pass, fold_dequantized_pass, share_constants_pass, dead_code_pass,
+    common_subexpressions_pass, shape_arithmetic_pass, identities_pass, reshapes_pass, transposes_pass,
+    inline_branches_pass;
 
 }  // namespace monza

@@ -1,5 +1,5 @@
-// Constants of equal content, in the graph and in all bodies inside it, share one block of memory: the branches of an If
-// often fold the same weights, and each block is stored once in the engine.
+// Constants of equal content, in the graph and in all bodies inside it, share one block of memory: the branches of an
+// If often fold the same weights, and each block is stored once in the engine.
 #include <unordered_map>
 
 #include "base/hash.h"

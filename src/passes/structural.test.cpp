@@ -47,7 +47,8 @@ TEST(FoldConstants, StopsAtItsLimit) {
 }
 
 TEST(FoldConstants, OutputsMayBecomeConstants) {
-  auto r = rewrite(graph_text("", "%a = constant f32[2] [1, 2]\n%y = Neg(%a)", "y: %y, z: %y, a: %a"), {&fold_constants_pass});
+  auto r = rewrite(graph_text("", "%a = constant f32[2] [1, 2]\n%y = Neg(%a)", "y: %y, z: %y, a: %a"),
+                   {&fold_constants_pass});
   EXPECT_TRUE(r.after->order().empty());
   expect_same_numbers(r);
 }
@@ -70,9 +71,10 @@ TEST(ShareConstants, OverAllBodies) {
       %r = MatMul(%a, %w)
       return (r: %r)
     })";
-  const auto r = rewrite("graph \"g\" (%c: bool[], %x: f32[32,32]) {\n  %y: f32[32,32] = If(%c, %x)\n    body graph \"then\" " + branch +
-                             "\n    body graph \"else\" " + branch + "\n  return (y: %y)\n}\n",
-                         {&share_constants_pass});
+  const auto r =
+      rewrite("graph \"g\" (%c: bool[], %x: f32[32,32]) {\n  %y: f32[32,32] = If(%c, %x)\n    body graph \"then\" " +
+                  branch + "\n    body graph \"else\" " + branch + "\n  return (y: %y)\n}\n",
+              {&share_constants_pass});
   const ir::Graph& after = *r.after;
   const auto constant_of = [](const ir::Graph& body) {
     for (ir::ValueId id : body.values())
@@ -106,8 +108,9 @@ TEST(CommonSubexpressions, MergesTwinsAndConstants) {
 }
 
 TEST(CommonSubexpressions, KeepsDifferentAttributesApart) {
-  auto r = rewrite(graph_text("%x: f32[2]", "%a = LeakyRelu(%x) {alpha=0.1}\n%b = LeakyRelu(%x) {alpha=0.2}\n%y = Add(%a, %b)"),
-                   {&common_subexpressions_pass});
+  auto r = rewrite(
+      graph_text("%x: f32[2]", "%a = LeakyRelu(%x) {alpha=0.1}\n%b = LeakyRelu(%x) {alpha=0.2}\n%y = Add(%a, %b)"),
+      {&common_subexpressions_pass});
   EXPECT_EQ(r.rewrites(), 0);
 }
 
@@ -192,7 +195,8 @@ TEST(Reshapes, MergedBatchesOfAttentionComeApart) {
   std::string fixed = text;  // the length is 4, so that the reshapes can say so
   for (std::size_t at; (at = fixed.find(",l,")) != fixed.npos;) fixed.replace(at, 3, ",4,");
   for (std::size_t at; (at = fixed.find(",l]")) != fixed.npos;) fixed.replace(at, 3, ",4]");
-  auto r = rewrite(fixed, {&reshapes_pass, &transposes_pass, &identities_pass, &dead_code_pass, &attention_pass, &dead_code_pass});
+  auto r = rewrite(
+      fixed, {&reshapes_pass, &transposes_pass, &identities_pass, &dead_code_pass, &attention_pass, &dead_code_pass});
   EXPECT_EQ(r.ops(), (Ops{"Attention"})) << ir::print(*r.after) << r.reasons();
   expect_same_numbers(r);
 }
@@ -210,7 +214,8 @@ TEST(Transposes, CancelThroughPointwiseWork) {
     %k = Transpose(%h) {perm=[1, 2, 0]}
     %l = Exp(%k)
     %z = Transpose(%l) {perm=[1, 2, 0]}
-    %y = Neg(%e))", "y: %y, z: %z"),
+    %y = Neg(%e))",
+                              "y: %y, z: %z"),
                    {&transposes_pass, &dead_code_pass});
   int transposes = 0;
   for (const std::string& op : r.ops()) transposes += op == "Transpose";
@@ -231,8 +236,9 @@ TEST(Transposes, ConstantsFollow) {
 
 TEST(InlineBranches, TakesTheBranchThatIsKnown) {
   const auto text = [](const char* condition) {
-    return graph_text("%x: f32[2], %z: f32[2], %c: bool[]", std::string("%yes = constant bool[] [1]\n%no = constant bool[] [0]\n%y: f32[2] = If(") +
-                                                       condition + R"(, %x, %z)
+    return graph_text("%x: f32[2], %z: f32[2], %c: bool[]",
+                      std::string("%yes = constant bool[] [1]\n%no = constant bool[] [0]\n%y: f32[2] = If(") +
+                          condition + R"(, %x, %z)
       body graph "then" (%p: f32[2], %q: f32[2]) {
         %k = constant f32[2] [1, 2]
         %s = Add(%p, %k)
@@ -271,7 +277,8 @@ TEST(Runner, RunsOnBodies) {
 TEST(Runner, StopsAndReports) {
   PassOptions options;
   options.max_rewrites = 1;
-  auto r = rewrite(graph_text("%x: f32[2]", "%a = Identity(%x)\n%b = Identity(%a)\n%y = Exp(%b)"), {&identities_pass, &dead_code_pass}, options);
+  auto r = rewrite(graph_text("%x: f32[2]", "%a = Identity(%x)\n%b = Identity(%a)\n%y = Exp(%b)"),
+                   {&identities_pass, &dead_code_pass}, options);
   EXPECT_EQ(r.rewrites(), 1);
   EXPECT_EQ(r.ops().size(), 2u);
   EXPECT_NE(to_string(r.report, true).find("identities: changed nothing at Identity node 'a'"), std::string::npos)

@@ -28,24 +28,29 @@ bool merge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
     replace_value(graph, old, x);
     return true;
   }
-  const ir::Node& merged = graph.insert_node(id, *second.op, {x}, ir::Attrs{{"perm", perm}}, 1, ir::merge(first->origins, second.origins));
+  const ir::Node& merged =
+      graph.insert_node(id, *second.op, {x}, ir::Attrs{{"perm", perm}}, 1, ir::merge(first->origins, second.origins));
   replace_value(graph, old, merged.outputs[0]);
   return true;
 }
 
-/// Pointwise(Transpose(x), ...) to Transpose(Pointwise(x, ...)) where the other operands are constants or the same transpose.
+/// Pointwise(Transpose(x), ...) to Transpose(Pointwise(x, ...)) where the other operands are constants or the same
+/// transpose.
 bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const ir::Node& transpose = std::as_const(graph).node(id);
   if (!is_transpose(&transpose)) return false;
   const auto perm = perm_of(transpose);
   const ir::Node* user = only_user(graph, transpose.outputs[0]);
-  if (user == nullptr || !is_pure(*user) || !ir::has(user->op->flags, ir::OpFlag::pointwise) || user->outputs.size() != 1) return false;
+  if (user == nullptr || !is_pure(*user) || !ir::has(user->op->flags, ir::OpFlag::pointwise) ||
+      user->outputs.size() != 1)
+    return false;
   // PRelu broadcasts its slope to the input alone and quantisation names an axis: both would have to follow.
   const std::string_view name = user->op->name;
   if (name == "PRelu" || user->attrs.has("axis")) return false;
   if (graph.value(user->outputs[0]).type.shape != graph.value(transpose.outputs[0]).type.shape) return false;
   std::vector<std::int64_t> inverse(perm.size());
-  for (std::size_t i = 0; i < perm.size(); ++i) inverse[static_cast<std::size_t>(perm[i])] = static_cast<std::int64_t>(i);
+  for (std::size_t i = 0; i < perm.size(); ++i)
+    inverse[static_cast<std::size_t>(perm[i])] = static_cast<std::int64_t>(i);
   std::vector<ir::ValueId> inputs = user->inputs;
   std::vector<std::pair<std::size_t, std::shared_ptr<const ir::Constant>>> moved;
   std::vector<ir::NodeId> others;
@@ -73,7 +78,8 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
     }
   }
   if (!context.allow("moved behind pointwise work", graph, transpose)) return false;
-  for (auto& [i, constant] : moved) inputs[i] = graph.add_constant({}, std::move(constant), graph.value(inputs[i]).origins);
+  for (auto& [i, constant] : moved)
+    inputs[i] = graph.add_constant({}, std::move(constant), graph.value(inputs[i]).origins);
   const ir::NodeId user_id = user->id;
   const ir::ValueId old = user->outputs[0];
   const ir::OriginSet origins = transpose.origins;

@@ -47,7 +47,8 @@ Shape PlanBuilder::largest(const ir::SymShape& shape) const {
     const ir::Interval r = range(shape[std::size_t(i)]);
     if (r.high >= kLargestValue)
       fail_hint("fix the inputs that decide it (their values, as with --shape-values NAME=...), or give their ranges",
-                "a value of shape {} has no bound: {} can be anything", ir::to_string(shape), ir::to_string(shape[std::size_t(i)]));
+                "a value of shape {} has no bound: {} can be anything", ir::to_string(shape),
+                ir::to_string(shape[std::size_t(i)]));
     s[i] = std::max<std::int64_t>(0, r.high);
   }
   return s;
@@ -61,7 +62,8 @@ Shape PlanBuilder::typical(const ir::SymShape& shape) const {
     // Extents that kernels report are planned at their bounds; symbols at their usual value.
     const ir::Interval r = ir::range(e, [&](const ir::Atom& atom) -> ir::Interval {
       if (atom.kind == ir::AtomKind::symbol)
-        if (const auto it = options.symbols.find(atom.name); it != options.symbols.end()) return {it->second.opt, it->second.opt};
+        if (const auto it = options.symbols.find(atom.name); it != options.symbols.end())
+          return {it->second.opt, it->second.opt};
       return range(ir::atom_expr(std::make_shared<const ir::Atom>(atom)));
     });
     s[i] = std::max<std::int64_t>(0, r.high);
@@ -156,8 +158,8 @@ int PlanBuilder::operand(const Place& place, const TypedShape& type) {
   return int(plan.operands.size()) - 1;
 }
 
-int PlanBuilder::add_weight(const std::string& name, std::int64_t bytes, int kernel, int packing, std::vector<std::byte> owned,
-                            std::shared_ptr<const ir::Constant> borrowed) {
+int PlanBuilder::add_weight(const std::string& name, std::int64_t bytes, int kernel, int packing,
+                            std::vector<std::byte> owned, std::shared_ptr<const ir::Constant> borrowed) {
   plan.weights_bytes = (plan.weights_bytes + 63) & ~std::int64_t(63);
   WeightBlock block;
   block.name = plan.intern(name);
@@ -187,7 +189,8 @@ Place PlanBuilder::constant_place(const std::shared_ptr<const ir::Constant>& con
   return place;
 }
 
-Place PlanBuilder::converted_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, const Place& form) {
+Place PlanBuilder::converted_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
+                                      const Place& form) {
   std::string key = std::to_string(int(form.layout));
   for (const ir::Expr& s : form.stride) key += "," + ir::to_string(s);
   auto [it, added] = derived_.try_emplace({constant.get(), "form", key}, -1);
@@ -207,7 +210,8 @@ Place PlanBuilder::converted_constant(const std::shared_ptr<const ir::Constant>&
     context.out_count = 1;
     context.parallel = &serial;
     const Kernel* copy = find_kernel("copy_ref");
-    if (const Status status = copy->run(context); !status) fail("cannot rearrange constant '{}': {}", name, status.message());
+    if (const Status status = copy->run(context); !status)
+      fail("cannot rearrange constant '{}': {}", name, status.message());
     it->second = add_weight(name, bytes, -1, 0, std::move(data), nullptr);
   }
   Place place = form;
@@ -216,18 +220,21 @@ Place PlanBuilder::converted_constant(const std::shared_ptr<const ir::Constant>&
   return place;
 }
 
-int PlanBuilder::packed_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, const Kernel& kernel, int packing,
-                                 const KernelQuery& query, std::span<const std::byte> params_bytes) {
+int PlanBuilder::packed_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
+                                 const Kernel& kernel, int packing, const KernelQuery& query,
+                                 std::span<const std::byte> params_bytes) {
   // What a packing looks at is the kernel's query: parameters, and the types and shapes of the operands.
   std::string key(reinterpret_cast<const char*>(params_bytes.data()), params_bytes.size());
   key += std::to_string(packing);
-  for (int i = 0; i < query.in_count; ++i) key += ";" + to_string(query.in[i].shape) + std::to_string(int(query.in[i].dtype));
+  for (int i = 0; i < query.in_count; ++i)
+    key += ";" + to_string(query.in[i].shape) + std::to_string(int(query.in[i].dtype));
   auto [it, added] = derived_.try_emplace({constant.get(), kernel.name, key}, -1);
   if (added) {
     const Packing& p = kernel.packings[packing];
     const std::size_t bytes = p.bytes(query);
     std::vector<std::byte> data(bytes + 64);
-    auto* aligned = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(data.data()) + 63) & ~std::uintptr_t(63));
+    auto* aligned =
+        reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(data.data()) + 63) & ~std::uintptr_t(63));
     p.pack(query, aligned);
     std::memmove(data.data(), aligned, bytes);
     data.resize(bytes);
@@ -280,7 +287,9 @@ PlannedModel PlanBuilder::finish() {
   for (const Weight& w : weights_) {
     const std::byte* from = w.borrowed ? w.borrowed->bytes.data() : w.owned.data();
     const std::size_t bytes = w.borrowed ? std::size_t(constant_bytes(*w.borrowed)) : w.owned.size();
-    if (bytes > 0) std::memcpy(model.weights.data() + w.offset, from, std::min<std::size_t>(bytes, std::size_t(plan.weights_bytes - w.offset)));
+    if (bytes > 0)
+      std::memcpy(model.weights.data() + w.offset, from,
+                  std::min<std::size_t>(bytes, std::size_t(plan.weights_bytes - w.offset)));
   }
   plan.threads = options.threads;
   model.plan = std::move(plan);

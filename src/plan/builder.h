@@ -22,11 +22,11 @@ namespace monza::plan {
 /// Memory that operands lie in: a block of an arena, a weight, or what the caller binds.
 struct Storage {
   Base base = Base::arena;
-  int index = 0;            ///< input, output, state
+  int index = 0;  ///< input, output, state
   int device = 0;
-  int region = 0;           ///< plan region that made it
-  std::int64_t bytes = 0;   ///< at the largest shape
-  std::int64_t offset = 0;  ///< arena, weights
+  int region = 0;             ///< plan region that made it
+  std::int64_t bytes = 0;     ///< at the largest shape
+  std::int64_t offset = 0;    ///< arena, weights
   int first = -1, last = -1;  ///< steps that touch it, in executed order; -1: none yet
 };
 
@@ -45,7 +45,9 @@ class PlanBuilder {
   /// Largest, or planned-for, concrete shape. Error when an extent has no bound.
   Shape largest(const ir::SymShape& shape) const;
   Shape typical(const ir::SymShape& shape) const;
-  void set_element_range(ir::ValueId value, std::int64_t index, ir::Interval range) { element_ranges_[{value, index}] = range; }
+  void set_element_range(ir::ValueId value, std::int64_t index, ir::Interval range) {
+    element_ranges_[{value, index}] = range;
+  }
 
   // Storages and operands.
   int add_arena(DType dtype, const ir::SymShape& shape, Layout layout, int device, int region);
@@ -63,9 +65,10 @@ class PlanBuilder {
   // Weights: equal constants and equal packings are stored once.
   Place constant_place(const std::shared_ptr<const ir::Constant>& constant, const std::string& name);
   /// The constant rearranged to other strides or a blocked layout, at build.
-  Place converted_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, const Place& form);
-  int packed_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, const Kernel& kernel, int packing,
-                      const KernelQuery& query, std::span<const std::byte> params);
+  Place converted_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
+                           const Place& form);
+  int packed_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
+                      const Kernel& kernel, int packing, const KernelQuery& query, std::span<const std::byte> params);
 
   // Steps.
   int kernel_ref(const Kernel& kernel);

@@ -73,7 +73,8 @@ void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
   loop.is_scan = is_scan ? 1 : 0;
   loop.max_trips = kMostTrips;
   const auto scalar_input = [&](std::size_t i) {
-    return node.inputs[i] == ir::kNone ? -1 : b_.operand(ensure(node.inputs[i], Port::dense, 0), type_of(node.inputs[i]));
+    return node.inputs[i] == ir::kNone ? -1
+                                       : b_.operand(ensure(node.inputs[i], Port::dense, 0), type_of(node.inputs[i]));
   };
   if (!is_scan) {
     loop.trip_count = scalar_input(0);
@@ -85,9 +86,11 @@ void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
   }
   std::vector<int> carried_in, scanned_in;
   for (std::size_t k = 0; k < carried; ++k)
-    carried_in.push_back(b_.operand(ensure(node.inputs[first_in + k], Port::strided, 0), type_of(node.inputs[first_in + k])));
+    carried_in.push_back(
+        b_.operand(ensure(node.inputs[first_in + k], Port::strided, 0), type_of(node.inputs[first_in + k])));
   for (std::size_t k = 0; k < scanned; ++k)
-    scanned_in.push_back(b_.operand(ensure(node.inputs[carried + k], Port::strided, 0), type_of(node.inputs[carried + k])));
+    scanned_in.push_back(
+        b_.operand(ensure(node.inputs[carried + k], Port::strided, 0), type_of(node.inputs[carried + k])));
   if (is_scan) {
     const auto axis = node.attrs.ints("scan_input_axes", std::vector<std::int64_t>(scanned, 0))[0];
     const ir::SymShape& shape = graph_.value(node.inputs[carried]).type.shape;
@@ -124,7 +127,8 @@ void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
   std::vector<int> body_carried_in, body_scanned;
   for (std::size_t k = 0; k < carried; ++k) body_carried_in.push_back(body_input(first_in + k));
   for (std::size_t k = 0; k < scanned; ++k) body_scanned.push_back(body_input(carried + k));
-  for (std::size_t i = first_in + carried + scanned; i < body.inputs().size(); ++i) inner.bind(body.inputs()[i], forms(node.inputs[i])[0]);
+  for (std::size_t i = first_in + carried + scanned; i < body.inputs().size(); ++i)
+    inner.bind(body.inputs()[i], forms(node.inputs[i])[0]);
   const Range program = b_.scalars.flush();
 
   std::vector<Place> outputs;
@@ -156,7 +160,9 @@ void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
     const auto add = [&](const char* name, std::size_t count, bool axes) {
       const auto list = node.attrs.ints(name, std::vector<std::int64_t>(count, 0));
       for (std::size_t k = 0; k < count; ++k) {
-        const ir::ValueId v = std::string_view(name).find("input") != std::string_view::npos ? node.inputs[carried + k] : node.outputs[carried + k];
+        const ir::ValueId v = std::string_view(name).find("input") != std::string_view::npos
+                                  ? node.inputs[carried + k]
+                                  : node.outputs[carried + k];
         const auto rank = std::int64_t(graph_.value(v).type.shape.size());
         b_.plan.ints.push_back(axes && list[k] < 0 ? list[k] + rank : list[k]);
       }

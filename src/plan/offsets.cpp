@@ -10,7 +10,8 @@ namespace {
 constexpr std::int64_t round64(std::int64_t n) { return (n + 63) & ~std::int64_t(63); }
 
 /// Places blocks one by one in `order`, each at the lowest (or tightest) gap among those it lives with.
-std::int64_t place(const std::vector<Lifetime>& blocks, const std::vector<int>& order, bool best_fit, std::vector<std::int64_t>& offsets) {
+std::int64_t place(const std::vector<Lifetime>& blocks, const std::vector<int>& order, bool best_fit,
+                   std::vector<std::int64_t>& offsets) {
   std::vector<int> placed;
   placed.reserve(order.size());
   std::int64_t top = 0;
@@ -21,7 +22,8 @@ std::int64_t place(const std::vector<Lifetime>& blocks, const std::vector<int>& 
     busy.clear();
     for (int p : placed) {
       const Lifetime& other = blocks[std::size_t(p)];
-      if (other.first <= block.last && block.first <= other.last) busy.emplace_back(offsets[std::size_t(p)], offsets[std::size_t(p)] + round64(other.bytes));
+      if (other.first <= block.last && block.first <= other.last)
+        busy.emplace_back(offsets[std::size_t(p)], offsets[std::size_t(p)] + round64(other.bytes));
     }
     std::sort(busy.begin(), busy.end());
     std::int64_t at = 0, best = -1, best_gap = 0;
@@ -75,11 +77,13 @@ ArenaSize assign_offsets(std::vector<Lifetime>& blocks) {
   };
   const auto length = [&](int i) { return blocks[std::size_t(i)].last - blocks[std::size_t(i)].first; };
   std::vector<int> order = ids;
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return blocks[std::size_t(a)].bytes > blocks[std::size_t(b)].bytes; });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return blocks[std::size_t(a)].bytes > blocks[std::size_t(b)].bytes; });
   attempt(order, true);
   attempt(order, false);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return double(blocks[std::size_t(a)].bytes) * (length(a) + 1) > double(blocks[std::size_t(b)].bytes) * (length(b) + 1);
+    return double(blocks[std::size_t(a)].bytes) * (length(a) + 1) >
+           double(blocks[std::size_t(b)].bytes) * (length(b) + 1);
   });
   attempt(order, false);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return length(a) > length(b); });
@@ -89,10 +93,12 @@ ArenaSize assign_offsets(std::vector<Lifetime>& blocks) {
   // By the pressure of the busiest step a block lives through: what is live at the peak is packed first.
   std::map<int, std::int64_t> pressure;
   for (int i : ids)
-    for (int t = blocks[std::size_t(i)].first; t <= blocks[std::size_t(i)].last; ++t) pressure[t] += round64(blocks[std::size_t(i)].bytes);
+    for (int t = blocks[std::size_t(i)].first; t <= blocks[std::size_t(i)].last; ++t)
+      pressure[t] += round64(blocks[std::size_t(i)].bytes);
   std::vector<std::int64_t> peak(blocks.size(), 0);
   for (int i : ids)
-    for (int t = blocks[std::size_t(i)].first; t <= blocks[std::size_t(i)].last; ++t) peak[std::size_t(i)] = std::max(peak[std::size_t(i)], pressure[t]);
+    for (int t = blocks[std::size_t(i)].first; t <= blocks[std::size_t(i)].last; ++t)
+      peak[std::size_t(i)] = std::max(peak[std::size_t(i)], pressure[t]);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
     if (peak[std::size_t(a)] != peak[std::size_t(b)]) return peak[std::size_t(a)] > peak[std::size_t(b)];
     return blocks[std::size_t(a)].bytes > blocks[std::size_t(b)].bytes;
@@ -134,7 +140,8 @@ ArenaSize assign_offsets(std::vector<Lifetime>& blocks) {
     }
     if (from == 0) continue;
     const std::size_t to = random(from);
-    std::rotate(next.begin() + std::ptrdiff_t(to), next.begin() + std::ptrdiff_t(from), next.begin() + std::ptrdiff_t(from) + 1);
+    std::rotate(next.begin() + std::ptrdiff_t(to), next.begin() + std::ptrdiff_t(from),
+                next.begin() + std::ptrdiff_t(from) + 1);
     const std::int64_t top = place(blocks, next, best_fits, offsets);
     if (top <= walk_top) {
       walk = next;

@@ -8,7 +8,8 @@ namespace {
 bool is_one(const ir::Expr& e) { return e.try_constant() == 1; }
 
 /// numpy's reshape without a copy: groups of axes with equal products must be contiguous among themselves.
-std::optional<std::vector<ir::Expr>> reshape_strides(const Place& input, const ir::SymShape& in, const ir::SymShape& out) {
+std::optional<std::vector<ir::Expr>> reshape_strides(const Place& input, const ir::SymShape& in,
+                                                     const ir::SymShape& out) {
   std::vector<std::pair<ir::Expr, ir::Expr>> axes;  // extent, stride of input axes that are not 1
   for (std::size_t i = 0; i < in.size(); ++i)
     if (!is_one(in[i])) axes.emplace_back(in[i], input.stride[i]);
@@ -125,7 +126,8 @@ bool is_gap_free(const Place& place, const ir::SymShape& shape) {
     if (!is_one(shape[i])) axes.push_back(i);
   ir::Expr expected = 1;
   while (!axes.empty()) {
-    const auto next = std::find_if(axes.begin(), axes.end(), [&](std::size_t a) { return place.stride[a] == expected; });
+    const auto next =
+        std::find_if(axes.begin(), axes.end(), [&](std::size_t a) { return place.stride[a] == expected; });
     if (next == axes.end()) return false;
     expected = expected * shape[*next];
     axes.erase(next);
@@ -155,7 +157,8 @@ bool same_form(const Place& a, const Place& b, const ir::SymShape& shape) {
   return true;
 }
 
-std::optional<Place> view_of(const Place& input, const ir::SymShape& in_shape, const ir::SymShape& out_shape, const ir::Alias& alias) {
+std::optional<Place> view_of(const Place& input, const ir::SymShape& in_shape, const ir::SymShape& out_shape,
+                             const ir::Alias& alias) {
   if (input.layout != Layout::strided) return std::nullopt;
   Place place = input;
   if (alias.kind == ir::Alias::Kind::reshape) {
@@ -172,7 +175,8 @@ std::optional<Place> view_of(const Place& input, const ir::SymShape& in_shape, c
   for (std::size_t i = 0; i < alias.start.size(); ++i) place.offset = place.offset + alias.start[i] * input.stride[i];
   place.stride.assign(out_shape.size(), ir::Expr(0));
   for (std::size_t i = 0; i < out_shape.size(); ++i)
-    if (alias.axes[i].source >= 0) place.stride[i] = input.stride[std::size_t(alias.axes[i].source)] * ir::Expr(alias.axes[i].step);
+    if (alias.axes[i].source >= 0)
+      place.stride[i] = input.stride[std::size_t(alias.axes[i].source)] * ir::Expr(alias.axes[i].step);
   return place;
 }
 

@@ -34,6 +34,7 @@ bool satisfies(Port port, const Place& place, const ir::SymShape& shape);
 bool same_form(const Place& a, const Place& b, const ir::SymShape& shape);
 
 /// The place of a view of `input`, or nullopt where strides cannot express it (a reshape of scattered elements).
-std::optional<Place> view_of(const Place& input, const ir::SymShape& in_shape, const ir::SymShape& out_shape, const ir::Alias& alias);
+std::optional<Place> view_of(const Place& input, const ir::SymShape& in_shape, const ir::SymShape& out_shape,
+                             const ir::Alias& alias);
 
 }  // namespace monza::plan

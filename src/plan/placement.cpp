@@ -110,7 +110,9 @@ void RegionPlanner::find_concats() {
       const ir::Node* split = graph_.producer(v);
       std::size_t pieces = 0;
       if (split != nullptr && split->outputs.size() > 1 && is_view_node(*split)) {
-        while (pieces < split->outputs.size() && i + pieces < node.inputs.size() && node.inputs[i + pieces] == split->outputs[pieces]) ++pieces;
+        while (pieces < split->outputs.size() && i + pieces < node.inputs.size() &&
+               node.inputs[i + pieces] == split->outputs[pieces])
+          ++pieces;
         const ir::ValueId whole = split->inputs[0];
         const auto split_aliases = aliases(*split);
         ir::Expr sum = 0;
@@ -136,7 +138,8 @@ Place& RegionPlanner::concat_buffer(const ir::Node& concat, Port port) {
   if (const auto it = buffers_.find(concat.id); it != buffers_.end()) return it->second;
   const ir::ValueId out = concat.outputs[0];
   const TypedShape type = type_of(out);
-  if (const auto it = targets_.find(out); it != targets_.end()) return buffers_.emplace(concat.id, it->second).first->second;
+  if (const auto it = targets_.find(out); it != targets_.end())
+    return buffers_.emplace(concat.id, it->second).first->second;
   if (auto inside = part_place(out, port)) return buffers_.emplace(concat.id, *inside).first->second;
   Place place;
   place.storage = b_.add_arena(type.dtype, type.shape, Layout::strided, device_of(concat), region_);

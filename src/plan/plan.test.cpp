@@ -20,7 +20,8 @@ TEST(Plan, RunsAChain) {
     %b = Add(%a, %x)
     %c = Sigmoid(%b)
     return (y: %c)
-  })", {{2, 3, 5, 7}});
+  })",
+                           {{2, 3, 5, 7}});
 }
 
 TEST(Plan, OutputsThatAreInputsConstantsAndDuplicates) {
@@ -28,7 +29,8 @@ TEST(Plan, OutputsThatAreInputsConstantsAndDuplicates) {
     %k = constant f32[2] [1, 2]
     %a = Relu(%x)
     return (same: %x, again: %x, fixed: %k, one: %a, two: %a)
-  })", {{2, 3}});
+  })",
+                           {{2, 3}});
 }
 
 TEST(Plan, ViewsOfViews) {
@@ -38,7 +40,8 @@ TEST(Plan, ViewsOfViews) {
     %u = Transpose(%t) {perm=[2,0,1,3]}
     %s = Sigmoid(%u)
     return (a: %r, b: %s, c: %t)
-  })", {{2, 6, 4, 5}});
+  })",
+                           {{2, 6, 4, 5}});
 }
 
 TEST(Plan, ConcatInPlaceOnBothSidesOfASplit) {
@@ -50,7 +53,8 @@ TEST(Plan, ConcatInPlaceOnBothSidesOfASplit) {
     %c = Concat(%p, %q, %z) {axis=1}
     %d = Concat(%c, %x, %c) {axis=1}
     return (c: %c, d: %d)
-  })", {{1, 8, 4, 5}});
+  })",
+                           {{1, 8, 4, 5}});
 }
 
 TEST(Plan, ConvolutionsInChannelsLastBetweenConcatenations) {
@@ -90,7 +94,8 @@ TEST(Plan, DynamicDimensionsInsideTheirProfile) {
   if (status) status = context.bind_input("y", large);
   if (status) status = context.run();
   ASSERT_FALSE(status.ok());
-  EXPECT_NE(context.describe(status).find("'x', axis 0: 5 is not within 1 to 4"), std::string::npos) << context.describe(status);
+  EXPECT_NE(context.describe(status).find("'x', axis 0: 5 is not within 1 to 4"), std::string::npos)
+      << context.describe(status);
 }
 
 TEST(Plan, DimensionWithoutARangeIsNamed) {
@@ -166,7 +171,8 @@ TEST(Offsets, NeverOverlapAndStayNearTheBound) {
       EXPECT_LE(blocks[i].offset + blocks[i].bytes, size.bytes);
       for (std::size_t k = 0; k < i; ++k) {
         const bool together = blocks[i].first <= blocks[k].last && blocks[k].first <= blocks[i].last;
-        const bool apart = blocks[i].offset + blocks[i].bytes <= blocks[k].offset || blocks[k].offset + blocks[k].bytes <= blocks[i].offset;
+        const bool apart = blocks[i].offset + blocks[i].bytes <= blocks[k].offset ||
+                           blocks[k].offset + blocks[k].bytes <= blocks[i].offset;
         EXPECT_TRUE(!together || apart || blocks[i].bytes == 0 || blocks[k].bytes == 0) << "round " << round;
       }
     }

@@ -17,7 +17,8 @@ void plan_inputs(PlanBuilder& b, ir::Graph& graph, RegionPlanner& root) {
     const ir::Value& value = graph.value(id);
     const bool state = value.type.kind == ir::ValueKind::state;
     if (!state && value.type.kind != ir::ValueKind::tensor)
-      fail_hint("build an output that does not need it with --outputs", "input '{}' is a sequence or optional, which is not supported", value.name);
+      fail_hint("build an output that does not need it with --outputs",
+                "input '{}' is a sequence or optional, which is not supported", value.name);
     const int index = state ? state_index++ : tensor_index++;
     ModelPort port;
     port.name = b.plan.intern(value.name);
@@ -42,7 +43,8 @@ void plan_inputs(PlanBuilder& b, ir::Graph& graph, RegionPlanner& root) {
       check.low = range.low;
       check.high = range.high;
       check.what = b.plan.intern(extent.is_constant() ? fmt::format("axis {} of input '{}'", a, value.name)
-                                                      : fmt::format("dimension '{}' (axis {} of input '{}')", ir::to_string(extent), a, value.name));
+                                                      : fmt::format("dimension '{}' (axis {} of input '{}')",
+                                                                    ir::to_string(extent), a, value.name));
       ScalarInstruction test;
       test.op = ScalarOp::check_range;
       test.a = load.dst;
@@ -78,7 +80,8 @@ void plan_segments(PlanBuilder& b) {
     bool host = step.kind != StepKind::kernel || step.extents.count > 0;
     for (std::uint32_t k = step.program.begin; k < step.program.begin + step.program.count; ++k)
       host |= b.plan.program[k].op == ScalarOp::load_element;
-    const bool extends = !b.plan.segments.empty() && b.plan.segments.back().device == step.device && bool(b.plan.segments.back().capturable) == !host && !host;
+    const bool extends = !b.plan.segments.empty() && b.plan.segments.back().device == step.device &&
+                         bool(b.plan.segments.back().capturable) == !host && !host;
     if (extends) {
       ++b.plan.segments.back().steps.count;
     } else {
@@ -102,7 +105,8 @@ PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options) {
   b.plan.regions.emplace_back();
   // Elements that a profile gives are known; others may be anything until a check bounds them.
   for (const auto& [value, elements] : graph.model().element_values)
-    for (std::size_t k = 0; k < elements.size(); ++k) b.set_element_range(value, std::int64_t(k), {elements[k], elements[k]});
+    for (std::size_t k = 0; k < elements.size(); ++k)
+      b.set_element_range(value, std::int64_t(k), {elements[k], elements[k]});
 
   RegionPlanner root(b, graph, 0, nullptr, choices);
   plan_inputs(b, graph, root);
@@ -111,7 +115,8 @@ PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options) {
   for (const auto& o : graph.outputs()) {
     const ir::Type& type = graph.value(o.value).type;
     if (type.kind != ir::ValueKind::tensor)
-      fail_hint("build other outputs with --outputs", "output '{}' is a sequence or optional, which is not supported", o.name);
+      fail_hint("build other outputs with --outputs", "output '{}' is a sequence or optional, which is not supported",
+                o.name);
     Place place;
     place.storage = b.add_bound(Base::output, int(outputs.size()), storage_bytes(type.dtype, b.largest(type.shape)), 0);
     place.stride = dense_strides(type.shape);

@@ -25,18 +25,18 @@ struct PlannerOptions {
   int threads = 1;
   Isa isa = Isa::none;
   DeviceKind device = DeviceKind::cpu;
-  bool reference_only = false;   ///< take reference kernels only: the unoptimised plan that others are compared with
+  bool reference_only = false;  ///< take reference kernels only: the unoptimised plan that others are compared with
   bool batch_invariant = false;
-  bool copy_views = false;       ///< realise every view as a copy: the baseline of the memory planner
+  bool copy_views = false;  ///< realise every view as a copy: the baseline of the memory planner
   std::map<std::string, SymbolRange> symbols;
-  Tactics* tactics = nullptr;    ///< times candidates; null takes the first that fits
+  Tactics* tactics = nullptr;  ///< times candidates; null takes the first that fits
 };
 
 /// Why a node runs the kernel it runs.
 struct Choice {
   std::string node, op, kernel;
-  std::vector<std::pair<std::string, std::string>> refused;     ///< kernel, reason
-  std::vector<std::pair<std::string, double>> timed;            ///< kernel, microseconds with its conversions
+  std::vector<std::pair<std::string, std::string>> refused;  ///< kernel, reason
+  std::vector<std::pair<std::string, double>> timed;         ///< kernel, microseconds with its conversions
 };
 
 struct PlannedModel {

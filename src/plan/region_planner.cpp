@@ -12,7 +12,8 @@
 
 namespace monza::plan {
 
-RegionPlanner::RegionPlanner(PlanBuilder& builder, ir::Graph& graph, int region, RegionPlanner* parent, std::vector<Choice>& choices)
+RegionPlanner::RegionPlanner(PlanBuilder& builder, ir::Graph& graph, int region, RegionPlanner* parent,
+                             std::vector<Choice>& choices)
     : b_(builder), graph_(graph), region_(region), parent_(parent), choices_(choices) {}
 
 TypedShape RegionPlanner::type_of(ir::ValueId value) const {
@@ -32,7 +33,9 @@ std::string RegionPlanner::name_of(const ir::Node& node) const {
 
 int RegionPlanner::device_of(const ir::Node& node) {
   if (node.device.empty()) return 0;
-  const std::uint8_t kind = std::uint8_t(node.device == "reference" ? DeviceKind::reference : node.device == "cuda" ? DeviceKind::cuda : DeviceKind::cpu);
+  const std::uint8_t kind = std::uint8_t(node.device == "reference" ? DeviceKind::reference
+                                         : node.device == "cuda"    ? DeviceKind::cuda
+                                                                    : DeviceKind::cpu);
   for (std::size_t i = 0; i < b_.plan.devices.size(); ++i)
     if (b_.plan.devices[i].kind == kind) return int(i);
   DeviceRef device;
@@ -58,7 +61,9 @@ const std::vector<Place>& RegionPlanner::forms(ir::ValueId value) {
   if (list.empty()) {
     const ir::Value& v = graph_.value(value);
     if (!v.constant) fail("value %{} is read before it is planned", value);
-    const std::string name = !v.name.empty() ? v.name : v.origins.empty() ? "" : graph_.model().origins[v.origins[0]].name;
+    const std::string name = !v.name.empty()     ? v.name
+                             : v.origins.empty() ? ""
+                                                 : graph_.model().origins[v.origins[0]].name;
     list.push_back(b_.constant_place(v.constant, name));
   }
   return list;
@@ -83,7 +88,8 @@ void RegionPlanner::load_elements(ir::ValueId value) {
     if (given == graph_.model().element_values.end()) continue;
     Check check;
     check.low = check.high = given->second.at(std::size_t(index));
-    check.what = b_.plan.intern(fmt::format("element {} of input '{}', to which this engine is specialised", index, graph_.value(value).name));
+    check.what = b_.plan.intern(
+        fmt::format("element {} of input '{}', to which this engine is specialised", index, graph_.value(value).name));
     ScalarInstruction test;
     test.op = ScalarOp::check_range;
     test.a = load.dst;
@@ -131,10 +137,14 @@ Place RegionPlanner::ensure(ir::ValueId value, Port port, int device, const Plac
     if (fits(p)) return p;
 
   Place to;
-  to.layout = uniform ? uniform->layout : port == Port::blocked16 ? Layout::blocked16 : port == Port::blocked8 ? Layout::blocked8 : Layout::strided;
+  to.layout = uniform                   ? uniform->layout
+              : port == Port::blocked16 ? Layout::blocked16
+              : port == Port::blocked8  ? Layout::blocked8
+                                        : Layout::strided;
   if (uniform != nullptr) to.stride = uniform->stride;
   else if (port == Port::channels_last) to.stride = channels_last_strides(type.shape);
-  else if (port == Port::blocked16 || port == Port::blocked8) to.stride = blocked_strides(type.shape, port == Port::blocked16 ? 16 : 8);
+  else if (port == Port::blocked16 || port == Port::blocked8)
+    to.stride = blocked_strides(type.shape, port == Port::blocked16 ? 16 : 8);
   else to.stride = dense_strides(type.shape);
 
   const ir::Value& v = graph_.value(value);
@@ -172,8 +182,12 @@ void RegionPlanner::ask(Question& q, const ir::Node& node, const Kernel& kernel)
     const ir::Value& v = graph_.value(id);
     d.dtype = v.type.dtype;
     d.shape = b_.largest(v.type.shape);
-    d.dynamic = !std::all_of(v.type.shape.begin(), v.type.shape.end(), [](const ir::Expr& e) { return e.is_constant(); });
-    d.layout = port == Port::blocked8 ? Layout::blocked8 : port == Port::blocked16 ? Layout::blocked16 : port == Port::packed ? Layout::packed : Layout::strided;
+    d.dynamic =
+        !std::all_of(v.type.shape.begin(), v.type.shape.end(), [](const ir::Expr& e) { return e.is_constant(); });
+    d.layout = port == Port::blocked8    ? Layout::blocked8
+               : port == Port::blocked16 ? Layout::blocked16
+               : port == Port::packed    ? Layout::packed
+                                         : Layout::strided;
     if (v.constant) {
       d.constant = true;
       d.data = v.constant->bytes.data();
@@ -213,7 +227,8 @@ const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
     if (reason.empty()) {
       ask(q, node, *k);
       for (std::size_t i = 0; i < q.in.size(); ++i)
-        if (k->in[int(i)] == Port::packed && q.in[i].present() && !q.in[i].constant) reason = fmt::format("needs input {} to be constant", i);
+        if (k->in[int(i)] == Port::packed && q.in[i].present() && !q.in[i].constant)
+          reason = fmt::format("needs input {} to be constant", i);
       if (reason.empty() && k->accepts != nullptr)
         if (const Refusal r = k->accepts(q.query)) reason = r;
     }
@@ -223,8 +238,10 @@ const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
   if (fits.empty()) {
     std::string list;
     for (const auto& [name, reason] : choice.refused) list += fmt::format("\n  {}: {}", name, reason);
-    throw Error(list.empty() ? fmt::format("there is no kernel for {}", node.op->name) : fmt::format("no kernel takes this {}:{}", node.op->name, list),
-                "this combination of types and attributes is not supported; change it in the model").at(ir::describe(graph_, node));
+    throw Error(list.empty() ? fmt::format("there is no kernel for {}", node.op->name)
+                             : fmt::format("no kernel takes this {}:{}", node.op->name, list),
+                "this combination of types and attributes is not supported; change it in the model")
+        .at(ir::describe(graph_, node));
   }
   const Kernel* best = fits[0];
   // The reference is there to be right, not fast: it runs only when nothing else can.
@@ -239,7 +256,9 @@ const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
         for (std::size_t i = 0; i < node.inputs.size(); ++i) {
           if (node.inputs[i] == ir::kNone || graph_.value(node.inputs[i]).constant) continue;
           const auto& places = forms(node.inputs[i]);
-          const bool converts = std::none_of(places.begin(), places.end(), [&](const Place& p) { return satisfies(k->in[int(i)], p, graph_.value(node.inputs[i]).type.shape); });
+          const bool converts = std::none_of(places.begin(), places.end(), [&](const Place& p) {
+            return satisfies(k->in[int(i)], p, graph_.value(node.inputs[i]).type.shape);
+          });
           if (converts) us += b_.options.tactics->conversion_us(storage_bytes(q.in[i].dtype, q.in[i].shape));
         }
         choice.timed.emplace_back(k->name, us);
@@ -263,7 +282,9 @@ Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kern
   const Port port = kernel.out[output];
   const auto fits = [&](const Place& p) {
     if (b_.storage(p.storage).device != device && b_.storage(p.storage).base == Base::arena) return false;
-    if (port == Port::uniform) return uniform != nullptr ? same_form(p, *uniform, type.shape) && is_gap_free(p, type.shape) : is_gap_free(p, type.shape);
+    if (port == Port::uniform)
+      return uniform != nullptr ? same_form(p, *uniform, type.shape) && is_gap_free(p, type.shape)
+                                : is_gap_free(p, type.shape);
     return satisfies(port, p, type.shape);
   };
   if (const auto it = targets_.find(v); it != targets_.end() && fits(it->second)) return it->second;
@@ -273,12 +294,16 @@ Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kern
     for (std::size_t i = 0; i < inputs.size() && i < 32; ++i) {
       if ((kernel.in_place_inputs >> i & 1u) == 0 || inputs[i].storage < 0) continue;
       const TypedShape in = type_of(node.inputs[i]);
-      if (in.dtype != type.dtype || !(in.shape == type.shape) || !fits(inputs[i]) || b_.storage(inputs[i].storage).device != device) continue;
+      if (in.dtype != type.dtype || !(in.shape == type.shape) || !fits(inputs[i]) ||
+          b_.storage(inputs[i].storage).device != device)
+        continue;
       if (inputs[i].storage == forms(node.inputs[i])[0].storage && may_overwrite(node, int(i))) return inputs[i];
     }
   }
   Place place;
-  place.layout = port == Port::blocked16 ? Layout::blocked16 : port == Port::blocked8 ? Layout::blocked8 : Layout::strided;
+  place.layout = port == Port::blocked16  ? Layout::blocked16
+                 : port == Port::blocked8 ? Layout::blocked8
+                                          : Layout::strided;
   if (port == Port::uniform && uniform != nullptr) {
     place.layout = uniform->layout;
     place.stride = uniform->stride;
@@ -311,7 +336,8 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
   std::optional<Place> uniform;
   std::int64_t uniform_size = -1;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    if (node.inputs[i] == ir::kNone || kernel.in[int(i)] != Port::uniform || graph_.value(node.inputs[i]).constant) continue;
+    if (node.inputs[i] == ir::kNone || kernel.in[int(i)] != Port::uniform || graph_.value(node.inputs[i]).constant)
+      continue;
     const TypedShape type = type_of(node.inputs[i]);
     const std::int64_t size = b_.largest(type.shape).numel();
     if (size <= uniform_size) continue;
@@ -336,7 +362,9 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
     const std::size_t i = std::size_t(kernel.packings[p].input);
     if (i >= node.inputs.size() || node.inputs[i] == ir::kNone || kernel.in[int(i)] != Port::packed) continue;
     const ir::Value& v = graph_.value(node.inputs[i]);
-    const std::string weight = !v.name.empty() ? v.name : v.origins.empty() ? name : graph_.model().origins[v.origins[0]].name;
+    const std::string weight = !v.name.empty()     ? v.name
+                               : v.origins.empty() ? name
+                                                   : graph_.model().origins[v.origins[0]].name;
     inputs[i].storage = b_.packed_constant(v.constant, weight, kernel, p, q.query, q.params);
     inputs[i].layout = Layout::packed;
     packed[i] = true;
@@ -356,7 +384,9 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
     if (extents > 0)
       for (ir::Expr& e : shape)
         e = ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<ir::Expr> {
-          if (atom.kind != ir::AtomKind::extent || std::find(node.outputs.begin(), node.outputs.end(), atom.value) == node.outputs.end()) return std::nullopt;
+          if (atom.kind != ir::AtomKind::extent ||
+              std::find(node.outputs.begin(), node.outputs.end(), atom.value) == node.outputs.end())
+            return std::nullopt;
           return atom.args[0];
         });
     return shape;
@@ -365,7 +395,8 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
   std::vector<Place> outputs(node.outputs.size());
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     if (extents > 0) {
-      // Written densely for extents not known yet: straight to a model output when there is one, else to a block of its own.
+      // Written densely for extents not known yet: straight to a model output when there is one, else to a block of its
+      // own.
       const auto it = targets_.find(node.outputs[i]);
       if (it != targets_.end()) {
         outputs[i] = it->second;
@@ -434,7 +465,8 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
       for (const ir::Expr& e : graph_.value(v).type.shape)
         for (const auto& term : e.is_constant() ? std::vector<ir::Expr::Term>{} : e.terms())
           for (const auto& atom : term.atoms)
-            if (atom->kind == ir::AtomKind::extent && std::find(node.outputs.begin(), node.outputs.end(), atom->value) != node.outputs.end())
+            if (atom->kind == ir::AtomKind::extent &&
+                std::find(node.outputs.begin(), node.outputs.end(), atom->value) != node.outputs.end())
               b_.scalars.bind(ir::atom_expr(atom), Register(step.extents.begin) + Register(atom->index));
   }
 }
@@ -451,14 +483,16 @@ bool RegionPlanner::plan_views(ir::Node& node) {
     std::optional<Place> view;
     for (const Place& p : forms(in))
       if (!view) view = view_of(p, in_shape, out_shape, alias);
-    if (!view) view = view_of(ensure(in, Port::dense, b_.storage(forms(in)[0].storage).device), in_shape, out_shape, alias);
+    if (!view)
+      view = view_of(ensure(in, Port::dense, b_.storage(forms(in)[0].storage).device), in_shape, out_shape, alias);
     if (!view) return false;
     if (b_.options.copy_views) {
       Place to;
       to.stride = dense_strides(out_shape);
       const auto target = targets_.find(out);
       if (target != targets_.end()) to = target->second;
-      else to.storage = b_.add_arena(graph_.value(out).type.dtype, out_shape, Layout::strided, device_of(node), region_);
+      else
+        to.storage = b_.add_arena(graph_.value(out).type.dtype, out_shape, Layout::strided, device_of(node), region_);
       copy(*view, to, type_of(out), name);
       view = to;
     }
@@ -476,7 +510,8 @@ void RegionPlanner::plan_concat(ir::Node& node, const ir::Alias&) {
     if (graph_.value(v).constant) continue;
     const TypedShape type = type_of(v);
     const Place& p = forms(v)[0];
-    if (type.shape.size() >= 3 && !is_dense(p, type.shape) && is_channels_last(p, type.shape)) port = Port::channels_last;
+    if (type.shape.size() >= 3 && !is_dense(p, type.shape) && is_channels_last(p, type.shape))
+      port = Port::channels_last;
     break;
   }
   const Place buffer = concat_buffer(node, port);
@@ -484,7 +519,8 @@ void RegionPlanner::plan_concat(ir::Node& node, const ir::Alias&) {
     const ir::ValueId v = node.inputs[i];
     const TypedShape type = type_of(v);
     Place part = buffer;
-    for (std::size_t k = 0; k < list[i].start.size(); ++k) part.offset = part.offset + list[i].start[k] * buffer.stride[k];
+    for (std::size_t k = 0; k < list[i].start.size(); ++k)
+      part.offset = part.offset + list[i].start[k] * buffer.stride[k];
     const auto& places = forms(v);
     const bool there = std::any_of(places.begin(), places.end(), [&](const Place& p) {
       return p.storage == part.storage && p.offset == part.offset && same_form(p, part, type.shape);
@@ -539,7 +575,8 @@ void RegionPlanner::plan_branch(ir::Node& node) {
     RegionPlanner inner(b_, *body, region, this, choices_);
     for (std::size_t k = 0; k < body->inputs().size(); ++k) inner.bind(body->inputs()[k], forms(node.inputs[k + 1])[0]);
     std::vector<Place> outputs = results;
-    for (std::size_t i = 0; i < outputs.size(); ++i) outputs[i].stride = dense_strides(body->value(body->outputs()[i].value).type.shape);
+    for (std::size_t i = 0; i < outputs.size(); ++i)
+      outputs[i].stride = dense_strides(body->value(body->outputs()[i].value).type.shape);
     inner.run(outputs);
     for (const auto& [slot, at] : merged) {
       const ir::SymShape& shape = body->value(body->outputs()[at.first].value).type.shape;
@@ -578,8 +615,8 @@ void RegionPlanner::plan_node(ir::Node& node) {
   if (std::string_view(node.op->name) == "If") plan_branch(node);
   else if (std::string_view(node.op->name) == "Loop") plan_loop(node, false);
   else if (std::string_view(node.op->name) == "Scan") plan_loop(node, true);
-  else if (!list.empty() && list[0].kind == ir::Alias::Kind::placement && list.size() == node.inputs.size() && device_of(node) == 0 &&
-           dtype_bits(graph_.value(node.outputs[0]).type.dtype) >= 8)
+  else if (!list.empty() && list[0].kind == ir::Alias::Kind::placement && list.size() == node.inputs.size() &&
+           device_of(node) == 0 && dtype_bits(graph_.value(node.outputs[0]).type.dtype) >= 8)
     plan_concat(node, list[0]);
   else if (device_of(node) != 0 || !plan_views(node)) plan_kernel(node);
   for (const ir::ValueId v : node.outputs) load_elements(v);

@@ -25,7 +25,8 @@ struct Question {
 class RegionPlanner {
  public:
   /// `parent` is the planner of the enclosing graph, or null.
-  RegionPlanner(PlanBuilder& builder, ir::Graph& graph, int region, RegionPlanner* parent, std::vector<Choice>& choices);
+  RegionPlanner(PlanBuilder& builder, ir::Graph& graph, int region, RegionPlanner* parent,
+                std::vector<Choice>& choices);
 
   /// The body's inputs lie where the enclosing graph has them.
   void bind(ir::ValueId value, const Place& place) { forms_[value].push_back(place); }

@@ -117,8 +117,8 @@ void Tactics::save() const {
 }
 
 std::string Tactics::key(const Kernel& kernel, const KernelQuery& query) const {
-  std::string key = fmt::format("{}/{} {} {}t {:016x}", kernel.name, kernel.version, isa_name(cpu_info().isa), options_.threads,
-                                hash64(cpu_info().model));
+  std::string key = fmt::format("{}/{} {} {}t {:016x}", kernel.name, kernel.version, isa_name(cpu_info().isa),
+                                options_.threads, hash64(cpu_info().model));
   const auto add = [&](const OperandDesc& d, bool out) {
     key += fmt::format(" {}{}:{}{}", out ? ">" : "", dtype_name(d.dtype), to_string(d.shape), d.constant ? "c" : "");
     if (d.layout != Layout::strided) key += fmt::format("/{}", int(d.layout));
@@ -134,7 +134,8 @@ double Tactics::time(const Kernel& kernel, const KernelQuery& query) {
     ++cached_;
     return it->second;
   }
-  if (options_.max_seconds > 0 && std::chrono::duration<double>(Clock::now() - start_).count() > options_.max_seconds) return 0;
+  if (options_.max_seconds > 0 && std::chrono::duration<double>(Clock::now() - start_).count() > options_.max_seconds)
+    return 0;
   const double us = measure(kernel, query);
   if (us > 0) {
     // As it will be read back: a build from the cache must decide as this one does.
@@ -169,7 +170,9 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query) {
       in[std::size_t(i)].layout = Layout::packed;
       continue;
     }
-    const Layout layout = kernel.in[i] == Port::blocked8 ? Layout::blocked8 : kernel.in[i] == Port::blocked16 ? Layout::blocked16 : Layout::strided;
+    const Layout layout = kernel.in[i] == Port::blocked8    ? Layout::blocked8
+                          : kernel.in[i] == Port::blocked16 ? Layout::blocked16
+                                                            : Layout::strided;
     const std::int64_t bytes = storage_bytes(d.dtype, d.shape, layout);
     std::byte* data = allocate(bytes);
     if (d.constant && layout == Layout::strided) std::memcpy(data, d.data, std::size_t(bytes));
@@ -179,7 +182,9 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query) {
   for (int i = 0; i < query.out_count; ++i) {
     const OperandDesc& d = query.out[i];
     if (!d.present() || d.dtype == DType::string) continue;
-    const Layout layout = kernel.out[i] == Port::blocked8 ? Layout::blocked8 : kernel.out[i] == Port::blocked16 ? Layout::blocked16 : Layout::strided;
+    const Layout layout = kernel.out[i] == Port::blocked8    ? Layout::blocked8
+                          : kernel.out[i] == Port::blocked16 ? Layout::blocked16
+                                                             : Layout::strided;
     out[std::size_t(i)] = view_for(d, kernel.out[i], allocate(storage_bytes(d.dtype, d.shape, layout)));
   }
   std::int64_t extents[16] = {};

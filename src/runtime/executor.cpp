@@ -17,7 +17,8 @@ using plan::Operand;
 using plan::Step;
 
 std::int64_t now_ns() noexcept {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::steady_clock::now().time_since_epoch())
+      .count();
 }
 
 int thread_count(const plan::Plan& plan, int wanted) {
@@ -45,7 +46,8 @@ Executor::Executor(std::shared_ptr<const Program> program, const ExecutorOptions
       plan_(program_->plan),
       pool_({.threads = thread_count(plan_, options.threads), .pin = options.pin}) {
   for (const plan::DeviceRef& device : plan_.devices)
-    arenas_.emplace_back(device.arena_bytes, RegionOptions{.prefault = options.prefault, .huge_pages = options.huge_pages});
+    arenas_.emplace_back(device.arena_bytes,
+                         RegionOptions{.prefault = options.prefault, .huge_pages = options.huge_pages});
   registers_.assign(plan_.registers.begin(), plan_.registers.end());
   inputs_.resize(plan_.inputs.size());
   outputs_.resize(plan_.outputs.size());
@@ -97,7 +99,8 @@ void Executor::set_up_steps() {
   std::size_t reported = 0, states = 0;
   for (const Step& step : plan_.steps) {
     reported += step.extents.count;
-    for (std::uint32_t i = 0; i < step.inputs.count; ++i) states += plan_.operands[step.inputs.begin + i].base == Base::state;
+    for (std::uint32_t i = 0; i < step.inputs.count; ++i)
+      states += plan_.operands[step.inputs.begin + i].base == Base::state;
   }
   reported_.resize(reported);
   state_views_.reserve(states);
@@ -147,7 +150,8 @@ void Executor::place(Binding& binding, std::byte* data, std::int64_t bytes) noex
   for (std::int32_t i : binding.statics) {
     const Operand& o = plan_.operands[static_cast<std::size_t>(i)];
     const std::int64_t offset = o.element_offset >= 0 ? registers_[static_cast<std::size_t>(o.element_offset)] : 0;
-    views_[static_cast<std::size_t>(i)].data = data == nullptr ? nullptr : data + o.byte_offset + offset * dtype_bits(o.dtype) / 8;
+    views_[static_cast<std::size_t>(i)].data =
+        data == nullptr ? nullptr : data + o.byte_offset + offset * dtype_bits(o.dtype) / 8;
   }
 }
 
@@ -171,7 +175,8 @@ Status Executor::bind_input(int index, DType dtype, const Shape& shape, void* da
   const std::int64_t needed = std::max(dense_bytes(dtype, shape), b.needed);
   if (bytes < needed) return {StatusCode::invalid_argument, "the input's memory is smaller than its shape says"};
   if (data == nullptr && needed > 0) return {StatusCode::invalid_argument, "the input has no memory"};
-  if (!aligned(data, dtype)) return {StatusCode::invalid_argument, "the input's memory is not aligned to its element type"};
+  if (!aligned(data, dtype))
+    return {StatusCode::invalid_argument, "the input's memory is not aligned to its element type"};
   b.shape = shape;
   place(b, data == nullptr ? nothing_ : static_cast<std::byte*>(data), bytes);
   failure_ = {};
@@ -188,7 +193,8 @@ Status Executor::bind_output(int index, DType dtype, void* data, std::int64_t by
     return {StatusCode::invalid_argument, "the output has another type than the model's"};
   if (bytes < b.needed) return {StatusCode::invalid_argument, "the memory bound to an output is too small"};
   if (data == nullptr) return {StatusCode::invalid_argument, "the output has no memory"};
-  if (!aligned(data, dtype)) return {StatusCode::invalid_argument, "the output's memory is not aligned to its element type"};
+  if (!aligned(data, dtype))
+    return {StatusCode::invalid_argument, "the output's memory is not aligned to its element type"};
   place(b, static_cast<std::byte*>(data), bytes);
   failure_ = {};
   return {};
@@ -259,7 +265,8 @@ Status Executor::run() noexcept {
 Status Executor::run_region(std::int32_t index) noexcept {
   const plan::Region& region = plan_.regions[static_cast<std::size_t>(index)];
   for (std::uint32_t i = region.steps.begin; i < region.steps.begin + region.steps.count; ++i)
-    if (Status s = run_step(static_cast<std::int32_t>(i)); !s) return s.step() >= 0 ? s : s.at_step(static_cast<std::int32_t>(i));
+    if (Status s = run_step(static_cast<std::int32_t>(i)); !s)
+      return s.step() >= 0 ? s : s.at_step(static_cast<std::int32_t>(i));
   return run_program(region.program);
 }
 
@@ -358,10 +365,12 @@ std::string Executor::explain() const {
                                          : text + fmt::format(", not within {} to {}", failure_.low, failure_.high);
   }
   if (failure_.port < 0) return {};
-  const plan::ModelPort& port = (failure_.output ? plan_.outputs : plan_.inputs)[static_cast<std::size_t>(failure_.port)];
+  const plan::ModelPort& port =
+      (failure_.output ? plan_.outputs : plan_.inputs)[static_cast<std::size_t>(failure_.port)];
   std::string text = fmt::format("{} '{}'", failure_.output ? "output" : "input", plan_.text(port.name));
   if (failure_.axis >= 0)
-    return text + fmt::format(", axis {}: {} is not within {} to {}", failure_.axis, failure_.value, failure_.low, failure_.high);
+    return text + fmt::format(", axis {}: {} is not within {} to {}", failure_.axis, failure_.value, failure_.low,
+                              failure_.high);
   return text + fmt::format(" ({}, rank {})", dtype_name(port.dtype), port.rank);
 }
 

@@ -15,7 +15,7 @@
 namespace monza::runtime {
 
 struct ExecutorOptions {
-  int threads = 0;          ///< 0: what the plan was made for; never more than that, nor than this process may use when 0
+  int threads = 0;  ///< 0: what the plan was made for; never more than that, nor than this process may use when 0
   bool pin = false;
   bool prefault = false;
   bool huge_pages = false;
@@ -61,10 +61,10 @@ class Executor {
   struct Binding {
     std::byte* data = nullptr;
     std::int64_t bytes = 0;
-    std::int64_t needed = 0;           ///< bytes that static operands reach
-    std::vector<std::int32_t> statics; ///< static operands on it: patched when data changes
-    Shape shape;                       ///< inputs
-    Region own;                        ///< outputs: memory for when none is bound
+    std::int64_t needed = 0;            ///< bytes that static operands reach
+    std::vector<std::int32_t> statics;  ///< static operands on it: patched when data changes
+    Shape shape;                        ///< inputs
+    Region own;                         ///< outputs: memory for when none is bound
   };
   /// What is fixed about a step once its context exists.
   struct StepState {
@@ -96,7 +96,8 @@ class Executor {
 
   // Loops (executor_loop.cpp).
   Status run_loop(const plan::LoopInfo& loop) noexcept;
-  Status begin_iteration(const plan::LoopInfo& loop, std::int64_t iteration, std::int64_t trips, bool condition) noexcept;
+  Status begin_iteration(const plan::LoopInfo& loop, std::int64_t iteration, std::int64_t trips,
+                         bool condition) noexcept;
   Status end_iteration(const plan::LoopInfo& loop, std::int64_t iteration, std::int64_t trips) noexcept;
   Status finish_loop(const plan::LoopInfo& loop, std::int64_t trips) noexcept;
   Status bind_extents(std::int32_t operand, const Shape& shape) noexcept;
@@ -108,8 +109,8 @@ class Executor {
   const plan::Plan& plan_;
   std::vector<Region> arenas_;  ///< one for each device
   std::vector<std::int64_t> registers_;
-  std::vector<TensorView> views_;  ///< parallel to Plan::operands; dynamic ones are filled before their step
-  std::vector<OperandDesc> descs_; ///< parallel to Plan::operands, where scratch is checked at run time; else empty
+  std::vector<TensorView> views_;   ///< parallel to Plan::operands; dynamic ones are filled before their step
+  std::vector<OperandDesc> descs_;  ///< parallel to Plan::operands, where scratch is checked at run time; else empty
   std::vector<StepState> steps_;
   std::vector<std::int32_t> dynamic_operands_;
   std::vector<std::int32_t> state_refs_;

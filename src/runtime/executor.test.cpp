@@ -122,7 +122,8 @@ TEST(Executor, DynamicExtentsFollowTheInput) {
   const plan::Register n = b.variable(), rest = b.variable();
   const Operand y = b.operand(Base::output, DType::f32, {Dim::in(n, 8)});
   b.output("y", y);
-  const std::int32_t even = b.check(0, 0, "the remainder of 'n'"), small = b.check(0, 6, "dimension 'n' (axis 0 of input 'x')");
+  const std::int32_t even = b.check(0, 0, "the remainder of 'n'"),
+                     small = b.check(0, 6, "dimension 'n' (axis 0 of input 'x')");
   b.step("triple", test::kScale, {b.operand(Base::input, DType::f32, {Dim::in(n, 8)})}, {y}, bytes_of(kThree),
          {{ScalarOp::input_extent, {}, n, 0, 0},
           {ScalarOp::mod, {}, rest, n, b.constant(2)},
@@ -161,14 +162,18 @@ TEST(Executor, ExtentArithmeticIsCheckedForOverflow) {
   };
   const std::int64_t big = INT64_MAX, low = INT64_MIN;
   const Case cases[] = {
-      {ScalarOp::add, 2, 3, 5, true},          {ScalarOp::add, big, 1, 0, false},       {ScalarOp::sub, 2, 3, -1, true},
-      {ScalarOp::sub, low, 1, 0, false},       {ScalarOp::mul, 6, 7, 42, true},         {ScalarOp::mul, big, 2, 0, false},
-      {ScalarOp::floor_div, 7, 2, 3, true},    {ScalarOp::floor_div, -7, 2, -4, true},  {ScalarOp::floor_div, 7, -2, -4, true},
-      {ScalarOp::floor_div, -7, -2, 3, true},  {ScalarOp::floor_div, 1, 0, 0, false},   {ScalarOp::floor_div, low, -1, 0, false},
-      {ScalarOp::ceil_div, 7, 2, 4, true},     {ScalarOp::ceil_div, -7, 2, -3, true},   {ScalarOp::ceil_div, 8, 2, 4, true},
-      {ScalarOp::ceil_div, 7, -2, -3, true},   {ScalarOp::mod, 7, 3, 1, true},          {ScalarOp::mod, -7, 3, 2, true},
-      {ScalarOp::mod, 7, -3, -2, true},        {ScalarOp::mod, 1, 0, 0, false},         {ScalarOp::mod, 6, 3, 0, true},
-      {ScalarOp::min, 4, -4, -4, true},        {ScalarOp::max, 4, -4, 4, true},
+      {ScalarOp::add, 2, 3, 5, true},         {ScalarOp::add, big, 1, 0, false},
+      {ScalarOp::sub, 2, 3, -1, true},        {ScalarOp::sub, low, 1, 0, false},
+      {ScalarOp::mul, 6, 7, 42, true},        {ScalarOp::mul, big, 2, 0, false},
+      {ScalarOp::floor_div, 7, 2, 3, true},   {ScalarOp::floor_div, -7, 2, -4, true},
+      {ScalarOp::floor_div, 7, -2, -4, true}, {ScalarOp::floor_div, -7, -2, 3, true},
+      {ScalarOp::floor_div, 1, 0, 0, false},  {ScalarOp::floor_div, low, -1, 0, false},
+      {ScalarOp::ceil_div, 7, 2, 4, true},    {ScalarOp::ceil_div, -7, 2, -3, true},
+      {ScalarOp::ceil_div, 8, 2, 4, true},    {ScalarOp::ceil_div, 7, -2, -3, true},
+      {ScalarOp::mod, 7, 3, 1, true},         {ScalarOp::mod, -7, 3, 2, true},
+      {ScalarOp::mod, 7, -3, -2, true},       {ScalarOp::mod, 1, 0, 0, false},
+      {ScalarOp::mod, 6, 3, 0, true},         {ScalarOp::min, 4, -4, -4, true},
+      {ScalarOp::max, 4, -4, 4, true},
   };
   for (const Case& c : cases) {
     PlanBuilder b;
@@ -177,7 +182,8 @@ TEST(Executor, ExtentArithmeticIsCheckedForOverflow) {
     b.finish({{c.op, {}, r, b.constant(c.a), b.constant(c.b)}, {ScalarOp::check_range, {}, -1, r, check}});
     Executor e = make(b);
     const Status s = e.run();
-    EXPECT_EQ(s.ok(), c.ok) << static_cast<int>(c.op) << ": " << c.a << ", " << c.b << ": " << s.message() << " " << e.explain();
+    EXPECT_EQ(s.ok(), c.ok) << static_cast<int>(c.op) << ": " << c.a << ", " << c.b << ": " << s.message() << " "
+                            << e.explain();
   }
 }
 
@@ -189,7 +195,8 @@ TEST(Executor, ElementsOfHostTensorsBecomeExtents) {
   const Operand y = b.operand(Base::output, DType::f32, {Dim::in(n, 6)});
   b.output("y", y);
   const std::int32_t list = b.add(b.operand(Base::input, DType::i32, {2}, 0, 1));
-  b.step("copy", test::kCopy, {b.operand(Base::input, DType::f32, {Dim::in(n, 6)})}, {y}, {}, {{ScalarOp::load_element, {}, n, list, 1}});
+  b.step("copy", test::kCopy, {b.operand(Base::input, DType::f32, {Dim::in(n, 6)})}, {y}, {},
+         {{ScalarOp::load_element, {}, n, list, 1}});
   b.finish();
   Executor e = make(b);
   std::array<float, 6> x{1, 2, 3, 4, 5, 6};
@@ -258,7 +265,8 @@ TEST(Executor, TwoDevicesHaveSeparateMemory) {
   PlanBuilder b;
   b.storage.devices.push_back({.kind = static_cast<std::uint8_t>(DeviceKind::reference)});
   b.input("x", DType::f32, {4}, {4});
-  const Operand doubled = b.in_arena(DType::f32, {4}), there = b.in_arena(DType::f32, {4}, 1), sum = b.in_arena(DType::f32, {4}, 1);
+  const Operand doubled = b.in_arena(DType::f32, {4}), there = b.in_arena(DType::f32, {4}, 1),
+                sum = b.in_arena(DType::f32, {4}, 1);
   const Operand y = b.operand(Base::output, DType::f32, {4});
   b.output("y", y);
   b.storage.event_count = 2;

@@ -28,8 +28,8 @@ void copy_bytes(const std::byte* from, const std::int64_t* from_stride, std::byt
     return;
   }
   for (std::int64_t i = 0; i < extent[0]; ++i)
-    copy_bytes(from + i * from_stride[0] * element, from_stride + 1, to + i * to_stride[0] * element, to_stride + 1, extent + 1,
-               rank - 1, element);
+    copy_bytes(from + i * from_stride[0] * element, from_stride + 1, to + i * to_stride[0] * element, to_stride + 1,
+               extent + 1, rank - 1, element);
 }
 
 Status copy(const TensorView& from, const TensorView& to) noexcept {
@@ -42,7 +42,8 @@ Status copy(const TensorView& from, const TensorView& to) noexcept {
     return {};
   }
   if (bits < 8) return {StatusCode::internal, "a loop slices elements smaller than a byte"};
-  copy_bytes(from.as<std::byte>(), from.stride, to.as<std::byte>(), to.stride, from.shape.dim, from.shape.rank, bits / 8);
+  copy_bytes(from.as<std::byte>(), from.stride, to.as<std::byte>(), to.stride, from.shape.dim, from.shape.rank,
+             bits / 8);
   return {};
 }
 
@@ -79,7 +80,8 @@ Status Executor::bind_extents(std::int32_t index, const Shape& shape) noexcept {
   for (int a = 0; a < shape.rank; ++a) {
     std::int64_t& extent = registers_[static_cast<std::size_t>(o.extent[a])];
     if ((o.bound_axes >> a & 1) != 0) extent = shape[a];
-    if (extent != shape[a]) return {StatusCode::out_of_range, "a value of a loop has another shape than the one planned for"};
+    if (extent != shape[a])
+      return {StatusCode::out_of_range, "a value of a loop has another shape than the one planned for"};
     v.shape[a] = shape[a];
   }
   v.set_dense();
@@ -118,7 +120,8 @@ Status Executor::scan_trips(const LoopInfo& loop, std::int64_t* trips) noexcept 
   for (std::uint32_t j = 0; j < loop.scanned.count; ++j) {
     const std::int64_t axis = plan_.ints[at(loop.scan_axes, j)];
     const std::int64_t extent = views_[at(loop.scanned, j)].shape[static_cast<int>(axis)];
-    if (j > 0 && extent != *trips) return {StatusCode::invalid_argument, "the sequences that a Scan walks differ in length"};
+    if (j > 0 && extent != *trips)
+      return {StatusCode::invalid_argument, "the sequences that a Scan walks differ in length"};
     *trips = extent;
   }
   return {};
@@ -145,7 +148,8 @@ Status Executor::run_loop(const LoopInfo& loop) noexcept {
 
   std::int64_t i = 0;
   for (; i < trips && go_on != 0; ++i) {
-    if (i >= loop.max_trips) return {StatusCode::resource_exhausted, "a loop makes more iterations than the engine was built for"};
+    if (i >= loop.max_trips)
+      return {StatusCode::resource_exhausted, "a loop makes more iterations than the engine was built for"};
     if (Status s = begin_iteration(loop, i, trips, go_on != 0); !s) return s;
     if (Status s = run_region(loop.region); !s) return s;
     if (loop.body_condition_out >= 0) {
@@ -164,7 +168,9 @@ Status Executor::run_loop(const LoopInfo& loop) noexcept {
 Status Executor::begin_iteration(const LoopInfo& loop, std::int64_t i, std::int64_t trips, bool condition) noexcept {
   const plan::Range& source = i == 0 ? loop.carried_in : loop.body_carried_out;
   for (std::uint32_t j = 0; j < loop.body_carried_in.count; ++j)
-    if (Status s = copy_into(static_cast<std::int32_t>(at(loop.body_carried_in, j)), static_cast<std::int32_t>(at(source, j))); !s)
+    if (Status s =
+            copy_into(static_cast<std::int32_t>(at(loop.body_carried_in, j)), static_cast<std::int32_t>(at(source, j)));
+        !s)
       return s;
   if (loop.body_iteration >= 0)
     if (Status s = store_scalar(loop.body_iteration, i); !s) return s;
@@ -193,7 +199,8 @@ Status Executor::end_iteration(const LoopInfo& loop, std::int64_t i, std::int64_
       axis = static_cast<int>(plan_.ints[at(loop.scan_axes, 2 * loop.scanned.count + j)]);
       reverse = plan_.ints[at(loop.scan_axes, 2 * loop.scanned.count + n + j)] != 0;
     }
-    if (part.shape.rank + 1 != whole_operand.rank) return {StatusCode::out_of_range, "an output of a loop changes its rank"};
+    if (part.shape.rank + 1 != whole_operand.rank)
+      return {StatusCode::out_of_range, "an output of a loop changes its rank"};
     TensorView whole;
     whole.dtype = part.dtype;
     // A Loop stacks along axis 0 and its length is known only at its end; a Scan's is known from its inputs.
@@ -221,7 +228,9 @@ Status Executor::end_iteration(const LoopInfo& loop, std::int64_t i, std::int64_
 Status Executor::finish_loop(const LoopInfo& loop, std::int64_t trips) noexcept {
   const plan::Range& source = trips == 0 ? loop.carried_in : loop.body_carried_out;
   for (std::uint32_t j = 0; j < loop.carried_out.count; ++j)
-    if (Status s = copy_into(static_cast<std::int32_t>(at(loop.carried_out, j)), static_cast<std::int32_t>(at(source, j))); !s)
+    if (Status s =
+            copy_into(static_cast<std::int32_t>(at(loop.carried_out, j)), static_cast<std::int32_t>(at(source, j)));
+        !s)
       return s;
   for (std::uint32_t j = 0; j < loop.scan_out.count; ++j) {
     const auto operand = static_cast<std::int32_t>(at(loop.scan_out, j));

@@ -82,12 +82,15 @@ Status Executor::load_element(std::int32_t operand, std::int64_t element, std::i
   const TensorView& v = views_[static_cast<std::size_t>(operand)];
   std::int64_t rest = element, at = 0;
   for (int a = v.shape.rank - 1; a >= 0; --a) {
-    if (v.shape[a] <= 0) return {StatusCode::out_of_range, "an integer that shapes depend on is missing: its tensor is empty"};
+    if (v.shape[a] <= 0)
+      return {StatusCode::out_of_range, "an integer that shapes depend on is missing: its tensor is empty"};
     at += rest % v.shape[a] * v.stride[a];
     rest /= v.shape[a];
   }
-  if (rest != 0) return {StatusCode::out_of_range, "an integer that shapes depend on is missing: its tensor is too short"};
-  if (!load_integer(v.dtype, v.data, at, value)) return {StatusCode::internal, "an extent is read from a tensor that holds no integers"};
+  if (rest != 0)
+    return {StatusCode::out_of_range, "an integer that shapes depend on is missing: its tensor is too short"};
+  if (!load_integer(v.dtype, v.data, at, value))
+    return {StatusCode::internal, "an extent is read from a tensor that holds no integers"};
   return {};
 }
 

@@ -47,7 +47,8 @@ PlanBuilder doubling() {
   const plan::Register trips = b.variable();
   const Operand x = b.operand(Base::input, DType::f32, {2});
   const Operand v = b.in_arena(DType::f32, {2}), doubled = b.in_arena(DType::f32, {2});
-  const Operand go_on = b.in_arena(DType::boolean, {}), index = b.in_arena(DType::i64, {}), go_in = b.in_arena(DType::boolean, {});
+  const Operand go_on = b.in_arena(DType::boolean, {}), index = b.in_arena(DType::i64, {}),
+                go_in = b.in_arena(DType::boolean, {});
   const Operand y = b.operand(Base::output, DType::f32, {2});
   b.output("y", y);
   Operand stack = b.operand(Base::output, DType::f32, {Dim::in(trips, 5), 2}, 0, 1);
@@ -161,7 +162,8 @@ TEST(Loop, AShapeThatMayNotChangeIsChecked) {
   PlanBuilder b;
   b.input("x", DType::f32, {4}, {4});
   const plan::Register m = b.variable();
-  const Operand x = b.operand(Base::input, DType::f32, {4}), v = b.in_arena(DType::f32, {4}), packed = b.in_arena(DType::f32, {4});
+  const Operand x = b.operand(Base::input, DType::f32, {4}), v = b.in_arena(DType::f32, {4}),
+                packed = b.in_arena(DType::f32, {4});
   Operand some = b.operand(Base::arena, DType::f32, {Dim::in(m, 4)});
   some.byte_offset = packed.byte_offset;
   const Operand y = b.operand(Base::output, DType::f32, {4});
@@ -194,10 +196,12 @@ PlanBuilder scan_sums(int in_axis, bool in_reverse, int out_axis, bool out_rever
   const Operand x = first ? b.operand(Base::input, DType::f32, {3, 2}) : b.operand(Base::input, DType::f32, {2, 3});
   const float zeros[2] = {0, 0};
   const Operand start = b.operand(Base::weights, DType::f32, {2}, b.weight("zeros", std::as_bytes(std::span(zeros))));
-  const Operand sum = b.in_arena(DType::f32, {2}), row = b.in_arena(DType::f32, {2}), next = b.in_arena(DType::f32, {2});
+  const Operand sum = b.in_arena(DType::f32, {2}), row = b.in_arena(DType::f32, {2}),
+                next = b.in_arena(DType::f32, {2});
   const Operand total = b.operand(Base::output, DType::f32, {2});
   b.output("total", total);
-  const Operand all = out_axis == 0 ? b.operand(Base::output, DType::f32, {3, 2}, 0, 1) : b.operand(Base::output, DType::f32, {2, 3}, 0, 1);
+  const Operand all = out_axis == 0 ? b.operand(Base::output, DType::f32, {3, 2}, 0, 1)
+                                    : b.operand(Base::output, DType::f32, {2, 3}, 0, 1);
   b.output("all", all);
   b.step("add", test::kAdd, {sum, row}, {next});
   LoopInfo loop;

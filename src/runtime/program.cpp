@@ -17,10 +17,11 @@ std::shared_ptr<const Program> make_program(const plan::Plan& plan, std::span<co
   for (const plan::KernelRef& ref : plan.kernels) {
     const std::string_view name = plan.text(ref.name);
     const Kernel* kernel = find_kernel(name);
-    if (kernel == nullptr) fail_hint(kRebuild, "the engine uses kernel '{}', which this build of monza does not have", name);
+    if (kernel == nullptr)
+      fail_hint(kRebuild, "the engine uses kernel '{}', which this build of monza does not have", name);
     if (kernel->version != ref.version)
-      fail_hint(kRebuild, "the engine uses version {} of kernel '{}', this build of monza has version {}", ref.version, name,
-                kernel->version);
+      fail_hint(kRebuild, "the engine uses version {} of kernel '{}', this build of monza has version {}", ref.version,
+                name, kernel->version);
     if (!covers(cpu_info().isa, kernel->needs))
       fail_hint(kRebuild, "the engine uses kernel '{}', which needs {}; this CPU has {}", name, isa_name(kernel->needs),
                 isa_name(cpu_info().isa));

@@ -29,7 +29,9 @@ struct PackedCell {
   static constexpr int per_byte = 8 / B;
   static constexpr int mask = (1 << B) - 1;
   /// Byte and shift of element i; i may be negative within a view.
-  static MONZA_INLINE std::int64_t byte(std::int64_t i) { return i >= 0 ? i / per_byte : -((-i + per_byte - 1) / per_byte); }
+  static MONZA_INLINE std::int64_t byte(std::int64_t i) {
+    return i >= 0 ? i / per_byte : -((-i + per_byte - 1) / per_byte);
+  }
   static MONZA_INLINE int shift(std::int64_t i) { return static_cast<int>(i - byte(i) * per_byte) * B; }
   static MONZA_INLINE std::uint8_t get(const void* data, std::int64_t i) {
     return static_cast<std::uint8_t>((static_cast<const std::uint8_t*>(data)[byte(i)] >> shift(i)) & mask);

@@ -25,7 +25,9 @@ struct Integer {
     }
     static_cast<T*>(p)[i] = static_cast<T>(truncate(v));
   }
-  static std::int64_t load_int(const void* p, std::int64_t i) { return static_cast<std::int64_t>(static_cast<const T*>(p)[i]); }
+  static std::int64_t load_int(const void* p, std::int64_t i) {
+    return static_cast<std::int64_t>(static_cast<const T*>(p)[i]);
+  }
   static void store_int(void* p, std::int64_t i, std::int64_t v) { static_cast<T*>(p)[i] = static_cast<T>(v); }
 };
 

@@ -40,7 +40,7 @@ std::uint16_t f32_to_f16(float value) {
   const std::uint32_t sign = (x >> 16) & 0x8000u, a = x & 0x7fffffffu;
   if (a > 0x7f800000u) return std::uint16_t(sign | 0x7e00u | ((a >> 13) & 0x3ff));
   if (a >= 0x477ff000u) return std::uint16_t(sign | 0x7c00u);  // rounds to 65536 or more
-  if (a < 0x38800000u) {                                        // subnormal: let f32 addition round
+  if (a < 0x38800000u) {                                       // subnormal: let f32 addition round
     const float f = std::bit_cast<float>(a) + 0.5f;
     return std::uint16_t(sign | (std::bit_cast<std::uint32_t>(f) - 0x3f000000u));
   }
@@ -84,7 +84,9 @@ std::uint8_t f32_to_small_float(DType type, float value, bool saturate) {
   const SmallFormat f = format_of(type);
   const int width = 1 + f.exponent_bits + f.mantissa_bits;
   const std::uint8_t sign = std::signbit(value) ? std::uint8_t(1u << (width - 1)) : 0;
-  const std::uint8_t nan = f.fnuz ? 0x80 : type == DType::f4e2m1 ? 0x08 /* minus zero, as ONNX makes it */ : std::uint8_t(sign | 0x7f);
+  const std::uint8_t nan = f.fnuz                  ? 0x80
+                           : type == DType::f4e2m1 ? 0x08 /* minus zero, as ONNX makes it */
+                                                   : std::uint8_t(sign | 0x7f);
   if (std::isnan(value)) return nan;
   const float a = std::fabs(value);
   // Steps of the format at this magnitude, rounded to nearest even by nearbyint.
@@ -95,7 +97,8 @@ std::uint8_t f32_to_small_float(DType type, float value, bool saturate) {
   const float rounded = std::isinf(a) ? a : std::nearbyint(a / step) * step;
   if (rounded > f.largest) {
     if (saturate || type == DType::f4e2m1) {
-      if (f.has_infinity || f.fnuz || type == DType::f8e4m3fn || type == DType::f4e2m1) return std::uint8_t(sign | f32_to_small_float(type, f.largest, true));
+      if (f.has_infinity || f.fnuz || type == DType::f8e4m3fn || type == DType::f4e2m1)
+        return std::uint8_t(sign | f32_to_small_float(type, f.largest, true));
     }
     return f.has_infinity ? std::uint8_t(sign | 0x7c) : nan;
   }
@@ -103,9 +106,11 @@ std::uint8_t f32_to_small_float(DType type, float value, bool saturate) {
   int re;
   std::frexp(rounded, &re);
   const int biased = re - 1 + f.bias;
-  if (biased <= 0) return std::uint8_t(sign | std::uint8_t(std::lround(std::ldexp(rounded, f.bias - 1 + f.mantissa_bits))));
+  if (biased <= 0)
+    return std::uint8_t(sign | std::uint8_t(std::lround(std::ldexp(rounded, f.bias - 1 + f.mantissa_bits))));
   const float mantissa = std::ldexp(rounded, 1 - re) - 1.f;
-  return std::uint8_t(sign | (biased << f.mantissa_bits) | std::uint8_t(std::lround(mantissa * float(1u << f.mantissa_bits))));
+  return std::uint8_t(sign | (biased << f.mantissa_bits) |
+                      std::uint8_t(std::lround(mantissa * float(1u << f.mantissa_bits))));
 }
 
 }  // namespace monza

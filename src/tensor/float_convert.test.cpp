@@ -35,9 +35,14 @@ double formula(const Format& f, std::uint32_t code) {
 }
 
 Format small(DType type, const char* name, int exponent, int mantissa, int bias, bool infinity, bool negative_zero) {
-  return {name, exponent, mantissa, bias,
+  return {name,
+          exponent,
+          mantissa,
+          bias,
           [type](std::uint32_t c) { return small_float_to_f32(type, static_cast<std::uint8_t>(c)); },
-          [type](float v) { return std::uint32_t{f32_to_small_float(type, v)}; }, infinity, negative_zero};
+          [type](float v) { return std::uint32_t{f32_to_small_float(type, v)}; },
+          infinity,
+          negative_zero};
 }
 
 std::vector<Format> formats() {
@@ -96,7 +101,8 @@ TEST(FloatConvert, EveryRoundingBoundary) {
                                                        {std::nextafter(static_cast<float>(high), 0.0f), code + 1}};
       for (const auto& [value, want] : expected) {
         // Where f32 itself has no room between the value and the midpoint, the neighbours fall on either.
-        if (value > low && value < high && (value == middle ? want != even : (value < middle) != (want == code))) continue;
+        if (value > low && value < high && (value == middle ? want != even : (value < middle) != (want == code)))
+          continue;
         ASSERT_EQ(f.encode(value), want) << f.name << ": " << value;
         const std::uint32_t negative = want == 0 && !f.negative_zero ? 0 : want | sign;
         ASSERT_EQ(f.encode(-value), negative) << f.name << ": " << -value;
@@ -116,7 +122,10 @@ TEST(FloatConvert, BeyondTheLargest) {
   const struct {
     DType type;
     std::uint8_t largest, beyond;
-  } cases[] = {{DType::f8e4m3fn, 0x7e, 0x7f}, {DType::f8e4m3fnuz, 0x7f, 0x80}, {DType::f8e5m2, 0x7b, 0x7c}, {DType::f8e5m2fnuz, 0x7f, 0x80}};
+  } cases[] = {{DType::f8e4m3fn, 0x7e, 0x7f},
+               {DType::f8e4m3fnuz, 0x7f, 0x80},
+               {DType::f8e5m2, 0x7b, 0x7c},
+               {DType::f8e5m2fnuz, 0x7f, 0x80}};
   for (const auto& c : cases)
     for (float v : {1e30f, kInfinity}) {
       EXPECT_EQ(f32_to_small_float(c.type, v, true), c.largest);

@@ -57,7 +57,8 @@ std::int64_t storage_bytes(DType dtype, const Shape& shape, Layout layout) {
   if (shape.rank < 2) fail("a blocked layout needs a channel axis, shape {} has none", to_string(shape));
   const std::int64_t block = layout == Layout::blocked8 ? 8 : 16;
   Shape padded = shape;
-  padded.dim[1] = checked_mul(checked_add(shape.dim[1], block - 1, "the channel count") / block, block, "the channel count");
+  padded.dim[1] =
+      checked_mul(checked_add(shape.dim[1], block - 1, "the channel count") / block, block, "the channel count");
   return storage_bytes(dtype, padded);
 }
 

@@ -150,12 +150,9 @@ bool is_finite(const Detection& d) {
 
 std::string_view head_name(Head head) noexcept {
   switch (head) {
-    case Head::yolov8:
-      return "yolov8";
-    case Head::yolov5:
-      return "yolov5";
-    case Head::yolox:
-      return "yolox";
+    case Head::yolov8: return "yolov8";
+    case Head::yolov5: return "yolov5";
+    case Head::yolox: return "yolox";
   }
   return "unknown";
 }
@@ -238,15 +235,9 @@ std::vector<Detection> decode_boxes(std::span<const float> output, const HeadLay
          layout.classes, width, height, columns * static_cast<std::size_t>(cells));
   std::vector<Detection> found;
   switch (layout.head) {
-    case Head::yolov8:
-      found = decode_v8(output.data(), layout, options);
-      break;
-    case Head::yolov5:
-      found = decode_v5(output.data(), layout, options);
-      break;
-    case Head::yolox:
-      found = decode_yolox(output.data(), layout, width, height, options);
-      break;
+    case Head::yolov8: found = decode_v8(output.data(), layout, options); break;
+    case Head::yolov5: found = decode_v5(output.data(), layout, options); break;
+    case Head::yolox: found = decode_yolox(output.data(), layout, width, height, options); break;
   }
   std::erase_if(found, [](const Detection& d) { return !is_finite(d); });
   return found;

@@ -54,18 +54,12 @@ ImageFormat sniff_format(std::span<const std::byte> bytes) noexcept {
 
 std::string_view format_name(ImageFormat format) noexcept {
   switch (format) {
-    case ImageFormat::jpeg:
-      return "JPEG";
-    case ImageFormat::png:
-      return "PNG";
-    case ImageFormat::webp:
-      return "WebP";
-    case ImageFormat::bmp:
-      return "BMP";
-    case ImageFormat::ppm:
-      return "PPM";
-    case ImageFormat::unknown:
-      break;
+    case ImageFormat::jpeg: return "JPEG";
+    case ImageFormat::png: return "PNG";
+    case ImageFormat::webp: return "WebP";
+    case ImageFormat::bmp: return "BMP";
+    case ImageFormat::ppm: return "PPM";
+    case ImageFormat::unknown: break;
   }
   return "unknown";
 }
@@ -79,18 +73,12 @@ Image decode_image(std::span<const std::byte> bytes, std::string_view name, cons
   if (bytes.size() > limits.max_bytes)
     fail("{}: {} bytes is more than the limit of {} for a picture", name, bytes.size(), limits.max_bytes);
   switch (sniff_format(bytes)) {
-    case ImageFormat::jpeg:
-      return codec::decode_jpeg(bytes, name, limits);
-    case ImageFormat::png:
-      return codec::decode_png(bytes, name, limits);
-    case ImageFormat::webp:
-      return codec::decode_webp(bytes, name, limits);
-    case ImageFormat::bmp:
-      return codec::decode_bmp(bytes, name, limits);
-    case ImageFormat::ppm:
-      return codec::decode_ppm(bytes, name, limits);
-    case ImageFormat::unknown:
-      break;
+    case ImageFormat::jpeg: return codec::decode_jpeg(bytes, name, limits);
+    case ImageFormat::png: return codec::decode_png(bytes, name, limits);
+    case ImageFormat::webp: return codec::decode_webp(bytes, name, limits);
+    case ImageFormat::bmp: return codec::decode_bmp(bytes, name, limits);
+    case ImageFormat::ppm: return codec::decode_ppm(bytes, name, limits);
+    case ImageFormat::unknown: break;
   }
   if (bytes.empty()) fail("{}: the file is empty, not a picture", name);
   std::string first;
@@ -107,12 +95,9 @@ Image load_image(const std::filesystem::path& path, const DecodeLimits& limits) 
 void save_image(const Image& image, const std::filesystem::path& path) {
   const std::string ext = lower_extension(path);
   std::vector<std::byte> bytes;
-  if (ext == ".jpg" || ext == ".jpeg")
-    bytes = encode_jpeg(image);
-  else if (ext == ".png")
-    bytes = encode_png(image);
-  else if (ext == ".ppm")
-    bytes = encode_ppm(image);
+  if (ext == ".jpg" || ext == ".jpeg") bytes = encode_jpeg(image);
+  else if (ext == ".png") bytes = encode_png(image);
+  else if (ext == ".ppm") bytes = encode_ppm(image);
   else
     fail_hint("a name that ends in .jpg, .png or .ppm", "{}: cannot write a picture with the extension '{}'",
               path.string(), ext);

@@ -105,20 +105,11 @@ class NamesParser {
       if (++at_ >= text_.size()) break;
       const char c = text_[at_++];
       switch (c) {
-        case 'n':
-          out += '\n';
-          break;
-        case 't':
-          out += '\t';
-          break;
-        case 'x':
-          append_utf8(out, parse_hex(2));
-          break;
-        case 'u':
-          append_utf8(out, parse_hex(4));
-          break;
-        default:
-          out += c;
+        case 'n': out += '\n'; break;
+        case 't': out += '\t'; break;
+        case 'x': append_utf8(out, parse_hex(2)); break;
+        case 'u': append_utf8(out, parse_hex(4)); break;
+        default: out += c;
       }
     }
     if (at_ >= text_.size()) refuse("the end of the name");

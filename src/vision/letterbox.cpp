@@ -84,8 +84,7 @@ std::array<std::array<T, 256>, 3> make_table(const Normalization& n) {
     for (int v = 0; v < 256; ++v)
       if constexpr (std::is_same_v<T, float>)
         table[c][static_cast<std::size_t>(v)] = (static_cast<float>(v) * n.scale - n.mean[c]) / n.std[c];
-      else
-        table[c][static_cast<std::size_t>(v)] = static_cast<T>(v);
+      else table[c][static_cast<std::size_t>(v)] = static_cast<T>(v);
   return table;
 }
 
@@ -121,8 +120,7 @@ struct TensorWriter {
         static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x);
     for (std::size_t c = 0; c < 3; ++c) {
       const T v = table[c][value];
-      if (planar)
-        std::fill_n(base + c * plane + start, count, v);
+      if (planar) std::fill_n(base + c * plane + start, count, v);
       else
         for (int i = 0; i < count; ++i) base[(start + static_cast<std::size_t>(i)) * 3 + c] = v;
     }

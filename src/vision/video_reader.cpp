@@ -31,14 +31,10 @@ int orientation_of(const AVStream* stream) {
   if (std::isnan(turn)) return 1;
   const long quarters = std::lround(turn / 90.0);
   switch ((quarters % 4 + 4) % 4) {
-    case 1:
-      return 8;
-    case 2:
-      return 3;
-    case 3:
-      return 6;
-    default:
-      return 1;
+    case 1: return 8;
+    case 2: return 3;
+    case 3: return 6;
+    default: return 1;
   }
 }
 
@@ -211,8 +207,7 @@ bool VideoReader::next(Image& image) {
   if (s.frames == 0) s.start = time;
   if (time != AV_NOPTS_VALUE && s.start != AV_NOPTS_VALUE)
     s.seconds = static_cast<double>(time - s.start) * av_q2d(s.stream->time_base);
-  else if (s.info.frames_per_second > 0)
-    s.seconds = static_cast<double>(s.frames) / s.info.frames_per_second;
+  else if (s.info.frames_per_second > 0) s.seconds = static_cast<double>(s.frames) / s.info.frames_per_second;
   ++s.frames;
   return true;
 }

@@ -66,7 +66,8 @@ TEST(CliCommands, BuildTimesKernelsUnlessToldNotTo) {
     auto& graph = *m.mutable_graph();
     graph.mutable_node(1)->set_op_type("MatMul");
     for (auto* value : {graph.mutable_input(0), graph.mutable_output(0)})
-      for (int a = 0; a < 2; ++a) value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(a)->set_dim_value(64);
+      for (int a = 0; a < 2; ++a)
+        value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(a)->set_dim_value(64);
     auto& w = *graph.mutable_initializer(0);
     w.clear_float_data();
     for (int a = 0; a < 2; ++a) w.set_dims(a, 64);
@@ -88,7 +89,8 @@ TEST(CliCommands, BenchReportsWhatIsPromised) {
   const Tool tool;
   tool.model("m.onnx");
   ASSERT_EQ(tool.run("build m.onnx --output m.engine").code, 0);
-  for (const char* line : {"bench m.engine --threads 1 --duration 0.05 --warmup 0 --json", "bench m.onnx --iterations 20 --streams 2 --warmup 0 --json --export-times t.json"}) {
+  for (const char* line : {"bench m.engine --threads 1 --duration 0.05 --warmup 0 --json",
+                           "bench m.onnx --iterations 20 --streams 2 --warmup 0 --json --export-times t.json"}) {
     const Ran ran = tool.run(line);
     ASSERT_EQ(ran.code, 0) << ran.err;
     const Json report = Json::parse(ran.out);
@@ -99,8 +101,10 @@ TEST(CliCommands, BenchReportsWhatIsPromised) {
       last = latency.at(key);
     }
     EXPECT_GT(latency.at("mean").get<double>(), 0);
-    for (const char* key : {"throughput_per_s", "peak_rss_mib", "load_ms"}) EXPECT_GT(report.at(key).get<double>(), 0) << key;
-    for (const char* key : {"build_ms", "arena_bytes", "arena_lower_bound_bytes"}) EXPECT_GE(report.at(key).get<double>(), 0) << key;
+    for (const char* key : {"throughput_per_s", "peak_rss_mib", "load_ms"})
+      EXPECT_GT(report.at(key).get<double>(), 0) << key;
+    for (const char* key : {"build_ms", "arena_bytes", "arena_lower_bound_bytes"})
+      EXPECT_GE(report.at(key).get<double>(), 0) << key;
   }
   const Json times = Json::parse(tool.read("t.json"));
   ASSERT_EQ(times.at("streams").size(), 2u);
@@ -177,7 +181,8 @@ TEST(CliCommands, InputsAndOutputsTakeOtherTypes) {
   tool.write("x.pb", x.SerializeAsString());
   tool.write("y.pb", y.SerializeAsString());
   EXPECT_EQ(tool.run("run m.engine --input x=x.pb --expect y.pb --rtol 0 --atol 0").code, 0);
-  EXPECT_EQ(tool.run("run m.onnx --io-type x=uint8 --io-type y=f16 --input x=x.pb --expect y.pb --rtol 0 --atol 0").code, 0);
+  EXPECT_EQ(
+      tool.run("run m.onnx --io-type x=uint8 --io-type y=f16 --input x=x.pb --expect y.pb --rtol 0 --atol 0").code, 0);
   EXPECT_EQ(tool.run("build m.onnx --io-type z=u8").code, 3);
   EXPECT_EQ(tool.run("build m.onnx --io-type x=u9").code, 2);
   EXPECT_EQ(tool.run("build m.onnx --output h.engine --io-type f16").code, 0);
@@ -199,7 +204,8 @@ TEST(CliCommands, ConformanceCountsPassedFailedAndExpected) {
     std::filesystem::create_directories(tool.path(std::string(name) + "/test_data_set_0"));
     tool.model(std::string(name) + "/model.onnx");
     write_tensor(tool, std::string(name) + "/test_data_set_0/input_0.pb", {-1, 1, 2, 3, 4, 5});
-    if (std::string(name) == "node/test_good") write_tensor(tool, std::string(name) + "/test_data_set_0/output_0.pb", {0, 2, 4, 6, 8, 10});
+    if (std::string(name) == "node/test_good")
+      write_tensor(tool, std::string(name) + "/test_data_set_0/output_0.pb", {0, 2, 4, 6, 8, 10});
     else write_tensor(tool, std::string(name) + "/test_data_set_0/output_0.pb", {0, 2, 4, 6, 8, 11});
   }
   tool.write("known.txt", "test_known: the data is wrong\n");

@@ -10,7 +10,8 @@ namespace {
 void expect_error(const Ran& ran, int code, std::initializer_list<const char*> words) {
   EXPECT_EQ(ran.code, code) << ran.out << ran.err;
   EXPECT_NE(ran.err.find("monza: error: "), std::string::npos) << ran.err;
-  for (const char* word : words) EXPECT_NE(ran.err.find(word), std::string::npos) << "lacks '" << word << "':\n" << ran.err;
+  for (const char* word : words)
+    EXPECT_NE(ran.err.find(word), std::string::npos) << "lacks '" << word << "':\n" << ran.err;
 }
 constexpr int kMismatch = 1, kUsage = 2, kRefused = 3;
 
@@ -64,13 +65,18 @@ TEST(CliErrors, AWrongShapeOrType) {
   expect_error(tool.run("run m.onnx --input x=a.npy"), kRefused, {"'x'", "3x2", "2x3"});
   ASSERT_EQ(tool.run("build m.onnx --output m.engine").code, 0);
   expect_error(tool.run("run m.engine --input x=a.npy"), kRefused, {"'x'", "3x2", "2x3", "--shape"});
-  tool.model("i.onnx", [](onnx::ModelProto& m) { m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(onnx::TensorProto::INT64); });
+  tool.model("i.onnx", [](onnx::ModelProto& m) {
+    m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->set_elem_type(onnx::TensorProto::INT64);
+  });
   expect_error(tool.run("run i.onnx --input x=a.npy"), kRefused, {"f32", "i64"});
 }
 
 TEST(CliErrors, AModelWhoseShapesDisagree) {
   const Tool tool;
-  tool.model("m.onnx", [](onnx::ModelProto& m) { m.mutable_graph()->mutable_initializer(0)->set_dims(1, 2); m.mutable_graph()->mutable_initializer(0)->mutable_float_data()->Truncate(4); });
+  tool.model("m.onnx", [](onnx::ModelProto& m) {
+    m.mutable_graph()->mutable_initializer(0)->set_dims(1, 2);
+    m.mutable_graph()->mutable_initializer(0)->mutable_float_data()->Truncate(4);
+  });
   expect_error(tool.run("build m.onnx --output e"), kRefused, {"second", "Add"});
 }
 
@@ -90,7 +96,9 @@ TEST(CliErrors, SizesThatOverflow) {
   const Tool tool;
   tool.model("m.onnx", [](onnx::ModelProto& m) {
     for (auto* value : {m.mutable_graph()->mutable_input(0), m.mutable_graph()->mutable_output(0)})
-      for (int a = 0; a < 2; ++a) value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(a)->set_dim_value(std::int64_t(1) << 40);
+      for (int a = 0; a < 2; ++a)
+        value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(a)->set_dim_value(std::int64_t(1)
+                                                                                                     << 40);
     m.mutable_graph()->mutable_node(1)->set_input(1, "r");
   });
   expect_error(tool.run("build m.onnx --output e"), kRefused, {"overflow"});
@@ -132,8 +140,20 @@ TEST(CliErrors, ExternalDataOutsideTheModelsFolder) {
 TEST(CliErrors, DimensionsWithoutAProfileStopTheBuild) {
   const Tool tool;
   tool.model("m.onnx", [](onnx::ModelProto& m) {
-    m.mutable_graph()->mutable_input(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_param("batch");
-    m.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_param("batch");
+    m.mutable_graph()
+        ->mutable_input(0)
+        ->mutable_type()
+        ->mutable_tensor_type()
+        ->mutable_shape()
+        ->mutable_dim(0)
+        ->set_dim_param("batch");
+    m.mutable_graph()
+        ->mutable_output(0)
+        ->mutable_type()
+        ->mutable_tensor_type()
+        ->mutable_shape()
+        ->mutable_dim(0)
+        ->set_dim_param("batch");
     m.mutable_graph()->mutable_initializer(0)->set_dims(0, 1);
     m.mutable_graph()->mutable_initializer(0)->mutable_float_data()->Truncate(3);
   });
@@ -181,7 +201,8 @@ TEST(CliErrors, PrecisionsAndDevicesThatCannotBe) {
 
 TEST(CliErrors, AnImageThatIsNone) {
   const Tool tool;
-  if (tool.run("detect --help").out.find("monza detect") == std::string::npos) GTEST_SKIP() << "this build has no detect command";
+  if (tool.run("detect --help").out.find("monza detect") == std::string::npos)
+    GTEST_SKIP() << "this build has no detect command";
   tool.model("m.onnx");
   tool.write("picture.jpg", "this is no picture");
   const Ran ran = tool.run("detect picture.jpg --model m.onnx --json");

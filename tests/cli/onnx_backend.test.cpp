@@ -16,7 +16,8 @@ TEST(OnnxBackend, NodeTestsPassOrAreKnown) {
   const Tool tool;
   const std::string unpack = "tar -xJf '" + archive.string() + "' -C '" + tool.path("").string() + "'";
   ASSERT_EQ(std::system(unpack.c_str()), 0) << unpack;
-  const Ran ran = tool.run("conformance . --filter '^test_' --expectations '" + fixture("conformance/onnx_1_22.txt").string() + "' --json");
+  const Ran ran = tool.run("conformance . --filter '^test_' --expectations '" +
+                           fixture("conformance/onnx_1_22.txt").string() + "' --json");
   const auto report = nlohmann::json::parse(ran.out, nullptr, false);
   ASSERT_TRUE(report.is_object()) << ran.err;
   int stale = 0;

@@ -26,7 +26,8 @@ TEST(ShapeText, ParsesWhatUsersWrite) {
   EXPECT_EQ(parse_extents("?x-1x0"), (Extents{-1, -1, 0}));
   EXPECT_EQ(parse_extents(""), Extents{});
   EXPECT_EQ(parse_extents("7"), Extents{7});
-  for (const char* bad : {"1x", "x", "1xax2", "-2", "1 x 2", "99999999999999999999"}) EXPECT_THROW(parse_extents(bad), UsageError) << bad;
+  for (const char* bad : {"1x", "x", "1xax2", "-2", "1 x 2", "99999999999999999999"})
+    EXPECT_THROW(parse_extents(bad), UsageError) << bad;
   EXPECT_EQ(extents_text({1, -1, 3}), "1x?x3");
   EXPECT_EQ(extents_text({}), "scalar");
 }
@@ -118,15 +119,16 @@ TEST(Compare, LimitsOfTheOnnxRunner) {
 
 TEST(Isolation, ACrashOrAnEndlessRunCostsOneCase) {
   std::map<std::size_t, std::string> reasons;
-  run_isolated(7, 2, 1.0,
-               [](std::size_t i) -> std::string {
-                 if (i == 1) std::raise(SIGKILL);
-                 if (i == 2) ::_exit(9);
-                 if (i == 3) ::pause();
-                 if (i == 4) throw std::runtime_error("escaped");
-                 return i == 5 ? "two\nlines" : "";
-               },
-               [&](const CaseResult& r) { EXPECT_TRUE(reasons.emplace(r.index, r.reason).second); });
+  run_isolated(
+      7, 2, 1.0,
+      [](std::size_t i) -> std::string {
+        if (i == 1) std::raise(SIGKILL);
+        if (i == 2) ::_exit(9);
+        if (i == 3) ::pause();
+        if (i == 4) throw std::runtime_error("escaped");
+        return i == 5 ? "two\nlines" : "";
+      },
+      [&](const CaseResult& r) { EXPECT_TRUE(reasons.emplace(r.index, r.reason).second); });
   ASSERT_EQ(reasons.size(), 7u);
   EXPECT_EQ(reasons[0], "");
   EXPECT_NE(reasons[1].find("crashed"), std::string::npos) << reasons[1];
@@ -140,7 +142,8 @@ TEST(Isolation, ACrashOrAnEndlessRunCostsOneCase) {
 TEST(Expectations, NeedAReason) {
   const auto path = std::filesystem::temp_directory_path() / ("monza_expect_" + std::to_string(::getpid()));
   std::ofstream(path) << "# comment\n\ntest_a: strings are missing\n  test_b :  sequences \n";
-  EXPECT_EQ(read_expectations(path), (std::map<std::string, std::string>{{"test_a", "strings are missing"}, {"test_b", "sequences"}}));
+  EXPECT_EQ(read_expectations(path),
+            (std::map<std::string, std::string>{{"test_a", "strings are missing"}, {"test_b", "sequences"}}));
   std::ofstream(path) << "test_a:\n";
   EXPECT_THROW(read_expectations(path), Error);
   std::filesystem::remove(path);

@@ -25,7 +25,8 @@ void add_initializer(monza::onnx::GraphProto* graph, const char* name, std::init
   for (int i = 0; i < count; ++i) t->add_float_data(0.125f * static_cast<float>(i % 7 - 3));
 }
 
-void add_node(monza::onnx::GraphProto* graph, const char* op, std::initializer_list<const char*> inputs, const char* output) {
+void add_node(monza::onnx::GraphProto* graph, const char* op, std::initializer_list<const char*> inputs,
+              const char* output) {
   monza::onnx::NodeProto* node = graph->add_node();
   node->set_op_type(op);
   node->set_name(output);

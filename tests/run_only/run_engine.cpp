@@ -2,8 +2,8 @@
 //
 //   run_engine ENGINE [RUNS]
 //
-// Inputs are filled with a fixed pattern. Prints a line for each output: its name, its shape and a hash of its bytes; then
-// the load time, the first run and the fastest of RUNS, in milliseconds.
+// Inputs are filled with a fixed pattern. Prints a line for each output: its name, its shape and a hash of its bytes;
+// then the load time, the first run and the fastest of RUNS, in milliseconds.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -17,7 +17,9 @@
 namespace {
 
 using Clock = std::chrono::steady_clock;
-double ms_since(Clock::time_point start) { return std::chrono::duration<double, std::milli>(Clock::now() - start).count(); }
+double ms_since(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
 
 /// Floats in [0, 1), integers 0 or 1: valid pixels, token ids and masks.
 void fill(monza::Tensor& t) {

@@ -43,8 +43,8 @@ TEST(RunOnly, HoldsNoSymbolOfTheCompiler) {
   int executor = 0;
   while (std::getline(lines, line)) {
     if (line.find("monza::runtime::Executor::run") != std::string::npos) ++executor;
-    for (const char* compiler : {"monza::ir::", "monza::import", "monza::Onnx", "monza::plan::make_plan", "monza::optimize", "monza::Pass",
-                                 "Engine::build", "google::protobuf", "onnx::"})
+    for (const char* compiler : {"monza::ir::", "monza::import", "monza::Onnx", "monza::plan::make_plan",
+                                 "monza::optimize", "monza::Pass", "Engine::build", "google::protobuf", "onnx::"})
       if (line.find(compiler) != std::string::npos) found += line + "\n";
   }
   EXPECT_EQ(found, "");
@@ -68,7 +68,8 @@ TEST(RunOnly, RunsAnEngineFile) {
   EXPECT_EQ(ran.code, 0) << ran.text;
   const std::array<std::int32_t, 4> zeros{};
   char expected[64];
-  std::snprintf(expected, sizeof expected, "y 4 %016llx\n", static_cast<unsigned long long>(hash64(std::as_bytes(std::span(zeros)))));
+  std::snprintf(expected, sizeof expected, "y 4 %016llx\n",
+                static_cast<unsigned long long>(hash64(std::as_bytes(std::span(zeros)))));
   EXPECT_EQ(ran.text.substr(0, std::strlen(expected)), expected);
   EXPECT_NE(run(std::string(MONZA_RUN_ENGINE) + " " + (folder / "none")).code, 0);
 }
@@ -81,7 +82,8 @@ TEST(RunOnly, RunsYolov8n) {
   options.tune = false;
   options.threads = 1;
   Engine::build(model.string(), options).save(path);
-  const Outcome first = run(std::string(MONZA_RUN_ENGINE) + " " + path), second = run(std::string(MONZA_RUN_ENGINE) + " " + path);
+  const Outcome first = run(std::string(MONZA_RUN_ENGINE) + " " + path),
+                second = run(std::string(MONZA_RUN_ENGINE) + " " + path);
   EXPECT_EQ(first.code, 0) << first.text;
   EXPECT_EQ(first.text.rfind("output0 1 84 8400 ", 0), 0u) << first.text;
   EXPECT_EQ(first.text.substr(0, 34), second.text.substr(0, 34)) << "two runs of one engine differ in their bits";

@@ -17,8 +17,6 @@ std::optional<std::filesystem::path> shared_file(const std::string& relative) {
   return std::nullopt;
 }
 
-std::filesystem::path fixture(const std::string& relative) {
-  return std::filesystem::path(MONZA_TEST_DATA) / relative;
-}
+std::filesystem::path fixture(const std::string& relative) { return std::filesystem::path(MONZA_TEST_DATA) / relative; }
 
 }  // namespace monza::test

@@ -17,7 +17,8 @@ std::filesystem::path fixture(const std::string& relative);
 }  // namespace monza::test
 
 /// Declares `variable` as the path, or skips the test with the reason.
-#define MONZA_NEED_SHARED(variable, relative)                                                         \
-  const auto variable##_found = ::monza::test::shared_file(relative);                                 \
-  if (!variable##_found) GTEST_SKIP() << "needs " << (relative) << " below MONZA_SHARED, which is not set or lacks it"; \
+#define MONZA_NEED_SHARED(variable, relative)                                                      \
+  const auto variable##_found = ::monza::test::shared_file(relative);                              \
+  if (!variable##_found)                                                                           \
+    GTEST_SKIP() << "needs " << (relative) << " below MONZA_SHARED, which is not set or lacks it"; \
   const std::filesystem::path variable = *variable##_found

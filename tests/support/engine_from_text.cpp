@@ -30,8 +30,8 @@ TextEngine engine_from_text(const std::string& text, plan::PlannerOptions option
   return {std::move(engine), std::move(graph)};
 }
 
-void expect_same_as_reference(const std::string& text, const std::vector<std::vector<std::int64_t>>& shapes, plan::PlannerOptions options,
-                              bool optimized) {
+void expect_same_as_reference(const std::string& text, const std::vector<std::vector<std::int64_t>>& shapes,
+                              plan::PlannerOptions options, bool optimized) {
   TextEngine made = engine_from_text(text, options, optimized);
   const auto reference = ir::parse(text);
   Context context = made.engine.create_context();
@@ -49,7 +49,8 @@ void expect_same_as_reference(const std::string& text, const std::vector<std::ve
     Shape shape;
     shape.rank = int(shapes[i].size());
     for (int a = 0; a < shape.rank; ++a) shape[a] = shapes[i][std::size_t(a)];
-    constants.push_back(ir::make_constant(dtype, shape, {static_cast<const std::byte*>(tensor.ref().data), tensor.bytes()}));
+    constants.push_back(
+        ir::make_constant(dtype, shape, {static_cast<const std::byte*>(tensor.ref().data), tensor.bytes()}));
     inputs.push_back(std::move(tensor));
   }
   const std::vector<ConstantPtr> expected = run_reference(*reference, constants);
@@ -71,7 +72,9 @@ void expect_same_as_reference(const std::string& text, const std::vector<std::ve
       for (std::int64_t k = 0; k < got.numel(); ++k) {
         if (got.dtype == DType::f32) {
           const float want = expected[o]->as<float>()[k];
-          ASSERT_NEAR(got.as<float>()[k], want, 1e-5 + 1e-5 * std::fabs(want)) << "output " << o << " element " << k << "\n" << text;
+          ASSERT_NEAR(got.as<float>()[k], want, 1e-5 + 1e-5 * std::fabs(want))
+              << "output " << o << " element " << k << "\n"
+              << text;
         } else {
           ASSERT_EQ(std::memcmp(got.data, expected[o]->bytes.data(), got.bytes), 0) << "output " << o << "\n" << text;
         }

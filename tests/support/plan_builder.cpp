@@ -43,7 +43,8 @@ std::int64_t PlanBuilder::weight(std::string name, std::span<const std::byte> by
   return block.offset;
 }
 
-Operand PlanBuilder::operand(Base base, DType dtype, std::vector<Dim> dims, std::int64_t byte_offset, int index, int device) {
+Operand PlanBuilder::operand(Base base, DType dtype, std::vector<Dim> dims, std::int64_t byte_offset, int index,
+                             int device) {
   Operand o;
   o.base = base;
   o.dtype = dtype;
@@ -148,8 +149,9 @@ std::int32_t PlanBuilder::kernel_index(const Kernel& kernel) {
   return static_cast<std::int32_t>(kernels.size() - 1);
 }
 
-Step& PlanBuilder::step(std::string name, const Kernel& kernel, const std::vector<Operand>& in, const std::vector<Operand>& out,
-                        std::span<const std::byte> params, const std::vector<plan::ScalarInstruction>& before) {
+Step& PlanBuilder::step(std::string name, const Kernel& kernel, const std::vector<Operand>& in,
+                        const std::vector<Operand>& out, std::span<const std::byte> params,
+                        const std::vector<plan::ScalarInstruction>& before) {
   Step s;
   s.name = storage.intern(name);
   s.kernel = kernel_index(kernel);

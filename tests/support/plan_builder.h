@@ -18,8 +18,8 @@ namespace monza::test {
 struct Dim {
   std::int64_t value = 0;
   plan::Register reg = plan::kNoRegister;
-  Dim(std::int64_t v) : value(v) {}                 // NOLINT(google-explicit-constructor)
-  Dim(int v) : value(v) {}                          // NOLINT(google-explicit-constructor)
+  Dim(std::int64_t v) : value(v) {}  // NOLINT(google-explicit-constructor)
+  Dim(int v) : value(v) {}           // NOLINT(google-explicit-constructor)
   static Dim in(plan::Register r, std::int64_t largest) {
     Dim d(largest);
     d.reg = r;
@@ -43,8 +43,10 @@ class PlanBuilder {
   /// Bytes in the weights, 64-byte aligned: their offset. Makes a weight block of them.
   std::int64_t weight(std::string name, std::span<const std::byte> bytes);
 
-  /// A dense operand. Dynamic dims make it dynamic, with strides of the largest shape unless all inner dims are constant.
-  plan::Operand operand(plan::Base base, DType dtype, std::vector<Dim> dims, std::int64_t byte_offset = 0, int index = 0, int device = 0);
+  /// A dense operand. Dynamic dims make it dynamic, with strides of the largest shape unless all inner dims are
+  /// constant.
+  plan::Operand operand(plan::Base base, DType dtype, std::vector<Dim> dims, std::int64_t byte_offset = 0,
+                        int index = 0, int device = 0);
   plan::Operand in_arena(DType dtype, std::vector<Dim> dims, int device = 0);
   plan::Operand absent() const { return {}; }
   int input(std::string name, DType dtype, std::vector<std::int64_t> min, std::vector<std::int64_t> max);
@@ -57,8 +59,9 @@ class PlanBuilder {
   std::int32_t check(std::int64_t low, std::int64_t high, std::string what);
 
   /// Adds a step to the open region; returns it for changes.
-  plan::Step& step(std::string name, const Kernel& kernel, const std::vector<plan::Operand>& in, const std::vector<plan::Operand>& out,
-                   std::span<const std::byte> params = {}, const std::vector<plan::ScalarInstruction>& before = {});
+  plan::Step& step(std::string name, const Kernel& kernel, const std::vector<plan::Operand>& in,
+                   const std::vector<plan::Operand>& out, std::span<const std::byte> params = {},
+                   const std::vector<plan::ScalarInstruction>& before = {});
   plan::Step& branch(std::string name, plan::Operand condition, std::int32_t then_region, std::int32_t else_region);
   plan::Step& loop(std::string name, const plan::LoopInfo& info);
   /// Closes the steps collected since the last call as a region and returns its number after finish().

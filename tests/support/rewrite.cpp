@@ -21,7 +21,8 @@ std::vector<std::string> Rewritten::ops() const {
 
 std::string Rewritten::reasons() const {
   std::string text;
-  for (const NearMiss& m : report.near_misses) text += m.pass + ": " + m.pattern + " at " + m.node + ": " + m.reason + "\n";
+  for (const NearMiss& m : report.near_misses)
+    text += m.pass + ": " + m.pattern + " at " + m.node + ": " + m.reason + "\n";
   return text;
 }
 
@@ -70,7 +71,8 @@ void expect_same_numbers(const Rewritten& r, double tolerance, std::int64_t symb
     const auto a = ir::to_doubles(*want[o]), b = ir::to_doubles(*got[o]);
     for (std::size_t i = 0; i < a.size(); ++i)
       ASSERT_LE(std::abs(a[i] - b[i]), tolerance * (1 + std::abs(a[i])))
-          << "output " << o << " element " << i << ": " << a[i] << " before, " << b[i] << " after\n" << ir::print(*r.after);
+          << "output " << o << " element " << i << ": " << a[i] << " before, " << b[i] << " after\n"
+          << ir::print(*r.after);
   }
 }
 

@@ -21,7 +21,9 @@ class TemporaryFolder {
   TemporaryFolder(const TemporaryFolder&) = delete;
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
   const std::string& path() const { return path_; }
-  friend std::string operator/(const TemporaryFolder& folder, const std::string& name) { return folder.path_ + "/" + name; }
+  friend std::string operator/(const TemporaryFolder& folder, const std::string& name) {
+    return folder.path_ + "/" + name;
+  }
 
  private:
   std::string path_;

@@ -24,7 +24,9 @@ Status run_add(const KernelContext& c) noexcept {
   const std::int64_t rows = out.shape.rank > 0 ? out.shape[0] : 1;
   parallel_for(*c.parallel, rows, [&](std::int64_t row, int) {
     std::int64_t index[kMaxRank] = {row};
-    auto f = [&](const std::int64_t* i) { out.as<float>()[offset(out, i)] = a.as<float>()[offset(a, i)] + b.as<float>()[offset(b, i)]; };
+    auto f = [&](const std::int64_t* i) {
+      out.as<float>()[offset(out, i)] = a.as<float>()[offset(a, i)] + b.as<float>()[offset(b, i)];
+    };
     if (out.shape.rank == 0) {
       f(index);
     } else {
@@ -37,7 +39,9 @@ Status run_add(const KernelContext& c) noexcept {
 Status run_scale(const KernelContext& c) noexcept {
   const float factor = c.params_as<float>();
   std::int64_t index[kMaxRank] = {};
-  auto f = [&](const std::int64_t* i) { c.out[0].as<float>()[offset(c.out[0], i)] = factor * c.in[0].as<float>()[offset(c.in[0], i)]; };
+  auto f = [&](const std::int64_t* i) {
+    c.out[0].as<float>()[offset(c.out[0], i)] = factor * c.in[0].as<float>()[offset(c.in[0], i)];
+  };
   each(c.out[0].shape, 0, index, f);
   return {};
 }
@@ -52,12 +56,16 @@ Status run_compress(const KernelContext& c) noexcept {
 
 Status run_copy(const KernelContext& c) noexcept {
   std::int64_t index[kMaxRank] = {};
-  auto f = [&](const std::int64_t* i) { c.out[0].as<float>()[offset(c.out[0], i)] = c.in[0].as<float>()[offset(c.in[0], i)]; };
+  auto f = [&](const std::int64_t* i) {
+    c.out[0].as<float>()[offset(c.out[0], i)] = c.in[0].as<float>()[offset(c.in[0], i)];
+  };
   each(c.out[0].shape, 0, index, f);
   return {};
 }
 
-Status run_fail(const KernelContext&) noexcept { return {StatusCode::resource_exhausted, "the kernel was asked to fail"}; }
+Status run_fail(const KernelContext&) noexcept {
+  return {StatusCode::resource_exhausted, "the kernel was asked to fail"};
+}
 
 Status run_less(const KernelContext& c) noexcept {
   *c.out[0].as<bool>() = *c.in[0].as<float>() < *c.in[1].as<float>();
@@ -73,9 +81,15 @@ Status run_scratchy(const KernelContext& c) noexcept {
 }  // namespace
 
 const Kernel kAdd{.name = "test_add", .op = "TestAdd", .in = {Port::strided}, .out = {Port::strided}, .run = run_add};
-const Kernel kScale{.name = "test_scale", .op = "TestScale", .in = {Port::strided}, .out = {Port::strided}, .run = run_scale};
+const Kernel kScale{
+    .name = "test_scale", .op = "TestScale", .in = {Port::strided}, .out = {Port::strided}, .run = run_scale};
 const Kernel kCompress{.name = "test_compress", .op = "TestCompress", .run = run_compress};
-const Kernel kCopy{.name = "test_copy", .op = "TestCopy", .reference = true, .in = {Port::strided}, .out = {Port::strided}, .run = run_copy};
+const Kernel kCopy{.name = "test_copy",
+                   .op = "TestCopy",
+                   .reference = true,
+                   .in = {Port::strided},
+                   .out = {Port::strided},
+                   .run = run_copy};
 const Kernel kFail{.name = "test_fail", .op = "TestFail", .run = run_fail};
 const Kernel kLess{.name = "test_less", .op = "TestLess", .run = run_less};
 const Kernel kScratchy{.name = "test_scratchy", .op = "TestScratchy", .scratch_bytes = scratch, .run = run_scratchy};

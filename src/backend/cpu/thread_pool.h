@@ -16,9 +16,9 @@ namespace monza {
 class ThreadPool final : public Parallel {
  public:
   struct Options {
-    int threads = 1;       ///< workers, the caller included; values below 1 mean 1
-    bool pin = false;      ///< bind worker i to the i-th CPU that this process may use (the caller is left alone)
-    int spin_rounds = 4000; ///< pauses before an idle worker parks: about 50 microseconds, longer than between kernels
+    int threads = 1;         ///< workers, the caller included; values below 1 mean 1
+    bool pin = false;        ///< bind worker i to the i-th CPU that this process may use (the caller is left alone)
+    int spin_rounds = 4000;  ///< pauses before an idle worker parks: about 50 microseconds, longer than between kernels
   };
   /// Throws Error when a thread cannot be started.
   explicit ThreadPool(const Options& options);

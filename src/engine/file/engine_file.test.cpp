@@ -134,8 +134,8 @@ TEST(EngineFile, EveryTruncationIsAnError) {
   const std::string path = folder / "a.engine";
   engine_file::write_engine(path, sample_image());
   const std::vector<char> good = read_all(path);
-  for (std::size_t n : {std::size_t{0}, std::size_t{7}, std::size_t{8}, std::size_t{63}, std::size_t{64}, std::size_t{500},
-                        good.size() / 2, good.size() - 1}) {
+  for (std::size_t n : {std::size_t{0}, std::size_t{7}, std::size_t{8}, std::size_t{63}, std::size_t{64},
+                        std::size_t{500}, good.size() / 2, good.size() - 1}) {
     write_all(path, {good.begin(), good.begin() + static_cast<std::ptrdiff_t>(n)});
     const std::string error = load_error(path);
     EXPECT_NE(error.find(n < 64 ? "not an engine file" : "truncated"), std::string::npos) << n << ": " << error;
@@ -158,7 +158,8 @@ void rewrite_header(const std::string& path, const std::string& from, const std:
   const auto at = std::search(begin, end, from.begin(), from.end());
   ASSERT_NE(at, end);
   std::copy(to.begin(), to.end(), at);
-  prefix.header_checksum = hash64(std::as_bytes(std::span(bytes.data() + sizeof prefix, prefix.header_bytes)), prefix.file_bytes);
+  prefix.header_checksum =
+      hash64(std::as_bytes(std::span(bytes.data() + sizeof prefix, prefix.header_bytes)), prefix.file_bytes);
   std::memcpy(bytes.data(), &prefix, sizeof prefix);
   write_all(path, bytes);
 }
@@ -181,7 +182,8 @@ TEST(EngineFile, AnotherVersionIsAnErrorThatSaysHowToRebuild) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
   engine_file::write_engine(path, sample_image());
-  for (std::size_t field : {offsetof(engine_file::Prefix, format_version), offsetof(engine_file::Prefix, plan_version)}) {
+  for (std::size_t field :
+       {offsetof(engine_file::Prefix, format_version), offsetof(engine_file::Prefix, plan_version)}) {
     std::vector<char> bytes = read_all(path);
     bytes[field] = 77;
     const std::string other = folder / "b.engine";

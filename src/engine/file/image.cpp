@@ -26,7 +26,8 @@ std::uint64_t kernels_hash() {
 Image make_image(Parts parts) {
   auto owner = std::make_shared<Parts>(std::move(parts));
   if (owner->weights.bytes() < owner->plan.weights_bytes)
-    fail("the plan has {} bytes of weights, the memory given for them {}", owner->plan.weights_bytes, owner->weights.bytes());
+    fail("the plan has {} bytes of weights, the memory given for them {}", owner->plan.weights_bytes,
+         owner->weights.bytes());
   const std::span<const std::byte> weights{owner->weights.data(), static_cast<std::size_t>(owner->plan.weights_bytes)};
   owner->plan.params.resize(owner->plan.params.size() + plan::kParamsRoom);
   verify_plan(owner->plan.view(), owner->plan.weights_bytes);

@@ -5,13 +5,13 @@
 #include <type_traits>
 #include <vector>
 
+#include <engine_header_generated.h>
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "engine/file/format.h"
 #include "engine/file/image.h"
 #include "engine/file/verify.h"
-#include <engine_header_generated.h>
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22  // Linux 5.14; older kernels refuse it and the pages come when they are used
@@ -31,7 +31,8 @@ class Reader {
     read_prefix();
     read_header();
     Image image;
-    plan::for_each_array(image.plan, [&](const char* name, auto& array) { read_array(std::string("plan.") + name, array); });
+    plan::for_each_array(image.plan,
+                         [&](const char* name, auto& array) { read_array(std::string("plan.") + name, array); });
     image.plan.threads = header_->threads();
     image.plan.event_count = header_->event_count();
     image.plan.weights_bytes = header_->weights_bytes();
@@ -65,33 +66,38 @@ class Reader {
     if (prefix_.file_bytes > bytes.size())
       fail_hint(kCopyAgain, "the engine file is truncated: it has {} of {} bytes", bytes.size(), prefix_.file_bytes);
     if (prefix_.file_bytes < bytes.size())
-      fail_hint(kCopyAgain, "the engine file is damaged: it has {} bytes and should have {}", bytes.size(), prefix_.file_bytes);
+      fail_hint(kCopyAgain, "the engine file is damaged: it has {} bytes and should have {}", bytes.size(),
+                prefix_.file_bytes);
     if (prefix_.reserved[0] != 0 || prefix_.reserved[1] != 0 || prefix_.reserved[2] != 0)
       fail_hint(kCopyAgain, "the engine file is damaged: its first 64 bytes have changed");
   }
 
   void read_header() {
-    const std::span<const std::byte> bytes = file_->slice(sizeof(Prefix), prefix_.header_bytes, "the engine file's header");
+    const std::span<const std::byte> bytes =
+        file_->slice(sizeof(Prefix), prefix_.header_bytes, "the engine file's header");
     if (hash64(bytes, prefix_.file_bytes) != prefix_.header_checksum)
       fail_hint(kCopyAgain, "the engine file is damaged: its header has changed");
     flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
-    if (!verifier.VerifyBuffer<fb::Header>()) fail_hint(kCopyAgain, "the engine file is damaged: its header cannot be read");
+    if (!verifier.VerifyBuffer<fb::Header>())
+      fail_hint(kCopyAgain, "the engine file is damaged: its header cannot be read");
     header_ = flatbuffers::GetRoot<fb::Header>(bytes.data());
     if (header_->kernels_hash() != kernels_hash())
       fail_hint(kRebuild, "the engine was written by another build of monza (kernels {:016x}; this build has {:016x})",
                 header_->kernels_hash(), kernels_hash());
     const Isa isa = static_cast<Isa>(header_->isa());
     if (!covers(cpu_info().isa, isa))
-      fail_hint(kRebuild, "the engine was built for {}; this CPU ({}) has {}", isa_name(isa), cpu_info().model, isa_name(cpu_info().isa));
+      fail_hint(kRebuild, "the engine was built for {}; this CPU ({}) has {}", isa_name(isa), cpu_info().model,
+                isa_name(cpu_info().isa));
   }
 
   Found section(std::string_view name, std::uint32_t element_bytes) {
     for (const fb::Section* s : *header_->sections()) {
       if (s->name()->string_view() != name) continue;
       const std::span<const std::byte> bytes = file_->slice(s->offset(), s->bytes(), name);
-      if (s->offset() % kSectionAlignment != 0 || s->element_bytes() != element_bytes || s->bytes() % element_bytes != 0)
-        fail_hint(kCopyAgain, "the engine file is damaged: section '{}' has {} bytes of elements of {} at {}", name, s->bytes(),
-                  s->element_bytes(), s->offset());
+      if (s->offset() % kSectionAlignment != 0 || s->element_bytes() != element_bytes ||
+          s->bytes() % element_bytes != 0)
+        fail_hint(kCopyAgain, "the engine file is damaged: section '{}' has {} bytes of elements of {} at {}", name,
+                  s->bytes(), s->element_bytes(), s->offset());
       // Weights are large: their blocks are checked on request. Whether a checksum counts must not depend on its value.
       if (name != "weights" && hash64(bytes) != s->checksum())
         fail_hint(kCopyAgain, "the engine file is damaged: section '{}' has changed", name);
@@ -111,7 +117,8 @@ class Reader {
     info.precision = static_cast<Precision>(header_->precision());
     info.device = static_cast<Device>(header_->device());
     if (info.precision > Precision::int8 || info.device > Device::cuda)
-      fail_hint(kCopyAgain, "the engine file is damaged: precision {}, device {}", header_->precision(), header_->device());
+      fail_hint(kCopyAgain, "the engine file is damaged: precision {}, device {}", header_->precision(),
+                header_->device());
     for (const fb::KeyValue* kv : *header_->metadata()) info.metadata.emplace(kv->key()->str(), kv->value()->str());
   }
 
@@ -119,7 +126,8 @@ class Reader {
     for (const plan::WeightBlock& b : image.plan.weight_blocks) {
       const auto bytes = image.weights.subspan(static_cast<std::size_t>(b.offset), static_cast<std::size_t>(b.bytes));
       if (hash64(bytes) != b.checksum)
-        fail_hint(kCopyAgain, "the engine file is damaged: weight '{}' ({} bytes) has changed", image.plan.text(b.name), b.bytes);
+        fail_hint(kCopyAgain, "the engine file is damaged: weight '{}' ({} bytes) has changed", image.plan.text(b.name),
+                  b.bytes);
     }
   }
 

@@ -58,16 +58,17 @@ class Verifier {
   }
   template <typename Array>
   static void in_range(const Range& r, const Array& array, const char* what) {
-    require(r.begin <= array.size() && r.count <= array.size() - r.begin, "{} [{}, +{}) leave their array of {}", what, r.begin,
-            r.count, array.size());
+    require(r.begin <= array.size() && r.count <= array.size() - r.begin, "{} [{}, +{}) leave their array of {}", what,
+            r.begin, r.count, array.size());
   }
   template <typename Array>
   static void in_array(std::int64_t index, const Array& array, const char* what) {
-    require(index >= 0 && index < static_cast<std::int64_t>(array.size()), "{} {} is not below {}", what, index, array.size());
+    require(index >= 0 && index < static_cast<std::int64_t>(array.size()), "{} {} is not below {}", what, index,
+            array.size());
   }
   void in_text(const Text& t) const {
-    require(t.begin <= p_.strings.size() && t.length <= p_.strings.size() - t.begin, "text [{}, +{}) leaves the strings", t.begin,
-            t.length);
+    require(t.begin <= p_.strings.size() && t.length <= p_.strings.size() - t.begin,
+            "text [{}, +{}) leaves the strings", t.begin, t.length);
   }
   void in_registers(Register r) const { in_array(r, p_.registers, "register"); }
 
@@ -85,11 +86,13 @@ class Verifier {
     for (std::size_t i = 0; i < p_.region_refs.size(); ++i)
       at("region_refs", i, [&] { in_array(p_.region_refs[i], p_.regions, "region"); });
     for (std::size_t i = 0; i < p_.events.size(); ++i)
-      at("events", i, [&] { require(p_.events[i] >= 0 && p_.events[i] < p_.event_count, "event {} does not exist", p_.events[i]); });
+      at("events", i,
+         [&] { require(p_.events[i] >= 0 && p_.events[i] < p_.event_count, "event {} does not exist", p_.events[i]); });
     for (std::size_t i = 0; i < p_.kernels.size(); ++i) at("kernels", i, [&] { in_text(p_.kernels[i].name); });
     for (std::size_t i = 0; i < p_.devices.size(); ++i)
       at("devices", i, [&] {
-        require(p_.devices[i].kind <= static_cast<std::uint8_t>(DeviceKind::cuda), "device kind {} is unknown", p_.devices[i].kind);
+        require(p_.devices[i].kind <= static_cast<std::uint8_t>(DeviceKind::cuda), "device kind {} is unknown",
+                p_.devices[i].kind);
         require(p_.devices[i].arena_bytes >= 0, "the arena has {} bytes", p_.devices[i].arena_bytes);
       });
     for (std::size_t i = 0; i < p_.segments.size(); ++i)
@@ -120,8 +123,8 @@ class Verifier {
         largest.rank = port.rank;
         for (int a = 0; a < port.rank; ++a) {
           in_text(port.symbol[a]);
-          require(port.min[a] >= 0 && port.min[a] <= port.opt[a] && port.opt[a] <= port.max[a], "bounds {} <= {} <= {} of axis {}",
-                  port.min[a], port.opt[a], port.max[a], a);
+          require(port.min[a] >= 0 && port.min[a] <= port.opt[a] && port.opt[a] <= port.max[a],
+                  "bounds {} <= {} <= {} of axis {}", port.min[a], port.opt[a], port.max[a], a);
           largest[a] = port.max[a];
         }
         storage_bytes(port.dtype, largest);
@@ -144,7 +147,8 @@ class Verifier {
     for (const plan::ScalarInstruction& in : p_.program)
       if (in.op != ScalarOp::check_range && in.op != ScalarOp::check_equal) mark(in.dst);
     for (const Step& s : p_.steps) {
-      if (s.extents.begin > p_.registers.size() || s.extents.count > p_.registers.size() - s.extents.begin) continue;  // reported later
+      if (s.extents.begin > p_.registers.size() || s.extents.count > p_.registers.size() - s.extents.begin)
+        continue;  // reported later
       for (std::uint32_t i = 0; i < s.extents.count; ++i) mark(std::int64_t{s.extents.begin} + i);
     }
     for (const LoopInfo& l : p_.loops) mark(l.trips);
@@ -159,7 +163,8 @@ class Verifier {
       case ScalarOp::input_extent:
         in_registers(in.dst);
         in_array(in.a, p_.inputs, "input");
-        require(in.b >= 0 && in.b < p_.inputs[static_cast<std::size_t>(in.a)].rank, "input {} has no axis {}", in.a, in.b);
+        require(in.b >= 0 && in.b < p_.inputs[static_cast<std::size_t>(in.a)].rank, "input {} has no axis {}", in.a,
+                in.b);
         break;
       case ScalarOp::load_element: {
         in_registers(in.dst);
@@ -209,7 +214,8 @@ class Verifier {
     require(o.byte_offset >= 0 && o.byte_bound >= 0, "bytes [{}, +{})", o.byte_offset, o.byte_bound);
     const std::int64_t end = checked_add(o.byte_offset, o.byte_bound, "the operand's end");
     const std::int64_t room = room_of(o);
-    require(o.base == Base::state || end <= room, "bytes [{}, +{}) leave the {} bytes there are", o.byte_offset, o.byte_bound, room);
+    require(o.base == Base::state || end <= room, "bytes [{}, +{}) leave the {} bytes there are", o.byte_offset,
+            o.byte_bound, room);
     const std::int64_t unit = o.layout == Layout::packed ? 64 : std::max(1, std::min(dtype_bits(o.dtype), 64) / 8);
     require(o.byte_offset % unit == 0, "offset {} is not aligned to {} bytes", o.byte_offset, unit);
     require(o.layout != Layout::packed || o.base == Base::weights, "only weights can be packed");
@@ -220,8 +226,12 @@ class Verifier {
     switch (o.base) {
       case Base::arena: return p_.devices[o.device].arena_bytes;
       case Base::weights: return p_.weights_bytes;
-      case Base::input: in_array(o.index, p_.inputs, "input"); return largest_bytes(p_.inputs[static_cast<std::size_t>(o.index)]);
-      case Base::output: in_array(o.index, p_.outputs, "output"); return largest_bytes(p_.outputs[static_cast<std::size_t>(o.index)]);
+      case Base::input:
+        in_array(o.index, p_.inputs, "input");
+        return largest_bytes(p_.inputs[static_cast<std::size_t>(o.index)]);
+      case Base::output:
+        in_array(o.index, p_.outputs, "output");
+        return largest_bytes(p_.outputs[static_cast<std::size_t>(o.index)]);
       case Base::state: in_array(o.index, p_.states, "state"); return 0;
       case Base::none: break;
     }
@@ -239,7 +249,8 @@ class Verifier {
     shape.rank = o.rank;
     std::int64_t stride[kMaxRank] = {};
     const auto constant = [&](Register r) {
-      require(!written_[static_cast<std::size_t>(r)], "a static operand uses register {}, which is written at run time", r);
+      require(!written_[static_cast<std::size_t>(r)], "a static operand uses register {}, which is written at run time",
+              r);
       return p_.registers[static_cast<std::size_t>(r)];
     };
     for (int a = 0; a < o.rank; ++a) {
@@ -248,8 +259,10 @@ class Verifier {
     }
     const std::int64_t offset = o.element_offset == plan::kNoRegister ? 0 : constant(o.element_offset);
     const std::int64_t end = plan::reach(o.dtype, o.layout, shape, stride, offset);
-    require(end >= 0 && end <= o.byte_bound, "shape {} reaches {} bytes, its bound is {}", to_string(shape), end, o.byte_bound);
-    require(dtype_bits(o.dtype) >= 8 || offset * dtype_bits(o.dtype) % 8 == 0, "element {} begins inside a byte", offset);
+    require(end >= 0 && end <= o.byte_bound, "shape {} reaches {} bytes, its bound is {}", to_string(shape), end,
+            o.byte_bound);
+    require(dtype_bits(o.dtype) >= 8 || offset * dtype_bits(o.dtype) % 8 == 0, "element {} begins inside a byte",
+            offset);
   }
 
   void check_loop(const LoopInfo& l) {
@@ -265,8 +278,8 @@ class Verifier {
         check_host_integers(p_.operands[static_cast<std::size_t>(operand)]);
         check_target(p_.operands[static_cast<std::size_t>(operand)]);
       }
-    for (const Range& r : {l.carried_in, l.body_carried_in, l.body_carried_out, l.carried_out, l.scanned, l.body_scanned,
-                           l.body_scan_out, l.scan_out})
+    for (const Range& r : {l.carried_in, l.body_carried_in, l.body_carried_out, l.carried_out, l.scanned,
+                           l.body_scanned, l.body_scan_out, l.scan_out})
       in_range(r, p_.operands, "operands");
     require(l.carried_in.count == l.body_carried_in.count && l.carried_in.count == l.body_carried_out.count &&
                 l.carried_in.count == l.carried_out.count && l.scanned.count == l.body_scanned.count &&
@@ -274,23 +287,28 @@ class Verifier {
             "lists that belong together differ in length");
     for (std::uint32_t j = 0; j < l.carried_in.count; ++j) {
       const DType t = source(l.carried_in, j).dtype;
-      require(target(l.body_carried_in, j).dtype == t && source(l.body_carried_out, j).dtype == t && target(l.carried_out, j).dtype == t,
+      require(target(l.body_carried_in, j).dtype == t && source(l.body_carried_out, j).dtype == t &&
+                  target(l.carried_out, j).dtype == t,
               "carried value {} changes its type", j);
     }
     in_range(l.scan_axes, p_.ints, "axes");
-    require(l.scan_axes.count == 2 * (l.scanned.count + l.scan_out.count) || (l.scan_axes.count == 0 && l.is_scan == 0 && l.scanned.count == 0),
+    require(l.scan_axes.count == 2 * (l.scanned.count + l.scan_out.count) ||
+                (l.scan_axes.count == 0 && l.is_scan == 0 && l.scanned.count == 0),
             "{} axes for {} inputs and {} outputs", l.scan_axes.count, l.scanned.count, l.scan_out.count);
     require(l.is_scan == 0 || l.scanned.count > 0, "a Scan that scans nothing");
     for (std::uint32_t j = 0; j < l.scanned.count; ++j) {
       const Operand &from = source(l.scanned, j), &to = target(l.body_scanned, j);
       const std::int64_t axis = p_.ints[l.scan_axes.begin + j];
-      require(from.dtype == to.dtype && from.rank == to.rank + 1 && axis >= 0 && axis < from.rank, "scanned value {} along axis {}", j, axis);
+      require(from.dtype == to.dtype && from.rank == to.rank + 1 && axis >= 0 && axis < from.rank,
+              "scanned value {} along axis {}", j, axis);
     }
     for (std::uint32_t j = 0; j < l.scan_out.count; ++j) {
       const Operand &from = source(l.body_scan_out, j), &to = target(l.scan_out, j);
       const std::int64_t axis = l.scan_axes.count == 0 ? 0 : p_.ints[l.scan_axes.begin + 2 * l.scanned.count + j];
-      const bool reverse = l.scan_axes.count != 0 && p_.ints[l.scan_axes.begin + 2 * l.scanned.count + l.scan_out.count + j] != 0;
-      require(from.dtype == to.dtype && to.rank == from.rank + 1 && axis >= 0 && axis < to.rank, "stacked value {} along axis {}", j, axis);
+      const bool reverse =
+          l.scan_axes.count != 0 && p_.ints[l.scan_axes.begin + 2 * l.scanned.count + l.scan_out.count + j] != 0;
+      require(from.dtype == to.dtype && to.rank == from.rank + 1 && axis >= 0 && axis < to.rank,
+              "stacked value {} along axis {}", j, axis);
       require(l.is_scan != 0 || (axis == 0 && !reverse), "a Loop stacks along axis 0, forwards");
     }
     if (l.trips != plan::kNoRegister) in_registers(l.trips);
@@ -298,7 +316,8 @@ class Verifier {
   }
   const Operand& source(const Range& r, std::uint32_t j) const {
     const Operand& o = p_.operands[r.begin + j];
-    require(o.base != Base::none && o.base != Base::state && o.layout == Layout::strided && !is_block_encoding(o.dtype) && on_host(o),
+    require(o.base != Base::none && o.base != Base::state && o.layout == Layout::strided &&
+                !is_block_encoding(o.dtype) && on_host(o),
             "a loop moves an operand that is not plain host memory");
     return o;
   }
@@ -325,9 +344,10 @@ class Verifier {
     require(s.signals >= -1 && s.signals < p_.event_count, "event {} does not exist", s.signals);
     in_text(s.name);
     const std::int64_t arena = p_.devices[s.device].arena_bytes;
-    require(s.scratch_offset >= 0 && s.scratch_bytes >= 0 && s.scratch_offset <= arena && s.scratch_bytes <= arena - s.scratch_offset &&
-                s.scratch_offset % 64 == 0,
-            "scratch [{}, +{}) leaves the arena of {} bytes or is not aligned", s.scratch_offset, s.scratch_bytes, arena);
+    require(s.scratch_offset >= 0 && s.scratch_bytes >= 0 && s.scratch_offset <= arena &&
+                s.scratch_bytes <= arena - s.scratch_offset && s.scratch_offset % 64 == 0,
+            "scratch [{}, +{}) leaves the arena of {} bytes or is not aligned", s.scratch_offset, s.scratch_bytes,
+            arena);
     for (std::uint32_t k = 0; k < s.outputs.count; ++k) {
       const Base base = p_.operands[s.outputs.begin + k].base;
       require(base != Base::weights && base != Base::input, "output {} would be written to {}", k,
@@ -336,11 +356,12 @@ class Verifier {
     switch (s.kind) {
       case StepKind::kernel:
         in_array(s.kernel, p_.kernels, "kernel");
-        require(p_.params.size() - s.params.begin >= plan::kParamsRoom, "less than {} bytes follow the begin of its parameters",
-                plan::kParamsRoom);
+        require(p_.params.size() - s.params.begin >= plan::kParamsRoom,
+                "less than {} bytes follow the begin of its parameters", plan::kParamsRoom);
         break;
       case StepKind::branch:
-        require(s.regions.count == 2 && s.inputs.count >= 1, "a branch has {} regions and {} inputs", s.regions.count, s.inputs.count);
+        require(s.regions.count == 2 && s.inputs.count >= 1, "a branch has {} regions and {} inputs", s.regions.count,
+                s.inputs.count);
         check_host_integers(p_.operands[s.inputs.begin]);
         break;
       case StepKind::loop: in_array(s.loop, p_.loops, "loop"); break;
@@ -371,7 +392,8 @@ class Verifier {
         require(!step_seen_[i], "it is in two regions");
         for (std::uint32_t w = 0; w < s.waits.count; ++w) {
           const std::int32_t event = p_.events[s.waits.begin + w];
-          require(signalled_[static_cast<std::size_t>(event)], "it waits for event {}, which nothing before it signals", event);
+          require(signalled_[static_cast<std::size_t>(event)], "it waits for event {}, which nothing before it signals",
+                  event);
         }
       });
       step_seen_[i] = true;
@@ -449,7 +471,8 @@ void verify_kernels(const Plan& plan, std::span<const Kernel* const> kernels) {
     try {
       verify_step(plan, s, *kernels[static_cast<std::size_t>(s.kernel)]);
     } catch (const Error& e) {
-      throw Error(fmt::format("the engine's plan is damaged: step {} ({}): {}", i, plan.text(s.name), e.fact()), "rebuild the engine");
+      throw Error(fmt::format("the engine's plan is damaged: step {} ({}): {}", i, plan.text(s.name), e.fact()),
+                  "rebuild the engine");
     }
   }
 }

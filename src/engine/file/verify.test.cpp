@@ -30,13 +30,15 @@ PlanBuilder everything() {
   const auto params = std::as_bytes(std::span(&two, 1));
   const Operand x = b.operand(Base::input, DType::f32, {Dim::in(n, 8)});
   const Operand w = b.operand(Base::weights, DType::f32, {8}, b.weight("w", std::as_bytes(std::span(values))));
-  const Operand t = b.in_arena(DType::f32, {8}), u = b.in_arena(DType::f32, {8}), y = b.operand(Base::output, DType::f32, {8});
+  const Operand t = b.in_arena(DType::f32, {8}), u = b.in_arena(DType::f32, {8}),
+                y = b.operand(Base::output, DType::f32, {8});
   b.output("y", y);
   b.step("then", test::kScale, {t}, {y}, params);
   const std::int32_t yes = b.end_region();
   b.step("else", test::kCopy, {t}, {y});
   const std::int32_t no = b.end_region();
-  const Operand carried = b.in_arena(DType::f32, {8}), carried_out = b.in_arena(DType::f32, {8}), stacked = b.in_arena(DType::f32, {4, 8});
+  const Operand carried = b.in_arena(DType::f32, {8}), carried_out = b.in_arena(DType::f32, {8}),
+                stacked = b.in_arena(DType::f32, {4, 8});
   b.step("body", test::kAdd, {carried, w}, {carried_out});
   const std::int32_t body = b.end_region();
   b.storage.event_count = 1;
@@ -52,7 +54,8 @@ PlanBuilder everything() {
   const std::int64_t four = 4;
   plan::LoopInfo loop;
   loop.region = body;
-  loop.trip_count = b.add(b.operand(Base::weights, DType::i64, {}, b.weight("trips", std::as_bytes(std::span(&four, 1)))));
+  loop.trip_count =
+      b.add(b.operand(Base::weights, DType::i64, {}, b.weight("trips", std::as_bytes(std::span(&four, 1)))));
   loop.carried_in = b.add(std::vector{u});
   loop.body_carried_in = b.add(std::vector{carried});
   loop.body_carried_out = b.add(std::vector{carried_out});
@@ -88,7 +91,13 @@ TEST(VerifyPlan, RefusesWhatBreaksARule) {
   const Case cases[] = {
       {"threads", [](PlanStorage& p) { p.threads = 0; }},
       {"bytes of weights and needs", [](PlanStorage& p) { p.weights_bytes = 1 << 20; }},
-      {"no region", [](PlanStorage& p) { p.regions.clear(); p.region_refs.clear(); p.loops.clear(); p.steps.clear(); }},
+      {"no region",
+       [](PlanStorage& p) {
+         p.regions.clear();
+         p.region_refs.clear();
+         p.loops.clear();
+         p.steps.clear();
+       }},
       {"regions[0]: steps", [](PlanStorage& p) { p.regions[0].steps.count = 100; }},
       {"regions[0]: steps", [](PlanStorage& p) { p.regions[0].steps = {0xffffffffu, 2}; }},
       {"instructions", [](PlanStorage& p) { p.regions[0].program.begin = 77; }},
@@ -114,7 +123,12 @@ TEST(VerifyPlan, RefusesWhatBreaksARule) {
       {"scratch", [](PlanStorage& p) { p.steps[4].scratch_offset = INT64_MAX - 63; }},
       {"reported extents", [](PlanStorage& p) { p.steps[3].extents.begin = 1000; }},
       {"a branch has 1 regions", [](PlanStorage& p) { p.steps[6].regions.count = 1; }},
-      {"holds none in host memory", [](PlanStorage& p) { p.operands[p.steps[6].inputs.begin].dtype = DType::f32; p.operands[p.steps[6].inputs.begin].byte_bound = 0; p.operands[p.steps[6].inputs.begin].is_static = 0; }},
+      {"holds none in host memory",
+       [](PlanStorage& p) {
+         p.operands[p.steps[6].inputs.begin].dtype = DType::f32;
+         p.operands[p.steps[6].inputs.begin].byte_bound = 0;
+         p.operands[p.steps[6].inputs.begin].is_static = 0;
+       }},
       {"leaves the strings", [](PlanStorage& p) { p.steps[0].name.length = 100000; }},
       {"would be written to the weights", [](PlanStorage& p) { p.steps[4].outputs = {p.steps[4].inputs.begin, 1}; }},
       {"base 77", [](PlanStorage& p) { p.operands[p.steps[4].inputs.begin].base = static_cast<Base>(77); }},
@@ -129,7 +143,8 @@ TEST(VerifyPlan, RefusesWhatBreaksARule) {
       {"bytes [-64", [](PlanStorage& p) { p.operands[p.steps[4].inputs.begin].byte_offset = -64; }},
       {"not aligned", [](PlanStorage& p) { p.operands[p.steps[4].inputs.begin].byte_offset = 2; }},
       {"its bound is", [](PlanStorage& p) { p.operands[p.steps[4].inputs.begin].byte_bound = 31; }},
-      {"only weights can be packed", [](PlanStorage& p) { p.operands[p.steps[4].inputs.begin + 1].layout = Layout::packed; }},
+      {"only weights can be packed",
+       [](PlanStorage& p) { p.operands[p.steps[4].inputs.begin + 1].layout = Layout::packed; }},
       {"is written at run time", [](PlanStorage& p) { p.operands[p.steps[3].inputs.begin].is_static = 1; }},
       {"input 7 is not below", [](PlanStorage& p) { p.operands[p.steps[3].inputs.begin].index = 7; }},
       {"operation 99", [](PlanStorage& p) { p.program[0].op = static_cast<ScalarOp>(99); }},
@@ -138,14 +153,27 @@ TEST(VerifyPlan, RefusesWhatBreaksARule) {
       {"check 50", [](PlanStorage& p) { p.program[1].b = 50; }},
       {"differ in length", [](PlanStorage& p) { p.loops[0].carried_in.count = 0; }},
       {"changes its type", [](PlanStorage& p) { p.operands[p.loops[0].carried_in.begin].dtype = DType::i32; }},
-      {"memory of its own", [](PlanStorage& p) { p.operands[p.loops[0].body_carried_in.begin].base = Base::weights; p.operands[p.loops[0].body_carried_in.begin].byte_offset = 0; }},
-      {"stacked value", [](PlanStorage& p) { p.operands[p.loops[0].scan_out.begin].rank = 1; p.operands[p.loops[0].scan_out.begin].is_static = 0; }},
-      {"along axis 0", [](PlanStorage& p) { p.loops[0].scan_axes = {0, 2}; p.ints = {0, 1}; }},
+      {"memory of its own",
+       [](PlanStorage& p) {
+         p.operands[p.loops[0].body_carried_in.begin].base = Base::weights;
+         p.operands[p.loops[0].body_carried_in.begin].byte_offset = 0;
+       }},
+      {"stacked value",
+       [](PlanStorage& p) {
+         p.operands[p.loops[0].scan_out.begin].rank = 1;
+         p.operands[p.loops[0].scan_out.begin].is_static = 0;
+       }},
+      {"along axis 0",
+       [](PlanStorage& p) {
+         p.loops[0].scan_axes = {0, 2};
+         p.ints = {0, 1};
+       }},
       {"axes for", [](PlanStorage& p) { p.loops[0].scan_axes = {0, 1}; }},
       {"iterations", [](PlanStorage& p) { p.loops[0].max_trips = -1; }},
       {"outputs[0]: operand", [](PlanStorage& p) { p.outputs[0].operand = 1000; }},
       {"outputs[0]: operand", [](PlanStorage& p) { p.outputs[0].operand = -1; }},
-      {"its operand is not this port", [](PlanStorage& p) { p.outputs[0].operand = static_cast<std::int32_t>(p.steps[4].inputs.begin); }},
+      {"its operand is not this port",
+       [](PlanStorage& p) { p.outputs[0].operand = static_cast<std::int32_t>(p.steps[4].inputs.begin); }},
       {"bounds", [](PlanStorage& p) { p.inputs[0].min[0] = 9; }},
       {"overflows", [](PlanStorage& p) { p.inputs[0].max[0] = p.inputs[0].opt[0] = INT64_MAX; }},
       {"inputs[0]: rank", [](PlanStorage& p) { p.inputs[0].rank = 200; }},

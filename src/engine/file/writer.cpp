@@ -1,11 +1,11 @@
 #include <cstring>
 #include <vector>
 
+#include <engine_header_generated.h>
 #include "base/file.h"
 #include "base/hash.h"
 #include "engine/file/format.h"
 #include "engine/file/image.h"
-#include <engine_header_generated.h>
 
 namespace monza::engine_file {
 namespace {
@@ -44,9 +44,9 @@ flatbuffers::DetachedBuffer header_of(const Image& image, const std::vector<Piec
   for (const auto& [key, value] : image.info.metadata)
     metadata.push_back(fb::CreateKeyValue(fb, fb.CreateString(key), fb.CreateString(value)));
   fb.Finish(fb::CreateHeader(fb, kernels_hash(), static_cast<std::uint32_t>(image.info.isa),
-                             static_cast<std::uint8_t>(image.info.precision), static_cast<std::uint8_t>(image.info.device),
-                             image.plan.threads, image.plan.event_count, image.plan.weights_bytes, fb.CreateVector(sections),
-                             fb.CreateVector(metadata)));
+                             static_cast<std::uint8_t>(image.info.precision),
+                             static_cast<std::uint8_t>(image.info.device), image.plan.threads, image.plan.event_count,
+                             image.plan.weights_bytes, fb.CreateVector(sections), fb.CreateVector(metadata)));
   return fb.Release();
 }
 
@@ -71,7 +71,8 @@ void write_engine(const std::string& path, const Image& image) {
   prefix.header_checksum = hash64(std::as_bytes(std::span(header.data(), header.size())), prefix.file_bytes);
 
   static constexpr std::byte kZeros[kSectionAlignment] = {};
-  std::vector<std::span<const std::byte>> out{std::as_bytes(std::span(&prefix, 1)), std::as_bytes(std::span(header.data(), header.size()))};
+  std::vector<std::span<const std::byte>> out{std::as_bytes(std::span(&prefix, 1)),
+                                              std::as_bytes(std::span(header.data(), header.size()))};
   std::uint64_t written = sizeof prefix + header.size();
   for (const Piece& p : pieces) {
     out.emplace_back(kZeros, static_cast<std::size_t>(p.offset - written));

@@ -51,7 +51,8 @@ Status Context::Impl::run_bound() noexcept {
   executor.bind_states(states.data());
   if (Status s = executor.run(); !s) return s;  // what it appended stays behind the length: as if it had not been
   for (const StateView& v : states)
-    if (v.appended != states[0].appended) return {StatusCode::internal, "the states of a sequence grew by different lengths"};
+    if (v.appended != states[0].appended)
+      return {StatusCode::internal, "the states of a sequence grew by different lengths"};
   table.commit(states[0].appended);
   return {};
 }
@@ -86,20 +87,24 @@ Status Context::bind_input(std::string_view name, const TensorRef& tensor) noexc
 
 Status Context::bind_input(std::size_t index, const TensorRef& tensor) noexcept {
   if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
-  if (index >= impl_->engine->inputs.size()) return {StatusCode::invalid_argument, "the model has no input of that number"};
+  if (index >= impl_->engine->inputs.size())
+    return {StatusCode::invalid_argument, "the model has no input of that number"};
   if (tensor.shape.size() > kMaxRank) return {StatusCode::invalid_argument, "the input has more than 8 axes"};
-  if (tensor.bytes > static_cast<std::size_t>(INT64_MAX)) return {StatusCode::invalid_argument, "the input's memory has no size"};
+  if (tensor.bytes > static_cast<std::size_t>(INT64_MAX))
+    return {StatusCode::invalid_argument, "the input's memory has no size"};
   Shape shape;
   shape.rank = static_cast<std::int32_t>(tensor.shape.size());
   for (int a = 0; a < shape.rank; ++a) shape[a] = tensor.shape[static_cast<std::size_t>(a)];
-  return impl_->executor.bind_input(static_cast<int>(index), tensor.dtype, shape, tensor.data, static_cast<std::int64_t>(tensor.bytes));
+  return impl_->executor.bind_input(static_cast<int>(index), tensor.dtype, shape, tensor.data,
+                                    static_cast<std::int64_t>(tensor.bytes));
 }
 
 Status Context::bind_output(std::string_view name, const TensorRef& tensor) noexcept {
   if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
   const int index = index_of(impl_->engine->outputs, name);
   if (index < 0) return {StatusCode::invalid_argument, "the model has no output of that name"};
-  if (tensor.bytes > static_cast<std::size_t>(INT64_MAX)) return {StatusCode::invalid_argument, "the output's memory has no size"};
+  if (tensor.bytes > static_cast<std::size_t>(INT64_MAX))
+    return {StatusCode::invalid_argument, "the output's memory has no size"};
   return impl_->executor.bind_output(index, tensor.dtype, tensor.data, static_cast<std::int64_t>(tensor.bytes));
 }
 

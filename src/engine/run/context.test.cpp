@@ -35,7 +35,9 @@ Engine sample() {
   const BinaryParams add{BinaryKind::add};
   b.step("layer/Add", *find_kernel("add_ref"), {b.operand(Base::input, DType::f32, {Dim::in(n, 64)}), weight}, {y},
          std::as_bytes(std::span(&add, 1)),
-         {{ScalarOp::input_extent, {}, n, 0, 0}, {ScalarOp::mod, {}, rest, n, b.constant(2)}, {ScalarOp::check_range, {}, -1, rest, even}});
+         {{ScalarOp::input_extent, {}, n, 0, 0},
+          {ScalarOp::mod, {}, rest, n, b.constant(2)},
+          {ScalarOp::check_range, {}, -1, rest, even}});
   b.finish();
   engine_file::Parts parts;
   parts.weights = Region(static_cast<std::int64_t>(b.weights().size()));
@@ -70,7 +72,8 @@ TEST(Context, StatusInWords) {
   Tensor odd(DType::f32, {3}), large(DType::f32, {65}), wrong(DType::i64, {4});
   EXPECT_EQ(context.describe(Status{}), "ok");
   EXPECT_NE(context.describe(context.run()).find("an input is not bound: input 'x'"), std::string::npos);
-  EXPECT_NE(context.describe(context.bind_input("x", large)).find("axis 0: 65 is not within 1 to 64"), std::string::npos);
+  EXPECT_NE(context.describe(context.bind_input("x", large)).find("axis 0: 65 is not within 1 to 64"),
+            std::string::npos);
   EXPECT_NE(context.describe(context.bind_input("x", wrong)).find("another type"), std::string::npos);
   EXPECT_FALSE(context.bind_input("nothing", odd));
   EXPECT_FALSE(context.bind_input(std::size_t{9}, odd));
@@ -80,7 +83,8 @@ TEST(Context, StatusInWords) {
   EXPECT_EQ(s.step(), 0);
   const std::string words = context.describe(s);
   EXPECT_NE(words.find("'layer/Add', step 0"), std::string::npos) << words;
-  EXPECT_NE(words.find("the remainder of dimension 'n' (axis 0 of input 'x') by 2 is 1, not 0"), std::string::npos) << words;
+  EXPECT_NE(words.find("the remainder of dimension 'n' (axis 0 of input 'x') by 2 is 1, not 0"), std::string::npos)
+      << words;
 }
 
 TEST(Context, TicketsWaitPollAndCallBack) {
@@ -131,7 +135,8 @@ TEST(Context, ASecondRunIsRefusedWhileOneIsInProgress) {
   EXPECT_EQ(context.run().code(), StatusCode::unavailable);
   EXPECT_EQ(context.bind_input("x", x).code(), StatusCode::unavailable);
   int refused = 0;
-  Ticket third = context.submit([](void* user, Status s) { *static_cast<int*>(user) += s.code() == StatusCode::unavailable; }, &refused);
+  Ticket third = context.submit(
+      [](void* user, Status s) { *static_cast<int*>(user) += s.code() == StatusCode::unavailable; }, &refused);
   EXPECT_EQ(refused, 1);
   EXPECT_TRUE(third.done());
   EXPECT_EQ(third.wait().code(), StatusCode::unavailable);

@@ -6,8 +6,8 @@
 #include <cstring>
 #include <random>
 
-#include "engine/run/engine_impl.h"
 #include "engine/run/context_impl.h"
+#include "engine/run/engine_impl.h"
 #include "kernel/registry.h"
 #include "monza/sequence.h"
 #include "ops/matmul/matmul.params.h"
@@ -41,14 +41,16 @@ struct Weights {
 Engine decoder(const Weights& w) {
   PlanBuilder b;
   b.input("x", DType::f32, {1, kWidth}, {kMaxRows, kWidth});
-  const int keys = b.state("keys", DType::f32, {kKvHeads, kHeadWidth}), values = b.state("values", DType::f32, {kKvHeads, kHeadWidth});
+  const int keys = b.state("keys", DType::f32, {kKvHeads, kHeadWidth}),
+            values = b.state("values", DType::f32, {kKvHeads, kHeadWidth});
   const plan::Register r = b.variable();
   const Dim n = Dim::in(r, kMaxRows);
   const auto weight = [&](const char* name, const std::vector<float>& data, int columns) {
     return b.operand(Base::weights, DType::f32, {kWidth, columns}, b.weight(name, std::as_bytes(std::span(data))));
   };
   const Operand x = b.operand(Base::input, DType::f32, {n, kWidth});
-  const Operand q = b.in_arena(DType::f32, {n, kWidth}), k = b.in_arena(DType::f32, {n, kKvWidth}), v = b.in_arena(DType::f32, {n, kKvWidth});
+  const Operand q = b.in_arena(DType::f32, {n, kWidth}), k = b.in_arena(DType::f32, {n, kKvWidth}),
+                v = b.in_arena(DType::f32, {n, kKvWidth});
   const auto heads = [&](const Operand& flat, int count) {
     return b.operand(flat.base, DType::f32, {n, count, kHeadWidth}, flat.byte_offset);
   };
@@ -58,13 +60,14 @@ Engine decoder(const Weights& w) {
   const MatMulParams product{};
   const StateAttentionParams attention{kScale, 1};
   const auto product_bytes = std::as_bytes(std::span(&product, 1));
-  b.step("q", *find_kernel("matmul_ref"), {x, weight("wq", w.q, kWidth)}, {q}, product_bytes, {{ScalarOp::input_extent, {}, r, 0, 0}});
+  b.step("q", *find_kernel("matmul_ref"), {x, weight("wq", w.q, kWidth)}, {q}, product_bytes,
+         {{ScalarOp::input_extent, {}, r, 0, 0}});
   b.step("k", *find_kernel("matmul_ref"), {x, weight("wk", w.k, kKvWidth)}, {k}, product_bytes);
   b.step("v", *find_kernel("matmul_ref"), {x, weight("wv", w.v, kKvWidth)}, {v}, product_bytes);
   b.step("append k", *find_kernel("state_append_ref"), {state(keys), heads(k, kKvHeads)}, {state(keys)});
   b.step("append v", *find_kernel("state_append_ref"), {state(values), heads(v, kKvHeads)}, {state(values)});
-  b.step("attention", *find_kernel("state_attention_ref"), {heads(q, kHeads), state(keys), state(values)}, {heads(y, kHeads)},
-         std::as_bytes(std::span(&attention, 1)));
+  b.step("attention", *find_kernel("state_attention_ref"), {heads(q, kHeads), state(keys), state(values)},
+         {heads(y, kHeads)}, std::as_bytes(std::span(&attention, 1)));
   b.finish();
   engine_file::Parts parts;
   parts.weights = Region(static_cast<std::int64_t>(b.weights().size()));
@@ -80,7 +83,9 @@ std::vector<float> expected(const Weights& w, const Tokens& tokens, std::size_t 
   const auto product = [&](const std::vector<float>& x, const std::vector<float>& m, int columns) {
     std::vector<double> y(static_cast<std::size_t>(columns));
     for (int c = 0; c < columns; ++c)
-      for (int i = 0; i < kWidth; ++i) y[static_cast<std::size_t>(c)] += double{x[static_cast<std::size_t>(i)]} * m[static_cast<std::size_t>(i * columns + c)];
+      for (int i = 0; i < kWidth; ++i)
+        y[static_cast<std::size_t>(c)] +=
+            double{x[static_cast<std::size_t>(i)]} * m[static_cast<std::size_t>(i * columns + c)];
     return y;
   };
   std::vector<std::vector<double>> keys, values;
@@ -97,10 +102,12 @@ std::vector<float> expected(const Weights& w, const Tokens& tokens, std::size_t 
       for (std::size_t t = 0; t <= at; ++t) {
         double score = 0;
         for (int e = 0; e < kHeadWidth; ++e)
-          score += q[static_cast<std::size_t>(h * kHeadWidth + e)] * keys[t][static_cast<std::size_t>(kv * kHeadWidth + e)];
+          score +=
+              q[static_cast<std::size_t>(h * kHeadWidth + e)] * keys[t][static_cast<std::size_t>(kv * kHeadWidth + e)];
         const double weight = std::exp(score * kScale);
         norm += weight;
-        for (int e = 0; e < kHeadWidth; ++e) sums[e] += weight * values[t][static_cast<std::size_t>(kv * kHeadWidth + e)];
+        for (int e = 0; e < kHeadWidth; ++e)
+          sums[e] += weight * values[t][static_cast<std::size_t>(kv * kHeadWidth + e)];
       }
       for (double s : sums) y.push_back(static_cast<float>(s / norm));
     }
@@ -111,7 +118,8 @@ std::vector<float> expected(const Weights& w, const Tokens& tokens, std::size_t 
 /// A sequence with the tokens it should hold, and a way to feed it more and check what comes out.
 class Decoding {
  public:
-  Decoding(const Weights& w, Context& context, Sequence sequence) : w_(w), context_(context), sequence(std::move(sequence)) {}
+  Decoding(const Weights& w, Context& context, Sequence sequence)
+      : w_(w), context_(context), sequence(std::move(sequence)) {}
 
   void feed(int rows) {
     std::vector<float> flat;
@@ -123,7 +131,8 @@ class Decoding {
     }
     const TensorRef x{DType::f32, {rows, kWidth}, flat.data(), flat.size() * 4};
     const std::int64_t before = test::allocations();
-    const Status reserved = sequence.reserve(rows), bound = context_.bind_sequence(sequence), input = context_.bind_input("x", x);
+    const Status reserved = sequence.reserve(rows), bound = context_.bind_sequence(sequence),
+                 input = context_.bind_input("x", x);
     const Status ran = context_.run();
     EXPECT_EQ(test::allocations(), before) << "running allocated memory";
     ASSERT_TRUE(reserved && bound && input) << reserved.message();

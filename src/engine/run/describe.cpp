@@ -12,11 +12,15 @@ using plan::Base;
 std::string address(const plan::Plan& plan, const plan::Operand& o) {
   switch (o.base) {
     case Base::arena:
-      return plan.devices.size() > 1 ? fmt::format("arena{}+{}", o.device, o.byte_offset) : fmt::format("arena+{}", o.byte_offset);
+      return plan.devices.size() > 1 ? fmt::format("arena{}+{}", o.device, o.byte_offset)
+                                     : fmt::format("arena+{}", o.byte_offset);
     case Base::weights: return fmt::format("weights+{}", o.byte_offset);
-    case Base::input: return fmt::format("input '{}'+{}", plan.text(plan.inputs[static_cast<std::size_t>(o.index)].name), o.byte_offset);
+    case Base::input:
+      return fmt::format("input '{}'+{}", plan.text(plan.inputs[static_cast<std::size_t>(o.index)].name),
+                         o.byte_offset);
     case Base::output:
-      return fmt::format("output '{}'+{}", plan.text(plan.outputs[static_cast<std::size_t>(o.index)].name), o.byte_offset);
+      return fmt::format("output '{}'+{}", plan.text(plan.outputs[static_cast<std::size_t>(o.index)].name),
+                         o.byte_offset);
     case Base::state: return fmt::format("state '{}'", plan.text(plan.states[static_cast<std::size_t>(o.index)].name));
     case Base::none: break;
   }
@@ -30,14 +34,17 @@ std::string operand(const plan::Plan& plan, const plan::Operand& o) {
   for (int a = 0; a < o.rank; ++a) {
     if (a > 0) shape += 'x';
     // Registers of a dynamic operand hold nothing yet: the register's number says which extents are equal.
-    shape += o.is_static != 0 ? std::to_string(plan.registers[static_cast<std::size_t>(o.extent[a])]) : fmt::format("r{}", o.extent[a]);
+    shape += o.is_static != 0 ? std::to_string(plan.registers[static_cast<std::size_t>(o.extent[a])])
+                              : fmt::format("r{}", o.extent[a]);
   }
-  return fmt::format("{}[{}]{} @{}", dtype_name(o.dtype), shape, kLayouts[static_cast<int>(o.layout)], address(plan, o));
+  return fmt::format("{}[{}]{} @{}", dtype_name(o.dtype), shape, kLayouts[static_cast<int>(o.layout)],
+                     address(plan, o));
 }
 
 std::string operands(const plan::Plan& plan, const plan::Range& range) {
   std::string text;
-  for (std::uint32_t i = 0; i < range.count; ++i) text += (i ? ", " : "") + operand(plan, plan.operands[range.begin + i]);
+  for (std::uint32_t i = 0; i < range.count; ++i)
+    text += (i ? ", " : "") + operand(plan, plan.operands[range.begin + i]);
   return text;
 }
 
@@ -46,10 +53,12 @@ void describe_region(const plan::Plan& plan, std::int32_t region, int depth, std
   for (std::uint32_t i = steps.begin; i < steps.begin + steps.count; ++i) {
     const plan::Step& s = plan.steps[i];
     std::string what = "branch";
-    if (s.kind == plan::StepKind::kernel) what = std::string(plan.text(plan.kernels[static_cast<std::size_t>(s.kernel)].name));
-    if (s.kind == plan::StepKind::loop) what = plan.loops[static_cast<std::size_t>(s.loop)].is_scan != 0 ? "scan" : "loop";
-    text += fmt::format("{:{}}{:4} {} [{}] ({}) -> ({})", "", 2 * depth, i, what, plan.text(s.name), operands(plan, s.inputs),
-                        operands(plan, s.outputs));
+    if (s.kind == plan::StepKind::kernel)
+      what = std::string(plan.text(plan.kernels[static_cast<std::size_t>(s.kernel)].name));
+    if (s.kind == plan::StepKind::loop)
+      what = plan.loops[static_cast<std::size_t>(s.loop)].is_scan != 0 ? "scan" : "loop";
+    text += fmt::format("{:{}}{:4} {} [{}] ({}) -> ({})", "", 2 * depth, i, what, plan.text(s.name),
+                        operands(plan, s.inputs), operands(plan, s.outputs));
     if (plan.devices.size() > 1) text += fmt::format(" device {}", s.device);
     if (s.queue != 0) text += fmt::format(" queue {}", s.queue);
     if (s.scratch_bytes > 0) text += fmt::format(" scratch {}", s.scratch_bytes);
@@ -60,7 +69,8 @@ void describe_region(const plan::Plan& plan, std::int32_t region, int depth, std
         text += fmt::format("{:{}}     {}:\n", "", 2 * depth, k == 0 ? "then" : "else");
         describe_region(plan, plan.region_refs[s.regions.begin + k], depth + 1, text);
       }
-    if (s.kind == plan::StepKind::loop) describe_region(plan, plan.loops[static_cast<std::size_t>(s.loop)].region, depth + 1, text);
+    if (s.kind == plan::StepKind::loop)
+      describe_region(plan, plan.loops[static_cast<std::size_t>(s.loop)].region, depth + 1, text);
   }
 }
 
@@ -68,9 +78,11 @@ void describe_region(const plan::Plan& plan, std::int32_t region, int depth, std
 
 std::string Engine::describe_plan() const {
   const plan::Plan& plan = impl_->image.plan;
-  std::string text = fmt::format("plan: {} steps, {} threads, {}\n", plan.steps.size(), plan.threads, isa_name(impl_->image.info.isa));
+  std::string text =
+      fmt::format("plan: {} steps, {} threads, {}\n", plan.steps.size(), plan.threads, isa_name(impl_->image.info.isa));
   for (std::size_t i = 0; i < plan.devices.size(); ++i)
-    text += fmt::format("arena {}: {} bytes, lower bound {}\n", i, plan.devices[i].arena_bytes, plan.devices[i].arena_lower_bound);
+    text += fmt::format("arena {}: {} bytes, lower bound {}\n", i, plan.devices[i].arena_bytes,
+                        plan.devices[i].arena_lower_bound);
   text += fmt::format("weights: {} bytes in {} blocks\n", plan.weights_bytes, plan.weight_blocks.size());
   describe_region(plan, 0, 0, text);
   return text;

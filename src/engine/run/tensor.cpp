@@ -24,7 +24,8 @@ Tensor::Tensor(DType dtype, std::vector<std::int64_t> shape) {
 
 Tensor Tensor::copy_of(const TensorRef& ref) {
   Tensor copy(ref.dtype, ref.shape);
-  if (ref.bytes < copy.bytes()) fail("the tensor's memory of {} bytes is smaller than its shape says ({})", ref.bytes, copy.bytes());
+  if (ref.bytes < copy.bytes())
+    fail("the tensor's memory of {} bytes is smaller than its shape says ({})", ref.bytes, copy.bytes());
   if (copy.bytes() > 0) std::memcpy(copy.ref_.data, ref.data, copy.bytes());
   return copy;
 }

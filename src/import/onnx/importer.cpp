@@ -19,7 +19,8 @@ std::string symbol_name(std::string_view text) {
 }  // namespace
 
 void Scope::define(const std::string& name, ir::ValueId value) {
-  if (!values_.emplace(name, value).second) fail("the value '{}' is defined twice, but ONNX allows one definition", name);
+  if (!values_.emplace(name, value).second)
+    fail("the value '{}' is defined twice, but ONNX allows one definition", name);
 }
 
 int opset_of(const OnnxFrame& frame, std::string_view domain) {
@@ -37,12 +38,15 @@ std::string display_name(const onnx::NodeProto& node, const OnnxFrame& frame) {
 
 OnnxImport::OnnxImport(std::shared_ptr<OnnxFile> file, const OnnxImportOptions& options)
     : file_(std::move(file)), options_(options), model_(std::make_shared<ir::Model>()) {
-  for (const auto& f : file_->model().functions()) functions_.emplace(f.domain() + "\n" + f.name() + "\n" + f.overload(), &f);
+  for (const auto& f : file_->model().functions())
+    functions_.emplace(f.domain() + "\n" + f.name() + "\n" + f.overload(), &f);
 }
 
 OnnxFrame OnnxImport::frame_of(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports) const {
   OnnxFrame frame;
-  for (const auto& o : imports) frame.opsets[o.domain() == "ai.onnx" ? std::string() : o.domain()] = int(std::clamp<std::int64_t>(o.version(), 0, 100000));
+  for (const auto& o : imports)
+    frame.opsets[o.domain() == "ai.onnx" ? std::string() : o.domain()] =
+        int(std::clamp<std::int64_t>(o.version(), 0, 100000));
   return frame;
 }
 
@@ -62,22 +66,28 @@ ir::Type OnnxImport::type_of(const onnx::TypeProto& proto, const std::string& na
     inner = &proto.optional_type().elem_type();
   }
   if (!inner->has_tensor_type())
-    fail_hint("replace maps, sparse tensors and nested sequences by tensors before export", "'{}' is of a kind that Monza does not take as an input", name);
+    fail_hint("replace maps, sparse tensors and nested sequences by tensors before export",
+              "'{}' is of a kind that Monza does not take as an input", name);
   type.dtype = dtype_of_onnx(inner->tensor_type().elem_type());
-  if (type.dtype == DType::invalid) fail("'{}' has the element type {}, which ONNX 1.22 does not define", name, inner->tensor_type().elem_type());
+  if (type.dtype == DType::invalid)
+    fail("'{}' has the element type {}, which ONNX 1.22 does not define", name, inner->tensor_type().elem_type());
   const auto& shape = inner->tensor_type().shape();
   const auto fixed = top_level ? options_.shapes.find(name) : options_.shapes.end();
   if (!inner->tensor_type().has_shape()) {
     if (fixed != options_.shapes.end()) {
-      for (std::int64_t d : fixed->second) type.shape.push_back(d >= 0 ? ir::Expr(d) : ir::Expr::symbol(symbol_name(name + "_" + std::to_string(type.shape.size()))));
+      for (std::int64_t d : fixed->second)
+        type.shape.push_back(d >= 0 ? ir::Expr(d)
+                                    : ir::Expr::symbol(symbol_name(name + "_" + std::to_string(type.shape.size()))));
     } else if (top_level && type.kind == ir::ValueKind::tensor) {
-      fail_hint("give its shape: --shape " + name + "=1x3x224x224 (with the extents you want)", "input '{}' declares no shape, not even a rank", name);
+      fail_hint("give its shape: --shape " + name + "=1x3x224x224 (with the extents you want)",
+                "input '{}' declares no shape, not even a rank", name);
     }
     return type;
   }
   if (shape.dim_size() > kMaxRank) fail("'{}' has rank {}; at most {} is supported", name, shape.dim_size(), kMaxRank);
   if (fixed != options_.shapes.end() && int(fixed->second.size()) != shape.dim_size())
-    fail("the shape given for input '{}' has {} dimensions, the model declares {}", name, fixed->second.size(), shape.dim_size());
+    fail("the shape given for input '{}' has {} dimensions, the model declares {}", name, fixed->second.size(),
+         shape.dim_size());
   for (int a = 0; a < shape.dim_size(); ++a) {
     const auto& dim = shape.dim(a);
     const std::int64_t given = fixed != options_.shapes.end() ? fixed->second[std::size_t(a)] : -1;
@@ -89,7 +99,8 @@ ir::Type OnnxImport::type_of(const onnx::TypeProto& proto, const std::string& na
     } else if (given >= 0) {
       type.shape.emplace_back(given);
     } else {
-      type.shape.push_back(ir::Expr::symbol(dim.dim_param().empty() ? symbol_name(name + "_" + std::to_string(a)) : symbol_name(dim.dim_param())));
+      type.shape.push_back(ir::Expr::symbol(dim.dim_param().empty() ? symbol_name(name + "_" + std::to_string(a))
+                                                                    : symbol_name(dim.dim_param())));
     }
   }
   return type;
@@ -123,8 +134,8 @@ void OnnxImport::import_inputs(const onnx::GraphProto& graph, Scope& scope) {
       if (given < 0 || shape.dim(a).dim_param().empty()) continue;
       const auto [old, added] = fixed.emplace(symbol_name(shape.dim(a).dim_param()), std::pair(given, v.name()));
       if (!added && old->second.first != given)
-        fail_hint("give both inputs the same extent", "dimension '{}' is {} in input '{}' but {} in input '{}'", shape.dim(a).dim_param(),
-                  old->second.first, old->second.second, given, v.name());
+        fail_hint("give both inputs the same extent", "dimension '{}' is {} in input '{}' but {} in input '{}'",
+                  shape.dim(a).dim_param(), old->second.first, old->second.second, given, v.name());
     }
   }
   for (const auto& v : graph.input()) {
@@ -140,25 +151,30 @@ void OnnxImport::import_inputs(const onnx::GraphProto& graph, Scope& scope) {
     scope.define(v.name(), id);
     // Small integer inputs may decide shapes: their elements are symbols, and the profile's values if it has them.
     const auto count = ir::product(type.shape).try_constant();
-    if (type.kind == ir::ValueKind::tensor && is_integer(type.dtype) && dtype_bits(type.dtype) >= 8 && count && *count <= ir::kMaxContent) {
+    if (type.kind == ir::ValueKind::tensor && is_integer(type.dtype) && dtype_bits(type.dtype) >= 8 && count &&
+        *count <= ir::kMaxContent) {
       std::vector<ir::Expr> elements;
       for (std::int64_t k = 0; k < *count; ++k) elements.push_back(ir::Expr::element(id, k));
       scope.graph().value(id).content = std::move(elements);
     }
     if (const auto it = options_.element_values.find(v.name()); it != options_.element_values.end()) {
-      if (count && *count != std::int64_t(it->second.size())) fail("{} values are given for input '{}' of {} elements", it->second.size(), v.name(), *count);
+      if (count && *count != std::int64_t(it->second.size()))
+        fail("{} values are given for input '{}' of {} elements", it->second.size(), v.name(), *count);
       model_->element_values[id] = it->second;
     }
   }
 }
 
-void OnnxImport::check_supported(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const std::vector<int>& order,
-                                 const OnnxFrame& frame, std::map<std::string, std::string>& missing, int depth) {
+void OnnxImport::check_supported(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes,
+                                 const std::vector<int>& order, const OnnxFrame& frame,
+                                 std::map<std::string, std::string>& missing, int depth) {
   if (depth > options_.max_depth) fail("bodies and functions are nested deeper than {}", options_.max_depth);
   for (int i : order) {
     const auto& node = nodes[i];
-    if (find_function(node) == nullptr && find_onnx_importer(node.domain(), node.op_type(), opset_of(frame, node.domain())) == nullptr) {
-      const std::string op = fmt::format("{}{}{} (opset {})", node.domain(), node.domain().empty() ? "" : ".", node.op_type(), opset_of(frame, node.domain()));
+    if (find_function(node) == nullptr &&
+        find_onnx_importer(node.domain(), node.op_type(), opset_of(frame, node.domain())) == nullptr) {
+      const std::string op = fmt::format("{}{}{} (opset {})", node.domain(), node.domain().empty() ? "" : ".",
+                                         node.op_type(), opset_of(frame, node.domain()));
       missing.emplace(op, display_name(node, frame));
     }
     for (const auto& a : node.attribute())
@@ -170,8 +186,8 @@ void OnnxImport::check_supported(const google::protobuf::RepeatedPtrField<onnx::
   }
 }
 
-void OnnxImport::import_nodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const std::vector<int>& order,
-                              const OnnxFrame& frame, Scope& scope) {
+void OnnxImport::import_nodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes,
+                              const std::vector<int>& order, const OnnxFrame& frame, Scope& scope) {
   if (++depth_ > options_.max_depth) fail("bodies and functions are nested deeper than {}", options_.max_depth);
   for (int i : order) import_node(nodes[i], frame, scope);
   --depth_;
@@ -188,7 +204,8 @@ void OnnxImport::import_node(const onnx::NodeProto& node, const OnnxFrame& frame
     }
     const OnnxImporter* importer = find_onnx_importer(node.domain(), node.op_type(), opset);
     if (importer == nullptr)
-      fail_hint("`monza conformance --operators` lists what is supported", "operator {} of domain '{}' at opset {} is not supported", node.op_type(),
+      fail_hint("`monza conformance --operators` lists what is supported",
+                "operator {} of domain '{}' at opset {} is not supported", node.op_type(),
                 node.domain().empty() ? "ai.onnx" : node.domain(), opset);
     const ir::OriginSet origins{model_->add_origin(display_name(node, frame), node.op_type())};
     const auto seen = make_onnx_node(*this, node, frame, scope, origins);
@@ -201,7 +218,8 @@ void OnnxImport::import_node(const onnx::NodeProto& node, const OnnxFrame& frame
   }
 }
 
-void OnnxImport::import_call(const onnx::NodeProto& node, const onnx::FunctionProto& function, const OnnxFrame& frame, Scope& scope) {
+void OnnxImport::import_call(const onnx::NodeProto& node, const onnx::FunctionProto& function, const OnnxFrame& frame,
+                             Scope& scope) {
   OnnxFrame inner = frame_of(function.opset_import());
   if (inner.opsets.empty()) inner.opsets = frame.opsets;
   inner.is_function = true;
@@ -234,8 +252,10 @@ void OnnxImport::import_call(const onnx::NodeProto& node, const onnx::FunctionPr
   }
 }
 
-std::unique_ptr<ir::Graph> OnnxImport::import_body(const onnx::NodeProto& node, const onnx::GraphProto& proto, const OnnxFrame& frame, Scope& outer,
-                                                   std::vector<ir::ValueId>& captures, const std::vector<ir::Type>& own_inputs) {
+std::unique_ptr<ir::Graph> OnnxImport::import_body(const onnx::NodeProto& node, const onnx::GraphProto& proto,
+                                                   const OnnxFrame& frame, Scope& outer,
+                                                   std::vector<ir::ValueId>& captures,
+                                                   const std::vector<ir::Type>& own_inputs) {
   // The same captures for every body of the node: the union of what they use of the outside, in order of first use.
   std::vector<std::string> names;
   for (const auto& a : node.attribute())
@@ -312,7 +332,8 @@ std::unique_ptr<ir::Graph> OnnxImport::run() {
   import_nodes(graph.node(), order, frame, scope);
   for (const auto& name : outputs) {
     const ir::ValueId v = scope.find(name);
-    if (v == ir::kNone) fail_hint("`monza inspect MODEL` lists the values of a model", "there is no value '{}' to output", name);
+    if (v == ir::kNone)
+      fail_hint("`monza inspect MODEL` lists the values of a model", "there is no value '{}' to output", name);
     result->add_output(name, v);
   }
   result->remove_unused_values();

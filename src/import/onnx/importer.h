@@ -31,8 +31,8 @@ class OnnxImport {
   std::unique_ptr<ir::Graph> run();
 
   /// A subgraph attribute of `node`: see OnnxNode::graph.
-  std::unique_ptr<ir::Graph> import_body(const onnx::NodeProto& node, const onnx::GraphProto& body, const OnnxFrame& frame,
-                                         Scope& outer, std::vector<ir::ValueId>& captures,
+  std::unique_ptr<ir::Graph> import_body(const onnx::NodeProto& node, const onnx::GraphProto& body,
+                                         const OnnxFrame& frame, Scope& outer, std::vector<ir::ValueId>& captures,
                                          const std::vector<ir::Type>& own_inputs);
   OnnxFile& file() { return *file_; }
 
@@ -42,7 +42,8 @@ class OnnxImport {
   void import_nodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const std::vector<int>& order,
                     const OnnxFrame& frame, Scope& scope);
   void import_node(const onnx::NodeProto& node, const OnnxFrame& frame, Scope& scope);
-  void import_call(const onnx::NodeProto& node, const onnx::FunctionProto& function, const OnnxFrame& frame, Scope& scope);
+  void import_call(const onnx::NodeProto& node, const onnx::FunctionProto& function, const OnnxFrame& frame,
+                   Scope& scope);
   void check_supported(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const std::vector<int>& order,
                        const OnnxFrame& frame, std::map<std::string, std::string>& missing, int depth);
   const onnx::FunctionProto* find_function(const onnx::NodeProto& node) const;
@@ -69,8 +70,8 @@ std::vector<std::string> free_names(const onnx::GraphProto& body);
 int opset_of(const OnnxFrame& frame, std::string_view domain);
 std::string display_name(const onnx::NodeProto& node, const OnnxFrame& frame);
 /// The node seen by an operator's importer.
-std::unique_ptr<OnnxNode> make_onnx_node(OnnxImport& import, const onnx::NodeProto& node, const OnnxFrame& frame, Scope& scope,
-                                         ir::OriginSet origins);
+std::unique_ptr<OnnxNode> make_onnx_node(OnnxImport& import, const onnx::NodeProto& node, const OnnxFrame& frame,
+                                         Scope& scope, ir::OriginSet origins);
 /// Checks that every present output was bound and every attribute understood, and enters the outputs into the scope.
 void finish_onnx_node(OnnxNode& node);
 

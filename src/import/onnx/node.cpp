@@ -9,7 +9,8 @@ namespace {
 
 class ProtoNode final : public OnnxNode {
  public:
-  ProtoNode(OnnxImport& import, const onnx::NodeProto& node, const OnnxFrame& frame, Scope& scope, ir::OriginSet origins)
+  ProtoNode(OnnxImport& import, const onnx::NodeProto& node, const OnnxFrame& frame, Scope& scope,
+            ir::OriginSet origins)
       : import_(import), node_(node), frame_(frame), scope_(scope), origins_(std::move(origins)) {
     inputs_ = node.input_size();
     while (inputs_ > 0 && node.input(inputs_ - 1).empty()) --inputs_;
@@ -23,12 +24,15 @@ class ProtoNode final : public OnnxNode {
         if (it == frame.call_attributes.end()) continue;  // the call leaves it out: the operator's default holds
         actual = it->second;
       }
-      if (!attributes_.emplace(a.name(), Attribute{actual, false}).second) fail("attribute '{}' is given twice", a.name());
+      if (!attributes_.emplace(a.name(), Attribute{actual, false}).second)
+        fail("attribute '{}' is given twice", a.name());
     }
   }
 
   std::string_view op_type() const override { return node_.op_type(); }
-  std::string_view domain() const override { return node_.domain() == "ai.onnx" ? std::string_view() : std::string_view(node_.domain()); }
+  std::string_view domain() const override {
+    return node_.domain() == "ai.onnx" ? std::string_view() : std::string_view(node_.domain());
+  }
   int opset() const override { return opset_of(frame_, node_.domain()); }
   int input_count() const override { return inputs_; }
   int output_count() const override { return outputs_; }
@@ -122,9 +126,11 @@ class ProtoNode final : public OnnxNode {
   static void need(const onnx::AttributeProto& a, onnx::AttributeProto::AttributeType type) {
     using A = onnx::AttributeProto;
     // Files of IR version 1 leave the type out: then the filled field tells.
-    const bool fits = a.type() == type || (a.type() == A::UNDEFINED && ((type == A::INT && a.has_i()) || (type == A::FLOAT && a.has_f()) ||
-                      (type == A::STRING && a.has_s()) || (type == A::TENSOR && a.has_t()) || (type == A::GRAPH && a.has_g()) ||
-                      type == A::INTS || type == A::FLOATS || type == A::STRINGS));
+    const bool fits = a.type() == type ||
+                      (a.type() == A::UNDEFINED &&
+                       ((type == A::INT && a.has_i()) || (type == A::FLOAT && a.has_f()) ||
+                        (type == A::STRING && a.has_s()) || (type == A::TENSOR && a.has_t()) ||
+                        (type == A::GRAPH && a.has_g()) || type == A::INTS || type == A::FLOATS || type == A::STRINGS));
     if (!fits) fail("attribute '{}' has ONNX attribute type {}, expected {}", a.name(), int(a.type()), int(type));
   }
 
@@ -140,8 +146,8 @@ class ProtoNode final : public OnnxNode {
 
 }  // namespace
 
-std::unique_ptr<OnnxNode> make_onnx_node(OnnxImport& import, const onnx::NodeProto& node, const OnnxFrame& frame, Scope& scope,
-                                         ir::OriginSet origins) {
+std::unique_ptr<OnnxNode> make_onnx_node(OnnxImport& import, const onnx::NodeProto& node, const OnnxFrame& frame,
+                                         Scope& scope, ir::OriginSet origins) {
   return std::make_unique<ProtoNode>(import, node, frame, scope, std::move(origins));
 }
 void finish_onnx_node(OnnxNode& node) { static_cast<ProtoNode&>(node).finish(); }

@@ -19,9 +19,9 @@ struct OnnxImportOptions {
   /// Elements of integer inputs on which extents depend, by name. The engine is specialised to those that
   /// shape inference asks for, and checks them at run time.
   std::map<std::string, std::vector<std::int64_t>> element_values;
-  std::vector<std::string> outputs;  ///< only these graph outputs (or inner values); empty: all
-  std::int64_t max_nodes = 1'000'000;        ///< after functions are expanded
-  int max_depth = 32;                        ///< nesting of bodies and functions
+  std::vector<std::string> outputs;                       ///< only these graph outputs (or inner values); empty: all
+  std::int64_t max_nodes = 1'000'000;                     ///< after functions are expanded
+  int max_depth = 32;                                     ///< nesting of bodies and functions
   std::uint64_t max_file_bytes = std::uint64_t(1) << 31;  ///< protobuf's own limit for one message
 };
 

@@ -39,12 +39,14 @@ std::vector<std::string> free_names(const onnx::GraphProto& body) {
   return found;
 }
 
-std::vector<int> onnx_order(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const Names& wanted, bool prune) {
+std::vector<int> onnx_order(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const Names& wanted,
+                            bool prune) {
   std::map<std::string, int, std::less<>> producer;
   for (int i = 0; i < nodes.size(); ++i)
     for (const auto& o : nodes[i].output())
       if (!o.empty() && !producer.emplace(o, i).second)
-        fail("two nodes make the value '{}' ('{}' and '{}'), but ONNX allows one", o, nodes[producer[o]].name(), nodes[i].name());
+        fail("two nodes make the value '{}' ('{}' and '{}'), but ONNX allows one", o, nodes[producer[o]].name(),
+             nodes[i].name());
 
   // What each node reads, captures of its bodies included.
   std::vector<std::vector<int>> reads(static_cast<std::size_t>(nodes.size()));

@@ -53,9 +53,11 @@ std::shared_ptr<OnnxFile> OnnxFile::open(const std::filesystem::path& path, std:
   auto file = std::make_shared<OnnxFile>();
   file->path_ = path;
   file->model_ = std::make_shared<onnx::ModelProto>();
-  if (mapped->bytes().empty()) throw Error("the file is empty", "check that it was copied or downloaded completely").at(where);
+  if (mapped->bytes().empty())
+    throw Error("the file is empty", "check that it was copied or downloaded completely").at(where);
   if (mapped->bytes().size() > std::size_t(std::numeric_limits<int>::max()))
-    throw Error("the file is larger than 2 GiB, which protobuf cannot hold", "export the model with external data").at(where);
+    throw Error("the file is larger than 2 GiB, which protobuf cannot hold", "export the model with external data")
+        .at(where);
   google::protobuf::io::ArrayInputStream raw(mapped->bytes().data(), static_cast<int>(mapped->bytes().size()));
   google::protobuf::io::CodedInputStream stream(&raw);
   stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
@@ -63,9 +65,12 @@ std::shared_ptr<OnnxFile> OnnxFile::open(const std::filesystem::path& path, std:
   if (!file->model_->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
     throw Error("this is no ONNX model, or the file is damaged or truncated (protobuf cannot parse its " +
                     std::to_string(mapped->bytes().size()) + " bytes)",
-                "check that the download completed; a Git LFS pointer file is text of about 130 bytes").at(where);
+                "check that the download completed; a Git LFS pointer file is text of about 130 bytes")
+        .at(where);
   if (!file->model_->has_graph())
-    throw Error("the file parses, but holds no graph, so it is no ONNX model", "check that the file is the model itself").at(where);
+    throw Error("the file parses, but holds no graph, so it is no ONNX model",
+                "check that the file is the model itself")
+        .at(where);
   return file;
 }
 
@@ -95,7 +100,8 @@ void check_count(const std::string& name, std::int64_t have, std::int64_t want, 
 std::shared_ptr<const ir::Constant> OnnxFile::constant(const onnx::TensorProto& tensor) {
   const std::string& name = tensor.name();
   const DType dtype = dtype_of_onnx(tensor.data_type());
-  if (dtype == DType::invalid) fail("tensor '{}' has the element type {}, which ONNX 1.22 does not define", name, tensor.data_type());
+  if (dtype == DType::invalid)
+    fail("tensor '{}' has the element type {}, which ONNX 1.22 does not define", name, tensor.data_type());
   if (tensor.has_segment()) fail("tensor '{}' is split into segments, which no exporter writes", name);
   const Shape shape = shape_of(tensor.dims(), name);
   const std::int64_t bytes = storage_bytes(dtype, shape);
@@ -112,7 +118,8 @@ std::shared_ptr<const ir::Constant> OnnxFile::constant(const onnx::TensorProto& 
   if (tensor.data_location() == onnx::TensorProto::EXTERNAL) return external(tensor, dtype, shape);
   if (tensor.has_raw_data()) {
     check_count(name, static_cast<std::int64_t>(tensor.raw_data().size()), bytes, "bytes");
-    return ir::borrow_constant(dtype, shape, std::as_bytes(std::span(tensor.raw_data().data(), tensor.raw_data().size())), model_);
+    return ir::borrow_constant(dtype, shape,
+                               std::as_bytes(std::span(tensor.raw_data().data(), tensor.raw_data().size())), model_);
   }
 
   // Before any storage is made: the elements must be there, or a few bytes of file could ask for gigabytes.
@@ -120,29 +127,45 @@ std::shared_ptr<const ir::Constant> OnnxFile::constant(const onnx::TensorProto& 
   std::int64_t have = 0, want = count;
   switch (dtype) {
     case DType::f32: have = tensor.float_data_size(); break;
-    case DType::c64: have = tensor.float_data_size(); want = 2 * count; break;
+    case DType::c64:
+      have = tensor.float_data_size();
+      want = 2 * count;
+      break;
     case DType::f64: have = tensor.double_data_size(); break;
-    case DType::c128: have = tensor.double_data_size(); want = 2 * count; break;
+    case DType::c128:
+      have = tensor.double_data_size();
+      want = 2 * count;
+      break;
     case DType::i64: have = tensor.int64_data_size(); break;
-    case DType::u32: case DType::u64: have = tensor.uint64_data_size(); break;
-    default: have = tensor.int32_data_size(); if (bits < 8) want = bytes; break;
+    case DType::u32:
+    case DType::u64: have = tensor.uint64_data_size(); break;
+    default:
+      have = tensor.int32_data_size();
+      if (bits < 8) want = bytes;
+      break;
   }
   check_count(name, have, want, "elements");
   auto [constant, out] = ir::allocate_constant(dtype, shape);
   switch (dtype) {
-    case DType::f32: case DType::c64: narrow<float>(tensor.float_data(), out); break;
-    case DType::f64: case DType::c128: narrow<double>(tensor.double_data(), out); break;
+    case DType::f32:
+    case DType::c64: narrow<float>(tensor.float_data(), out); break;
+    case DType::f64:
+    case DType::c128: narrow<double>(tensor.double_data(), out); break;
     case DType::i64: narrow<std::int64_t>(tensor.int64_data(), out); break;
     case DType::u32: narrow<std::uint32_t>(tensor.uint64_data(), out); break;
     case DType::u64: narrow<std::uint64_t>(tensor.uint64_data(), out); break;
     case DType::i32: narrow<std::int32_t>(tensor.int32_data(), out); break;
-    case DType::i16: case DType::u16: case DType::f16: case DType::bf16: narrow<std::uint16_t>(tensor.int32_data(), out); break;
+    case DType::i16:
+    case DType::u16:
+    case DType::f16:
+    case DType::bf16: narrow<std::uint16_t>(tensor.int32_data(), out); break;
     default: narrow<std::uint8_t>(tensor.int32_data(), out); break;
   }
   return constant;
 }
 
-std::shared_ptr<const ir::Constant> OnnxFile::external(const onnx::TensorProto& tensor, DType dtype, const Shape& shape) {
+std::shared_ptr<const ir::Constant> OnnxFile::external(const onnx::TensorProto& tensor, DType dtype,
+                                                       const Shape& shape) {
   std::string location;
   std::uint64_t offset = 0, length = static_cast<std::uint64_t>(storage_bytes(dtype, shape));
   const auto number = [&](const std::string& key, const std::string& text) {
@@ -172,8 +195,10 @@ std::shared_ptr<const ir::Constant> OnnxFile::constant(const onnx::SparseTensorP
   const auto indices = constant(sparse.indices());
   const Shape shape = shape_of(sparse.dims(), sparse.values().name());
   const std::int64_t bytes = storage_bytes(values->dtype, shape);
-  if (values->dtype == DType::string || dtype_bits(values->dtype) < 8) fail("sparse tensors of {} are not supported", dtype_name(values->dtype));
-  if (bytes > (std::int64_t(1) << 32)) fail("sparse tensor '{}' would take {} bytes when dense; the limit is 4 GiB", sparse.values().name(), bytes);
+  if (values->dtype == DType::string || dtype_bits(values->dtype) < 8)
+    fail("sparse tensors of {} are not supported", dtype_name(values->dtype));
+  if (bytes > (std::int64_t(1) << 32))
+    fail("sparse tensor '{}' would take {} bytes when dense; the limit is 4 GiB", sparse.values().name(), bytes);
   const std::int64_t nnz = values->numel();
   const bool linear = indices->shape.rank == 1;
   if (indices->dtype != DType::i64 || indices->numel() != nnz * (linear ? 1 : shape.rank))
@@ -189,11 +214,13 @@ std::shared_ptr<const ir::Constant> OnnxFile::constant(const onnx::SparseTensorP
     } else {
       for (int a = 0; a < shape.rank; ++a) {
         const std::int64_t k = indices->as<std::int64_t>()[i * shape.rank + a];
-        if (k < 0 || k >= shape[a]) fail("sparse tensor '{}' has an index of {} on axis {} of extent {}", sparse.values().name(), k, a, shape[a]);
+        if (k < 0 || k >= shape[a])
+          fail("sparse tensor '{}' has an index of {} on axis {} of extent {}", sparse.values().name(), k, a, shape[a]);
         at = at * shape[a] + k;
       }
     }
-    if (at < 0 || at >= total) fail("sparse tensor '{}' has an index of {} among {} elements", sparse.values().name(), at, total);
+    if (at < 0 || at >= total)
+      fail("sparse tensor '{}' has an index of {} among {} elements", sparse.values().name(), at, total);
     std::memcpy(out.data() + std::size_t(at) * size, values->bytes.data() + std::size_t(i) * size, size);
   }
   return dense;

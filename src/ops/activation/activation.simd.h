@@ -145,9 +145,20 @@ MONZA_INLINE void with_activation(const Activation& act, F&& f) {
     break;
   switch (act.kind) {
     MONZA_CASE(none)
-    MONZA_CASE(relu) MONZA_CASE(clip) MONZA_CASE(silu) MONZA_CASE(hardswish) MONZA_CASE(gelu_erf) MONZA_CASE(gelu_tanh)
-        MONZA_CASE(sigmoid) MONZA_CASE(leaky_relu) MONZA_CASE(prelu) MONZA_CASE(tanh) MONZA_CASE(elu)
-            MONZA_CASE(hard_sigmoid) MONZA_CASE(softplus) MONZA_CASE(mish)
+    MONZA_CASE(relu)
+    MONZA_CASE(clip)
+    MONZA_CASE(silu)
+    MONZA_CASE(hardswish)
+    MONZA_CASE(gelu_erf)
+    MONZA_CASE(gelu_tanh)
+    MONZA_CASE(sigmoid)
+    MONZA_CASE(leaky_relu)
+    MONZA_CASE(prelu)
+    MONZA_CASE(tanh)
+    MONZA_CASE(elu)
+    MONZA_CASE(hard_sigmoid)
+    MONZA_CASE(softplus)
+    MONZA_CASE(mish)
   }
 #undef MONZA_CASE
 }

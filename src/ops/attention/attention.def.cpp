@@ -26,7 +26,8 @@ Heads heads_of(ir::InferContext& c, int i, std::int64_t heads, const char* what)
 }
 
 void require_equal(ir::InferContext& c, const Expr& a, const Expr& b, const char* what) {
-  if (a.is_constant() && b.is_constant() && !(a == b)) c.fail("{}: {} against {}", what, ir::to_string(a), ir::to_string(b));
+  if (a.is_constant() && b.is_constant() && !(a == b))
+    c.fail("{}: {} against {}", what, ir::to_string(a), ir::to_string(b));
 }
 
 void infer_attention(ir::InferContext& c) {
@@ -34,32 +35,40 @@ void infer_attention(ir::InferContext& c) {
   const std::size_t rank = c.shape(0).size();
   if (c.shape(1).size() != rank || c.shape(2).size() != rank) c.fail("query, key and value have different ranks");
   for (int i = 0; i < 3; ++i)
-    if (!floating(c.dtype(i)) || c.dtype(i) != c.dtype(0)) c.fail("query, key and value must be of one floating point type");
-  const Heads q = heads_of(c, 0, q_heads, "the query"), k = heads_of(c, 1, kv_heads, "the key"), v = heads_of(c, 2, kv_heads, "the value");
+    if (!floating(c.dtype(i)) || c.dtype(i) != c.dtype(0))
+      c.fail("query, key and value must be of one floating point type");
+  const Heads q = heads_of(c, 0, q_heads, "the query"), k = heads_of(c, 1, kv_heads, "the key"),
+              v = heads_of(c, 2, kv_heads, "the value");
   require_equal(c, q.size, k.size, "head sizes of query and key differ");
   require_equal(c, k.length, v.length, "lengths of key and value differ");
   require_equal(c, k.heads, v.heads, "heads of key and value differ");
   require_equal(c, q.batch, k.batch, "batches of query and key differ");
   if (const auto h = q.heads.try_constant(), hk = k.heads.try_constant(); h && hk && (*hk == 0 || *h % *hk != 0))
     c.fail("{} query heads are no multiple of {} key heads", *h, *hk);
-  if (const std::int64_t mode = c.attrs().i("qk_matmul_output_mode", 0); mode < 0 || mode > 3) c.fail("qk_matmul_output_mode is {}", mode);
+  if (const std::int64_t mode = c.attrs().i("qk_matmul_output_mode", 0); mode < 0 || mode > 3)
+    c.fail("qk_matmul_output_mode is {}", mode);
   if (c.has_input(4) != c.has_input(5)) c.fail("past key and past value come together");
   Expr total = k.length;
   if (c.has_input(4)) {
     for (int i = 4; i < 6; ++i)
-      if (c.shape(i).size() != 4 || c.dtype(i) != c.dtype(0)) c.fail("the past has type {}, not four axes of {}", ir::to_string(c.input(i)), dtype_name(c.dtype(0)));
+      if (c.shape(i).size() != 4 || c.dtype(i) != c.dtype(0))
+        c.fail("the past has type {}, not four axes of {}", ir::to_string(c.input(i)), dtype_name(c.dtype(0)));
     require_equal(c, c.shape(4)[1], k.heads, "heads of key and past differ");
     require_equal(c, c.shape(4)[3], k.size, "head sizes of key and past differ");
     require_equal(c, c.shape(5)[3], v.size, "head sizes of value and past differ");
     total = total + c.shape(4)[2];
   }
   if (c.has_input(3)) {
-    if (c.dtype(3) != DType::boolean && !floating(c.dtype(3))) c.fail("the mask has element type {}", dtype_name(c.dtype(3)));
+    if (c.dtype(3) != DType::boolean && !floating(c.dtype(3)))
+      c.fail("the mask has element type {}", dtype_name(c.dtype(3)));
     if (c.shape(3).empty() || c.shape(3).size() > 4) c.fail("the mask has rank {}", c.shape(3).size());
   }
-  if (c.has_input(6) && (c.dtype(6) != DType::i64 || c.shape(6).size() != 1)) c.fail("kv_length has type {}, not i64 of one axis", ir::to_string(c.input(6)));
+  if (c.has_input(6) && (c.dtype(6) != DType::i64 || c.shape(6).size() != 1))
+    c.fail("kv_length has type {}, not i64 of one axis", ir::to_string(c.input(6)));
 
-  c.set_output(0, c.dtype(0), rank == 3 ? ir::SymShape{q.batch, q.length, q.heads * v.size} : ir::SymShape{q.batch, q.heads, q.length, v.size});
+  c.set_output(
+      0, c.dtype(0),
+      rank == 3 ? ir::SymShape{q.batch, q.length, q.heads * v.size} : ir::SymShape{q.batch, q.heads, q.length, v.size});
   c.set_output(1, c.dtype(1), {k.batch, k.heads, total, k.size});
   c.set_output(2, c.dtype(2), {v.batch, v.heads, total, v.size});
   c.set_output(3, c.dtype(0), {q.batch, q.heads, q.length, total});
@@ -94,7 +103,8 @@ void infer_rotary(ir::InferContext& c) {
   const std::size_t table = c.has_input(3) ? 2 : 3;
   for (int i = 1; i < 3; ++i)
     if (c.shape(i).size() != table) c.fail("a table has rank {}, not {}", c.shape(i).size(), table);
-  if (c.has_input(3) && (c.dtype(3) != DType::i64 || c.shape(3).size() != 2)) c.fail("positions have type {}, not i64 of two axes", ir::to_string(c.input(3)));
+  if (c.has_input(3) && (c.dtype(3) != DType::i64 || c.shape(3).size() != 2))
+    c.fail("positions have type {}, not i64 of two axes", ir::to_string(c.input(3)));
   const std::int64_t dim = c.attrs().i("rotary_embedding_dim", 0);
   const Expr rotated = dim == 0 ? x.size : Expr(dim);
   if (const auto r = rotated.try_constant(), d = x.size.try_constant(); r && d && (*r > *d || *r % 2 != 0))
@@ -119,9 +129,18 @@ double rotary_flops(const ir::NodeView&, const std::vector<Shape>& in, const std
 }  // namespace
 
 extern const ir::OpDef attention_op, rotary_op;
-const ir::OpDef attention_op{.name = "Attention", .min_inputs = 3, .max_inputs = 7, .max_outputs = 4, .infer = infer_attention,
-                             .params = attention_params, .flops = attention_flops};
-const ir::OpDef rotary_op{.name = "RotaryEmbedding", .min_inputs = 3, .max_inputs = 4, .infer = infer_rotary, .params = rotary_params,
+const ir::OpDef attention_op{.name = "Attention",
+                             .min_inputs = 3,
+                             .max_inputs = 7,
+                             .max_outputs = 4,
+                             .infer = infer_attention,
+                             .params = attention_params,
+                             .flops = attention_flops};
+const ir::OpDef rotary_op{.name = "RotaryEmbedding",
+                          .min_inputs = 3,
+                          .max_inputs = 4,
+                          .infer = infer_rotary,
+                          .params = rotary_params,
                           .flops = rotary_flops};
 
 }  // namespace monza::ops

@@ -20,10 +20,10 @@ struct AttentionParams {
 
   std::int32_t q_heads = 0;  ///< 0: the operands have four axes
   std::int32_t kv_heads = 0;
-  float scale = 0;           ///< 0: 1 / sqrt(D)
-  float softcap = 0;         ///< above 0: scores become softcap tanh(scores / softcap)
-  std::int32_t causal = 0;   ///< 1: query i attends to keys up to i + offset; offset: P, or kv_length - Lq
-  std::int32_t left_window = -1;   ///< keys at most so far before i + offset; -1: no limit
+  float scale = 0;                ///< 0: 1 / sqrt(D)
+  float softcap = 0;              ///< above 0: scores become softcap tanh(scores / softcap)
+  std::int32_t causal = 0;        ///< 1: query i attends to keys up to i + offset; offset: P, or kv_length - Lq
+  std::int32_t left_window = -1;  ///< keys at most so far before i + offset; -1: no limit
   std::int32_t right_window = -1;
   Scores scores = Scores::raw;
 };

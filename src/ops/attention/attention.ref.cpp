@@ -37,8 +37,12 @@ struct Operand {
   std::int64_t at(std::int64_t b, std::int64_t h, std::int64_t l, std::int64_t d) const {
     return b * stride[0] + h * stride[1] + l * stride[2] + d * stride[3];
   }
-  double load(std::int64_t b, std::int64_t h, std::int64_t l, std::int64_t d) const { return access->load(data, at(b, h, l, d)); }
-  void store(std::int64_t b, std::int64_t h, std::int64_t l, std::int64_t d, double v) const { access->store(data, at(b, h, l, d), v); }
+  double load(std::int64_t b, std::int64_t h, std::int64_t l, std::int64_t d) const {
+    return access->load(data, at(b, h, l, d));
+  }
+  void store(std::int64_t b, std::int64_t h, std::int64_t l, std::int64_t d, double v) const {
+    access->store(data, at(b, h, l, d), v);
+  }
 };
 
 /// What the mask adds to score (b, h, i, j).
@@ -82,7 +86,8 @@ Status run_attention(const KernelContext& c) noexcept {
     k.past_length = v.past_length = c.in[4].shape[2];
   }
   const Operand y(c.out[0], p.q_heads);
-  const std::int64_t batch = q.extent[0], heads = q.extent[1], rows = q.extent[2], size = q.extent[3], v_size = v.fresh.extent[3];
+  const std::int64_t batch = q.extent[0], heads = q.extent[1], rows = q.extent[2], size = q.extent[3],
+                     v_size = v.fresh.extent[3];
   const std::int64_t kv_heads = k.fresh.extent[1], keys = k.past_length + k.fresh.extent[2];
   const double scale = p.scale != 0 ? p.scale : 1 / std::sqrt(static_cast<double>(size));
   const bool lengths = c.has_input(6);
@@ -100,7 +105,8 @@ Status run_attention(const KernelContext& c) noexcept {
 
   const bool shows = c.out_count > 3 && c.out[3].present();
   const Operand scores = shows ? Operand(c.out[3], 0) : Operand();
-  const auto show = [&](AttentionParams::Scores stage, std::int64_t b, std::int64_t h, std::int64_t i, const double* row) {
+  const auto show = [&](AttentionParams::Scores stage, std::int64_t b, std::int64_t h, std::int64_t i,
+                        const double* row) {
     if (shows && p.scores == stage)
       for (std::int64_t j = 0; j < keys; ++j) scores.store(b, h, i, j, row[j]);
   };
@@ -118,7 +124,8 @@ Status run_attention(const KernelContext& c) noexcept {
     show(AttentionParams::Scores::raw, b, h, i, row);
     if (p.softcap > 0) show(AttentionParams::Scores::capped, b, h, i, row);
 
-    const std::int64_t valid = lengths ? element_access(DType::i64).load_int(c.in[6].data, b * c.in[6].stride[0]) : keys;
+    const std::int64_t valid =
+        lengths ? element_access(DType::i64).load_int(c.in[6].data, b * c.in[6].stride[0]) : keys;
     const std::int64_t position = i + (lengths && !c.has_input(4) ? valid - rows : k.past_length);
     double largest = kMinusInfinity, largest_bias = kMinusInfinity, sum = 0;
     for (std::int64_t j = 0; j < keys; ++j) {
@@ -158,7 +165,8 @@ Status run_rotary(const KernelContext& c) noexcept {
     for (std::int64_t b = 0; b < x.extent[0]; ++b)
       for (std::int64_t l = 0; l < x.extent[2]; ++l) {
         const std::int64_t at = position.as<std::int64_t>()[b * position.stride[0] + l * position.stride[1]];
-        if (at < 0 || at >= cos.shape[0] || at >= sin.shape[0]) return {StatusCode::out_of_range, "RotaryEmbedding: a position lies outside the tables"};
+        if (at < 0 || at >= cos.shape[0] || at >= sin.shape[0])
+          return {StatusCode::out_of_range, "RotaryEmbedding: a position lies outside the tables"};
       }
   }
   parallel_for(*c.parallel, x.extent[0] * x.extent[2], [&](std::int64_t task, int) {
@@ -174,7 +182,8 @@ Status run_rotary(const KernelContext& c) noexcept {
       for (std::int64_t k = 0; k < half; ++k) {
         const std::int64_t first = p.interleaved ? 2 * k : k, second = p.interleaved ? 2 * k + 1 : half + k;
         const double a = x.load(b, h, l, first), d = x.load(b, h, l, second);
-        const double cosine = cos_access.load(cos.data, cos_row + k * cos_step), sine = sin_access.load(sin.data, sin_row + k * sin_step);
+        const double cosine = cos_access.load(cos.data, cos_row + k * cos_step),
+                     sine = sin_access.load(sin.data, sin_row + k * sin_step);
         y.store(b, h, l, first, cosine * a - sine * d);
         y.store(b, h, l, second, sine * a + cosine * d);
       }
@@ -187,9 +196,19 @@ Status run_rotary(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel attention_ref, rotary_ref;
-const Kernel attention_ref{.name = "attention_ref", .op = "Attention", .reference = true, .in{Port::strided}, .out{Port::strided},
-                           .scratch_bytes = scratch_bytes, .run = run_attention};
-const Kernel rotary_ref{.name = "rotary_ref", .op = "RotaryEmbedding", .reference = true, .in{Port::strided}, .out{Port::strided},
-                        .run = run_rotary, .in_place_inputs = 1};
+const Kernel attention_ref{.name = "attention_ref",
+                           .op = "Attention",
+                           .reference = true,
+                           .in{Port::strided},
+                           .out{Port::strided},
+                           .scratch_bytes = scratch_bytes,
+                           .run = run_attention};
+const Kernel rotary_ref{.name = "rotary_ref",
+                        .op = "RotaryEmbedding",
+                        .reference = true,
+                        .in{Port::strided},
+                        .out{Port::strided},
+                        .run = run_rotary,
+                        .in_place_inputs = 1};
 
 }  // namespace monza::ops

@@ -35,7 +35,9 @@ struct HeadsView {
       batch_step = v.stride[0], head_step = size, step = v.stride[1];
     }
   }
-  MONZA_INLINE float* at(std::int64_t b, std::int64_t h, std::int64_t l) const { return data + b * batch_step + h * head_step + l * step; }
+  MONZA_INLINE float* at(std::int64_t b, std::int64_t h, std::int64_t l) const {
+    return data + b * batch_step + h * head_step + l * step;
+  }
 };
 
 /// Where the mask of batch b and head h begins, and its steps along rows and keys (0 where it broadcasts).
@@ -137,7 +139,8 @@ Status run_attention(const GemmTable& table, const KernelContext& c) {
   const HeadsView q(c.in[0], p.q_heads), k(c.in[1], p.kv_heads), v(c.in[2], p.kv_heads), y(c.out[0], p.q_heads);
   const std::int64_t batch = c.in[0].shape[0], keys = k.length, group = k.heads == 0 ? 1 : q.heads / k.heads;
   if (batch == 0 || q.heads == 0 || q.length == 0 || v.size == 0) return {};
-  const std::int64_t each = task_rows(q.length, batch * q.heads, c.parallel->threads()), parts = (q.length + each - 1) / each;
+  const std::int64_t each = task_rows(q.length, batch * q.heads, c.parallel->threads()),
+                     parts = (q.length + each - 1) / each;
   const Scratch layout = scratch_of(table, q.size, v.size, each);
   const float scale = p.scale != 0 ? p.scale : 1.0f / sqrtf(static_cast<float>(q.size));
   const float lowest = -__builtin_inff();
@@ -174,7 +177,16 @@ Status run_attention(const GemmTable& table, const KernelContext& c) {
         to_scores.c = scores;
         to_scores.ldc = kPitch;
         to_scores.alpha = scale;
-        table.step({.a = queries, .b = packed_k, .kc = q.size, .rows = rows, .row0 = 0, .n0 = 0, .n1 = n, .first = true, .last = true}, to_scores);
+        table.step({.a = queries,
+                    .b = packed_k,
+                    .kc = q.size,
+                    .rows = rows,
+                    .row0 = 0,
+                    .n0 = 0,
+                    .n1 = n,
+                    .first = true,
+                    .last = true},
+                   to_scores);
         for (std::int64_t i = 0; i < rows; ++i) {
           float* row = scores + i * kPitch;
           const std::int64_t query = first + row0 + i;
@@ -201,10 +213,20 @@ Status run_attention(const GemmTable& table, const KernelContext& c) {
         GemmOut to_y;
         to_y.c = y.at(b, h, first + row0);
         to_y.ldc = y.step;
-        table.step({.a = scores, .b = packed_v, .kc = n, .rows = rows, .row0 = 0, .n0 = 0, .n1 = v.size, .first = key0 == 0, .last = true}, to_y);
+        table.step({.a = scores,
+                    .b = packed_v,
+                    .kc = n,
+                    .rows = rows,
+                    .row0 = 0,
+                    .n0 = 0,
+                    .n1 = v.size,
+                    .first = key0 == 0,
+                    .last = true},
+                   to_y);
       }
     }
-    for (std::int64_t i = 0; i < count; ++i) scale_row(y.at(b, h, first + i), v.size, sums[i] > 0 ? 1.0f / sums[i] : 0.0f);
+    for (std::int64_t i = 0; i < count; ++i)
+      scale_row(y.at(b, h, first + i), v.size, sums[i] > 0 ? 1.0f / sums[i] : 0.0f);
   });
   return {};
 }
@@ -215,14 +237,16 @@ std::size_t attention_scratch(const GemmTable& table, const KernelQuery& q) {
   const bool flat = x.rank == 3;
   const std::int64_t size = flat ? x[2] / p.q_heads : x[3], v_size = flat ? value[2] / p.kv_heads : value[3];
   // A smaller extent at run time may be cut into fewer parts, so a task never has more rows than all.
-  return static_cast<std::size_t>(q.threads) * scratch_of(table, size, v_size, flat ? x[1] : x[2]).total * sizeof(float);
+  return static_cast<std::size_t>(q.threads) * scratch_of(table, size, v_size, flat ? x[1] : x[2]).total *
+         sizeof(float);
 }
 
 Refusal accepts_attention(const KernelQuery& q) noexcept {
   const auto& p = *static_cast<const AttentionParams*>(q.params);
   for (int i = 0; i < 3; ++i)
     if (q.input(i).dtype != DType::f32) return "an operand is not f32";
-  if (q.has_input(3) && q.input(3).dtype != DType::f32 && q.input(3).dtype != DType::boolean) return "the mask is not f32 or boolean";
+  if (q.has_input(3) && q.input(3).dtype != DType::f32 && q.input(3).dtype != DType::boolean)
+    return "the mask is not f32 or boolean";
   if (q.has_input(4) || q.has_input(6)) return "a past or lengths are given";
   for (int i = 1; i < q.out_count; ++i)
     if (q.out[i].present()) return "keys, values or scores are asked for";
@@ -235,13 +259,19 @@ Refusal accepts_attention(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_ATTENTION(suffix, isa)                                                                                         \
-  namespace {                                                                                                                \
-  std::size_t scratch_bytes(const KernelQuery& q) noexcept { return attention_scratch(gemm_##suffix, q); }                    \
-  Status run(const KernelContext& c) noexcept { return run_attention(gemm_##suffix, c); }                                    \
-  }                                                                                                                          \
-  extern const Kernel attention_##suffix;                                                                                    \
-  const Kernel attention_##suffix{.name = "attention_" #suffix, .op = "Attention", .needs = isa, .in{Port::rows}, .out{Port::rows}, \
-                                  .accepts = accepts_attention, .scratch_bytes = scratch_bytes, .run = run};
+#define MONZA_ATTENTION(suffix, isa)                                                                       \
+  namespace {                                                                                              \
+  std::size_t scratch_bytes(const KernelQuery& q) noexcept { return attention_scratch(gemm_##suffix, q); } \
+  Status run(const KernelContext& c) noexcept { return run_attention(gemm_##suffix, c); }                  \
+  }                                                                                                        \
+  extern const Kernel attention_##suffix;                                                                  \
+  const Kernel attention_##suffix{.name = "attention_" #suffix,                                            \
+                                  .op = "Attention",                                                       \
+                                  .needs = isa,                                                            \
+                                  .in{Port::rows},                                                         \
+                                  .out{Port::rows},                                                        \
+                                  .accepts = accepts_attention,                                            \
+                                  .scratch_bytes = scratch_bytes,                                          \
+                                  .run = run};
 
 }  // namespace monza::ops

@@ -1,4 +1,5 @@
-// Every Attention kernel against the reference: heads, lengths beyond a block of keys, masks, causal rows, grouped heads.
+// Every Attention kernel against the reference: heads, lengths beyond a block of keys, masks, causal rows, grouped
+// heads.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -25,7 +26,8 @@ Case make_case(std::uint32_t seed) {
   const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
   Case c;
   const std::int64_t batch = pick({1, 1, 2}), kv_heads = pick({1, 2, 3}), heads = kv_heads * pick({1, 1, 2});
-  const std::int64_t rows = pick({1, 2, 7, 28, 113, 130}), size = pick({1, 4, 16, 33, 64}), v_size = rng() % 2 ? size : pick({1, 8, 20});
+  const std::int64_t rows = pick({1, 2, 7, 28, 113, 130}), size = pick({1, 4, 16, 33, 64}),
+                     v_size = rng() % 2 ? size : pick({1, 8, 20});
   c.p.causal = rng() % 4 == 0;
   const std::int64_t keys = c.p.causal ? rows : pick({1, 3, 17, 128, 256, 257, 530});
   if (rng() % 3 == 0) c.p.scale = 0.3f;
@@ -82,7 +84,8 @@ std::vector<const Kernel*> kernels() {
     if (!k->reference) list.push_back(k);
   return list;
 }
-INSTANTIATE_TEST_SUITE_P(Kernels, Attention, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+INSTANTIATE_TEST_SUITE_P(Kernels, Attention, ::testing::ValuesIn(kernels()),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace
 }  // namespace monza

@@ -11,10 +11,12 @@ using ir::Expr;
 
 void infer(ir::InferContext& c) {
   const std::int64_t q_heads = c.attrs().i("q_num_heads", 0), kv_heads = c.attrs().i("kv_num_heads", 0);
-  if (q_heads < 1 || kv_heads < 1 || q_heads % kv_heads != 0) c.fail("{} query heads are no multiple of {} key heads", q_heads, kv_heads);
+  if (q_heads < 1 || kv_heads < 1 || q_heads % kv_heads != 0)
+    c.fail("{} query heads are no multiple of {} key heads", q_heads, kv_heads);
   for (int i = 0; i < 3; ++i) {
     if (c.shape(i).size() != 3) c.fail("input {} has rank {}, not 3", i, c.shape(i).size());
-    if (!is_float(c.dtype(i)) || c.dtype(i) != c.dtype(0)) c.fail("query, key and value must be of one floating point type");
+    if (!is_float(c.dtype(i)) || c.dtype(i) != c.dtype(0))
+      c.fail("query, key and value must be of one floating point type");
   }
   const Expr size = ir::floor_div(c.shape(0)[2], q_heads), v_size = ir::floor_div(c.shape(2)[2], kv_heads);
   if (!(size * Expr(kv_heads) == c.shape(1)[2]) && size.is_constant() && c.shape(1)[2].is_constant())
@@ -44,7 +46,13 @@ double flops(const ir::NodeView& n, const std::vector<Shape>& in, const std::vec
 }  // namespace
 
 extern const ir::OpDef linear_attention_op;
-const ir::OpDef linear_attention_op{.name = "LinearAttention", .min_inputs = 3, .max_inputs = 6, .min_outputs = 2, .max_outputs = 2,
-                                    .infer = infer, .params = params, .flops = flops};
+const ir::OpDef linear_attention_op{.name = "LinearAttention",
+                                    .min_inputs = 3,
+                                    .max_inputs = 6,
+                                    .min_outputs = 2,
+                                    .max_outputs = 2,
+                                    .infer = infer,
+                                    .params = params,
+                                    .flops = flops};
 
 }  // namespace monza::ops

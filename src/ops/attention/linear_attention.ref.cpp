@@ -33,7 +33,8 @@ Status run(const KernelContext& c) noexcept {
     };
     for (std::int64_t d = 0; d < size; ++d)
       for (std::int64_t m = 0; m < v_size; ++m)
-        state[d * v_size + m] = c.has_input(3) ? element_access(c.in[3].dtype).load(c.in[3].data, at(c.in[3], d, m)) : 0;
+        state[d * v_size + m] =
+            c.has_input(3) ? element_access(c.in[3].dtype).load(c.in[3].data, at(c.in[3], d, m)) : 0;
     for (std::int64_t t = 0; t < q.shape[1]; ++t) {
       if (c.has_input(4)) {
         const bool per_key = c.in[4].shape[2] != heads || (size == 1 && c.in[4].shape[2] == heads * size);
@@ -67,7 +68,12 @@ Status run(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel linear_attention_ref;
-const Kernel linear_attention_ref{.name = "linear_attention_ref", .op = "LinearAttention", .reference = true, .in{Port::strided},
-                                  .out{Port::strided}, .scratch_bytes = scratch_bytes, .run = run};
+const Kernel linear_attention_ref{.name = "linear_attention_ref",
+                                  .op = "LinearAttention",
+                                  .reference = true,
+                                  .in{Port::strided},
+                                  .out{Port::strided},
+                                  .scratch_bytes = scratch_bytes,
+                                  .run = run};
 
 }  // namespace monza::ops

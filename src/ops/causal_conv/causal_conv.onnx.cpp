@@ -9,17 +9,21 @@ namespace {
 void import_causal_conv(OnnxNode& n) {
   const ir::ValueId x = n.input(0), weight = n.input(1);
   const ir::SymShape& w = n.type(weight).shape;
-  if (n.type(x).rank() != 3 || w.size() != 3) fail("input and weight have ranks {} and {}, not 3", n.type(x).rank(), w.size());
+  if (n.type(x).rank() != 3 || w.size() != 3)
+    fail("input and weight have ranks {} and {}, not 3", n.type(x).rank(), w.size());
   const auto channels = w[0].try_constant(), reach = w[2].try_constant();
   if (!channels || !reach) fail("the weight's shape {} must be known", ir::to_string(w));
   const std::int64_t context = *reach - 1;
   const auto absent = [&](int i) { return n.input_count() <= i || n.input(i) == ir::kNone; };
   const std::string activation = n.s("activation", "none");
-  if (activation != "none" && activation != "silu" && activation != "swish") fail("activation \"{}\" is not none, silu or swish", activation);
+  if (activation != "none" && activation != "silu" && activation != "swish")
+    fail("activation \"{}\" is not none, silu or swish", activation);
 
   ir::ValueId padded = x;
   if (!absent(3)) padded = n.add1("Concat", {n.input(3), x}, {{"axis", std::int64_t{2}}});
-  else if (context > 0) padded = n.add1("Pad", {x}, {{"mode", std::string("constant")}, {"pads", std::vector<std::int64_t>{0, 0, context, 0, 0, 0}}});
+  else if (context > 0)
+    padded = n.add1("Pad", {x},
+                    {{"mode", std::string("constant")}, {"pads", std::vector<std::int64_t>{0, 0, context, 0, 0, 0}}});
   std::vector<ir::ValueId> inputs{padded, weight};
   if (!absent(2)) inputs.push_back(n.input(2));
   ir::ValueId y = n.add1("Conv", std::move(inputs), {{"group", *channels}});

@@ -16,7 +16,8 @@ using ir::Expr;
 constexpr std::int64_t kMostTrips = 1 << 16;
 
 /// Gives body input `index` a type and content; true if that changed something.
-bool set_body_input(ir::Graph& body, std::size_t index, const ir::Type& type, const std::optional<std::vector<Expr>>& content) {
+bool set_body_input(ir::Graph& body, std::size_t index, const ir::Type& type,
+                    const std::optional<std::vector<Expr>>& content) {
   ir::Value& v = body.value(body.inputs()[index]);
   if (v.type == type && v.content == content) return false;
   v.type = type;
@@ -39,7 +40,8 @@ void infer_if(ir::InferContext& c) {
     ir::Graph& body = c.body(b);
     if (body.inputs().size() != static_cast<std::size_t>(c.input_count()) - 1)
       c.fail("body {} has {} inputs for {} captures", b, body.inputs().size(), c.input_count() - 1);
-    if (body.outputs().size() != outputs) c.fail("body {} has {} outputs, the node {}", b, body.outputs().size(), outputs);
+    if (body.outputs().size() != outputs)
+      c.fail("body {} has {} outputs, the node {}", b, body.outputs().size(), outputs);
     bool changed = false;
     for (std::size_t i = 0; i < body.inputs().size(); ++i) {
       const int input = static_cast<int>(i) + 1;
@@ -75,8 +77,8 @@ bool stays_true(ir::Graph& body, std::size_t output, std::size_t passed) {
 
 /// Gives loop-carried body inputs types that hold in every iteration, and infers the body. An extent that grows by a
 /// constant in each iteration becomes an extent of the body input, bounded by what `trips` iterations make of it.
-void fit_carried(ir::InferContext& c, ir::Graph& body, std::size_t first_input, std::size_t first_output, std::size_t count, int node_input,
-                 const Expr& trips) {
+void fit_carried(ir::InferContext& c, ir::Graph& body, std::size_t first_input, std::size_t first_output,
+                 std::size_t count, int node_input, const Expr& trips) {
   for (std::size_t k = 0; k < count; ++k) {
     const ir::Type start = c.input(node_input + static_cast<int>(k));
     const std::size_t in = first_input + k;
@@ -84,7 +86,8 @@ void fit_carried(ir::InferContext& c, ir::Graph& body, std::size_t first_input, 
     if (type.rank() != start.rank() || type.dtype != start.dtype) type = start;
     for (std::size_t a = 0; a < type.rank(); ++a) {
       const auto& terms = type.shape[a].terms();
-      const bool grows = terms.size() == 1 && terms[0].atoms.size() == 1 && terms[0].atoms[0]->kind == ir::AtomKind::extent &&
+      const bool grows = terms.size() == 1 && terms[0].atoms.size() == 1 &&
+                         terms[0].atoms[0]->kind == ir::AtomKind::extent &&
                          terms[0].atoms[0]->value == body.inputs()[in];
       if (!grows) type.shape[a] = start.shape[a];
     }
@@ -98,7 +101,8 @@ void fit_carried(ir::InferContext& c, ir::Graph& body, std::size_t first_input, 
       const ir::Type after = output_type(body, first_output + k), start = c.input(node_input + static_cast<int>(k));
       ir::Type type = body.value(in).type;
       if (after.dtype != type.dtype || after.rank() != type.rank() || after.kind != type.kind)
-        c.fail("loop-carried value {} is {} before and {} after an iteration", k, ir::to_string(type), ir::to_string(after));
+        c.fail("loop-carried value {} is {} before and {} after an iteration", k, ir::to_string(type),
+               ir::to_string(after));
       bool changed = false;
       for (std::size_t a = 0; a < type.rank(); ++a) {
         const bool varies = !(type.shape[a] == start.shape[a]);
@@ -188,10 +192,11 @@ std::vector<std::int64_t> per_item(const ir::Attrs& attrs, const char* name, std
   return list;
 }
 
-/// Scan(states..., sequences..., captures...) {carried, scanned, scan_input_axes, scan_input_directions, scan_output_axes,
-/// scan_output_directions}, body (states..., slices..., captures...) to (states..., stacked...).
+/// Scan(states..., sequences..., captures...) {carried, scanned, scan_input_axes, scan_input_directions,
+/// scan_output_axes, scan_output_directions}, body (states..., slices..., captures...) to (states..., stacked...).
 void infer_scan(ir::InferContext& c) {
-  const auto carried = static_cast<std::size_t>(c.attrs().i("carried", 0)), scanned = static_cast<std::size_t>(c.attrs().i("scanned", 1));
+  const auto carried = static_cast<std::size_t>(c.attrs().i("carried", 0)),
+             scanned = static_cast<std::size_t>(c.attrs().i("scanned", 1));
   ir::Graph& body = c.body(0);
   if (body.inputs().size() != static_cast<std::size_t>(c.input_count()))
     c.fail("the body has {} inputs, the node {}", body.inputs().size(), c.input_count());
@@ -199,7 +204,8 @@ void infer_scan(ir::InferContext& c) {
     c.fail("the body has {} outputs, the node {}", body.outputs().size(), c.output_count());
   if (scanned < 1 || carried + scanned > body.inputs().size()) c.fail("{} sequences are scanned", scanned);
   const std::size_t stacked = body.outputs().size() - carried;
-  const auto in_axes = per_item(c.attrs(), "scan_input_axes", scanned), out_axes = per_item(c.attrs(), "scan_output_axes", stacked);
+  const auto in_axes = per_item(c.attrs(), "scan_input_axes", scanned),
+             out_axes = per_item(c.attrs(), "scan_output_axes", stacked);
   per_item(c.attrs(), "scan_input_directions", scanned);
   per_item(c.attrs(), "scan_output_directions", stacked);
   Expr trips = 0;
@@ -284,7 +290,8 @@ std::optional<bool> known_condition(ir::Graph& graph, ir::ValueId condition) {
   ir::Model& model = graph.model();
   std::vector<std::pair<ir::ValueId, std::int64_t>> taken;
   element = ir::substitute(element, [&](const ir::Atom& atom) -> std::optional<Expr> {
-    const auto it = atom.kind == ir::AtomKind::element ? model.element_values.find(atom.value) : model.element_values.end();
+    const auto it =
+        atom.kind == ir::AtomKind::element ? model.element_values.find(atom.value) : model.element_values.end();
     if (it == model.element_values.end()) return std::nullopt;
     taken.emplace_back(atom.value, atom.index);
     return Expr(it->second.at(static_cast<std::size_t>(atom.index)));
@@ -311,8 +318,8 @@ std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const st
     std::vector<ir::ValueId> mapped;
     for (ir::ValueId v : node.inputs) mapped.push_back(value_of(v));
     const std::vector<ir::ValueId> old = node.outputs;
-    const ir::Node& made = graph.add_node(*node.op, std::move(mapped), node.attrs, static_cast<int>(old.size()), node.origins,
-                                          std::move(node.bodies));
+    const ir::Node& made = graph.add_node(*node.op, std::move(mapped), node.attrs, static_cast<int>(old.size()),
+                                          node.origins, std::move(node.bodies));
     for (std::size_t i = 0; i < old.size(); ++i) now[old[i]] = made.outputs[i];
   }
   std::vector<ir::ValueId> outputs;
@@ -323,11 +330,20 @@ std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const st
 extern const ir::OpDef if_op, loop_op, scan_op, refuse_op;
 const ir::OpDef if_op{
     .name = "If", .max_inputs = 1 << 16, .max_outputs = 1 << 16, .flags = ir::OpFlag::control, .infer = infer_if};
-const ir::OpDef loop_op{.name = "Loop", .min_inputs = 2, .max_inputs = 1 << 16, .max_outputs = 1 << 16,
-                        .flags = ir::OpFlag::control, .infer = infer_loop};
-const ir::OpDef scan_op{.name = "Scan", .max_inputs = 1 << 16, .max_outputs = 1 << 16, .flags = ir::OpFlag::control, .infer = infer_scan};
+const ir::OpDef loop_op{.name = "Loop",
+                        .min_inputs = 2,
+                        .max_inputs = 1 << 16,
+                        .max_outputs = 1 << 16,
+                        .flags = ir::OpFlag::control,
+                        .infer = infer_loop};
+const ir::OpDef scan_op{
+    .name = "Scan", .max_inputs = 1 << 16, .max_outputs = 1 << 16, .flags = ir::OpFlag::control, .infer = infer_scan};
 // Named an effect so that nothing folds it: its failure is the point.
-const ir::OpDef refuse_op{
-    .name = "Refuse", .min_inputs = 0, .max_inputs = 0, .max_outputs = 1 << 16, .flags = ir::OpFlag::effect, .infer = infer_refuse};
+const ir::OpDef refuse_op{.name = "Refuse",
+                          .min_inputs = 0,
+                          .max_inputs = 0,
+                          .max_outputs = 1 << 16,
+                          .flags = ir::OpFlag::effect,
+                          .infer = infer_refuse};
 
 }  // namespace monza::ops

@@ -33,7 +33,8 @@ void import_if(OnnxNode& n) {
     }
   }
   if (!errors.empty()) {
-    log(LogLevel::info, "a branch does not fit the shapes of this build, and fails when it is taken: {}", errors[0].what());
+    log(LogLevel::info, "a branch does not fit the shapes of this build, and fails when it is taken: {}",
+        errors[0].what());
     std::vector<ir::Value> values;
     for (ir::ValueId v : captures) values.push_back(n.target().value(v));
     const std::size_t bad = bodies[0] == nullptr ? 0 : 1;
@@ -69,7 +70,8 @@ void import_scan(OnnxNode& n) {
   attrs.set("carried", carried);
   attrs.set("scanned", scanned);
   const auto axes = n.ints("scan_input_axes", std::vector<std::int64_t>(static_cast<std::size_t>(scanned), 0));
-  if (static_cast<std::int64_t>(axes.size()) != scanned) fail("scan_input_axes has {} entries for {} sequences", axes.size(), scanned);
+  if (static_cast<std::int64_t>(axes.size()) != scanned)
+    fail("scan_input_axes has {} entries for {} sequences", axes.size(), scanned);
   attrs.set("scan_input_axes", axes);
   for (const char* name : {"scan_input_directions", "scan_output_axes", "scan_output_directions"})
     if (n.has_attr(name)) attrs.set(name, n.ints(name));
@@ -93,13 +95,15 @@ void import_scan(OnnxNode& n) {
 }
 
 /// Scan 8 has a batch axis before everything and optional sequence lengths: its results differ from Scan 9's.
-void import_scan_8(OnnxNode&) { fail_hint("export the model at opset 9 or later", "Scan of opset 8, with its batch axis, is not supported"); }
+void import_scan_8(OnnxNode&) {
+  fail_hint("export the model at opset 9 or later", "Scan of opset 8, with its batch axis, is not supported");
+}
 
 }  // namespace
 
 #define MONZA_IMPORTER(symbol, type, function, ...) \
   extern const OnnxImporter symbol;                 \
-  const OnnxImporter symbol { .op_type = type, __VA_ARGS__ .import = function }
+  const OnnxImporter symbol { .op_type = type, __VA_ARGS__.import = function }
 
 MONZA_IMPORTER(if_onnx, "If", import_if);
 MONZA_IMPORTER(loop_onnx, "Loop", import_loop);

@@ -108,20 +108,11 @@ void run_typed(const KernelContext& c) {
 
 Status run(const KernelContext& c) noexcept {
   switch (c.in[0].dtype) {
-    case DType::f32:
-      run_typed<float>(c);
-      break;
-    case DType::f64:
-      run_typed<double>(c);
-      break;
-    case DType::f16:
-      run_typed<F16>(c);
-      break;
-    case DType::bf16:
-      run_typed<BF16>(c);
-      break;
-    default:
-      return {StatusCode::internal, "Conv: element type"};
+    case DType::f32: run_typed<float>(c); break;
+    case DType::f64: run_typed<double>(c); break;
+    case DType::f16: run_typed<F16>(c); break;
+    case DType::bf16: run_typed<BF16>(c); break;
+    default: return {StatusCode::internal, "Conv: element type"};
   }
   return {};
 }

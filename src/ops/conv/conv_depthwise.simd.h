@@ -64,9 +64,8 @@ template <int kK, int kStride, int kT, bool kTail>
 MONZA_INLINE void run_tile(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t iw,
                            std::int64_t block, Vec::Mask m) {
   const std::int64_t channel = block * Vec::kWidth, pitch = d.s.x_pitch;
-  const auto read = [&](const float* p) __attribute__((always_inline)) {
-    return kTail ? Vec::load(p, m) : Vec::load(p);
-  };
+  const auto read = [&](const float* p)
+                        __attribute__((always_inline)) { return kTail ? Vec::load(p, m) : Vec::load(p); };
   const float* weights = d.w + block * d.s.taps() * Vec::kWidth;
   const Vec bias = d.out.bias != nullptr ? read(d.out.bias + channel) : Vec::zero();
   Vec acc[kT];

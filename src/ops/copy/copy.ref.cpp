@@ -41,7 +41,8 @@ Status run(const KernelContext& c) noexcept {
   }
   std::int64_t index[kMaxRank] = {};
   for (std::int64_t i = 0; i < count; ++i) {
-    std::memcpy(out.as<std::byte>() + offset_of(out, index) * size, in.as<std::byte>() + offset_of(in, index) * size, std::size_t(size));
+    std::memcpy(out.as<std::byte>() + offset_of(out, index) * size, in.as<std::byte>() + offset_of(in, index) * size,
+                std::size_t(size));
     for (int a = out.shape.rank - 1; a >= 0 && ++index[a] == out.shape[a]; --a) index[a] = 0;
   }
   return {};
@@ -50,6 +51,7 @@ Status run(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel copy_ref;
-const Kernel copy_ref{.name = "copy_ref", .op = "Copy", .reference = true, .in = {Port::strided}, .out = {Port::strided}, .run = run};
+const Kernel copy_ref{
+    .name = "copy_ref", .op = "Copy", .reference = true, .in = {Port::strided}, .out = {Port::strided}, .run = run};
 
 }  // namespace monza::ops

@@ -49,14 +49,16 @@ int merge_axes(const TensorView& in, const TensorView& out, Axis* axes) {
 }
 
 template <typename T>
-void tile(const T* in, T* out, const Axis& r, const Axis& c, std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1) {
+void tile(const T* in, T* out, const Axis& r, const Axis& c, std::int64_t r0, std::int64_t r1, std::int64_t c0,
+          std::int64_t c1) {
   for (std::int64_t i = r0; i < r1; ++i)
     for (std::int64_t j = c0; j < c1; ++j) out[i * r.out + j * c.out] = in[i * r.in + j * c.in];
 }
 
 #if defined(__AVX2__)
 /// 16 x 16 bytes: in[j * in_stride + i] to out[i * out_stride + j].
-MONZA_INLINE void transpose_block(const std::uint8_t* in, std::int64_t in_stride, std::uint8_t* out, std::int64_t out_stride) {
+MONZA_INLINE void transpose_block(const std::uint8_t* in, std::int64_t in_stride, std::uint8_t* out,
+                                  std::int64_t out_stride) {
   __m128i a[16], b[16];
   for (int j = 0; j < 16; ++j) a[j] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + j * in_stride));
   // Four rounds of interleaving, each doubling the run of elements of one row.
@@ -80,7 +82,8 @@ MONZA_INLINE void transpose_block(const std::uint8_t* in, std::int64_t in_stride
 }
 
 /// 8 x 8 elements of two bytes.
-MONZA_INLINE void transpose_block(const std::uint16_t* in, std::int64_t in_stride, std::uint16_t* out, std::int64_t out_stride) {
+MONZA_INLINE void transpose_block(const std::uint16_t* in, std::int64_t in_stride, std::uint16_t* out,
+                                  std::int64_t out_stride) {
   __m128i a[8], b[8];
   for (int j = 0; j < 8; ++j) a[j] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + j * in_stride));
   for (int j = 0; j < 4; ++j) {
@@ -99,7 +102,8 @@ MONZA_INLINE void transpose_block(const std::uint16_t* in, std::int64_t in_strid
 }
 
 /// 8 x 8 elements of four bytes.
-MONZA_INLINE void transpose_block(const std::uint32_t* in, std::int64_t in_stride, std::uint32_t* out, std::int64_t out_stride) {
+MONZA_INLINE void transpose_block(const std::uint32_t* in, std::int64_t in_stride, std::uint32_t* out,
+                                  std::int64_t out_stride) {
   const float* from = reinterpret_cast<const float*>(in);
   __m256 a[8], b[8];
   // Halves of columns j and j + 4 share a register, so that the last round stays within 128-bit lanes.
@@ -138,7 +142,8 @@ struct InterleaveMasks {
 };
 
 /// Pictures of three planes of bytes to three bytes a pixel, pixels [i0, i1): too narrow for square blocks.
-MONZA_INLINE void interleave_planes(const std::uint8_t* in, std::int64_t plane_stride, std::uint8_t* out, std::int64_t i0, std::int64_t i1) {
+MONZA_INLINE void interleave_planes(const std::uint8_t* in, std::int64_t plane_stride, std::uint8_t* out,
+                                    std::int64_t i0, std::int64_t i1) {
   static constexpr InterleaveMasks kMasks;
   std::int64_t i = i0;
   for (; i + 16 <= i1; i += 16) {
@@ -147,7 +152,8 @@ MONZA_INLINE void interleave_planes(const std::uint8_t* in, std::int64_t plane_s
     for (int part = 0; part < 3; ++part) {
       __m128i v = _mm_setzero_si128();
       for (int k = 0; k < 3; ++k)
-        v = _mm_or_si128(v, _mm_shuffle_epi8(p[k], _mm_loadu_si128(reinterpret_cast<const __m128i*>(kMasks.index[part][k]))));
+        v = _mm_or_si128(
+            v, _mm_shuffle_epi8(p[k], _mm_loadu_si128(reinterpret_cast<const __m128i*>(kMasks.index[part][k]))));
       _mm_storeu_si128(reinterpret_cast<__m128i*>(out + 3 * i + 16 * part), v);
     }
   }
@@ -158,14 +164,16 @@ MONZA_INLINE void interleave_planes(const std::uint8_t* in, std::int64_t plane_s
 
 /// A tile, in blocks that fit registers where its rows are contiguous in the input and its columns in the output.
 template <typename T>
-void move_tile(const T* in, T* out, const Axis& r, const Axis& c, std::int64_t r0, std::int64_t r1, std::int64_t c0, std::int64_t c1) {
+void move_tile(const T* in, T* out, const Axis& r, const Axis& c, std::int64_t r0, std::int64_t r1, std::int64_t c0,
+               std::int64_t c1) {
 #if defined(__AVX2__)
   if constexpr (sizeof(T) <= 4) {
     constexpr std::int64_t kSide = sizeof(T) == 1 ? 16 : 8;
     if (r.in == 1 && c.out == 1) {
       const std::int64_t re = r0 + (r1 - r0) / kSide * kSide, ce = c0 + (c1 - c0) / kSide * kSide;
       for (std::int64_t i = r0; i < re; i += kSide)
-        for (std::int64_t j = c0; j < ce; j += kSide) transpose_block(in + i + j * c.in, c.in, out + i * r.out + j, r.out);
+        for (std::int64_t j = c0; j < ce; j += kSide)
+          transpose_block(in + i + j * c.in, c.in, out + i * r.out + j, r.out);
       tile(in, out, r, c, r0, re, ce, c1);
       tile(in, out, r, c, re, r1, c0, c1);
       return;
@@ -220,9 +228,15 @@ void copy_part(const Job& job, std::int64_t task) {
   }
   switch (job.size) {
     case 1: plane(reinterpret_cast<const std::uint8_t*>(in), reinterpret_cast<std::uint8_t*>(out), r, c, r0, r1); break;
-    case 2: plane(reinterpret_cast<const std::uint16_t*>(in), reinterpret_cast<std::uint16_t*>(out), r, c, r0, r1); break;
-    case 4: plane(reinterpret_cast<const std::uint32_t*>(in), reinterpret_cast<std::uint32_t*>(out), r, c, r0, r1); break;
-    default: plane(reinterpret_cast<const std::uint64_t*>(in), reinterpret_cast<std::uint64_t*>(out), r, c, r0, r1); break;
+    case 2:
+      plane(reinterpret_cast<const std::uint16_t*>(in), reinterpret_cast<std::uint16_t*>(out), r, c, r0, r1);
+      break;
+    case 4:
+      plane(reinterpret_cast<const std::uint32_t*>(in), reinterpret_cast<std::uint32_t*>(out), r, c, r0, r1);
+      break;
+    default:
+      plane(reinterpret_cast<const std::uint64_t*>(in), reinterpret_cast<std::uint64_t*>(out), r, c, r0, r1);
+      break;
   }
 }
 

@@ -57,7 +57,8 @@ TEST(Copy, PicturesOfThreePlanes) {
       for (std::int64_t n = 0; n < 2; ++n)
         for (std::int64_t i = 0; i < pixels; ++i)
           for (std::int64_t k = 0; k < 3; ++k)
-            ASSERT_EQ(to[static_cast<std::size_t>((n * pixels + i) * 3 + k)], from[static_cast<std::size_t>((n * 3 + k) * pixels + i)])
+            ASSERT_EQ(to[static_cast<std::size_t>((n * pixels + i) * 3 + k)],
+                      from[static_cast<std::size_t>((n * 3 + k) * pixels + i)])
                 << kernel->name << " pixel " << i << " of " << pixels;
       for (std::size_t i = from.size(); i < to.size(); ++i) ASSERT_EQ(to[i], 0xcd);
     }
@@ -75,7 +76,8 @@ TEST(Copy, KernelsMoveEveryElementAndNothingElse) {
       in.dtype = out.dtype = type;
       in.shape.rank = 1 + static_cast<int>(rng() % 4);
       for (int i = 0; i < in.shape.rank; ++i)
-        in.shape[i] = std::initializer_list<int>{1, 2, 3, 7, 8, 9, 15, 16, 17, 33, 40}.begin()[rng() % (in.shape.rank > 3 ? 6 : 11)];
+        in.shape[i] = std::initializer_list<int>{1, 2, 3, 7, 8, 9, 15, 16, 17, 33, 40}
+                          .begin()[rng() % (in.shape.rank > 3 ? 6 : 11)];
       if (rng() % 20 == 0) in.shape[0] = 0;
       out.shape = in.shape;
       std::vector<std::uint8_t> from(static_cast<std::size_t>(random_strides(rng, in) * size + 64));
@@ -91,7 +93,8 @@ TEST(Copy, KernelsMoveEveryElementAndNothingElse) {
           f += at[a] * in.stride[a];
           t += at[a] * out.stride[a];
         }
-        for (std::int64_t b = 0; b < size; ++b) expected[static_cast<std::size_t>(t * size + b)] = from[static_cast<std::size_t>(f * size + b)];
+        for (std::int64_t b = 0; b < size; ++b)
+          expected[static_cast<std::size_t>(t * size + b)] = from[static_cast<std::size_t>(f * size + b)];
       }
       in.data = from.data();
       out.data = to.data();

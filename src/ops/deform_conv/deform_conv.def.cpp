@@ -11,11 +11,13 @@ using ir::Expr;
 
 DeformConvParams params_of(const ir::Attrs& attrs) {
   DeformConvParams p;
-  const auto strides = attrs.ints("strides", {1, 1}), dilations = attrs.ints("dilations", {1, 1}), pads = attrs.ints("pads", {0, 0, 0, 0});
+  const auto strides = attrs.ints("strides", {1, 1}), dilations = attrs.ints("dilations", {1, 1}),
+             pads = attrs.ints("pads", {0, 0, 0, 0});
   if (strides.size() != 2 || dilations.size() != 2 || pads.size() != 4) fail("two spatial axes are supported");
   constexpr std::int64_t kMost = 1 << 24;
   for (std::size_t i = 0; i < 2; ++i) {
-    if (strides[i] < 1 || dilations[i] < 1 || strides[i] > kMost || dilations[i] > kMost) fail("stride {} or dilation {} is out of range", strides[i], dilations[i]);
+    if (strides[i] < 1 || dilations[i] < 1 || strides[i] > kMost || dilations[i] > kMost)
+      fail("stride {} or dilation {} is out of range", strides[i], dilations[i]);
     p.stride[i] = static_cast<std::int32_t>(strides[i]);
     p.dilation[i] = static_cast<std::int32_t>(dilations[i]);
     for (std::int64_t pad : {pads[i], pads[i + 2]})
@@ -24,7 +26,8 @@ DeformConvParams params_of(const ir::Attrs& attrs) {
     p.pad_end[i] = static_cast<std::int32_t>(pads[i + 2]);
   }
   const std::int64_t group = attrs.i("group", 1), offset_group = attrs.i("offset_group", 1);
-  if (group < 1 || offset_group < 1 || group > kMost || offset_group > kMost) fail("group is {} and offset_group {}", group, offset_group);
+  if (group < 1 || offset_group < 1 || group > kMost || offset_group > kMost)
+    fail("group is {} and offset_group {}", group, offset_group);
   p.group = static_cast<std::int32_t>(group);
   p.offset_group = static_cast<std::int32_t>(offset_group);
   return p;
@@ -34,14 +37,17 @@ DeformConvParams params_of(const ir::Attrs& attrs) {
 void infer_deform_conv(ir::InferContext& c) {
   const ir::SymShape &x = c.shape(0), &w = c.shape(1), &offset = c.shape(2);
   if (x.size() != 4 || w.size() != 4 || offset.size() != 4)
-    c.fail("input, weight and offset have ranks {}, {} and {}; two spatial axes are supported", x.size(), w.size(), offset.size());
+    c.fail("input, weight and offset have ranks {}, {} and {}; two spatial axes are supported", x.size(), w.size(),
+           offset.size());
   for (int i = 0; i < c.input_count(); ++i)
-    if (c.has_input(i) && (c.dtype(i) != c.dtype(0) || !is_float(c.dtype(i)))) c.fail("input {} has element type {}", i, dtype_name(c.dtype(i)));
+    if (c.has_input(i) && (c.dtype(i) != c.dtype(0) || !is_float(c.dtype(i))))
+      c.fail("input {} has element type {}", i, dtype_name(c.dtype(i)));
   const DeformConvParams p = params_of(c.attrs());
   require_equal(x[1], w[1] * Expr(p.group), "channels of the input and of the weight times group differ");
   ir::SymShape out{x[0], w[0]};
   for (std::size_t i = 0; i < 2; ++i) {
-    const Expr room = x[i + 2] + Expr(p.pad_begin[i] + p.pad_end[i]) - (w[i + 2] - Expr(1)) * Expr(p.dilation[i]) - Expr(1);
+    const Expr room =
+        x[i + 2] + Expr(p.pad_begin[i] + p.pad_end[i]) - (w[i + 2] - Expr(1)) * Expr(p.dilation[i]) - Expr(1);
     out.push_back(ir::floor_div(room, p.stride[i]) + Expr(1));
     require_equal(offset[i + 2], out.back(), "offset and output differ");
   }
@@ -64,7 +70,11 @@ double flops_deform_conv(const ir::NodeView&, const std::vector<Shape>& in, cons
 }  // namespace
 
 extern const ir::OpDef deform_conv_op;
-const ir::OpDef deform_conv_op{.name = "DeformConv", .min_inputs = 3, .max_inputs = 5, .infer = infer_deform_conv,
-                               .params = params_deform_conv, .flops = flops_deform_conv};
+const ir::OpDef deform_conv_op{.name = "DeformConv",
+                               .min_inputs = 3,
+                               .max_inputs = 5,
+                               .infer = infer_deform_conv,
+                               .params = params_deform_conv,
+                               .flops = flops_deform_conv};
 
 }  // namespace monza::ops

@@ -42,14 +42,16 @@ Status run_deform_conv(const KernelContext& c) noexcept {
             for (std::int64_t j = 0; j < kw; ++j) {
               const std::int64_t tap = (og * kh + i) * kw + j;
               const auto moved = [&](std::int64_t axis) {
-                return access.load(offset.data, n * offset.stride[0] + (2 * tap + axis) * offset.stride[1] + oy * offset.stride[2] + ox * offset.stride[3]);
+                return access.load(offset.data, n * offset.stride[0] + (2 * tap + axis) * offset.stride[1] +
+                                                    oy * offset.stride[2] + ox * offset.stride[3]);
               };
               const double y = static_cast<double>(oy * p.stride[0] - p.pad_begin[0] + i * p.dilation[0]) + moved(0);
               const double xx = static_cast<double>(ox * p.stride[1] - p.pad_begin[1] + j * p.dilation[1]) + moved(1);
               double v = sample(x, access, n * x.stride[0] + (first + ch) * x.stride[1], y, xx);
               if (c.has_input(4)) {
                 const TensorView& mask = c.in[4];
-                v *= access.load(mask.data, n * mask.stride[0] + tap * mask.stride[1] + oy * mask.stride[2] + ox * mask.stride[3]);
+                v *= access.load(mask.data,
+                                 n * mask.stride[0] + tap * mask.stride[1] + oy * mask.stride[2] + ox * mask.stride[3]);
               }
               sum += v * access.load(w.data, m * w.stride[0] + ch * w.stride[1] + i * w.stride[2] + j * w.stride[3]);
             }
@@ -62,9 +64,11 @@ Status run_deform_conv(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function) \
-  extern const Kernel symbol;                            \
-  const Kernel symbol { .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function }
+#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
+  extern const Kernel symbol;                                                                                         \
+  const Kernel symbol {                                                                                               \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
+  }
 
 MONZA_REFERENCE(deform_conv_ref, "DeformConv", run_deform_conv);
 

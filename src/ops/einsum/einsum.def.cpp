@@ -50,7 +50,8 @@ Equation parse_equation(std::string_view given, const std::vector<std::size_t>& 
   if (terms.size() != ranks.size()) fail("the equation has {} terms for {} operands", terms.size(), ranks.size());
   std::size_t widest = 0;
   for (std::size_t i = 0; i < terms.size(); ++i)
-    if (terms[i].find("...") != std::string::npos && terms[i].size() - 3 <= ranks[i]) widest = std::max(widest, ranks[i] - (terms[i].size() - 3));
+    if (terms[i].find("...") != std::string::npos && terms[i].size() - 3 <= ranks[i])
+      widest = std::max(widest, ranks[i] - (terms[i].size() - 3));
   std::vector<std::vector<std::string>> names;
   std::map<std::string, int> uses;
   for (std::size_t i = 0; i < terms.size(); ++i) {
@@ -81,8 +82,8 @@ Equation parse_equation(std::string_view given, const std::vector<std::size_t>& 
     }
   }
   if (e.labels > EinsumParams::kMaxLabels || e.operands.size() > static_cast<std::size_t>(EinsumParams::kMaxOperands))
-    fail("{} labels and {} operands; at most {} and {} are supported", e.labels, e.operands.size(), EinsumParams::kMaxLabels,
-         EinsumParams::kMaxOperands);
+    fail("{} labels and {} operands; at most {} and {} are supported", e.labels, e.operands.size(),
+         EinsumParams::kMaxLabels, EinsumParams::kMaxOperands);
   return e;
 }
 
@@ -95,7 +96,8 @@ void infer_einsum(ir::InferContext& c) {
     ranks.push_back(c.shape(i).size());
     if (c.dtype(i) != c.dtype(0)) c.fail("operand {} has another element type than operand 0", i);
   }
-  if (!is_float(c.dtype(0)) && !is_integer(c.dtype(0))) c.fail("element type {} is not supported", dtype_name(c.dtype(0)));
+  if (!is_float(c.dtype(0)) && !is_integer(c.dtype(0)))
+    c.fail("element type {} is not supported", dtype_name(c.dtype(0)));
   const Equation e = parse_equation(c.attrs().s("equation", ""), ranks);
   std::vector<Expr> extent(static_cast<std::size_t>(e.labels), 1);
   for (int i = 0; i < c.input_count(); ++i)
@@ -139,7 +141,10 @@ double flops_einsum(const ir::NodeView& n, const std::vector<Shape>& in, const s
 }  // namespace
 
 extern const ir::OpDef einsum_op;
-const ir::OpDef einsum_op{.name = "Einsum", .max_inputs = EinsumParams::kMaxOperands, .infer = infer_einsum, .params = params_einsum,
+const ir::OpDef einsum_op{.name = "Einsum",
+                          .max_inputs = EinsumParams::kMaxOperands,
+                          .infer = infer_einsum,
+                          .params = params_einsum,
                           .flops = flops_einsum};
 
 }  // namespace monza::ops

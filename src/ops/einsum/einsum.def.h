@@ -6,7 +6,8 @@
 
 namespace monza::ops {
 
-/// Labels as numbers: the output's axes are 0, 1, ...; labels summed over follow. Axes under an ellipsis have labels too.
+/// Labels as numbers: the output's axes are 0, 1, ...; labels summed over follow. Axes under an ellipsis have labels
+/// too.
 struct Equation {
   std::vector<std::vector<int>> operands;
   int out_rank = 0;

@@ -9,7 +9,9 @@
 namespace monza::ops {
 namespace {
 
-bool contains(const std::vector<int>& list, int label) { return std::find(list.begin(), list.end(), label) != list.end(); }
+bool contains(const std::vector<int>& list, int label) {
+  return std::find(list.begin(), list.end(), label) != list.end();
+}
 
 /// x with its axes in the order of `wanted`; `labels` are those of its axes.
 ir::ValueId transposed(OnnxNode& n, ir::ValueId x, const std::vector<int>& labels, const std::vector<int>& wanted) {
@@ -44,7 +46,8 @@ bool import_product(OnnxNode& n, const Equation& e) {
   // Broadcast extents of one label would not line up as MatMul's batch does.
   for (int label : batch) {
     const auto at = [&](int i, const std::vector<int>& labels) {
-      return n.type(n.input(i)).shape[static_cast<std::size_t>(std::find(labels.begin(), labels.end(), label) - labels.begin())];
+      return n.type(n.input(i))
+          .shape[static_cast<std::size_t>(std::find(labels.begin(), labels.end(), label) - labels.begin())];
     };
     if (!(at(0, a) == at(1, b))) return false;
   }

@@ -13,7 +13,7 @@ struct EinsumParams {
   static constexpr int kMaxOperands = 8;
   static constexpr int kMaxLabels = 16;
   std::int32_t operands = 0;
-  std::int32_t labels = 0;      ///< the first out_rank of them are the output's axes, in order
+  std::int32_t labels = 0;  ///< the first out_rank of them are the output's axes, in order
   std::int32_t out_rank = 0;
   std::int32_t label[kMaxOperands][kMaxRank] = {};  ///< of each axis of each operand
 };

@@ -133,8 +133,10 @@ void infer_clip(ir::InferContext& c) {
   if (!takes(kNumbers, c.dtype(0))) c.fail("element type {} is not one Clip takes", dtype_name(c.dtype(0)));
   for (int i = 1; i < 3; ++i) {
     if (!c.has_input(i)) continue;
-    if (c.dtype(i) != c.dtype(0)) c.fail("bound {} has element type {}, the input {}", i, dtype_name(c.dtype(i)), dtype_name(c.dtype(0)));
-    if (!(ir::product(c.shape(i)) == Expr(1))) c.fail("bound {} has shape {}, not one element", i, ir::to_string(c.shape(i)));
+    if (c.dtype(i) != c.dtype(0))
+      c.fail("bound {} has element type {}, the input {}", i, dtype_name(c.dtype(i)), dtype_name(c.dtype(0)));
+    if (!(ir::product(c.shape(i)) == Expr(1)))
+      c.fail("bound {} has shape {}, not one element", i, ir::to_string(c.shape(i)));
   }
   c.set_output(0, c.dtype(0), c.shape(0));
   propagate_content(c, c.shape(0));
@@ -172,7 +174,9 @@ void cast_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   CastParams p;
   p.saturate = n.attrs().i("saturate", 1) != 0;
   const std::string round = n.attrs().s("round_mode", "up");
-  p.e8m0 = round == "down" ? CastParams::Round::down : round == "nearest" ? CastParams::Round::nearest : CastParams::Round::up;
+  p.e8m0 = round == "down"      ? CastParams::Round::down
+           : round == "nearest" ? CastParams::Round::nearest
+                                : CastParams::Round::up;
   blob.set(p);
 }
 
@@ -240,7 +244,8 @@ ir::SymShape broadcast_shapes(const ir::InferContext& c, const std::vector<const
       } else if (more.is_constant() && have.is_constant()) {
         std::string text;
         for (const ir::SymShape* s : shapes) text += (text.empty() ? "" : " and ") + ir::to_string(*s);
-        c.fail("shapes {} do not broadcast: {} against {} on axis -{}", text, ir::to_string(have), ir::to_string(more), i + 1);
+        c.fail("shapes {} do not broadcast: {} against {} on axis -{}", text, ir::to_string(have), ir::to_string(more),
+               i + 1);
       } else if (!have.is_constant()) {
         have = ir::max(have, more);
       }
@@ -249,9 +254,12 @@ ir::SymShape broadcast_shapes(const ir::InferContext& c, const std::vector<const
   return out;
 }
 
-#define MONZA_UNARY(symbol, op_name)                                                                        \
-  extern const ir::OpDef symbol##_op;                                                                       \
-  const ir::OpDef symbol##_op{.name = op_name, .flags = ir::OpFlag::pointwise, .infer = infer_unary, .params = unary_params, \
+#define MONZA_UNARY(symbol, op_name)                          \
+  extern const ir::OpDef symbol##_op;                         \
+  const ir::OpDef symbol##_op{.name = op_name,                \
+                              .flags = ir::OpFlag::pointwise, \
+                              .infer = infer_unary,           \
+                              .params = unary_params,         \
                               .flops = one_flop};
 MONZA_UNARY(abs, "Abs")
 MONZA_UNARY(neg, "Neg")
@@ -297,10 +305,14 @@ MONZA_UNARY(is_nan, "IsNaN")
 MONZA_UNARY(is_inf, "IsInf")
 #undef MONZA_UNARY
 
-#define MONZA_BINARY(symbol, op_name, more_flags)                                                              \
-  extern const ir::OpDef symbol##_op;                                                                          \
-  const ir::OpDef symbol##_op{.name = op_name, .min_inputs = 2, .max_inputs = 2,                               \
-                              .flags = ir::OpFlag::pointwise | more_flags, .infer = infer_binary, .params = binary_params, \
+#define MONZA_BINARY(symbol, op_name, more_flags)                          \
+  extern const ir::OpDef symbol##_op;                                      \
+  const ir::OpDef symbol##_op{.name = op_name,                             \
+                              .min_inputs = 2,                             \
+                              .max_inputs = 2,                             \
+                              .flags = ir::OpFlag::pointwise | more_flags, \
+                              .infer = infer_binary,                       \
+                              .params = binary_params,                     \
                               .flops = one_flop};
 #define MONZA_COMMUTATIVE(symbol, op_name) MONZA_BINARY(symbol, op_name, ir::OpFlag::commutative)
 #define MONZA_ORDERED(symbol, op_name) MONZA_BINARY(symbol, op_name, ir::OpFlag::none)
@@ -330,12 +342,17 @@ MONZA_ORDERED(prelu, "PRelu")
 #undef MONZA_BINARY
 
 extern const ir::OpDef clip_op, where_op, cast_op, bit_cast_op, identity_op;
-const ir::OpDef clip_op{.name = "Clip", .min_inputs = 1, .max_inputs = 3, .flags = ir::OpFlag::pointwise, .infer = infer_clip,
+const ir::OpDef clip_op{.name = "Clip",
+                        .min_inputs = 1,
+                        .max_inputs = 3,
+                        .flags = ir::OpFlag::pointwise,
+                        .infer = infer_clip,
                         .flops = one_flop};
-const ir::OpDef where_op{.name = "Where", .min_inputs = 3, .max_inputs = 3, .flags = ir::OpFlag::pointwise, .infer = infer_where};
+const ir::OpDef where_op{
+    .name = "Where", .min_inputs = 3, .max_inputs = 3, .flags = ir::OpFlag::pointwise, .infer = infer_where};
 const ir::OpDef cast_op{.name = "Cast", .flags = ir::OpFlag::pointwise, .infer = infer_cast, .params = cast_params};
 const ir::OpDef bit_cast_op{.name = "BitCast", .flags = ir::OpFlag::pointwise, .infer = infer_bit_cast};
-const ir::OpDef identity_op{.name = "Identity", .flags = ir::OpFlag::pointwise, .infer = infer_identity,
-                            .aliases = identity_aliases};
+const ir::OpDef identity_op{
+    .name = "Identity", .flags = ir::OpFlag::pointwise, .infer = infer_identity, .aliases = identity_aliases};
 
 }  // namespace monza::ops

@@ -12,8 +12,8 @@ namespace monza::ops {
 
 /// Element types an operator takes, as bits.
 enum Types : std::uint32_t {
-  kFloats = 1u << 0,       ///< f64, f32, f16, bf16
-  kIntegers = 1u << 1,     ///< i8 ... u64
+  kFloats = 1u << 0,    ///< f64, f32, f16, bf16
+  kIntegers = 1u << 1,  ///< i8 ... u64
   kBoolean = 1u << 2,
   kSmallFloats = 1u << 3,  ///< f8 types
   kNumbers = kFloats | kIntegers,

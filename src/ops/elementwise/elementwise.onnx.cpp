@@ -16,8 +16,12 @@ void import_unary(OnnxNode& n) {
     attrs.set(op.beta, static_cast<double>(n.i(op.beta, 1)));
   } else {
     // Up to opset 5, Elu and Selu had other defaults for what they left out.
-    if (op.alpha) attrs.set(op.alpha, static_cast<double>(n.f(op.alpha, op.kind == UnaryKind::selu && n.opset() < 6 ? 1.6732f : op.alpha_default)));
-    if (op.beta) attrs.set(op.beta, static_cast<double>(n.f(op.beta, op.kind == UnaryKind::selu && n.opset() < 6 ? 1.0507f : op.beta_default)));
+    if (op.alpha)
+      attrs.set(op.alpha, static_cast<double>(
+                              n.f(op.alpha, op.kind == UnaryKind::selu && n.opset() < 6 ? 1.6732f : op.alpha_default)));
+    if (op.beta)
+      attrs.set(op.beta, static_cast<double>(
+                             n.f(op.beta, op.kind == UnaryKind::selu && n.opset() < 6 ? 1.0507f : op.beta_default)));
   }
   if (op.kind == UnaryKind::gelu_erf) attrs.set("approximate", n.s("approximate", "none"));
   if (n.opset() < 6) n.ignore("consumed_inputs");  // a hint for in-place execution
@@ -110,9 +114,9 @@ void import_cast(OnnxNode& n) {
   if (n.opset() >= 6) return cast_to(n, dtype_from_onnx(n.i("to", 0)));
   // Up to opset 5 the type was a name.
   static constexpr std::pair<std::string_view, DType> kNames[] = {
-      {"FLOAT", DType::f32}, {"DOUBLE", DType::f64}, {"FLOAT16", DType::f16}, {"INT8", DType::i8},     {"UINT8", DType::u8},
-      {"INT16", DType::i16}, {"UINT16", DType::u16}, {"INT32", DType::i32},   {"UINT32", DType::u32}, {"INT64", DType::i64},
-      {"UINT64", DType::u64}, {"BOOL", DType::boolean}};
+      {"FLOAT", DType::f32},  {"DOUBLE", DType::f64}, {"FLOAT16", DType::f16}, {"INT8", DType::i8},
+      {"UINT8", DType::u8},   {"INT16", DType::i16},  {"UINT16", DType::u16},  {"INT32", DType::i32},
+      {"UINT32", DType::u32}, {"INT64", DType::i64},  {"UINT64", DType::u64},  {"BOOL", DType::boolean}};
   const std::string name = n.s("to", "");
   for (const auto& [text, type] : kNames)
     if (text == name) return cast_to(n, type);
@@ -131,7 +135,7 @@ void import_identity(OnnxNode& n) { n.bind(0, n.input(0)); }
 
 }  // namespace
 
-#define MONZA_IMPORT(symbol, type, ...) \
+#define MONZA_IMPORT(symbol, type, ...)    \
   extern const OnnxImporter symbol##_onnx; \
   const OnnxImporter symbol##_onnx{.op_type = type, __VA_ARGS__};
 #define MONZA_UNARY(symbol, type) MONZA_IMPORT(symbol, type, .import = import_unary)

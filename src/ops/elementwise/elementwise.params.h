@@ -32,14 +32,14 @@ enum class UnaryKind : std::int32_t {
   atanh = 22,
   erf = 23,
   relu = 24,
-  leaky_relu = 25,        ///< x < 0 ? alpha x : x
-  elu = 26,               ///< x < 0 ? alpha (exp(x) - 1) : x
-  selu = 27,              ///< beta (x <= 0 ? alpha (exp(x) - 1) : x)
-  celu = 28,              ///< max(0, x) + min(0, alpha (exp(x / alpha) - 1))
+  leaky_relu = 25,  ///< x < 0 ? alpha x : x
+  elu = 26,         ///< x < 0 ? alpha (exp(x) - 1) : x
+  selu = 27,        ///< beta (x <= 0 ? alpha (exp(x) - 1) : x)
+  celu = 28,        ///< max(0, x) + min(0, alpha (exp(x / alpha) - 1))
   sigmoid = 29,
-  hard_sigmoid = 30,      ///< min(max(alpha x + beta, 0), 1)
-  hardswish = 31,         ///< x min(max(x / 6 + 1 / 2, 0), 1)
-  swish = 32,             ///< x sigmoid(alpha x)
+  hard_sigmoid = 30,  ///< min(max(alpha x + beta, 0), 1)
+  hardswish = 31,     ///< x min(max(x / 6 + 1 / 2, 0), 1)
+  swish = 32,         ///< x sigmoid(alpha x)
   gelu_erf = 33,
   gelu_tanh = 34,
   mish = 35,              ///< x tanh(log(1 + exp(x)))
@@ -50,7 +50,7 @@ enum class UnaryKind : std::int32_t {
   logical_not = 40,
   bitwise_not = 41,
   is_nan = 42,
-  is_inf = 43,            ///< alpha: negative infinity counts; beta: positive infinity counts
+  is_inf = 43,  ///< alpha: negative infinity counts; beta: positive infinity counts
 };
 
 /// out[i] = f(x[i]). Four-byte fields only, so that equal parameters have equal bytes.
@@ -65,11 +65,11 @@ enum class BinaryKind : std::int32_t {
   add = 0,
   sub = 1,
   mul = 2,
-  div = 3,           ///< integers truncate; by zero gives 0
-  mod = 4,           ///< sign of the divisor
-  fmod = 5,          ///< sign of the dividend
+  div = 3,   ///< integers truncate; by zero gives 0
+  mod = 4,   ///< sign of the divisor
+  fmod = 5,  ///< sign of the dividend
   pow = 6,
-  min = 7,           ///< NaN if one is
+  min = 7,  ///< NaN if one is
   max = 8,
   shift_left = 9,
   shift_right = 10,
@@ -84,7 +84,7 @@ enum class BinaryKind : std::int32_t {
   less_or_equal = 19,
   greater = 20,
   greater_or_equal = 21,
-  prelu = 22,        ///< x < 0 ? slope x : x
+  prelu = 22,  ///< x < 0 ? slope x : x
 };
 
 /// out[i] = f(a[i], b[i]), a and b broadcast by numpy's rules.

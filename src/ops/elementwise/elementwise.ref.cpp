@@ -149,7 +149,8 @@ std::int64_t binary_integer(BinaryKind kind, std::int64_t x, std::int64_t y, int
     case BinaryKind::add: return static_cast<std::int64_t>(ua + ub);
     case BinaryKind::sub: return static_cast<std::int64_t>(ua - ub);
     case BinaryKind::mul: return static_cast<std::int64_t>(ua * ub);
-    case BinaryKind::div: return b == 0 ? 0 : overflows ? static_cast<std::int64_t>(U64(0) - ua) : static_cast<std::int64_t>(a / b);
+    case BinaryKind::div:
+      return b == 0 ? 0 : overflows ? static_cast<std::int64_t>(U64(0) - ua) : static_cast<std::int64_t>(a / b);
     case BinaryKind::mod: {
       if (b == 0 || overflows) return 0;
       const T m = a % b;
@@ -180,7 +181,8 @@ std::int64_t binary_integer(BinaryKind kind, std::int64_t x, std::int64_t y, int
 Status run_binary(const KernelContext& c) noexcept {
   const BinaryKind kind = c.params_as<BinaryParams>().kind;
   const TensorView &a = c.in[0], &b = c.in[1], &out = c.out[0];
-  const ElementAccess &from_a = element_access(a.dtype), &from_b = element_access(b.dtype), &to = element_access(out.dtype);
+  const ElementAccess &from_a = element_access(a.dtype), &from_b = element_access(b.dtype),
+                      &to = element_access(out.dtype);
   const TensorView* in[] = {&a, &b};
   if (integral(a.dtype) && integral(b.dtype)) {
     const int bits = dtype_bits(a.dtype);
@@ -203,7 +205,8 @@ Status run_clip(const KernelContext& c) noexcept {
   const bool has_low = c.has_input(1), has_high = c.has_input(2);
   if (is_integer(x.dtype)) {
     const auto f = is_signed(x.dtype) ? binary_integer<std::int64_t> : binary_integer<std::uint64_t>;
-    const std::int64_t low = has_low ? access.load_int(c.in[1].data, 0) : 0, high = has_high ? access.load_int(c.in[2].data, 0) : 0;
+    const std::int64_t low = has_low ? access.load_int(c.in[1].data, 0) : 0,
+                       high = has_high ? access.load_int(c.in[2].data, 0) : 0;
     for_each_broadcast<1>(*c.parallel, out, in, [&](std::int64_t o, const std::int64_t* i) {
       std::int64_t v = access.load_int(x.data, i[0]);
       if (has_low) v = f(BinaryKind::max, v, low, 64);
@@ -229,7 +232,8 @@ void copy_elements(const KernelContext& c, const TensorView* const* in, Select&&
   const auto size = static_cast<std::int64_t>(dtype_bits(out.dtype) / 8);
   for_each_broadcast<N>(*c.parallel, out, in, [&](std::int64_t o, const std::int64_t* i) {
     const int k = select(i);
-    std::memcpy(out.as<std::byte>() + o * size, in[k]->template as<std::byte>() + i[k] * size, static_cast<std::size_t>(size));
+    std::memcpy(out.as<std::byte>() + o * size, in[k]->template as<std::byte>() + i[k] * size,
+                static_cast<std::size_t>(size));
   });
 }
 
@@ -257,10 +261,15 @@ Status run_copy(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REF(symbol, op_name, run_function, in_place)                                                      \
-  extern const Kernel symbol##_ref;                                                                             \
-  const Kernel symbol##_ref{.name = #symbol "_ref", .op = op_name, .reference = true, .in{Port::strided}, .out{Port::strided}, \
-                            .run = run_function, .in_place_inputs = in_place};
+#define MONZA_REF(symbol, op_name, run_function, in_place) \
+  extern const Kernel symbol##_ref;                        \
+  const Kernel symbol##_ref{.name = #symbol "_ref",        \
+                            .op = op_name,                 \
+                            .reference = true,             \
+                            .in{Port::strided},            \
+                            .out{Port::strided},           \
+                            .run = run_function,           \
+                            .in_place_inputs = in_place};
 #define MONZA_UNARY(symbol, op_name) MONZA_REF(symbol, op_name, run_unary, 1)
 MONZA_UNARY(abs, "Abs")
 MONZA_UNARY(neg, "Neg")

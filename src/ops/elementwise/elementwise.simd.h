@@ -16,12 +16,16 @@ MONZA_INLINE Vec vsqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
 MONZA_INLINE Vec vfloor(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)}; }
 MONZA_INLINE Vec vceil(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC)}; }
 /// x, or `other` where `test` is NaN.
-MONZA_INLINE Vec if_nan(Vec test, Vec other, Vec x) { return {_mm512_mask_mov_ps(x.v, _mm512_cmp_ps_mask(test.v, test.v, _CMP_UNORD_Q), other.v)}; }
+MONZA_INLINE Vec if_nan(Vec test, Vec other, Vec x) {
+  return {_mm512_mask_mov_ps(x.v, _mm512_cmp_ps_mask(test.v, test.v, _CMP_UNORD_Q), other.v)};
+}
 #else
 MONZA_INLINE Vec vsqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
 MONZA_INLINE Vec vfloor(Vec a) { return {_mm256_floor_ps(a.v)}; }
 MONZA_INLINE Vec vceil(Vec a) { return {_mm256_ceil_ps(a.v)}; }
-MONZA_INLINE Vec if_nan(Vec test, Vec other, Vec x) { return {_mm256_blendv_ps(x.v, other.v, _mm256_cmp_ps(test.v, test.v, _CMP_UNORD_Q))}; }
+MONZA_INLINE Vec if_nan(Vec test, Vec other, Vec x) {
+  return {_mm256_blendv_ps(x.v, other.v, _mm256_cmp_ps(test.v, test.v, _CMP_UNORD_Q))};
+}
 #endif
 
 /// log on the whole line: denormals are scaled up first; 0 gives -infinity, less gives NaN.
@@ -31,8 +35,8 @@ MONZA_INLINE Vec vlog_any(Vec x) {
   const Vec shift = if_less(x, least, Vec::set(-23.0f), zero);
   Vec y = fma(shift, Vec::set(0.693147181f), vlog(scaled));
   const Vec infinity = Vec::set(__builtin_inff());
-  y = if_less(x, infinity, y, x);                               // infinity and NaN stay
-  y = if_less(x, Vec::set(1.4e-45f), zero - infinity, y);       // zero, and what is below
+  y = if_less(x, infinity, y, x);                          // infinity and NaN stay
+  y = if_less(x, Vec::set(1.4e-45f), zero - infinity, y);  // zero, and what is below
   return if_less(x, zero, Vec::set(__builtin_nanf("")), y);
 }
 
@@ -69,22 +73,26 @@ MONZA_INLINE Vec vunary(Vec x, Vec alpha, Vec beta) {
   return x;
 }
 
-#define MONZA_UNARY_KINDS(X)                                                                                                  \
-  X(abs) X(neg) X(ceil) X(floor) X(round) X(sqrt) X(reciprocal) X(exp) X(log) X(tanh) X(erf) X(relu) X(leaky_relu) X(elu) X(selu) \
-  X(celu) X(sigmoid) X(hard_sigmoid) X(hardswish) X(swish) X(gelu_erf) X(gelu_tanh) X(mish) X(softplus) X(softsign)           \
-  X(thresholded_relu)
+// clang-format off
+#define MONZA_UNARY_KINDS(X)                                                                      \
+  X(abs) X(neg) X(ceil) X(floor) X(round) X(sqrt) X(reciprocal) X(exp) X(log) X(tanh) X(erf)      \
+  X(relu) X(leaky_relu) X(elu) X(selu) X(celu) X(sigmoid) X(hard_sigmoid) X(hardswish) X(swish)   \
+  X(gelu_erf) X(gelu_tanh) X(mish) X(softplus) X(softsign) X(thresholded_relu)
+// clang-format on
 
 template <UnaryKind kKind>
 __attribute__((noinline)) Status unary_of(const KernelContext& c) {
   const auto& p = c.params_as<UnaryParams>();
   const Vec alpha = Vec::set(p.alpha), beta = Vec::set(p.beta);
   const TensorView* in[] = {&c.in[0]};
-  pointwise<1>(*c.parallel, c.out[0], in, [=](Vec x) __attribute__((always_inline)) { return vunary<kKind>(x, alpha, beta); });
+  pointwise<1>(*c.parallel, c.out[0], in,
+               [=](Vec x) __attribute__((always_inline)) { return vunary<kKind>(x, alpha, beta); });
   return {};
 }
 
 Status run_unary(const KernelContext& c) noexcept {
-#define MONZA_CASE(kind) case UnaryKind::kind: return unary_of<UnaryKind::kind>(c);
+#define MONZA_CASE(kind) \
+  case UnaryKind::kind: return unary_of<UnaryKind::kind>(c);
   switch (c.params_as<UnaryParams>().kind) {
     MONZA_UNARY_KINDS(MONZA_CASE)
     default: return {StatusCode::internal, "elementwise: no vector form of this function"};
@@ -108,14 +116,22 @@ MONZA_INLINE Vec vbinary(Vec a, Vec b) {
 template <BinaryKind kKind>
 __attribute__((noinline)) Status binary_of(const KernelContext& c) {
   const TensorView* in[] = {&c.in[0], &c.in[1]};
-  pointwise<2>(*c.parallel, c.out[0], in, [](Vec a, Vec b) __attribute__((always_inline)) { return vbinary<kKind>(a, b); });
+  pointwise<2>(*c.parallel, c.out[0], in,
+               [](Vec a, Vec b) __attribute__((always_inline)) { return vbinary<kKind>(a, b); });
   return {};
 }
 
 Status run_binary(const KernelContext& c) noexcept {
-#define MONZA_CASE(kind) case BinaryKind::kind: return binary_of<BinaryKind::kind>(c);
+#define MONZA_CASE(kind) \
+  case BinaryKind::kind: return binary_of<BinaryKind::kind>(c);
   switch (c.params_as<BinaryParams>().kind) {
-    MONZA_CASE(add) MONZA_CASE(sub) MONZA_CASE(mul) MONZA_CASE(div) MONZA_CASE(min) MONZA_CASE(max) MONZA_CASE(prelu)
+    MONZA_CASE(add)
+    MONZA_CASE(sub)
+    MONZA_CASE(mul)
+    MONZA_CASE(div)
+    MONZA_CASE(min)
+    MONZA_CASE(max)
+    MONZA_CASE(prelu)
     default: return {StatusCode::internal, "elementwise: no vector form of this function"};
   }
 #undef MONZA_CASE
@@ -150,7 +166,8 @@ Status run_clip(const KernelContext& c) noexcept {
   return {};
 }
 
-// --- what they take -----------------------------------------------------------------------------------------------------
+// --- what they take
+// -----------------------------------------------------------------------------------------------------
 
 Refusal all_f32(const KernelQuery& q) {
   for (int i = 0; i < q.in_count; ++i)
@@ -176,50 +193,73 @@ Refusal accepts_pow(const KernelQuery& q) noexcept {
 }  // namespace
 
 // Kernels of an instruction set: MONZA_POINTWISE(symbol suffix, needed extensions).
-#define MONZA_POINTWISE_KERNEL(symbol, suffix, op_name, isa, function, in_place)                                             \
-  extern const Kernel symbol##_uniform_##suffix, symbol##_##suffix;                                                          \
-  const Kernel symbol##_uniform_##suffix{.name = #symbol "_uniform_" #suffix, .op = op_name, .needs = isa, .in{Port::uniform}, \
-                                         .out{Port::uniform}, .accepts = accepts_uniform, .run = function,                    \
-                                         .in_place_inputs = in_place};                                                        \
-  const Kernel symbol##_##suffix{.name = #symbol "_" #suffix, .op = op_name, .needs = isa, .in{Port::strided},                \
-                                 .out{Port::strided}, .accepts = accepts_f32, .run = function, .in_place_inputs = in_place};
-#define MONZA_POINTWISE(suffix, isa)                                                          \
-  MONZA_POINTWISE_KERNEL(add, suffix, "Add", isa, run_binary, 3)                              \
-  MONZA_POINTWISE_KERNEL(sub, suffix, "Sub", isa, run_binary, 3)                              \
-  MONZA_POINTWISE_KERNEL(mul, suffix, "Mul", isa, run_binary, 3)                              \
-  MONZA_POINTWISE_KERNEL(div, suffix, "Div", isa, run_binary, 3)                              \
-  MONZA_POINTWISE_KERNEL(min, suffix, "Min", isa, run_binary, 3)                              \
-  MONZA_POINTWISE_KERNEL(max, suffix, "Max", isa, run_binary, 3)                              \
-  MONZA_POINTWISE_KERNEL(prelu, suffix, "PRelu", isa, run_binary, 3)                          \
-  MONZA_POINTWISE_KERNEL(abs, suffix, "Abs", isa, run_unary, 1)                               \
-  MONZA_POINTWISE_KERNEL(neg, suffix, "Neg", isa, run_unary, 1)                               \
-  MONZA_POINTWISE_KERNEL(ceil, suffix, "Ceil", isa, run_unary, 1)                             \
-  MONZA_POINTWISE_KERNEL(floor, suffix, "Floor", isa, run_unary, 1)                           \
-  MONZA_POINTWISE_KERNEL(round, suffix, "Round", isa, run_unary, 1)                           \
-  MONZA_POINTWISE_KERNEL(sqrt, suffix, "Sqrt", isa, run_unary, 1)                             \
-  MONZA_POINTWISE_KERNEL(reciprocal, suffix, "Reciprocal", isa, run_unary, 1)                 \
-  MONZA_POINTWISE_KERNEL(exp, suffix, "Exp", isa, run_unary, 1)                               \
-  MONZA_POINTWISE_KERNEL(log, suffix, "Log", isa, run_unary, 1)                               \
-  MONZA_POINTWISE_KERNEL(tanh, suffix, "Tanh", isa, run_unary, 1)                             \
-  MONZA_POINTWISE_KERNEL(erf, suffix, "Erf", isa, run_unary, 1)                               \
-  MONZA_POINTWISE_KERNEL(relu, suffix, "Relu", isa, run_unary, 1)                             \
-  MONZA_POINTWISE_KERNEL(leaky_relu, suffix, "LeakyRelu", isa, run_unary, 1)                  \
-  MONZA_POINTWISE_KERNEL(elu, suffix, "Elu", isa, run_unary, 1)                               \
-  MONZA_POINTWISE_KERNEL(selu, suffix, "Selu", isa, run_unary, 1)                             \
-  MONZA_POINTWISE_KERNEL(celu, suffix, "Celu", isa, run_unary, 1)                             \
-  MONZA_POINTWISE_KERNEL(sigmoid, suffix, "Sigmoid", isa, run_unary, 1)                       \
-  MONZA_POINTWISE_KERNEL(hard_sigmoid, suffix, "HardSigmoid", isa, run_unary, 1)              \
-  MONZA_POINTWISE_KERNEL(hardswish, suffix, "HardSwish", isa, run_unary, 1)                   \
-  MONZA_POINTWISE_KERNEL(swish, suffix, "Swish", isa, run_unary, 1)                           \
-  MONZA_POINTWISE_KERNEL(gelu, suffix, "Gelu", isa, run_unary, 1)                             \
-  MONZA_POINTWISE_KERNEL(mish, suffix, "Mish", isa, run_unary, 1)                             \
-  MONZA_POINTWISE_KERNEL(softplus, suffix, "Softplus", isa, run_unary, 1)                     \
-  MONZA_POINTWISE_KERNEL(softsign, suffix, "Softsign", isa, run_unary, 1)                     \
-  MONZA_POINTWISE_KERNEL(thresholded_relu, suffix, "ThresholdedRelu", isa, run_unary, 1)      \
-  extern const Kernel clip_##suffix, pow_##suffix;                                            \
-  const Kernel clip_##suffix{.name = "clip_" #suffix, .op = "Clip", .needs = isa, .in{Port::strided}, .out{Port::strided}, \
-                             .accepts = accepts_f32, .run = run_clip, .in_place_inputs = 1};  \
-  const Kernel pow_##suffix{.name = "pow_" #suffix, .op = "Pow", .needs = isa, .in{Port::strided}, .out{Port::strided},   \
-                            .accepts = accepts_pow, .run = run_pow, .in_place_inputs = 1};
+#define MONZA_POINTWISE_KERNEL(symbol, suffix, op_name, isa, function, in_place) \
+  extern const Kernel symbol##_uniform_##suffix, symbol##_##suffix;              \
+  const Kernel symbol##_uniform_##suffix{.name = #symbol "_uniform_" #suffix,    \
+                                         .op = op_name,                          \
+                                         .needs = isa,                           \
+                                         .in{Port::uniform},                     \
+                                         .out{Port::uniform},                    \
+                                         .accepts = accepts_uniform,             \
+                                         .run = function,                        \
+                                         .in_place_inputs = in_place};           \
+  const Kernel symbol##_##suffix{.name = #symbol "_" #suffix,                    \
+                                 .op = op_name,                                  \
+                                 .needs = isa,                                   \
+                                 .in{Port::strided},                             \
+                                 .out{Port::strided},                            \
+                                 .accepts = accepts_f32,                         \
+                                 .run = function,                                \
+                                 .in_place_inputs = in_place};
+#define MONZA_POINTWISE(suffix, isa)                                                     \
+  MONZA_POINTWISE_KERNEL(add, suffix, "Add", isa, run_binary, 3)                         \
+  MONZA_POINTWISE_KERNEL(sub, suffix, "Sub", isa, run_binary, 3)                         \
+  MONZA_POINTWISE_KERNEL(mul, suffix, "Mul", isa, run_binary, 3)                         \
+  MONZA_POINTWISE_KERNEL(div, suffix, "Div", isa, run_binary, 3)                         \
+  MONZA_POINTWISE_KERNEL(min, suffix, "Min", isa, run_binary, 3)                         \
+  MONZA_POINTWISE_KERNEL(max, suffix, "Max", isa, run_binary, 3)                         \
+  MONZA_POINTWISE_KERNEL(prelu, suffix, "PRelu", isa, run_binary, 3)                     \
+  MONZA_POINTWISE_KERNEL(abs, suffix, "Abs", isa, run_unary, 1)                          \
+  MONZA_POINTWISE_KERNEL(neg, suffix, "Neg", isa, run_unary, 1)                          \
+  MONZA_POINTWISE_KERNEL(ceil, suffix, "Ceil", isa, run_unary, 1)                        \
+  MONZA_POINTWISE_KERNEL(floor, suffix, "Floor", isa, run_unary, 1)                      \
+  MONZA_POINTWISE_KERNEL(round, suffix, "Round", isa, run_unary, 1)                      \
+  MONZA_POINTWISE_KERNEL(sqrt, suffix, "Sqrt", isa, run_unary, 1)                        \
+  MONZA_POINTWISE_KERNEL(reciprocal, suffix, "Reciprocal", isa, run_unary, 1)            \
+  MONZA_POINTWISE_KERNEL(exp, suffix, "Exp", isa, run_unary, 1)                          \
+  MONZA_POINTWISE_KERNEL(log, suffix, "Log", isa, run_unary, 1)                          \
+  MONZA_POINTWISE_KERNEL(tanh, suffix, "Tanh", isa, run_unary, 1)                        \
+  MONZA_POINTWISE_KERNEL(erf, suffix, "Erf", isa, run_unary, 1)                          \
+  MONZA_POINTWISE_KERNEL(relu, suffix, "Relu", isa, run_unary, 1)                        \
+  MONZA_POINTWISE_KERNEL(leaky_relu, suffix, "LeakyRelu", isa, run_unary, 1)             \
+  MONZA_POINTWISE_KERNEL(elu, suffix, "Elu", isa, run_unary, 1)                          \
+  MONZA_POINTWISE_KERNEL(selu, suffix, "Selu", isa, run_unary, 1)                        \
+  MONZA_POINTWISE_KERNEL(celu, suffix, "Celu", isa, run_unary, 1)                        \
+  MONZA_POINTWISE_KERNEL(sigmoid, suffix, "Sigmoid", isa, run_unary, 1)                  \
+  MONZA_POINTWISE_KERNEL(hard_sigmoid, suffix, "HardSigmoid", isa, run_unary, 1)         \
+  MONZA_POINTWISE_KERNEL(hardswish, suffix, "HardSwish", isa, run_unary, 1)              \
+  MONZA_POINTWISE_KERNEL(swish, suffix, "Swish", isa, run_unary, 1)                      \
+  MONZA_POINTWISE_KERNEL(gelu, suffix, "Gelu", isa, run_unary, 1)                        \
+  MONZA_POINTWISE_KERNEL(mish, suffix, "Mish", isa, run_unary, 1)                        \
+  MONZA_POINTWISE_KERNEL(softplus, suffix, "Softplus", isa, run_unary, 1)                \
+  MONZA_POINTWISE_KERNEL(softsign, suffix, "Softsign", isa, run_unary, 1)                \
+  MONZA_POINTWISE_KERNEL(thresholded_relu, suffix, "ThresholdedRelu", isa, run_unary, 1) \
+  extern const Kernel clip_##suffix, pow_##suffix;                                       \
+  const Kernel clip_##suffix{.name = "clip_" #suffix,                                    \
+                             .op = "Clip",                                               \
+                             .needs = isa,                                               \
+                             .in{Port::strided},                                         \
+                             .out{Port::strided},                                        \
+                             .accepts = accepts_f32,                                     \
+                             .run = run_clip,                                            \
+                             .in_place_inputs = 1};                                      \
+  const Kernel pow_##suffix{.name = "pow_" #suffix,                                      \
+                            .op = "Pow",                                                 \
+                            .needs = isa,                                                \
+                            .in{Port::strided},                                          \
+                            .out{Port::strided},                                         \
+                            .accepts = accepts_pow,                                      \
+                            .run = run_pow,                                              \
+                            .in_place_inputs = 1};
 
 }  // namespace monza::ops

@@ -53,7 +53,8 @@ TEST_P(Elementwise, AgreesWithTheReference) {
     const Params p = params_of(op, rng);
     Shape shape;
     const int rank = static_cast<int>(rng() % 5);
-    for (int i = 0; i < rank; ++i) shape[shape.rank++] = seed % 30 == 29 ? pick({0, 1, 5}) : pick({1, 2, 3, 7, 16, 33, i == rank - 1 ? 300 : 4});
+    for (int i = 0; i < rank; ++i)
+      shape[shape.rank++] = seed % 30 == 29 ? pick({0, 1, 5}) : pick({1, 2, 3, 7, 16, 33, i == rank - 1 ? 300 : 4});
     const float reach = seed % 4 == 0 ? 100.f : seed % 4 == 1 ? 0.01f : 4.f;
     const auto operand = [&](const Shape& s) { return test::random_f32(s, rng, positive ? 1e-3f : -reach, reach); };
     std::vector<Tensor> in{operand(shape)};
@@ -88,9 +89,11 @@ TEST_P(Elementwise, AgreesWithTheReference) {
     const auto *a = got.outputs[0].as<float>(), *b = want.outputs[0].as<float>();
     for (std::int64_t i = 0; i < shape.numel(); ++i) {
       if (std::isinf(b[i]) || std::isnan(b[i])) {
-        ASSERT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i]))) << a[i] << " for " << b[i] << ", seed " << seed;
+        ASSERT_TRUE(a[i] == b[i] || (std::isnan(a[i]) && std::isnan(b[i])))
+            << a[i] << " for " << b[i] << ", seed " << seed;
       } else {
-        ASSERT_LE(std::fabs(a[i] - b[i]), 2e-6f * std::fabs(b[i]) + absolute) << a[i] << " for " << b[i] << " at " << i << ", seed " << seed;
+        ASSERT_LE(std::fabs(a[i] - b[i]), 2e-6f * std::fabs(b[i]) + absolute)
+            << a[i] << " for " << b[i] << " at " << i << ", seed " << seed;
       }
     }
     const auto again = test::run_kernel(kernel, p.data(), in, out, {.threads = 2, .seed = seed});
@@ -108,7 +111,8 @@ std::vector<const Kernel*> kernels() {
   }
   return list;
 }
-INSTANTIATE_TEST_SUITE_P(Kernels, Elementwise, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+INSTANTIATE_TEST_SUITE_P(Kernels, Elementwise, ::testing::ValuesIn(kernels()),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 /// Not numbers and the ends of the line, where formulas break.
 TEST(ElementwiseEdges, SpecialValues) {
@@ -128,7 +132,8 @@ TEST(ElementwiseEdges, SpecialValues) {
       const float a = got.outputs[0].as<float>()[i], b = want.outputs[0].as<float>()[i];
       // x * sigmoid(x) and its kin at -infinity: the formula gives NaN, the limit is 0; either is taken.
       if (values[i] == -infinity && std::isnan(b)) continue;
-      EXPECT_TRUE(a == b || (std::isnan(a) && std::isnan(b)) || std::fabs(a - b) <= 2e-6f * std::fabs(b) + 1e-35f)  // below the least normal number, e^x is 0
+      EXPECT_TRUE(a == b || (std::isnan(a) && std::isnan(b)) ||
+                  std::fabs(a - b) <= 2e-6f * std::fabs(b) + 1e-35f)  // below the least normal number, e^x is 0
           << kernel->name << "(" << values[i] << ") = " << a << ", not " << b;
     }
   }

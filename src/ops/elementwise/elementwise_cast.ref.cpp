@@ -43,7 +43,9 @@ Status run_cast(const KernelContext& c) noexcept {
   if (from_integer && to_integer) {
     loop([&](std::int64_t o, std::int64_t i) { to.store_int(out.data, o, from.load_int(x.data, i)); });
   } else if (out.dtype == DType::f8e8m0) {
-    loop([&](std::int64_t o, std::int64_t i) { out.as<std::uint8_t>()[o] = to_e8m0(static_cast<float>(from.load(x.data, i)), p); });
+    loop([&](std::int64_t o, std::int64_t i) {
+      out.as<std::uint8_t>()[o] = to_e8m0(static_cast<float>(from.load(x.data, i)), p);
+    });
   } else if (is_f8(out.dtype) && !p.saturate) {
     loop([&](std::int64_t o, std::int64_t i) {
       out.as<std::uint8_t>()[o] = f32_to_small_float(out.dtype, static_cast<float>(from.load(x.data, i)), false);
@@ -60,6 +62,7 @@ Status run_cast(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel cast_ref;
-const Kernel cast_ref{.name = "cast_ref", .op = "Cast", .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run_cast};
+const Kernel cast_ref{
+    .name = "cast_ref", .op = "Cast", .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run_cast};
 
 }  // namespace monza::ops

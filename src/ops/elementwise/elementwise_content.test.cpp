@@ -18,7 +18,9 @@ struct Built {
   ir::ValueId add(const char* op, std::vector<ir::ValueId> inputs, ir::Attrs attrs = {}) {
     return graph.add_node(ir::get_op(op), std::move(inputs), std::move(attrs), 1, origin).outputs[0];
   }
-  ir::ValueId numbers(std::vector<std::int64_t> v) { return graph.add_constant({}, ir::constant_i64(std::move(v)), origin); }
+  ir::ValueId numbers(std::vector<std::int64_t> v) {
+    return graph.add_constant({}, ir::constant_i64(std::move(v)), origin);
+  }
   /// The elements of a value as text, or "unknown".
   std::string content(ir::ValueId v) {
     const auto& c = graph.value(v).content;
@@ -29,9 +31,11 @@ struct Built {
 TEST(ElementwiseContent, ArithmeticOnExtents) {
   Built b;
   const ir::ValueId shape = b.add("Shape", {b.x});
-  EXPECT_EQ(b.content(b.add("Add", {shape, b.numbers({1})})), ir::to_string(ir::SymShape{Expr::symbol("n") + 1, Expr::symbol("h") + 1}));
+  EXPECT_EQ(b.content(b.add("Add", {shape, b.numbers({1})})),
+            ir::to_string(ir::SymShape{Expr::symbol("n") + 1, Expr::symbol("h") + 1}));
   const ir::ValueId doubled = b.add("Mul", {shape, b.numbers({2, 4})});
-  EXPECT_EQ(b.content(b.add("Div", {doubled, b.numbers({2})})), ir::to_string(ir::SymShape{Expr::symbol("n"), Expr::symbol("h") * 2}));
+  EXPECT_EQ(b.content(b.add("Div", {doubled, b.numbers({2})})),
+            ir::to_string(ir::SymShape{Expr::symbol("n"), Expr::symbol("h") * 2}));
   EXPECT_EQ(b.content(b.add("Div", {shape, b.numbers({3})})),
             ir::to_string(ir::SymShape{ir::floor_div(Expr::symbol("n"), 3), ir::floor_div(Expr::symbol("h"), 3)}));
   EXPECT_EQ(b.content(b.add("Cast", {shape}, {{"to", std::string("i32")}})), b.content(shape));

@@ -23,7 +23,9 @@ MONZA_INLINE float lane_max(Vec a) {
 /// v where the mask is on, else other.
 MONZA_INLINE Vec select(Vec::Mask m, Vec v, Vec other) { return {_mm512_mask_mov_ps(other.v, m, v.v)}; }
 /// a where it is NaN, else y.
-MONZA_INLINE Vec keep_nan(Vec a, Vec y) { return {_mm512_mask_mov_ps(y.v, _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v)}; }
+MONZA_INLINE Vec keep_nan(Vec a, Vec y) {
+  return {_mm512_mask_mov_ps(y.v, _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), a.v)};
+}
 MONZA_INLINE bool any_nan(Vec a) { return _mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q) != 0; }
 #else
 MONZA_INLINE float lane_sum(Vec a) {
@@ -37,7 +39,9 @@ MONZA_INLINE float lane_max(Vec a) {
   return _mm_cvtss_f32(_mm_max_ss(h, _mm_shuffle_ps(h, h, 1)));
 }
 /// v where the mask is on, else other.
-MONZA_INLINE Vec select(Vec::Mask m, Vec v, Vec other) { return {_mm256_blendv_ps(other.v, v.v, _mm256_castsi256_ps(m))}; }
+MONZA_INLINE Vec select(Vec::Mask m, Vec v, Vec other) {
+  return {_mm256_blendv_ps(other.v, v.v, _mm256_castsi256_ps(m))};
+}
 /// a where it is NaN, else y.
 MONZA_INLINE Vec keep_nan(Vec a, Vec y) { return {_mm256_blendv_ps(y.v, a.v, _mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q))}; }
 MONZA_INLINE bool any_nan(Vec a) { return _mm256_movemask_ps(_mm256_cmp_ps(a.v, a.v, _CMP_UNORD_Q)) != 0; }

@@ -95,7 +95,8 @@ MONZA_INLINE void flat(float* out, const float* const* in, const bool* moves, st
   for (int k = 0; k < N; ++k) fixed[k] = Vec::set(n > 0 ? in[k][0] : 0);
   const auto pass = [&](auto m0, auto m1, auto m2) __attribute__((always_inline)) {
     std::int64_t i = 0;
-    const auto get = [&](int k, bool move, auto... mask) __attribute__((always_inline)) { return move ? Vec::load(in[k] + i, mask...) : fixed[k]; };
+    const auto get = [&](int k, bool move, auto... mask)
+                         __attribute__((always_inline)) { return move ? Vec::load(in[k] + i, mask...) : fixed[k]; };
     const auto apply = [&](auto... mask) __attribute__((always_inline)) {
       if constexpr (N == 1) return f(get(0, m0(), mask...));
       else if constexpr (N == 2) return f(get(0, m0(), mask...), get(1, m1(), mask...));

@@ -65,7 +65,8 @@ void alias_gather(const ir::NodeView& n, std::vector<ir::Alias>& list) {
 /// GatherElements(x, indices) {axis}: the shape of indices.
 void infer_gather_elements(ir::InferContext& c) {
   require_indices(c, 1);
-  if (c.shape(0).size() != c.shape(1).size()) c.fail("indices have rank {}, the input {}", c.shape(1).size(), c.shape(0).size());
+  if (c.shape(0).size() != c.shape(1).size())
+    c.fail("indices have rank {}, the input {}", c.shape(1).size(), c.shape(0).size());
   axis_of(c.attrs().i("axis", 0), c.shape(0).size());
   c.set_output(0, c.dtype(0), c.shape(1));
 }
@@ -112,7 +113,8 @@ ScatterParams::Reduction reduction_of(const ir::Attrs& attrs) {
 }
 
 void require_updates(const ir::InferContext& c) {
-  if (c.dtype(2) != c.dtype(0)) c.fail("updates have element type {}, the input {}", dtype_name(c.dtype(2)), dtype_name(c.dtype(0)));
+  if (c.dtype(2) != c.dtype(0))
+    c.fail("updates have element type {}, the input {}", dtype_name(c.dtype(2)), dtype_name(c.dtype(0)));
   reduction_of(c.attrs());
 }
 
@@ -137,7 +139,8 @@ void infer_scatter_nd(ir::InferContext& c) {
   ir::SymShape expected(indices.begin(), indices.end() - 1);
   expected.insert(expected.end(), x.begin() + static_cast<std::ptrdiff_t>(k), x.end());
   if (updates.size() != expected.size()) c.fail("updates have rank {}, not {}", updates.size(), expected.size());
-  for (std::size_t i = 0; i < expected.size(); ++i) require_equal(updates[i], expected[i], "updates do not fit indices and input");
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    require_equal(updates[i], expected[i], "updates do not fit indices and input");
   c.set_output(0, c.dtype(0), x);
 }
 
@@ -176,16 +179,32 @@ void params_tensor_scatter(const ir::NodeView& n, ir::ParamsBlob& blob) {
 
 }  // namespace
 
-extern const ir::OpDef gather_op, gather_elements_op, gather_nd_op, scatter_elements_op, scatter_nd_op, tensor_scatter_op;
-const ir::OpDef gather_op{
-    .name = "Gather", .min_inputs = 2, .max_inputs = 2, .infer = infer_gather, .params = params_gather, .aliases = alias_gather};
-const ir::OpDef gather_elements_op{
-    .name = "GatherElements", .min_inputs = 2, .max_inputs = 2, .infer = infer_gather_elements, .params = params_gather};
-const ir::OpDef gather_nd_op{.name = "GatherND", .min_inputs = 2, .max_inputs = 2, .infer = infer_gather_nd, .params = params_gather_nd};
-const ir::OpDef scatter_elements_op{
-    .name = "ScatterElements", .min_inputs = 3, .max_inputs = 3, .infer = infer_scatter_elements, .params = params_scatter};
-const ir::OpDef scatter_nd_op{.name = "ScatterND", .min_inputs = 3, .max_inputs = 3, .infer = infer_scatter_nd, .params = params_scatter};
-const ir::OpDef tensor_scatter_op{
-    .name = "TensorScatter", .min_inputs = 2, .max_inputs = 3, .infer = infer_tensor_scatter, .params = params_tensor_scatter};
+extern const ir::OpDef gather_op, gather_elements_op, gather_nd_op, scatter_elements_op, scatter_nd_op,
+    tensor_scatter_op;
+const ir::OpDef gather_op{.name = "Gather",
+                          .min_inputs = 2,
+                          .max_inputs = 2,
+                          .infer = infer_gather,
+                          .params = params_gather,
+                          .aliases = alias_gather};
+const ir::OpDef gather_elements_op{.name = "GatherElements",
+                                   .min_inputs = 2,
+                                   .max_inputs = 2,
+                                   .infer = infer_gather_elements,
+                                   .params = params_gather};
+const ir::OpDef gather_nd_op{
+    .name = "GatherND", .min_inputs = 2, .max_inputs = 2, .infer = infer_gather_nd, .params = params_gather_nd};
+const ir::OpDef scatter_elements_op{.name = "ScatterElements",
+                                    .min_inputs = 3,
+                                    .max_inputs = 3,
+                                    .infer = infer_scatter_elements,
+                                    .params = params_scatter};
+const ir::OpDef scatter_nd_op{
+    .name = "ScatterND", .min_inputs = 3, .max_inputs = 3, .infer = infer_scatter_nd, .params = params_scatter};
+const ir::OpDef tensor_scatter_op{.name = "TensorScatter",
+                                  .min_inputs = 2,
+                                  .max_inputs = 3,
+                                  .infer = infer_tensor_scatter,
+                                  .params = params_tensor_scatter};
 
 }  // namespace monza::ops

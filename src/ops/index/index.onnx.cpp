@@ -108,7 +108,7 @@ void import_nms(OnnxNode& n) {
 
 #define MONZA_IMPORTER(symbol, type, function, ...) \
   extern const OnnxImporter symbol;                 \
-  const OnnxImporter symbol { .op_type = type, __VA_ARGS__ .import = function }
+  const OnnxImporter symbol { .op_type = type, __VA_ARGS__.import = function }
 
 MONZA_IMPORTER(gather_onnx, "Gather", import_gather);
 MONZA_IMPORTER(gather_elements_onnx, "GatherElements", import_gather_elements);

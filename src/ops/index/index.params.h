@@ -18,7 +18,8 @@ struct ScatterParams {
   Reduction reduction = Reduction::none;
 };
 
-/// TensorScatter(cache, update, write_indices?): update[b, ..., s, ...] goes to cache[b, ..., write_indices[b] + s, ...].
+/// TensorScatter(cache, update, write_indices?): update[b, ..., s, ...] goes to cache[b, ..., write_indices[b] + s,
+/// ...].
 struct TensorScatterParams {
   std::int32_t axis = -2;
   std::int32_t circular = 0;  ///< 1: positions wrap around the extent

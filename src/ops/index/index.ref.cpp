@@ -169,9 +169,10 @@ void update_element(const TensorView& out, std::int64_t to, const TensorView& up
     const auto old = static_cast<std::uint64_t>(access.load_int(out.data, to));
     const auto update = static_cast<std::uint64_t>(access.load_int(updates.data, from));
     const bool order = reduction == ScatterParams::Reduction::max || reduction == ScatterParams::Reduction::min;
-    const std::uint64_t value = order && is_signed(out.dtype) ? static_cast<std::uint64_t>(reduced(
-                                    reduction, static_cast<std::int64_t>(old), static_cast<std::int64_t>(update)))
-                                                              : reduced(reduction, old, update);
+    const std::uint64_t value = order && is_signed(out.dtype)
+                                    ? static_cast<std::uint64_t>(reduced(reduction, static_cast<std::int64_t>(old),
+                                                                         static_cast<std::int64_t>(update)))
+                                    : reduced(reduction, old, update);
     access.store_int(out.data, to, static_cast<std::int64_t>(value));
   }
 }
@@ -202,12 +203,14 @@ Status run_scatter_nd(const KernelContext& c) noexcept {
   const auto& p = c.params_as<ScatterParams>();
   const TensorView &indices = c.in[1], &updates = c.in[2], &out = c.out[0];
   const ElementAccess& access = element_access(out.dtype);
-  if (p.reduction != ScatterParams::Reduction::none && access.load == nullptr) return {StatusCode::internal, "ScatterND: element type"};
+  if (p.reduction != ScatterParams::Reduction::none && access.load == nullptr)
+    return {StatusCode::internal, "ScatterND: element type"};
   if (Status s = start_from_input(c); !s) return s;
   const int tuples = indices.shape.rank - 1;
   const int used = static_cast<int>(indices.shape[tuples]);
   const TensorView outer = part_of(updates, 0, tuples);
-  const TensorView from_inner = part_of(updates, tuples, updates.shape.rank - tuples), to_inner = part_of(out, used, out.shape.rank - used);
+  const TensorView from_inner = part_of(updates, tuples, updates.shape.rank - tuples),
+                   to_inner = part_of(out, used, out.shape.rank - used);
   for (Walk<2> walk(outer.shape, indices.stride, outer.stride); !walk.done; walk.next()) {
     std::int64_t to = 0;
     if (!tuple_offset(out, indices, walk.offset[0], 0, &to)) return kOutOfRange;
@@ -241,11 +244,11 @@ Status run_tensor_scatter(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, in_place, function)                                                       \
-  extern const Kernel symbol;                                                                                            \
-  const Kernel symbol {                                                                                                  \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function,   \
-    .in_place_inputs = in_place                                                                                          \
+#define MONZA_REFERENCE(symbol, operator_name, in_place, function)                                                     \
+  extern const Kernel symbol;                                                                                          \
+  const Kernel symbol {                                                                                                \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function, \
+    .in_place_inputs = in_place                                                                                        \
   }
 
 MONZA_REFERENCE(gather_ref, "Gather", 0, run_gather);

@@ -30,9 +30,11 @@ struct Serial final : Parallel {
 };
 
 /// Runs the reference of `op` on dense tensors, with the extents that it reports in `extents`.
-Status run_dense(const char* op, const void* params, std::vector<Tensor>& in, std::vector<Tensor>& out, std::vector<std::int64_t>& extents) {
+Status run_dense(const char* op, const void* params, std::vector<Tensor>& in, std::vector<Tensor>& out,
+                 std::vector<std::int64_t>& extents) {
   std::vector<TensorView> from, to;
-  for (Tensor& t : in) from.push_back(t.dtype == DType::invalid ? TensorView{} : dense_view(t.bytes.data(), t.dtype, t.shape));
+  for (Tensor& t : in)
+    from.push_back(t.dtype == DType::invalid ? TensorView{} : dense_view(t.bytes.data(), t.dtype, t.shape));
   for (Tensor& t : out) to.push_back(dense_view(t.bytes.data(), t.dtype, t.shape));
   std::vector<std::byte> scratch(1 << 16);
   Serial serial;
@@ -60,17 +62,20 @@ TEST(Index, GatherOfRandomAxes) {
       const std::int64_t picks = pick({0, 1, 2, 9}), extent = x[p.axis];
       Tensor indices = test::make_tensor(DType::i64, Shape{picks});
       for (std::int64_t i = 0; i < picks; ++i)
-        indices.as<std::int64_t>()[i] = static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(2 * extent)) - extent;
+        indices.as<std::int64_t>()[i] =
+            static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(2 * extent)) - extent;
       Shape y = x;
       y[p.axis] = picks;
       const Tensor in = test::random_f32(x, rng);
-      const auto run = test::run_kernel(*kernel, &p, {in, indices}, {{DType::f32, y}}, {.threads = 1 + static_cast<int>(seed % 2), .seed = seed});
+      const auto run = test::run_kernel(*kernel, &p, {in, indices}, {{DType::f32, y}},
+                                        {.threads = 1 + static_cast<int>(seed % 2), .seed = seed});
       ASSERT_EQ(run.problem, "") << kernel->name << " seed " << seed;
       for (std::int64_t i = 0; i < y.numel(); ++i) {
         std::int64_t at[3] = {i / (y[1] * y[2]), i / y[2] % y[1], i % y[2]};
         std::int64_t index = indices.as<std::int64_t>()[at[p.axis]];
         at[p.axis] = index < 0 ? index + extent : index;
-        ASSERT_EQ(run.outputs[0].as<float>()[i], in.as<float>()[(at[0] * x[1] + at[1]) * x[2] + at[2]]) << "seed " << seed;
+        ASSERT_EQ(run.outputs[0].as<float>()[i], in.as<float>()[(at[0] * x[1] + at[1]) * x[2] + at[2]])
+            << "seed " << seed;
       }
     }
 }
@@ -81,7 +86,8 @@ TEST(Index, IndicesOutsideEndTheRun) {
   std::vector<std::int64_t> extents(1);
   for (const char* op : {"Gather", "GatherElements"})
     for (std::int64_t bad : {3, -4}) {
-      std::vector<Tensor> in{test::random_f32(Shape{3}, rng), integers(Shape{1}, {bad})}, out{test::make_tensor(DType::f32, Shape{1})};
+      std::vector<Tensor> in{test::random_f32(Shape{3}, rng), integers(Shape{1}, {bad})},
+          out{test::make_tensor(DType::f32, Shape{1})};
       EXPECT_EQ(run_dense(op, &p, in, out, extents).code(), StatusCode::out_of_range) << op << " " << bad;
     }
 }
@@ -101,11 +107,13 @@ TEST(Index, TopKSortsWithTiesByIndex) {
       const std::int64_t u = x.as<std::int64_t>()[a], v = x.as<std::int64_t>()[b];
       return p.largest ? u > v : u < v;
     });
-    const auto run = test::run_kernel(*kernels_of("TopK").back(), &p, {x}, {{DType::i64, Shape{k}}, {DType::i64, Shape{k}}}, {.seed = seed});
+    const auto run = test::run_kernel(*kernels_of("TopK").back(), &p, {x},
+                                      {{DType::i64, Shape{k}}, {DType::i64, Shape{k}}}, {.seed = seed});
     ASSERT_EQ(run.problem, "") << "seed " << seed;
     for (std::int64_t i = 0; i < k; ++i) {
       ASSERT_EQ(run.outputs[1].as<std::int64_t>()[i], order[static_cast<std::size_t>(i)]) << "seed " << seed;
-      ASSERT_EQ(run.outputs[0].as<std::int64_t>()[i], x.as<std::int64_t>()[order[static_cast<std::size_t>(i)]]) << "seed " << seed;
+      ASSERT_EQ(run.outputs[0].as<std::int64_t>()[i], x.as<std::int64_t>()[order[static_cast<std::size_t>(i)]])
+          << "seed " << seed;
     }
   }
 }
@@ -119,7 +127,10 @@ TEST(Index, UniqueKeepsOrderOfFirstOccurrence) {
   for (int i = 0; i < 4; ++i) out.push_back(test::make_tensor(DType::i64, Shape{7}));
   ASSERT_TRUE(run_dense("Unique", &p, in, out, extents).ok());
   ASSERT_EQ(extents[0], 4);
-  const auto list = [&](int i, int n) { return std::vector<std::int64_t>(out[static_cast<std::size_t>(i)].as<std::int64_t>(), out[static_cast<std::size_t>(i)].as<std::int64_t>() + n); };
+  const auto list = [&](int i, int n) {
+    return std::vector<std::int64_t>(out[static_cast<std::size_t>(i)].as<std::int64_t>(),
+                                     out[static_cast<std::size_t>(i)].as<std::int64_t>() + n);
+  };
   EXPECT_EQ(list(0, 4), (std::vector<std::int64_t>{5, 2, 9, 1}));
   EXPECT_EQ(list(1, 4), (std::vector<std::int64_t>{0, 1, 3, 6}));
   EXPECT_EQ(list(2, 7), (std::vector<std::int64_t>{0, 1, 0, 2, 1, 1, 3}));
@@ -129,9 +140,10 @@ TEST(Index, UniqueKeepsOrderOfFirstOccurrence) {
 TEST(Index, ScatterAddsDuplicates) {
   ScatterParams p;
   p.reduction = ScatterParams::Reduction::add;
-  const auto run = test::run_kernel(*kernels_of("ScatterElements").back(), &p,
-                                    {integers(Shape{4}, {10, 20, 30, 40}), integers(Shape{3}, {1, -1, 1}), integers(Shape{3}, {1, 2, 3})},
-                                    {{DType::i64, Shape{4}}});
+  const auto run = test::run_kernel(
+      *kernels_of("ScatterElements").back(), &p,
+      {integers(Shape{4}, {10, 20, 30, 40}), integers(Shape{3}, {1, -1, 1}), integers(Shape{3}, {1, 2, 3})},
+      {{DType::i64, Shape{4}}});
   ASSERT_EQ(run.problem, "");
   const std::int64_t expected[] = {10, 24, 30, 42};
   EXPECT_EQ(std::memcmp(run.outputs[0].bytes.data(), expected, sizeof(expected)), 0);

@@ -57,7 +57,8 @@ void params_select(const ir::NodeView& n, ir::ParamsBlob& blob) {
 /// TopK(x, k?) {k?, axis, largest, sorted}: values and their indices.
 void infer_topk(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
-  if (!is_float(c.dtype(0)) && !is_integer(c.dtype(0))) c.fail("element type {} is not supported", dtype_name(c.dtype(0)));
+  if (!is_float(c.dtype(0)) && !is_integer(c.dtype(0)))
+    c.fail("element type {} is not supported", dtype_name(c.dtype(0)));
   const std::size_t axis = axis_of(c.attrs().i("axis", -1), x.size());
   const std::vector<Expr> k = numbers(c, "k", 1);
   if (k.size() != 1) c.fail("k has {} elements, not 1", k.size());
@@ -81,7 +82,8 @@ void params_topk(const ir::NodeView& n, ir::ParamsBlob& blob) {
 /// NonMaxSuppression(boxes, scores, most_per_class?, iou?, score?) {center_point_box}: i64 [n, 3] of batch, class, box.
 void infer_nms(ir::InferContext& c) {
   const ir::SymShape boxes = c.shape(0), scores = c.shape(1);
-  if (boxes.size() != 3 || scores.size() != 3) c.fail("boxes have rank {} and scores {}; both need 3", boxes.size(), scores.size());
+  if (boxes.size() != 3 || scores.size() != 3)
+    c.fail("boxes have rank {} and scores {}; both need 3", boxes.size(), scores.size());
   require_equal(boxes[2], 4, "a box has 4 coordinates");
   require_equal(boxes[0], scores[0], "boxes and scores differ in batch");
   require_equal(boxes[1], scores[2], "boxes and scores differ in count");
@@ -89,7 +91,8 @@ void infer_nms(ir::InferContext& c) {
   for (int i = 2; i < 5; ++i) {
     if (!c.has_input(i)) continue;
     if (!(ir::product(c.shape(i)) == Expr(1))) c.fail("input {} is not one element", i);
-    if (c.dtype(i) != (i == 2 ? DType::i64 : DType::f32)) c.fail("input {} has element type {}", i, dtype_name(c.dtype(i)));
+    if (c.dtype(i) != (i == 2 ? DType::i64 : DType::f32))
+      c.fail("input {} has element type {}", i, dtype_name(c.dtype(i)));
   }
   Expr most = 0;
   if (c.has_input(2)) most = larger(0, smaller(c.content(2)[0], boxes[1]));
@@ -106,10 +109,12 @@ void params_nms(const ir::NodeView& n, ir::ParamsBlob& blob) {
 
 extern const ir::OpDef non_zero_op, compress_op, unique_op, topk_op, nms_op;
 const ir::OpDef non_zero_op{.name = "NonZero", .infer = infer_non_zero};
-const ir::OpDef compress_op{.name = "Compress", .min_inputs = 2, .max_inputs = 2, .infer = infer_compress, .params = params_select};
+const ir::OpDef compress_op{
+    .name = "Compress", .min_inputs = 2, .max_inputs = 2, .infer = infer_compress, .params = params_select};
 const ir::OpDef unique_op{.name = "Unique", .max_outputs = 4, .infer = infer_unique, .params = params_select};
 const ir::OpDef topk_op{
     .name = "TopK", .max_inputs = 2, .max_outputs = 2, .infer = infer_topk, .params = params_topk, .shape_inputs = 2};
-const ir::OpDef nms_op{.name = "NonMaxSuppression", .min_inputs = 2, .max_inputs = 5, .infer = infer_nms, .params = params_nms};
+const ir::OpDef nms_op{
+    .name = "NonMaxSuppression", .min_inputs = 2, .max_inputs = 5, .infer = infer_nms, .params = params_nms};
 
 }  // namespace monza::ops

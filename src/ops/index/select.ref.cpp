@@ -31,7 +31,9 @@ Status run_non_zero(const KernelContext& c) noexcept {
 Status run_compress(const KernelContext& c) noexcept {
   const auto& p = c.params_as<SelectParams>();
   const TensorView &x = c.in[0], &condition = c.in[1];
-  const auto taken = [&](std::int64_t i) { return i < condition.shape[0] && condition.as<std::uint8_t>()[i * condition.stride[0]] != 0; };
+  const auto taken = [&](std::int64_t i) {
+    return i < condition.shape[0] && condition.as<std::uint8_t>()[i * condition.stride[0]] != 0;
+  };
   std::int64_t count = 0;
   const std::int64_t rows = p.flat ? x.shape.numel() : x.shape[p.axis];
   for (std::int64_t i = 0; i < rows && i < condition.shape[0]; ++i) count += taken(i);
@@ -51,7 +53,10 @@ struct Order {
   const ElementAccess& access;
   enum { floating, integer, unsigned64 } kind;
   explicit Order(DType type)
-      : access(element_access(type)), kind(is_float(type) ? floating : type == DType::u64 ? unsigned64 : integer) {}
+      : access(element_access(type)),
+        kind(is_float(type)       ? floating
+             : type == DType::u64 ? unsigned64
+                                  : integer) {}
   /// -1, 0, 1: element a of `p` against element b of `q`.
   int compare(const void* p, std::int64_t a, const void* q, std::int64_t b) const {
     if (kind == floating) {
@@ -66,7 +71,9 @@ struct Order {
 };
 
 /// Unique: row numbers in sorted order, and each row's group; 8 bytes each.
-std::size_t unique_scratch(const KernelQuery& q) noexcept { return static_cast<std::size_t>(q.in[0].shape.numel()) * 16; }
+std::size_t unique_scratch(const KernelQuery& q) noexcept {
+  return static_cast<std::size_t>(q.in[0].shape.numel()) * 16;
+}
 
 Status run_unique(const KernelContext& c) noexcept {
   const auto& p = c.params_as<SelectParams>();
@@ -74,7 +81,7 @@ Status run_unique(const KernelContext& c) noexcept {
   const Order order(x.dtype);
   const std::int64_t total = x.shape.numel(), rows = p.flat ? total : x.shape[p.axis];
   auto* sorted = reinterpret_cast<std::int64_t*>(c.scratch);  // [rows]
-  std::int64_t* group = sorted + rows;                         // [rows]
+  std::int64_t* group = sorted + rows;                        // [rows]
   // A row: the elements of x with index r on the axis, or element r.
   Shape inner = x.shape;
   if (p.flat) inner = Shape{};
@@ -239,7 +246,8 @@ Status run_nms(const KernelContext& c) noexcept {
         const Box candidate = box_at(boxes, b * boxes.stride[0] + order[i] * boxes.stride[1], center);
         bool keep = true;
         for (std::int64_t s = first; s < selected && keep; ++s)
-          keep = overlap(candidate, box_at(boxes, b * boxes.stride[0] + out[3 * s + 2] * boxes.stride[1], center)) <= iou;
+          keep =
+              overlap(candidate, box_at(boxes, b * boxes.stride[0] + out[3 * s + 2] * boxes.stride[1], center)) <= iou;
         if (!keep) continue;
         out[3 * selected] = b;
         out[3 * selected + 1] = k;
@@ -253,11 +261,11 @@ Status run_nms(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, out_port, scratch, function)                                         \
-  extern const Kernel symbol;                                                                                       \
-  const Kernel symbol {                                                                                             \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{out_port},                    \
-    .scratch_bytes = scratch, .run = function                                                                       \
+#define MONZA_REFERENCE(symbol, operator_name, out_port, scratch, function)                      \
+  extern const Kernel symbol;                                                                    \
+  const Kernel symbol {                                                                          \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{out_port}, \
+    .scratch_bytes = scratch, .run = function                                                    \
   }
 
 MONZA_REFERENCE(non_zero_ref, "NonZero", Port::dense, nullptr, run_non_zero);

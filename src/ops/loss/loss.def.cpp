@@ -16,10 +16,13 @@ NllParams::Reduction reduction_of(const ir::Attrs& attrs) {
 
 void infer(ir::InferContext& c) {
   const ir::SymShape &x = c.shape(0), &target = c.shape(1);
-  if (x.size() < 2 || target.size() + 1 != x.size()) c.fail("the target {} does not fit the input {}", ir::to_string(target), ir::to_string(x));
+  if (x.size() < 2 || target.size() + 1 != x.size())
+    c.fail("the target {} does not fit the input {}", ir::to_string(target), ir::to_string(x));
   if (!is_float(c.dtype(0))) c.fail("element type {} is not a float", dtype_name(c.dtype(0)));
-  if (c.dtype(1) != DType::i32 && c.dtype(1) != DType::i64) c.fail("the target has element type {}, not i32 or i64", dtype_name(c.dtype(1)));
-  if (c.has_input(2) && (c.shape(2).size() != 1 || c.dtype(2) != c.dtype(0))) c.fail("the weight has type {}", ir::to_string(c.input(2)));
+  if (c.dtype(1) != DType::i32 && c.dtype(1) != DType::i64)
+    c.fail("the target has element type {}, not i32 or i64", dtype_name(c.dtype(1)));
+  if (c.has_input(2) && (c.shape(2).size() != 1 || c.dtype(2) != c.dtype(0)))
+    c.fail("the weight has type {}", ir::to_string(c.input(2)));
   c.set_output(0, c.dtype(0), reduction_of(c.attrs()) == NllParams::Reduction::none ? target : ir::SymShape{});
 }
 
@@ -34,6 +37,7 @@ void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
 }  // namespace
 
 extern const ir::OpDef nll_loss_op;
-const ir::OpDef nll_loss_op{.name = "NegativeLogLikelihoodLoss", .min_inputs = 2, .max_inputs = 3, .infer = infer, .params = params};
+const ir::OpDef nll_loss_op{
+    .name = "NegativeLogLikelihoodLoss", .min_inputs = 2, .max_inputs = 3, .infer = infer, .params = params};
 
 }  // namespace monza::ops

@@ -23,7 +23,8 @@ Status run(const KernelContext& c) noexcept {
     const std::int64_t label = index_access.load_int(target.data, t);
     double loss = 0;
     if (!p.ignores || label != p.ignore_index) {
-      if (label < 0 || label >= x.shape[1]) return {StatusCode::out_of_range, "NegativeLogLikelihoodLoss: a target is no class"};
+      if (label < 0 || label >= x.shape[1])
+        return {StatusCode::out_of_range, "NegativeLogLikelihoodLoss: a target is no class"};
       const double weight = c.has_input(2) ? access.load(c.in[2].data, label * c.in[2].stride[0]) : 1;
       loss = -weight * access.load(x.data, i + label * x.stride[1]);
       weights += weight;
@@ -39,7 +40,11 @@ Status run(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel nll_loss_ref;
-const Kernel nll_loss_ref{.name = "nll_loss_ref", .op = "NegativeLogLikelihoodLoss", .reference = true, .in{Port::strided},
-                          .out{Port::strided}, .run = run};
+const Kernel nll_loss_ref{.name = "nll_loss_ref",
+                          .op = "NegativeLogLikelihoodLoss",
+                          .reference = true,
+                          .in{Port::strided},
+                          .out{Port::strided},
+                          .run = run};
 
 }  // namespace monza::ops

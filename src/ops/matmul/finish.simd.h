@@ -24,24 +24,22 @@ MONZA_INLINE float clamp_high(const Activation& act) {
 [[maybe_unused]] void finish_rows(const GemmOut& o, float* c, std::int64_t rows, std::int64_t row0, std::int64_t n0,
                                   std::int64_t n1) {
   const bool after = o.residual != nullptr && o.residual_after;
-  with_activation(
-      o.act, [&](auto act) __attribute__((always_inline)) {
-        for (std::int64_t i = 0; i < rows; ++i) {
-          float* row = c + i * o.ldc;
-          const float* residual = after ? o.residual + (row0 + i) * o.ldr + n0 : nullptr;
-          const auto vector = [&](std::int64_t n, auto... mask) __attribute__((always_inline)) {
-            Vec slope = Vec::zero();
-            if (o.slope != nullptr)
-              slope = o.slope_stride == 0 ? Vec::set(*o.slope) : Vec::load(o.slope + n0 + n, mask...);
-            Vec y = act(Vec::load(row + n, mask...), slope);
-            if (residual != nullptr) y = y + Vec::load(residual + n, mask...);
-            y.store(row + n, mask...);
-          };
-          std::int64_t n = 0;
-          for (; n + Vec::kWidth <= n1 - n0; n += Vec::kWidth) vector(n);
-          if (n < n1 - n0) vector(n, Vec::mask(n1 - n0 - n));
-        }
-      });
+  with_activation(o.act, [&](auto act) __attribute__((always_inline)) {
+    for (std::int64_t i = 0; i < rows; ++i) {
+      float* row = c + i * o.ldc;
+      const float* residual = after ? o.residual + (row0 + i) * o.ldr + n0 : nullptr;
+      const auto vector = [&](std::int64_t n, auto... mask) __attribute__((always_inline)) {
+        Vec slope = Vec::zero();
+        if (o.slope != nullptr) slope = o.slope_stride == 0 ? Vec::set(*o.slope) : Vec::load(o.slope + n0 + n, mask...);
+        Vec y = act(Vec::load(row + n, mask...), slope);
+        if (residual != nullptr) y = y + Vec::load(residual + n, mask...);
+        y.store(row + n, mask...);
+      };
+      std::int64_t n = 0;
+      for (; n + Vec::kWidth <= n1 - n0; n += Vec::kWidth) vector(n);
+      if (n < n1 - n0) vector(n, Vec::mask(n1 - n0 - n));
+    }
+  });
 }
 
 }  // namespace

@@ -132,8 +132,20 @@ MONZA_INLINE TileFn tile_of(int rows) {
     break;
   switch (rows) {
     MONZA_ROWS(1)
-    MONZA_ROWS(2) MONZA_ROWS(3) MONZA_ROWS(4) MONZA_ROWS(5) MONZA_ROWS(6) MONZA_ROWS(7) MONZA_ROWS(8) MONZA_ROWS(9)
-        MONZA_ROWS(10) MONZA_ROWS(11) MONZA_ROWS(12) MONZA_ROWS(13) MONZA_ROWS(14) default : break;
+    MONZA_ROWS(2)
+    MONZA_ROWS(3)
+    MONZA_ROWS(4)
+    MONZA_ROWS(5)
+    MONZA_ROWS(6)
+    MONZA_ROWS(7)
+    MONZA_ROWS(8)
+    MONZA_ROWS(9)
+    MONZA_ROWS(10)
+    MONZA_ROWS(11)
+    MONZA_ROWS(12)
+    MONZA_ROWS(13)
+    MONZA_ROWS(14)
+    default: break;
   }
 #undef MONZA_ROWS
   return nullptr;

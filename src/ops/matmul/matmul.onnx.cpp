@@ -14,24 +14,15 @@ void import_matmul(OnnxNode& n) { n.bind(0, n.add1("MatMul", {n.input(0), n.inpu
 std::shared_ptr<const ir::Constant> scalar_like(DType type, double value) {
   const auto make = [&](auto v) { return ir::make_constant(type, Shape{}, std::as_bytes(std::span(&v, 1))); };
   switch (type) {
-    case DType::f32:
-      return make(static_cast<float>(value));
-    case DType::f64:
-      return make(value);
-    case DType::f16:
-      return make(f32_to_f16(static_cast<float>(value)));
-    case DType::bf16:
-      return make(f32_to_bf16(static_cast<float>(value)));
-    case DType::i32:
-      return make(static_cast<std::int32_t>(value));
-    case DType::u32:
-      return make(static_cast<std::uint32_t>(value));
-    case DType::i64:
-      return make(static_cast<std::int64_t>(value));
-    case DType::u64:
-      return make(static_cast<std::uint64_t>(value));
-    default:
-      fail("element type {} is not one Gemm takes", dtype_name(type));
+    case DType::f32: return make(static_cast<float>(value));
+    case DType::f64: return make(value);
+    case DType::f16: return make(f32_to_f16(static_cast<float>(value)));
+    case DType::bf16: return make(f32_to_bf16(static_cast<float>(value)));
+    case DType::i32: return make(static_cast<std::int32_t>(value));
+    case DType::u32: return make(static_cast<std::uint32_t>(value));
+    case DType::i64: return make(static_cast<std::int64_t>(value));
+    case DType::u64: return make(static_cast<std::uint64_t>(value));
+    default: fail("element type {} is not one Gemm takes", dtype_name(type));
   }
 }
 

@@ -155,32 +155,15 @@ void run_typed(const KernelContext& c) {
 
 Status run(const KernelContext& c) noexcept {
   switch (c.in[0].dtype) {
-    case DType::f32:
-      run_typed<float>(c);
-      break;
-    case DType::f64:
-      run_typed<double>(c);
-      break;
-    case DType::f16:
-      run_typed<F16>(c);
-      break;
-    case DType::bf16:
-      run_typed<BF16>(c);
-      break;
-    case DType::i32:
-      run_typed<std::int32_t>(c);
-      break;
-    case DType::u32:
-      run_typed<std::uint32_t>(c);
-      break;
-    case DType::i64:
-      run_typed<std::int64_t>(c);
-      break;
-    case DType::u64:
-      run_typed<std::uint64_t>(c);
-      break;
-    default:
-      return {StatusCode::internal, "MatMul: element type"};
+    case DType::f32: run_typed<float>(c); break;
+    case DType::f64: run_typed<double>(c); break;
+    case DType::f16: run_typed<F16>(c); break;
+    case DType::bf16: run_typed<BF16>(c); break;
+    case DType::i32: run_typed<std::int32_t>(c); break;
+    case DType::u32: run_typed<std::uint32_t>(c); break;
+    case DType::i64: run_typed<std::int64_t>(c); break;
+    case DType::u64: run_typed<std::uint64_t>(c); break;
+    default: return {StatusCode::internal, "MatMul: element type"};
   }
   return {};
 }

@@ -69,7 +69,8 @@ void infer_expand(ir::InferContext& c) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::ptrdiff_t a = static_cast<std::ptrdiff_t>(i + x.size()) - static_cast<std::ptrdiff_t>(out.size());
     const std::ptrdiff_t b = static_cast<std::ptrdiff_t>(i + target.size()) - static_cast<std::ptrdiff_t>(out.size());
-    out[i] = broadcast(a >= 0 ? x[static_cast<std::size_t>(a)] : Expr(1), b >= 0 ? target[static_cast<std::size_t>(b)] : Expr(1));
+    out[i] = broadcast(a >= 0 ? x[static_cast<std::size_t>(a)] : Expr(1),
+                       b >= 0 ? target[static_cast<std::size_t>(b)] : Expr(1));
   }
   const auto extents = static_shape(out), in = static_shape(x);
   const auto content = c.known_content(0);
@@ -80,7 +81,8 @@ void infer_expand(ir::InferContext& c) {
     std::size_t linear = 0;
     for (std::size_t i = 0; i < in->size(); ++i) {
       const std::int64_t e = (*in)[i];
-      linear = linear * static_cast<std::size_t>(e) + static_cast<std::size_t>(e == 1 ? 0 : at[i + at.size() - in->size()]);
+      linear =
+          linear * static_cast<std::size_t>(e) + static_cast<std::size_t>(e == 1 ? 0 : at[i + at.size() - in->size()]);
     }
     repeated.push_back((*content)[linear]);
   });
@@ -98,12 +100,9 @@ void alias_expand(const ir::NodeView& n, std::vector<ir::Alias>& list) {
     }
     const Expr& e = x[i - added];
     // An extent that may or may not be 1 at run time has no stride known at build.
-    if (e == out[i])
-      view.axes.push_back({static_cast<int>(i - added), 1});
-    else if (e == Expr(1))
-      view.axes.push_back({-1, 1});
-    else
-      return;
+    if (e == out[i]) view.axes.push_back({static_cast<int>(i - added), 1});
+    else if (e == Expr(1)) view.axes.push_back({-1, 1});
+    else return;
   }
   list.push_back(std::move(view));
 }
@@ -123,7 +122,8 @@ void infer_tile(ir::InferContext& c) {
   const auto content = c.known_content(0);
   if (!content || out[0].constant() > ir::kMaxContent) return;
   std::vector<Expr> repeated;
-  for (std::int64_t k = 0; k < repeats[0].constant(); ++k) repeated.insert(repeated.end(), content->begin(), content->end());
+  for (std::int64_t k = 0; k < repeats[0].constant(); ++k)
+    repeated.insert(repeated.end(), content->begin(), content->end());
   c.set_content(0, std::move(repeated));
 }
 
@@ -147,7 +147,8 @@ void infer_concat(ir::InferContext& c) {
     for (std::size_t k = 0; k < x.size(); ++k) {
       if (k == axis) continue;
       if (x[k].is_constant() && out[k].is_constant() && !(x[k] == out[k]))
-        c.fail("inputs disagree on axis {}: {} in input 0, {} in input {}", k, ir::to_string(out[k]), ir::to_string(x[k]), i);
+        c.fail("inputs disagree on axis {}: {} in input 0, {} in input {}", k, ir::to_string(out[k]),
+               ir::to_string(x[k]), i);
       if (x[k].is_constant()) out[k] = x[k];
     }
     if (i > 0) out[axis] = out[axis] + x[axis];
@@ -208,7 +209,8 @@ void infer_split(ir::InferContext& c) {
     if (!content || !size.is_constant()) continue;
     const auto n = static_cast<std::size_t>(size.constant());
     if (at + n > content->size()) continue;
-    c.set_content(i, {content->begin() + static_cast<std::ptrdiff_t>(at), content->begin() + static_cast<std::ptrdiff_t>(at + n)});
+    c.set_content(i, {content->begin() + static_cast<std::ptrdiff_t>(at),
+                      content->begin() + static_cast<std::ptrdiff_t>(at + n)});
     at += n;
   }
 }
@@ -263,14 +265,24 @@ void params_block(const ir::NodeView& n, ir::ParamsBlob& blob) {
 }  // namespace
 
 extern const ir::OpDef transpose_op, expand_op, tile_op, concat_op, split_op, depth_to_space_op, space_to_depth_op;
-const ir::OpDef transpose_op{.name = "Transpose", .infer = infer_transpose, .params = params_transpose, .aliases = alias_transpose};
-const ir::OpDef expand_op{.name = "Expand", .min_inputs = 1, .max_inputs = 2, .infer = infer_expand,
-                          .aliases = alias_expand, .shape_inputs = 2};
-const ir::OpDef tile_op{
-    .name = "Tile", .min_inputs = 1, .max_inputs = 2, .infer = infer_tile, .shape_inputs = 2};
-const ir::OpDef concat_op{.name = "Concat", .max_inputs = 1 << 20, .infer = infer_concat, .params = params_axis, .aliases = alias_concat};
-const ir::OpDef split_op{.name = "Split", .max_inputs = 2, .max_outputs = 1 << 16, .infer = infer_split, .params = params_axis,
-                         .aliases = alias_split, .shape_inputs = 2};
+const ir::OpDef transpose_op{
+    .name = "Transpose", .infer = infer_transpose, .params = params_transpose, .aliases = alias_transpose};
+const ir::OpDef expand_op{.name = "Expand",
+                          .min_inputs = 1,
+                          .max_inputs = 2,
+                          .infer = infer_expand,
+                          .aliases = alias_expand,
+                          .shape_inputs = 2};
+const ir::OpDef tile_op{.name = "Tile", .min_inputs = 1, .max_inputs = 2, .infer = infer_tile, .shape_inputs = 2};
+const ir::OpDef concat_op{
+    .name = "Concat", .max_inputs = 1 << 20, .infer = infer_concat, .params = params_axis, .aliases = alias_concat};
+const ir::OpDef split_op{.name = "Split",
+                         .max_inputs = 2,
+                         .max_outputs = 1 << 16,
+                         .infer = infer_split,
+                         .params = params_axis,
+                         .aliases = alias_split,
+                         .shape_inputs = 2};
 const ir::OpDef depth_to_space_op{.name = "DepthToSpace", .infer = infer_depth_to_space, .params = params_block};
 const ir::OpDef space_to_depth_op{.name = "SpaceToDepth", .infer = infer_space_to_depth, .params = params_block};
 

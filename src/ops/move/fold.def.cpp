@@ -10,7 +10,8 @@ using ir::Expr;
 /// ReverseSequence(x, lengths) {batch_axis, time_axis}.
 void infer_reverse_sequence(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
-  const std::size_t batch = axis_of(c.attrs().i("batch_axis", 1), x.size()), time = axis_of(c.attrs().i("time_axis", 0), x.size());
+  const std::size_t batch = axis_of(c.attrs().i("batch_axis", 1), x.size()),
+                    time = axis_of(c.attrs().i("time_axis", 0), x.size());
   if (batch == time) c.fail("batch_axis and time_axis are both {}", batch);
   if (c.shape(1).size() != 1) c.fail("lengths have rank {}, not 1", c.shape(1).size());
   require_equal(c.shape(1)[0], x[batch], "lengths and batch differ");
@@ -39,15 +40,18 @@ void params_trilu(const ir::NodeView& n, ir::ParamsBlob& blob) {
   blob.set(p);
 }
 
-/// Col2Im(x [N, C * prod(block), L], image_shape?, block_shape?) {image_shape?, block_shape?, dilations?, pads?, strides?}.
+/// Col2Im(x [N, C * prod(block), L], image_shape?, block_shape?) {image_shape?, block_shape?, dilations?, pads?,
+/// strides?}.
 void infer_col2im(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
   if (x.size() != 3) c.fail("input has rank {}, not 3", x.size());
   const std::vector<Expr> image = numbers(c, "image_shape", 1), block = numbers(c, "block_shape", 2);
   if (image.size() != block.size()) c.fail("image_shape has {} axes, block_shape {}", image.size(), block.size());
   for (const char* name : {"dilations", "strides"})
-    if (c.attrs().has(name) && c.attrs().ints(name).size() != image.size()) c.fail("{} has not one entry an axis", name);
-  if (c.attrs().has("pads") && c.attrs().ints("pads").size() != 2 * image.size()) c.fail("pads has not two entries an axis");
+    if (c.attrs().has(name) && c.attrs().ints(name).size() != image.size())
+      c.fail("{} has not one entry an axis", name);
+  if (c.attrs().has("pads") && c.attrs().ints("pads").size() != 2 * image.size())
+    c.fail("pads has not two entries an axis");
   if (image.size() + 2 > static_cast<std::size_t>(kMaxRank)) c.fail("{} image axes are too many", image.size());
   ir::SymShape out{x[0], ir::floor_div(x[1], ir::product(block))};
   out.insert(out.end(), image.begin(), image.end());
@@ -68,7 +72,8 @@ void params_col2im(const ir::NodeView& n, ir::ParamsBlob& blob) {
     p.stride[i] = strides[i];
     p.pad_begin[i] = pads[i];
     p.pad_end[i] = pads[i + axes];
-    if (p.dilation[i] < 1 || p.stride[i] < 1 || (block && p.block[i] < 1)) fail("block, dilation and stride must be positive");
+    if (p.dilation[i] < 1 || p.stride[i] < 1 || (block && p.block[i] < 1))
+      fail("block, dilation and stride must be positive");
   }
   blob.set(p);
 }
@@ -76,9 +81,13 @@ void params_col2im(const ir::NodeView& n, ir::ParamsBlob& blob) {
 }  // namespace
 
 extern const ir::OpDef reverse_sequence_op, trilu_op, col2im_op;
-const ir::OpDef reverse_sequence_op{
-    .name = "ReverseSequence", .min_inputs = 2, .max_inputs = 2, .infer = infer_reverse_sequence, .params = params_reverse_sequence};
+const ir::OpDef reverse_sequence_op{.name = "ReverseSequence",
+                                    .min_inputs = 2,
+                                    .max_inputs = 2,
+                                    .infer = infer_reverse_sequence,
+                                    .params = params_reverse_sequence};
 const ir::OpDef trilu_op{.name = "Trilu", .max_inputs = 2, .infer = infer_trilu, .params = params_trilu};
-const ir::OpDef col2im_op{.name = "Col2Im", .max_inputs = 3, .infer = infer_col2im, .params = params_col2im, .shape_inputs = 2};
+const ir::OpDef col2im_op{
+    .name = "Col2Im", .max_inputs = 3, .infer = infer_col2im, .params = params_col2im, .shape_inputs = 2};
 
 }  // namespace monza::ops

@@ -30,7 +30,9 @@ Status copy_shifted(const TensorView& x, const TensorView& out, const std::int64
   const int bits = dtype_bits(x.dtype);
   CopyAxes axes;
   for (int i = 0; i < x.shape.rank; ++i) axes.add(extent[i], x.stride[i], out.stride[i]);
-  if (bits >= 8) return copy_elements(element_address(x.data, bits, from), element_address(out.data, bits, to), bits, axes, parallel);
+  if (bits >= 8)
+    return copy_elements(element_address(x.data, bits, from), element_address(out.data, bits, to), bits, axes,
+                         parallel);
   Shape shape;
   shape.rank = x.shape.rank;
   for (int i = 0; i < shape.rank; ++i) shape[i] = extent[i];
@@ -116,7 +118,8 @@ Status run_reverse_sequence(const KernelContext& c) noexcept {
   const TensorView &x = c.in[0], &out = c.out[0];
   for (std::int64_t b = 0; b < x.shape[p.batch_axis]; ++b) {
     const std::int64_t length = integer(c.in[1], b);
-    if (length < 0 || length > x.shape[p.time_axis]) return {StatusCode::out_of_range, "ReverseSequence: a length is out of range"};
+    if (length < 0 || length > x.shape[p.time_axis])
+      return {StatusCode::out_of_range, "ReverseSequence: a length is out of range"};
   }
   with_cell(dtype_bits(x.dtype), [&](auto cell) {
     using C = decltype(cell);
@@ -181,7 +184,8 @@ Status run_col2im(const KernelContext& c) noexcept {
             to += at * out.stride[i + 2];
           }
           if (!inside) continue;
-          const double v = access.load(x.data, n * x.stride[0] + (channel * block_size + in_block) * x.stride[1] + column * x.stride[2]);
+          const double v = access.load(
+              x.data, n * x.stride[0] + (channel * block_size + in_block) * x.stride[1] + column * x.stride[2]);
           access.store(out.data, to, access.load(out.data, to) + v);
         }
       }
@@ -191,9 +195,11 @@ Status run_col2im(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function) \
-  extern const Kernel symbol;                            \
-  const Kernel symbol { .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function }
+#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
+  extern const Kernel symbol;                                                                                         \
+  const Kernel symbol {                                                                                               \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
+  }
 
 MONZA_REFERENCE(pad_ref, "Pad", run_pad);
 MONZA_REFERENCE(center_crop_pad_ref, "CenterCropPad", run_center_crop_pad);

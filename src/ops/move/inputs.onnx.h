@@ -28,10 +28,8 @@ class NodeParts {
   void integers(const char* name, int to, int i) {
     if (i >= n_.input_count() || n_.input(i) == ir::kNone) return;
     const ir::Constant* c = n_.constant(n_.input(i));
-    if (c != nullptr && c->numel() <= ir::kMaxContent)
-      attrs.set(name, ir::to_ints(*c));
-    else
-      put(to, n_.input(i));
+    if (c != nullptr && c->numel() <= ir::kMaxContent) attrs.set(name, ir::to_ints(*c));
+    else put(to, n_.input(i));
   }
   /// An integer list attribute kept under its own name.
   void copy_ints(const char* name) {

@@ -1,6 +1,6 @@
 // Shape, Size, ConstantOfShape, Range, EyeLike, OneHot: tensors made from shapes and scalars.
-#include <cmath>
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "ops/move/move.params.h"
@@ -81,7 +81,8 @@ void params_fill(const ir::NodeView& n, ir::ParamsBlob& blob) {
 void infer_range(ir::InferContext& c) {
   const DType type = c.dtype(0);
   for (int i = 0; i < 3; ++i) {
-    if (c.dtype(i) != type) c.fail("input {} has element type {}, input 0 {}", i, dtype_name(c.dtype(i)), dtype_name(type));
+    if (c.dtype(i) != type)
+      c.fail("input {} has element type {}, input 0 {}", i, dtype_name(c.dtype(i)), dtype_name(type));
     if (!(ir::product(c.shape(i)) == Expr(1))) c.fail("input {} is not a scalar", i);
   }
   if (is_integer(type)) {
@@ -133,17 +134,16 @@ bool depth_is_read(const ir::Constant* depth, DType type) { return !is_integer(t
 /// OneHot(indices, depth, values [off, on]) {axis}: a new axis of extent depth.
 void infer_one_hot(ir::InferContext& c) {
   const ir::SymShape& indices = c.shape(0);
-  if (!(ir::product(c.shape(1)) == Expr(1))) c.fail("depth has the shape {}, not one element", ir::to_string(c.shape(1)));
+  if (!(ir::product(c.shape(1)) == Expr(1)))
+    c.fail("depth has the shape {}, not one element", ir::to_string(c.shape(1)));
   require_equal(ir::product(c.shape(2)), 2, "values must be [off, on]");
   const std::size_t axis = axis_of(c.attrs().i("axis", -1), indices.size() + 1);
   ir::SymShape out = indices;
   Expr depth;
-  if (is_integer(c.dtype(1)))
-    depth = c.content(1)[0];
+  if (is_integer(c.dtype(1))) depth = c.content(1)[0];
   else if (!depth_is_read(c.constant(1), c.dtype(1)))
     depth = static_cast<std::int64_t>(ir::to_doubles(*c.constant(1))[0]);
-  else
-    depth = c.new_extent(0, kLongestRange);
+  else depth = c.new_extent(0, kLongestRange);
   out.insert(out.begin() + static_cast<std::ptrdiff_t>(axis), depth);
   c.set_output(0, c.dtype(2), std::move(out));
 }
@@ -160,10 +160,15 @@ void params_one_hot(const ir::NodeView& n, ir::ParamsBlob& blob) {
 extern const ir::OpDef shape_op, size_op, constant_of_shape_op, range_op, eye_like_op, one_hot_op;
 const ir::OpDef shape_op{.name = "Shape", .infer = infer_shape, .params = params_shape, .shape_inputs = 1};
 const ir::OpDef size_op{.name = "Size", .infer = infer_size, .shape_inputs = 1};
-const ir::OpDef constant_of_shape_op{
-    .name = "ConstantOfShape", .min_inputs = 0, .infer = infer_constant_of_shape, .params = params_fill, .shape_inputs = 1};
-const ir::OpDef range_op{.name = "Range", .min_inputs = 3, .max_inputs = 3, .infer = infer_range, .params = params_range};
+const ir::OpDef constant_of_shape_op{.name = "ConstantOfShape",
+                                     .min_inputs = 0,
+                                     .infer = infer_constant_of_shape,
+                                     .params = params_fill,
+                                     .shape_inputs = 1};
+const ir::OpDef range_op{
+    .name = "Range", .min_inputs = 3, .max_inputs = 3, .infer = infer_range, .params = params_range};
 const ir::OpDef eye_like_op{.name = "EyeLike", .infer = infer_eye, .params = params_eye, .shape_inputs = 1};
-const ir::OpDef one_hot_op{.name = "OneHot", .min_inputs = 3, .max_inputs = 3, .infer = infer_one_hot, .params = params_one_hot};
+const ir::OpDef one_hot_op{
+    .name = "OneHot", .min_inputs = 3, .max_inputs = 3, .infer = infer_one_hot, .params = params_one_hot};
 
 }  // namespace monza::ops

@@ -13,7 +13,8 @@ namespace {
 
 Status run_shape(const KernelContext& c) noexcept {
   const int start = c.params_as<ShapeParams>().start;
-  for (int i = 0; i < c.out[0].shape[0]; ++i) c.out[0].as<std::int64_t>()[i * c.out[0].stride[0]] = c.in[0].shape[start + i];
+  for (int i = 0; i < c.out[0].shape[0]; ++i)
+    c.out[0].as<std::int64_t>()[i * c.out[0].stride[0]] = c.in[0].shape[start + i];
   return {};
 }
 
@@ -22,7 +23,9 @@ Status run_size(const KernelContext& c) noexcept {
   return {};
 }
 
-Status run_fill(const KernelContext& c) noexcept { return fill_view(c.out[0], c.params_as<FillParams>().value, *c.parallel); }
+Status run_fill(const KernelContext& c) noexcept {
+  return fill_view(c.out[0], c.params_as<FillParams>().value, *c.parallel);
+}
 
 Status run_range(const KernelContext& c) noexcept {
   const TensorView& out = c.out[0];
@@ -32,7 +35,8 @@ Status run_range(const KernelContext& c) noexcept {
     for (std::int64_t i = 0; i < out.shape[0]; ++i) access.store_int(out.data, i * out.stride[0], start + i * delta);
     return {};
   }
-  const double start = access.load(c.in[0].data, 0), limit = access.load(c.in[1].data, 0), delta = access.load(c.in[2].data, 0);
+  const double start = access.load(c.in[0].data, 0), limit = access.load(c.in[1].data, 0),
+               delta = access.load(c.in[2].data, 0);
   std::int64_t count = out.shape[0], stride = out.stride[0];
   if (c.params_as<RangeParams>().reports) {
     const double wanted = std::ceil((limit - start) / delta);
@@ -67,7 +71,8 @@ Status run_one_hot(const KernelContext& c) noexcept {
   if (p.reports) {
     const std::int64_t depth = element_access(c.in[1].dtype).load_int(c.in[1].data, 0);
     if (depth < 0) return {StatusCode::invalid_argument, "OneHot: depth is negative"};
-    if (depth > out.shape[axis]) return {StatusCode::resource_exhausted, "OneHot: depth is above the bound set at build"};
+    if (depth > out.shape[axis])
+      return {StatusCode::resource_exhausted, "OneHot: depth is above the bound set at build"};
     out.shape[axis] = depth;
     out.set_dense();
     c.extents[0] = depth;
@@ -88,9 +93,11 @@ Status run_one_hot(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, out_port, function) \
-  extern const Kernel symbol;                                      \
-  const Kernel symbol { .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{out_port}, .run = function }
+#define MONZA_REFERENCE(symbol, operator_name, out_port, function)                                               \
+  extern const Kernel symbol;                                                                                    \
+  const Kernel symbol {                                                                                          \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{out_port}, .run = function \
+  }
 
 MONZA_REFERENCE(shape_ref, "Shape", Port::strided, run_shape);
 MONZA_REFERENCE(size_ref, "Size", Port::strided, run_size);

@@ -117,7 +117,8 @@ void import_pad(OnnxNode& n) {
   p.integers("pads", 1, 1);
   if (n.has_attr("value")) {
     const float value = n.f("value", 0);
-    if (value != 0 && mode == "constant") p.put(2, n.constant_value(ir::constant_scalar(n.type(n.input(0)).dtype, value)));
+    if (value != 0 && mode == "constant")
+      p.put(2, n.constant_value(ir::constant_scalar(n.type(n.input(0)).dtype, value)));
   }
   p.input(2, 2);
   p.integers("axes", 3, 3);
@@ -242,7 +243,8 @@ void import_constant(OnnxNode& n) {
     }
     c = std::move(made);
   } else {
-    fail_hint("export the model with a dense constant", "a Constant without a dense value (sparse_value) is not supported");
+    fail_hint("export the model with a dense constant",
+              "a Constant without a dense value (sparse_value) is not supported");
   }
   n.bind(0, n.constant_value(std::move(c)));
 }
@@ -251,7 +253,7 @@ void import_constant(OnnxNode& n) {
 
 #define MONZA_IMPORTER(symbol, type, function, ...) \
   extern const OnnxImporter symbol;                 \
-  const OnnxImporter symbol { .op_type = type, __VA_ARGS__ .import = function }
+  const OnnxImporter symbol { .op_type = type, __VA_ARGS__.import = function }
 
 MONZA_IMPORTER(reshape_onnx, "Reshape", import_reshape);
 MONZA_IMPORTER(flatten_onnx, "Flatten", import_flatten);

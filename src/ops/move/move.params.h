@@ -79,7 +79,6 @@ struct OneHotParams {
   std::int64_t reports = 0;  ///< 1: depth is a float read while running; the kernel reports it
 };
 
-
 /// Col2Im(x, image_shape, block_shape): image axes of the output, filled from overlapping blocks.
 struct Col2ImParams {
   std::int64_t axes = 2;

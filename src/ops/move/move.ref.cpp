@@ -1,4 +1,5 @@
-// Operators that come down to one strided copy or a few: reshapes, Transpose, Expand, Tile, Concat, Split, Slice, blocks.
+// Operators that come down to one strided copy or a few: reshapes, Transpose, Expand, Tile, Concat, Split, Slice,
+// blocks.
 #include "kernel/copy.h"
 #include "kernel/kernel.h"
 #include "ops/move/move.params.h"
@@ -24,7 +25,8 @@ Status run_expand(const KernelContext& c) noexcept {
   for (int i = 0; i < out.shape.rank; ++i) {
     const int from = i - (out.shape.rank - x.shape.rank);
     const std::int64_t stride = from < 0 || x.shape[from] == 1 ? 0 : x.stride[from];
-    if (stride != 0 && x.shape[from] != out.shape[i]) return {StatusCode::invalid_argument, "Expand: extents cannot be broadcast"};
+    if (stride != 0 && x.shape[from] != out.shape[i])
+      return {StatusCode::invalid_argument, "Expand: extents cannot be broadcast"};
     axes.add(out.shape[i], stride, out.stride[i]);
   }
   return copy_elements(x.data, out.data, dtype_bits(x.dtype), axes, *c.parallel);
@@ -42,7 +44,8 @@ Status run_tile(const KernelContext& c) noexcept {
 }
 
 /// Copies between `part` and the elements of `whole` from `start` on axis `axis`.
-Status copy_part(const TensorView& part, const TensorView& whole, int axis, std::int64_t start, bool into, Parallel& parallel) {
+Status copy_part(const TensorView& part, const TensorView& whole, int axis, std::int64_t start, bool into,
+                 Parallel& parallel) {
   CopyAxes axes;
   const int bits = dtype_bits(part.dtype);
   const std::int64_t at = start * whole.stride[axis];
@@ -67,8 +70,10 @@ Status run_concat(const KernelContext& c) noexcept {
   std::int64_t start = 0;
   for (int i = 0; i < c.in_count; ++i) {
     for (int k = 0; k < c.out[0].shape.rank; ++k)
-      if (k != axis && c.in[i].shape[k] != c.out[0].shape[k]) return {StatusCode::invalid_argument, "Concat: extents differ"};
-    if (start + c.in[i].shape[axis] > c.out[0].shape[axis]) return {StatusCode::internal, "Concat: the output is too small"};
+      if (k != axis && c.in[i].shape[k] != c.out[0].shape[k])
+        return {StatusCode::invalid_argument, "Concat: extents differ"};
+    if (start + c.in[i].shape[axis] > c.out[0].shape[axis])
+      return {StatusCode::internal, "Concat: the output is too small"};
     if (Status s = copy_part(c.in[i], c.out[0], axis, start, true, *c.parallel); !s) return s;
     start += c.in[i].shape[axis];
   }
@@ -79,7 +84,8 @@ Status run_split(const KernelContext& c) noexcept {
   const int axis = c.params_as<AxisParams>().axis;
   std::int64_t start = 0;
   for (int i = 0; i < c.out_count; ++i) {
-    if (start + c.out[i].shape[axis] > c.in[0].shape[axis]) return {StatusCode::invalid_argument, "Split: sizes exceed the extent"};
+    if (start + c.out[i].shape[axis] > c.in[0].shape[axis])
+      return {StatusCode::invalid_argument, "Split: sizes exceed the extent"};
     if (c.out[i].data != nullptr)
       if (Status s = copy_part(c.out[i], c.in[0], axis, start, false, *c.parallel); !s) return s;
     start += c.out[i].shape[axis];
@@ -109,7 +115,8 @@ Status run_slice(const KernelContext& c) noexcept {
   for (std::int64_t i = 0; i < count && i < kMaxRank; ++i) {
     std::int64_t axis = p.count < 0 ? integer_at(c, 3, i, p.axis[i]) : p.axis[i];
     if (axis < 0) axis += rank;
-    if (axis < 0 || axis >= rank || seen[axis]) return {StatusCode::invalid_argument, "Slice: an axis is out of range or given twice"};
+    if (axis < 0 || axis >= rank || seen[axis])
+      return {StatusCode::invalid_argument, "Slice: an axis is out of range or given twice"};
     seen[axis] = true;
     std::int64_t s = p.count < 0 ? integer_at(c, 1, i, p.start[i]) : p.start[i];
     const std::int64_t stride = p.count < 0 ? integer_at(c, 4, i, p.step[i]) : p.step[i];
@@ -177,9 +184,11 @@ Status run_space_to_depth(const KernelContext& c) noexcept { return run_blocks(c
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function) \
-  extern const Kernel symbol;                            \
-  const Kernel symbol { .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function }
+#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
+  extern const Kernel symbol;                                                                                         \
+  const Kernel symbol {                                                                                               \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
+  }
 
 MONZA_REFERENCE(reshape_ref, "Reshape", run_copy);
 MONZA_REFERENCE(flatten_ref, "Flatten", run_copy);

@@ -48,7 +48,8 @@ TEST(MoveShapes, ReshapeInfersAndCopies) {
 TEST(MoveShapes, SlicesClampAndReverse) {
   EXPECT_EQ(type_of("%x: f32[10,n]", "%y = Slice(%x) {starts=[-3], ends=[9223372036854775807], axes=[0]}"), "f32[3,n]");
   EXPECT_EQ(type_of("%x: f32[10,n]", "%y = Slice(%x) {starts=[0], ends=[9223372036854775807], axes=[1]}"), "f32[10,n]");
-  EXPECT_EQ(type_of("%x: f32[10,n]", "%y = Slice(%x) {starts=[9], ends=[-9223372036854775807], axes=[0], steps=[-2]}"), "f32[5,n]");
+  EXPECT_EQ(type_of("%x: f32[10,n]", "%y = Slice(%x) {starts=[9], ends=[-9223372036854775807], axes=[0], steps=[-2]}"),
+            "f32[5,n]");
   EXPECT_EQ(type_of("%x: f32[10,n]", "%y = Slice(%x) {starts=[7], ends=[3], axes=[0]}"), "f32[0,n]");
   EXPECT_THROW(type_of("%x: f32[10]", "%y = Slice(%x) {starts=[0], ends=[1], axes=[0], steps=[0]}"), Error);
   EXPECT_THROW(type_of("%x: f32[10]", "%y = Slice(%x) {starts=[0], ends=[1], axes=[1]}"), Error);
@@ -128,7 +129,8 @@ TEST(MoveKernels, TransposeOfAnyPermutation) {
       for (int i = 0; i < p.rank; ++i) y[i] = x[p.perm[i]];
       const DType type = std::initializer_list<DType>{DType::u8, DType::f32, DType::i64}.begin()[rng() % 3];
       const Tensor in = numbered(type, x);
-      const auto run = test::run_kernel(*kernel, &p, {in}, {{type, y}}, {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
+      const auto run =
+          test::run_kernel(*kernel, &p, {in}, {{type, y}}, {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
       if (!run.refusal.empty()) continue;
       ASSERT_EQ(run.problem, "") << kernel->name << " seed " << seed;
       const std::size_t size = in.bytes.size() / static_cast<std::size_t>(std::max<std::int64_t>(1, x.numel()));
@@ -142,7 +144,8 @@ TEST(MoveKernels, TransposeOfAnyPermutation) {
         }
         for (int a = 0; a < x.rank; ++a) from = from * x[a] + source[a];
         ASSERT_EQ(std::memcmp(run.outputs[0].bytes.data() + static_cast<std::size_t>(i) * size,
-                              in.bytes.data() + static_cast<std::size_t>(from) * size, size), 0)
+                              in.bytes.data() + static_cast<std::size_t>(from) * size, size),
+                  0)
             << kernel->name << " seed " << seed << " element " << i;
       }
     }
@@ -154,7 +157,8 @@ TEST(MoveKernels, PadModesRepeatTheRightElements) {
     p.mode = mode;
     p.known = 1;
     p.begin[0] = begin;
-    const auto r = test::run_kernel(*kernels_of("Pad").back(), &p, {numbered(DType::i64, Shape{4})}, {{DType::i64, Shape{extent}}});
+    const auto r = test::run_kernel(*kernels_of("Pad").back(), &p, {numbered(DType::i64, Shape{4})},
+                                    {{DType::i64, Shape{extent}}});
     EXPECT_EQ(r.problem, "");
     return std::vector<std::int64_t>(r.outputs[0].as<std::int64_t>(), r.outputs[0].as<std::int64_t>() + extent);
   };

@@ -40,10 +40,8 @@ void infer_reshape(ir::InferContext& c) {
     const bool maybe = std::find(unknown.begin(), unknown.end(), i) != unknown.end();
     const Expr known = maybe ? target[i] + Expr(2) * negative(target[i]) : target[i];
     const auto same = std::find(left.begin(), left.end(), known);
-    if (same != left.end() && !(known == Expr(0)))
-      left.erase(same);
-    else
-      right.push_back(known);
+    if (same != left.end() && !(known == Expr(0))) left.erase(same);
+    else right.push_back(known);
   }
   const Expr total = ir::product(left), known = ir::product(right);
   const auto rest = [&]() -> Expr {
@@ -92,13 +90,13 @@ void infer_squeeze(ir::InferContext& c) {
     axes = numbers(c, "axes", 1);
   } else {
     for (std::size_t k = 0; k < x.size(); ++k) {
-      if (!x[k].is_constant()) c.fail("no axes are given, and extent {} of {} may or may not be 1", k, ir::to_string(x));
+      if (!x[k].is_constant())
+        c.fail("no axes are given, and extent {} of {} may or may not be 1", k, ir::to_string(x));
       if (x[k] == Expr(1)) axes.emplace_back(static_cast<std::int64_t>(k));
     }
   }
   if (auto known = all_constant(axes))
-    for (std::size_t a : axes_of(*known, x.size()))
-      require_equal(x[a], 1, "a squeezed axis must have extent 1");
+    for (std::size_t a : axes_of(*known, x.size())) require_equal(x[a], 1, "a squeezed axis must have extent 1");
   if (axes.size() > x.size()) c.fail("{} axes are squeezed from rank {}", axes.size(), x.size());
   const std::vector<Expr> mark = marks(axes, x.size());
   ir::SymShape out(x.size() - axes.size(), 0);
@@ -124,7 +122,8 @@ void infer_unsqueeze(ir::InferContext& c) {
   for (std::size_t j = 0; j < rank; ++j) {
     out[j] = mark[j];
     for (std::size_t k = 0; k < x.size(); ++k)
-      out[j] = out[j] + (Expr(1) - mark[j]) * equals(Expr(static_cast<std::int64_t>(j)) - before, static_cast<std::int64_t>(k)) * x[k];
+      out[j] = out[j] + (Expr(1) - mark[j]) *
+                            equals(Expr(static_cast<std::int64_t>(j)) - before, static_cast<std::int64_t>(k)) * x[k];
     before = before + mark[j];
   }
   set_reordered(c, c.dtype(0), std::move(out));
@@ -171,12 +170,24 @@ void alias_unsqueeze(const ir::NodeView& n, std::vector<ir::Alias>& list) {
 }  // namespace
 
 extern const ir::OpDef reshape_op, flatten_op, squeeze_op, unsqueeze_op;
-const ir::OpDef reshape_op{
-    .name = "Reshape", .min_inputs = 1, .max_inputs = 2, .infer = infer_reshape, .aliases = alias_reshape, .shape_inputs = 2};
+const ir::OpDef reshape_op{.name = "Reshape",
+                           .min_inputs = 1,
+                           .max_inputs = 2,
+                           .infer = infer_reshape,
+                           .aliases = alias_reshape,
+                           .shape_inputs = 2};
 const ir::OpDef flatten_op{.name = "Flatten", .infer = infer_flatten, .aliases = alias_reshape};
-const ir::OpDef squeeze_op{
-    .name = "Squeeze", .min_inputs = 1, .max_inputs = 2, .infer = infer_squeeze, .aliases = alias_squeeze, .shape_inputs = 2};
-const ir::OpDef unsqueeze_op{
-    .name = "Unsqueeze", .min_inputs = 1, .max_inputs = 2, .infer = infer_unsqueeze, .aliases = alias_unsqueeze, .shape_inputs = 2};
+const ir::OpDef squeeze_op{.name = "Squeeze",
+                           .min_inputs = 1,
+                           .max_inputs = 2,
+                           .infer = infer_squeeze,
+                           .aliases = alias_squeeze,
+                           .shape_inputs = 2};
+const ir::OpDef unsqueeze_op{.name = "Unsqueeze",
+                             .min_inputs = 1,
+                             .max_inputs = 2,
+                             .infer = infer_unsqueeze,
+                             .aliases = alias_unsqueeze,
+                             .shape_inputs = 2};
 
 }  // namespace monza::ops

@@ -130,7 +130,8 @@ std::optional<std::vector<std::int64_t>> constant_numbers(const ir::NodeView& n,
 }
 
 void require_equal(const Expr& a, const Expr& b, std::string_view what) {
-  if (a.is_constant() && b.is_constant() && !(a == b)) fail("{}: {} against {}", what, ir::to_string(a), ir::to_string(b));
+  if (a.is_constant() && b.is_constant() && !(a == b))
+    fail("{}: {} against {}", what, ir::to_string(a), ir::to_string(b));
 }
 
 void set_reordered(ir::InferContext& c, DType dtype, ir::SymShape shape) {
@@ -138,7 +139,8 @@ void set_reordered(ir::InferContext& c, DType dtype, ir::SymShape shape) {
   if (auto content = c.known_content(0)) c.set_content(0, std::move(*content));
 }
 
-void for_each_index(const std::vector<std::int64_t>& extents, const std::function<void(const std::vector<std::int64_t>&)>& f) {
+void for_each_index(const std::vector<std::int64_t>& extents,
+                    const std::function<void(const std::vector<std::int64_t>&)>& f) {
   for (std::int64_t e : extents)
     if (e <= 0) return;
   std::vector<std::int64_t> at(extents.size(), 0);

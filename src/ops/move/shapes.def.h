@@ -40,7 +40,8 @@ void require_equal(const ir::Expr& a, const ir::Expr& b, std::string_view what);
 void set_reordered(ir::InferContext& c, DType dtype, ir::SymShape shape);
 
 /// Calls f(output index over axes) for every index of a static shape, in row-major order.
-void for_each_index(const std::vector<std::int64_t>& extents, const std::function<void(const std::vector<std::int64_t>&)>& f);
+void for_each_index(const std::vector<std::int64_t>& extents,
+                    const std::function<void(const std::vector<std::int64_t>&)>& f);
 /// All extents, when they are constants.
 std::optional<std::vector<std::int64_t>> static_shape(const ir::SymShape& shape);
 

@@ -169,8 +169,9 @@ PadParams::Mode pad_mode(const ir::Attrs& attrs) {
 }
 
 /// Begins and ends of every axis.
-std::pair<std::vector<Expr>, std::vector<Expr>> pads_by_axis(const std::vector<Expr>& pads, const std::optional<std::vector<Expr>>& axes,
-                                                              std::size_t rank) {
+std::pair<std::vector<Expr>, std::vector<Expr>> pads_by_axis(const std::vector<Expr>& pads,
+                                                             const std::optional<std::vector<Expr>>& axes,
+                                                             std::size_t rank) {
   const std::size_t count = axes ? axes->size() : rank;
   if (pads.size() != 2 * count) fail("{} pads for {} axes", pads.size(), count);
   std::vector<Expr> begin(rank, 0), end(rank, 0);
@@ -236,9 +237,14 @@ void infer_center_crop_pad(ir::InferContext& c) {
 }  // namespace
 
 extern const ir::OpDef slice_op, pad_op, center_crop_pad_op;
-const ir::OpDef slice_op{.name = "Slice", .max_inputs = 5, .infer = infer_slice, .params = params_slice, .aliases = alias_slice,
+const ir::OpDef slice_op{.name = "Slice",
+                         .max_inputs = 5,
+                         .infer = infer_slice,
+                         .params = params_slice,
+                         .aliases = alias_slice,
                          .shape_inputs = 0};
 const ir::OpDef pad_op{.name = "Pad", .max_inputs = 4, .infer = infer_pad, .params = params_pad};
-const ir::OpDef center_crop_pad_op{.name = "CenterCropPad", .max_inputs = 2, .infer = infer_center_crop_pad, .shape_inputs = 2};
+const ir::OpDef center_crop_pad_op{
+    .name = "CenterCropPad", .max_inputs = 2, .infer = infer_center_crop_pad, .shape_inputs = 2};
 
 }  // namespace monza::ops

@@ -15,7 +15,8 @@ bool floating(DType t) { return t == DType::f32 || t == DType::f64 || t == DType
 
 void require_floating(ir::InferContext& c) {
   for (int i = 0; i < c.input_count(); ++i)
-    if (c.has_input(i) && !floating(c.dtype(i))) c.fail("input {} has element type {}, not a float", i, dtype_name(c.dtype(i)));
+    if (c.has_input(i) && !floating(c.dtype(i)))
+      c.fail("input {} has element type {}, not a float", i, dtype_name(c.dtype(i)));
 }
 
 /// Error unless input i is a vector with one element per channel of input 0.
@@ -38,7 +39,8 @@ void infer_batch_norm(ir::InferContext& c) {
   if (c.shape(0).size() < 2) c.fail("the input has rank {}; batch and channel axes are needed", c.shape(0).size());
   static constexpr const char* kNames[] = {"", "scale", "bias", "mean", "variance"};
   for (int i = 1; i < 5; ++i) require_channels(c, i, kNames[i]);
-  if (c.output_count() > 1 && c.attrs().i("training_mode", 0) == 0) c.fail("running statistics are asked for outside of training");
+  if (c.output_count() > 1 && c.attrs().i("training_mode", 0) == 0)
+    c.fail("running statistics are asked for outside of training");
   c.set_output(0, c.dtype(0), c.shape(0));
   c.set_output(1, c.dtype(3), c.shape(3));
   c.set_output(2, c.dtype(4), c.shape(4));
@@ -67,7 +69,8 @@ void infer_layer_norm(ir::InferContext& c) {
       const Expr &have = s[s.size() - 1 - a], &want = x[x.size() - 1 - a];
       fits = have == Expr(1) || have == want || !have.is_constant() || !want.is_constant();
     }
-    if (!fits) c.fail("{} {} does not broadcast to the input {}", i == 1 ? "scale" : "bias", ir::to_string(s), ir::to_string(x));
+    if (!fits)
+      c.fail("{} {} does not broadcast to the input {}", i == 1 ? "scale" : "bias", ir::to_string(s), ir::to_string(x));
   }
   // RMSNormalization's result has the scale's type.
   c.set_output(0, is_rms(c.node()) && c.has_input(1) ? c.dtype(1) : c.dtype(0), x);
@@ -144,17 +147,40 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
 }  // namespace
 
 extern const ir::OpDef batch_norm_op, layer_norm_op, rms_norm_op, group_norm_op, instance_norm_op, lrn_op, lp_norm_op;
-const ir::OpDef batch_norm_op{.name = "BatchNormalization", .min_inputs = 5, .max_inputs = 5, .max_outputs = 3,
-                              .infer = infer_batch_norm, .params = batch_norm_params, .flops = flops<2>};
-const ir::OpDef layer_norm_op{.name = "LayerNormalization", .min_inputs = 1, .max_inputs = 3, .max_outputs = 3,
-                              .infer = infer_layer_norm, .params = layer_norm_params, .flops = flops<7>};
-const ir::OpDef rms_norm_op{.name = "RMSNormalization", .min_inputs = 1, .max_inputs = 2, .infer = infer_layer_norm,
-                            .params = layer_norm_params, .flops = flops<4>};
-const ir::OpDef group_norm_op{.name = "GroupNormalization", .min_inputs = 3, .max_inputs = 3, .infer = infer_group_norm,
-                              .params = group_norm_params, .flops = flops<7>};
-const ir::OpDef instance_norm_op{.name = "InstanceNormalization", .min_inputs = 3, .max_inputs = 3, .infer = infer_group_norm,
-                                 .params = group_norm_params, .flops = flops<7>};
+const ir::OpDef batch_norm_op{.name = "BatchNormalization",
+                              .min_inputs = 5,
+                              .max_inputs = 5,
+                              .max_outputs = 3,
+                              .infer = infer_batch_norm,
+                              .params = batch_norm_params,
+                              .flops = flops<2>};
+const ir::OpDef layer_norm_op{.name = "LayerNormalization",
+                              .min_inputs = 1,
+                              .max_inputs = 3,
+                              .max_outputs = 3,
+                              .infer = infer_layer_norm,
+                              .params = layer_norm_params,
+                              .flops = flops<7>};
+const ir::OpDef rms_norm_op{.name = "RMSNormalization",
+                            .min_inputs = 1,
+                            .max_inputs = 2,
+                            .infer = infer_layer_norm,
+                            .params = layer_norm_params,
+                            .flops = flops<4>};
+const ir::OpDef group_norm_op{.name = "GroupNormalization",
+                              .min_inputs = 3,
+                              .max_inputs = 3,
+                              .infer = infer_group_norm,
+                              .params = group_norm_params,
+                              .flops = flops<7>};
+const ir::OpDef instance_norm_op{.name = "InstanceNormalization",
+                                 .min_inputs = 3,
+                                 .max_inputs = 3,
+                                 .infer = infer_group_norm,
+                                 .params = group_norm_params,
+                                 .flops = flops<7>};
 const ir::OpDef lrn_op{.name = "LRN", .infer = infer_lrn, .params = lrn_params, .flops = flops<10>};
-const ir::OpDef lp_norm_op{.name = "LpNormalization", .infer = infer_lp_norm, .params = lp_norm_params, .flops = flops<3>};
+const ir::OpDef lp_norm_op{
+    .name = "LpNormalization", .infer = infer_lp_norm, .params = lp_norm_params, .flops = flops<3>};
 
 }  // namespace monza::ops

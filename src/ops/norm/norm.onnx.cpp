@@ -18,7 +18,8 @@ void import_batch_norm(OnnxNode& n) {
     attrs.set("momentum", momentum);
   }
   const int outputs = training ? n.output_count() : 1;
-  const auto out = n.add("BatchNormalization", {n.input(0), n.input(1), n.input(2), n.input(3), n.input(4)}, std::move(attrs), outputs);
+  const auto out = n.add("BatchNormalization", {n.input(0), n.input(1), n.input(2), n.input(3), n.input(4)},
+                         std::move(attrs), outputs);
   for (int i = 0; i < outputs; ++i)
     if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
 }
@@ -59,7 +60,8 @@ void import_group_norm(OnnxNode& n) {
 
 void import_instance_norm(OnnxNode& n) {
   if (n.opset() < 6) n.ignore("consumed_inputs");
-  n.bind(0, n.add1("InstanceNormalization", {n.input(0), n.input(1), n.input(2)}, {{"epsilon", static_cast<double>(n.f("epsilon", 1e-5f))}}));
+  n.bind(0, n.add1("InstanceNormalization", {n.input(0), n.input(1), n.input(2)},
+                   {{"epsilon", static_cast<double>(n.f("epsilon", 1e-5f))}}));
 }
 
 void import_lrn(OnnxNode& n) {

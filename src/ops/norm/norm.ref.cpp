@@ -111,7 +111,8 @@ Status run_layer_norm(const KernelContext& c) noexcept {
     }
     const double stats[2] = {m.mean, inverse};
     for (int k = 0; k < 2; ++k)
-      if (k + 1 < c.out_count && c.out[k + 1].present()) element_access(c.out[k + 1].dtype).store(c.out[k + 1].data, stat[k], stats[k]);
+      if (k + 1 < c.out_count && c.out[k + 1].present())
+        element_access(c.out[k + 1].dtype).store(c.out[k + 1].data, stat[k], stats[k]);
     for (int a = p.axis - 1; a >= 0 && ++index[a] == x.shape[a]; --a) index[a] = 0;
   }
   return {};
@@ -163,7 +164,8 @@ Status run_lrn(const KernelContext& c) noexcept {
         squares += v * v;
       }
       const double v = access.load(x.data, i[0] + ch * x.stride[1]);
-      access.store(out.data, o + ch * out.stride[1], v / std::pow(p.bias + p.alpha / p.size * squares, static_cast<double>(p.beta)));
+      access.store(out.data, o + ch * out.stride[1],
+                   v / std::pow(p.bias + p.alpha / p.size * squares, static_cast<double>(p.beta)));
     }
   });
   return {};
@@ -195,10 +197,14 @@ Status run_lp_norm(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REF(symbol, op_name, function) \
-  extern const Kernel symbol##_ref;          \
-  const Kernel symbol##_ref{                 \
-      .name = #symbol "_ref", .op = op_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function};
+#define MONZA_REF(symbol, op_name, function)        \
+  extern const Kernel symbol##_ref;                 \
+  const Kernel symbol##_ref{.name = #symbol "_ref", \
+                            .op = op_name,          \
+                            .reference = true,      \
+                            .in{Port::strided},     \
+                            .out{Port::strided},    \
+                            .run = function};
 MONZA_REF(batch_norm, "BatchNormalization", run_batch_norm)
 MONZA_REF(layer_norm, "LayerNormalization", run_layer_norm)
 MONZA_REF(rms_norm, "RMSNormalization", run_layer_norm)

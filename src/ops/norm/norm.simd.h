@@ -1,5 +1,5 @@
-// Normalisations in f32. Rows of LayerNormalization lie in the L1 cache after the first of three passes (mean, variance,
-// result), so the ceiling is one read and one write of memory an element.
+// Normalisations in f32. Rows of LayerNormalization lie in the L1 cache after the first of three passes (mean,
+// variance, result), so the ceiling is one read and one write of memory an element.
 #pragma once
 
 #include "kernel/kernel.h"
@@ -23,7 +23,8 @@ MONZA_INLINE Vec root(Vec a) {
 MONZA_INLINE float root(float a) { return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(a))); }
 
 /// y = (x - mean) * inverse * scale + bias; scale and bias may be null.
-MONZA_INLINE void normalise_row(const float* x, float* y, std::int64_t n, float mean, float inverse, const float* scale, const float* bias) {
+MONZA_INLINE void normalise_row(const float* x, float* y, std::int64_t n, float mean, float inverse, const float* scale,
+                                const float* bias) {
   const Vec m = Vec::set(mean), f = Vec::set(inverse);
   std::int64_t i = 0;
   const auto at = [&](auto... mask) __attribute__((always_inline)) {
@@ -90,7 +91,9 @@ Status run_group_norm(const KernelContext& c) noexcept {
   return {};
 }
 
-std::size_t batch_norm_scratch(const KernelQuery& q) noexcept { return static_cast<std::size_t>(q.input(0).shape[1]) * 2 * sizeof(float); }
+std::size_t batch_norm_scratch(const KernelQuery& q) noexcept {
+  return static_cast<std::size_t>(q.input(0).shape[1]) * 2 * sizeof(float);
+}
 
 /// x * factor[channel] + shift[channel], over any strides.
 Status run_batch_norm(const KernelContext& c) noexcept {
@@ -113,7 +116,8 @@ Status run_batch_norm(const KernelContext& c) noexcept {
     v.stride[0] = 1;
   }
   const TensorView* in[] = {&x, &per_channel[0], &per_channel[1]};
-  pointwise<3>(*c.parallel, c.out[0], in, [](Vec v, Vec f, Vec s) __attribute__((always_inline)) { return fma(v, f, s); });
+  pointwise<3>(*c.parallel, c.out[0], in,
+               [](Vec v, Vec f, Vec s) __attribute__((always_inline)) { return fma(v, f, s); });
   return {};
 }
 
@@ -138,7 +142,8 @@ MONZA_INLINE LrnScale lrn_scale(const LrnParams& p) {
 Status run_lrn_dense(const KernelContext& c) noexcept {
   const auto& p = c.params_as<LrnParams>();
   const TensorView &x = c.in[0], &y = c.out[0];
-  const std::int64_t channels = x.shape[1], inner = x.shape.count(2, x.shape.rank), before = (p.size - 1) / 2, after = p.size / 2;
+  const std::int64_t channels = x.shape[1], inner = x.shape.count(2, x.shape.rank), before = (p.size - 1) / 2,
+                     after = p.size / 2;
   const std::int64_t blocks = (inner + Vec::kWidth - 1) / Vec::kWidth;
   parallel_for(*c.parallel, x.shape[0] * blocks, [&](std::int64_t task, int) {
     const LrnScale scale = lrn_scale(p);
@@ -162,7 +167,8 @@ std::size_t lrn_row_floats(const LrnParams& p, std::int64_t channels) {
   return static_cast<std::size_t>((channels + p.size + 2 * Vec::kWidth + 15) / 16 * 16);
 }
 std::size_t lrn_scratch(const KernelQuery& q) noexcept {
-  return lrn_row_floats(*static_cast<const LrnParams*>(q.params), q.input(0).shape[1]) * sizeof(float) * static_cast<std::size_t>(q.threads);
+  return lrn_row_floats(*static_cast<const LrnParams*>(q.params), q.input(0).shape[1]) * sizeof(float) *
+         static_cast<std::size_t>(q.threads);
 }
 
 /// Channel-last pixels: a pixel's squares go to a row with zeros around it, windows are sums of shifted loads.
@@ -207,7 +213,8 @@ Status run_lrn_pixels(const KernelContext& c) noexcept {
   return {};
 }
 
-// --- what they take -----------------------------------------------------------------------------------------------------
+// --- what they take
+// -----------------------------------------------------------------------------------------------------
 
 Refusal all_f32(const KernelQuery& q) {
   for (int i = 0; i < q.in_count; ++i)
@@ -224,9 +231,11 @@ Refusal accepts_layer_norm(const KernelQuery& q) noexcept {
   for (int i = 1; i < 3; ++i) {
     if (!q.has_input(i)) continue;
     const Shape& s = q.input(i).shape;
-    if (q.input(i).dynamic || s.numel() != x.count(p.axis, x.rank) || s.rank > x.rank) return "scale or bias does not have a row's shape";
+    if (q.input(i).dynamic || s.numel() != x.count(p.axis, x.rank) || s.rank > x.rank)
+      return "scale or bias does not have a row's shape";
     for (int a = 0; a < s.rank; ++a)
-      if (s[s.rank - 1 - a] != 1 && s[s.rank - 1 - a] != x[x.rank - 1 - a]) return "scale or bias does not have a row's shape";
+      if (s[s.rank - 1 - a] != 1 && s[s.rank - 1 - a] != x[x.rank - 1 - a])
+        return "scale or bias does not have a row's shape";
   }
   return nullptr;
 }
@@ -242,21 +251,33 @@ Refusal accepts_lrn(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_NORM_KERNEL(symbol, suffix, op_name, isa, in_ports, out_port, takes, scratch, function, in_place)                \
-  extern const Kernel symbol##_##suffix;                                                                                       \
-  const Kernel symbol##_##suffix{.name = #symbol "_" #suffix, .op = op_name, .needs = isa, .in in_ports, .out{out_port},       \
-                                 .accepts = takes, .scratch_bytes = scratch, .run = function, .in_place_inputs = in_place};
+#define MONZA_NORM_KERNEL(symbol, suffix, op_name, isa, in_ports, out_port, takes, scratch, function, in_place) \
+  extern const Kernel symbol##_##suffix;                                                                        \
+  const Kernel symbol##_##suffix{.name = #symbol "_" #suffix,                                                   \
+                                 .op = op_name,                                                                 \
+                                 .needs = isa,                                                                  \
+                                 .in in_ports,                                                                  \
+                                 .out{out_port},                                                                \
+                                 .accepts = takes,                                                              \
+                                 .scratch_bytes = scratch,                                                      \
+                                 .run = function,                                                               \
+                                 .in_place_inputs = in_place};
 #define MONZA_DENSE_IN {Port::dense}
 #define MONZA_STRIDED_IN {Port::strided, Port::dense}
 #define MONZA_PIXELS_IN {Port::channels_last}
-#define MONZA_NORM(suffix, isa)                                                                                                       \
-  MONZA_NORM_KERNEL(layer_norm, suffix, "LayerNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_layer_norm, nullptr, run_layer_norm, 1) \
-  MONZA_NORM_KERNEL(rms_norm, suffix, "RMSNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_layer_norm, nullptr, run_layer_norm, 1)     \
-  MONZA_NORM_KERNEL(group_norm, suffix, "GroupNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_any, nullptr, run_group_norm, 1)        \
-  MONZA_NORM_KERNEL(instance_norm, suffix, "InstanceNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_any, nullptr, run_group_norm, 1)  \
-  MONZA_NORM_KERNEL(batch_norm, suffix, "BatchNormalization", isa, MONZA_STRIDED_IN, Port::strided, accepts_batch_norm, batch_norm_scratch,     \
-                    run_batch_norm, 1)                                                                                                \
-  MONZA_NORM_KERNEL(lrn_pixels, suffix, "LRN", isa, MONZA_PIXELS_IN, Port::channels_last, accepts_lrn, lrn_scratch, run_lrn_pixels, 1) \
+#define MONZA_NORM(suffix, isa)                                                                                       \
+  MONZA_NORM_KERNEL(layer_norm, suffix, "LayerNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_layer_norm,   \
+                    nullptr, run_layer_norm, 1)                                                                       \
+  MONZA_NORM_KERNEL(rms_norm, suffix, "RMSNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_layer_norm,       \
+                    nullptr, run_layer_norm, 1)                                                                       \
+  MONZA_NORM_KERNEL(group_norm, suffix, "GroupNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_any, nullptr, \
+                    run_group_norm, 1)                                                                                \
+  MONZA_NORM_KERNEL(instance_norm, suffix, "InstanceNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_any,    \
+                    nullptr, run_group_norm, 1)                                                                       \
+  MONZA_NORM_KERNEL(batch_norm, suffix, "BatchNormalization", isa, MONZA_STRIDED_IN, Port::strided,                   \
+                    accepts_batch_norm, batch_norm_scratch, run_batch_norm, 1)                                        \
+  MONZA_NORM_KERNEL(lrn_pixels, suffix, "LRN", isa, MONZA_PIXELS_IN, Port::channels_last, accepts_lrn, lrn_scratch,   \
+                    run_lrn_pixels, 1)                                                                                \
   MONZA_NORM_KERNEL(lrn_dense, suffix, "LRN", isa, MONZA_DENSE_IN, Port::dense, accepts_lrn, nullptr, run_lrn_dense, 0)
 
 }  // namespace monza::ops

@@ -68,7 +68,8 @@ TEST_P(Norm, AgreesWithTheReference) {
     ASSERT_EQ(got.problem, "") << "seed " << seed;
     const auto want = test::run_kernel(reference, c.params, c.in, {{DType::f32, c.shape}});
     // Rows of few, close elements have little variance: 1 / sqrt(epsilon) amplifies the rounding of their mean.
-    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-5) << "seed " << seed << " " << to_string(c.shape);
+    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-5)
+        << "seed " << seed << " " << to_string(c.shape);
     const auto again = test::run_kernel(kernel, c.params, c.in, {{DType::f32, c.shape}}, {.threads = 2, .seed = seed});
     ASSERT_EQ(got.outputs[0].bytes, again.outputs[0].bytes);
   }
@@ -77,12 +78,14 @@ TEST_P(Norm, AgreesWithTheReference) {
 
 std::vector<const Kernel*> kernels() {
   std::vector<const Kernel*> list;
-  for (const char* op : {"LayerNormalization", "RMSNormalization", "GroupNormalization", "InstanceNormalization", "BatchNormalization", "LRN"})
+  for (const char* op : {"LayerNormalization", "RMSNormalization", "GroupNormalization", "InstanceNormalization",
+                         "BatchNormalization", "LRN"})
     for (const Kernel* k : kernels_of(op))
       if (!k->reference) list.push_back(k);
   return list;
 }
-INSTANTIATE_TEST_SUITE_P(Kernels, Norm, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+INSTANTIATE_TEST_SUITE_P(Kernels, Norm, ::testing::ValuesIn(kernels()),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace
 }  // namespace monza

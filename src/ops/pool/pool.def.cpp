@@ -17,10 +17,11 @@ struct Spatial {
 
 Spatial spatial_of(const ir::Attrs& attrs, std::size_t axes) {
   Spatial s{attrs.ints("kernel_shape"), attrs.ints("strides", std::vector<std::int64_t>(axes, 1)),
-            attrs.ints("dilations", std::vector<std::int64_t>(axes, 1)), attrs.ints("pads", std::vector<std::int64_t>(2 * axes, 0))};
+            attrs.ints("dilations", std::vector<std::int64_t>(axes, 1)),
+            attrs.ints("pads", std::vector<std::int64_t>(2 * axes, 0))};
   if (s.kernel.size() != axes || s.strides.size() != axes || s.dilations.size() != axes || s.pads.size() != 2 * axes)
-    fail("kernel_shape, strides, dilations and pads have {}, {}, {} and {} entries for {} spatial axes", s.kernel.size(),
-         s.strides.size(), s.dilations.size(), s.pads.size(), axes);
+    fail("kernel_shape, strides, dilations and pads have {}, {}, {} and {} entries for {} spatial axes",
+         s.kernel.size(), s.strides.size(), s.dilations.size(), s.pads.size(), axes);
   constexpr std::int64_t kMost = 1 << 24;
   for (const auto* list : {&s.kernel, &s.strides, &s.dilations})
     for (std::int64_t v : *list)
@@ -39,7 +40,8 @@ PoolParams::Padding padding_of(const ir::Attrs& attrs) {
 }
 
 std::size_t spatial_axes(const ir::SymShape& x) {
-  if (x.size() < 3 || x.size() > 5) fail("input has rank {}; 1 to 3 spatial axes after batch and channel are supported", x.size());
+  if (x.size() < 3 || x.size() > 5)
+    fail("input has rank {}; 1 to 3 spatial axes after batch and channel are supported", x.size());
   return x.size() - 2;
 }
 
@@ -60,14 +62,15 @@ ir::SymShape pooled_shape(const ir::Attrs& attrs, const ir::SymShape& x) {
     }
     const Expr room = in + Expr(s.pads[i] + s.pads[i + axes] - (s.kernel[i] - 1) * s.dilations[i] - 1);
     if (auto v = room.try_constant(); v && *v < 0)
-      fail("the window reaches over {} elements of spatial axis {}, the padded input has {}", (s.kernel[i] - 1) * s.dilations[i] + 1, i,
-           ir::to_string(in + Expr(s.pads[i] + s.pads[i + axes])));
+      fail("the window reaches over {} elements of spatial axis {}, the padded input has {}",
+           (s.kernel[i] - 1) * s.dilations[i] + 1, i, ir::to_string(in + Expr(s.pads[i] + s.pads[i + axes])));
     if (!ceil) {
       out.push_back(ir::floor_div(room, s.strides[i]) + Expr(1));
       continue;
     }
     // A last window that would begin in the padding at the end is left out.
-    out.push_back(smaller(ir::ceil_div(room, s.strides[i]), ir::floor_div(in + Expr(s.pads[i] - 1), s.strides[i])) + Expr(1));
+    out.push_back(smaller(ir::ceil_div(room, s.strides[i]), ir::floor_div(in + Expr(s.pads[i] - 1), s.strides[i])) +
+                  Expr(1));
   }
   return out;
 }
@@ -128,7 +131,8 @@ ir::SymShape unpooled_shape(const ir::Attrs& attrs, const ir::SymShape& x) {
 /// MaxUnpool(x, indices, output_shape?) {kernel_shape, strides, pads, output_shape?}.
 void infer_max_unpool(ir::InferContext& c) {
   if (c.dtype(1) != DType::i64) c.fail("indices must be i64");
-  if (c.shape(1).size() != c.shape(0).size()) c.fail("indices have rank {}, the input {}", c.shape(1).size(), c.shape(0).size());
+  if (c.shape(1).size() != c.shape(0).size())
+    c.fail("indices have rank {}, the input {}", c.shape(1).size(), c.shape(0).size());
   ir::SymShape out = unpooled_shape(c.attrs(), c.shape(0));
   if (c.has_input(2) || c.attrs().has("output_shape")) {
     const auto given = numbers(c, "output_shape", 2);
@@ -170,9 +174,11 @@ void infer_max_roi_pool(ir::InferContext& c) { infer_roi(c, 5); }
 
 void params_roi(const ir::NodeView& n, ir::ParamsBlob& blob) {
   RoiParams p;
-  const std::string mode = n.attrs().s("mode", "avg"), transform = n.attrs().s("coordinate_transformation_mode", "half_pixel");
+  const std::string mode = n.attrs().s("mode", "avg"),
+                    transform = n.attrs().s("coordinate_transformation_mode", "half_pixel");
   if (mode != "avg" && mode != "max") fail("mode \"{}\" is not known", mode);
-  if (transform != "half_pixel" && transform != "output_half_pixel") fail("coordinate_transformation_mode \"{}\" is not known", transform);
+  if (transform != "half_pixel" && transform != "output_half_pixel")
+    fail("coordinate_transformation_mode \"{}\" is not known", transform);
   p.max = mode == "max";
   p.half_pixel = transform == "half_pixel";
   p.sampling_ratio = static_cast<std::int32_t>(n.attrs().i("sampling_ratio", 0));
@@ -185,11 +191,18 @@ void params_roi(const ir::NodeView& n, ir::ParamsBlob& blob) {
 extern const ir::OpDef max_pool_op, average_pool_op, lp_pool_op, max_unpool_op, roi_align_op, max_roi_pool_op;
 const ir::OpDef max_pool_op{
     .name = "MaxPool", .max_outputs = 2, .infer = infer_max_pool, .params = params_pool, .flops = flops_pool};
-const ir::OpDef average_pool_op{.name = "AveragePool", .infer = infer_float_pool, .params = params_pool, .flops = flops_pool};
+const ir::OpDef average_pool_op{
+    .name = "AveragePool", .infer = infer_float_pool, .params = params_pool, .flops = flops_pool};
 const ir::OpDef lp_pool_op{.name = "LpPool", .infer = infer_float_pool, .params = params_pool, .flops = flops_pool};
-const ir::OpDef max_unpool_op{.name = "MaxUnpool", .min_inputs = 2, .max_inputs = 3, .infer = infer_max_unpool,
-                              .params = params_max_unpool, .shape_inputs = 4};
-const ir::OpDef roi_align_op{.name = "RoiAlign", .min_inputs = 3, .max_inputs = 3, .infer = infer_roi_align, .params = params_roi};
-const ir::OpDef max_roi_pool_op{.name = "MaxRoiPool", .min_inputs = 2, .max_inputs = 2, .infer = infer_max_roi_pool, .params = params_roi};
+const ir::OpDef max_unpool_op{.name = "MaxUnpool",
+                              .min_inputs = 2,
+                              .max_inputs = 3,
+                              .infer = infer_max_unpool,
+                              .params = params_max_unpool,
+                              .shape_inputs = 4};
+const ir::OpDef roi_align_op{
+    .name = "RoiAlign", .min_inputs = 3, .max_inputs = 3, .infer = infer_roi_align, .params = params_roi};
+const ir::OpDef max_roi_pool_op{
+    .name = "MaxRoiPool", .min_inputs = 2, .max_inputs = 2, .infer = infer_max_roi_pool, .params = params_roi};
 
 }  // namespace monza::ops

@@ -13,10 +13,11 @@ void read_windows(OnnxNode& n, NodeParts& p, bool pool) {
   const auto kernel = n.ints("kernel_shape");
   const auto strides = n.ints("strides", std::vector<std::int64_t>(axes, 1));
   auto pads = n.ints("pads", std::vector<std::int64_t>(2 * axes, 0));
-  const auto dilations = pool ? n.ints("dilations", std::vector<std::int64_t>(axes, 1)) : std::vector<std::int64_t>(axes, 1);
+  const auto dilations =
+      pool ? n.ints("dilations", std::vector<std::int64_t>(axes, 1)) : std::vector<std::int64_t>(axes, 1);
   if (kernel.size() != axes || strides.size() != axes || dilations.size() != axes || pads.size() != 2 * axes)
-    fail("kernel_shape, strides, dilations and pads have {}, {}, {} and {} entries for {} spatial axes", kernel.size(), strides.size(),
-         dilations.size(), pads.size(), axes);
+    fail("kernel_shape, strides, dilations and pads have {}, {}, {} and {} entries for {} spatial axes", kernel.size(),
+         strides.size(), dilations.size(), pads.size(), axes);
   const std::string auto_pad = pool ? n.s("auto_pad", "NOTSET") : "NOTSET";
   if (auto_pad == "SAME_UPPER" || auto_pad == "SAME_LOWER") {
     // Left to the definition: the pads follow from the extents of each run.

@@ -40,7 +40,8 @@ void for_each_window(const KernelContext& c, const PoolWindow& w, F&& window) {
   });
 }
 
-/// Calls element(input index, inside, counted) for each position of the window; `counted` positions lie in the padded input.
+/// Calls element(input index, inside, counted) for each position of the window; `counted` positions lie in the padded
+/// input.
 template <typename F>
 void for_each_element(const PoolWindow& w, const std::int64_t* o, F&& element) {
   std::int64_t k[3], at[3];
@@ -78,7 +79,8 @@ Status run_max_pool(const KernelContext& c) noexcept {
       bool better;
       if (exact) {
         const std::int64_t v = access.load_int(x.data, offset);
-        better = !any || (x.dtype == DType::u64 ? static_cast<std::uint64_t>(v) > static_cast<std::uint64_t>(best_int) : v > best_int);
+        better = !any || (x.dtype == DType::u64 ? static_cast<std::uint64_t>(v) > static_cast<std::uint64_t>(best_int)
+                                                : v > best_int);
         if (better) best_int = v;
       } else {
         const double v = access.load(x.data, offset);
@@ -88,7 +90,8 @@ Status run_max_pool(const KernelContext& c) noexcept {
       }
       if (better) {
         any = true;
-        best_at = p.column_major ? at[0] + w.in[0] * (at[1] + w.in[1] * at[2]) : (at[0] * w.in[1] + at[1]) * w.in[2] + at[2];
+        best_at =
+            p.column_major ? at[0] + w.in[0] * (at[1] + w.in[1] * at[2]) : (at[0] * w.in[1] + at[1]) * w.in[2] + at[2];
       }
     });
     const std::int64_t to = n * out.stride[0] + channel * out.stride[1] + dot(o, s.out);
@@ -115,7 +118,8 @@ Status run_average_pool(const KernelContext& c) noexcept {
       if (inside) sum += access.load(x.data, base + dot(at, s.in));
       count += inside || (counted && p.count_include_pad);
     });
-    access.store(out.data, n * out.stride[0] + channel * out.stride[1] + dot(o, s.out), sum / static_cast<double>(count));
+    access.store(out.data, n * out.stride[0] + channel * out.stride[1] + dot(o, s.out),
+                 sum / static_cast<double>(count));
   });
   return {};
 }
@@ -167,9 +171,11 @@ Status run_max_unpool(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function) \
-  extern const Kernel symbol;                            \
-  const Kernel symbol { .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function }
+#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
+  extern const Kernel symbol;                                                                                         \
+  const Kernel symbol {                                                                                               \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
+  }
 
 MONZA_REFERENCE(max_pool_ref, "MaxPool", run_max_pool);
 MONZA_REFERENCE(average_pool_ref, "AveragePool", run_average_pool);

@@ -34,7 +34,9 @@ struct Bytes {
   using Mask = std::int64_t;  // lanes
   __m256i v;
   static MONZA_INLINE Mask mask(std::int64_t n) { return n; }
-  static MONZA_INLINE Bytes load(const std::uint8_t* p) { return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))}; }
+  static MONZA_INLINE Bytes load(const std::uint8_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p))};
+  }
   static MONZA_INLINE Bytes load(const std::uint8_t* p, Mask n) {
     alignas(32) std::uint8_t part[32] = {};
     for (std::int64_t i = 0; i < n; ++i) part[i] = p[i];
@@ -100,10 +102,10 @@ struct SumFloat {
 
 /// The part of a pixel's window that lies inside the input.
 struct Clipped {
-  std::int64_t offset = 0;    ///< of its first element
-  std::int64_t count[3];      ///< positions an axis
-  std::int64_t step[3];       ///< elements between positions
-  std::int64_t counted = 1;   ///< positions in the padded input, for averages
+  std::int64_t offset = 0;   ///< of its first element
+  std::int64_t count[3];     ///< positions an axis
+  std::int64_t step[3];      ///< elements between positions
+  std::int64_t counted = 1;  ///< positions in the padded input, for averages
   std::int64_t inside = 1;
 };
 
@@ -127,7 +129,8 @@ MONZA_INLINE Clipped clip(const PoolWindow& w, const std::int64_t* stride, const
 
 /// kBlock vectors of one output pixel; `mask` covers the last one when kTail.
 template <typename V, int kBlock, bool kTail, bool kAverage>
-MONZA_INLINE void pool_block(const Clipped& c, const typename V::Element* x, typename V::Element* out, typename V::Mask mask, float scale) {
+MONZA_INLINE void pool_block(const Clipped& c, const typename V::Element* x, typename V::Element* out,
+                             typename V::Mask mask, float scale) {
   V acc[kBlock];
   for (int b = 0; b < kBlock; ++b) acc[b] = c.inside > 0 ? V{V::lowest()} : V{V::empty()};
   if (c.inside > 0)
@@ -148,11 +151,13 @@ MONZA_INLINE void pool_block(const Clipped& c, const typename V::Element* x, typ
 }
 
 template <typename V, bool kAverage>
-__attribute__((noinline)) void pool_pixel(const Clipped& c, const typename V::Element* x, typename V::Element* out, std::int64_t channels,
-                                          float scale) {
+__attribute__((noinline)) void pool_pixel(const Clipped& c, const typename V::Element* x, typename V::Element* out,
+                                          std::int64_t channels, float scale) {
   std::int64_t ch = 0;
-  for (; ch + 4 * V::kWidth <= channels; ch += 4 * V::kWidth) pool_block<V, 4, false, kAverage>(c, x + ch, out + ch, V::mask(0), scale);
-  for (; ch + V::kWidth <= channels; ch += V::kWidth) pool_block<V, 1, false, kAverage>(c, x + ch, out + ch, V::mask(0), scale);
+  for (; ch + 4 * V::kWidth <= channels; ch += 4 * V::kWidth)
+    pool_block<V, 4, false, kAverage>(c, x + ch, out + ch, V::mask(0), scale);
+  for (; ch + V::kWidth <= channels; ch += V::kWidth)
+    pool_block<V, 1, false, kAverage>(c, x + ch, out + ch, V::mask(0), scale);
   if (ch < channels) pool_block<V, 1, true, kAverage>(c, x + ch, out + ch, V::mask(channels - ch), scale);
 }
 
@@ -199,11 +204,14 @@ Status run_max_pool(const KernelContext& c) noexcept {
 Status run_average_pool(const KernelContext& c) noexcept { return pool<SumFloat, true>(c); }
 
 Refusal accepts_max_pool(const KernelQuery& q) noexcept {
-  if (q.in[0].dtype != DType::f32 && q.in[0].dtype != DType::u8 && q.in[0].dtype != DType::i8) return "takes f32, u8 and i8";
+  if (q.in[0].dtype != DType::f32 && q.in[0].dtype != DType::u8 && q.in[0].dtype != DType::i8)
+    return "takes f32, u8 and i8";
   if (q.out_count > 1 && q.out[1].present()) return "makes no indices";
   return nullptr;
 }
-Refusal accepts_average_pool(const KernelQuery& q) noexcept { return q.in[0].dtype == DType::f32 ? nullptr : "takes f32"; }
+Refusal accepts_average_pool(const KernelQuery& q) noexcept {
+  return q.in[0].dtype == DType::f32 ? nullptr : "takes f32";
+}
 
 }  // namespace
 }  // namespace monza::ops

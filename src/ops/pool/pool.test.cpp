@@ -49,12 +49,14 @@ Case make_case(std::uint32_t seed, DType type) {
     } else {
       // Sometimes one more window that reaches over the end, as ceil_mode gives.
       c.out[i + 2] = room / p.stride[i] + 1;
-      if (rng() % 3 == 0 && room % p.stride[i] != 0 && c.out[i + 2] * p.stride[i] < x[i + 2] + p.pad_begin[i]) ++c.out[i + 2];
+      if (rng() % 3 == 0 && room % p.stride[i] != 0 && c.out[i + 2] * p.stride[i] < x[i + 2] + p.pad_begin[i])
+        ++c.out[i + 2];
     }
   }
   if (type == DType::f32) {
     c.x = test::random_f32(x, rng);
-    if (rng() % 4 == 0 && x.numel() > 0) c.x.as<float>()[rng() % static_cast<std::size_t>(x.numel())] = std::numeric_limits<float>::quiet_NaN();
+    if (rng() % 4 == 0 && x.numel() > 0)
+      c.x.as<float>()[rng() % static_cast<std::size_t>(x.numel())] = std::numeric_limits<float>::quiet_NaN();
   } else {
     c.x = test::make_tensor(type, x);
     for (std::byte& b : c.x.bytes) b = static_cast<std::byte>(rng());
@@ -73,11 +75,13 @@ void check_all(const char* op, DType type, std::uint32_t seeds) {
       const Case c = make_case(seed, type);
       const auto expected = test::run_kernel(reference, &c.p, {c.x}, {{type, c.out}});
       ASSERT_EQ(expected.problem, "") << op << " seed " << seed;
-      const auto got = test::run_kernel(*kernel, &c.p, {c.x}, {{type, c.out}}, {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
+      const auto got = test::run_kernel(*kernel, &c.p, {c.x}, {{type, c.out}},
+                                        {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
       if (!got.refusal.empty()) continue;
       ASSERT_EQ(got.problem, "") << kernel->name << " seed " << seed;
       ++ran;
-      if (type == DType::f32) ASSERT_LE(test::relative_error(got.outputs[0], expected.outputs[0]), 1e-6) << kernel->name << " seed " << seed;
+      if (type == DType::f32)
+        ASSERT_LE(test::relative_error(got.outputs[0], expected.outputs[0]), 1e-6) << kernel->name << " seed " << seed;
       else ASSERT_EQ(got.outputs[0].bytes, expected.outputs[0].bytes) << kernel->name << " seed " << seed;
     }
     EXPECT_GT(ran, 0) << kernel->name << " took no case";

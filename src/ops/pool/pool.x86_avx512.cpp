@@ -3,11 +3,19 @@
 namespace monza::ops {
 
 extern const Kernel max_pool_avx512, average_pool_avx512;
-const Kernel max_pool_avx512{
-    .name = "max_pool_avx512", .op = "MaxPool", .needs = Isa::avx512, .in{Port::channels_last}, .out{Port::channels_last},
-    .accepts = accepts_max_pool, .run = run_max_pool};
-const Kernel average_pool_avx512{
-    .name = "average_pool_avx512", .op = "AveragePool", .needs = Isa::avx512, .in{Port::channels_last}, .out{Port::channels_last},
-    .accepts = accepts_average_pool, .run = run_average_pool};
+const Kernel max_pool_avx512{.name = "max_pool_avx512",
+                             .op = "MaxPool",
+                             .needs = Isa::avx512,
+                             .in{Port::channels_last},
+                             .out{Port::channels_last},
+                             .accepts = accepts_max_pool,
+                             .run = run_max_pool};
+const Kernel average_pool_avx512{.name = "average_pool_avx512",
+                                 .op = "AveragePool",
+                                 .needs = Isa::avx512,
+                                 .in{Port::channels_last},
+                                 .out{Port::channels_last},
+                                 .accepts = accepts_average_pool,
+                                 .run = run_average_pool};
 
 }  // namespace monza::ops

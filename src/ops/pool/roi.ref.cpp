@@ -47,7 +47,9 @@ Status run_roi_align(const KernelContext& c) noexcept {
   parallel_for(*c.parallel, out.shape[0] * out.shape[1], [&](std::int64_t task, int) {
     const std::int64_t r = task / out.shape[1], channel = task % out.shape[1];
     const std::int64_t n = batches.load_int(batch.data, r * batch.stride[0]);
-    const auto edge = [&](int i) { return access.load(rois.data, r * rois.stride[0] + i * rois.stride[1]) * p.spatial_scale; };
+    const auto edge = [&](int i) {
+      return access.load(rois.data, r * rois.stride[0] + i * rois.stride[1]) * p.spatial_scale;
+    };
     const double shift = p.half_pixel ? 0.5 : 0;
     const double x0 = edge(0) - shift, y0 = edge(1) - shift;
     double w = edge(2) - shift - x0, h = edge(3) - shift - y0;
@@ -65,8 +67,10 @@ Status run_roi_align(const KernelContext& c) noexcept {
         bool any = false;
         for (std::int64_t iy = 0; iy < grid_y; ++iy)
           for (std::int64_t ix = 0; ix < grid_x; ++ix) {
-            const double sy = y0 + bin_h * (static_cast<double>(by) + (static_cast<double>(iy) + 0.5) / static_cast<double>(grid_y));
-            const double sx = x0 + bin_w * (static_cast<double>(bx) + (static_cast<double>(ix) + 0.5) / static_cast<double>(grid_x));
+            const double sy =
+                y0 + bin_h * (static_cast<double>(by) + (static_cast<double>(iy) + 0.5) / static_cast<double>(grid_y));
+            const double sx =
+                x0 + bin_w * (static_cast<double>(bx) + (static_cast<double>(ix) + 0.5) / static_cast<double>(grid_x));
             Samples s;
             double value = 0, highest = 0;
             if (neighbours(sy, sx, height, width, s))
@@ -93,30 +97,40 @@ Status run_max_roi_pool(const KernelContext& c) noexcept {
   const TensorView &x = c.in[0], &rois = c.in[1], &out = c.out[0];
   const ElementAccess& access = element_access(x.dtype);
   const std::int64_t height = x.shape[2], width = x.shape[3], bins_y = out.shape[2], bins_x = out.shape[3];
-  const auto field = [&](std::int64_t r, int i) { return access.load(rois.data, r * rois.stride[0] + i * rois.stride[1]); };
+  const auto field = [&](std::int64_t r, int i) {
+    return access.load(rois.data, r * rois.stride[0] + i * rois.stride[1]);
+  };
   for (std::int64_t r = 0; r < out.shape[0]; ++r)
     if (!(field(r, 0) >= 0 && field(r, 0) < static_cast<double>(x.shape[0])))
       return {StatusCode::out_of_range, "MaxRoiPool: a batch index is out of range"};
   for (std::int64_t r = 0; r < out.shape[0]; ++r) {
     const auto n = static_cast<std::int64_t>(field(r, 0));
     const auto edge = [&](int i) { return static_cast<std::int64_t>(std::round(field(r, i) * p.spatial_scale)); };
-    const std::int64_t x0 = edge(1), y0 = edge(2), w = std::max<std::int64_t>(edge(3) - x0 + 1, 1), h = std::max<std::int64_t>(edge(4) - y0 + 1, 1);
-    const double bin_h = static_cast<double>(h) / static_cast<double>(bins_y), bin_w = static_cast<double>(w) / static_cast<double>(bins_x);
-    const auto clamp = [](double v, std::int64_t high) { return std::min(std::max<std::int64_t>(static_cast<std::int64_t>(v), 0), high); };
+    const std::int64_t x0 = edge(1), y0 = edge(2), w = std::max<std::int64_t>(edge(3) - x0 + 1, 1),
+                       h = std::max<std::int64_t>(edge(4) - y0 + 1, 1);
+    const double bin_h = static_cast<double>(h) / static_cast<double>(bins_y),
+                 bin_w = static_cast<double>(w) / static_cast<double>(bins_x);
+    const auto clamp = [](double v, std::int64_t high) {
+      return std::min(std::max<std::int64_t>(static_cast<std::int64_t>(v), 0), high);
+    };
     for (std::int64_t channel = 0; channel < out.shape[1]; ++channel)
       for (std::int64_t by = 0; by < bins_y; ++by)
         for (std::int64_t bx = 0; bx < bins_x; ++bx) {
           const std::int64_t ys = clamp(std::floor(static_cast<double>(by) * bin_h) + static_cast<double>(y0), height);
-          const std::int64_t ye = clamp(std::ceil(static_cast<double>(by + 1) * bin_h) + static_cast<double>(y0), height);
+          const std::int64_t ye =
+              clamp(std::ceil(static_cast<double>(by + 1) * bin_h) + static_cast<double>(y0), height);
           const std::int64_t xs = clamp(std::floor(static_cast<double>(bx) * bin_w) + static_cast<double>(x0), width);
-          const std::int64_t xe = clamp(std::ceil(static_cast<double>(bx + 1) * bin_w) + static_cast<double>(x0), width);
+          const std::int64_t xe =
+              clamp(std::ceil(static_cast<double>(bx + 1) * bin_w) + static_cast<double>(x0), width);
           double best = 0;
           for (std::int64_t y = ys; y < ye; ++y)
             for (std::int64_t xx = xs; xx < xe; ++xx) {
-              const double v = access.load(x.data, n * x.stride[0] + channel * x.stride[1] + y * x.stride[2] + xx * x.stride[3]);
+              const double v =
+                  access.load(x.data, n * x.stride[0] + channel * x.stride[1] + y * x.stride[2] + xx * x.stride[3]);
               best = y == ys && xx == xs ? v : std::max(best, v);
             }
-          access.store(out.data, r * out.stride[0] + channel * out.stride[1] + by * out.stride[2] + bx * out.stride[3], best);
+          access.store(out.data, r * out.stride[0] + channel * out.stride[1] + by * out.stride[2] + bx * out.stride[3],
+                       best);
         }
   }
   return {};
@@ -124,9 +138,11 @@ Status run_max_roi_pool(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function) \
-  extern const Kernel symbol;                            \
-  const Kernel symbol { .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function }
+#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
+  extern const Kernel symbol;                                                                                         \
+  const Kernel symbol {                                                                                               \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
+  }
 
 MONZA_REFERENCE(roi_align_ref, "RoiAlign", run_roi_align);
 MONZA_REFERENCE(max_roi_pool_ref, "MaxRoiPool", run_max_roi_pool);

@@ -12,7 +12,8 @@ namespace {
 using ir::Expr;
 
 ir::SymShape conv_shape(ir::InferContext& c, const ir::SymShape& x, const ir::SymShape& w) {
-  if (x.size() < 3 || x.size() > 5) c.fail("input has rank {}; 1 to 3 spatial axes after batch and channel are supported", x.size());
+  if (x.size() < 3 || x.size() > 5)
+    c.fail("input has rank {}; 1 to 3 spatial axes after batch and channel are supported", x.size());
   if (w.size() != x.size()) c.fail("weight has rank {}, input {}", w.size(), x.size());
   const std::int64_t group = c.attrs().i("group", 1);
   if (group < 1) c.fail("group is {}", group);
@@ -53,13 +54,27 @@ void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
 double flops(const std::vector<Shape>& out, const Shape& w) {
   return 2.0 * static_cast<double>(out[0].numel()) * static_cast<double>(w.count(1, w.rank));
 }
-double flops_integer(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>& out) { return flops(out, in[1]); }
-double flops_quantized(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>& out) { return flops(out, in[QInput::w]); }
+double flops_integer(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>& out) {
+  return flops(out, in[1]);
+}
+double flops_quantized(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>& out) {
+  return flops(out, in[QInput::w]);
+}
 
 }  // namespace
 
 extern const ir::OpDef conv_integer_op, qconv_op;
-const ir::OpDef conv_integer_op{.name = "ConvInteger", .min_inputs = 2, .max_inputs = 4, .infer = infer_integer, .params = params, .flops = flops_integer};
-const ir::OpDef qconv_op{.name = "QConv", .min_inputs = 5, .max_inputs = QInput::count, .infer = infer_quantized, .params = params, .flops = flops_quantized};
+const ir::OpDef conv_integer_op{.name = "ConvInteger",
+                                .min_inputs = 2,
+                                .max_inputs = 4,
+                                .infer = infer_integer,
+                                .params = params,
+                                .flops = flops_integer};
+const ir::OpDef qconv_op{.name = "QConv",
+                         .min_inputs = 5,
+                         .max_inputs = QInput::count,
+                         .infer = infer_quantized,
+                         .params = params,
+                         .flops = flops_quantized};
 
 }  // namespace monza::ops

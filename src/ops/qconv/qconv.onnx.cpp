@@ -14,7 +14,8 @@ std::vector<ir::ValueId> trimmed(std::vector<ir::ValueId> inputs) {
 
 void import_integer(OnnxNode& n) {
   ir::Attrs attrs = conv_attrs_of(n, n.input(0), n.input(1));
-  n.bind(0, n.add1("ConvInteger", trimmed({n.input(0), n.input(1), input_or_none(n, 2), input_or_none(n, 3)}), std::move(attrs)));
+  n.bind(0, n.add1("ConvInteger", trimmed({n.input(0), n.input(1), input_or_none(n, 2), input_or_none(n, 3)}),
+                   std::move(attrs)));
 }
 
 void import_qlinear(OnnxNode& n) {  // x, its scale and zero point, w, its, y's, bias? : QConv's order

@@ -17,13 +17,15 @@ struct Axis {
 
 /// Calls store(n, m, spatial indices, offset in out, accumulator) for every output element.
 template <typename ZeroW, typename Store>
-void convolve(const KernelContext& c, const TensorView& x, const TensorView& w, std::int32_t zero_x, ZeroW zero_w, Store store) {
+void convolve(const KernelContext& c, const TensorView& x, const TensorView& w, std::int32_t zero_x, ZeroW zero_w,
+              Store store) {
   const auto& p = c.params_as<QConvParams>();
   const TensorView& out = c.out[0];
   Axis s[3];
   for (int i = 0; i < p.spatial; ++i) {
     Axis& a = s[3 - p.spatial + i];
-    a = {x.shape[i + 2], w.shape[i + 2], out.shape[i + 2], p.stride[i], p.dilation[i], 0, x.stride[i + 2], w.stride[i + 2], out.stride[i + 2]};
+    a = {x.shape[i + 2],  w.shape[i + 2],  out.shape[i + 2], p.stride[i], p.dilation[i], 0,
+         x.stride[i + 2], w.stride[i + 2], out.stride[i + 2]};
     a.pad = conv_pad_begin(p, i, a.in, a.k, a.out);
   }
   const std::int64_t filters = out.shape[1], channels = w.shape[1], each = filters / p.group;
@@ -50,7 +52,8 @@ void convolve(const KernelContext& c, const TensorView& x, const TensorView& w, 
                 }
                 if (!inside) continue;
                 for (std::int64_t ch = 0; ch < channels; ++ch)
-                  acc += static_cast<std::uint32_t>((element(x, xe + ch * x.stride[1]) - zero_x) * (element(w, we + ch * w.stride[1]) - zw));
+                  acc += static_cast<std::uint32_t>((element(x, xe + ch * x.stride[1]) - zero_x) *
+                                                    (element(w, we + ch * w.stride[1]) - zw));
               }
           store(n, m, o, n * out.stride[0] + m * out.stride[1] + o[0] * s[0].os + o[1] * s[1].os + o[2] * s[2].os, acc);
         }
@@ -59,10 +62,11 @@ void convolve(const KernelContext& c, const TensorView& x, const TensorView& w, 
 
 Status run_integer(const KernelContext& c) noexcept {
   const QOperands o{c.in, c.in_count};
-  convolve(c, c.in[0], c.in[1], o.zero(2, 0), [&](std::int64_t m) { return o.zero(3, m); },
-           [&](std::int64_t, std::int64_t, const std::int64_t*, std::int64_t at, std::uint32_t acc) {
-             c.out[0].as<std::int32_t>()[at] = static_cast<std::int32_t>(acc);
-           });
+  convolve(
+      c, c.in[0], c.in[1], o.zero(2, 0), [&](std::int64_t m) { return o.zero(3, m); },
+      [&](std::int64_t, std::int64_t, const std::int64_t*, std::int64_t at, std::uint32_t acc) {
+        c.out[0].as<std::int32_t>()[at] = static_cast<std::int32_t>(acc);
+      });
   return {};
 }
 
@@ -70,27 +74,36 @@ Status run_quantized(const KernelContext& c) noexcept {
   const auto& p = c.params_as<QConvParams>();
   const QFinish finish(c.in, c.in_count, c.out[0], p.act, p.residual_after != 0);
   const QOperands& o = finish.operands;
-  convolve(c, c.in[QInput::x], c.in[QInput::w], o.zero(QInput::x_zero, 0), [&](std::int64_t m) { return o.zero(QInput::w_zero, m); },
-           [&](std::int64_t n, std::int64_t m, const std::int64_t* at, std::int64_t offset, std::uint32_t acc) {
-             std::int64_t residual = 0;
-             if (o.has(QInput::residual)) {
-               const TensorView& r = c.in[QInput::residual];
-               residual = n * r.stride[0] + m * r.stride[1];
-               for (int i = 0; i < p.spatial; ++i) residual += at[3 - p.spatial + i] * r.stride[i + 2];
-             }
-             finish.store(c.out[0], offset, acc, m, residual);
-           });
+  convolve(
+      c, c.in[QInput::x], c.in[QInput::w], o.zero(QInput::x_zero, 0),
+      [&](std::int64_t m) { return o.zero(QInput::w_zero, m); },
+      [&](std::int64_t n, std::int64_t m, const std::int64_t* at, std::int64_t offset, std::uint32_t acc) {
+        std::int64_t residual = 0;
+        if (o.has(QInput::residual)) {
+          const TensorView& r = c.in[QInput::residual];
+          residual = n * r.stride[0] + m * r.stride[1];
+          for (int i = 0; i < p.spatial; ++i) residual += at[3 - p.spatial + i] * r.stride[i + 2];
+        }
+        finish.store(c.out[0], offset, acc, m, residual);
+      });
   return {};
 }
 
 }  // namespace
 
 extern const Kernel conv_integer_ref, qconv_ref;
-const Kernel conv_integer_ref{.name = "conv_integer_ref", .op = "ConvInteger", .reference = true,
-                              .in{Port::strided, Port::strided, Port::dense}, .out{Port::strided}, .run = run_integer};
-const Kernel qconv_ref{.name = "qconv_ref", .op = "QConv", .reference = true,
-                       .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense, Port::dense, Port::dense,
-                           Port::dense, Port::strided, Port::dense},
-                       .out{Port::strided}, .run = run_quantized};
+const Kernel conv_integer_ref{.name = "conv_integer_ref",
+                              .op = "ConvInteger",
+                              .reference = true,
+                              .in{Port::strided, Port::strided, Port::dense},
+                              .out{Port::strided},
+                              .run = run_integer};
+const Kernel qconv_ref{.name = "qconv_ref",
+                       .op = "QConv",
+                       .reference = true,
+                       .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense,
+                           Port::dense, Port::dense, Port::dense, Port::strided, Port::dense},
+                       .out{Port::strided},
+                       .run = run_quantized};
 
 }  // namespace monza::ops

@@ -20,7 +20,9 @@ Tensor random_bytes(DType type, const Shape& shape, std::mt19937& rng) {
   for (auto& b : t.bytes) b = static_cast<std::byte>(rng());
   return t;
 }
-Tensor random_scale(const Shape& shape, std::mt19937& rng, float low, float high) { return test::random_f32(shape, rng, low, high); }
+Tensor random_scale(const Shape& shape, std::mt19937& rng, float low, float high) {
+  return test::random_f32(shape, rng, low, high);
+}
 
 /// The largest |a - b| over the largest |b|, or over 1 where that is larger: GELU of very negative sums is all but 0.
 double error_against_one(const Tensor& a, const Tensor& b) {
@@ -47,7 +49,8 @@ Case make_case(std::uint32_t seed, bool quantized) {
   QConvParams& p = c.p;
   p.spatial = pick({2, 2, 2, 2, 1, 3});
   const int kind = pick({0, 0, 0, 1, 1, 2, 2, 3});  // plain, 1x1, depthwise, grouped
-  std::int64_t channels = pick({1, 2, 3, 4, 7, 16, 17, 24, 32, 48, 100, 160}), filters = pick({1, 3, 8, 16, 20, 31, 32, 33, 48, 64, 80, 130});
+  std::int64_t channels = pick({1, 2, 3, 4, 7, 16, 17, 24, 32, 48, 100, 160}),
+               filters = pick({1, 3, 8, 16, 20, 31, 32, 33, 48, 64, 80, 130});
   if (kind == 2) {
     filters = channels;
     p.group = static_cast<std::int32_t>(channels);
@@ -84,7 +87,8 @@ Case make_case(std::uint32_t seed, bool quantized) {
   wt.constant = true;
   if (rng() % 4) xz = random_bytes(x_type, Shape{}, rng);
   if (rng() % 2) wz = random_bytes(w_type, rng() % 2 ? Shape{filters} : Shape{}, rng);
-  c.text = "seed " + std::to_string(seed) + ": x " + to_string(x) + " w " + to_string(w) + " group " + std::to_string(p.group);
+  c.text = "seed " + std::to_string(seed) + ": x " + to_string(x) + " w " + to_string(w) + " group " +
+           std::to_string(p.group);
   if (!quantized) {
     c.in = {xt, wt, xz, wz};
     return c;
@@ -101,7 +105,8 @@ Case make_case(std::uint32_t seed, bool quantized) {
   if (bias == 1) c.in[QInput::bias] = test::random_f32(Shape{filters}, rng);
   if (bias == 2) {
     c.in[QInput::bias] = test::make_tensor(DType::i32, Shape{filters});
-    for (std::int64_t i = 0; i < filters; ++i) c.in[QInput::bias].as<std::int32_t>()[i] = static_cast<std::int32_t>(rng() % 20001) - 10000;
+    for (std::int64_t i = 0; i < filters; ++i)
+      c.in[QInput::bias].as<std::int32_t>()[i] = static_cast<std::int32_t>(rng() % 20001) - 10000;
   }
   const bool residual = rng() % 3 == 0, f32 = rng() % 3 == 0;
   c.out_type = DType::f32;
@@ -166,7 +171,8 @@ std::vector<const Kernel*> kernels() {
     for (const Kernel* k : kernels_of(op)) all.push_back(k);
   return all;
 }
-INSTANTIATE_TEST_SUITE_P(QConv, QConvKernels, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+INSTANTIATE_TEST_SUITE_P(QConv, QConvKernels, ::testing::ValuesIn(kernels()),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace
 }  // namespace monza

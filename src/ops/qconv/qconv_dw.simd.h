@@ -2,8 +2,8 @@
 // that one dot adds four products of one channel.
 //
 // Per register of channels (64 with AVX-512) and four taps: 4 loads, 8 shuffles, 4 dots. A 3 x 3 takes three such
-// groups, 24 shuffles for 64 outputs, which is the ceiling: about 12 cycles of shuffles where two run a cycle. Large images
-// are bound by reading and writing each byte once, L2 or memory.
+// groups, 24 shuffles for 64 outputs, which is the ceiling: about 12 cycles of shuffles where two run a cycle. Large
+// images are bound by reading and writing each byte once, L2 or memory.
 #pragma once
 
 #include "ops/qconv/qconv_shape.simd.h"
@@ -39,7 +39,8 @@ Refusal dw_accepts(const KernelQuery& query) noexcept {
   if (p.group != w.shape[0] || w.shape[1] != 1) return "is not depthwise";
   if (w.shape.count(2, w.shape.rank) > kIgemmPointers / 16) return "the kernel's window is too large";
   if (kW == QInput::w)
-    for (int i : {int{QInput::x_scale}, int{QInput::w_scale}, int{QInput::y_scale}, int{QInput::r_scale}, int{QInput::mid_scale}})
+    for (int i : {int{QInput::x_scale}, int{QInput::w_scale}, int{QInput::y_scale}, int{QInput::r_scale},
+                  int{QInput::mid_scale}})
       if (query.has_input(i) && query.input(i).dtype != DType::f32) return "scales are not f32";
   return nullptr;
 }
@@ -73,7 +74,9 @@ void dw_unpack_weights(const KernelQuery& query, const std::byte* packed, void* 
       static_cast<std::uint8_t*>(dense)[c * k.taps + t] = static_cast<std::uint8_t>(packed[k.at(c, t)]) ^ flip;
 }
 
-MONZA_INLINE IgemmPack dw_columns(const DwPack& k) { return {.groups = 1, .columns = k.channels, .taps = 1, .depth = k.taps}; }
+MONZA_INLINE IgemmPack dw_columns(const DwPack& k) {
+  return {.groups = 1, .columns = k.channels, .taps = 1, .depth = k.taps};
+}
 
 template <int kW>
 std::size_t dw_scratch(const KernelQuery& query) noexcept {
@@ -83,8 +86,8 @@ std::size_t dw_scratch(const KernelQuery& query) noexcept {
 
 /// The dots of `rows` pixels and one block of channels; `n` channels of it exist. kQuads 0: any number of them.
 template <int kQuads, bool kFlip, bool kWhole>
-void dw_tile(const std::uint8_t* const* pointers, std::int64_t stride, int rows, std::int64_t channel, std::int64_t n, const std::int8_t* weights,
-             std::int64_t quads, int panels, std::int32_t* acc) {
+void dw_tile(const std::uint8_t* const* pointers, std::int64_t stride, int rows, std::int64_t channel, std::int64_t n,
+             const std::int8_t* weights, std::int64_t quads, int panels, std::int32_t* acc) {
   if (kQuads != 0) quads = kQuads;
   const std::int64_t bytes = kWhole ? kDwBlock : n;
   for (int r = 0; r < rows; ++r) {
@@ -110,8 +113,9 @@ void dw_tile(const std::uint8_t* const* pointers, std::int64_t stride, int rows,
 }
 
 template <bool kFlip>
-MONZA_INLINE void dw_tile_any(const std::uint8_t* const* pointers, std::int64_t stride, int rows, std::int64_t channel, std::int64_t n,
-                              const std::int8_t* weights, std::int64_t quads, int panels, std::int32_t* acc) {
+MONZA_INLINE void dw_tile_any(const std::uint8_t* const* pointers, std::int64_t stride, int rows, std::int64_t channel,
+                              std::int64_t n, const std::int8_t* weights, std::int64_t quads, int panels,
+                              std::int32_t* acc) {
   if (n >= kDwBlock) {
     if (quads == 3) dw_tile<3, kFlip, true>(pointers, stride, rows, channel, n, weights, quads, panels, acc);
     else dw_tile<0, kFlip, true>(pointers, stride, rows, channel, n, weights, quads, panels, acc);
@@ -139,11 +143,13 @@ Status dw_run(const KernelContext& c) noexcept {
   const QOperands o{c.in, c.in_count};
   constexpr int x_zero = kW == QInput::w ? int{QInput::x_zero} : 2;
   if (kW == QInput::w) conv_outputs(job, c);
-  igemm_prepare(job, o, x_zero, kW == QInput::w ? int{QInput::w_zero} : 3, w.dtype == DType::u8, kW == QInput::w, c.scratch);
+  igemm_prepare(job, o, x_zero, kW == QInput::w ? int{QInput::w_zero} : 3, w.dtype == DType::u8, kW == QInput::w,
+                c.scratch);
   // A channel's sum over its taps takes the place of a row's sum, so it is taken off here and not on the way out.
   const bool tap_sums = job.row_sums;
   job.row_sums = false;
-  auto* zeros = reinterpret_cast<std::uint8_t*>(c.scratch + round64(static_cast<std::int64_t>(igemm_scratch(job.pack))));
+  auto* zeros =
+      reinterpret_cast<std::uint8_t*>(c.scratch + round64(static_cast<std::int64_t>(igemm_scratch(job.pack))));
   __builtin_memset(zeros, o.zero(x_zero, 0), static_cast<std::size_t>(k.channels));
   const auto* base = x.as<const std::uint8_t>();
   const std::int64_t pitch = pixel_pitch(x), quads = k.quads();
@@ -174,7 +180,8 @@ Status dw_run(const KernelContext& c) noexcept {
               for (std::int64_t t = 0; t < k.taps; ++t)
                 sum += static_cast<std::uint8_t>(pointers[t * most + r + i][channel + j] ^ (job.flip ? 0x80 : 0));
               std::int32_t& a = acc[i * panels * Q::kLanes + j];
-              a = static_cast<std::int32_t>(static_cast<std::uint32_t>(a) - sum * static_cast<std::uint32_t>(job.w_zero[channel + j]));
+              a = static_cast<std::int32_t>(static_cast<std::uint32_t>(a) -
+                                            sum * static_cast<std::uint32_t>(job.w_zero[channel + j]));
             }
         igemm_finish(job, {acc, first + r, 0, channel, tile, panels, nullptr});
       }
@@ -184,18 +191,33 @@ Status dw_run(const KernelContext& c) noexcept {
 }
 
 template <int kW>
-constexpr Packing kDwPacking{.input = kW, .bytes = dw_bytes<kW>, .pack = dw_pack_weights<kW>, .unpack = dw_unpack_weights<kW>};
+constexpr Packing kDwPacking{
+    .input = kW, .bytes = dw_bytes<kW>, .pack = dw_pack_weights<kW>, .unpack = dw_unpack_weights<kW>};
 
 constexpr Kernel make_qconv_dw(const char* name, Isa needs) {
-  return {.name = name, .op = "QConv", .needs = needs,
-          .in{Port::channels_last, Port::dense, Port::dense, Port::packed, Port::dense, Port::dense, Port::dense, Port::dense, Port::dense,
-              Port::channels_last, Port::dense},
-          .out{Port::channels_last}, .packings = &kDwPacking<QInput::w>, .packing_count = 1, .accepts = dw_accepts<QInput::w>,
-          .scratch_bytes = dw_scratch<QInput::w>, .run = dw_run<QInput::w>};
+  return {.name = name,
+          .op = "QConv",
+          .needs = needs,
+          .in{Port::channels_last, Port::dense, Port::dense, Port::packed, Port::dense, Port::dense, Port::dense,
+              Port::dense, Port::dense, Port::channels_last, Port::dense},
+          .out{Port::channels_last},
+          .packings = &kDwPacking<QInput::w>,
+          .packing_count = 1,
+          .accepts = dw_accepts<QInput::w>,
+          .scratch_bytes = dw_scratch<QInput::w>,
+          .run = dw_run<QInput::w>};
 }
 constexpr Kernel make_conv_integer_dw(const char* name, Isa needs) {
-  return {.name = name, .op = "ConvInteger", .needs = needs, .in{Port::channels_last, Port::packed, Port::dense}, .out{Port::channels_last},
-          .packings = &kDwPacking<1>, .packing_count = 1, .accepts = dw_accepts<1>, .scratch_bytes = dw_scratch<1>, .run = dw_run<1>};
+  return {.name = name,
+          .op = "ConvInteger",
+          .needs = needs,
+          .in{Port::channels_last, Port::packed, Port::dense},
+          .out{Port::channels_last},
+          .packings = &kDwPacking<1>,
+          .packing_count = 1,
+          .accepts = dw_accepts<1>,
+          .scratch_bytes = dw_scratch<1>,
+          .run = dw_run<1>};
 }
 
 }  // namespace

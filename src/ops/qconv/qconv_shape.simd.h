@@ -55,12 +55,15 @@ MONZA_INLINE std::int64_t pixel_pitch(const TensorView& v) {
   return v.shape[0] > 1 ? v.stride[0] : v.shape[1];
 }
 
-MONZA_INLINE std::size_t round64(std::int64_t bytes) { return (static_cast<std::size_t>(bytes) + 63) & ~std::size_t{63}; }
+MONZA_INLINE std::size_t round64(std::int64_t bytes) {
+  return (static_cast<std::size_t>(bytes) + 63) & ~std::size_t{63};
+}
 
 /// Fills to[tap * stride + r] with the address of the pixel under each kernel element, or `zeros` outside of the image,
 /// for `count` output pixels from `first` on. `base` is the first channel of the group.
-MONZA_INLINE void conv_point(const ConvGeometry& g, const std::uint8_t* base, std::int64_t pitch, const std::uint8_t* zeros,
-                             const std::uint8_t** to, std::int64_t stride, std::int64_t first, std::int64_t count) {
+MONZA_INLINE void conv_point(const ConvGeometry& g, const std::uint8_t* base, std::int64_t pitch,
+                             const std::uint8_t* zeros, const std::uint8_t** to, std::int64_t stride,
+                             std::int64_t first, std::int64_t count) {
   std::int64_t ox = first % g.out_w, oy = first / g.out_w % g.out_h, n = first / g.out_w / g.out_h;
   const std::int64_t step = g.stride_w * pitch;
   for (std::int64_t r = 0; r < count;) {  // one output line, or the part of it in this block, at a time
@@ -71,12 +74,14 @@ MONZA_INLINE void conv_point(const ConvGeometry& g, const std::uint8_t* base, st
       for (std::int64_t kx = 0; kx < g.kw; ++kx, tap += stride) {
         const std::int64_t ix = ox * g.stride_w - g.pad_w + kx * g.dilation_w;
         // Pixels [in, out) of the line are inside of the image.
-        std::int64_t in = ix >= 0 ? 0 : (-ix + g.stride_w - 1) / g.stride_w, out = ix >= g.width ? 0 : (g.width - 1 - ix) / g.stride_w + 1;
+        std::int64_t in = ix >= 0 ? 0 : (-ix + g.stride_w - 1) / g.stride_w,
+                     out = ix >= g.width ? 0 : (g.width - 1 - ix) / g.stride_w + 1;
         if (out > pixels) out = pixels;
         if (iy < 0 || iy >= g.height || in > out) in = out = 0;
         std::int64_t i = 0;
         for (; i < in; ++i) tap[i] = zeros;
-        std::uintptr_t at = reinterpret_cast<std::uintptr_t>(base) + static_cast<std::uintptr_t>((n * g.height + iy) * g.width * pitch + ix * pitch);
+        std::uintptr_t at = reinterpret_cast<std::uintptr_t>(base) +
+                            static_cast<std::uintptr_t>((n * g.height + iy) * g.width * pitch + ix * pitch);
         for (; i < out; ++i) tap[i] = reinterpret_cast<const std::uint8_t*>(at + static_cast<std::uintptr_t>(i * step));
         for (; i < pixels; ++i) tap[i] = zeros;
       }
@@ -88,20 +93,23 @@ MONZA_INLINE void conv_point(const ConvGeometry& g, const std::uint8_t* base, st
 }
 
 /// sums[(group * batch * height + line) * width + x]: the channels of a group of one pixel, summed as unsigned values.
-inline __attribute__((noinline)) void conv_pixel_sums(const ConvGeometry& g, const std::uint8_t* base, std::int64_t pitch, bool flip,
-                                                      std::int32_t* sums, Parallel& parallel) {
+inline __attribute__((noinline)) void conv_pixel_sums(const ConvGeometry& g, const std::uint8_t* base,
+                                                      std::int64_t pitch, bool flip, std::int32_t* sums,
+                                                      Parallel& parallel) {
   const std::int64_t lines = g.batch * g.height;
   parallel_for(parallel, g.groups * lines, [&](std::int64_t task, int) {
     const std::uint8_t* from = base + task % lines * g.width * pitch + task / lines * g.channels;
     std::int32_t* to = sums + task * g.width;
     for (std::int64_t i = 0; i < g.width; ++i)
-      to[i] = flip ? igemm_byte_sum<true>(from + i * pitch, g.channels) : igemm_byte_sum<false>(from + i * pitch, g.channels);
+      to[i] = flip ? igemm_byte_sum<true>(from + i * pitch, g.channels)
+                   : igemm_byte_sum<false>(from + i * pitch, g.channels);
   });
 }
 
 /// The sums of the windows of `count` output pixels from `first` on; a pixel outside of the image counts `outside`.
-inline __attribute__((noinline)) void conv_window_sums(const ConvGeometry& g, const std::int32_t* pixels, std::int32_t outside, std::int32_t* sums,
-                                                       std::int64_t first, std::int64_t count) {
+inline __attribute__((noinline)) void conv_window_sums(const ConvGeometry& g, const std::int32_t* pixels,
+                                                       std::int32_t outside, std::int32_t* sums, std::int64_t first,
+                                                       std::int64_t count) {
   for (std::int64_t r = 0; r < count; ++r) sums[r] = 0;
   std::int64_t ox = first % g.out_w, oy = first / g.out_w % g.out_h, n = first / g.out_w / g.out_h;
   for (std::int64_t r = 0; r < count;) {

@@ -14,9 +14,11 @@ void check_scale(ir::InferContext& c, int i, DType type) {
   for (int k : {i, i + 1}) {
     if (!c.has_input(k)) continue;
     const ir::Expr count = ir::product(c.shape(k));
-    if (count.is_constant() && !(count == ir::Expr(1))) c.fail("input {} has {} elements; one is supported", k, ir::to_string(count));
+    if (count.is_constant() && !(count == ir::Expr(1)))
+      c.fail("input {} has {} elements; one is supported", k, ir::to_string(count));
   }
-  if (c.has_input(i + 1) && type != DType::invalid && c.dtype(i + 1) != type) c.fail("zero point (input {}) has another type", i + 1);
+  if (c.has_input(i + 1) && type != DType::invalid && c.dtype(i + 1) != type)
+    c.fail("zero point (input {}) has another type", i + 1);
 }
 
 DType output_type(ir::InferContext& c, int zero) {
@@ -31,7 +33,8 @@ void infer_add(ir::InferContext& c) {
     check_scale(c, i + 1, c.dtype(i));
   }
   check_scale(c, 6, DType::invalid);
-  if (c.shape(0) != c.shape(3)) c.fail("operands {} and {} differ", ir::to_string(c.shape(0)), ir::to_string(c.shape(3)));
+  if (c.shape(0) != c.shape(3))
+    c.fail("operands {} and {} differ", ir::to_string(c.shape(0)), ir::to_string(c.shape(3)));
   const ActivationKind kind = activation_of(c.attrs()).kind;
   if (kind != ActivationKind::none && kind != ActivationKind::relu && kind != ActivationKind::clip)
     c.fail("the activation {} is not supported with a quantised output", activation_name(kind));
@@ -42,7 +45,8 @@ void infer_pool(ir::InferContext& c) {
   if (!is_8bit(c.dtype(0))) c.fail("input 0 has type {}; u8 or i8 is needed", dtype_name(c.dtype(0)));
   check_scale(c, 1, c.dtype(0));
   check_scale(c, 3, DType::invalid);
-  if (c.shape(0).size() < 3) c.fail("input has rank {}; at least one axis after batch and channel is needed", c.shape(0).size());
+  if (c.shape(0).size() < 3)
+    c.fail("input has rank {}; at least one axis after batch and channel is needed", c.shape(0).size());
   ir::SymShape out(c.shape(0).size(), ir::Expr(1));
   out[0] = c.shape(0)[0];
   out[1] = c.shape(0)[1];
@@ -62,8 +66,13 @@ double one_an_element(const ir::NodeView&, const std::vector<Shape>& in, const s
 }  // namespace
 
 extern const ir::OpDef qadd_op, qglobal_average_pool_op;
-const ir::OpDef qadd_op{.name = "QAdd", .min_inputs = 7, .max_inputs = 8, .infer = infer_add, .params = params, .flops = one_an_element};
-const ir::OpDef qglobal_average_pool_op{.name = "QGlobalAveragePool", .min_inputs = 4, .max_inputs = 5, .infer = infer_pool,
-                                        .params = params, .flops = one_an_element};
+const ir::OpDef qadd_op{
+    .name = "QAdd", .min_inputs = 7, .max_inputs = 8, .infer = infer_add, .params = params, .flops = one_an_element};
+const ir::OpDef qglobal_average_pool_op{.name = "QGlobalAveragePool",
+                                        .min_inputs = 4,
+                                        .max_inputs = 5,
+                                        .infer = infer_pool,
+                                        .params = params,
+                                        .flops = one_an_element};
 
 }  // namespace monza::ops

@@ -21,6 +21,7 @@ void import_pool(OnnxNode& n) {
 
 extern const OnnxImporter qlinear_add_onnx, qlinear_global_average_pool_onnx;
 const OnnxImporter qlinear_add_onnx{.op_type = "QLinearAdd", .domain = "com.microsoft", .import = import_add};
-const OnnxImporter qlinear_global_average_pool_onnx{.op_type = "QLinearGlobalAveragePool", .domain = "com.microsoft", .import = import_pool};
+const OnnxImporter qlinear_global_average_pool_onnx{
+    .op_type = "QLinearGlobalAveragePool", .domain = "com.microsoft", .import = import_pool};
 
 }  // namespace monza::ops

@@ -18,7 +18,8 @@ Status qadd_run(const KernelContext& c) noexcept {
   constexpr std::int64_t kTask = 16384;
   const QOperands o{c.in, c.in_count};
   const float y_scale = o.scale(6, 0);
-  const Requantize q = requantize_of(c.params_as<QEltwiseParams>().act, y_scale, o.zero(7, 0), c.out[0].dtype == DType::i8);
+  const Requantize q =
+      requantize_of(c.params_as<QEltwiseParams>().act, y_scale, o.zero(7, 0), c.out[0].dtype == DType::i8);
   const Q::F a_over_y = Q::set(o.scale(1, 0) / y_scale), b_over_y = Q::set(o.scale(4, 0) / y_scale);
   const Q::I a_zero = Q::set(o.zero(2, 0)), b_zero = Q::set(o.zero(5, 0));
   const bool a_signed = c.in[0].dtype == DType::i8, b_signed = c.in[3].dtype == DType::i8;
@@ -31,7 +32,8 @@ Status qadd_run(const KernelContext& c) noexcept {
       const Q::Mask mask = Q::mask(to - i);
       const Q::I left = Q::sub(a_signed ? Q::load_i8(a + i, mask) : Q::load_u8(a + i, mask), a_zero);
       const Q::I right = Q::sub(b_signed ? Q::load_i8(b + i, mask) : Q::load_u8(b + i, mask), b_zero);
-      Q::store_u8(y + i, qeltwise_finish(Q::fma(Q::to_f32(left), a_over_y, Q::mul(Q::to_f32(right), b_over_y)), q), mask);
+      Q::store_u8(y + i, qeltwise_finish(Q::fma(Q::to_f32(left), a_over_y, Q::mul(Q::to_f32(right), b_over_y)), q),
+                  mask);
     }
   });
   return {};
@@ -62,18 +64,28 @@ Status qpool_run(const KernelContext& c) noexcept {
     Q::I sum = Q::zero();
     for (std::int64_t i = 0; i < count; ++i)
       sum = Q::add(sum, is_signed ? Q::load_i8(from + i * pitch, mask) : Q::load_u8(from + i * pitch, mask));
-    Q::store_u8(y.as<std::uint8_t>() + n * y.stride[0] + channel, qeltwise_finish(Q::mul(Q::to_f32(Q::sub(sum, zeros)), factor), q), mask);
+    Q::store_u8(y.as<std::uint8_t>() + n * y.stride[0] + channel,
+                qeltwise_finish(Q::mul(Q::to_f32(Q::sub(sum, zeros)), factor), q), mask);
   });
   return {};
 }
 
 constexpr Kernel make_qadd(const char* name, Isa needs) {
-  return {.name = name, .op = "QAdd", .needs = needs, .in{Port::uniform, Port::dense, Port::dense, Port::uniform, Port::dense},
-          .out{Port::uniform}, .run = qadd_run};
+  return {.name = name,
+          .op = "QAdd",
+          .needs = needs,
+          .in{Port::uniform, Port::dense, Port::dense, Port::uniform, Port::dense},
+          .out{Port::uniform},
+          .run = qadd_run};
 }
 constexpr Kernel make_qpool(const char* name, Isa needs) {
-  return {.name = name, .op = "QGlobalAveragePool", .needs = needs, .in{Port::channels_last, Port::dense}, .out{Port::channels_last},
-          .accepts = qpool_accepts, .run = qpool_run};
+  return {.name = name,
+          .op = "QGlobalAveragePool",
+          .needs = needs,
+          .in{Port::channels_last, Port::dense},
+          .out{Port::channels_last},
+          .accepts = qpool_accepts,
+          .run = qpool_run};
 }
 
 }  // namespace

@@ -42,7 +42,14 @@ void fill(Case& c, const std::string& op, std::uint32_t seed) {
     c.params = &c.eltwise;
     c.eltwise.act.kind = static_cast<ActivationKind>(pick({0, 1, 2}));
     if (c.eltwise.act.kind == ActivationKind::clip) c.eltwise.act.alpha = -1, c.eltwise.act.beta = 2;
-    c.in = {random_bytes(a, x, rng), scale(), random_bytes(a, Shape{}, rng), random_bytes(b, x, rng), scale(), {}, scale(), random_bytes(y, Shape{}, rng)};
+    c.in = {random_bytes(a, x, rng),
+            scale(),
+            random_bytes(a, Shape{}, rng),
+            random_bytes(b, x, rng),
+            scale(),
+            {},
+            scale(),
+            random_bytes(y, Shape{}, rng)};
     c.out = {{y, x}};
   } else if (op == "QGlobalAveragePool") {
     c.params = &c.eltwise;
@@ -54,7 +61,8 @@ void fill(Case& c, const std::string& op, std::uint32_t seed) {
   } else {
     c.in = {test::random_f32(x, rng, -5, 6)};
     if (rng() % 4 == 0)  // halves, which round to even, and what no integer can hold
-      for (std::int64_t i = 0; i < x.numel(); ++i) c.in[0].as<float>()[i] = static_cast<float>(static_cast<int>(rng() % 1000) - 500) / 2;
+      for (std::int64_t i = 0; i < x.numel(); ++i)
+        c.in[0].as<float>()[i] = static_cast<float>(static_cast<int>(rng() % 1000) - 500) / 2;
     if (x.numel() > 3 && op == "QuantizeLinear") {
       c.in[0].as<float>()[1] = std::numeric_limits<float>::quiet_NaN();
       c.in[0].as<float>()[2] = -std::numeric_limits<float>::infinity();
@@ -101,7 +109,8 @@ std::vector<const Kernel*> kernels() {
     for (const Kernel* k : kernels_of(op)) all.push_back(k);
   return all;
 }
-INSTANTIATE_TEST_SUITE_P(QEltwise, QEltwiseKernels, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+INSTANTIATE_TEST_SUITE_P(QEltwise, QEltwiseKernels, ::testing::ValuesIn(kernels()),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace
 }  // namespace monza

@@ -29,7 +29,8 @@ struct IgemmPack {
   MONZA_INLINE std::int64_t sums_at() const { return groups * panels() * panel_bytes(); }
   MONZA_INLINE std::int64_t bytes() const { return sums_at() + slots() * 4; }
   MONZA_INLINE std::int64_t at(std::int64_t g, std::int64_t n, std::int64_t tap, std::int64_t d) const {
-    return (g * panels() + n / Q::kLanes) * panel_bytes() + ((tap * quads() + d / 4) * Q::kLanes + n % Q::kLanes) * 4 + d % 4;
+    return (g * panels() + n / Q::kLanes) * panel_bytes() + ((tap * quads() + d / 4) * Q::kLanes + n % Q::kLanes) * 4 +
+           d % 4;
   }
 };
 
@@ -70,8 +71,8 @@ struct Igemm {
   IgemmPack pack;
   const std::int8_t* weights = nullptr;
   const std::int32_t* sums = nullptr;  ///< of the weights, per slot
-  bool flip = false;          ///< signed activations
-  std::int64_t read_depth = 0;  ///< bytes of a tap that may be read; at least pack.depth
+  bool flip = false;                   ///< signed activations
+  std::int64_t read_depth = 0;         ///< bytes of a tap that may be read; at least pack.depth
   // Per slot, in scratch: what the accumulator ends with, and the factors of the way out.
   std::int32_t* start = nullptr;
   std::int32_t* w_zero = nullptr;
@@ -101,8 +102,8 @@ MONZA_INLINE void igemm_bind(Igemm& job, const IgemmPack& pack, const void* pack
 
 /// Computes the per-column terms. `x_zero` and `w_zero` are positions in `o` of the zero points; `units` says that
 /// scales and bias are there too (QInput's positions).
-inline __attribute__((noinline)) void igemm_prepare(Igemm& job, const QOperands& o, int x_zero, int w_zero, bool w_unsigned, bool units,
-                                                    std::byte* scratch) {
+inline __attribute__((noinline)) void igemm_prepare(Igemm& job, const QOperands& o, int x_zero, int w_zero,
+                                                    bool w_unsigned, bool units, std::byte* scratch) {
   const IgemmPack& k = job.pack;
   const std::int64_t slots = k.slots(), padded = k.panels() * Q::kLanes;
   job.start = reinterpret_cast<std::int32_t*>(scratch);
@@ -120,7 +121,8 @@ inline __attribute__((noinline)) void igemm_prepare(Igemm& job, const QOperands&
       const std::uint32_t bias = units ? static_cast<std::uint32_t>(o.bias_i32(channel)) : 0;
       any |= wz;
       job.w_zero[s] = static_cast<std::int32_t>(wz);
-      job.start[s] = static_cast<std::int32_t>(bias - xz * static_cast<std::uint32_t>(job.sums[s]) + elements * xz * wz);
+      job.start[s] =
+          static_cast<std::int32_t>(bias - xz * static_cast<std::uint32_t>(job.sums[s]) + elements * xz * wz);
     }
   job.row_sums = any != 0;
   if (!units) return;
@@ -133,10 +135,13 @@ inline __attribute__((noinline)) void igemm_prepare(Igemm& job, const QOperands&
     }
 }
 
-/// Accumulators of kRows x kPanels panels into `acc` [kRows][kPanels * kLanes]. Row r of tap t starts at rows[t * stride + r].
+/// Accumulators of kRows x kPanels panels into `acc` [kRows][kPanels * kLanes]. Row r of tap t starts at rows[t *
+/// stride + r].
 template <int kRows, int kPanels, bool kFlip>
-void igemm_tile(const std::uint8_t* const* rows, std::int64_t stride, const Igemm& job, const std::int8_t* w, std::int32_t* acc_out) {
-  const std::int64_t panel = job.pack.panel_bytes(), quads = job.pack.quads(), full = job.read_depth / 4 < quads ? job.read_depth / 4 : quads;
+void igemm_tile(const std::uint8_t* const* rows, std::int64_t stride, const Igemm& job, const std::int8_t* w,
+                std::int32_t* acc_out) {
+  const std::int64_t panel = job.pack.panel_bytes(), quads = job.pack.quads(),
+                     full = job.read_depth / 4 < quads ? job.read_depth / 4 : quads;
   const int tail = static_cast<int>(full < quads ? job.read_depth - full * 4 : 0);
   Q::I acc[kRows][kPanels];
 #pragma GCC unroll 16
@@ -204,7 +209,7 @@ IgemmTile igemm_select(int panels, int rows) {
 
 /// Where a tile's outputs go, and what its rows add.
 struct IgemmTileOut {
-  const std::int32_t* acc;   ///< [rows][panels * kLanes]
+  const std::int32_t* acc;  ///< [rows][panels * kLanes]
   std::int64_t row, g, column;
   int rows, panels;
   const std::int32_t* sums;  ///< of the rows, where job.row_sums
@@ -217,18 +222,21 @@ MONZA_INLINE Q::I igemm_total(const Igemm& job, const IgemmTileOut& t, int r, in
 }
 
 inline __attribute__((noinline)) void igemm_finish_i32(const Igemm& job, const IgemmTileOut& t) {
-  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column, channel = t.g * job.pack.columns + t.column;
+  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column,
+                     channel = t.g * job.pack.columns + t.column;
   for (int j = 0; j < t.panels; ++j) {
     const std::int64_t slot = slot0 + j * Q::kLanes;
     const Q::Mask mask = Q::mask(job.pack.columns - t.column - j * Q::kLanes);
     const Q::I start = Q::load(job.start + slot), w_zero = Q::load(job.w_zero + slot);
     std::int32_t* y = reinterpret_cast<std::int32_t*>(job.out) + t.row * job.out_pitch + channel + j * Q::kLanes;
-    for (int r = 0; r < t.rows; ++r) Q::store_i32(y + r * job.out_pitch, igemm_total(job, t, r, j, start, w_zero), mask);
+    for (int r = 0; r < t.rows; ++r)
+      Q::store_i32(y + r * job.out_pitch, igemm_total(job, t, r, j, start, w_zero), mask);
   }
 }
 
 inline __attribute__((noinline)) void igemm_finish_f32(const Igemm& job, const IgemmTileOut& t) {
-  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column, channel = t.g * job.pack.columns + t.column;
+  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column,
+                     channel = t.g * job.pack.columns + t.column;
   const auto* residual = reinterpret_cast<const float*>(job.residual);
   with_activation(job.act, [&](auto act) __attribute__((always_inline)) {
     for (int j = 0; j < t.panels; ++j) {
@@ -237,7 +245,8 @@ inline __attribute__((noinline)) void igemm_finish_f32(const Igemm& job, const I
       const Q::I start = Q::load(job.start + slot), w_zero = Q::load(job.w_zero + slot);
       const Q::F m = Q::load(job.m + slot), b = Q::load(job.b + slot);
       float* y = reinterpret_cast<float*>(job.out) + t.row * job.out_pitch + channel + j * Q::kLanes;
-      const float* add = residual == nullptr ? nullptr : residual + t.row * job.residual_pitch + channel + j * Q::kLanes;
+      const float* add =
+          residual == nullptr ? nullptr : residual + t.row * job.residual_pitch + channel + j * Q::kLanes;
       for (int r = 0; r < t.rows; ++r) {
         Q::F v = Q::fma(Q::to_f32(igemm_total(job, t, r, j, start, w_zero)), m, b);
         if (add != nullptr && !job.residual_after) v = Q::add(v, Q::load_f32(add + r * job.residual_pitch, mask));
@@ -251,7 +260,8 @@ inline __attribute__((noinline)) void igemm_finish_f32(const Igemm& job, const I
 
 /// One vector of quantised outputs, as 32-bit lanes; `r_at` is the residual's address.
 template <bool kPlain>
-MONZA_INLINE Q::I igemm_requantize(const Igemm& job, Q::I total, Q::F m, Q::F b, const std::uint8_t* r_at, Q::Mask mask) {
+MONZA_INLINE Q::I igemm_requantize(const Igemm& job, Q::I total, Q::F m, Q::F b, const std::uint8_t* r_at,
+                                   Q::Mask mask) {
   const Requantize& q = job.q;
   Q::F v = Q::fma(Q::to_f32(total), m, b);
   if constexpr (!kPlain) {
@@ -269,7 +279,8 @@ MONZA_INLINE Q::I igemm_requantize(const Igemm& job, Q::I total, Q::F m, Q::F b,
 /// kPlain: neither inner quantisation nor residual.
 template <bool kPlain>
 inline __attribute__((noinline)) void igemm_finish_q8(const Igemm& job, const IgemmTileOut& t) {
-  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column, channel = t.g * job.pack.columns + t.column;
+  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column,
+                     channel = t.g * job.pack.columns + t.column;
   auto* out = reinterpret_cast<std::uint8_t*>(job.out) + t.row * job.out_pitch + channel;
   const auto* residual = reinterpret_cast<const std::uint8_t*>(job.residual);
   const std::uint8_t* add = residual == nullptr ? nullptr : residual + t.row * job.residual_pitch + channel;
@@ -305,11 +316,14 @@ inline __attribute__((noinline)) void igemm_finish_q8(const Igemm& job, const Ig
     if (left >= Q::kLanes) {
       for (int r = 0; r < t.rows; ++r)
         Q::store_u8(out + r * job.out_pitch + j * Q::kLanes,
-                    igemm_requantize<kPlain>(job, igemm_total(job, t, r, j, start, w_zero), m, b, kPlain ? nullptr : add + r * r_pitch + j * Q::kLanes, mask));
+                    igemm_requantize<kPlain>(job, igemm_total(job, t, r, j, start, w_zero), m, b,
+                                             kPlain ? nullptr : add + r * r_pitch + j * Q::kLanes, mask));
     } else {
       for (int r = 0; r < t.rows; ++r)
         Q::store_u8(out + r * job.out_pitch + j * Q::kLanes,
-                    igemm_requantize<kPlain>(job, igemm_total(job, t, r, j, start, w_zero), m, b, kPlain ? nullptr : add + r * r_pitch + j * Q::kLanes, mask), mask);
+                    igemm_requantize<kPlain>(job, igemm_total(job, t, r, j, start, w_zero), m, b,
+                                             kPlain ? nullptr : add + r * r_pitch + j * Q::kLanes, mask),
+                    mask);
     }
   }
 }
@@ -325,8 +339,8 @@ MONZA_INLINE void igemm_finish(const Igemm& job, const IgemmTileOut& t) {
   }
 }
 
-/// Adds `bytes` bytes from p on to the lanes of `sum`. Signed bytes are summed as such, so that the zeros behind the last
-/// one count nothing; the caller adds 128 a byte.
+/// Adds `bytes` bytes from p on to the lanes of `sum`. Signed bytes are summed as such, so that the zeros behind the
+/// last one count nothing; the caller adds 128 a byte.
 template <bool kFlip>
 MONZA_INLINE Q::I igemm_add_bytes(Q::I sum, const std::uint8_t* p, std::int64_t bytes) {
   constexpr std::int64_t kBytes = Q::kLanes * 4;
@@ -344,7 +358,8 @@ MONZA_INLINE std::int32_t igemm_byte_sum(const std::uint8_t* p, std::int64_t byt
 
 /// The sums of `count` rows over all their taps.
 template <bool kFlip>
-void igemm_row_sums(const Igemm& job, const std::uint8_t* const* rows, std::int64_t stride, std::int64_t count, std::int32_t* sums) {
+void igemm_row_sums(const Igemm& job, const std::uint8_t* const* rows, std::int64_t stride, std::int64_t count,
+                    std::int32_t* sums) {
   const std::int64_t depth = job.pack.depth, taps = job.pack.taps;
   for (std::int64_t r = 0; r < count; ++r) {
     Q::I sum = Q::zero();
@@ -353,13 +368,14 @@ void igemm_row_sums(const Igemm& job, const std::uint8_t* const* rows, std::int6
   }
 }
 
-inline constexpr std::int64_t kIgemmChunk = 96;      ///< most rows of a block: a multiple of every tile height
-inline constexpr std::int64_t kIgemmPointers = 4096; ///< most tap pointers of a block, on the stack
+inline constexpr std::int64_t kIgemmChunk = 96;       ///< most rows of a block: a multiple of every tile height
+inline constexpr std::int64_t kIgemmPointers = 4096;  ///< most tap pointers of a block, on the stack
 
-/// One block: `count` rows (at most kIgemmChunk) from output row `row`, panels [panel, end) of group g. `sums` holds the
-/// rows' sums where job.row_sums asks for them.
-inline __attribute__((noinline)) void igemm_block(const Igemm& job, const std::uint8_t* const* rows, std::int64_t stride, std::int64_t row,
-                                                  std::int64_t count, std::int64_t g, std::int64_t panel, std::int64_t end,
+/// One block: `count` rows (at most kIgemmChunk) from output row `row`, panels [panel, end) of group g. `sums` holds
+/// the rows' sums where job.row_sums asks for them.
+inline __attribute__((noinline)) void igemm_block(const Igemm& job, const std::uint8_t* const* rows,
+                                                  std::int64_t stride, std::int64_t row, std::int64_t count,
+                                                  std::int64_t g, std::int64_t panel, std::int64_t end,
                                                   const std::int32_t* sums) {
   alignas(64) std::int32_t acc[24 * Q::kLanes];
   for (std::int64_t from = panel, to; from < end; from = to) {
@@ -378,8 +394,9 @@ inline __attribute__((noinline)) void igemm_block(const Igemm& job, const std::u
   }
 }
 
-/// Runs all rows: `point(rows, stride, group, first, count)` fills rows[t * stride + r] for `count` output rows from `first`
-/// on. `sum(sums, rows, stride, group, first, count)` fills their sums; it is called where job.row_sums asks for it.
+/// Runs all rows: `point(rows, stride, group, first, count)` fills rows[t * stride + r] for `count` output rows from
+/// `first` on. `sum(sums, rows, stride, group, first, count)` fills their sums; it is called where job.row_sums asks
+/// for it.
 template <typename Point, typename Sum>
 MONZA_INLINE void igemm_run(const Igemm& job, std::int64_t rows, Parallel& parallel, Point point, Sum sum) {
   if (rows == 0 || job.pack.columns == 0) return;
@@ -406,10 +423,12 @@ MONZA_INLINE void igemm_run(const Igemm& job, std::int64_t rows, Parallel& paral
 /// The same with sums read from the rows.
 template <typename Point>
 MONZA_INLINE void igemm_run(const Igemm& job, std::int64_t rows, Parallel& parallel, Point point) {
-  igemm_run(job, rows, parallel, point, [&](std::int32_t* sums, const std::uint8_t* const* p, std::int64_t stride, std::int64_t, std::int64_t, std::int64_t count) {
-    if (job.flip) igemm_row_sums<true>(job, p, stride, count, sums);
-    else igemm_row_sums<false>(job, p, stride, count, sums);
-  });
+  igemm_run(job, rows, parallel, point,
+            [&](std::int32_t* sums, const std::uint8_t* const* p, std::int64_t stride, std::int64_t, std::int64_t,
+                std::int64_t count) {
+              if (job.flip) igemm_row_sums<true>(job, p, stride, count, sums);
+              else igemm_row_sums<false>(job, p, stride, count, sums);
+            });
 }
 
 }  // namespace

@@ -67,7 +67,8 @@ struct QFinish {
     if (quantized) q = operands.requantize(act, out.dtype);
   }
   /// Writes element `offset` of the output; `residual_at` is the offset of its residual.
-  void store(const TensorView& out, std::int64_t offset, std::uint32_t acc_bits, std::int64_t n, std::int64_t residual_at) const;
+  void store(const TensorView& out, std::int64_t offset, std::uint32_t acc_bits, std::int64_t n,
+             std::int64_t residual_at) const;
 };
 
 }  // namespace monza

@@ -14,7 +14,8 @@ using ir::Expr;
 Expr broadcast(ir::InferContext& c, const Expr& a, const Expr& b) {
   if (a == b || b == Expr(1)) return a;
   if (a == Expr(1)) return b;
-  if (a.is_constant() && b.is_constant()) c.fail("batch extents {} and {} do not broadcast", ir::to_string(a), ir::to_string(b));
+  if (a.is_constant() && b.is_constant())
+    c.fail("batch extents {} and {} do not broadcast", ir::to_string(a), ir::to_string(b));
   if (a.is_constant()) return a;
   return b.is_constant() ? b : ir::max(a, b);
 }
@@ -35,11 +36,13 @@ Product product_shape(ir::InferContext& c, const ir::SymShape& a_shape, const ir
     std::swap(b[0], b[1]);
   }
   const Expr &ka = a[a.size() - 1], &kb = b[b.size() - 2];
-  if (ka.is_constant() && kb.is_constant() && !(ka == kb)) c.fail("inner extents differ: {} against {}", ir::to_string(ka), ir::to_string(kb));
+  if (ka.is_constant() && kb.is_constant() && !(ka == kb))
+    c.fail("inner extents differ: {} against {}", ir::to_string(ka), ir::to_string(kb));
   Product p;
   const std::size_t batch_a = a.size() - 2, batch_b = b.size() - 2, batch = std::max(batch_a, batch_b);
   for (std::size_t i = 0; i < batch; ++i)
-    p.out.push_back(broadcast(c, i + batch_a >= batch ? a[i + batch_a - batch] : Expr(1), i + batch_b >= batch ? b[i + batch_b - batch] : Expr(1)));
+    p.out.push_back(broadcast(c, i + batch_a >= batch ? a[i + batch_a - batch] : Expr(1),
+                              i + batch_b >= batch ? b[i + batch_b - batch] : Expr(1)));
   p.rows = a[a.size() - 2];
   p.columns = b[b.size() - 1];
   if (!vector_a) p.out.push_back(p.rows);
@@ -56,7 +59,8 @@ void infer_integer(ir::InferContext& c) {
     if (c.dtype(i) != c.dtype(i - 2)) c.fail("operand {} and its zero point differ in type", i - 2);
     const Expr count = ir::product(c.shape(i)), want = i == 2 ? p.rows : p.columns;
     if (count.is_constant() && want.is_constant() && !(count == Expr(1)) && !(count == want))
-      c.fail("zero point (input {}) has {} elements; one or {} is supported", i, ir::to_string(count), ir::to_string(want));
+      c.fail("zero point (input {}) has {} elements; one or {} is supported", i, ir::to_string(count),
+             ir::to_string(want));
   }
   c.set_output(0, DType::i32, std::move(p.out));
 }
@@ -82,7 +86,17 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
 }  // namespace
 
 extern const ir::OpDef matmul_integer_op, qmatmul_op;
-const ir::OpDef matmul_integer_op{.name = "MatMulInteger", .min_inputs = 2, .max_inputs = 4, .infer = infer_integer, .params = params, .flops = flops};
-const ir::OpDef qmatmul_op{.name = "QMatMul", .min_inputs = 5, .max_inputs = QInput::count, .infer = infer_quantized, .params = params, .flops = flops};
+const ir::OpDef matmul_integer_op{.name = "MatMulInteger",
+                                  .min_inputs = 2,
+                                  .max_inputs = 4,
+                                  .infer = infer_integer,
+                                  .params = params,
+                                  .flops = flops};
+const ir::OpDef qmatmul_op{.name = "QMatMul",
+                           .min_inputs = 5,
+                           .max_inputs = QInput::count,
+                           .infer = infer_quantized,
+                           .params = params,
+                           .flops = flops};
 
 }  // namespace monza::ops

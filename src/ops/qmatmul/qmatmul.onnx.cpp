@@ -23,13 +23,14 @@ void import_qlinear(OnnxNode& n) {
 }
 
 void import_to_float(OnnxNode& n) {  // a, b, a_scale, b_scale, a_zero?, b_zero?, bias?
-  n.bind(0, n.add1("QMatMul", trimmed({n.input(0), n.input(2), input_or_none(n, 4), n.input(1), n.input(3), input_or_none(n, 5), ir::kNone,
-                                       ir::kNone, input_or_none(n, 6)})));
+  n.bind(0, n.add1("QMatMul", trimmed({n.input(0), n.input(2), input_or_none(n, 4), n.input(1), n.input(3),
+                                       input_or_none(n, 5), ir::kNone, ir::kNone, input_or_none(n, 6)})));
 }
 
 void import_dynamic(OnnxNode& n) {  // a (f32), b, b_scale, b_zero?, bias?
   const auto q = n.add("DynamicQuantizeLinear", {n.input(0)}, {}, 3);
-  n.bind(0, n.add1("QMatMul", trimmed({q[0], q[1], q[2], n.input(1), n.input(2), input_or_none(n, 3), ir::kNone, ir::kNone, input_or_none(n, 4)})));
+  n.bind(0, n.add1("QMatMul", trimmed({q[0], q[1], q[2], n.input(1), n.input(2), input_or_none(n, 3), ir::kNone,
+                                       ir::kNone, input_or_none(n, 4)})));
 }
 
 void import_qgemm(OnnxNode& n) {  // a, a_scale, a_zero, b, b_scale, b_zero, c?, y_scale?, y_zero?
@@ -37,17 +38,22 @@ void import_qgemm(OnnxNode& n) {  // a, a_scale, a_zero, b, b_scale, b_zero, c?,
   if (n.f("alpha", 1.0F) != 1.0F) fail("alpha is not 1");
   ir::Attrs attrs;
   if (n.i("transB", 0) != 0) attrs.set("trans_b", std::int64_t{1});
-  n.bind(0, n.add1("QMatMul", trimmed({n.input(0), n.input(1), n.input(2), n.input(3), n.input(4), n.input(5), input_or_none(n, 7),
-                                       input_or_none(n, 8), input_or_none(n, 6)}), std::move(attrs)));
+  n.bind(0, n.add1("QMatMul",
+                   trimmed({n.input(0), n.input(1), n.input(2), n.input(3), n.input(4), n.input(5), input_or_none(n, 7),
+                            input_or_none(n, 8), input_or_none(n, 6)}),
+                   std::move(attrs)));
 }
 
 }  // namespace
 
-extern const OnnxImporter matmul_integer_onnx, qlinear_matmul_onnx, matmul_integer_to_float_onnx, dynamic_quantize_matmul_onnx, qgemm_onnx;
+extern const OnnxImporter matmul_integer_onnx, qlinear_matmul_onnx, matmul_integer_to_float_onnx,
+    dynamic_quantize_matmul_onnx, qgemm_onnx;
 const OnnxImporter matmul_integer_onnx{.op_type = "MatMulInteger", .since = 10, .import = import_integer};
 const OnnxImporter qlinear_matmul_onnx{.op_type = "QLinearMatMul", .since = 10, .import = import_qlinear};
-const OnnxImporter matmul_integer_to_float_onnx{.op_type = "MatMulIntegerToFloat", .domain = "com.microsoft", .import = import_to_float};
-const OnnxImporter dynamic_quantize_matmul_onnx{.op_type = "DynamicQuantizeMatMul", .domain = "com.microsoft", .import = import_dynamic};
+const OnnxImporter matmul_integer_to_float_onnx{
+    .op_type = "MatMulIntegerToFloat", .domain = "com.microsoft", .import = import_to_float};
+const OnnxImporter dynamic_quantize_matmul_onnx{
+    .op_type = "DynamicQuantizeMatMul", .domain = "com.microsoft", .import = import_dynamic};
 const OnnxImporter qgemm_onnx{.op_type = "QGemm", .domain = "com.microsoft", .import = import_qgemm};
 
 }  // namespace monza::ops

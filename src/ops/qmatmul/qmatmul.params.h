@@ -9,7 +9,8 @@
 namespace monza {
 
 /// MatMulInteger(a, b, a_zero?, b_zero?) : i32 = (a - a_zero) (b - b_zero), modulo 2^32
-/// QMatMul(...QInput) : quantised or f32 = act(x_scale * w_scale[n] * (a - x_zero) (b - w_zero[n]) + bias[n] + residual)
+/// QMatMul(...QInput) : quantised or f32 = act(x_scale * w_scale[n] * (a - x_zero) (b - w_zero[n]) + bias[n] +
+/// residual)
 ///   a : [..., M, K] (u8, i8)     b : [..., K, N], or [N, K] when trans_b (u8, i8)     out : [..., M, N]
 /// numpy's rules for batches and one-dimensional operands. MatMulInteger's a_zero may have one element a row.
 struct QMatMulParams {

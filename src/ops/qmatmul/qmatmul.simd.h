@@ -22,7 +22,8 @@ Refusal matmul_accepts(const KernelQuery& query) noexcept {
   if (w.shape[0] > (1 << 22) || w.shape[1] > (1 << 22)) return "the weight is too large";
   if (kW == 1 && query.has_input(2) && query.input(2).shape.numel() != 1) return "needs one zero point for all rows";
   if (kW == QInput::w)
-    for (int i : {int{QInput::x_scale}, int{QInput::w_scale}, int{QInput::y_scale}, int{QInput::r_scale}, int{QInput::mid_scale}})
+    for (int i : {int{QInput::x_scale}, int{QInput::w_scale}, int{QInput::y_scale}, int{QInput::r_scale},
+                  int{QInput::mid_scale}})
       if (query.has_input(i) && query.input(i).dtype != DType::f32) return "scales are not f32";
   return nullptr;
 }
@@ -42,14 +43,18 @@ void matmul_pack_weights(const KernelQuery& query, std::byte* packed) noexcept {
   const IgemmPack k = matmul_query_pack<kW>(query);
   const bool trans = static_cast<const QMatMulParams*>(query.params)->trans_b != 0;
   igemm_pack(k, static_cast<const std::uint8_t*>(w.data), w.dtype == DType::u8, packed,
-             [&](std::int64_t, std::int64_t n, std::int64_t, std::int64_t d) { return trans ? n * k.depth + d : d * k.columns + n; });
+             [&](std::int64_t, std::int64_t n, std::int64_t, std::int64_t d) {
+               return trans ? n * k.depth + d : d * k.columns + n;
+             });
 }
 template <int kW>
 void matmul_unpack_weights(const KernelQuery& query, const std::byte* packed, void* dense) noexcept {
   const IgemmPack k = matmul_query_pack<kW>(query);
   const bool trans = static_cast<const QMatMulParams*>(query.params)->trans_b != 0;
   igemm_unpack(k, packed, query.in[kW].dtype == DType::u8, static_cast<std::uint8_t*>(dense),
-               [&](std::int64_t, std::int64_t n, std::int64_t, std::int64_t d) { return trans ? n * k.depth + d : d * k.columns + n; });
+               [&](std::int64_t, std::int64_t n, std::int64_t, std::int64_t d) {
+                 return trans ? n * k.depth + d : d * k.columns + n;
+               });
 }
 template <int kW>
 std::size_t matmul_scratch(const KernelQuery& query) noexcept {
@@ -84,24 +89,37 @@ Status matmul_run(const KernelContext& c) noexcept {
   }
   const std::int64_t depth = job.pack.depth, rows = x.shape.count(0, x.shape.rank - 1);
   const auto* base = x.as<const std::uint8_t>();
-  igemm_run(job, rows, *c.parallel, [&](const std::uint8_t** to, std::int64_t, std::int64_t, std::int64_t first, std::int64_t count) {
-    for (std::int64_t r = 0; r < count; ++r) to[r] = base + (first + r) * depth;
-  });
+  igemm_run(job, rows, *c.parallel,
+            [&](const std::uint8_t** to, std::int64_t, std::int64_t, std::int64_t first, std::int64_t count) {
+              for (std::int64_t r = 0; r < count; ++r) to[r] = base + (first + r) * depth;
+            });
   return {};
 }
 
 template <int kW>
-constexpr Packing kMatmulPacking{.input = kW, .bytes = matmul_bytes<kW>, .pack = matmul_pack_weights<kW>, .unpack = matmul_unpack_weights<kW>};
+constexpr Packing kMatmulPacking{
+    .input = kW, .bytes = matmul_bytes<kW>, .pack = matmul_pack_weights<kW>, .unpack = matmul_unpack_weights<kW>};
 
 constexpr Kernel make_qmatmul(const char* name, Isa needs) {
-  return {.name = name, .op = "QMatMul", .needs = needs,
+  return {.name = name,
+          .op = "QMatMul",
+          .needs = needs,
           .in{Port::dense, Port::dense, Port::dense, Port::packed, Port::dense},
-          .packings = &kMatmulPacking<QInput::w>, .packing_count = 1, .accepts = matmul_accepts<QInput::w>,
-          .scratch_bytes = matmul_scratch<QInput::w>, .run = matmul_run<QInput::w>};
+          .packings = &kMatmulPacking<QInput::w>,
+          .packing_count = 1,
+          .accepts = matmul_accepts<QInput::w>,
+          .scratch_bytes = matmul_scratch<QInput::w>,
+          .run = matmul_run<QInput::w>};
 }
 constexpr Kernel make_matmul_integer(const char* name, Isa needs) {
-  return {.name = name, .op = "MatMulInteger", .needs = needs, .in{Port::dense, Port::packed, Port::dense},
-          .packings = &kMatmulPacking<1>, .packing_count = 1, .accepts = matmul_accepts<1>, .scratch_bytes = matmul_scratch<1>,
+  return {.name = name,
+          .op = "MatMulInteger",
+          .needs = needs,
+          .in{Port::dense, Port::packed, Port::dense},
+          .packings = &kMatmulPacking<1>,
+          .packing_count = 1,
+          .accepts = matmul_accepts<1>,
+          .scratch_bytes = matmul_scratch<1>,
           .run = matmul_run<1>};
 }
 

@@ -20,7 +20,9 @@ Tensor random_bytes(DType type, const Shape& shape, std::mt19937& rng) {
   for (auto& b : t.bytes) b = static_cast<std::byte>(rng());
   return t;
 }
-Tensor random_scale(const Shape& shape, std::mt19937& rng, float low, float high) { return test::random_f32(shape, rng, low, high); }
+Tensor random_scale(const Shape& shape, std::mt19937& rng, float low, float high) {
+  return test::random_f32(shape, rng, low, high);
+}
 
 /// The largest |a - b| over the largest |b|, or over 1 where that is larger: GELU of very negative sums is all but 0.
 double error_against_one(const Tensor& a, const Tensor& b) {
@@ -45,7 +47,8 @@ Case make_case(std::uint32_t seed, bool quantized) {
   const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
   Case c;
   QMatMulParams& p = c.p;
-  const std::int64_t rows = pick({0, 1, 1, 2, 3, 5, 6, 7, 13, 48, 100, 197}), depth = pick({1, 2, 3, 4, 5, 16, 31, 64, 65, 128, 192, 333});
+  const std::int64_t rows = pick({0, 1, 1, 2, 3, 5, 6, 7, 13, 48, 100, 197}),
+                     depth = pick({1, 2, 3, 4, 5, 16, 31, 64, 65, 128, 192, 333});
   const std::int64_t columns = pick({1, 2, 7, 8, 15, 16, 17, 32, 48, 63, 64, 65, 96, 130, 200});
   Shape a{rows, depth}, b{depth, columns};
   c.out = Shape{rows, columns};
@@ -70,7 +73,8 @@ Case make_case(std::uint32_t seed, bool quantized) {
   bt.constant = rng() % 8 != 0;
   if (rng() % 4) az = random_bytes(a_type, quantized || rng() % 4 || form == 2 ? Shape{} : Shape{rows}, rng);
   if (rng() % 2) bz = random_bytes(b_type, rng() % 2 ? Shape{columns} : Shape{1}, rng);
-  c.text = "seed " + std::to_string(seed) + ": a " + to_string(a) + " b " + to_string(b) + " trans_b " + std::to_string(p.trans_b);
+  c.text = "seed " + std::to_string(seed) + ": a " + to_string(a) + " b " + to_string(b) + " trans_b " +
+           std::to_string(p.trans_b);
   if (!quantized) {
     c.in = {at, bt, az, bz};
     return c;
@@ -87,7 +91,8 @@ Case make_case(std::uint32_t seed, bool quantized) {
   if (bias == 1) c.in[QInput::bias] = test::random_f32(Shape{columns}, rng);
   if (bias == 2) {
     c.in[QInput::bias] = test::make_tensor(DType::i32, Shape{columns});
-    for (std::int64_t i = 0; i < columns; ++i) c.in[QInput::bias].as<std::int32_t>()[i] = static_cast<std::int32_t>(rng() % 20001) - 10000;
+    for (std::int64_t i = 0; i < columns; ++i)
+      c.in[QInput::bias].as<std::int32_t>()[i] = static_cast<std::int32_t>(rng() % 20001) - 10000;
   }
   const bool residual = rng() % 3 == 0, f32 = rng() % 3 == 0;
   c.out_type = DType::f32;
@@ -152,7 +157,8 @@ std::vector<const Kernel*> kernels() {
     for (const Kernel* k : kernels_of(op)) all.push_back(k);
   return all;
 }
-INSTANTIATE_TEST_SUITE_P(QMatMul, QMatMulKernels, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+INSTANTIATE_TEST_SUITE_P(QMatMul, QMatMulKernels, ::testing::ValuesIn(kernels()),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace
 }  // namespace monza

@@ -11,7 +11,8 @@ bool is_scale(DType t) { return t == DType::f32 || t == DType::f16 || t == DType
 
 void check_one(ir::InferContext& c, int i, const char* what) {
   const ir::Expr count = ir::product(c.shape(i));
-  if (count.is_constant() && !(count == ir::Expr(1))) c.fail("{} has {} elements; one is supported", what, ir::to_string(count));
+  if (count.is_constant() && !(count == ir::Expr(1)))
+    c.fail("{} has {} elements; one is supported", what, ir::to_string(count));
 }
 
 void check_columns(ir::InferContext& c, int i, const ir::Expr& columns, const char* what) {
@@ -41,7 +42,8 @@ DType check_quantized(ir::InferContext& c, const ir::SymShape& out, const ir::Ex
     if (c.dtype(Q::w_zero) != c.dtype(Q::w)) c.fail("the weights and their zero point differ in type");
   }
   if (c.has_input(Q::bias)) {
-    if (c.dtype(Q::bias) != DType::i32 && c.dtype(Q::bias) != DType::f32) c.fail("bias has type {}", dtype_name(c.dtype(Q::bias)));
+    if (c.dtype(Q::bias) != DType::i32 && c.dtype(Q::bias) != DType::f32)
+      c.fail("bias has type {}", dtype_name(c.dtype(Q::bias)));
     check_columns(c, Q::bias, columns, "bias");
   }
   const bool quantized = c.has_input(Q::y_scale);
@@ -55,10 +57,12 @@ DType check_quantized(ir::InferContext& c, const ir::SymShape& out, const ir::Ex
       c.fail("residual has type {}", dtype_name(c.dtype(Q::residual)));
     if (quantized != c.has_input(Q::r_scale)) c.fail("a quantised residual, and no other, has a scale");
     if (quantized) check_one(c, Q::r_scale, "the residual's scale");
-    if (c.has_input(Q::r_zero) && c.dtype(Q::r_zero) != c.dtype(Q::residual)) c.fail("the residual and its zero point differ in type");
+    if (c.has_input(Q::r_zero) && c.dtype(Q::r_zero) != c.dtype(Q::residual))
+      c.fail("the residual and its zero point differ in type");
   }
   if (!quantized) {
-    if (c.has_input(Q::y_zero) || c.has_input(Q::mid_scale)) c.fail("an f32 output has no zero point and no inner quantisation");
+    if (c.has_input(Q::y_zero) || c.has_input(Q::mid_scale))
+      c.fail("an f32 output has no zero point and no inner quantisation");
     if (activation_of(c.attrs()).kind == ActivationKind::prelu) c.fail("the activation prelu is not supported here");
     return DType::f32;
   }
@@ -75,7 +79,8 @@ DType check_quantized(ir::InferContext& c, const ir::SymShape& out, const ir::Ex
   }
   if (c.has_input(Q::mid_scale)) {
     check_one(c, Q::mid_scale, "the inner scale");
-    if (c.has_input(Q::mid_zero) && !is_8bit(c.dtype(Q::mid_zero))) c.fail("the inner zero point has type {}", dtype_name(c.dtype(Q::mid_zero)));
+    if (c.has_input(Q::mid_zero) && !is_8bit(c.dtype(Q::mid_zero)))
+      c.fail("the inner zero point has type {}", dtype_name(c.dtype(Q::mid_zero)));
   }
   return type;
 }

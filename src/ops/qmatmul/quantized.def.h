@@ -5,8 +5,8 @@
 
 namespace monza::ops {
 
-/// Checks types and sizes of the quantisation operands (see QInput) of a node whose output has `out` shape and `columns`
-/// output channels; returns the output's element type.
+/// Checks types and sizes of the quantisation operands (see QInput) of a node whose output has `out` shape and
+/// `columns` output channels; returns the output's element type.
 DType check_quantized(ir::InferContext& c, const ir::SymShape& out, const ir::Expr& columns);
 
 /// True for u8 and i8.

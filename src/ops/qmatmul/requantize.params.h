@@ -11,12 +11,20 @@ namespace monza {
 /// Inputs that QConv and QMatMul have in common, by position.
 struct QInput {
   enum : int {
-    x = 0, x_scale = 1, x_zero = 2,
-    w = 3, w_scale = 4, w_zero = 5,
-    y_scale = 6, y_zero = 7,   ///< both absent: the output is f32
-    bias = 8,                  ///< i32: added to the accumulator (its scale is x_scale * w_scale); f32: a real number
-    residual = 9, r_scale = 10, r_zero = 11,  ///< of the output's shape; f32 without scale when the output is f32
-    mid_scale = 12, mid_zero = 13,  ///< the product is first quantised with these, as Q/DQ graphs say before an Add
+    x = 0,
+    x_scale = 1,
+    x_zero = 2,
+    w = 3,
+    w_scale = 4,
+    w_zero = 5,
+    y_scale = 6,
+    y_zero = 7,  ///< both absent: the output is f32
+    bias = 8,    ///< i32: added to the accumulator (its scale is x_scale * w_scale); f32: a real number
+    residual = 9,
+    r_scale = 10,
+    r_zero = 11,  ///< of the output's shape; f32 without scale when the output is f32
+    mid_scale = 12,
+    mid_zero = 13,  ///< the product is first quantised with these, as Q/DQ graphs say before an Add
     count = 14,
   };
 };
@@ -29,12 +37,12 @@ struct QInput {
 /// where first is mid_scale if there is one, else y_scale. All in f32, each operation rounded once, so that every
 /// kernel gives the same bits. clamp(v, low, high) is v > low ? v : low, then v < high ? v : high.
 struct Requantize {
-  float first = 1;                ///< m and b are divided by it
+  float first = 1;  ///< m and b are divided by it
   float mid_low = 0, mid_high = 0;
   float first_over_y = 1;
   float r_over_y = 0;
   std::int32_t r_zero = 0;
-  float low = 0, high = 0;        ///< the output type's range and the activation, less y_zero
+  float low = 0, high = 0;  ///< the output type's range and the activation, less y_zero
   std::int32_t y_zero = 0;
 };
 
@@ -54,7 +62,8 @@ MONZA_INLINE Requantize requantize_of(const Activation& act, float y_scale, std:
   return q;
 }
 
-MONZA_INLINE void requantize_mid(Requantize& q, float mid_scale, std::int32_t mid_zero, bool mid_signed, float y_scale) {
+MONZA_INLINE void requantize_mid(Requantize& q, float mid_scale, std::int32_t mid_zero, bool mid_signed,
+                                 float y_scale) {
   q.first = mid_scale;
   q.first_over_y = mid_scale / y_scale;
   q.mid_low = static_cast<float>((mid_signed ? -128 : 0) - mid_zero);

@@ -100,8 +100,12 @@ struct Q {
   static MONZA_INLINE void store_f32(float* p, F v, Mask m) { _mm512_mask_storeu_ps(p, m, v); }
   static MONZA_INLINE void store_i32(std::int32_t* p, I v, Mask m) { _mm512_mask_storeu_epi32(p, m, v); }
   /// The low byte of every lane.
-  static MONZA_INLINE void store_u8(std::uint8_t* p, I v, Mask m) { _mm_mask_storeu_epi8(p, m, _mm512_cvtepi32_epi8(v)); }
-  static MONZA_INLINE void store_u8(std::uint8_t* p, I v) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v)); }
+  static MONZA_INLINE void store_u8(std::uint8_t* p, I v, Mask m) {
+    _mm_mask_storeu_epi8(p, m, _mm512_cvtepi32_epi8(v));
+  }
+  static MONZA_INLINE void store_u8(std::uint8_t* p, I v) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
+  }
   /// The low bytes of four vectors, which fit 16 bits, one after the other.
   static MONZA_INLINE void store_4u8(std::uint8_t* p, const I (&v)[4]) {
     const I low = _mm512_set1_epi32(0xff);  // bytes of either sign as unsigned ones, so that packing does not saturate
@@ -111,8 +115,12 @@ struct Q {
     const I order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(ab, cd)));
   }
-  static MONZA_INLINE I load_u8(const std::uint8_t* p, Mask m) { return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, p)); }
-  static MONZA_INLINE I load_i8(const std::uint8_t* p, Mask m) { return _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(m, p)); }
+  static MONZA_INLINE I load_u8(const std::uint8_t* p, Mask m) {
+    return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, p));
+  }
+  static MONZA_INLINE I load_i8(const std::uint8_t* p, Mask m) {
+    return _mm512_cvtepi8_epi32(_mm_maskz_loadu_epi8(m, p));
+  }
 };
 
 #else
@@ -138,10 +146,12 @@ struct Q {
   static MONZA_INLINE I sub(I a, I b) { return _mm256_sub_epi32(a, b); }
   static MONZA_INLINE I mul(I a, I b) { return _mm256_mullo_epi32(a, b); }
   static MONZA_INLINE I sum4(I acc, I u8) {  // at most 255 + 255 fits 16 bits
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(u8, _mm256_set1_epi8(1)), _mm256_set1_epi16(1)));
+    return _mm256_add_epi32(acc,
+                            _mm256_madd_epi16(_mm256_maddubs_epi16(u8, _mm256_set1_epi8(1)), _mm256_set1_epi16(1)));
   }
   static MONZA_INLINE I sum4_signed(I acc, I i8) {
-    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), i8), _mm256_set1_epi16(1)));
+    return _mm256_add_epi32(acc,
+                            _mm256_madd_epi16(_mm256_maddubs_epi16(_mm256_set1_epi8(1), i8), _mm256_set1_epi16(1)));
   }
   static MONZA_INLINE std::int32_t reduce(I v) {
     __m128i s = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
@@ -214,13 +224,16 @@ struct Q {
   static MONZA_INLINE F rint(F v) { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
   static MONZA_INLINE Mask mask(std::int64_t n) { return n >= 8 ? 8 : static_cast<int>(n); }
-  static MONZA_INLINE I lanes(Mask m) { return _mm256_cmpgt_epi32(_mm256_set1_epi32(m), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7)); }
+  static MONZA_INLINE I lanes(Mask m) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(m), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  }
   static MONZA_INLINE F load_f32(const float* p, Mask m) { return _mm256_maskload_ps(p, lanes(m)); }
   static MONZA_INLINE void store_f32(float* p, F v, Mask m) { _mm256_maskstore_ps(p, lanes(m), v); }
   static MONZA_INLINE void store_i32(std::int32_t* p, I v, Mask m) { _mm256_maskstore_epi32(p, lanes(m), v); }
   static MONZA_INLINE void store_u8(std::uint8_t* p, I v, Mask m) {
-    const __m256i low = _mm256_shuffle_epi8(v, _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8, 12,
-                                                                -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
+    const __m256i low =
+        _mm256_shuffle_epi8(v, _mm256_setr_epi8(0, 4, 8, 12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 4, 8,
+                                                12, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1));
     const __m128i bytes = _mm_unpacklo_epi32(_mm256_castsi256_si128(low), _mm256_extracti128_si256(low, 1));
     if (m == 8) {
       _mm_storel_epi64(reinterpret_cast<__m128i*>(p), bytes);

@@ -9,8 +9,19 @@ namespace {
 bool is_plain_float(DType t) { return t == DType::f32 || t == DType::f16 || t == DType::bf16; }
 bool is_quantized(DType t) {
   switch (t) {
-    case DType::i8: case DType::u8: case DType::i16: case DType::u16: case DType::i4: case DType::u4: case DType::i2: case DType::u2:
-    case DType::f8e4m3fn: case DType::f8e4m3fnuz: case DType::f8e5m2: case DType::f8e5m2fnuz: case DType::f4e2m1: return true;
+    case DType::i8:
+    case DType::u8:
+    case DType::i16:
+    case DType::u16:
+    case DType::i4:
+    case DType::u4:
+    case DType::i2:
+    case DType::u2:
+    case DType::f8e4m3fn:
+    case DType::f8e4m3fnuz:
+    case DType::f8e5m2:
+    case DType::f8e5m2fnuz:
+    case DType::f4e2m1: return true;
     default: return false;
   }
 }
@@ -38,15 +49,19 @@ void check_granularity(ir::InferContext& c) {
   if (block < 0 || block > (1 << 30)) c.fail("block_size {} is out of range", block);
   if (block > 0) {
     if (scale.size() != x.size()) c.fail("blocked scales have rank {}, the input {}", scale.size(), x.size());
-    if (axis < 0 || axis >= static_cast<std::int64_t>(x.size())) c.fail("axis {} is out of range for rank {}", axis, x.size());
+    if (axis < 0 || axis >= static_cast<std::int64_t>(x.size()))
+      c.fail("axis {} is out of range for rank {}", axis, x.size());
     for (std::size_t i = 0; i < x.size(); ++i) {
       const ir::Expr want = static_cast<std::int64_t>(i) == axis ? ir::ceil_div(x[i], block) : x[i];
       if (want.is_constant() && scale[i].is_constant() && !(want == scale[i]))
-        c.fail("blocked scales have {} elements on axis {}, the input needs {}", ir::to_string(scale[i]), i, ir::to_string(want));
+        c.fail("blocked scales have {} elements on axis {}, the input needs {}", ir::to_string(scale[i]), i,
+               ir::to_string(want));
     }
   } else if (!single) {
-    if (scale.size() != 1) c.fail("scale has shape {}; one element, or one an index of the axis, is needed", ir::to_string(scale));
-    if (axis < 0 || axis >= static_cast<std::int64_t>(x.size())) c.fail("axis {} is out of range for rank {}", axis, x.size());
+    if (scale.size() != 1)
+      c.fail("scale has shape {}; one element, or one an index of the axis, is needed", ir::to_string(scale));
+    if (axis < 0 || axis >= static_cast<std::int64_t>(x.size()))
+      c.fail("axis {} is out of range for rank {}", axis, x.size());
     const ir::Expr& extent = x[static_cast<std::size_t>(axis)];
     if (extent.is_constant() && scale[0].is_constant() && !(extent == scale[0]))
       c.fail("{} scales for {} indices of axis {}", ir::to_string(scale[0]), ir::to_string(extent), axis);
@@ -61,7 +76,8 @@ void check_granularity(ir::InferContext& c) {
 void infer_quantize(ir::InferContext& c) {
   const DType x = c.dtype(0), scale = c.dtype(1);
   if (!is_plain_float(x) && x != DType::i32) c.fail("element type {} is not one QuantizeLinear takes", dtype_name(x));
-  if (!is_plain_float(scale) && scale != DType::i32 && scale != DType::f8e8m0) c.fail("scale has element type {}", dtype_name(scale));
+  if (!is_plain_float(scale) && scale != DType::i32 && scale != DType::f8e8m0)
+    c.fail("scale has element type {}", dtype_name(scale));
   check_granularity(c);
   const DType asked = dtype_attr(c.attrs(), "output_type");
   DType out = asked;
@@ -73,7 +89,8 @@ void infer_quantize(ir::InferContext& c) {
   if (out == DType::invalid) out = DType::u8;
   if (!is_quantized(out)) c.fail("output type {} is not a quantised type", dtype_name(out));
   const DType precision = dtype_attr(c.attrs(), "precision");
-  if (precision != DType::invalid && !is_plain_float(precision)) c.fail("precision {} is not f32, f16 or bf16", dtype_name(precision));
+  if (precision != DType::invalid && !is_plain_float(precision))
+    c.fail("precision {} is not f32, f16 or bf16", dtype_name(precision));
   c.set_output(0, out, c.shape(0));
 }
 
@@ -81,7 +98,8 @@ void infer_dequantize(ir::InferContext& c) {
   const DType x = c.dtype(0), scale = c.dtype(1);
   if (!is_quantized(x) && x != DType::i32) c.fail("element type {} is not one DequantizeLinear takes", dtype_name(x));
   if (!is_plain_float(scale) && scale != DType::f8e8m0) c.fail("scale has element type {}", dtype_name(scale));
-  if (c.has_input(2) && c.dtype(2) != x) c.fail("input has type {}, its zero point {}", dtype_name(x), dtype_name(c.dtype(2)));
+  if (c.has_input(2) && c.dtype(2) != x)
+    c.fail("input has type {}, its zero point {}", dtype_name(x), dtype_name(c.dtype(2)));
   check_granularity(c);
   DType out = dtype_attr(c.attrs(), "output_type");
   if (out == DType::invalid) out = scale == DType::f8e8m0 ? DType::f32 : scale;
@@ -101,7 +119,8 @@ void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
 }
 
 void infer_dynamic(ir::InferContext& c) {
-  if (c.dtype(0) != DType::f32) c.fail("element type {} is not one DynamicQuantizeLinear takes", dtype_name(c.dtype(0)));
+  if (c.dtype(0) != DType::f32)
+    c.fail("element type {} is not one DynamicQuantizeLinear takes", dtype_name(c.dtype(0)));
   c.set_output(0, DType::u8, c.shape(0));
   c.set_output(1, DType::f32, {});
   c.set_output(2, DType::u8, {});
@@ -114,12 +133,26 @@ double one_an_element(const ir::NodeView&, const std::vector<Shape>& in, const s
 }  // namespace
 
 extern const ir::OpDef quantize_linear_op, dequantize_linear_op, dynamic_quantize_linear_op;
-const ir::OpDef quantize_linear_op{.name = "QuantizeLinear", .min_inputs = 2, .max_inputs = 3, .infer = infer_quantize,
-                                   .params = params, .flops = one_an_element};
+const ir::OpDef quantize_linear_op{.name = "QuantizeLinear",
+                                   .min_inputs = 2,
+                                   .max_inputs = 3,
+                                   .infer = infer_quantize,
+                                   .params = params,
+                                   .flops = one_an_element};
 // Not folded: a dequantised weight is four times its size, and the integer kernels want the weight itself.
-const ir::OpDef dequantize_linear_op{.name = "DequantizeLinear", .min_inputs = 2, .max_inputs = 3, .flags = ir::OpFlag::no_fold,
-                                     .infer = infer_dequantize, .params = params, .flops = one_an_element};
-const ir::OpDef dynamic_quantize_linear_op{.name = "DynamicQuantizeLinear", .min_inputs = 1, .max_inputs = 1, .min_outputs = 3,
-                                           .max_outputs = 3, .infer = infer_dynamic, .flops = one_an_element};
+const ir::OpDef dequantize_linear_op{.name = "DequantizeLinear",
+                                     .min_inputs = 2,
+                                     .max_inputs = 3,
+                                     .flags = ir::OpFlag::no_fold,
+                                     .infer = infer_dequantize,
+                                     .params = params,
+                                     .flops = one_an_element};
+const ir::OpDef dynamic_quantize_linear_op{.name = "DynamicQuantizeLinear",
+                                           .min_inputs = 1,
+                                           .max_inputs = 1,
+                                           .min_outputs = 3,
+                                           .max_outputs = 3,
+                                           .infer = infer_dynamic,
+                                           .flops = one_an_element};
 
 }  // namespace monza::ops

@@ -7,11 +7,14 @@ namespace {
 
 /// ONNX's number of an element type that quantisation speaks of, as the graph names it.
 std::string type_name(std::int64_t onnx_type) {
-  constexpr DType kTypes[] = {DType::invalid, DType::f32,        DType::u8,     DType::i8,         DType::u16,  DType::i16,    DType::i32,
-                              DType::i64,     DType::string,     DType::boolean, DType::f16,       DType::f64,  DType::u32,    DType::u64,
-                              DType::c64,     DType::c128,       DType::bf16,   DType::f8e4m3fn,   DType::f8e4m3fnuz, DType::f8e5m2,
-                              DType::f8e5m2fnuz, DType::u4,      DType::i4,     DType::f4e2m1,     DType::f8e8m0, DType::u2,   DType::i2};
-  if (onnx_type < 1 || onnx_type >= static_cast<std::int64_t>(std::size(kTypes))) fail("element type number {} is not known", onnx_type);
+  constexpr DType kTypes[] = {DType::invalid,    DType::f32,  DType::u8,       DType::i8,         DType::u16,
+                              DType::i16,        DType::i32,  DType::i64,      DType::string,     DType::boolean,
+                              DType::f16,        DType::f64,  DType::u32,      DType::u64,        DType::c64,
+                              DType::c128,       DType::bf16, DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2,
+                              DType::f8e5m2fnuz, DType::u4,   DType::i4,       DType::f4e2m1,     DType::f8e8m0,
+                              DType::u2,         DType::i2};
+  if (onnx_type < 1 || onnx_type >= static_cast<std::int64_t>(std::size(kTypes)))
+    fail("element type number {} is not known", onnx_type);
   return std::string(dtype_name(kTypes[onnx_type]));
 }
 
@@ -65,7 +68,9 @@ extern const OnnxImporter quantize_onnx, dequantize_onnx, dynamic_quantize_onnx,
 const OnnxImporter quantize_onnx{.op_type = "QuantizeLinear", .since = 10, .import = import_quantize};
 const OnnxImporter dequantize_onnx{.op_type = "DequantizeLinear", .since = 10, .import = import_dequantize};
 const OnnxImporter dynamic_quantize_onnx{.op_type = "DynamicQuantizeLinear", .since = 11, .import = import_dynamic};
-const OnnxImporter quantize_ms_onnx{.op_type = "QuantizeLinear", .domain = "com.microsoft", .import = import_ms_quantize};
-const OnnxImporter dequantize_ms_onnx{.op_type = "DequantizeLinear", .domain = "com.microsoft", .import = import_ms_dequantize};
+const OnnxImporter quantize_ms_onnx{
+    .op_type = "QuantizeLinear", .domain = "com.microsoft", .import = import_ms_quantize};
+const OnnxImporter dequantize_ms_onnx{
+    .op_type = "DequantizeLinear", .domain = "com.microsoft", .import = import_ms_dequantize};
 
 }  // namespace monza::ops

@@ -11,8 +11,11 @@ namespace {
 
 int bits_of(DType t) {
   switch (t) {
-    case DType::i4: case DType::u4: case DType::f4e2m1: return 4;
-    case DType::i2: case DType::u2: return 2;
+    case DType::i4:
+    case DType::u4:
+    case DType::f4e2m1: return 4;
+    case DType::i2:
+    case DType::u2: return 2;
     default: return 8;
   }
 }
@@ -20,7 +23,8 @@ int bits_of(DType t) {
 /// Bits of element i of a dense tensor whose elements have at most 8 bits.
 std::uint8_t load_bits(const TensorView& v, std::int64_t i) {
   const int bits = bits_of(v.dtype), each = 8 / bits;
-  return static_cast<std::uint8_t>(v.as<std::uint8_t>()[i / each] >> (i % each * bits)) & static_cast<std::uint8_t>((1 << bits) - 1);
+  return static_cast<std::uint8_t>(v.as<std::uint8_t>()[i / each] >> (i % each * bits)) &
+         static_cast<std::uint8_t>((1 << bits) - 1);
 }
 void store_bits(const TensorView& v, std::int64_t i, std::uint8_t value) {
   const int bits = bits_of(v.dtype), each = 8 / bits;
@@ -42,7 +46,9 @@ std::int64_t load_integer(const TensorView& v, std::int64_t i) {
   }
 }
 
-bool is_small_float(DType t) { return is_float(t) && t != DType::f32 && t != DType::f16 && t != DType::bf16 && t != DType::f64; }
+bool is_small_float(DType t) {
+  return is_float(t) && t != DType::f32 && t != DType::f16 && t != DType::bf16 && t != DType::f64;
+}
 
 /// Element i of a dense tensor of any type that quantisation takes.
 float load(const TensorView& v, std::int64_t i) {
@@ -50,7 +56,9 @@ float load(const TensorView& v, std::int64_t i) {
     case DType::f32: return v.as<float>()[i];
     case DType::f16: return f16_to_f32(v.as<std::uint16_t>()[i]);
     case DType::bf16: return bf16_to_f32(v.as<std::uint16_t>()[i]);
-    default: return is_small_float(v.dtype) ? small_float_to_f32(v.dtype, load_bits(v, i)) : static_cast<float>(load_integer(v, i));
+    default:
+      return is_small_float(v.dtype) ? small_float_to_f32(v.dtype, load_bits(v, i))
+                                     : static_cast<float>(load_integer(v, i));
   }
 }
 
@@ -145,7 +153,8 @@ Status run_dequantize(const KernelContext& c) noexcept {
   const std::int64_t count = x.shape.numel();
   for (std::int64_t i = 0; i < count; ++i) {
     const std::int64_t s = at(i);
-    const float v = integer ? static_cast<float>(load_integer(x, i) - (zero ? load_integer(c.in[2], s) : 0)) : load(x, i);
+    const float v =
+        integer ? static_cast<float>(load_integer(x, i) - (zero ? load_integer(c.in[2], s) : 0)) : load(x, i);
     const float result = v * load(scale, s);
     if (y.dtype == DType::f32) y.as<float>()[i] = result;
     else y.as<std::uint16_t>()[i] = y.dtype == DType::f16 ? f32_to_f16(result) : f32_to_bf16(result);
@@ -176,9 +185,14 @@ Status run_dynamic(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel quantize_linear_ref, dequantize_linear_ref, dynamic_quantize_linear_ref;
-const Kernel quantize_linear_ref{.name = "quantize_linear_ref", .op = "QuantizeLinear", .reference = true, .run = run_quantize};
-const Kernel dequantize_linear_ref{.name = "dequantize_linear_ref", .op = "DequantizeLinear", .reference = true, .run = run_dequantize};
-const Kernel dynamic_quantize_linear_ref{.name = "dynamic_quantize_linear_ref", .op = "DynamicQuantizeLinear", .reference = true,
-                                         .batch_invariant = false, .run = run_dynamic};
+const Kernel quantize_linear_ref{
+    .name = "quantize_linear_ref", .op = "QuantizeLinear", .reference = true, .run = run_quantize};
+const Kernel dequantize_linear_ref{
+    .name = "dequantize_linear_ref", .op = "DequantizeLinear", .reference = true, .run = run_dequantize};
+const Kernel dynamic_quantize_linear_ref{.name = "dynamic_quantize_linear_ref",
+                                         .op = "DynamicQuantizeLinear",
+                                         .reference = true,
+                                         .batch_invariant = false,
+                                         .run = run_dynamic};
 
 }  // namespace monza::ops

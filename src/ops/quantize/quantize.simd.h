@@ -1,6 +1,6 @@
 // Quantisation per tensor, f32 to and from 8 bits. Bound by memory: 5 bytes an element; DynamicQuantizeLinear reads its
-// input twice, the second time from the cache where it fits. The quotient is a division, as ONNX says: a reciprocal would
-// round some halves the other way.
+// input twice, the second time from the cache where it fits. The quotient is a division, as ONNX says: a reciprocal
+// would round some halves the other way.
 #pragma once
 
 #include "kernel/kernel.h"
@@ -36,8 +36,10 @@ Refusal dequantize_accepts(const KernelQuery& query) noexcept {
 }
 
 /// Elements [from, to) of x / scale, rounded, with the zero point added, saturated.
-MONZA_INLINE void quantize_span(const float* x, std::uint8_t* y, std::int64_t from, std::int64_t to, float scale, std::int32_t zero, bool is_signed) {
-  const Q::F s = Q::set(scale), low = Q::set(static_cast<float>((is_signed ? -128 : 0) - zero)), high = Q::set(static_cast<float>((is_signed ? 127 : 255) - zero));
+MONZA_INLINE void quantize_span(const float* x, std::uint8_t* y, std::int64_t from, std::int64_t to, float scale,
+                                std::int32_t zero, bool is_signed) {
+  const Q::F s = Q::set(scale), low = Q::set(static_cast<float>((is_signed ? -128 : 0) - zero)),
+             high = Q::set(static_cast<float>((is_signed ? 127 : 255) - zero));
   const Q::I z = Q::set(zero);
   for (std::int64_t i = from; i < to; i += Q::kLanes) {
     const Q::Mask mask = Q::mask(to - i);
@@ -96,7 +98,8 @@ inline __attribute__((noinline)) DynamicScale dynamic_scale(const KernelContext&
   auto* range = reinterpret_cast<float*>(c.scratch);
   parallel_for(*c.parallel, tasks, [&](std::int64_t task, int) {
     const std::int64_t from = task * kQuantizeTask, to = from + kQuantizeTask < count ? from + kQuantizeTask : count;
-    Vec low[4] = {Vec::zero(), Vec::zero(), Vec::zero(), Vec::zero()}, high[4] = {Vec::zero(), Vec::zero(), Vec::zero(), Vec::zero()};
+    Vec low[4] = {Vec::zero(), Vec::zero(), Vec::zero(), Vec::zero()},
+        high[4] = {Vec::zero(), Vec::zero(), Vec::zero(), Vec::zero()};
     std::int64_t i = from;
     for (; i + 4 * Vec::kWidth <= to; i += 4 * Vec::kWidth)
 #pragma GCC unroll 4
@@ -149,14 +152,16 @@ Status dynamic_run(const KernelContext& c) noexcept {
 
 /// Pictures come as three planes and are wanted channels last: both steps at once. `planes` is [3][pixels] of one
 /// picture, `y` its first pixel, `pitch` the bytes from pixel to pixel.
-inline __attribute__((noinline)) void quantize_picture(const float* planes, std::int64_t pixels, std::uint8_t* y, std::int64_t pitch, float scale,
-                                                       std::int32_t zero, bool is_signed, std::int64_t from, std::int64_t to) {
+inline __attribute__((noinline)) void quantize_picture(const float* planes, std::int64_t pixels, std::uint8_t* y,
+                                                       std::int64_t pitch, float scale, std::int32_t zero,
+                                                       bool is_signed, std::int64_t from, std::int64_t to) {
   constexpr std::int64_t kSpan = 512;
   // Byte i of the 48 that 16 pixels make comes from channel i % 3, pixel i / 3; 0x80 leaves a zero.
   alignas(16) std::uint8_t order[3][3][16];
   for (int part = 0; part < 3; ++part)
     for (int c = 0; c < 3; ++c)
-      for (int i = 0; i < 16; ++i) order[part][c][i] = static_cast<std::uint8_t>((16 * part + i) % 3 == c ? (16 * part + i) / 3 : 0x80);
+      for (int i = 0; i < 16; ++i)
+        order[part][c][i] = static_cast<std::uint8_t>((16 * part + i) % 3 == c ? (16 * part + i) / 3 : 0x80);
   alignas(64) std::uint8_t rows[3][kSpan + 64];
   for (std::int64_t at = from; at < to; at += kSpan) {
     const std::int64_t count = to - at < kSpan ? to - at : kSpan;
@@ -168,8 +173,9 @@ inline __attribute__((noinline)) void quantize_picture(const float* planes, std:
         for (int part = 0; part < 3; ++part) {
           __m128i bytes = _mm_setzero_si128();
           for (int c = 0; c < 3; ++c)
-            bytes = _mm_or_si128(bytes, _mm_shuffle_epi8(_mm_load_si128(reinterpret_cast<const __m128i*>(rows[c] + i)),
-                                                         _mm_load_si128(reinterpret_cast<const __m128i*>(order[part][c]))));
+            bytes =
+                _mm_or_si128(bytes, _mm_shuffle_epi8(_mm_load_si128(reinterpret_cast<const __m128i*>(rows[c] + i)),
+                                                     _mm_load_si128(reinterpret_cast<const __m128i*>(order[part][c]))));
           _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * 3 + 16 * part), bytes);
         }
     for (; i < count; ++i)
@@ -182,13 +188,15 @@ Refusal picture_accepts(const KernelQuery& query) noexcept {
   return query.in_count > 1 ? quantize_accepts(query) : nullptr;
 }
 
-MONZA_INLINE void quantize_pictures(const TensorView& x, const TensorView& y, float scale, std::int32_t zero, Parallel& parallel) {
+MONZA_INLINE void quantize_pictures(const TensorView& x, const TensorView& y, float scale, std::int32_t zero,
+                                    Parallel& parallel) {
   const std::int64_t pixels = x.shape[2] * x.shape[3], tasks = quantize_tasks(pixels);
   const std::int64_t pitch = x.shape[3] > 1 ? y.stride[3] : x.shape[2] > 1 ? y.stride[2] : 3;
   parallel_for(parallel, x.shape[0] * tasks, [&](std::int64_t task, int) {
-    const std::int64_t n = task / tasks, from = task % tasks * kQuantizeTask, to = from + kQuantizeTask < pixels ? from + kQuantizeTask : pixels;
-    quantize_picture(x.as<const float>() + n * 3 * pixels, pixels, y.as<std::uint8_t>() + n * y.stride[0], pitch, scale, zero,
-                     y.dtype == DType::i8, from, to);
+    const std::int64_t n = task / tasks, from = task % tasks * kQuantizeTask,
+                       to = from + kQuantizeTask < pixels ? from + kQuantizeTask : pixels;
+    quantize_picture(x.as<const float>() + n * 3 * pixels, pixels, y.as<std::uint8_t>() + n * y.stride[0], pitch, scale,
+                     zero, y.dtype == DType::i8, from, to);
   });
 }
 
@@ -200,15 +208,30 @@ Status quantize_picture_run(const KernelContext& c) noexcept {
 }
 
 constexpr Kernel make_quantize_picture(const char* name, Isa needs) {
-  return {.name = name, .op = "QuantizeLinear", .needs = needs, .out{Port::channels_last}, .accepts = picture_accepts, .run = quantize_picture_run};
+  return {.name = name,
+          .op = "QuantizeLinear",
+          .needs = needs,
+          .out{Port::channels_last},
+          .accepts = picture_accepts,
+          .run = quantize_picture_run};
 }
 constexpr Kernel make_quantize(const char* name, Isa needs) {
-  return {.name = name, .op = "QuantizeLinear", .needs = needs, .in{Port::uniform, Port::dense}, .out{Port::uniform}, .accepts = quantize_accepts,
+  return {.name = name,
+          .op = "QuantizeLinear",
+          .needs = needs,
+          .in{Port::uniform, Port::dense},
+          .out{Port::uniform},
+          .accepts = quantize_accepts,
           .run = quantize_run};
 }
 constexpr Kernel make_dequantize(const char* name, Isa needs) {
-  return {.name = name, .op = "DequantizeLinear", .needs = needs, .in{Port::uniform, Port::dense}, .out{Port::uniform},
-          .accepts = dequantize_accepts, .run = dequantize_run};
+  return {.name = name,
+          .op = "DequantizeLinear",
+          .needs = needs,
+          .in{Port::uniform, Port::dense},
+          .out{Port::uniform},
+          .accepts = dequantize_accepts,
+          .run = dequantize_run};
 }
 Status dynamic_picture_run(const KernelContext& c) noexcept {
   const DynamicScale s = dynamic_scale(c);
@@ -216,12 +239,24 @@ Status dynamic_picture_run(const KernelContext& c) noexcept {
   return {};
 }
 constexpr Kernel make_dynamic_picture(const char* name, Isa needs) {
-  return {.name = name, .op = "DynamicQuantizeLinear", .needs = needs, .batch_invariant = false,
-          .out{Port::channels_last, Port::dense}, .accepts = picture_accepts, .scratch_bytes = dynamic_scratch, .run = dynamic_picture_run};
+  return {.name = name,
+          .op = "DynamicQuantizeLinear",
+          .needs = needs,
+          .batch_invariant = false,
+          .out{Port::channels_last, Port::dense},
+          .accepts = picture_accepts,
+          .scratch_bytes = dynamic_scratch,
+          .run = dynamic_picture_run};
 }
 constexpr Kernel make_dynamic_quantize(const char* name, Isa needs) {
-  return {.name = name, .op = "DynamicQuantizeLinear", .needs = needs, .batch_invariant = false, .in{Port::uniform},
-          .out{Port::uniform, Port::dense}, .scratch_bytes = dynamic_scratch, .run = dynamic_run};
+  return {.name = name,
+          .op = "DynamicQuantizeLinear",
+          .needs = needs,
+          .batch_invariant = false,
+          .in{Port::uniform},
+          .out{Port::uniform, Port::dense},
+          .scratch_bytes = dynamic_scratch,
+          .run = dynamic_run};
 }
 
 }  // namespace

@@ -2,7 +2,8 @@
 
 namespace monza::ops {
 
-extern const Kernel quantize_linear_avx2, dequantize_linear_avx2, dynamic_quantize_linear_avx2, quantize_picture_avx2, dynamic_quantize_picture_avx2;
+extern const Kernel quantize_linear_avx2, dequantize_linear_avx2, dynamic_quantize_linear_avx2, quantize_picture_avx2,
+    dynamic_quantize_picture_avx2;
 const Kernel quantize_linear_avx2 = make_quantize("quantize_linear_avx2", Isa::avx2);
 const Kernel dequantize_linear_avx2 = make_dequantize("dequantize_linear_avx2", Isa::avx2);
 const Kernel dynamic_quantize_linear_avx2 = make_dynamic_quantize("dynamic_quantize_linear_avx2", Isa::avx2);

@@ -47,10 +47,15 @@ void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
 
 }  // namespace
 
-#define MONZA_RANDOM(symbol, op_name, most_inputs, outputs)                                                                  \
-  extern const ir::OpDef symbol##_op;                                                                                        \
-  const ir::OpDef symbol##_op{.name = op_name, .min_inputs = 0, .max_inputs = most_inputs, .max_outputs = outputs,           \
-                              .flags = ir::OpFlag::effect, .infer = infer, .params = params};
+#define MONZA_RANDOM(symbol, op_name, most_inputs, outputs) \
+  extern const ir::OpDef symbol##_op;                       \
+  const ir::OpDef symbol##_op{.name = op_name,              \
+                              .min_inputs = 0,              \
+                              .max_inputs = most_inputs,    \
+                              .max_outputs = outputs,       \
+                              .flags = ir::OpFlag::effect,  \
+                              .infer = infer,               \
+                              .params = params};
 MONZA_RANDOM(random_uniform, "RandomUniform", 1, 1)
 MONZA_RANDOM(random_normal, "RandomNormal", 1, 1)
 MONZA_RANDOM(bernoulli, "Bernoulli", 1, 1)

@@ -11,7 +11,8 @@ struct RandomParams {
     uniform = 0,      ///< in [a, b)
     normal = 1,       ///< mean a, standard deviation b
     bernoulli = 2,    ///< 1 with probability x[i], else 0
-    dropout = 3,      ///< x[i] / (1 - ratio) with probability 1 - ratio, else 0; output 1 says which. Inputs 1 and 2: ratio, training
+    dropout = 3,      ///< x[i] / (1 - ratio) with probability 1 - ratio, else 0; output 1 says which. Inputs 1 and 2:
+                      ///< ratio, training
     multinomial = 4,  ///< classes drawn by the unnormalised log probabilities in each row of x
   };
   Kind kind = Kind::uniform;

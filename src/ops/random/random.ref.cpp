@@ -93,9 +93,10 @@ Status run(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REF(symbol, op_name) \
+#define MONZA_REF(symbol, op_name)  \
   extern const Kernel symbol##_ref; \
-  const Kernel symbol##_ref{.name = #symbol "_ref", .op = op_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run};
+  const Kernel symbol##_ref{        \
+      .name = #symbol "_ref", .op = op_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run};
 MONZA_REF(random_uniform, "RandomUniform")
 MONZA_REF(random_normal, "RandomNormal")
 MONZA_REF(bernoulli, "Bernoulli")

@@ -11,11 +11,16 @@ namespace {
 
 using ir::Expr;
 
-constexpr std::pair<std::string_view, ReduceKind> kKinds[] = {
-    {"ReduceSum", ReduceKind::sum},       {"ReduceMean", ReduceKind::mean},          {"ReduceMax", ReduceKind::max},
-    {"ReduceMin", ReduceKind::min},       {"ReduceProd", ReduceKind::prod},          {"ReduceL1", ReduceKind::l1},
-    {"ReduceL2", ReduceKind::l2},         {"ReduceLogSum", ReduceKind::log_sum},     {"ReduceLogSumExp", ReduceKind::log_sum_exp},
-    {"ReduceSumSquare", ReduceKind::sum_square}};
+constexpr std::pair<std::string_view, ReduceKind> kKinds[] = {{"ReduceSum", ReduceKind::sum},
+                                                              {"ReduceMean", ReduceKind::mean},
+                                                              {"ReduceMax", ReduceKind::max},
+                                                              {"ReduceMin", ReduceKind::min},
+                                                              {"ReduceProd", ReduceKind::prod},
+                                                              {"ReduceL1", ReduceKind::l1},
+                                                              {"ReduceL2", ReduceKind::l2},
+                                                              {"ReduceLogSum", ReduceKind::log_sum},
+                                                              {"ReduceLogSumExp", ReduceKind::log_sum_exp},
+                                                              {"ReduceSumSquare", ReduceKind::sum_square}};
 
 std::int64_t normal_axis(std::int64_t axis, std::size_t rank) {
   const auto r = static_cast<std::int64_t>(rank);
@@ -23,7 +28,8 @@ std::int64_t normal_axis(std::int64_t axis, std::size_t rank) {
   return axis < 0 ? axis + r : axis;
 }
 
-/// The reduced axes from attribute `axes` or the elements of input 1: none given means all, unless noop_with_empty_axes.
+/// The reduced axes from attribute `axes` or the elements of input 1: none given means all, unless
+/// noop_with_empty_axes.
 std::uint32_t axes_mask(const ir::Attrs& attrs, const std::vector<std::int64_t>& axes, std::size_t rank) {
   if (axes.empty()) return attrs.i("noop_with_empty_axes", 0) != 0 ? 0u : (1u << rank) - 1;
   std::uint32_t mask = 0;
@@ -73,7 +79,8 @@ void infer_reduce(ir::InferContext& c) {
 
   // The element count of a shape is its ReduceProd.
   const std::string_view name = c.node().op->name;
-  if ((name == "ReduceProd" || name == "ReduceSum") && (type == DType::i64 || type == DType::i32) && mask != 0 && x.size() == 1) {
+  if ((name == "ReduceProd" || name == "ReduceSum") && (type == DType::i64 || type == DType::i32) && mask != 0 &&
+      x.size() == 1) {
     if (const auto content = c.known_content(0)) {
       Expr total(name == "ReduceProd" ? 1 : 0);
       for (const Expr& e : *content) total = name == "ReduceProd" ? total * e : total + e;
@@ -116,9 +123,12 @@ void arg_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
 
 void infer_cumulative(ir::InferContext& c) {
   const DType axis = c.dtype(1);
-  if (axis != DType::i32 && axis != DType::i64) c.fail("the axis has element type {}, not i32 or i64", dtype_name(axis));
-  if (!(ir::product(c.shape(1)) == Expr(1))) c.fail("the axis has shape {}, not one element", ir::to_string(c.shape(1)));
-  if (!is_integer(c.dtype(0)) && !is_float(c.dtype(0))) c.fail("element type {} is not a number", dtype_name(c.dtype(0)));
+  if (axis != DType::i32 && axis != DType::i64)
+    c.fail("the axis has element type {}, not i32 or i64", dtype_name(axis));
+  if (!(ir::product(c.shape(1)) == Expr(1)))
+    c.fail("the axis has shape {}, not one element", ir::to_string(c.shape(1)));
+  if (!is_integer(c.dtype(0)) && !is_float(c.dtype(0)))
+    c.fail("element type {} is not a number", dtype_name(c.dtype(0)));
   c.set_output(0, c.dtype(0), c.shape(0));
 }
 
@@ -132,9 +142,13 @@ void cumulative_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
 
 }  // namespace
 
-#define MONZA_REDUCE(symbol, op_name)                                                                                   \
-  extern const ir::OpDef symbol##_op;                                                                                   \
-  const ir::OpDef symbol##_op{.name = op_name, .max_inputs = 2, .infer = infer_reduce, .params = reduce_params, .flops = reduce_flops, \
+#define MONZA_REDUCE(symbol, op_name)                  \
+  extern const ir::OpDef symbol##_op;                  \
+  const ir::OpDef symbol##_op{.name = op_name,         \
+                              .max_inputs = 2,         \
+                              .infer = infer_reduce,   \
+                              .params = reduce_params, \
+                              .flops = reduce_flops,   \
                               .shape_inputs = 2};
 MONZA_REDUCE(reduce_sum, "ReduceSum")
 MONZA_REDUCE(reduce_mean, "ReduceMean")
@@ -151,9 +165,17 @@ MONZA_REDUCE(reduce_sum_square, "ReduceSumSquare")
 extern const ir::OpDef arg_max_op, arg_min_op, cum_sum_op, cum_prod_op;
 const ir::OpDef arg_max_op{.name = "ArgMax", .infer = infer_arg, .params = arg_params, .flops = reduce_flops};
 const ir::OpDef arg_min_op{.name = "ArgMin", .infer = infer_arg, .params = arg_params, .flops = reduce_flops};
-const ir::OpDef cum_sum_op{
-    .name = "CumSum", .min_inputs = 2, .max_inputs = 2, .infer = infer_cumulative, .params = cumulative_params, .flops = reduce_flops};
-const ir::OpDef cum_prod_op{
-    .name = "CumProd", .min_inputs = 2, .max_inputs = 2, .infer = infer_cumulative, .params = cumulative_params, .flops = reduce_flops};
+const ir::OpDef cum_sum_op{.name = "CumSum",
+                           .min_inputs = 2,
+                           .max_inputs = 2,
+                           .infer = infer_cumulative,
+                           .params = cumulative_params,
+                           .flops = reduce_flops};
+const ir::OpDef cum_prod_op{.name = "CumProd",
+                            .min_inputs = 2,
+                            .max_inputs = 2,
+                            .infer = infer_cumulative,
+                            .params = cumulative_params,
+                            .flops = reduce_flops};
 
 }  // namespace monza::ops

@@ -25,7 +25,8 @@ void import_arg(OnnxNode& n) {
 }
 
 void import_cumulative(OnnxNode& n) {
-  n.bind(0, n.add1(n.op_type(), {n.input(0), n.input(1)}, {{"exclusive", n.i("exclusive", 0)}, {"reverse", n.i("reverse", 0)}}));
+  n.bind(0, n.add1(n.op_type(), {n.input(0), n.input(1)},
+                   {{"exclusive", n.i("exclusive", 0)}, {"reverse", n.i("reverse", 0)}}));
 }
 
 }  // namespace

@@ -12,8 +12,8 @@ enum class ReduceKind : std::int32_t {
   max = 2,
   min = 3,
   prod = 4,
-  l1 = 5,           ///< sum of |x|
-  l2 = 6,           ///< sqrt of the sum of squares
+  l1 = 5,  ///< sum of |x|
+  l2 = 6,  ///< sqrt of the sum of squares
   log_sum = 7,
   log_sum_exp = 8,  ///< largest + log(sum of exp(x - largest))
   sum_square = 9,

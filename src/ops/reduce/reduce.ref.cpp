@@ -13,7 +13,8 @@ namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
-double reduce_floats(ReduceKind kind, const AxisLoop& loop, const ElementAccess& access, const void* data, std::int64_t base) {
+double reduce_floats(ReduceKind kind, const AxisLoop& loop, const ElementAccess& access, const void* data,
+                     std::int64_t base) {
   const auto sum = [&](auto&& f) {
     double total = 0;
     loop.each([&](std::int64_t i) { total += f(access.load(data, base + i)); });
@@ -51,8 +52,8 @@ double reduce_floats(ReduceKind kind, const AxisLoop& loop, const ElementAccess&
 }
 
 /// Exact modulo 2^64. L2, LogSum and LogSumExp of integers go through double instead.
-std::int64_t reduce_integers(ReduceKind kind, const AxisLoop& loop, const ElementAccess& access, const void* data, std::int64_t base,
-                             bool is_unsigned, int bits) {
+std::int64_t reduce_integers(ReduceKind kind, const AxisLoop& loop, const ElementAccess& access, const void* data,
+                             std::int64_t base, bool is_unsigned, int bits) {
   using U64 = std::uint64_t;
   U64 total = kind == ReduceKind::prod ? 1 : 0;
   bool first = true;
@@ -110,7 +111,8 @@ Status run_arg(const KernelContext& c) noexcept {
   const std::uint32_t mask = 1u << p.axis;
   const std::int64_t extent = x.shape[p.axis], stride = x.stride[p.axis];
   const TensorView kept = without_axes(x, mask), out = with_axes(c.out[0], mask, x.shape.rank);
-  if (extent == 0 && out.shape.numel() > 0) return {StatusCode::invalid_argument, "ArgMax or ArgMin along an axis without elements"};
+  if (extent == 0 && out.shape.numel() > 0)
+    return {StatusCode::invalid_argument, "ArgMax or ArgMin along an axis without elements"};
   const TensorView* in[] = {&kept};
   const ElementAccess& access = element_access(x.dtype);
   const auto find = [&](auto load, auto better) {
@@ -141,7 +143,8 @@ Status run_cumulative(const KernelContext& c) noexcept {
   const auto& p = c.params_as<CumulativeParams>();
   const TensorView &x = c.in[0], &out = c.out[0];
   std::int64_t axis = element_access(c.in[1].dtype).load_int(c.in[1].data, 0);
-  if (axis < -x.shape.rank || axis >= x.shape.rank) return {StatusCode::out_of_range, "CumSum or CumProd: the axis lies outside the rank"};
+  if (axis < -x.shape.rank || axis >= x.shape.rank)
+    return {StatusCode::out_of_range, "CumSum or CumProd: the axis lies outside the rank"};
   if (axis < 0) axis += x.shape.rank;
   const auto a = static_cast<int>(axis);
   const std::int64_t extent = x.shape[a];
@@ -172,10 +175,14 @@ Status run_cumulative(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REF(symbol, op_name, function) \
-  extern const Kernel symbol##_ref;          \
-  const Kernel symbol##_ref{                 \
-      .name = #symbol "_ref", .op = op_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function};
+#define MONZA_REF(symbol, op_name, function)        \
+  extern const Kernel symbol##_ref;                 \
+  const Kernel symbol##_ref{.name = #symbol "_ref", \
+                            .op = op_name,          \
+                            .reference = true,      \
+                            .in{Port::strided},     \
+                            .out{Port::strided},    \
+                            .run = function};
 MONZA_REF(reduce_sum, "ReduceSum", run_reduce)
 MONZA_REF(reduce_mean, "ReduceMean", run_reduce)
 MONZA_REF(reduce_max, "ReduceMax", run_reduce)

@@ -81,7 +81,8 @@ MONZA_INLINE void each_offset(const std::int64_t* extent, const std::int64_t* st
   }
 }
 
-MONZA_INLINE std::int64_t offset_of(std::int64_t index, const std::int64_t* extent, const std::int64_t* stride, int first, int count) {
+MONZA_INLINE std::int64_t offset_of(std::int64_t index, const std::int64_t* extent, const std::int64_t* stride,
+                                    int first, int count) {
   std::int64_t offset = 0;
   for (int g = first; g < count; ++g) {
     offset += index % extent[g] * stride[g];
@@ -116,10 +117,12 @@ __attribute__((noinline)) Status reduce_of(const KernelContext& c) {
       for (std::int64_t o = task * each; o < end; ++o) {
         const float* base = from + offset_of(o, g.kept_extent, g.kept_stride, 0, g.kept);
         Vec total = Vec::set(F::start());
-        each_offset(g.reduced_extent, g.reduced_stride, 1, g.reduced, [&](std::int64_t offset) __attribute__((always_inline)) {
-          // Missing lanes of the last vector read as the start: neutral for every fold.
-          total = F::join(total, fold_row(base + offset, run, Vec::set(F::start()), Vec::set(F::start()), F::step, F::join));
-        });
+        each_offset(
+            g.reduced_extent, g.reduced_stride, 1, g.reduced, [&](std::int64_t offset) __attribute__((always_inline)) {
+              // Missing lanes of the last vector read as the start: neutral for every fold.
+              total = F::join(
+                  total, fold_row(base + offset, run, Vec::set(F::start()), Vec::set(F::start()), F::step, F::join));
+            });
         to[o] = F::finish(F::lanes(total), count);
       }
     });
@@ -136,11 +139,13 @@ __attribute__((noinline)) Status reduce_of(const KernelContext& c) {
       const Vec::Mask m = Vec::mask(columns - column < Vec::kWidth ? columns - column : Vec::kWidth);
       const float* base = from + offset_of(b / blocks, g.kept_extent, g.kept_stride, 1, g.kept) + column;
       Vec total = Vec::set(F::start());
-      each_offset(g.reduced_extent, g.reduced_stride, 1, g.reduced, [&](std::int64_t offset) __attribute__((always_inline)) {
-        const float* p0 = base + offset;
-        const std::int64_t rows = g.reduced == 0 ? 1 : g.reduced_extent[0], step = g.reduced == 0 ? 0 : g.reduced_stride[0];
-        for (std::int64_t r = 0; r < rows; ++r) total = F::step(total, Vec::load(p0 + r * step, m));
-      });
+      each_offset(g.reduced_extent, g.reduced_stride, 1, g.reduced,
+                  [&](std::int64_t offset) __attribute__((always_inline)) {
+                    const float* p0 = base + offset;
+                    const std::int64_t rows = g.reduced == 0 ? 1 : g.reduced_extent[0],
+                                       step = g.reduced == 0 ? 0 : g.reduced_stride[0];
+                    for (std::int64_t r = 0; r < rows; ++r) total = F::step(total, Vec::load(p0 + r * step, m));
+                  });
       float lanes[Vec::kWidth];
       total.store(lanes);
       const std::int64_t n = columns - column < Vec::kWidth ? columns - column : Vec::kWidth;
@@ -151,29 +156,43 @@ __attribute__((noinline)) Status reduce_of(const KernelContext& c) {
 }
 
 Status run_reduce(const KernelContext& c) noexcept {
-#define MONZA_CASE(kind) case ReduceKind::kind: return reduce_of<ReduceKind::kind>(c);
+#define MONZA_CASE(kind) \
+  case ReduceKind::kind: return reduce_of<ReduceKind::kind>(c);
   switch (c.params_as<ReduceParams>().kind) {
-    MONZA_CASE(sum) MONZA_CASE(mean) MONZA_CASE(max) MONZA_CASE(min) MONZA_CASE(l1) MONZA_CASE(l2) MONZA_CASE(sum_square)
+    MONZA_CASE(sum)
+    MONZA_CASE(mean)
+    MONZA_CASE(max)
+    MONZA_CASE(min)
+    MONZA_CASE(l1)
+    MONZA_CASE(l2)
+    MONZA_CASE(sum_square)
     default: return {StatusCode::internal, "reduce: no vector form of this reduction"};
   }
 #undef MONZA_CASE
 }
 
-Refusal accepts_reduce(const KernelQuery& q) noexcept { return q.input(0).dtype == DType::f32 ? nullptr : "the input is not f32"; }
+Refusal accepts_reduce(const KernelQuery& q) noexcept {
+  return q.input(0).dtype == DType::f32 ? nullptr : "the input is not f32";
+}
 
 }  // namespace
 
-#define MONZA_REDUCE_KERNEL(symbol, suffix, op_name, isa)                                                                    \
-  extern const Kernel symbol##_##suffix;                                                                                     \
-  const Kernel symbol##_##suffix{.name = #symbol "_" #suffix, .op = op_name, .needs = isa, .in{Port::dense}, .out{Port::dense}, \
-                                 .accepts = accepts_reduce, .run = run_reduce};
-#define MONZA_REDUCE(suffix, isa)                                  \
-  MONZA_REDUCE_KERNEL(reduce_sum, suffix, "ReduceSum", isa)        \
-  MONZA_REDUCE_KERNEL(reduce_mean, suffix, "ReduceMean", isa)      \
-  MONZA_REDUCE_KERNEL(reduce_max, suffix, "ReduceMax", isa)        \
-  MONZA_REDUCE_KERNEL(reduce_min, suffix, "ReduceMin", isa)        \
-  MONZA_REDUCE_KERNEL(reduce_l1, suffix, "ReduceL1", isa)          \
-  MONZA_REDUCE_KERNEL(reduce_l2, suffix, "ReduceL2", isa)          \
+#define MONZA_REDUCE_KERNEL(symbol, suffix, op_name, isa)     \
+  extern const Kernel symbol##_##suffix;                      \
+  const Kernel symbol##_##suffix{.name = #symbol "_" #suffix, \
+                                 .op = op_name,               \
+                                 .needs = isa,                \
+                                 .in{Port::dense},            \
+                                 .out{Port::dense},           \
+                                 .accepts = accepts_reduce,   \
+                                 .run = run_reduce};
+#define MONZA_REDUCE(suffix, isa)                             \
+  MONZA_REDUCE_KERNEL(reduce_sum, suffix, "ReduceSum", isa)   \
+  MONZA_REDUCE_KERNEL(reduce_mean, suffix, "ReduceMean", isa) \
+  MONZA_REDUCE_KERNEL(reduce_max, suffix, "ReduceMax", isa)   \
+  MONZA_REDUCE_KERNEL(reduce_min, suffix, "ReduceMin", isa)   \
+  MONZA_REDUCE_KERNEL(reduce_l1, suffix, "ReduceL1", isa)     \
+  MONZA_REDUCE_KERNEL(reduce_l2, suffix, "ReduceL2", isa)     \
   MONZA_REDUCE_KERNEL(reduce_sum_square, suffix, "ReduceSumSquare", isa)
 
 }  // namespace monza::ops

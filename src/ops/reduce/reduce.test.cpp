@@ -11,9 +11,13 @@
 namespace monza {
 namespace {
 
-constexpr std::pair<const char*, ReduceKind> kKinds[] = {
-    {"ReduceSum", ReduceKind::sum}, {"ReduceMean", ReduceKind::mean}, {"ReduceMax", ReduceKind::max}, {"ReduceMin", ReduceKind::min},
-    {"ReduceL1", ReduceKind::l1},   {"ReduceL2", ReduceKind::l2},     {"ReduceSumSquare", ReduceKind::sum_square}};
+constexpr std::pair<const char*, ReduceKind> kKinds[] = {{"ReduceSum", ReduceKind::sum},
+                                                         {"ReduceMean", ReduceKind::mean},
+                                                         {"ReduceMax", ReduceKind::max},
+                                                         {"ReduceMin", ReduceKind::min},
+                                                         {"ReduceL1", ReduceKind::l1},
+                                                         {"ReduceL2", ReduceKind::l2},
+                                                         {"ReduceSumSquare", ReduceKind::sum_square}};
 
 class Reduce : public ::testing::TestWithParam<const Kernel*> {};
 
@@ -32,18 +36,21 @@ TEST_P(Reduce, AgreesWithTheReference) {
     p.axes = rank == 0 ? 0 : rng() % (1u << rank);
     const bool keep = rng() % 2;
     for (int i = 0; i < rank; ++i) {
-      const int extent = seed % 20 == 19 && p.kind != ReduceKind::mean ? pick({0, 1, 4}) : pick({1, 2, 5, i == rank - 1 ? 130 : 7});
+      const int extent =
+          seed % 20 == 19 && p.kind != ReduceKind::mean ? pick({0, 1, 4}) : pick({1, 2, 5, i == rank - 1 ? 130 : 7});
       shape[shape.rank++] = extent;
       if (!(p.axes >> i & 1)) out[out.rank++] = extent;
       else if (keep) out[out.rank++] = 1;
     }
     auto x = test::random_f32(shape, rng);
-    if (seed % 5 == 4 && shape.numel() > 0) x.as<float>()[rng() % static_cast<std::uint64_t>(shape.numel())] = std::nanf("");
+    if (seed % 5 == 4 && shape.numel() > 0)
+      x.as<float>()[rng() % static_cast<std::uint64_t>(shape.numel())] = std::nanf("");
     const auto got = test::run_kernel(kernel, &p, {x}, {{DType::f32, out}}, {.threads = 1, .seed = seed});
     ASSERT_EQ(got.refusal, "");
     ASSERT_EQ(got.problem, "") << to_string(shape) << " axes " << p.axes;
     const auto want = test::run_kernel(reference, &p, {x}, {{DType::f32, out}});
-    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-6) << to_string(shape) << " axes " << p.axes << " seed " << seed;
+    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-6)
+        << to_string(shape) << " axes " << p.axes << " seed " << seed;
     const auto again = test::run_kernel(kernel, &p, {x}, {{DType::f32, out}}, {.threads = 2, .seed = seed});
     ASSERT_EQ(got.outputs[0].bytes, again.outputs[0].bytes);
   }
@@ -56,7 +63,8 @@ std::vector<const Kernel*> kernels() {
       if (!k->reference) list.push_back(k);
   return list;
 }
-INSTANTIATE_TEST_SUITE_P(Kernels, Reduce, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+INSTANTIATE_TEST_SUITE_P(Kernels, Reduce, ::testing::ValuesIn(kernels()),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace
 }  // namespace monza

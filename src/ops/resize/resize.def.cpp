@@ -21,7 +21,7 @@ E choice(const ir::Attrs& attrs, const char* name, const char* fallback, const s
 }
 
 constexpr std::string_view kModes[] = {"nearest", "linear", "cubic"};
-constexpr std::string_view kTransforms[] = {"half_pixel",   "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
+constexpr std::string_view kTransforms[] = {"half_pixel", "half_pixel_symmetric", "pytorch_half_pixel", "align_corners",
                                             "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
 constexpr std::string_view kNearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
 
@@ -35,10 +35,12 @@ std::vector<std::size_t> resized_axes(const ir::Attrs& attrs, std::size_t rank) 
 /// floor(extent * scale), for a scale with a small denominator exactly, else with the bits the scale has.
 Expr scaled(const Expr& extent, double scale) {
   if (!(scale > 0) || scale > 1e6) fail("the scale {} is out of range", scale);
-  if (auto v = extent.try_constant()) return static_cast<std::int64_t>(static_cast<float>(*v) * static_cast<float>(scale));
+  if (auto v = extent.try_constant())
+    return static_cast<std::int64_t>(static_cast<float>(*v) * static_cast<float>(scale));
   for (std::int64_t q = 1; q <= 64; ++q) {
     const double p = scale * static_cast<double>(q);
-    if (std::fabs(p - std::round(p)) < 1e-6 * p) return ir::floor_div(extent * Expr(static_cast<std::int64_t>(std::round(p))), q);
+    if (std::fabs(p - std::round(p)) < 1e-6 * p)
+      return ir::floor_div(extent * Expr(static_cast<std::int64_t>(std::round(p))), q);
   }
   return ir::floor_div(extent * Expr(static_cast<std::int64_t>(std::round(scale * 16777216.0))), 16777216);
 }
@@ -51,7 +53,8 @@ std::optional<std::vector<double>> known_scales(const ir::Attrs& attrs, const ir
 }
 
 /// The one scale of an aspect-ratio policy, from known extents.
-double policy_scale(const std::string& policy, const std::vector<std::int64_t>& in, const std::vector<std::int64_t>& sizes) {
+double policy_scale(const std::string& policy, const std::vector<std::int64_t>& in,
+                    const std::vector<std::int64_t>& sizes) {
   double scale = 0;
   for (std::size_t i = 0; i < in.size(); ++i) {
     const double s = static_cast<double>(sizes[i]) / static_cast<double>(in[i]);
@@ -66,7 +69,8 @@ constexpr std::int64_t kLargestScale = 16;
 /// Resize(x, roi?, scales?, sizes?) {scales?, sizes?, roi?, axes?, mode, ...}.
 void infer_resize(ir::InferContext& c) {
   const ir::SymShape x = c.shape(0);
-  if (!is_float(c.dtype(0)) && !is_integer(c.dtype(0))) c.fail("element type {} is not supported", dtype_name(c.dtype(0)));
+  if (!is_float(c.dtype(0)) && !is_integer(c.dtype(0)))
+    c.fail("element type {} is not supported", dtype_name(c.dtype(0)));
   const auto axes = resized_axes(c.attrs(), x.size());
   ir::SymShape out = x;
   if (c.attrs().has("sizes") || c.has_input(3)) {
@@ -161,8 +165,10 @@ constexpr std::string_view kSamplePaddings[] = {"zeros", "border", "reflection"}
 /// GridSample(x [N, C, in...], grid [N, out..., axes]) {mode, padding_mode, align_corners}.
 void infer_grid_sample(ir::InferContext& c) {
   const ir::SymShape &x = c.shape(0), &grid = c.shape(1);
-  if (x.size() < 3 || x.size() > 5 || grid.size() != x.size()) c.fail("input has rank {}, grid {}", x.size(), grid.size());
-  require_equal(grid.back(), static_cast<std::int64_t>(x.size()) - 2, "coordinates of a grid point and spatial axes differ in number");
+  if (x.size() < 3 || x.size() > 5 || grid.size() != x.size())
+    c.fail("input has rank {}, grid {}", x.size(), grid.size());
+  require_equal(grid.back(), static_cast<std::int64_t>(x.size()) - 2,
+                "coordinates of a grid point and spatial axes differ in number");
   require_equal(x[0], grid[0], "input and grid differ in batch");
   if (!is_float(c.dtype(0)) || !is_float(c.dtype(1))) c.fail("input and grid must be of floating point types");
   ir::SymShape out{x[0], x[1]};
@@ -204,7 +210,8 @@ void params_affine_grid(const ir::NodeView& n, ir::ParamsBlob& blob) {
 }  // namespace
 
 extern const ir::OpDef resize_op, grid_sample_op, affine_grid_op;
-const ir::OpDef resize_op{.name = "Resize", .max_inputs = 4, .infer = infer_resize, .params = params_resize, .shape_inputs = 8};
+const ir::OpDef resize_op{
+    .name = "Resize", .max_inputs = 4, .infer = infer_resize, .params = params_resize, .shape_inputs = 8};
 const ir::OpDef grid_sample_op{
     .name = "GridSample", .min_inputs = 2, .max_inputs = 2, .infer = infer_grid_sample, .params = params_grid_sample};
 const ir::OpDef affine_grid_op{

@@ -5,7 +5,8 @@
 namespace monza::ops {
 namespace {
 
-/// ONNX input `i`, of floats: attribute `name` where it is a constant, else graph input `to`. False when absent or empty.
+/// ONNX input `i`, of floats: attribute `name` where it is a constant, else graph input `to`. False when absent or
+/// empty.
 bool floats(OnnxNode& n, NodeParts& p, const char* name, int to, int i) {
   if (i >= n.input_count() || n.input(i) == ir::kNone) return false;
   const ir::Constant* c = n.constant(n.input(i));
@@ -36,7 +37,8 @@ void import_upsample_1(OnnxNode& n) {
   NodeParts p(n);
   p.input(0, 0);
   set_simple(n, p);
-  p.attrs.set("scales", std::vector<double>{1, 1, static_cast<double>(n.f("height_scale", 1)), static_cast<double>(n.f("width_scale", 1))});
+  p.attrs.set("scales", std::vector<double>{1, 1, static_cast<double>(n.f("height_scale", 1)),
+                                            static_cast<double>(n.f("width_scale", 1))});
   p.add("Resize");
 }
 
@@ -99,7 +101,7 @@ void import_affine_grid(OnnxNode& n) {
 
 #define MONZA_IMPORTER(symbol, type, function, ...) \
   extern const OnnxImporter symbol;                 \
-  const OnnxImporter symbol { .op_type = type, __VA_ARGS__ .import = function }
+  const OnnxImporter symbol { .op_type = type, __VA_ARGS__.import = function }
 
 MONZA_IMPORTER(upsample_1_onnx, "Upsample", import_upsample_1, .until = 6, );
 MONZA_IMPORTER(upsample_7_onnx, "Upsample", import_upsample_7, .since = 7, .until = 8, );

@@ -13,7 +13,13 @@ namespace monza {
 struct ResizeParams {
   enum class Mode : std::int64_t { nearest = 0, linear, cubic };
   enum class Transform : std::int64_t {
-    half_pixel = 0, half_pixel_symmetric, pytorch_half_pixel, align_corners, asymmetric, tf_half_pixel_for_nn, tf_crop_and_resize
+    half_pixel = 0,
+    half_pixel_symmetric,
+    pytorch_half_pixel,
+    align_corners,
+    asymmetric,
+    tf_half_pixel_for_nn,
+    tf_crop_and_resize
   };
   enum class Nearest : std::int64_t { round_prefer_floor = 0, round_prefer_ceil, floor, ceil };
   /// How the scale of an axis is found.
@@ -33,16 +39,16 @@ struct ResizeParams {
   double cubic_a = -0.75;
   double extrapolation = 0;
   std::int64_t axes_count = 0;
-  std::int64_t axis[kMaxRank] = {};      ///< resized axes, in the order of scales, sizes and roi
-  double scale[kMaxRank] = {};           ///< of each tensor axis; 1 for axes left alone
-  double roi_begin[kMaxRank] = {};       ///< of each tensor axis, normalised to [0, 1]
+  std::int64_t axis[kMaxRank] = {};  ///< resized axes, in the order of scales, sizes and roi
+  double scale[kMaxRank] = {};       ///< of each tensor axis; 1 for axes left alone
+  double roi_begin[kMaxRank] = {};   ///< of each tensor axis, normalised to [0, 1]
   double roi_end[kMaxRank] = {};
 };
 
-/// Where output index `i` of an axis falls in the input: extents in and out, `scale` as given (out is about in * scale).
-/// NaN: outside of the region of tf_crop_and_resize.
-MONZA_INLINE double resize_source(ResizeParams::Transform transform, std::int64_t i, std::int64_t in, std::int64_t out, double scale,
-                                  double roi_begin, double roi_end) {
+/// Where output index `i` of an axis falls in the input: extents in and out, `scale` as given (out is about in *
+/// scale). NaN: outside of the region of tf_crop_and_resize.
+MONZA_INLINE double resize_source(ResizeParams::Transform transform, std::int64_t i, std::int64_t in, std::int64_t out,
+                                  double scale, double roi_begin, double roi_end) {
   using T = ResizeParams::Transform;
   const double x = static_cast<double>(i), length = static_cast<double>(in), scaled = scale * length;
   switch (transform) {

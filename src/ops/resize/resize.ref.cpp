@@ -72,7 +72,8 @@ Taps taps_of(const ResizeParams& p, const Axis& axis, std::int64_t i) {
   const bool filter = p.antialias && p.mode != ResizeParams::Mode::nearest;
   if (filter) {
     t.squeeze = std::min(axis.scale, 1.0);
-    const auto start = static_cast<std::int64_t>(std::floor((p.mode == ResizeParams::Mode::cubic ? -2 : -1) / t.squeeze)) + 1;
+    const auto start =
+        static_cast<std::int64_t>(std::floor((p.mode == ResizeParams::Mode::cubic ? -2 : -1) / t.squeeze)) + 1;
     t.first = base + start;
     t.count = 2 - 2 * start;
   } else {
@@ -89,8 +90,8 @@ Taps taps_of(const ResizeParams& p, const Axis& axis, std::int64_t i) {
 }
 
 /// Sum over the taps of axis `a` and those after it.
-double sample(const ResizeParams& p, const TensorView& x, const Axis* axes, const Taps* taps, int a, std::int64_t offset,
-              const ElementAccess& access) {
+double sample(const ResizeParams& p, const TensorView& x, const Axis* axes, const Taps* taps, int a,
+              std::int64_t offset, const ElementAccess& access) {
   if (a == x.shape.rank) return access.load(x.data, offset);
   double sum = 0;
   for (std::int64_t k = 0; k < taps[a].count; ++k) {
@@ -125,9 +126,11 @@ Status run_resize(const KernelContext& c) noexcept {
       axis.scale = static_cast<double>(axis.out) / static_cast<double>(axis.in);
     } else if (p.scales == ResizeParams::Scales::read) {
       axis.scale = element(2, i);
-      const double extent = std::floor(static_cast<double>(static_cast<float>(axis.in) * static_cast<float>(axis.scale)));
+      const double extent =
+          std::floor(static_cast<double>(static_cast<float>(axis.in) * static_cast<float>(axis.scale)));
       if (!(axis.scale > 0)) return {StatusCode::invalid_argument, "Resize: a scale is not positive"};
-      if (extent > static_cast<double>(axis.out)) return {StatusCode::resource_exhausted, "Resize: a scale is above the bound set at build"};
+      if (extent > static_cast<double>(axis.out))
+        return {StatusCode::resource_exhausted, "Resize: a scale is above the bound set at build"};
       axis.out = static_cast<std::int64_t>(extent);
       c.extents[i] = axis.out;
       out.shape[static_cast<int>(p.axis[i])] = axis.out;
@@ -135,7 +138,8 @@ Status run_resize(const KernelContext& c) noexcept {
   }
   if (p.scales == ResizeParams::Scales::read) out.set_dense();
   if (out.shape.numel() == 0) return {};
-  if (x.shape.numel() == 0) return {StatusCode::invalid_argument, "Resize: an empty tensor cannot be resized to one with elements"};
+  if (x.shape.numel() == 0)
+    return {StatusCode::invalid_argument, "Resize: an empty tensor cannot be resized to one with elements"};
   const bool integer = !is_float(x.dtype);
   const std::int64_t count = out.shape.numel(), chunk = 4096;
   parallel_for(*c.parallel, (count + chunk - 1) / chunk, [&](std::int64_t task, int) {
@@ -158,9 +162,11 @@ Status run_resize(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function) \
-  extern const Kernel symbol;                            \
-  const Kernel symbol { .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function }
+#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
+  extern const Kernel symbol;                                                                                         \
+  const Kernel symbol {                                                                                               \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
+  }
 
 MONZA_REFERENCE(resize_ref, "Resize", run_resize);
 

@@ -17,8 +17,10 @@ struct Tap {
   std::int32_t unused;
 };
 
-MONZA_INLINE Tap tap_of(const ResizeParams& p, int axis, std::int64_t i, std::int64_t in, std::int64_t out, std::int64_t stride) {
-  const double scale = p.scales == ResizeParams::Scales::known ? p.scale[axis] : static_cast<double>(out) / static_cast<double>(in);
+MONZA_INLINE Tap tap_of(const ResizeParams& p, int axis, std::int64_t i, std::int64_t in, std::int64_t out,
+                        std::int64_t stride) {
+  const double scale =
+      p.scales == ResizeParams::Scales::known ? p.scale[axis] : static_cast<double>(out) / static_cast<double>(in);
   Tap t{i * stride, i * stride, 0, 0};
   if (in == out && scale == 1) return t;
   const double x = resize_source(p.transform, i, in, out, scale, 0, 1);
@@ -45,15 +47,22 @@ Refusal accepts_resize(const KernelQuery& q) noexcept {
   const auto& p = *static_cast<const ResizeParams*>(q.params);
   const OperandDesc &x = q.in[0], &out = q.out[0];
   if (x.shape.rank != 4) return "takes two image axes";
-  if (x.shape[0] != out.shape[0] || x.shape[1] != out.shape[1] || p.scale[0] != 1 || p.scale[1] != 1) return "resizes no batch and no channels";
+  if (x.shape[0] != out.shape[0] || x.shape[1] != out.shape[1] || p.scale[0] != 1 || p.scale[1] != 1)
+    return "resizes no batch and no channels";
   if (p.scales == ResizeParams::Scales::read) return "needs scales that are known at build";
   if (p.transform == ResizeParams::Transform::tf_crop_and_resize) return "has no region of interest";
   if (p.mode == ResizeParams::Mode::cubic) return "has no cubic mode";
   if (p.mode == ResizeParams::Mode::linear && x.dtype != DType::f32) return "takes f32 in linear mode";
-  if (p.mode == ResizeParams::Mode::linear && (p.antialias || p.exclude_outside)) return "has neither antialias nor exclude_outside";
+  if (p.mode == ResizeParams::Mode::linear && (p.antialias || p.exclude_outside))
+    return "has neither antialias nor exclude_outside";
   if (p.mode == ResizeParams::Mode::nearest && p.exclude_outside) return "has no exclude_outside";
   switch (x.dtype) {
-    case DType::f32: case DType::i32: case DType::f16: case DType::bf16: case DType::u8: case DType::i8: return nullptr;
+    case DType::f32:
+    case DType::i32:
+    case DType::f16:
+    case DType::bf16:
+    case DType::u8:
+    case DType::i8: return nullptr;
     default: return "takes elements of 1, 2 and 4 bytes";
   }
 }
@@ -68,7 +77,8 @@ MONZA_INLINE void copy_channels(const char* from, char* to, std::int64_t bytes) 
   }
 #else
   for (; i + 32 <= bytes; i += 32)
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i), _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + i),
+                        _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from + i)));
   for (; i < bytes; ++i) to[i] = from[i];
 #endif
 }
@@ -79,21 +89,25 @@ Status run_resize(const KernelContext& c) noexcept {
   const auto& p = c.params_as<ResizeParams>();
   const TensorView &x = c.in[0], &out = c.out[0];
   if (out.shape.numel() == 0) return {};
-  if (x.shape.numel() == 0) return {StatusCode::invalid_argument, "Resize: an empty tensor cannot be resized to one with elements"};
+  if (x.shape.numel() == 0)
+    return {StatusCode::invalid_argument, "Resize: an empty tensor cannot be resized to one with elements"};
   const std::int64_t height = out.shape[2], width = out.shape[3], channels = out.shape[1];
   auto* rows = reinterpret_cast<Tap*>(c.scratch);
   Tap* columns = rows + height;
   for (std::int64_t i = 0; i < height; ++i) rows[i] = tap_of(p, 2, i, x.shape[2], height, x.stride[2]);
   for (std::int64_t i = 0; i < width; ++i) columns[i] = tap_of(p, 3, i, x.shape[3], width, x.stride[3]);
   const bool linear = p.mode == ResizeParams::Mode::linear;
-  const std::int64_t size = x.dtype == DType::f32 || x.dtype == DType::i32 ? 4 : x.dtype == DType::u8 || x.dtype == DType::i8 ? 1 : 2;
+  const std::int64_t size = x.dtype == DType::f32 || x.dtype == DType::i32 ? 4
+                            : x.dtype == DType::u8 || x.dtype == DType::i8 ? 1
+                                                                           : 2;
   parallel_for(*c.parallel, out.shape[0] * height, [&](std::int64_t task, int) {
     const std::int64_t n = task / height, y = task % height;
     const Tap& row = rows[y];
     if (!linear) {
       const char* from = x.as<char>() + (n * x.stride[0] + row.first) * size;
       char* to = out.as<char>() + (n * out.stride[0] + y * out.stride[2]) * size;
-      for (std::int64_t i = 0; i < width; ++i) copy_channels(from + columns[i].first * size, to + i * out.stride[3] * size, channels * size);
+      for (std::int64_t i = 0; i < width; ++i)
+        copy_channels(from + columns[i].first * size, to + i * out.stride[3] * size, channels * size);
       return;
     }
     const float* top = x.as<float>() + n * x.stride[0] + row.first;

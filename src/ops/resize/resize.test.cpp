@@ -33,7 +33,8 @@ Case make_case(std::uint32_t seed, DType type, ResizeParams::Mode mode) {
   p.axes_count = 2;
   p.axis[0] = 2;
   p.axis[1] = 3;
-  Shape x{pick({1, 1, 2, 0}), pick({1, 3, 7, 16, 17, 31, 64, 65, 130}), pick({1, 2, 3, 5, 8, 13}), pick({1, 2, 3, 5, 8, 13})};
+  Shape x{pick({1, 1, 2, 0}), pick({1, 3, 7, 16, 17, 31, 64, 65, 130}), pick({1, 2, 3, 5, 8, 13}),
+          pick({1, 2, 3, 5, 8, 13})};
   c.out = x;
   for (int a = 2; a < 4; ++a) {
     const double scale = std::initializer_list<double>{1, 2, 2, 3, 0.5, 0.6, 1.7, 2.5}.begin()[rng() % 8];
@@ -61,12 +62,15 @@ void check_all(DType type, ResizeParams::Mode mode, std::uint32_t seeds) {
       const Case c = make_case(seed, type, mode);
       const auto expected = test::run_kernel(reference, &c.p, {c.x}, {{type, c.out}});
       ASSERT_EQ(expected.problem, "") << "seed " << seed;
-      const auto got = test::run_kernel(*kernel, &c.p, {c.x}, {{type, c.out}}, {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
+      const auto got = test::run_kernel(*kernel, &c.p, {c.x}, {{type, c.out}},
+                                        {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
       if (!got.refusal.empty()) continue;
       ASSERT_EQ(got.problem, "") << kernel->name << " seed " << seed;
       ++ran;
-      if (mode == ResizeParams::Mode::nearest) ASSERT_EQ(got.outputs[0].bytes, expected.outputs[0].bytes) << kernel->name << " seed " << seed;
-      else ASSERT_LE(test::relative_error(got.outputs[0], expected.outputs[0]), 1e-6) << kernel->name << " seed " << seed;
+      if (mode == ResizeParams::Mode::nearest)
+        ASSERT_EQ(got.outputs[0].bytes, expected.outputs[0].bytes) << kernel->name << " seed " << seed;
+      else
+        ASSERT_LE(test::relative_error(got.outputs[0], expected.outputs[0]), 1e-6) << kernel->name << " seed " << seed;
     }
     EXPECT_GT(ran, 0) << kernel->name << " took no case";
   }

@@ -38,7 +38,8 @@ struct Sampler {
       case GridSampleParams::Padding::zeros: return -1;
       case GridSampleParams::Padding::border: return i < 0 ? 0 : extent - 1;
       case GridSampleParams::Padding::reflection:
-        return std::clamp<std::int64_t>(static_cast<std::int64_t>(reflect(static_cast<double>(i), low(), high(a))), 0, extent - 1);
+        return std::clamp<std::int64_t>(static_cast<std::int64_t>(reflect(static_cast<double>(i), low(), high(a))), 0,
+                                        extent - 1);
     }
     return -1;
   }
@@ -87,7 +88,8 @@ Status run_grid_sample(const KernelContext& c) noexcept {
   const ElementAccess &access = element_access(x.dtype), &grid_access = element_access(grid.dtype);
   const int axes = x.shape.rank - 2;
   for (int a = 0; a < axes; ++a)
-    if (x.shape[a + 2] == 0 && out.shape.numel() > 0) return {StatusCode::invalid_argument, "GridSample: an empty input"};
+    if (x.shape[a + 2] == 0 && out.shape.numel() > 0)
+      return {StatusCode::invalid_argument, "GridSample: an empty input"};
   const Sampler sampler{p, x, access, axes};
   const std::int64_t channels = out.shape[1];
   parallel_for(*c.parallel, out.shape[0] * channels, [&](std::int64_t task, int) {
@@ -99,7 +101,8 @@ Status run_grid_sample(const KernelContext& c) noexcept {
       double at[3];
       for (int a = 0; a < axes; ++a) {
         // The last coordinate of a grid point belongs to the first axis.
-        const double g = grid_access.load(grid.data, n * grid.stride[0] + walk.offset[0] + (axes - 1 - a) * grid.stride[axes + 1]);
+        const double g =
+            grid_access.load(grid.data, n * grid.stride[0] + walk.offset[0] + (axes - 1 - a) * grid.stride[axes + 1]);
         const double extent = static_cast<double>(x.shape[a + 2]);
         double v = p.align_corners ? (g + 1) / 2 * (extent - 1) : ((g + 1) * extent - 1) / 2;
         if (p.mode == GridSampleParams::Mode::nearest) v = std::nearbyint(v);
@@ -138,9 +141,11 @@ Status run_affine_grid(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function) \
-  extern const Kernel symbol;                            \
-  const Kernel symbol { .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function }
+#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
+  extern const Kernel symbol;                                                                                         \
+  const Kernel symbol {                                                                                               \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
+  }
 
 MONZA_REFERENCE(grid_sample_ref, "GridSample", run_grid_sample);
 MONZA_REFERENCE(affine_grid_ref, "AffineGrid", run_affine_grid);

@@ -47,7 +47,8 @@ void unpack(const KernelQuery& q, const std::byte* packed, void* dense) noexcept
           if (row < s[1]) w[(d * s[1] + row) * s[2] + k] = *from;
         }
 }
-constexpr Packing kLstmPackings[] = {{1, packed_bytes<1>, pack<1>, unpack<1>}, {2, packed_bytes<2>, pack<2>, unpack<2>}};
+constexpr Packing kLstmPackings[] = {{1, packed_bytes<1>, pack<1>, unpack<1>},
+                                     {2, packed_bytes<2>, pack<2>, unpack<2>}};
 
 /// out[m][0, kVecs vectors) += x[m] (K elements) times `w` (K rows of kBlock), for kRows rows m.
 template <int kRows, int kVecs>
@@ -69,8 +70,8 @@ MONZA_INLINE void product(const float* const* x, std::int64_t count, const float
 
 /// Rows of one matrix: row(m) gives row m's address.
 template <typename X>
-__attribute__((noinline)) void block_product(const X& row, std::int64_t rows, std::int64_t count, const float* w, float* out,
-                                             std::int64_t out_stride) {
+__attribute__((noinline)) void block_product(const X& row, std::int64_t rows, std::int64_t count, const float* w,
+                                             float* out, std::int64_t out_stride) {
   // AVX2 has registers for two rows beside four vectors, AVX-512 for four.
   constexpr int kRows = Vec::kRegisters == 32 ? 4 : 2;
   std::int64_t m = 0;
@@ -112,7 +113,9 @@ MONZA_INLINE LstmPlan lstm_plan(const RnnParams& p, const Shape& x) {
 }
 
 /// Floats of one direction: gates of a chunk, bias, h, c (both padded to whole vectors).
-MONZA_INLINE std::int64_t padded_hidden(const LstmPlan& l) { return (l.hidden + Vec::kWidth - 1) / Vec::kWidth * Vec::kWidth; }
+MONZA_INLINE std::int64_t padded_hidden(const LstmPlan& l) {
+  return (l.hidden + Vec::kWidth - 1) / Vec::kWidth * Vec::kWidth;
+}
 MONZA_INLINE std::int64_t direction_floats(const LstmPlan& l) {
   return l.chunk * l.batch * l.rows + l.rows + 2 * l.batch * padded_hidden(l);
 }
@@ -128,7 +131,7 @@ struct LstmRun {
   const KernelContext& c;
   const RnnParams& p;
   LstmPlan l;
-  std::int64_t d;  ///< direction
+  std::int64_t d;      ///< direction
   Parallel* parallel;  ///< null: this direction runs on one thread
   float *gates, *bias, *h, *cell;
 
@@ -150,7 +153,9 @@ struct LstmRun {
   MONZA_INLINE void multiply(int input, std::int64_t count, const X& row, std::int64_t rows, float* out) const {
     const std::int64_t blocks = l.rows / kBlock;
     const float* w = c.in[input].as<float>() + d * blocks * count * kBlock;
-    const auto block = [&](std::int64_t b) { block_product(row, rows, count, w + b * count * kBlock, out + b * kBlock, l.rows); };
+    const auto block = [&](std::int64_t b) {
+      block_product(row, rows, count, w + b * count * kBlock, out + b * kBlock, l.rows);
+    };
     if (parallel != nullptr && rows * count * l.rows > (1 << 19)) {
       parallel_for(*parallel, blocks, [&](std::int64_t b, int) { block(b); });
     } else {
@@ -177,7 +182,8 @@ struct LstmRun {
     for (std::int64_t k = 0; k < l.hidden; k += Vec::kWidth) {
       const auto m = Vec::mask(l.hidden - k < Vec::kWidth ? l.hidden - k : Vec::kWidth);
       const Vec in = vsigmoid(Vec::load(g + k, m)), out = vsigmoid(Vec::load(g + l.hidden + k, m));
-      const Vec forget = vsigmoid(Vec::load(g + 2 * l.hidden + k, m)), candidate = vtanh(Vec::load(g + 3 * l.hidden + k, m));
+      const Vec forget = vsigmoid(Vec::load(g + 2 * l.hidden + k, m)),
+                candidate = vtanh(Vec::load(g + 3 * l.hidden + k, m));
       const Vec next = fma(forget, Vec::load(memory + k), in * candidate);
       next.store(memory + k, m);
       (out * vtanh(next)).store(hidden + k, m);
@@ -191,20 +197,24 @@ struct LstmRun {
     for (std::int64_t begin = 0; begin < l.time; begin += l.chunk) {
       const std::int64_t steps = l.time - begin < l.chunk ? l.time - begin : l.chunk;
       const auto time_of = [&](std::int64_t s) { return reverse ? l.time - 1 - begin - s : begin + s; };
-      for (std::int64_t m = 0; m < steps * l.batch; ++m) __builtin_memcpy(gates + m * l.rows, bias, static_cast<std::size_t>(l.rows) * 4);
-      multiply(1, l.inputs, [&](std::int64_t m) { return x(time_of(m / l.batch), m % l.batch); }, steps * l.batch, gates);
+      for (std::int64_t m = 0; m < steps * l.batch; ++m)
+        __builtin_memcpy(gates + m * l.rows, bias, static_cast<std::size_t>(l.rows) * 4);
+      multiply(
+          1, l.inputs, [&](std::int64_t m) { return x(time_of(m / l.batch), m % l.batch); }, steps * l.batch, gates);
       for (std::int64_t s = 0; s < steps; ++s) {
         float* now = gates + s * l.batch * l.rows;
         multiply(2, l.hidden, [&](std::int64_t n) { return static_cast<const float*>(h + n * wide); }, l.batch, now);
         for (std::int64_t n = 0; n < l.batch; ++n) {
           activate(now + n * l.rows, h + n * wide, cell + n * wide);
-          if (c.out[0].data != nullptr) __builtin_memcpy(y(time_of(s), n), h + n * wide, static_cast<std::size_t>(l.hidden) * 4);
+          if (c.out[0].data != nullptr)
+            __builtin_memcpy(y(time_of(s), n), h + n * wide, static_cast<std::size_t>(l.hidden) * 4);
         }
       }
     }
     for (int output = 1; output < c.out_count; ++output)
       for (std::int64_t n = 0; n < l.batch && c.out[output].data != nullptr; ++n)
-        __builtin_memcpy(state(c.out[output], n), (output == 1 ? h : cell) + n * wide, static_cast<std::size_t>(l.hidden) * 4);
+        __builtin_memcpy(state(c.out[output], n), (output == 1 ? h : cell) + n * wide,
+                         static_cast<std::size_t>(l.hidden) * 4);
   }
 };
 
@@ -234,7 +244,8 @@ Refusal accepts_lstm(const KernelQuery& q) noexcept {
   if (p.clip > 0 || p.input_forget) return "has neither clip nor a coupled forget gate";
   using F = RnnParams::Function;
   for (int d = 0; d < p.directions(); ++d)
-    if (p.activation[3 * d].function != F::sigmoid || p.activation[3 * d + 1].function != F::tanh || p.activation[3 * d + 2].function != F::tanh)
+    if (p.activation[3 * d].function != F::sigmoid || p.activation[3 * d + 1].function != F::tanh ||
+        p.activation[3 * d + 2].function != F::tanh)
       return "has the usual activations only";
   return nullptr;
 }

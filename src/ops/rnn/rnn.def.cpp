@@ -18,9 +18,12 @@ struct Named {
   float alpha, beta;  // defaults
 };
 // In the order of RnnParams::Function.
-constexpr Named kFunctions[] = {{"sigmoid", 0, 0},           {"tanh", 0, 0},        {"relu", 0, 0},           {"affine", 1, 0},
-                                {"leakyrelu", 0.01F, 0},     {"thresholdedrelu", 1, 0}, {"scaledtanh", 1, 1}, {"hardsigmoid", 0.2F, 0.5F},
-                                {"elu", 1, 0},               {"softsign", 0, 0},    {"softplus", 0, 0}};
+constexpr Named kFunctions[] = {{"sigmoid", 0, 0},       {"tanh", 0, 0},
+                                {"relu", 0, 0},          {"affine", 1, 0},
+                                {"leakyrelu", 0.01F, 0}, {"thresholdedrelu", 1, 0},
+                                {"scaledtanh", 1, 1},    {"hardsigmoid", 0.2F, 0.5F},
+                                {"elu", 1, 0},           {"softsign", 0, 0},
+                                {"softplus", 0, 0}};
 
 RnnParams::Kind kind_of(const ir::Node& node) {
   const std::string_view name = node.op->name;
@@ -58,8 +61,10 @@ RnnParams params_of(const ir::Node& node) {
   std::size_t next_alpha = 0, next_beta = 0;
   for (std::size_t i = 0; i < names.size(); ++i) {
     std::string name = names[i];
-    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char ch) { return static_cast<char>(std::tolower(ch)); });
-    const auto* found = std::find_if(std::begin(kFunctions), std::end(kFunctions), [&](const Named& f) { return f.name == name; });
+    std::transform(name.begin(), name.end(), name.begin(),
+                   [](unsigned char ch) { return static_cast<char>(std::tolower(ch)); });
+    const auto* found =
+        std::find_if(std::begin(kFunctions), std::end(kFunctions), [&](const Named& f) { return f.name == name; });
     if (found == std::end(kFunctions)) fail("activation \"{}\" is not known", names[i]);
     RnnParams::Activation a;
     a.function = static_cast<RnnParams::Function>(found - kFunctions);
@@ -92,12 +97,14 @@ void infer_rnn(ir::InferContext& c) {
   expect(2, {directions, rows, hidden}, "the recurrent weights");
   expect(3, {directions, 2 * rows}, "the bias");
   if (c.has_input(4) && (c.dtype(4) != DType::i32 || c.shape(4).size() != 1)) c.fail("lengths must be a list of i32");
-  const ir::SymShape state = p.batch_first ? ir::SymShape{batch, directions, hidden} : ir::SymShape{directions, batch, hidden};
+  const ir::SymShape state =
+      p.batch_first ? ir::SymShape{batch, directions, hidden} : ir::SymShape{directions, batch, hidden};
   expect(5, state, "the first hidden state");
   expect(6, state, "the first cell state");
   expect(7, {directions, 3 * hidden}, "the peepholes");
-  c.set_output(0, c.dtype(0),
-               p.batch_first ? ir::SymShape{batch, time, directions, hidden} : ir::SymShape{time, directions, batch, hidden});
+  c.set_output(
+      0, c.dtype(0),
+      p.batch_first ? ir::SymShape{batch, time, directions, hidden} : ir::SymShape{time, directions, batch, hidden});
   c.set_output(1, c.dtype(0), state);
   c.set_output(2, c.dtype(0), state);
 }
@@ -112,11 +119,26 @@ double flops_rnn(const ir::NodeView&, const std::vector<Shape>& in, const std::v
 }  // namespace
 
 extern const ir::OpDef rnn_op, gru_op, lstm_op;
-const ir::OpDef rnn_op{.name = "RNN", .min_inputs = 3, .max_inputs = 6, .max_outputs = 2, .infer = infer_rnn, .params = params_rnn,
+const ir::OpDef rnn_op{.name = "RNN",
+                       .min_inputs = 3,
+                       .max_inputs = 6,
+                       .max_outputs = 2,
+                       .infer = infer_rnn,
+                       .params = params_rnn,
                        .flops = flops_rnn};
-const ir::OpDef gru_op{.name = "GRU", .min_inputs = 3, .max_inputs = 6, .max_outputs = 2, .infer = infer_rnn, .params = params_rnn,
+const ir::OpDef gru_op{.name = "GRU",
+                       .min_inputs = 3,
+                       .max_inputs = 6,
+                       .max_outputs = 2,
+                       .infer = infer_rnn,
+                       .params = params_rnn,
                        .flops = flops_rnn};
-const ir::OpDef lstm_op{.name = "LSTM", .min_inputs = 3, .max_inputs = 8, .max_outputs = 3, .infer = infer_rnn, .params = params_rnn,
+const ir::OpDef lstm_op{.name = "LSTM",
+                        .min_inputs = 3,
+                        .max_inputs = 8,
+                        .max_outputs = 3,
+                        .infer = infer_rnn,
+                        .params = params_rnn,
                         .flops = flops_rnn};
 
 }  // namespace monza::ops

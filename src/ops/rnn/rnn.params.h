@@ -16,7 +16,17 @@ struct RnnParams {
   enum class Kind : std::int32_t { rnn = 0, gru, lstm };
   enum class Direction : std::int32_t { forward = 0, reverse, both };
   enum class Function : std::int32_t {
-    sigmoid = 0, tanh, relu, affine, leaky_relu, thresholded_relu, scaled_tanh, hard_sigmoid, elu, softsign, softplus
+    sigmoid = 0,
+    tanh,
+    relu,
+    affine,
+    leaky_relu,
+    thresholded_relu,
+    scaled_tanh,
+    hard_sigmoid,
+    elu,
+    softsign,
+    softplus
   };
   struct Activation {
     Function function = Function::tanh;

@@ -32,7 +32,8 @@ double apply(const RnnParams::Activation& a, double x) {
 std::int64_t state_size(const RnnParams& p) { return (p.gates() + 3) * static_cast<std::int64_t>(p.hidden); }
 
 std::size_t scratch_rnn(const KernelQuery& q) noexcept {
-  return static_cast<std::size_t>(state_size(*static_cast<const RnnParams*>(q.params))) * 8 * static_cast<std::size_t>(q.threads);
+  return static_cast<std::size_t>(state_size(*static_cast<const RnnParams*>(q.params))) * 8 *
+         static_cast<std::size_t>(q.threads);
 }
 
 struct Layer {
@@ -50,14 +51,17 @@ struct Layer {
     if (!c.has_input(input)) return 0;
     return p.batch_first ? at(input, n, d, k) : at(input, d, n, k);
   }
-  double clipped(double v) const { return p.clip > 0 ? std::clamp(v, -static_cast<double>(p.clip), static_cast<double>(p.clip)) : v; }
+  double clipped(double v) const {
+    return p.clip > 0 ? std::clamp(v, -static_cast<double>(p.clip), static_cast<double>(p.clip)) : v;
+  }
   double activated(int which, double v) const { return apply(p.activation[d * 3 + which], clipped(v)); }
   double peephole(int which, std::int64_t k) const { return c.has_input(7) ? at(7, d, which * p.hidden + k, 0) : 0; }
 
   double input_product(std::int64_t row, std::int64_t t) const {
     const std::int64_t width = c.in[0].shape[2];
     double sum = c.has_input(3) ? at(3, d, row, 0) : 0;
-    for (std::int64_t i = 0; i < width; ++i) sum += at(1, d, row, i) * (p.batch_first ? at(0, n, t, i) : at(0, t, n, i));
+    for (std::int64_t i = 0; i < width; ++i)
+      sum += at(1, d, row, i) * (p.batch_first ? at(0, n, t, i) : at(0, t, n, i));
     return sum;
   }
   /// r row times the state (times `factor` element by element when given), with its bias.
@@ -71,11 +75,13 @@ struct Layer {
     const std::int64_t hidden = p.hidden;
     switch (p.kind) {
       case RnnParams::Kind::rnn:
-        for (std::int64_t k = 0; k < hidden; ++k) next[k] = activated(0, input_product(k, t) + hidden_product(k, nullptr));
+        for (std::int64_t k = 0; k < hidden; ++k)
+          next[k] = activated(0, input_product(k, t) + hidden_product(k, nullptr));
         break;
       case RnnParams::Kind::gru: {
         double *z = gate, *r = gate + hidden;
-        for (std::int64_t k = 0; k < 2 * hidden; ++k) gate[k] = activated(0, input_product(k, t) + hidden_product(k, nullptr));
+        for (std::int64_t k = 0; k < 2 * hidden; ++k)
+          gate[k] = activated(0, input_product(k, t) + hidden_product(k, nullptr));
         for (std::int64_t k = 0; k < hidden; ++k) {
           const std::int64_t row = 2 * hidden + k;
           const double recurrent = p.linear_before_reset ? r[k] * hidden_product(row, nullptr) : hidden_product(row, r);
@@ -111,7 +117,8 @@ struct Layer {
     const TensorView& v = c.out[0];
     const std::int64_t base = p.batch_first ? n * v.stride[0] + t * v.stride[1] + d * v.stride[2]
                                             : t * v.stride[0] + d * v.stride[1] + n * v.stride[2];
-    for (std::int64_t k = 0; k < p.hidden; ++k) access.store(v.data, base + k * v.stride[3], values != nullptr ? values[k] : 0);
+    for (std::int64_t k = 0; k < p.hidden; ++k)
+      access.store(v.data, base + k * v.stride[3], values != nullptr ? values[k] : 0);
   }
 };
 
@@ -153,11 +160,11 @@ Status run_rnn(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name)                                                       \
-  extern const Kernel symbol;                                                                        \
-  const Kernel symbol {                                                                              \
+#define MONZA_REFERENCE(symbol, operator_name)                                                        \
+  extern const Kernel symbol;                                                                         \
+  const Kernel symbol {                                                                               \
     .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, \
-    .scratch_bytes = scratch_rnn, .run = run_rnn                                                     \
+    .scratch_bytes = scratch_rnn, .run = run_rnn                                                      \
   }
 
 MONZA_REFERENCE(rnn_ref, "RNN");

@@ -29,7 +29,8 @@ TEST(Rnn, LstmKernelsMatchTheReference) {
       p.batch_first = pick({0, 1});
       p.hidden = pick({1, 3, 8, 16, 17, 32, 40, 128});
       for (int d = 0; d < 2; ++d) p.activation[3 * d].function = RnnParams::Function::sigmoid;
-      const std::int64_t time = pick({1, 1, 2, 5, 20, 0}), batch = pick({1, 1, 2, 5, 17}), inputs = pick({1, 4, 19, 64});
+      const std::int64_t time = pick({1, 1, 2, 5, 20, 0}), batch = pick({1, 1, 2, 5, 17}),
+                         inputs = pick({1, 4, 19, 64});
       const std::int64_t hidden = p.hidden, directions = p.directions();
       const Shape state = p.batch_first ? Shape{batch, directions, hidden} : Shape{directions, batch, hidden};
       std::vector<Tensor> in(7);
@@ -44,12 +45,14 @@ TEST(Rnn, LstmKernelsMatchTheReference) {
       const std::vector<std::pair<DType, Shape>> out{{DType::f32, y}, {DType::f32, state}, {DType::f32, state}};
       const auto expected = test::run_kernel(reference, &p, in, out);
       ASSERT_EQ(expected.problem, "") << "seed " << seed;
-      const auto got = test::run_kernel(*kernel, &p, in, out, {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
+      const auto got =
+          test::run_kernel(*kernel, &p, in, out, {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
       if (!got.refusal.empty()) continue;
       ASSERT_EQ(got.problem, "") << kernel->name << " seed " << seed;
       ++ran;
       for (std::size_t i = 0; i < out.size(); ++i)
-        ASSERT_LE(test::relative_error(got.outputs[i], expected.outputs[i]), 5e-6) << kernel->name << " output " << i << " seed " << seed;
+        ASSERT_LE(test::relative_error(got.outputs[i], expected.outputs[i]), 5e-6)
+            << kernel->name << " output " << i << " seed " << seed;
     }
     EXPECT_GT(ran, 0) << kernel->name << " took no case";
   }
@@ -72,7 +75,8 @@ TEST(Rnn, ReferenceOfOneCell) {
   in[0].as<float>()[0] = 0.5F;
   in[6].as<float>()[0] = 1;
   const Shape one{1, 1, 1}, y{1, 1, 1, 1};
-  const auto run = test::run_kernel(*kernels_of("LSTM").back(), &p, in, {{DType::f32, y}, {DType::f32, one}, {DType::f32, one}});
+  const auto run =
+      test::run_kernel(*kernels_of("LSTM").back(), &p, in, {{DType::f32, y}, {DType::f32, one}, {DType::f32, one}});
   ASSERT_EQ(run.problem, "");
   const double gate = 1 / (1 + std::exp(-0.5)), cell = gate + gate * std::tanh(0.5);
   EXPECT_NEAR(run.outputs[2].as<float>()[0], cell, 1e-6);

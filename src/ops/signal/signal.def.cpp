@@ -12,7 +12,8 @@ using ir::Expr;
 void require_complex_or_real(const ir::InferContext& c, const ir::SymShape& x) {
   if (!is_float(c.dtype(0))) c.fail("element type {} is not a floating point type", dtype_name(c.dtype(0)));
   const auto parts = x.back().try_constant();
-  if (!parts || (*parts != 1 && *parts != 2)) c.fail("the last extent is {}, not 1 (real) or 2 (complex)", ir::to_string(x.back()));
+  if (!parts || (*parts != 1 && *parts != 2))
+    c.fail("the last extent is {}, not 1 (real) or 2 (complex)", ir::to_string(x.back()));
 }
 
 std::size_t dft_axis(const std::optional<std::vector<Expr>>& given, std::int64_t attribute, std::size_t rank) {
@@ -69,12 +70,15 @@ void infer_stft(ir::InferContext& c) {
   if (c.attrs().has("length") || c.has_input(3)) length = numbers(c, "length", 3).at(0);
   else if (c.has_input(2)) length = c.shape(2).at(0);
   if (c.has_input(2)) {
-    if (c.shape(2).size() != 1 || c.dtype(2) != c.dtype(0)) c.fail("the window must be a list of the signal's element type");
+    if (c.shape(2).size() != 1 || c.dtype(2) != c.dtype(0))
+      c.fail("the window must be a list of the signal's element type");
     require_equal(c.shape(2)[0], length, "the window and a frame differ in length");
   }
   if (!length.is_constant()) c.fail("the length of a frame, {}, must be known at build", ir::to_string(length));
   const bool onesided = c.attrs().i("onesided", 1) != 0;
-  c.set_output(0, c.dtype(0), {x[0], ir::floor_div(x[1] - length, step) + Expr(1), onesided ? ir::floor_div(length, 2) + Expr(1) : length, 2});
+  c.set_output(
+      0, c.dtype(0),
+      {x[0], ir::floor_div(x[1] - length, step) + Expr(1), onesided ? ir::floor_div(length, 2) + Expr(1) : length, 2});
 }
 
 void params_stft(const ir::NodeView& n, ir::ParamsBlob& blob) {

@@ -32,7 +32,8 @@ Status run_dft(const KernelContext& c) noexcept {
   const std::int64_t in_extent = x.shape[axis], out_extent = out.shape[axis];
   std::int64_t n = p.length == -2 ? integer(c.in[1]) : p.length;
   if (n < 0) n = real_inverse ? 2 * (in_extent - 1) : in_extent;
-  if (n < 1) return out.shape.numel() == 0 ? Status{} : Status{StatusCode::invalid_argument, "DFT: the length is not positive"};
+  if (n < 1)
+    return out.shape.numel() == 0 ? Status{} : Status{StatusCode::invalid_argument, "DFT: the length is not positive"};
   Shape lines = x.shape;
   lines[axis] = lines[last] = 1;
   const auto element = [&](std::int64_t base, std::int64_t t) -> Complex {
@@ -77,7 +78,8 @@ Status run_stft(const KernelContext& c) noexcept {
   const ElementAccess& access = element_access(x.dtype);
   const std::int64_t step = p.step > 0 ? p.step : integer(c.in[1]), n = p.length, bins = out.shape[2];
   const bool complex = x.shape[2] == 2;
-  if (step < 1 || (out.shape[1] - 1) * step + n > x.shape[1]) return {StatusCode::invalid_argument, "STFT: a frame reaches over the signal"};
+  if (step < 1 || (out.shape[1] - 1) * step + n > x.shape[1])
+    return {StatusCode::invalid_argument, "STFT: a frame reaches over the signal"};
   parallel_for(*c.parallel, out.shape[0] * out.shape[1], [&](std::int64_t task, int) {
     const std::int64_t batch = task / out.shape[1], frame = task % out.shape[1];
     for (std::int64_t k = 0; k < bins; ++k) {
@@ -85,7 +87,8 @@ Status run_stft(const KernelContext& c) noexcept {
       for (std::int64_t t = 0; t < n; ++t) {
         const std::int64_t at = batch * x.stride[0] + (frame * step + t) * x.stride[1];
         const double window = c.has_input(2) ? access.load(c.in[2].data, t * c.in[2].stride[0]) : 1;
-        const double re = window * access.load(x.data, at), im = complex ? window * access.load(x.data, at + x.stride[2]) : 0;
+        const double re = window * access.load(x.data, at),
+                     im = complex ? window * access.load(x.data, at + x.stride[2]) : 0;
         const Complex w = turn(k, t, n, -1);
         sum.re += re * w.re - im * w.im;
         sum.im += re * w.im + im * w.re;
@@ -104,7 +107,8 @@ Status run_mel(const KernelContext& c) noexcept {
   const std::int64_t bins = out.shape[1], rows = out.shape[0], length = integer(c.in[1]);
   const double rate = static_cast<double>(integer(c.in[2]));
   const auto number = [&](int i) { return element_access(c.in[i].dtype).load(c.in[i].data, 0); };
-  if (!(rate > 0) || length < 1) return {StatusCode::invalid_argument, "MelWeightMatrix: the sample rate or the length is not positive"};
+  if (!(rate > 0) || length < 1)
+    return {StatusCode::invalid_argument, "MelWeightMatrix: the sample rate or the length is not positive"};
   const auto to_mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
   const double low = to_mel(number(3)), step = (to_mel(number(4)) - low) / static_cast<double>(bins + 2);
   const auto bin = [&](std::int64_t i) {
@@ -116,8 +120,10 @@ Status run_mel(const KernelContext& c) noexcept {
     for (std::int64_t j = 0; j < rows; ++j) {
       double v = 0;
       if (left == center && j == center) v = 1;
-      if (left < center && j >= left && j <= center) v = static_cast<double>(j - left) / static_cast<double>(center - left);
-      if (center < right && j >= center && j < right) v = static_cast<double>(right - j) / static_cast<double>(right - center);
+      if (left < center && j >= left && j <= center)
+        v = static_cast<double>(j - left) / static_cast<double>(center - left);
+      if (center < right && j >= center && j < right)
+        v = static_cast<double>(right - j) / static_cast<double>(right - center);
       access.store(out.data, j * out.stride[0] + i * out.stride[1], v);
     }
   }
@@ -126,9 +132,11 @@ Status run_mel(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function) \
-  extern const Kernel symbol;                            \
-  const Kernel symbol { .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function }
+#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
+  extern const Kernel symbol;                                                                                         \
+  const Kernel symbol {                                                                                               \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
+  }
 
 MONZA_REFERENCE(dft_ref, "DFT", run_dft);
 MONZA_REFERENCE(stft_ref, "STFT", run_stft);

@@ -29,7 +29,9 @@ void infer(ir::InferContext& c) {
 void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   SoftmaxParams p;
   const std::string_view name = n.node.op->name;
-  p.kind = name == "Softmax" ? SoftmaxKind::softmax : name == "LogSoftmax" ? SoftmaxKind::log_softmax : SoftmaxKind::hardmax;
+  p.kind = name == "Softmax"      ? SoftmaxKind::softmax
+           : name == "LogSoftmax" ? SoftmaxKind::log_softmax
+                                  : SoftmaxKind::hardmax;
   const auto rank = n.input(0).rank();
   p.axis = static_cast<std::int32_t>(axis_of(n.attrs(), rank));
   p.end = n.attrs().i("flatten", 0) != 0 ? static_cast<std::int32_t>(rank) : p.axis + 1;

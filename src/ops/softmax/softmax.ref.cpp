@@ -58,11 +58,26 @@ Status run(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel softmax_ref, log_softmax_ref, hardmax_ref;
-const Kernel softmax_ref{.name = "softmax_ref", .op = "Softmax", .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run,
+const Kernel softmax_ref{.name = "softmax_ref",
+                         .op = "Softmax",
+                         .reference = true,
+                         .in{Port::strided},
+                         .out{Port::strided},
+                         .run = run,
                          .in_place_inputs = 1};
-const Kernel log_softmax_ref{.name = "log_softmax_ref", .op = "LogSoftmax", .reference = true, .in{Port::strided},
-                             .out{Port::strided}, .run = run, .in_place_inputs = 1};
-const Kernel hardmax_ref{.name = "hardmax_ref", .op = "Hardmax", .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run,
+const Kernel log_softmax_ref{.name = "log_softmax_ref",
+                             .op = "LogSoftmax",
+                             .reference = true,
+                             .in{Port::strided},
+                             .out{Port::strided},
+                             .run = run,
+                             .in_place_inputs = 1};
+const Kernel hardmax_ref{.name = "hardmax_ref",
+                         .op = "Hardmax",
+                         .reference = true,
+                         .in{Port::strided},
+                         .out{Port::strided},
+                         .run = run,
                          .in_place_inputs = 1};
 
 }  // namespace monza::ops

@@ -39,7 +39,8 @@ MONZA_INLINE void softmax_row(const float* x, float* y, std::int64_t n, bool log
 }
 
 /// Columns [0, lanes) of a [n, ...] block whose rows are `step` apart: every column is normalised for itself.
-MONZA_INLINE void softmax_columns(const float* x, float* y, std::int64_t n, std::int64_t step, Vec::Mask m, bool logarithm) {
+MONZA_INLINE void softmax_columns(const float* x, float* y, std::int64_t n, std::int64_t step, Vec::Mask m,
+                                  bool logarithm) {
   Vec largest = Vec::load(x, m), sum = Vec::zero();
   for (std::int64_t k = 1; k < n; ++k) largest = max(largest, Vec::load(x + k * step, m));
   for (std::int64_t k = 0; k < n; ++k) {
@@ -87,7 +88,8 @@ Status run_rows(const KernelContext& c) noexcept {
 Status run_dense(const KernelContext& c) noexcept {
   const auto& p = c.params_as<SoftmaxParams>();
   const TensorView &x = c.in[0], &y = c.out[0];
-  const std::int64_t n = x.shape.count(p.axis, p.end), inner = x.shape.count(p.end, x.shape.rank), outer = x.shape.count(0, p.axis);
+  const std::int64_t n = x.shape.count(p.axis, p.end), inner = x.shape.count(p.end, x.shape.rank),
+                     outer = x.shape.count(0, p.axis);
   if (n == 0 || inner == 0 || outer == 0) return {};
   if (inner == 1) return run_rows(c);
   const bool logarithm = p.kind == SoftmaxKind::log_softmax;
@@ -104,7 +106,9 @@ Status run_dense(const KernelContext& c) noexcept {
   return {};
 }
 
-Refusal accepts_dense(const KernelQuery& q) noexcept { return q.input(0).dtype == DType::f32 ? nullptr : "the input is not f32"; }
+Refusal accepts_dense(const KernelQuery& q) noexcept {
+  return q.input(0).dtype == DType::f32 ? nullptr : "the input is not f32";
+}
 Refusal accepts_rows(const KernelQuery& q) noexcept {
   if (q.input(0).dtype != DType::f32) return "the input is not f32";
   const auto& p = *static_cast<const SoftmaxParams*>(q.params);
@@ -113,14 +117,24 @@ Refusal accepts_rows(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_SOFTMAX_KERNEL(symbol, text, op_name, isa, port, takes, function)                                            \
-  extern const Kernel symbol;                                                                                              \
-  const Kernel symbol{.name = text, .op = op_name, .needs = isa, .in{port}, .out{port}, .accepts = takes, .run = function, \
+#define MONZA_SOFTMAX_KERNEL(symbol, text, op_name, isa, port, takes, function) \
+  extern const Kernel symbol;                                                   \
+  const Kernel symbol{.name = text,                                             \
+                      .op = op_name,                                            \
+                      .needs = isa,                                             \
+                      .in{port},                                                \
+                      .out{port},                                               \
+                      .accepts = takes,                                         \
+                      .run = function,                                          \
                       .in_place_inputs = 1};
-#define MONZA_SOFTMAX(suffix, isa)                                                                                              \
-  MONZA_SOFTMAX_KERNEL(softmax_rows_##suffix, "softmax_rows_" #suffix, "Softmax", isa, Port::rows, accepts_rows, run_rows)      \
-  MONZA_SOFTMAX_KERNEL(softmax_dense_##suffix, "softmax_dense_" #suffix, "Softmax", isa, Port::dense, accepts_dense, run_dense) \
-  MONZA_SOFTMAX_KERNEL(log_softmax_rows_##suffix, "log_softmax_rows_" #suffix, "LogSoftmax", isa, Port::rows, accepts_rows, run_rows) \
-  MONZA_SOFTMAX_KERNEL(log_softmax_dense_##suffix, "log_softmax_dense_" #suffix, "LogSoftmax", isa, Port::dense, accepts_dense, run_dense)
+#define MONZA_SOFTMAX(suffix, isa)                                                                                   \
+  MONZA_SOFTMAX_KERNEL(softmax_rows_##suffix, "softmax_rows_" #suffix, "Softmax", isa, Port::rows, accepts_rows,     \
+                       run_rows)                                                                                     \
+  MONZA_SOFTMAX_KERNEL(softmax_dense_##suffix, "softmax_dense_" #suffix, "Softmax", isa, Port::dense, accepts_dense, \
+                       run_dense)                                                                                    \
+  MONZA_SOFTMAX_KERNEL(log_softmax_rows_##suffix, "log_softmax_rows_" #suffix, "LogSoftmax", isa, Port::rows,        \
+                       accepts_rows, run_rows)                                                                       \
+  MONZA_SOFTMAX_KERNEL(log_softmax_dense_##suffix, "log_softmax_dense_" #suffix, "LogSoftmax", isa, Port::dense,     \
+                       accepts_dense, run_dense)
 
 }  // namespace monza::ops

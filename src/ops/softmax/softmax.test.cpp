@@ -22,7 +22,8 @@ TEST_P(Softmax, AgreesWithTheReference) {
     const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
     Shape shape;
     const int rank = 1 + static_cast<int>(rng() % 4);
-    for (int i = 0; i < rank; ++i) shape[shape.rank++] = seed % 20 == 19 ? pick({0, 1, 4}) : pick({1, 2, 5, 16, 17, i == rank - 1 ? 300 : 8});
+    for (int i = 0; i < rank; ++i)
+      shape[shape.rank++] = seed % 20 == 19 ? pick({0, 1, 4}) : pick({1, 2, 5, 16, 17, i == rank - 1 ? 300 : 8});
     SoftmaxParams p;
     p.kind = std::string(kernel.op) == "Softmax" ? SoftmaxKind::softmax : SoftmaxKind::log_softmax;
     p.axis = static_cast<std::int32_t>(rng() % static_cast<unsigned>(rank));
@@ -33,7 +34,8 @@ TEST_P(Softmax, AgreesWithTheReference) {
     ++ran;
     const auto want = test::run_kernel(reference, &p, {x}, {{DType::f32, shape}});
     ASSERT_EQ(got.problem, "") << to_string(shape) << " axis " << p.axis << " to " << p.end;
-    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 1e-6) << to_string(shape) << " axis " << p.axis << " to " << p.end;
+    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 1e-6)
+        << to_string(shape) << " axis " << p.axis << " to " << p.end;
     const auto again = test::run_kernel(kernel, &p, {x}, {{DType::f32, shape}}, {.threads = 2, .seed = seed});
     ASSERT_EQ(got.outputs[0].bytes, again.outputs[0].bytes);
   }
@@ -47,7 +49,8 @@ std::vector<const Kernel*> kernels() {
       if (!k->reference) list.push_back(k);
   return list;
 }
-INSTANTIATE_TEST_SUITE_P(Kernels, Softmax, ::testing::ValuesIn(kernels()), [](const auto& info) { return std::string(info.param->name); });
+INSTANTIATE_TEST_SUITE_P(Kernels, Softmax, ::testing::ValuesIn(kernels()),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace
 }  // namespace monza

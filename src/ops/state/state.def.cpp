@@ -23,7 +23,8 @@ const ir::Type& state_input(ir::InferContext& c, int i) {
 void infer_append(ir::InferContext& c) {
   const ir::Type& state = state_input(c, 0);
   const ir::SymShape& rows = c.shape(1);
-  if (c.dtype(1) != state.dtype) c.fail("rows are {}, the state holds {}", dtype_name(c.dtype(1)), dtype_name(state.dtype));
+  if (c.dtype(1) != state.dtype)
+    c.fail("rows are {}, the state holds {}", dtype_name(c.dtype(1)), dtype_name(state.dtype));
   if (rows.size() != state.shape.size() || !std::equal(rows.begin() + 1, rows.end(), state.shape.begin() + 1))
     c.fail("rows {} do not fit a state of {}", ir::to_string(rows), ir::to_string(state.shape));
   c.set_output(0, state.dtype, state.shape, ir::ValueKind::state);
@@ -32,19 +33,24 @@ void infer_append(ir::InferContext& c) {
 void infer_attention(ir::InferContext& c) {
   const ir::SymShape& q = c.shape(0);
   const ir::Type &k = state_input(c, 1), &v = state_input(c, 2);
-  if (c.dtype(0) != DType::f32 || k.dtype != DType::f32 || v.dtype != DType::f32) c.fail("queries and state must be f32");
+  if (c.dtype(0) != DType::f32 || k.dtype != DType::f32 || v.dtype != DType::f32)
+    c.fail("queries and state must be f32");
   if (q.size() != 3 || k.shape.size() != 3 || v.shape.size() != 3)
-    c.fail("queries {} and state {}, {} must be [rows, heads, width]", ir::to_string(q), ir::to_string(k.shape), ir::to_string(v.shape));
+    c.fail("queries {} and state {}, {} must be [rows, heads, width]", ir::to_string(q), ir::to_string(k.shape),
+           ir::to_string(v.shape));
   if (!(q[2] == k.shape[2])) c.fail("queries are {} wide, keys {}", ir::to_string(q[2]), ir::to_string(k.shape[2]));
-  if (!(k.shape[1] == v.shape[1])) c.fail("keys have {} heads, values {}", ir::to_string(k.shape[1]), ir::to_string(v.shape[1]));
-  if (!ir::exact_div(q[1], k.shape[1])) c.fail("{} heads are no multiple of the state's {}", ir::to_string(q[1]), ir::to_string(k.shape[1]));
+  if (!(k.shape[1] == v.shape[1]))
+    c.fail("keys have {} heads, values {}", ir::to_string(k.shape[1]), ir::to_string(v.shape[1]));
+  if (!ir::exact_div(q[1], k.shape[1]))
+    c.fail("{} heads are no multiple of the state's {}", ir::to_string(q[1]), ir::to_string(k.shape[1]));
   c.set_output(0, DType::f32, {q[0], q[1], v.shape[2]});
 }
 
 void params_attention(const ir::NodeView& n, ir::ParamsBlob& blob) {
   StateAttentionParams p;
   const auto width = n.input(0).shape[2].try_constant();
-  p.scale = static_cast<float>(n.attrs().f("scale", width && *width > 0 ? 1 / std::sqrt(static_cast<double>(*width)) : 1));
+  p.scale =
+      static_cast<float>(n.attrs().f("scale", width && *width > 0 ? 1 / std::sqrt(static_cast<double>(*width)) : 1));
   p.causal = n.attrs().i("causal", 1) != 0 ? 1 : 0;
   blob.set(p);
 }

@@ -24,8 +24,10 @@ Status run_append(const KernelContext& c) noexcept {
   const std::int64_t bytes = rows.shape.count(1, rows.shape.rank) * dtype_bits(rows.dtype) / 8;
   if (bytes != s.row_bytes) return {StatusCode::internal, "the rows have another size than the state's"};
   const std::int64_t first = s.length + s.appended;
-  if (n > s.capacity - first) return {StatusCode::resource_exhausted, "the sequence has no room for the rows: reserve it first"};
-  for (std::int64_t i = 0; i < n; ++i) std::memcpy(row_at(s, first + i), rows.as<std::byte>() + i * bytes, static_cast<std::size_t>(bytes));
+  if (n > s.capacity - first)
+    return {StatusCode::resource_exhausted, "the sequence has no room for the rows: reserve it first"};
+  for (std::int64_t i = 0; i < n; ++i)
+    std::memcpy(row_at(s, first + i), rows.as<std::byte>() + i * bytes, static_cast<std::size_t>(bytes));
   s.appended += n;
   return {};
 }
@@ -70,7 +72,8 @@ Status run_attention(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel state_append_ref, state_attention_ref;
-const Kernel state_append_ref{.name = "state_append_ref", .op = "StateAppend", .reference = true, .in{Port::dense}, .run = run_append};
+const Kernel state_append_ref{
+    .name = "state_append_ref", .op = "StateAppend", .reference = true, .in{Port::dense}, .run = run_append};
 const Kernel state_attention_ref{.name = "state_attention_ref",
                                  .op = "StateAttention",
                                  .reference = true,

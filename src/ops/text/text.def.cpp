@@ -22,7 +22,8 @@ TfIdfParams params_of(const ir::Attrs& attrs, std::int64_t pool) {
   if (p.shortest < 1 || p.longest < p.shortest || p.most_skipped < 0)
     fail("n-grams of {} to {} tokens with up to {} skipped", p.shortest, p.longest, p.most_skipped);
   const auto counts = attrs.ints("ngram_counts");
-  if (counts.empty() || counts.size() > static_cast<std::size_t>(TfIdfParams::kMaxLengths) || p.longest > static_cast<std::int64_t>(counts.size()))
+  if (counts.empty() || counts.size() > static_cast<std::size_t>(TfIdfParams::kMaxLengths) ||
+      p.longest > static_cast<std::int64_t>(counts.size()))
     fail("ngram_counts has {} entries for n-grams of up to {} tokens", counts.size(), p.longest);
   p.lengths = static_cast<std::int64_t>(counts.size());
   for (std::size_t i = 0; i < counts.size(); ++i) {
@@ -63,7 +64,9 @@ void infer_tfidf(ir::InferContext& c) {
   c.set_output(0, DType::f32, std::move(out));
 }
 
-void params_tfidf(const ir::NodeView& n, ir::ParamsBlob& blob) { blob.set(params_of(n.attrs(), n.constant(1)->numel())); }
+void params_tfidf(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  blob.set(params_of(n.attrs(), n.constant(1)->numel()));
+}
 
 }  // namespace
 

@@ -6,7 +6,8 @@ namespace monza::ops {
 namespace {
 
 void import_tfidf(OnnxNode& n) {
-  if (n.has_attr("pool_strings")) fail_hint("map the tokens to integers before the model", "a TfIdfVectorizer over strings is not supported");
+  if (n.has_attr("pool_strings"))
+    fail_hint("map the tokens to integers before the model", "a TfIdfVectorizer over strings is not supported");
   NodeParts p(n);
   p.input(0, 0);
   p.put(1, n.constant_value(ir::constant_i64(n.ints("pool_int64s"))));

@@ -18,7 +18,9 @@ Status run_tfidf(const KernelContext& c) noexcept {
   const std::uint64_t zero[2] = {};
   if (Status s = fill_view(out, zero, *c.parallel); !s) return s;
   for (std::int64_t row = 0; row < rows; ++row) {
-    const auto token = [&](std::int64_t i) { return access.load_int(x.data, (last > 0 ? row * x.stride[0] : 0) + i * x.stride[last]); };
+    const auto token = [&](std::int64_t i) {
+      return access.load_int(x.data, (last > 0 ? row * x.stride[0] : 0) + i * x.stride[last]);
+    };
     float* counts = out.as<float>() + (last > 0 ? row * out.stride[0] : 0);
     const auto count = [&](std::int64_t i) -> float& { return counts[indexes[i] * out.stride[last]]; };
     std::int64_t gram = 0;  // number of the pool's n-gram
@@ -46,10 +48,11 @@ Status run_tfidf(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                                        \
-  extern const Kernel symbol;                                                                                                   \
-  const Kernel symbol {                                                                                                         \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided, Port::dense}, .out{Port::strided}, .run = function \
+#define MONZA_REFERENCE(symbol, operator_name, function)                                                           \
+  extern const Kernel symbol;                                                                                      \
+  const Kernel symbol {                                                                                            \
+    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided, Port::dense}, .out{Port::strided}, \
+    .run = function                                                                                                \
   }
 
 MONZA_REFERENCE(tfidf_vectorizer_ref, "TfIdfVectorizer", run_tfidf);

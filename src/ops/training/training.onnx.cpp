@@ -32,7 +32,8 @@ class Maths {
 /// Tensors to optimise: inputs are rate, step, then `kinds` groups of them.
 int tensors_of(OnnxNode& n, int kinds) {
   const int count = (n.input_count() - 2) / kinds;
-  if (count < 1 || n.input_count() != 2 + kinds * count) fail("{} inputs are not rate, step and groups of {}", n.input_count(), kinds);
+  if (count < 1 || n.input_count() != 2 + kinds * count)
+    fail("{} inputs are not rate, step and groups of {}", n.input_count(), kinds);
   return count;
 }
 
@@ -57,14 +58,16 @@ void import_adam(OnnxNode& n) {
   const double norm = n.f("norm_coefficient", 0), norm_post = n.f("norm_coefficient_post", 0);
   const int count = tensors_of(n, 4);
   for (int i = 0; i < count; ++i) {
-    const ir::ValueId x = n.input(2 + i), g = n.input(2 + count + i), v = n.input(2 + 2 * count + i), h = n.input(2 + 3 * count + i);
+    const ir::ValueId x = n.input(2 + i), g = n.input(2 + count + i), v = n.input(2 + 2 * count + i),
+                      h = n.input(2 + 3 * count + i);
     Maths m(n, n.type(x).dtype);
     const ir::ValueId gradient = m.add(m.mul(m.number(norm), x), g);
     const ir::ValueId v_new = m.add(m.mul(m.number(alpha), v), m.mul(m.number(1 - alpha), gradient));
     const ir::ValueId h_new = m.add(m.mul(m.number(beta), h), m.mul(m.number(1 - beta), m.mul(gradient, gradient)));
     const ir::ValueId root = m.add(m.sqrt(h_new), m.number(epsilon));
     const ir::ValueId rate = m.cast(n.input(0)), step = m.cast(n.input(1)), one = m.number(1);
-    const ir::ValueId corrected = m.div(m.mul(rate, m.sqrt(m.sub(one, m.pow(m.number(beta), step)))), m.sub(one, m.pow(m.number(alpha), step)));
+    const ir::ValueId corrected =
+        m.div(m.mul(rate, m.sqrt(m.sub(one, m.pow(m.number(beta), step)))), m.sub(one, m.pow(m.number(alpha), step)));
     const ir::ValueId adjusted = m.if_positive(n.input(1), corrected, rate);
     const ir::ValueId x_new = m.sub(x, m.mul(adjusted, m.div(v_new, root)));
     n.bind(i, m.mul(m.number(1 - norm_post), x_new));
@@ -95,6 +98,7 @@ void import_momentum(OnnxNode& n) {
 extern const OnnxImporter adagrad_onnx, adam_onnx, momentum_onnx;
 const OnnxImporter adagrad_onnx{.op_type = "Adagrad", .domain = "ai.onnx.preview.training", .import = import_adagrad};
 const OnnxImporter adam_onnx{.op_type = "Adam", .domain = "ai.onnx.preview.training", .import = import_adam};
-const OnnxImporter momentum_onnx{.op_type = "Momentum", .domain = "ai.onnx.preview.training", .import = import_momentum};
+const OnnxImporter momentum_onnx{
+    .op_type = "Momentum", .domain = "ai.onnx.preview.training", .import = import_momentum};
 
 }  // namespace monza::ops

@@ -29,7 +29,8 @@ std::optional<Activation> activation_of_node(const ir::Graph& graph, const ir::N
   if (name == "PRelu") return with(ActivationKind::prelu);
   if (name == "LeakyRelu") return with(ActivationKind::leaky_relu, n.attrs.f("alpha", 0.01F));
   if (name == "Elu") return with(ActivationKind::elu, n.attrs.f("alpha", 1));
-  if (name == "HardSigmoid") return with(ActivationKind::hard_sigmoid, n.attrs.f("alpha", 0.2F), n.attrs.f("beta", 0.5));
+  if (name == "HardSigmoid")
+    return with(ActivationKind::hard_sigmoid, n.attrs.f("alpha", 0.2F), n.attrs.f("beta", 0.5));
   if (name == "Gelu")
     return with(n.attrs.s("approximate", "none") == "tanh" ? ActivationKind::gelu_tanh : ActivationKind::gelu_erf);
   if (name == "Swish") {
@@ -64,7 +65,8 @@ std::string guard(const Match& m) {
     const ir::Type& out = m.output().type;
     const int lead = static_cast<int>(out.rank()) - slope->shape.rank;
     for (int i = 0; i < slope->shape.rank; ++i)
-      if (slope->shape[i] != 1 && i + lead != 1) return "the slope " + to_string(slope->shape) + " is not one number per channel";
+      if (slope->shape[i] != 1 && i + lead != 1)
+        return "the slope " + to_string(slope->shape) + " is not one number per channel";
   }
   return "";
 }
@@ -86,7 +88,8 @@ ir::ValueId replace(const Match& m) {
 
 void run(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
-        {{"activation(product)", op(kActivations, {op(kProducts, {any(), rest()}).as("product"), rest()}), guard, replace}});
+        {{"activation(product)", op(kActivations, {op(kProducts, {any(), rest()}).as("product"), rest()}), guard,
+          replace}});
 }
 }  // namespace
 

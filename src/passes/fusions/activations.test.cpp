@@ -31,7 +31,8 @@ void fires(const Pass& pass, const std::string& body, const std::string& op, dou
   EXPECT_EQ(r.ops(), (Ops{op})) << body << r.reasons();
   expect_same_numbers(r, tolerance);
 }
-void refuses(const Pass& pass, const std::string& body, const std::string& reason, const std::string& outputs = "y: %y") {
+void refuses(const Pass& pass, const std::string& body, const std::string& reason,
+             const std::string& outputs = "y: %y") {
   auto r = rewrite(graph_text("%x: f32[2,3], %z: f32[2,3]", kConstants + body, outputs), {&pass});
   EXPECT_EQ(r.rewrites(), 0) << body;
   EXPECT_NE(r.reasons().find(reason), std::string::npos) << body << r.reasons();
@@ -61,16 +62,31 @@ TEST(Gelu, EveryBracketingOfTheExactForm) {
     fires(gelu_pass, head + "%m = Div(%x, %two)\n%y = Mul(%p, %m)", "Gelu");
     fires(gelu_pass, head + "%m = Mul(%p, %x)\n%y = Div(%m, %two)", "Gelu");
   }
-  fires(gelu_pass, "%d = Div(%x, %root2)\n%e = Erf(%d)\n%h = Mul(%e, %half)\n%p = Add(%h, %half)\n%y = Mul(%x, %p)", "Gelu");
+  fires(gelu_pass, "%d = Div(%x, %root2)\n%e = Erf(%d)\n%h = Mul(%e, %half)\n%p = Add(%h, %half)\n%y = Mul(%x, %p)",
+        "Gelu");
 }
 
 TEST(Gelu, EverySpellingOfTheApproximation) {
   const std::string tail = "%p = Add(%t, %one)\n%h = Mul(%x, %half)\n%y = Mul(%h, %p)";
-  fires(gelu_pass, "%q = Pow(%x, %three)\n%a = Mul(%q, %c)\n%b = Add(%x, %a)\n%d = Mul(%b, %k)\n%t = Tanh(%d)\n" + tail, "Gelu");
-  fires(gelu_pass, "%q = Mul(%x, %x)\n%r = Mul(%q, %x)\n%a = Mul(%c, %r)\n%b = Add(%x, %a)\n%d = Mul(%k, %b)\n%t = Tanh(%d)\n" + tail, "Gelu");
-  fires(gelu_pass, "%q = Mul(%x, %x)\n%a = Mul(%q, %c)\n%r = Mul(%a, %x)\n%b = Add(%x, %r)\n%d = Mul(%k, %b)\n%t = Tanh(%d)\n" + tail, "Gelu");
-  fires(gelu_pass, "%q = Mul(%x, %x)\n%a = Mul(%q, %c)\n%b = Add(%a, %one)\n%f = Mul(%x, %k)\n%d = Mul(%f, %b)\n%t = Tanh(%d)\n" + tail, "Gelu");
-  fires(gelu_pass, "%q = Pow(%x, %two)\n%a = Mul(%q, %c)\n%b = Add(%a, %one)\n%f = Mul(%x, %k)\n%d = Mul(%f, %b)\n%t = Tanh(%d)\n" + tail, "Gelu");
+  fires(gelu_pass, "%q = Pow(%x, %three)\n%a = Mul(%q, %c)\n%b = Add(%x, %a)\n%d = Mul(%b, %k)\n%t = Tanh(%d)\n" + tail,
+        "Gelu");
+  fires(gelu_pass,
+        "%q = Mul(%x, %x)\n%r = Mul(%q, %x)\n%a = Mul(%c, %r)\n%b = Add(%x, %a)\n%d = Mul(%k, %b)\n%t = Tanh(%d)\n" +
+            tail,
+        "Gelu");
+  fires(gelu_pass,
+        "%q = Mul(%x, %x)\n%a = Mul(%q, %c)\n%r = Mul(%a, %x)\n%b = Add(%x, %r)\n%d = Mul(%k, %b)\n%t = Tanh(%d)\n" +
+            tail,
+        "Gelu");
+  fires(gelu_pass,
+        "%q = Mul(%x, %x)\n%a = Mul(%q, %c)\n%b = Add(%a, %one)\n%f = Mul(%x, %k)\n%d = Mul(%f, %b)\n%t = Tanh(%d)\n" +
+            tail,
+        "Gelu");
+  fires(
+      gelu_pass,
+      "%q = Pow(%x, %two)\n%a = Mul(%q, %c)\n%b = Add(%a, %one)\n%f = Mul(%x, %k)\n%d = Mul(%f, %b)\n%t = Tanh(%d)\n" +
+          tail,
+      "Gelu");
 }
 
 TEST(Gelu, Refusals) {
@@ -82,10 +98,13 @@ TEST(Gelu, Refusals) {
 }
 
 TEST(HardSwish, Spellings) {
-  fires(hardswish_pass, "%a = Add(%x, %three)\n%b = Clip(%a, %zero, %six)\n%m = Mul(%x, %b)\n%y = Div(%m, %six)", "HardSwish");
-  fires(hardswish_pass, "%a = Add(%three, %x)\n%b = Clip(%a, %zero, %six)\n%m = Div(%b, %six)\n%y = Mul(%m, %x)", "HardSwish");
+  fires(hardswish_pass, "%a = Add(%x, %three)\n%b = Clip(%a, %zero, %six)\n%m = Mul(%x, %b)\n%y = Div(%m, %six)",
+        "HardSwish");
+  fires(hardswish_pass, "%a = Add(%three, %x)\n%b = Clip(%a, %zero, %six)\n%m = Div(%b, %six)\n%y = Mul(%m, %x)",
+        "HardSwish");
   fires(hardswish_pass, "%h = HardSigmoid(%x) {alpha=0.16666667, beta=0.5}\n%y = Mul(%x, %h)", "HardSwish");
-  auto r = rewrite(graph_text("%x: f32[2,3]", "%h = HardSigmoid(%x) {alpha=0.2, beta=0.5}\n%y = Mul(%x, %h)"), {&hardswish_pass});
+  auto r = rewrite(graph_text("%x: f32[2,3]", "%h = HardSigmoid(%x) {alpha=0.2, beta=0.5}\n%y = Mul(%x, %h)"),
+                   {&hardswish_pass});
   EXPECT_EQ(r.rewrites(), 0);
 }
 

@@ -12,7 +12,7 @@ namespace monza {
 namespace {
 
 using Perm = std::array<std::size_t, 4>;
-constexpr Perm kHeads{0, 2, 1, 3};       // [B, L, H, D] to [B, H, L, D]
+constexpr Perm kHeads{0, 2, 1, 3};        // [B, L, H, D] to [B, H, L, D]
 constexpr Perm kHeadsTurned{0, 2, 3, 1};  // [B, L, H, D] to [B, H, D, L]
 
 /// A tensor [B, L, H * D] (or one of `parts` equal parts of its last axis) that an operand holds the heads of.
@@ -58,7 +58,8 @@ std::optional<Source> source_of(const ir::Graph& g, ir::ValueId v, const Perm& w
       // Query, key and value in one tensor: [B, L, parts * H * D] to [B, L, parts, H, D] to [parts, B, H, L, D].
       const auto index = scalar_value(g, n->inputs[1]);
       const ir::Node* turn = g.producer(n->inputs[0]);
-      if (!index || g.value(n->inputs[1]).type.rank() != 0 || n->attrs.i("axis", 0) != 0 || !is(turn, "Transpose")) return std::nullopt;
+      if (!index || g.value(n->inputs[1]).type.rank() != 0 || n->attrs.i("axis", 0) != 0 || !is(turn, "Transpose"))
+        return std::nullopt;
       const auto p = turn->attrs.ints("perm");
       if (p.size() != 5 || p[0] != 2) return std::nullopt;
       const ir::Node* split = g.producer(turn->inputs[0]);
@@ -72,7 +73,8 @@ std::optional<Source> source_of(const ir::Graph& g, ir::ValueId v, const Perm& w
         axis = static_cast<std::size_t>(five > 2 ? five - 1 : five);
       }
       if (perm != wanted) return std::nullopt;
-      source.part = static_cast<std::int64_t>(*index) < 0 ? static_cast<std::int64_t>(*index) + *parts : static_cast<std::int64_t>(*index);
+      source.part = static_cast<std::int64_t>(*index) < 0 ? static_cast<std::int64_t>(*index) + *parts
+                                                          : static_cast<std::int64_t>(*index);
       source.parts = *parts;
       source.value = split->inputs[0];
       source.heads = *heads;
@@ -81,7 +83,8 @@ std::optional<Source> source_of(const ir::Graph& g, ir::ValueId v, const Perm& w
     }
     if (!is(n, "Reshape")) return std::nullopt;
     const ir::SymShape &from = g.value(n->inputs[0]).type.shape, &to = g.value(v).type.shape;
-    if (perm != wanted || from.size() != 3 || to.size() != 4 || !(from[0] == to[0]) || !(from[1] == to[1])) return std::nullopt;
+    if (perm != wanted || from.size() != 3 || to.size() != 4 || !(from[0] == to[0]) || !(from[1] == to[1]))
+      return std::nullopt;
     const auto heads = to[2].try_constant(), size = to[3].try_constant();
     if (!heads || !size) return std::nullopt;
     source.value = unscaled(g, n->inputs[0], source.scale);
@@ -145,9 +148,11 @@ std::string guard(const Match& m) {
   if (rank != 4) return "the scores are not [batch, heads, queries, keys]";
   if (p.dtype != DType::f32) return "the scores are not f32";
   const std::int64_t axis = softmax.attrs.i("axis", -1);
-  if ((axis < 0 ? axis + rank : axis) != rank - 1 || softmax.attrs.i("flatten", 0) != 0) return "the softmax is not over the keys";
+  if ((axis < 0 ? axis + rank : axis) != rank - 1 || softmax.attrs.i("flatten", 0) != 0)
+    return "the softmax is not over the keys";
   for (const ir::Node* n : {&scores, &result}) {
-    if (has_operand(*n, 2) || has_operand(*n, 3) || n->attrs.s("activation", "none") != "none") return "a product adds or applies something of its own";
+    if (has_operand(*n, 2) || has_operand(*n, 3) || n->attrs.s("activation", "none") != "none")
+      return "a product adds or applies something of its own";
     if (n->attrs.i("trans_a", 0) != 0 || n->attrs.i("trans_b", 0) != 0) return "a product transposes an operand";
   }
   if (result.attrs.f("alpha", 1) != 1) return "the result is scaled";
@@ -159,7 +164,8 @@ std::string guard(const Match& m) {
     if (mask.dtype != DType::f32) return "the mask is not f32";
   }
   if (m.has("allowed")) {
-    if (m.type("allowed").rank() == 0 || !(m.type("allowed").shape.back() == p.shape.back())) return "the mask does not have one column per key";
+    if (m.type("allowed").rank() == 0 || !(m.type("allowed").shape.back() == p.shape.back()))
+      return "the mask does not have one column per key";
     if (m.number("masked") > -1e4) return "masked scores are not far below the others";
     if (!every_row_attends(g, m["allowed"])) return "a row of the mask might let nothing through";
   }
@@ -182,7 +188,11 @@ double scale_of(const Match& m) { return m.number("scale") * m.node("scores").at
 std::string guard_joined(const Match& m) {
   if (auto reason = guard(m); !reason.empty()) return reason;
   const Operands o = operands(m);
-  if (!o.q || !o.k || !o.v) return fmt::format("the heads of the {} do not come from one tensor [batch, length, heads * size]", !o.q ? "query" : !o.k ? "key" : "value");
+  if (!o.q || !o.k || !o.v)
+    return fmt::format("the heads of the {} do not come from one tensor [batch, length, heads * size]", !o.q ? "query"
+                                                                                                        : !o.k
+                                                                                                            ? "key"
+                                                                                                            : "value");
   if (o.k->heads != o.v->heads || o.q->heads % o.k->heads != 0) return "query, key and value have different heads";
   if (o.v->scale != 1) return "the value is scaled";
   return "";
@@ -191,15 +201,19 @@ std::string guard_joined(const Match& m) {
 ir::ValueId flat(const Match& m, const Source& s) {
   if (s.parts == 1) return s.value;
   const std::int64_t width = s.heads * s.size;
-  return m.add("Slice", {s.value}, {{"starts", std::vector<std::int64_t>{s.part * width}}, {"ends", std::vector<std::int64_t>{(s.part + 1) * width}},
-                                    {"axes", std::vector<std::int64_t>{2}}, {"steps", std::vector<std::int64_t>{1}}});
+  return m.add("Slice", {s.value},
+               {{"starts", std::vector<std::int64_t>{s.part * width}},
+                {"ends", std::vector<std::int64_t>{(s.part + 1) * width}},
+                {"axes", std::vector<std::int64_t>{2}},
+                {"steps", std::vector<std::int64_t>{1}}});
 }
 
 ir::ValueId replace_joined(const Match& m) {
   const Operands o = operands(m);
   const ir::ValueId q = flat(m, *o.q), k = flat(m, *o.k), v = flat(m, *o.v);
-  return m.add("Attention", {q, k, v, mask_of(m)},
-               {{"q_num_heads", o.q->heads}, {"kv_num_heads", o.k->heads}, {"scale", scale_of(m) * o.q->scale * o.k->scale}});
+  return m.add(
+      "Attention", {q, k, v, mask_of(m)},
+      {{"q_num_heads", o.q->heads}, {"kv_num_heads", o.k->heads}, {"scale", scale_of(m) * o.q->scale * o.k->scale}});
 }
 
 /// The transposition that makes the key's second operand, behind factors.
@@ -229,7 +243,8 @@ ir::ValueId replace_apart(const Match& m) {
 void run(ir::Graph& graph, PassContext& context) {
   const Pattern scores = op("MatMul", {any(), any(), rest()}).as("scores");
   const Pattern scaled = product({scores, number("scale")});
-  const Pattern masked = either({op("Add", {scaled, any("mask")}), op("Where", {any("allowed"), scaled, number("masked")}), scaled});
+  const Pattern masked =
+      either({op("Add", {scaled, any("mask")}), op("Where", {any("allowed"), scaled, number("masked")}), scaled});
   const Pattern softmax = op("Softmax", {masked}).as("softmax");
   const Pattern result = op("MatMul", {softmax, any(), rest()}).as("result");
   const Pattern joined = op("Reshape", {op("Transpose", {result}).where([](const ir::Graph&, const ir::Node& n) {

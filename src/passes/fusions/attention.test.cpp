@@ -20,7 +20,8 @@ Rewritten run(const std::string& inputs, const std::string& body, const std::str
   return r;
 }
 
-const std::string kProjections = "%q: f32[b,l,12], %k: f32[b,l,12], %v: f32[b,l,12], %mask: f32[b,1,1,l], %r: f32[b,2,l,l]";
+const std::string kProjections =
+    "%q: f32[b,l,12], %k: f32[b,l,12], %v: f32[b,l,12], %mask: f32[b,1,1,l], %r: f32[b,2,l,l]";
 const std::string kHeads = R"(
   %two = constant f32[] [2.0]
   %half = constant f32[] [0.7]
@@ -34,9 +35,16 @@ const std::string kHeads = R"(
 const std::string kJoin = "%t = Transpose(%o) {perm=[0, 2, 1, 3]}\n%y = Reshape(%t) {shape=[0, 0, 12]}";
 
 TEST(Attention, BertWithMask) {
-  auto r = run(kProjections, kHeads + "%s = MatMul(%qt, %kt)\n%d = Div(%s, %two)\n%m = Add(%d, %mask)\n%p = Softmax(%m)\n%o = MatMul(%p, %vt)\n" + kJoin);
+  auto r = run(
+      kProjections,
+      kHeads +
+          "%s = MatMul(%qt, %kt)\n%d = Div(%s, %two)\n%m = Add(%d, %mask)\n%p = Softmax(%m)\n%o = MatMul(%p, %vt)\n" +
+          kJoin);
   EXPECT_EQ(r.ops(), (Ops{"Attention"})) << r.reasons();
-  r = run(kProjections, kHeads + "%s = MatMul(%qt, %kt)\n%d = Mul(%half, %s)\n%m = Add(%mask, %d)\n%p = Softmax(%m) {axis=3}\n%o = MatMul(%p, %vt)\n" + kJoin);
+  r = run(kProjections, kHeads +
+                            "%s = MatMul(%qt, %kt)\n%d = Mul(%half, %s)\n%m = Add(%mask, %d)\n%p = Softmax(%m) "
+                            "{axis=3}\n%o = MatMul(%p, %vt)\n" +
+                            kJoin);
   EXPECT_EQ(r.ops(), (Ops{"Attention"})) << r.reasons();
 }
 
@@ -44,7 +52,10 @@ TEST(Attention, WithoutMaskAndWithScaledOperands) {
   auto r = run(kProjections, kHeads + "%s = MatMul(%qt, %kt)\n%p = Softmax(%s)\n%o = MatMul(%p, %vt)\n" + kJoin);
   EXPECT_EQ(r.ops(), (Ops{"Attention"})) << r.reasons();
   // Both operands carry the root of the scale.
-  r = run(kProjections, kHeads + "%qs = Mul(%qt, %half)\n%ks = Mul(%half, %kt)\n%s = MatMul(%qs, %ks)\n%p = Softmax(%s)\n%o = MatMul(%p, %vt)\n" + kJoin);
+  r = run(kProjections, kHeads +
+                            "%qs = Mul(%qt, %half)\n%ks = Mul(%half, %kt)\n%s = MatMul(%qs, %ks)\n%p = Softmax(%s)\n%o "
+                            "= MatMul(%p, %vt)\n" +
+                            kJoin);
   EXPECT_EQ(r.ops(), (Ops{"Attention"})) << r.reasons();
 }
 
@@ -69,7 +80,8 @@ TEST(Attention, VitWithOneProjection) {
 }
 
 TEST(Attention, GptWithCausalMask) {
-  const std::string causal = "%c = constant bool[1,1,4,4] [1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1]\n%far = constant f32[] [-10000]\n";
+  const std::string causal =
+      "%c = constant bool[1,1,4,4] [1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1]\n%far = constant f32[] [-10000]\n";
   auto r = run("%x: f32[b,4,36]", causal + R"(
     %root = constant f32[] [2.4494898]
     %q, %k, %v = Split(%x) {axis=2, split=[12, 12, 12]}
@@ -90,7 +102,8 @@ TEST(Attention, GptWithCausalMask) {
 
 TEST(Attention, HeadsThatStayApart) {
   auto r = run("%q: f32[b,2,5,6], %k: f32[b,2,l,6], %v: f32[b,2,l,3], %mask: f32[5,l]",
-               "%half = constant f32[] [0.7]\n%kt = Transpose(%k) {perm=[0, 1, 3, 2]}\n%s = MatMul(%q, %kt)\n%d = Mul(%s, %half)\n%m = Add(%d, %mask)\n"
+               "%half = constant f32[] [0.7]\n%kt = Transpose(%k) {perm=[0, 1, 3, 2]}\n%s = MatMul(%q, %kt)\n%d = "
+               "Mul(%s, %half)\n%m = Add(%d, %mask)\n"
                "%p = Softmax(%m)\n%y = MatMul(%p, %v)");
   EXPECT_EQ(r.ops(), (Ops{"Attention"})) << r.reasons();
 }

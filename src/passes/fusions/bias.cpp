@@ -21,7 +21,8 @@ std::string guard(const Match& m) {
   if (has_operand(product, at.bias)) {
     const auto& old = m.graph->value(product.inputs[at.bias]).constant;
     if (!old || old->dtype != DType::f32) return "the product has a bias that is no f32 constant";
-    if (old->numel() != 1 && old->numel() != out.shape[axis].constant()) return "the product has a bias that is not one number per channel";
+    if (old->numel() != 1 && old->numel() != out.shape[axis].constant())
+      return "the product has a bias that is not one number per channel";
   }
   return "";
 }
@@ -43,9 +44,11 @@ ir::ValueId replace(const Match& m) {
 
 void run(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
-        {{"product + bias[channel]", op("Add", {op(kProducts, {any(), rest()}).as("product"), constant("bias")}), guard, replace}});
+        {{"product + bias[channel]", op("Add", {op(kProducts, {any(), rest()}).as("product"), constant("bias")}), guard,
+          replace}});
 }
 }  // namespace
 
-const Pass bias_pass{"fuse_bias", "a constant per channel becomes the bias of the convolution or product before it", run};
+const Pass bias_pass{"fuse_bias", "a constant per channel becomes the bias of the convolution or product before it",
+                     run};
 }  // namespace monza

@@ -24,7 +24,8 @@ std::string plain(const Match& m) {
 }
 
 /// The convolution with w * factor[m] and bias * factor[m] + shift[m].
-ir::ValueId scaled(const Match& m, const std::vector<double>& factor, const std::vector<double>& shift, bool with_bias) {
+ir::ValueId scaled(const Match& m, const std::vector<double>& factor, const std::vector<double>& shift,
+                   bool with_bias) {
   const ir::Node& conv = m.node("conv");
   const ir::Constant& w = *m.graph->value(conv.inputs[1]).constant;
   auto [new_w, bytes] = ir::allocate_constant(DType::f32, w.shape);
@@ -75,10 +76,11 @@ std::int64_t filters_of(const Match& m) { return m.graph->value(m.node("conv").i
 void run_norm(ir::Graph& graph, PassContext& context) {
   const Pattern conv = op("Conv", {any(), rest()}).as("conv");
   apply(graph, context,
-        {{"batch_norm(conv(x))", op("BatchNormalization", {conv, constant("scale"), constant("bias"), constant("mean"), constant("variance")})
-                                     .where([](const ir::Graph&, const ir::Node& n) {
-                                       return n.outputs.size() == 1 && n.attrs.i("training_mode", 0) == 0;
-                                     }),
+        {{"batch_norm(conv(x))",
+          op("BatchNormalization", {conv, constant("scale"), constant("bias"), constant("mean"), constant("variance")})
+              .where([](const ir::Graph&, const ir::Node& n) {
+                return n.outputs.size() == 1 && n.attrs.i("training_mode", 0) == 0;
+              }),
           plain, fold_norm}});
 }
 
@@ -88,7 +90,8 @@ void run_scale(ir::Graph& graph, PassContext& context) {
         {{"conv(x) * scale[channel]", op("Mul", {conv, constant("scale")}),
           [](const Match& m) -> std::string {
             if (auto reason = plain(m); !reason.empty()) return reason;
-            if (per_channel(*m.constant("scale"), m.output().type.rank(), filters_of(m)).empty()) return "the factor is not one number per channel";
+            if (per_channel(*m.constant("scale"), m.output().type.rank(), filters_of(m)).empty())
+              return "the factor is not one number per channel";
             return "";
           },
           [](const Match& m) {
@@ -99,6 +102,7 @@ void run_scale(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass conv_batch_norm_pass{"fuse_conv_batch_norm", "batch normalisation folds into the convolution before it", run_norm};
+const Pass conv_batch_norm_pass{"fuse_conv_batch_norm", "batch normalisation folds into the convolution before it",
+                                run_norm};
 const Pass conv_scale_pass{"fuse_conv_scale", "a factor per channel folds into the convolution before it", run_scale};
 }  // namespace monza

@@ -26,19 +26,25 @@ std::string guard(const Match& m) {
 ir::ValueId replace(const Match& m) {
   const ir::Node& product = m.node("product");
   const bool conv = std::string_view(product.op->name) == "ConvInteger";
-  return m.add(conv ? "QConv" : "QMatMul",
-               {product.inputs[0], m["x_scale"], operand(product, 2), product.inputs[1], m["w_scale"], operand(product, 3)}, product.attrs);
+  return m.add(
+      conv ? "QConv" : "QMatMul",
+      {product.inputs[0], m["x_scale"], operand(product, 2), product.inputs[1], m["w_scale"], operand(product, 3)},
+      product.attrs);
 }
 
 void run(ir::Graph& graph, PassContext& context) {
   const Pattern product = op("MatMulInteger|ConvInteger", {any(), any(), rest()}).as("product");
   const Pattern cast = op("Cast", {product}).where(to_f32);
   const Pattern scale = op("Mul", {any("x_scale"), constant("w_scale")}).shared();
-  apply(graph, context, {{"float(a b) * (a_scale * b_scale)", op("Mul", {cast, scale}), guard, replace},
-                         {"(float(a b) * a_scale) * b_scale", op("Mul", {op("Mul", {cast, any("x_scale")}), constant("w_scale")}), guard, replace},
-                         {"(float(a b) * b_scale) * a_scale", op("Mul", {op("Mul", {cast, constant("w_scale")}), any("x_scale")}), guard, replace}});
+  apply(graph, context,
+        {{"float(a b) * (a_scale * b_scale)", op("Mul", {cast, scale}), guard, replace},
+         {"(float(a b) * a_scale) * b_scale", op("Mul", {op("Mul", {cast, any("x_scale")}), constant("w_scale")}),
+          guard, replace},
+         {"(float(a b) * b_scale) * a_scale", op("Mul", {op("Mul", {cast, constant("w_scale")}), any("x_scale")}),
+          guard, replace}});
 }
 }  // namespace
 
-const Pass dynamic_quantize_pass{"fuse_dynamic_quantize", "scaled integer products become quantised products with a float result", run};
+const Pass dynamic_quantize_pass{"fuse_dynamic_quantize",
+                                 "scaled integer products become quantised products with a float result", run};
 }  // namespace monza

@@ -13,12 +13,14 @@ bool is_sixth_and_half(const ir::Graph&, const ir::Node& n) {
 void run(ir::Graph& graph, PassContext& context) {
   const Pattern x = any("x");
   const Pattern shifted = sum({x, scalar(3)});
-  const Pattern relu6 = either({op("Clip", {shifted, scalar(0), scalar(6)}), op("Min", {op("Relu", {shifted}), scalar(6)}),
-                                op("Clip", {op("Relu", {shifted}), absent(), scalar(6)})});
+  const Pattern relu6 =
+      either({op("Clip", {shifted, scalar(0), scalar(6)}), op("Min", {op("Relu", {shifted}), scalar(6)}),
+              op("Clip", {op("Relu", {shifted}), absent(), scalar(6)})});
   const Pattern gate = op("HardSigmoid", {x}).where(is_sixth_and_half);
   const auto replace = [](const Match& m) { return m.add("HardSwish", {m["x"]}); };
-  apply(graph, context, {{"x * relu6(x + 3) / 6", product({x, relu6, scalar(1.0 / 6)}), nullptr, replace},
-                         {"x * hard_sigmoid(x)", product({x, gate}), nullptr, replace}});
+  apply(graph, context,
+        {{"x * relu6(x + 3) / 6", product({x, relu6, scalar(1.0 / 6)}), nullptr, replace},
+         {"x * hard_sigmoid(x)", product({x, gate}), nullptr, replace}});
 }
 }  // namespace
 

@@ -52,12 +52,13 @@ void run(ir::Graph& graph, PassContext& context) {
   const Pattern mean = op("ReduceMean", {x, rest()}).as("mean");
   const Pattern d = op("Sub", {x, mean}).as("difference");
   const Pattern variance = op("ReduceMean", {square(d), rest()}).as("variance");
-  const Pattern deviation = either({op("Sqrt", {sum({variance, number("epsilon")})}),
-                                    op("Pow", {sum({variance, number("epsilon")}), scalar(0.5)})});
+  const Pattern deviation = either(
+      {op("Sqrt", {sum({variance, number("epsilon")})}), op("Pow", {sum({variance, number("epsilon")}), scalar(0.5)})});
   const Pattern inverse = op("Pow", {sum({variance, number("epsilon")}), scalar(-0.5)});
   const Pattern norm = op("LayerNormalization", {any(), rest()}).as("norm");
   apply(graph, context,
-        {{"(x - mean) / sqrt(variance + epsilon)", either({quotient(d, deviation), product({d, inverse})}), same_rows, normalize},
+        {{"(x - mean) / sqrt(variance + epsilon)", either({quotient(d, deviation), product({d, inverse})}), same_rows,
+          normalize},
          {"norm * scale", op("Mul", {norm, constant("scale")}),
           [](const Match& m) -> std::string {
             if (m.node("norm").inputs.size() > 1) return "it has a scale or bias already";

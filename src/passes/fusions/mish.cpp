@@ -7,8 +7,9 @@ namespace {
 void run(ir::Graph& graph, PassContext& context) {
   const Pattern x = any("x");
   const Pattern softplus = either({op("Softplus", {x}), op("Log", {sum({op("Exp", {x}), scalar(1)})})});
-  apply(graph, context, {{"x * tanh(softplus(x))", product({x, op("Tanh", {softplus})}), nullptr,
-                          [](const Match& m) { return m.add("Mish", {m["x"]}); }}});
+  apply(graph, context, {{"x * tanh(softplus(x))", product({x, op("Tanh", {softplus})}), nullptr, [](const Match& m) {
+                            return m.add("Mish", {m["x"]});
+                          }}});
 }
 }  // namespace
 

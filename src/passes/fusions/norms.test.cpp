@@ -44,14 +44,19 @@ TEST(LayerNorm, Spellings) {
 }
 
 TEST(LayerNorm, Refusals) {
-  auto r = rewrite(graph_text("%x: f32[n,4,6]", kConstants + kHead +
-                                                    "%v = ReduceMean(%q) {axes=[1], keepdims=1}\n%e = Add(%v, %eps)\n%r = Sqrt(%e)\n%y = Div(%d, %r)"),
-                   {&layer_norm_pass});
+  auto r = rewrite(
+      graph_text("%x: f32[n,4,6]",
+                 kConstants + kHead +
+                     "%v = ReduceMean(%q) {axes=[1], keepdims=1}\n%e = Add(%v, %eps)\n%r = Sqrt(%e)\n%y = Div(%d, %r)"),
+      {&layer_norm_pass});
   EXPECT_EQ(r.rewrites(), 0);
   EXPECT_NE(r.reasons().find("not over the last axes"), std::string::npos) << r.reasons();
-  r = rewrite(graph_text("%x: f32[n,4,6]", kConstants + kHead +
-                                               "%v = ReduceMean(%q) {axes=[-1], keepdims=1}\n%e = Add(%v, %eps)\n%r = Sqrt(%e)\n%y = Div(%d, %r)", "y: %y, m: %m"),
-              {&layer_norm_pass});
+  r = rewrite(
+      graph_text("%x: f32[n,4,6]",
+                 kConstants + kHead +
+                     "%v = ReduceMean(%q) {axes=[-1], keepdims=1}\n%e = Add(%v, %eps)\n%r = Sqrt(%e)\n%y = Div(%d, %r)",
+                 "y: %y, m: %m"),
+      {&layer_norm_pass});
   EXPECT_EQ(r.rewrites(), 0);
   EXPECT_NE(r.reasons().find("also an output"), std::string::npos) << r.reasons();
 }
@@ -59,23 +64,31 @@ TEST(LayerNorm, Refusals) {
 TEST(RmsNorm, Spellings) {
   const std::string head = "%q = Pow(%x, %two)\n%v = ReduceMean(%q) {axes=[-1], keepdims=1}\n%e = Add(%v, %eps)\n";
   fires(rms_norm_pass, head + "%r = Sqrt(%e)\n%n = Div(%x, %r)\n%y = Mul(%g, %n)", {"RMSNormalization"});
-  fires(rms_norm_pass, head + "%r = Sqrt(%e)\n%i = Reciprocal(%r)\n%n = Mul(%x, %i)\n%y = Mul(%n, %g)", {"RMSNormalization"});
-  auto r = rewrite(graph_text("%x: f32[n,4,6]", kConstants + std::string("%q = Pow(%x, %two)\n%v = ReduceMean(%q) {axes=[-1], keepdims=0}\n"
-                                                                         "%u = Unsqueeze(%v) {axes=[2]}\n%e = Add(%u, %eps)\n%r = Sqrt(%e)\n%y = Div(%x, %r)")),
-                   {&rms_norm_pass});
+  fires(rms_norm_pass, head + "%r = Sqrt(%e)\n%i = Reciprocal(%r)\n%n = Mul(%x, %i)\n%y = Mul(%n, %g)",
+        {"RMSNormalization"});
+  auto r = rewrite(
+      graph_text("%x: f32[n,4,6]",
+                 kConstants +
+                     std::string("%q = Pow(%x, %two)\n%v = ReduceMean(%q) {axes=[-1], keepdims=0}\n"
+                                 "%u = Unsqueeze(%v) {axes=[2]}\n%e = Add(%u, %eps)\n%r = Sqrt(%e)\n%y = Div(%x, %r)")),
+      {&rms_norm_pass});
   EXPECT_EQ(r.rewrites(), 0);
 }
 
 TEST(Softmax, Spellings) {
   fires(softmax_pass,
-        "%m = ReduceMax(%x) {axes=[-1], keepdims=1}\n%d = Sub(%x, %m)\n%e = Exp(%d)\n%s = ReduceSum(%e) {axes=[2], keepdims=1}\n%y = Div(%e, %s)",
+        "%m = ReduceMax(%x) {axes=[-1], keepdims=1}\n%d = Sub(%x, %m)\n%e = Exp(%d)\n%s = ReduceSum(%e) {axes=[2], "
+        "keepdims=1}\n%y = Div(%e, %s)",
         {"Softmax"});
   fires(softmax_pass, "%e = Exp(%x)\n%s = ReduceSum(%e) {axes=[1], keepdims=1}\n%y = Div(%e, %s)", {"Softmax"});
   // A maximum over another axis is no part of it, but what is left is a softmax all the same.
   fires(softmax_pass,
-        "%m = ReduceMax(%x) {axes=[1], keepdims=1}\n%d = Sub(%x, %m)\n%e = Exp(%d)\n%s = ReduceSum(%e) {axes=[2], keepdims=1}\n%y = Div(%e, %s)",
+        "%m = ReduceMax(%x) {axes=[1], keepdims=1}\n%d = Sub(%x, %m)\n%e = Exp(%d)\n%s = ReduceSum(%e) {axes=[2], "
+        "keepdims=1}\n%y = Div(%e, %s)",
         {"ReduceMax", "Sub", "Softmax"});
-  auto r = rewrite(graph_text("%x: f32[n,4,6]", "%e = Exp(%x)\n%s = ReduceSum(%e) {axes=[1, 2], keepdims=1}\n%y = Div(%e, %s)"), {&softmax_pass});
+  auto r = rewrite(
+      graph_text("%x: f32[n,4,6]", "%e = Exp(%x)\n%s = ReduceSum(%e) {axes=[1, 2], keepdims=1}\n%y = Div(%e, %s)"),
+      {&softmax_pass});
   EXPECT_EQ(r.rewrites(), 0);
   EXPECT_NE(r.reasons().find("not over one axis"), std::string::npos) << r.reasons();
 }

@@ -37,10 +37,14 @@ inline std::vector<ir::ValueId> with_operand(const ir::Node& n, std::size_t i, i
 }
 
 /// The axis of the result that a bias runs along: channels of a convolution, columns of a product.
-inline std::size_t channel_axis(const ir::Node& product, std::size_t rank) { return operands_of(product).conv ? 1 : rank - 1; }
+inline std::size_t channel_axis(const ir::Node& product, std::size_t rank) {
+  return operands_of(product).conv ? 1 : rank - 1;
+}
 
 /// A quantised product whose result is quantised: nothing but its own arithmetic may be added to it.
-inline bool requantizes(const ir::Node& product) { return operands_of(product).quantized && has_operand(product, QInput::y_scale); }
+inline bool requantizes(const ir::Node& product) {
+  return operands_of(product).quantized && has_operand(product, QInput::y_scale);
+}
 
 /// "" if the constant is one number, or one number per channel of a result of type `out`; else why not.
 std::string fits_channels(const ir::Constant& c, const ir::Type& out, std::size_t axis);

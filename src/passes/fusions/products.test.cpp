@@ -14,8 +14,8 @@ using test::rewrite;
 using test::Rewritten;
 using Ops = std::vector<std::string>;
 
-const std::vector<const Pass*> kEpilogue{&pad_conv_pass, &conv_batch_norm_pass, &conv_scale_pass, &bias_pass, &activation_pass,
-                                         &residual_pass, &activation_pass, &dead_code_pass};
+const std::vector<const Pass*> kEpilogue{&pad_conv_pass,   &conv_batch_norm_pass, &conv_scale_pass, &bias_pass,
+                                         &activation_pass, &residual_pass,        &activation_pass, &dead_code_pass};
 
 constexpr const char* kConstants = R"(
   %w = constant f32[4,3,3,3] random 1
@@ -36,13 +36,15 @@ Rewritten run(const std::string& body, const std::string& outputs = "y: %y") {
 }
 std::string attr(const Rewritten& r, const char* name) {
   for (ir::NodeId id : r.after->order())
-    if (std::string_view(std::as_const(*r.after).node(id).op->name) == "Conv") return std::as_const(*r.after).node(id).attrs.s(name, "");
+    if (std::string_view(std::as_const(*r.after).node(id).op->name) == "Conv")
+      return std::as_const(*r.after).node(id).attrs.s(name, "");
   return "";
 }
 
 TEST(ConvBatchNorm, FoldsWithAndWithoutBias) {
   for (const char* bias : {"", ", %bias"}) {
-    auto r = run(std::string("%c = Conv(%x, %w") + bias + ")\n%n = BatchNormalization(%c, %s, %bias, %mean, %var) {epsilon=0.001}\n%y = Relu(%n)");
+    auto r = run(std::string("%c = Conv(%x, %w") + bias +
+                 ")\n%n = BatchNormalization(%c, %s, %bias, %mean, %var) {epsilon=0.001}\n%y = Relu(%n)");
     EXPECT_EQ(r.ops(), (Ops{"Conv"})) << r.reasons();
     EXPECT_EQ(attr(r, "activation"), "relu");
   }
@@ -52,7 +54,8 @@ TEST(ConvBatchNorm, RefusesSharedResultAndVariableWeight) {
   auto r = run("%c = Conv(%x, %w)\n%n = BatchNormalization(%c, %s, %bias, %mean, %var)\n%y = Add(%n, %c)");
   EXPECT_NE(r.reasons().find("also read by"), std::string::npos) << r.reasons();
   auto v = rewrite(graph_text("%x: f32[1,3,6,6], %w: f32[4,3,3,3]",
-                              "%s = constant f32[4] random 4\n%c = Conv(%x, %w)\n%y = BatchNormalization(%c, %s, %s, %s, %s) {epsilon=9.0}"),
+                              "%s = constant f32[4] random 4\n%c = Conv(%x, %w)\n%y = BatchNormalization(%c, %s, %s, "
+                              "%s, %s) {epsilon=9.0}"),
                    kEpilogue);
   EXPECT_EQ(v.rewrites(), 0);
   EXPECT_NE(v.reasons().find("the weight is not a constant"), std::string::npos) << v.reasons();
@@ -71,17 +74,19 @@ TEST(Epilogue, BiasActivationResidualInEveryOrder) {
   EXPECT_EQ(run("%c = Conv(%x, %w)\n%b = Add(%c, %b4)\n%a = Add(%b, %r)\n%y = Relu(%a)").ops(), (Ops{"Conv"}));
   EXPECT_EQ(run("%c = Conv(%x, %w)\n%b = Add(%b4, %c)\n%y = Clip(%b, %zero, %six)").ops(), (Ops{"Conv"}));
   // Activation, residual and another activation: the last one stays.
-  EXPECT_EQ(run("%c = Conv(%x, %w)\n%a = Relu(%c)\n%b = Add(%a, %r)\n%y = Sigmoid(%b)").ops(), (Ops{"Conv", "Sigmoid"}));
+  EXPECT_EQ(run("%c = Conv(%x, %w)\n%a = Relu(%c)\n%b = Add(%a, %r)\n%y = Sigmoid(%b)").ops(),
+            (Ops{"Conv", "Sigmoid"}));
   // Two convolutions meet: one of them takes the other as its residual.
   EXPECT_EQ(run("%c = Conv(%x, %w)\n%d = Conv(%r, %w2)\n%a = Add(%c, %d)\n%y = Relu(%a)").ops(), (Ops{"Conv", "Conv"}));
 }
 
 TEST(Epilogue, EveryActivation) {
-  for (const char* act : {"Relu(%c)", "Sigmoid(%c)", "Tanh(%c)", "HardSwish(%c)", "Softplus(%c)", "Mish(%c)", "Swish(%c)", "Gelu(%c)",
-                          "Gelu(%c) {approximate=\"tanh\"}", "LeakyRelu(%c) {alpha=0.3}", "Elu(%c) {alpha=0.7}",
-                          "HardSigmoid(%c) {alpha=0.3, beta=0.4}", "Clip(%c, %zero, %six)", "Clip(%c, %zero)", "Clip(%c, _, %six)",
-                          "PRelu(%c, %slope)"}) {
-    auto r = run(std::string("%slope = constant f32[4,1,1] [0.1, 0.2, 0.3, 0.4]\n%c = Conv(%x, %w, %bias)\n%y = ") + act);
+  for (const char* act : {"Relu(%c)", "Sigmoid(%c)", "Tanh(%c)", "HardSwish(%c)", "Softplus(%c)", "Mish(%c)",
+                          "Swish(%c)", "Gelu(%c)", "Gelu(%c) {approximate=\"tanh\"}", "LeakyRelu(%c) {alpha=0.3}",
+                          "Elu(%c) {alpha=0.7}", "HardSigmoid(%c) {alpha=0.3, beta=0.4}", "Clip(%c, %zero, %six)",
+                          "Clip(%c, %zero)", "Clip(%c, _, %six)", "PRelu(%c, %slope)"}) {
+    auto r =
+        run(std::string("%slope = constant f32[4,1,1] [0.1, 0.2, 0.3, 0.4]\n%c = Conv(%x, %w, %bias)\n%y = ") + act);
     EXPECT_EQ(r.ops(), (Ops{"Conv"})) << act << r.reasons();
   }
 }
@@ -101,20 +106,27 @@ TEST(Epilogue, Refusals) {
 }
 
 TEST(Epilogue, MatMul) {
-  auto r = rewrite(graph_text("%x: f32[n,5,6], %z: f32[n,5,7]",
-                              "%w = constant f32[6,7] random 1\n%b = constant f32[7] random 2\n%m = MatMul(%x, %w)\n%a = Add(%b, %m)\n"
-                              "%g = Gelu(%a)\n%y = Add(%z, %g)"),
-                   kEpilogue);
+  auto r = rewrite(
+      graph_text(
+          "%x: f32[n,5,6], %z: f32[n,5,7]",
+          "%w = constant f32[6,7] random 1\n%b = constant f32[7] random 2\n%m = MatMul(%x, %w)\n%a = Add(%b, %m)\n"
+          "%g = Gelu(%a)\n%y = Add(%z, %g)"),
+      kEpilogue);
   EXPECT_EQ(r.ops(), (Ops{"MatMul"})) << r.reasons();
   expect_same_numbers(r);
-  r = rewrite(graph_text("%x: f32[n,5,6]", "%w = constant f32[6,7] random 1\n%s = constant f32[1] [0.1]\n%m = MatMul(%x, %w)\n%y = PRelu(%m, %s)"),
-              kEpilogue);
+  r = rewrite(
+      graph_text(
+          "%x: f32[n,5,6]",
+          "%w = constant f32[6,7] random 1\n%s = constant f32[1] [0.1]\n%m = MatMul(%x, %w)\n%y = PRelu(%m, %s)"),
+      kEpilogue);
   EXPECT_EQ(r.rewrites(), 0);
   EXPECT_NE(r.reasons().find("only convolutions take a slope"), std::string::npos) << r.reasons();
 }
 
 TEST(PadConv, MovesZerosInto) {
-  auto r = run("%p = Pad(%x) {pads=[0, 0, 1, 0, 0, 0, 2, 1], mode=\"constant\"}\n%y = Conv(%p, %w) {pads=[1, 1, 1, 1], strides=[2, 2]}");
+  auto r =
+      run("%p = Pad(%x) {pads=[0, 0, 1, 0, 0, 0, 2, 1], mode=\"constant\"}\n%y = Conv(%p, %w) {pads=[1, 1, 1, 1], "
+          "strides=[2, 2]}");
   EXPECT_EQ(r.ops(), (Ops{"Conv"})) << r.reasons();
   r = run("%p = Pad(%x) {pads=[0, 0, 1, 1, 0, 0, 1, 1], mode=\"reflect\"}\n%y = Conv(%p, %w)");
   EXPECT_NE(r.reasons().find("not with a constant"), std::string::npos) << r.reasons();

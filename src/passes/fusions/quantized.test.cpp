@@ -14,10 +14,12 @@ using test::rewrite;
 using test::Rewritten;
 using Ops = std::vector<std::string>;
 
-const std::vector<const Pass*> kPasses{&dynamic_quantize_pass, &bias_pass, &activation_pass, &quantized_moves_pass,
-                                       &quantized_products_pass, &quantized_residual_pass, &quantized_sums_pass, &quantized_rest_pass,
-                                       &dead_code_pass,
-                                       &residual_pass, &activation_pass, &dead_code_pass};
+const std::vector<const Pass*> kPasses{&dynamic_quantize_pass,   &bias_pass,
+                                       &activation_pass,         &quantized_moves_pass,
+                                       &quantized_products_pass, &quantized_residual_pass,
+                                       &quantized_sums_pass,     &quantized_rest_pass,
+                                       &dead_code_pass,          &residual_pass,
+                                       &activation_pass,         &dead_code_pass};
 
 constexpr const char* kConstants = R"(
   %w = constant i8[4,3,1,1] [1, -2, 3, 100, -100, 50, 7, 8, -9, 127, -127, 0]
@@ -44,16 +46,19 @@ constexpr const char* kConstants = R"(
 )";
 
 Rewritten run(const std::string& body, const std::string& outputs = "y: %y") {
-  auto r = rewrite(graph_text("%x: u8[n,3,5,5], %r: u8[n,4,5,5], %v: u8[n,3], %f: f32[n,3]", kConstants + body, outputs), kPasses);
+  auto r = rewrite(
+      graph_text("%x: u8[n,3,5,5], %r: u8[n,4,5,5], %v: u8[n,3], %f: f32[n,3]", kConstants + body, outputs), kPasses);
   expect_same_numbers(r, 1e-5);
   return r;
 }
 
 TEST(QuantizedProducts, Convolution) {
   EXPECT_EQ(run("%c = Conv(%dx, %dw)\n%y = QuantizeLinear(%c, %ys, %yz)").ops(), (Ops{"QConv"}));
-  EXPECT_EQ(run("%c = Conv(%dx, %dw, %db) {pads=[0, 1, 0, 1]}\n%y = QuantizeLinear(%c, %ys, %yz)").ops(), (Ops{"QConv"}));
+  EXPECT_EQ(run("%c = Conv(%dx, %dw, %db) {pads=[0, 1, 0, 1]}\n%y = QuantizeLinear(%c, %ys, %yz)").ops(),
+            (Ops{"QConv"}));
   EXPECT_EQ(run("%c = Conv(%dx, %dw, %db)\n%a = Relu(%c)\n%y = QuantizeLinear(%a, %ys)").ops(), (Ops{"QConv"}));
-  EXPECT_EQ(run("%c = Conv(%dx, %dw, %db)\n%a = Clip(%c, %zero, %six)\n%y = QuantizeLinear(%a, %ys, %yz)").ops(), (Ops{"QConv"}));
+  EXPECT_EQ(run("%c = Conv(%dx, %dw, %db)\n%a = Clip(%c, %zero, %six)\n%y = QuantizeLinear(%a, %ys, %yz)").ops(),
+            (Ops{"QConv"}));
 }
 
 TEST(QuantizedProducts, BiasWithItsOwnScaleBecomesReal) {
@@ -72,8 +77,9 @@ TEST(QuantizedProducts, MatMulWithFloatResult) {
 
 TEST(QuantizedProducts, Refusals) {
   // Weights quantised along their input channels cannot be summed as integers.
-  auto r = run("%ts = constant f32[3] [0.1, 0.2, 0.3]\n%dn = DequantizeLinear(%w, %ts) {axis=1}\n%c = Conv(%dx, %dn)\n"
-               "%y = QuantizeLinear(%c, %ys, %yz)");
+  auto r =
+      run("%ts = constant f32[3] [0.1, 0.2, 0.3]\n%dn = DequantizeLinear(%w, %ts) {axis=1}\n%c = Conv(%dx, %dn)\n"
+          "%y = QuantizeLinear(%c, %ys, %yz)");
   EXPECT_EQ(r.ops().back(), "QuantizeLinear");
   EXPECT_NE(r.reasons().find("weights are quantised along axis 1"), std::string::npos) << r.reasons();
   // A SiLU is computed on the float result, and quantised behind it.
@@ -82,10 +88,12 @@ TEST(QuantizedProducts, Refusals) {
 }
 
 TEST(QuantizedResidual, SumsOfQuantizedTensors) {
-  const std::string conv = "%c = Conv(%dx, %dw, %db)\n%q = QuantizeLinear(%c, %ys, %yz)\n%dq = DequantizeLinear(%q, %ys, %yz)\n";
+  const std::string conv =
+      "%c = Conv(%dx, %dw, %db)\n%q = QuantizeLinear(%c, %ys, %yz)\n%dq = DequantizeLinear(%q, %ys, %yz)\n";
   EXPECT_EQ(run(conv + "%s = Add(%dq, %dr)\n%y = QuantizeLinear(%s, %zs, %zz)").ops(), (Ops{"QConv"}));
   EXPECT_EQ(run(conv + "%s = Add(%dr, %dq)\n%a = Relu(%s)\n%y = QuantizeLinear(%a, %zs, %zz)").ops(), (Ops{"QConv"}));
-  EXPECT_EQ(run(conv + "%s = Add(%dr, %dq)\n%a = Clip(%s, %zero, %six)\n%y = QuantizeLinear(%a, %zs, %zz)").ops(), (Ops{"QConv"}));
+  EXPECT_EQ(run(conv + "%s = Add(%dr, %dq)\n%a = Clip(%s, %zero, %six)\n%y = QuantizeLinear(%a, %zs, %zz)").ops(),
+            (Ops{"QConv"}));
   // The quantised product is read by somebody else: it stays as it is.
   auto r = run(conv + "%s = Add(%dq, %dr)\n%y = QuantizeLinear(%s, %zs, %zz)", "y: %y, q: %q");
   EXPECT_EQ(r.ops(), (Ops{"QConv", "QAdd"}));
@@ -94,7 +102,8 @@ TEST(QuantizedResidual, SumsOfQuantizedTensors) {
 
 TEST(QuantizedMoves, EqualQuantisationsNeedNoFloats) {
   EXPECT_EQ(run("%y = QuantizeLinear(%dx, %xs, %xz)").ops(), Ops{});
-  EXPECT_EQ(run("%t = Transpose(%dx) {perm=[0, 2, 3, 1]}\n%y = QuantizeLinear(%t, %xs, %xz)").ops(), (Ops{"Transpose"}));
+  EXPECT_EQ(run("%t = Transpose(%dx) {perm=[0, 2, 3, 1]}\n%y = QuantizeLinear(%t, %xs, %xz)").ops(),
+            (Ops{"Transpose"}));
   auto r = run("%t = Transpose(%dx) {perm=[0, 2, 3, 1]}\n%y = QuantizeLinear(%t, %ys, %xz)");
   EXPECT_EQ(r.ops(), (Ops{"DequantizeLinear", "Transpose", "QuantizeLinear"}));
   EXPECT_NE(r.reasons().find("scale or zero point change"), std::string::npos) << r.reasons();
@@ -104,16 +113,20 @@ TEST(QuantizedSums, SumsAndAverages) {
   EXPECT_EQ(run("%s = Add(%dx, %dx)\n%y = QuantizeLinear(%s, %zs, %zz)").ops(), (Ops{"QAdd"}));
   EXPECT_EQ(run("%s = Add(%dr, %dr)\n%a = Relu(%s)\n%y = QuantizeLinear(%a, %ys, %yz)").ops(), (Ops{"QAdd"}));
   EXPECT_EQ(run("%s = Add(%dr, %dr)\n%a = Clip(%s, %zero, %six)\n%y = QuantizeLinear(%a, %ys)").ops(), (Ops{"QAdd"}));
-  EXPECT_EQ(run("%g = AveragePool(%dx) {global=1}\n%y = QuantizeLinear(%g, %ys, %yz)").ops(), (Ops{"QGlobalAveragePool"}));
+  EXPECT_EQ(run("%g = AveragePool(%dx) {global=1}\n%y = QuantizeLinear(%g, %ys, %yz)").ops(),
+            (Ops{"QGlobalAveragePool"}));
   auto r = run("%g = AveragePool(%dx) {kernel_shape=[2, 2]}\n%y = QuantizeLinear(%g, %ys, %yz)");
   EXPECT_EQ(r.ops(), (Ops{"DequantizeLinear", "AveragePool", "QuantizeLinear"}));
   EXPECT_NE(r.reasons().find("over windows"), std::string::npos) << r.reasons();
-  r = run("%one = constant u8[1,3,1,1] [1, 2, 3]\n%d = DequantizeLinear(%one, %xs)\n%s = Add(%dx, %d)\n%y = QuantizeLinear(%s, %zs, %zz)");
+  r =
+      run("%one = constant u8[1,3,1,1] [1, 2, 3]\n%d = DequantizeLinear(%one, %xs)\n%s = Add(%dx, %d)\n%y = "
+          "QuantizeLinear(%s, %zs, %zz)");
   EXPECT_NE(r.reasons().find("broadcast"), std::string::npos) << r.reasons();
 }
 
 TEST(DynamicQuantize, EverySpelling) {
-  const std::string head = "%q, %s, %z = DynamicQuantizeLinear(%f)\n%i = MatMulInteger(%q, %m, %z, %wz)\n%c = Cast(%i) {to=\"f32\"}\n";
+  const std::string head =
+      "%q, %s, %z = DynamicQuantizeLinear(%f)\n%i = MatMulInteger(%q, %m, %z, %wz)\n%c = Cast(%i) {to=\"f32\"}\n";
   const std::string tail = "%b = constant f32[4] [1, 2, 3, 4]\n%a = Add(%o, %b)\n%y = Relu(%a)";
   const Ops want{"DynamicQuantizeLinear", "QMatMul"};
   EXPECT_EQ(run(head + "%k = Mul(%s, %ws)\n%o = Mul(%c, %k)\n" + tail).ops(), want);

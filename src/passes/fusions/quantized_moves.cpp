@@ -29,8 +29,11 @@ std::string guard(const Match& m) {
 
 void run(ir::Graph& graph, PassContext& context) {
   const Pattern dq = op("DequantizeLinear", {any("x"), any(), rest()}).as("dq").shared();
-  const Pattern moved = op("Reshape|Flatten|Squeeze|Unsqueeze|Transpose|Slice|Gather|DepthToSpace|SpaceToDepth|Expand|Tile|MaxPool",
-                           {dq, rest()}).as("move").where([](const ir::Graph&, const ir::Node& n) { return n.outputs.size() == 1; });
+  const Pattern moved =
+      op("Reshape|Flatten|Squeeze|Unsqueeze|Transpose|Slice|Gather|DepthToSpace|SpaceToDepth|Expand|Tile|MaxPool",
+         {dq, rest()})
+          .as("move")
+          .where([](const ir::Graph&, const ir::Node& n) { return n.outputs.size() == 1; });
   apply(graph, context,
         {{"Q(DQ(x))", op("QuantizeLinear", {dq, any(), rest()}), guard, [](const Match& m) { return m["x"]; }},
          {"Q(move(DQ(x)))", op("QuantizeLinear", {moved, any(), rest()}), guard, [](const Match& m) {

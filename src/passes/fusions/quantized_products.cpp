@@ -46,7 +46,8 @@ std::string integer_form(const Match& m) {
     const bool quantized = dq != nullptr && std::string_view(dq->op->name) == "DequantizeLinear";
     const ir::ValueId stored = quantized ? dq->inputs[0] : b;
     if (!g.value(stored).constant) return "the bias is not constant";
-    if (quantized && (g.value(stored).type.dtype != DType::i32 || !g.value(dq->inputs[1]).constant)) return "the bias is not i32 with constant scales";
+    if (quantized && (g.value(stored).type.dtype != DType::i32 || !g.value(dq->inputs[1]).constant))
+      return "the bias is not i32 with constant scales";
     if (quantized && has_operand(*dq, 2)) {
       const auto& zero = g.value(dq->inputs[2]).constant;
       if (!zero) return "the bias has a zero point that is not constant";
@@ -54,7 +55,9 @@ std::string integer_form(const Match& m) {
         if (z != 0) return "the bias has a zero point";
     }
     if (!quantized && g.value(stored).type.dtype != DType::f32) return "the bias is not f32";
-    const auto channels = m.graph->value(m["product"]).type.shape[channel_axis(product, g.value(m["product"]).type.rank())].try_constant();
+    const auto channels = m.graph->value(m["product"])
+                              .type.shape[channel_axis(product, g.value(m["product"]).type.rank())]
+                              .try_constant();
     const std::int64_t count = g.value(stored).constant->numel();
     if (count != 1 && (!channels || count != *channels)) return "the bias is not one number per channel";
   }
@@ -91,9 +94,10 @@ ir::ValueId bias_of(const Match& m) {
 
 ir::ValueId integer_product(const Match& m, ir::ValueId y_scale, ir::ValueId y_zero) {
   const ir::Node &product = m.node("product"), &x = m.node("x"), &w = m.node("w");
-  return m.add(operands_of(product).conv ? "QConv" : "QMatMul",
-               {x.inputs[0], x.inputs[1], operand(x, 2), w.inputs[0], w.inputs[1], operand(w, 2), y_scale, y_zero, bias_of(m)},
-               product.attrs);
+  return m.add(
+      operands_of(product).conv ? "QConv" : "QMatMul",
+      {x.inputs[0], x.inputs[1], operand(x, 2), w.inputs[0], w.inputs[1], operand(w, 2), y_scale, y_zero, bias_of(m)},
+      product.attrs);
 }
 
 /// The zero point of a QuantizeLinear to 8 bits, made where it is absent; "" in `reason` or why there is none.
@@ -121,7 +125,8 @@ void run_products(ir::Graph& graph, PassContext& context) {
         {{"Q(product(DQ(x), DQ(w), bias))", op("QuantizeLinear", {product, any(), rest()}),
           [](const Match& m) -> std::string {
             const std::string act = m.node("product").attrs.s("activation", "none");
-            if (act != "none" && act != "relu" && act != "clip") return "the activation " + act + " is not computed on a quantised result";
+            if (act != "none" && act != "relu" && act != "clip")
+              return "the activation " + act + " is not computed on a quantised result";
             if (auto reason = output_form(*m.graph, root_of(m), m.output().type.dtype); !reason.empty()) return reason;
             return integer_form(m);
           },
@@ -130,8 +135,9 @@ void run_products(ir::Graph& graph, PassContext& context) {
 
 void run_rest(ir::Graph& graph, PassContext& context) {
   const Pattern product = op("Conv|MatMul", {dequantized("x"), dequantized("w"), rest()}).as("product");
-  apply(graph, context, {{"product(DQ(x), DQ(w), bias)", product, integer_form,
-                          [](const Match& m) { return integer_product(m, ir::kNone, ir::kNone); }}});
+  apply(graph, context, {{"product(DQ(x), DQ(w), bias)", product, integer_form, [](const Match& m) {
+                            return integer_product(m, ir::kNone, ir::kNone);
+                          }}});
 }
 
 /// A quantised product that still computes the product alone, and a plain residual beside it.
@@ -140,11 +146,15 @@ std::string residual_form(const Match& m) {
   const ir::Node &product = m.node("product"), &middle = m.node("middle"), &r = m.node("residual");
   const ir::Node& root = root_of(m);
   if (!requantizes(product)) return "the product's result is not quantised";
-  if (has_operand(product, QInput::residual) || has_operand(product, QInput::mid_scale)) return "the product adds a residual already";
+  if (has_operand(product, QInput::residual) || has_operand(product, QInput::mid_scale))
+    return "the product adds a residual already";
   if (product.attrs.s("activation", "none") != "none") return "the product has an activation of its own";
-  if (scalar_value(g, middle.inputs[1]) != scalar_value(g, product.inputs[QInput::y_scale]) || !scalar_value(g, middle.inputs[1]))
+  if (scalar_value(g, middle.inputs[1]) != scalar_value(g, product.inputs[QInput::y_scale]) ||
+      !scalar_value(g, middle.inputs[1]))
     return "the product is dequantised with another scale";
-  const auto zero = [&](const ir::Node& n, std::size_t i) { return has_operand(n, i) ? scalar_value(g, n.inputs[i]) : 0.0; };
+  const auto zero = [&](const ir::Node& n, std::size_t i) {
+    return has_operand(n, i) ? scalar_value(g, n.inputs[i]) : 0.0;
+  };
   if (zero(middle, 2) != zero(product, QInput::y_zero)) return "the product is dequantised with another zero point";
   if (auto reason = plain_dequantize(g, r, -1, "residuals"); !reason.empty()) return reason;
   if (!(g.value(r.outputs[0]).type == g.value(middle.outputs[0]).type)) return "the operands of the sum broadcast";
@@ -172,7 +182,9 @@ ir::ValueId with_residual(const Match& m) {
   if (m.has("relu")) attrs.set("activation", std::string("relu"));
   if (m.has("clip")) {
     const ir::Node& clip = m.node("clip");
-    const auto bound = [&](std::size_t i, double none) { return has_operand(clip, i) ? *scalar_value(*m.graph, clip.inputs[i]) : none; };
+    const auto bound = [&](std::size_t i, double none) {
+      return has_operand(clip, i) ? *scalar_value(*m.graph, clip.inputs[i]) : none;
+    };
     attrs.set("activation", std::string("clip"));
     attrs.set("act_alpha", bound(1, std::numeric_limits<float>::lowest()));
     attrs.set("act_beta", bound(2, std::numeric_limits<float>::max()));
@@ -185,13 +197,20 @@ void run_residual(ir::Graph& graph, PassContext& context) {
   const Pattern middle = op("DequantizeLinear", {product, any(), rest()}).as("middle");
   const Pattern total = op("Add", {middle, dequantized("residual")});
   const auto quantized = [](const Pattern& p) { return op("QuantizeLinear", {p, any(), rest()}); };
-  apply(graph, context, {{"Q(DQ(product) + DQ(residual))", quantized(total), residual_form, with_residual},
-                         {"Q(relu(DQ(product) + DQ(residual)))", quantized(op("Relu", {total}).as("relu")), residual_form, with_residual},
-                         {"Q(clip(DQ(product) + DQ(residual)))", quantized(op("Clip", {total, rest()}).as("clip")), residual_form, with_residual}});
+  apply(
+      graph, context,
+      {{"Q(DQ(product) + DQ(residual))", quantized(total), residual_form, with_residual},
+       {"Q(relu(DQ(product) + DQ(residual)))", quantized(op("Relu", {total}).as("relu")), residual_form, with_residual},
+       {"Q(clip(DQ(product) + DQ(residual)))", quantized(op("Clip", {total, rest()}).as("clip")), residual_form,
+        with_residual}});
 }
 }  // namespace
 
-const Pass quantized_products_pass{"fuse_quantized_products", "products between DQ and Q become integer products", run_products};
-const Pass quantized_residual_pass{"fuse_quantized_residual", "a sum of two quantised tensors moves into the integer product before it", run_residual};
-const Pass quantized_rest_pass{"fuse_quantized_rest", "products that read DQ but are not quantised become integer products with a float result", run_rest};
+const Pass quantized_products_pass{"fuse_quantized_products", "products between DQ and Q become integer products",
+                                   run_products};
+const Pass quantized_residual_pass{
+    "fuse_quantized_residual", "a sum of two quantised tensors moves into the integer product before it", run_residual};
+const Pass quantized_rest_pass{
+    "fuse_quantized_rest", "products that read DQ but are not quantised become integer products with a float result",
+    run_rest};
 }  // namespace monza

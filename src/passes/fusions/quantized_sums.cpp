@@ -18,7 +18,8 @@ std::string plain(const ir::Graph& g, const ir::Node& n, DType quantized, const 
   if (quantized != DType::u8 && quantized != DType::i8) return fmt::format("{} is not 8-bit", what);
   const ir::Type& scale = g.value(n.inputs[1]).type;
   if (scale.dtype != DType::f32) return fmt::format("the scale of {} is not f32", what);
-  if (n.attrs.i("block_size", 0) != 0 || !(ir::product(scale.shape) == ir::Expr(1))) return fmt::format("{} has more than one scale", what);
+  if (n.attrs.i("block_size", 0) != 0 || !(ir::product(scale.shape) == ir::Expr(1)))
+    return fmt::format("{} has more than one scale", what);
   return "";
 }
 std::string plain_input(const Match& m, const char* name) {
@@ -33,7 +34,8 @@ std::string guard_sum(const Match& m) {
   if (!(m.type("a") == m.type("b"))) return "the operands broadcast";
   if (m.has("clip"))
     for (std::size_t i : {1, 2})
-      if (has_operand(m.node("clip"), i) && !scalar_value(*m.graph, m.node("clip").inputs[i])) return "the activation's bounds are not constant";
+      if (has_operand(m.node("clip"), i) && !scalar_value(*m.graph, m.node("clip").inputs[i]))
+        return "the activation's bounds are not constant";
   return plain_result(m);
 }
 
@@ -43,12 +45,15 @@ ir::ValueId replace_sum(const Match& m) {
   if (m.has("relu")) attrs.set("activation", std::string("relu"));
   if (m.has("clip")) {
     const ir::Node& clip = m.node("clip");
-    const auto bound = [&](std::size_t i, double none) { return has_operand(clip, i) ? *scalar_value(*m.graph, clip.inputs[i]) : none; };
+    const auto bound = [&](std::size_t i, double none) {
+      return has_operand(clip, i) ? *scalar_value(*m.graph, clip.inputs[i]) : none;
+    };
     attrs.set("activation", std::string("clip"));
     attrs.set("act_alpha", bound(1, std::numeric_limits<float>::lowest()));
     attrs.set("act_beta", bound(2, std::numeric_limits<float>::max()));
   }
-  std::vector<ir::ValueId> inputs{a.inputs[0], a.inputs[1], operand(a, 2), b.inputs[0], b.inputs[1], operand(b, 2), y.inputs[1]};
+  std::vector<ir::ValueId> inputs{a.inputs[0], a.inputs[1],   operand(a, 2), b.inputs[0],
+                                  b.inputs[1], operand(b, 2), y.inputs[1]};
   if (has_operand(y, 2)) inputs.push_back(y.inputs[2]);
   return m.add("QAdd", inputs, attrs);
 }
@@ -70,12 +75,14 @@ void run(ir::Graph& graph, PassContext& context) {
   const auto dq = [](const char* name) { return op("DequantizeLinear", {any(), any(), rest()}).as(name).shared(); };
   const auto quantized = [](const Pattern& p) { return op("QuantizeLinear", {p, any(), rest()}); };
   const Pattern sum = op("Add", {dq("a"), dq("b")});
-  apply(graph, context, {{"Q(DQ(a) + DQ(b))", quantized(sum), guard_sum, replace_sum},
-                         {"Q(relu(DQ(a) + DQ(b)))", quantized(op("Relu", {sum}).as("relu")), guard_sum, replace_sum},
-                         {"Q(clip(DQ(a) + DQ(b)))", quantized(op("Clip", {sum, rest()}).as("clip")), guard_sum, replace_sum},
-                         {"Q(average(DQ(x)))", quantized(op("AveragePool", {dq("x")}).as("pool")), guard_average, replace_average}});
+  apply(graph, context,
+        {{"Q(DQ(a) + DQ(b))", quantized(sum), guard_sum, replace_sum},
+         {"Q(relu(DQ(a) + DQ(b)))", quantized(op("Relu", {sum}).as("relu")), guard_sum, replace_sum},
+         {"Q(clip(DQ(a) + DQ(b)))", quantized(op("Clip", {sum, rest()}).as("clip")), guard_sum, replace_sum},
+         {"Q(average(DQ(x)))", quantized(op("AveragePool", {dq("x")}).as("pool")), guard_average, replace_average}});
 }
 }  // namespace
 
-const Pass quantized_sums_pass{"fuse_quantized_sums", "sums and global averages between DQ and Q become integer operators", run};
+const Pass quantized_sums_pass{"fuse_quantized_sums",
+                               "sums and global averages between DQ and Q become integer operators", run};
 }  // namespace monza

@@ -12,7 +12,8 @@ std::string guard(const Match& m) {
   if (has_operand(product, operands_of(product).residual)) return "the product adds a residual already";
   if (m["product"] == m["residual"]) return "the product is added to itself";
   if (!(m.type("residual") == m.output().type && m.type("product") == m.output().type))
-    return "the operands " + ir::to_string(m.type("product")) + " and " + ir::to_string(m.type("residual")) + " broadcast";
+    return "the operands " + ir::to_string(m.type("product")) + " and " + ir::to_string(m.type("residual")) +
+           " broadcast";
   return "";
 }
 
@@ -25,9 +26,11 @@ ir::ValueId replace(const Match& m) {
 
 void run(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
-        {{"product + residual", op("Add", {op(kProducts, {any(), rest()}).as("product"), any("residual")}), guard, replace}});
+        {{"product + residual", op("Add", {op(kProducts, {any(), rest()}).as("product"), any("residual")}), guard,
+          replace}});
 }
 }  // namespace
 
-const Pass residual_pass{"fuse_residual", "a sum with another tensor moves into the convolution or product before it", run};
+const Pass residual_pass{"fuse_residual", "a sum with another tensor moves into the convolution or product before it",
+                         run};
 }  // namespace monza

@@ -11,7 +11,8 @@ void run(ir::Graph& graph, PassContext& context) {
   const Pattern shifted = sum({mean, number("epsilon")});
   const Pattern norm = op("RMSNormalization", {any()}).as("norm");
   apply(graph, context,
-        {{"x / sqrt(mean(x^2) + epsilon)", either({quotient(x, op("Sqrt", {shifted})), product({x, op("Pow", {shifted, scalar(-0.5)})})}),
+        {{"x / sqrt(mean(x^2) + epsilon)",
+          either({quotient(x, op("Sqrt", {shifted})), product({x, op("Pow", {shifted, scalar(-0.5)})})}),
           [](const Match& m) -> std::string {
             if (!reduced_tail(*m.graph, m.node("mean"))) return "the mean is not over the last axes, or drops them";
             return m.number("epsilon") < 0 ? "epsilon is negative" : "";
@@ -26,7 +27,8 @@ void run(ir::Graph& graph, PassContext& context) {
             const auto keep = x.rank() - static_cast<std::size_t>(m.node("norm").attrs.i("axis", -1));
             if (scale.rank() != keep) return "the scale does not have the rank of a row";
             for (std::size_t i = 0; i < keep; ++i)
-              if (!(scale.shape[i] == x.shape[x.rank() - keep + i])) return "the scale is not one element per element of a row";
+              if (!(scale.shape[i] == x.shape[x.rank() - keep + i]))
+                return "the scale is not one element per element of a row";
             return "";
           },
           [](const Match& m) {

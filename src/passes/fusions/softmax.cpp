@@ -26,12 +26,16 @@ void run(ir::Graph& graph, PassContext& context) {
   const auto guard = [](const Match& m) -> std::string {
     const std::int64_t axis = axis_of(*m.graph, m.node("sum"));
     if (axis < 0) return "the sum is not over one axis, or drops it";
-    if (m.has("largest") && axis_of(*m.graph, m.node("largest")) != axis) return "maximum and sum are over different axes";
+    if (m.has("largest") && axis_of(*m.graph, m.node("largest")) != axis)
+      return "maximum and sum are over different axes";
     return "";
   };
-  const auto replace = [](const Match& m) { return m.add("Softmax", {m["x"]}, {{"axis", axis_of(*m.graph, m.node("sum"))}}); };
-  apply(graph, context, {{"exp(x - max) / sum(exp(x - max))", fusion(stable), guard, replace},
-                         {"exp(x) / sum(exp(x))", fusion(plain), guard, replace}});
+  const auto replace = [](const Match& m) {
+    return m.add("Softmax", {m["x"]}, {{"axis", axis_of(*m.graph, m.node("sum"))}});
+  };
+  apply(graph, context,
+        {{"exp(x - max) / sum(exp(x - max))", fusion(stable), guard, replace},
+         {"exp(x) / sum(exp(x))", fusion(plain), guard, replace}});
 }
 }  // namespace
 

@@ -9,9 +9,9 @@ Text PlanStorage::intern(std::string_view text) {
 }
 
 Plan PlanStorage::view() const {
-  return {regions,  steps,    operands, program, registers, checks,  loops,         region_refs, events,
-          ints,     segments, kernels,  devices, inputs,    outputs, states,        weight_blocks, params,
-          strings,  weights_bytes, threads, event_count};
+  return {regions,       steps,  operands, program,       registers, checks,     loops,   region_refs,
+          events,        ints,   segments, kernels,       devices,   inputs,     outputs, states,
+          weight_blocks, params, strings,  weights_bytes, threads,   event_count};
 }
 
 }  // namespace monza::plan

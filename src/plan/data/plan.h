@@ -59,18 +59,25 @@ struct Operand {
   std::int32_t index = 0;                 ///< input, output, state: which one
   Register element_offset = kNoRegister;  ///< added to the address, in elements
   std::int64_t byte_offset = 0;           ///< added to the base
-  std::int64_t byte_bound = 0;            ///< bytes the operand may reach at the largest shape, counted from byte_offset
+  std::int64_t byte_bound = 0;  ///< bytes the operand may reach at the largest shape, counted from byte_offset
   Register extent[kMaxRank] = {};
-  Register stride[kMaxRank] = {};         ///< elements
+  Register stride[kMaxRank] = {};  ///< elements
 };
 
 /// One instruction of the extent program: register[dst] = a OP b.
 enum class ScalarOp : std::uint8_t {
-  add, sub, mul, floor_div, ceil_div, mod, min, max,
-  input_extent,    ///< extent of axis b of model input a
-  load_element,    ///< element b of operand a (an integer or boolean tensor in host memory)
-  check_range,     ///< fails the run unless checks[b].low <= register[a] <= checks[b].high; dst unused
-  check_equal,     ///< fails the run unless register[a] == register[b] (message: checks[dst])
+  add,
+  sub,
+  mul,
+  floor_div,
+  ceil_div,
+  mod,
+  min,
+  max,
+  input_extent,  ///< extent of axis b of model input a
+  load_element,  ///< element b of operand a (an integer or boolean tensor in host memory)
+  check_range,   ///< fails the run unless checks[b].low <= register[a] <= checks[b].high; dst unused
+  check_equal,   ///< fails the run unless register[a] == register[b] (message: checks[dst])
 };
 struct ScalarInstruction {
   ScalarOp op = ScalarOp::add;
@@ -94,15 +101,15 @@ struct Step {
   StepKind kind = StepKind::kernel;
   std::uint8_t device = 0;  ///< index into Plan::devices
   std::uint16_t queue = 0;
-  std::int32_t kernel = -1;    ///< index into Plan::kernels
-  Range inputs, outputs;       ///< operands
-  Range params;                ///< bytes of Plan::params; begin is 16-byte aligned
-  Range program;               ///< scalar instructions that run just before the step
-  Range extents;               ///< begin: first register that the kernel's reported extents go to; count: how many
-  Range regions;               ///< Plan::region_refs: the children of a branch or loop
-  Range waits;                 ///< Plan::events: ids that must have been signalled
-  std::int32_t signals = -1;   ///< event id signalled when done, or -1
-  std::int32_t loop = -1;      ///< index into Plan::loops
+  std::int32_t kernel = -1;         ///< index into Plan::kernels
+  Range inputs, outputs;            ///< operands
+  Range params;                     ///< bytes of Plan::params; begin is 16-byte aligned
+  Range program;                    ///< scalar instructions that run just before the step
+  Range extents;                    ///< begin: first register that the kernel's reported extents go to; count: how many
+  Range regions;                    ///< Plan::region_refs: the children of a branch or loop
+  Range waits;                      ///< Plan::events: ids that must have been signalled
+  std::int32_t signals = -1;        ///< event id signalled when done, or -1
+  std::int32_t loop = -1;           ///< index into Plan::loops
   std::int64_t scratch_offset = 0;  ///< in the device's arena
   std::int64_t scratch_bytes = 0;
   Text name;                   ///< the ONNX nodes it computes, for messages and profiles
@@ -127,14 +134,14 @@ struct LoopInfo {
   std::uint8_t is_scan = 0;
   std::uint8_t reserved[3] = {};
   std::int32_t region = -1;
-  std::int32_t trip_count = -1, condition = -1;  ///< operands, or -1
+  std::int32_t trip_count = -1, condition = -1;                                       ///< operands, or -1
   std::int32_t body_iteration = -1, body_condition_in = -1, body_condition_out = -1;  ///< operands, or -1
   Range carried_in, body_carried_in, body_carried_out, carried_out;
-  Range scanned, body_scanned;   ///< Scan inputs and their slices
-  Range body_scan_out, scan_out; ///< per-iteration outputs and what they are stacked into
-  Range scan_axes;               ///< Plan::ints: input axes, input directions, output axes, output directions
-  Register trips = kNoRegister;  ///< receives the number of iterations made
-  std::int64_t max_trips = 0;    ///< bound set at build
+  Range scanned, body_scanned;    ///< Scan inputs and their slices
+  Range body_scan_out, scan_out;  ///< per-iteration outputs and what they are stacked into
+  Range scan_axes;                ///< Plan::ints: input axes, input directions, output axes, output directions
+  Register trips = kNoRegister;   ///< receives the number of iterations made
+  std::int64_t max_trips = 0;     ///< bound set at build
 };
 
 /// Steps run in order. A child region is executed only through the branch or loop that names it.
@@ -262,7 +269,8 @@ struct PlanStorage {
 };
 
 static_assert(sizeof(Step) == 112 && std::has_unique_object_representations_v<Operand> &&
-              std::has_unique_object_representations_v<LoopInfo> && std::has_unique_object_representations_v<ModelPort> &&
+              std::has_unique_object_representations_v<LoopInfo> &&
+              std::has_unique_object_representations_v<ModelPort> &&
               std::has_unique_object_representations_v<WeightBlock>);
 static_assert(std::is_trivially_copyable_v<Operand> && std::is_trivially_copyable_v<Step> &&
               std::is_trivially_copyable_v<LoopInfo> && std::is_trivially_copyable_v<ModelPort>);

@@ -9,7 +9,8 @@ namespace {
 bool add(std::int64_t& sum, std::int64_t value) noexcept { return !__builtin_add_overflow(sum, value, &sum); }
 
 /// Block encodings are only ever dense: rows of whole blocks.
-std::int64_t reach_blocks(DType dtype, const Shape& shape, const std::int64_t* stride, std::int64_t element_offset) noexcept {
+std::int64_t reach_blocks(DType dtype, const Shape& shape, const std::int64_t* stride,
+                          std::int64_t element_offset) noexcept {
   TensorView view;
   view.shape = shape;
   for (int i = 0; i < shape.rank; ++i) view.stride[i] = stride[i];
@@ -38,7 +39,8 @@ std::int64_t reach(DType dtype, Layout layout, const Shape& shape, const std::in
     empty |= shape[i] == 0;
   }
   if (empty) return 0;
-  if (is_block_encoding(dtype)) return layout == Layout::strided ? reach_blocks(dtype, shape, stride, element_offset) : -1;
+  if (is_block_encoding(dtype))
+    return layout == Layout::strided ? reach_blocks(dtype, shape, stride, element_offset) : -1;
   const std::int64_t bits = dtype_bits(dtype);
   if (bits == 0) return -1;
 

@@ -7,8 +7,8 @@
 namespace monza::plan {
 namespace {
 
-std::int64_t reach_of(DType dtype, const Shape& shape, std::initializer_list<std::int64_t> strides, std::int64_t offset = 0,
-                      Layout layout = Layout::strided) {
+std::int64_t reach_of(DType dtype, const Shape& shape, std::initializer_list<std::int64_t> strides,
+                      std::int64_t offset = 0, Layout layout = Layout::strided) {
   return reach(dtype, layout, shape, strides.begin(), offset);
 }
 
