@@ -9,6 +9,12 @@ if(TARGET monza_test_tests_run_only)
   target_compile_definitions(monza_test_tests_run_only PRIVATE MONZA_RUN_ENGINE="$<TARGET_FILE:monza_run_engine>" MONZA_NM="${CMAKE_NM}")
 endif()
 
+# No ordinary code may end up in a function that was compiled for AVX-512. Sanitizers add weak functions of their own.
+if(NOT MONZA_SANITIZE AND NOT MONZA_TSAN)
+  find_package(Python3 REQUIRED COMPONENTS Interpreter)
+  add_test(NAME isa_symbols COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/scripts/check_isa_symbols.py ${CMAKE_BINARY_DIR})
+endif()
+
 # The installed package, as a user's project finds it.
 add_executable(monza_make_model ${CMAKE_SOURCE_DIR}/tests/install/make_model.cpp)
 target_link_libraries(monza_make_model PRIVATE monza_build)
