@@ -1,5 +1,6 @@
 // Elementwise operators: names, types, shapes, parameters.
 #include "ops/elementwise/elementwise.def.h"
+#include "ops/elementwise/unary_list.params.h"
 
 #include <iterator>
 
@@ -261,48 +262,8 @@ ir::SymShape broadcast_shapes(const ir::InferContext& c, const std::vector<const
                               .infer = infer_unary,           \
                               .params = unary_params,         \
                               .flops = one_flop};
-MONZA_UNARY(abs, "Abs")
-MONZA_UNARY(neg, "Neg")
-MONZA_UNARY(sign, "Sign")
-MONZA_UNARY(ceil, "Ceil")
-MONZA_UNARY(floor, "Floor")
-MONZA_UNARY(round, "Round")
-MONZA_UNARY(sqrt, "Sqrt")
-MONZA_UNARY(reciprocal, "Reciprocal")
-MONZA_UNARY(exp, "Exp")
-MONZA_UNARY(log, "Log")
-MONZA_UNARY(sin, "Sin")
-MONZA_UNARY(cos, "Cos")
-MONZA_UNARY(tan, "Tan")
-MONZA_UNARY(asin, "Asin")
-MONZA_UNARY(acos, "Acos")
-MONZA_UNARY(atan, "Atan")
-MONZA_UNARY(sinh, "Sinh")
-MONZA_UNARY(cosh, "Cosh")
-MONZA_UNARY(tanh, "Tanh")
-MONZA_UNARY(asinh, "Asinh")
-MONZA_UNARY(acosh, "Acosh")
-MONZA_UNARY(atanh, "Atanh")
-MONZA_UNARY(erf, "Erf")
-MONZA_UNARY(relu, "Relu")
-MONZA_UNARY(leaky_relu, "LeakyRelu")
-MONZA_UNARY(elu, "Elu")
-MONZA_UNARY(selu, "Selu")
-MONZA_UNARY(celu, "Celu")
-MONZA_UNARY(sigmoid, "Sigmoid")
-MONZA_UNARY(hard_sigmoid, "HardSigmoid")
-MONZA_UNARY(hardswish, "HardSwish")
-MONZA_UNARY(swish, "Swish")
-MONZA_UNARY(gelu, "Gelu")
-MONZA_UNARY(mish, "Mish")
-MONZA_UNARY(softplus, "Softplus")
-MONZA_UNARY(softsign, "Softsign")
-MONZA_UNARY(thresholded_relu, "ThresholdedRelu")
-MONZA_UNARY(shrink, "Shrink")
-MONZA_UNARY(logical_not, "Not")
-MONZA_UNARY(bitwise_not, "BitwiseNot")
-MONZA_UNARY(is_nan, "IsNaN")
-MONZA_UNARY(is_inf, "IsInf")
+MONZA_UNARY_OPS(MONZA_UNARY)
+MONZA_UNARY_TESTS(MONZA_UNARY)
 #undef MONZA_UNARY
 
 #define MONZA_BINARY(symbol, op_name, more_flags)                          \

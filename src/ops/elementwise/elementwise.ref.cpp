@@ -6,6 +6,7 @@
 #include "kernel/kernel.h"
 #include "kernel/nd_loop.h"
 #include "ops/elementwise/elementwise.params.h"
+#include "ops/elementwise/unary_list.params.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 
@@ -271,48 +272,9 @@ Status run_copy(const KernelContext& c) noexcept {
                             .run = run_function,           \
                             .in_place_inputs = in_place};
 #define MONZA_UNARY(symbol, op_name) MONZA_REF(symbol, op_name, run_unary, 1)
-MONZA_UNARY(abs, "Abs")
-MONZA_UNARY(neg, "Neg")
-MONZA_UNARY(sign, "Sign")
-MONZA_UNARY(ceil, "Ceil")
-MONZA_UNARY(floor, "Floor")
-MONZA_UNARY(round, "Round")
-MONZA_UNARY(sqrt, "Sqrt")
-MONZA_UNARY(reciprocal, "Reciprocal")
-MONZA_UNARY(exp, "Exp")
-MONZA_UNARY(log, "Log")
-MONZA_UNARY(sin, "Sin")
-MONZA_UNARY(cos, "Cos")
-MONZA_UNARY(tan, "Tan")
-MONZA_UNARY(asin, "Asin")
-MONZA_UNARY(acos, "Acos")
-MONZA_UNARY(atan, "Atan")
-MONZA_UNARY(sinh, "Sinh")
-MONZA_UNARY(cosh, "Cosh")
-MONZA_UNARY(tanh, "Tanh")
-MONZA_UNARY(asinh, "Asinh")
-MONZA_UNARY(acosh, "Acosh")
-MONZA_UNARY(atanh, "Atanh")
-MONZA_UNARY(erf, "Erf")
-MONZA_UNARY(relu, "Relu")
-MONZA_UNARY(leaky_relu, "LeakyRelu")
-MONZA_UNARY(elu, "Elu")
-MONZA_UNARY(selu, "Selu")
-MONZA_UNARY(celu, "Celu")
-MONZA_UNARY(sigmoid, "Sigmoid")
-MONZA_UNARY(hard_sigmoid, "HardSigmoid")
-MONZA_UNARY(hardswish, "HardSwish")
-MONZA_UNARY(swish, "Swish")
-MONZA_UNARY(gelu, "Gelu")
-MONZA_UNARY(mish, "Mish")
-MONZA_UNARY(softplus, "Softplus")
-MONZA_UNARY(softsign, "Softsign")
-MONZA_UNARY(thresholded_relu, "ThresholdedRelu")
-MONZA_UNARY(shrink, "Shrink")
-MONZA_UNARY(logical_not, "Not")
-MONZA_UNARY(bitwise_not, "BitwiseNot")
-MONZA_REF(is_nan, "IsNaN", run_unary, 0)
-MONZA_REF(is_inf, "IsInf", run_unary, 0)
+MONZA_UNARY_OPS(MONZA_UNARY)
+#define MONZA_UNARY_TEST(symbol, op_name) MONZA_REF(symbol, op_name, run_unary, 0)
+MONZA_UNARY_TESTS(MONZA_UNARY_TEST)
 
 #define MONZA_BINARY(symbol, op_name) MONZA_REF(symbol, op_name, run_binary, 3)
 MONZA_BINARY(add, "Add")
