@@ -78,8 +78,15 @@ class ParamsBlob {
   template <typename T>
   void set(const T& params) {
     static_assert(std::is_trivially_copyable_v<T>);
+    T copy = params;
+#if defined(__has_builtin)
+#if __has_builtin(__builtin_clear_padding)
+    // Equal parameters have equal bytes: they are part of keys, and of the engine file.
+    __builtin_clear_padding(&copy);
+#endif
+#endif
     bytes_.resize(sizeof(T));
-    std::memcpy(bytes_.data(), &params, sizeof(T));
+    std::memcpy(bytes_.data(), &copy, sizeof(T));
   }
   const std::vector<std::byte>& bytes() const { return bytes_; }
 

@@ -99,31 +99,34 @@ void RegionPlanner::load_elements(ir::ValueId value) {
   }
 }
 
+const Kernel& RegionPlanner::copy_kernel(Layout from, Layout to, const TypedShape& type, bool plain) const {
+  OperandDesc in, out;
+  in.dtype = out.dtype = type.dtype;
+  in.shape = out.shape = b_.largest(type.shape);
+  in.layout = from;
+  out.layout = to;
+  KernelQuery query;
+  query.in = &in;
+  query.in_count = 1;
+  query.out = &out;
+  query.out_count = 1;
+  query.threads = b_.options.threads;
+  const auto found = candidates("Copy", plain ? DeviceKind::reference : b_.options.device, b_.options.isa, query);
+  if (found.empty()) fail("no kernel copies {} of shape {}", dtype_name(type.dtype), to_string(in.shape));
+  return plain ? *found.back() : *found.front();
+}
+
 void RegionPlanner::copy(const Place& from, const Place& to, const TypedShape& type, const std::string& name) {
   Step step;
   const int in = b_.operand(from, type), out = b_.operand(to, type);
   step.inputs = {std::uint32_t(in), 1};
   step.outputs = {std::uint32_t(out), 1};
   step.device = std::uint8_t(b_.storage(to.storage).device);
-  OperandDesc desc;
-  desc.dtype = type.dtype;
-  desc.shape = b_.largest(type.shape);
-  OperandDesc in_desc = desc, out_desc = desc;
-  in_desc.layout = from.layout;
-  out_desc.layout = to.layout;
-  KernelQuery query;
-  query.in = &in_desc;
-  query.in_count = 1;
-  query.out = &out_desc;
-  query.out_count = 1;
-  query.threads = b_.options.threads;
   // Copies between devices, and all on the reference device, are plain.
   const bool plain = b_.options.reference_only || b_.storage(from.storage).device != b_.storage(to.storage).device;
-  const auto found = candidates("Copy", plain ? DeviceKind::reference : b_.options.device, b_.options.isa, query);
-  if (found.empty()) fail("no kernel copies {} of shape {}", dtype_name(type.dtype), to_string(desc.shape));
-  step.kernel = b_.kernel_ref(plain ? *found.back() : *found.front());
+  step.kernel = b_.kernel_ref(copy_kernel(from.layout, to.layout, type, plain));
   step.name = b_.plan.intern(name);
-  step.bytes = 2.f * float(storage_bytes(type.dtype, desc.shape));
+  step.bytes = 2.f * float(storage_bytes(type.dtype, b_.largest(type.shape)));
   b_.add_step(steps_, step);
 }
 
@@ -210,6 +213,33 @@ void RegionPlanner::ask(Question& q, const ir::Node& node, const Kernel& kernel)
   q.query.threads = b_.options.threads;
 }
 
+/// What bringing the operands of `node` to the forms that `kernel` takes costs.
+double RegionPlanner::conversions_us(const ir::Node& node, const Kernel& kernel) {
+  double us = 0;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+    const ir::ValueId v = node.inputs[i];
+    if (v == ir::kNone || graph_.value(v).constant) continue;
+    const TypedShape type = type_of(v);
+    const auto& places = forms(v);
+    const Port port = kernel.in[int(i)];
+    if (std::any_of(places.begin(), places.end(), [&](const Place& p) { return satisfies(port, p, type.shape); }))
+      continue;
+    const Port from = places[0].layout == Layout::blocked8    ? Port::blocked8
+                      : places[0].layout == Layout::blocked16 ? Port::blocked16
+                      : is_dense(places[0], type.shape)       ? Port::dense
+                                                              : Port::channels_last;  // or as scattered
+    const Port to =
+        port == Port::blocked8 || port == Port::blocked16 || port == Port::channels_last ? port : Port::dense;
+    const Kernel& copy = copy_kernel(places[0].layout,
+                                     to == Port::blocked8    ? Layout::blocked8
+                                     : to == Port::blocked16 ? Layout::blocked16
+                                                             : Layout::strided,
+                                     type, false);
+    us += b_.options.tactics->conversion_us(copy, type.dtype, b_.largest(type.shape), from, to);
+  }
+  return us;
+}
+
 const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
   const auto kind = DeviceKind(b_.plan.devices[std::size_t(device)].kind);
   Choice choice;
@@ -251,20 +281,13 @@ const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
       double best_us = 0;
       for (const Kernel* k : fits) {
         ask(q, node, *k);
-        double us = b_.options.tactics->time(*k, q.query);
-        if (us <= 0) continue;  // out of time: the order of the list decides
-        for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-          if (node.inputs[i] == ir::kNone || graph_.value(node.inputs[i]).constant) continue;
-          const auto& places = forms(node.inputs[i]);
-          const bool converts = std::none_of(places.begin(), places.end(), [&](const Place& p) {
-            return satisfies(k->in[int(i)], p, graph_.value(node.inputs[i]).type.shape);
-          });
-          if (converts) us += b_.options.tactics->conversion_us(storage_bytes(q.in[i].dtype, q.in[i].shape));
-        }
-        choice.timed.emplace_back(k->name, us);
+        const auto us = b_.options.tactics->time(*k, q.query);
+        if (!us) continue;  // out of time: the order of the list decides
+        choice.timed.emplace_back(k->name, *us);
+        const double sum = *us + conversions_us(node, *k);
         // Ties within 2 % go by the order of the list.
-        if (best_us == 0 || us < best_us * 0.98) {
-          best_us = us;
+        if (best_us == 0 || sum < best_us * 0.98) {
+          best_us = sum;
           best = k;
         }
       }

@@ -58,6 +58,8 @@ class RegionPlanner {
   void plan_loop(ir::Node& node, bool is_scan);
   int loop_operand(const Place& place, const TypedShape& type, const std::set<ir::ValueId>& bound_to);
   void copy(const Place& from, const Place& to, const TypedShape& type, const std::string& name);
+  const Kernel& copy_kernel(Layout from, Layout to, const TypedShape& type, bool plain) const;
+  double conversions_us(const ir::Node& node, const Kernel& kernel);
   /// A place of `value` that the port takes on `device`; converts when there is none.
   Place ensure(ir::ValueId value, Port port, int device, const Place* uniform = nullptr);
   const std::vector<Place>& forms(ir::ValueId value);

@@ -1,6 +1,10 @@
 #include "plan/tactics.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <cstring>
 #include <filesystem>
@@ -52,6 +56,10 @@ void fill_random(DType dtype, std::byte* data, std::int64_t bytes) {
   for (std::int64_t i = 0; i < bytes; ++i) data[i] = std::byte(next() >> 24);
 }
 
+Layout layout_of(Port port) {
+  return port == Port::blocked8 ? Layout::blocked8 : port == Port::blocked16 ? Layout::blocked16 : Layout::strided;
+}
+
 /// A view of fresh memory as `port` wants it.
 TensorView view_for(const OperandDesc& d, Port port, std::byte* data) {
   TensorView v = dense_view(data, d.dtype, d.shape);
@@ -80,40 +88,56 @@ TensorView view_for(const OperandDesc& d, Port port, std::byte* data) {
 }  // namespace
 
 Tactics::Tactics(const TacticOptions& options) : options_(options), pool_({options.threads}), start_(Clock::now()) {
-  if (options_.cache_file.empty() || !std::filesystem::exists(options_.cache_file)) return;
+  if (!options_.cache_file.empty() && std::filesystem::exists(options_.cache_file)) read_cache();
+}
+
+Tactics::~Tactics() {
+  if (cache_ >= 0) ::close(cache_);
+}
+
+void Tactics::read_cache() {
   try {
     const auto file = MappedFile::open(options_.cache_file, std::size_t(256) << 20);
     std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+    if (text.empty()) return;
     if (!text.starts_with(kHeader)) {
       log(LogLevel::warning, "timing cache '{}' is of another version and is made anew", options_.cache_file);
       return;
     }
+    fresh_ = false;
+    new_line_ = text.back() != '\n';
     text.remove_prefix(kHeader.size());
-    while (!text.empty()) {
-      const std::size_t end = std::min(text.find('\n'), text.size());
+    // A last line without its end was cut short by a kill: its key may be a part of another's.
+    for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
       const std::string_view line = text.substr(0, end);
-      text.remove_prefix(std::min(end + 1, text.size()));
+      text.remove_prefix(end + 1);
       const std::size_t space = line.find(' ');
       double us = 0;
       if (space == std::string_view::npos) continue;
       const auto [p, error] = std::from_chars(line.data(), line.data() + space, us);
-      if (error == std::errc() && p == line.data() + space && us > 0) times_[std::string(line.substr(space + 1))] = us;
+      // Of two builds at once that timed the same, the first counts: later builds agree.
+      if (error == std::errc() && p == line.data() + space && us >= 0)
+        times_.emplace(std::string(line.substr(space + 1)), us);
     }
   } catch (const Error& e) {
     log(LogLevel::warning, "timing cache is ignored: {}", e.what());
   }
 }
 
-void Tactics::save() const {
-  if (options_.cache_file.empty() || !changed_) return;
-  std::string text(kHeader);
-  for (const auto& [key, us] : times_) text += fmt::format("{:.4g} {}\n", us, key);
-  try {
-    const std::span<const std::byte> piece = std::as_bytes(std::span(text.data(), text.size()));
-    write_file_atomically(options_.cache_file, std::span(&piece, 1));
-  } catch (const Error& e) {
-    log(LogLevel::warning, "timing cache is not saved: {}", e.what());
+/// One write a line, at the end of the file, so that builds which share a cache do not mix their lines.
+void Tactics::append(const std::string& line) {
+  if (options_.cache_file.empty()) return;
+  std::string text;
+  if (cache_ < 0) {
+    cache_ =
+        ::open(options_.cache_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (fresh_ ? O_TRUNC : 0), 0666);
+    if (fresh_) text = kHeader;
+    else if (new_line_) text = "\n";
   }
+  text += line;
+  if (cache_ >= 0 && ::write(cache_, text.data(), text.size()) == ssize_t(text.size())) return;
+  log(LogLevel::warning, "timings are not saved: cannot write '{}': {}", options_.cache_file, std::strerror(errno));
+  options_.cache_file.clear();
 }
 
 std::string Tactics::key(const Kernel& kernel, const KernelQuery& query) const {
@@ -128,29 +152,49 @@ std::string Tactics::key(const Kernel& kernel, const KernelQuery& query) const {
   return key;
 }
 
-double Tactics::time(const Kernel& kernel, const KernelQuery& query) {
-  const std::string k = key(kernel, query) + fmt::format(" p{:016x}", query.params_hash);
-  if (const auto it = times_.find(k); it != times_.end()) {
-    ++cached_;
-    return it->second;
-  }
-  if (options_.max_seconds > 0 && std::chrono::duration<double>(Clock::now() - start_).count() > options_.max_seconds)
-    return 0;
-  const double us = measure(kernel, query);
-  if (us > 0) {
-    // As it will be read back: a build from the cache must decide as this one does.
-    double rounded = us;
-    const std::string text = fmt::format("{:.4g}", us);
-    std::from_chars(text.data(), text.data() + text.size(), rounded);
-    times_[k] = rounded;
-    changed_ = true;
-    ++measured_;
-    return rounded;
-  }
-  return us;
+std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& query) {
+  return time(kernel, query, kernel.in, kernel.out);
 }
 
-double Tactics::measure(const Kernel& kernel, const KernelQuery& query) {
+std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& query, const Ports& in, const Ports& out) {
+  std::string k = key(kernel, query) + fmt::format(" p{:016x}", query.params_hash);
+  if (&in != &kernel.in) k += fmt::format(" {}>{}", int(in[0]), int(out[0]));
+  auto it = times_.find(k);
+  if (it != times_.end()) {
+    ++cached_;
+  } else {
+    const double spent = std::chrono::duration<double>(Clock::now() - start_).count();
+    if (options_.max_seconds > 0 && spent > options_.max_seconds) return std::nullopt;
+    // As it will be read back: a build from the cache must decide as this one does.
+    const std::string text = fmt::format("{:.4g}", measure(kernel, query, in, out));
+    double us = 0;
+    std::from_chars(text.data(), text.data() + text.size(), us);
+    append(text + " " + k + "\n");
+    it = times_.emplace(std::move(k), us).first;
+    ++measured_;
+  }
+  return it->second > 0 ? std::optional(it->second) : std::nullopt;
+}
+
+double Tactics::conversion_us(const Kernel& copy, DType dtype, const Shape& shape, Port from, Port to) {
+  OperandDesc in, out;
+  in.dtype = out.dtype = dtype;
+  in.shape = out.shape = shape;
+  in.layout = layout_of(from);
+  out.layout = layout_of(to);
+  KernelQuery query;
+  query.in = &in;
+  query.in_count = 1;
+  query.out = &out;
+  query.out_count = 1;
+  query.threads = options_.threads;
+  if (const auto us = time(copy, query, Ports{from}, Ports{to})) return *us;
+  // Conversions read and write everything once, with steps on one side: a fraction of the memory's rate.
+  constexpr double kBytesPerUs = 2000;
+  return 1 + double(storage_bytes(dtype, shape)) / kBytesPerUs;
+}
+
+double Tactics::measure(const Kernel& kernel, const KernelQuery& query, const Ports& in_ports, const Ports& out_ports) {
   std::vector<TensorView> in(std::size_t(query.in_count)), out(std::size_t(query.out_count));
   std::vector<Region> memory;
   const auto allocate = [&](std::int64_t bytes) {
@@ -162,7 +206,7 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query) {
     if (!d.present() || d.dtype == DType::string) continue;
     const Packing* packing = nullptr;
     for (int p = 0; p < kernel.packing_count; ++p)
-      if (kernel.packings[p].input == i && kernel.in[i] == Port::packed) packing = &kernel.packings[p];
+      if (kernel.packings[p].input == i && in_ports[i] == Port::packed) packing = &kernel.packings[p];
     if (packing != nullptr) {
       std::byte* data = allocate(std::int64_t(packing->bytes(query)));
       packing->pack(query, data);
@@ -170,22 +214,18 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query) {
       in[std::size_t(i)].layout = Layout::packed;
       continue;
     }
-    const Layout layout = kernel.in[i] == Port::blocked8    ? Layout::blocked8
-                          : kernel.in[i] == Port::blocked16 ? Layout::blocked16
-                                                            : Layout::strided;
+    const Layout layout = layout_of(in_ports[i]);
     const std::int64_t bytes = storage_bytes(d.dtype, d.shape, layout);
     std::byte* data = allocate(bytes);
     if (d.constant && layout == Layout::strided) std::memcpy(data, d.data, std::size_t(bytes));
     else fill_random(d.dtype, data, bytes);
-    in[std::size_t(i)] = view_for(d, kernel.in[i], data);
+    in[std::size_t(i)] = view_for(d, in_ports[i], data);
   }
   for (int i = 0; i < query.out_count; ++i) {
     const OperandDesc& d = query.out[i];
     if (!d.present() || d.dtype == DType::string) continue;
-    const Layout layout = kernel.out[i] == Port::blocked8    ? Layout::blocked8
-                          : kernel.out[i] == Port::blocked16 ? Layout::blocked16
-                                                             : Layout::strided;
-    out[std::size_t(i)] = view_for(d, kernel.out[i], allocate(storage_bytes(d.dtype, d.shape, layout)));
+    const Layout layout = layout_of(out_ports[i]);
+    out[std::size_t(i)] = view_for(d, out_ports[i], allocate(storage_bytes(d.dtype, d.shape, layout)));
   }
   std::int64_t extents[16] = {};
   KernelContext context;
@@ -210,22 +250,6 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query) {
     if (run >= 2 && spent > 400000) break;
   }
   return best;
-}
-
-double Tactics::conversion_us(std::int64_t bytes) {
-  if (bytes_per_us_ == 0) {
-    // Conversions read and write everything once; strided access costs about a third of a plain copy's rate.
-    constexpr std::int64_t kProbe = 4 << 20;
-    Region from(kProbe, {true}), to(kProbe, {true});
-    double best = 1e9;
-    for (int i = 0; i < 5; ++i) {
-      const auto begin = Clock::now();
-      std::memcpy(to.data(), from.data(), kProbe);
-      best = std::min(best, std::chrono::duration<double, std::micro>(Clock::now() - begin).count());
-    }
-    bytes_per_us_ = double(kProbe) / best / 3;
-  }
-  return 1.0 + double(bytes) / bytes_per_us_;
 }
 
 }  // namespace monza::plan

@@ -3,9 +3,8 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <map>
-#include <memory>
+#include <optional>
 #include <string>
 
 #include "backend/cpu/thread_pool.h"
@@ -16,38 +15,46 @@ namespace monza::plan {
 
 struct TacticOptions {
   int threads = 1;
-  std::string cache_file;  ///< read when made, written by save(); "" for none
-  double max_seconds = 0;  ///< budget of all measurements; 0 for none
+  std::string cache_file;  ///< read when made; every new timing is appended to it at once; "" for none
+  double max_seconds = 0;  ///< budget of all measurements; 0 for no limit
 };
 
 /// Times kernels on random data. Keys name the CPU, the threads, the kernel and its version, parameters, types,
-/// shapes and layouts, so a cached time is only used for the very same question. Not thread-safe.
+/// shapes and layouts, so a cached time is only used for the very same question. The cache grows line by line as
+/// kernels are timed: a build that is killed leaves what it has measured to the next. Not thread-safe.
 class Tactics {
  public:
-  /// A cache file that cannot be read or is damaged is ignored with a warning: it only costs time.
+  /// A cache file that cannot be read, or lines of it that are damaged, are ignored: they only cost time.
   explicit Tactics(const TacticOptions& options);
+  ~Tactics();
+  Tactics(const Tactics&) = delete;
+  Tactics& operator=(const Tactics&) = delete;
 
-  /// Microseconds of one execution (the smallest of several), or 0 when the budget is spent.
-  double time(const Kernel& kernel, const KernelQuery& query);
-  /// What converting that many bytes between layouts costs, from the copy kernels' measured rate.
-  double conversion_us(std::int64_t bytes);
-  /// Writes new timings; a failure to write is a warning.
-  void save() const;
+  /// Microseconds of one execution (the smallest of several). nullopt when the budget is spent, or when the kernel
+  /// fails on random data.
+  std::optional<double> time(const Kernel& kernel, const KernelQuery& query);
+  /// Microseconds of converting `shape` from one form to another (each dense, channels_last, blocked8 or blocked16),
+  /// measured with `copy`, a kernel of Copy. When the budget is spent: modelled from the bytes.
+  double conversion_us(const Kernel& copy, DType dtype, const Shape& shape, Port from, Port to);
 
   std::int64_t measured() const { return measured_; }
   std::int64_t cached() const { return cached_; }
 
  private:
-  double measure(const Kernel& kernel, const KernelQuery& query);
+  std::optional<double> time(const Kernel& kernel, const KernelQuery& query, const Ports& in, const Ports& out);
+  double measure(const Kernel& kernel, const KernelQuery& query, const Ports& in, const Ports& out);
   std::string key(const Kernel& kernel, const KernelQuery& query) const;
+  void read_cache();
+  void append(const std::string& line);
 
   TacticOptions options_;
   ThreadPool pool_;
-  std::map<std::string, double> times_;
+  std::map<std::string, double> times_;  ///< by key; 0: the kernel fails on random data
   std::chrono::steady_clock::time_point start_;
-  double bytes_per_us_ = 0;
   std::int64_t measured_ = 0, cached_ = 0;
-  bool changed_ = false;
+  int cache_ = -1;         ///< descriptor of the cache, opened by the first append
+  bool new_line_ = false;  ///< the cache ends in the middle of a line
+  bool fresh_ = true;      ///< there is no cache of this version to append to
 };
 
 }  // namespace monza::plan

@@ -1,0 +1,166 @@
+// Timings in a cache: a build that finds them all measures nothing and gives the same bytes.
+#include "plan/tactics.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include <gtest/gtest.h>
+
+#include "ir/text.h"
+#include "passes/pass.h"
+#include "support/data.h"
+#include "support/engine_from_text.h"
+#include "support/temporary.h"
+
+namespace monza {
+namespace {
+
+using test::TemporaryFolder;
+
+std::string read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+std::size_t lines(const std::string& text) { return std::size_t(std::count(text.begin(), text.end(), '\n')); }
+
+/// Convolutions that several kernels take, under shapes that differ by `seed`, between a split and a concatenation.
+std::string convolutions(int count, int seed = 0) {
+  const int size = 14 + seed;
+  std::string text = "graph \"g\" (%x: f32[1,32," + std::to_string(size) + ",14]";
+  for (int i = 0; i < count; ++i) text += ", %w" + std::to_string(i) + "_in: f32[32,32,3,3]";
+  text += ") {\n %a0 = Relu(%x)\n";
+  for (int i = 0; i < count; ++i) {
+    const std::string n = std::to_string(i), m = std::to_string(i + 1);
+    text += " %c" + n + " = Conv(%a" + n + ", %w" + n +
+            "_in) {pads=[1,1,1,1], strides=[1,1], dilations=[1,1], group=1}\n %s" + n + " = Sigmoid(%c" + n + ")\n %a" +
+            m + " = Mul(%c" + n + ", %s" + n + ")\n";
+  }
+  return text + " %y = Softmax(%a" + std::to_string(count) + ") {axis=1}\n return (y: %y)\n}";
+}
+
+struct Build {
+  std::string bytes;
+  std::int64_t measured, cached;
+};
+
+Build build(const std::string& text, const plan::TacticOptions& tactics, const std::string& engine) {
+  plan::Tactics timings(tactics);
+  plan::PlannerOptions options;
+  options.tactics = &timings;
+  auto made = test::engine_from_text(text, options, true);
+  made.engine.save(engine);
+  return {read(engine), timings.measured(), timings.cached()};
+}
+
+TEST(Tactics, BuildFromAFullCacheMeasuresNothingAndIsTheSameFile) {
+  const TemporaryFolder folder;
+  const std::string cache = folder / "timings", text = convolutions(2);
+  const Build first = build(text, {1, cache, 0}, folder / "a.engine");
+  EXPECT_GT(first.measured, 2);
+  const std::string timings = read(cache);
+  EXPECT_EQ(lines(timings), std::size_t(first.measured) + 1);
+  const Build second = build(text, {1, cache, 0}, folder / "b.engine");
+  EXPECT_EQ(second.measured, 0);
+  EXPECT_GE(second.cached, first.measured);
+  EXPECT_TRUE(second.bytes == first.bytes) << "two builds with the same timings differ";
+  // No time at all to measure, and nothing to measure.
+  const Build third = build(text, {1, cache, 1e-9}, folder / "c.engine");
+  EXPECT_EQ(third.measured, 0);
+  EXPECT_TRUE(third.bytes == first.bytes) << "a build without a budget differs";
+  EXPECT_EQ(read(cache), timings);
+}
+
+TEST(Tactics, BuildWithoutTimeTakesTheFirstThatFits) {
+  const TemporaryFolder folder;
+  const std::string text = convolutions(1);
+  const Build none = build(text, {1, "", 1e-9}, folder / "a.engine");
+  EXPECT_EQ(none.measured, 0);
+  test::engine_from_text(text, {}, true).engine.save(folder / "b.engine");
+  EXPECT_TRUE(none.bytes == read(folder / "b.engine"));
+}
+
+TEST(Tactics, DamagedLinesOfTheCacheCostOnlyTime) {
+  const TemporaryFolder folder;
+  const std::string cache = folder / "timings", text = convolutions(1);
+  const Build first = build(text, {1, cache, 0}, folder / "a.engine");
+  std::string timings = read(cache);
+  // A number that is none, an empty line, and a last line cut short, as a kill may leave it.
+  timings.replace(timings.find('\n') + 1, 1, "x");
+  timings.insert(timings.find('\n') + 1, "\n");
+  timings.resize(timings.size() - 5);
+  std::ofstream(cache, std::ios::binary) << timings;
+  const Build second = build(text, {1, cache, 0}, folder / "b.engine");
+  EXPECT_EQ(second.measured, 2);
+  const Build third = build(text, {1, cache, 0}, folder / "c.engine");
+  EXPECT_EQ(third.measured, 0);
+  EXPECT_TRUE(third.bytes == second.bytes);
+  EXPECT_EQ(third.cached, first.measured + first.cached);
+
+  std::ofstream(cache, std::ios::binary) << "monza timings 0\nold\n";
+  EXPECT_EQ(build(text, {1, cache, 0}, folder / "d.engine").measured, first.measured);
+  EXPECT_EQ(build(text, {1, cache, 0}, folder / "d.engine").measured, 0);
+}
+
+TEST(Tactics, UnwritableCacheIsAWarning) {
+  const TemporaryFolder folder;
+  EXPECT_GT(build(convolutions(1), {1, folder / "no/such/folder/timings", 0}, folder / "a.engine").measured, 0);
+}
+
+TEST(Tactics, KilledBuildKeepsItsTimings) {
+  const TemporaryFolder folder;
+  const std::string cache = folder / "timings";
+  const pid_t child = ::fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    // New shapes for ever: it is killed while it measures.
+    plan::Tactics timings({1, cache, 0});
+    for (int seed = 0;; ++seed) {
+      plan::PlannerOptions options;
+      options.tactics = &timings;
+      test::engine_from_text(convolutions(1, seed), options, true);
+    }
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  while (lines(read(cache)) < 12 && std::chrono::steady_clock::now() - begin < std::chrono::seconds(120))
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_EQ(::kill(child, SIGKILL), 0);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  const std::string kept = read(cache);
+  ASSERT_GE(lines(kept), 12u);
+
+  // The first shape was timed whole: nothing is measured again. A shape it never came to is added at the end.
+  EXPECT_EQ(build(convolutions(1), {1, cache, 0}, folder / "a.engine").measured, 0);
+  EXPECT_GT(build(convolutions(1, 900), {1, cache, 0}, folder / "b.engine").measured, 0);
+  EXPECT_TRUE(read(cache).starts_with(kept));
+}
+
+TEST(Tactics, YoloFromAFullCacheIsTheSameFile) {
+  MONZA_NEED_SHARED(model, "models/onnx/yolov8n.onnx");
+  const TemporaryFolder folder;
+  BuildOptions options;
+  options.threads = 1;
+  options.timing_cache = folder / "timings";
+  options.max_build_seconds = 6;  // a part of the timings is enough to tell one build from the next
+  Engine::build(model, options).save(folder / "a.engine");
+  options.max_build_seconds = 1e-9;
+  const std::string timings = read(options.timing_cache);
+  EXPECT_GT(lines(timings), 10u);
+  for (const char* name : {"b.engine", "c.engine"}) {
+    Engine::build(model, options).save(folder / name);
+    EXPECT_EQ(read(options.timing_cache), timings) << "something was measured again";
+  }
+  EXPECT_TRUE(read(folder / "b.engine") == read(folder / "c.engine"));
+}
+
+}  // namespace
+}  // namespace monza
