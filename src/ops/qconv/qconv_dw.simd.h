@@ -1,33 +1,18 @@
 // Depthwise QConv and ConvInteger, channels last: vectors run over channels, and four taps at a time are interleaved so
 // that one dot adds four products of one channel.
 //
-// Per register of channels (64 with AVX-512) and four taps: 4 loads, 8 shuffles, 4 dots. A 3 x 3 takes three such
-// groups, 24 shuffles for 64 outputs, which is the ceiling: about 12 cycles of shuffles where two run a cycle. Large
-// images are bound by reading and writing each byte once, L2 or memory.
+// 3 x 3 windows with 8-bit outputs have a kernel of their own, qconv_dw3.simd.h. Here, per register of channels (64
+// with AVX-512) and four taps: 4 loads, 8 shuffles, 4 dots. A 3 x 3 takes three such groups, 24 shuffles for 64
+// outputs, which is the ceiling: about 12 cycles of shuffles where two run a cycle. Large images are bound by reading
+// and writing each byte once, L2 or memory.
 #pragma once
 
-#include "ops/qconv/qconv_shape.simd.h"
+#include "ops/qconv/qconv_dw3.simd.h"
 
 namespace monza::ops {
 namespace {
 
-inline constexpr std::int64_t kDwBlock = Q::kLanes * 4;  ///< channels of a block
-inline constexpr int kDwRows = 6;                        ///< pixels of a tile: igemm_finish's accumulators
-
-/// Packed: per block of channels, per group of four taps, four registers of weights; then the sums, one a channel.
-struct DwPack {
-  std::int64_t channels, taps;
-  MONZA_INLINE std::int64_t blocks() const { return (channels + kDwBlock - 1) / kDwBlock; }
-  MONZA_INLINE std::int64_t quads() const { return (taps + 3) / 4; }
-  MONZA_INLINE std::int64_t block_bytes() const { return quads() * kDwBlock * 4; }
-  MONZA_INLINE std::int64_t sums_at() const { return blocks() * block_bytes(); }
-  MONZA_INLINE std::int64_t bytes() const { return sums_at() + blocks() * kDwBlock * 4; }
-  /// unpack instructions work within 128 bits: register k, lane i holds channel 16 (i / 4) + 4 k + i % 4 of its block.
-  MONZA_INLINE std::int64_t at(std::int64_t channel, std::int64_t tap) const {
-    const std::int64_t in = channel % kDwBlock, lane = in / 16 * 4 + in % 4, k = in % 16 / 4;
-    return channel / kDwBlock * block_bytes() + ((tap / 4 * 4 + k) * Q::kLanes + lane) * 4 + tap % 4;
-  }
-};
+inline constexpr int kDwRows = 6;  ///< pixels of a tile: igemm_finish's accumulators
 
 template <int kW>
 Refusal dw_accepts(const KernelQuery& query) noexcept {
@@ -45,35 +30,6 @@ Refusal dw_accepts(const KernelQuery& query) noexcept {
   return nullptr;
 }
 
-MONZA_INLINE DwPack dw_pack_of(const Shape& w) { return {w[0], w.count(2, w.rank)}; }
-
-template <int kW>
-std::size_t dw_bytes(const KernelQuery& query) noexcept {
-  return static_cast<std::size_t>(dw_pack_of(query.in[kW].shape).bytes());
-}
-template <int kW>
-void dw_pack_weights(const KernelQuery& query, std::byte* packed) noexcept {
-  const DwPack k = dw_pack_of(query.in[kW].shape);
-  const auto* dense = static_cast<const std::uint8_t*>(query.in[kW].data);
-  const std::uint8_t flip = query.in[kW].dtype == DType::u8 ? 0x80 : 0;
-  __builtin_memset(packed, 0, static_cast<std::size_t>(k.bytes()));
-  auto* sums = reinterpret_cast<std::int32_t*>(packed + k.sums_at());
-  for (std::int64_t c = 0; c < k.channels; ++c)
-    for (std::int64_t t = 0; t < k.taps; ++t) {
-      const std::uint8_t value = dense[c * k.taps + t] ^ flip;
-      packed[k.at(c, t)] = static_cast<std::byte>(value);
-      sums[c] += static_cast<std::int8_t>(value);
-    }
-}
-template <int kW>
-void dw_unpack_weights(const KernelQuery& query, const std::byte* packed, void* dense) noexcept {
-  const DwPack k = dw_pack_of(query.in[kW].shape);
-  const std::uint8_t flip = query.in[kW].dtype == DType::u8 ? 0x80 : 0;
-  for (std::int64_t c = 0; c < k.channels; ++c)
-    for (std::int64_t t = 0; t < k.taps; ++t)
-      static_cast<std::uint8_t*>(dense)[c * k.taps + t] = static_cast<std::uint8_t>(packed[k.at(c, t)]) ^ flip;
-}
-
 MONZA_INLINE IgemmPack dw_columns(const DwPack& k) {
   return {.groups = 1, .columns = k.channels, .taps = 1, .depth = k.taps};
 }
@@ -81,13 +37,16 @@ MONZA_INLINE IgemmPack dw_columns(const DwPack& k) {
 template <int kW>
 std::size_t dw_scratch(const KernelQuery& query) noexcept {
   const DwPack k = dw_pack_of(query.in[kW].shape);
-  return round64(static_cast<std::int64_t>(igemm_scratch(dw_columns(k)))) + round64(k.channels);
+  const std::int64_t width = query.in[0].shape[query.in[0].shape.rank - 1];
+  return round64(static_cast<std::int64_t>(igemm_scratch(dw_columns(k)))) +
+         round64(k.channels * (k.columns ? width : 1));
 }
 
-/// The dots of `rows` pixels and one block of channels; `n` channels of it exist. kQuads 0: any number of them.
+/// What the dots of `rows` pixels and one block of channels add to its terms; `n` channels of it exist. kQuads 0: any
+/// number of them.
 template <int kQuads, bool kFlip, bool kWhole>
 void dw_tile(const std::uint8_t* const* pointers, std::int64_t stride, int rows, std::int64_t channel, std::int64_t n,
-             const std::int8_t* weights, std::int64_t quads, int panels, std::int32_t* acc) {
+             const std::int8_t* weights, std::int64_t quads, int panels, const std::int32_t* start, std::int32_t* acc) {
   if (kQuads != 0) quads = kQuads;
   const std::int64_t bytes = kWhole ? kDwBlock : n;
   for (int r = 0; r < rows; ++r) {
@@ -108,20 +67,21 @@ void dw_tile(const std::uint8_t* const* pointers, std::int64_t stride, int rows,
     Q::in_order(sum);
 #pragma GCC unroll 4
     for (int k = 0; k < 4; ++k)
-      if (kWhole || k < panels) Q::store(acc + (r * panels + k) * Q::kLanes, sum[k]);
+      if (kWhole || k < panels)
+        Q::store(acc + (r * panels + k) * Q::kLanes, Q::add(sum[k], Q::load(start + k * Q::kLanes)));
   }
 }
 
 template <bool kFlip>
 MONZA_INLINE void dw_tile_any(const std::uint8_t* const* pointers, std::int64_t stride, int rows, std::int64_t channel,
                               std::int64_t n, const std::int8_t* weights, std::int64_t quads, int panels,
-                              std::int32_t* acc) {
+                              const std::int32_t* start, std::int32_t* acc) {
   if (n >= kDwBlock) {
-    if (quads == 3) dw_tile<3, kFlip, true>(pointers, stride, rows, channel, n, weights, quads, panels, acc);
-    else dw_tile<0, kFlip, true>(pointers, stride, rows, channel, n, weights, quads, panels, acc);
+    if (quads == 3) dw_tile<3, kFlip, true>(pointers, stride, rows, channel, n, weights, quads, panels, start, acc);
+    else dw_tile<0, kFlip, true>(pointers, stride, rows, channel, n, weights, quads, panels, start, acc);
   } else {
-    if (quads == 3) dw_tile<3, kFlip, false>(pointers, stride, rows, channel, n, weights, quads, panels, acc);
-    else dw_tile<0, kFlip, false>(pointers, stride, rows, channel, n, weights, quads, panels, acc);
+    if (quads == 3) dw_tile<3, kFlip, false>(pointers, stride, rows, channel, n, weights, quads, panels, start, acc);
+    else dw_tile<0, kFlip, false>(pointers, stride, rows, channel, n, weights, quads, panels, start, acc);
   }
 }
 
@@ -145,14 +105,16 @@ Status dw_run(const KernelContext& c) noexcept {
   if (kW == QInput::w) conv_outputs(job, c);
   igemm_prepare(job, o, x_zero, kW == QInput::w ? int{QInput::w_zero} : 3, w.dtype == DType::u8, kW == QInput::w,
                 c.scratch);
-  // A channel's sum over its taps takes the place of a row's sum, so it is taken off here and not on the way out.
-  const bool tap_sums = job.row_sums;
-  job.row_sums = false;
   auto* zeros =
       reinterpret_cast<std::uint8_t*>(c.scratch + round64(static_cast<std::int64_t>(igemm_scratch(job.pack))));
-  __builtin_memset(zeros, o.zero(x_zero, 0), static_cast<std::size_t>(k.channels));
   const auto* base = x.as<const std::uint8_t>();
   const std::int64_t pitch = pixel_pitch(x), quads = k.quads();
+  const bool tap_sums = job.row_sums, by_columns = dw3_takes(job, g, k.channels, pitch);
+  __builtin_memset(zeros, o.zero(x_zero, 0), static_cast<std::size_t>(k.channels * (by_columns ? g.width : 1)));
+  if (by_columns) {
+    dw3_run(job, k, g, base, zeros, static_cast<std::uint8_t>(o.zero(x_zero, 0)), *c.parallel);
+    return {};
+  }
   std::int64_t most = kIgemmPointers / (quads * 4);
   if (most > kIgemmChunk) most = kIgemmChunk;
   std::int64_t chunks = (rows + most - 1) / most;
@@ -161,9 +123,11 @@ Status dw_run(const KernelContext& c) noexcept {
   parallel_for(*c.parallel, chunks, [&](std::int64_t task, int) {
     const std::int64_t first = rows * task / chunks, count = rows * (task + 1) / chunks - first;
     const std::uint8_t* pointers[kIgemmPointers];
-    conv_point(g, base, pitch, zeros, pointers, most, first, count);
-    for (std::int64_t t = k.taps; t < quads * 4; ++t)
-      for (std::int64_t r = 0; r < count; ++r) pointers[t * most + r] = zeros;  // their weights are 0
+    conv_point(g, base, pitch, zeros, pointers, most, first, count, k.columns ? 4 : 0);
+    for (std::int64_t t = k.taps; t < quads * 4; ++t) {  // their weights are 0
+      const std::int64_t slot = k.columns ? (t - k.taps) * 4 + 3 : t;
+      for (std::int64_t r = 0; r < count; ++r) pointers[slot * most + r] = zeros;
+    }
     alignas(64) std::int32_t acc[kDwRows * kDwBlock];
     for (std::int64_t block = 0; block < k.blocks(); ++block) {
       const std::int64_t channel = block * kDwBlock, n = k.channels - channel;
@@ -171,19 +135,20 @@ Status dw_run(const KernelContext& c) noexcept {
       const std::int8_t* weights = job.weights + block * k.block_bytes();
       for (std::int64_t r = 0; r < count; r += kDwRows) {
         const int tile = static_cast<int>(count - r < kDwRows ? count - r : kDwRows);
-        if (job.flip) dw_tile_any<true>(pointers + r, most, tile, channel, n, weights, quads, panels, acc);
-        else dw_tile_any<false>(pointers + r, most, tile, channel, n, weights, quads, panels, acc);
-        if (tap_sums)
+        (job.flip ? dw_tile_any<true> : dw_tile_any<false>)(pointers + r, most, tile, channel, n, weights, quads,
+                                                            panels, job.start + channel, acc);
+        if (tap_sums)  // a channel's sum over its taps takes the place of a row's sum
           for (int i = 0; i < tile; ++i)
             for (std::int64_t j = 0; j < n && j < kDwBlock; ++j) {
               std::uint32_t sum = 0;
               for (std::int64_t t = 0; t < k.taps; ++t)
-                sum += static_cast<std::uint8_t>(pointers[t * most + r + i][channel + j] ^ (job.flip ? 0x80 : 0));
+                sum +=
+                    static_cast<std::uint8_t>(pointers[k.slot(t) * most + r + i][channel + j] ^ (job.flip ? 0x80 : 0));
               std::int32_t& a = acc[i * panels * Q::kLanes + j];
               a = static_cast<std::int32_t>(static_cast<std::uint32_t>(a) -
                                             sum * static_cast<std::uint32_t>(job.w_zero[channel + j]));
             }
-        igemm_finish(job, {acc, first + r, 0, channel, tile, panels, nullptr});
+        igemm_finish(job, {acc, first + r, 0, channel, tile, panels});
       }
     }
   });

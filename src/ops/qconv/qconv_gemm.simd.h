@@ -133,11 +133,13 @@ Status conv_run(const KernelContext& c) noexcept {
     const std::int64_t line = g.padded_w() * g.channels, high = g.padded_h();
     igemm_run(job, rows, *c.parallel,
               [&](const std::uint8_t** to, std::int64_t stride, std::int64_t, std::int64_t first, std::int64_t count) {
+                std::int64_t ox = first % g.out_w, oy = first / g.out_w % g.out_h, n = first / g.out_w / g.out_h;
                 for (std::int64_t r = 0; r < count; ++r) {
-                  const std::int64_t ox = (first + r) % g.out_w, oy = (first + r) / g.out_w % g.out_h,
-                                     n = (first + r) / g.out_w / g.out_h;
                   const std::uint8_t* at = copy + (n * high + oy * g.stride_h) * line + ox * g.stride_w * g.channels;
                   for (std::int64_t k = 0; k < g.kh; ++k) to[k * stride + r] = at + k * g.dilation_h * line;
+                  if (++ox < g.out_w) continue;
+                  ox = 0;
+                  if (++oy == g.out_h) oy = 0, ++n;
                 }
               });
     return {};

@@ -60,18 +60,19 @@ MONZA_INLINE std::size_t round64(std::int64_t bytes) {
 }
 
 /// Fills to[tap * stride + r] with the address of the pixel under each kernel element, or `zeros` outside of the image,
-/// for `count` output pixels from `first` on. `base` is the first channel of the group.
+/// for `count` output pixels from `first` on. `base` is the first channel of the group. Taps are counted line by line,
+/// or, `columns_of` lines high, column by column.
 MONZA_INLINE void conv_point(const ConvGeometry& g, const std::uint8_t* base, std::int64_t pitch,
                              const std::uint8_t* zeros, const std::uint8_t** to, std::int64_t stride,
-                             std::int64_t first, std::int64_t count) {
+                             std::int64_t first, std::int64_t count, std::int64_t columns_of = 0) {
   std::int64_t ox = first % g.out_w, oy = first / g.out_w % g.out_h, n = first / g.out_w / g.out_h;
   const std::int64_t step = g.stride_w * pitch;
   for (std::int64_t r = 0; r < count;) {  // one output line, or the part of it in this block, at a time
     const std::int64_t pixels = g.out_w - ox < count - r ? g.out_w - ox : count - r;
-    const std::uint8_t** tap = to + r;
     for (std::int64_t ky = 0; ky < g.kh; ++ky) {
       const std::int64_t iy = oy * g.stride_h - g.pad_h + ky * g.dilation_h;
-      for (std::int64_t kx = 0; kx < g.kw; ++kx, tap += stride) {
+      for (std::int64_t kx = 0; kx < g.kw; ++kx) {
+        const std::uint8_t** tap = to + (columns_of > 0 ? kx * columns_of + ky : ky * g.kw + kx) * stride + r;
         const std::int64_t ix = ox * g.stride_w - g.pad_w + kx * g.dilation_w;
         // Pixels [in, out) of the line are inside of the image.
         std::int64_t in = ix >= 0 ? 0 : (-ix + g.stride_w - 1) / g.stride_w,
@@ -141,6 +142,7 @@ MONZA_INLINE void conv_outputs(Igemm& job, const KernelContext& c) {
   job.residual_after = p.residual_after != 0;
   if (job.mode == IgemmOut::q8) job.q = o.requantize(p.act, c.out[0].dtype);
   job.has_mid = o.has(QInput::mid_scale);
+  job.out_signed = c.out[0].dtype == DType::i8;
   if (!o.has(QInput::residual)) return;
   job.residual = c.in[QInput::residual].as<std::byte>();
   job.residual_pitch = pixel_pitch(c.in[QInput::residual]);

@@ -12,27 +12,10 @@
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/activation/activation.simd.h"
-#include "ops/qmatmul/operands.params.h"
-#include "ops/qmatmul/vnni.simd.h"
+#include "ops/qmatmul/igemm_finish.simd.h"
 
 namespace monza::ops {
 namespace {
-
-/// Packed weights: per group the panels, then the column sums of every group (i32).
-struct IgemmPack {
-  std::int64_t groups = 1, columns = 0, taps = 1, depth = 0;  ///< columns of a group; depth in bytes of a tap
-  MONZA_INLINE std::int64_t panels() const { return (columns + Q::kLanes - 1) / Q::kLanes; }
-  MONZA_INLINE std::int64_t quads() const { return (depth + 3) / 4; }
-  MONZA_INLINE std::int64_t panel_bytes() const { return taps * quads() * Q::kLanes * 4; }
-  MONZA_INLINE std::int64_t slots() const { return groups * panels() * Q::kLanes; }  ///< columns with their padding
-  MONZA_INLINE std::int64_t sums_at() const { return groups * panels() * panel_bytes(); }
-  MONZA_INLINE std::int64_t bytes() const { return sums_at() + slots() * 4; }
-  MONZA_INLINE std::int64_t at(std::int64_t g, std::int64_t n, std::int64_t tap, std::int64_t d) const {
-    return (g * panels() + n / Q::kLanes) * panel_bytes() + ((tap * quads() + d / 4) * Q::kLanes + n % Q::kLanes) * 4 +
-           d % 4;
-  }
-};
 
 /// `source(group, column, tap, d)` gives an offset in the dense weights.
 template <typename Source>
@@ -64,82 +47,11 @@ void igemm_unpack(const IgemmPack& k, const std::byte* packed, bool is_unsigned,
         for (std::int64_t d = 0; d < k.depth; ++d) dense[source(g, n, t, d)] = in[k.at(g, n, t, d)] ^ flip;
 }
 
-enum class IgemmOut { i32, f32, q8 };
-
-/// One product, ready to run: what its blocks of rows share.
-struct Igemm {
-  IgemmPack pack;
-  const std::int8_t* weights = nullptr;
-  const std::int32_t* sums = nullptr;  ///< of the weights, per slot
-  bool flip = false;                   ///< signed activations
-  std::int64_t read_depth = 0;         ///< bytes of a tap that may be read; at least pack.depth
-  // Per slot, in scratch: what the accumulator ends with, and the factors of the way out.
-  std::int32_t* start = nullptr;
-  std::int32_t* w_zero = nullptr;
-  float* m = nullptr;
-  float* b = nullptr;
-  bool row_sums = false;  ///< some w_zero is not 0, so rows need their sums
-  IgemmOut mode = IgemmOut::i32;
-  Requantize q;
-  bool has_mid = false;
-  Activation act;
-  bool residual_after = false;
-  std::byte* out = nullptr;
-  std::int64_t out_pitch = 0;  ///< elements from row to row
-  const std::byte* residual = nullptr;
-  std::int64_t residual_pitch = 0;
-  bool residual_signed = false;
-};
-
-MONZA_INLINE std::size_t igemm_scratch(const IgemmPack& k) { return static_cast<std::size_t>(k.slots()) * 16; }
-
-/// Points to packed weights that igemm_pack made.
-MONZA_INLINE void igemm_bind(Igemm& job, const IgemmPack& pack, const void* packed) {
-  job.pack = pack;
-  job.weights = static_cast<const std::int8_t*>(packed);
-  job.sums = reinterpret_cast<const std::int32_t*>(job.weights + pack.sums_at());
-}
-
-/// Computes the per-column terms. `x_zero` and `w_zero` are positions in `o` of the zero points; `units` says that
-/// scales and bias are there too (QInput's positions).
-inline __attribute__((noinline)) void igemm_prepare(Igemm& job, const QOperands& o, int x_zero, int w_zero,
-                                                    bool w_unsigned, bool units, std::byte* scratch) {
-  const IgemmPack& k = job.pack;
-  const std::int64_t slots = k.slots(), padded = k.panels() * Q::kLanes;
-  job.start = reinterpret_cast<std::int32_t*>(scratch);
-  job.w_zero = job.start + slots;
-  job.m = reinterpret_cast<float*>(job.w_zero + slots);
-  job.b = job.m + slots;
-  const auto xz = static_cast<std::uint32_t>(o.zero(x_zero, 0) + (job.flip ? 128 : 0));
-  const std::int32_t shift = w_unsigned ? 128 : 0;
-  const auto elements = static_cast<std::uint32_t>(k.taps * k.depth);
-  std::uint32_t any = 0;
-  for (std::int64_t g = 0; g < k.groups; ++g)
-    for (std::int64_t n = 0; n < padded; ++n) {
-      const std::int64_t s = g * padded + n, channel = g * k.columns + (n < k.columns ? n : 0);
-      const auto wz = static_cast<std::uint32_t>(o.zero(w_zero, channel) - shift);
-      const std::uint32_t bias = units ? static_cast<std::uint32_t>(o.bias_i32(channel)) : 0;
-      any |= wz;
-      job.w_zero[s] = static_cast<std::int32_t>(wz);
-      job.start[s] =
-          static_cast<std::int32_t>(bias - xz * static_cast<std::uint32_t>(job.sums[s]) + elements * xz * wz);
-    }
-  job.row_sums = any != 0;
-  if (!units) return;
-  const float first = job.mode == IgemmOut::q8 ? job.q.first : 1.0F;
-  for (std::int64_t g = 0; g < k.groups; ++g)
-    for (std::int64_t n = 0; n < padded; ++n) {
-      const std::int64_t channel = g * k.columns + (n < k.columns ? n : 0);
-      job.m[g * padded + n] = o.unit(channel) / first;
-      job.b[g * padded + n] = o.bias_f32(channel) / first;
-    }
-}
-
-/// Accumulators of kRows x kPanels panels into `acc` [kRows][kPanels * kLanes]. Row r of tap t starts at rows[t *
-/// stride + r].
+/// Accumulators of kRows x kPanels panels from `slot` on into `acc` [kRows][kPanels * kLanes]. Row r of tap t starts at
+/// rows[t * stride + r]; `sums` are the rows' where weights have zero points, else null.
 template <int kRows, int kPanels, bool kFlip>
 void igemm_tile(const std::uint8_t* const* rows, std::int64_t stride, const Igemm& job, const std::int8_t* w,
-                std::int32_t* acc_out) {
+                std::int64_t slot, const std::int32_t* sums, std::int32_t* acc_out) {
   const std::int64_t panel = job.pack.panel_bytes(), quads = job.pack.quads(),
                      full = job.read_depth / 4 < quads ? job.read_depth / 4 : quads;
   const int tail = static_cast<int>(full < quads ? job.read_depth - full * 4 : 0);
@@ -147,7 +59,13 @@ void igemm_tile(const std::uint8_t* const* rows, std::int64_t stride, const Igem
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4
-    for (int j = 0; j < kPanels; ++j) acc[r][j] = Q::zero();
+    for (int j = 0; j < kPanels; ++j) acc[r][j] = Q::load(job.start + slot + j * Q::kLanes);
+  if (sums != nullptr)
+#pragma GCC unroll 16
+    for (int r = 0; r < kRows; ++r)
+#pragma GCC unroll 4
+      for (int j = 0; j < kPanels; ++j)
+        acc[r][j] = Q::sub(acc[r][j], Q::mul(Q::load(job.w_zero + slot + j * Q::kLanes), Q::set(sums[r])));
   for (std::int64_t t = 0; t < job.pack.taps; ++t, rows += stride) {
     const std::uint8_t* p[kRows];
 #pragma GCC unroll 16
@@ -188,7 +106,8 @@ void igemm_tile(const std::uint8_t* const* rows, std::int64_t stride, const Igem
     for (int j = 0; j < kPanels; ++j) Q::store(acc_out + (r * kPanels + j) * Q::kLanes, acc[r][j]);
 }
 
-using IgemmTile = void (*)(const std::uint8_t* const*, std::int64_t, const Igemm&, const std::int8_t*, std::int32_t*);
+using IgemmTile = void (*)(const std::uint8_t* const*, std::int64_t, const Igemm&, const std::int8_t*, std::int64_t,
+                           const std::int32_t*, std::int32_t*);
 
 template <bool kFlip, int kPanels, int kRows>
 IgemmTile igemm_tile_of(int rows) {
@@ -205,138 +124,6 @@ IgemmTile igemm_select(int panels, int rows) {
     return igemm_tile_of<kFlip, 4, Q::rows(4)>(rows);
   }
   return nullptr;
-}
-
-/// Where a tile's outputs go, and what its rows add.
-struct IgemmTileOut {
-  const std::int32_t* acc;  ///< [rows][panels * kLanes]
-  std::int64_t row, g, column;
-  int rows, panels;
-  const std::int32_t* sums;  ///< of the rows, where job.row_sums
-};
-
-/// The exact accumulators of panel j of row r.
-MONZA_INLINE Q::I igemm_total(const Igemm& job, const IgemmTileOut& t, int r, int j, Q::I start, Q::I w_zero) {
-  const Q::I a = Q::add(Q::load(t.acc + (r * t.panels + j) * Q::kLanes), start);
-  return job.row_sums ? Q::sub(a, Q::mul(w_zero, Q::set(t.sums[r]))) : a;
-}
-
-inline __attribute__((noinline)) void igemm_finish_i32(const Igemm& job, const IgemmTileOut& t) {
-  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column,
-                     channel = t.g * job.pack.columns + t.column;
-  for (int j = 0; j < t.panels; ++j) {
-    const std::int64_t slot = slot0 + j * Q::kLanes;
-    const Q::Mask mask = Q::mask(job.pack.columns - t.column - j * Q::kLanes);
-    const Q::I start = Q::load(job.start + slot), w_zero = Q::load(job.w_zero + slot);
-    std::int32_t* y = reinterpret_cast<std::int32_t*>(job.out) + t.row * job.out_pitch + channel + j * Q::kLanes;
-    for (int r = 0; r < t.rows; ++r)
-      Q::store_i32(y + r * job.out_pitch, igemm_total(job, t, r, j, start, w_zero), mask);
-  }
-}
-
-inline __attribute__((noinline)) void igemm_finish_f32(const Igemm& job, const IgemmTileOut& t) {
-  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column,
-                     channel = t.g * job.pack.columns + t.column;
-  const auto* residual = reinterpret_cast<const float*>(job.residual);
-  with_activation(job.act, [&](auto act) __attribute__((always_inline)) {
-    for (int j = 0; j < t.panels; ++j) {
-      const std::int64_t slot = slot0 + j * Q::kLanes;
-      const Q::Mask mask = Q::mask(job.pack.columns - t.column - j * Q::kLanes);
-      const Q::I start = Q::load(job.start + slot), w_zero = Q::load(job.w_zero + slot);
-      const Q::F m = Q::load(job.m + slot), b = Q::load(job.b + slot);
-      float* y = reinterpret_cast<float*>(job.out) + t.row * job.out_pitch + channel + j * Q::kLanes;
-      const float* add =
-          residual == nullptr ? nullptr : residual + t.row * job.residual_pitch + channel + j * Q::kLanes;
-      for (int r = 0; r < t.rows; ++r) {
-        Q::F v = Q::fma(Q::to_f32(igemm_total(job, t, r, j, start, w_zero)), m, b);
-        if (add != nullptr && !job.residual_after) v = Q::add(v, Q::load_f32(add + r * job.residual_pitch, mask));
-        v = act(Vec{v}, Vec::zero()).v;
-        if (add != nullptr && job.residual_after) v = Q::add(v, Q::load_f32(add + r * job.residual_pitch, mask));
-        Q::store_f32(y + r * job.out_pitch, v, mask);
-      }
-    }
-  });
-}
-
-/// One vector of quantised outputs, as 32-bit lanes; `r_at` is the residual's address.
-template <bool kPlain>
-MONZA_INLINE Q::I igemm_requantize(const Igemm& job, Q::I total, Q::F m, Q::F b, const std::uint8_t* r_at,
-                                   Q::Mask mask) {
-  const Requantize& q = job.q;
-  Q::F v = Q::fma(Q::to_f32(total), m, b);
-  if constexpr (!kPlain) {
-    if (job.has_mid) v = Q::rint(Q::clamp(v, Q::set(q.mid_low), Q::set(q.mid_high)));
-    if (job.residual != nullptr) {
-      const Q::I value = job.residual_signed ? Q::load_i8(r_at, mask) : Q::load_u8(r_at, mask);
-      v = Q::fma(Q::to_f32(Q::sub(value, Q::set(q.r_zero))), Q::set(q.r_over_y), Q::mul(v, Q::set(q.first_over_y)));
-    } else if (job.has_mid) {
-      v = Q::mul(v, Q::set(q.first_over_y));
-    }
-  }
-  return Q::add(Q::to_i32(Q::clamp(v, Q::set(q.low), Q::set(q.high))), Q::set(q.y_zero));
-}
-
-/// kPlain: neither inner quantisation nor residual.
-template <bool kPlain>
-inline __attribute__((noinline)) void igemm_finish_q8(const Igemm& job, const IgemmTileOut& t) {
-  const std::int64_t slot0 = t.g * job.pack.panels() * Q::kLanes + t.column,
-                     channel = t.g * job.pack.columns + t.column;
-  auto* out = reinterpret_cast<std::uint8_t*>(job.out) + t.row * job.out_pitch + channel;
-  const auto* residual = reinterpret_cast<const std::uint8_t*>(job.residual);
-  const std::uint8_t* add = residual == nullptr ? nullptr : residual + t.row * job.residual_pitch + channel;
-  const std::int64_t r_pitch = residual == nullptr ? 0 : job.residual_pitch;
-  int j = 0;
-  // Four whole panels are packed and stored together.
-  if (t.panels == 4 && job.pack.columns - t.column >= 4 * Q::kLanes) {
-    Q::I start[4], w_zero[4];
-    Q::F m[4], b[4];
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) {
-      start[k] = Q::load(job.start + slot0 + k * Q::kLanes);
-      w_zero[k] = Q::load(job.w_zero + slot0 + k * Q::kLanes);
-      m[k] = Q::load(job.m + slot0 + k * Q::kLanes);
-      b[k] = Q::load(job.b + slot0 + k * Q::kLanes);
-    }
-    const Q::Mask all = Q::mask(Q::kLanes);
-    for (int r = 0; r < t.rows; ++r) {
-      Q::I y[4];
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; ++k)
-        y[k] = igemm_requantize<kPlain>(job, igemm_total(job, t, r, k, start[k], w_zero[k]), m[k], b[k],
-                                        kPlain ? nullptr : add + r * r_pitch + k * Q::kLanes, all);
-      Q::store_4u8(out + r * job.out_pitch, y);
-    }
-    j = 4;
-  }
-  for (; j < t.panels; ++j) {
-    const std::int64_t slot = slot0 + j * Q::kLanes, left = job.pack.columns - t.column - j * Q::kLanes;
-    const Q::Mask mask = Q::mask(left);
-    const Q::I start = Q::load(job.start + slot), w_zero = Q::load(job.w_zero + slot);
-    const Q::F m = Q::load(job.m + slot), b = Q::load(job.b + slot);
-    if (left >= Q::kLanes) {
-      for (int r = 0; r < t.rows; ++r)
-        Q::store_u8(out + r * job.out_pitch + j * Q::kLanes,
-                    igemm_requantize<kPlain>(job, igemm_total(job, t, r, j, start, w_zero), m, b,
-                                             kPlain ? nullptr : add + r * r_pitch + j * Q::kLanes, mask));
-    } else {
-      for (int r = 0; r < t.rows; ++r)
-        Q::store_u8(out + r * job.out_pitch + j * Q::kLanes,
-                    igemm_requantize<kPlain>(job, igemm_total(job, t, r, j, start, w_zero), m, b,
-                                             kPlain ? nullptr : add + r * r_pitch + j * Q::kLanes, mask),
-                    mask);
-    }
-  }
-}
-
-/// Accumulators to outputs.
-MONZA_INLINE void igemm_finish(const Igemm& job, const IgemmTileOut& t) {
-  switch (job.mode) {
-    case IgemmOut::i32: igemm_finish_i32(job, t); break;
-    case IgemmOut::f32: igemm_finish_f32(job, t); break;
-    case IgemmOut::q8:
-      if (job.has_mid || job.residual != nullptr) igemm_finish_q8<false>(job, t);
-      else igemm_finish_q8<true>(job, t);
-  }
 }
 
 /// Adds `bytes` bytes from p on to the lanes of `sum`. Signed bytes are summed as such, so that the zeros behind the
@@ -388,8 +175,10 @@ inline __attribute__((noinline)) void igemm_block(const Igemm& job, const std::u
     for (std::int64_t tile = 0; tile < tiles; ++tile) {
       const std::int64_t r0 = count * tile / tiles;
       const int n = static_cast<int>(count * (tile + 1) / tiles - r0);
-      (job.flip ? igemm_select<true>(panels, n) : igemm_select<false>(panels, n))(rows + r0, stride, job, w, acc);
-      igemm_finish(job, {acc, row + r0, g, from * Q::kLanes, n, panels, sums + r0});
+      (job.flip ? igemm_select<true>(panels, n) : igemm_select<false>(panels, n))(
+          rows + r0, stride, job, w, (g * job.pack.panels() + from) * Q::kLanes, job.row_sums ? sums + r0 : nullptr,
+          acc);
+      igemm_finish(job, {acc, row + r0, g, from * Q::kLanes, n, panels});
     }
   }
 }

@@ -78,6 +78,7 @@ Status matmul_run(const KernelContext& c) noexcept {
     job.residual_after = p.residual_after != 0;
     if (job.mode == IgemmOut::q8) job.q = o.requantize(p.act, out.dtype);
     job.has_mid = o.has(QInput::mid_scale);
+    job.out_signed = out.dtype == DType::i8;
     if (o.has(QInput::residual)) {
       job.residual = c.in[QInput::residual].as<std::byte>();
       job.residual_pitch = job.pack.columns;

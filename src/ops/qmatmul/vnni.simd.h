@@ -82,7 +82,34 @@ struct Q {
     a[3] = _mm512_shuffle_i32x4(t2, t3, 0xdd);
   }
 
+  /// The inverse of in_order.
+  static MONZA_INLINE void interleaved_order(I (&a)[4]) { in_order(a); }
+  /// kPieces runs of n bytes (at most 64 / kPieces), one after the other; n is 64 / kPieces where kWhole says so.
+  static constexpr int kMostPieces = 4;
+  template <int kPieces, bool kWhole>
+  static MONZA_INLINE I load_pieces(const std::uint8_t* const* p, std::int64_t offset, std::int64_t n) {
+    if constexpr (kPieces == 1) {
+      return load_bytes(p[0] + offset, kWhole ? 64 : n);
+    } else if constexpr (kPieces == 2) {
+      const auto mask = static_cast<__mmask32>(kWhole ? 0xffffffffu : (std::uint64_t{1} << n) - 1);
+      const auto load = [&](int i) {
+        return kWhole ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p[i] + offset))
+                      : _mm256_maskz_loadu_epi8(mask, p[i] + offset);
+      };
+      return _mm512_inserti64x4(_mm512_castsi256_si512(load(0)), load(1), 1);
+    } else {
+      const auto mask = static_cast<__mmask16>(kWhole ? 0xffffu : (1u << n) - 1);
+      const auto load = [&](int i) {
+        return kWhole ? _mm_loadu_si128(reinterpret_cast<const __m128i*>(p[i] + offset))
+                      : _mm_maskz_loadu_epi8(mask, p[i] + offset);
+      };
+      const I low = _mm512_inserti32x4(_mm512_castsi128_si512(load(0)), load(1), 1);
+      return _mm512_inserti32x4(_mm512_inserti32x4(low, load(2), 2), load(3), 3);
+    }
+  }
+
   static MONZA_INLINE F to_f32(I v) { return _mm512_cvtepi32_ps(v); }
+  static MONZA_INLINE std::int32_t to_i32(float v) { return _mm_cvtss_si32(_mm_set_ss(v)); }
   static MONZA_INLINE I to_i32(F v) { return _mm512_cvtps_epi32(v); }  // nearest even: the run-time default
   static MONZA_INLINE F set(float v) { return _mm512_set1_ps(v); }
   static MONZA_INLINE F load(const float* p) { return _mm512_loadu_ps(p); }
@@ -90,6 +117,8 @@ struct Q {
   static MONZA_INLINE F mul(F a, F b) { return _mm512_mul_ps(a, b); }
   static MONZA_INLINE F add(F a, F b) { return _mm512_add_ps(a, b); }
   static MONZA_INLINE F div(F a, F b) { return _mm512_div_ps(a, b); }
+  /// NaN stays NaN if v is one, and to_i32 makes it the least integer.
+  static MONZA_INLINE F at_most(F v, F high) { return _mm512_min_ps(high, v); }
   /// 0 where v is NaN.
   static MONZA_INLINE F number(F v) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v); }
   static MONZA_INLINE F clamp(F v, F low, F high) { return _mm512_min_ps(_mm512_max_ps(v, low), high); }
@@ -97,6 +126,9 @@ struct Q {
 
   static MONZA_INLINE Mask mask(std::int64_t n) { return static_cast<Mask>(n >= 16 ? 0xffffu : (1u << n) - 1u); }
   static MONZA_INLINE F load_f32(const float* p, Mask m) { return _mm512_maskz_loadu_ps(m, p); }
+  static MONZA_INLINE I load_i32(const std::int32_t* p, Mask m) { return _mm512_maskz_loadu_epi32(m, p); }
+  static MONZA_INLINE bool any(I v, Mask m) { return _mm512_mask_test_epi32_mask(m, v, v) != 0; }
+  static MONZA_INLINE void store(float* p, F v) { _mm512_storeu_ps(p, v); }
   static MONZA_INLINE void store_f32(float* p, F v, Mask m) { _mm512_mask_storeu_ps(p, m, v); }
   static MONZA_INLINE void store_i32(std::int32_t* p, I v, Mask m) { _mm512_mask_storeu_epi32(p, m, v); }
   /// The low byte of every lane.
@@ -106,14 +138,35 @@ struct Q {
   static MONZA_INLINE void store_u8(std::uint8_t* p, I v) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(v));
   }
-  /// The low bytes of four vectors, which fit 16 bits, one after the other.
-  static MONZA_INLINE void store_4u8(std::uint8_t* p, const I (&v)[4]) {
-    const I low = _mm512_set1_epi32(0xff);  // bytes of either sign as unsigned ones, so that packing does not saturate
-    const I ab = _mm512_packus_epi32(_mm512_and_si512(v[0], low), _mm512_and_si512(v[1], low));
-    const I cd = _mm512_packus_epi32(_mm512_and_si512(v[2], low), _mm512_and_si512(v[3], low));
-    // Packing works within 128 bits: dword 4 l + k of the result holds lanes 4 l .. 4 l + 3 of vector k.
+  // Whole numbers to bytes: four vectors are packed together, twice, each time within 128 bits (the order that
+  // interleave makes); bytes_in_order puts the vectors one after the other.
+  static MONZA_INLINE I set_words(int v) { return _mm512_set1_epi16(static_cast<short>(v)); }
+  static MONZA_INLINE I set_bytes(int v) { return _mm512_set1_epi8(static_cast<char>(v)); }
+  static MONZA_INLINE I pack_words(I a, I b) { return _mm512_packs_epi32(a, b); }
+  static MONZA_INLINE I add_words(I a, I b) { return _mm512_adds_epi16(a, b); }
+  static MONZA_INLINE I pack_bytes(I a, I b) { return _mm512_packus_epi16(a, b); }
+  static MONZA_INLINE I max_bytes(I a, I b) { return _mm512_max_epu8(a, b); }
+  static MONZA_INLINE I exclusive_or(I a, I b) { return _mm512_xor_si512(a, b); }
+  static MONZA_INLINE I bytes_in_order(I v) {
     const I order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(order, _mm512_packus_epi16(ab, cd)));
+    return _mm512_permutexvar_epi32(order, v);
+  }
+  /// Stores quarters [kFirst, kFirst + kCount) of v, or their first n bytes where those are fewer.
+  template <int kFirst, int kCount>
+  static MONZA_INLINE void store_quarters(std::uint8_t* p, I v, std::int64_t n) {
+    const std::uint64_t mask = n >= kCount * 16 ? ~std::uint64_t{0} >> (64 - kCount * 16) : (std::uint64_t{1} << n) - 1;
+    if constexpr (kCount == 1) {
+      const __m128i part = _mm512_extracti32x4_epi32(v, kFirst);
+      if (n >= 16) _mm_storeu_si128(reinterpret_cast<__m128i*>(p), part);
+      else _mm_mask_storeu_epi8(p, static_cast<__mmask16>(mask), part);
+    } else if constexpr (kCount == 2) {
+      const __m256i part = _mm512_extracti64x4_epi64(v, kFirst / 2);
+      if (n >= 32) _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), part);
+      else _mm256_mask_storeu_epi8(p, static_cast<__mmask32>(mask), part);
+    } else {
+      if (kCount == 4 && n >= 64) _mm512_storeu_si512(p, v);
+      else _mm512_mask_storeu_epi8(p, mask, v);
+    }
   }
   static MONZA_INLINE I load_u8(const std::uint8_t* p, Mask m) {
     return _mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(m, p));
@@ -211,7 +264,29 @@ struct Q {
     a[0] = o0, a[1] = o1, a[2] = o2, a[3] = o3;
   }
 
+  static MONZA_INLINE void interleaved_order(I (&a)[4]) {
+    const I a0 = _mm256_permute2x128_si256(a[0], a[2], 0x20), a1 = _mm256_permute2x128_si256(a[0], a[2], 0x31);
+    const I a2 = _mm256_permute2x128_si256(a[1], a[3], 0x20), a3 = _mm256_permute2x128_si256(a[1], a[3], 0x31);
+    a[0] = a0, a[1] = a1, a[2] = a2, a[3] = a3;
+  }
+  static constexpr int kMostPieces = 2;
+  template <int kPieces, bool kWhole>
+  static MONZA_INLINE I load_pieces(const std::uint8_t* const* p, std::int64_t offset, std::int64_t n) {
+    if constexpr (kPieces == 1) {
+      return load_bytes(p[0] + offset, kWhole ? 32 : n);
+    } else {
+      const auto load = [&](int i) {
+        if (kWhole) return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p[i] + offset));
+        alignas(16) std::uint8_t all[16] = {};
+        __builtin_memcpy(all, p[i] + offset, static_cast<std::size_t>(n));
+        return _mm_load_si128(reinterpret_cast<const __m128i*>(all));
+      };
+      return _mm256_inserti128_si256(_mm256_castsi128_si256(load(0)), load(1), 1);
+    }
+  }
+
   static MONZA_INLINE F to_f32(I v) { return _mm256_cvtepi32_ps(v); }
+  static MONZA_INLINE std::int32_t to_i32(float v) { return _mm_cvtss_si32(_mm_set_ss(v)); }
   static MONZA_INLINE I to_i32(F v) { return _mm256_cvtps_epi32(v); }
   static MONZA_INLINE F set(float v) { return _mm256_set1_ps(v); }
   static MONZA_INLINE F load(const float* p) { return _mm256_loadu_ps(p); }
@@ -219,6 +294,7 @@ struct Q {
   static MONZA_INLINE F mul(F a, F b) { return _mm256_mul_ps(a, b); }
   static MONZA_INLINE F add(F a, F b) { return _mm256_add_ps(a, b); }
   static MONZA_INLINE F div(F a, F b) { return _mm256_div_ps(a, b); }
+  static MONZA_INLINE F at_most(F v, F high) { return _mm256_min_ps(high, v); }
   static MONZA_INLINE F number(F v) { return _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q)); }
   static MONZA_INLINE F clamp(F v, F low, F high) { return _mm256_min_ps(_mm256_max_ps(v, low), high); }
   static MONZA_INLINE F rint(F v) { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
@@ -228,6 +304,9 @@ struct Q {
     return _mm256_cmpgt_epi32(_mm256_set1_epi32(m), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
   }
   static MONZA_INLINE F load_f32(const float* p, Mask m) { return _mm256_maskload_ps(p, lanes(m)); }
+  static MONZA_INLINE I load_i32(const std::int32_t* p, Mask m) { return _mm256_maskload_epi32(p, lanes(m)); }
+  static MONZA_INLINE bool any(I v, Mask m) { return _mm256_testz_si256(v, lanes(m)) == 0; }
+  static MONZA_INLINE void store(float* p, F v) { _mm256_storeu_ps(p, v); }
   static MONZA_INLINE void store_f32(float* p, F v, Mask m) { _mm256_maskstore_ps(p, lanes(m), v); }
   static MONZA_INLINE void store_i32(std::int32_t* p, I v, Mask m) { _mm256_maskstore_epi32(p, lanes(m), v); }
   static MONZA_INLINE void store_u8(std::uint8_t* p, I v, Mask m) {
@@ -244,12 +323,36 @@ struct Q {
     for (int i = 0; i < m; ++i) p[i] = all[i];
   }
   static MONZA_INLINE void store_u8(std::uint8_t* p, I v) { store_u8(p, v, 8); }
-  static MONZA_INLINE void store_4u8(std::uint8_t* p, const I (&v)[4]) {
-    const I low = _mm256_set1_epi32(0xff);
-    const I ab = _mm256_packus_epi32(_mm256_and_si256(v[0], low), _mm256_and_si256(v[1], low));
-    const I cd = _mm256_packus_epi32(_mm256_and_si256(v[2], low), _mm256_and_si256(v[3], low));
-    const I order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm256_permutevar8x32_epi32(_mm256_packus_epi16(ab, cd), order));
+  // See the AVX-512 ones.
+  static MONZA_INLINE I set_words(int v) { return _mm256_set1_epi16(static_cast<short>(v)); }
+  static MONZA_INLINE I set_bytes(int v) { return _mm256_set1_epi8(static_cast<char>(v)); }
+  static MONZA_INLINE I pack_words(I a, I b) { return _mm256_packs_epi32(a, b); }
+  static MONZA_INLINE I add_words(I a, I b) { return _mm256_adds_epi16(a, b); }
+  static MONZA_INLINE I pack_bytes(I a, I b) { return _mm256_packus_epi16(a, b); }
+  static MONZA_INLINE I max_bytes(I a, I b) { return _mm256_max_epu8(a, b); }
+  static MONZA_INLINE I exclusive_or(I a, I b) { return _mm256_xor_si256(a, b); }
+  static MONZA_INLINE I bytes_in_order(I v) {
+    return _mm256_permutevar8x32_epi32(v, _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7));
+  }
+  template <int kFirst, int kCount>
+  static MONZA_INLINE void store_quarters(std::uint8_t* p, I v, std::int64_t n) {
+    if (n >= kCount * 8) {
+      if constexpr (kCount == 4) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), v);
+      } else if constexpr (kCount == 3) {
+        store_quarters<0, 2>(p, v, 16);
+        store_quarters<2, 1>(p + 16, v, 8);
+      } else {
+        __m128i part = _mm256_extracti128_si256(v, kFirst / 2);
+        if constexpr (kFirst % 2 != 0) part = _mm_unpackhi_epi64(part, part);
+        if constexpr (kCount == 2) _mm_storeu_si128(reinterpret_cast<__m128i*>(p), part);
+        else _mm_storel_epi64(reinterpret_cast<__m128i*>(p), part);
+      }
+      return;
+    }
+    alignas(32) std::uint8_t all[32];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(all), v);
+    for (std::int64_t i = 0; i < n; ++i) p[i] = all[kFirst * 8 + i];
   }
   static MONZA_INLINE __m128i load_bytes(const std::uint8_t* p, Mask m) {
     if (m == 8) return _mm_loadl_epi64(reinterpret_cast<const __m128i*>(p));
