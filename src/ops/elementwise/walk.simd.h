@@ -131,11 +131,81 @@ MONZA_INLINE void flat(float* out, const float* const* in, const bool* moves, st
 /// Elements that a task takes: enough work to be worth waking a thread, small enough to spread evenly.
 constexpr std::int64_t kTaskElements = 16384;
 
-/// out = f(inputs) elementwise on all threads. `make()` gives f: called once per task, so that it may hold vectors.
+/// Runs below this many elements are collected, others are worth a masked vector.
+constexpr std::int64_t kShortRun = 8;
+
+/// `rows` short runs of n elements, `down` apart, `step` inside: to `to`, one after another.
+MONZA_INLINE void gather_rows(const float* from, std::int64_t down, std::int64_t step, std::int64_t rows,
+                              std::int64_t n, float* to) {
+  if (n == 2 && step == 1) {
+    for (std::int64_t r = 0; r < rows; ++r) __builtin_memcpy(to + 2 * r, from + r * down, 8);
+  } else if (n == 4 && step == 1) {
+    for (std::int64_t r = 0; r < rows; ++r) __builtin_memcpy(to + 4 * r, from + r * down, 16);
+  } else {
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t i = 0; i < n; ++i) to[r * n + i] = from[r * down + i * step];
+  }
+}
+/// The inverse.
+MONZA_INLINE void scatter_rows(const float* from, std::int64_t down, std::int64_t step, std::int64_t rows,
+                               std::int64_t n, float* to) {
+  if (n == 2 && step == 1) {
+    for (std::int64_t r = 0; r < rows; ++r) __builtin_memcpy(to + r * down, from + 2 * r, 8);
+  } else if (n == 4 && step == 1) {
+    for (std::int64_t r = 0; r < rows; ++r) __builtin_memcpy(to + r * down, from + 4 * r, 16);
+  } else {
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t i = 0; i < n; ++i) to[r * down + i * step] = from[r * n + i];
+  }
+}
+
+/// Slices of a short last axis ([boxes, 4] cut to [boxes, 2]) have runs of a few elements: a vector for each would be
+/// nearly empty, so rows are collected in a buffer of whole vectors, and spread again.
+template <int N, typename F>
+MONZA_INLINE void pointwise_short(Parallel& parallel, const TensorView& out, const TensorView* const* in,
+                                  const Walk<N>& walk, F&& f) {
+  const int last = walk.rank - 1, before = last - 1;
+  const std::int64_t n = walk.extent[last], rows = walk.extent[before], group = kStage / n;
+  const std::int64_t groups = (rows + group - 1) / group, total = walk.count / (rows * n) * groups;
+  const std::int64_t each = kTaskElements / kStage;
+  parallel_for(parallel, (total + each - 1) / each, [&](std::int64_t task, int) {
+    const std::int64_t end = (task + 1) * each < total ? (task + 1) * each : total;
+    for (std::int64_t g = task * each; g < end; ++g) {
+      std::int64_t rest = g / groups, at[N + 1];
+      const std::int64_t first = g % groups * group, count = rows - first < group ? rows - first : group;
+      for (int k = 0; k <= N; ++k) at[k] = first * walk.stride[k][before];
+      for (int a = before - 1; a >= 0; --a) {
+        for (int k = 0; k <= N; ++k) at[k] += rest % walk.extent[a] * walk.stride[k][a];
+        rest /= walk.extent[a];
+      }
+      float buffer[N + 1][kStage];
+      const float* q[N];
+      bool moves[N];
+      for (int k = 0; k < N; ++k) {
+        const float* from = in[k]->template as<float>() + at[k + 1];
+        const std::int64_t down = walk.stride[k + 1][before], step = walk.stride[k + 1][last];
+        moves[k] = down != 0 || step != 0;
+        q[k] = from;
+        if (!moves[k] || (step == 1 && down == n)) continue;
+        gather_rows(from, down, step, count, n, buffer[k]);
+        q[k] = buffer[k];
+      }
+      const std::int64_t down = walk.stride[0][before], step = walk.stride[0][last];
+      float* o = out.template as<float>() + at[0];
+      const bool whole = step == 1 && down == n;
+      flat<N>(whole ? o : buffer[N], q, moves, count * n, f);
+      if (!whole) scatter_rows(buffer[N], down, step, count, n, o);
+    }
+  });
+}
+
+/// out = f(inputs) elementwise on all threads; f is called with one vector for each input.
 template <int N, typename F>
 MONZA_INLINE void pointwise(Parallel& parallel, const TensorView& out, const TensorView* const* in, F&& f) {
   const Walk<N> walk(out, in);
   if (walk.count == 0) return;
+  if (walk.rank > 1 && walk.extent[walk.rank - 1] < kShortRun && walk.extent[walk.rank - 2] > 1)
+    return pointwise_short<N>(parallel, out, in, walk, f);
   const std::int64_t tasks = (walk.count + kTaskElements - 1) / kTaskElements;
   parallel_for(parallel, tasks, [&](std::int64_t task, int) {
     const std::int64_t begin = task * kTaskElements;

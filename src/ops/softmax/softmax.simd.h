@@ -59,6 +59,20 @@ MONZA_INLINE void softmax_columns(const float* x, float* y, std::int64_t n, std:
 
 constexpr std::int64_t kTaskElements = 8192;
 
+/// Rows shorter than this are turned: a vector holds one element of as many rows as it has lanes.
+constexpr std::int64_t kShortRow = 8;
+
+/// `lanes` short rows of n elements, `x_row` and `y_row` apart.
+MONZA_INLINE void softmax_short(const float* x, std::int64_t x_row, float* y, std::int64_t y_row, std::int64_t n,
+                                std::int64_t lanes, bool logarithm) {
+  float turned[kShortRow * Vec::kWidth];
+  for (std::int64_t k = 0; k < n; ++k)
+    for (std::int64_t r = 0; r < lanes; ++r) turned[k * Vec::kWidth + r] = x[r * x_row + k];
+  softmax_columns(turned, turned, n, Vec::kWidth, Vec::mask(lanes), logarithm);
+  for (std::int64_t k = 0; k < n; ++k)
+    for (std::int64_t r = 0; r < lanes; ++r) y[r * y_row + k] = turned[k * Vec::kWidth + r];
+}
+
 /// Rows along a contiguous last axis; outer axes step as they like.
 Status run_rows(const KernelContext& c) noexcept {
   const auto& p = c.params_as<SoftmaxParams>();
@@ -67,10 +81,11 @@ Status run_rows(const KernelContext& c) noexcept {
   const std::int64_t n = x.shape.count(p.axis, p.end), rows = x.shape.count(0, outer);
   if (n == 0 || rows == 0) return {};
   const bool logarithm = p.kind == SoftmaxKind::log_softmax;
+  const bool short_rows = n < kShortRow && outer > 0 && x.shape[outer - 1] > 1;
   const std::int64_t each = kTaskElements / n < 1 ? 1 : kTaskElements / n;
   parallel_for(*c.parallel, (rows + each - 1) / each, [&](std::int64_t task, int) {
     const std::int64_t end = (task + 1) * each < rows ? (task + 1) * each : rows;
-    for (std::int64_t r = task * each; r < end; ++r) {
+    for (std::int64_t r = task * each; r < end;) {
       std::int64_t rest = r, i = 0, o = 0;
       for (int a = outer - 1; a >= 0; --a) {
         const std::int64_t k = rest % x.shape[a];
@@ -78,7 +93,14 @@ Status run_rows(const KernelContext& c) noexcept {
         i += k * x.stride[a];
         o += k * y.stride[a];
       }
-      softmax_row(x.as<float>() + i, y.as<float>() + o, n, logarithm);
+      const std::int64_t along = short_rows ? x.shape[outer - 1] - r % x.shape[outer - 1] : 1;
+      std::int64_t lanes = along < Vec::kWidth ? along : Vec::kWidth;
+      if (end - r < lanes) lanes = end - r;
+      if (short_rows)
+        softmax_short(x.as<float>() + i, x.stride[outer - 1], y.as<float>() + o, y.stride[outer - 1], n, lanes,
+                      logarithm);
+      else softmax_row(x.as<float>() + i, y.as<float>() + o, n, logarithm);
+      r += lanes;
     }
   });
   return {};
