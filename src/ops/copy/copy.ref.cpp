@@ -36,8 +36,12 @@ Status run(const KernelContext& c) noexcept {
   }
   const std::int64_t size = bits / 8;
   if (out.layout != Layout::strided) {
-    // The tail of the last channel block is zero.
-    std::memset(out.data, 0, std::size_t(out.shape[0] * out.stride[0] * size));
+    // The padding of the last channel block is zero.
+    const std::int64_t block = out.layout == Layout::blocked8 ? 8 : 16, tail = out.shape[1] % block;
+    const std::int64_t pixels = out.shape.count(2, out.shape.rank);
+    for (std::int64_t n = 0; tail != 0 && n < out.shape[0]; ++n)
+      std::memset(out.as<std::byte>() + (n * out.stride[0] + out.shape[1] / block * out.stride[1]) * size, 0,
+                  std::size_t(pixels * block * size));
   }
   std::int64_t index[kMaxRank] = {};
   for (std::int64_t i = 0; i < count; ++i) {

@@ -222,6 +222,13 @@ void copy_part(const Job& job, std::int64_t task) {
   const std::int64_t r0 = chunk * job.row_chunk;
   const std::int64_t r1 = r0 + job.row_chunk < r.extent ? r0 + job.row_chunk : r.extent;
   if (c.in == 1 && c.out == 1) {
+    // A vector of channels, as blocked layouts have them, is not worth a call.
+    if (c.extent * job.size == 64 || c.extent * job.size == 32) {
+      for (std::int64_t i = r0; i < r1; ++i)
+        for (std::int64_t half = 0; half < c.extent * job.size; half += 32)
+          std::memcpy(out + i * r.out * job.size + half, in + i * r.in * job.size + half, 32);
+      return;
+    }
     for (std::int64_t i = r0; i < r1; ++i)
       std::memcpy(out + i * r.out * job.size, in + i * r.in * job.size, std::size_t(c.extent * job.size));
     return;
@@ -243,13 +250,15 @@ void copy_part(const Job& job, std::int64_t task) {
 Refusal accepts(const KernelQuery& q) noexcept {
   const int bits = dtype_bits(q.in[0].dtype);
   if (bits != 8 && bits != 16 && bits != 32 && bits != 64) return "moves elements of 1, 2, 4 and 8 bytes";
-  if (q.in[0].layout != Layout::strided || q.out[0].layout != Layout::strided) return "takes strided layouts";
+  const Layout in = q.in[0].layout, out = q.out[0].layout;
+  if (in != Layout::strided && out != Layout::strided && in != out) return "blocks of 8 against blocks of 16";
+  if ((in != Layout::strided || out != Layout::strided) && q.in[0].shape.rank >= kMaxRank)
+    return "the shape has no room for an axis inside of blocks";
   return nullptr;
 }
 
-Status run(const KernelContext& c) noexcept {
-  const TensorView &in = c.in[0], &out = c.out[0];
-  if (out.shape.numel() == 0) return {};
+void copy_strided(const TensorView& in, const TensorView& out, Parallel& parallel) {
+  if (out.shape.numel() == 0) return;
   Axis axes[kMaxRank];
   const int n = merge_axes(in, out, axes);
   Job job;
@@ -273,7 +282,7 @@ Status run(const KernelContext& c) noexcept {
     const std::int64_t part = 65536 / job.size;
     const std::int64_t total = job.column.extent, parts = (total + part - 1) / part;
     const Axis whole = job.column;
-    parallel_for(*c.parallel, parts, [&](std::int64_t t, int) {
+    parallel_for(parallel, parts, [&](std::int64_t t, int) {
       Job piece = job;
       piece.column = {t * part + part < total ? part : total - t * part, whole.in, whole.out};
       piece.in += t * part * whole.in * job.size;
@@ -281,7 +290,7 @@ Status run(const KernelContext& c) noexcept {
       piece.row_chunk = piece.row_chunks = 1;
       copy_part(piece, 0);
     });
-    return {};
+    return;
   }
   job.row_chunks = (job.row.extent + job.row_chunk - 1) / job.row_chunk;
   std::int64_t tasks = job.row_chunks;
@@ -289,9 +298,46 @@ Status run(const KernelContext& c) noexcept {
   // Many tiny outer steps: group them so that a task is worth its claim.
   const std::int64_t task_bytes = row_bytes * (job.row.extent < job.row_chunk ? job.row.extent : job.row_chunk);
   const std::int64_t group = task_bytes >= 16384 ? 1 : 16384 / (task_bytes > 0 ? task_bytes : 1) + 1;
-  parallel_for(*c.parallel, (tasks + group - 1) / group, [&](std::int64_t g, int) {
+  parallel_for(parallel, (tasks + group - 1) / group, [&](std::int64_t g, int) {
     for (std::int64_t t = g * group; t < (g + 1) * group && t < tasks; ++t) copy_part(job, t);
   });
+}
+
+/// `count` channels from `first` on as a strided view whose last axis goes through the lanes of a block and whose axis
+/// of channels goes from block to block; `first` begins a block, `count` is whole blocks or a part of one.
+MONZA_INLINE TensorView lanes_view(const TensorView& v, std::int64_t first, std::int64_t count, std::int64_t block) {
+  TensorView to = v;
+  const bool blocked = v.layout != Layout::strided;
+  to.layout = Layout::strided;
+  to.data = v.as<std::byte>() + (blocked ? first / block : first) * v.stride[1] * (dtype_bits(v.dtype) / 8);
+  const int last = to.shape.rank++;
+  to.shape[1] = (count + block - 1) / block;
+  to.stride[1] = blocked ? v.stride[1] : v.stride[1] * block;
+  to.shape[last] = count < block ? count : block;
+  to.stride[last] = blocked ? 1 : v.stride[1];
+  return to;
+}
+
+Status run(const KernelContext& c) noexcept {
+  const TensorView &in = c.in[0], &out = c.out[0];
+  const Layout layout = out.layout != Layout::strided ? out.layout : in.layout;
+  if (out.shape.numel() == 0) return {};
+  if (layout == Layout::strided) {
+    copy_strided(in, out, *c.parallel);
+    return {};
+  }
+  const std::int64_t block = layout == Layout::blocked8 ? 8 : 16, tail = out.shape[1] % block,
+                     whole = out.shape[1] - tail, size = dtype_bits(out.dtype) / 8;
+  if (whole > 0) copy_strided(lanes_view(in, 0, whole, block), lanes_view(out, 0, whole, block), *c.parallel);
+  if (tail == 0) return {};
+  if (out.layout != Layout::strided) {
+    // The padding of the last block is zero.
+    const std::int64_t bytes = out.shape.count(2, out.shape.rank) * block * size;
+    for (std::int64_t n = 0; n < out.shape[0]; ++n)
+      std::memset(out.as<std::byte>() + (n * out.stride[0] + whole / block * out.stride[1]) * size, 0,
+                  static_cast<std::size_t>(bytes));
+  }
+  copy_strided(lanes_view(in, whole, tail, block), lanes_view(out, whole, tail, block), *c.parallel);
   return {};
 }
 

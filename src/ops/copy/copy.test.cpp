@@ -110,5 +110,87 @@ TEST(Copy, KernelsMoveEveryElementAndNothingElse) {
   }
 }
 
+/// Where a logical index lies.
+std::int64_t place_of(const TensorView& v, const std::int64_t* at) {
+  const std::int64_t block = v.layout == Layout::blocked8 ? 8 : v.layout == Layout::blocked16 ? 16 : 0;
+  std::int64_t place = 0;
+  for (int a = 0; a < v.shape.rank; ++a)
+    place += a == 1 && block != 0 ? at[a] / block * v.stride[a] + at[a] % block : at[a] * v.stride[a];
+  return place;
+}
+
+/// Blocks of channels; sometimes a part of a wider tensor. Returns elements spanned.
+std::int64_t block_strides(std::mt19937& rng, TensorView& v, Layout layout) {
+  const std::int64_t block = layout == Layout::blocked8 ? 8 : 16;
+  v.layout = layout;
+  std::int64_t stride = block;
+  for (int a = v.shape.rank - 1; a >= 2; --a) {
+    v.stride[a] = stride;
+    stride *= v.shape[a];
+  }
+  v.stride[1] = stride;
+  v.stride[0] = stride * ((v.shape[1] + block - 1) / block + static_cast<std::int64_t>(rng() % 3));
+  return v.stride[0] * v.shape[0];
+}
+
+/// To and from blocks of channels; their padding becomes zero.
+TEST(Copy, BlocksOfChannels) {
+  for (const Kernel* kernel : kernels_of("Copy")) {
+    if (!covers(cpu_info().isa, kernel->needs)) continue;
+    int ran = 0;
+    for (std::uint32_t seed = 1; seed <= 400; ++seed) {
+      std::mt19937 rng(seed);
+      const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+      const DType type = std::initializer_list<DType>{DType::u8, DType::f16, DType::f32, DType::f64}.begin()[rng() % 4];
+      const std::int64_t size = storage_bytes(type, Shape{1});
+      TensorView v[2];
+      Shape shape{pick({0, 1, 1, 2}), pick({1, 3, 7, 8, 9, 15, 16, 17, 24, 32, 40, 67})};
+      for (int i = pick({0, 1, 2, 2, 3}); i > 0; --i) shape[shape.rank++] = pick({1, 2, 3, 5, 9, 17});
+      const Layout layout = rng() % 2 ? Layout::blocked8 : Layout::blocked16;
+      const int side = static_cast<int>(rng() % 3);  // which one is blocked; 2: both
+      std::vector<std::uint8_t> bytes[2];
+      OperandDesc desc[2];
+      for (int k = 0; k < 2; ++k) {
+        v[k].dtype = desc[k].dtype = type;
+        v[k].shape = desc[k].shape = shape;
+        const std::int64_t span = side == k || side == 2 ? block_strides(rng, v[k], layout) : random_strides(rng, v[k]);
+        desc[k].layout = v[k].layout;
+        bytes[k].assign(static_cast<std::size_t>(span * size + 64), 0xcd);
+        v[k].data = bytes[k].data();
+      }
+      KernelQuery query;
+      query.in = &desc[0];
+      query.out = &desc[1];
+      query.in_count = query.out_count = 1;
+      if (kernel->accepts != nullptr && kernel->accepts(query) != nullptr) continue;
+      ++ran;
+      for (std::uint8_t& b : bytes[0]) b = static_cast<std::uint8_t>(rng());
+      std::vector<std::uint8_t> expected = bytes[1];
+      Shape padded = shape;
+      const std::int64_t block = v[1].layout == Layout::strided ? 1 : v[1].layout == Layout::blocked8 ? 8 : 16;
+      padded[1] = (shape[1] + block - 1) / block * block;
+      for (std::int64_t i = 0; i < padded.numel(); ++i) {
+        std::int64_t at[kMaxRank], rest = i;
+        for (int a = padded.rank - 1; a >= 0; --a) {
+          at[a] = rest % padded[a];
+          rest /= padded[a];
+        }
+        for (std::int64_t b = 0; b < size; ++b)
+          expected[static_cast<std::size_t>(place_of(v[1], at) * size + b)] =
+              at[1] < shape[1] ? bytes[0][static_cast<std::size_t>(place_of(v[0], at) * size + b)] : 0;
+      }
+      Serial serial;
+      KernelContext c;
+      c.in = &v[0];
+      c.out = &v[1];
+      c.in_count = c.out_count = 1;
+      c.parallel = &serial;
+      ASSERT_TRUE(kernel->run(c).ok()) << kernel->name << " seed " << seed;
+      ASSERT_EQ(bytes[1], expected) << kernel->name << " seed " << seed << ": " << to_string(shape);
+    }
+    EXPECT_GT(ran, 100) << kernel->name;
+  }
+}
+
 }  // namespace
 }  // namespace monza
