@@ -31,6 +31,10 @@ struct Memory {
   ~Memory() { std::free(data); }
 };
 
+Layout layout_of(Port port) {
+  return port == Port::blocked8 ? Layout::blocked8 : port == Port::blocked16 ? Layout::blocked16 : Layout::strided;
+}
+
 void lay_out(TensorView& v, Port port) {
   v.set_dense();
   if (port == Port::channels_last) {
@@ -38,6 +42,13 @@ void lay_out(TensorView& v, Port port) {
     v.stride[1] = 1;
     for (int i = v.shape.rank - 1; i >= 0; --i)
       if (i != 1) v.stride[i] = pitch, pitch *= v.shape[i];
+  } else if (layout_of(port) != Layout::strided) {
+    v.layout = layout_of(port);
+    std::int64_t stride = port == Port::blocked8 ? 8 : 16;
+    const std::int64_t blocks = (v.shape[1] + stride - 1) / stride;
+    for (int i = v.shape.rank - 1; i >= 2; --i) v.stride[i] = stride, stride *= v.shape[i];
+    v.stride[1] = stride;
+    v.stride[0] = stride * blocks;
   }
 }
 
@@ -49,7 +60,8 @@ double time_kernel(const Kernel& kernel, const void* params, const std::vector<S
   std::vector<TensorView> view(in.size() + 1);
   for (std::size_t i = 0; i < in.size(); ++i) {
     if (in[i].rank < 0) continue;
-    memory.emplace_back(static_cast<std::size_t>(in[i].numel()) * 4);
+    const Layout layout = layout_of(kernel.in[static_cast<int>(i)]);
+    memory.emplace_back(static_cast<std::size_t>(storage_bytes(DType::f32, in[i], layout)));
     in_desc[i] = {.dtype = DType::f32, .constant = i == 1 || i == 2, .shape = in[i]};
     if (in_desc[i].constant) in_desc[i].data = memory.back().data;
     view[i].dtype = DType::f32;
@@ -76,7 +88,7 @@ double time_kernel(const Kernel& kernel, const void* params, const std::vector<S
   o.dtype = DType::f32;
   o.shape = out;
   lay_out(o, kernel.out[0]);
-  memory.emplace_back(static_cast<std::size_t>(out.numel() + 16 * out.numel() / std::max<std::int64_t>(out[1], 1)) * 4);
+  memory.emplace_back(static_cast<std::size_t>(storage_bytes(DType::f32, out, layout_of(kernel.out[0]))));
   o.data = memory.back().data;
   memory.emplace_back(kernel.scratch_bytes != nullptr ? kernel.scratch_bytes(query) : 0);
   const KernelContext context{.params = params,

@@ -1,8 +1,10 @@
-// Depthwise convolution over channels-last pixels: one filter a channel, vectors of channels.
+// Depthwise convolution over vectors of channels, one filter a channel: channels-last, or the channel-blocked layout,
+// where each block of channels of an image is taken as an image of its own.
 //
 // Weights are packed as [channel block][tap][vector]. A run of kT output pixels of a row shares its loads: a kernel
-// row takes kT * stride + k loads for kT * k products. Pixels whose kernel leaves the image, dilated kernels and
-// other sizes than 3 and 5 go tap by tap.
+// row takes kT * stride + k loads for kT * k products. Runs whose kernels leave the image, or that go on after the
+// row's last pixel, test each load and store. Dilated kernels and other sizes than 3, 5 and 7 go tap by tap.
+//
 // Floor: input and output once through memory (or L2) against 2 * taps FLOP an element; at 3x3 the loads
 // (about 0.6 per product at stride 1) bind before the FMA ports do.
 #pragma once
@@ -19,6 +21,7 @@ struct Depthwise {
   const float* w;  // packed
   GemmOut out;
   bool in_tile;  // the activation is a bound, and these are it
+  bool padded;   // the output's vector goes on after the last channel: with zeros
   Vec low, high;
 };
 
@@ -59,10 +62,11 @@ MONZA_INLINE KernelRows kernel_rows(const Depthwise& d, const Lines& l) {
   return rows;
 }
 
-/// kT output pixels of a row, all of whose kernel columns lie inside of the image; dilation 1 along the width.
-template <int kK, int kStride, int kT, bool kTail>
+/// kT output pixels of a row, `count` of which exist, dilation 1 along the width. Without kEdge all of them do, and all
+/// of their kernel columns lie inside of the image.
+template <int kK, int kStride, int kT, bool kEdge, bool kTail>
 MONZA_INLINE void run_tile(const Depthwise& d, const KernelRows& rows, std::int64_t pixel, std::int64_t iw,
-                           std::int64_t block, Vec::Mask m) {
+                           std::int64_t count, std::int64_t block, Vec::Mask m) {
   const std::int64_t channel = block * Vec::kWidth, pitch = d.s.x_pitch;
   const auto read = [&](const float* p)
                         __attribute__((always_inline)) { return kTail ? Vec::load(p, m) : Vec::load(p); };
@@ -81,7 +85,8 @@ MONZA_INLINE void run_tile(const Depthwise& d, const KernelRows& rows, std::int6
     for (int j = 0; j < (kT - 1) * kStride + kK; ++j) {
       // Each pixel is loaded once, by a plain address: folded into its products as operands with an index, the loads
       // would bind the loop.
-      Vec xv = read(x);
+      Vec xv = Vec::zero();
+      if (!kEdge || static_cast<std::uint64_t>(iw + j) < static_cast<std::uint64_t>(d.s.in[2])) xv = read(x);
       asm("" : "+v"(xv.v));
       x += pitch;
       asm("" : "+r"(x));
@@ -97,11 +102,13 @@ MONZA_INLINE void run_tile(const Depthwise& d, const KernelRows& rows, std::int6
   float* c = o.c + pixel * o.ldc + channel;
 #pragma GCC unroll 8
   for (int t = 0; t < kT; ++t) {
+    if (kEdge && t >= count) break;
     Vec y = acc[t];
     if (residual != nullptr && !o.residual_after) y = y + read(residual + t * o.ldr);
     y = min(d.high, max(d.low, y));
     if (residual != nullptr && o.residual_after) y = y + read(residual + t * o.ldr);
     if constexpr (kTail) {
+      if (d.padded) Vec::zero().store(c);
       y.store(c, m);
     } else {
       y.store(c);
@@ -110,12 +117,13 @@ MONZA_INLINE void run_tile(const Depthwise& d, const KernelRows& rows, std::int6
   }
 }
 
-template <int kK, int kStride, int kT>
+template <int kK, int kStride, int kT, bool kEdge>
 __attribute__((noinline)) void run_blocks(const Depthwise& d, const KernelRows& rows, std::int64_t pixel,
-                                          std::int64_t iw) {
+                                          std::int64_t iw, std::int64_t count) {
   const std::int64_t full = d.s.groups / Vec::kWidth, tail = d.s.groups % Vec::kWidth;
-  for (std::int64_t b = 0; b < full; ++b) run_tile<kK, kStride, kT, false>(d, rows, pixel, iw, b, Vec::mask(0));
-  if (tail != 0) run_tile<kK, kStride, kT, true>(d, rows, pixel, iw, full, Vec::mask(tail));
+  for (std::int64_t b = 0; b < full; ++b)
+    run_tile<kK, kStride, kT, kEdge, false>(d, rows, pixel, iw, count, b, Vec::mask(0));
+  if (tail != 0) run_tile<kK, kStride, kT, kEdge, true>(d, rows, pixel, iw, count, full, Vec::mask(tail));
 }
 
 /// kN vectors of channels of one output pixel, kernel columns [w0, w1).
@@ -150,6 +158,7 @@ MONZA_INLINE void run_taps(const Depthwise& d, const KernelRows& rows, std::int6
     acc[i] = min(d.high, max(d.low, acc[i]));
     if (residual != nullptr && o.residual_after) acc[i] = acc[i] + read(residual, i);
     if (kTail && i + 1 == kN) {
+      if (d.padded) Vec::zero().store(c + i * Vec::kWidth);
       acc[i].store(c + i * Vec::kWidth, m);
     } else {
       acc[i].store(c + i * Vec::kWidth);
@@ -171,15 +180,15 @@ __attribute__((noinline)) void run_pixel(const Depthwise& d, const KernelRows& r
   if (tail != 0) run_taps<1, true>(d, rows, pixel, iw, w0, w1, b, Vec::mask(tail));
 }
 
-using BlocksFn = void (*)(const Depthwise&, const KernelRows&, std::int64_t, std::int64_t);
-/// Runs of 8, 4 and 1 pixels for a kernel and stride, or null where only run_pixel serves.
+using BlocksFn = void (*)(const Depthwise&, const KernelRows&, std::int64_t, std::int64_t, std::int64_t);
+/// Runs of 8 pixels inside of the image, and of 8 and 4 at its edges; or null where only run_pixel serves.
 struct Runs {
-  BlocksFn eight, four, one;
+  BlocksFn inside, edge, short_edge;
 };
 MONZA_INLINE Runs runs_of(const ConvShape& s) {
-#define MONZA_RUNS(K, S)                                            \
-  if (s.k[2] == K && s.stride[2] == S) return {                     \
-      run_blocks<K, S, 8>, run_blocks<K, S, 4>, run_blocks<K, S, 1> \
+#define MONZA_RUNS(K, S)                                                               \
+  if (s.k[2] == K && s.stride[2] == S) return {                                        \
+      run_blocks<K, S, 8, false>, run_blocks<K, S, 8, true>, run_blocks<K, S, 4, true> \
     }
   if (s.dilation[2] == 1) {
     MONZA_RUNS(3, 1);
@@ -192,16 +201,35 @@ MONZA_INLINE Runs runs_of(const ConvShape& s) {
   return {nullptr, nullptr, nullptr};
 }
 
+/// Block b of image n of a blocked operand.
+MONZA_INLINE float* block_of(const TensorView& v, std::int64_t n, std::int64_t b) {
+  return v.as<float>() + n * v.stride[0] + b * v.stride[1];
+}
+/// `d`, cut down to block b of image n.
+MONZA_INLINE Depthwise one_block(Depthwise d, const KernelContext& c, std::int64_t n, std::int64_t b) {
+  const std::int64_t first = b * Vec::kWidth, left = d.s.groups - first;
+  d.x = block_of(c.in[0], n, b);
+  d.w += first * d.s.taps();
+  d.out.c = block_of(c.out[0], n, b);
+  if (d.out.bias != nullptr) d.out.bias += first;
+  if (d.out.residual != nullptr) d.out.residual = block_of(c.in[3], n, b);
+  if (d.out.slope != nullptr) d.out.slope += first * d.out.slope_stride;
+  d.out.ldc = d.out.ldr = d.s.x_pitch = Vec::kWidth;
+  d.s.groups = left < Vec::kWidth ? left : Vec::kWidth;
+  return d;
+}
+
 Status run_conv_depthwise(const KernelContext& c) {
   const auto& p = c.params_as<ConvParams>();
   Depthwise d;
   d.s = conv_shape(c);
   const ConvShape& s = d.s;
-  if (s.pixels == 0) return {};
+  if (s.pixels == 0 || s.groups == 0) return {};
   d.x = c.in[0].as<float>();
   d.w = c.in[1].as<float>();
   d.out = conv_out(c, p, s, 0);
   d.in_tile = is_clamp(p.act.kind);
+  d.padded = c.out[0].layout != Layout::strided;
   d.low = Vec::set(d.in_tile ? clamp_low(p.act) : -__builtin_inff());
   d.high = Vec::set(d.in_tile ? clamp_high(p.act) : __builtin_inff());
   const Runs runs = runs_of(s);
@@ -210,30 +238,42 @@ Status run_conv_depthwise(const KernelContext& c) {
   const std::int64_t room = s.in[2] + s.pad[2] - (s.k[2] - 1) * s.dilation[2] - 1;
   std::int64_t hi = room < 0 ? 0 : room / s.stride[2] + 1;
   if (hi > s.out[2]) hi = s.out[2];
-  if (runs.one == nullptr || hi < lo) lo = hi = 0;
-  const std::int64_t lines = s.pixels / s.out[2];
+  if (hi < lo) lo = hi = 0;
+  const bool blocked = c.in[0].layout != Layout::strided;
+  const std::int64_t blocks = blocked ? (s.groups + Vec::kWidth - 1) / Vec::kWidth : 1;
+  const std::int64_t image = s.out[0] * s.out[1], lines = s.batch * blocks * image;
   const std::int64_t want = 4 * c.parallel->threads(), each = (lines + want - 1) / want;
   parallel_for(*c.parallel, (lines + each - 1) / each, [&](std::int64_t task, int) {
     const std::int64_t end = (task + 1) * each < lines ? (task + 1) * each : lines;
-    for (std::int64_t line = task * each; line < end; ++line) {
+    Depthwise part = d;
+    for (std::int64_t line = task * each, plane = -1; line < end; ++line) {
       Lines l;
       l.oh = line % s.out[1];
       l.od = line / s.out[1] % s.out[0];
-      l.n = line / (s.out[1] * s.out[0]);
+      l.n = line / image;
+      std::int64_t first = line * s.out[2];
+      if (blocked) {
+        if (l.n != plane) part = one_block(d, c, l.n / blocks, l.n % blocks);
+        plane = l.n;
+        first -= l.n * image * s.out[2];
+        l.n = 0;
+      }
       valid_taps(l.od * s.stride[0] - s.pad[0], s.dilation[0], s.k[0], s.in[0], l.d0, l.d1);
       valid_taps(l.oh * s.stride[1] - s.pad[1], s.dilation[1], s.k[1], s.in[1], l.h0, l.h1);
-      const KernelRows rows = kernel_rows(d, l);
-      const std::int64_t first = line * s.out[2];
+      const KernelRows rows = kernel_rows(part, l);
       for (std::int64_t ow = 0; ow < s.out[2];) {
+        const std::int64_t iw = ow * s.stride[2] - s.pad[2], left = s.out[2] - ow;
         std::int64_t count = 1;
-        if (ow >= lo && ow < hi) {
-          const std::int64_t iw = ow * s.stride[2] - s.pad[2], left = hi - ow;
-          count = left >= 8 ? 8 : left >= 4 ? 4 : 1;
-          (left >= 8 ? runs.eight : left >= 4 ? runs.four : runs.one)(d, rows, first + ow, iw);
+        if (runs.inside == nullptr) {
+          run_pixel(part, rows, first + ow, ow);
         } else {
-          run_pixel(d, rows, first + ow, ow);
+          const bool inside = ow >= lo && ow + 8 <= hi;
+          const std::int64_t most = inside || left > 4 ? 8 : 4;
+          count = left < most ? left : most;
+          (inside ? runs.inside : most == 8 ? runs.edge : runs.short_edge)(part, rows, first + ow, iw, count);
         }
-        if (!d.in_tile) finish_rows(d.out, d.out.c + (first + ow) * d.out.ldc, count, first + ow, 0, s.groups);
+        if (!d.in_tile)
+          finish_rows(part.out, part.out.c + (first + ow) * part.out.ldc, count, first + ow, 0, part.s.groups);
         ow += count;
       }
     }

@@ -14,7 +14,7 @@ Status run(const KernelContext& c) noexcept { return run_conv_depthwise(c); }
 
 }  // namespace
 
-extern const Kernel conv_depthwise_avx2;
+extern const Kernel conv_depthwise_avx2, conv_depthwise_blocked_avx2;
 const Kernel conv_depthwise_avx2{.name = "conv_depthwise_avx2",
                                  .op = "Conv",
                                  .needs = Isa::avx2,
@@ -24,5 +24,14 @@ const Kernel conv_depthwise_avx2{.name = "conv_depthwise_avx2",
                                  .packing_count = 1,
                                  .accepts = accepts,
                                  .run = run};
+const Kernel conv_depthwise_blocked_avx2{.name = "conv_depthwise_blocked_avx2",
+                                         .op = "Conv",
+                                         .needs = Isa::avx2,
+                                         .in{Port::blocked8, Port::packed, Port::dense, Port::blocked8, Port::dense},
+                                         .out{Port::blocked8},
+                                         .packings = kPackings,
+                                         .packing_count = 1,
+                                         .accepts = accepts,
+                                         .run = run};
 
 }  // namespace monza::ops

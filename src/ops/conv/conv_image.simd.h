@@ -1,4 +1,5 @@
-// The first convolution of an image network: few input channels, dense NCHW input, channels-last output.
+// The first convolution of an image network: few input channels, dense NCHW input, channels-last or channel-blocked
+// output.
 //
 // With three channels a pixel is too short to copy as a row of a matrix product, so the image itself is the matrix:
 // the rows of pixels that a few output rows need are copied into a strip with its zeros around them, and the tile's
@@ -39,11 +40,19 @@ MONZA_INLINE Strip strip_of(std::int64_t channels, std::int64_t out_h, std::int6
   return s;
 }
 
+/// What happens to a tile's sums; places and bias are those of its first pixel and filter.
+struct ImageEnd {
+  ChannelVectors out, residual;
+  const float* bias;
+  Vec low, high;
+  bool after;   // the residual is added after the bounds
+  bool padded;  // the output's vector goes on after the last filter: with zeros
+};
+
 /// kImageTile output pixels times kVecs vectors of filters; `count` of the pixels exist.
 template <int kStride, int kVecs>
 __attribute__((noinline)) void image_tile(const ConvShape& s, const Strip& strip, const float* x, const float* w,
-                                          const GemmOut& o, std::int64_t pixel, std::int64_t count, std::int64_t n,
-                                          Vec::Mask tail, bool in_tile) {
+                                          const ImageEnd& e, std::int64_t count, std::int64_t filters) {
   Vec acc[kImageTile][kVecs];
 #pragma GCC unroll 16
   for (int t = 0; t < kImageTile; ++t)
@@ -66,22 +75,25 @@ __attribute__((noinline)) void image_tile(const ConvShape& s, const Strip& strip
         }
       }
     }
-  const Vec low = Vec::set(in_tile ? clamp_low(o.act) : -__builtin_inff()),
-            high = Vec::set(in_tile ? clamp_high(o.act) : __builtin_inff());
+  const std::int64_t lanes = filters - (kVecs - 1) * Vec::kWidth;
+  const Vec::Mask tail = Vec::mask(lanes < Vec::kWidth ? lanes : Vec::kWidth);
+  const bool zeros = e.padded && lanes < Vec::kWidth;
 #pragma GCC unroll 16
   for (int t = 0; t < kImageTile; ++t) {
     if (t >= count) break;
 #pragma GCC unroll 2
     for (int j = 0; j < kVecs; ++j) {
       const Vec::Mask m = j + 1 == kVecs ? tail : Vec::mask(Vec::kWidth);
-      const std::int64_t at = n + j * Vec::kWidth;
+      float* to = e.out.data + t * e.out.pixel + j * e.out.vector;
+      const float* residual = e.residual.data;
+      if (residual != nullptr) residual += t * e.residual.pixel + j * e.residual.vector;
       Vec y = acc[t][j];
-      if (o.bias != nullptr) y = y + Vec::load(o.bias + at, m);
-      const float* residual = o.residual != nullptr ? o.residual + (pixel + t) * o.ldr + at : nullptr;
-      if (residual != nullptr && !o.residual_after) y = y + Vec::load(residual, m);
-      y = min(high, max(low, y));
-      if (residual != nullptr && o.residual_after && in_tile) y = y + Vec::load(residual, m);
-      y.store(o.c + (pixel + t) * o.ldc + at, m);
+      if (e.bias != nullptr) y = y + Vec::load(e.bias + j * Vec::kWidth, m);
+      if (residual != nullptr && !e.after) y = y + Vec::load(residual, m);
+      y = min(e.high, max(e.low, y));
+      if (residual != nullptr && e.after) y = y + Vec::load(residual, m);
+      if (zeros && j + 1 == kVecs) Vec::zero().store(to);
+      y.store(to, m);
     }
   }
 }
@@ -117,6 +129,14 @@ Status run_conv_image(const KernelContext& c) {
   const std::int64_t blocks = (s.out[1] + strip.rows_out - 1) / strip.rows_out;
   const std::size_t scratch = static_cast<std::size_t>(s.channels * strip.plane() + 64) * sizeof(float);
   const bool in_tile = is_clamp(p.act.kind);
+  const ChannelVectors out = channel_vectors(c.out[0], Vec::kWidth);
+  ChannelVectors res;
+  if (c.has_input(3)) res = channel_vectors(c.in[3], Vec::kWidth);
+  ImageEnd end;
+  end.low = Vec::set(in_tile ? clamp_low(p.act) : -__builtin_inff());
+  end.high = Vec::set(in_tile ? clamp_high(p.act) : __builtin_inff());
+  end.after = o.residual_after;
+  end.padded = c.out[0].layout != Layout::strided;
   const std::int64_t taps = s.channels * s.taps(), vectors = padded_columns(s.filters, Vec::kWidth) / Vec::kWidth;
   parallel_for(*c.parallel, s.batch * blocks, [&](std::int64_t task, int worker) {
     const std::int64_t n = task / blocks, oh0 = task % blocks * strip.rows_out;
@@ -125,21 +145,35 @@ Status run_conv_image(const KernelContext& c) {
     fill_strip(c.in[0], s, strip, n, oh0, x);
     for (std::int64_t oh = oh0; oh < oh1; ++oh)
       for (std::int64_t tile = 0; tile < strip.tiles; ++tile) {
-        const std::int64_t ow = tile * kImageTile, pixel = (n * s.out[1] + oh) * s.out[2] + ow;
+        const std::int64_t ow = tile * kImageTile, pixel = oh * s.out[2] + ow;
         const std::int64_t count = s.out[2] - ow < kImageTile ? s.out[2] - ow : kImageTile;
         const float* from = x + (oh - oh0) * s.stride[1] * strip.width + ow * s.stride[2];
         const float* w = c.in[1].as<float>();
         for (std::int64_t v = 0; v < vectors; v += 2) {
           const int vecs = vectors - v == 1 ? 1 : 2;
-          const std::int64_t lanes = s.filters - (v + vecs - 1) * Vec::kWidth;
-          const Vec::Mask tail = Vec::mask(lanes < Vec::kWidth ? lanes : Vec::kWidth);
+          ImageEnd e = end;
+          e.out = {out.data + n * out.image + pixel * out.pixel + v * out.vector, out.image, out.pixel, out.vector};
+          e.residual = res;
+          if (res.data != nullptr) e.residual.data += n * res.image + pixel * res.pixel + v * res.vector;
+          const float* residual = e.residual.data;
+          if (!in_tile && e.after) e.residual.data = nullptr;  // added by finish_rows
+          e.bias = o.bias != nullptr ? o.bias + v * Vec::kWidth : nullptr;
           const auto run = s.stride[2] == 1   ? (vecs == 1 ? image_tile<1, 1> : image_tile<1, 2>)
                            : s.stride[2] == 2 ? (vecs == 1 ? image_tile<2, 1> : image_tile<2, 2>)
                                               : (vecs == 1 ? image_tile<4, 1> : image_tile<4, 2>);
-          run(s, strip, from, w, o, pixel, count, v * Vec::kWidth, tail, in_tile);
+          const std::int64_t filters = s.filters - v * Vec::kWidth;
+          run(s, strip, from, w, e, count, filters);
           w += taps * vecs * Vec::kWidth;
+          for (int i = 0; i < vecs && !in_tile; ++i) {
+            GemmOut finish = o;
+            finish.ldc = out.pixel;
+            finish.ldr = res.pixel;
+            finish.residual = residual != nullptr ? residual + i * res.vector : nullptr;
+            if (o.slope != nullptr) finish.slope = o.slope + (v + i) * Vec::kWidth * o.slope_stride;
+            const std::int64_t left = filters - i * Vec::kWidth;
+            finish_rows(finish, e.out.data + i * out.vector, count, 0, 0, left < Vec::kWidth ? left : Vec::kWidth);
+          }
         }
-        if (!in_tile) finish_rows(o, o.c + pixel * o.ldc, count, pixel, 0, s.filters);
       }
   });
   return {};

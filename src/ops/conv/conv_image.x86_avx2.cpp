@@ -15,7 +15,7 @@ Status run(const KernelContext& c) noexcept { return run_conv_image(c); }
 
 }  // namespace
 
-extern const Kernel conv_image_avx2;
+extern const Kernel conv_image_avx2, conv_image_blocked_avx2;
 const Kernel conv_image_avx2{.name = "conv_image_avx2",
                              .op = "Conv",
                              .needs = Isa::avx2,
@@ -26,5 +26,15 @@ const Kernel conv_image_avx2{.name = "conv_image_avx2",
                              .accepts = accepts,
                              .scratch_bytes = scratch,
                              .run = run};
+const Kernel conv_image_blocked_avx2{.name = "conv_image_blocked_avx2",
+                                     .op = "Conv",
+                                     .needs = Isa::avx2,
+                                     .in{Port::dense, Port::packed, Port::dense, Port::blocked8, Port::dense},
+                                     .out{Port::blocked8},
+                                     .packings = kPackings,
+                                     .packing_count = 1,
+                                     .accepts = accepts,
+                                     .scratch_bytes = scratch,
+                                     .run = run};
 
 }  // namespace monza::ops

@@ -15,7 +15,7 @@ Status run(const KernelContext& c) noexcept { return run_conv_image(c); }
 
 }  // namespace
 
-extern const Kernel conv_image_avx512;
+extern const Kernel conv_image_avx512, conv_image_blocked_avx512;
 const Kernel conv_image_avx512{.name = "conv_image_avx512",
                                .op = "Conv",
                                .needs = Isa::avx2 | Isa::avx512,
@@ -26,5 +26,15 @@ const Kernel conv_image_avx512{.name = "conv_image_avx512",
                                .accepts = accepts,
                                .scratch_bytes = scratch,
                                .run = run};
+const Kernel conv_image_blocked_avx512{.name = "conv_image_blocked_avx512",
+                                       .op = "Conv",
+                                       .needs = Isa::avx2 | Isa::avx512,
+                                       .in{Port::dense, Port::packed, Port::dense, Port::blocked16, Port::dense},
+                                       .out{Port::blocked16},
+                                       .packings = kPackings,
+                                       .packing_count = 1,
+                                       .accepts = accepts,
+                                       .scratch_bytes = scratch,
+                                       .run = run};
 
 }  // namespace monza::ops

@@ -1,4 +1,4 @@
-// What the channels-last convolution kernels read from their operands, once per run.
+// What the convolution kernels read from their operands, once per run.
 #pragma once
 
 #include "kernel/kernel.h"
@@ -22,6 +22,30 @@ MONZA_INLINE std::int64_t pixel_pitch(const TensorView& v) {
   for (int i = v.shape.rank - 1; i >= 2; --i)
     if (v.shape[i] > 1) return v.stride[i];
   return v.shape[0] > 1 ? v.stride[0] : v.shape[1];
+}
+
+/// Where the vectors of channels of a channels-last or blocked operand lie: floats from image to image, from pixel to
+/// pixel, and from one vector of channels to the next.
+struct ChannelVectors {
+  float* data = nullptr;
+  std::int64_t image = 0, pixel = 0, vector = 0;
+};
+MONZA_INLINE ChannelVectors channel_vectors(const TensorView& v, int width) {
+  ChannelVectors c;
+  c.data = v.as<float>();
+  c.image = v.stride[0];
+  c.pixel = v.layout == Layout::strided ? pixel_pitch(v) : width;
+  c.vector = v.layout == Layout::strided ? width : v.stride[1];
+  return c;
+}
+/// Whole blocks in every group, so that a group's channels begin a block and the padding of the last one stays alone.
+MONZA_INLINE Refusal blocked_group_refusal(const KernelQuery& q, int width) {
+  const Shape& w = q.input(1).shape;
+  const std::int64_t groups = static_cast<const ConvParams*>(q.params)->group;
+  if (groups == 1) return nullptr;
+  if (w[1] % width != 0) return "a group's channels are no multiple of the block";
+  if (w[0] / groups % width != 0) return "a group's filters are no multiple of the block";
+  return nullptr;
 }
 
 MONZA_INLINE ConvShape conv_shape(const KernelContext& c) {
