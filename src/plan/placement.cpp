@@ -138,6 +138,7 @@ Place& RegionPlanner::concat_buffer(const ir::Node& concat, Port port) {
   if (const auto it = buffers_.find(concat.id); it != buffers_.end()) return it->second;
   const ir::ValueId out = concat.outputs[0];
   const TypedShape type = type_of(out);
+  if (const auto it = assigned_.find(concat.id); it != assigned_.end()) port = it->second.form;
   if (const auto it = targets_.find(out); it != targets_.end())
     return buffers_.emplace(concat.id, it->second).first->second;
   if (auto inside = part_place(out, port)) return buffers_.emplace(concat.id, *inside).first->second;

@@ -29,14 +29,15 @@ struct PlannerOptions {
   bool batch_invariant = false;
   bool copy_views = false;  ///< realise every view as a copy: the baseline of the memory planner
   std::map<std::string, SymbolRange> symbols;
-  Tactics* tactics = nullptr;  ///< times candidates; null takes the first that fits
+  Tactics* tactics = nullptr;                ///< times candidates; null takes the first that fits
+  std::vector<const Kernel*> first_kernels;  ///< candidates before those of the registry, for tests of the planner
 };
 
 /// Why a node runs the kernel it runs.
 struct Choice {
   std::string node, op, kernel;
   std::vector<std::pair<std::string, std::string>> refused;  ///< kernel, reason
-  std::vector<std::pair<std::string, double>> timed;         ///< kernel, microseconds with its conversions
+  std::vector<std::pair<std::string, double>> timed;         ///< kernel, microseconds
 };
 
 struct PlannedModel {

@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "kernel/registry.h"
-#include "plan/tactics.h"
+#include "plan/layouts.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
 
@@ -54,6 +54,12 @@ bool RegionPlanner::is_view_node(const ir::Node& node) const {
   const auto list = aliases(node);
   if (list.size() != node.outputs.size()) return false;
   return std::all_of(list.begin(), list.end(), [](const ir::Alias& a) { return a.kind != ir::Alias::Kind::placement; });
+}
+
+bool RegionPlanner::is_concat(const ir::Node& node) {
+  const auto list = aliases(node);
+  return !list.empty() && list[0].kind == ir::Alias::Kind::placement && list.size() == node.inputs.size() &&
+         device_of(node) == 0 && dtype_bits(graph_.value(node.outputs[0]).type.dtype) >= 8;
 }
 
 const std::vector<Place>& RegionPlanner::forms(ir::ValueId value) {
@@ -213,44 +219,16 @@ void RegionPlanner::ask(Question& q, const ir::Node& node, const Kernel& kernel)
   q.query.threads = b_.options.threads;
 }
 
-/// What bringing the operands of `node` to the forms that `kernel` takes costs.
-double RegionPlanner::conversions_us(const ir::Node& node, const Kernel& kernel) {
-  double us = 0;
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    const ir::ValueId v = node.inputs[i];
-    if (v == ir::kNone || graph_.value(v).constant) continue;
-    const TypedShape type = type_of(v);
-    const auto& places = forms(v);
-    const Port port = kernel.in[int(i)];
-    if (std::any_of(places.begin(), places.end(), [&](const Place& p) { return satisfies(port, p, type.shape); }))
-      continue;
-    const Port from = places[0].layout == Layout::blocked8    ? Port::blocked8
-                      : places[0].layout == Layout::blocked16 ? Port::blocked16
-                      : is_dense(places[0], type.shape)       ? Port::dense
-                                                              : Port::channels_last;  // or as scattered
-    const Port to =
-        port == Port::blocked8 || port == Port::blocked16 || port == Port::channels_last ? port : Port::dense;
-    const Kernel& copy = copy_kernel(places[0].layout,
-                                     to == Port::blocked8    ? Layout::blocked8
-                                     : to == Port::blocked16 ? Layout::blocked16
-                                                             : Layout::strided,
-                                     type, false);
-    us += b_.options.tactics->conversion_us(copy, type.dtype, b_.largest(type.shape), from, to);
-  }
-  return us;
-}
-
-const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
+std::vector<const Kernel*> RegionPlanner::fitting(const ir::Node& node, int device, Choice& choice) {
   const auto kind = DeviceKind(b_.plan.devices[std::size_t(device)].kind);
-  Choice choice;
   choice.node = name_of(node);
   choice.op = node.op->name;
   std::vector<const Kernel*> fits;
   Question q;
-  for (const Kernel* k : kernels_of(node.op->name)) {
+  const auto consider = [&](const Kernel* k) {
     std::string reason;
     const bool on_device = k->device == kind || (k->reference && kind == DeviceKind::reference);
-    if (!on_device) continue;
+    if (!on_device) return;
     if (b_.options.reference_only && !k->reference) reason = "the plan is a reference plan";
     else if (!covers(b_.options.isa, k->needs)) reason = "needs " + isa_name(k->needs);
     else if (b_.options.batch_invariant && !k->batch_invariant) reason = "its rows depend on the batch";
@@ -264,7 +242,10 @@ const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
     }
     if (reason.empty()) fits.push_back(k);
     else choice.refused.emplace_back(k->name, reason);
-  }
+  };
+  for (const Kernel* k : b_.options.first_kernels)
+    if (std::string_view(k->op) == node.op->name) consider(k);
+  for (const Kernel* k : kernels_of(node.op->name)) consider(k);
   if (fits.empty()) {
     std::string list;
     for (const auto& [name, reason] : choice.refused) list += fmt::format("\n  {}: {}", name, reason);
@@ -273,26 +254,17 @@ const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
                 "this combination of types and attributes is not supported; change it in the model")
         .at(ir::describe(graph_, node));
   }
-  const Kernel* best = fits[0];
-  // The reference is there to be right, not fast: it runs only when nothing else can.
-  if (b_.options.tactics != nullptr) {
-    std::erase_if(fits, [&](const Kernel* k) { return k->reference && fits.size() > 1 && !b_.options.reference_only; });
-    if (fits.size() > 1) {
-      double best_us = 0;
-      for (const Kernel* k : fits) {
-        ask(q, node, *k);
-        const auto us = b_.options.tactics->time(*k, q.query);
-        if (!us) continue;  // out of time: the order of the list decides
-        choice.timed.emplace_back(k->name, *us);
-        const double sum = *us + conversions_us(node, *k);
-        // Ties within 2 % go by the order of the list.
-        if (best_us == 0 || sum < best_us * 0.98) {
-          best_us = sum;
-          best = k;
-        }
-      }
-    }
+  return fits;
+}
+
+const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
+  if (const auto it = assigned_.find(node.id); it != assigned_.end()) {
+    choices_.push_back(std::move(it->second.choice));
+    choices_.back().kernel = it->second.kernel->name;
+    return it->second.kernel;
   }
+  Choice choice;
+  const Kernel* best = fitting(node, device, choice)[0];
   choice.kernel = best->name;
   choices_.push_back(std::move(choice));
   return best;
@@ -303,6 +275,7 @@ Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kern
   const ir::ValueId v = node.outputs[std::size_t(output)];
   const TypedShape type = type_of(v);
   const Port port = kernel.out[output];
+  const auto assigned = assigned_.find(node.id);
   const auto fits = [&](const Place& p) {
     if (b_.storage(p.storage).device != device && b_.storage(p.storage).base == Base::arena) return false;
     if (port == Port::uniform)
@@ -320,6 +293,10 @@ Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kern
       if (in.dtype != type.dtype || !(in.shape == type.shape) || !fits(inputs[i]) ||
           b_.storage(inputs[i].storage).device != device)
         continue;
+      // The chosen order counts for more than the memory.
+      if (port == Port::strided && assigned != assigned_.end() &&
+          form_of(inputs[i], type.shape) != form_of(form_place(assigned->second.form, type.shape), type.shape))
+        continue;
       if (inputs[i].storage == forms(node.inputs[i])[0].storage && may_overwrite(node, int(i))) return inputs[i];
     }
   }
@@ -334,6 +311,8 @@ Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kern
     place.stride = channels_last_strides(type.shape);
   } else if (place.layout != Layout::strided) {
     place.stride = blocked_strides(type.shape, port == Port::blocked16 ? 16 : 8);
+  } else if (port == Port::strided && output == 0 && assigned != assigned_.end()) {
+    place.stride = form_place(assigned->second.form, type.shape).stride;
   } else {
     place.stride = dense_strides(type.shape);
     // Elementwise work keeps the order of its operand: writing another one would gather element by element.
@@ -358,12 +337,18 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
   // The form of uniform operands: that of the largest input that has no gaps, dense otherwise.
   std::optional<Place> uniform;
   std::int64_t uniform_size = -1;
+  const auto assigned = assigned_.find(node.id);
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i] == ir::kNone || kernel.in[int(i)] != Port::uniform || graph_.value(node.inputs[i]).constant)
       continue;
     const TypedShape type = type_of(node.inputs[i]);
     const std::int64_t size = b_.largest(type.shape).numel();
     if (size <= uniform_size) continue;
+    if (assigned != assigned_.end()) {
+      uniform = form_place(assigned->second.form, type.shape);
+      uniform_size = size;
+      continue;
+    }
     for (const Place& p : forms(node.inputs[i]))
       if (is_gap_free(p, type.shape)) {
         uniform = p;
@@ -524,7 +509,7 @@ bool RegionPlanner::plan_views(ir::Node& node) {
   return true;
 }
 
-void RegionPlanner::plan_concat(ir::Node& node, const ir::Alias&) {
+void RegionPlanner::plan_concat(ir::Node& node) {
   const auto list = aliases(node);
   const std::string name = name_of(node);
   // Without a buffer yet nothing lies in it: keep the form that the first input has.
@@ -634,13 +619,10 @@ void RegionPlanner::plan_branch(ir::Node& node) {
 }
 
 void RegionPlanner::plan_node(ir::Node& node) {
-  const auto list = aliases(node);
   if (std::string_view(node.op->name) == "If") plan_branch(node);
   else if (std::string_view(node.op->name) == "Loop") plan_loop(node, false);
   else if (std::string_view(node.op->name) == "Scan") plan_loop(node, true);
-  else if (!list.empty() && list[0].kind == ir::Alias::Kind::placement && list.size() == node.inputs.size() &&
-           device_of(node) == 0 && dtype_bits(graph_.value(node.outputs[0]).type.dtype) >= 8)
-    plan_concat(node, list[0]);
+  else if (is_concat(node)) plan_concat(node);
   else if (device_of(node) != 0 || !plan_views(node)) plan_kernel(node);
   for (const ir::ValueId v : node.outputs) load_elements(v);
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
@@ -651,6 +633,7 @@ void RegionPlanner::run(const std::vector<Place>& outputs) {
   find_needed();
   find_targets(outputs);
   find_concats();
+  if (b_.options.tactics != nullptr && !b_.options.copy_views) choose_layouts(*this);
   for (const ir::ValueId v : graph_.inputs()) load_elements(v);
   for (const ir::NodeId id : std::vector<ir::NodeId>(graph_.order())) {
     if (!needed_.contains(id)) continue;

@@ -22,6 +22,8 @@ struct Question {
   KernelQuery query;
 };
 
+class LayoutChooser;
+
 class RegionPlanner {
  public:
   /// `parent` is the planner of the enclosing graph, or null.
@@ -37,6 +39,7 @@ class RegionPlanner {
   void load_elements(ir::ValueId value);
 
  private:
+  friend class LayoutChooser;  // layouts.cpp: reads what is known before planning, fills assigned_
   // placement.cpp: where results go.
   void find_needed();
   void find_targets(const std::vector<Place>& outputs);
@@ -51,7 +54,7 @@ class RegionPlanner {
   // region_planner.cpp
   void plan_node(ir::Node& node);
   bool plan_views(ir::Node& node);
-  void plan_concat(ir::Node& node, const ir::Alias& first);
+  void plan_concat(ir::Node& node);
   void plan_kernel(ir::Node& node);
   void plan_branch(ir::Node& node);
   // loop.cpp
@@ -59,7 +62,6 @@ class RegionPlanner {
   int loop_operand(const Place& place, const TypedShape& type, const std::set<ir::ValueId>& bound_to);
   void copy(const Place& from, const Place& to, const TypedShape& type, const std::string& name);
   const Kernel& copy_kernel(Layout from, Layout to, const TypedShape& type, bool plain) const;
-  double conversions_us(const ir::Node& node, const Kernel& kernel);
   /// A place of `value` that the port takes on `device`; converts when there is none.
   Place ensure(ir::ValueId value, Port port, int device, const Place* uniform = nullptr);
   const std::vector<Place>& forms(ir::ValueId value);
@@ -68,11 +70,14 @@ class RegionPlanner {
   std::string name_of(const ir::Node& node) const;
   int device_of(const ir::Node& node);
   void ask(Question& q, const ir::Node& node, const Kernel& kernel);
+  /// Kernels that take the node, best first; the others and their reasons go to `choice`. Throws when there is none.
+  std::vector<const Kernel*> fitting(const ir::Node& node, int device, Choice& choice);
   const Kernel* choose(ir::Node& node, int device);
   Place output_place(ir::Node& node, int output, const Kernel& kernel, int device, const Place* uniform,
                      const std::vector<Place>& inputs);
   std::vector<ir::Alias> aliases(const ir::Node& node) const;
   bool is_view_node(const ir::Node& node) const;
+  bool is_concat(const ir::Node& node);
 
   PlanBuilder& b_;
   ir::Graph& graph_;
@@ -86,6 +91,12 @@ class RegionPlanner {
   std::map<ir::ValueId, Part> parts_;                ///< values that should be computed inside a concat's buffer
   std::map<ir::NodeId, Place> buffers_;
   std::set<ir::NodeId> needed_;
+  struct Assigned {
+    const Kernel* kernel = nullptr;  ///< null for a concatenation
+    Port form = Port::dense;         ///< of uniform operands, of strided results, of a concatenation's buffer
+    Choice choice;
+  };
+  std::map<ir::NodeId, Assigned> assigned_;                 ///< empty in plans that are not tuned
   std::map<ir::ValueId, std::set<std::int64_t>> elements_;  ///< elements that extents read
 };
 

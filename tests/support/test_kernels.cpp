@@ -78,6 +78,11 @@ Status run_scratchy(const KernelContext& c) noexcept {
   return run_copy(c);
 }
 
+Status run_nothing(const KernelContext& c) noexcept {
+  std::memset(c.out[0].data, 0, 1);
+  return {};
+}
+
 }  // namespace
 
 const Kernel kAdd{.name = "test_add", .op = "TestAdd", .in = {Port::strided}, .out = {Port::strided}, .run = run_add};
@@ -93,5 +98,16 @@ const Kernel kCopy{.name = "test_copy",
 const Kernel kFail{.name = "test_fail", .op = "TestFail", .run = run_fail};
 const Kernel kLess{.name = "test_less", .op = "TestLess", .run = run_less};
 const Kernel kScratchy{.name = "test_scratchy", .op = "TestScratchy", .scratch_bytes = scratch, .run = run_scratchy};
+const Kernel kSigmoidDense{.name = "test_sigmoid_dense", .op = "Sigmoid", .run = run_nothing};
+const Kernel kSigmoidBlocked{.name = "test_sigmoid_blocked",
+                             .op = "Sigmoid",
+                             .in = {Port::blocked16},
+                             .out = {Port::blocked16},
+                             .run = run_nothing};
+const Kernel kSigmoidFromBlocked{.name = "test_sigmoid_from_blocked",
+                                 .op = "Sigmoid",
+                                 .in = {Port::blocked16},
+                                 .out = {Port::dense},
+                                 .run = run_nothing};
 
 }  // namespace monza::test

@@ -19,5 +19,7 @@ extern const Kernel kFail;
 extern const Kernel kLess;
 /// Fills its scratch (64 bytes for each element of in0) and copies in0 to out0.
 extern const Kernel kScratchy;
+/// Candidates of Sigmoid for tests of the planner, which differ in what they read and write; they compute nothing.
+extern const Kernel kSigmoidDense, kSigmoidBlocked, kSigmoidFromBlocked;
 
 }  // namespace monza::test

@@ -1,0 +1,393 @@
+// Which kernel each node of a region runs and how its results lie: the least sum over the whole region of measured
+// times and of the conversions between what one node writes and the next one reads.
+//
+// Every node is a variable of a CostNetwork. Its values are its candidates, once for each form that its results may
+// have where the kernel takes several (pointwise work, concatenations). Views have no choice of their own: they lie as
+// what they look at. A value with several readers has a variable too, the set of forms it is converted to, so that a
+// conversion that two readers share counts once. See docs/adr/0008-layouts-over-the-whole-graph.md.
+#include "plan/layouts.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "plan/cost_network.h"
+#include "plan/region_planner.h"
+#include "plan/tactics.h"
+#include "tensor/dtype.h"
+
+namespace monza::plan {
+namespace {
+
+constexpr Port kForms[] = {Port::dense, Port::channels_last, Port::blocked8, Port::blocked16};
+
+bool is_blocked(Port port) { return port == Port::blocked8 || port == Port::blocked16; }
+
+/// The form that a port asks for when what lies there does not do; `own` for uniform operands.
+Port wanted(Port port, Port own) {
+  if (port == Port::uniform) return own;
+  return port == Port::channels_last || is_blocked(port) ? port : Port::dense;
+}
+
+/// A candidate of a node.
+struct Label {
+  const Kernel* kernel = nullptr;  ///< null for a concatenation
+  Port form = Port::dense;         ///< of uniform operands, of strided results, of a concatenation's buffer
+  double us = 0;
+};
+
+}  // namespace
+
+Place form_place(Port form, const ir::SymShape& shape) {
+  Place place;
+  place.layout = form == Port::blocked8    ? Layout::blocked8
+                 : form == Port::blocked16 ? Layout::blocked16
+                                           : Layout::strided;
+  place.stride = form == Port::channels_last ? channels_last_strides(shape)
+                 : is_blocked(form)          ? blocked_strides(shape, form == Port::blocked8 ? 8 : 16)
+                                             : dense_strides(shape);
+  return place;
+}
+
+Port form_of(const Place& place, const ir::SymShape& shape) {
+  if (place.layout == Layout::blocked8) return Port::blocked8;
+  if (place.layout == Layout::blocked16) return Port::blocked16;
+  // What lies in neither order costs about as much to gather as channels last.
+  return is_dense(place, shape) ? Port::dense : Port::channels_last;
+}
+
+/// One region's network.
+class LayoutChooser {
+ public:
+  explicit LayoutChooser(RegionPlanner& region) : r_(region) {}
+  void run();
+
+ private:
+  struct Planned {
+    ir::NodeId node = ir::kNone;
+    int variable = -1;  ///< -1: one label only
+    std::vector<Label> labels;
+    Choice choice;
+  };
+  /// Where a value lies, for each label of the node that computes what it looks at.
+  struct Lies {
+    int variable = -1;
+    std::vector<Place> places;
+  };
+  struct Reader {
+    std::size_t planned;
+    std::size_t input;
+  };
+
+  void list_kernels();
+  void time_kernels(Planned& p);
+  void list_places();
+  void place_view(const ir::Node& node);
+  void add_readers(ir::ValueId value, const std::vector<Reader>& readers);
+  void add_concat(const ir::Node& node, const Planned& p);
+  void settle(std::vector<int>& choice);
+
+  const ir::Node& node(const Planned& p) const { return r_.graph_.node(p.node); }
+  const ir::SymShape& shape(ir::ValueId v) const { return r_.graph_.value(v).type.shape; }
+  bool takes(const Label& label, std::size_t input, const Place& place, const ir::SymShape& of) const;
+  double conversion(ir::ValueId value, const Place& from, Port to);
+  double gather(const ir::Node& node, const Label& label, std::size_t input, const Place& from);
+  bool keeps_order(const ir::Node& node, const Label& label, std::size_t input) const;
+  void add(const std::vector<int>& variables, const std::function<double(const std::vector<int>&)>& cost);
+  int new_variable(std::size_t labels) { return labels > 1 ? network_.add_variable(int(labels)) : -1; }
+
+  RegionPlanner& r_;
+  CostNetwork network_;
+  std::vector<Planned> planned_;
+  std::map<ir::NodeId, std::size_t> index_;
+  std::set<Port> in_play_;  ///< blocked forms that some candidate reads or writes
+  std::map<ir::ValueId, Lies> lies_;
+  bool timed_ = false;
+};
+
+/// Adds a table over the variables that are real (not -1), each once; `cost` sees a label for all.
+void LayoutChooser::add(const std::vector<int>& variables, const std::function<double(const std::vector<int>&)>& cost) {
+  std::vector<int> real;
+  std::vector<std::size_t> at(variables.size());
+  for (std::size_t i = 0; i < variables.size(); ++i) {
+    if (variables[i] < 0) continue;
+    const auto found = std::find(real.begin(), real.end(), variables[i]);
+    at[i] = std::size_t(found - real.begin());
+    if (found == real.end()) real.push_back(variables[i]);
+  }
+  if (real.empty()) return;
+  std::vector<int> labels(variables.size(), 0);
+  network_.add(real, [&](const std::vector<int>& choice) {
+    for (std::size_t i = 0; i < variables.size(); ++i)
+      if (variables[i] >= 0) labels[i] = choice[at[i]];
+    return cost(labels);
+  });
+}
+
+double LayoutChooser::conversion(ir::ValueId value, const Place& from, Port to) {
+  const TypedShape type = r_.type_of(value);
+  const Kernel& copy = r_.copy_kernel(from.layout, form_place(to, type.shape).layout, type, false);
+  return r_.b_.options.tactics->conversion_us(copy, type.dtype, r_.b_.largest(type.shape), form_of(from, type.shape),
+                                              to);
+}
+
+bool LayoutChooser::takes(const Label& label, std::size_t input, const Place& place, const ir::SymShape& of) const {
+  const Port port = label.kernel->in[int(input)];
+  if (port != Port::uniform) return satisfies(port, place, of);
+  return is_gap_free(place, of) && same_form(place, form_place(label.form, of), of);
+}
+
+/// Pointwise work on any strides that writes in the order of this input, or gathers.
+bool LayoutChooser::keeps_order(const ir::Node& node, const Label& label, std::size_t input) const {
+  return label.kernel->out[0] == Port::strided && label.kernel->in[int(input)] == Port::strided && input < 32 &&
+         (label.kernel->in_place_inputs >> input & 1u) != 0 && shape(node.inputs[input]) == shape(node.outputs[0]);
+}
+
+/// What reading an input in another order than the result is written in costs.
+double LayoutChooser::gather(const ir::Node& node, const Label& label, std::size_t input, const Place& from) {
+  if (!keeps_order(node, label, input)) return 0;
+  const ir::SymShape& of = shape(node.inputs[input]);
+  const Place own = form_place(label.form, of);
+  const bool same = label.form == Port::channels_last ? is_channels_last(from, of) : same_form(from, own, of);
+  return same ? 0 : conversion(node.inputs[input], from, label.form);
+}
+
+void LayoutChooser::time_kernels(Planned& p) {
+  std::vector<Label> timed;
+  bool all = true;
+  for (const Label& label : p.labels) {
+    Question q;
+    r_.ask(q, node(p), *label.kernel);
+    const auto us = r_.b_.options.tactics->time(*label.kernel, q.query);
+    all &= us.has_value();
+    if (!us) continue;
+    p.choice.timed.emplace_back(label.kernel->name, *us);
+    // Of kernels that read and write the same way the faster is better everywhere; ties go by the list's order.
+    const auto same = std::find_if(timed.begin(), timed.end(), [&](const Label& other) {
+      for (std::size_t i = 0; i < node(p).inputs.size(); ++i)
+        if (other.kernel->in[int(i)] != label.kernel->in[int(i)]) return false;
+      for (std::size_t i = 0; i < node(p).outputs.size(); ++i)
+        if (other.kernel->out[int(i)] != label.kernel->out[int(i)]) return false;
+      return true;
+    });
+    if (same == timed.end()) timed.push_back({label.kernel, label.form, *us});
+    else if (*us < 0.98 * same->us) *same = {label.kernel, label.form, *us};
+  }
+  // Out of time: the order of the list decides.
+  if (!all) timed.clear();
+  if (timed.empty()) p.labels.resize(1);
+  else p.labels = std::move(timed);
+  timed_ |= all;
+}
+
+void LayoutChooser::list_kernels() {
+  for (const ir::NodeId id : r_.graph_.order()) {
+    if (!r_.needed_.contains(id)) continue;
+    const ir::Node& n = r_.graph_.node(id);
+    const int device = r_.device_of(n);
+    const bool concat = r_.is_concat(n);
+    if (has(n.op->flags, ir::OpFlag::control) || (!concat && device == 0 && r_.is_view_node(n))) continue;
+    Planned p;
+    p.node = id;
+    if (concat) {
+      p.labels.push_back({});
+    } else {
+      std::vector<const Kernel*> fits = r_.fitting(n, device, p.choice);
+      // The reference is there to be right, not fast: it runs only when nothing else can.
+      std::erase_if(fits, [&](const Kernel* k) { return k->reference && k != fits[0]; });
+      for (const Kernel* k : fits) p.labels.push_back({k, Port::dense, 0});
+      if (fits.size() > 1 && device == 0) time_kernels(p);
+      else p.labels.resize(1);
+      for (const Label& label : p.labels) {
+        for (std::size_t i = 0; i < n.inputs.size(); ++i)
+          if (is_blocked(label.kernel->in[int(i)])) in_play_.insert(label.kernel->in[int(i)]);
+        for (std::size_t i = 0; i < n.outputs.size(); ++i)
+          if (is_blocked(label.kernel->out[int(i)])) in_play_.insert(label.kernel->out[int(i)]);
+      }
+    }
+    index_.emplace(id, planned_.size());
+    planned_.push_back(std::move(p));
+  }
+}
+
+/// Labels with forms, variables, and where every value lies under them.
+void LayoutChooser::list_places() {
+  for (const ir::ValueId v : r_.graph_.inputs())
+    if (const auto it = r_.forms_.find(v); it != r_.forms_.end() && !it->second.empty())
+      lies_[v] = {-1, {it->second[0]}};
+  for (const ir::NodeId id : r_.graph_.order()) {
+    if (!r_.needed_.contains(id)) continue;
+    const ir::Node& n = r_.graph_.node(id);
+    const auto found = index_.find(id);
+    if (found == index_.end()) {
+      if (has(n.op->flags, ir::OpFlag::control))
+        for (const ir::ValueId v : n.outputs) lies_[v] = {-1, {form_place(Port::dense, shape(v))}};
+      else place_view(n);
+      continue;
+    }
+    Planned& p = planned_[found->second];
+    const ir::SymShape& out = shape(n.outputs[0]);
+    std::vector<Label> labels;
+    for (const Label& label : p.labels) {
+      const bool uniform = label.kernel != nullptr && label.kernel->out[0] == Port::uniform;
+      bool free = label.kernel == nullptr ? !r_.targets_.contains(n.outputs[0]) : uniform;
+      for (std::size_t i = 0; i < n.inputs.size() && label.kernel != nullptr; ++i)
+        free |= n.inputs[i] != ir::kNone && keeps_order(n, label, i);
+      for (const Port form : kForms) {
+        if (form != Port::dense && (!free || out.size() < 3)) break;
+        // Blocks with a padded tail have gaps, which uniform kernels would compute on.
+        if (is_blocked(form) && (!uniform || !in_play_.contains(form) || !is_gap_free(form_place(form, out), out)))
+          continue;
+        labels.push_back({label.kernel, form, label.us});
+      }
+    }
+    p.labels = std::move(labels);
+    p.variable = new_variable(p.labels.size());
+    add({p.variable}, [&](const std::vector<int>& c) { return p.labels[std::size_t(c[0])].us; });
+    for (std::size_t o = 0; o < n.outputs.size(); ++o) {
+      Lies lies{p.variable, {}};
+      for (const Label& label : p.labels) {
+        Port form = label.form;
+        if (label.kernel != nullptr && label.kernel->out[int(o)] != Port::uniform &&
+            !(o == 0 && label.kernel->out[0] == Port::strided))
+          form = wanted(label.kernel->out[int(o)], label.form);
+        lies.places.push_back(form_place(form, shape(n.outputs[o])));
+      }
+      // A model output is dense: written so, or converted at the end.
+      if (r_.targets_.contains(n.outputs[o]))
+        add({p.variable}, [&](const std::vector<int>& c) {
+          const Place& place = lies.places[std::size_t(c[0])];
+          return is_dense(place, shape(n.outputs[o])) ? 0 : conversion(n.outputs[o], place, Port::dense);
+        });
+      lies_[n.outputs[o]] = std::move(lies);
+    }
+  }
+}
+
+void LayoutChooser::place_view(const ir::Node& n) {
+  for (const ir::Alias& alias : r_.aliases(n)) {
+    const ir::ValueId in = n.inputs[std::size_t(alias.input)], out = n.outputs[std::size_t(alias.output)];
+    const auto from = lies_.find(in);
+    if (from == lies_.end()) continue;  // of a constant
+    Lies lies{from->second.variable, {}};
+    std::vector<double> us;
+    for (const Place& place : from->second.places) {
+      auto view = view_of(place, shape(in), shape(out), alias);
+      us.push_back(view ? 0 : conversion(in, place, Port::dense));
+      if (!view) view = view_of(form_place(Port::dense, shape(in)), shape(in), shape(out), alias);
+      lies.places.push_back(view ? *view : form_place(Port::dense, shape(out)));
+    }
+    if (alias.output == 0) add({lies.variable}, [&](const std::vector<int>& c) { return us[std::size_t(c[0])]; });
+    lies_[out] = std::move(lies);
+  }
+}
+
+void LayoutChooser::add_readers(ir::ValueId value, const std::vector<Reader>& readers) {
+  const Lies& lies = lies_.at(value);
+  const ir::SymShape& of = shape(value);
+  if (readers.size() == 1) {
+    const Planned& p = planned_[readers[0].planned];
+    const std::size_t i = readers[0].input;
+    add({lies.variable, p.variable}, [&](const std::vector<int>& c) {
+      const Place& place = lies.places[std::size_t(c[0])];
+      const Label& label = p.labels[std::size_t(c[1])];
+      if (takes(label, i, place, of)) return gather(node(p), label, i, place);
+      return conversion(value, place, wanted(label.kernel->in[int(i)], label.form));
+    });
+    return;
+  }
+  // Sets of forms that the value is converted to: none, one or two of those that a reader may want.
+  std::set<Port> forms;
+  for (const Reader& r : readers)
+    for (const Label& label : planned_[r.planned].labels)
+      for (const Place& place : lies.places)
+        if (!takes(label, r.input, place, of)) forms.insert(wanted(label.kernel->in[int(r.input)], label.form));
+  std::vector<std::vector<Port>> sets{{}};
+  for (const Port a : forms) sets.push_back({a});
+  for (const Port a : forms)
+    for (const Port b : forms)
+      if (a < b) sets.push_back({a, b});
+  const int converted = new_variable(sets.size());
+  add({lies.variable, converted}, [&](const std::vector<int>& c) {
+    double us = 0;
+    for (const Port form : sets[std::size_t(c[1])]) us += conversion(value, lies.places[std::size_t(c[0])], form);
+    return us;
+  });
+  for (const Reader& r : readers) {
+    const Planned& p = planned_[r.planned];
+    add({lies.variable, converted, p.variable}, [&](const std::vector<int>& c) {
+      const Place& place = lies.places[std::size_t(c[0])];
+      const Label& label = p.labels[std::size_t(c[2])];
+      if (takes(label, r.input, place, of)) return gather(node(p), label, r.input, place);
+      for (const Port form : sets[std::size_t(c[1])])
+        if (takes(label, r.input, form_place(form, of), of)) return 0.0;
+      return CostNetwork::kForbidden;
+    });
+  }
+}
+
+/// What does not lie in the buffer in its form is copied there.
+void LayoutChooser::add_concat(const ir::Node& n, const Planned& p) {
+  for (const ir::ValueId v : n.inputs) {
+    const auto found = lies_.find(v);
+    if (found == lies_.end()) continue;
+    const auto claimed = [&](ir::ValueId part) {
+      const auto it = r_.parts_.find(part);
+      return it != r_.parts_.end() && it->second.concat == n.id;
+    };
+    const ir::Node* producer = r_.graph_.producer(v);
+    const bool inside =
+        claimed(v) || (producer != nullptr && r_.is_view_node(*producer) && claimed(producer->inputs[0]));
+    add({found->second.variable, p.variable}, [&](const std::vector<int>& c) {
+      const Place& place = found->second.places[std::size_t(c[0])];
+      const Port form = p.labels[std::size_t(c[1])].form;
+      const bool same = form == Port::channels_last ? is_channels_last(place, shape(v)) : is_dense(place, shape(v));
+      return inside && same ? 0 : conversion(v, place, form);
+    });
+  }
+}
+
+/// Ties within 2 % of a kernel's time go by the order of the list.
+void LayoutChooser::settle(std::vector<int>& choice) {
+  for (const Planned& p : planned_) {
+    if (p.variable < 0) continue;
+    int& value = choice[std::size_t(p.variable)];
+    const int best = value;
+    const double least = network_.cost_around(p.variable, choice);
+    for (value = 0; value < best; ++value)
+      if (network_.cost_around(p.variable, choice) - least <= 0.02 * p.labels[std::size_t(value)].us) break;
+  }
+}
+
+void LayoutChooser::run() {
+  list_kernels();
+  // Without a single time there is nothing to weigh: as a plan that is not tuned.
+  if (!timed_) return;
+  list_places();
+  std::map<ir::ValueId, std::vector<Reader>> readers;
+  for (std::size_t k = 0; k < planned_.size(); ++k) {
+    const ir::Node& n = node(planned_[k]);
+    if (planned_[k].labels[0].kernel == nullptr) {
+      add_concat(n, planned_[k]);
+      continue;
+    }
+    for (std::size_t i = 0; i < n.inputs.size(); ++i)
+      if (n.inputs[i] != ir::kNone && lies_.contains(n.inputs[i]) && (i >= 32 || (n.op->shape_inputs >> i & 1u) == 0) &&
+          r_.graph_.value(n.inputs[i]).type.kind == ir::ValueKind::tensor)
+        readers[n.inputs[i]].push_back({k, i});
+  }
+  for (const auto& [value, list] : readers) add_readers(value, list);
+  std::vector<int> choice = network_.minimise();
+  settle(choice);
+  log(LogLevel::debug, "layouts: {} nodes, {} variables, {:.1f} us", planned_.size(), network_.variables(),
+      network_.cost(choice));
+  for (Planned& p : planned_) {
+    const Label& label = p.labels[p.variable < 0 ? 0 : std::size_t(choice[std::size_t(p.variable)])];
+    r_.assigned_[p.node] = {label.kernel, label.form, std::move(p.choice)};
+  }
+}
+
+void choose_layouts(RegionPlanner& region) { LayoutChooser(region).run(); }
+
+}  // namespace monza::plan
