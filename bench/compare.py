@@ -67,10 +67,10 @@ def has_free_extents(model) -> bool:
     return any(not isinstance(d, int) for i in peerlib.session(model, optimise=False).get_inputs() for d in i.shape)
 
 
-def monza(engine, threads, args) -> dict:
-    """One measurement of an engine file."""
-    code, found, words = peerlib.monza(["bench", engine, "--threads", threads, "--duration", args.seconds,
-                                        "--json"], args.tool)
+def monza(engine, npz, threads, args) -> dict:
+    """One measurement of an engine file, on the inputs that the peers get."""
+    code, found, words = peerlib.monza(["bench", engine, "--input", npz, "--threads", threads,
+                                        "--duration", args.seconds, "--json"], args.tool)
     if code != 0 or not found:
         return {"error": f"bench ended with {code}: {words}"}
     return {**found, "memory_mib": found["peak_rss_mib"] - found["rss_before_mib"]}
@@ -95,7 +95,7 @@ def measure(model, threads, args) -> dict:
     for _ in range(args.rounds):
         for which in ("ort", "openvino"):
             rounds[which].append(peer(which, model, npz, threads, args))
-        rounds["monza"].append({"error": refused} if refused else monza(engine, threads, args))
+        rounds["monza"].append({"error": refused} if refused else monza(engine, npz, threads, args))
     row.update({k: best(v) for k, v in rounds.items()})
     rivals = [row[k]["latency_ms"]["min"] for k in ("ort", "openvino") if "latency_ms" in row[k]]
     if rivals and "latency_ms" in row["monza"]:
