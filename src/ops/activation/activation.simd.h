@@ -31,6 +31,12 @@ MONZA_INLINE Vec vexp(Vec x) {
   return vexp_bounded(bounded, min(Vec::set(kScaleHigh), round(bounded * Vec::set(1.44269504f))));
 }
 
+/// e^x for x <= 0, and 0 below -87.3: never a subnormal number, on which Intel's products take a hundred cycles.
+MONZA_INLINE Vec vexp_negative(Vec x) {
+  const Vec low = Vec::set(-87.3f), bounded = max(low, x);
+  return if_less(x, low, Vec::zero(), vexp_bounded(bounded, round(bounded * Vec::set(1.44269504f))));
+}
+
 /// 1 / (1 + e^-x); the bound keeps the quotient normal, where it is 1e-38 instead of less.
 MONZA_INLINE Vec vsigmoid(Vec x) {
   const Vec y = min(Vec::set(87.0f), max(Vec::set(-87.0f), Vec::zero() - x));

@@ -81,19 +81,19 @@ MONZA_INLINE void add_mask(const MaskView& m, std::int64_t row, std::int64_t key
   for (std::int64_t j = known; j < n; ++j) scores[j] = hidden;
 }
 
-/// exp(x - largest) over n scores in place; their sum.
+/// exp(x - largest) over n scores in place, hidden ones exactly 0; their sum.
 MONZA_INLINE float exponentials(float* x, std::int64_t n, float largest) {
   const Vec top = Vec::set(largest);
   Vec sum = Vec::zero();
   std::int64_t i = 0;
   for (; i + Vec::kWidth <= n; i += Vec::kWidth) {
-    const Vec e = vexp(Vec::load(x + i) - top);
+    const Vec e = vexp_negative(Vec::load(x + i) - top);
     e.store(x + i);
     sum = sum + e;
   }
   if (i < n) {
     const Vec::Mask m = Vec::mask(n - i);
-    const Vec e = select(m, vexp(Vec::load(x + i, m) - top), Vec::zero());
+    const Vec e = select(m, vexp_negative(Vec::load(x + i, m) - top), Vec::zero());
     e.store(x + i, m);
     sum = sum + e;
   }
@@ -204,7 +204,7 @@ Status run_attention(const GemmTable& table, const KernelContext& c) {
             sum = block_sum;
           } else {
             float factor[Vec::kWidth];
-            vexp(Vec::set(top - new_top)).store(factor);
+            vexp_negative(Vec::set(top - new_top)).store(factor);
             sum = sum * factor[0] + block_sum;
             if (factor[0] != 1.0f) scale_row(y.at(b, h, query), v.size, factor[0]);
           }

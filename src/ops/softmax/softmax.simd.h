@@ -16,13 +16,13 @@ MONZA_INLINE void softmax_row(const float* x, float* y, std::int64_t n, bool log
   Vec sum = Vec::zero();
   std::int64_t i = 0;
   for (; i + w <= n; i += w) {
-    const Vec e = vexp(Vec::load(x + i) - largest);
+    const Vec e = vexp_negative(Vec::load(x + i) - largest);
     if (!logarithm) e.store(y + i);
     sum = sum + e;
   }
   if (i < n) {
     const Vec::Mask m = Vec::mask(n - i);
-    const Vec e = select(m, vexp(Vec::load(x + i, m) - largest), Vec::zero());
+    const Vec e = select(m, vexp_negative(Vec::load(x + i, m) - largest), Vec::zero());
     if (!logarithm) e.store(y + i, m);
     sum = sum + e;
   }
@@ -44,7 +44,7 @@ MONZA_INLINE void softmax_columns(const float* x, float* y, std::int64_t n, std:
   Vec largest = Vec::load(x, m), sum = Vec::zero();
   for (std::int64_t k = 1; k < n; ++k) largest = max(largest, Vec::load(x + k * step, m));
   for (std::int64_t k = 0; k < n; ++k) {
-    const Vec e = vexp(Vec::load(x + k * step, m) - largest);
+    const Vec e = vexp_negative(Vec::load(x + k * step, m) - largest);
     if (!logarithm) e.store(y + k * step, m);
     sum = sum + e;
   }
