@@ -618,12 +618,31 @@ void RegionPlanner::plan_branch(ir::Node& node) {
   for (std::size_t i = 0; i < node.outputs.size(); ++i) forms_[node.outputs[i]] = {results[i]};
 }
 
+void RegionPlanner::write_target(ir::ValueId value, bool view) {
+  const auto target = targets_.find(value);
+  // Memory of the arena is not free for the output's whole life: that copy waits for the end.
+  if (target == targets_.end() || b_.storage(target->second.storage).base != Base::output) return;
+  const TypedShape type = type_of(value);
+  auto& places = forms_[value];
+  if (std::any_of(places.begin(), places.end(), [&](const Place& p) {
+        return p.storage == target->second.storage && p.offset == target->second.offset && is_dense(p, type.shape);
+      }))
+    return;
+  const auto output =
+      std::find_if(graph_.outputs().begin(), graph_.outputs().end(), [&](const auto& o) { return o.value == value; });
+  copy(places[0], target->second, type,
+       output != graph_.outputs().end() ? "output " + output->name : graph_.value(value).name);
+  // Later readers of a view keep nothing alive but the output; of a result in another order, they read it as it is.
+  places.insert(view ? places.begin() : places.end(), target->second);
+}
+
 void RegionPlanner::plan_node(ir::Node& node) {
   if (std::string_view(node.op->name) == "If") plan_branch(node);
   else if (std::string_view(node.op->name) == "Loop") plan_loop(node, false);
   else if (std::string_view(node.op->name) == "Scan") plan_loop(node, true);
   else if (is_concat(node)) plan_concat(node);
   else if (device_of(node) != 0 || !plan_views(node)) plan_kernel(node);
+  for (const ir::ValueId v : node.outputs) write_target(v, is_view_node(node));
   for (const ir::ValueId v : node.outputs) load_elements(v);
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
     if (node.inputs[i] != ir::kNone && (i >= 32 || (node.op->shape_inputs >> i & 1u) == 0)) --uses_[node.inputs[i]];

@@ -57,6 +57,8 @@ class RegionPlanner {
   void plan_concat(ir::Node& node);
   void plan_kernel(ir::Node& node);
   void plan_branch(ir::Node& node);
+  /// Copies a model output that does not lie in the caller's memory there now: its storage is free the sooner.
+  void write_target(ir::ValueId value, bool view);
   // loop.cpp
   void plan_loop(ir::Node& node, bool is_scan);
   int loop_operand(const Place& place, const TypedShape& type, const std::set<ir::ValueId>& bound_to);
