@@ -39,7 +39,8 @@ void pin_to(int index) noexcept {
 
 }  // namespace
 
-ThreadPool::ThreadPool(const Options& options) : spin_rounds_(options.spin_rounds) {
+ThreadPool::ThreadPool(const Options& options)
+    : shares_(static_cast<std::size_t>(options.threads > 1 ? options.threads : 1)), spin_rounds_(options.spin_rounds) {
   const int helpers = options.threads > 1 ? options.threads - 1 : 0;
   workers_.reserve(static_cast<std::size_t>(helpers));
   try {
@@ -75,8 +76,11 @@ void ThreadPool::run(std::int64_t tasks, Body body, void* context) noexcept {
   context_ = context;
   tasks_ = tasks;
   unfinished_.store(tasks, std::memory_order_relaxed);
-  // A worker late from an earlier job may claim from here on: everything it needs is written above.
-  unclaimed_.store(tasks, std::memory_order_release);
+  // A worker late from an earlier job may claim from here on: everything it needs is written above. One that misses a
+  // share which is not filled yet comes back for the new epoch.
+  for (int i = 0; i < threads(); ++i)
+    shares_[static_cast<std::size_t>(i)].unclaimed.store(share_begin(i + 1) - share_begin(i),
+                                                         std::memory_order_release);
   epoch_.fetch_add(1, std::memory_order_seq_cst);
   if (const int sleepers = sleepers_.load(std::memory_order_seq_cst); sleepers > 0)
     futex_wake(epoch_, tasks - 1 < sleepers ? static_cast<int>(tasks - 1) : sleepers);
@@ -97,14 +101,18 @@ void ThreadPool::run(std::int64_t tasks, Body body, void* context) noexcept {
 
 void ThreadPool::take_tasks(int worker) noexcept {
   std::int64_t finished = 0;
-  for (;;) {
+  const int count = threads();
+  for (int i = 0; i < count; ++i) {
+    const int owner = worker + i < count ? worker + i : worker + i - count;
+    std::atomic<std::int64_t>& unclaimed = shares_[static_cast<std::size_t>(owner)].unclaimed;
     // Cheap look first, so that idle workers do not fight over the line; also keeps the counter from running away.
-    if (unclaimed_.load(std::memory_order_relaxed) <= 0) break;
-    const std::int64_t left = unclaimed_.fetch_sub(1, std::memory_order_acquire);
-    if (left <= 0) break;
-    // This claim keeps the job alive until it is counted as finished below.
-    body_(context_, tasks_ - left, worker);
-    ++finished;
+    while (unclaimed.load(std::memory_order_relaxed) > 0) {
+      const std::int64_t left = unclaimed.fetch_sub(1, std::memory_order_acquire);
+      if (left <= 0) break;
+      // This claim keeps the job alive until it is counted as finished below.
+      body_(context_, share_begin(owner + 1) - left, worker);
+      ++finished;
+    }
   }
   if (finished == 0) return;
   if (unfinished_.fetch_sub(finished, std::memory_order_seq_cst) == finished && worker != 0 &&

@@ -13,6 +13,9 @@ namespace monza {
 
 /// A fixed set of threads for one caller at a time. The calling thread takes part, so a pool of N starts
 /// N - 1 threads, and a pool of 1 none. run() neither allocates nor throws.
+///
+/// Worker i begins with the i-th N-th of a job's tasks and then helps the others. Kernels number their tasks in the
+/// order of memory, so most of what a kernel reads was written by the same CPU, and claims seldom leave its cache.
 class ThreadPool final : public Parallel {
  public:
   struct Options {
@@ -33,13 +36,18 @@ class ThreadPool final : public Parallel {
   void work(int worker) noexcept;
   void take_tasks(int worker) noexcept;
   void stop() noexcept;
+  /// The first task of a worker's share.
+  std::int64_t share_begin(int worker) const noexcept { return tasks_ * worker / threads(); }
 
   // The job. Written by the caller while nobody can hold a claim, read only by holders of one.
   Body body_ = nullptr;
   void* context_ = nullptr;
   std::int64_t tasks_ = 0;
 
-  alignas(64) std::atomic<std::int64_t> unclaimed_{0};   ///< tasks nobody has taken; below 1: none
+  struct alignas(64) Share {
+    std::atomic<std::int64_t> unclaimed{0};  ///< its last tasks, which nobody has taken; below 1: none
+  };
+  std::vector<Share> shares_;                            ///< one a worker
   alignas(64) std::atomic<std::int64_t> unfinished_{0};  ///< tasks not done; the caller waits for 0
   alignas(64) std::atomic<std::uint32_t> epoch_{0};      ///< raised for each job; idle workers watch it
   std::atomic<std::int32_t> sleepers_{0};

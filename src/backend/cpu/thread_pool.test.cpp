@@ -30,6 +30,20 @@ TEST(ThreadPool, EveryTaskRunsOnceWhateverTheCounts) {
   }
 }
 
+TEST(ThreadPool, AWorkerBeginsWithItsOwnShare) {
+  ThreadPool pool({.threads = 3});
+  for (int run = 0; run < 100; ++run) {
+    std::atomic<int> begun{0};
+    int worker_of[3] = {-1, -1, -1};
+    parallel_for(pool, 3, [&](std::int64_t t, int worker) {
+      worker_of[t] = worker;
+      ++begun;
+      while (begun.load() < 3) std::this_thread::yield();  // nobody is free to help
+    });
+    for (int t = 0; t < 3; ++t) ASSERT_EQ(worker_of[t], t);
+  }
+}
+
 TEST(ThreadPool, WritesOfOneRunAreSeenByTheNext) {
   // Plain memory, no atomics: the pool itself must order one run after the other.
   ThreadPool pool({.threads = 4});
