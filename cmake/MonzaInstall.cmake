@@ -18,7 +18,8 @@ set_target_properties(monza_run PROPERTIES EXPORT_NAME run)
 set_target_properties(monza_build PROPERTIES EXPORT_NAME build)
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/monza)
-install(TARGETS monza_run monza_build EXPORT monzaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS monza_run monza_build monza_c EXPORT monzaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
+  LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/monza DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(EXPORT monzaTargets NAMESPACE monza:: DESTINATION ${package_dir})
 configure_package_config_file(${CMAKE_SOURCE_DIR}/cmake/monzaConfig.cmake.in ${CMAKE_BINARY_DIR}/generated/monzaConfig.cmake
@@ -28,4 +29,7 @@ install(FILES ${CMAKE_BINARY_DIR}/generated/monzaConfig.cmake ${CMAKE_BINARY_DIR
   DESTINATION ${package_dir})
 if(TARGET monza)
   install(TARGETS monza RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES ${tool_files}/monza DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${tool_files}/_monza DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${tool_files}/monza.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()

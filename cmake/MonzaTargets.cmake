@@ -33,6 +33,7 @@ add_library(monza_build STATIC ${build_sources} ${MONZA_BUILD_OPS} ${onnx_genera
   ${CMAKE_BINARY_DIR}/generated/op_table.cpp ${CMAKE_BINARY_DIR}/generated/onnx_table.cpp)
 target_link_libraries(monza_build PUBLIC monza_run protobuf::libprotobuf)
 
+include(${CMAKE_SOURCE_DIR}/cmake/MonzaC.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaVision.cmake OPTIONAL)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaTools.cmake OPTIONAL)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaInstall.cmake)
@@ -74,7 +75,8 @@ if(MONZA_TESTS)
       target_link_libraries(monza_test_${name} PRIVATE monza_io)
     elseif(name MATCHES "^tests_(cli|detect)$")
       target_link_libraries(monza_test_${name} PRIVATE monza_tool $<$<STREQUAL:${name},tests_detect>:monza_tool_vision>)
-      target_compile_definitions(monza_test_${name} PRIVATE MONZA_TOOL="$<TARGET_FILE:monza>")
+      target_compile_definitions(monza_test_${name} PRIVATE MONZA_TOOL="$<TARGET_FILE:monza>"
+        MONZA_SOURCE_FOLDER="${CMAKE_SOURCE_DIR}")
       add_dependencies(monza_test_${name} monza)
     endif()
     set_target_properties(monza_test_${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)

@@ -19,6 +19,20 @@ endif()
 add_executable(monza_make_model ${CMAKE_SOURCE_DIR}/tests/install/make_model.cpp)
 target_link_libraries(monza_make_model PRIVATE monza_build)
 set_target_properties(monza_make_model PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+
+# The C API, from C.
+add_executable(monza_c_api_test ${CMAKE_SOURCE_DIR}/tests/c_api/c_api_test.c)
+set_target_properties(monza_c_api_test PROPERTIES C_STANDARD 11 C_STANDARD_REQUIRED ON C_EXTENSIONS OFF
+  RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+target_compile_options(monza_c_api_test PRIVATE -Wall -Wextra -Wpedantic -Werror)
+target_link_libraries(monza_c_api_test PRIVATE monza_c m)
+add_test(NAME c_api_model COMMAND monza_make_model ${CMAKE_BINARY_DIR}/test/c_api.onnx)
+add_test(NAME c_api COMMAND monza_c_api_test ${CMAKE_BINARY_DIR}/test/c_api.onnx ${CMAKE_BINARY_DIR}/test)
+set_tests_properties(c_api_model PROPERTIES FIXTURES_SETUP c_api_model)
+set_tests_properties(c_api PROPERTIES FIXTURES_REQUIRED c_api_model)
+# libmonza exports the functions of the header and nothing else.
+add_test(NAME c_api_exports COMMAND ${CMAKE_COMMAND} -DNM=${CMAKE_NM} -DLIBRARY=$<TARGET_FILE:monza_c>
+  -DHEADER=${CMAKE_SOURCE_DIR}/include/monza/monza.h -P ${CMAKE_SOURCE_DIR}/tests/c_api/exports.cmake)
 set(sanitize "")
 if(MONZA_SANITIZE)
   set(sanitize "-fsanitize=address,undefined")
@@ -26,7 +40,7 @@ elseif(MONZA_TSAN)
   set(sanitize "-fsanitize=thread")
 endif()
 add_test(NAME install COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR} -DSOURCE=${CMAKE_SOURCE_DIR} -DGENERATOR=${CMAKE_GENERATOR}
-  -DCOMPILER=${CMAKE_CXX_COMPILER} -DFLAGS=${sanitize} -DMAKE_MODEL=$<TARGET_FILE:monza_make_model>
+  -DCOMPILER=${CMAKE_CXX_COMPILER} -DC_COMPILER=${CMAKE_C_COMPILER} -DFLAGS=${sanitize} -DMAKE_MODEL=$<TARGET_FILE:monza_make_model>
   -P ${CMAKE_SOURCE_DIR}/tests/install/install_test.cmake)
 
 # Tests on real models beside ONNX Runtime, in a Python environment of their own.

@@ -1,4 +1,5 @@
-# Installs the build into a folder of its own, builds examples/cpp against it, out of the tree, and runs the programs.
+# Installs the build into a folder of its own, builds examples/cpp and examples/c against it, out of the tree, and runs
+# the programs.
 #   cmake -DBUILD=... -DSOURCE=... -DMAKE_MODEL=... -P install_test.cmake
 set(work ${BUILD}/install-test)
 file(REMOVE_RECURSE ${work})
@@ -23,4 +24,16 @@ endif()
 run(${work}/build/load_and_run ${work}/small.engine)
 if(NOT text MATCHES "y: 16 elements")
   message(FATAL_ERROR "load_and_run printed:\n${text}")
+endif()
+
+run(${CMAKE_COMMAND} -S ${SOURCE}/examples/c -B ${work}/build-c -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${work}/prefix
+  -DCMAKE_C_COMPILER=${C_COMPILER} "-DCMAKE_C_FLAGS=${FLAGS}" -DCMAKE_BUILD_TYPE=Release)
+run(${CMAKE_COMMAND} --build ${work}/build-c)
+run(${work}/build-c/build_and_run ${work}/small.onnx ${work}/small_c.engine)
+if(NOT text MATCHES "y: 2 8")
+  message(FATAL_ERROR "examples/c/build_and_run printed:\n${text}")
+endif()
+run(${work}/build-c/two_contexts ${work}/small_c.engine)
+if(NOT text MATCHES "context 1: y at rank 2, 64 bytes")
+  message(FATAL_ERROR "examples/c/two_contexts printed:\n${text}")
 endif()

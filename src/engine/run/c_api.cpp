@@ -1,0 +1,267 @@
+// The C API without the compiler: loading, contexts, running.
+#include "engine/run/c_api.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace monza::c_api {
+namespace {
+
+thread_local std::string last_error;
+/// Shown when not even the message could be kept.
+thread_local bool lost = false;
+
+/// The status of a run or a binding, with the context's words for it.
+monza_status report(const Context& context, const Status& status) noexcept {
+  if (status) return MONZA_OK;
+  const auto code = static_cast<monza_status>(status.code());
+  // A context that is running is not asked for details: its thread is writing them.
+  if (status.code() == StatusCode::unavailable) return fail_with(code, status.message());
+  try {
+    return fail_with(code, context.describe(status));
+  } catch (...) {
+    return fail_with(code, status.message());
+  }
+}
+
+const TensorInfo* find(const std::vector<TensorInfo>& list, const char* name) noexcept {
+  const auto it = std::find_if(list.begin(), list.end(), [&](const TensorInfo& t) { return t.name == name; });
+  return it == list.end() ? nullptr : &*it;
+}
+
+monza_status unknown(const char* kind, const char* name, const std::vector<TensorInfo>& list) noexcept {
+  (void)guarded([&] {
+    std::string known;
+    for (const TensorInfo& t : list) known += (known.empty() ? "'" : ", '") + t.name + "'";
+    throw Error("the model has no " + std::string(kind) + " '" + name + "'", "one of " + known);
+  });
+  return MONZA_INVALID_ARGUMENT;
+}
+
+monza_status describe(const std::vector<TensorInfo>& list, std::size_t index, monza_tensor_info* info) noexcept {
+  if (info == nullptr) return null_argument("monza_engine_input or monza_engine_output", "info");
+  if (index >= list.size()) return fail_with(MONZA_INVALID_ARGUMENT, "the engine has no input or output of that index");
+  const TensorInfo& from = list[index];
+  *info = {};
+  info->name = from.name.c_str();
+  info->dtype = static_cast<std::int32_t>(from.dtype);
+  info->rank = static_cast<std::int32_t>(from.min.size());
+  std::copy(from.min.begin(), from.min.end(), info->min);
+  std::copy(from.opt.begin(), from.opt.end(), info->opt);
+  std::copy(from.max.begin(), from.max.end(), info->max);
+  return MONZA_OK;
+}
+
+/// The tensor that `given` describes, checked. Throws bad_alloc.
+monza_status tensor_ref(const monza_tensor& given, TensorRef& ref) {
+  if (given.rank < 0 || given.rank > MONZA_MAX_RANK)
+    return fail_with(MONZA_INVALID_ARGUMENT, "the tensor's rank is not in 0..8");
+  if (given.dtype < 0 || given.dtype > 255) return fail_with(MONZA_INVALID_ARGUMENT, "the tensor's dtype is unknown");
+  ref.dtype = static_cast<DType>(given.dtype);
+  ref.shape.assign(given.shape, given.shape + given.rank);
+  ref.data = given.data;
+  ref.bytes = given.bytes;
+  return MONZA_OK;
+}
+
+template <typename Bind>
+monza_status bind(const char* function, monza_context* context, const char* name, const monza_tensor* tensor,
+                  bool input, Bind&& bind_to) noexcept {
+  if (context == nullptr) return null_argument(function, "context");
+  if (name == nullptr) return null_argument(function, "name");
+  if (tensor == nullptr) return null_argument(function, "tensor");
+  const auto& list = input ? context->inputs : context->outputs;
+  if (find(list, name) == nullptr) return unknown(input ? "input" : "output", name, list);
+  monza_status status = MONZA_OK;
+  const monza_status guard = guarded([&] {
+    TensorRef ref;
+    status = tensor_ref(*tensor, ref);
+    if (status == MONZA_OK) status = report(context->context, bind_to(ref));
+  });
+  return guard != MONZA_OK ? guard : status;
+}
+
+}  // namespace
+
+monza_status fail_with(monza_status status, std::string_view message) noexcept {
+  try {
+    last_error.assign(message);
+    lost = false;
+  } catch (...) {
+    lost = true;
+  }
+  return status;
+}
+
+monza_status null_argument(const char* function, const char* argument) noexcept {
+  (void)guarded([&] { throw Error(std::string(function) + ": " + argument + " is NULL"); });
+  return MONZA_INVALID_ARGUMENT;
+}
+
+monza_engine* make_handle(Engine engine) {
+  auto metadata = engine.metadata();
+  return new monza_engine{std::move(engine), std::move(metadata)};
+}
+
+}  // namespace monza::c_api
+
+using namespace monza;         // NOLINT(google-build-using-namespace)
+using namespace monza::c_api;  // NOLINT(google-build-using-namespace)
+
+extern "C" {
+
+std::int32_t monza_api_version(void) { return MONZA_API_VERSION; }
+
+const char* monza_last_error(void) { return lost ? "out of memory" : last_error.c_str(); }
+
+monza_status monza_engine_load(const char* engine_path, const monza_load_options* options, monza_engine** engine) {
+  if (engine == nullptr) return null_argument("monza_engine_load", "engine");
+  *engine = nullptr;
+  if (engine_path == nullptr) return null_argument("monza_engine_load", "engine_path");
+  return guarded([&] {
+    const monza_load_options o = options_of(options, "monza_load_options");
+    *engine = make_handle(Engine::load(engine_path, {.verify = o.verify != 0, .prefault = o.prefault != 0}));
+  });
+}
+
+monza_status monza_engine_save(const monza_engine* engine, const char* engine_path) {
+  if (engine == nullptr) return null_argument("monza_engine_save", "engine");
+  if (engine_path == nullptr) return null_argument("monza_engine_save", "engine_path");
+  return guarded([&] { engine->engine.save(engine_path); });
+}
+
+void monza_engine_release(monza_engine* engine) { delete engine; }
+
+std::size_t monza_engine_input_count(const monza_engine* engine) {
+  return engine == nullptr ? 0 : engine->engine.inputs().size();
+}
+std::size_t monza_engine_output_count(const monza_engine* engine) {
+  return engine == nullptr ? 0 : engine->engine.outputs().size();
+}
+monza_status monza_engine_input(const monza_engine* engine, std::size_t index, monza_tensor_info* info) {
+  if (engine == nullptr) return null_argument("monza_engine_input", "engine");
+  return describe(engine->engine.inputs(), index, info);
+}
+monza_status monza_engine_output(const monza_engine* engine, std::size_t index, monza_tensor_info* info) {
+  if (engine == nullptr) return null_argument("monza_engine_output", "engine");
+  return describe(engine->engine.outputs(), index, info);
+}
+const char* monza_engine_metadata(const monza_engine* engine, const char* key) {
+  if (engine == nullptr || key == nullptr) return nullptr;
+  const auto it = std::find_if(engine->metadata.begin(), engine->metadata.end(),
+                               [&](const auto& entry) { return entry.first == key; });
+  return it == engine->metadata.end() ? nullptr : it->second.c_str();
+}
+
+monza_status monza_context_create(const monza_engine* engine, const monza_context_options* options,
+                                  monza_context** context) {
+  if (context == nullptr) return null_argument("monza_context_create", "context");
+  *context = nullptr;
+  if (engine == nullptr) return null_argument("monza_context_create", "engine");
+  return guarded([&] {
+    const monza_context_options o = options_of(options, "monza_context_options");
+    if (o.threads < 0) throw Error("monza_context_options.threads is negative", "0 for as many as were planned for");
+    ContextOptions made;
+    made.threads = o.threads;
+    made.pin = o.pin != 0;
+    made.prefault = o.prefault != 0;
+    made.huge_pages = o.no_huge_pages == 0;
+    *context =
+        new monza_context{engine->engine.create_context(made), engine->engine.inputs(), engine->engine.outputs()};
+  });
+}
+
+void monza_context_release(monza_context* context) { delete context; }
+
+monza_status monza_context_bind_input(monza_context* context, const char* name, const monza_tensor* tensor) {
+  return bind("monza_context_bind_input", context, name, tensor, true,
+              [&](const TensorRef& ref) { return context->context.bind_input(name, ref); });
+}
+monza_status monza_context_bind_output(monza_context* context, const char* name, const monza_tensor* tensor) {
+  return bind("monza_context_bind_output", context, name, tensor, false,
+              [&](const TensorRef& ref) { return context->context.bind_output(name, ref); });
+}
+monza_status monza_context_unbind_output(monza_context* context, const char* name) {
+  if (context == nullptr) return null_argument("monza_context_unbind_output", "context");
+  if (name == nullptr) return null_argument("monza_context_unbind_output", "name");
+  if (find(context->outputs, name) == nullptr) return unknown("output", name, context->outputs);
+  context->context.unbind_output(name);
+  return MONZA_OK;
+}
+
+monza_status monza_context_run(monza_context* context) {
+  if (context == nullptr) return null_argument("monza_context_run", "context");
+  return report(context->context, context->context.run());
+}
+
+monza_status monza_context_submit(monza_context* context, void (*callback)(void* user, monza_status status),
+                                  void* user) {
+  if (context == nullptr) return null_argument("monza_context_submit", "context");
+  if (context->submitted && !context->ticket.done())
+    return fail_with(MONZA_UNAVAILABLE, "another run of this context is in progress");
+  context->callback = callback;
+  context->user = user;
+  context->submitted = true;
+  context->ticket = context->context.submit(
+      [](void* handle, Status status) {
+        const auto* of = static_cast<const monza_context*>(handle);
+        if (of->callback != nullptr) of->callback(of->user, static_cast<monza_status>(status.code()));
+      },
+      context);
+  return MONZA_OK;
+}
+
+monza_status monza_context_wait(monza_context* context) {
+  if (context == nullptr) return null_argument("monza_context_wait", "context");
+  if (!context->submitted) return fail_with(MONZA_INVALID_ARGUMENT, "nothing was submitted to this context");
+  return report(context->context, context->ticket.wait());
+}
+
+monza_status monza_context_wait_for(monza_context* context, std::int64_t microseconds, std::int32_t* done) {
+  if (context == nullptr) return null_argument("monza_context_wait_for", "context");
+  if (done == nullptr) return null_argument("monza_context_wait_for", "done");
+  if (!context->submitted) return fail_with(MONZA_INVALID_ARGUMENT, "nothing was submitted to this context");
+  *done = context->ticket.wait_for(std::chrono::microseconds(std::max<std::int64_t>(0, microseconds))) ? 1 : 0;
+  return *done != 0 ? report(context->context, context->ticket.wait()) : MONZA_OK;
+}
+
+monza_status monza_context_output(const monza_context* context, const char* name, monza_tensor* tensor) {
+  if (context == nullptr) return null_argument("monza_context_output", "context");
+  if (name == nullptr) return null_argument("monza_context_output", "name");
+  if (tensor == nullptr) return null_argument("monza_context_output", "tensor");
+  if (find(context->outputs, name) == nullptr) return unknown("output", name, context->outputs);
+  return guarded([&] {
+    const TensorRef ref = context->context.output(name);
+    *tensor = {};
+    tensor->dtype = static_cast<std::int32_t>(ref.dtype);
+    tensor->rank = static_cast<std::int32_t>(ref.shape.size());
+    std::copy(ref.shape.begin(), ref.shape.end(), tensor->shape);
+    tensor->data = ref.data;
+    tensor->bytes = ref.bytes;
+  });
+}
+
+monza_status monza_context_set_profiling(monza_context* context, std::int32_t on) {
+  if (context == nullptr) return null_argument("monza_context_set_profiling", "context");
+  context->context.set_profiling(on != 0);
+  return MONZA_OK;
+}
+
+monza_status monza_context_profile(monza_context* context, const monza_step_profile** steps, std::size_t* count) {
+  if (context == nullptr) return null_argument("monza_context_profile", "context");
+  if (steps == nullptr) return null_argument("monza_context_profile", "steps");
+  if (count == nullptr) return null_argument("monza_context_profile", "count");
+  *steps = nullptr;
+  *count = 0;
+  return guarded([&] {
+    context->profile = context->context.profile();
+    context->steps.clear();
+    for (const StepProfile& s : context->profile)
+      context->steps.push_back(
+          {s.name.c_str(), s.op.c_str(), s.kernel.c_str(), s.best_us, s.mean_us, s.flops, s.bytes, s.runs});
+    *steps = context->steps.data();
+    *count = context->steps.size();
+  });
+}
+
+}  // extern "C"

@@ -1,0 +1,198 @@
+/* The C API as a C program sees it: c_api_test MODEL.onnx WORK_FOLDER. MODEL is y = relu(x w + b), x 2x16, y 2x8. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "monza/monza.h"
+
+static int failures = 0;
+
+#define EXPECT(condition)                                                                                        \
+  do {                                                                                                           \
+    if (!(condition)) {                                                                                          \
+      ++failures;                                                                                                \
+      fprintf(stderr, "line %d: %s does not hold (last error: %s)\n", __LINE__, #condition, monza_last_error()); \
+    }                                                                                                            \
+  } while (0)
+
+/* The call ended with `status` and left exactly `message`. */
+#define EXPECT_ERROR(call, status, message)                                                               \
+  do {                                                                                                    \
+    const monza_status got_ = (call);                                                                     \
+    if (got_ != (status) || strcmp(monza_last_error(), (message)) != 0) {                                 \
+      ++failures;                                                                                         \
+      fprintf(stderr, "line %d: status %d, expected %d, with:\n%s\n", __LINE__, (int)got_, (int)(status), \
+              monza_last_error());                                                                        \
+    }                                                                                                     \
+  } while (0)
+
+static float x[32], y[16];
+
+static void fill(void) {
+  for (int i = 0; i < 32; ++i) x[i] = 0.25f * (float)(i % 5) - 0.5f;
+}
+
+/* The model's own formula (tests/install/make_model.cpp). */
+static float expected(int row, int column) {
+  float sum = 0.125f * (float)(column % 7 - 3);
+  for (int k = 0; k < 16; ++k) sum += x[row * 16 + k] * 0.125f * (float)((k * 8 + column) % 7 - 3);
+  return sum > 0 ? sum : 0;
+}
+static int is_expected(const float* values) {
+  for (int i = 0; i < 16; ++i)
+    if (fabsf(values[i] - expected(i / 8, i % 8)) > 1e-5f) return 0;
+  return 1;
+}
+
+static int progress_calls = 0;
+static void on_progress(void* user, const char* stage, double fraction) {
+  if (user == &progress_calls && stage[0] != 0 && fraction >= 0 && fraction <= 1) ++progress_calls;
+}
+
+static monza_status callback_status = MONZA_INTERNAL;
+static void on_done(void* user, monza_status status) { *(monza_status*)user = status; }
+
+static void versions(void) {
+  EXPECT(monza_api_version() == MONZA_API_VERSION);
+  EXPECT(strcmp(monza_last_error(), "") == 0);
+}
+
+static monza_engine* build(const char* model) {
+  monza_engine* engine = NULL;
+  monza_build_options options = {.struct_size = sizeof options, .threads = 1, .no_tune = 1};
+  options.progress = on_progress;
+  options.user = &progress_calls;
+  EXPECT(monza_engine_build(model, &options, &engine) == MONZA_OK);
+  EXPECT(progress_calls > 2);
+  return engine;
+}
+
+static void ports(const monza_engine* engine) {
+  monza_tensor_info info;
+  EXPECT(monza_engine_input_count(engine) == 1 && monza_engine_output_count(engine) == 1);
+  EXPECT(monza_engine_input(engine, 0, &info) == MONZA_OK);
+  EXPECT(strcmp(info.name, "x") == 0 && info.dtype == MONZA_F32 && info.rank == 2);
+  EXPECT(info.min[0] == 2 && info.opt[1] == 16 && info.max[1] == 16 && info.max[2] == 0);
+  EXPECT(monza_engine_output(engine, 0, &info) == MONZA_OK);
+  EXPECT(strcmp(info.name, "y") == 0 && info.max[1] == 8);
+  EXPECT_ERROR(monza_engine_output(engine, 1, &info), MONZA_INVALID_ARGUMENT,
+               "the engine has no input or output of that index");
+  EXPECT(monza_engine_metadata(engine, "nothing") == NULL);
+}
+
+static void run(const monza_engine* engine) {
+  monza_context* context = NULL;
+  const monza_context_options options = {.struct_size = sizeof options, .threads = 1};
+  EXPECT(monza_context_create(engine, &options, &context) == MONZA_OK);
+  const monza_tensor in = {MONZA_F32, 2, {2, 16}, x, sizeof x}, mine = {MONZA_F32, 2, {2, 8}, y, sizeof y};
+  monza_tensor out;
+  EXPECT_ERROR(monza_context_wait(context), MONZA_INVALID_ARGUMENT, "nothing was submitted to this context");
+  EXPECT_ERROR(monza_context_run(context), MONZA_INVALID_ARGUMENT, "an input is not bound: input 'x' (f32, rank 2)");
+  EXPECT(monza_context_bind_input(context, "x", &in) == MONZA_OK);
+  EXPECT(monza_context_set_profiling(context, 1) == MONZA_OK);
+  EXPECT(monza_context_run(context) == MONZA_OK);
+  EXPECT(monza_context_output(context, "y", &out) == MONZA_OK);
+  EXPECT(out.dtype == MONZA_F32 && out.rank == 2 && out.shape[0] == 2 && out.shape[1] == 8 && out.bytes == 64);
+  EXPECT(is_expected(out.data));
+
+  const monza_step_profile* steps = NULL;
+  size_t count = 0;
+  EXPECT(monza_context_profile(context, &steps, &count) == MONZA_OK);
+  EXPECT(count >= 1 && steps[0].runs == 1 && steps[0].best_us > 0 && steps[0].name[0] != 0);
+
+  EXPECT(monza_context_bind_output(context, "y", &mine) == MONZA_OK);
+  callback_status = MONZA_INTERNAL;
+  EXPECT(monza_context_submit(context, on_done, &callback_status) == MONZA_OK);
+  EXPECT(monza_context_wait(context) == MONZA_OK);
+  int32_t done = 0;
+  EXPECT(monza_context_wait_for(context, 0, &done) == MONZA_OK && done == 1);
+  EXPECT(is_expected(y));
+  EXPECT(monza_context_unbind_output(context, "y") == MONZA_OK);
+  memset(y, 0, sizeof y);
+  EXPECT(monza_context_run(context) == MONZA_OK);
+  EXPECT(y[0] == 0 && y[7] == 0);
+
+  monza_tensor wrong = in;
+  wrong.shape[0] = 3;
+  EXPECT(monza_context_bind_input(context, "x", &wrong) == MONZA_INVALID_ARGUMENT ||
+         monza_context_run(context) == MONZA_INVALID_ARGUMENT);
+  EXPECT(strstr(monza_last_error(), "x") != NULL);
+  wrong = in;
+  wrong.rank = 9;
+  EXPECT_ERROR(monza_context_bind_input(context, "x", &wrong), MONZA_INVALID_ARGUMENT,
+               "the tensor's rank is not in 0..8");
+  EXPECT_ERROR(monza_context_bind_input(context, "z", &in), MONZA_INVALID_ARGUMENT,
+               "the model has no input 'z'\n  try: one of 'x'");
+  EXPECT_ERROR(monza_context_output(context, "z", &out), MONZA_INVALID_ARGUMENT,
+               "the model has no output 'z'\n  try: one of 'y'");
+  EXPECT_ERROR(monza_context_bind_input(context, "x", NULL), MONZA_INVALID_ARGUMENT,
+               "monza_context_bind_input: tensor is NULL");
+  monza_context_release(context);
+  /* The callback has been called before its context was gone. */
+  EXPECT(callback_status == MONZA_OK);
+}
+
+static void files(const monza_engine* engine, const char* folder) {
+  char path[4096];
+  snprintf(path, sizeof path, "%s/c_api.engine", folder);
+  EXPECT(monza_engine_save(engine, path) == MONZA_OK);
+  monza_engine* loaded = NULL;
+  const monza_load_options options = {.struct_size = sizeof options, .verify = 1};
+  EXPECT(monza_engine_load(path, &options, &loaded) == MONZA_OK);
+  run(loaded);
+  monza_engine_release(loaded);
+  EXPECT(monza_engine_load(path, NULL, NULL) == MONZA_INVALID_ARGUMENT);
+  EXPECT(strcmp(monza_last_error(), "monza_engine_load: engine is NULL") == 0);
+  loaded = (monza_engine*)path;
+  EXPECT(monza_engine_load("no such file", NULL, &loaded) == MONZA_REFUSED);
+  EXPECT(loaded == NULL && strstr(monza_last_error(), "no such file") != NULL);
+  remove(path);
+}
+
+static void refused_options(const char* model) {
+  monza_engine* engine = NULL;
+  monza_build_options options = {0};
+  EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
+               "monza_build_options.struct_size is 0\n  try: set it to sizeof(monza_build_options) before the call");
+  options.struct_size = sizeof options;
+  options.precision = 7;
+  EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
+               "monza_build_options.precision is 7\n  try: MONZA_FP32 or MONZA_BF16_PRECISION");
+  options.precision = MONZA_FP32;
+  const char* outputs[] = {"nothing"};
+  options.outputs = outputs;
+  options.output_count = 1;
+  EXPECT(monza_engine_build(model, &options, &engine) == MONZA_REFUSED && engine == NULL);
+  EXPECT(strstr(monza_last_error(), "nothing") != NULL);
+
+  /* A struct of a newer header: what it adds must be 0. */
+  struct {
+    monza_load_options known;
+    int32_t added[4];
+  } newer = {{.struct_size = sizeof newer}, {0, 1, 0, 0}};
+  EXPECT_ERROR(monza_engine_load("x", (const monza_load_options*)&newer, &engine), MONZA_REFUSED,
+               "monza_load_options sets a field that this version of the library does not know\n"
+               "  try: use the library that belongs to the header, or leave the new fields 0");
+  /* A struct of an older one: what it lacks is the default. */
+  monza_build_options older = {.struct_size = offsetof(monza_build_options, isa), .no_tune = 1, .isa = "nonsense"};
+  EXPECT(monza_engine_build(model, &older, &engine) == MONZA_OK);
+  monza_engine_release(engine);
+}
+
+int main(int argc, char** argv) {
+  if (argc != 3) return 2;
+  fill();
+  versions();
+  monza_engine* engine = build(argv[1]);
+  if (engine == NULL) return 1;
+  ports(engine);
+  run(engine);
+  files(engine, argv[2]);
+  refused_options(argv[1]);
+  monza_engine_release(engine);
+  monza_engine_release(NULL);
+  monza_context_release(NULL);
+  if (failures != 0) fprintf(stderr, "%d expectations failed\n", failures);
+  return failures != 0;
+}

@@ -1,0 +1,15 @@
+# What libmonza exports is what monza.h declares.
+#   cmake -DNM=... -DLIBRARY=... -DHEADER=... -P exports.cmake
+execute_process(COMMAND ${NM} -D --defined-only ${LIBRARY} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL " T [^\n]*" exported "${symbols}")
+list(TRANSFORM exported REPLACE "^ T ([^@]*).*$" "\\1")
+list(SORT exported)
+file(READ ${HEADER} header)
+string(REGEX REPLACE "/\\*([^*]|\\*[^/])*\\*/" "" header "${header}")
+string(REGEX MATCHALL "monza_[a-z_]+\\(" declared "${header}")
+list(TRANSFORM declared REPLACE "\\($" "")
+list(REMOVE_DUPLICATES declared)
+list(SORT declared)
+if(NOT exported STREQUAL declared)
+  message(FATAL_ERROR "exported: ${exported}\ndeclared: ${declared}")
+endif()
