@@ -7,12 +7,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "engine/compare.h"
 #include "io/npy.h"
 #include "io/npz.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 #include "tools/command.h"
-#include "tools/compare.h"
 #include "tools/inputs.h"
 #include "tools/model_args.h"
 #include "tools/terminal.h"

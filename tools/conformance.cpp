@@ -10,11 +10,11 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "engine/compare.h"
 #include "import/onnx/onnx_import.h"
 #include "import/onnx/tensor_file.h"
 #include "tensor/dtype.h"
 #include "tools/command.h"
-#include "tools/compare.h"
 #include "tools/inputs.h"
 
 namespace monza::tool {

@@ -116,10 +116,11 @@ bool closed(const std::vector<std::int64_t>& shape) {
   return std::all_of(shape.begin(), shape.end(), [](std::int64_t d) { return d >= 0; });
 }
 
-Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args) {
+Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args, const BuildHooks* hooks) {
   const std::vector<ModelInput> inputs = model.declared_inputs();
   auto shapes = model.shapes_for(inputs);
   Given given = read_inputs(args.files, inputs, shapes);
+  given.insert(args.tensors.begin(), args.tensors.end());
   for (std::size_t k = 0; k < inputs.size(); ++k)
     if (const auto it = given.find(inputs[k].name); it != given.end()) {
       check_shape(inputs[k], shapes[k], it->second);
@@ -148,7 +149,7 @@ Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args) {
   if (!args.random)
     for (const ModelInput& i : inputs)
       if (!given.contains(i.name) && model.keeps_all_outputs()) missing_input(i.name, i.dtype, i.shape);
-  Prepared prepared{model.open(adjust), {}};
+  Prepared prepared{model.open(adjust, hooks), {}};
   if (!fixed.empty() && !model.quiet())
     note("dimensions that the model leaves open are those of the inputs (min = opt = max): " + fixed);
   const Engine& engine = prepared.opened.engine;
@@ -167,7 +168,8 @@ Prepared prepare_engine(const ModelArgs& model, const InputArgs& args) {
   const auto shapes = model.run_shapes(engine);
   std::vector<ModelInput> inputs;
   for (const TensorInfo& i : engine.inputs()) inputs.push_back({i.name, i.dtype, true, i.min, i.symbols});
-  const Given given = read_inputs(args.files, inputs, shapes);
+  Given given = read_inputs(args.files, inputs, shapes);
+  given.insert(args.tensors.begin(), args.tensors.end());
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const TensorInfo& info = engine.inputs()[k];
     const auto it = given.find(info.name);
@@ -259,8 +261,8 @@ Tensor random_tensor(DType dtype, const std::vector<std::int64_t>& shape, std::u
   return tensor;
 }
 
-Prepared prepare(const ModelArgs& model, const InputArgs& args) {
-  return model.is_engine() ? prepare_engine(model, args) : prepare_onnx(model, args);
+Prepared prepare(const ModelArgs& model, const InputArgs& args, const BuildHooks* hooks) {
+  return model.is_engine() ? prepare_engine(model, args) : prepare_onnx(model, args, hooks);
 }
 
 void check(const Context& context, const Status& status) {

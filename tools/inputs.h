@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ class InputArgs {
   /// `random`: inputs that no file gives are random without being asked for.
   void add_to(CLI::App& app, bool random);
 
-  std::vector<std::string> files;  ///< "NAME=FILE", or "FILE" (.npz, or any for a model with one input)
+  std::vector<std::string> files;         ///< "NAME=FILE", or "FILE" (.npz, or any for a model with one input)
+  std::map<std::string, Tensor> tensors;  ///< at hand already; a file of the same name wins
   bool random = false;
   std::uint64_t seed = 0;
 };
@@ -43,8 +45,9 @@ struct Prepared {
 };
 /// Opens the model for the inputs given: dimensions that an ONNX file leaves open become those of the tensors (min =
 /// opt = max, with a note), and the values of small integer inputs, on which extents may depend, are handed to the
-/// build. Throws UsageError for an input that nothing gives or that the model lacks, Error for one that does not fit.
-Prepared prepare(const ModelArgs& model, const InputArgs& args);
+/// build, with `hooks` if they are given. Throws UsageError for an input that nothing gives or that the model lacks,
+/// Error for one that does not fit.
+Prepared prepare(const ModelArgs& model, const InputArgs& args, const BuildHooks* hooks = nullptr);
 
 /// Binds all inputs of a context. Throws RunError.
 void bind_inputs(const Engine& engine, Context& context, const std::vector<Tensor>& inputs);

@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "engine/build_report.h"
 #include "import/onnx/onnx_import.h"
 #include "tensor/dtype.h"
 #include "tools/command.h"
@@ -355,7 +356,7 @@ void ModelArgs::check_engine(const Engine& engine) const {
   build_only(batch_invariant_, "--batch-invariant");
 }
 
-ModelArgs::Opened ModelArgs::open(const std::function<void(BuildOptions&)>& adjust) const {
+ModelArgs::Opened ModelArgs::open(const std::function<void(BuildOptions&)>& adjust, const BuildHooks* hooks) const {
   if (is_engine()) {
     const Stopwatch watch;
     Engine engine = Engine::load(model, load_options());
@@ -368,7 +369,7 @@ ModelArgs::Opened ModelArgs::open(const std::function<void(BuildOptions&)>& adju
   Progress progress(!quiet_);
   options.progress = [&](std::string_view stage, double fraction) { progress.update(stage, fraction); };
   const Stopwatch watch;
-  Engine engine = Engine::build(model, options);
+  Engine engine = hooks != nullptr ? build_engine(model, options, *hooks) : Engine::build(model, options);
   const double ms = watch.ms();
   progress.clear();
   return {std::move(engine), true, ms, 0};
@@ -383,6 +384,54 @@ std::string ModelArgs::cache_key() const {
     for (const std::string& text : *list) key += fmt::format(" {}:{}", text.size(), text);
   }
   return key;
+}
+
+ModelArgs ModelArgs::with(const std::string& key, const std::string& value) const {
+  ModelArgs changed = *this;
+  if (key == "precision") {
+    changed.precision_ = precision_name(parse_precision(value));
+    return changed;
+  }
+  const std::vector<std::int64_t> number = parse_extents(value);
+  if (number.size() != 1 || number[0] < 1) throw UsageError(fmt::format("{}={}: give a number above 0", key, value));
+  if (key == "threads") {
+    changed.threads = static_cast<int>(std::min<std::int64_t>(number[0], 4096));
+    return changed;
+  }
+  std::vector<ModelInput> inputs = declared_inputs();
+  if (is_engine())
+    for (const TensorInfo& i : Engine::load(model).inputs()) {
+      ModelInput input{i.name, i.dtype, true, i.min, i.symbols};
+      for (std::size_t a = 0; a < i.min.size(); ++a)
+        if (i.min[a] != i.max[a]) input.shape[a] = -1;
+      inputs.push_back(std::move(input));
+    }
+  std::string known;
+  bool found = false;
+  for (const ModelInput& i : inputs) {
+    for (const std::string& s : i.symbols) {
+      found = found || s == key;
+      if (!s.empty() && known.find("'" + s + "'") == std::string::npos)
+        known += (known.empty() ? "'" : ", '") + s + "'";
+    }
+  }
+  if (found) {
+    changed.shapes_.push_back(key + "=" + value);
+    return changed;
+  }
+  if (key == "batch")
+    for (const ModelInput& i : inputs)
+      if (!i.shape.empty() && i.shape[0] < 0) {
+        std::string shape = value;
+        for (std::size_t a = 1; a < i.shape.size(); ++a) shape += "x?";
+        changed.shapes_.push_back(i.name + "=" + shape);
+        found = true;
+      }
+  if (!found)
+    throw UsageError(fmt::format(
+        "the model leaves no dimension '{}' open{}\n  try: export it with a dynamic {}, or sweep threads or precision",
+        key, known.empty() ? "" : " (it has " + known + ")", key));
+  return changed;
 }
 
 ContextOptions ModelArgs::context_options() const { return {threads, pin_, prefault_}; }

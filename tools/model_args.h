@@ -15,6 +15,10 @@
 #include "monza/engine.h"
 #include "tools/shape_text.h"
 
+namespace monza {
+struct BuildHooks;
+}
+
 namespace monza::tool {
 
 /// An input of a model file or an engine file, before it is built or loaded. Unknown extents are -1.
@@ -57,9 +61,14 @@ class ModelArgs {
     double build_ms = 0;  ///< 0 when the engine came from a file
     double load_ms = 0;   ///< 0 when it was built now
   };
-  /// Loads an engine file, or builds an ONNX file with `options` (build_options() and what the inputs add).
+  /// Loads an engine file, or builds an ONNX file with `options` (build_options() and what the inputs add), with hooks
+  /// if they are given.
   /// Throws Error when an engine was built for another precision, device or instruction set than asked for.
-  Opened open(const std::function<void(BuildOptions&)>& adjust = {}) const;
+  Opened open(const std::function<void(BuildOptions&)>& adjust = {}, const BuildHooks* hooks = nullptr) const;
+
+  /// A copy with one thing set: "threads", "precision", a dimension by its name, or "batch", which is also the first
+  /// dimension of every input that leaves it open. Throws UsageError when the model lacks it.
+  ModelArgs with(const std::string& key, const std::string& value) const;
 
   ContextOptions context_options() const;
   LoadOptions load_options() const { return {verify_, prefault_}; }

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/build_report.h"
 #include "engine/file/image.h"
 #include "engine/io_types.h"
 #include "engine/run/engine_impl.h"
@@ -96,6 +97,10 @@ std::map<std::string, plan::SymbolRange> symbol_ranges(const ir::Graph& graph, c
 }  // namespace
 
 Engine Engine::build(const std::string& model_path, const BuildOptions& options) {
+  return build_engine(model_path, options, {});
+}
+
+Engine build_engine(const std::string& model_path, const BuildOptions& options, const BuildHooks& hooks) {
   const auto report = [&](std::string_view stage, double fraction) {
     if (options.progress) options.progress(stage, fraction);
   };
@@ -113,13 +118,14 @@ Engine Engine::build(const std::string& model_path, const BuildOptions& options)
     fail_hint("--precision fp32", "bf16 needs a CPU with AVX512_BF16; this one ({}) is used with {}", cpu_info().model,
               isa_name(isa));
 
-  Stats stats;
+  Engine::Stats stats;
   report("import", 0);
   auto begin = Clock::now();
   std::unique_ptr<ir::Graph> graph = import_onnx(model_path, import_options(options));
   if (!options.io_types.empty()) set_io_types(*graph, options.io_types);
   const auto ranges = symbol_ranges(*graph, options);
   stats.import_ms = ms_since(begin);
+  if (hooks.report != nullptr) hooks.report->imported = graph->clone();
 
   report("passes", 0.1);
   begin = Clock::now();
@@ -127,11 +133,15 @@ Engine Engine::build(const std::string& model_path, const BuildOptions& options)
     PassOptions passes;
     passes.disabled.insert(options.disabled_passes.begin(), options.disabled_passes.end());
     passes.max_rewrites = options.max_rewrites;
-    const PassReport done = optimize(*graph, passes);
+    PassReport done;
+    run_passes(*graph, hooks.pipeline != nullptr ? *hooks.pipeline : pipeline(), passes, done);
     log(LogLevel::info, "{}", to_string(done, true));
+    if (hooks.report != nullptr) hooks.report->passes = std::move(done);
   }
   if (options.precision == Precision::bf16)
     for (const ir::NodeId id : graph->order()) graph->node(id).precision = ir::Precision::bf16;
+  if (hooks.before_plan) hooks.before_plan(*graph);
+  if (hooks.report != nullptr) hooks.report->planned = graph->clone();
   stats.passes_ms = ms_since(begin);
 
   report("plan", 0.2);
@@ -151,6 +161,7 @@ Engine Engine::build(const std::string& model_path, const BuildOptions& options)
   }
   plan::PlannedModel planned = plan::make_plan(*graph, planner);
   if (tactics) log(LogLevel::info, "timings: {} measured, {} known", tactics->measured(), tactics->cached());
+  if (hooks.report != nullptr) hooks.report->choices = std::move(planned.choices);
   stats.plan_ms = ms_since(begin);
 
   report("finish", 0.95);

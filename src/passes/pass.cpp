@@ -11,14 +11,14 @@ namespace monza {
 bool PassContext::allow(std::string_view what, const ir::Graph& graph, const ir::Node& node) {
   if (!open()) return false;
   ++count_;
-  report_.rewrites.push_back({pass_, std::string(what), ir::describe(graph, node)});
+  report_.rewrites.push_back({pass_, std::string(what), ir::describe(graph, node), node.origins});
   log(LogLevel::debug, "rewrite {}: {}: {} at {}", count_, pass_, what, report_.rewrites.back().node);
   return true;
 }
 
 void PassContext::near_miss(std::string_view pattern, const ir::Graph& graph, const ir::Node& node,
                             std::string reason) {
-  NearMiss miss{pass_, std::string(pattern), ir::describe(graph, node), std::move(reason)};
+  NearMiss miss{pass_, std::string(pattern), ir::describe(graph, node), std::move(reason), node.origins};
   if (!seen_.insert(fmt::format("{} {} {} {}", pass_, pattern, node.id, miss.reason)).second) return;
   log(LogLevel::debug, "{}: {} almost matched at {}: refused because {}", miss.pass, miss.pattern, miss.node,
       miss.reason);
@@ -99,7 +99,11 @@ std::string to_string(const PassReport& report, bool details) {
                           r.nodes_after);
   }
   if (!details) return text;
-  for (const Rewrite& r : report.rewrites) text += fmt::format("{}: {} at {}\n", r.pass, r.what, r.node);
+  // The numbers are those that --max-rewrites counts.
+  for (std::size_t i = 0; i < report.rewrites.size(); ++i) {
+    const Rewrite& r = report.rewrites[i];
+    text += fmt::format("{:4} {}: {} at {}\n", i + 1, r.pass, r.what, r.node);
+  }
   for (const NearMiss& m : report.near_misses)
     text += fmt::format("{}: {} almost matched at {}: refused because {}\n", m.pass, m.pattern, m.node, m.reason);
   return text;

@@ -23,13 +23,15 @@ struct PassOptions {
   std::int64_t max_fold_bytes = std::int64_t(128) << 20;
 };
 
-/// A rewrite that was made.
+/// A rewrite that was made. `origins` are those of the node.
 struct Rewrite {
   std::string pass, what, node;
+  ir::OriginSet origins;
 };
 /// A pattern that almost matched, and why it was left alone.
 struct NearMiss {
   std::string pass, pattern, node, reason;
+  ir::OriginSet origins;
 };
 
 struct PassRun {

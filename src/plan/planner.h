@@ -35,7 +35,9 @@ struct PlannerOptions {
 
 /// Why a node runs the kernel it runs.
 struct Choice {
+  ir::NodeId id = ir::kNone;
   std::string node, op, kernel;
+  std::vector<std::string> accepted;                         ///< in order of preference
   std::vector<std::pair<std::string, std::string>> refused;  ///< kernel, reason
   std::vector<std::pair<std::string, double>> timed;         ///< kernel, microseconds
 };

@@ -221,6 +221,7 @@ void RegionPlanner::ask(Question& q, const ir::Node& node, const Kernel& kernel)
 
 std::vector<const Kernel*> RegionPlanner::fitting(const ir::Node& node, int device, Choice& choice) {
   const auto kind = DeviceKind(b_.plan.devices[std::size_t(device)].kind);
+  choice.id = node.id;
   choice.node = name_of(node);
   choice.op = node.op->name;
   std::vector<const Kernel*> fits;
@@ -240,8 +241,12 @@ std::vector<const Kernel*> RegionPlanner::fitting(const ir::Node& node, int devi
       if (reason.empty() && k->accepts != nullptr)
         if (const Refusal r = k->accepts(q.query)) reason = r;
     }
-    if (reason.empty()) fits.push_back(k);
-    else choice.refused.emplace_back(k->name, reason);
+    if (reason.empty()) {
+      fits.push_back(k);
+      choice.accepted.emplace_back(k->name);
+    } else {
+      choice.refused.emplace_back(k->name, reason);
+    }
   };
   for (const Kernel* k : b_.options.first_kernels)
     if (std::string_view(k->op) == node.op->name) consider(k);

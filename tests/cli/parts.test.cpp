@@ -9,7 +9,7 @@
 #include <limits>
 
 #include "base/error.h"
-#include "tools/compare.h"
+#include "engine/compare.h"
 #include "tools/conformance.h"
 #include "tools/shape_text.h"
 #include "tools/statistics.h"

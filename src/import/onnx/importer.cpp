@@ -204,9 +204,8 @@ void OnnxImport::import_node(const onnx::NodeProto& node, const OnnxFrame& frame
     }
     const OnnxImporter* importer = find_onnx_importer(node.domain(), node.op_type(), opset);
     if (importer == nullptr)
-      fail_hint("`monza conformance --operators` lists what is supported",
-                "operator {} of domain '{}' at opset {} is not supported", node.op_type(),
-                node.domain().empty() ? "ai.onnx" : node.domain(), opset);
+      fail_hint("`monza ops` lists what is supported", "operator {} of domain '{}' at opset {} is not supported",
+                node.op_type(), node.domain().empty() ? "ai.onnx" : node.domain(), opset);
     const ir::OriginSet origins{model_->add_origin(display_name(node, frame), node.op_type())};
     const auto seen = make_onnx_node(*this, node, frame, scope, origins);
     importer->import(*seen);

@@ -5,12 +5,13 @@
 
 #include "monza/engine.h"
 
-namespace monza::tool {
+namespace monza {
 
 struct Comparison {
   double max_abs_error = 0;  ///< NaN when shapes or types differ
   double max_rel_error = 0;  ///< over elements whose reference is not 0
   double cosine = 1;         ///< of both seen as vectors; for empty or zero ones 1 if equal, else 0
+  double largest = 0;        ///< greatest finite magnitude of the reference
   bool ok = true;
   std::string reason;  ///< why not ok: the worst element, or the types and shapes
 };
@@ -19,8 +20,12 @@ struct Comparison {
 /// equal themselves. Shapes and types must be equal.
 Comparison compare(const TensorRef& got, const TensorRef& want, double rtol, double atol);
 
+/// The same with a tolerance that is a share of the reference's largest magnitude: what tensors inside a network are
+/// held to, where an element near zero is the sum of large ones. Integers and booleans may differ by the same share.
+Comparison compare_to_largest(const TensorRef& got, const TensorRef& want, double tolerance);
+
 /// The limits of ONNX's own runner: rtol 1e-3 and atol 1e-7 for floats of 16 bits and more (bf16: rtol 2^-6),
 /// equality for all other types.
 Comparison compare_as_onnx(const TensorRef& got, const TensorRef& want);
 
-}  // namespace monza::tool
+}  // namespace monza

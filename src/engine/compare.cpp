@@ -1,4 +1,4 @@
-#include "tools/compare.h"
+#include "engine/compare.h"
 
 #include <fmt/core.h>
 
@@ -11,9 +11,8 @@
 #include "base/error.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
-#include "tools/shape_text.h"
 
-namespace monza::tool {
+namespace monza {
 namespace {
 
 std::string place(std::int64_t index, const std::vector<std::int64_t>& shape) {
@@ -41,6 +40,7 @@ Comparison walk(std::int64_t count, const std::vector<std::int64_t>& shape, doub
     dot += a * b;
     norm_a += a * a;
     norm_b += b * b;
+    if (std::isfinite(b)) result.largest = std::max(result.largest, std::abs(b));
     if (same || (std::isnan(a) && std::isnan(b))) continue;
     const double error = std::max(std::abs(a - b), least);
     const bool within = error <= atol + rtol * std::abs(b) && std::isfinite(b);
@@ -67,7 +67,11 @@ Comparison walk(std::int64_t count, const std::vector<std::int64_t>& shape, doub
   return result;
 }
 
-std::string described(const TensorRef& t) { return fmt::format("{}[{}]", dtype_name(t.dtype), extents_text(t.shape)); }
+std::string described(const TensorRef& t) {
+  std::string shape;
+  for (const std::int64_t d : t.shape) shape += (shape.empty() ? "" : "x") + std::to_string(d);
+  return fmt::format("{}[{}]", dtype_name(t.dtype), t.shape.empty() ? "scalar" : shape);
+}
 
 struct Elements {
   double a, b;
@@ -115,6 +119,13 @@ Comparison compare(const TensorRef& got, const TensorRef& want, double rtol, dou
       exact ? 1 : 0);
 }
 
+Comparison compare_to_largest(const TensorRef& got, const TensorRef& want, double tolerance) {
+  Comparison c = compare(got, want, 0, 0);
+  if (c.ok || std::isnan(c.max_abs_error)) return c;
+  // One unit is the least that integers can differ by.
+  return compare(got, want, 0, tolerance * c.largest);
+}
+
 Comparison compare_as_onnx(const TensorRef& got, const TensorRef& want) {
   switch (want.dtype) {
     case DType::f16:
@@ -127,4 +138,4 @@ Comparison compare_as_onnx(const TensorRef& got, const TensorRef& want) {
   }
 }
 
-}  // namespace monza::tool
+}  // namespace monza

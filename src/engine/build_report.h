@@ -1,0 +1,34 @@
+// What a build did, kept beside the engine for those who ask: explain, inspect, compare, reports.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ir/graph.h"
+#include "monza/engine.h"
+#include "passes/pass.h"
+#include "plan/planner.h"
+
+namespace monza {
+
+/// Everything that was known while an engine was built and that the engine itself does not hold.
+struct BuildReport {
+  std::unique_ptr<ir::Graph> imported;  ///< the model, with the shapes that the profile fixes
+  std::unique_ptr<ir::Graph> planned;   ///< after the passes: what the plan was made for
+  PassReport passes;
+  std::vector<plan::Choice> choices;  ///< one for each node that a kernel computes
+};
+
+/// What a build may be asked beyond its public options.
+struct BuildHooks {
+  BuildReport* report = nullptr;                              ///< filled, if given
+  const std::vector<const struct Pass*>* pipeline = nullptr;  ///< passes to run instead of the usual ones
+  std::function<void(ir::Graph&)> before_plan;                ///< sees the graph after the passes and may add outputs
+};
+
+/// Engine::build with hooks. Throws Error as that does.
+Engine build_engine(const std::string& model_path, const BuildOptions& options, const BuildHooks& hooks);
+
+}  // namespace monza

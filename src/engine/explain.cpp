@@ -1,0 +1,262 @@
+// Origins tie it together: every node, value, rewrite and near miss carries the ONNX nodes it came from.
+#include "engine/explain.h"
+
+#include <algorithm>
+#include <set>
+
+#include "base/error.h"
+#include "engine/run/engine_impl.h"
+#include "ir/op.h"
+#include "tensor/dtype.h"
+
+namespace monza {
+namespace {
+
+bool is_node(const ir::Origin& o) { return o.op_type != "initializer" && o.op_type != "input"; }
+
+bool overlap(const ir::OriginSet& a, const ir::OriginSet& b) {
+  return std::any_of(a.begin(), a.end(), [&](std::uint32_t o) { return std::binary_search(b.begin(), b.end(), o); });
+}
+
+/// Calls f(graph, node) for every node, those of bodies after the node that has them.
+template <typename F>
+void each_node(const ir::Graph& graph, F&& f) {
+  for (const ir::NodeId id : graph.order()) {
+    const ir::Node& node = graph.node(id);
+    f(graph, node);
+    for (const auto& body : node.bodies) each_node(*body, f);
+  }
+}
+template <typename F>
+void each_value(const ir::Graph& graph, F&& f) {
+  for (const ir::ValueId id : graph.values()) f(graph, graph.value(id));
+  for (const ir::NodeId id : graph.order())
+    for (const auto& body : graph.node(id).bodies) each_value(*body, f);
+}
+
+std::string quoted(const ir::Origin& o) { return fmt::format("{} '{}'", o.op_type, o.name); }
+
+const char* precision_text(ir::Precision p) {
+  switch (p) {
+    case ir::Precision::unconstrained: return "";
+    case ir::Precision::fp32: return "fp32";
+    case ir::Precision::bf16: return "bf16";
+    case ir::Precision::fp16: return "fp16";
+    case ir::Precision::int8: return "int8";
+  }
+  return "";
+}
+
+OperandText operand_text(const plan::Plan& plan, const plan::Operand& o) {
+  OperandText text;
+  if (o.base == plan::Base::none) return {"-", ""};
+  const auto known = [&](plan::Register r) { return plan.registers[std::size_t(r)]; };
+  std::string shape;
+  bool dense = true;
+  std::int64_t expected = 1;
+  for (int a = o.rank - 1; a >= 0; --a) {
+    // What a register of a dynamic operand will hold is not known yet; constants lie in the registers themselves.
+    shape =
+        (o.is_static != 0 ? std::to_string(known(o.extent[a])) : std::string("?")) + (shape.empty() ? "" : ",") + shape;
+    if (o.is_static == 0) continue;
+    dense = dense && (known(o.extent[a]) == 1 || known(o.stride[a]) == expected);
+    expected *= known(o.extent[a]);
+  }
+  text.type = fmt::format("{}[{}]", dtype_name(o.dtype), shape);
+  const auto steps_by_one = [&](int axis) { return known(o.stride[axis]) == 1; };
+  switch (o.layout) {
+    case Layout::blocked8: text.layout = "blocked8"; break;
+    case Layout::blocked16: text.layout = "blocked16"; break;
+    case Layout::packed: text.layout = "packed"; break;
+    case Layout::strided:
+      if (o.rank == 0 || (o.is_static != 0 && dense)) text.layout = "dense";
+      else if (o.rank >= 3 && steps_by_one(1)) text.layout = "channels last";
+      else if (steps_by_one(o.rank - 1)) text.layout = o.is_static != 0 ? "rows" : "dense or rows";
+      else text.layout = "strided";
+      break;
+  }
+  return text;
+}
+
+StepText step_text(const Engine& engine, std::uint32_t index) {
+  const plan::Plan& plan = engine.impl().image.plan;
+  const plan::Step& s = plan.steps[index];
+  StepText text;
+  text.index = index;
+  text.name = std::string(plan.text(s.name));
+  text.measured_us = double(s.measured_us);
+  text.scratch_bytes = s.scratch_bytes;
+  if (s.kind == plan::StepKind::kernel) {
+    const Kernel& kernel = *engine.impl().program->kernels[std::size_t(s.kernel)];
+    text.kernel = kernel.name;
+    text.op = kernel.op;
+  } else {
+    text.kernel = s.kind == plan::StepKind::branch               ? "If"
+                  : plan.loops[std::size_t(s.loop)].is_scan != 0 ? "Scan"
+                                                                 : "Loop";
+    text.op = text.kernel;
+  }
+  for (std::uint32_t i = 0; i < s.inputs.count; ++i)
+    text.inputs.push_back(operand_text(plan, plan.operands[s.inputs.begin + i]));
+  for (std::uint32_t i = 0; i < s.outputs.count; ++i)
+    text.outputs.push_back(operand_text(plan, plan.operands[s.outputs.begin + i]));
+  return text;
+}
+
+/// The parts of a step's name: "a + b" computes both.
+bool names_node(std::string_view step, const std::string& node) {
+  std::size_t begin = 0;
+  while (begin <= step.size()) {
+    const std::size_t end = std::min(step.find(" + ", begin), step.size());
+    if (step.substr(begin, end - begin) == node) return true;
+    begin = end + 3;
+  }
+  return false;
+}
+
+/// The name that the planner gave a node's steps (RegionPlanner::name_of).
+std::string step_name(const ir::Graph& graph, const ir::Node& node) {
+  std::string name;
+  for (const std::uint32_t o : node.origins) {
+    const ir::Origin& origin = graph.model().origins[o];
+    if (is_node(origin) && !origin.name.empty()) name += (name.empty() ? "" : " + ") + origin.name;
+  }
+  return name.empty() ? std::string(node.op->name) : name;
+}
+
+/// The origins of that name: of an ONNX node, else those of the node that makes a tensor of that name.
+ir::OriginSet origins_named(const BuildReport& report, const std::string& name) {
+  ir::OriginSet found;
+  const auto& origins = report.planned->model().origins;
+  for (std::uint32_t o = 0; o < origins.size(); ++o)
+    if (is_node(origins[o]) && origins[o].name == name) found.push_back(o);
+  if (!found.empty()) return found;
+  each_value(*report.imported, [&](const ir::Graph& graph, const ir::Value& value) {
+    if (value.name != name || !found.empty()) return;
+    const ir::Node* producer = graph.producer(value.id);
+    if (producer != nullptr) found = producer->origins;
+  });
+  return found;
+}
+
+std::size_t distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = diagonal + (std::tolower(a[i - 1]) == std::tolower(b[j - 1]) ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
+    }
+  }
+  return row[b.size()];
+}
+
+}  // namespace
+
+std::vector<std::string> nearest_names(const std::string& name, const std::vector<std::string>& names,
+                                       std::size_t count) {
+  constexpr std::size_t kLongest = 200;  // names come from strangers; the distance is quadratic
+  std::vector<std::pair<std::size_t, std::string>> rated;
+  for (const std::string& candidate : names) {
+    if (candidate.size() > kLongest || name.size() > kLongest || candidate.empty()) continue;
+    // A part of the name, or the name as a part, is near however long the rest is.
+    const bool part = candidate.find(name) != std::string::npos || name.find(candidate) != std::string::npos;
+    const std::size_t d = distance(name, candidate);
+    if (part) rated.emplace_back(std::min<std::size_t>(d, 2), candidate);
+    else if (d <= std::max<std::size_t>(2, name.size() / 3)) rated.emplace_back(d, candidate);
+  }
+  std::stable_sort(rated.begin(), rated.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::string> list;
+  for (const auto& [d, candidate] : rated)
+    if (list.size() < count && std::find(list.begin(), list.end(), candidate) == list.end()) list.push_back(candidate);
+  return list;
+}
+
+std::vector<std::string> explainable_names(const BuildReport& report) {
+  std::vector<std::string> names;
+  std::set<std::string> seen;
+  const auto add = [&](const std::string& name) {
+    if (!name.empty() && seen.insert(name).second) names.push_back(name);
+  };
+  for (const ir::Origin& o : report.planned->model().origins)
+    if (is_node(o)) add(o.name);
+  each_value(*report.imported, [&](const ir::Graph& graph, const ir::Value& value) {
+    if (graph.producer(value.id) != nullptr) add(value.name);
+  });
+  return names;
+}
+
+std::vector<StepText> steps_of(const Engine& engine) {
+  std::vector<StepText> list;
+  const auto count = static_cast<std::uint32_t>(engine.impl().image.plan.steps.size());
+  for (std::uint32_t i = 0; i < count; ++i) list.push_back(step_text(engine, i));
+  return list;
+}
+
+std::vector<StepText> steps_of(const Engine& engine, const std::string& name) {
+  std::vector<StepText> list = steps_of(engine);
+  std::erase_if(list, [&](const StepText& s) { return !names_node(s.name, name); });
+  return list;
+}
+
+Explanation explain(const BuildReport& report, const Engine& engine, const std::string& name) {
+  const ir::OriginSet wanted = origins_named(report, name);
+  if (wanted.empty()) {
+    std::string near;
+    for (const std::string& n : nearest_names(name, explainable_names(report)))
+      near += (near.empty() ? "'" : ", '") + n + "'";
+    fail_hint(near.empty() ? "`monza inspect MODEL --imported` lists the nodes" : "one of " + near,
+              "the model has no node and no tensor '{}'", name);
+  }
+  const auto& origins = report.planned->model().origins;
+  Explanation e;
+  e.name = origins[wanted[0]].name;
+  e.op_type = origins[wanted[0]].op_type;
+
+  ir::OriginSet around = wanted;  // the node and all that shares its realisations
+  each_node(*report.planned, [&](const ir::Graph& graph, const ir::Node& node) {
+    if (!overlap(wanted, node.origins)) return;
+    around = ir::merge(around, node.origins);
+    Realisation r;
+    r.op = node.op->name;
+    r.precision = precision_text(node.precision);
+    for (const std::uint32_t o : node.origins)
+      if (is_node(origins[o])) r.onnx_nodes.push_back(quoted(origins[o]));
+    for (const Rewrite& w : report.passes.rewrites)
+      if (overlap(w.origins, node.origins)) r.rewrites.push_back(fmt::format("{}: {} at {}", w.pass, w.what, w.node));
+    for (const plan::Choice& c : report.choices)
+      if (c.id == node.id) r.choice = &c;
+    const std::string planned_as = step_name(graph, node);
+    for (StepText& s : steps_of(engine))
+      if (s.name == planned_as && (r.choice == nullptr || s.kernel == r.choice->kernel))
+        r.steps.push_back(std::move(s));
+    e.realisations.push_back(std::move(r));
+  });
+  if (e.realisations.empty()) {
+    each_value(*report.planned, [&](const ir::Graph&, const ir::Value& value) {
+      if (value.constant && overlap(wanted, value.origins))
+        e.constants.push_back(fmt::format("{} {}", value.name.empty() ? "a constant" : "'" + value.name + "'",
+                                          ir::to_string(value.type)));
+    });
+    for (const Rewrite& w : report.passes.rewrites)
+      if (overlap(w.origins, wanted)) e.rewrites.push_back(fmt::format("{}: {} at {}", w.pass, w.what, w.node));
+  }
+  for (const NearMiss& m : report.passes.near_misses)
+    if (overlap(m.origins, wanted)) e.near_misses.push_back(&m);
+  // Steps that the planner put in between are named after the value they rearrange.
+  std::set<std::string> results;
+  each_value(*report.planned, [&](const ir::Graph& graph, const ir::Value& value) {
+    const ir::Node* producer = graph.producer(value.id);
+    if (producer == nullptr || !overlap(wanted, producer->origins)) return;
+    results.insert("convert " +
+                   (value.name.empty() && !value.origins.empty() ? origins[value.origins[0]].name : value.name));
+  });
+  for (StepText& s : steps_of(engine))
+    if (results.contains(s.name)) e.conversions.push_back(std::move(s));
+  return e;
+}
+
+}  // namespace monza

@@ -1,0 +1,68 @@
+// Variants of one model on the same inputs: what comparing and quantising stand on.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/build_report.h"
+#include "engine/compare.h"
+#include "monza/engine.h"
+
+namespace monza {
+
+/// One way to build the model.
+struct Variant {
+  BuildOptions options;
+  const std::vector<const Pass*>* pipeline = nullptr;  ///< passes to run instead of the usual ones
+};
+
+/// No passes, reference kernels: what every other variant is compared with.
+Variant reference_of(const Variant& variant);
+
+/// A value that a variant computed.
+struct NamedValue {
+  std::string name;  ///< the model's name for it
+  Tensor value;
+  std::string node;    ///< what makes it, with its ONNX nodes
+  std::string kernel;  ///< "" where no kernel does (a view, an input)
+};
+
+/// Builds variants of a model for given inputs, runs them, and reads any value that has a name. Values in bodies of
+/// If, Loop and Scan cannot be read. Not thread-safe.
+class VariantRunner {
+ public:
+  using ProgressFn = std::function<void(std::string_view what, double fraction)>;
+
+  /// `inputs` by name: their shapes (and the elements of small integer ones) are what the variants are built for.
+  VariantRunner(std::string model_path, std::map<std::string, Tensor> inputs, ProgressFn progress = {});
+
+  struct Result {
+    BuildReport report;
+    std::vector<NamedValue> outputs;
+    std::vector<NamedValue> values;  ///< those watched that the variant still computes, in its order
+  };
+  /// Builds and runs one variant. Values named in `watch` become outputs after the passes: no fusion is prevented, but
+  /// the plan may place them elsewhere. Throws Error when it is refused, or when its run fails.
+  Result run(const Variant& variant, const std::vector<std::string>& watch = {});
+
+  /// Builds made so far.
+  int builds() const { return builds_; }
+  const std::string& model_path() const { return model_path_; }
+  void say(std::string_view what, double fraction) const {
+    if (progress_) progress_(what, fraction);
+  }
+
+ private:
+  std::string model_path_;
+  std::map<std::string, Tensor> inputs_;
+  ProgressFn progress_;
+  int builds_ = 0;
+};
+
+/// Names of the model's tensors that nodes make, in execution order, without those of bodies.
+std::vector<std::string> value_names(const ir::Graph& graph);
+
+}  // namespace monza
