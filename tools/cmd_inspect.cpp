@@ -7,14 +7,16 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "engine/build_report.h"
 #include "engine/run/engine_impl.h"
-#include "import/onnx/onnx_import.h"
 #include "ir/text.h"
 #include "passes/pass.h"
 #include "tensor/dtype.h"
 #include "tools/command.h"
+#include "tools/graph_picture.h"
 #include "tools/inputs.h"
 #include "tools/model_args.h"
+#include "tools/svg.h"
 #include "tools/terminal.h"
 
 namespace monza::tool {
@@ -23,6 +25,8 @@ namespace {
 struct Options {
   Options() { model.tune_by_default = false; }
   ModelArgs model;
+  std::string svg;
+  std::vector<std::string> shared_with;
   bool graph = false, imported = false, fusions = false, plan = false, memory = false, json = false;
 };
 
@@ -48,74 +52,27 @@ nlohmann::ordered_json ports(const std::vector<TensorInfo>& list) {
   return out;
 }
 
-/// A range of a device's arena, and the first and last step that use it.
-struct Block {
-  int device = 0;
-  std::int64_t offset = 0, bytes = 0;
-  std::uint32_t first = 0, last = 0;
-  std::string what;
+/// Weight blocks of one engine that another has too: the same bytes by length and checksum.
+struct Shared {
+  std::string with;
+  std::vector<std::pair<std::string, std::int64_t>> blocks;  ///< name, bytes
+  std::int64_t bytes = 0, total = 0;                         ///< shared, and all that the other has
 };
-
-/// Every distinct place in the arenas that steps write, with its life, by offset.
-std::vector<Block> arena_blocks(const plan::Plan& plan) {
-  std::map<std::tuple<int, std::int64_t, std::int64_t, std::uint32_t>, Block> blocks;
-  std::map<std::tuple<int, std::int64_t, std::int64_t>, std::uint32_t> current;  // place -> the step that wrote it last
-  for (std::uint32_t i = 0; i < plan.steps.size(); ++i) {
-    const plan::Step& step = plan.steps[i];
-    const auto use = [&](const plan::Range& range, bool writes) {
-      for (std::uint32_t k = 0; k < range.count; ++k) {
-        const plan::Operand& o = plan.operands[range.begin + k];
-        if (o.base != plan::Base::arena) continue;
-        const std::tuple<int, std::int64_t, std::int64_t> place(o.device, o.byte_offset, o.byte_bound);
-        if (writes) current[place] = i;
-        const auto it = current.find(place);
-        if (it == current.end()) continue;  // a view of what another operand wrote
-        Block& b = blocks[{o.device, o.byte_offset, o.byte_bound, it->second}];
-        if (writes) b = {o.device, o.byte_offset, o.byte_bound, i, i, std::string(plan.text(step.name))};
-        b.last = i;
-      }
-    };
-    use(step.inputs, false);
-    use(step.outputs, true);
-    if (step.scratch_bytes > 0)
-      blocks[{step.device, step.scratch_offset, step.scratch_bytes, i}] = {
-          step.device,
-          step.scratch_offset,
-          step.scratch_bytes,
-          i,
-          i,
-          "scratch of " + std::string(plan.text(step.name))};
-  }
-  std::vector<Block> list;
-  for (auto& [key, block] : blocks) list.push_back(std::move(block));
-  std::stable_sort(list.begin(), list.end(), [](const Block& a, const Block& b) {
-    return std::tie(a.device, a.offset, a.first) < std::tie(b.device, b.offset, b.first);
-  });
-  return list;
-}
-
-/// The passes' report for an ONNX file, with the shapes that the command line and the profile fix.
-struct Passes {
-  PassReport report;
-  std::string imported;
-};
-Passes run_passes_on(const ModelArgs& model, bool want_text) {
-  const BuildOptions options = model.build_options(model.declared_inputs());
-  OnnxImportOptions import;
-  import.outputs = options.outputs;
-  for (const auto& [name, profile] : options.shapes) {
-    auto& fixed = import.shapes[name] = profile.max;
-    for (std::size_t a = 0; a < fixed.size(); ++a)
-      if (profile.min[a] != profile.max[a]) fixed[a] = -1;
-  }
-  const auto graph = import_onnx(model.model, import);
-  Passes passes;
-  if (want_text) passes.imported = ir::print(*graph);
-  PassOptions pass_options;
-  pass_options.disabled = {options.disabled_passes.begin(), options.disabled_passes.end()};
-  pass_options.max_rewrites = options.max_rewrites;
-  if (options.optimize) passes.report = optimize(*graph, pass_options);
-  return passes;
+Shared shared_weights(const plan::Plan& mine, const std::string& other_path) {
+  if (!Engine::is_engine_file(other_path))
+    throw UsageError(
+        fmt::format("--shared-with '{}' is no engine file\n  try: build it with `monza build`", other_path));
+  const Engine other = Engine::load(other_path);
+  std::map<std::pair<std::int64_t, std::uint64_t>, std::string> blocks;
+  for (const plan::WeightBlock& w : mine.weight_blocks)
+    blocks.emplace(std::pair(w.bytes, w.checksum), std::string(mine.text(w.name)));
+  Shared shared{other_path, {}, 0, other.impl().image.plan.weights_bytes};
+  for (const plan::WeightBlock& w : other.impl().image.plan.weight_blocks)
+    if (const auto it = blocks.find({w.bytes, w.checksum}); it != blocks.end()) {
+      shared.blocks.emplace_back(it->second, w.bytes);
+      shared.bytes += w.bytes;
+    }
+  return shared;
 }
 
 void print_summary(const Engine& engine, const ModelArgs::Opened& opened) {
@@ -155,7 +112,7 @@ void print_memory(const plan::Plan& plan) {
                          double(plan.devices[d].arena_lower_bound)
                    : 0.0);
   fmt::print("{:>12} {:>12} {:>13}  {}\n", "offset", "bytes", "steps", "value");
-  for (const Block& b : arena_blocks(plan))
+  for (const ArenaBlock& b : arena_blocks(plan))
     fmt::print("{:12} {:12} {:6}-{:<6}  {}\n", b.offset, b.bytes, b.first, b.last, b.what);
   fmt::print("weights: {} bytes\n", plan.weights_bytes);
   for (const plan::WeightBlock& w : plan.weight_blocks)
@@ -171,15 +128,46 @@ void print_fused_steps(const Engine& engine) {
   }
 }
 
+void print_shared(const Shared& shared, std::int64_t mine) {
+  fmt::print("weights shared with '{}': {} in {} blocks ({:.1f} % of these, {:.1f} % of those)\n", shared.with,
+             bytes_text(double(shared.bytes)), shared.blocks.size(),
+             mine > 0 ? 100.0 * double(shared.bytes) / double(mine) : 0.0,
+             shared.total > 0 ? 100.0 * double(shared.bytes) / double(shared.total) : 0.0);
+  for (const auto& [name, bytes] : shared.blocks) fmt::print("{:12}  {}\n", bytes, name);
+}
+
+/// The drawing that the options ask for: the memory map, or a graph (of an ONNX file: an engine holds its text only).
+std::string picture(const Options& o, const Engine& engine, const BuildReport& built) {
+  if (o.memory) return draw_memory(engine.impl().image.plan, 0);
+  if (o.imported) return draw_graph(*built.imported);
+  if (o.model.is_engine())
+    throw UsageError("--svg draws the graph of an ONNX file\n  try: --memory --svg FILE, or give the ONNX file");
+  return draw_graph(*built.planned);
+}
+
 int run(const Options& o) {
   InputArgs inputs;
   inputs.random = true;
-  const Prepared prepared = prepare(o.model, inputs);
+  BuildReport built;
+  BuildHooks hooks;
+  hooks.report = &built;
+  const Prepared prepared = prepare(o.model, inputs, &hooks);
   const Engine& engine = prepared.opened.engine;
   const plan::Plan& plan = engine.impl().image.plan;
   const bool onnx = !o.model.is_engine();
-  Passes passes;
-  if (onnx && (o.fusions || o.imported || o.json)) passes = run_passes_on(o.model, o.imported);
+  if (o.imported && !onnx)
+    throw UsageError("--imported needs the ONNX file: an engine holds the graph after the passes (--graph)");
+  std::vector<Shared> shared;
+  for (const std::string& path : o.shared_with) shared.push_back(shared_weights(plan, path));
+  if (!o.svg.empty()) {
+    write_text_file(o.svg, picture(o, engine, built));
+    note(fmt::format("{} is drawn in '{}'",
+                     o.memory     ? "the memory map"
+                     : o.imported ? "the imported graph"
+                                  : "the graph",
+                     o.svg));
+    return kExitOk;
+  }
   if (o.json) {
     const Engine::Stats s = engine.stats();
     nlohmann::ordered_json report = {{"inputs", ports(engine.inputs())},
@@ -206,7 +194,7 @@ int run(const Options& o) {
                        {"measured_us", step.measured_us},
                        {"scratch_bytes", step.scratch_bytes}});
     auto& memory = report["memory"] = nlohmann::ordered_json::array();
-    for (const Block& b : arena_blocks(plan))
+    for (const ArenaBlock& b : arena_blocks(plan))
       memory.push_back({{"device", b.device},
                         {"offset", b.offset},
                         {"bytes", b.bytes},
@@ -217,9 +205,17 @@ int run(const Options& o) {
     for (const plan::WeightBlock& w : plan.weight_blocks)
       weights.push_back(
           {{"name", plan.text(w.name)}, {"offset", w.offset}, {"bytes", w.bytes}, {"packed", w.kernel >= 0}});
+    if (!shared.empty()) {
+      auto& list = report["shared_weights"] = nlohmann::ordered_json::array();
+      for (const Shared& with : shared) {
+        auto blocks = nlohmann::ordered_json::array();
+        for (const auto& [name, bytes] : with.blocks) blocks.push_back({{"name", name}, {"bytes", bytes}});
+        list.push_back({{"with", with.with}, {"bytes", with.bytes}, {"of_bytes", with.total}, {"blocks", blocks}});
+      }
+    }
     if (onnx) {
       auto& list = report["passes"] = nlohmann::ordered_json::array();
-      for (const PassRun& p : passes.report.passes)
+      for (const PassRun& p : built.passes.passes)
         list.push_back({{"name", p.name},
                         {"enabled", p.enabled},
                         {"ms", p.seconds * 1e3},
@@ -227,26 +223,23 @@ int run(const Options& o) {
                         {"nodes_before", p.nodes_before},
                         {"nodes_after", p.nodes_after}});
       auto& rewrites = report["rewrites"] = nlohmann::ordered_json::array();
-      for (const Rewrite& r : passes.report.rewrites)
+      for (const Rewrite& r : built.passes.rewrites)
         rewrites.push_back({{"pass", r.pass}, {"what", r.what}, {"node", r.node}});
       auto& misses = report["near_misses"] = nlohmann::ordered_json::array();
-      for (const NearMiss& m : passes.report.near_misses)
+      for (const NearMiss& m : built.passes.near_misses)
         misses.push_back({{"pass", m.pass}, {"pattern", m.pattern}, {"node", m.node}, {"reason", m.reason}});
     }
     fmt::print("{}\n", report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
     return kExitOk;
   }
-  if (o.imported) {
-    if (!onnx) throw UsageError("--imported needs the ONNX file: an engine holds the graph after the passes (--graph)");
-    fmt::print("{}\n", passes.imported);
-  }
+  if (o.imported) fmt::print("{}\n", ir::print(*built.imported));
   if (o.graph) {
     const std::string text = engine.graph_text();
     fmt::print("{}\n", text.empty() ? "the engine was stripped of its graph" : text);
   }
   if (o.fusions) {
     if (onnx) {
-      fmt::print("{}\n", to_string(passes.report, true));
+      fmt::print("{}\n", to_string(built.passes, true));
     } else {
       fmt::print("steps that compute several nodes (the passes' report needs the ONNX file):\n");
       print_fused_steps(engine);
@@ -254,7 +247,9 @@ int run(const Options& o) {
   }
   if (o.plan) fmt::print("{}\n", engine.describe_plan());
   if (o.memory) print_memory(plan);
-  if (!o.imported && !o.graph && !o.fusions && !o.plan && !o.memory) print_summary(engine, prepared.opened);
+  for (const Shared& with : shared) print_shared(with, plan.weights_bytes);
+  if (shared.empty() && !o.imported && !o.graph && !o.fusions && !o.plan && !o.memory)
+    print_summary(engine, prepared.opened);
   return kExitOk;
 }
 
@@ -269,6 +264,9 @@ void add_inspect(Commands& commands) {
       "  monza inspect yolov8n.onnx --graph              the graph after the passes, as text (--imported: before)\n"
       "  monza inspect yolov8n.engine --plan             one line a step: kernel, operands, addresses\n"
       "  monza inspect yolov8n.engine --memory           what lies where, and from which step to which\n"
+      "  monza inspect yolov8n.onnx --svg after.svg      a drawing of the graph (--imported: before the passes,\n"
+      "                                                  --memory: of the memory, address against step)\n"
+      "  monza inspect a.engine --shared-with b.engine   weights that both have\n"
       "  monza inspect bert.onnx --shape batch=1 --shape sequence=128 --json",
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
@@ -277,6 +275,10 @@ void add_inspect(Commands& commands) {
   app.add_flag("--fusions", o->fusions, "what the passes did, and why they left alone what nearly matched");
   app.add_flag("--plan", o->plan, "the steps");
   app.add_flag("--memory", o->memory, "the memory map");
+  app.add_option("--svg", o->svg, "draw the graph there, or what --imported or --memory names")->type_name("FILE");
+  app.add_option("--shared-with", o->shared_with, "another engine: list the weights that both have (repeat)")
+      ->allow_extra_args(false)
+      ->type_name("FILE");
   app.add_flag("--json", o->json, "all of it, for a program to read");
 }
 

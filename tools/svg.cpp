@@ -1,0 +1,137 @@
+#include "tools/svg.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+#include <iterator>
+#include <span>
+#include <vector>
+
+#include "base/file.h"
+#include "base/hash.h"
+
+namespace monza::tool {
+namespace {
+
+constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
+
+/// Bytes of the UTF-8 character that `text` begins with; 0 where it is none.
+std::size_t character_bytes(std::string_view text) {
+  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char first = byte(0);
+  const std::size_t n = first < 0x80                    ? 1
+                        : first >= 0xC2 && first < 0xE0 ? 2
+                        : first >= 0xE0 && first < 0xF0 ? 3
+                        : first >= 0xF0 && first < 0xF5 ? 4
+                                                        : 0;
+  if (n == 0 || n > text.size()) return 0;
+  for (std::size_t i = 1; i < n; ++i)
+    if ((byte(i) & 0xC0) != 0x80) return 0;
+  // Overlong forms, surrogates, and what lies beyond Unicode.
+  if (n == 3 && ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) >= 0xA0))) return 0;
+  if (n == 4 && ((first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) >= 0x90))) return 0;
+  return n;
+}
+
+/// Calls f(character, valid) for each character.
+template <typename F>
+void each_character(std::string_view text, F&& f) {
+  while (!text.empty()) {
+    const std::size_t n = character_bytes(text);
+    f(text.substr(0, n == 0 ? 1 : n), n != 0);
+    text.remove_prefix(n == 0 ? 1 : n);
+  }
+}
+
+std::string titled(std::string_view title) {
+  return title.empty() ? std::string() : "<title>" + escape_markup(title) + "</title>";
+}
+
+}  // namespace
+
+std::string escape_markup(std::string_view text) {
+  std::string out;
+  each_character(text, [&](std::string_view c, bool valid) {
+    const auto byte = static_cast<unsigned char>(c[0]);
+    if (!valid || (byte < 0x20 && byte != '\n' && byte != '\t') || byte == 0x7F) out += kReplacement;
+    else if (c == "&") out += "&amp;";
+    else if (c == "<") out += "&lt;";
+    else if (c == ">") out += "&gt;";
+    else if (c == "\"") out += "&quot;";
+    else if (c == "'") out += "&#39;";
+    else out += c;
+  });
+  return out;
+}
+
+std::string shortened(std::string_view text, std::size_t most) {
+  std::vector<std::string_view> characters;
+  each_character(text, [&](std::string_view c, bool) { characters.push_back(c); });
+  if (characters.size() <= most) return std::string(text);
+  // The end of a node's name tells more than its begin.
+  const std::size_t head = (most - 1) / 3, tail = most - 1 - head;
+  std::string out;
+  for (std::size_t i = 0; i < head; ++i) out += characters[i];
+  out += "\xE2\x80\xA6";
+  for (std::size_t i = characters.size() - tail; i < characters.size(); ++i) out += characters[i];
+  return out;
+}
+
+void Svg::rect(double x, double y, double w, double h, std::string_view style, std::string_view title, double radius) {
+  body_ += fmt::format(R"(<rect x="{:.1f}" y="{:.1f}" width="{:.2f}" height="{:.2f}" rx="{:.0f}" style="{}">{}</rect>)"
+                       "\n",
+                       x, y, w, h, radius, style, titled(title));
+}
+void Svg::line(double x1, double y1, double x2, double y2, std::string_view style) {
+  body_ += fmt::format(R"(<line x1="{:.1f}" y1="{:.1f}" x2="{:.1f}" y2="{:.1f}" style="{}"/>)"
+                       "\n",
+                       x1, y1, x2, y2, style);
+}
+void Svg::path(std::string_view d, std::string_view style) {
+  body_ += fmt::format(R"(<path d="{}" style="{}"/>)"
+                       "\n",
+                       d, style);
+}
+void Svg::circle(double x, double y, double radius, std::string_view style, std::string_view title) {
+  body_ += fmt::format(R"(<circle cx="{:.1f}" cy="{:.1f}" r="{:.1f}" style="{}">{}</circle>)"
+                       "\n",
+                       x, y, radius, style, titled(title));
+}
+void Svg::text(double x, double y, std::string_view text, std::string_view style, const char* anchor) {
+  body_ += fmt::format(R"(<text x="{:.1f}" y="{:.1f}" text-anchor="{}" style="{}">{}</text>)"
+                       "\n",
+                       x, y, anchor, style, escape_markup(text));
+}
+
+std::string Svg::str() const {
+  return fmt::format(
+      R"(<svg xmlns="http://www.w3.org/2000/svg" width="{0:.0f}" height="{1:.0f}" viewBox="0 0 {0:.0f} {1:.0f}" font-family="system-ui,-apple-system,'Segoe UI',sans-serif" font-size="12">
+<rect width="100%" height="100%" fill="#ffffff"/>
+{2}</svg>
+)",
+      std::ceil(width_), std::ceil(height_), body_);
+}
+
+double tick_step(double most, int count) {
+  if (!(most > 0) || count < 1) return 1;
+  const double raw = most / count, unit = std::pow(10.0, std::floor(std::log10(raw)));
+  for (const double factor : {1.0, 2.0, 5.0})
+    if (raw <= factor * unit * 1.0001) return factor * unit;
+  return 10 * unit;
+}
+
+std::string colour_at(std::size_t number) {
+  // Distinct, and light enough for dark text.
+  static constexpr const char* kPalette[] = {"#9ecae9", "#ffbf79", "#a7d99a", "#f4a6a0", "#c9b3e6", "#d9bd9f",
+                                             "#f2b7d6", "#c4c4c4", "#dbd97f", "#8fdbe0", "#b6c7ff", "#e8c4a0"};
+  return kPalette[number % std::size(kPalette)];
+}
+
+std::string colour_of(std::string_view key) { return colour_at(hash64(key)); }
+
+void write_text_file(const std::string& path, std::string_view text) {
+  const std::span<const std::byte> piece = std::as_bytes(std::span(text.data(), text.size()));
+  write_file_atomically(path, std::span(&piece, 1));
+}
+
+}  // namespace monza::tool
