@@ -14,21 +14,26 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "tools/chart.h"
 #include "tools/command.h"
 #include "tools/inputs.h"
 #include "tools/model_args.h"
+#include "tools/shape_text.h"
 #include "tools/statistics.h"
+#include "tools/svg.h"
 #include "tools/terminal.h"
 
 namespace monza::tool {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 struct Options {
   ModelArgs model;
   InputArgs inputs;
   int iterations = 0, streams = 1;
   double duration = 3, warmup = 0.3;
-  std::string export_times;
+  std::string export_times, sweep, chart;
   bool json = false;
 };
 
@@ -143,15 +148,28 @@ void export_times(const std::string& path, const std::vector<Stream>& streams) {
   if (!out) throw Error(fmt::format("cannot write '{}'", path), "give a folder that exists and may be written");
 }
 
-int run(Options& o) {
+/// What a measurement found, and what it was of.
+struct Measured {
+  Summary latency;
+  double throughput = 0, first_ms = 0, load_ms = 0, build_ms = 0;
+  bool built = false;
+  std::size_t runs = 0;
+  int threads = 1;
+  Engine::Stats stats;
+  std::int64_t rss_before = 0, rss_peak = 0;
+  const char* warning = "";
+};
+
+Measured measure(Options o) {
   const int all_threads = o.model.threads > 0 ? o.model.threads : 0;
   if (o.streams > 1)
     o.model.threads = std::max(1, (all_threads > 0 ? all_threads : cpu_info().usable_threads) / o.streams);
-  const std::int64_t before = peak_resident_bytes();
+  Measured m;
+  m.rss_before = peak_resident_bytes();
   Prepared prepared = prepare(o.model, o.inputs);
   if (prepared.opened.built) reload(prepared.opened);
   const Engine& engine = prepared.opened.engine;
-  const Engine::Stats stats = engine.stats();
+  m.stats = engine.stats();
   Measurement measurement(o, engine, prepared.inputs);
   const std::vector<Stream> streams = measurement.run(o.model.context_options());
   std::vector<double> all;
@@ -160,50 +178,114 @@ int run(Options& o) {
     all.insert(all.end(), s.ms.begin(), s.ms.end());
   }
   if (!o.export_times.empty()) export_times(o.export_times, streams);
-  const Summary t = summarize(all);
-  const double throughput = double(all.size()) / (measurement.wall_ms() / 1e3);
-  const char* warning = instability(streams[0].ms);
-  const std::int64_t peak = peak_resident_bytes();
+  m.latency = summarize(all);
+  m.throughput = double(all.size()) / (measurement.wall_ms() / 1e3);
+  m.warning = instability(streams[0].ms);
+  m.runs = all.size();
+  m.first_ms = streams[0].first_ms;
+  m.load_ms = prepared.opened.load_ms;
+  m.build_ms = prepared.opened.build_ms;
+  m.built = prepared.opened.built;
+  m.rss_peak = peak_resident_bytes();
+  m.threads = o.model.threads > 0 ? o.model.threads : m.stats.threads;
+  return m;
+}
+
+Json to_json(const Measured& m, int streams) {
+  const Summary& t = m.latency;
   const double mib = 1 << 20;
-  const int threads = o.model.threads > 0 ? o.model.threads : stats.threads;
+  Json report = {{"latency_ms",
+                  {{"min", t.min},
+                   {"mean", t.mean},
+                   {"median", t.median},
+                   {"p90", t.p90},
+                   {"p95", t.p95},
+                   {"p99", t.p99},
+                   {"max", t.max}}},
+                 {"throughput_per_s", m.throughput},
+                 {"load_ms", m.load_ms},
+                 {"build_ms", m.build_ms},
+                 {"peak_rss_mib", double(m.rss_peak) / mib},
+                 {"arena_bytes", m.stats.arena_bytes},
+                 {"arena_lower_bound_bytes", m.stats.arena_lower_bound_bytes},
+                 {"first_run_ms", m.first_ms},
+                 {"rss_before_mib", double(m.rss_before) / mib},
+                 {"runs", m.runs},
+                 {"streams", streams},
+                 {"threads_per_stream", m.threads}};
+  if (*m.warning != 0) report["warning"] = m.warning;
+  return report;
+}
+
+/// Measures at every value of "KEY=V1,V2,...".
+int run_sweep(const Options& o) {
+  const auto [key, list] = split_assignment(o.sweep, "--sweep");
+  std::vector<std::string> values;
+  for (std::size_t at = 0; at <= list.size();) {
+    const std::size_t end = std::min(list.find(',', at), list.size());
+    values.push_back(list.substr(at, end - at));
+    at = end + 1;
+  }
+  if (key == "precision" && o.model.is_engine())
+    throw UsageError(
+        "--sweep precision builds anew, and the model is an engine that is built already\n"
+        "  try: give the ONNX file");
+  std::vector<Options> settings;  // all are checked before the first is measured
+  for (const std::string& value : values) {
+    settings.push_back(o);
+    settings.back().model = o.model.with(key, value);
+  }
+  std::vector<SweepPoint> points;
+  Json report = {{"sweep", key}, {"points", Json::array()}};
+  if (!o.json)
+    fmt::print("{:>12} {:>11} {:>11} {:>11} {:>14}\n", key, "min", "median", "p99",
+               key == "batch" ? "items/s" : "runs/s");
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Measured m = measure(settings[i]);
+    // A run of a batch is that many items.
+    const double items = m.throughput * (key == "batch" ? std::stod(values[i]) : 1);
+    points.push_back({values[i], m.latency.median, m.latency.p99, items});
+    Json point = to_json(m, o.streams);
+    point["value"] = values[i];
+    point["items_per_s"] = items;
+    report["points"].push_back(std::move(point));
+    if (o.json) continue;
+    fmt::print("{:>12} {:>11} {:>11} {:>11} {:14.1f}{}\n", values[i], time_text(m.latency.min),
+               time_text(m.latency.median), time_text(m.latency.p99), items, *m.warning != 0 ? "  unsteady" : "");
+    std::fflush(stdout);
+  }
+  if (!o.chart.empty()) {
+    write_text_file(o.chart, draw_sweep(key, o.model.model, points));
+    if (!o.json) fmt::print("drawn in '{}'\n", o.chart);
+  }
+  if (o.json) fmt::print("{}\n", report.dump(1));
+  return kExitOk;
+}
+
+int run(const Options& o) {
+  if (!o.chart.empty() && o.sweep.empty())
+    throw UsageError("--chart draws a sweep\n  try: --sweep batch=1,2,4,8 --chart FILE.svg");
+  if (!o.sweep.empty()) return run_sweep(o);
+  const Measured m = measure(o);
   if (o.json) {
-    nlohmann::ordered_json report = {{"latency_ms",
-                                      {{"min", t.min},
-                                       {"mean", t.mean},
-                                       {"median", t.median},
-                                       {"p90", t.p90},
-                                       {"p95", t.p95},
-                                       {"p99", t.p99},
-                                       {"max", t.max}}},
-                                     {"throughput_per_s", throughput},
-                                     {"load_ms", prepared.opened.load_ms},
-                                     {"build_ms", prepared.opened.build_ms},
-                                     {"peak_rss_mib", double(peak) / mib},
-                                     {"arena_bytes", stats.arena_bytes},
-                                     {"arena_lower_bound_bytes", stats.arena_lower_bound_bytes},
-                                     {"first_run_ms", streams[0].first_ms},
-                                     {"rss_before_mib", double(before) / mib},
-                                     {"runs", all.size()},
-                                     {"streams", o.streams},
-                                     {"threads_per_stream", threads}};
-    if (*warning != 0) report["warning"] = warning;
-    fmt::print("{}\n", report.dump(1));
+    fmt::print("{}\n", to_json(m, o.streams).dump(1));
     return kExitOk;
   }
-  fmt::print("{} runs, {} stream{} of {} thread{}, {}, {}\n", all.size(), o.streams, o.streams > 1 ? "s" : "", threads,
-             threads > 1 ? "s" : "", precision_name(stats.precision), stats.isa);
+  const Summary& t = m.latency;
+  fmt::print("{} runs, {} stream{} of {} thread{}, {}, {}\n", m.runs, o.streams, o.streams > 1 ? "s" : "", m.threads,
+             m.threads > 1 ? "s" : "", precision_name(m.stats.precision), m.stats.isa);
   fmt::print("latency     min {}  mean {}  median {}  p90 {}  p95 {}  p99 {}  max {}\n", time_text(t.min),
              time_text(t.mean), time_text(t.median), time_text(t.p90), time_text(t.p95), time_text(t.p99),
              time_text(t.max));
-  fmt::print("throughput  {:.1f} runs/s\n", throughput);
-  if (prepared.opened.built) fmt::print("build       {}\n", time_text(prepared.opened.build_ms));
-  fmt::print("load        {}, first run {}\n", time_text(prepared.opened.load_ms), time_text(streams[0].first_ms));
+  fmt::print("throughput  {:.1f} runs/s\n", m.throughput);
+  if (m.built) fmt::print("build       {}\n", time_text(m.build_ms));
+  fmt::print("load        {}, first run {}\n", time_text(m.load_ms), time_text(m.first_ms));
   fmt::print(
       "memory      peak resident set {}{} ({} of it before the model), activations {} (lower bound {}), weights {}\n",
-      bytes_text(double(peak)), prepared.opened.built ? ", the build included" : "", bytes_text(double(before)),
-      bytes_text(double(stats.arena_bytes)), bytes_text(double(stats.arena_lower_bound_bytes)),
-      bytes_text(double(stats.weights_bytes)));
-  if (*warning != 0) note(fmt::format("warning: {}", warning));
+      bytes_text(double(m.rss_peak)), m.built ? ", the build included" : "", bytes_text(double(m.rss_before)),
+      bytes_text(double(m.stats.arena_bytes)), bytes_text(double(m.stats.arena_lower_bound_bytes)),
+      bytes_text(double(m.stats.weights_bytes)));
+  if (*m.warning != 0) note(fmt::format("warning: {}", m.warning));
   return kExitOk;
 }
 
@@ -217,6 +299,8 @@ void add_bench(Commands& commands) {
       "  monza bench yolov8n.onnx --threads 1 --duration 10    builds first, then measures\n"
       "  monza bench bert.onnx --shape batch=1 --shape sequence=128 --precision bf16\n"
       "  monza bench resnet50.engine --streams 4 --threads 8   4 contexts of 2 threads each: throughput\n"
+      "  monza bench model.onnx --sweep batch=1,2,4,8 --chart sweep.svg    latency and throughput (also threads=,\n"
+      "                                                        precision=, a dimension's name)\n"
       "  monza bench model.engine --iterations 1000 --export-times times.csv --json\n"
       "Inputs are random unless --input gives them. build_ms is 0 for an engine file; an ONNX file is built, written "
       "to a\n"
@@ -238,6 +322,9 @@ void add_bench(Commands& commands) {
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   app.add_option("--export-times", o->export_times, "write the time of every run: .json, else CSV")->type_name("FILE");
+  app.add_option("--sweep", o->sweep, "measure at several values: batch=1,2,4,8, threads=1,2, precision=fp32,bf16")
+      ->type_name("KEY=V,V..");
+  app.add_option("--chart", o->chart, "draw the sweep there, as SVG")->type_name("FILE");
   app.add_flag("--json", o->json, "for a program to read");
 }
 

@@ -2,74 +2,39 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <numeric>
 
 #include "base/error.h"
-#include "tools/ceilings.h"
+#include "base/file.h"
+#include "tools/chart.h"
 #include "tools/command.h"
 #include "tools/inputs.h"
 #include "tools/model_args.h"
+#include "tools/profile.h"
+#include "tools/statistics.h"
+#include "tools/svg.h"
 #include "tools/terminal.h"
 
 namespace monza::tool {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 struct Options {
   ModelArgs model;
   InputArgs inputs;
   int iterations = 0, top = 0;
   double duration = 2;
-  std::string trace, sort = "time";
+  std::string trace, histogram, against, sort = "gain";
   bool json = false, no_ceilings = false;
 };
 
-struct Row {
-  StepProfile step;
-  double us = 0, share = 0;
-  double gflops = 0, gb_s = 0;
-  double of_ceiling = 0;     ///< of the nearer of the two ceilings; 0 when it was not measured
-  const char* ceiling = "";  ///< which one: "fp32", "int8", "bf16", "memory"
-};
-
-/// The arithmetic that a kernel uses, by what its name and operator say.
-std::pair<double, const char*> arithmetic(const StepProfile& s, const Ceilings& c) {
-  const auto says = [&](const char* word) {
-    return s.op.find(word) != std::string::npos || s.kernel.find(word) != std::string::npos;
-  };
-  if (says("bf16") && c.bf16_gflops > 0) return {c.bf16_gflops, "bf16"};
-  if ((says("integer") || says("Integer") || says("qconv") || says("qmatmul") || says("qlinear") || says("QLinear") ||
-       says("vnni") || says("u8")) &&
-      c.int8_gops > 0)
-    return {c.int8_gops, "int8"};
-  return {c.f32_gflops, "fp32"};
-}
-
-std::vector<Row> rows_of(const std::vector<StepProfile>& profile, const Ceilings& c) {
-  std::vector<Row> rows;
-  double total = 0;
-  for (const StepProfile& s : profile) {
-    if (s.runs == 0) continue;
-    Row r;
-    r.step = s;
-    r.us = s.best_us;
-    total += r.us;
-    if (r.us > 0) {
-      r.gflops = s.flops / r.us * 1e-3;
-      r.gb_s = s.bytes / r.us * 1e-3;
-      const auto [peak, name] = arithmetic(s, c);
-      const double compute = peak > 0 ? r.gflops / peak : 0, memory = c.read_gb_s > 0 ? r.gb_s / c.read_gb_s : 0;
-      r.of_ceiling = std::max(compute, memory);
-      r.ceiling = r.of_ceiling == 0 ? "" : compute >= memory ? name : "memory";
-    }
-    rows.push_back(std::move(r));
-  }
-  for (Row& r : rows) r.share = total > 0 ? r.us / total : 0;
-  return rows;
-}
+/// The kernel, or the operator where there is none.
+const std::string& kernel_of(const StepProfile& step) { return step.kernel.empty() ? step.op : step.kernel; }
 
 void write_trace(const std::string& path, const Engine& engine, Context& context) {
   context.set_profiling(false);
@@ -98,31 +63,31 @@ void write_trace(const std::string& path, const Engine& engine, Context& context
   if (!out) throw Error(fmt::format("cannot write '{}'", path), "give a folder that exists and may be written");
 }
 
-void print_table(const std::vector<Row>& rows, std::size_t top, const Ceilings& c) {
-  fmt::print("{:>10} {:>7} {:>9} {:>8} {:>14}  {:28} {}\n", "time us", "share", "GFLOP/s", "GB/s", "of ceiling",
-             "kernel", "ONNX nodes");
+void print_table(const std::vector<LayerTime>& rows, std::size_t top, const Ceilings& c) {
+  fmt::print("{:>10} {:>7} {:>10} {:>9} {:>8} {:>14}  {:28} {}\n", "time us", "share", "to win us", "GFLOP/s", "GB/s",
+             "of ceiling", "kernel", "ONNX nodes");
   for (std::size_t i = 0; i < std::min(top, rows.size()); ++i) {
-    const Row& r = rows[i];
-    std::string name = r.step.name;
-    if (name.size() > 60) name = name.substr(0, 57) + "...";
-    fmt::print("{:10.1f} {:6.2f}% {:9.1f} {:8.2f} {:>14}  {:28} {}\n", r.us, r.share * 100, r.gflops, r.gb_s,
-               *r.ceiling != 0 ? fmt::format("{:.0f}% {}", r.of_ceiling * 100, r.ceiling) : "",
-               r.step.kernel.empty() ? r.step.op : r.step.kernel, name);
+    const LayerTime& r = rows[i];
+    fmt::print("{:10.1f} {:6.2f}% {:>10} {:9.1f} {:8.2f} {:>14}  {:28} {}\n", r.us, r.share * 100,
+               *r.ceiling != 0 ? fmt::format("{:.1f}", r.gain_us) : "", r.gflops, r.gb_s,
+               *r.ceiling != 0 ? fmt::format("{:.0f}% {}", r.of_ceiling * 100, r.ceiling) : "", kernel_of(r.step),
+               shortened(r.step.name, 60));
   }
   if (top < rows.size()) fmt::print("... and {} more (--top 0 shows all)\n", rows.size() - top);
   std::map<std::string, std::pair<double, int>> by_kernel;
-  for (const Row& r : rows) {
-    auto& [us, count] = by_kernel[r.step.kernel.empty() ? r.step.op : r.step.kernel];
+  for (const LayerTime& r : rows) {
+    auto& [us, count] = by_kernel[kernel_of(r.step)];
     us += r.us;
     ++count;
   }
   std::vector<std::pair<std::string, std::pair<double, int>>> kernels(by_kernel.begin(), by_kernel.end());
   std::sort(kernels.begin(), kernels.end(),
             [](const auto& a, const auto& b) { return a.second.first > b.second.first; });
-  const double total =
-      std::accumulate(rows.begin(), rows.end(), 0.0, [](double sum, const Row& r) { return sum + r.us; });
-  const double flops =
-      std::accumulate(rows.begin(), rows.end(), 0.0, [](double sum, const Row& r) { return sum + r.step.flops; });
+  double total = 0, flops = 0;
+  for (const LayerTime& r : rows) {
+    total += r.us;
+    flops += r.step.flops;
+  }
   fmt::print("\nby kernel:\n");
   for (std::size_t i = 0; i < std::min<std::size_t>(kernels.size(), 12); ++i)
     fmt::print("{:10.1f} {:6.2f}%  {:4} x {}\n", kernels[i].second.first,
@@ -136,63 +101,168 @@ void print_table(const std::vector<Row>& rows, std::size_t top, const Ceilings& 
         c.threads, c.threads > 1 ? "s" : "", c.f32_gflops, c.read_gb_s);
 }
 
+/// A layer of two profiles: found by the ONNX nodes it computes.
+struct Change {
+  std::string name, kernel_before, kernel_now;
+  double before_us = 0, now_us = 0;  ///< 0: only in the other
+  double by() const { return now_us - before_us; }
+};
+
+/// What changed since an earlier `--json`, largest change first.
+std::vector<Change> changes_since(const Json& before, const std::vector<LayerTime>& layers) {
+  // A name may stand for several steps (conversions, a node computed in parts): they are added up.
+  std::map<std::string, Change> by_name;
+  std::vector<std::string> order;
+  const auto entry = [&](const std::string& name) -> Change& {
+    const auto [it, added] = by_name.try_emplace(name);
+    if (added) {
+      it->second.name = name;
+      order.push_back(name);
+    }
+    return it->second;
+  };
+  for (const Json& layer : before.at("layers")) {
+    Change& c = entry(layer.at("name").get<std::string>());
+    c.before_us += layer.at("best_us").get<double>();
+    c.kernel_before = layer.at("kernel").get<std::string>();
+  }
+  for (const LayerTime& l : layers) {
+    Change& c = entry(l.step.name);
+    c.now_us += l.us;
+    c.kernel_now = l.step.kernel;
+  }
+  std::vector<Change> changes;
+  for (const std::string& name : order) changes.push_back(by_name[name]);
+  std::stable_sort(changes.begin(), changes.end(),
+                   [](const Change& a, const Change& b) { return std::abs(a.by()) > std::abs(b.by()); });
+  return changes;
+}
+
+/// Reads an earlier `--json`. Throws Error when the file is something else.
+Json read_profile(const std::string& path) {
+  const auto file = MappedFile::open(path, std::size_t(256) << 20);
+  const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  const Json profile = Json::parse(text, nullptr, false);
+  const auto is = [](const Json& object, const char* key, bool number) {
+    return object.contains(key) && (number ? object[key].is_number() : object[key].is_string());
+  };
+  bool good = profile.is_object() && is(profile, "best_run_ms", true) && profile.contains("layers") &&
+              profile["layers"].is_array();
+  if (good)
+    for (const Json& layer : profile["layers"])
+      good = good && layer.is_object() && is(layer, "name", false) && is(layer, "kernel", false) &&
+             is(layer, "best_us", true);
+  if (!good) throw Error("it is no profile", "give what `monza profile MODEL --json` printed").at("'" + path + "'");
+  return profile;
+}
+
+void print_changes(const Json& before, const ProfileResult& now, std::size_t top) {
+  const auto changes = changes_since(before, now.layers);
+  double was = 0;
+  for (const Change& c : changes) was += c.before_us;
+  const auto percent = [](double from, double to) { return from > 0 ? (to / from - 1) * 100 : 0.0; };
+  fmt::print("\nsince then: best run {} -> {} ({:+.1f} %), layers together {} -> {} ({:+.1f} %)\n",
+             time_text(before.at("best_run_ms")), time_text(now.best_run_ms),
+             percent(before.at("best_run_ms"), now.best_run_ms), time_text(was / 1e3), time_text(now.layers_us / 1e3),
+             percent(was, now.layers_us));
+  fmt::print("{:>10} {:>10} {:>10} {:>8}  {}\n", "before us", "now us", "change", "", "ONNX nodes");
+  for (std::size_t i = 0; i < std::min(top, changes.size()); ++i) {
+    const Change& c = changes[i];
+    const std::string kernels = c.kernel_before == c.kernel_now
+                                    ? ""
+                                    : fmt::format("  [{} -> {}]", c.kernel_before.empty() ? "-" : c.kernel_before,
+                                                  c.kernel_now.empty() ? "-" : c.kernel_now);
+    fmt::print("{:>10} {:>10} {:+10.1f} {:>8}  {}{}\n", c.before_us > 0 ? fmt::format("{:.1f}", c.before_us) : "new",
+               c.now_us > 0 ? fmt::format("{:.1f}", c.now_us) : "gone", c.by(),
+               c.before_us > 0 && c.now_us > 0 ? fmt::format("{:+.1f}%", percent(c.before_us, c.now_us)) : "",
+               shortened(c.name, 60), kernels);
+  }
+  if (top < changes.size()) fmt::print("... and {} layers that changed less\n", changes.size() - top);
+}
+
+Json report_of(const Engine& engine, const ProfileResult& profile, int threads, const Json* before) {
+  const Ceilings& c = profile.ceilings;
+  const Summary runs = summarize(profile.run_ms);
+  Json report = {
+      {"runs", profile.run_ms.size()},
+      {"threads", threads},
+      {"isa", engine.stats().isa},
+      {"best_run_ms", profile.best_run_ms},
+      {"run_ms", {{"min", runs.min}, {"median", runs.median}, {"p90", runs.p90}, {"p99", runs.p99}, {"max", runs.max}}},
+      {"ceilings",
+       {{"f32_gflops", c.f32_gflops},
+        {"int8_gops", c.int8_gops},
+        {"bf16_gflops", c.bf16_gflops},
+        {"read_gb_s", c.read_gb_s}}},
+      {"layers", Json::array()}};
+  const Histogram h = histogram_of(profile.run_ms);
+  report["histogram"] = {{"low_ms", h.low}, {"width_ms", h.width}, {"counts", h.counts}, {"above", h.above}};
+  for (const LayerTime& r : profile.layers)
+    report["layers"].push_back({{"name", r.step.name},
+                                {"op", r.step.op},
+                                {"kernel", r.step.kernel},
+                                {"best_us", r.step.best_us},
+                                {"mean_us", r.step.mean_us},
+                                {"share", r.share},
+                                {"gain_us", r.gain_us},
+                                {"flops", r.step.flops},
+                                {"bytes", r.step.bytes},
+                                {"gflops", r.gflops},
+                                {"gb_s", r.gb_s},
+                                {"of_ceiling", r.of_ceiling},
+                                {"ceiling", r.ceiling}});
+  if (before != nullptr)
+    for (const Change& change : changes_since(*before, profile.layers))
+      report["changes"].push_back({{"name", change.name},
+                                   {"before_us", change.before_us},
+                                   {"now_us", change.now_us},
+                                   {"kernel_before", change.kernel_before},
+                                   {"kernel_now", change.kernel_now}});
+  return report;
+}
+
 int run(const Options& o) {
+  Json before;
+  if (!o.against.empty()) before = read_profile(o.against);
   const Prepared prepared = prepare(o.model, o.inputs);
   const Engine& engine = prepared.opened.engine;
-  const int threads = o.model.threads > 0 ? o.model.threads : engine.stats().threads;
   Progress progress(!o.json && !o.model.quiet());
-  Ceilings ceilings;
-  if (!o.no_ceilings) {
-    progress.update("ceilings", 0);
-    ceilings = measure_ceilings(threads, cpu_info().isa);
-  }
-  Context context = engine.create_context(o.model.context_options());
-  bind_inputs(engine, context, prepared.inputs);
-  for (int i = 0; i < 3; ++i) check(context, context.run());
-  context.set_profiling(true);
-  const Stopwatch watch;
-  int runs = 0;
-  double least = 0;
-  for (; o.iterations > 0 ? runs < o.iterations : runs < 3 || watch.ms() < o.duration * 1e3; ++runs) {
-    const Stopwatch one;
-    check(context, context.run());
-    least = runs == 0 ? one.ms() : std::min(least, one.ms());
-    progress.update("profiling", o.iterations > 0 ? double(runs) / o.iterations : watch.ms() / (o.duration * 1e3));
-  }
+  ProfileOptions options;
+  options.iterations = o.iterations;
+  options.duration = o.duration;
+  options.ceilings = !o.no_ceilings;
+  options.threads = o.model.threads > 0 ? o.model.threads : engine.stats().threads;
+  options.context = o.model.context_options();
+  options.progress = [&](std::string_view what, double fraction) { progress.update(what, fraction); };
+  ProfileResult profile = measure_profile(engine, prepared.inputs, options);
   progress.clear();
-  std::vector<Row> rows = rows_of(context.profile(), ceilings);
-  if (!o.trace.empty()) write_trace(o.trace, engine, context);
-  if (o.sort == "time")
-    std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.us > b.us; });
+  if (!o.trace.empty()) {
+    Context context = engine.create_context(o.model.context_options());
+    bind_inputs(engine, context, prepared.inputs);
+    for (int i = 0; i < 3; ++i) check(context, context.run());
+    write_trace(o.trace, engine, context);
+  }
+  const Summary t = summarize(profile.run_ms);
+  if (!o.histogram.empty())
+    write_text_file(o.histogram, draw_histogram(histogram_of(profile.run_ms), o.model.model,
+                                                {{"median", t.median}, {"p90", t.p90}, {"p99", t.p99}}));
+  // Without ceilings nothing is known of what could be won.
+  const bool by_gain = o.sort == "gain" && profile.ceilings.f32_gflops > 0;
+  if (o.sort != "order")
+    std::stable_sort(profile.layers.begin(), profile.layers.end(), [&](const LayerTime& a, const LayerTime& b) {
+      return by_gain ? a.gain_us > b.gain_us : a.us > b.us;
+    });
   if (o.json) {
-    nlohmann::ordered_json report = {{"runs", runs},
-                                     {"threads", threads},
-                                     {"isa", engine.stats().isa},
-                                     {"best_run_ms", least},
-                                     {"ceilings",
-                                      {{"f32_gflops", ceilings.f32_gflops},
-                                       {"int8_gops", ceilings.int8_gops},
-                                       {"bf16_gflops", ceilings.bf16_gflops},
-                                       {"read_gb_s", ceilings.read_gb_s}}},
-                                     {"layers", nlohmann::json::array()}};
-    for (const Row& r : rows)
-      report["layers"].push_back({{"name", r.step.name},
-                                  {"op", r.step.op},
-                                  {"kernel", r.step.kernel},
-                                  {"best_us", r.step.best_us},
-                                  {"mean_us", r.step.mean_us},
-                                  {"share", r.share},
-                                  {"flops", r.step.flops},
-                                  {"bytes", r.step.bytes},
-                                  {"gflops", r.gflops},
-                                  {"gb_s", r.gb_s},
-                                  {"of_ceiling", r.of_ceiling},
-                                  {"ceiling", r.ceiling}});
-    fmt::print("{}\n", report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+    const Json report = report_of(engine, profile, options.threads, o.against.empty() ? nullptr : &before);
+    fmt::print("{}\n", report.dump(1, ' ', false, Json::error_handler_t::replace));
     return kExitOk;
   }
-  print_table(rows, o.top > 0 ? std::size_t(o.top) : rows.size(), ceilings);
-  fmt::print("best whole run {} over {} runs\n", time_text(least), runs);
+  const std::size_t top = o.top > 0 ? std::size_t(o.top) : profile.layers.size();
+  print_table(profile.layers, top, profile.ceilings);
+  fmt::print("\nwhole runs: {} of them, best {}, median {}, p99 {}\n{}", profile.run_ms.size(),
+             time_text(profile.best_run_ms), time_text(t.median), time_text(t.p99),
+             text_histogram(histogram_of(profile.run_ms)));
+  if (!o.against.empty()) print_changes(before, profile, o.top > 0 ? top : 20);
   return kExitOk;
 }
 
@@ -205,6 +275,8 @@ void add_profile(Commands& commands) {
       "  monza profile yolov8n.engine --top 20\n"
       "  monza profile bert.onnx --shape batch=1 --shape sequence=128 --threads 1\n"
       "  monza profile yolov8n.engine --sort order          in the order of execution\n"
+      "  monza profile yolov8n.engine --json > before.json; ...; monza profile yolov8n.engine --against before.json\n"
+      "  monza profile yolov8n.engine --histogram runs.svg  a picture of how long runs took\n"
       "  monza profile yolov8n.engine --trace trace.json    for chrome://tracing or ui.perfetto.dev\n"
       "The time of a layer is its least over all runs. The ceilings (arithmetic, memory reads) are measured first.",
       [o] { return run(*o); });
@@ -217,10 +289,12 @@ void add_profile(Commands& commands) {
       ->check(CLI::PositiveNumber)
       ->type_name("N");
   app.add_option("--top", o->top, "show only the N slowest layers")->check(CLI::NonNegativeNumber)->type_name("N");
-  app.add_option("--sort", o->sort, "time (default) or order")
-      ->check(CLI::IsMember({"time", "order"}))
+  app.add_option("--sort", o->sort, "gain (default): what could be won up to the ceiling; time; order")
+      ->check(CLI::IsMember({"gain", "time", "order"}))
       ->type_name("KEY");
   app.add_option("--trace", o->trace, "write a Chrome trace of one run")->type_name("FILE");
+  app.add_option("--histogram", o->histogram, "draw the times of whole runs there, as SVG")->type_name("FILE");
+  app.add_option("--against", o->against, "an earlier --json: show what changed since")->type_name("FILE");
   app.add_flag("--no-ceilings", o->no_ceilings, "do not measure the ceilings");
   app.add_flag("--json", o->json, "for a program to read");
 }
