@@ -5,8 +5,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "engine/build_report.h"
 #include "tools/command.h"
+#include "tools/html_report.h"
+#include "tools/inputs.h"
 #include "tools/model_args.h"
+#include "tools/svg.h"
 #include "tools/terminal.h"
 
 namespace monza::tool {
@@ -14,17 +18,49 @@ namespace {
 
 struct Options {
   ModelArgs model;
-  std::string output;
+  std::string output, report;
   bool json = false;
 };
+
+/// Profiles the engine on random inputs and writes the page.
+void write_report(const Options& o, const std::string& output, const ModelArgs::Opened& opened,
+                  const BuildReport& build) {
+  PageContent page;
+  page.model_file = o.model.model;
+  page.engine_file = output;
+  page.engine = &opened.engine;
+  page.build = &build;
+  page.build_ms = opened.build_ms;
+  page.file_bytes = std::int64_t(std::filesystem::file_size(output));
+  ProfileResult profile;
+  Progress progress(!o.json && !o.model.quiet());
+  try {
+    std::vector<Tensor> inputs;
+    for (const TensorInfo& info : opened.engine.inputs())
+      inputs.push_back(random_tensor(info.dtype, info.opt, inputs.size()));
+    ProfileOptions options;
+    options.threads = opened.engine.stats().threads;
+    options.progress = [&](std::string_view what, double fraction) { progress.update(what, fraction); };
+    profile = measure_profile(opened.engine, inputs, options);
+    page.profile = &profile;
+  } catch (const std::runtime_error& e) {  // random inputs do not suit every model
+    page.no_profile_because = e.what();
+  }
+  progress.clear();
+  write_text_file(o.report, html_report(page));
+}
 
 int run(const Options& o) {
   if (o.model.is_engine())
     throw UsageError(fmt::format("'{}' is an engine already\n  try: build it from its ONNX file", o.model.model));
   std::filesystem::path output = o.output;
   if (output.empty()) output = std::filesystem::path(o.model.model).filename().replace_extension(".engine");
-  const ModelArgs::Opened opened = o.model.open();
+  BuildReport build;
+  BuildHooks hooks;
+  hooks.report = &build;
+  const ModelArgs::Opened opened = o.report.empty() ? o.model.open() : o.model.open({}, &hooks);
   opened.engine.save(output.string());
+  if (!o.report.empty()) write_report(o, output.string(), opened, build);
   const Engine::Stats s = opened.engine.stats();
   const auto file_bytes = std::filesystem::file_size(output);
   if (o.json) {
@@ -52,6 +88,7 @@ int run(const Options& o) {
   fmt::print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n",
              bytes_text(double(s.weights_bytes)), bytes_text(double(s.arena_bytes)),
              bytes_text(double(s.arena_lower_bound_bytes)));
+  if (!o.report.empty()) fmt::print("  report: {}\n", o.report);
   return kExitOk;
 }
 
@@ -72,6 +109,9 @@ void add_build(Commands& commands) {
   o->model.add_to(app, ModelArgs::Use::build);
   app.add_option("--output,-o", o->output, "the engine file (default: the model's name with .engine, in this folder)")
       ->type_name("FILE");
+  app.add_option("--report", o->report,
+                 "write a page there that shows layers, fusions, graphs, memory and every candidate kernel")
+      ->type_name("FILE.html");
   app.add_flag("--json", o->json, "for a program to read");
 }
 
