@@ -12,7 +12,7 @@ monza_sources(io_sources io)
 add_library(monza_io STATIC ${io_sources})
 target_link_libraries(monza_io PUBLIC monza_run PRIVATE ZLIB::ZLIB)
 
-set(MONZA_COMMAND_ORDER build run bench profile inspect detect classify conformance doctor)
+set(MONZA_COMMAND_ORDER build run bench profile explain compare inspect detect classify conformance doctor ops completion man)
 file(GLOB command_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/cmd_*.cpp)
 set(commands "")
 foreach(file ${command_files})
@@ -73,3 +73,11 @@ if(TARGET monza_vision)
   target_link_libraries(monza_tool_vision PUBLIC monza_tool monza_vision)
   target_link_libraries(monza PRIVATE monza_tool_vision)
 endif()
+
+# Made by the tool from its own options; installed with it.
+set(tool_files ${CMAKE_BINARY_DIR}/generated/completion)
+file(MAKE_DIRECTORY ${tool_files})
+add_custom_command(TARGET monza POST_BUILD
+  COMMAND monza completion bash > ${tool_files}/monza
+  COMMAND monza completion zsh > ${tool_files}/_monza
+  COMMAND monza man > ${tool_files}/monza.1 VERBATIM)

@@ -7,7 +7,6 @@
 #include <regex>
 
 #include "base/cpu.h"
-#include "import/api.h"
 #include "tools/command.h"
 #include "tools/conformance.h"
 #include "tools/model_args.h"
@@ -20,34 +19,12 @@ struct Options {
   std::string folder, filter, expectations, write_expectations, device = "cpu", isa;
   int jobs = 0, threads = 1;
   double seconds = 60;
-  bool json = false, operators = false, no_optimize = false, tune = false, passed = false;
+  bool json = false, no_optimize = false, tune = false, passed = false;
 };
 
-int list_operators(bool json) {
-  std::map<std::pair<std::string, std::string>, std::string> found;
-  for (const OnnxImporter* i : all_onnx_importers()) {
-    std::string& versions = found[{*i->domain ? i->domain : "ai.onnx", i->op_type}];
-    versions += fmt::format("{}{}{}", versions.empty() ? "" : ", ", i->since,
-                            i->until >= 1000       ? "+"
-                            : i->until == i->since ? ""
-                                                   : fmt::format("-{}", i->until));
-  }
-  if (json) {
-    auto list = nlohmann::ordered_json::array();
-    for (const auto& [op, versions] : found)
-      list.push_back({{"domain", op.first}, {"operator", op.second}, {"opsets", versions}});
-    fmt::print("{}\n", list.dump(1));
-  } else {
-    for (const auto& [op, versions] : found) fmt::print("{:12} {:30} opset {}\n", op.first, op.second, versions);
-    fmt::print("{} operators\n", found.size());
-  }
-  return kExitOk;
-}
-
 int run(const Options& o) {
-  if (o.operators) return list_operators(o.json);
   if (o.folder.empty())
-    throw UsageError("which folder?\n  try: monza conformance DIR, or monza conformance --operators");
+    throw UsageError("which folder?\n  try: monza conformance DIR (`monza ops` lists the operators)");
   std::vector<ConformanceCase> cases = find_cases(o.folder);
   if (!o.filter.empty()) {
     std::regex wanted;
@@ -131,7 +108,6 @@ void add_conformance(Commands& commands) {
       "  monza conformance node --filter '^test_conv'          only some\n"
       "  monza conformance node --expectations known.txt       known failures, one 'name: reason' a line\n"
       "  monza conformance node --device reference --json      the plain kernels, for a program to read\n"
-      "  monza conformance --operators                         what can be imported at all\n"
       "A folder holds model.onnx and test_data_set_N/input_K.pb and output_K.pb. A test passes when floats are within\n"
       "rtol 1e-3 and atol 1e-7 (bfloat16: rtol 2^-6), and all else is equal. Exit 1 when a test fails that is not\n"
       "expected to, or passes that is expected to fail.",
@@ -156,7 +132,6 @@ void add_conformance(Commands& commands) {
   app.add_flag("--no-optimize", o->no_optimize, "no fusions, no layouts, reference kernels");
   app.add_flag("--tune", o->tune, "time candidate kernels; the default here is to take the first that fits");
   app.add_flag("--passed", o->passed, "list the tests that pass too");
-  app.add_flag("--operators", o->operators, "list the operators that can be imported, and stop");
   app.add_flag("--json", o->json, "for a program to read");
 }
 

@@ -58,7 +58,8 @@ void print_candidates(const plan::Choice& c) {
       fmt::print("       {:32} fits; not timed\n", kernel);
   for (const auto& [kernel, reason] : c.refused) fmt::print("       {:32} refused: {}\n", kernel, reason);
   if (timed.size() > 1)
-    fmt::print("    times include conversions of operands; ties within 2 % go by order of preference\n");
+    fmt::print(
+        "    layouts are chosen for the whole graph, conversions counted: the fastest alone need not be taken\n");
 }
 
 Json step_json(const StepText& s) {

@@ -39,6 +39,7 @@ class Commands {
     return *command;
   }
   const std::function<int()>& chosen() const { return chosen_; }
+  const CLI::App& root() const { return root_; }
 
  private:
   CLI::App& root_;

@@ -210,9 +210,10 @@ std::string memory(const PageContent& c) {
 
 std::string candidates(const BuildReport& b) {
   std::string html =
-      "<h2 id=\"candidates\">Kernels</h2>\n<p>For each node the kernel it got, and every candidate with its time "
-      "(conversions "
-      "included) or its reason for refusing. Ties within 2 % go by order of preference.</p>\n";
+      "<h2 id=\"candidates\">Kernels</h2>\n<p>For each node the kernel it got, and every candidate with its time or "
+      "its reason for refusing. Layouts are chosen for the whole graph, conversions counted: the fastest alone need "
+      "not "
+      "be taken.</p>\n";
   for (const plan::Choice& c : b.choices) {
     html += fmt::format("<details><summary>{} <code>{}</code> runs <code>{}</code></summary><table>\n", e(c.op),
                         e(shortened(c.node, 160)), e(c.kernel));
