@@ -179,6 +179,17 @@ TEST(Offsets, NeverOverlapAndStayNearTheBound) {
   }
 }
 
+TEST(Plan, ShapesThatARunDecidesAreData) {
+  expect_same_as_reference(R"(graph "g" (%x: f32[3,4]) {
+    %i = NonZero(%x)
+    %y = Shape(%i)
+    %z = Size(%i)
+    return (y: %y, z: %z)
+  }
+  )",
+                           {{3, 4}});
+}
+
 TEST(Offsets, EmptyAndSingle) {
   std::vector<plan::Lifetime> none;
   EXPECT_EQ(plan::assign_offsets(none).bytes, 0);

@@ -158,8 +158,8 @@ void params_one_hot(const ir::NodeView& n, ir::ParamsBlob& blob) {
 }  // namespace
 
 extern const ir::OpDef shape_op, size_op, constant_of_shape_op, range_op, eye_like_op, one_hot_op;
-const ir::OpDef shape_op{.name = "Shape", .infer = infer_shape, .params = params_shape, .shape_inputs = 1};
-const ir::OpDef size_op{.name = "Size", .infer = infer_size, .shape_inputs = 1};
+const ir::OpDef shape_op{.name = "Shape", .infer = infer_shape, .params = params_shape};
+const ir::OpDef size_op{.name = "Size", .infer = infer_size};
 const ir::OpDef constant_of_shape_op{.name = "ConstantOfShape",
                                      .min_inputs = 0,
                                      .infer = infer_constant_of_shape,
