@@ -27,11 +27,23 @@ struct Options {
   std::string output, expect;
   double rtol = 1e-3, atol = 1e-5;
   int repeat = 1;
+  std::int64_t max_pool_bytes = ContextOptions{}.max_pool_bytes;
   bool json = false;
 };
 
+/// The first strings, each cut after a line's worth.
+std::string beginning_of(const TensorRef& t) {
+  std::string text;
+  for (std::int64_t i = 0; i < t.numel() && i < 4; ++i) {
+    const std::string_view s = t.as<StringRef>()[i].view();
+    text += fmt::format("{}'{}{}'", i > 0 ? ", " : "  ", s.substr(0, 60), s.size() > 60 ? "..." : "");
+  }
+  return text + (t.numel() > 4 ? ", ..." : "");
+}
+
 /// Least, greatest and mean of a numeric output, for people.
 std::string range_of(const TensorRef& t) {
+  if (t.dtype == DType::string) return beginning_of(t);
   const ElementAccess& access = element_access(t.dtype);
   if (access.load == nullptr || t.numel() == 0) return "";
   double low = 0, high = 0, sum = 0;
@@ -51,7 +63,9 @@ nlohmann::ordered_json number(double v) {
 int run(const Options& o) {
   const Prepared prepared = prepare(o.model, o.inputs);
   const Engine& engine = prepared.opened.engine;
-  Context context = engine.create_context(o.model.context_options());
+  ContextOptions options = o.model.context_options();
+  options.max_pool_bytes = o.max_pool_bytes;
+  Context context = engine.create_context(options);
   bind_inputs(engine, context, prepared.inputs);
   double run_ms = 0;
   for (int i = 0; i < o.repeat; ++i) {
@@ -136,6 +150,10 @@ void add_run(Commands& commands) {
   app.add_option("--atol", o->atol, "absolute tolerance (default 1e-5)")->check(CLI::NonNegativeNumber)->type_name("A");
   app.add_option("--repeat", o->repeat, "run this many times; the last counts (default 1)")
       ->check(CLI::PositiveNumber)
+      ->type_name("N");
+  app.add_option("--max-pool-bytes", o->max_pool_bytes,
+                 "most memory that strings, sequences and optionals of the run may take (default 1 GiB)")
+      ->check(CLI::NonNegativeNumber)
       ->type_name("N");
   app.add_flag("--json", o->json, "for a program to read");
 }

@@ -35,8 +35,10 @@ struct CaseResult {
 void run_isolated(std::size_t count, int jobs, double seconds, const std::function<std::string(std::size_t)>& run,
                   const std::function<void(const CaseResult&)>& done);
 
-/// Reads "name: reason" lines; '#' begins a comment. Throws Error on a line without a reason.
+/// Reads "name: reason" lines; '#' begins a comment. A reason that begins with "random" is of a test whose result is
+/// chance: it may pass, too. Throws Error on a line without a reason.
 std::map<std::string, std::string> read_expectations(const std::filesystem::path& file);
+bool may_pass(const std::string& reason);
 /// Writes such a file.
 void write_expectations(const std::filesystem::path& file, const std::map<std::string, std::string>& reasons);
 

@@ -227,7 +227,9 @@ std::vector<std::int64_t> shape_values(const Tensor& tensor) {
 }
 
 Tensor tensor_of(const ir::Constant& constant) {
-  if (constant.dtype == DType::string) fail("string tensors are not supported");
+  if (constant.dtype == DType::string)
+    return Tensor::of_strings(std::vector<std::string_view>(constant.strings.begin(), constant.strings.end()),
+                              {constant.shape.dim, constant.shape.dim + constant.shape.rank});
   Tensor tensor(constant.dtype, {constant.shape.dim, constant.shape.dim + constant.shape.rank});
   if (!constant.bytes.empty()) std::memcpy(tensor.ref().data, constant.bytes.data(), constant.bytes.size());
   return tensor;

@@ -31,7 +31,7 @@ std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path)
 /// The elements of an integer tensor of at most 64 elements, on which extents may depend; else empty.
 std::vector<std::int64_t> shape_values(const Tensor& tensor);
 
-/// A copy. Throws Error for strings.
+/// A copy.
 Tensor tensor_of(const ir::Constant& constant);
 
 /// Uniform in [0, 1) for floats; 0 or 1 for integers and booleans, all 256 values for bytes. Zeros would flatter a

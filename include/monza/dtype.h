@@ -37,8 +37,9 @@ enum class DType : std::uint8_t {
   f4e2m1 = 24,
   i2 = 25,  ///< four elements a byte, the first in the lowest bits
   u2 = 26,
-  q4_0 = 27,  ///< blocks of 32: an f16 scale and 16 bytes of 4-bit values
-  q8_0 = 28,  ///< blocks of 32: an f16 scale and 32 signed bytes
+  q4_0 = 27,    ///< blocks of 32: an f16 scale and 16 bytes of 4-bit values
+  q8_0 = 28,    ///< blocks of 32: an f16 scale and 32 signed bytes
+  handle = 29,  ///< what stands for a sequence or an optional inside a plan; no tensor has it
 };
 
 }  // namespace monza

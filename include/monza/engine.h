@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -46,12 +47,22 @@ struct TensorRef {
   }
 };
 
+/// An element of a tensor of strings in the caller's memory: any bytes, not terminated. Those of an input must stay
+/// valid until the run completes; those of an output lie in the context and are valid until its next run.
+struct StringRef {
+  const char* data = nullptr;
+  std::size_t size = 0;
+  std::string_view view() const noexcept { return {data, size}; }
+};
+
 /// An owning dense tensor in host memory, 64-byte aligned.
 class Tensor {
  public:
   Tensor() = default;
-  /// Zero-filled. Throws Error when the size overflows.
+  /// Zero-filled: strings are empty. Throws Error when the size overflows.
   Tensor(DType dtype, std::vector<std::int64_t> shape);
+  /// A tensor of strings that holds copies of their bytes. Throws Error when their number is not that of the shape.
+  static Tensor of_strings(std::span<const std::string_view> strings, std::vector<std::int64_t> shape);
   /// A copy of what `ref` points to.
   static Tensor copy_of(const TensorRef& ref);
 
@@ -112,10 +123,15 @@ struct LoadOptions {
   bool prefault = false;  ///< touch every page of the weights now
 };
 
-/// A dimension of an input or output: fixed when min == max.
+/// What an input or output is: one tensor, or a list of tensors of one element type, or one of these that may be
+/// absent.
+enum class ValueKind : std::uint8_t { tensor = 0, sequence = 1, optional = 2, optional_sequence = 4 };
+
+/// A dimension of an input or output: fixed when min == max. For sequences and optionals: of their elements.
 struct TensorInfo {
   std::string name;
   DType dtype = DType::invalid;
+  ValueKind kind = ValueKind::tensor;
   std::vector<std::int64_t> min, opt, max;
   std::vector<std::string> symbols;  ///< the model's name for a dimension, or ""
 };
@@ -136,6 +152,9 @@ struct ContextOptions {
   bool prefault = false;  ///< touch every page of the arena now
   bool huge_pages =
       true;  ///< ask for 2 MiB pages for the arena, where the system gives them on request: the first run faults less
+  /// Most bytes that the strings, sequences and optionals of one run may take; a run that needs more returns
+  /// resource_exhausted. Address space is reserved for it when the model has any; pages are committed on touch.
+  std::int64_t max_pool_bytes = std::int64_t{1} << 30;
 };
 
 class Context;
@@ -208,6 +227,11 @@ class Context {
   /// Binds the caller's memory, which must stay valid until the run completes. Its shape is this run's shape.
   Status bind_input(std::string_view name, const TensorRef& tensor) noexcept;
   Status bind_input(std::size_t index, const TensorRef& tensor) noexcept;
+  /// Binds the tensors of a sequence (or the one of an optional). The caller's list and memory must stay valid until
+  /// the run completes.
+  Status bind_input_list(std::string_view name, std::span<const TensorRef> tensors) noexcept;
+  /// Binds an optional input to nothing.
+  Status bind_input_absent(std::string_view name) noexcept;
   /// Makes the run write there. `tensor.bytes` must hold the output at this run's shape. Unbound outputs
   /// are written to memory of the context, valid until its next run.
   Status bind_output(std::string_view name, const TensorRef& tensor) noexcept;
@@ -226,6 +250,9 @@ class Context {
   /// The output after a run: its shape and where it lies.
   TensorRef output(std::string_view name) const;
   TensorRef output(std::size_t index) const;
+  /// Copies of the tensors of an output that is a sequence, or the one of an optional; nullopt for an optional that is
+  /// absent. Throws Error when there is no such output or it is a tensor.
+  std::optional<std::vector<Tensor>> output_list(std::string_view name) const;
 
   /// Turns profiling on or off; profile() sums over the runs since.
   void set_profiling(bool on) noexcept;

@@ -40,6 +40,7 @@ OnnxImportOptions import_options(const BuildOptions& options) {
       if (low == max[a]) fixed[a] = max[a];
     }
     import.shapes[name] = std::move(fixed);
+    import.bounds[name] = max;
   }
   return import;
 }

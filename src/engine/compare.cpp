@@ -73,6 +73,23 @@ std::string described(const TensorRef& t) {
   return fmt::format("{}[{}]", dtype_name(t.dtype), t.shape.empty() ? "scalar" : shape);
 }
 
+/// Equal or not; an error is counted as 1.
+Comparison compare_strings(const TensorRef& got, const TensorRef& want) {
+  Comparison result;
+  std::int64_t bad = 0;
+  for (std::int64_t i = 0; i < got.numel(); ++i) {
+    const std::string_view a = got.as<StringRef>()[i].view(), b = want.as<StringRef>()[i].view();
+    if (a == b) continue;
+    if (bad++ == 0) result.reason = fmt::format("at {}: '{}', expected '{}'", place(i, got.shape), a, b);
+  }
+  if (bad == 0) return result;
+  result.ok = false;
+  result.max_abs_error = result.max_rel_error = 1;
+  result.cosine = 0;
+  result.reason = fmt::format("{} of {} strings differ, first {}", bad, got.numel(), result.reason);
+  return result;
+}
+
 struct Elements {
   double a, b;
   bool same;
@@ -89,6 +106,7 @@ Comparison compare(const TensorRef& got, const TensorRef& want, double rtol, dou
     return result;
   }
   const std::int64_t count = got.numel();
+  if (got.dtype == DType::string) return compare_strings(got, want);
   switch (got.dtype) {
     case DType::f32:
     case DType::c64: {

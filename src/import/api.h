@@ -38,6 +38,8 @@ class OnnxNode {
   virtual std::vector<float> floats(std::string_view name, std::vector<float> fallback = {}) = 0;
   virtual std::vector<std::string> strings(std::string_view name) = 0;
   virtual std::shared_ptr<const ir::Constant> tensor(std::string_view name) = 0;
+  /// A type attribute; Error when it is missing.
+  virtual ir::Type type_attr(std::string_view name) = 0;
   /// A subgraph attribute as a body. What the node's bodies use of the outside is appended to `captures` (once,
   /// the same list for every body of the node) and becomes inputs of each body, after its own, in that order.
   /// `own_inputs` gives the types of the body's own inputs; without it, or where a type is DType::invalid, the

@@ -65,13 +65,23 @@ struct Graph::Impl {
 };
 
 std::string to_string(const Type& type) {
-  std::string text =
-      std::string(type.dtype == DType::invalid ? "unknown" : dtype_name(type.dtype)) + to_string(type.shape);
+  std::string text(type.dtype == DType::invalid ? "unknown" : dtype_name(type.dtype));
+  if (type.elements != Elements::shaped) {
+    text += type.elements == Elements::none ? " none" : " any";
+  } else if (type.varying == 0) {
+    text += to_string(type.shape);
+  } else {
+    text += '[';
+    for (std::size_t a = 0; a < type.rank(); ++a)
+      text += (a > 0 ? "," : "") + std::string((type.varying >> a & 1) != 0 ? "<=" : "") + to_string(type.shape[a]);
+    text += ']';
+  }
   switch (type.kind) {
     case ValueKind::tensor: return text;
     case ValueKind::sequence: return "seq(" + text + ")";
     case ValueKind::optional: return "optional(" + text + ")";
     case ValueKind::state: return "state(" + text + ")";
+    case ValueKind::optional_sequence: return "optional(seq(" + text + "))";
   }
   return text;
 }

@@ -27,13 +27,22 @@ using NodeId = std::uint32_t;
 inline constexpr ValueId kNone = 0xffffffffu;  ///< an absent optional input; also "no producer"
 
 /// What kind of thing a value is. State is the only mutable kind: it names storage of a sequence object.
-enum class ValueKind : std::uint8_t { tensor, sequence, optional, state };
+enum class ValueKind : std::uint8_t { tensor, sequence, optional, state, optional_sequence };
+
+/// What is known of the shapes of the tensors in a sequence or an optional.
+enum class Elements : std::uint8_t {
+  shaped,   ///< all have the rank of Type::shape
+  unknown,  ///< they may be of any rank
+  none,     ///< there is none yet: an empty sequence
+};
 
 /// Type of a value: element type and symbolic shape (for sequence and optional: of their elements).
 struct Type {
   DType dtype = DType::invalid;
   SymShape shape;
   ValueKind kind = ValueKind::tensor;
+  Elements elements = Elements::shaped;
+  std::uint8_t varying = 0;  ///< bit a: the elements differ along axis a, and shape[a] is the bound of all
   std::size_t rank() const { return shape.size(); }
   friend bool operator==(const Type&, const Type&) = default;
 };

@@ -73,6 +73,12 @@ void InferContext::set_output(int i, DType dtype, SymShape shape, ValueKind kind
   r.type = {dtype, std::move(shape), kind};
 }
 
+void InferContext::set_output(int i, Type type) {
+  set_output(i, type.dtype, type.shape, type.kind);
+  if (i < 0 || i >= output_count()) return;
+  results_[static_cast<std::size_t>(i)].type = std::move(type);
+}
+
 void InferContext::set_content(int i, std::vector<Expr> elements) {
   if (i < 0 || i >= output_count() || elements.size() > static_cast<std::size_t>(kMaxContent)) return;
   results_[static_cast<std::size_t>(i)].content = std::move(elements);

@@ -38,6 +38,8 @@ class InferContext {
   std::optional<std::vector<Expr>> known_content(int i) const;
 
   void set_output(int i, DType dtype, SymShape shape, ValueKind kind = ValueKind::tensor);
+  /// The same for any kind of value.
+  void set_output(int i, Type type);
   void set_content(int i, std::vector<Expr> elements);
   /// A data-dependent extent of output i: the kernel writes it to its `extents` slot (slots count up in the
   /// order of calls); never above `bound`.

@@ -37,6 +37,18 @@ TEST(Text, RoundTrip) {
   EXPECT_NE(print(*g, origins).find("// from \"y\""), std::string::npos);
 }
 
+TEST(Text, TypesOfListsRoundTrip) {
+  for (const char* type : {"seq(f32[2,<=n])", "seq(f32[2,n])", "seq(string any)", "seq(i64 none)", "optional(f32[<=4])",
+                           "optional(seq(f32[<=4,2]))", "seq(f32[])"}) {
+    const std::string text = std::string("graph \"g\" (%x: ") + type + ") {\n  return (x: %x)\n}\n";
+    auto g = parse(text);
+    EXPECT_EQ(to_string(g->value(g->inputs()[0]).type), type);
+    EXPECT_EQ(print(*g, {.origins = false}), text);
+  }
+  EXPECT_THROW(parse("graph \"g\" (%x: f32[<=2]) {\n  return (x: %x)\n}\n"), Error) << "a tensor has one shape";
+  EXPECT_THROW(parse("graph \"g\" (%x: seq(handle[])) {\n  return (x: %x)\n}\n"), Error);
+}
+
 TEST(Text, ErrorsHaveLineAndColumn) {
   auto message = [](std::string_view text) {
     try {

@@ -151,12 +151,17 @@ class TextReader {
   }
 
   // --- types and constants --------------------------------------------------------------------------------
-  SymShape shape() {
+  /// "[2,n]"; with `varying`, "<=" may stand before an extent and sets its bit.
+  SymShape shape(std::uint8_t* varying = nullptr) {
     expect('[');
     SymShape extents;
     if (take(']')) return extents;
     while (true) {
       peek();
+      if (varying != nullptr && text_.substr(at_, 2) == "<=" && extents.size() < static_cast<std::size_t>(kMaxRank)) {
+        *varying |= static_cast<std::uint8_t>(1u << extents.size());
+        at_ += 2;
+      }
       const std::size_t begin = at_;
       int depth = 0;
       bool quoted = false;
@@ -188,7 +193,16 @@ class TextReader {
     Type t;
     if (w == "seq" || w == "optional" || w == "state") {
       expect('(');
-      t = plain_type(word());
+      const std::string inner = word();
+      if (w == "optional" && inner == "seq") {
+        expect('(');
+        t = element_type(word());
+        expect(')');
+        expect(')');
+        t.kind = ValueKind::optional_sequence;
+        return t;
+      }
+      t = w == "state" ? plain_type(inner) : element_type(inner);
       expect(')');
       t.kind = w == "seq" ? ValueKind::sequence : w == "optional" ? ValueKind::optional : ValueKind::state;
       return t;
@@ -197,9 +211,22 @@ class TextReader {
   }
   Type plain_type(const std::string& w) {
     Type t;
-    t.dtype = w == "unknown" ? DType::invalid : parse_dtype(w);
-    if (t.dtype == DType::invalid && w != "unknown") bad("'{}' is no element type", w);
+    t.dtype = dtype_of(w);
     t.shape = shape();
+    return t;
+  }
+  DType dtype_of(const std::string& w) {
+    const DType type = w == "unknown" ? DType::invalid : parse_dtype(w);
+    if ((type == DType::invalid && w != "unknown") || type == DType::handle) bad("'{}' is no element type", w);
+    return type;
+  }
+  /// Of a sequence or optional: "f32[2,<=n]", "f32 any" for tensors of any rank, "f32 none" before there is one.
+  Type element_type(const std::string& w) {
+    Type t;
+    t.dtype = dtype_of(w);
+    if (take_word("any")) t.elements = Elements::unknown;
+    else if (take_word("none")) t.elements = Elements::none;
+    else t.shape = shape(&t.varying);
     return t;
   }
 

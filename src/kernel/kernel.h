@@ -84,6 +84,8 @@ struct StateView {
   std::int64_t row_bytes = 0;          ///< bytes of one position
 };
 
+class ValuePool;  // kernel/value_pool.h
+
 /// Everything a kernel may touch while it runs.
 struct KernelContext {
   const void* params = nullptr;  ///< the operator's <op>.params.h struct
@@ -99,6 +101,7 @@ struct KernelContext {
   std::int64_t* extents = nullptr;
   StateView* state = nullptr;  ///< sequence state bound to this step's state operands, in order
   int state_count = 0;
+  ValuePool* pool = nullptr;  ///< strings, sequences and optionals of this run; null where a plan has none
   MONZA_INLINE bool has_input(int i) const { return i < in_count && in[i].present(); }
   template <typename P>
   MONZA_INLINE const P& params_as() const {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "base/error.h"
 #include "kernel/registry.h"
+#include "kernel/value_pool.h"
 #include "plan/offsets.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
@@ -24,6 +26,11 @@ struct Serial final : Parallel {
 
 }  // namespace
 
+TypedShape stored_type(const ir::Type& type) {
+  if (type.kind == ir::ValueKind::tensor || type.kind == ir::ValueKind::state) return {type.dtype, type.shape};
+  return {DType::handle, {}};
+}
+
 std::int64_t constant_bytes(const ir::Constant& constant) { return storage_bytes(constant.dtype, constant.shape); }
 
 PlanBuilder::PlanBuilder(const PlannerOptions& o) : scalars(plan), options(o) {}
@@ -39,6 +46,8 @@ ir::Interval PlanBuilder::range(const ir::Expr& e) const {
     return it != element_ranges_.end() ? it->second : ir::Interval{0, kLargestValue};
   });
 }
+
+bool PlanBuilder::has_bound(const ir::Expr& e) const { return range(e).high < kLargestValue; }
 
 Shape PlanBuilder::largest(const ir::SymShape& shape) const {
   Shape s;
@@ -175,11 +184,28 @@ int PlanBuilder::add_weight(const std::string& name, std::int64_t bytes, int ker
   return id;
 }
 
+/// The text of string constants lies among the plan's own; what is stored as their elements points there.
+std::vector<std::byte> PlanBuilder::string_handles(const ir::Constant& constant) {
+  std::vector<Handle> handles;
+  for (const std::string& s : constant.strings) {
+    const auto [it, added] = texts_.try_emplace(s);
+    if (added) {
+      if (plan.strings.size() + s.size() > std::numeric_limits<std::uint32_t>::max())
+        fail("the model's strings take more than 4 GiB");
+      it->second = plan.intern(s);
+    }
+    handles.push_back({it->second.begin, it->second.length});
+  }
+  const auto bytes = std::as_bytes(std::span(handles));
+  return {bytes.begin(), bytes.end()};
+}
+
 Place PlanBuilder::constant_place(const std::shared_ptr<const ir::Constant>& constant, const std::string& name) {
   auto [it, added] = constants_.try_emplace(constant.get(), -1);
   if (added) {
-    if (constant->dtype == DType::string) fail("constant '{}' holds strings, which kernels do not take yet", name);
-    it->second = add_weight(name, constant_bytes(*constant), -1, 0, {}, constant);
+    if (constant->dtype == DType::string)
+      it->second = add_weight(name, constant_bytes(*constant), -1, 0, string_handles(*constant), nullptr);
+    else it->second = add_weight(name, constant_bytes(*constant), -1, 0, {}, constant);
   }
   Place place;
   place.storage = it->second;
@@ -197,7 +223,9 @@ Place PlanBuilder::converted_constant(const std::shared_ptr<const ir::Constant>&
   if (added) {
     const std::int64_t bytes = storage_bytes(constant->dtype, constant->shape, form.layout);
     std::vector<std::byte> data(std::size_t(std::max<std::int64_t>(bytes, 1)));
-    const TensorView in = dense_view(const_cast<std::byte*>(constant->bytes.data()), constant->dtype, constant->shape);
+    const std::vector<std::byte> handles = string_handles(*constant);
+    const std::byte* elements = constant->dtype == DType::string ? handles.data() : constant->bytes.data();
+    const TensorView in = dense_view(const_cast<std::byte*>(elements), constant->dtype, constant->shape);
     TensorView out = in;
     out.data = data.data();
     out.layout = form.layout;

@@ -34,6 +34,8 @@ struct TypedShape {
   DType dtype = DType::invalid;
   ir::SymShape shape;
 };
+/// What a value of that type is in memory: sequences and optionals are one handle.
+TypedShape stored_type(const ir::Type& type);
 
 /// Everything that is not a decision. Offsets in arenas are assigned at the end, by finish().
 class PlanBuilder {
@@ -44,6 +46,7 @@ class PlanBuilder {
   ir::Interval range(const ir::Expr& e) const;
   /// Largest, or planned-for, concrete shape. Error when an extent has no bound.
   Shape largest(const ir::SymShape& shape) const;
+  bool has_bound(const ir::Expr& e) const;
   Shape typical(const ir::SymShape& shape) const;
   void set_element_range(ir::ValueId value, std::int64_t index, ir::Interval range) {
     element_ranges_[{value, index}] = range;
@@ -86,6 +89,7 @@ class PlanBuilder {
   PlannedModel finish();
 
  private:
+  std::vector<std::byte> string_handles(const ir::Constant& constant);
   int add_weight(const std::string& name, std::int64_t bytes, int kernel, int packing, std::vector<std::byte> owned,
                  std::shared_ptr<const ir::Constant> borrowed);
 
@@ -100,6 +104,7 @@ class PlanBuilder {
   std::map<const ir::Constant*, int> constants_;
   std::map<std::tuple<const ir::Constant*, std::string, std::string>, int> derived_;
   std::map<std::string, int> kernel_refs_;
+  std::map<std::string, Text> texts_;  ///< of string constants
   std::map<std::pair<ir::ValueId, std::int64_t>, ir::Interval> element_ranges_;
   int time_ = 0;
 };

@@ -61,7 +61,7 @@ void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
     own.push_back(place.storage);
     return place;
   };
-  const auto body_type = [&](ir::ValueId v) { return TypedShape{body.value(v).type.dtype, body.value(v).type.shape}; };
+  const auto body_type = [&](ir::ValueId v) { return stored_type(body.value(v).type); };
   const auto range_of = [&](const std::vector<int>& list) {
     Range range{std::uint32_t(b_.plan.operands.size()), std::uint32_t(list.size())};
     // Operands of one list lie together: copies of those made before.

@@ -71,7 +71,7 @@ void RegionPlanner::find_targets(const std::vector<Place>& outputs) {
     // Back through reshapes that are the only reader: what they reshape can be written to the output at once.
     while (graph_.producer(v) != nullptr && !targets_.contains(v)) {
       Place place = outputs[i];
-      place.stride = dense_strides(graph_.value(v).type.shape);
+      place.stride = dense_strides(type_of(v).shape);
       targets_.emplace(v, place);
       const ir::Node& node = *graph_.producer(v);
       const auto list = aliases(node);

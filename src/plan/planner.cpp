@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "monza/engine.h"
 #include "plan/builder.h"
 #include "plan/region_planner.h"
 #include "tensor/storage.h"
@@ -10,29 +11,42 @@
 namespace monza::plan {
 namespace {
 
+/// The public name of a kind; states have ports of their own.
+std::uint8_t port_kind(ir::ValueKind kind) {
+  switch (kind) {
+    case ir::ValueKind::sequence: return std::uint8_t(ValueKind::sequence);
+    case ir::ValueKind::optional: return std::uint8_t(ValueKind::optional);
+    case ir::ValueKind::optional_sequence: return std::uint8_t(ValueKind::optional_sequence);
+    default: return std::uint8_t(ValueKind::tensor);
+  }
+}
+
 /// Binds inputs: their extents to symbols, with checks of every extent against the profile.
 void plan_inputs(PlanBuilder& b, ir::Graph& graph, RegionPlanner& root) {
   int tensor_index = 0, state_index = 0;
   for (const ir::ValueId id : graph.inputs()) {
     const ir::Value& value = graph.value(id);
     const bool state = value.type.kind == ir::ValueKind::state;
-    if (!state && value.type.kind != ir::ValueKind::tensor)
-      fail_hint("build an output that does not need it with --outputs",
-                "input '{}' is a sequence or optional, which is not supported", value.name);
+    const TypedShape stored = stored_type(value.type);
     const int index = state ? state_index++ : tensor_index++;
     ModelPort port;
     port.name = b.plan.intern(value.name);
     port.dtype = value.type.dtype;
-    port.rank = std::uint8_t(value.type.shape.size());
-    const Shape largest = b.largest(value.type.shape), typical = b.typical(value.type.shape);
+    port.kind = port_kind(value.type.kind);
+    // Tensors of a list may be of any size: the port has a shape where all are known to fit it.
+    const bool shaped = port.kind == 0 || std::all_of(value.type.shape.begin(), value.type.shape.end(),
+                                                      [&](const ir::Expr& e) { return b.has_bound(e); });
+    port.rank = std::uint8_t(shaped ? value.type.shape.size() : 0);
+    const Shape largest = shaped ? b.largest(value.type.shape) : Shape();
+    const Shape typical = shaped ? b.typical(value.type.shape) : Shape();
     for (int a = 0; a < largest.rank; ++a) {
       const ir::Expr& extent = value.type.shape[std::size_t(a)];
       const ir::Interval range = b.range(extent);
-      port.min[a] = range.low;
+      port.min[a] = (value.type.varying >> a & 1) != 0 ? 0 : range.low;
       port.opt[a] = typical[a];
       port.max[a] = range.high;
       if (!extent.is_constant()) port.symbol[a] = b.plan.intern(ir::to_string(extent));
-      if (state) continue;
+      if (state || port.kind != 0) continue;
       ScalarInstruction load;
       load.op = ScalarOp::input_extent;
       load.dst = b.scalars.fresh();
@@ -64,10 +78,11 @@ void plan_inputs(PlanBuilder& b, ir::Graph& graph, RegionPlanner& root) {
       }
     }
     Place place;
-    place.storage = b.add_bound(state ? Base::state : Base::input, index, storage_bytes(value.type.dtype, largest), 0);
-    place.stride = dense_strides(value.type.shape);
+    place.storage =
+        b.add_bound(state ? Base::state : Base::input, index, storage_bytes(stored.dtype, b.largest(stored.shape)), 0);
+    place.stride = dense_strides(stored.shape);
     root.bind(id, place);
-    port.operand = b.operand(place, {value.type.dtype, value.type.shape});
+    port.operand = b.operand(place, stored);
     (state ? b.plan.states : b.plan.inputs).push_back(port);
   }
 }
@@ -113,22 +128,22 @@ PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options) {
   std::vector<Place> outputs;
   std::vector<std::pair<TypedShape, Place>> ports;
   for (const auto& o : graph.outputs()) {
-    const ir::Type& type = graph.value(o.value).type;
-    if (type.kind != ir::ValueKind::tensor)
-      fail_hint("build other outputs with --outputs", "output '{}' is a sequence or optional, which is not supported",
-                o.name);
+    if (graph.value(o.value).type.kind == ir::ValueKind::state) fail("output '{}' is the state of a sequence", o.name);
+    const TypedShape type = stored_type(graph.value(o.value).type);
     Place place;
     place.storage = b.add_bound(Base::output, int(outputs.size()), storage_bytes(type.dtype, b.largest(type.shape)), 0);
     place.stride = dense_strides(type.shape);
     outputs.push_back(place);
-    ports.emplace_back(TypedShape{type.dtype, type.shape}, place);
+    ports.emplace_back(type, place);
   }
   root.run(outputs);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     ModelPort port;
     port.name = b.plan.intern(graph.outputs()[i].name);
-    port.dtype = ports[i].first.dtype;
-    port.rank = std::uint8_t(ports[i].first.shape.size());
+    const ir::Type& type = graph.value(graph.outputs()[i].value).type;
+    port.dtype = type.dtype;
+    port.kind = port_kind(type.kind);
+    port.rank = port.kind == 0 ? std::uint8_t(type.shape.size()) : std::uint8_t(0);  // elements may differ
     port.operand = b.operand(ports[i].second, ports[i].first);
     const Shape largest = b.largest(ports[i].first.shape), typical = b.typical(ports[i].first.shape);
     for (int a = 0; a < largest.rank; ++a) {

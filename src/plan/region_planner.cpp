@@ -16,10 +16,7 @@ RegionPlanner::RegionPlanner(PlanBuilder& builder, ir::Graph& graph, int region,
                              std::vector<Choice>& choices)
     : b_(builder), graph_(graph), region_(region), parent_(parent), choices_(choices) {}
 
-TypedShape RegionPlanner::type_of(ir::ValueId value) const {
-  const ir::Type& t = graph_.value(value).type;
-  return {t.dtype, t.shape};
-}
+TypedShape RegionPlanner::type_of(ir::ValueId value) const { return stored_type(graph_.value(value).type); }
 
 std::string RegionPlanner::name_of(const ir::Node& node) const {
   std::string name;
@@ -189,10 +186,10 @@ void RegionPlanner::ask(Question& q, const ir::Node& node, const Kernel& kernel)
   q.out.assign(node.outputs.size(), {});
   const auto describe = [&](OperandDesc& d, ir::ValueId id, Port port) {
     const ir::Value& v = graph_.value(id);
-    d.dtype = v.type.dtype;
-    d.shape = b_.largest(v.type.shape);
-    d.dynamic =
-        !std::all_of(v.type.shape.begin(), v.type.shape.end(), [](const ir::Expr& e) { return e.is_constant(); });
+    const TypedShape type = stored_type(v.type);
+    d.dtype = type.dtype;
+    d.shape = b_.largest(type.shape);
+    d.dynamic = !std::all_of(type.shape.begin(), type.shape.end(), [](const ir::Expr& e) { return e.is_constant(); });
     d.layout = port == Port::blocked8    ? Layout::blocked8
                : port == Port::blocked16 ? Layout::blocked16
                : port == Port::packed    ? Layout::packed
@@ -457,12 +454,12 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
   std::vector<Shape> in_shapes, out_shapes;
   double bytes = 0;
   for (const ir::ValueId v : node.inputs) {
-    in_shapes.push_back(v == ir::kNone ? Shape() : b_.typical(graph_.value(v).type.shape));
-    if (v != ir::kNone) bytes += double(storage_bytes(graph_.value(v).type.dtype, in_shapes.back()));
+    in_shapes.push_back(v == ir::kNone ? Shape() : b_.typical(type_of(v).shape));
+    if (v != ir::kNone) bytes += double(storage_bytes(type_of(v).dtype, in_shapes.back()));
   }
   for (const ir::ValueId v : node.outputs) {
-    out_shapes.push_back(b_.typical(graph_.value(v).type.shape));
-    bytes += double(storage_bytes(graph_.value(v).type.dtype, out_shapes.back()));
+    out_shapes.push_back(b_.typical(type_of(v).shape));
+    bytes += double(storage_bytes(type_of(v).dtype, out_shapes.back()));
   }
   step.bytes = float(bytes);
   if (node.op->flops != nullptr) step.flops = float(node.op->flops({graph_, node}, in_shapes, out_shapes));
@@ -589,7 +586,7 @@ void RegionPlanner::plan_branch(ir::Node& node) {
     for (std::size_t k = 0; k < body->inputs().size(); ++k) inner.bind(body->inputs()[k], forms(node.inputs[k + 1])[0]);
     std::vector<Place> outputs = results;
     for (std::size_t i = 0; i < outputs.size(); ++i)
-      outputs[i].stride = dense_strides(body->value(body->outputs()[i].value).type.shape);
+      outputs[i].stride = dense_strides(stored_type(body->value(body->outputs()[i].value).type).shape);
     inner.run(outputs);
     for (const auto& [slot, at] : merged) {
       const ir::SymShape& shape = body->value(body->outputs()[at.first].value).type.shape;

@@ -51,6 +51,7 @@ Executor::Executor(std::shared_ptr<const Program> program, const ExecutorOptions
   registers_.assign(plan_.registers.begin(), plan_.registers.end());
   inputs_.resize(plan_.inputs.size());
   outputs_.resize(plan_.outputs.size());
+  set_up_values(options.max_pool_bytes);
   set_up_operands();
   set_up_steps();
   std::vector<std::int64_t> output_bytes(outputs_.size(), 64);
@@ -136,6 +137,7 @@ void Executor::set_up_steps() {
     c.out_count = static_cast<int>(step.outputs.count);
     c.scratch = step.scratch_bytes > 0 ? arenas_[step.device].data() + step.scratch_offset : nullptr;
     c.parallel = &pool_;
+    c.pool = has_values_ ? &values_ : nullptr;
     c.extents = step.extents.count > 0 ? reported_.data() + reported : nullptr;
     reported += step.extents.count;
     c.state = state.states.count > 0 ? state_views_.data() + state.states.begin : nullptr;
@@ -162,6 +164,7 @@ Status Executor::bind_input(int index, DType dtype, const Shape& shape, void* da
   Binding& b = inputs_[static_cast<std::size_t>(index)];
   place(b, nullptr, 0);
   failure_.port = index;
+  if (port.kind != 0) return {StatusCode::invalid_argument, "the input is a sequence or optional: bind a list to it"};
   if (dtype != port.dtype) return {StatusCode::invalid_argument, "the input has another type than the model's"};
   if (shape.rank != port.rank) return {StatusCode::invalid_argument, "the input has another rank than the model's"};
   for (int a = 0; a < shape.rank; ++a)
@@ -178,7 +181,12 @@ Status Executor::bind_input(int index, DType dtype, const Shape& shape, void* da
   if (!aligned(data, dtype))
     return {StatusCode::invalid_argument, "the input's memory is not aligned to its element type"};
   b.shape = shape;
-  place(b, data == nullptr ? nothing_ : static_cast<std::byte*>(data), bytes);
+  if (dtype == DType::string) {
+    b.strings = static_cast<const StringRef*>(data);
+    place(b, b.own.data(), b.own.bytes());
+  } else {
+    place(b, data == nullptr ? nothing_ : static_cast<std::byte*>(data), bytes);
+  }
   failure_ = {};
   return {};
 }
@@ -189,6 +197,8 @@ Status Executor::bind_output(int index, DType dtype, void* data, std::int64_t by
   failure_.port = index;
   failure_.output = true;
   Binding& b = outputs_[static_cast<std::size_t>(index)];
+  if (plan_.outputs[static_cast<std::size_t>(index)].kind != 0)
+    return {StatusCode::invalid_argument, "no memory can be bound to an output that is a sequence or optional"};
   if (dtype != plan_.outputs[static_cast<std::size_t>(index)].dtype)
     return {StatusCode::invalid_argument, "the output has another type than the model's"};
   if (bytes < b.needed) return {StatusCode::invalid_argument, "the memory bound to an output is too small"};
@@ -257,7 +267,10 @@ Status Executor::run() noexcept {
   // Registers that a region not taken leaves unwritten must not keep values of an earlier run.
   if (!plan_.program.empty()) std::copy(plan_.registers.begin(), plan_.registers.end(), registers_.begin());
   if (profiling_) run_start_ns_ = now_ns();
-  return run_region(0);
+  if (!has_values_) return run_region(0);
+  if (Status s = load_values(); !s) return s;
+  if (Status s = run_region(0); !s) return s;
+  return store_values();
 }
 
 // Queues and events need nothing here: on host devices steps run one after the other, in an order in which every

@@ -4,11 +4,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "backend/cpu/thread_pool.h"
+#include "kernel/value_pool.h"
 #include "memory/region.h"
+#include "monza/engine.h"
 #include "monza/status.h"
 #include "runtime/program.h"
 
@@ -19,6 +22,7 @@ struct ExecutorOptions {
   bool pin = false;
   bool prefault = false;
   bool huge_pages = false;
+  std::int64_t max_pool_bytes = 0;  ///< for strings, sequences and optionals; reserved when the plan has any
 };
 
 /// What profiling knows of a step, over the runs since it was turned on. Times in microseconds.
@@ -35,8 +39,11 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  /// Dense row-major memory of `bytes` bytes, the caller's until the run is over.
+  /// Dense row-major memory of `bytes` bytes, the caller's until the run is over. Strings are StringRefs.
   Status bind_input(int index, DType dtype, const Shape& shape, void* data, std::int64_t bytes) noexcept;
+  /// The tensors of a sequence or of an optional that is there; the caller's until the run is over.
+  Status bind_list(int index, std::span<const TensorRef> tensors) noexcept;
+  Status bind_absent(int index) noexcept;
   Status bind_output(int index, DType dtype, void* data, std::int64_t bytes) noexcept;
   void unbind_output(int index) noexcept;
   /// Sequence state for the next runs: one view for each state of the plan. The views' `appended` is reset when a
@@ -48,6 +55,11 @@ class Executor {
 
   /// The output after a successful run: dense, at the bound memory or the context's.
   TensorView output(int index) const noexcept;
+  /// Tensors of an output that is a sequence or optional, after a successful run; -1 for one that is absent.
+  std::int64_t output_length(int index) const noexcept;
+  /// Its tensor i, in the context's memory; a tensor of strings holds handles.
+  Status output_element(int index, std::int64_t i, TensorView* tensor) const noexcept;
+  const ValuePool& values() const noexcept { return values_; }
   /// More about the last failure of run() or bind_*(): the dimension and the value that left its bounds. Or "".
   std::string explain() const;
 
@@ -61,10 +73,13 @@ class Executor {
   struct Binding {
     std::byte* data = nullptr;
     std::int64_t bytes = 0;
-    std::int64_t needed = 0;            ///< bytes that static operands reach
-    std::vector<std::int32_t> statics;  ///< static operands on it: patched when data changes
-    Shape shape;                        ///< inputs
-    Region own;                         ///< outputs: memory for when none is bound
+    std::int64_t needed = 0;             ///< bytes that static operands reach
+    std::vector<std::int32_t> statics;   ///< static operands on it: patched when data changes
+    Shape shape;                         ///< inputs
+    Region own;                          ///< outputs: memory for when none is bound; inputs: their handles
+    const StringRef* strings = nullptr;  ///< an input of strings: the caller's
+    std::span<const TensorRef> list;     ///< a sequence or optional: the caller's
+    bool absent = false;                 ///< an optional input without a value
   };
   /// What is fixed about a step once its context exists.
   struct StepState {
@@ -94,6 +109,13 @@ class Executor {
   Status run_branch(const plan::Step& step) noexcept;
   Status check_scratch(const plan::Step& step, const StepState& state) noexcept;
 
+  // Strings, sequences and optionals (executor_values.cpp).
+  void set_up_values(std::int64_t max_pool_bytes);
+  Status load_values() noexcept;
+  Status load_list(Binding& binding, const plan::ModelPort& port) noexcept;
+  Status store_values() noexcept;
+  Status add_strings(const StringRef* strings, std::int64_t count, Handle* handles) noexcept;
+
   // Loops (executor_loop.cpp).
   Status run_loop(const plan::LoopInfo& loop) noexcept;
   Status begin_iteration(const plan::LoopInfo& loop, std::int64_t iteration, std::int64_t trips,
@@ -118,6 +140,9 @@ class Executor {
   std::vector<std::int64_t> reported_;  ///< where kernels report extents
   std::vector<Binding> inputs_, outputs_;
   StateView* states_ = nullptr;
+  Region pool_memory_;
+  ValuePool values_;
+  bool has_values_ = false;                 ///< some operand is of strings or a handle
   alignas(64) std::byte nothing_[64] = {};  ///< stands for the memory of an empty tensor that came without
   ThreadPool pool_;
   Failure failure_;

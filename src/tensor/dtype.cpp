@@ -41,6 +41,7 @@ constexpr Row kRows[] = {
     {DType::u2, "u2", 2, Row::integer, false},
     {DType::q4_0, "q4_0", 0, Row::block, true},
     {DType::q8_0, "q8_0", 0, Row::block, true},
+    {DType::handle, "handle", 128, Row::other, false},
 };
 constexpr bool in_order() {
   for (std::size_t i = 0; i < std::size(kRows); ++i)

@@ -11,7 +11,7 @@
 namespace monza {
 namespace {
 
-constexpr int kLastType = static_cast<int>(DType::q8_0);
+constexpr int kLastType = static_cast<int>(DType::handle);
 
 TEST(DType, NamesRoundTripAndAreUnique) {
   std::set<std::string_view> names;
@@ -34,6 +34,7 @@ TEST(DType, NumbersOfTheFileFormatStay) {
   EXPECT_EQ(static_cast<int>(DType::boolean), 13);
   EXPECT_EQ(static_cast<int>(DType::f8e8m0), 21);
   EXPECT_EQ(static_cast<int>(DType::q8_0), 28);
+  EXPECT_EQ(static_cast<int>(DType::handle), 29);
 }
 
 TEST(StorageBytes, EveryEncoding) {

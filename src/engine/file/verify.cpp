@@ -7,6 +7,8 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "kernel/value_pool.h"
+#include "monza/engine.h"
 #include "plan/data/reach.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
@@ -132,8 +134,14 @@ class Verifier {
         in_array(port.operand, p_.operands, "operand");
         const Operand& o = p_.operands[static_cast<std::size_t>(port.operand)];
         require(o.base == base && o.index == static_cast<std::int32_t>(i), "its operand is not this port");
+        const bool list = port.kind != 0;
+        require(port.kind <= static_cast<std::uint8_t>(ValueKind::optional_sequence) && port.kind != 3,
+                "kind {} is unknown", port.kind);
+        require((o.dtype == DType::handle && o.rank == 0) == list && o.dtype != DType::invalid,
+                "its operand does not stand for a sequence or optional");
         if (base == Base::output)
-          require(o.rank == port.rank && o.dtype == port.dtype && o.layout == Layout::strided && o.byte_offset == 0,
+          require(o.rank == (list ? 0 : port.rank) && (list || o.dtype == port.dtype) && o.layout == Layout::strided &&
+                      o.byte_offset == 0,
                   "its operand is not the whole dense output");
       });
   }
@@ -202,7 +210,7 @@ class Verifier {
   void check_operand(const Operand& o) {
     require(o.base <= Base::state, "base {} is unknown", static_cast<int>(o.base));
     if (o.base == Base::none) return;
-    require(o.dtype > DType::invalid && o.dtype <= DType::q8_0, "type {} is unknown", static_cast<int>(o.dtype));
+    require(o.dtype > DType::invalid && o.dtype <= DType::handle, "type {} is unknown", static_cast<int>(o.dtype));
     require(o.layout <= Layout::packed, "layout {} is unknown", static_cast<int>(o.layout));
     require(o.rank <= kMaxRank, "rank {}", o.rank);
     in_array(o.device, p_.devices, "device");
@@ -238,6 +246,7 @@ class Verifier {
     return 0;
   }
   static std::int64_t largest_bytes(const plan::ModelPort& port) {
+    if (port.kind != 0) return sizeof(Handle);
     Shape largest;
     largest.rank = port.rank;
     for (int a = 0; a < port.rank; ++a) largest[a] = port.max[a];

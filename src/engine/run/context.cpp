@@ -24,7 +24,8 @@ Context::Impl::Impl(std::shared_ptr<const Engine::Impl> engine_, const ContextOp
       executor(engine->program, {.threads = options.threads,
                                  .pin = options.pin,
                                  .prefault = options.prefault,
-                                 .huge_pages = options.huge_pages}),
+                                 .huge_pages = options.huge_pages,
+                                 .max_pool_bytes = options.max_pool_bytes}),
       states(engine->image.plan.states.size()) {
   refused.status = kBusy;
 }
@@ -97,6 +98,20 @@ Status Context::bind_input(std::size_t index, const TensorRef& tensor) noexcept 
   for (int a = 0; a < shape.rank; ++a) shape[a] = tensor.shape[static_cast<std::size_t>(a)];
   return impl_->executor.bind_input(static_cast<int>(index), tensor.dtype, shape, tensor.data,
                                     static_cast<std::int64_t>(tensor.bytes));
+}
+
+Status Context::bind_input_list(std::string_view name, std::span<const TensorRef> tensors) noexcept {
+  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  const int index = index_of(impl_->engine->inputs, name);
+  if (index < 0) return {StatusCode::invalid_argument, "the model has no input of that name"};
+  return impl_->executor.bind_list(index, tensors);
+}
+
+Status Context::bind_input_absent(std::string_view name) noexcept {
+  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  const int index = index_of(impl_->engine->inputs, name);
+  if (index < 0) return {StatusCode::invalid_argument, "the model has no input of that name"};
+  return impl_->executor.bind_absent(index);
 }
 
 Status Context::bind_output(std::string_view name, const TensorRef& tensor) noexcept {
@@ -191,6 +206,8 @@ TensorRef Context::output(std::string_view name) const {
 
 TensorRef Context::output(std::size_t index) const {
   if (index >= impl_->engine->outputs.size()) fail("the model has no output {}", index);
+  if (impl_->engine->outputs[index].kind != ValueKind::tensor)
+    fail("output '{}' is a sequence or optional: output_list() gives its tensors", impl_->engine->outputs[index].name);
   const TensorView v = impl_->executor.output(static_cast<int>(index));
   TensorRef ref;
   ref.dtype = v.dtype;
@@ -198,6 +215,33 @@ TensorRef Context::output(std::size_t index) const {
   ref.data = v.data;
   ref.bytes = static_cast<std::size_t>(storage_bytes(v.dtype, v.shape));
   return ref;
+}
+
+std::optional<std::vector<Tensor>> Context::output_list(std::string_view name) const {
+  const int index = index_of(impl_->engine->outputs, name);
+  if (index < 0) fail("the model has no output '{}'", name);
+  if (impl_->engine->outputs[static_cast<std::size_t>(index)].kind == ValueKind::tensor)
+    fail("output '{}' is a tensor, not a sequence or optional", name);
+  const std::int64_t length = impl_->executor.output_length(index);
+  if (length < 0) return std::nullopt;
+  std::vector<Tensor> tensors;
+  for (std::int64_t i = 0; i < length; ++i) {
+    TensorView v;
+    if (Status s = impl_->executor.output_element(index, i, &v); !s)
+      fail("tensor {} of output '{}': {}", i, name, s.message());
+    const std::vector<std::int64_t> shape(v.shape.dim, v.shape.dim + v.shape.rank);
+    const auto bytes = static_cast<std::size_t>(storage_bytes(v.dtype, v.shape));
+    if (v.dtype != DType::string) {
+      tensors.push_back(Tensor::copy_of({v.dtype, shape, v.data, bytes}));
+      continue;
+    }
+    std::vector<std::string_view> strings(static_cast<std::size_t>(v.shape.numel()));
+    for (std::size_t k = 0; k < strings.size(); ++k)
+      if (Status s = impl_->executor.values().read(v.as<Handle>()[k], &strings[k]); !s)
+        fail("tensor {} of output '{}': {}", i, name, s.message());
+    tensors.push_back(Tensor::of_strings(strings, shape));
+  }
+  return tensors;
 }
 
 void Context::set_profiling(bool on) noexcept { impl_->executor.set_profiling(on); }

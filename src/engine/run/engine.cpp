@@ -19,6 +19,7 @@ std::vector<TensorInfo> describe_ports(const plan::Plan& plan, std::span<const p
     TensorInfo info;
     info.name = std::string(plan.text(port.name));
     info.dtype = port.dtype;
+    info.kind = static_cast<ValueKind>(port.kind);
     for (int a = 0; a < port.rank; ++a) {
       info.min.push_back(port.min[a]);
       info.opt.push_back(port.opt[a]);

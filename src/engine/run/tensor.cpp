@@ -1,6 +1,8 @@
 #include <cstdlib>
 #include <cstring>
+#include <memory>
 #include <new>
+#include <utility>
 
 #include "base/error.h"
 #include "monza/engine.h"
@@ -22,10 +24,38 @@ Tensor::Tensor(DType dtype, std::vector<std::int64_t> shape) {
   ref_ = {dtype, std::move(shape), data, static_cast<std::size_t>(bytes)};
 }
 
+Tensor Tensor::of_strings(std::span<const std::string_view> strings, std::vector<std::int64_t> shape) {
+  Tensor tensor(DType::string, std::move(shape));
+  if (static_cast<std::int64_t>(strings.size()) != tensor.numel())
+    fail("{} strings for a tensor of {} elements", strings.size(), tensor.numel());
+  std::size_t bytes = 0;
+  for (const std::string_view s : strings) bytes += s.size();
+  // The elements and their text are kept together, so that copies of the tensor share both.
+  struct Storage {
+    std::shared_ptr<void> elements;
+    std::unique_ptr<char[]> text;
+  };
+  auto storage = std::make_shared<Storage>(Storage{tensor.storage_, std::make_unique<char[]>(bytes)});
+  char* to = storage->text.get();
+  auto* element = tensor.as<StringRef>();
+  for (const std::string_view s : strings) {
+    if (!s.empty()) std::memcpy(to, s.data(), s.size());
+    *element++ = {to, s.size()};
+    to += s.size();
+  }
+  tensor.storage_ = std::shared_ptr<void>(std::move(storage), tensor.ref_.data);
+  return tensor;
+}
+
 Tensor Tensor::copy_of(const TensorRef& ref) {
   Tensor copy(ref.dtype, ref.shape);
   if (ref.bytes < copy.bytes())
     fail("the tensor's memory of {} bytes is smaller than its shape says ({})", ref.bytes, copy.bytes());
+  if (ref.dtype == DType::string) {
+    std::vector<std::string_view> strings;
+    for (std::int64_t i = 0; i < copy.numel(); ++i) strings.push_back(ref.as<StringRef>()[i].view());
+    return of_strings(strings, ref.shape);
+  }
   if (copy.bytes() > 0) std::memcpy(copy.ref_.data, ref.data, copy.bytes());
   return copy;
 }

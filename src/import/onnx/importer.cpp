@@ -8,6 +8,9 @@
 namespace monza {
 namespace {
 
+/// Stands for the bound of an extent that nothing bounds: the planner refuses to make room for it.
+constexpr std::int64_t kNoBound = std::int64_t(1) << 41;
+
 /// Dimension names as identifiers: they are symbols of expressions, which are printed and parsed.
 std::string symbol_name(std::string_view text) {
   std::string name;
@@ -64,6 +67,10 @@ ir::Type OnnxImport::type_of(const onnx::TypeProto& proto, const std::string& na
   } else if (proto.has_optional_type()) {
     type.kind = ir::ValueKind::optional;
     inner = &proto.optional_type().elem_type();
+    if (inner->has_sequence_type()) {
+      type.kind = ir::ValueKind::optional_sequence;
+      inner = &inner->sequence_type().elem_type();
+    }
   }
   if (!inner->has_tensor_type())
     fail_hint("replace maps, sparse tensors and nested sequences by tensors before export",
@@ -73,12 +80,22 @@ ir::Type OnnxImport::type_of(const onnx::TypeProto& proto, const std::string& na
     fail("'{}' has the element type {}, which ONNX 1.22 does not define", name, inner->tensor_type().elem_type());
   const auto& shape = inner->tensor_type().shape();
   const auto fixed = top_level ? options_.shapes.find(name) : options_.shapes.end();
+  // The tensors of a list need not agree on a dimension that the model leaves open: it has a bound, but no symbol.
+  const bool list = type.kind != ir::ValueKind::tensor;
+  const auto bounds = top_level ? options_.bounds.find(name) : options_.bounds.end();
+  const auto open = [&](const std::string& symbol) {
+    const std::size_t axis = type.shape.size();
+    if (!list) return ir::Expr::symbol(symbol_name(symbol.empty() ? name + "_" + std::to_string(axis) : symbol));
+    type.varying |= std::uint8_t(1u << axis);
+    const bool bounded = bounds != options_.bounds.end() && axis < bounds->second.size() && bounds->second[axis] >= 0;
+    return ir::Expr(bounded ? bounds->second[axis] : kNoBound);
+  };
   if (!inner->tensor_type().has_shape()) {
-    if (fixed != options_.shapes.end()) {
-      for (std::int64_t d : fixed->second)
-        type.shape.push_back(d >= 0 ? ir::Expr(d)
-                                    : ir::Expr::symbol(symbol_name(name + "_" + std::to_string(type.shape.size()))));
-    } else if (top_level && type.kind == ir::ValueKind::tensor) {
+    if (fixed != options_.shapes.end() && fixed->second.size() <= std::size_t(kMaxRank)) {
+      for (std::int64_t d : fixed->second) type.shape.push_back(d >= 0 ? ir::Expr(d) : open({}));
+    } else if (list) {
+      type.elements = ir::Elements::unknown;
+    } else if (top_level) {
       fail_hint("give its shape: --shape " + name + "=1x3x224x224 (with the extents you want)",
                 "input '{}' declares no shape, not even a rank", name);
     }
@@ -99,8 +116,7 @@ ir::Type OnnxImport::type_of(const onnx::TypeProto& proto, const std::string& na
     } else if (given >= 0) {
       type.shape.emplace_back(given);
     } else {
-      type.shape.push_back(ir::Expr::symbol(dim.dim_param().empty() ? symbol_name(name + "_" + std::to_string(a))
-                                                                    : symbol_name(dim.dim_param())));
+      type.shape.push_back(open(dim.dim_param()));
     }
   }
   return type;
@@ -361,7 +377,13 @@ std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path) {
     if (constants.contains(v.name())) continue;
     OnnxInput input;
     input.name = v.name();
-    const auto& tensor = v.type().tensor_type();
+    const onnx::TypeProto* type = &v.type();
+    for (bool inside = true; inside;) {
+      inside = type->has_sequence_type() || type->has_optional_type();
+      if (inside)
+        type = type->has_sequence_type() ? &type->sequence_type().elem_type() : &type->optional_type().elem_type();
+    }
+    const auto& tensor = type->tensor_type();
     input.dtype = dtype_of_onnx(tensor.elem_type());
     input.has_shape = tensor.has_shape();
     for (const auto& d : tensor.shape().dim()) {

@@ -35,6 +35,8 @@ class OnnxImport {
                                          const OnnxFrame& frame, Scope& outer, std::vector<ir::ValueId>& captures,
                                          const std::vector<ir::Type>& own_inputs);
   OnnxFile& file() { return *file_; }
+  /// `top_level`: an input of the model, whose shape the options may give.
+  ir::Type type_of(const onnx::TypeProto& type, const std::string& name, bool top_level);
 
  private:
   void import_inputs(const onnx::GraphProto& graph, Scope& scope);
@@ -47,7 +49,6 @@ class OnnxImport {
   void check_supported(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const std::vector<int>& order,
                        const OnnxFrame& frame, std::map<std::string, std::string>& missing, int depth);
   const onnx::FunctionProto* find_function(const onnx::NodeProto& node) const;
-  ir::Type type_of(const onnx::TypeProto& type, const std::string& name, bool top_level);
   OnnxFrame frame_of(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports) const;
 
   std::shared_ptr<OnnxFile> file_;

@@ -83,6 +83,12 @@ class ProtoNode final : public OnnxNode {
     need(*a, onnx::AttributeProto::TENSOR);
     return import_.file().constant(a->t());
   }
+  ir::Type type_attr(std::string_view name) override {
+    const auto* a = find(name);
+    if (a == nullptr) fail("attribute '{}' is missing", name);
+    need(*a, onnx::AttributeProto::TYPE_PROTO);
+    return import_.type_of(a->tp(), std::string(name), false);
+  }
   std::unique_ptr<ir::Graph> graph(std::string_view name, std::vector<ir::ValueId>& captures,
                                    const std::vector<ir::Type>& own_inputs) override {
     const auto* a = find(name);

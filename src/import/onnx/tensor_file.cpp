@@ -12,23 +12,60 @@
 
 namespace monza {
 
-OnnxTensorFile read_onnx_tensor(const std::filesystem::path& path) {
+namespace {
+
+void parse(const std::filesystem::path& path, google::protobuf::MessageLite& message, const char* what) {
   const auto mapped = MappedFile::open(path, std::size_t(std::numeric_limits<int>::max()));
-  const std::string where = "tensor file '" + path.string() + "'";
-  // Inside a model, so that the constant can keep its bytes alive through it.
-  auto model = std::make_shared<onnx::ModelProto>();
-  onnx::TensorProto* tensor = model->mutable_graph()->add_initializer();
   google::protobuf::io::ArrayInputStream raw(mapped->bytes().data(), static_cast<int>(mapped->bytes().size()));
   google::protobuf::io::CodedInputStream stream(&raw);
   stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
-  if (!tensor->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
-    throw Error("this is no ONNX tensor, or the file is damaged or truncated").at(where);
-  if (tensor->data_type() == onnx::TensorProto::UNDEFINED)
-    throw Error("the file parses, but says no element type, so it is no ONNX tensor").at(where);
+  if (!message.ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
+    throw Error(fmt::format("this is no ONNX {}, or the file is damaged or truncated", what));
+}
+
+/// Inside a model, so that the constant can keep its bytes alive through it.
+std::shared_ptr<const ir::Constant> constant_of(const std::shared_ptr<onnx::ModelProto>& model,
+                                                const onnx::TensorProto& tensor, const std::filesystem::path& path) {
+  if (tensor.data_type() == onnx::TensorProto::UNDEFINED)
+    throw Error("the file parses, but says no element type, so it is no ONNX tensor");
+  return OnnxFile::around(model, path)->constant(tensor);
+}
+
+}  // namespace
+
+OnnxTensorFile read_onnx_tensor(const std::filesystem::path& path) {
   try {
-    return {tensor->name(), OnnxFile::around(model, path)->constant(*tensor)};
+    auto model = std::make_shared<onnx::ModelProto>();
+    onnx::TensorProto* tensor = model->mutable_graph()->add_initializer();
+    parse(path, *tensor, "tensor");
+    return {tensor->name(), constant_of(model, *tensor, path)};
   } catch (const Error& e) {
-    throw e.at(where);
+    throw e.at("tensor file '" + path.string() + "'");
+  }
+}
+
+OnnxListFile read_onnx_list(const std::filesystem::path& path, bool optional) {
+  try {
+    auto model = std::make_shared<onnx::ModelProto>();
+    OnnxListFile list;
+    onnx::SequenceProto sequence;
+    if (optional) {
+      onnx::OptionalProto proto;
+      parse(path, proto, "optional");
+      list.present = proto.has_tensor_value() || proto.has_sequence_value();
+      if (proto.has_tensor_value()) proto.mutable_tensor_value()->Swap(sequence.add_tensor_values());
+      else if (proto.has_sequence_value()) proto.mutable_sequence_value()->Swap(&sequence);
+    } else {
+      parse(path, sequence, "sequence");
+    }
+    for (onnx::TensorProto& tensor : *sequence.mutable_tensor_values()) {
+      onnx::TensorProto* kept = model->mutable_graph()->add_initializer();
+      kept->Swap(&tensor);
+      list.tensors.push_back(constant_of(model, *kept, path));
+    }
+    return list;
+  } catch (const Error& e) {
+    throw e.at("file '" + path.string() + "'");
   }
 }
 

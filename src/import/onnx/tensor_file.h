@@ -19,6 +19,13 @@ struct OnnxTensorFile {
 /// none, damaged, or truncated.
 OnnxTensorFile read_onnx_tensor(const std::filesystem::path& path);
 
+/// A file that is one SequenceProto or, with `optional`, one OptionalProto: its tensors, or that it holds nothing.
+struct OnnxListFile {
+  bool present = true;
+  std::vector<std::shared_ptr<const ir::Constant>> tensors;
+};
+OnnxListFile read_onnx_list(const std::filesystem::path& path, bool optional);
+
 /// What a model's graph declares, in its order, without the initializers: what conformance data is matched with.
 struct OnnxInterface {
   struct Value {

@@ -175,7 +175,8 @@ struct ModelPort {
   Text name;
   DType dtype = DType::invalid;
   std::uint8_t rank = 0;
-  std::uint8_t reserved[2] = {};
+  std::uint8_t kind = 0;  ///< as monza::ValueKind; the dtype of all but tensors is that of their elements
+  std::uint8_t reserved[1] = {};
   std::int32_t operand = -1;  ///< its operand: gives the extents after the run (outputs)
   std::int64_t min[kMaxRank] = {}, opt[kMaxRank] = {}, max[kMaxRank] = {};
   Text symbol[kMaxRank] = {};  ///< the dimension's name, or empty
