@@ -21,6 +21,18 @@ add_library(monza_run STATIC ${run_sources} ${engine_header} ${MONZA_RUN_OPS} ${
 target_include_directories(monza_run PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(monza_run PUBLIC fmt::fmt Threads::Threads)
 
+# Regular expressions over strings in a model: without RE2 such a model is an error that names the package.
+find_path(MONZA_RE2_INCLUDE re2/re2.h)
+find_library(MONZA_RE2_LIBRARY re2)
+if(MONZA_RE2_INCLUDE AND MONZA_RE2_LIBRARY)
+  set_source_files_properties(src/ops/strings/regex.ref.cpp src/ops/strings/regex.def.cpp
+    PROPERTIES COMPILE_DEFINITIONS MONZA_WITH_RE2=1)
+  target_link_libraries(monza_run PRIVATE ${MONZA_RE2_LIBRARY})
+  message(STATUS "RE2: found")
+else()
+  message(STATUS "RE2: missing (on Debian: apt-get install libre2-dev)")
+endif()
+
 set(onnx_proto ${CMAKE_SOURCE_DIR}/src/import/onnx/onnx.proto)
 if(EXISTS ${onnx_proto})
   add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/generated/onnx.pb.cc ${CMAKE_BINARY_DIR}/generated/onnx.pb.h

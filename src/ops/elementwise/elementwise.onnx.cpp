@@ -51,6 +51,10 @@ void import_binary(OnnxNode& n) {
   const ir::ValueId a = n.input(0);
   ir::ValueId b = n.input(1);
   ir::Attrs attrs;
+  if (op.kind == BinaryKind::equal && n.type(a).dtype == DType::string) {
+    n.bind(0, n.add1("StringEqual", {a, b}));
+    return;
+  }
   if (op.kind == BinaryKind::mod) {
     attrs.set("fmod", n.i("fmod", 0));
   } else if (op.kind == BinaryKind::shift_left) {
@@ -106,6 +110,14 @@ void import_where(OnnxNode& n) { n.bind(0, n.add1("Where", {n.input(0), n.input(
 void cast_to(OnnxNode& n, DType to) {
   const ir::ValueId x = n.input(0);
   ir::Attrs attrs{{"to", std::string(dtype_name(to))}};
+  if (to == DType::string || n.type(x).dtype == DType::string) {
+    n.ignore("saturate");
+    n.ignore("round_mode");
+    n.bind(0, n.type(x).dtype == to ? x
+              : to == DType::string ? n.add1("NumberToString", {x})
+                                    : n.add1("StringToNumber", {x}, std::move(attrs)));
+    return;
+  }
   if (n.i("saturate", 1) == 0) attrs.set("saturate", std::int64_t{0});
   if (const std::string round = n.s("round_mode", "up"); round != "up") attrs.set("round_mode", round);
   n.bind(0, n.type(x).dtype == to ? x : n.add1("Cast", {x}, std::move(attrs)));

@@ -1,0 +1,106 @@
+// Operators on tensors of strings: types and shapes.
+#include "ops/elementwise/elementwise.def.h"
+#include "ops/move/shapes.def.h"
+#include "ops/strings/strings.params.h"
+#include "tensor/dtype.h"
+
+namespace monza::ops {
+namespace {
+
+void require_strings(const ir::InferContext& c, int i) {
+  if (c.dtype(i) != DType::string) c.fail("input {} must hold strings, but is {}", i, ir::to_string(c.input(i)));
+}
+
+/// StringEqual(a, b): boolean, StringConcat(a, b): strings; both broadcast.
+void infer_pair(ir::InferContext& c, DType result) {
+  require_strings(c, 0);
+  require_strings(c, 1);
+  c.set_output(0, result, broadcast_shapes(c, {&c.shape(0), &c.shape(1)}));
+}
+void infer_equal(ir::InferContext& c) { infer_pair(c, DType::boolean); }
+void infer_concat(ir::InferContext& c) { infer_pair(c, DType::string); }
+
+/// StringSplit(x, delimiter) {maxsplit?}: pieces [x..., most pieces of any], their numbers i64 [x...].
+void infer_split(ir::InferContext& c) {
+  require_strings(c, 0);
+  require_strings(c, 1);
+  require_equal(ir::product(c.shape(1)), 1, "there must be one delimiter");
+  if (c.attrs().i("maxsplit", 1) < 0) c.fail("maxsplit is {}", c.attrs().i("maxsplit", 1));
+  ir::SymShape pieces = c.shape(0);
+  std::int64_t most = StringSplitParams::kMostPieces;
+  if (c.attrs().has("maxsplit")) most = std::min(most, c.attrs().i("maxsplit", 0) + 1);
+  pieces.push_back(c.new_extent(0, most));
+  c.set_output(0, DType::string, std::move(pieces));
+  c.set_output(1, DType::i64, c.shape(0));
+}
+
+void params_split(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  StringSplitParams p;
+  p.most_splits = n.attrs().i("maxsplit", INT64_MAX);
+  blob.set(p);
+}
+
+/// StringNormalizer(x [C] or [1, C], stopwords [n]) {case_change_action, is_case_sensitive}: what is left, or one empty
+/// string where nothing is.
+void infer_normalizer(ir::InferContext& c) {
+  require_strings(c, 0);
+  require_strings(c, 1);
+  ir::SymShape shape = c.shape(0);
+  if (shape.size() != 1 && shape.size() != 2) c.fail("input has rank {}, not 1 or 2", shape.size());
+  if (shape.size() == 2) require_equal(shape[0], 1, "a batch of strings must be one row");
+  if (c.shape(1).size() != 1) c.fail("stopwords must be a list");
+  shape.back() = c.new_extent(0, larger(1, shape.back()));
+  c.set_output(0, DType::string, std::move(shape));
+}
+
+void params_normalizer(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  StringNormalizerParams p;
+  const std::string action = n.attrs().s("case_change_action", "NONE");
+  if (action == "LOWER") p.change = StringNormalizerParams::Case::lower;
+  else if (action == "UPPER") p.change = StringNormalizerParams::Case::upper;
+  else if (action != "NONE") fail("case_change_action \"{}\" is not known", action);
+  p.case_sensitive = n.attrs().i("is_case_sensitive", 0) != 0 ? 1 : 0;
+  blob.set(p);
+}
+
+/// StringToNumber(x) {to}, NumberToString(x).
+void infer_to_number(ir::InferContext& c) {
+  require_strings(c, 0);
+  const DType to = parse_dtype(c.attrs().s("to", ""));
+  if (dtype_bits(to) < 8 || (!is_float(to) && !is_integer(to) && to != DType::boolean))
+    c.fail("strings are not converted to {}", dtype_name(to));
+  c.set_output(0, to, c.shape(0));
+}
+void infer_to_string(ir::InferContext& c) {
+  const DType from = c.dtype(0);
+  if (!is_float(from) && !is_integer(from) && from != DType::boolean)
+    c.fail("{} is not converted to strings", dtype_name(from));
+  c.set_output(0, DType::string, c.shape(0));
+}
+
+}  // namespace
+
+extern const ir::OpDef string_equal_op, string_concat_op, string_split_op, string_normalizer_op, string_to_number_op,
+    number_to_string_op;
+const ir::OpDef string_equal_op{.name = "StringEqual",
+                                .min_inputs = 2,
+                                .max_inputs = 2,
+                                .flags = ir::OpFlag::pointwise | ir::OpFlag::commutative,
+                                .infer = infer_equal};
+const ir::OpDef string_concat_op{
+    .name = "StringConcat", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::pointwise, .infer = infer_concat};
+const ir::OpDef string_split_op{.name = "StringSplit",
+                                .min_inputs = 2,
+                                .max_inputs = 2,
+                                .max_outputs = 2,
+                                .infer = infer_split,
+                                .params = params_split};
+const ir::OpDef string_normalizer_op{.name = "StringNormalizer",
+                                     .min_inputs = 2,
+                                     .max_inputs = 2,
+                                     .infer = infer_normalizer,
+                                     .params = params_normalizer};
+const ir::OpDef string_to_number_op{.name = "StringToNumber", .flags = ir::OpFlag::pointwise, .infer = infer_to_number};
+const ir::OpDef number_to_string_op{.name = "NumberToString", .flags = ir::OpFlag::pointwise, .infer = infer_to_string};
+
+}  // namespace monza::ops
