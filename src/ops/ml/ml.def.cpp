@@ -1,0 +1,56 @@
+// LabelEncoder and TreeEnsemble of ai.onnx.ml.
+#include "ops/ml/ml.params.h"
+#include "ops/move/shapes.def.h"
+#include "tensor/dtype.h"
+
+namespace monza::ops {
+namespace {
+
+/// LabelEncoder(x, keys [n] in ascending order, values [n], otherwise [1]): the value of each element's key.
+void infer_label_encoder(ir::InferContext& c) {
+  if (c.dtype(1) != c.dtype(0))
+    c.fail("elements of {} are looked up among keys of {}", dtype_name(c.dtype(0)), dtype_name(c.dtype(1)));
+  if (c.dtype(3) != c.dtype(2))
+    c.fail("the default is {}, the values {}", dtype_name(c.dtype(3)), dtype_name(c.dtype(2)));
+  if (dtype_bits(c.dtype(2)) < 8) c.fail("values of {} are not supported", dtype_name(c.dtype(2)));
+  const bool keys =
+      c.dtype(0) == DType::string || is_integer(c.dtype(0)) || is_float(c.dtype(0)) || c.dtype(0) == DType::boolean;
+  if (!keys) c.fail("keys of {} are not supported", dtype_name(c.dtype(0)));
+  if (c.shape(1).size() != 1 || c.shape(2).size() != 1) c.fail("keys and values must be lists");
+  require_equal(c.shape(1)[0], c.shape(2)[0], "keys and values differ in number");
+  require_equal(ir::product(c.shape(3)), 1, "there must be one default");
+  c.set_output(0, c.dtype(2), c.shape(0));
+}
+
+void infer_tree_ensemble(ir::InferContext& c) {
+  if (c.shape(0).size() != 2) c.fail("input has rank {}, not 2", c.shape(0).size());
+  for (int i : {2, 4, 6})
+    if (c.dtype(i) != c.dtype(0))
+      c.fail("input {} is {}, the features are {}", i, dtype_name(c.dtype(i)), dtype_name(c.dtype(0)));
+  if (!is_float(c.dtype(0))) c.fail("features of {} are not supported", dtype_name(c.dtype(0)));
+  if (c.shape(1).size() != 2) c.fail("nodes have rank {}", c.shape(1).size());
+  require_equal(c.shape(1)[1], TreeNode::kFields, "a node has another number of fields");
+  require_equal(c.shape(1)[0], c.shape(2)[0], "nodes and splits differ in number");
+  require_equal(c.shape(3)[0], c.shape(4)[0], "leaf targets and weights differ in number");
+  c.set_output(0, c.dtype(0), {c.shape(0)[0], c.attrs().i("targets", 1)});
+}
+
+void params_tree_ensemble(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  TreeEnsembleParams p;
+  p.targets = n.attrs().i("targets", 1);
+  p.aggregate = static_cast<TreeEnsembleParams::Aggregate>(n.attrs().i("aggregate", 1));
+  blob.set(p);
+}
+
+}  // namespace
+
+extern const ir::OpDef label_encoder_op, tree_ensemble_op;
+const ir::OpDef label_encoder_op{
+    .name = "LabelEncoder", .min_inputs = 4, .max_inputs = 4, .infer = infer_label_encoder};
+const ir::OpDef tree_ensemble_op{.name = "TreeEnsemble",
+                                 .min_inputs = 7,
+                                 .max_inputs = 7,
+                                 .infer = infer_tree_ensemble,
+                                 .params = params_tree_ensemble};
+
+}  // namespace monza::ops

@@ -1,0 +1,23 @@
+// Operators of ai.onnx.ml: parameters.
+#pragma once
+
+#include <cstdint>
+
+namespace monza {
+
+/// TreeEnsemble(x [N, F], nodes i64 [n, TreeNode::kFields], splits T [n], leaf_targets i64 [l], leaf_weights T [l],
+/// roots i64 [t], members T [m]): sums, means or extremes of the leaves that a row of x reaches, [N, targets].
+struct TreeEnsembleParams {
+  enum class Aggregate : std::int64_t { average = 0, sum, min, max };
+  Aggregate aggregate = Aggregate::sum;
+  std::int64_t targets = 1;
+};
+
+/// Columns of the nodes.
+struct TreeNode {
+  enum Mode : std::int64_t { less_or_equal = 0, less, greater_or_equal, greater, equal, not_equal, member };
+  enum Field { feature, mode, yes, no, missing, set_begin, set_end, kFields };
+  /// What `yes` and `no` hold: a node's number, or ~number of a leaf.
+};
+
+}  // namespace monza
