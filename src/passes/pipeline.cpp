@@ -9,10 +9,12 @@ const std::vector<const Pass*>& pipeline() {
   static const std::vector<const Pass*> list = {
       // What is known becomes constant first: patterns look for constants.
       &identities_pass,
+      &known_sequences_pass,
       &shape_arithmetic_pass,
       &fold_constants_pass,
       // A branch that is taken for sure is part of the graph; what it knows may make more constant.
       &inline_branches_pass,
+      &known_sequences_pass,
       &shape_arithmetic_pass,
       &fold_constants_pass,
       &dead_code_pass,

@@ -89,7 +89,12 @@ class LayoutChooser {
   void settle(std::vector<int>& choice);
 
   const ir::Node& node(const Planned& p) const { return r_.graph_.node(p.node); }
-  const ir::SymShape& shape(ir::ValueId v) const { return r_.graph_.value(v).type.shape; }
+  /// Of what lies in memory: a sequence or optional is one handle, whatever its tensors are.
+  const ir::SymShape& shape(ir::ValueId v) const {
+    static const ir::SymShape kScalar;
+    const ir::Type& type = r_.graph_.value(v).type;
+    return stored_type(type).dtype == DType::handle ? kScalar : type.shape;
+  }
   bool takes(const Label& label, std::size_t input, const Place& place, const ir::SymShape& of) const;
   double conversion(ir::ValueId value, const Place& from, Port to);
   double gather(const ir::Node& node, const Label& label, std::size_t input, const Place& from);

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "ops/move/shapes.def.h"
+#include "ops/sequence/sequence.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {
@@ -51,6 +52,10 @@ void infer_if(ir::InferContext& c) {
   }
   for (std::size_t i = 0; i < outputs; ++i) {
     const ir::Type &yes = output_type(c.body(0), i), &no = output_type(c.body(1), i);
+    if (is_list(yes) && yes.kind == no.kind && yes.dtype == no.dtype) {
+      c.set_output(static_cast<int>(i), joined(seen_outside(yes), seen_outside(no)));
+      continue;
+    }
     if (yes.dtype != no.dtype || yes.kind != no.kind || yes.rank() != no.rank())
       c.fail("output {} is {} in one branch and {} in the other", i, ir::to_string(yes), ir::to_string(no));
     ir::SymShape shape;
@@ -75,6 +80,22 @@ bool stays_true(ir::Graph& body, std::size_t output, std::size_t passed) {
   }
 }
 
+/// A sequence may take the place of an optional one between iterations: what carries them is the same.
+bool same_kind(const ir::Type& now, const ir::Type& after) {
+  return now.kind == after.kind ||
+         (now.kind == ir::ValueKind::optional_sequence && after.kind == ir::ValueKind::sequence);
+}
+
+/// The type of a list that an iteration takes as `now` and makes as `after`, for the next one. Bounds that still grow
+/// after some rounds are given up.
+ir::Type widened(const ir::Type& now, const ir::Type& after, int round) {
+  ir::Type type = joined(now, seen_outside(after));
+  for (std::size_t a = 0; a < type.rank(); ++a)
+    if (round > 4 && (type.varying >> a & 1) != 0 && a < now.rank() && !(type.shape[a] == now.shape[a]))
+      type.shape[a] = kNoBound;
+  return type;
+}
+
 /// Gives loop-carried body inputs types that hold in every iteration, and infers the body. An extent that grows by a
 /// constant in each iteration becomes an extent of the body input, bounded by what `trips` iterations make of it.
 void fit_carried(ir::InferContext& c, ir::Graph& body, std::size_t first_input, std::size_t first_output,
@@ -83,6 +104,13 @@ void fit_carried(ir::InferContext& c, ir::Graph& body, std::size_t first_input, 
     const ir::Type start = c.input(node_input + static_cast<int>(k));
     const std::size_t in = first_input + k;
     ir::Type type = body.value(body.inputs()[in]).type;
+    if (is_list(start)) {
+      // What the model declares counts only while nothing is known: an empty list says nothing of its tensors.
+      const bool declared = type.dtype == start.dtype && start.elements == ir::Elements::none && is_list(type);
+      type = declared ? joined(start, type) : start;
+      set_body_input(body, in, type, std::nullopt);
+      continue;
+    }
     if (type.rank() != start.rank() || type.dtype != start.dtype) type = start;
     for (std::size_t a = 0; a < type.rank(); ++a) {
       const auto& terms = type.shape[a].terms();
@@ -100,6 +128,12 @@ void fit_carried(ir::InferContext& c, ir::Graph& body, std::size_t first_input, 
       const ir::ValueId in = body.inputs()[first_input + k];
       const ir::Type after = output_type(body, first_output + k), start = c.input(node_input + static_cast<int>(k));
       ir::Type type = body.value(in).type;
+      if (is_list(type) && after.dtype == type.dtype && same_kind(type, after)) {
+        const ir::Type next = widened(type, after, round);
+        stable = stable && next == type;
+        set_body_input(body, first_input + k, next, std::nullopt);
+        continue;
+      }
       if (after.dtype != type.dtype || after.rank() != type.rank() || after.kind != type.kind)
         c.fail("loop-carried value {} is {} before and {} after an iteration", k, ir::to_string(type),
                ir::to_string(after));
@@ -125,7 +159,13 @@ void fit_carried(ir::InferContext& c, ir::Graph& body, std::size_t first_input, 
 }
 
 /// Type of a carried value after the loop: extents that grew are reported by the runtime.
-void set_final(ir::InferContext& c, int output, const ir::Type& in_body, const ir::Type& start) {
+void set_final(ir::InferContext& c, int output, const ir::Type& in_body, const ir::Type& start, const ir::Type& after) {
+  if (is_list(start)) {
+    ir::Type type = seen_outside(in_body);
+    type.kind = after.kind;
+    c.set_output(output, std::move(type));
+    return;
+  }
   ir::SymShape shape;
   for (std::size_t a = 0; a < start.rank(); ++a) {
     if (in_body.shape[a] == start.shape[a]) shape.push_back(start.shape[a]);
@@ -175,11 +215,13 @@ void infer_loop(ir::InferContext& c) {
     set_body_input(body, static_cast<std::size_t>(i), c.input(i), c.known_content(i));
   fit_carried(c, body, 2, 1, carried, 2, trips);
   for (std::size_t k = 0; k < carried; ++k)
-    set_final(c, static_cast<int>(k), body.value(body.inputs()[2 + k]).type, c.input(2 + static_cast<int>(k)));
+    set_final(c, static_cast<int>(k), body.value(body.inputs()[2 + k]).type, c.input(2 + static_cast<int>(k)),
+              output_type(body, 1 + k));
   if (static_cast<std::size_t>(c.output_count()) == carried) return;
   const Expr made = exact ? trips : c.new_extent(static_cast<int>(carried), trips);
   for (int i = static_cast<int>(carried); i < c.output_count(); ++i) {
     const ir::Type part = output_type(body, static_cast<std::size_t>(i) + 1);
+    if (is_list(part)) c.fail("output {} would stack {}", i, ir::to_string(part));
     ir::SymShape shape{made};
     for (const Expr& e : part.shape) shape.push_back(outside(c, i, e));
     c.set_output(i, part.dtype, std::move(shape), part.kind);
@@ -222,7 +264,8 @@ void infer_scan(ir::InferContext& c) {
     set_body_input(body, i, c.input(static_cast<int>(i)), c.known_content(static_cast<int>(i)));
   fit_carried(c, body, 0, 0, carried, 0, trips);
   for (std::size_t k = 0; k < carried; ++k)
-    set_final(c, static_cast<int>(k), body.value(body.inputs()[k]).type, c.input(static_cast<int>(k)));
+    set_final(c, static_cast<int>(k), body.value(body.inputs()[k]).type, c.input(static_cast<int>(k)),
+              output_type(body, k));
   for (std::size_t k = 0; k < stacked; ++k) {
     const int output = static_cast<int>(carried + k);
     const ir::Type part = output_type(body, carried + k);
@@ -282,11 +325,32 @@ std::unique_ptr<ir::Graph> refusing_body(const std::shared_ptr<ir::Model>& model
   return body;
 }
 
+namespace {
+
+/// What the one element of an integer value is, as far as it is tracked.
+std::optional<Expr> single_content(const ir::Value& v) {
+  if (v.content && v.content->size() == 1) return (*v.content)[0];
+  if (v.constant && v.constant->numel() == 1 && is_integer(v.type.dtype)) return Expr(ir::to_ints(*v.constant)[0]);
+  return std::nullopt;
+}
+
+/// Equality is not tracked in general; here the elements that a profile fixes may decide it.
+std::optional<Expr> equality(const ir::Graph& graph, ir::ValueId condition) {
+  const ir::Node* node = graph.producer(condition);
+  if (node == nullptr || std::string_view(node->op->name) != "Equal") return std::nullopt;
+  const auto a = single_content(graph.value(node->inputs[0])), b = single_content(graph.value(node->inputs[1]));
+  if (!a || !b) return std::nullopt;
+  return equals(*a, *b);
+}
+
+}  // namespace
+
 std::optional<bool> known_condition(ir::Graph& graph, ir::ValueId condition) {
   const ir::Value& v = graph.value(condition);
   if (v.constant && v.constant->numel() == 1 && !is_float(v.type.dtype)) return ir::to_ints(*v.constant)[0] != 0;
   Expr element = Expr::element(condition, 0);
   if (v.content && v.content->size() == 1) element = (*v.content)[0];
+  else if (const auto equal = equality(graph, condition)) element = *equal;
   ir::Model& model = graph.model();
   std::vector<std::pair<ir::ValueId, std::int64_t>> taken;
   element = ir::substitute(element, [&](const ir::Atom& atom) -> std::optional<Expr> {

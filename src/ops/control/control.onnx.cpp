@@ -51,7 +51,10 @@ void import_loop(OnnxNode& n) {
   std::vector<ir::Type> types{{DType::i64, {}}, {DType::boolean, {}}};
   for (int i = 0; i < given || i < 2; ++i) {
     inputs.push_back(i < given ? n.input(i) : ir::kNone);
-    if (i >= 2) types.push_back(n.type(inputs.back()));
+    if (i < 2) continue;
+    types.push_back(n.type(inputs.back()));
+    // An empty list does not tell what its tensors will be: the body's declaration may.
+    if (types.back().elements == ir::Elements::none) types.back() = {};
   }
   std::vector<std::unique_ptr<ir::Graph>> bodies;
   bodies.push_back(n.graph("body", captures, types));
@@ -94,9 +97,45 @@ void import_scan(OnnxNode& n) {
   bind_all(n, n.add("Scan", std::move(inputs), std::move(attrs), outputs, std::move(bodies)));
 }
 
-/// Scan 8 has a batch axis before everything and optional sequence lengths: its results differ from Scan 9's.
-void import_scan_8(OnnxNode&) {
-  fail_hint("export the model at opset 9 or later", "Scan of opset 8, with its batch axis, is not supported");
+/// Scan 8 has a batch axis before everything: a Scan over the batch whose body is the Scan of later opsets.
+void import_scan_8(OnnxNode& n) {
+  if (n.input_count() > 0 && n.input(0) != ir::kNone)
+    fail_hint("export the model at opset 9 or later", "sequence_lens of Scan at opset 8 is not supported");
+  const std::int64_t scanned = n.i("num_scan_inputs", 1), carried = n.input_count() - 1 - scanned;
+  if (scanned < 1 || carried < 0) fail("{} of {} inputs are scanned", scanned, n.input_count() - 1);
+  std::vector<ir::ValueId> inputs, captures;
+  std::vector<ir::Type> rows, steps;
+  for (int i = 1; i < n.input_count(); ++i) {
+    inputs.push_back(n.input(i));
+    ir::Type type = n.type(inputs.back());
+    const bool is_scanned = i > carried;
+    if (type.rank() < (is_scanned ? 2u : 1u)) fail("input {} is {}, without a batch axis", i, ir::to_string(type));
+    type.shape.erase(type.shape.begin());
+    rows.push_back(type);
+    if (is_scanned) type.shape.erase(type.shape.begin());
+    steps.push_back(std::move(type));
+  }
+  std::vector<std::unique_ptr<ir::Graph>> inner, outer;
+  inner.push_back(n.graph("body", captures, steps));
+  const auto made = inner[0]->outputs();
+  outer.push_back(std::make_unique<ir::Graph>(n.target().model_ptr()));
+  ir::Graph& batch = *outer[0];
+  std::vector<ir::ValueId> row;
+  for (const ir::Type& type : rows) row.push_back(batch.add_input({}, type, n.origins()));
+  for (const ir::ValueId v : captures) {
+    row.push_back(batch.add_input({}, n.type(v), n.origins()));
+    batch.value(row.back()).content = n.target().value(v).content;
+  }
+  ir::Attrs attrs{{"carried", carried}, {"scanned", scanned}};
+  if (n.has_attr("directions")) attrs.set("scan_input_directions", n.ints("directions"));
+  const auto results = batch
+                           .add_node(ir::get_op("Scan"), std::move(row), std::move(attrs),
+                                     static_cast<int>(made.size()), n.origins(), std::move(inner))
+                           .outputs;
+  for (std::size_t k = 0; k < results.size(); ++k) batch.add_output(made[k].name, results[k]);
+  inputs.insert(inputs.end(), captures.begin(), captures.end());
+  bind_all(n, n.add("Scan", std::move(inputs), {{"carried", std::int64_t{0}}, {"scanned", carried + scanned}},
+                    static_cast<int>(made.size()), std::move(outer)));
 }
 
 }  // namespace

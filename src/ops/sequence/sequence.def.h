@@ -1,0 +1,19 @@
+// Types of sequences and optionals, for those who merge them: branches and loops.
+#pragma once
+
+#include "ir/op.h"
+
+namespace monza::ops {
+
+/// A bound that is none: the planner refuses to make room for such a tensor.
+inline constexpr std::int64_t kNoBound = std::int64_t{1} << 41;
+
+/// The type of tensors in both: extents in which they differ vary, up to the larger bound. The kind is a's. Error when
+/// element types differ.
+ir::Type joined(const ir::Type& a, const ir::Type& b);
+/// A list's type as the outside of a body sees it: extents that values decide become bounds.
+ir::Type seen_outside(ir::Type list);
+/// A value that is a sequence or optional.
+bool is_list(const ir::Type& type);
+
+}  // namespace monza::ops
