@@ -42,6 +42,25 @@ TEST_P(Softmax, AgreesWithTheReference) {
   EXPECT_GT(ran, 10);
 }
 
+// Subnormal weights would say nothing and slow down every product with them.
+TEST_P(Softmax, FarBelowTheLargestIsExactlyZero) {
+  const Kernel& kernel = *GetParam();
+  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (std::string(kernel.op) != "Softmax") return;  // logarithms do not underflow
+  const std::int64_t n = 37;
+  auto x = test::make_tensor(DType::f32, Shape{2, n});
+  const float far[] = {-88.0F, -95.0F, -103.97F, -104.0F, -1e4F, -1e9F, -3.4e38F};
+  for (std::int64_t i = 0; i < 2 * n; ++i) x.as<float>()[i] = i % n == 0 ? 0.0F : far[i % 7];
+  SoftmaxParams p;
+  p.axis = 1;
+  p.end = 2;
+  const auto got = test::run_kernel(kernel, &p, {x}, {{DType::f32, Shape{2, n}}}, {.threads = 1});
+  if (!got.refusal.empty()) GTEST_SKIP() << got.refusal;
+  ASSERT_EQ(got.problem, "");
+  for (std::int64_t i = 0; i < 2 * n; ++i)
+    EXPECT_EQ(got.outputs[0].as<float>()[i], i % n == 0 ? 1.0F : 0.0F) << "element " << i;
+}
+
 std::vector<const Kernel*> kernels() {
   std::vector<const Kernel*> list;
   for (const char* op : {"Softmax", "LogSoftmax"})
