@@ -15,7 +15,7 @@
 #include "plan/cost_network.h"
 #include "plan/region_planner.h"
 #include "plan/tactics.h"
-#include "tensor/dtype.h"
+#include "tensor/storage.h"
 
 namespace monza::plan {
 namespace {
@@ -132,6 +132,9 @@ void LayoutChooser::add(const std::vector<int>& variables, const std::function<d
 
 double LayoutChooser::conversion(ir::ValueId value, const Place& from, Port to) {
   const TypedShape type = r_.type_of(value);
+  // Between blocks of 8 and of 16 no kernel copies at speed: not worth the time to measure it.
+  if (is_blocked(to) && from.layout != Layout::strided && form_of(from, type.shape) != to)
+    return double(storage_bytes(type.dtype, r_.b_.largest(type.shape))) / 100;
   const Kernel& copy = r_.copy_kernel(from.layout, form_place(to, type.shape).layout, type, false);
   return r_.b_.options.tactics->conversion_us(copy, type.dtype, r_.b_.largest(type.shape), form_of(from, type.shape),
                                               to);
