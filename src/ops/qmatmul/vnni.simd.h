@@ -114,6 +114,7 @@ struct Q {
   static MONZA_INLINE F set(float v) { return _mm512_set1_ps(v); }
   static MONZA_INLINE F load(const float* p) { return _mm512_loadu_ps(p); }
   static MONZA_INLINE F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }
+  static MONZA_INLINE F fnma(F a, F b, F c) { return _mm512_fnmadd_ps(a, b, c); }
   static MONZA_INLINE F mul(F a, F b) { return _mm512_mul_ps(a, b); }
   static MONZA_INLINE F add(F a, F b) { return _mm512_add_ps(a, b); }
   static MONZA_INLINE F div(F a, F b) { return _mm512_div_ps(a, b); }
@@ -291,6 +292,7 @@ struct Q {
   static MONZA_INLINE F set(float v) { return _mm256_set1_ps(v); }
   static MONZA_INLINE F load(const float* p) { return _mm256_loadu_ps(p); }
   static MONZA_INLINE F fma(F a, F b, F c) { return _mm256_fmadd_ps(a, b, c); }
+  static MONZA_INLINE F fnma(F a, F b, F c) { return _mm256_fnmadd_ps(a, b, c); }
   static MONZA_INLINE F mul(F a, F b) { return _mm256_mul_ps(a, b); }
   static MONZA_INLINE F add(F a, F b) { return _mm256_add_ps(a, b); }
   static MONZA_INLINE F div(F a, F b) { return _mm256_div_ps(a, b); }
