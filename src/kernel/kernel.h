@@ -109,6 +109,19 @@ struct KernelContext {
   }
 };
 
+/// A layout of packed constants that has an inverse, under a name that engine files carry: an engine holds the
+/// constants of its graph only packed, and is planned anew from them on other CPUs. So both functions are compiled for
+/// any CPU (kernel/packed_format.h), look at nothing but the parameters and the types and shapes of the inputs, and a
+/// layout that changes gets another name.
+struct PackedFormat {
+  const char* name = nullptr;  ///< "conv_panels_16"
+  /// Bytes of the packed form of query.in[input]: what Packing::bytes says. More than any block has where type, shape
+  /// and parameters do not fit each other: they may come from a damaged file.
+  std::size_t (*bytes)(const KernelQuery&, int input) noexcept = nullptr;
+  /// Writes the dense elements.
+  void (*unpack)(const KernelQuery&, int input, const std::byte* packed, void* dense) noexcept = nullptr;
+};
+
 /// How one constant input is laid out for a kernel, once, at build.
 struct Packing {
   int input = 0;
@@ -116,8 +129,8 @@ struct Packing {
   std::size_t (*bytes)(const KernelQuery&) noexcept = nullptr;
   /// Packs the dense constant query.in[input].data into `packed`.
   void (*pack)(const KernelQuery&, std::byte* packed) noexcept = nullptr;
-  /// The inverse: writes the dense elements; null where packing loses bits (the original is then kept).
-  void (*unpack)(const KernelQuery&, const std::byte* packed, void* dense) noexcept = nullptr;
+  /// What `pack` makes, with its inverse; null where packing loses bits (the original is then kept).
+  const PackedFormat* format = nullptr;
 };
 
 /// One kernel. Instances are constant objects named in their folder's <op>.kernels.inc.

@@ -49,6 +49,13 @@ const Kernel* find_kernel(std::string_view name) {
   return it == index().by_name.end() ? nullptr : it->second;
 }
 
+const PackedFormat* find_packed_format(std::string_view name) {
+  for (const Kernel* k : all_kernels())
+    for (int i = 0; i < k->packing_count; ++i)
+      if (k->packings[i].format != nullptr && name == k->packings[i].format->name) return k->packings[i].format;
+  return nullptr;
+}
+
 std::vector<const Kernel*> candidates(std::string_view op, DeviceKind device, Isa isa, const KernelQuery& query,
                                       std::vector<Rejection>* rejected) {
   std::vector<const Kernel*> found;

@@ -186,9 +186,10 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
       const std::size_t bytes = packing->bytes(query);
       buffer.reserve(bytes, 0);
       packing->pack(query, buffer.base);
-      if (packing->unpack != nullptr) {
+      if (const PackedFormat* format = packing->format) {
+        if (format->bytes(query, i) != bytes) result.problem = "the packed format has another size";
         std::vector<std::byte> dense(t.bytes.size());
-        packing->unpack(query, buffer.base, dense.data());
+        format->unpack(query, i, buffer.base, dense.data());
         if (dense != t.bytes) result.problem = "unpacking does not give the constant back";
       }
       v.layout = Layout::packed;

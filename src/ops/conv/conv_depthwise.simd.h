@@ -9,6 +9,7 @@
 // (about 0.6 per product at stride 1) bind before the FMA ports do.
 #pragma once
 
+#include "ops/conv/conv_gemm_pack.simd.h"
 #include "ops/conv/conv_shape.simd.h"
 #include "ops/matmul/finish.simd.h"
 
@@ -281,24 +282,13 @@ Status run_conv_depthwise(const KernelContext& c) {
   return {};
 }
 
-std::size_t depthwise_bytes(const KernelQuery& q) {
-  const Shape& w = q.input(1).shape;
-  return static_cast<std::size_t>(w.count(2, w.rank) * padded_columns(w[0], Vec::kWidth)) * sizeof(float);
-}
 void pack_depthwise(const KernelQuery& q, float* packed) {
   const Shape& w = q.input(1).shape;
   const float* from = static_cast<const float*>(q.input(1).data);
   const std::int64_t taps = w.count(2, w.rank), padded = padded_columns(w[0], Vec::kWidth);
   for (std::int64_t m = 0; m < padded; ++m)
     for (std::int64_t t = 0; t < taps; ++t)
-      packed[(m / Vec::kWidth * taps + t) * Vec::kWidth + m % Vec::kWidth] = m < w[0] ? from[m * taps + t] : 0.0f;
-}
-void unpack_depthwise(const KernelQuery& q, const float* packed, float* dense) {
-  const Shape& w = q.input(1).shape;
-  const std::int64_t taps = w.count(2, w.rank);
-  for (std::int64_t m = 0; m < w[0]; ++m)
-    for (std::int64_t t = 0; t < taps; ++t)
-      dense[m * taps + t] = packed[(m / Vec::kWidth * taps + t) * Vec::kWidth + m % Vec::kWidth];
+      packed[depthwise_at(Vec::kWidth, m, t, taps)] = m < w[0] ? from[m * taps + t] : 0.0f;
 }
 
 Refusal accepts_depthwise(const KernelQuery& q) {

@@ -3,12 +3,9 @@
 namespace monza::ops {
 namespace {
 
-std::size_t bytes(const KernelQuery& q) noexcept { return depthwise_bytes(q); }
+std::size_t bytes(const KernelQuery& q) noexcept { return depthwise_bytes(Vec::kWidth, q); }
 void pack(const KernelQuery& q, std::byte* packed) noexcept { pack_depthwise(q, reinterpret_cast<float*>(packed)); }
-void unpack(const KernelQuery& q, const std::byte* packed, void* dense) noexcept {
-  unpack_depthwise(q, reinterpret_cast<const float*>(packed), static_cast<float*>(dense));
-}
-constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack, .unpack = unpack}};
+constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack, .format = &conv_depthwise_8}};
 Refusal accepts(const KernelQuery& q) noexcept { return accepts_depthwise(q); }
 Status run(const KernelContext& c) noexcept { return run_conv_depthwise(c); }
 

@@ -15,6 +15,7 @@
 // The copy adds a load and a store for every taps * filters / stride^2 products.
 #pragma once
 
+#include "ops/conv/conv_gemm_pack.simd.h"
 #include "ops/conv/conv_shape.simd.h"
 #include "ops/matmul/finish.simd.h"
 #include "ops/matmul/gemm_rows.simd.h"
@@ -391,38 +392,10 @@ std::size_t direct_scratch(const KernelQuery& q) {
          sizeof(float);
 }
 
-std::size_t direct_bytes(const KernelQuery& q) {
-  const Shape& w = q.input(1).shape;
-  const std::int64_t groups = static_cast<const ConvParams*>(q.params)->group;
-  return static_cast<std::size_t>(groups * w.count(1, w.rank) * padded_columns(w[0] / groups, kWidth)) * sizeof(float);
-}
-/// visit(position in the packed form, position in the dense one, or -1 for padding) for every packed weight.
-template <typename Visit>
-MONZA_INLINE void each_direct_weight(const KernelQuery& q, Visit&& visit) {
-  const Shape& w = q.input(1).shape;
-  const std::int64_t groups = static_cast<const ConvParams*>(q.params)->group, filters = w[0] / groups, channels = w[1],
-                     taps = w.count(2, w.rank), vectors = (filters + kWidth - 1) / kWidth;
-  std::int64_t at = 0;
-  for (std::int64_t g = 0; g < groups; ++g)
-    for (std::int64_t v = 0; v < vectors; v += 2) {
-      const std::int64_t lanes = (vectors - v == 1 ? 1 : 2) * kWidth;
-      for (std::int64_t b = 0; b < channels; b += kWidth)
-        for (std::int64_t t = 0; t < taps; ++t)
-          for (std::int64_t c = b; c < channels && c < b + kWidth; ++c)
-            for (std::int64_t l = 0; l < lanes; ++l) {
-              const std::int64_t m = v * kWidth + l;
-              visit(at++, m < filters ? ((g * filters + m) * channels + c) * taps + t : -1);
-            }
-    }
-}
 void pack_direct(const KernelQuery& q, float* packed) {
   const float* dense = static_cast<const float*>(q.input(1).data);
-  each_direct_weight(q, [&](std::int64_t at, std::int64_t from) { packed[at] = from < 0 ? 0.0f : dense[from]; });
-}
-void unpack_direct(const KernelQuery& q, const float* packed, float* dense) {
-  each_direct_weight(q, [&](std::int64_t at, std::int64_t to) {
-    if (to >= 0) dense[to] = packed[at];
-  });
+  each_direct_weight(kWidth, q,
+                     [&](std::int64_t at, std::int64_t from) { packed[at] = from < 0 ? 0.0f : dense[from]; });
 }
 
 }  // namespace

@@ -3,12 +3,9 @@
 namespace monza::ops {
 namespace {
 
-std::size_t bytes(const KernelQuery& q) noexcept { return direct_bytes(q); }
+std::size_t bytes(const KernelQuery& q) noexcept { return direct_bytes(kWidth, q); }
 void pack(const KernelQuery& q, std::byte* packed) noexcept { pack_direct(q, reinterpret_cast<float*>(packed)); }
-void unpack(const KernelQuery& q, const std::byte* packed, void* dense) noexcept {
-  unpack_direct(q, reinterpret_cast<const float*>(packed), static_cast<float*>(dense));
-}
-constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack, .unpack = unpack}};
+constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack, .format = &conv_direct_16}};
 Refusal accepts(const KernelQuery& q) noexcept { return accepts_direct(q); }
 Refusal accepts_blocked(const KernelQuery& q) noexcept { return accepts_direct_blocked(q); }
 std::size_t scratch(const KernelQuery& q) noexcept { return direct_scratch(q); }

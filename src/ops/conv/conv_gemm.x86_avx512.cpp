@@ -4,14 +4,11 @@
 namespace monza::ops {
 namespace {
 
-std::size_t bytes(const KernelQuery& q) noexcept { return weight_bytes(gemm_avx512, q); }
+std::size_t bytes(const KernelQuery& q) noexcept { return weight_bytes(Vec::kWidth, q); }
 void pack(const KernelQuery& q, std::byte* packed) noexcept {
-  repack_weight<true>(gemm_avx512, q, static_cast<const float*>(q.input(1).data), reinterpret_cast<float*>(packed));
+  repack_weight<true>(Vec::kWidth, q, static_cast<const float*>(q.input(1).data), reinterpret_cast<float*>(packed));
 }
-void unpack(const KernelQuery& q, const std::byte* packed, void* dense) noexcept {
-  repack_weight<false>(gemm_avx512, q, reinterpret_cast<const float*>(packed), static_cast<float*>(dense));
-}
-constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack, .unpack = unpack}};
+constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack, .format = &conv_panels_16}};
 Refusal accepts(const KernelQuery& q) noexcept { return accepts_conv_gemm(q); }
 std::size_t scratch(const KernelQuery& q) noexcept { return scratch_conv_gemm(q); }
 Status run(const KernelContext& c) noexcept { return run_conv_gemm(gemm_avx512, c); }

@@ -9,6 +9,7 @@
 // of each element serves one product only, which the load ports carry at about 0.9 of that rate.
 #pragma once
 
+#include "ops/conv/conv_gemm_pack.simd.h"
 #include "ops/conv/conv_shape.simd.h"
 #include "ops/matmul/finish.simd.h"
 #include "ops/matmul/gemm_rows.simd.h"
@@ -187,28 +188,13 @@ std::size_t image_scratch(const KernelQuery& q) {
   return static_cast<std::size_t>(q.threads) * ((each + 63) / 64 * 64);
 }
 
-std::size_t image_bytes(const KernelQuery& q) {
-  const Shape& w = q.input(1).shape;
-  return static_cast<std::size_t>(w.count(1, w.rank) * padded_columns(w[0], Vec::kWidth)) * sizeof(float);
-}
-/// Position of filter m's tap t in the panels.
-MONZA_INLINE std::int64_t image_at(std::int64_t m, std::int64_t t, std::int64_t taps, std::int64_t vectors) {
-  const std::int64_t pair = m / Vec::kWidth / 2 * 2, vecs = vectors - pair == 1 ? 1 : 2;
-  return (pair * taps + t * vecs) * Vec::kWidth + m - pair * Vec::kWidth;
-}
 void pack_image(const KernelQuery& q, float* packed) {
   const Shape& w = q.input(1).shape;
   const std::int64_t taps = w.count(1, w.rank), padded = padded_columns(w[0], Vec::kWidth);
   for (std::int64_t m = 0; m < padded; ++m)
     for (std::int64_t t = 0; t < taps; ++t)
-      packed[image_at(m, t, taps, padded / Vec::kWidth)] =
+      packed[image_at(Vec::kWidth, m, t, taps, padded / Vec::kWidth)] =
           m < w[0] ? static_cast<const float*>(q.input(1).data)[m * taps + t] : 0.0f;
-}
-void unpack_image(const KernelQuery& q, const float* packed, float* dense) {
-  const Shape& w = q.input(1).shape;
-  const std::int64_t taps = w.count(1, w.rank), padded = padded_columns(w[0], Vec::kWidth);
-  for (std::int64_t m = 0; m < w[0]; ++m)
-    for (std::int64_t t = 0; t < taps; ++t) dense[m * taps + t] = packed[image_at(m, t, taps, padded / Vec::kWidth)];
 }
 
 Refusal accepts_image(const KernelQuery& q) {

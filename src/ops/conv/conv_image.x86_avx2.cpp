@@ -3,12 +3,9 @@
 namespace monza::ops {
 namespace {
 
-std::size_t bytes(const KernelQuery& q) noexcept { return image_bytes(q); }
+std::size_t bytes(const KernelQuery& q) noexcept { return image_bytes(Vec::kWidth, q); }
 void pack(const KernelQuery& q, std::byte* packed) noexcept { pack_image(q, reinterpret_cast<float*>(packed)); }
-void unpack(const KernelQuery& q, const std::byte* packed, void* dense) noexcept {
-  unpack_image(q, reinterpret_cast<const float*>(packed), static_cast<float*>(dense));
-}
-constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack, .unpack = unpack}};
+constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack, .format = &conv_image_8}};
 Refusal accepts(const KernelQuery& q) noexcept { return accepts_image(q); }
 std::size_t scratch(const KernelQuery& q) noexcept { return image_scratch(q); }
 Status run(const KernelContext& c) noexcept { return run_conv_image(c); }

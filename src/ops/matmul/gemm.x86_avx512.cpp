@@ -3,6 +3,6 @@
 
 namespace monza::ops {
 
-const GemmTable gemm_avx512{Vec::kWidth, gemm_step, pack_b, unpack_b};
+const GemmTable gemm_avx512{Vec::kWidth, gemm_step, pack_b};
 
 }  // namespace monza::ops

@@ -31,7 +31,6 @@ void pack_b_pairs(const float* b, std::int64_t sk, std::int64_t sn, std::int64_t
 
 }  // namespace
 
-// Rounded weights have no inverse.
-const GemmTable gemm_avx512bf16{Vec::kWidth, gemm_step, pack_b_pairs, nullptr};
+const GemmTable gemm_avx512bf16{Vec::kWidth, gemm_step, pack_b_pairs};
 
 }  // namespace monza::ops

@@ -7,9 +7,8 @@
 namespace monza::ops {
 namespace {
 
-template <bool kPack>
-void repack_b(const float* from, float* to, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc,
-              std::int64_t n) {
+void pack_b(const float* b, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n,
+            float* packed) noexcept {
   const std::int64_t padded = padded_columns(n, Vec::kWidth), total = padded / Vec::kWidth;
   std::int64_t at = k0 * padded;
   for (std::int64_t v = 0; v < total;) {
@@ -18,30 +17,18 @@ void repack_b(const float* from, float* to, std::int64_t sk, std::int64_t sn, st
     const std::int64_t lanes = n - c0 < width ? n - c0 : width;
     for (std::int64_t k = 0; k < kc; ++k, at += width) {
       const std::int64_t dense = (k0 + k) * sk + c0 * sn;
-      if constexpr (kPack) {
-        if (sn == 1) {
-          for (std::int64_t j = 0; j < width; j += Vec::kWidth) {
-            const std::int64_t rest = lanes - j < 0 ? 0 : lanes - j;
-            Vec::load(from + dense + j, Vec::mask(rest < Vec::kWidth ? rest : Vec::kWidth)).store(to + at + j);
-          }
-        } else {
-          for (std::int64_t j = 0; j < lanes; ++j) to[at + j] = from[dense + j * sn];
-          for (std::int64_t j = lanes; j < width; ++j) to[at + j] = 0;
+      if (sn == 1) {
+        for (std::int64_t j = 0; j < width; j += Vec::kWidth) {
+          const std::int64_t rest = lanes - j < 0 ? 0 : lanes - j;
+          Vec::load(b + dense + j, Vec::mask(rest < Vec::kWidth ? rest : Vec::kWidth)).store(packed + at + j);
         }
       } else {
-        for (std::int64_t j = 0; j < lanes; ++j) to[dense + j * sn] = from[at + j];
+        for (std::int64_t j = 0; j < lanes; ++j) packed[at + j] = b[dense + j * sn];
+        for (std::int64_t j = lanes; j < width; ++j) packed[at + j] = 0;
       }
     }
     v += vecs;
   }
-}
-void pack_b(const float* b, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n,
-            float* packed) noexcept {
-  repack_b<true>(b, packed, sk, sn, k0, kc, n);
-}
-void unpack_b(const float* packed, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n,
-              float* b) noexcept {
-  repack_b<false>(packed, b, sk, sn, k0, kc, n);
 }
 
 }  // namespace

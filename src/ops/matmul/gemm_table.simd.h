@@ -113,8 +113,6 @@ struct GemmTable {
   /// Packs rows [k0, k0 + kc) of all columns of B, element (k, n) at b[k * sk + n * sn], into the panels of that block.
   void (*pack_b)(const float* b, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc, std::int64_t n,
                  float* packed) noexcept;
-  void (*unpack_b)(const float* packed, std::int64_t sk, std::int64_t sn, std::int64_t k0, std::int64_t kc,
-                   std::int64_t n, float* b) noexcept;
 };
 extern const GemmTable gemm_avx2;
 extern const GemmTable gemm_avx512;

@@ -8,6 +8,7 @@
 #include "kernel/kernel.h"
 #include "ops/matmul/gemm_rows.simd.h"
 #include "ops/matmul/matmul.params.h"
+#include "ops/matmul/matmul_weight.simd.h"
 
 namespace monza::ops {
 namespace {
@@ -198,18 +199,6 @@ Status run_matmul_both(const GemmTable& table, const KernelContext& c) {
 
 // --- the constant B: every matrix of its batch packed after the other -----------------------------------------------
 
-struct WeightShape {
-  std::int64_t matrices, k, n, sk, sn;
-};
-MONZA_INLINE WeightShape weight_shape(const KernelQuery& q) {
-  const auto& p = *static_cast<const MatMulParams*>(q.params);
-  const Shape& b = q.input(1).shape;
-  if (b.rank == 1) return {1, b[0], 1, 1, 1};
-  const std::int64_t rows = b[b.rank - 2], columns = b[b.rank - 1];
-  const std::int64_t matrices = b.count(0, b.rank - 2);
-  if (p.trans_b) return {matrices, columns, rows, 1, columns};
-  return {matrices, rows, columns, columns, 1};
-}
 std::size_t matmul_weight_bytes(const GemmTable& table, const KernelQuery& q) {
   const WeightShape w = weight_shape(q);
   return static_cast<std::size_t>(w.matrices) * packed_b_bytes((w.k + kLane - 1) / kLane, w.n, table.width);

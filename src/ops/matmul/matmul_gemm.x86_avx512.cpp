@@ -11,14 +11,7 @@ void pack(const KernelQuery& q, std::byte* packed) noexcept {
                                          reinterpret_cast<float*>(packed) + at);
                     });
 }
-void unpack(const KernelQuery& q, const std::byte* packed, void* dense_out) noexcept {
-  each_weight_block(gemm_avx512, q,
-                    [&](const WeightShape& w, std::int64_t dense, std::int64_t at, std::int64_t k0, std::int64_t kc) {
-                      gemm_avx512.unpack_b(reinterpret_cast<const float*>(packed) + at, w.sk, w.sn, k0, kc, w.n,
-                                           static_cast<float*>(dense_out) + dense);
-                    });
-}
-constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack, .unpack = unpack}};
+constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack, .format = &matmul_panels_16}};
 Refusal accepts_packed(const KernelQuery& q) noexcept { return accepts_matmul(q, true); }
 Refusal accepts_both(const KernelQuery& q) noexcept { return accepts_matmul(q, false); }
 std::size_t scratch_packed(const KernelQuery& q) noexcept { return static_cast<std::size_t>(q.threads) * kBlockBytes; }

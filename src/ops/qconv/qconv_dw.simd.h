@@ -156,8 +156,10 @@ Status dw_run(const KernelContext& c) noexcept {
 }
 
 template <int kW>
-constexpr Packing kDwPacking{
-    .input = kW, .bytes = dw_bytes<kW>, .pack = dw_pack_weights<kW>, .unpack = dw_unpack_weights<kW>};
+constexpr Packing kDwPacking{.input = kW,
+                             .bytes = dw_bytes<kW>,
+                             .pack = dw_pack_weights<kW>,
+                             .format = Q::kLanes == 8 ? &qconv_depthwise_8 : &qconv_depthwise_16};
 
 constexpr Kernel make_qconv_dw(const char* name, Isa needs) {
   return {.name = name,

@@ -34,32 +34,16 @@ MONZA_INLINE ConvGeometry conv_query_geometry(const KernelQuery& query) {
                        query.out[0].shape);
 }
 
-/// Offset in the dense weights [M, C / group, kh, kw].
-struct ConvSource {
-  ConvGeometry g;
-  MONZA_INLINE std::int64_t operator()(std::int64_t group, std::int64_t n, std::int64_t tap, std::int64_t d) const {
-    const std::int64_t filter = group * g.filters + n;
-    if (g.merged) return ((filter * g.channels + d % g.channels) * g.kh + tap) * g.kw + d / g.channels;
-    return (filter * g.channels + d) * g.kh * g.kw + tap;
-  }
-};
-
 template <int kW>
 std::size_t conv_bytes(const KernelQuery& query) noexcept {
-  return static_cast<std::size_t>(conv_query_geometry<kW>(query).pack().bytes());
+  return static_cast<std::size_t>(conv_query_geometry<kW>(query).template panels<Q::kLanes>().bytes());
 }
 template <int kW>
 void conv_pack_weights(const KernelQuery& query, std::byte* packed) noexcept {
   const ConvGeometry g = conv_query_geometry<kW>(query);
-  igemm_pack(g.pack(), static_cast<const std::uint8_t*>(query.in[kW].data), query.in[kW].dtype == DType::u8, packed,
-             ConvSource{g});
+  igemm_pack(g.panels<Q::kLanes>(), static_cast<const std::uint8_t*>(query.in[kW].data),
+             query.in[kW].dtype == DType::u8, packed, ConvSource{g});
 }
-template <int kW>
-void conv_unpack_weights(const KernelQuery& query, const std::byte* packed, void* dense) noexcept {
-  const ConvGeometry g = conv_query_geometry<kW>(query);
-  igemm_unpack(g.pack(), packed, query.in[kW].dtype == DType::u8, static_cast<std::uint8_t*>(dense), ConvSource{g});
-}
-
 /// Weights may have zero points that are not 0 once shifted: then windows need the sums of their pixels.
 template <int kW>
 MONZA_INLINE bool conv_may_sum(const ConvGeometry& g, const KernelQuery& query) {
@@ -73,7 +57,7 @@ std::size_t conv_scratch(const KernelQuery& query) noexcept {
   const ConvGeometry g = conv_query_geometry<kW>(query);
   const std::size_t copy = g.merged ? round64(g.batch * g.padded_h() * g.padded_w() * g.channels) + 64 : 0;
   const std::size_t sums = conv_may_sum<kW>(g, query) ? round64(g.groups * g.batch * g.height * g.width * 4) : 0;
-  return round64(static_cast<std::int64_t>(igemm_scratch(g.pack()))) + round64(g.channels) + copy + sums;
+  return round64(static_cast<std::int64_t>(igemm_scratch(g.panels<Q::kLanes>()))) + round64(g.channels) + copy + sums;
 }
 
 /// Copies the image into [batch, padded_h, padded_w, channels], zero points around it.
@@ -112,7 +96,7 @@ Status conv_run(const KernelContext& c) noexcept {
   const std::int64_t rows = g.batch * g.out_h * g.out_w;
   if (rows == 0) return {};
   Igemm job;
-  igemm_bind(job, g.pack(), w.data);
+  igemm_bind(job, g.panels<Q::kLanes>(), w.data);
   job.flip = x.dtype == DType::i8;
   job.read_depth = g.merged ? job.pack.quads() * 4 : job.pack.depth;
   job.out = out.as<std::byte>();
@@ -174,8 +158,10 @@ Status conv_run(const KernelContext& c) noexcept {
 }
 
 template <int kW>
-constexpr Packing kConvPacking{
-    .input = kW, .bytes = conv_bytes<kW>, .pack = conv_pack_weights<kW>, .unpack = conv_unpack_weights<kW>};
+constexpr Packing kConvPacking{.input = kW,
+                               .bytes = conv_bytes<kW>,
+                               .pack = conv_pack_weights<kW>,
+                               .format = Q::kLanes == 8 ? &qconv_panels_8 : &qconv_panels_16};
 
 constexpr Kernel make_qconv(const char* name, Isa needs) {
   return {.name = name,

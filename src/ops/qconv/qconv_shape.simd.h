@@ -1,50 +1,27 @@
 // What the integer convolution kernels share: geometry, pixels' addresses, output operands.
 #pragma once
 
-#include "ops/qconv/qconv.params.h"
+#include "ops/qconv/qconv_panels.simd.h"
 #include "ops/qmatmul/igemm.simd.h"
 
 namespace monza::ops {
 namespace {
 
-/// The convolution with one-dimensional ones as a height of 1.
-struct ConvGeometry {
-  std::int64_t batch, channels, height, width;  ///< channels of one group
-  std::int64_t filters, out_h, out_w;           ///< filters of one group
-  std::int64_t kh, kw, stride_h, stride_w, dilation_h, dilation_w, pad_h, pad_w;
-  std::int64_t groups;
-  bool merged;  ///< a tap is a row of the kernel over a padded copy
-  MONZA_INLINE std::int64_t padded_h() const { return (out_h - 1) * stride_h + (kh - 1) * dilation_h + 1; }
-  MONZA_INLINE std::int64_t padded_w() const { return (out_w - 1) * stride_w + kw; }
-  MONZA_INLINE IgemmPack pack() const {
-    if (merged) return {.groups = 1, .columns = filters, .taps = kh, .depth = kw * channels};
-    return {.groups = groups, .columns = filters, .taps = kh * kw, .depth = channels};
-  }
-};
-
 MONZA_INLINE ConvGeometry conv_geometry(const QConvParams& p, const Shape& x, const Shape& w, const Shape& out) {
-  ConvGeometry g{};
+  ConvGeometry g = conv_weight_geometry(p, w);
   const int last = x.rank - 1, axis = p.spatial - 1;
   g.batch = x[0];
-  g.groups = p.group;
-  g.channels = w[1];
-  g.filters = w[0] / p.group;
-  g.height = g.out_h = g.kh = g.stride_h = g.dilation_h = 1;
+  g.height = g.out_h = g.stride_h = 1;
   g.width = x[last];
   g.out_w = out[last];
-  g.kw = w[last];
   g.stride_w = p.stride[axis];
-  g.dilation_w = p.dilation[axis];
   g.pad_w = conv_pad_begin(p, axis, g.width, g.kw, g.out_w);
   if (p.spatial == 2) {
     g.height = x[2];
     g.out_h = out[2];
-    g.kh = w[2];
     g.stride_h = p.stride[0];
-    g.dilation_h = p.dilation[0];
     g.pad_h = conv_pad_begin(p, 0, g.height, g.kh, g.out_h);
   }
-  g.merged = g.groups == 1 && g.channels % 4 != 0 && g.kw > 1 && g.dilation_w == 1;
   return g;
 }
 

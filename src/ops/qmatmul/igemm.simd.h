@@ -37,16 +37,6 @@ void igemm_pack(const IgemmPack& k, const std::uint8_t* dense, bool is_unsigned,
     }
 }
 
-template <typename Source>
-void igemm_unpack(const IgemmPack& k, const std::byte* packed, bool is_unsigned, std::uint8_t* dense, Source source) {
-  const auto* in = reinterpret_cast<const std::uint8_t*>(packed);
-  const std::uint8_t flip = is_unsigned ? 0x80 : 0;
-  for (std::int64_t g = 0; g < k.groups; ++g)
-    for (std::int64_t n = 0; n < k.columns; ++n)
-      for (std::int64_t t = 0; t < k.taps; ++t)
-        for (std::int64_t d = 0; d < k.depth; ++d) dense[source(g, n, t, d)] = in[k.at(g, n, t, d)] ^ flip;
-}
-
 /// Accumulators of kRows x kPanels panels from `slot` on into `acc` [kRows][kPanels * kLanes]. Row r of tap t starts at
 /// rows[t * stride + r]; `sums` are the rows' where weights have zero points, else null.
 template <int kRows, int kPanels, bool kFlip>

@@ -5,26 +5,14 @@
 #pragma once
 
 #include "ops/activation/activation.simd.h"
+#include "ops/qmatmul/igemm_panels.simd.h"
 #include "ops/qmatmul/operands.params.h"
 #include "ops/qmatmul/vnni.simd.h"
 
 namespace monza::ops {
 namespace {
 
-/// Packed weights: per group the panels, then the column sums of every group (i32).
-struct IgemmPack {
-  std::int64_t groups = 1, columns = 0, taps = 1, depth = 0;  ///< columns of a group; depth in bytes of a tap
-  MONZA_INLINE std::int64_t panels() const { return (columns + Q::kLanes - 1) / Q::kLanes; }
-  MONZA_INLINE std::int64_t quads() const { return (depth + 3) / 4; }
-  MONZA_INLINE std::int64_t panel_bytes() const { return taps * quads() * Q::kLanes * 4; }
-  MONZA_INLINE std::int64_t slots() const { return groups * panels() * Q::kLanes; }  ///< columns with their padding
-  MONZA_INLINE std::int64_t sums_at() const { return groups * panels() * panel_bytes(); }
-  MONZA_INLINE std::int64_t bytes() const { return sums_at() + slots() * 4; }
-  MONZA_INLINE std::int64_t at(std::int64_t g, std::int64_t n, std::int64_t tap, std::int64_t d) const {
-    return (g * panels() + n / Q::kLanes) * panel_bytes() + ((tap * quads() + d / 4) * Q::kLanes + n % Q::kLanes) * 4 +
-           d % 4;
-  }
-};
+using IgemmPack = IgemmPanels<Q::kLanes>;
 
 enum class IgemmOut { i32, f32, q8 };
 

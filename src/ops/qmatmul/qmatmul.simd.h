@@ -8,10 +8,6 @@
 namespace monza::ops {
 namespace {
 
-MONZA_INLINE IgemmPack matmul_pack(const Shape& w, bool trans_b) {
-  return {.groups = 1, .columns = w[trans_b ? 0 : 1], .taps = 1, .depth = w[trans_b ? 1 : 0]};
-}
-
 /// kW: position of the weight among the inputs.
 template <int kW>
 Refusal matmul_accepts(const KernelQuery& query) noexcept {
@@ -30,7 +26,7 @@ Refusal matmul_accepts(const KernelQuery& query) noexcept {
 
 template <int kW>
 MONZA_INLINE IgemmPack matmul_query_pack(const KernelQuery& query) {
-  return matmul_pack(query.in[kW].shape, static_cast<const QMatMulParams*>(query.params)->trans_b != 0);
+  return matmul_panels<Q::kLanes>(query.in[kW].shape, static_cast<const QMatMulParams*>(query.params)->trans_b != 0);
 }
 
 template <int kW>
@@ -43,18 +39,7 @@ void matmul_pack_weights(const KernelQuery& query, std::byte* packed) noexcept {
   const IgemmPack k = matmul_query_pack<kW>(query);
   const bool trans = static_cast<const QMatMulParams*>(query.params)->trans_b != 0;
   igemm_pack(k, static_cast<const std::uint8_t*>(w.data), w.dtype == DType::u8, packed,
-             [&](std::int64_t, std::int64_t n, std::int64_t, std::int64_t d) {
-               return trans ? n * k.depth + d : d * k.columns + n;
-             });
-}
-template <int kW>
-void matmul_unpack_weights(const KernelQuery& query, const std::byte* packed, void* dense) noexcept {
-  const IgemmPack k = matmul_query_pack<kW>(query);
-  const bool trans = static_cast<const QMatMulParams*>(query.params)->trans_b != 0;
-  igemm_unpack(k, packed, query.in[kW].dtype == DType::u8, static_cast<std::uint8_t*>(dense),
-               [&](std::int64_t, std::int64_t n, std::int64_t, std::int64_t d) {
-                 return trans ? n * k.depth + d : d * k.columns + n;
-               });
+             MatmulSource{k.columns, k.depth, trans});
 }
 template <int kW>
 std::size_t matmul_scratch(const KernelQuery& query) noexcept {
@@ -66,7 +51,7 @@ Status matmul_run(const KernelContext& c) noexcept {
   const auto& p = c.params_as<QMatMulParams>();
   const TensorView &x = c.in[0], &w = c.in[kW], &out = c.out[0];
   Igemm job;
-  igemm_bind(job, matmul_pack(w.shape, p.trans_b != 0), w.data);
+  igemm_bind(job, matmul_panels<Q::kLanes>(w.shape, p.trans_b != 0), w.data);
   job.flip = x.dtype == DType::i8;
   job.read_depth = job.pack.depth;
   job.out = out.as<std::byte>();
@@ -98,8 +83,10 @@ Status matmul_run(const KernelContext& c) noexcept {
 }
 
 template <int kW>
-constexpr Packing kMatmulPacking{
-    .input = kW, .bytes = matmul_bytes<kW>, .pack = matmul_pack_weights<kW>, .unpack = matmul_unpack_weights<kW>};
+constexpr Packing kMatmulPacking{.input = kW,
+                                 .bytes = matmul_bytes<kW>,
+                                 .pack = matmul_pack_weights<kW>,
+                                 .format = Q::kLanes == 8 ? &qmatmul_panels_8 : &qmatmul_panels_16};
 
 constexpr Kernel make_qmatmul(const char* name, Isa needs) {
   return {.name = name,

@@ -8,6 +8,10 @@
 #include "ops/rnn/rnn.params.h"
 
 namespace monza::ops {
+
+// Defined in lstm_packed.x86.cpp.
+extern const PackedFormat lstm_gates_64, lstm_gates_128;
+
 namespace {
 
 /// Gate rows of a block: eight vectors, so that eight sums hide the latency of one multiply-add.
@@ -34,21 +38,9 @@ void pack(const KernelQuery& q, std::byte* packed) noexcept {
           *to++ = row < s[1] ? w[(d * s[1] + row) * s[2] + k] : 0;
         }
 }
-template <int kInput>
-void unpack(const KernelQuery& q, const std::byte* packed, void* dense) noexcept {
-  const Shape& s = q.in[kInput].shape;
-  const float* from = reinterpret_cast<const float*>(packed);
-  float* w = static_cast<float*>(dense);
-  for (std::int64_t d = 0; d < s[0]; ++d)
-    for (std::int64_t b = 0; b < blocks_of(s[1]); ++b)
-      for (std::int64_t k = 0; k < s[2]; ++k)
-        for (std::int64_t r = 0; r < kBlock; ++r, ++from) {
-          const std::int64_t row = b * kBlock + r;
-          if (row < s[1]) w[(d * s[1] + row) * s[2] + k] = *from;
-        }
-}
-constexpr Packing kLstmPackings[] = {{1, packed_bytes<1>, pack<1>, unpack<1>},
-                                     {2, packed_bytes<2>, pack<2>, unpack<2>}};
+constexpr Packing kLstmPackings[] = {
+    {1, packed_bytes<1>, pack<1>, Vec::kWidth == 8 ? &lstm_gates_64 : &lstm_gates_128},
+    {2, packed_bytes<2>, pack<2>, Vec::kWidth == 8 ? &lstm_gates_64 : &lstm_gates_128}};
 
 /// out[m][0, kVecs vectors) += x[m] (K elements) times `w` (K rows of kBlock), for kRows rows m.
 template <int kRows, int kVecs>

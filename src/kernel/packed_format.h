@@ -1,0 +1,18 @@
+// Included by the files that define packed formats: they must run on any CPU, so their file has no ISA in its name.
+#pragma once
+
+#ifdef __AVX__
+#error "a PackedFormat is read on other CPUs than it was packed for: define it in a file that ends in .x86.cpp"
+#endif
+
+#include <cstddef>
+#include <limits>
+
+#include "kernel/kernel.h"
+
+namespace monza {
+
+/// PackedFormat::bytes of constants and parameters that no kernel has packed, as a damaged file may name them.
+inline constexpr std::size_t kNeverPacked = std::numeric_limits<std::size_t>::max();
+
+}  // namespace monza

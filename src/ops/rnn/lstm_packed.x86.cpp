@@ -1,0 +1,33 @@
+// The inverses of the packed layouts of an LSTM's weights.
+#include "kernel/packed_format.h"
+
+namespace monza::ops {
+
+extern const PackedFormat lstm_gates_64, lstm_gates_128;
+
+namespace {
+
+/// w [D, rows, K] is packed as [D, blocks, K, kBlock], the last block padded.
+template <int kBlock>
+std::size_t bytes(const KernelQuery& q, int input) noexcept {
+  const Shape& s = q.in[input].shape;
+  if (q.in[input].dtype != DType::f32 || s.rank != 3) return kNeverPacked;
+  return static_cast<std::size_t>(s[0] * ((s[1] + kBlock - 1) / kBlock) * s[2] * kBlock) * sizeof(float);
+}
+template <int kBlock>
+void unpack(const KernelQuery& q, int input, const std::byte* packed, void* dense) noexcept {
+  const Shape& s = q.in[input].shape;
+  const float* from = reinterpret_cast<const float*>(packed);
+  float* w = static_cast<float*>(dense);
+  for (std::int64_t d = 0; d < s[0]; ++d)
+    for (std::int64_t first = 0; first < s[1]; first += kBlock)
+      for (std::int64_t k = 0; k < s[2]; ++k, from += kBlock)
+        for (std::int64_t r = 0; r < kBlock && first + r < s[1]; ++r) w[(d * s[1] + first + r) * s[2] + k] = from[r];
+}
+
+}  // namespace
+
+const PackedFormat lstm_gates_64{"lstm_gates_64", bytes<64>, unpack<64>};
+const PackedFormat lstm_gates_128{"lstm_gates_128", bytes<128>, unpack<128>};
+
+}  // namespace monza::ops
