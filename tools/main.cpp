@@ -1,4 +1,5 @@
 // The monza tool: parses the command line, runs one command, reports what stopped it.
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -20,6 +21,7 @@ int report(const char* text, monza::tool::ExitCode code) {
 
 int main(int argc, char** argv) {
   using namespace monza::tool;
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error that the write reports
   CLI::App root("Compiles ONNX models for this machine and runs them.", "monza");
   root.require_subcommand(1);
   root.set_version_flag("--version", version_text());

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <system_error>
 
@@ -17,15 +18,51 @@ namespace {
 
 std::string reason(int error) { return std::error_code(error, std::generic_category()).message(); }
 
-/// Closes and, unless it was kept, removes the temporary file.
-struct TemporaryFile {
-  int fd = -1;
-  fs::path path;
-  bool kept = false;
-  ~TemporaryFile() {
-    if (fd >= 0) ::close(fd);
-    if (!kept && !path.empty()) ::unlink(path.c_str());
+/// A file that nobody sees until publish(). Without a name where the file system allows it, so that a process that is
+/// killed leaves nothing; else under a name beside, removed unless published.
+class TemporaryFile {
+ public:
+  explicit TemporaryFile(const fs::path& path) : folder_(path.parent_path()), name_(path.string() + ".XXXXXX") {
+    if (folder_.empty()) folder_ = ".";
+    // The link from nowhere to a name goes through /proc.
+    if (::access("/proc/self/fd", X_OK) == 0) fd_ = ::open(folder_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
+    if (fd_ >= 0) return;
+    fd_ = ::mkostemp(name_.data(), O_CLOEXEC);
+    if (fd_ < 0) fail("cannot create a file beside '{}': {}", path.string(), reason(errno));
+    named_ = true;
   }
+  ~TemporaryFile() {
+    if (fd_ >= 0) ::close(fd_);
+    if (named_) ::unlink(name_.c_str());
+  }
+  TemporaryFile(const TemporaryFile&) = delete;
+  TemporaryFile& operator=(const TemporaryFile&) = delete;
+
+  int fd() const { return fd_; }
+  /// Gives the file its name, in place of what has it now.
+  void publish(const fs::path& path) {
+    // A link cannot replace a file, so the nameless one gets a name of its own first.
+    for (int tries = 0; !named_ && tries < 100; ++tries) {
+      const auto ticks = std::chrono::steady_clock::now().time_since_epoch().count();
+      name_ = fmt::format("{}.{:x}.{:x}", path.string(), ::getpid(), ticks);
+      const std::string self = "/proc/self/fd/" + std::to_string(fd_);
+      named_ = ::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name_.c_str(), AT_SYMLINK_FOLLOW) == 0;
+      if (!named_ && errno != EEXIST) fail("cannot name the file beside '{}': {}", path.string(), reason(errno));
+    }
+    if (::rename(name_.c_str(), path.c_str()) != 0) fail("cannot rename to '{}': {}", path.string(), reason(errno));
+    named_ = false;
+    // The name, too, shall survive a crash. A file system that cannot promise that still has the file.
+    if (const int folder = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); folder >= 0) {
+      (void)::fsync(folder);
+      ::close(folder);
+    }
+  }
+
+ private:
+  int fd_ = -1;
+  fs::path folder_;
+  std::string name_;
+  bool named_ = false;
 };
 
 }  // namespace
@@ -89,26 +126,21 @@ fs::path resolve_confined(const fs::path& folder, std::string_view relative) {
 }
 
 void write_file_atomically(const fs::path& path, std::span<const std::span<const std::byte>> pieces) {
-  TemporaryFile file;
-  std::string name = path.string() + ".XXXXXX";
-  file.fd = ::mkostemp(name.data(), O_CLOEXEC);
-  if (file.fd < 0) fail("cannot create a file beside '{}': {}", path.string(), reason(errno));
-  file.path = name;
+  TemporaryFile file(path);
   for (std::span<const std::byte> piece : pieces) {
     while (!piece.empty()) {
-      const ssize_t n = ::write(file.fd, piece.data(), piece.size());
+      const ssize_t n = ::write(file.fd(), piece.data(), piece.size());
       if (n < 0 && errno == EINTR) continue;
       if (n < 0) fail("cannot write '{}': {}", path.string(), reason(errno));
       piece = piece.subspan(static_cast<std::size_t>(n));
     }
   }
-  // mkostemp makes files private; the result should be as readable as any new file.
+  // Temporary files are private; the result should be as readable as any new file.
   const mode_t mask = ::umask(0);
   ::umask(mask);
-  if (::fchmod(file.fd, 0666 & ~mask) != 0 || ::fsync(file.fd) != 0)
+  if (::fchmod(file.fd(), 0666 & ~mask) != 0 || ::fsync(file.fd()) != 0)
     fail("cannot write '{}': {}", path.string(), reason(errno));
-  if (::rename(file.path.c_str(), path.c_str()) != 0) fail("cannot rename to '{}': {}", path.string(), reason(errno));
-  file.kept = true;
+  file.publish(path);
 }
 
 }  // namespace monza

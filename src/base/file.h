@@ -37,7 +37,8 @@ class MappedFile {
 /// leaves the folder (through "..", or a symbolic link), or is no regular file.
 std::filesystem::path resolve_confined(const std::filesystem::path& folder, std::string_view relative);
 
-/// Writes `bytes` beside `path`, syncs and renames, so that readers see the old file or the whole new one.
+/// Writes the pieces beside `path`, syncs and renames, so that readers see the old file or the whole new one, whatever
+/// stops the writer. Throws Error (a full disk, a limit on the size of files), and leaves the old file as it was.
 void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> pieces);
 
 }  // namespace monza
