@@ -17,7 +17,17 @@ add_custom_command(OUTPUT ${engine_header}
   DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/file/engine_header.fbs)
 
 monza_sources(run_sources base tensor memory kernel backend/cpu plan/data runtime engine/file engine/run)
-add_library(monza_run STATIC ${run_sources} ${engine_header} ${MONZA_RUN_OPS} ${CMAKE_BINARY_DIR}/generated/kernel_table.cpp)
+# Plans and packed weights fit the kernels that they were made with: what those are made of is part of an engine's hash.
+file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/ops/*/*.params.h ${CMAKE_SOURCE_DIR}/src/ops/*/*.simd.h
+  ${CMAKE_SOURCE_DIR}/src/ops/*/*.ref.cpp ${CMAKE_SOURCE_DIR}/src/ops/*/*.x86*.cpp ${CMAKE_SOURCE_DIR}/src/kernel/*.h
+  ${CMAKE_SOURCE_DIR}/src/tensor/shape.h ${CMAKE_SOURCE_DIR}/src/tensor/view.h ${CMAKE_SOURCE_DIR}/src/plan/data/plan.h)
+add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp
+  COMMAND ${CMAKE_COMMAND} "-DFILES=${kernel_sources}" -DOUT=${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp
+    -P ${CMAKE_SOURCE_DIR}/cmake/KernelSources.cmake
+  DEPENDS ${kernel_sources} ${CMAKE_SOURCE_DIR}/cmake/KernelSources.cmake VERBATIM)
+
+add_library(monza_run STATIC ${run_sources} ${engine_header} ${MONZA_RUN_OPS} ${CMAKE_BINARY_DIR}/generated/kernel_table.cpp
+  ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp)
 target_include_directories(monza_run PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(monza_run PUBLIC fmt::fmt Threads::Threads)
 
@@ -44,6 +54,8 @@ monza_sources(build_sources ir import import/onnx passes passes/fusions quant pl
 add_library(monza_build STATIC ${build_sources} ${MONZA_BUILD_OPS} ${onnx_generated}
   ${CMAKE_BINARY_DIR}/generated/op_table.cpp ${CMAKE_BINARY_DIR}/generated/onnx_table.cpp)
 target_link_libraries(monza_build PUBLIC monza_run protobuf::libprotobuf)
+# Engine::load plans stale engines anew where the compiler is there; a weak reference alone would not bring it in.
+target_link_options(monza_build INTERFACE "LINKER:-u,monza_replan_engine")
 
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaC.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaVision.cmake OPTIONAL)

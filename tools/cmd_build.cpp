@@ -51,19 +51,27 @@ void write_report(const Options& o, const std::string& output, const ModelArgs::
 }
 
 int run(const Options& o) {
-  if (o.model.is_engine())
-    throw UsageError(fmt::format("'{}' is an engine already\n  try: build it from its ONNX file", o.model.model));
   std::filesystem::path output = o.output;
   if (output.empty()) output = std::filesystem::path(o.model.model).filename().replace_extension(".engine");
+  if (o.model.is_engine() && !o.report.empty())
+    throw UsageError(fmt::format("--report needs the ONNX file: '{}' is an engine", o.model.model));
   BuildReport build;
   BuildHooks hooks;
   hooks.report = &build;
-  const ModelArgs::Opened opened = o.report.empty() ? o.model.open() : o.model.open({}, &hooks);
+  const ModelArgs::Opened opened = o.model.is_engine() ? o.model.rebuild()
+                                   : o.report.empty()  ? o.model.open()
+                                                       : o.model.open({}, &hooks);
   opened.engine.save(output.string());
   if (!o.report.empty()) write_report(o, output.string(), opened, build);
   const Engine::Stats s = opened.engine.stats();
   const auto file_bytes = std::filesystem::file_size(output);
   if (o.json) {
+    auto profiles = nlohmann::ordered_json::array();
+    for (const ProfileInfo& p : opened.engine.profiles()) {
+      nlohmann::ordered_json inputs = nlohmann::ordered_json::object();
+      for (const TensorInfo& i : p.inputs) inputs[i.name] = {{"min", i.min}, {"opt", i.opt}, {"max", i.max}};
+      profiles.push_back({{"inputs", inputs}, {"arena_bytes", p.arena_bytes}});
+    }
     const nlohmann::ordered_json report = {{"output", output.string()},
                                            {"file_bytes", file_bytes},
                                            {"build_ms", opened.build_ms},
@@ -77,7 +85,8 @@ int run(const Options& o) {
                                            {"device", device_name(s.device)},
                                            {"arena_bytes", s.arena_bytes},
                                            {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
-                                           {"weights_bytes", s.weights_bytes}};
+                                           {"weights_bytes", s.weights_bytes},
+                                           {"profiles", profiles}};
     fmt::print("{}\n", report.dump(1));
     return kExitOk;
   }
@@ -88,6 +97,14 @@ int run(const Options& o) {
   fmt::print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n",
              bytes_text(double(s.weights_bytes)), bytes_text(double(s.arena_bytes)),
              bytes_text(double(s.arena_lower_bound_bytes)));
+  for (std::size_t k = 0; opened.engine.profiles().size() > 1 && k < opened.engine.profiles().size(); ++k) {
+    std::string inputs;
+    for (const TensorInfo& i : opened.engine.profiles()[k].inputs)
+      inputs +=
+          fmt::format("{}{} {}..{}", inputs.empty() ? "" : ", ", i.name, extents_text(i.min), extents_text(i.max));
+    fmt::print("  profile {}: {}: activations {}\n", k, inputs,
+               bytes_text(double(opened.engine.profiles()[k].arena_bytes)));
+  }
   if (!o.report.empty()) fmt::print("  report: {}\n", o.report);
   return kExitOk;
 }
@@ -96,16 +113,19 @@ int run(const Options& o) {
 
 void add_build(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app =
-      commands.add("build", "Compiles an ONNX file into an engine file for this machine.",
-                   "  monza build yolov8n.onnx --output yolov8n.engine\n"
-                   "  monza build bert.onnx --output bert.engine --shape batch=1 --shape sequence=128\n"
-                   "  monza build bert.onnx -o bert.engine --min-shape sequence=1 --opt-shape sequence=128 --max-shape "
-                   "sequence=512 \\\n"
-                   "      --shape batch=1                                    one engine for all lengths up to 512\n"
-                   "  monza build yolov8n.onnx -o y.engine --timing-cache timings   a second build measures nothing\n"
-                   "  monza build vit.onnx -o vit.engine --precision bf16 --threads 4",
-                   [o] { return run(*o); });
+  CLI::App& app = commands.add(
+      "build", "Compiles an ONNX file into an engine file for this machine, or plans an engine file anew.",
+      "  monza build yolov8n.onnx --output yolov8n.engine\n"
+      "  monza build bert.onnx --output bert.engine --shape batch=1 --shape sequence=128\n"
+      "  monza build bert.onnx -o bert.engine --min-shape sequence=1 --opt-shape sequence=128 --max-shape "
+      "sequence=512 \\\n"
+      "      --shape batch=1                                    one engine for all lengths up to 512\n"
+      "  monza build resnet50.onnx -o r.engine --profile batch=1 --profile batch=2..8..16   a plan for each\n"
+      "  monza build bert.onnx -o bert.engine --max-memory 512M --profile \"batch=1..4 sequence=1..128\"\n"
+      "  monza build old.engine -o new.engine    plans an engine's graph anew for this machine and build\n"
+      "  monza build yolov8n.onnx -o y.engine --timing-cache timings   a second build measures nothing\n"
+      "  monza build vit.onnx -o vit.engine --precision bf16 --threads 4",
+      [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::build);
   app.add_option("--output,-o", o->output, "the engine file (default: the model's name with .engine, in this folder)")
       ->type_name("FILE");

@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <set>
 
 #include "engine/build_report.h"
 #include "engine/run/engine_impl.h"
@@ -180,6 +179,7 @@ int run(const Options& o) {
                                      {"weights_bytes", s.weights_bytes},
                                      {"arena_bytes", s.arena_bytes},
                                      {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
+                                     {"replanned", s.replanned},
                                      {"graph", engine.graph_text()}};
     auto& steps = report["steps"] = nlohmann::ordered_json::array();
     for (const plan::Step& step : plan.steps)
@@ -200,7 +200,7 @@ int run(const Options& o) {
                         {"bytes", b.bytes},
                         {"first_step", b.first},
                         {"last_step", b.last},
-                        {"value", b.what}});
+                        {"value", text_of(b)}});
     auto& weights = report["weights"] = nlohmann::ordered_json::array();
     for (const plan::WeightBlock& w : plan.weight_blocks)
       weights.push_back(
@@ -235,7 +235,10 @@ int run(const Options& o) {
   if (o.imported) fmt::print("{}\n", ir::print(*built.imported));
   if (o.graph) {
     const std::string text = engine.graph_text();
-    fmt::print("{}\n", text.empty() ? "the engine was stripped of its graph" : text);
+    // Without the list of origins ahead, which is for planning the graph anew.
+    const std::size_t graph = text.find("\ngraph ");
+    fmt::print("{}\n",
+               text.empty() ? "the engine was stripped of its graph" : text.substr(graph == text.npos ? 0 : graph + 1));
   }
   if (o.fusions) {
     if (onnx) {

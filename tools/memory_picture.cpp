@@ -2,9 +2,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
-#include <map>
-#include <tuple>
 
+#include "plan/data/memory_map.h"
 #include "tools/graph_picture.h"
 #include "tools/svg.h"
 #include "tools/terminal.h"
@@ -12,39 +11,10 @@
 namespace monza::tool {
 
 std::vector<ArenaBlock> arena_blocks(const plan::Plan& plan) {
-  std::map<std::tuple<int, std::int64_t, std::int64_t, std::uint32_t>, ArenaBlock> blocks;
-  std::map<std::tuple<int, std::int64_t, std::int64_t>, std::uint32_t> current;  // place -> the step that wrote it last
-  for (std::uint32_t i = 0; i < plan.steps.size(); ++i) {
-    const plan::Step& step = plan.steps[i];
-    const auto use = [&](const plan::Range& range, bool writes) {
-      for (std::uint32_t k = 0; k < range.count; ++k) {
-        const plan::Operand& o = plan.operands[range.begin + k];
-        if (o.base != plan::Base::arena) continue;
-        const std::tuple<int, std::int64_t, std::int64_t> place(o.device, o.byte_offset, o.byte_bound);
-        if (writes) current[place] = i;
-        const auto it = current.find(place);
-        if (it == current.end()) continue;  // a view of what another operand wrote
-        ArenaBlock& b = blocks[{o.device, o.byte_offset, o.byte_bound, it->second}];
-        if (writes) b = {o.device, o.byte_offset, o.byte_bound, i, i, std::string(plan.text(step.name))};
-        b.last = i;
-      }
-    };
-    use(step.inputs, false);
-    use(step.outputs, true);
-    if (step.scratch_bytes > 0)
-      blocks[{step.device, step.scratch_offset, step.scratch_bytes, i}] = {
-          step.device,
-          step.scratch_offset,
-          step.scratch_bytes,
-          i,
-          i,
-          "scratch of " + std::string(plan.text(step.name))};
-  }
   std::vector<ArenaBlock> list;
-  for (auto& [key, block] : blocks) list.push_back(std::move(block));
-  std::stable_sort(list.begin(), list.end(), [](const ArenaBlock& a, const ArenaBlock& b) {
-    return std::tie(a.device, a.offset, a.first) < std::tie(b.device, b.offset, b.first);
-  });
+  for (const plan::ArenaBlock& b : plan::arena_blocks(plan))
+    list.push_back(
+        {b.device, b.offset, b.bytes, b.first, b.last, (b.scratch ? "scratch of " : "") + std::string(b.step)});
   return list;
 }
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <sstream>
 
 #include "base/cpu.h"
 #include "base/error.h"
@@ -87,6 +88,11 @@ void ModelArgs::add_to(CLI::App& app, Use use) {
   repeated(app, "--max-shape", max_shapes_, "largest extents; memory is planned for them")
       ->group(shapes)
       ->type_name("NAME=1x3x..");
+  repeated(app, "--profile", profiles_,
+           "a range of shapes with a plan of its own: images=1x3x224x224..4x3x224x224..8x3x224x224 (min..opt..max, or "
+           "min..max) or batch=1..4..8; more inputs or dimensions behind a space; repeat for more profiles")
+      ->group(shapes)
+      ->type_name("NAME=MIN..OPT..MAX");
   const char* build = use == Use::build ? "Build" : "Build (when MODEL is an ONNX file)";
   app.add_option("--precision", precision_, "fp32 (default), bf16, fp16 or int8")
       ->check(CLI::IsMember({"fp32", "bf16", "fp16", "int8"}))
@@ -115,6 +121,10 @@ void ModelArgs::add_to(CLI::App& app, Use use) {
                  "file of kernel timings, read and written: a second build measures nothing")
       ->group(build)
       ->type_name("FILE");
+  app.add_option("--max-memory", max_memory_,
+                 "refuse to build what needs more for weights and activations at its largest shapes: bytes, 256M, 2G")
+      ->group(build)
+      ->type_name("BYTES");
   app.add_option("--max-build-seconds", max_build_seconds_, "stop timing kernels after this long")
       ->check(CLI::NonNegativeNumber)
       ->group(build)
@@ -267,10 +277,15 @@ std::vector<std::vector<std::int64_t>> ModelArgs::run_shapes(const Engine& engin
   return shapes;
 }
 
-BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) const {
-  BuildOptions options;
-  const auto fixed = shapes_of(shapes_, "--shape", inputs), low = shapes_of(min_shapes_, "--min-shape", inputs),
-             best = shapes_of(opt_shapes_, "--opt-shape", inputs), high = shapes_of(max_shapes_, "--max-shape", inputs);
+std::map<std::string, ShapeProfile> ModelArgs::ranges_of(const std::vector<std::string>& min_shapes,
+                                                         const std::vector<std::string>& opt_shapes,
+                                                         const std::vector<std::string>& max_shapes, const char* option,
+                                                         const std::vector<ModelInput>& inputs) const {
+  std::map<std::string, ShapeProfile> ranges;
+  const auto fixed = shapes_of(shapes_, "--shape", inputs),
+             low = shapes_of(min_shapes, option ? option : "--min-shape", inputs),
+             best = shapes_of(opt_shapes, option ? option : "--opt-shape", inputs),
+             high = shapes_of(max_shapes, option ? option : "--max-shape", inputs);
   for (const ModelInput& i : inputs) {
     const auto find = [&](const auto& shapes) {
       const auto it = shapes.find(i.name);
@@ -301,8 +316,33 @@ BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) con
         throw UsageError(
             fmt::format("input '{}': the shapes are not in order min <= opt <= max in dimension {} ({} / {} / {})",
                         i.name, a, extents_text(profile.min), extents_text(profile.opt), extents_text(profile.max)));
-    options.shapes[i.name] = profile;
+    ranges[i.name] = profile;
   }
+  return ranges;
+}
+
+BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) const {
+  BuildOptions options;
+  options.shapes = ranges_of(min_shapes_, opt_shapes_, max_shapes_, nullptr, inputs);
+  if (!profiles_.empty() && !(min_shapes_.empty() && opt_shapes_.empty() && max_shapes_.empty()))
+    throw UsageError("--profile gives ranges of its own\n  try: leave --min-shape, --opt-shape and --max-shape out");
+  for (const std::string& text : profiles_) {
+    std::vector<std::string> low, best, high;
+    std::istringstream parts(text);
+    for (std::string part; parts >> part;) {
+      const auto [name, value] = split_assignment(part, "--profile");
+      const std::size_t first = value.find(".."), last = value.rfind("..");
+      const auto add = [&, name = name](std::vector<std::string>& list, const std::string& shape) {
+        list.push_back(name + "=" + shape);
+      };
+      add(low, value.substr(0, first));
+      add(high, last == value.npos ? value : value.substr(last + 2));
+      if (first != last) add(best, value.substr(first + 2, last - first - 2));
+    }
+    if (low.empty()) throw UsageError("--profile '' names no input\n  try: --profile batch=1..4..8");
+    options.profiles.push_back(ranges_of(low, best, high, "--profile", inputs));
+  }
+  if (!max_memory_.empty()) options.max_memory = parse_bytes(max_memory_, "--max-memory");
   options.outputs = outputs_;
   options.io_types = io_types();
   if (!precision_.empty()) options.precision = parse_precision(precision_);
@@ -338,6 +378,10 @@ void ModelArgs::check_engine(const Engine& engine) const {
   if (!device_.empty() && parse_device(device_) != stats.device) differs("device", device_name(stats.device), device_);
   if (!isa_.empty() && isa_name(parse_isa(isa_)) != stats.isa && parse_isa(isa_) != parse_isa(stats.isa))
     differs("isa", stats.isa, isa_);
+  refuse_build_options();
+}
+
+void ModelArgs::refuse_build_options() const {
   const auto build_only = [&](bool given, const char* option) {
     if (given)
       throw UsageError(
@@ -350,6 +394,7 @@ void ModelArgs::check_engine(const Engine& engine) const {
   build_only(!min_shapes_.empty(), "--min-shape");
   build_only(!opt_shapes_.empty(), "--opt-shape");
   build_only(!max_shapes_.empty(), "--max-shape");
+  build_only(!profiles_.empty(), "--profile");
   build_only(!disabled_passes_.empty(), "--disable-pass");
   build_only(max_rewrites_ >= 0, "--max-rewrites");
   build_only(no_optimize_, "--no-optimize");
@@ -375,11 +420,30 @@ ModelArgs::Opened ModelArgs::open(const std::function<void(BuildOptions&)>& adju
   return {std::move(engine), true, ms, 0};
 }
 
+ModelArgs::Opened ModelArgs::rebuild() const {
+  refuse_build_options();
+  for (const auto& [given, option] :
+       {std::pair(!shapes_.empty(), "--shape"), std::pair(!precision_.empty(), "--precision"),
+        std::pair(!device_.empty(), "--device")})
+    if (given)
+      throw UsageError(fmt::format("{} needs the ONNX file: '{}' is an engine, whose graph is planned again as it is",
+                                   option, model));
+  BuildOptions options = build_options({});
+  Progress progress(!quiet_);
+  options.progress = [&](std::string_view stage, double fraction) { progress.update(stage, fraction); };
+  const Stopwatch watch;
+  Engine engine = Engine::build(model, options);
+  const double ms = watch.ms();
+  progress.clear();
+  return {std::move(engine), true, ms, 0};
+}
+
 std::string ModelArgs::cache_key() const {
-  std::string key = fmt::format("{} {} {} {} {} {} {} {} {} {}", threads, precision_, device_, isa_, max_build_seconds_,
-                                max_rewrites_, batch_invariant_, strip_, no_optimize_, tune_.value_or(tune_by_default));
+  std::string key =
+      fmt::format("{} {} {} {} {} {} {} {} {} {} {}", threads, precision_, device_, isa_, max_build_seconds_,
+                  max_rewrites_, batch_invariant_, strip_, no_optimize_, max_memory_, tune_.value_or(tune_by_default));
   for (const auto* list :
-       {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &outputs_, &disabled_passes_, &metadata_}) {
+       {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_, &outputs_, &disabled_passes_, &metadata_}) {
     key += " |";
     for (const std::string& text : *list) key += fmt::format(" {}:{}", text.size(), text);
   }

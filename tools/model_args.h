@@ -70,8 +70,14 @@ class ModelArgs {
   /// dimension of every input that leaves it open. Throws UsageError when the model lacks it.
   ModelArgs with(const std::string& key, const std::string& value) const;
 
+  /// Plans an engine file's own graph anew, with what the command line says of planning. Throws UsageError for options
+  /// that need the ONNX file.
+  Opened rebuild() const;
+
   ContextOptions context_options() const;
-  LoadOptions load_options() const { return {verify_, prefault_}; }
+  LoadOptions load_options() const {
+    return {.verify = verify_, .prefault = prefault_, .replan = true, .threads = threads};
+  }
   /// Everything said that changes the engine, as text: equal texts and models give equal engines on one machine.
   std::string cache_key() const;
   bool is_engine() const;
@@ -88,9 +94,15 @@ class ModelArgs {
   std::map<std::string, std::vector<std::int64_t>> shapes_of(const std::vector<std::string>& given, const char* option,
                                                              const std::vector<ModelInput>& inputs) const;
 
-  std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, outputs_, disabled_passes_, metadata_,
-      io_types_;
-  std::string precision_, device_, isa_, timing_cache_;
+  std::map<std::string, ShapeProfile> ranges_of(const std::vector<std::string>& min,
+                                                const std::vector<std::string>& opt,
+                                                const std::vector<std::string>& max, const char* options,
+                                                const std::vector<ModelInput>& inputs) const;
+  void refuse_build_options() const;
+
+  std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, profiles_, outputs_, disabled_passes_,
+      metadata_, io_types_;
+  std::string precision_, device_, isa_, timing_cache_, max_memory_;
   double max_build_seconds_ = 0;
   std::int64_t max_rewrites_ = -1;
   bool verify_ = false, prefault_ = false, pin_ = false, batch_invariant_ = false, strip_ = false, no_optimize_ = false,

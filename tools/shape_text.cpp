@@ -36,6 +36,19 @@ std::string extents_text(const std::vector<std::int64_t>& extents) {
   return text;
 }
 
+std::int64_t parse_bytes(const std::string& text, const char* option) {
+  std::int64_t value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  const std::string unit(stop, text.data() + text.size());
+  int shift = -1;
+  if (unit.empty()) shift = 0;
+  for (const auto& [name, bits] : {std::pair("K", 10), std::pair("M", 20), std::pair("G", 30), std::pair("T", 40)})
+    if (unit == name) shift = bits;
+  if (error != std::errc() || value < 1 || shift < 0 || value > (INT64_MAX >> shift))
+    throw UsageError(fmt::format("{} '{}' is no size\n  try: bytes, or 512K, 256M, 2G", option, text));
+  return value << shift;
+}
+
 std::pair<std::string, std::string> split_assignment(const std::string& text, const char* option) {
   const std::size_t at = text.rfind('=');
   if (at == std::string::npos || at == 0)

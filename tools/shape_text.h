@@ -1,4 +1,4 @@
-// Shapes and assignments as the command line spells them.
+// Shapes, sizes and assignments as the command line spells them.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,8 @@ namespace monza::tool {
 /// "1x3x224x224" (or with commas; "" is a scalar; "-1" and "?" leave a dimension open). Throws UsageError.
 std::vector<std::int64_t> parse_extents(const std::string& text);
 std::string extents_text(const std::vector<std::int64_t>& extents);
+/// "1500000", "300K", "256M" or "2G", in units of 1024. Throws UsageError.
+std::int64_t parse_bytes(const std::string& text, const char* option);
 /// Splits NAME=VALUE at the last '=', because names of inputs may hold one.
 std::pair<std::string, std::string> split_assignment(const std::string& text, const char* option);
 

@@ -96,6 +96,9 @@ using ProgressFn = std::function<void(std::string_view stage, double fraction)>;
 struct BuildOptions {
   /// By input name. Dynamic dimensions without one are a build error that lists them.
   std::map<std::string, ShapeProfile> shapes;
+  /// Several ranges of shapes, each with a plan of its own over one copy of the weights: by input name, in place of
+  /// what `shapes` says of the input. Empty: one profile, `shapes`.
+  std::vector<std::map<std::string, ShapeProfile>> profiles;
   /// Values of integer inputs that extents depend on (a Reshape's shape given as an input): name -> elements.
   std::map<std::string, std::vector<std::int64_t>> shape_values;
   /// Element types of inputs and outputs where they shall differ from the model's; the engine converts. The key ""
@@ -110,6 +113,9 @@ struct BuildOptions {
   bool optimize = true;          ///< false: no fusions and no layouts, reference kernels; for comparing
   double max_build_seconds = 0;  ///< 0: no limit; timing stops there and preference order decides
   std::string timing_cache;      ///< file of timings read and written; "" for none
+  /// Bytes that weights and activations may take together at the largest shape of each profile: a build that needs more
+  /// is an error that names the values. 0: no cap.
+  std::int64_t max_memory = 0;
   std::vector<std::string> disabled_passes;
   std::int64_t max_rewrites = -1;               ///< passes stop after this many rewrites: for bisecting a wrong output
   bool batch_invariant = false;                 ///< only kernels whose row results do not depend on the batch
@@ -121,6 +127,10 @@ struct BuildOptions {
 struct LoadOptions {
   bool verify = false;    ///< check the checksum of every weight block
   bool prefault = false;  ///< touch every page of the weights now
+  /// An engine of another build, instruction set or for fewer threads is planned anew from the graph that it carries,
+  /// with a warning (Stats::replanned says why), where the program links the compiler. False: it is refused.
+  bool replan = true;
+  int threads = 0;  ///< that the contexts will use at most; 0: what the engine was planned for
 };
 
 /// What an input or output is: one tensor, or a list of tensors of one element type, or one of these that may be
@@ -134,6 +144,12 @@ struct TensorInfo {
   ValueKind kind = ValueKind::tensor;
   std::vector<std::int64_t> min, opt, max;
   std::vector<std::string> symbols;  ///< the model's name for a dimension, or ""
+};
+
+/// A range of shapes that an engine has a plan for.
+struct ProfileInfo {
+  std::vector<TensorInfo> inputs;
+  std::int64_t arena_bytes = 0;  ///< of a context's activations at the largest shape
 };
 
 struct StepProfile {
@@ -163,9 +179,10 @@ class Sequence;
 /// A model compiled for a machine. Immutable; safe to share between threads; cheap to copy (shared ownership).
 class Engine {
  public:
-  /// Compiles an ONNX file. Throws Error.
+  /// Compiles an ONNX file, or plans an engine file's graph anew (then shapes, outputs, types, passes and precision are
+  /// the engine's). Throws Error.
   static Engine build(const std::string& model_path, const BuildOptions& options = {});
-  /// Maps an engine file. Throws Error when it is of another version or instruction set, or damaged.
+  /// Maps an engine file. Throws Error when it is of another version, damaged, or stale and cannot be planned anew.
   static Engine load(const std::string& engine_path, const LoadOptions& options = {});
   /// True if the file begins as an engine file does.
   static bool is_engine_file(const std::string& path);
@@ -174,21 +191,26 @@ class Engine {
 
   Context create_context(const ContextOptions& options = {}) const;
 
+  /// What the profiles take together: the smallest min, the largest max, the first one's opt.
   const std::vector<TensorInfo>& inputs() const;
   const std::vector<TensorInfo>& outputs() const;
+  /// At least one. A context takes, run by run, the one with the fewest elements that the shapes fit.
+  const std::vector<ProfileInfo>& profiles() const;
   std::map<std::string, std::string> metadata() const;
 
   struct Stats {
     double import_ms = 0, passes_ms = 0, plan_ms = 0, load_ms = 0;  ///< build: the first three; load: the last
-    std::int64_t arena_bytes = 0, arena_lower_bound_bytes = 0, weights_bytes = 0;
-    int steps = 0;
+    std::int64_t arena_bytes = 0, arena_lower_bound_bytes = 0;      ///< of the profile that needs most
+    std::int64_t weights_bytes = 0;
+    int steps = 0;  ///< of the first profile
     int threads = 0;
     std::string isa;
     Precision precision = Precision::fp32;
     Device device = Device::cpu;
+    std::string replanned;  ///< why load planned the engine anew; empty when it did not
   };
   Stats stats() const;
-  /// The plan for reading: steps, kernels, operands, memory. One line a step.
+  /// The plans for reading: steps, kernels, operands, memory. One line a step.
   std::string describe_plan() const;
   /// The graph after the passes, as text; empty when it was stripped.
   std::string graph_text() const;
@@ -247,6 +269,8 @@ class Context {
   /// every other call that binds or runs returns unavailable.
   Ticket submit(void (*callback)(void* user, Status status) = nullptr, void* user = nullptr) noexcept;
 
+  /// The number of the engine's profile that the last run took.
+  std::size_t profile_index() const noexcept;
   /// The output after a run: its shape and where it lies.
   TensorRef output(std::string_view name) const;
   TensorRef output(std::size_t index) const;
@@ -254,7 +278,7 @@ class Context {
   /// absent. Throws Error when there is no such output or it is a tensor.
   std::optional<std::vector<Tensor>> output_list(std::string_view name) const;
 
-  /// Turns profiling on or off; profile() sums over the runs since.
+  /// Turns profiling on or off; profile() sums over the runs since, of the profile that the last one took.
   void set_profiling(bool on) noexcept;
   std::vector<StepProfile> profile() const;
   /// The status in words: what, in which ONNX node, and the bound it left.

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 
@@ -85,6 +86,8 @@ double cgroup_cpus() {
 CpuInfo detect() {
   CpuInfo info;
   info.isa = detect_isa();
+  if (const char* asked = std::getenv("MONZA_ISA"); asked != nullptr && *asked != '\0')
+    info.isa = info.isa & parse_isa(asked);
   info.model = detect_model();
   cpu_set_t set;
   CPU_ZERO(&set);

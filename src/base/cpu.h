@@ -26,12 +26,14 @@ constexpr bool covers(Isa have, Isa needs) { return (have & needs) == needs; }
 
 /// Facts about this machine's CPU and the share of it this process may use. Detected once; immutable.
 struct CpuInfo {
-  Isa isa = Isa::none;     ///< what the CPU and the operating system both allow
+  Isa isa = Isa::none;     ///< what the CPU and the operating system both allow, and MONZA_ISA if it is set
   std::string model;       ///< "AMD EPYC", as the CPU names itself
   int logical_cpus = 1;    ///< what the affinity mask allows
   int usable_threads = 1;  ///< that, limited by the cgroup's CPU quota; the default thread count
   std::int64_t l1d_bytes = 32 << 10, l2_bytes = 1 << 20, l3_bytes = 8 << 20;
 };
+/// The environment's MONZA_ISA=avx2 (as parse_isa reads it) takes away what it does not name: for trying how this
+/// machine would do with less. Throws Error when it names what Monza does not know.
 const CpuInfo& cpu_info();
 
 /// Names as in "avx512vnni"; a set joins them with '+', and no extension is "baseline".

@@ -1,19 +1,18 @@
 // Engine::build: from a model file to an engine, stage by stage.
 #include <algorithm>
 #include <chrono>
-#include <filesystem>
+#include <optional>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/build_report.h"
+#include "engine/carried_graph.h"
+#include "engine/compile.h"
 #include "engine/file/image.h"
 #include "engine/io_types.h"
 #include "engine/run/engine_impl.h"
 #include "import/onnx/onnx_import.h"
-#include "ir/text.h"
 #include "passes/pass.h"
-#include "plan/planner.h"
-#include "plan/tactics.h"
 
 namespace monza {
 namespace {
@@ -23,44 +22,94 @@ double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-/// Extents that are equal in min, opt and max are fixed at import; the others stay symbols with ranges.
-OnnxImportOptions import_options(const BuildOptions& options) {
+using Shapes = std::map<std::string, ShapeProfile>;
+
+std::string symbol_name(const ir::Expr& extent) {
+  std::string name;
+  ir::substitute(extent, [&](const ir::Atom& atom) -> std::optional<ir::Expr> {
+    if (atom.kind == ir::AtomKind::symbol) name = atom.name;
+    return std::nullopt;
+  });
+  return name.empty() ? ir::to_string(extent) : name;
+}
+
+Isa isa_for(const BuildOptions& options) {
+  const Isa have = cpu_info().isa;
+  const Isa isa = options.isa.empty() ? have : parse_isa(options.isa);
+  if (!covers(have, isa))
+    fail("this CPU ({}) has {}, but {} was asked for", cpu_info().model, isa_name(have), isa_name(isa));
+  return isa;
+}
+
+void set_planning(CompileOptions& to, const BuildOptions& from) {
+  to.threads = from.threads > 0 ? from.threads : cpu_info().usable_threads;
+  to.isa = isa_for(from);
+  to.tune = from.tune;
+  to.timing_cache = from.timing_cache;
+  to.max_build_seconds = from.max_build_seconds;
+  to.strip = from.strip;
+  to.max_memory = from.max_memory;
+}
+
+/// What each profile says of every input: its own word, else that of `shapes`.
+std::vector<Shapes> shapes_of(const BuildOptions& options) {
+  if (options.profiles.empty()) return {options.shapes};
+  std::vector<Shapes> all;
+  for (Shapes own : options.profiles) {
+    own.insert(options.shapes.begin(), options.shapes.end());
+    all.push_back(std::move(own));
+  }
+  return all;
+}
+
+/// Extents that are equal in min, opt and max of all profiles are fixed at import; the others stay symbols with ranges.
+OnnxImportOptions import_options(const BuildOptions& options, const std::vector<Shapes>& profiles) {
   OnnxImportOptions import;
   import.outputs = options.outputs;
   import.element_values = options.shape_values;
-  for (const auto& [name, profile] : options.shapes) {
-    const std::vector<std::int64_t>& max = profile.max.empty() ? profile.opt : profile.max;
-    if ((!profile.min.empty() && profile.min.size() != max.size()) ||
-        (!profile.opt.empty() && profile.opt.size() != max.size()))
-      fail("the profile of input '{}' has shapes of different ranks", name);
-    std::vector<std::int64_t> fixed(max.size(), -1);
-    for (std::size_t a = 0; a < max.size(); ++a) {
-      const std::int64_t low = profile.min.empty() ? max[a] : profile.min[a];
-      if (low > max[a]) fail("the profile of input '{}' has min {} above max {} on axis {}", name, low, max[a], a);
-      if (low == max[a]) fixed[a] = max[a];
+  for (std::size_t k = 0; k < profiles.size(); ++k)
+    for (const auto& [name, profile] : profiles[k]) {
+      const std::vector<std::int64_t>& max = profile.max.empty() ? profile.opt : profile.max;
+      if ((!profile.min.empty() && profile.min.size() != max.size()) ||
+          (!profile.opt.empty() && profile.opt.size() != max.size()))
+        fail("the profile of input '{}' has shapes of different ranks", name);
+      std::vector<std::int64_t> fixed(max.size(), -1);
+      for (std::size_t a = 0; a < max.size(); ++a) {
+        const std::int64_t low = profile.min.empty() ? max[a] : profile.min[a];
+        if (low > max[a]) fail("the profile of input '{}' has min {} above max {} on axis {}", name, low, max[a], a);
+        if (low == max[a]) fixed[a] = max[a];
+      }
+      std::vector<std::int64_t>& bounds = import.bounds.try_emplace(name, max).first->second;
+      for (std::size_t a = 0; a < max.size() && a < bounds.size(); ++a) bounds[a] = std::max(bounds[a], max[a]);
+      const auto [it, added] = import.shapes.try_emplace(name, fixed);
+      if (added) {
+        if (k > 0) it->second.assign(fixed.size(), -1);  // the profiles before left it open
+        continue;
+      }
+      if (it->second.size() != fixed.size()) fail("the profiles of input '{}' have shapes of different ranks", name);
+      for (std::size_t a = 0; a < fixed.size(); ++a)
+        if (it->second[a] != fixed[a]) it->second[a] = -1;
     }
-    import.shapes[name] = std::move(fixed);
-    import.bounds[name] = max;
-  }
   return import;
 }
 
-std::map<std::string, plan::SymbolRange> symbol_ranges(const ir::Graph& graph, const BuildOptions& options) {
-  std::map<std::string, plan::SymbolRange> ranges;
+/// The ranges of the graph's symbols in one profile.
+engine_file::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes) {
+  engine_file::Profile ranges;
   std::string missing, suggestion;
   for (const ir::ValueId id : graph.inputs()) {
     const ir::Value& value = graph.value(id);
-    const auto profile = options.shapes.find(value.name);
+    const auto profile = shapes.find(value.name);
     bool unknown = false;
     for (std::size_t a = 0; a < value.type.shape.size(); ++a) {
       const ir::Expr& e = value.type.shape[a];
       if (e.is_constant() || value.type.kind == ir::ValueKind::state) continue;
-      const std::string symbol = ir::to_string(e);
-      if (profile != options.shapes.end()) {
+      const std::string symbol = symbol_name(e);
+      if (profile != shapes.end()) {
         const ShapeProfile& p = profile->second;
         const std::vector<std::int64_t>& max = p.max.empty() ? p.opt : p.max;
         if (a < max.size() && max[a] >= 0) {
-          plan::SymbolRange r;
+          engine_file::Extent r;
           r.max = max[a];
           r.min = p.min.empty() ? max[a] : p.min[a];
           r.opt = p.opt.empty() ? max[a] : p.opt[a];
@@ -80,7 +129,7 @@ std::map<std::string, plan::SymbolRange> symbol_ranges(const ir::Graph& graph, c
     bool still = false;
     for (std::size_t a = 0; a < value.type.shape.size(); ++a) {
       const ir::Expr& e = value.type.shape[a];
-      const bool open = !e.is_constant() && !ranges.contains(ir::to_string(e));
+      const bool open = !e.is_constant() && !ranges.contains(symbol_name(e));
       still |= open;
       shape += (a ? "," : "") + ir::to_string(e);
       example += (a ? "x" : "") + (e.is_constant() ? std::to_string(e.constant()) : std::string("1"));
@@ -95,6 +144,27 @@ std::map<std::string, plan::SymbolRange> symbol_ranges(const ir::Graph& graph, c
   return ranges;
 }
 
+/// An engine file's own graph, planned for this machine with what the options say of planning.
+Engine build_anew(const std::string& engine_path, const BuildOptions& options) {
+  const engine_file::Image image = engine_file::read_engine(engine_path, {});
+  if (image.graph.empty())
+    throw Error("it was built with --strip, so it carries no graph to plan anew", "build it from its ONNX file")
+        .at(fmt::format("engine file '{}'", engine_path));
+  const auto begin = Clock::now();
+  CompileOptions compile_options = replan_options(image);
+  const std::unique_ptr<ir::Graph> graph = read_carried_graph(image);
+  Engine::Stats stats;
+  stats.import_ms = ms_since(begin);
+  set_planning(compile_options, options);
+  for (const auto& [key, value] : options.metadata) compile_options.info.metadata[key] = value;
+  if (options.progress) options.progress("plan", 0.1);
+  const auto plan_begin = Clock::now();
+  engine_file::Image fresh = compile(*graph, compile_options);
+  stats.plan_ms = ms_since(plan_begin);
+  if (options.progress) options.progress("done", 1);
+  return make_engine(std::move(fresh), stats);
+}
+
 }  // namespace
 
 Engine Engine::build(const std::string& model_path, const BuildOptions& options) {
@@ -105,16 +175,14 @@ Engine build_engine(const std::string& model_path, const BuildOptions& options, 
   const auto report = [&](std::string_view stage, double fraction) {
     if (options.progress) options.progress(stage, fraction);
   };
+  if (engine_file::is_engine_file(model_path)) return build_anew(model_path, options);
   if (options.device == Device::cuda) fail_hint("--device cpu", "this build of Monza has no CUDA backend");
   if (options.precision == Precision::int8)
     fail_hint("build a model that is already quantised (QLinear, Q/DQ or dynamic operators), or --precision fp32",
               "INT8 of a float model needs calibration, which this version does not do");
   if (options.precision == Precision::fp16)
     fail_hint("--precision fp32, or bf16 where `monza doctor` lists it", "no CPU kernel computes in fp16");
-  const Isa have = cpu_info().isa;
-  const Isa isa = options.isa.empty() ? have : parse_isa(options.isa);
-  if (!covers(have, isa))
-    fail("this CPU ({}) has {}, but {} was asked for", cpu_info().model, isa_name(have), isa_name(isa));
+  const Isa isa = isa_for(options);
   if (options.precision == Precision::bf16 && !covers(isa, Isa::avx512bf16))
     fail_hint("--precision fp32", "bf16 needs a CPU with AVX512_BF16; this one ({}) is used with {}", cpu_info().model,
               isa_name(isa));
@@ -122,9 +190,12 @@ Engine build_engine(const std::string& model_path, const BuildOptions& options, 
   Engine::Stats stats;
   report("import", 0);
   auto begin = Clock::now();
-  std::unique_ptr<ir::Graph> graph = import_onnx(model_path, import_options(options));
+  const std::vector<Shapes> profiles = shapes_of(options);
+  std::unique_ptr<ir::Graph> graph = import_onnx(model_path, import_options(options, profiles));
   if (!options.io_types.empty()) set_io_types(*graph, options.io_types);
-  const auto ranges = symbol_ranges(*graph, options);
+  CompileOptions compile_options;
+  engine_file::Info& info = compile_options.info;
+  for (const Shapes& shapes : profiles) info.profiles.push_back(symbol_ranges(*graph, shapes));
   stats.import_ms = ms_since(begin);
   if (hooks.report != nullptr) hooks.report->imported = graph->clone();
 
@@ -147,34 +218,17 @@ Engine build_engine(const std::string& model_path, const BuildOptions& options, 
 
   report("plan", 0.2);
   begin = Clock::now();
-  plan::PlannerOptions planner;
-  planner.threads = options.threads > 0 ? options.threads : cpu_info().usable_threads;
-  planner.isa = isa;
-  planner.device = options.device == Device::reference ? DeviceKind::reference : DeviceKind::cpu;
-  planner.reference_only = !options.optimize || options.device == Device::reference;
-  planner.batch_invariant = options.batch_invariant;
-  planner.symbols = ranges;
-  std::unique_ptr<plan::Tactics> tactics;
-  if (options.tune && !planner.reference_only) {
-    tactics = std::make_unique<plan::Tactics>(
-        plan::TacticOptions{planner.threads, options.timing_cache, options.max_build_seconds});
-    planner.tactics = tactics.get();
-  }
-  plan::PlannedModel planned = plan::make_plan(*graph, planner);
-  if (tactics) log(LogLevel::info, "timings: {} measured, {} known", tactics->measured(), tactics->cached());
-  if (hooks.report != nullptr) hooks.report->choices = std::move(planned.choices);
+  set_planning(compile_options, options);
+  info.precision = options.precision;
+  info.device = options.device;
+  info.optimize = options.optimize;
+  info.batch_invariant = options.batch_invariant;
+  for (const auto& [key, value] : graph->model().metadata) info.metadata[key] = value;
+  for (const auto& [key, value] : options.metadata) info.metadata[key] = value;
+  engine_file::Image image =
+      compile(*graph, compile_options, hooks.report != nullptr ? &hooks.report->choices : nullptr);
   stats.plan_ms = ms_since(begin);
-
-  report("finish", 0.95);
-  engine_file::Parts parts;
-  parts.plan = std::move(planned.plan);
-  parts.weights = std::move(planned.weights);
-  if (!options.strip) parts.graph = ir::print(*graph);
-  parts.info.precision = options.precision;
-  parts.info.device = options.device;
-  for (const auto& [key, value] : graph->model().metadata) parts.info.metadata[key] = value;
-  for (const auto& [key, value] : options.metadata) parts.info.metadata[key] = value;
-  Engine engine = make_engine(engine_file::make_image(std::move(parts)), stats);
+  Engine engine = make_engine(std::move(image), stats);
   report("done", 1);
   return engine;
 }

@@ -87,7 +87,7 @@ StepText step_text(const Engine& engine, std::uint32_t index) {
   text.measured_us = double(s.measured_us);
   text.scratch_bytes = s.scratch_bytes;
   if (s.kind == plan::StepKind::kernel) {
-    const Kernel& kernel = *engine.impl().program->kernels[std::size_t(s.kernel)];
+    const Kernel& kernel = *engine.impl().profiles[0].program->kernels[std::size_t(s.kernel)];
     text.kernel = kernel.name;
     text.op = kernel.op;
   } else {

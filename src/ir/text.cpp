@@ -64,15 +64,28 @@ class Printer {
  public:
   explicit Printer(const PrintOptions& options) : options_(options) {}
 
+  void model(const Model& m) {
+    text_ += "model {\n";
+    for (const Origin& o : m.origins) text_ += "  origin " + quote(o.name) + " " + quote(o.op_type) + "\n";
+    for (const auto& [value, elements] : m.element_values)
+      text_ +=
+          fmt::format("  given !{} [{}]\n", value, join(elements, [](std::int64_t e) { return std::to_string(e); }));
+    for (const auto& [value, element] : m.specialised) text_ += fmt::format("  specialised !{} {}\n", value, element);
+    text_ += "}\n";
+  }
+
   void graph(const Graph& g, const std::string& indent) {
     std::unordered_set<ValueId> outer = std::move(by_id_);
     by_id_ = atoms_of(g);
     text_ += "graph " + quote(g.name()) + " (";
-    text_ += join(g.inputs(), [&](ValueId v) { return define(g.value(v)) + ": " + to_string(g.value(v).type); });
+    text_ += join(g.inputs(), [&](ValueId v) {
+      return define(g.value(v)) + ": " + to_string(g.value(v).type) + from(g.value(v).origins) + content(g.value(v));
+    });
     text_ += ") {\n";
     for (ValueId id : g.values()) {
       const Value& v = g.value(id);
-      if (v.constant) text_ += indent + "  " + define(v) + " = constant " + constant(*v.constant) + "\n";
+      if (!v.constant || (options_.complete && g.users(id).empty() && !g.is_output(id))) continue;
+      text_ += indent + "  " + define(v) + from(v.origins) + " = constant " + constant(v.constant) + "\n";
     }
     for (NodeId id : g.order()) node(g, g.node(id), indent + "  ");
     text_ += indent + "  return (" +
@@ -103,19 +116,40 @@ class Printer {
     return "%" + (is_plain_name(v.name) && by_id_.count(v.id) == 0 ? v.name : std::to_string(v.id));
   }
   std::string define(const Value& v) const {
-    const bool named = !v.name.empty() && use(v) != "%" + v.name;
-    return use(v) + (named ? " " + quote(v.name) : "");
+    const bool by_name = use(v) == "%" + v.name;
+    return use(v) + (options_.complete && by_name ? fmt::format(" !{}", v.id) : "") +
+           (!v.name.empty() && !by_name ? " " + quote(v.name) : "");
+  }
+  std::string from(const OriginSet& origins) const {
+    if (!options_.complete) return {};
+    return " @from=[" + join(origins, [](std::uint32_t o) { return std::to_string(o); }) + "]";
+  }
+  std::string content(const Value& v) const {
+    if (!options_.complete || !v.content) return {};
+    return " @content=[" + join(*v.content, [](const Expr& e) { return to_string(e); }) + "]";
+  }
+  static bool has_nan(const Constant& c) {
+    if (!is_float(c.dtype)) return false;
+    for (const double v : to_doubles(c))
+      if (std::isnan(v)) return true;
+    return false;
   }
 
-  std::string constant(const Constant& c) const {
+  std::string constant(const std::shared_ptr<const Constant>& shared) const {
+    const Constant& c = *shared;
     std::vector<std::int64_t> extents(c.shape.dim, c.shape.dim + c.shape.rank);
     std::string text = std::string(dtype_name(c.dtype)) + to_string(constant_shape(extents)) + " ";
     if (c.dtype == DType::string) {
-      if (c.strings.size() > options_.max_elements) return text + "#strings";
+      if (c.strings.size() > options_.max_elements && !options_.complete) return text + "#strings";
       return text + "[" + join(c.strings, [](const std::string& s) { return quote(s); }) + "]";
     }
-    if (static_cast<std::size_t>(c.numel()) > options_.max_elements || is_block_encoding(c.dtype))
-      return text + fmt::format("#{:016x}", hash64(c.bytes));
+    const bool large = static_cast<std::size_t>(c.numel()) > options_.max_elements || is_block_encoding(c.dtype);
+    if (options_.complete && (large || has_nan(c))) {
+      // The bits of a NaN do not survive as text.
+      if (!options_.stored) fail("a constant {} has no text, and nothing to store it in is given", text);
+      return text + "stored {" + attributes(options_.stored(shared)) + "}";
+    }
+    if (large) return text + fmt::format("#{:016x}", hash64(c.bytes));
     if (c.dtype == DType::c64 || c.dtype == DType::c128) {
       std::vector<double> parts;
       for (std::int64_t i = 0; i < 2 * c.numel(); ++i)
@@ -145,25 +179,28 @@ class Printer {
       std::string operator()(const std::vector<std::string>& v) const {
         return v.empty() ? "strings[]" : "[" + join(v, [](const std::string& s) { return quote(s); }) + "]";
       }
-      std::string operator()(const std::shared_ptr<const Constant>& v) const { return "tensor " + p.constant(*v); }
+      std::string operator()(const std::shared_ptr<const Constant>& v) const { return "tensor " + p.constant(v); }
     };
     return std::visit(Visitor{*this}, value);
+  }
+  std::string attributes(const Attrs& attrs) const {
+    return join(attrs.all(), [&](const auto& a) {
+      return (is_plain_name(a.first) ? a.first : quote(a.first)) + "=" + attribute(a.second);
+    });
   }
 
   void node(const Graph& g, const Node& n, const std::string& indent) {
     text_ += indent;
-    text_ += join(n.outputs, [&](ValueId v) { return define(g.value(v)) + ": " + to_string(g.value(v).type); });
+    text_ += join(n.outputs, [&](ValueId v) {
+      const Value& value = g.value(v);
+      return define(value) + ": " + to_string(value.type) + (value.origins == n.origins ? "" : from(value.origins));
+    });
     text_ += std::string(n.outputs.empty() ? "" : " = ") + n.op->name + "(";
     text_ += join(n.inputs, [&](ValueId v) { return v == kNone ? std::string("_") : use(g.value(v)); }) + ")";
-    if (!n.attrs.all().empty())
-      text_ += " {" +
-               join(n.attrs.all(),
-                    [&](const auto& a) {
-                      return (is_plain_name(a.first) ? a.first : quote(a.first)) + "=" + attribute(a.second);
-                    }) +
-               "}";
+    if (!n.attrs.all().empty()) text_ += " {" + attributes(n.attrs) + "}";
     if (n.precision != Precision::unconstrained) text_ += std::string(" @precision=") + precision_name(n.precision);
     if (!n.device.empty()) text_ += " @device=" + quote(n.device);
+    text_ += from(n.origins);
     if (options_.origins) {
       text_ += "  // from " + join(n.origins, [&](std::uint32_t o) {
                  return o < g.model().origins.size() ? quote(g.model().origins[o].name) : std::string("?");
@@ -183,6 +220,7 @@ class Printer {
 
 std::string print(const Graph& graph, const PrintOptions& options) {
   Printer printer(options);
+  if (options.complete) printer.model(graph.model());
   printer.graph(graph, "");
   return std::move(printer.text_);
 }

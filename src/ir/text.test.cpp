@@ -49,6 +49,59 @@ TEST(Text, TypesOfListsRoundTrip) {
   EXPECT_THROW(parse("graph \"g\" (%x: seq(handle[])) {\n  return (x: %x)\n}\n"), Error);
 }
 
+TEST(Text, CompleteTextGivesTheSameGraph) {
+  auto g = parse(R"(graph "main" (%x: f32[batch,3,8,8], %n: i64[2], %40 "odd name/1": f32[batch,4,8,8]) {
+  %w = constant f32[4,3,1,1] splat 0.5
+  %unread = constant f32[100] splat 1
+  %nan = constant f32[1] [nan]
+  %y: f32[batch,4,8,8] = Conv(%x, %w, _, %40)
+  %z = Mul(%y, %nan)
+  %r = Reshape(%z, %n)
+  return (r: %r)
+})");
+  // What parsing alone does not make: origins, contents, given elements.
+  const std::uint32_t origin = g->model().add_origin("bn \"1\"", "BatchNormalization");
+  Node& conv = g->node(g->order()[0]);
+  conv.origins = merge(conv.origins, {origin});
+  const ValueId n = g->inputs()[1];
+  g->value(n).content = {{Expr::element(n, 0), Expr::element(n, 1)}};
+  g->model().element_values[n] = {-1, 256};
+  g->infer_all();
+  EXPECT_FALSE(g->model().specialised.empty());
+
+  std::vector<std::shared_ptr<const Constant>> store;
+  PrintOptions print_options;
+  print_options.complete = true;
+  print_options.max_elements = 4;
+  print_options.stored = [&](const std::shared_ptr<const Constant>& c) {
+    store.push_back(c);
+    return Attrs{{"at", std::int64_t(store.size()) - 1}};
+  };
+  const std::string text = print(*g, print_options);
+  EXPECT_NE(text.find("origin \"bn \\\"1\\\"\" \"BatchNormalization\""), text.npos) << text;
+  EXPECT_NE(text.find("%w !"), text.npos) << text;
+  EXPECT_NE(text.find("stored {at=1}"), text.npos) << text;
+  EXPECT_EQ(text.find("%unread"), text.npos) << "a constant that nothing reads is left out of\n" << text;
+  ASSERT_EQ(store.size(), 2u) << "the weight, and the constant whose NaN has no text";
+
+  ParseOptions parse_options;
+  parse_options.stored = [&](DType dtype, const Shape& shape, const Attrs& attrs) {
+    auto c = store.at(std::size_t(attrs.i("at", -1)));
+    EXPECT_EQ(c->dtype, dtype);
+    EXPECT_EQ(c->shape, shape);
+    return c;
+  };
+  auto again = parse(text, parse_options);
+  verify(*again);
+  store.clear();
+  EXPECT_EQ(print(*again, print_options), text);
+  EXPECT_EQ(again->model().element_values, g->model().element_values);
+  EXPECT_EQ(again->model().specialised, g->model().specialised);
+  EXPECT_EQ(again->node(again->order()[0]).origins, conv.origins);
+  EXPECT_EQ(again->inputs(), g->inputs());
+  EXPECT_THROW(parse(text), Error) << "the elements are not at hand";
+}
+
 TEST(Text, ErrorsHaveLineAndColumn) {
   auto message = [](std::string_view text) {
     try {

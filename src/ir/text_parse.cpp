@@ -25,23 +25,16 @@ constexpr std::int64_t kMaxConstantBytes = std::int64_t(256) << 20;
 
 class TextReader {
  public:
-  explicit TextReader(std::string_view text) : text_(text), model_(std::make_shared<Model>()) {
+  TextReader(std::string_view text, const ParseOptions& options)
+      : text_(text), options_(options), model_(std::make_shared<Model>()) {
     if (text.size() > kMaxText) fail("graph text of {} bytes is too long", text.size());
   }
 
   std::unique_ptr<Graph> all() {
-    // Values written by number keep it; the others are numbered behind the highest.
-    for (std::size_t i = 0; i + 1 < text_.size(); ++i)
-      if (text_[i] == '%' && std::isdigit(static_cast<unsigned char>(text_[i + 1])) != 0) {
-        ValueId id = 0;
-        auto [end, error] = std::from_chars(text_.data() + i + 1, text_.data() + text_.size(), id);
-        if (error != std::errc() || id > 0x7fffffffu) {
-          at_ = i;
-          bad("a value's number is out of range");
-        }
-        model_->next_value = std::max(model_->next_value, id + 1);
-      }
+    reserve_numbers();
+    if (take_word("model")) model();
     auto g = graph(0);
+    check_given(*g);
     if (peek() != '\0' || at_ < text_.size()) bad("unexpected text after the graph");
     return g;
   }
@@ -52,7 +45,28 @@ class TextReader {
     ValueId id;
     std::string name, key;
     std::optional<Type> type;
+    OriginSet from;
+    std::optional<std::vector<Expr>> content;
   };
+
+  /// Values written by number keep it; the others are numbered behind the highest.
+  void reserve_numbers() {
+    bool quoted = false;
+    for (std::size_t i = 0; i + 1 < text_.size(); ++i) {
+      const char c = text_[i];
+      if (c == '"') quoted = !quoted;
+      else if (quoted && c == '\\') ++i;
+      else if (c == '\n') quoted = false;  // no string goes on behind its line
+      if (quoted || (c != '%' && c != '!') || std::isdigit(static_cast<unsigned char>(text_[i + 1])) == 0) continue;
+      ValueId id = 0;
+      auto [end, error] = std::from_chars(text_.data() + i + 1, text_.data() + text_.size(), id);
+      if (error != std::errc() || id > 0x7fffffffu) {
+        at_ = i;
+        bad("a value's number is out of range");
+      }
+      model_->next_value = std::max(model_->next_value, id + 1);
+    }
+  }
 
   // --- characters ---------------------------------------------------------------------------------------
   std::string place(std::size_t at) const {
@@ -152,9 +166,10 @@ class TextReader {
 
   // --- types and constants --------------------------------------------------------------------------------
   /// "[2,n]"; with `varying`, "<=" may stand before an extent and sets its bit.
-  SymShape shape(std::uint8_t* varying = nullptr) {
+  SymShape shape(std::uint8_t* varying = nullptr) { return expressions(static_cast<std::size_t>(kMaxRank), varying); }
+  std::vector<Expr> expressions(std::size_t limit, std::uint8_t* varying = nullptr) {
     expect('[');
-    SymShape extents;
+    std::vector<Expr> extents;
     if (take(']')) return extents;
     while (true) {
       peek();
@@ -183,7 +198,7 @@ class TextReader {
       } catch (const Error& e) {
         throw e.at(place(begin));
       }
-      if (extents.size() > static_cast<std::size_t>(kMaxRank)) bad("a shape has more than {} extents", kMaxRank);
+      if (extents.size() > limit) bad("there are more than {} extents", limit);
       if (take(']')) return extents;
       expect(',');
     }
@@ -272,7 +287,7 @@ class TextReader {
     }
   }
 
-  /// dtype[shape] [elements] | splat VALUE | random SEED (floats in [-1, 1), for tests)
+  /// dtype[shape] [elements] | stored {...} | splat VALUE | random SEED (floats in [-1, 1), for tests)
   std::shared_ptr<const Constant> constant() {
     const Type t = plain_type(word());
     Shape s;
@@ -283,8 +298,18 @@ class TextReader {
       count = checked_mul(count, *extent, "a constant's element count");
       s.dim[s.rank++] = *extent;
     }
-    if (t.dtype == DType::invalid || is_block_encoding(t.dtype))
-      bad("constants of this type cannot be written as text");
+    if (t.dtype == DType::invalid) bad("constants of this type cannot be written as text");
+    if (take_word("stored")) {
+      const std::size_t begin = at_;
+      const Attrs attrs = attributes();
+      if (!options_.stored) bad("the elements of this constant lie in an engine file, which is not given");
+      try {
+        return options_.stored(t.dtype, s, attrs);
+      } catch (const Error& e) {
+        throw e.at(place(begin));
+      }
+    }
+    if (is_block_encoding(t.dtype)) bad("constants of this type cannot be written as text");
     const std::int64_t bytes = t.dtype == DType::string ? checked_mul(count, 32, "size") : storage_bytes(t.dtype, s);
     budget_ -= bytes;
     if (bytes > kMaxConstantBytes || budget_ < 0)
@@ -319,6 +344,18 @@ class TextReader {
     return c;
   }
 
+  Attrs attributes() {
+    Attrs attrs;
+    expect('{');
+    if (take('}')) return attrs;
+    do {
+      std::string name = name_or_string();
+      expect('=');
+      attrs.set(std::move(name), attribute());
+    } while (take(','));
+    expect('}');
+    return attrs;
+  }
   AttrValue attribute() {
     if (peek() == '"') return string();
     if (take_word("tensor")) return constant();
@@ -351,6 +388,12 @@ class TextReader {
     return list;
   }
 
+  ValueId number_of_value() {
+    const ValueId id = integer<ValueId>(number_text());
+    if (id > 0x7fffffffu) bad("a value's number is out of range");
+    return id;
+  }
+
   // --- graphs -----------------------------------------------------------------------------------------------
   Definition definition(Names& names) {
     expect('%');
@@ -360,11 +403,13 @@ class TextReader {
     const bool number = std::isdigit(static_cast<unsigned char>(d.key[0])) != 0;
     if (number) {
       d.id = integer<ValueId>(d.key);
+      if (d.id > 0x7fffffffu) bad("a value's number is out of range");
       if (peek() == '"') d.name = string();
     } else {
-      d.id = model_->next_value++;
+      d.id = take('!') ? number_of_value() : model_->next_value++;
       d.name = d.key;
     }
+    model_->next_value = std::max(model_->next_value, d.id + 1);
     if (!used_.insert(d.id).second || !names.emplace(d.key, d.id).second) {
       at_ = begin;
       bad("value %{} is defined twice", d.key);
@@ -374,7 +419,52 @@ class TextReader {
       bad("two values are named '{}'", d.name);
     }
     if (take(':')) d.type = type();
+    while (take('@')) {
+      if (take_word("from")) d.from = origins();
+      else if (take_word("content")) expect('='), d.content = expressions(std::size_t(kMaxContent));
+      else bad("'from' or 'content' is expected");
+    }
     return d;
+  }
+  /// =[0, 3]: of the model's list.
+  OriginSet origins() {
+    expect('=');
+    expect('[');
+    OriginSet set;
+    do {
+      set.push_back(integer<std::uint32_t>(number_text()));
+      if (set.back() >= model_->origins.size() || (set.size() > 1 && set[set.size() - 2] >= set.back()))
+        bad("origins are a rising list of numbers below {}", model_->origins.size());
+    } while (take(','));
+    expect(']');
+    return set;
+  }
+  /// What all graphs share: model { origin "conv1" "Conv"  given !3 [1, 2]  specialised !3 0 }
+  void model() {
+    expect('{');
+    const auto value = [&] {
+      expect('!');
+      return number_of_value();
+    };
+    while (!take('}')) {
+      if (take_word("origin")) {
+        std::string name = string();
+        model_->add_origin(std::move(name), string());
+      } else if (take_word("given")) {
+        const ValueId id = value();
+        std::vector<std::int64_t>& elements = model_->element_values[id];
+        expect('[');
+        if (take(']')) continue;
+        do elements.push_back(integer<std::int64_t>(number_text()));
+        while (take(','));
+        expect(']');
+      } else if (take_word("specialised")) {
+        const ValueId id = value();
+        model_->specialised.emplace(id, integer<std::int64_t>(number_text()));
+      } else {
+        bad("'origin', 'given' or 'specialised' is expected");
+      }
+    }
   }
   ValueId use(const Names& names) {
     if (take_word("_")) return kNone;
@@ -388,7 +478,20 @@ class TextReader {
     }
     return it->second;
   }
+  void check_given(const Graph& g) {
+    for (const auto& [id, elements] : model_->element_values) {
+      const bool input = std::find(g.inputs().begin(), g.inputs().end(), id) != g.inputs().end();
+      if (!input || product(g.value(id).type.shape) != Expr(static_cast<std::int64_t>(elements.size())))
+        bad("{} elements are given for value {}, which is no input of as many", elements.size(), id);
+    }
+    for (const auto& [id, index] : model_->specialised) {
+      const auto it = model_->element_values.find(id);
+      if (it == model_->element_values.end() || index < 0 || index >= static_cast<std::int64_t>(it->second.size()))
+        bad("the model is specialised to element {} of value {}, which is not given", index, id);
+    }
+  }
   OriginSet origin(const Definition& d, const char* op) {
+    if (!d.from.empty()) return d.from;
     return {model_->add_origin(d.name.empty() ? "%" + d.key : d.name, op)};
   }
   /// Runs `make` while the next value gets the number `id`.
@@ -413,6 +516,7 @@ class TextReader {
         Definition d = definition(names);
         if (!d.type) bad("an input needs a type");
         with_id(d.id, [&] { g->add_input(d.name, *d.type, origin(d, "input")); });
+        g->value(d.id).content = std::move(d.content);
       } while (take(','));
       expect(')');
     }
@@ -469,16 +573,10 @@ class TextReader {
       expect(')');
     }
     Attrs attrs;
-    if (take('{') && !take('}')) {
-      do {
-        std::string name = name_or_string();
-        expect('=');
-        attrs.set(std::move(name), attribute());
-      } while (take(','));
-      expect('}');
-    }
+    if (peek() == '{') attrs = attributes();
     Precision precision = Precision::unconstrained;
     std::string device;
+    OriginSet from;
     while (take('@')) {
       if (take_word("precision")) {
         expect('=');
@@ -491,8 +589,10 @@ class TextReader {
       } else if (take_word("device")) {
         expect('=');
         device = string();
+      } else if (take_word("from")) {
+        from = origins();
       } else {
-        bad("'precision' or 'device' is expected");
+        bad("'precision', 'device' or 'from' is expected");
       }
     }
     std::vector<std::unique_ptr<Graph>> bodies;
@@ -500,15 +600,16 @@ class TextReader {
 
     std::vector<ValueId> ids;
     for (const Definition& d : defined) ids.push_back(d.id);
-    const OriginSet origins =
-        defined.empty() ? OriginSet{model_->add_origin(op_name, op_name)} : origin(defined[0], op->name);
+    if (from.empty())
+      from = defined.empty() ? OriginSet{model_->add_origin(op_name, op_name)} : origin(defined[0], op->name);
     try {
-      Node& n = g.place_node(kNone, *op, std::move(inputs), std::move(attrs), ids, origins, std::move(bodies));
+      Node& n = g.place_node(kNone, *op, std::move(inputs), std::move(attrs), ids, from, std::move(bodies));
       n.precision = precision;
       n.device = std::move(device);
       for (const Definition& d : defined) {
         Value& v = g.value(d.id);
         v.name = d.name;
+        if (!d.from.empty()) v.origins = d.from;
         if (d.type && *d.type != v.type)
           fail("%{} is declared {}, but is {}", d.key, to_string(*d.type), to_string(v.type));
       }
@@ -519,6 +620,7 @@ class TextReader {
   }
 
   std::string_view text_;
+  const ParseOptions& options_;
   std::size_t at_ = 0;
   std::int64_t budget_ = kMaxConstantBytes;
   std::shared_ptr<Model> model_;
@@ -526,6 +628,8 @@ class TextReader {
   std::unordered_set<std::string> value_names_;
 };
 
-std::unique_ptr<Graph> parse(std::string_view text) { return TextReader(text).all(); }
+std::unique_ptr<Graph> parse(std::string_view text, const ParseOptions& options) {
+  return TextReader(text, options).all();
+}
 
 }  // namespace monza::ir

@@ -1,11 +1,9 @@
 #include "plan/builder.h"
 
 #include <algorithm>
-#include <cstring>
 #include <limits>
 
 #include "base/error.h"
-#include "kernel/registry.h"
 #include "kernel/value_pool.h"
 #include "plan/offsets.h"
 #include "tensor/dtype.h"
@@ -17,13 +15,6 @@ namespace {
 /// No single value may be larger: beyond it a size is a mistake in the model or its profile.
 constexpr std::int64_t kLargestValue = std::int64_t(1) << 40;
 
-struct Serial final : Parallel {
-  int threads() const noexcept override { return 1; }
-  void run(std::int64_t tasks, Body body, void* context) noexcept override {
-    for (std::int64_t t = 0; t < tasks; ++t) body(context, t, 0);
-  }
-};
-
 }  // namespace
 
 TypedShape stored_type(const ir::Type& type) {
@@ -31,9 +22,7 @@ TypedShape stored_type(const ir::Type& type) {
   return {DType::handle, {}};
 }
 
-std::int64_t constant_bytes(const ir::Constant& constant) { return storage_bytes(constant.dtype, constant.shape); }
-
-PlanBuilder::PlanBuilder(const PlannerOptions& o) : scalars(plan), options(o) {}
+PlanBuilder::PlanBuilder(const PlannerOptions& o, WeightStore& weights) : scalars(plan), options(o), store_(weights) {}
 
 ir::Interval PlanBuilder::range(const ir::Expr& e) const {
   return ir::range(e, [&](const ir::Atom& atom) -> ir::Interval {
@@ -167,21 +156,20 @@ int PlanBuilder::operand(const Place& place, const TypedShape& type) {
   return int(plan.operands.size()) - 1;
 }
 
-int PlanBuilder::add_weight(const std::string& name, std::int64_t bytes, int kernel, int packing,
-                            std::vector<std::byte> owned, std::shared_ptr<const ir::Constant> borrowed) {
-  plan.weights_bytes = (plan.weights_bytes + 63) & ~std::int64_t(63);
+int PlanBuilder::weight(int id) {
+  auto [it, added] = weights_.try_emplace(id, -1);
+  if (!added) return it->second;
+  const WeightStore::Block& from = store_.blocks()[std::size_t(id)];
   WeightBlock block;
-  block.name = plan.intern(name);
-  block.offset = plan.weights_bytes;
-  block.bytes = bytes;
-  block.kernel = kernel;
-  block.packing = packing;
+  block.name = plan.intern(from.name);
+  block.offset = from.offset;
+  block.bytes = from.bytes;
+  block.kernel = from.kernel ? kernel_ref(*from.kernel) : -1;
+  block.packing = from.packing;
   plan.weight_blocks.push_back(block);
-  weights_.push_back({plan.weights_bytes, std::move(owned), std::move(borrowed)});
-  plan.weights_bytes += bytes;
-  const int id = add_bound(Base::weights, 0, bytes, 0);
-  storages_[std::size_t(id)].offset = block.offset;
-  return id;
+  it->second = add_bound(Base::weights, 0, from.bytes, 0);
+  storages_[std::size_t(it->second)].offset = from.offset;
+  return it->second;
 }
 
 /// The text of string constants lies among the plan's own; what is stored as their elements points there.
@@ -201,14 +189,9 @@ std::vector<std::byte> PlanBuilder::string_handles(const ir::Constant& constant)
 }
 
 Place PlanBuilder::constant_place(const std::shared_ptr<const ir::Constant>& constant, const std::string& name) {
-  auto [it, added] = constants_.try_emplace(constant.get(), -1);
-  if (added) {
-    if (constant->dtype == DType::string)
-      it->second = add_weight(name, constant_bytes(*constant), -1, 0, string_handles(*constant), nullptr);
-    else it->second = add_weight(name, constant_bytes(*constant), -1, 0, {}, constant);
-  }
   Place place;
-  place.storage = it->second;
+  place.storage = weight(constant->dtype == DType::string ? store_.raw(name, string_handles(*constant))
+                                                          : store_.plain(constant, name));
   ir::SymShape shape;
   for (int i = 0; i < constant->shape.rank; ++i) shape.emplace_back(constant->shape[i]);
   place.stride = dense_strides(shape);
@@ -217,33 +200,10 @@ Place PlanBuilder::constant_place(const std::shared_ptr<const ir::Constant>& con
 
 Place PlanBuilder::converted_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
                                       const Place& form) {
-  std::string key = std::to_string(int(form.layout));
-  for (const ir::Expr& s : form.stride) key += "," + ir::to_string(s);
-  auto [it, added] = derived_.try_emplace({constant.get(), "form", key}, -1);
-  if (added) {
-    const std::int64_t bytes = storage_bytes(constant->dtype, constant->shape, form.layout);
-    std::vector<std::byte> data(std::size_t(std::max<std::int64_t>(bytes, 1)));
-    const std::vector<std::byte> handles = string_handles(*constant);
-    const std::byte* elements = constant->dtype == DType::string ? handles.data() : constant->bytes.data();
-    const TensorView in = dense_view(const_cast<std::byte*>(elements), constant->dtype, constant->shape);
-    TensorView out = in;
-    out.data = data.data();
-    out.layout = form.layout;
-    for (int i = 0; i < constant->shape.rank; ++i) out.stride[i] = form.stride[std::size_t(i)].constant();
-    Serial serial;
-    KernelContext context;
-    context.in = &in;
-    context.in_count = 1;
-    context.out = &out;
-    context.out_count = 1;
-    context.parallel = &serial;
-    const Kernel* copy = find_kernel("copy_ref");
-    if (const Status status = copy->run(context); !status)
-      fail("cannot rearrange constant '{}': {}", name, status.message());
-    it->second = add_weight(name, bytes, -1, 0, std::move(data), nullptr);
-  }
   Place place = form;
-  place.storage = it->second;
+  const std::vector<std::byte> handles = string_handles(*constant);
+  place.storage = weight(constant->dtype == DType::string ? store_.rearranged_raw(*constant, handles, name, form)
+                                                          : store_.rearranged(constant, name, form));
   place.offset = 0;
   return place;
 }
@@ -251,24 +211,7 @@ Place PlanBuilder::converted_constant(const std::shared_ptr<const ir::Constant>&
 int PlanBuilder::packed_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
                                  const Kernel& kernel, int packing, const KernelQuery& query,
                                  std::span<const std::byte> params_bytes) {
-  // What a packing looks at is the kernel's query: parameters, and the types and shapes of the operands.
-  std::string key(reinterpret_cast<const char*>(params_bytes.data()), params_bytes.size());
-  key += std::to_string(packing);
-  for (int i = 0; i < query.in_count; ++i)
-    key += ";" + to_string(query.in[i].shape) + std::to_string(int(query.in[i].dtype));
-  auto [it, added] = derived_.try_emplace({constant.get(), kernel.name, key}, -1);
-  if (added) {
-    const Packing& p = kernel.packings[packing];
-    const std::size_t bytes = p.bytes(query);
-    std::vector<std::byte> data(bytes + 64);
-    auto* aligned =
-        reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(data.data()) + 63) & ~std::uintptr_t(63));
-    p.pack(query, aligned);
-    std::memmove(data.data(), aligned, bytes);
-    data.resize(bytes);
-    it->second = add_weight(name, std::int64_t(bytes), kernel_ref(kernel), packing, std::move(data), nullptr);
-  }
-  return it->second;
+  return weight(store_.packed(constant, name, kernel, packing, query, params_bytes));
 }
 
 int PlanBuilder::kernel_ref(const Kernel& kernel) {
@@ -291,7 +234,7 @@ int PlanBuilder::add_step(std::vector<Step>& steps, Step step) {
   return time_++;
 }
 
-PlannedModel PlanBuilder::finish() {
+PlanStorage PlanBuilder::finish() {
   for (std::size_t device = 0; device < plan.devices.size(); ++device) {
     std::vector<Lifetime> lives;
     std::vector<int> ids;
@@ -310,18 +253,9 @@ PlannedModel PlanBuilder::finish() {
     if (const int s = operand_storage_[i]; s >= 0) plan.operands[i].byte_offset += storages_[std::size_t(s)].offset;
   for (Step& step : plan.steps)
     if (step.scratch_bytes > 0) step.scratch_offset = storages_[std::size_t(step.scratch_offset)].offset;
-  PlannedModel model;
-  model.weights = monza::Region(plan.weights_bytes);
-  for (const Weight& w : weights_) {
-    const std::byte* from = w.borrowed ? w.borrowed->bytes.data() : w.owned.data();
-    const std::size_t bytes = w.borrowed ? std::size_t(constant_bytes(*w.borrowed)) : w.owned.size();
-    if (bytes > 0)
-      std::memcpy(model.weights.data() + w.offset, from,
-                  std::min<std::size_t>(bytes, std::size_t(plan.weights_bytes - w.offset)));
-  }
   plan.threads = options.threads;
-  model.plan = std::move(plan);
-  return model;
+  plan.weights_bytes = store_.bytes();
+  return std::move(plan);
 }
 
 }  // namespace monza::plan

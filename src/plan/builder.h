@@ -5,7 +5,6 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -16,6 +15,7 @@
 #include "plan/place.h"
 #include "plan/planner.h"
 #include "plan/scalars.h"
+#include "plan/weights.h"
 
 namespace monza::plan {
 
@@ -40,7 +40,7 @@ TypedShape stored_type(const ir::Type& type);
 /// Everything that is not a decision. Offsets in arenas are assigned at the end, by finish().
 class PlanBuilder {
  public:
-  explicit PlanBuilder(const PlannerOptions& options);
+  PlanBuilder(const PlannerOptions& options, WeightStore& weights);
 
   // Shapes.
   ir::Interval range(const ir::Expr& e) const;
@@ -65,7 +65,7 @@ class PlanBuilder {
   void touch(int storage, int time);
   int time() const { return time_; }
 
-  // Weights: equal constants and equal packings are stored once.
+  // Weights, in the store that the plans of an engine share.
   Place constant_place(const std::shared_ptr<const ir::Constant>& constant, const std::string& name);
   /// The constant rearranged to other strides or a blocked layout, at build.
   Place converted_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
@@ -85,31 +85,22 @@ class PlanBuilder {
   ScalarCompiler scalars;
   const PlannerOptions& options;
 
-  /// Assigns arena offsets and patches operands; fills the weights.
-  PlannedModel finish();
+  /// Assigns arena offsets and patches operands; sizes the weights as they are now.
+  PlanStorage finish();
 
  private:
   std::vector<std::byte> string_handles(const ir::Constant& constant);
-  int add_weight(const std::string& name, std::int64_t bytes, int kernel, int packing, std::vector<std::byte> owned,
-                 std::shared_ptr<const ir::Constant> borrowed);
+  /// The storage of a block of the store.
+  int weight(int block);
 
-  struct Weight {
-    std::int64_t offset;
-    std::vector<std::byte> owned;
-    std::shared_ptr<const ir::Constant> borrowed;
-  };
+  WeightStore& store_;
   std::vector<Storage> storages_;
   std::vector<int> operand_storage_;  ///< per operand, or -1
-  std::vector<Weight> weights_;
-  std::map<const ir::Constant*, int> constants_;
-  std::map<std::tuple<const ir::Constant*, std::string, std::string>, int> derived_;
+  std::map<int, int> weights_;        ///< block of the store -> storage
   std::map<std::string, int> kernel_refs_;
   std::map<std::string, Text> texts_;  ///< of string constants
   std::map<std::pair<ir::ValueId, std::int64_t>, ir::Interval> element_ranges_;
   int time_ = 0;
 };
-
-/// Bytes of a constant's elements as they are stored in an engine.
-std::int64_t constant_bytes(const ir::Constant& constant);
 
 }  // namespace monza::plan

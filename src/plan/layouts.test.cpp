@@ -7,6 +7,7 @@
 #include "ir/text.h"
 #include "plan/planner.h"
 #include "plan/tactics.h"
+#include "plan/weights.h"
 #include "support/temporary.h"
 #include "support/test_kernels.h"
 
@@ -24,7 +25,8 @@ Planned plan_with(const std::string& text, plan::Tactics& tactics, std::vector<c
   options.isa = cpu_info().isa;
   options.tactics = &tactics;
   options.first_kernels = std::move(kernels);
-  const plan::PlannedModel model = plan::make_plan(*graph, options);
+  plan::WeightStore weights;
+  const plan::PlannedModel model = plan::make_plan(*graph, options, weights);
   Planned planned;
   for (const plan::Choice& c : model.choices) planned.kernels.push_back(c.kernel);
   const plan::Plan plan = model.plan.view();

@@ -111,8 +111,8 @@ void plan_segments(PlanBuilder& b) {
 
 }  // namespace
 
-PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options) {
-  PlanBuilder b(options);
+PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights) {
+  PlanBuilder b(options, weights);
   std::vector<Choice> choices;
   DeviceRef device;
   device.kind = std::uint8_t(options.device);
@@ -159,9 +159,7 @@ PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options) {
   b.plan.regions[0].steps = {std::uint32_t(b.plan.steps.size()), std::uint32_t(root.steps().size())};
   b.plan.steps.insert(b.plan.steps.end(), root.steps().begin(), root.steps().end());
   plan_segments(b);
-  PlannedModel model = b.finish();
-  model.choices = std::move(choices);
-  return model;
+  return {b.finish(), std::move(choices)};
 }
 
 }  // namespace monza::plan

@@ -9,12 +9,12 @@
 #include "base/cpu.h"
 #include "ir/graph.h"
 #include "kernel/kernel.h"
-#include "memory/region.h"
 #include "plan/data/plan.h"
 
 namespace monza::plan {
 
 class Tactics;
+class WeightStore;
 
 /// Range of one symbol of the graph's dimensions.
 struct SymbolRange {
@@ -44,12 +44,11 @@ struct Choice {
 
 struct PlannedModel {
   PlanStorage plan;
-  monza::Region weights;
   std::vector<Choice> choices;
 };
 
-/// Plans `graph` (verified, of one model). Throws Error, with the node's origin, when no kernel takes a node, when a
-/// dimension has no range, or when a value's size has no bound.
-PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options);
+/// Plans `graph` (verified, of one model), with its constants in `weights`. Throws Error, with the node's origin, when
+/// no kernel takes a node, when a dimension has no range, or when a value's size has no bound.
+PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights);
 
 }  // namespace monza::plan

@@ -21,9 +21,10 @@ std::int64_t now_ns() noexcept {
       .count();
 }
 
-int thread_count(const plan::Plan& plan, int wanted) {
+int thread_count(std::span<const Program* const> programs, int wanted) {
   // Scratch memory was sized for plan.threads workers.
-  const int most = std::max(1, plan.threads);
+  int most = std::max(1, programs[0]->plan.threads);
+  for (const Program* p : programs) most = std::min(most, std::max(1, p->plan.threads));
   return wanted > 0 ? std::min(wanted, most) : std::min(most, cpu_info().usable_threads);
 }
 
@@ -41,17 +42,34 @@ std::int64_t dense_bytes(DType dtype, const Shape& shape) noexcept {
 
 }  // namespace
 
+ExecutorMemory::ExecutorMemory(std::span<const Program* const> programs, const ExecutorOptions& options)
+    : pool({.threads = thread_count(programs, options.threads), .pin = options.pin}) {
+  std::vector<std::int64_t> bytes;
+  for (const Program* p : programs)
+    for (std::size_t d = 0; d < p->plan.devices.size(); ++d) {
+      if (d == bytes.size()) bytes.push_back(0);
+      bytes[d] = std::max(bytes[d], p->plan.devices[d].arena_bytes);
+    }
+  for (const std::int64_t n : bytes)
+    arenas.emplace_back(n, RegionOptions{.prefault = options.prefault, .huge_pages = options.huge_pages});
+}
+
+namespace {
+std::shared_ptr<ExecutorMemory> memory_of(const Program* program, const ExecutorOptions& options) {
+  return std::make_shared<ExecutorMemory>(std::span(&program, 1), options);
+}
+}  // namespace
+
 Executor::Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options)
-    : program_(std::move(program)),
-      plan_(program_->plan),
-      pool_({.threads = thread_count(plan_, options.threads), .pin = options.pin}) {
-  for (const plan::DeviceRef& device : plan_.devices)
-    arenas_.emplace_back(device.arena_bytes,
-                         RegionOptions{.prefault = options.prefault, .huge_pages = options.huge_pages});
+    : Executor(memory_of(program.get(), options), program, options.max_pool_bytes) {}
+
+Executor::Executor(std::shared_ptr<ExecutorMemory> memory, std::shared_ptr<const Program> program,
+                   std::int64_t max_pool_bytes)
+    : program_(std::move(program)), plan_(program_->plan), memory_(std::move(memory)) {
   registers_.assign(plan_.registers.begin(), plan_.registers.end());
   inputs_.resize(plan_.inputs.size());
   outputs_.resize(plan_.outputs.size());
-  set_up_values(options.max_pool_bytes);
+  set_up_values(max_pool_bytes);
   set_up_operands();
   set_up_steps();
   std::vector<std::int64_t> output_bytes(outputs_.size(), 64);
@@ -135,8 +153,8 @@ void Executor::set_up_steps() {
     c.in_count = static_cast<int>(step.inputs.count);
     c.out = views_.data() + step.outputs.begin;
     c.out_count = static_cast<int>(step.outputs.count);
-    c.scratch = step.scratch_bytes > 0 ? arenas_[step.device].data() + step.scratch_offset : nullptr;
-    c.parallel = &pool_;
+    c.scratch = step.scratch_bytes > 0 ? memory_->arenas[step.device].data() + step.scratch_offset : nullptr;
+    c.parallel = &memory_->pool;
     c.pool = has_values_ ? &values_ : nullptr;
     c.extents = step.extents.count > 0 ? reported_.data() + reported : nullptr;
     reported += step.extents.count;
@@ -220,7 +238,7 @@ std::byte* Executor::base_of(const Operand& o, std::int64_t* limit) noexcept {
   *limit = o.byte_bound;
   const Binding* b = nullptr;
   switch (o.base) {
-    case Base::arena: return arenas_[o.device].data() + o.byte_offset;
+    case Base::arena: return memory_->arenas[o.device].data() + o.byte_offset;
     case Base::weights: return const_cast<std::byte*>(program_->weights.data()) + o.byte_offset;
     case Base::input: b = &inputs_[static_cast<std::size_t>(o.index)]; break;
     case Base::output: b = &outputs_[static_cast<std::size_t>(o.index)]; break;
@@ -346,7 +364,7 @@ Status Executor::check_scratch(const Step& step, const StepState& state) noexcep
   query.in_count = static_cast<int>(step.inputs.count);
   query.out = descs_.data() + step.outputs.begin;
   query.out_count = static_cast<int>(step.outputs.count);
-  query.threads = pool_.threads();
+  query.threads = memory_->pool.threads();
   if (state.kernel->scratch_bytes(query) > static_cast<std::size_t>(step.scratch_bytes))
     return {StatusCode::resource_exhausted, "a kernel needs more scratch memory at this shape than was planned"};
   return {};
@@ -394,7 +412,7 @@ void Executor::set_profiling(bool on) noexcept {
 
 std::int64_t Executor::arena_bytes() const noexcept {
   std::int64_t total = 0;
-  for (const Region& arena : arenas_) total += arena.bytes();
+  for (const Region& arena : memory_->arenas) total += arena.bytes();
   return total;
 }
 

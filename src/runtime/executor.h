@@ -25,6 +25,14 @@ struct ExecutorOptions {
   std::int64_t max_pool_bytes = 0;  ///< for strings, sequences and optionals; reserved when the plan has any
 };
 
+/// What the executors of one context share when its engine has several plans: one of them runs at a time.
+struct ExecutorMemory {
+  /// Arenas that hold any of `programs`, and threads for as many as they allow.
+  ExecutorMemory(std::span<const Program* const> programs, const ExecutorOptions& options);
+  std::vector<Region> arenas;  ///< one for each device
+  ThreadPool pool;
+};
+
 /// What profiling knows of a step, over the runs since it was turned on. Times in microseconds.
 struct StepTimes {
   double best_us = 0, total_us = 0;
@@ -36,6 +44,8 @@ struct StepTimes {
 class Executor {
  public:
   Executor(std::shared_ptr<const Program> program, const ExecutorOptions& options);
+  /// With memory that other executors use too, between the runs of this one.
+  Executor(std::shared_ptr<ExecutorMemory> memory, std::shared_ptr<const Program> program, std::int64_t max_pool_bytes);
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
@@ -66,7 +76,7 @@ class Executor {
   void set_profiling(bool on) noexcept;
   const std::vector<StepTimes>& times() const noexcept { return times_; }
   std::int64_t arena_bytes() const noexcept;
-  int threads() const noexcept { return pool_.threads(); }
+  int threads() const noexcept { return memory_->pool.threads(); }
   const Program& program() const noexcept { return *program_; }
 
  private:
@@ -129,7 +139,7 @@ class Executor {
 
   std::shared_ptr<const Program> program_;
   const plan::Plan& plan_;
-  std::vector<Region> arenas_;  ///< one for each device
+  std::shared_ptr<ExecutorMemory> memory_;
   std::vector<std::int64_t> registers_;
   std::vector<TensorView> views_;   ///< parallel to Plan::operands; dynamic ones are filled before their step
   std::vector<OperandDesc> descs_;  ///< parallel to Plan::operands, where scratch is checked at run time; else empty
@@ -144,7 +154,6 @@ class Executor {
   ValuePool values_;
   bool has_values_ = false;                 ///< some operand is of strings or a handle
   alignas(64) std::byte nothing_[64] = {};  ///< stands for the memory of an empty tensor that came without
-  ThreadPool pool_;
   Failure failure_;
   bool profiling_ = false;
   std::int64_t run_start_ns_ = 0;

@@ -9,6 +9,7 @@
 #include "models/cases.h"
 #include "passes/pass.h"
 #include "plan/planner.h"
+#include "plan/weights.h"
 #include "support/data.h"
 
 namespace monza {
@@ -22,7 +23,8 @@ plan::DeviceRef arena(const std::filesystem::path& model, const test::ModelCase&
   plan::PlannerOptions options;
   options.isa = cpu_info().isa;
   options.copy_views = copy_views;
-  return plan::make_plan(*graph, options).plan.devices[0];
+  plan::WeightStore weights;
+  return plan::make_plan(*graph, options, weights).plan.devices[0];
 }
 
 class Arena : public testing::TestWithParam<test::ModelCase> {};

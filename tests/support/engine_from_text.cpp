@@ -11,15 +11,17 @@
 #include "ir/text.h"
 #include "passes/evaluate.h"
 #include "passes/pass.h"
+#include "plan/weights.h"
 
 namespace monza::test {
 
 Engine engine_from_graph(ir::Graph& graph, plan::PlannerOptions options) {
   if (options.isa == Isa::none) options.isa = cpu_info().isa;
-  plan::PlannedModel planned = plan::make_plan(graph, options);
+  plan::WeightStore weights;
+  plan::PlannedModel planned = plan::make_plan(graph, options, weights);
   engine_file::Parts parts;
   parts.plan = std::move(planned.plan);
-  parts.weights = std::move(planned.weights);
+  parts.weights = weights.assemble();
   return make_engine(engine_file::make_image(std::move(parts)), {});
 }
 

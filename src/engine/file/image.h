@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/cpu.h"
 #include "memory/region.h"
@@ -15,27 +16,48 @@
 
 namespace monza::engine_file {
 
-/// Facts about an engine that are not in its plan.
+/// Range of one dimension that the model names.
+struct Extent {
+  std::int64_t min = 0, opt = 0, max = 0;
+  friend bool operator==(const Extent&, const Extent&) = default;
+};
+/// Ranges by the dimensions' names: what one plan is made for.
+using Profile = std::map<std::string, Extent>;
+/// "batch 1..8 (4), sequence 128".
+std::string to_string(const Profile& profile);
+
+/// Facts about an engine that are not in its plans.
 struct Info {
   Isa isa = Isa::none;  ///< what the CPU must have: the union of what the plan's kernels need
   Precision precision = Precision::fp32;
   Device device = Device::cpu;
+  bool optimize = true;                         ///< false: reference kernels only
+  bool batch_invariant = false;                 ///< only kernels whose row results do not depend on the batch
+  std::vector<Profile> profiles;                ///< one for each plan
   std::map<std::string, std::string> metadata;  ///< the model's and the builder's
 };
 
 /// A plan with its weights and everything that belongs to them. Immutable; the spans live as long as `owner`.
 struct Image {
-  plan::Plan plan;
+  plan::Plan plan;                        ///< of the first profile
+  std::vector<plan::Plan> further;        ///< of the others, with the same weights
   std::span<const std::byte> weights;     ///< page-aligned; WeightBlock offsets count from its begin
   std::string_view graph;                 ///< the graph's text; empty when stripped
   std::span<const std::byte> graph_data;  ///< constants that only the graph's text refers to
   Info info;
   std::shared_ptr<const void> owner;
+  /// Why the plans cannot run here ("built for avx512; this CPU has avx2"): they are then left out. Empty: they can.
+  std::string stale;
+  int threads = 0;  ///< that the plans were timed for
+
+  std::size_t plan_count() const { return 1 + further.size(); }
+  const plan::Plan& plan_of(std::size_t profile) const { return profile == 0 ? plan : further[profile - 1]; }
 };
 
-/// What a build hands over. `weights` has at least plan.weights_bytes bytes.
+/// What a build hands over. `weights` has at least the weights_bytes of each plan.
 struct Parts {
-  plan::PlanStorage plan;
+  plan::PlanStorage plan;                  ///< of the first profile
+  std::vector<plan::PlanStorage> further;  ///< of the others
   Region weights;
   std::string graph;
   Region graph_data;
@@ -48,8 +70,9 @@ Image make_image(Parts parts);
 /// Writes the file beside `path` and renames it. Throws Error.
 void write_engine(const std::string& path, const Image& image);
 
-/// Maps and checks an engine file: header, sections, plan; weight blocks too with `verify`. Throws Error that
-/// says what is wrong and how to rebuild.
+/// Maps and checks an engine file: header, sections, plans; weight blocks and graph_data too with `verify`. Plans of
+/// another build or instruction set are not read, and the image says so (stale). Throws Error that says what is wrong
+/// and how to rebuild.
 Image read_engine(const std::string& path, const LoadOptions& options);
 
 /// True if the file begins as an engine file does.

@@ -31,20 +31,18 @@ class Reader {
     read_prefix();
     read_header();
     Image image;
-    plan::for_each_array(image.plan,
-                         [&](const char* name, auto& array) { read_array(std::string("plan.") + name, array); });
-    image.plan.threads = header_->threads();
-    image.plan.event_count = header_->event_count();
-    image.plan.weights_bytes = header_->weights_bytes();
+    image.stale = stale();
+    image.threads = header_->threads();
+    read_info(image.info);
     const std::span<const std::byte> graph = section("graph", 1).bytes;
     image.graph = {reinterpret_cast<const char*>(graph.data()), graph.size()};
     image.graph_data = section("graph_data", 1).bytes;
     image.weights = section("weights", 1).bytes;
-    read_info(image.info);
-    verify_plan(image.plan, static_cast<std::int64_t>(image.weights.size()));
+    if (image.stale.empty()) read_plans(image);
     if (options_.prefault && !image.weights.empty())
       madvise(const_cast<std::byte*>(image.weights.data()), image.weights.size(), MADV_POPULATE_READ);
-    if (options_.verify) verify_weights(image);
+    if (options_.verify)
+      for (std::size_t k = 0; k < image.plan_count(); ++k) verify_weights(image.plan_of(k), image.weights);
     image.owner = file_;
     return image;
   }
@@ -81,13 +79,34 @@ class Reader {
     if (!verifier.VerifyBuffer<fb::Header>())
       fail_hint(kCopyAgain, "the engine file is damaged: its header cannot be read");
     header_ = flatbuffers::GetRoot<fb::Header>(bytes.data());
+    if (header_->profiles()->size() < 1 || header_->profiles()->size() > kMaxProfiles)
+      fail_hint(kCopyAgain, "the engine file is damaged: it has {} profiles", header_->profiles()->size());
+  }
+
+  std::string stale() const {
     if (header_->kernels_hash() != kernels_hash())
-      fail_hint(kRebuild, "the engine was written by another build of monza (kernels {:016x}; this build has {:016x})",
-                header_->kernels_hash(), kernels_hash());
+      return fmt::format("the engine was written by another build of monza (kernels {:016x}; this build has {:016x})",
+                         header_->kernels_hash(), kernels_hash());
     const Isa isa = static_cast<Isa>(header_->isa());
     if (!covers(cpu_info().isa, isa))
-      fail_hint(kRebuild, "the engine was built for {}; this CPU ({}) has {}", isa_name(isa), cpu_info().model,
-                isa_name(cpu_info().isa));
+      return fmt::format("the engine was built for {}; this CPU ({}) has {}", isa_name(isa), cpu_info().model,
+                         isa_name(cpu_info().isa));
+    if (options_.threads > header_->threads() && options_.replan)
+      return fmt::format("the engine was planned for {} threads, and {} are asked for", header_->threads(),
+                         options_.threads);
+    return {};
+  }
+
+  void read_plans(Image& image) {
+    image.further.resize(header_->profiles()->size() - 1);
+    for (std::size_t k = 0; k < image.plan_count(); ++k) {
+      plan::Plan& plan = k == 0 ? image.plan : image.further[k - 1];
+      plan::for_each_array(plan, [&](const char* name, auto& array) { read_array(plan_section(k, name), array); });
+      plan.threads = header_->threads();
+      plan.event_count = header_->profiles()->Get(static_cast<flatbuffers::uoffset_t>(k))->event_count();
+      plan.weights_bytes = static_cast<std::int64_t>(image.weights.size());
+      verify_plan(plan, plan.weights_bytes);
+    }
   }
 
   Found section(std::string_view name, std::uint32_t element_bytes) {
@@ -98,8 +117,9 @@ class Reader {
           s->bytes() % element_bytes != 0)
         fail_hint(kCopyAgain, "the engine file is damaged: section '{}' has {} bytes of elements of {} at {}", name,
                   s->bytes(), s->element_bytes(), s->offset());
-      // Weights are large: their blocks are checked on request. Whether a checksum counts must not depend on its value.
-      if (name != "weights" && hash64(bytes) != s->checksum())
+      // Weights and what only planning anew reads are large: their blocks are checked on request. Whether a checksum
+      // counts must not depend on its value.
+      if (name != "weights" && (name != "graph_data" || options_.verify) && hash64(bytes) != s->checksum())
         fail_hint(kCopyAgain, "the engine file is damaged: section '{}' has changed", name);
       return {bytes, s->checksum()};
     }
@@ -119,14 +139,20 @@ class Reader {
     if (info.precision > Precision::int8 || info.device > Device::cuda)
       fail_hint(kCopyAgain, "the engine file is damaged: precision {}, device {}", header_->precision(),
                 header_->device());
+    info.optimize = header_->optimize();
+    info.batch_invariant = header_->batch_invariant();
+    for (const fb::Profile* p : *header_->profiles()) {
+      Profile& profile = info.profiles.emplace_back();
+      for (const fb::Extent* e : *p->extents()) profile[e->symbol()->str()] = {e->min(), e->opt(), e->max()};
+    }
     for (const fb::KeyValue* kv : *header_->metadata()) info.metadata.emplace(kv->key()->str(), kv->value()->str());
   }
 
-  static void verify_weights(const Image& image) {
-    for (const plan::WeightBlock& b : image.plan.weight_blocks) {
-      const auto bytes = image.weights.subspan(static_cast<std::size_t>(b.offset), static_cast<std::size_t>(b.bytes));
+  static void verify_weights(const plan::Plan& plan, std::span<const std::byte> weights) {
+    for (const plan::WeightBlock& b : plan.weight_blocks) {
+      const auto bytes = weights.subspan(static_cast<std::size_t>(b.offset), static_cast<std::size_t>(b.bytes));
       if (hash64(bytes) != b.checksum)
-        fail_hint(kCopyAgain, "the engine file is damaged: weight '{}' ({} bytes) has changed", image.plan.text(b.name),
+        fail_hint(kCopyAgain, "the engine file is damaged: weight '{}' ({} bytes) has changed", plan.text(b.name),
                   b.bytes);
     }
   }

@@ -14,7 +14,6 @@ struct Piece {
   std::string name;
   std::span<const std::byte> bytes;
   std::uint32_t element_bytes = 1;
-  bool checksum = true;
   std::uint64_t offset = 0;
 };
 
@@ -22,12 +21,13 @@ std::uint64_t align(std::uint64_t at) { return (at + kSectionAlignment - 1) / kS
 
 std::vector<Piece> pieces_of(const Image& image) {
   std::vector<Piece> pieces;
-  plan::for_each_array(image.plan, [&](const char* name, const auto& array) {
-    pieces.push_back({std::string("plan.") + name, std::as_bytes(array), static_cast<std::uint32_t>(sizeof(array[0]))});
-  });
+  for (std::size_t k = 0; k < image.plan_count(); ++k)
+    plan::for_each_array(image.plan_of(k), [&](const char* name, const auto& array) {
+      pieces.push_back({plan_section(k, name), std::as_bytes(array), static_cast<std::uint32_t>(sizeof(array[0]))});
+    });
   pieces.push_back({"graph", std::as_bytes(std::span(image.graph.data(), image.graph.size()))});
   pieces.push_back({"graph_data", image.graph_data});
-  pieces.push_back({"weights", image.weights, 1, false});
+  pieces.push_back({"weights", image.weights});
   return pieces;
 }
 
@@ -39,14 +39,21 @@ flatbuffers::DetachedBuffer header_of(const Image& image, const std::vector<Piec
   std::vector<flatbuffers::Offset<fb::Section>> sections;
   for (const Piece& p : pieces)
     sections.push_back(fb::CreateSection(fb, fb.CreateString(p.name), p.offset, p.bytes.size(), p.element_bytes,
-                                         p.checksum ? hash64(p.bytes) : 0));
+                                         p.name == "weights" ? 0 : hash64(p.bytes)));
   std::vector<flatbuffers::Offset<fb::KeyValue>> metadata;
   for (const auto& [key, value] : image.info.metadata)
     metadata.push_back(fb::CreateKeyValue(fb, fb.CreateString(key), fb.CreateString(value)));
-  fb.Finish(fb::CreateHeader(fb, kernels_hash(), static_cast<std::uint32_t>(image.info.isa),
-                             static_cast<std::uint8_t>(image.info.precision),
-                             static_cast<std::uint8_t>(image.info.device), image.plan.threads, image.plan.event_count,
-                             image.plan.weights_bytes, fb.CreateVector(sections), fb.CreateVector(metadata)));
+  std::vector<flatbuffers::Offset<fb::Profile>> profiles;
+  for (std::size_t k = 0; k < image.plan_count(); ++k) {
+    std::vector<flatbuffers::Offset<fb::Extent>> extents;
+    for (const auto& [symbol, e] : image.info.profiles[k])
+      extents.push_back(fb::CreateExtent(fb, fb.CreateString(symbol), e.min, e.opt, e.max));
+    profiles.push_back(fb::CreateProfile(fb, fb.CreateVector(extents), image.plan_of(k).event_count));
+  }
+  fb.Finish(fb::CreateHeader(
+      fb, kernels_hash(), static_cast<std::uint32_t>(image.info.isa), static_cast<std::uint8_t>(image.info.precision),
+      static_cast<std::uint8_t>(image.info.device), image.info.optimize, image.info.batch_invariant, image.plan.threads,
+      fb.CreateVector(sections), fb.CreateVector(metadata), fb.CreateVector(profiles)));
   return fb.Release();
 }
 

@@ -20,13 +20,22 @@ constexpr Status kBusy{StatusCode::unavailable, "the context is still running wh
 }  // namespace
 
 Context::Impl::Impl(std::shared_ptr<const Engine::Impl> engine_, const ContextOptions& options)
-    : engine(std::move(engine_)),
-      executor(engine->program, {.threads = options.threads,
-                                 .pin = options.pin,
-                                 .prefault = options.prefault,
-                                 .huge_pages = options.huge_pages,
-                                 .max_pool_bytes = options.max_pool_bytes}),
-      states(engine->image.plan.states.size()) {
+    : engine(std::move(engine_)), states(engine->image.plan.states.size()) {
+  std::vector<const runtime::Program*> programs;
+  for (const Engine::Impl::Profile& p : engine->profiles) programs.push_back(p.program.get());
+  const auto memory = std::make_shared<runtime::ExecutorMemory>(
+      programs, runtime::ExecutorOptions{.threads = options.threads,
+                                         .pin = options.pin,
+                                         .prefault = options.prefault,
+                                         .huge_pages = options.huge_pages,
+                                         .max_pool_bytes = options.max_pool_bytes});
+  for (const Engine::Impl::Profile& p : engine->profiles)
+    executors.push_back(std::make_unique<runtime::Executor>(memory, p.program, options.max_pool_bytes));
+  executor = executors[0].get();
+  if (executors.size() > 1) {
+    inputs.resize(engine->inputs.size());
+    outputs.resize(engine->outputs.size());
+  }
   refused.status = kBusy;
 }
 
@@ -39,8 +48,45 @@ Context::Impl::~Impl() {
   if (worker.joinable()) worker.join();
 }
 
+Status Context::Impl::choose_profile() noexcept {
+  if (executors.size() == 1) return {};
+  no_profile = false;
+  for (const Input& input : inputs)
+    if (!input.bound) return {StatusCode::invalid_argument, "an input is not bound"};
+  for (const std::size_t k : engine->by_size) {
+    const std::vector<TensorInfo>& ports = engine->profile_infos[k].inputs;
+    bool fits = true;
+    for (std::size_t i = 0; i < inputs.size() && fits; ++i)
+      for (int a = 0; a < inputs[i].shape.rank && fits; ++a) {
+        const auto axis = static_cast<std::size_t>(a);
+        fits = inputs[i].shape[a] >= ports[i].min[axis] && inputs[i].shape[a] <= ports[i].max[axis];
+      }
+    if (!fits) continue;
+    profile = k;
+    executor = executors[k].get();
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (Status s = executor->bind_input(static_cast<int>(i), inputs[i].dtype, inputs[i].shape, inputs[i].data,
+                                          inputs[i].bytes);
+          !s)
+        return s;
+    for (std::size_t o = 0; o < outputs.size(); ++o) {
+      if (outputs[o].data == nullptr) {
+        executor->unbind_output(static_cast<int>(o));
+        continue;
+      }
+      if (Status s = executor->bind_output(static_cast<int>(o), outputs[o].dtype, outputs[o].data, outputs[o].bytes);
+          !s)
+        return s;
+    }
+    return {};
+  }
+  no_profile = true;
+  return {StatusCode::invalid_argument, "the shapes of the inputs fit no profile of the engine"};
+}
+
 Status Context::Impl::run_bound() noexcept {
-  if (sequence == nullptr || states.empty()) return executor.run();
+  if (Status s = choose_profile(); !s) return s;
+  if (sequence == nullptr || states.empty()) return executor->run();
   SequenceTable& table = *sequence->impl().table;
   for (std::size_t s = 0; s < states.size(); ++s) {
     states[s].blocks = table.blocks(s);
@@ -49,8 +95,8 @@ Status Context::Impl::run_bound() noexcept {
     states[s].capacity = table.capacity();
     states[s].row_bytes = table.layout().row_bytes[s];
   }
-  executor.bind_states(states.data());
-  if (Status s = executor.run(); !s) return s;  // what it appended stays behind the length: as if it had not been
+  executor->bind_states(states.data());
+  if (Status s = executor->run(); !s) return s;  // what it appended stays behind the length: as if it had not been
   for (const StateView& v : states)
     if (v.appended != states[0].appended)
       return {StatusCode::internal, "the states of a sequence grew by different lengths"};
@@ -96,22 +142,35 @@ Status Context::bind_input(std::size_t index, const TensorRef& tensor) noexcept 
   Shape shape;
   shape.rank = static_cast<std::int32_t>(tensor.shape.size());
   for (int a = 0; a < shape.rank; ++a) shape[a] = tensor.shape[static_cast<std::size_t>(a)];
-  return impl_->executor.bind_input(static_cast<int>(index), tensor.dtype, shape, tensor.data,
-                                    static_cast<std::int64_t>(tensor.bytes));
+  const auto bytes = static_cast<std::int64_t>(tensor.bytes);
+  if (impl_->inputs.empty())
+    return impl_->executor->bind_input(static_cast<int>(index), tensor.dtype, shape, tensor.data, bytes);
+  const TensorInfo& info = impl_->engine->inputs[index];
+  Impl::Input& input = impl_->inputs[index];
+  input.bound = false;
+  if (tensor.dtype != info.dtype) return {StatusCode::invalid_argument, "the input has another type than the model's"};
+  if (tensor.shape.size() != info.max.size())
+    return {StatusCode::invalid_argument, "the input has another rank than the model's"};
+  input = {tensor.dtype, shape, tensor.data, bytes, true};
+  return {};
 }
 
 Status Context::bind_input_list(std::string_view name, std::span<const TensorRef> tensors) noexcept {
   if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
   const int index = index_of(impl_->engine->inputs, name);
   if (index < 0) return {StatusCode::invalid_argument, "the model has no input of that name"};
-  return impl_->executor.bind_list(index, tensors);
+  if (!impl_->inputs.empty())
+    return {StatusCode::invalid_argument, "sequences and optionals are inputs of engines with one profile"};
+  return impl_->executor->bind_list(index, tensors);
 }
 
 Status Context::bind_input_absent(std::string_view name) noexcept {
   if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
   const int index = index_of(impl_->engine->inputs, name);
   if (index < 0) return {StatusCode::invalid_argument, "the model has no input of that name"};
-  return impl_->executor.bind_absent(index);
+  if (!impl_->inputs.empty())
+    return {StatusCode::invalid_argument, "sequences and optionals are inputs of engines with one profile"};
+  return impl_->executor->bind_absent(index);
 }
 
 Status Context::bind_output(std::string_view name, const TensorRef& tensor) noexcept {
@@ -120,17 +179,25 @@ Status Context::bind_output(std::string_view name, const TensorRef& tensor) noex
   if (index < 0) return {StatusCode::invalid_argument, "the model has no output of that name"};
   if (tensor.bytes > static_cast<std::size_t>(INT64_MAX))
     return {StatusCode::invalid_argument, "the output's memory has no size"};
-  return impl_->executor.bind_output(index, tensor.dtype, tensor.data, static_cast<std::int64_t>(tensor.bytes));
+  const auto bytes = static_cast<std::int64_t>(tensor.bytes);
+  if (impl_->outputs.empty()) return impl_->executor->bind_output(index, tensor.dtype, tensor.data, bytes);
+  if (tensor.dtype != impl_->engine->outputs[static_cast<std::size_t>(index)].dtype)
+    return {StatusCode::invalid_argument, "the output has another type than the model's"};
+  if (tensor.data == nullptr) return {StatusCode::invalid_argument, "the output has no memory"};
+  impl_->outputs[static_cast<std::size_t>(index)] = {tensor.dtype, tensor.data, bytes};
+  return {};
 }
 
 void Context::unbind_output(std::string_view name) noexcept {
   if (impl_->busy.load(std::memory_order_acquire)) return;
-  impl_->executor.unbind_output(index_of(impl_->engine->outputs, name));
+  const int index = index_of(impl_->engine->outputs, name);
+  if (impl_->outputs.empty()) impl_->executor->unbind_output(index);
+  else if (index >= 0) impl_->outputs[static_cast<std::size_t>(index)] = {};
 }
 
 Status Context::bind_sequence(Sequence& sequence) noexcept {
   if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
-  if (sequence.impl().program != impl_->engine->program)
+  if (sequence.impl().program != impl_->engine->profiles[0].program)
     return {StatusCode::invalid_argument, "the sequence belongs to another engine"};
   impl_->sequence = &sequence;
   return {};
@@ -139,7 +206,7 @@ Status Context::bind_sequence(Sequence& sequence) noexcept {
 void Context::unbind_sequence() noexcept {
   if (impl_->busy.load(std::memory_order_acquire)) return;
   impl_->sequence = nullptr;
-  impl_->executor.bind_states(nullptr);
+  for (const auto& executor : impl_->executors) executor->bind_states(nullptr);
 }
 
 Status Context::run() noexcept {
@@ -208,7 +275,7 @@ TensorRef Context::output(std::size_t index) const {
   if (index >= impl_->engine->outputs.size()) fail("the model has no output {}", index);
   if (impl_->engine->outputs[index].kind != ValueKind::tensor)
     fail("output '{}' is a sequence or optional: output_list() gives its tensors", impl_->engine->outputs[index].name);
-  const TensorView v = impl_->executor.output(static_cast<int>(index));
+  const TensorView v = impl_->executor->output(static_cast<int>(index));
   TensorRef ref;
   ref.dtype = v.dtype;
   ref.shape.assign(v.shape.dim, v.shape.dim + v.shape.rank);
@@ -222,12 +289,12 @@ std::optional<std::vector<Tensor>> Context::output_list(std::string_view name) c
   if (index < 0) fail("the model has no output '{}'", name);
   if (impl_->engine->outputs[static_cast<std::size_t>(index)].kind == ValueKind::tensor)
     fail("output '{}' is a tensor, not a sequence or optional", name);
-  const std::int64_t length = impl_->executor.output_length(index);
+  const std::int64_t length = impl_->executor->output_length(index);
   if (length < 0) return std::nullopt;
   std::vector<Tensor> tensors;
   for (std::int64_t i = 0; i < length; ++i) {
     TensorView v;
-    if (Status s = impl_->executor.output_element(index, i, &v); !s)
+    if (Status s = impl_->executor->output_element(index, i, &v); !s)
       fail("tensor {} of output '{}': {}", i, name, s.message());
     const std::vector<std::int64_t> shape(v.shape.dim, v.shape.dim + v.shape.rank);
     const auto bytes = static_cast<std::size_t>(storage_bytes(v.dtype, v.shape));
@@ -237,21 +304,25 @@ std::optional<std::vector<Tensor>> Context::output_list(std::string_view name) c
     }
     std::vector<std::string_view> strings(static_cast<std::size_t>(v.shape.numel()));
     for (std::size_t k = 0; k < strings.size(); ++k)
-      if (Status s = impl_->executor.values().read(v.as<Handle>()[k], &strings[k]); !s)
+      if (Status s = impl_->executor->values().read(v.as<Handle>()[k], &strings[k]); !s)
         fail("tensor {} of output '{}': {}", i, name, s.message());
     tensors.push_back(Tensor::of_strings(strings, shape));
   }
   return tensors;
 }
 
-void Context::set_profiling(bool on) noexcept { impl_->executor.set_profiling(on); }
+void Context::set_profiling(bool on) noexcept {
+  for (const auto& executor : impl_->executors) executor->set_profiling(on);
+}
+
+std::size_t Context::profile_index() const noexcept { return impl_->profile; }
 
 std::vector<StepProfile> Context::profile() const {
-  const runtime::Program& program = impl_->executor.program();
+  const runtime::Program& program = impl_->executor->program();
   std::vector<StepProfile> list;
   for (std::size_t i = 0; i < program.plan.steps.size(); ++i) {
     const plan::Step& step = program.plan.steps[i];
-    const runtime::StepTimes& t = impl_->executor.times()[i];
+    const runtime::StepTimes& t = impl_->executor->times()[i];
     StepProfile p;
     p.name = std::string(program.plan.text(step.name));
     if (step.kind == plan::StepKind::kernel) {
@@ -275,15 +346,25 @@ std::vector<StepProfile> Context::profile() const {
 std::string Context::describe(const Status& status) const {
   if (status.ok()) return "ok";
   std::string text = status.message();
-  const plan::Plan& plan = impl_->executor.program().plan;
+  if (impl_->no_profile) {
+    // What was asked for, and what there is.
+    text += ":";
+    for (std::size_t i = 0; i < impl_->inputs.size(); ++i)
+      text +=
+          fmt::format("{} '{}' {}", i > 0 ? "," : "", impl_->engine->inputs[i].name, to_string(impl_->inputs[i].shape));
+    for (std::size_t k = 0; k < impl_->executors.size(); ++k)
+      text += fmt::format("\n  profile {}: {}", k, engine_file::to_string(impl_->engine->image.info.profiles[k]));
+    return text;
+  }
+  const plan::Plan& plan = impl_->executor->program().plan;
   if (status.step() >= 0 && status.step() < static_cast<std::int32_t>(plan.steps.size())) {
     const plan::Step& step = plan.steps[static_cast<std::size_t>(status.step())];
     text += fmt::format(" (in '{}', step {})", plan.text(step.name), status.step());
   }
-  if (const std::string more = impl_->executor.explain(); !more.empty()) text += ": " + more;
+  if (const std::string more = impl_->executor->explain(); !more.empty()) text += ": " + more;
   return text;
 }
 
-std::int64_t Context::arena_bytes() const noexcept { return impl_->executor.arena_bytes(); }
+std::int64_t Context::arena_bytes() const noexcept { return impl_->executor->arena_bytes(); }
 
 }  // namespace monza

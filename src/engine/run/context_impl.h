@@ -42,11 +42,31 @@ struct Context::Impl {
   Impl(std::shared_ptr<const Engine::Impl> engine, const ContextOptions& options);
   ~Impl();
 
+  /// What the caller bound, for engines with several profiles: which of them it fits is known when the run starts.
+  struct Input {
+    DType dtype = DType::invalid;
+    Shape shape;
+    void* data = nullptr;
+    std::int64_t bytes = 0;
+    bool bound = false;
+  };
+  struct Output {
+    DType dtype = DType::invalid;
+    void* data = nullptr;
+    std::int64_t bytes = 0;
+  };
+
+  Status choose_profile() noexcept;
   Status run_bound() noexcept;  ///< with the bound sequence's state, committed when the run succeeds
   void serve_submits() noexcept;
 
   std::shared_ptr<const Engine::Impl> engine;
-  runtime::Executor executor;
+  std::vector<std::unique_ptr<runtime::Executor>> executors;  ///< one for each profile, over the same memory
+  runtime::Executor* executor;                                ///< of the last run's profile
+  std::size_t profile = 0;
+  bool no_profile = false;    ///< the last run's shapes fit none
+  std::vector<Input> inputs;  ///< empty with one profile: then bindings go to its executor at once
+  std::vector<Output> outputs;
 
   Sequence* sequence = nullptr;
   std::vector<StateView> states;

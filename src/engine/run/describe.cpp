@@ -77,14 +77,19 @@ void describe_region(const plan::Plan& plan, std::int32_t region, int depth, std
 }  // namespace
 
 std::string Engine::describe_plan() const {
-  const plan::Plan& plan = impl_->image.plan;
-  std::string text =
-      fmt::format("plan: {} steps, {} threads, {}\n", plan.steps.size(), plan.threads, isa_name(impl_->image.info.isa));
-  for (std::size_t i = 0; i < plan.devices.size(); ++i)
-    text += fmt::format("arena {}: {} bytes, lower bound {}\n", i, plan.devices[i].arena_bytes,
-                        plan.devices[i].arena_lower_bound);
-  text += fmt::format("weights: {} bytes in {} blocks\n", plan.weights_bytes, plan.weight_blocks.size());
-  describe_region(plan, 0, 0, text);
+  const engine_file::Image& image = impl_->image;
+  std::string text;
+  for (std::size_t k = 0; k < image.plan_count(); ++k) {
+    const plan::Plan& plan = image.plan_of(k);
+    if (image.plan_count() > 1)
+      text += fmt::format("profile {}: {}\n", k, engine_file::to_string(image.info.profiles[k]));
+    text += fmt::format("plan: {} steps, {} threads, {}\n", plan.steps.size(), plan.threads, isa_name(image.info.isa));
+    for (std::size_t i = 0; i < plan.devices.size(); ++i)
+      text += fmt::format("arena {}: {} bytes, lower bound {}\n", i, plan.devices[i].arena_bytes,
+                          plan.devices[i].arena_lower_bound);
+    text += fmt::format("weights: {} bytes in {} blocks\n", image.weights.size(), plan.weight_blocks.size());
+    describe_region(plan, 0, 0, text);
+  }
   return text;
 }
 

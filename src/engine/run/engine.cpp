@@ -1,13 +1,16 @@
 // Engines without the compiler: loading, saving, looking at them.
 #include "monza/engine.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "engine/file/verify.h"
 #include "engine/run/context_impl.h"
 #include "engine/run/engine_impl.h"
+#include "engine/run/replan.h"
 #include "tensor/dtype.h"
 
 namespace monza {
@@ -31,6 +34,16 @@ std::vector<TensorInfo> describe_ports(const plan::Plan& plan, std::span<const p
   return list;
 }
 
+/// Widens `all` to what `more` takes too. A dimension that a profile fixes keeps its name from another.
+void include(std::vector<TensorInfo>& all, const std::vector<TensorInfo>& more) {
+  for (std::size_t i = 0; i < all.size() && i < more.size(); ++i)
+    for (std::size_t a = 0; a < all[i].min.size() && a < more[i].min.size(); ++a) {
+      all[i].min[a] = std::min(all[i].min[a], more[i].min[a]);
+      all[i].max[a] = std::max(all[i].max[a], more[i].max[a]);
+      if (all[i].symbols[a].empty()) all[i].symbols[a] = more[i].symbols[a];
+    }
+}
+
 }  // namespace
 
 std::string_view name_of(DType dtype) { return dtype_name(dtype); }
@@ -38,18 +51,45 @@ std::string_view name_of(DType dtype) { return dtype_name(dtype); }
 Engine make_engine(engine_file::Image image, Engine::Stats stats) {
   auto impl = std::make_shared<Engine::Impl>();
   impl->image = std::move(image);
-  const plan::Plan& plan = impl->image.plan;
-  impl->program = runtime::make_program(plan, impl->image.weights, impl->image.owner);
-  engine_file::verify_kernels(plan, impl->program->kernels);
-  impl->inputs = describe_ports(plan, plan.inputs);
-  impl->outputs = describe_ports(plan, plan.outputs);
-  for (const plan::DeviceRef& d : plan.devices) {
-    stats.arena_bytes += d.arena_bytes;
-    stats.arena_lower_bound_bytes += d.arena_lower_bound;
+  for (std::size_t k = 0; k < impl->image.plan_count(); ++k) {
+    const plan::Plan& plan = impl->image.plan_of(k);
+    Engine::Impl::Profile profile;
+    profile.program = runtime::make_program(plan, impl->image.weights, impl->image.owner);
+    engine_file::verify_kernels(plan, profile.program->kernels);
+    ProfileInfo info;
+    info.inputs = describe_ports(plan, plan.inputs);
+    std::int64_t lower_bound = 0;
+    for (const plan::DeviceRef& d : plan.devices) {
+      info.arena_bytes += d.arena_bytes;
+      lower_bound += d.arena_lower_bound;
+    }
+    for (const TensorInfo& input : info.inputs) {
+      double elements = 1;
+      for (const std::int64_t d : input.max) elements *= static_cast<double>(d);
+      profile.elements += elements;
+    }
+    if (k == 0 || info.arena_bytes > stats.arena_bytes) {
+      stats.arena_bytes = info.arena_bytes;
+      stats.arena_lower_bound_bytes = lower_bound;
+    }
+    if (k == 0) {
+      impl->inputs = info.inputs;
+      impl->outputs = describe_ports(plan, plan.outputs);
+    } else {
+      include(impl->inputs, info.inputs);
+      include(impl->outputs, describe_ports(plan, plan.outputs));
+    }
+    impl->by_size.push_back(k);
+    impl->profiles.push_back(std::move(profile));
+    impl->profile_infos.push_back(std::move(info));
   }
-  stats.weights_bytes = plan.weights_bytes;
-  stats.steps = static_cast<int>(plan.steps.size());
-  stats.threads = plan.threads;
+  std::stable_sort(impl->by_size.begin(), impl->by_size.end(), [&](std::size_t a, std::size_t b) {
+    return impl->profiles[a].elements < impl->profiles[b].elements;
+  });
+  const plan::Plan& first = impl->image.plan;
+  stats.weights_bytes = static_cast<std::int64_t>(impl->image.weights.size());
+  stats.steps = static_cast<int>(first.steps.size());
+  stats.threads = first.threads;
   stats.isa = isa_name(impl->image.info.isa);
   stats.precision = impl->image.info.precision;
   stats.device = impl->image.info.device;
@@ -57,12 +97,45 @@ Engine make_engine(engine_file::Image image, Engine::Stats stats) {
   return Engine(std::move(impl));
 }
 
+namespace {
+
+/// Makes a stale image fit to run here, or says why that cannot be.
+engine_file::Image planned_anew(const std::string& path, engine_file::Image stale, const LoadOptions& options) {
+  static constexpr const char* kRebuild = "rebuild with: monza build MODEL --output FILE";
+  if (stale.graph.empty())
+    fail_hint(kRebuild, "{}; it was built with --strip, so it carries no graph to plan anew", stale.stale);
+  if (monza_replan_engine == nullptr)
+    fail_hint(
+        "rebuild with: monza build FILE --output FILE, which plans it anew, or link the program with monza::build",
+        "{}; this program cannot plan it anew, because it links monza::run alone", stale.stale);
+  if (!options.replan)
+    fail_hint("rebuild with: monza build MODEL --output FILE, or load it with LoadOptions::replan", "{}", stale.stale);
+  const auto start = std::chrono::steady_clock::now();
+  engine_file::Image fresh;
+  try {
+    monza_replan_engine(stale, {.threads = options.threads}, fresh);
+  } catch (const Error& e) {
+    throw Error(fmt::format("{}; planning it anew failed: {}", stale.stale, e.what()), kRebuild);
+  }
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  log(LogLevel::warning,
+      "'{}': {}. It was planned anew in {:.2f} s, without timing kernels; to do so once and for good: monza build {} "
+      "--output {}",
+      path, stale.stale, seconds, path, path);
+  return fresh;
+}
+
+}  // namespace
+
 Engine Engine::load(const std::string& path, const LoadOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   engine_file::Image image = engine_file::read_engine(path, options);
+  Stats stats;
   Engine engine = [&] {
     try {
-      return make_engine(std::move(image), {});
+      stats.replanned = image.stale;
+      if (!image.stale.empty()) image = planned_anew(path, std::move(image), options);
+      return make_engine(std::move(image), stats);
     } catch (const Error& e) {
       throw e.at(fmt::format("engine file '{}'", path));
     }
@@ -82,6 +155,7 @@ Context Engine::create_context(const ContextOptions& options) const {
 
 const std::vector<TensorInfo>& Engine::inputs() const { return impl_->inputs; }
 const std::vector<TensorInfo>& Engine::outputs() const { return impl_->outputs; }
+const std::vector<ProfileInfo>& Engine::profiles() const { return impl_->profile_infos; }
 std::map<std::string, std::string> Engine::metadata() const { return impl_->image.info.metadata; }
 Engine::Stats Engine::stats() const { return impl_->stats; }
 std::string Engine::graph_text() const { return std::string(impl_->image.graph); }

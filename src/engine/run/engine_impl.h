@@ -11,8 +11,14 @@
 namespace monza {
 
 struct Engine::Impl {
+  struct Profile {
+    std::shared_ptr<const runtime::Program> program;
+    double elements = 0;  ///< of the inputs at their largest: the smaller profile is taken first
+  };
   engine_file::Image image;
-  std::shared_ptr<const runtime::Program> program;
+  std::vector<Profile> profiles;
+  std::vector<ProfileInfo> profile_infos;
+  std::vector<std::size_t> by_size;  ///< profiles, smallest first
   std::vector<TensorInfo> inputs, outputs;
   Stats stats;
 };

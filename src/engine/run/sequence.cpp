@@ -26,7 +26,7 @@ SequencePool::SequencePool(const Engine& engine, const SequencePoolOptions& opti
   impl_->layout = std::make_shared<const StateLayout>(make_state_layout(options.block_length, std::move(row_bytes)));
   impl_->store = std::make_shared<BlockStore>(impl_->layout->block_bytes, options.blocks);
   impl_->max_positions = options.max_positions;
-  impl_->program = engine.impl().program;
+  impl_->program = engine.impl().profiles[0].program;
 }
 SequencePool::SequencePool(SequencePool&&) noexcept = default;
 SequencePool& SequencePool::operator=(SequencePool&&) noexcept = default;

@@ -1,0 +1,130 @@
+#include "engine/compile.h"
+
+#include <algorithm>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "engine/carried_graph.h"
+#include "plan/data/memory_map.h"
+#include "plan/tactics.h"
+#include "plan/weights.h"
+
+namespace monza {
+namespace {
+
+/// The graph with the dimensions that the profile fixes as numbers, or null when it fixes none: kernels refuse less of
+/// what cannot vary.
+std::unique_ptr<ir::Graph> specialised(const ir::Graph& graph, const engine_file::Profile& profile) {
+  bool any = false;
+  for (const auto& [symbol, extent] : profile) any |= extent.min == extent.max;
+  if (!any) return nullptr;
+  const auto fixed = [&](const ir::Expr& e) {
+    return ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<ir::Expr> {
+      const auto it = atom.kind == ir::AtomKind::symbol ? profile.find(atom.name) : profile.end();
+      if (it == profile.end() || it->second.min != it->second.max) return std::nullopt;
+      return ir::Expr(it->second.max);
+    });
+  };
+  std::unique_ptr<ir::Graph> copy = graph.clone();
+  for (const ir::ValueId id : copy->inputs()) {
+    ir::Value& value = copy->value(id);
+    for (ir::Expr& e : value.type.shape) e = fixed(e);
+    if (value.content)
+      for (ir::Expr& e : *value.content) e = fixed(e);
+  }
+  copy->infer_all();
+  return copy;
+}
+
+/// Runs `work`; its error names the profile where there are several.
+template <typename F>
+void in_profile(const engine_file::Info& info, std::size_t profile, F&& work) {
+  try {
+    work();
+  } catch (const Error& e) {
+    if (info.profiles.size() == 1) throw;
+    throw e.at(fmt::format("profile {} ({})", profile, engine_file::to_string(info.profiles[profile])));
+  }
+}
+
+/// Refuses a plan that needs more than the cap: how much, what for, and which way out there is.
+void check_memory(const plan::PlanStorage& storage, std::int64_t weights, std::int64_t cap) {
+  const plan::Plan plan = storage.view();
+  std::int64_t arena = 0;
+  for (const plan::DeviceRef& d : plan.devices) arena += d.arena_bytes;
+  if (weights + arena <= cap) return;
+  std::vector<std::pair<std::int64_t, std::string>> values;
+  for (const plan::ArenaBlock& b : plan::arena_peak(plan))
+    values.emplace_back(b.bytes, fmt::format("{} '{}'", b.scratch ? "scratch memory of" : "output of", b.step));
+  for (const plan::WeightBlock& w : plan.weight_blocks)
+    values.emplace_back(w.bytes, fmt::format("weight '{}'", plan.text(w.name)));
+  std::stable_sort(values.begin(), values.end(), [](const auto& x, const auto& y) { return x.first > y.first; });
+  std::string list;
+  constexpr std::size_t kMost = 10;
+  for (std::size_t i = 0; i < values.size() && i < kMost; ++i)
+    list += fmt::format("\n  {:>12}  {}", values[i].first, values[i].second);
+  if (values.size() > kMost) list += fmt::format("\n  and {} smaller ones", values.size() - kMost);
+  std::string dynamic;
+  for (const plan::ModelPort& port : plan.inputs)
+    for (int a = 0; a < port.rank; ++a)
+      if (port.min[a] != port.max[a])
+        dynamic += fmt::format("{}'{}' (axis {} of input '{}', up to {})", dynamic.empty() ? "" : ", ",
+                               plan.text(port.symbol[a]), a, plan.text(port.name), port.max[a]);
+  fail_hint(fmt::format("{}--max-memory {}", dynamic.empty() ? "" : "a smaller --max-shape for " + dynamic + ", or ",
+                        weights + arena),
+            "at its largest shape the engine needs {} bytes (weights {}, activations {}), more than the {} bytes of "
+            "the memory cap; where memory is fullest these are in it:{}",
+            weights + arena, weights, arena, cap, list);
+}
+
+}  // namespace
+
+engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, std::vector<plan::Choice>* choices) {
+  const engine_file::Info& info = options.info;
+  plan::PlannerOptions planner;
+  planner.threads = options.threads;
+  planner.isa = options.isa;
+  planner.device = info.device == Device::reference ? DeviceKind::reference : DeviceKind::cpu;
+  planner.reference_only = !info.optimize || info.device == Device::reference;
+  planner.batch_invariant = info.batch_invariant;
+  std::unique_ptr<plan::Tactics> tactics;
+  if (options.tune && !planner.reference_only) {
+    tactics = std::make_unique<plan::Tactics>(
+        plan::TacticOptions{planner.threads, options.timing_cache, options.max_build_seconds});
+    planner.tactics = tactics.get();
+  }
+
+  plan::WeightStore weights;
+  engine_file::Parts parts;
+  for (std::size_t k = 0; k < info.profiles.size(); ++k) {
+    planner.symbols.clear();
+    for (const auto& [symbol, e] : info.profiles[k]) planner.symbols[symbol] = {e.min, e.opt, e.max};
+    in_profile(info, k, [&] {
+      const std::unique_ptr<ir::Graph> own = specialised(graph, info.profiles[k]);
+      plan::PlannedModel planned = plan::make_plan(own ? *own : graph, planner, weights);
+      if (k == 0) parts.plan = std::move(planned.plan);
+      else parts.further.push_back(std::move(planned.plan));
+      if (k == 0 && choices != nullptr) *choices = std::move(planned.choices);
+    });
+  }
+  if (tactics) log(LogLevel::info, "timings: {} measured, {} known", tactics->measured(), tactics->cached());
+  // Every plan's weights are in the engine, so the cap is known when all are planned.
+  for (std::size_t k = 0; options.max_memory > 0 && k < info.profiles.size(); ++k)
+    in_profile(info, k,
+               [&] { check_memory(k == 0 ? parts.plan : parts.further[k - 1], weights.bytes(), options.max_memory); });
+  parts.weights = weights.assemble();
+  if (!options.strip) {
+    CarriedGraph carried = carry_graph(graph, weights);
+    parts.graph = std::move(carried.text);
+    parts.graph_data = std::move(carried.data);
+  }
+  parts.info = info;
+  return engine_file::make_image(std::move(parts));
+}
+
+}  // namespace monza

@@ -1,0 +1,191 @@
+// Several profiles over one copy of the weights, the memory cap, and what new shapes cost: nothing.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <random>
+
+#include "engine/compile.h"
+#include "engine/run/engine_impl.h"
+#include "ir/text.h"
+#include "monza/engine.h"
+#include "passes/evaluate.h"
+#include "passes/pass.h"
+#include "support/allocations.h"
+#include "support/temporary.h"
+
+namespace monza {
+namespace {
+
+constexpr const char* kModel = R"(graph "main" (%x: f32[batch,sequence,32]) {
+  %w = constant f32[32,48] random 1
+  %v = constant f32[48,32] random 2
+  %a = MatMul(%x, %w)
+  %b = Relu(%a)
+  %c = MatMul(%b, %v)
+  %d = Softmax(%c) {axis=-1}
+  %t = Transpose(%d) {perm=[0,2,1]}
+  %e = MatMul(%d, %t)
+  return (y: %d, z: %e)
+})";
+
+engine_file::Image compiled(std::vector<engine_file::Profile> profiles, std::int64_t max_memory = 0) {
+  const auto graph = ir::parse(kModel);
+  optimize(*graph);
+  CompileOptions options;
+  options.threads = 1;
+  options.isa = cpu_info().isa;
+  options.max_memory = max_memory;
+  options.info.profiles = std::move(profiles);
+  return compile(*graph, options);
+}
+engine_file::Profile profile(engine_file::Extent batch, engine_file::Extent sequence) {
+  return {{"batch", batch}, {"sequence", sequence}};
+}
+
+Tensor random_input(std::int64_t batch, std::int64_t sequence) {
+  Tensor x(DType::f32, {batch, sequence, 32});
+  std::mt19937 random(static_cast<unsigned>(batch * 1000 + sequence));
+  for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = std::uniform_real_distribution<float>(-1, 1)(random);
+  return x;
+}
+
+TEST(Profiles, AContextTakesTheSmallestThatFits) {
+  const Engine engine = make_engine(
+      compiled({profile({1, 4, 8}, {1, 64, 128}), profile({1, 1, 1}, {16, 16, 16}), profile({1, 1, 1}, {1, 32, 64})}),
+      {});
+  ASSERT_EQ(engine.profiles().size(), 3u);
+  EXPECT_EQ(engine.inputs()[0].max, (std::vector<std::int64_t>{8, 128, 32}));
+  EXPECT_EQ(engine.inputs()[0].min, (std::vector<std::int64_t>{1, 1, 32}));
+  EXPECT_GT(engine.profiles()[0].arena_bytes, engine.profiles()[1].arena_bytes);
+  EXPECT_EQ(engine.stats().arena_bytes, engine.profiles()[0].arena_bytes);
+  Context context = engine.create_context();
+  EXPECT_EQ(context.arena_bytes(), engine.stats().arena_bytes) << "one arena serves all profiles";
+  for (const auto& [batch, sequence, want] :
+       {std::array<std::int64_t, 3>{1, 16, 1}, {1, 20, 2}, {2, 16, 0}, {8, 128, 0}, {1, 64, 2}, {1, 16, 1}}) {
+    const Tensor x = random_input(batch, sequence);
+    Tensor y(DType::f32, {batch, sequence, 32});
+    ASSERT_TRUE(context.bind_input("x", x).ok());
+    ASSERT_TRUE(context.bind_output("y", y).ok());
+    const Status s = context.run();
+    ASSERT_TRUE(s.ok()) << context.describe(s);
+    EXPECT_EQ(context.profile_index(), static_cast<std::size_t>(want)) << batch << " x " << sequence;
+    EXPECT_EQ(context.output("y").data, y.ref().data);
+    EXPECT_EQ(context.output("z").shape, (std::vector<std::int64_t>{batch, sequence, sequence}));
+    const auto graph = ir::parse(kModel);
+    const auto expected =
+        run_reference(*graph, {ir::make_constant(DType::f32, Shape{batch, sequence, 32},
+                                                 {static_cast<const std::byte*>(x.ref().data), x.bytes()})});
+    for (std::int64_t i = 0; i < y.numel(); ++i) ASSERT_NEAR(y.as<float>()[i], expected[0]->as<float>()[i], 1e-5);
+  }
+}
+
+TEST(Profiles, ShapesThatFitNoneListThem) {
+  const Engine engine = make_engine(compiled({profile({1, 4, 8}, {1, 64, 128}), profile({16, 16, 16}, {8, 8, 8})}), {});
+  Context context = engine.create_context();
+  const Tensor x = random_input(9, 8);
+  ASSERT_TRUE(context.bind_input("x", x).ok());
+  const Status s = context.run();
+  ASSERT_EQ(s.code(), StatusCode::invalid_argument);
+  EXPECT_EQ(context.describe(s),
+            "the shapes of the inputs fit no profile of the engine: 'x' 9x8x32\n"
+            "  profile 0: batch 1..8 (best 4), sequence 1..128 (best 64)\n"
+            "  profile 1: batch 16, sequence 8");
+  // The context goes on.
+  const Tensor good = random_input(16, 8);
+  ASSERT_TRUE(context.bind_input("x", good).ok());
+  EXPECT_TRUE(context.run().ok());
+  EXPECT_EQ(context.profile_index(), 1u);
+  Tensor wrong(DType::i64, {1, 8, 32});
+  EXPECT_FALSE(context.bind_input("x", wrong).ok());
+  EXPECT_FALSE(context.run().ok()) << "what was refused is not bound";
+}
+
+TEST(Profiles, ShareTheWeightsAndSurviveTheFile) {
+  const test::TemporaryFolder folder;
+  const engine_file::Image one = compiled({profile({1, 4, 8}, {1, 64, 128})});
+  const engine_file::Image two = compiled({profile({1, 4, 8}, {1, 64, 128}), profile({1, 1, 1}, {1, 32, 64})});
+  EXPECT_EQ(one.weights.size(), two.weights.size()) << "packed alike, stored once";
+  engine_file::write_engine(folder / "a.engine", two);
+  const Engine engine = Engine::load(folder / "a.engine", {.verify = true});
+  ASSERT_EQ(engine.profiles().size(), 2u);
+  EXPECT_NE(engine.describe_plan().find("profile 1: batch 1, sequence 1..64 (best 32)"), std::string::npos);
+  Context context = engine.create_context();
+  const Tensor x = random_input(1, 40);
+  ASSERT_TRUE(context.bind_input("x", x).ok());
+  ASSERT_TRUE(context.run().ok());
+  EXPECT_EQ(context.profile_index(), 1u);
+}
+
+TEST(Profiles, TheMemoryCapHoldsForEachProfile) {
+  const auto small = profile({1, 1, 1}, {1, 8, 8}), large = profile({1, 4, 8}, {1, 64, 128});
+  const Engine engine = make_engine(compiled({small, large}), {});
+  const std::int64_t needed = engine.stats().weights_bytes + engine.stats().arena_bytes;
+  EXPECT_NO_THROW(compiled({small, large}, needed));
+  try {
+    compiled({small, large}, needed - 1);
+    FAIL() << "the cap does not hold";
+  } catch (const Error& e) {
+    const std::string text = e.what();
+    EXPECT_NE(text.find("profile 1 (batch 1..8 (best 4), sequence 1..128 (best 64)): at its largest shape the engine "
+                        "needs " +
+                        std::to_string(needed) + " bytes"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("a smaller --max-shape for 'batch' (axis 0 of input 'x', up to 8), 'sequence' (axis 1 of input "
+                        "'x', up to 128), or --max-memory " +
+                        std::to_string(needed)),
+              std::string::npos)
+        << text;
+    // Biggest first.
+    std::int64_t last = INT64_MAX;
+    int values = 0;
+    for (std::size_t at = text.find("\n  "); at != text.npos && text[at + 3] == ' '; at = text.find("\n  ", at + 1)) {
+      const std::int64_t bytes = std::stoll(text.substr(at + 1));
+      EXPECT_LE(bytes, last) << text;
+      last = bytes;
+      ++values;
+    }
+    EXPECT_GE(values, 3) << text;
+  }
+}
+
+std::int64_t resident_pages() {
+  long total = 0, resident = 0;
+  if (FILE* f = std::fopen("/proc/self/statm", "r")) {
+    if (std::fscanf(f, "%ld %ld", &total, &resident) != 2) resident = 0;
+    std::fclose(f);
+  }
+  return resident;
+}
+
+TEST(Profiles, TenThousandRunsOfRandomShapesAllocateNothing) {
+  const Engine engine = make_engine(compiled({profile({1, 4, 8}, {1, 32, 64}), profile({1, 1, 1}, {1, 16, 32})}), {});
+  Context context = engine.create_context({.prefault = true});
+  std::vector<float> x(8 * 64 * 32, 0.5f), y(8 * 64 * 32), z(8 * 64 * 64);
+  TensorRef in{DType::f32, {1, 1, 32}, x.data(), x.size() * 4}, out{DType::f32, {}, y.data(), y.size() * 4},
+      second{DType::f32, {}, z.data(), z.size() * 4};
+  std::mt19937 random(11);
+  const auto run = [&](std::int64_t batch, std::int64_t sequence) {
+    in.shape[0] = batch;
+    in.shape[1] = sequence;
+    return context.bind_input(0, in).ok() && context.bind_output("y", out).ok() &&
+           context.bind_output("z", second).ok() && context.run().ok();
+  };
+  ASSERT_TRUE(run(8, 64));
+  ASSERT_TRUE(run(1, 1));
+  const std::int64_t before = test::allocations(), pages = resident_pages();
+  bool ok = true;
+  for (int i = 0; i < 10000; ++i) {
+    const auto r = random();
+    ok = ok && run(r % 4 == 0 ? 1 + r / 4 % 8 : 1, 1 + r / 32 % (r % 4 == 0 ? 64 : 16));
+  }
+  EXPECT_TRUE(ok);
+  EXPECT_EQ(test::allocations(), before) << "running allocated memory";
+  EXPECT_LE(resident_pages(), pages + 16) << "running made the process grow";
+}
+
+}  // namespace
+}  // namespace monza

@@ -1,0 +1,249 @@
+// Engines that carry their graph: complete, without a second copy of the weights, and planned anew where they must be.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "base/hash.h"
+#include "engine/carried_graph.h"
+#include "engine/compile.h"
+#include "engine/file/format.h"
+#include "engine/run/engine_impl.h"
+#include "ir/text.h"
+#include "passes/pass.h"
+#include "support/temporary.h"
+
+namespace monza {
+namespace {
+
+using test::TemporaryFolder;
+
+/// Convolutions of every kind, a product, shapes that depend on the batch: most packings that there are.
+constexpr const char* kModel = R"(graph "main" (%x: f32[batch,3,32,32]) {
+  %image = constant f32[16,3,3,3] random 1
+  %bias = constant f32[16] random 2
+  %winograd = constant f32[32,16,3,3] random 3
+  %depthwise = constant f32[32,1,3,3] random 4
+  %pointwise = constant f32[48,32,1,1] random 5
+  %w = constant f32[48,40] random 6
+  %b = constant f32[40] random 7
+  %a = Conv(%x, %image, %bias) {pads=[1,1,1,1], strides=[2,2]}
+  %a2 = Relu(%a)
+  %c = Conv(%a2, %winograd) {pads=[1,1,1,1]}
+  %d = Conv(%c, %depthwise) {pads=[1,1,1,1], group=32}
+  %e = Conv(%d, %pointwise)
+  %e2 = Relu(%e)
+  %p = ReduceMean(%e2) {axes=[2,3], keepdims=0}
+  %g = MatMul(%p, %w)
+  %h = Add(%g, %b)
+  return (y: %h, map: %e2)
+})";
+
+CompileOptions options_for(std::vector<engine_file::Profile> profiles) {
+  CompileOptions options;
+  options.threads = 1;
+  options.isa = cpu_info().isa;
+  options.info.profiles = std::move(profiles);
+  return options;
+}
+
+engine_file::Image compiled(const char* text, const CompileOptions& options) {
+  const auto graph = ir::parse(text);
+  optimize(*graph);
+  return compile(*graph, options);
+}
+
+std::vector<std::vector<float>> outputs_of(const Engine& engine, std::int64_t batch) {
+  Context context = engine.create_context();
+  Tensor x(DType::f32, {batch, 3, 32, 32});
+  std::mt19937 random(5);
+  for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = std::uniform_real_distribution<float>(-1, 1)(random);
+  EXPECT_TRUE(context.bind_input("x", x).ok());
+  const Status s = context.run();
+  EXPECT_TRUE(s.ok()) << context.describe(s);
+  std::vector<std::vector<float>> all;
+  for (std::size_t o = 0; o < engine.outputs().size(); ++o) {
+    const TensorRef y = context.output(o);
+    all.emplace_back(y.as<float>(), y.as<float>() + y.numel());
+  }
+  return all;
+}
+void expect_near(const std::vector<std::vector<float>>& got, const std::vector<std::vector<float>>& want) {
+  ASSERT_EQ(got.size(), want.size());
+  for (std::size_t o = 0; o < got.size(); ++o) {
+    ASSERT_EQ(got[o].size(), want[o].size());
+    for (std::size_t i = 0; i < got[o].size(); ++i)
+      ASSERT_NEAR(got[o][i], want[o][i], 2e-4 + 2e-4 * std::fabs(want[o][i])) << "output " << o << ", element " << i;
+  }
+}
+
+std::vector<char> read_all(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Makes the file one of another build: its header names other kernels.
+void age(const std::string& path) {
+  std::vector<char> bytes = read_all(path);
+  engine_file::Prefix prefix;
+  std::memcpy(&prefix, bytes.data(), sizeof prefix);
+  std::uint64_t hash = engine_file::kernels_hash();
+  const auto begin = bytes.begin() + sizeof prefix, end = begin + static_cast<std::ptrdiff_t>(prefix.header_bytes);
+  const auto* key = reinterpret_cast<const char*>(&hash);
+  const auto at = std::search(begin, end, key, key + sizeof hash);
+  ASSERT_NE(at, end);
+  ++hash;
+  std::copy(key, key + sizeof hash, at);
+  prefix.header_checksum =
+      hash64(std::as_bytes(std::span(bytes.data() + sizeof prefix, prefix.header_bytes)), prefix.file_bytes);
+  std::memcpy(bytes.data(), &prefix, sizeof prefix);
+  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+}
+
+std::string load_error(const std::string& path, const LoadOptions& options = {}) {
+  try {
+    Engine::load(path, options);
+  } catch (const Error& e) {
+    return e.what();
+  }
+  return "";
+}
+
+TEST(Replan, TheCarriedGraphGivesTheSameBytesAgain) {
+  for (const Isa isa : {Isa::none, Isa::avx2, cpu_info().isa}) {
+    if (!covers(cpu_info().isa, isa)) continue;
+    CompileOptions options = options_for({{{"batch", {1, 2, 4}}}});
+    options.isa = isa;
+    const engine_file::Image image = compiled(kModel, options);
+    const auto graph = read_carried_graph(image);
+    CompileOptions again = replan_options(image);
+    again.isa = isa;
+    const engine_file::Image second = compile(*graph, again);
+    const TemporaryFolder folder;
+    engine_file::write_engine(folder / "a.engine", image);
+    engine_file::write_engine(folder / "b.engine", second);
+    EXPECT_EQ(image.graph, second.graph) << isa_name(isa);
+    EXPECT_TRUE(read_all(folder / "a.engine") == read_all(folder / "b.engine")) << isa_name(isa);
+  }
+}
+
+TEST(Replan, WeightsLieInTheFileOnceUnlessPackingLosesBits) {
+  CompileOptions options = options_for({{{"batch", {1, 2, 4}}}});
+  const engine_file::Image image = compiled(kModel, options);
+  bool winograd = false;
+  for (const plan::KernelRef& k : image.plan.kernels)
+    winograd |= image.plan.text(k.name).find("winograd") != std::string_view::npos;
+  // Only the weight that Winograd's transform rounds has its original beside.
+  const std::size_t original = winograd ? 32 * 16 * 3 * 3 * 4 : 0;
+  EXPECT_EQ(image.graph_data.size(), original) << image.graph;
+  if (covers(cpu_info().isa, Isa::avx2)) {
+    EXPECT_NE(image.graph.find("format=\"conv_"), std::string_view::npos) << image.graph;
+    EXPECT_NE(image.graph.find("format=\"matmul_panels_"), std::string_view::npos) << image.graph;
+  }
+  options.strip = true;
+  const engine_file::Image stripped = compiled(kModel, options);
+  EXPECT_EQ(stripped.graph, "");
+  EXPECT_EQ(stripped.graph_data.size(), 0u);
+}
+
+TEST(Replan, AnEngineOfAnotherBuildIsPlannedAnewAndSaysSo) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  engine_file::write_engine(path, compiled(kModel, options_for({{{"batch", {1, 2, 4}}}})));
+  const auto want = outputs_of(Engine::load(path), 3);
+  EXPECT_EQ(Engine::load(path).stats().replanned, "");
+  age(path);
+  testing::internal::CaptureStderr();
+  const Engine engine = Engine::load(path);
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("another build of monza"), std::string::npos) << said;
+  EXPECT_NE(said.find("planned anew"), std::string::npos) << said;
+  EXPECT_NE(engine.stats().replanned.find("another build of monza"), std::string::npos);
+  expect_near(outputs_of(engine, 3), want);
+  // Saved, it is this build's.
+  engine.save(folder / "b.engine");
+  const Engine saved = Engine::load(folder / "b.engine", {.replan = false});
+  EXPECT_EQ(saved.stats().replanned, "");
+  EXPECT_EQ(outputs_of(saved, 3), outputs_of(engine, 3));
+  EXPECT_NE(load_error(path, {.replan = false}).find("rebuild with: monza build"), std::string::npos);
+}
+
+TEST(Replan, AnEngineForAnotherInstructionSetIsPlannedAnew) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  engine_file::Image image = compiled(kModel, options_for({{{"batch", {1, 2, 4}}}}));
+  const Engine same = make_engine(image, {});
+  image.info.isa = image.info.isa | Isa::amx_bf16 | Isa::avx512fp16;  // a machine that has more
+  if (covers(cpu_info().isa, image.info.isa)) GTEST_SKIP() << "this CPU has every instruction set";
+  engine_file::write_engine(path, image);
+  const Engine engine = Engine::load(path);
+  EXPECT_NE(engine.stats().replanned.find("was built for"), std::string::npos);
+  expect_near(outputs_of(engine, 2), outputs_of(same, 2));
+}
+
+TEST(Replan, MoreThreadsThanPlannedArePlannedFor) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  engine_file::write_engine(path, compiled(kModel, options_for({{{"batch", {1, 2, 4}}}})));
+  EXPECT_EQ(Engine::load(path, {.threads = 1}).stats().replanned, "");
+  const Engine engine = Engine::load(path, {.threads = 2});
+  EXPECT_EQ(engine.stats().threads, 2);
+  EXPECT_EQ(engine.stats().replanned, "the engine was planned for 1 threads, and 2 are asked for");
+  expect_near(outputs_of(engine, 4), outputs_of(Engine::load(path), 4));
+}
+
+TEST(Replan, AStrippedEngineSaysHowToRebuild) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  CompileOptions options = options_for({{{"batch", {1, 2, 4}}}});
+  options.strip = true;
+  engine_file::write_engine(path, compiled(kModel, options));
+  EXPECT_EQ(load_error(path), "");
+  age(path);
+  const std::string error = load_error(path);
+  EXPECT_NE(error.find("another build of monza"), std::string::npos) << error;
+  EXPECT_NE(error.find("it was built with --strip, so it carries no graph to plan anew"), std::string::npos) << error;
+  EXPECT_NE(error.find("try: rebuild with: monza build MODEL --output FILE"), std::string::npos) << error;
+}
+
+TEST(Replan, ADamagedWeightIsNotPackedAgain) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "a.engine";
+  engine_file::write_engine(path, compiled(kModel, options_for({{{"batch", {1, 2, 4}}}})));
+  age(path);
+  std::vector<char> bytes = read_all(path);
+  bytes[bytes.size() - 10] ^= 1;  // weights come last
+  std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  const std::string error = load_error(path);
+  EXPECT_NE(error.find("have changed"), std::string::npos) << error;
+}
+
+TEST(Replan, HostileConstantsAreErrors) {
+  const engine_file::Image image = compiled(kModel, options_for({{{"batch", {1, 2, 4}}}}));
+  const std::string good(image.graph);
+  ASSERT_NE(read_carried_graph(image), nullptr);
+  std::mt19937 random(3);
+  int refused = 0;
+  for (int i = 0; i < 400; ++i) {
+    std::string bad = good;
+    // Numbers and names of the descriptions, above all.
+    const std::size_t stored = bad.find("stored {", random() % bad.size());
+    const std::size_t at = std::min(bad.size() - 1, (stored == bad.npos ? 0 : stored) + random() % 120);
+    bad[at] = "0123456789-abcdef,]}\""[random() % 21];
+    engine_file::Image damaged = image;
+    damaged.graph = bad;
+    try {
+      read_carried_graph(damaged);
+    } catch (const Error&) {
+      ++refused;
+    }
+  }
+  EXPECT_GT(refused, 100);
+}
+
+}  // namespace
+}  // namespace monza

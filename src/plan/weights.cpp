@@ -1,0 +1,140 @@
+#include "plan/weights.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "kernel/registry.h"
+#include "kernel/serial.h"
+#include "tensor/storage.h"
+
+namespace monza::plan {
+
+std::int64_t constant_bytes(const ir::Constant& constant) { return storage_bytes(constant.dtype, constant.shape); }
+
+std::span<const std::byte> WeightStore::Content::bytes() const {
+  return borrowed ? borrowed->bytes.first(std::size_t(constant_bytes(*borrowed))) : std::span(owned);
+}
+
+int WeightStore::add(Block block, Content content) {
+  const std::span<const std::byte> bytes = content.bytes();
+  const std::uint64_t hash = hash64(bytes);
+  for (auto [it, end] = by_content_.equal_range(hash); it != end; ++it) {
+    const Block& other = blocks_[std::size_t(it->second)];
+    const std::span<const std::byte> its = contents_[std::size_t(it->second)].bytes();
+    if (other.kernel == block.kernel && other.packing == block.packing && std::ranges::equal(its, bytes))
+      return it->second;
+  }
+  const int id = int(blocks_.size());
+  bytes_ = (bytes_ + 63) & ~std::int64_t(63);
+  block.offset = bytes_;
+  block.bytes = std::int64_t(bytes.size());
+  block.sum = hash;
+  bytes_ += block.bytes;
+  blocks_.push_back(std::move(block));
+  contents_.push_back(std::move(content));
+  by_content_.emplace(hash, id);
+  return id;
+}
+
+void WeightStore::note(const ir::Constant& constant, StoredConstant stored) {
+  const auto [it, added] = stored_.try_emplace(&constant, stored);
+  // The plain form is read without work.
+  const bool plain = stored.format == nullptr && !stored.rearranged;
+  if (!added && plain) it->second = std::move(stored);
+}
+
+int WeightStore::plain(const std::shared_ptr<const ir::Constant>& constant, const std::string& name) {
+  auto [it, added] = known_.try_emplace({constant.get(), "", ""}, -1);
+  if (added) {
+    alive_.push_back(constant);
+    it->second = add({.name = name}, {.borrowed = constant});
+    note(*constant, {.block = it->second});
+  }
+  return it->second;
+}
+
+int WeightStore::rearranged(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
+                            const Place& form) {
+  std::string key = std::to_string(int(form.layout));
+  for (const ir::Expr& s : form.stride) key += "," + ir::to_string(s);
+  auto [it, added] = known_.try_emplace({constant.get(), "form", key}, -1);
+  if (!added) return it->second;
+  alive_.push_back(constant);
+  StoredConstant stored{.rearranged = true, .layout = form.layout};
+  for (int i = 0; i < constant->shape.rank; ++i) stored.stride.push_back(form.stride[std::size_t(i)].constant());
+  stored.block = it->second = rearranged_raw(*constant, constant->bytes, name, form);
+  note(*constant, std::move(stored));
+  return it->second;
+}
+
+int WeightStore::raw(const std::string& name, std::vector<std::byte> bytes) {
+  return add({.name = name}, {.owned = std::move(bytes)});
+}
+
+int WeightStore::rearranged_raw(const ir::Constant& constant, std::span<const std::byte> elements,
+                                const std::string& name, const Place& form) {
+  const std::int64_t bytes = storage_bytes(constant.dtype, constant.shape, form.layout);
+  Content content{.owned = std::vector<std::byte>(std::size_t(std::max<std::int64_t>(bytes, 1)))};
+  const TensorView in = dense_view(const_cast<std::byte*>(elements.data()), constant.dtype, constant.shape);
+  TensorView out = in;
+  out.data = content.owned.data();
+  out.layout = form.layout;
+  for (int i = 0; i < constant.shape.rank; ++i) out.stride[i] = form.stride[std::size_t(i)].constant();
+  Serial serial;
+  KernelContext context;
+  context.in = &in;
+  context.in_count = 1;
+  context.out = &out;
+  context.out_count = 1;
+  context.parallel = &serial;
+  if (const Status status = find_kernel("copy_ref")->run(context); !status)
+    fail("cannot rearrange constant '{}': {}", name, status.message());
+  content.owned.resize(std::size_t(bytes));
+  return add({.name = name}, std::move(content));
+}
+
+int WeightStore::packed(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
+                        const Kernel& kernel, int packing, const KernelQuery& query,
+                        std::span<const std::byte> params) {
+  // What a packing looks at is the kernel's query: parameters, and the types and shapes of the operands.
+  std::string key(reinterpret_cast<const char*>(params.data()), params.size());
+  key += std::to_string(packing);
+  for (int i = 0; i < query.in_count; ++i)
+    key += ";" + to_string(query.in[i].shape) + std::to_string(int(query.in[i].dtype));
+  auto [it, added] = known_.try_emplace({constant.get(), kernel.name, key}, -1);
+  if (!added) return it->second;
+  alive_.push_back(constant);
+  const Packing& p = kernel.packings[packing];
+  const std::size_t bytes = p.bytes(query);
+  Content content{.owned = std::vector<std::byte>(bytes + 64)};
+  auto* aligned =
+      reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(content.owned.data()) + 63) & ~std::uintptr_t(63));
+  p.pack(query, aligned);
+  std::memmove(content.owned.data(), aligned, bytes);
+  content.owned.resize(bytes);
+  it->second = add({.name = name, .kernel = &kernel, .packing = packing}, std::move(content));
+  if (p.format != nullptr)
+    note(*constant, {.block = it->second,
+                     .format = p.format,
+                     .input = p.input,
+                     .params = std::vector<std::byte>(params.begin(), params.end())});
+  return it->second;
+}
+
+StoredConstant WeightStore::find(const ir::Constant& constant) const {
+  const auto it = stored_.find(&constant);
+  return it == stored_.end() ? StoredConstant{} : it->second;
+}
+
+monza::Region WeightStore::assemble() const {
+  monza::Region region(bytes_);
+  for (std::size_t i = 0; i < blocks_.size(); ++i) {
+    const std::span<const std::byte> bytes = contents_[i].bytes();
+    if (!bytes.empty()) std::memcpy(region.data() + blocks_[i].offset, bytes.data(), bytes.size());
+  }
+  return region;
+}
+
+}  // namespace monza::plan

@@ -1,0 +1,83 @@
+// The constants of an engine: stored once, whatever plans and kernels share them, and found again from the graph.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "ir/constant.h"
+#include "kernel/kernel.h"
+#include "memory/region.h"
+#include "plan/place.h"
+
+namespace monza::plan {
+
+/// How a constant of the graph can be had from what the engine stores of it.
+struct StoredConstant {
+  int block = -1;  ///< of the store; -1: no block has all its bits
+  /// Null: as it is, or in `form`. Else packed, as `format` packs input `input` of a kernel with these `params`.
+  const PackedFormat* format = nullptr;
+  int input = 0;
+  std::vector<std::byte> params;
+  bool rearranged = false;  ///< in `layout` with `stride` instead of dense
+  Layout layout = Layout::strided;
+  std::vector<std::int64_t> stride;
+};
+
+/// Blocks in the order they were asked for, 64-byte aligned. Equal constants, and packings that agree in every byte,
+/// are one block. The plans of one engine share a store. Not thread-safe.
+class WeightStore {
+ public:
+  struct Block {
+    std::string name;
+    std::int64_t offset = 0, bytes = 0;
+    std::uint64_t sum = 0;           ///< hash64 of the bytes
+    const Kernel* kernel = nullptr;  ///< whose packing it has, or null: plain
+    int packing = 0;
+  };
+
+  int plain(const std::shared_ptr<const ir::Constant>& constant, const std::string& name);
+  /// The constant rearranged to the strides or the blocked layout of `form`.
+  int rearranged(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, const Place& form);
+  int packed(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, const Kernel& kernel,
+             int packing, const KernelQuery& query, std::span<const std::byte> params);
+
+  /// Bytes that are no constant's elements: a plan's handles of strings.
+  int raw(const std::string& name, std::vector<std::byte> bytes);
+  /// The same rearranged; `constant` gives type and shape of these `elements`.
+  int rearranged_raw(const ir::Constant& constant, std::span<const std::byte> elements, const std::string& name,
+                     const Place& form);
+
+  const std::vector<Block>& blocks() const { return blocks_; }
+  std::int64_t bytes() const { return bytes_; }
+  StoredConstant find(const ir::Constant& constant) const;
+  /// All blocks, where they belong.
+  monza::Region assemble() const;
+
+ private:
+  struct Content {
+    std::vector<std::byte> owned;
+    std::shared_ptr<const ir::Constant> borrowed;
+    std::span<const std::byte> bytes() const;
+  };
+  int add(Block block, Content content);
+  void note(const ir::Constant& constant, StoredConstant stored);
+
+  std::int64_t bytes_ = 0;
+  std::vector<Block> blocks_;
+  std::vector<Content> contents_;
+  std::map<std::tuple<const ir::Constant*, std::string, std::string>, int> known_;
+  std::unordered_multimap<std::uint64_t, int> by_content_;
+  std::unordered_map<const ir::Constant*, StoredConstant> stored_;
+  std::vector<std::shared_ptr<const ir::Constant>> alive_;  ///< so that no address in the maps is used again
+};
+
+/// Bytes of a constant's elements as they are stored in an engine.
+std::int64_t constant_bytes(const ir::Constant& constant);
+
+}  // namespace monza::plan
