@@ -9,6 +9,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "memory/poison.h"
 
 #ifndef MADV_POPULATE_WRITE
 #define MADV_POPULATE_WRITE 23  // Linux 5.14; older kernels refuse it and pages are touched instead
@@ -44,10 +45,13 @@ Region::Region(std::int64_t bytes, const RegionOptions& options) : bytes_(bytes)
   if (options.prefault && madvise(data_, static_cast<std::size_t>(rounded), MADV_POPULATE_WRITE) != 0)
     for (std::int64_t at = 0; at < rounded; at += page_bytes())
       static_cast<volatile std::byte*>(data_)[at] = std::byte{0};
+  poison(data_ + bytes, static_cast<std::size_t>(rounded - bytes));
 }
 
 Region::~Region() {
-  if (map_ != nullptr) munmap(map_, map_bytes_);
+  if (map_ == nullptr) return;
+  unpoison(map_, map_bytes_);
+  munmap(map_, map_bytes_);
 }
 
 std::int64_t Region::resident_bytes() const {

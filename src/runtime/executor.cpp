@@ -5,6 +5,8 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "kernel/check.h"
+#include "memory/poison.h"
 #include "plan/data/reach.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
@@ -36,8 +38,9 @@ bool aligned(const void* data, DType dtype) noexcept {
 
 /// Bytes of a dense tensor without throwing; -1 when the size overflows.
 std::int64_t dense_bytes(DType dtype, const Shape& shape) noexcept {
-  const TensorView v = dense_view(nullptr, dtype, shape);
-  return plan::reach(dtype, Layout::strided, shape, v.stride, 0);
+  TensorView v;
+  v.shape = shape;
+  return plan::dense_reach(dtype, v);
 }
 
 }  // namespace
@@ -86,6 +89,7 @@ Executor::Executor(std::shared_ptr<ExecutorMemory> memory, std::shared_ptr<const
 
 void Executor::set_up_operands() {
   views_.resize(plan_.operands.size());
+  changed_.resize(plan_.operands.size());
   for (std::size_t i = 0; i < views_.size(); ++i) {
     const Operand& o = plan_.operands[i];
     TensorView& v = views_[i];
@@ -138,8 +142,12 @@ void Executor::set_up_steps() {
     state.dynamic.count = static_cast<std::uint32_t>(dynamic_operands_.size()) - state.dynamic.begin;
     if (step.kind != plan::StepKind::kernel) continue;
     state.kernel = program_->kernels[static_cast<std::size_t>(step.kernel)];
-    state.check_scratch = state.dynamic.count > 0 && state.kernel->scratch_bytes != nullptr;
-    any_check |= state.check_scratch;
+    if (!program_->checks.empty()) state.check = program_->checks[static_cast<std::size_t>(step.kernel)];
+    any_check |= state.dynamic.count > 0;
+    for (std::uint32_t k = 0; k < std::min(step.inputs.count, 32u); ++k)
+      if (plan_.operands[step.inputs.begin + k].base == Base::state) state.state_inputs |= 1u << k;
+    for (std::uint32_t k = 0; k < std::min(step.outputs.count, 32u); ++k)
+      if (plan_.operands[step.outputs.begin + k].base == Base::state) state.state_outputs |= 1u << k;
     state.states.begin = static_cast<std::uint32_t>(state_views_.size());
     for (std::uint32_t k = step.inputs.begin; k < step.inputs.begin + step.inputs.count; ++k)
       if (plan_.operands[k].base == Base::state) {
@@ -161,7 +169,10 @@ void Executor::set_up_steps() {
     c.state = state.states.count > 0 ? state_views_.data() + state.states.begin : nullptr;
     c.state_count = static_cast<int>(state.states.count);
   }
-  if (any_check) descs_.resize(views_.size());
+  if (any_check) {
+    descs_.resize(views_.size());
+    for (const Operand& o : plan_.operands) bounds_.push_back(o.byte_bound);
+  }
 }
 
 void Executor::place(Binding& binding, std::byte* data, std::int64_t bytes) noexcept {
@@ -252,9 +263,13 @@ std::byte* Executor::base_of(const Operand& o, std::int64_t* limit) noexcept {
 Status Executor::resolve(std::int32_t index) noexcept {
   const Operand& o = plan_.operands[static_cast<std::size_t>(index)];
   TensorView& v = views_[static_cast<std::size_t>(index)];
+  bool changed = false;
   for (int a = 0; a < o.rank; ++a) {
-    v.shape[a] = registers_[static_cast<std::size_t>(o.extent[a])];
-    v.stride[a] = registers_[static_cast<std::size_t>(o.stride[a])];
+    const std::int64_t extent = registers_[static_cast<std::size_t>(o.extent[a])],
+                       stride = registers_[static_cast<std::size_t>(o.stride[a])];
+    changed |= v.shape[a] != extent || v.stride[a] != stride;
+    v.shape[a] = extent;
+    v.stride[a] = stride;
   }
   std::int64_t offset = o.element_offset >= 0 ? registers_[static_cast<std::size_t>(o.element_offset)] : 0;
   std::int64_t limit;
@@ -267,7 +282,10 @@ Status Executor::resolve(std::int32_t index) noexcept {
       return {StatusCode::invalid_argument, "the memory bound to an output is too small for this run's shape"};
     return {StatusCode::out_of_range, "a tensor outgrows the memory planned for it"};
   }
-  v.data = base + offset * bits / 8;
+  std::byte* const data = base + offset * bits / 8;
+  changed |= v.data != data && (o.base == Base::arena || o.base == Base::output);
+  v.data = data;
+  if (changed) changed_[static_cast<std::size_t>(index)] = ++shape_clock_;
   return {};
 }
 
@@ -285,10 +303,14 @@ Status Executor::run() noexcept {
   // Registers that a region not taken leaves unwritten must not keep values of an earlier run.
   if (!plan_.program.empty()) std::copy(plan_.registers.begin(), plan_.registers.end(), registers_.begin());
   if (profiling_) run_start_ns_ = now_ns();
-  if (!has_values_) return run_region(0);
-  if (Status s = load_values(); !s) return s;
+  if (has_values_)
+    if (Status s = load_values(); !s) return s;
   if (Status s = run_region(0); !s) return s;
-  return store_values();
+  // What the caller reads is what the registers say, and must lie within the output's memory.
+  for (std::size_t i = 0; i < outputs_.size(); ++i)
+    if (!output(static_cast<int>(i)).present())
+      return {StatusCode::out_of_range, "an output's shape does not fit the memory planned for it"};
+  return has_values_ ? store_values() : Status{};
 }
 
 // Queues and events need nothing here: on host devices steps run one after the other, in an order in which every
@@ -329,13 +351,16 @@ Status Executor::run_step(std::int32_t index) noexcept {
 Status Executor::run_kernel(std::int32_t index) noexcept {
   const Step& step = plan_.steps[static_cast<std::size_t>(index)];
   StepState& state = steps_[static_cast<std::size_t>(index)];
-  if (state.check_scratch)
-    if (Status s = check_scratch(step, state); !s) return s;
+  if (stale(state))
+    if (Status s = check_step(step, state); !s) return s;
   for (std::uint32_t i = 0; i < step.extents.count; ++i) state.context.extents[i] = -1;
   for (std::uint32_t i = 0; i < state.states.count; ++i)
     state.context.state[i] = states_[state_refs_[state.states.begin + i]];
 
-  if (Status s = state.kernel->run(state.context); !s) return s;
+  if constexpr (kPoisons) fence(step, true);
+  const Status status = state.kernel->run(state.context);
+  if constexpr (kPoisons) fence(step, false);
+  if (!status) return status;
 
   for (std::uint32_t i = 0; i < state.states.count; ++i)
     states_[state_refs_[state.states.begin + i]].appended = state.context.state[i].appended;
@@ -346,27 +371,70 @@ Status Executor::run_kernel(std::int32_t index) noexcept {
   return {};
 }
 
-Status Executor::check_scratch(const Step& step, const StepState& state) noexcept {
+/// Under the address sanitizer a kernel may touch its own operands and scratch memory in the arena, and nothing else.
+void Executor::fence(const Step& step, bool up) noexcept {
+  Region& arena = arenas_[step.device];
+  if (!up) return unpoison(arena.data(), static_cast<std::size_t>(arena.bytes()));
+  poison(arena.data(), static_cast<std::size_t>(arena.bytes()));
   for (const plan::Range& range : {step.inputs, step.outputs})
+    for (std::uint32_t k = range.begin; k < range.begin + range.count; ++k) {
+      const Operand& o = plan_.operands[k];
+      if (o.base != Base::arena) continue;
+      const std::int64_t offset = o.element_offset >= 0 ? registers_[static_cast<std::size_t>(o.element_offset)] : 0;
+      const std::int64_t end = plan::reach(o.dtype, o.layout, views_[k].shape, views_[k].stride, offset);
+      if (end > 0) unpoison(arenas_[o.device].data() + o.byte_offset, static_cast<std::size_t>(end));
+    }
+  if (step.scratch_bytes > 0)
+    unpoison(arena.data() + step.scratch_offset, static_cast<std::size_t>(step.scratch_bytes));
+}
+
+bool Executor::stale(const StepState& state) const noexcept {
+  if (state.dynamic.count == 0) return false;  // checked when the engine was loaded
+  if (state.checked_at < 0) return true;
+  for (std::uint32_t i = 0; i < state.dynamic.count; ++i)
+    if (changed_[static_cast<std::size_t>(dynamic_operands_[state.dynamic.begin + i])] > state.checked_at) return true;
+  return false;
+}
+
+Status Executor::check_step(const Step& step, StepState& state) noexcept {
+  state.checked_at = -1;
+  const plan::Range ranges[] = {step.inputs, step.outputs};
+  for (const plan::Range& range : ranges)
     for (std::uint32_t k = range.begin; k < range.begin + range.count; ++k) {
       const TensorView& v = views_[k];
       OperandDesc& d = descs_[k];
       d.dtype = v.dtype;
-      d.layout = v.layout == Layout::packed ? Layout::strided : v.layout;  // as when it was planned
+      const bool input = &range == &ranges[0];
+      d.layout =
+          asked_layout((input ? state.kernel->in : state.kernel->out)[static_cast<int>(k - range.begin)], v.layout);
       d.shape = v.shape;
       d.constant = plan_.operands[k].base == Base::weights;
-      d.dynamic = !plan_.operands[k].is_static;
       d.data = d.constant && v.layout != Layout::packed ? v.data : nullptr;
     }
-  KernelQuery query;
-  query.params = state.context.params;
+  StepQuery query;
+  query.operands = {.params = state.context.params,
+                    .in = state.context.in,
+                    .in_count = state.context.in_count,
+                    .out = state.context.out,
+                    .out_count = state.context.out_count,
+                    .extents = static_cast<int>(step.extents.count),
+                    .state_inputs = state.state_inputs,
+                    .state_outputs = state.state_outputs};
   query.in = descs_.data() + step.inputs.begin;
-  query.in_count = static_cast<int>(step.inputs.count);
   query.out = descs_.data() + step.outputs.begin;
-  query.out_count = static_cast<int>(step.outputs.count);
+  query.in_bytes = bounds_.data() + step.inputs.begin;
+  query.scratch_bytes = step.scratch_bytes;
   query.threads = memory_->pool.threads();
-  if (state.kernel->scratch_bytes(query) > static_cast<std::size_t>(step.scratch_bytes))
-    return {StatusCode::resource_exhausted, "a kernel needs more scratch memory at this shape than was planned"};
+  if (const Refusal r = refuse_step(*state.kernel, state.check, query)) return {StatusCode::out_of_range, r};
+  for (std::uint32_t i = 0; i < step.inputs.count; ++i)
+    for (std::uint32_t o = 0; o < step.outputs.count; ++o) {
+      const Operand &in = plan_.operands[step.inputs.begin + i], &out = plan_.operands[step.outputs.begin + o];
+      if (!plan::same_memory(in, out)) continue;
+      if (const Refusal r = refuse_overlap(*state.kernel, state.context.in[i], static_cast<int>(i),
+                                           state.context.out[o], static_cast<int>(o)))
+        return {StatusCode::out_of_range, r};
+    }
+  state.checked_at = shape_clock_;
   return {};
 }
 
@@ -383,8 +451,9 @@ TensorView Executor::output(int index) const noexcept {
   v.dtype = o.dtype;
   v.shape.rank = o.rank;
   for (int a = 0; a < o.rank; ++a) v.shape[a] = registers_[static_cast<std::size_t>(o.extent[a])];
-  v.set_dense();
-  v.data = outputs_[static_cast<std::size_t>(index)].data;
+  const Binding& b = outputs_[static_cast<std::size_t>(index)];
+  if (const std::int64_t bytes = plan::dense_reach(v.dtype, v); bytes < 0 || bytes > b.bytes) return {};
+  v.data = b.data;
   return v;
 }
 

@@ -63,7 +63,8 @@ class Executor {
   /// Runs the plan. The Status carries the step that failed; explain() says more.
   Status run() noexcept;
 
-  /// The output after a successful run: dense, at the bound memory or the context's.
+  /// The output after a successful run: dense, at the bound memory or the context's. Absent when there was none and its
+  /// memory cannot hold what its registers say.
   TensorView output(int index) const noexcept;
   /// Tensors of an output that is a sequence or optional, after a successful run; -1 for one that is absent.
   std::int64_t output_length(int index) const noexcept;
@@ -97,7 +98,9 @@ class Executor {
     const Kernel* kernel = nullptr;
     plan::Range dynamic;  ///< of dynamic_operands_: resolved before each execution
     plan::Range states;   ///< of state_refs_ and state_views_
-    bool check_scratch = false;
+    const OperatorCheck* check = nullptr;
+    std::int64_t checked_at = -1;  ///< shape_clock_ when the step was found sound; -1: not yet
+    std::uint32_t state_inputs = 0, state_outputs = 0;
   };
   struct Failure {
     std::int32_t check = -1, port = -1, axis = -1;
@@ -117,7 +120,9 @@ class Executor {
   Status run_step(std::int32_t step) noexcept;
   Status run_kernel(std::int32_t step) noexcept;
   Status run_branch(const plan::Step& step) noexcept;
-  Status check_scratch(const plan::Step& step, const StepState& state) noexcept;
+  void fence(const plan::Step& step, bool up) noexcept;
+  bool stale(const StepState& state) const noexcept;
+  Status check_step(const plan::Step& step, StepState& state) noexcept;
 
   // Strings, sequences and optionals (executor_values.cpp).
   void set_up_values(std::int64_t max_pool_bytes);
@@ -141,8 +146,13 @@ class Executor {
   const plan::Plan& plan_;
   std::shared_ptr<ExecutorMemory> memory_;
   std::vector<std::int64_t> registers_;
-  std::vector<TensorView> views_;   ///< parallel to Plan::operands; dynamic ones are filled before their step
-  std::vector<OperandDesc> descs_;  ///< parallel to Plan::operands, where scratch is checked at run time; else empty
+  std::vector<TensorView> views_;  ///< parallel to Plan::operands; dynamic ones are filled before their step
+  // A step whose operands vary is checked when one of them has changed since: no cost for a shape seen last time.
+  std::vector<OperandDesc> descs_;    ///< parallel to Plan::operands, where steps are checked at run time; else empty
+  std::vector<std::int64_t> bounds_;  ///< parallel to descs_: Operand::byte_bound
+  std::vector<std::int64_t>
+      changed_;  ///< parallel to Plan::operands: shape_clock_ when its shape or place last changed
+  std::int64_t shape_clock_ = 0;
   std::vector<StepState> steps_;
   std::vector<std::int32_t> dynamic_operands_;
   std::vector<std::int32_t> state_refs_;

@@ -84,10 +84,10 @@ Status Executor::bind_extents(std::int32_t index, const Shape& shape) noexcept {
       return {StatusCode::out_of_range, "a value of a loop has another shape than the one planned for"};
     v.shape[a] = shape[a];
   }
-  v.set_dense();
   std::int64_t limit;
   std::byte* base = base_of(o, &limit);
-  const std::int64_t end = plan::reach(o.dtype, o.layout, v.shape, v.stride, 0);
+  // Extents first: dense strides are products of them.
+  const std::int64_t end = plan::dense_reach(o.dtype, v);
   if (end < 0 || end > limit) return kOutgrown;
   v.data = base;
   return {};
@@ -205,7 +205,6 @@ Status Executor::end_iteration(const LoopInfo& loop, std::int64_t i, std::int64_
     whole.dtype = part.dtype;
     // A Loop stacks along axis 0 and its length is known only at its end; a Scan's is known from its inputs.
     whole.shape = insert_axis(part.shape, axis, loop.is_scan != 0 ? trips : i + 1);
-    whole.set_dense();
     if (i > 0) {
       const Shape& before = views_[at(loop.scan_out, j)].shape;
       for (int a = 0; a < whole.shape.rank; ++a)
@@ -214,7 +213,7 @@ Status Executor::end_iteration(const LoopInfo& loop, std::int64_t i, std::int64_
     }
     std::int64_t limit;
     whole.data = base_of(whole_operand, &limit);
-    const std::int64_t end = plan::reach(whole.dtype, Layout::strided, whole.shape, whole.stride, 0);
+    const std::int64_t end = plan::dense_reach(whole.dtype, whole);
     if (end < 0 || end > limit) return kOutgrown;
     views_[at(loop.scan_out, j)] = whole;
     const std::int64_t index = reverse ? trips - 1 - i : i;

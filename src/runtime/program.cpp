@@ -25,7 +25,12 @@ std::shared_ptr<const Program> make_program(const plan::Plan& plan, std::span<co
     if (!covers(cpu_info().isa, kernel->needs))
       fail_hint(kRebuild, "the engine uses kernel '{}', which needs {}; this CPU has {}", name, isa_name(kernel->needs),
                 isa_name(cpu_info().isa));
+    const OperatorCheck* check = find_check(kernel->op);
+    if (check == nullptr)
+      fail_hint("add its rule to src/ops/<family>/<family>.check.cpp",
+                "operator '{}' does not say what its kernels rely on, so they are not run", kernel->op);
     program->kernels.push_back(kernel);
+    program->checks.push_back(check);
   }
   return program;
 }

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "kernel/check.h"
 #include "kernel/kernel.h"
 #include "plan/data/plan.h"
 
@@ -16,11 +17,13 @@ struct Program {
   plan::Plan plan;  ///< verified: the executor trusts its indices
   std::span<const std::byte> weights;
   std::vector<const Kernel*> kernels;  ///< by index of Plan::kernels
-  std::shared_ptr<const void> owner;   ///< keeps plan and weights alive
+  /// The operators' rules, parallel to `kernels`. Empty in tests whose kernels belong to no operator.
+  std::vector<const OperatorCheck*> checks;
+  std::shared_ptr<const void> owner;  ///< keeps plan and weights alive
 };
 
-/// Finds every kernel by name and version. Throws Error naming a kernel that this binary lacks, has in another
-/// version, or that this CPU cannot run.
+/// Finds every kernel by name and version, and its operator's rule. Throws Error naming a kernel that this binary
+/// lacks, has in another version, or that this CPU cannot run.
 std::shared_ptr<const Program> make_program(const plan::Plan& plan, std::span<const std::byte> weights,
                                             std::shared_ptr<const void> owner);
 

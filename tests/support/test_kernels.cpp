@@ -94,8 +94,9 @@ const Kernel kCopy{.name = "test_copy",
                    .reference = true,
                    .in = {Port::strided},
                    .out = {Port::strided},
-                   .run = run_copy};
-const Kernel kFail{.name = "test_fail", .op = "TestFail", .run = run_fail};
+                   .run = run_copy,
+                   .in_place_inputs = 1};
+const Kernel kFail{.name = "test_fail", .op = "TestFail", .run = run_fail, .in_place_inputs = 1};
 const Kernel kLess{.name = "test_less", .op = "TestLess", .run = run_less};
 const Kernel kScratchy{.name = "test_scratchy", .op = "TestScratchy", .scratch_bytes = scratch, .run = run_scratchy};
 const Kernel kSigmoidDense{.name = "test_sigmoid_dense", .op = "Sigmoid", .run = run_nothing};

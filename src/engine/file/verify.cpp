@@ -1,12 +1,14 @@
 #include "engine/file/verify.h"
 
-#include <array>
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "kernel/check.h"
 #include "kernel/value_pool.h"
 #include "monza/engine.h"
 #include "plan/data/reach.h"
@@ -39,6 +41,7 @@ class Verifier {
     find_written_registers();
     for (std::size_t i = 0; i < p_.program.size(); ++i) at("program", i, [&] { check_instruction(p_.program[i]); });
     for (std::size_t i = 0; i < p_.operands.size(); ++i) at("operands", i, [&] { check_operand(p_.operands[i]); });
+    find_operands_of_steps();
     for (std::size_t i = 0; i < p_.loops.size(); ++i) at("loops", i, [&] { check_loop(p_.loops[i]); });
     for (std::size_t i = 0; i < p_.steps.size(); ++i) at("steps", i, [&] { check_step(p_.steps[i]); });
     check_tree();
@@ -163,6 +166,16 @@ class Verifier {
     for (const Operand& o : p_.operands)
       for (int a = 0; a < o.rank && a < kMaxRank; ++a)
         if ((o.bound_axes >> a & 1) != 0) mark(o.extent[a]);
+  }
+
+  /// Operands of steps: they are checked as they are, so a loop must not give them another shape.
+  void find_operands_of_steps() {
+    of_steps_.assign(p_.operands.size(), false);
+    for (const Step& s : p_.steps)
+      for (const Range& r : {s.inputs, s.outputs}) {
+        if (r.begin > p_.operands.size() || r.count > p_.operands.size() - r.begin) continue;  // reported later
+        for (std::uint32_t i = 0; i < r.count; ++i) of_steps_[r.begin + i] = true;
+      }
   }
 
   void check_instruction(const plan::ScalarInstruction& in) {
@@ -305,6 +318,12 @@ class Verifier {
                 (l.scan_axes.count == 0 && l.is_scan == 0 && l.scanned.count == 0),
             "{} axes for {} inputs and {} outputs", l.scan_axes.count, l.scanned.count, l.scan_out.count);
     require(l.is_scan == 0 || l.scanned.count > 0, "a Scan that scans nothing");
+    require(l.is_scan != 0 || l.scanned.count == 0, "a Loop that scans");
+    // A Scan makes as many iterations as its sequences have elements.
+    require(l.is_scan == 0 || l.trip_count == -1, "a Scan with a trip count");
+    for (const Range& r : {l.body_carried_in, l.carried_out, l.body_scanned, l.scan_out})
+      for (std::uint32_t j = 0; j < r.count; ++j)
+        require(!of_steps_[r.begin + j], "a loop reshapes operand {}, which belongs to a step", r.begin + j);
     for (std::uint32_t j = 0; j < l.scanned.count; ++j) {
       const Operand &from = source(l.scanned, j), &to = target(l.body_scanned, j);
       const std::int64_t axis = p_.ints[l.scan_axes.begin + j];
@@ -365,6 +384,7 @@ class Verifier {
     switch (s.kind) {
       case StepKind::kernel:
         in_array(s.kernel, p_.kernels, "kernel");
+        check_scratch(s);
         require(p_.params.size() - s.params.begin >= plan::kParamsRoom,
                 "less than {} bytes follow the begin of its parameters", plan::kParamsRoom);
         break;
@@ -375,6 +395,18 @@ class Verifier {
         break;
       case StepKind::loop: in_array(s.loop, p_.loops, "loop"); break;
     }
+  }
+
+  /// Kernels keep there what they trust: nothing else lies in it. States come as views made for the first 32 operands.
+  void check_scratch(const Step& s) const {
+    for (const Range& r : {s.inputs, s.outputs})
+      for (std::uint32_t k = 0; k < r.count; ++k) {
+        const Operand& o = p_.operands[r.begin + k];
+        require(o.base != Base::state || k < 32, "operand {} is a state", k);
+        if (o.base != Base::arena || o.device != s.device || s.scratch_bytes == 0) continue;
+        require(o.byte_offset >= s.scratch_offset + s.scratch_bytes || o.byte_offset + o.byte_bound <= s.scratch_offset,
+                "operand {} lies in the scratch memory", k);
+      }
   }
 
   /// Every region is reached exactly once, from region 0; no step is in two regions; waits follow their signals.
@@ -415,58 +447,89 @@ class Verifier {
 
   const Plan& p_;
   const std::int64_t weights_bytes_;
-  std::vector<bool> written_, region_seen_, step_seen_, signalled_;
+  std::vector<bool> written_, of_steps_, region_seen_, step_seen_, signalled_;
 };
 
-/// What the planner asked the kernel about operand `o`, as far as the plan still tells.
-OperandDesc describe(const Plan& p, const Operand& o) {
-  OperandDesc d;
-  if (o.base == Base::none) return d;
-  d.dtype = o.dtype;
-  d.layout = o.layout == Layout::packed ? Layout::strided : o.layout;
-  d.constant = o.base == Base::weights;
-  d.shape.rank = o.rank;
-  for (int a = 0; a < o.rank; ++a) d.shape[a] = p.registers[static_cast<std::size_t>(o.extent[a])];
-  return d;
-}
+/// A step of fixed shapes as its kernel gets it, without data: addresses count from the begin of each memory.
+class StaticStep {
+ public:
+  StaticStep(const Plan& p, const Step& s, const Kernel& kernel) : plan_(p), step_(s) {
+    for (std::uint32_t k = 0; k < s.inputs.count; ++k) add(operand(s.inputs, k), kernel.in[static_cast<int>(k)]);
+    for (std::uint32_t k = 0; k < s.outputs.count; ++k) add(operand(s.outputs, k), kernel.out[static_cast<int>(k)]);
+    for (std::uint32_t k = 0; k < std::min(s.inputs.count, 32u); ++k)
+      if (operand(s.inputs, k).base == Base::state) query_.operands.state_inputs |= 1u << k;
+    for (std::uint32_t k = 0; k < std::min(s.outputs.count, 32u); ++k)
+      if (operand(s.outputs, k).base == Base::state) query_.operands.state_outputs |= 1u << k;
+    const std::size_t inputs = s.inputs.count;
+    query_.operands.params = p.params.data() + s.params.begin;
+    query_.operands.in = views_.data();
+    query_.operands.in_count = static_cast<int>(inputs);
+    query_.operands.out = views_.data() + inputs;
+    query_.operands.out_count = static_cast<int>(s.outputs.count);
+    query_.operands.extents = static_cast<int>(s.extents.count);
+    query_.in = descs_.data();
+    query_.out = descs_.data() + inputs;
+    query_.in_bytes = bytes_.data();
+    query_.scratch_bytes = s.scratch_bytes;
+    query_.threads = p.threads;
+  }
+
+  bool all_static() const { return all_static_; }
+
+  Refusal refuse(const Kernel& kernel) const {
+    if (const Refusal r = refuse_step(kernel, find_check(kernel.op), query_)) return r;
+    for (std::uint32_t i = 0; i < step_.inputs.count; ++i)
+      for (std::uint32_t o = 0; o < step_.outputs.count; ++o)
+        if (plan::same_memory(operand(step_.inputs, i), operand(step_.outputs, o)))
+          if (const Refusal r = refuse_overlap(kernel, query_.operands.in[i], static_cast<int>(i),
+                                               query_.operands.out[o], static_cast<int>(o)))
+            return r;
+    return nullptr;
+  }
+
+ private:
+  const Operand& operand(const Range& range, std::uint32_t k) const { return plan_.operands[range.begin + k]; }
+  std::int64_t constant(Register r) const { return plan_.registers[static_cast<std::size_t>(r)]; }
+
+  void add(const Operand& o, Port port) {
+    TensorView& v = views_.emplace_back();
+    OperandDesc& d = descs_.emplace_back();
+    bytes_.push_back(o.byte_bound);
+    if (o.base == Base::none) return;
+    d.dtype = v.dtype = o.dtype;
+    v.layout = o.layout;
+    d.layout = asked_layout(port, o.layout);
+    d.constant = o.base == Base::weights;
+    d.shape.rank = v.shape.rank = o.rank;
+    if (o.base == Base::state) return;
+    all_static_ &= o.is_static != 0;
+    for (int a = 0; a < o.rank; ++a) {
+      d.shape[a] = v.shape[a] = constant(o.extent[a]);
+      v.stride[a] = constant(o.stride[a]);
+    }
+    const std::int64_t offset = o.element_offset == plan::kNoRegister ? 0 : constant(o.element_offset);
+    // Past the first page, so that no operand's address is null.
+    if (o.is_static != 0)
+      v.data =
+          reinterpret_cast<void*>(static_cast<std::uintptr_t>(4096 + o.byte_offset + offset * dtype_bits(o.dtype) / 8));
+  }
+
+  const Plan& plan_;
+  const Step& step_;
+  std::vector<TensorView> views_;
+  std::vector<OperandDesc> descs_;
+  std::vector<std::int64_t> bytes_;
+  StepQuery query_;
+  bool all_static_ = true;
+};
 
 void verify_step(const Plan& p, const Step& s, const Kernel& kernel) {
   const auto device = static_cast<DeviceKind>(p.devices[s.device].kind);
   if (kernel.device != device && !(kernel.reference && device == DeviceKind::reference))
     fail("kernel '{}' does not run on device {}", kernel.name, s.device);
-  std::vector<OperandDesc> in, out;
-  bool all_static = true;
-  const auto collect = [&](const Range& range, std::vector<OperandDesc>& list) {
-    for (std::uint32_t k = range.begin; k < range.begin + range.count; ++k) {
-      const Operand& o = p.operands[k];
-      all_static &= o.base == Base::none || o.base == Base::state || o.is_static != 0;
-      list.push_back(describe(p, o));
-    }
-  };
-  collect(s.inputs, in);
-  collect(s.outputs, out);
-  if (!all_static) return;  // the runtime asks at each run's shape
-  KernelQuery query;
-  query.params = p.params.data() + s.params.begin;
-  query.in = in.data();
-  query.in_count = static_cast<int>(in.size());
-  query.out = out.data();
-  query.out_count = static_cast<int>(out.size());
-  query.threads = p.threads;
-  if (kernel.scratch_bytes != nullptr) {
-    const std::size_t needed = kernel.scratch_bytes(query);
-    if (needed > static_cast<std::size_t>(s.scratch_bytes))
-      fail("kernel '{}' needs {} bytes of scratch memory, the plan gives it {}", kernel.name, needed, s.scratch_bytes);
-  }
-  for (std::uint32_t i = 0; i < s.inputs.count; ++i) {
-    const Operand& o = p.operands[s.inputs.begin + i];
-    if (o.layout != Layout::packed) continue;
-    bool fits = false;
-    for (int k = 0; k < kernel.packing_count; ++k)
-      fits |= kernel.packings[k].input == static_cast<int>(i) &&
-              kernel.packings[k].bytes(query) <= static_cast<std::size_t>(o.byte_bound);
-    if (!fits) fail("input {} is packed, but not as kernel '{}' packs it", i, kernel.name);
-  }
+  const StaticStep step(p, s, kernel);
+  if (!step.all_static()) return;  // the runtime asks whenever a shape changes
+  if (const Refusal r = step.refuse(kernel)) fail("kernel '{}' cannot run it: {}", kernel.name, r);
 }
 
 }  // namespace

@@ -15,7 +15,9 @@ namespace monza::engine_file {
 /// array, the entry and the broken rule. What depends on a run's extents is left to the runtime's own checks.
 void verify_plan(const plan::Plan& plan, std::int64_t weights_bytes);
 
-/// Checks steps against the kernels they name (by index of Plan::kernels): device, scratch and packed sizes.
+/// Checks steps against the kernels they name (by index of Plan::kernels): the device and, where all shapes are fixed,
+/// everything that kernel/check.h says of a step: operands and parameters that agree as the operator demands, strides,
+/// packed sizes, scratch memory, outputs that lie over no input. The runtime asks the same where shapes vary.
 void verify_kernels(const plan::Plan& plan, std::span<const Kernel* const> kernels);
 
 }  // namespace monza::engine_file

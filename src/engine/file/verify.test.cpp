@@ -220,19 +220,23 @@ TEST(VerifyKernels, ChecksDeviceScratchAndPacking) {
     }
   };
   PlanBuilder b;
-  const Operand t = b.in_arena(DType::f32, {2});
-  plan::Step& s = b.step("scratchy", test::kScratchy, {t}, {t});
+  const Operand t = b.in_arena(DType::f32, {2}), u = b.in_arena(DType::f32, {2});
+  plan::Step& s = b.step("scratchy", test::kScratchy, {t}, {u});
   s.scratch_bytes = 128;
   b.finish();
   EXPECT_EQ(error(b), "");
   b.storage.steps[0].scratch_bytes = 127;
-  EXPECT_NE(error(b).find("needs 128 bytes of scratch memory"), std::string::npos);
+  EXPECT_NE(error(b).find("needs more scratch memory at this shape than was planned"), std::string::npos);
   b.storage.steps[0].scratch_bytes = 128;
+  plan::Operand& out = b.storage.operands[b.storage.steps[0].outputs.begin];
+  out.byte_offset = t.byte_offset + 4;
+  EXPECT_NE(error(b).find("an output lies over an input that its kernel still reads"), std::string::npos);
+  out.byte_offset = u.byte_offset;
   b.storage.devices[0].kind = static_cast<std::uint8_t>(DeviceKind::reference);
   EXPECT_NE(error(b).find("does not run on device"), std::string::npos);
   b.storage.devices[0].kind = 0;
   b.storage.operands[b.storage.steps[0].inputs.begin].layout = Layout::packed;
-  EXPECT_NE(error(b).find("not as kernel"), std::string::npos);
+  EXPECT_NE(error(b).find("has another layout than its kernel takes"), std::string::npos);
 }
 
 }  // namespace

@@ -227,7 +227,7 @@ Status run_tensor_scatter(const KernelContext& c) noexcept {
   if (count > length) return {StatusCode::out_of_range, "TensorScatter: the update is longer than the cache"};
   for (std::int64_t b = 0; b < out.shape[0] && c.has_input(2); ++b) {
     const std::int64_t at = index_at(c.in[2], b * c.in[2].stride[0]);
-    if (at < 0 || (p.circular == 0 && at + count > length))
+    if (at < 0 || (p.circular == 0 && at > length - count))
       return {StatusCode::out_of_range, "TensorScatter: a position is outside the cache"};
   }
   if (Status s = start_from_input(c); !s) return s;
@@ -235,7 +235,7 @@ Status run_tensor_scatter(const KernelContext& c) noexcept {
     using C = decltype(cell);
     for (Walk<2> walk(update.shape, update.stride, out.stride); !walk.done; walk.next()) {
       const std::int64_t first = c.has_input(2) ? index_at(c.in[2], walk.index[0] * c.in[2].stride[0]) : 0;
-      const std::int64_t t = walk.index[p.axis], to = p.circular ? (first + t) % length : first + t;
+      const std::int64_t t = walk.index[p.axis], to = p.circular ? (first % length + t) % length : first + t;
       C::set(out.data, walk.offset[1] + (to - t) * out.stride[p.axis], C::get(update.data, walk.offset[0]));
     }
   });

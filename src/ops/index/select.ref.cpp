@@ -226,7 +226,7 @@ Status run_nms(const KernelContext& c) noexcept {
   const bool center = c.params_as<NonMaxSuppressionParams>().center_point_box != 0;
   const TensorView &boxes = c.in[0], &scores = c.in[1];
   const std::int64_t batches = scores.shape[0], classes = scores.shape[1], count = scores.shape[2];
-  const std::int64_t most = c.has_input(2) ? *c.in[2].as<std::int64_t>() : 0;
+  const std::int64_t most = c.has_input(2) ? *c.in[2].as<std::int64_t>() : 0, room = c.out[0].shape[0];
   const float iou = c.has_input(3) ? *c.in[3].as<float>() : 0;
   auto* out = c.out[0].as<std::int64_t>();
   auto* order = reinterpret_cast<std::int64_t*>(c.scratch);
@@ -249,6 +249,8 @@ Status run_nms(const KernelContext& c) noexcept {
           keep =
               overlap(candidate, box_at(boxes, b * boxes.stride[0] + out[3 * s + 2] * boxes.stride[1], center)) <= iou;
         if (!keep) continue;
+        if (selected == room)
+          return {StatusCode::resource_exhausted, "NonMaxSuppression: more boxes than the bound set at build"};
         out[3 * selected] = b;
         out[3 * selected + 1] = k;
         out[3 * selected + 2] = order[i];

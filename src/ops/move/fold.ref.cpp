@@ -44,6 +44,9 @@ Status copy_shifted(const TensorView& x, const TensorView& out, const std::int64
   return {};
 }
 
+/// Pads beyond this belong to no tensor that fits an address space; below it no sum of pads and extents overflows.
+constexpr std::int64_t kMostPad = std::int64_t{1} << 48;
+
 /// Index of x that padded index `i` of an axis reads, or -1: the padding value.
 std::int64_t padded_index(PadParams::Mode mode, std::int64_t i, std::int64_t begin, std::int64_t extent) {
   i -= begin;
@@ -78,6 +81,9 @@ Status run_pad(const KernelContext& c) noexcept {
       begin[axis] = integer(c.in[1], i);
     }
   }
+  for (int i = 0; i < rank; ++i)
+    if (begin[i] < -kMostPad || begin[i] > kMostPad)
+      return {StatusCode::invalid_argument, "Pad: a pad is out of range"};
   if (p.mode == PadParams::Mode::constant) {
     std::uint64_t value[2] = {};
     if (c.has_input(2)) __builtin_memcpy(value, c.in[2].data, static_cast<std::size_t>(std::max(1, bits / 8)));
@@ -160,11 +166,15 @@ Status run_col2im(const KernelContext& c) noexcept {
   block.rank = blocks.rank = axes;
   for (int i = 0; i < axes; ++i) {
     block[i] = p.block[i] >= 0 ? p.block[i] : integer(c.in[2], i);
-    if (block[i] < 1) return {StatusCode::invalid_argument, "Col2Im: a block extent is not positive"};
+    if (block[i] < 1 || block[i] > (std::int64_t{1} << 31))
+      return {StatusCode::invalid_argument, "Col2Im: a block extent is out of range"};
     const std::int64_t room = out.shape[i + 2] + p.pad_begin[i] + p.pad_end[i] - p.dilation[i] * (block[i] - 1) - 1;
     blocks[i] = room < 0 ? 0 : room / p.stride[i] + 1;
   }
-  const std::int64_t block_size = block.numel();
+  std::int64_t block_size = 1;
+  for (int i = 0; i < axes; ++i)
+    if (__builtin_mul_overflow(block_size, block[i], &block_size) || block_size > x.shape[1])
+      return {StatusCode::invalid_argument, "Col2Im: the input's shape does not fit the image and block shapes"};
   if (x.shape[1] != out.shape[1] * block_size || x.shape[2] != blocks.numel())
     return {StatusCode::invalid_argument, "Col2Im: the input's shape does not fit the image and block shapes"};
   const std::uint64_t zero[2] = {};

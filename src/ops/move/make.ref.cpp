@@ -31,8 +31,12 @@ Status run_range(const KernelContext& c) noexcept {
   const TensorView& out = c.out[0];
   const ElementAccess& access = element_access(out.dtype);
   if (is_integer(out.dtype)) {
-    const std::int64_t start = access.load_int(c.in[0].data, 0), delta = access.load_int(c.in[2].data, 0);
-    for (std::int64_t i = 0; i < out.shape[0]; ++i) access.store_int(out.data, i * out.stride[0], start + i * delta);
+    // Unsigned, so that what no element of a sound range does is defined too: it wraps.
+    const auto start = static_cast<std::uint64_t>(access.load_int(c.in[0].data, 0)),
+               delta = static_cast<std::uint64_t>(access.load_int(c.in[2].data, 0));
+    for (std::int64_t i = 0; i < out.shape[0]; ++i)
+      access.store_int(out.data, i * out.stride[0],
+                       static_cast<std::int64_t>(start + static_cast<std::uint64_t>(i) * delta));
     return {};
   }
   const double start = access.load(c.in[0].data, 0), limit = access.load(c.in[1].data, 0),

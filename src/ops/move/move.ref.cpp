@@ -142,6 +142,16 @@ Status run_slice(const KernelContext& c) noexcept {
     out.set_dense();
     for (int i = 0; i < rank; ++i) c.extents[i] = out.shape[i];
   }
+  if (out.shape.numel() == 0) return {};
+  // The output's extents were computed from the same numbers, but elsewhere: the elements must lie within the input.
+  for (int i = 0; i < rank; ++i) {
+    std::int64_t last;
+    if (__builtin_mul_overflow(out.shape[i] - 1, step[i], &last) || __builtin_add_overflow(last, start[i], &last) ||
+        last < 0 || last >= x.shape[i] || start[i] < 0 || start[i] >= x.shape[i])
+      return {StatusCode::out_of_range, "Slice: the output reaches over the input"};
+    if (out.shape[i] > c.out[0].shape[i])
+      return {StatusCode::resource_exhausted, "Slice: more elements than the bound set at build"};
+  }
   std::int64_t offset = 0;
   CopyAxes axes;
   const int bits = dtype_bits(x.dtype);
@@ -150,7 +160,6 @@ Status run_slice(const KernelContext& c) noexcept {
     const std::int64_t apart = out.shape[i] > 1 ? x.stride[i] * step[i] : 0;
     axes.add(out.shape[i], apart, out.stride[i]);
   }
-  if (out.shape.numel() == 0) return {};
   if (bits >= 8) return copy_elements(element_address(x.data, bits, offset), out.data, bits, axes, *c.parallel);
   const ElementAccess& access = element_access(x.dtype);
   Walk<2> walk(out.shape, axes.from, out.stride);

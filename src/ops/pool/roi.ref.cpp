@@ -17,7 +17,8 @@ struct Samples {
 
 /// False when the point lies more than a pixel outside: it counts as 0.
 bool neighbours(double y, double x, std::int64_t height, std::int64_t width, Samples& s) {
-  if (y < -1 || y > static_cast<double>(height) || x < -1 || x > static_cast<double>(width)) return false;
+  // Written so that NaN is outside too.
+  if (!(y >= -1 && y <= static_cast<double>(height) && x >= -1 && x <= static_cast<double>(width))) return false;
   y = std::max(y, 0.0);
   x = std::max(x, 0.0);
   auto y0 = static_cast<std::int64_t>(y), x0 = static_cast<std::int64_t>(x);
@@ -34,6 +35,26 @@ bool neighbours(double y, double x, std::int64_t height, std::int64_t width, Sam
   s = {{y0, y0, y1, y1}, {x0, x1, x0, x1}, {(1 - ly) * (1 - lx), (1 - ly) * lx, ly * (1 - lx), ly * lx}};
   return true;
 }
+
+/// Samples [first, last) of `count` evenly spaced ones, the first at `begin`, that may lie within a pixel of [0,
+/// extent]. The others count as 0: a region far larger than its image costs no more than the image.
+struct SampleRange {
+  std::int64_t first = 0, last = 0;
+  SampleRange(double begin, double step, double count, std::int64_t extent) {
+    if (!(count >= 1) || !std::isfinite(begin) || !std::isfinite(step)) return;
+    double from = 0, to = count;
+    if (step > 0) {
+      from = std::max(from, std::floor((-1 - begin) / step) - 1);
+      to = std::min(to, std::ceil((static_cast<double>(extent) - begin) / step) + 2);
+    } else if (count > kMostFlat) {
+      return;  // a point sampled over and over
+    }
+    if (!(from < to) || from > kMostFlat * kMostFlat || to > kMostFlat * kMostFlat) return;
+    first = static_cast<std::int64_t>(from);
+    last = static_cast<std::int64_t>(to);
+  }
+  static constexpr double kMostFlat = 1 << 20;
+};
 
 Status run_roi_align(const KernelContext& c) noexcept {
   const auto& p = c.params_as<RoiParams>();
@@ -58,19 +79,23 @@ Status run_roi_align(const KernelContext& c) noexcept {
       h = std::max(h, 1.0);
     }
     const double bin_h = h / static_cast<double>(bins_y), bin_w = w / static_cast<double>(bins_x);
-    const auto grid_y = p.sampling_ratio > 0 ? p.sampling_ratio : static_cast<std::int64_t>(std::ceil(bin_h));
-    const auto grid_x = p.sampling_ratio > 0 ? p.sampling_ratio : static_cast<std::int64_t>(std::ceil(bin_w));
+    const double grid_y = p.sampling_ratio > 0 ? p.sampling_ratio : std::ceil(bin_h);
+    const double grid_x = p.sampling_ratio > 0 ? p.sampling_ratio : std::ceil(bin_w);
     const std::int64_t base = n * x.stride[0] + channel * x.stride[1];
     for (std::int64_t by = 0; by < bins_y; ++by)
       for (std::int64_t bx = 0; bx < bins_x; ++bx) {
         double sum = 0, best = 0;
-        bool any = false;
-        for (std::int64_t iy = 0; iy < grid_y; ++iy)
-          for (std::int64_t ix = 0; ix < grid_x; ++ix) {
-            const double sy =
-                y0 + bin_h * (static_cast<double>(by) + (static_cast<double>(iy) + 0.5) / static_cast<double>(grid_y));
-            const double sx =
-                x0 + bin_w * (static_cast<double>(bx) + (static_cast<double>(ix) + 0.5) / static_cast<double>(grid_x));
+        const auto at = [](double origin, double bin, std::int64_t b, double i, double grid) {
+          return origin + bin * (static_cast<double>(b) + (i + 0.5) / grid);
+        };
+        const SampleRange ys(at(y0, bin_h, by, 0, grid_y), bin_h / grid_y, grid_y, height);
+        const SampleRange xs(at(x0, bin_w, bx, 0, grid_x), bin_w / grid_x, grid_x, width);
+        // Samples left out are zeros, also for the maximum.
+        bool any = static_cast<double>(ys.last - ys.first) < grid_y || static_cast<double>(xs.last - xs.first) < grid_x;
+        for (std::int64_t iy = ys.first; iy < ys.last; ++iy)
+          for (std::int64_t ix = xs.first; ix < xs.last; ++ix) {
+            const double sy = at(y0, bin_h, by, static_cast<double>(iy), grid_y);
+            const double sx = at(x0, bin_w, bx, static_cast<double>(ix), grid_x);
             Samples s;
             double value = 0, highest = 0;
             if (neighbours(sy, sx, height, width, s))
@@ -84,7 +109,7 @@ Status run_roi_align(const KernelContext& c) noexcept {
             best = any ? std::max(best, highest) : highest;
             any = true;
           }
-        const double count = static_cast<double>(std::max<std::int64_t>(grid_y * grid_x, 1));
+        const double count = std::max(grid_y * grid_x, 1.0);
         access.store(out.data, r * out.stride[0] + channel * out.stride[1] + by * out.stride[2] + bx * out.stride[3],
                      p.max ? best : sum / count);
       }
@@ -105,7 +130,12 @@ Status run_max_roi_pool(const KernelContext& c) noexcept {
       return {StatusCode::out_of_range, "MaxRoiPool: a batch index is out of range"};
   for (std::int64_t r = 0; r < out.shape[0]; ++r) {
     const auto n = static_cast<std::int64_t>(field(r, 0));
-    const auto edge = [&](int i) { return static_cast<std::int64_t>(std::round(field(r, i) * p.spatial_scale)); };
+    // Edges far outside of any image stay there, and NaN becomes one of them.
+    const auto edge = [&](int i) {
+      constexpr double kFar = 1e9;
+      const double at = std::round(field(r, i) * p.spatial_scale);
+      return static_cast<std::int64_t>(at > -kFar ? std::min(at, kFar) : -kFar);
+    };
     const std::int64_t x0 = edge(1), y0 = edge(2), w = std::max<std::int64_t>(edge(3) - x0 + 1, 1),
                        h = std::max<std::int64_t>(edge(4) - y0 + 1, 1);
     const double bin_h = static_cast<double>(h) / static_cast<double>(bins_y),

@@ -64,7 +64,7 @@ double policy_scale(const std::string& policy, const std::vector<std::int64_t>& 
 }
 
 /// Largest scale that a build reserves memory for when scales are only known at run time.
-constexpr std::int64_t kLargestScale = 16;
+constexpr std::int64_t kLargestReadScale = 16;
 
 /// Resize(x, roi?, scales?, sizes?) {scales?, sizes?, roi?, axes?, mode, ...}.
 void infer_resize(ir::InferContext& c) {
@@ -99,7 +99,7 @@ void infer_resize(ir::InferContext& c) {
   } else if (c.has_input(2)) {
     if (c.shape(2).size() != 1) c.fail("scales have rank {}, not 1", c.shape(2).size());
     require_equal(c.shape(2)[0], static_cast<std::int64_t>(axes.size()), "scales and axes differ in number");
-    for (std::size_t a : axes) out[a] = c.new_extent(0, x[a] * Expr(kLargestScale));
+    for (std::size_t a : axes) out[a] = c.new_extent(0, x[a] * Expr(kLargestReadScale));
   } else {
     c.fail("neither scales nor sizes are given");
   }

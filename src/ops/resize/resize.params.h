@@ -45,6 +45,9 @@ struct ResizeParams {
   double roi_end[kMaxRank] = {};
 };
 
+/// Scales that resampling takes: with them no source position leaves the range of integers.
+inline constexpr double kSmallestScale = 1e-6, kLargestScale = 1e9;
+
 /// Where output index `i` of an axis falls in the input: extents in and out, `scale` as given (out is about in *
 /// scale). NaN: outside of the region of tf_crop_and_resize.
 MONZA_INLINE double resize_source(ResizeParams::Transform transform, std::int64_t i, std::int64_t in, std::int64_t out,

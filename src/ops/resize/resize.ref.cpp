@@ -128,7 +128,8 @@ Status run_resize(const KernelContext& c) noexcept {
       axis.scale = element(2, i);
       const double extent =
           std::floor(static_cast<double>(static_cast<float>(axis.in) * static_cast<float>(axis.scale)));
-      if (!(axis.scale > 0)) return {StatusCode::invalid_argument, "Resize: a scale is not positive"};
+      if (!(axis.scale >= kSmallestScale && axis.scale <= kLargestScale))
+        return {StatusCode::invalid_argument, "Resize: a scale is out of range"};
       if (extent > static_cast<double>(axis.out))
         return {StatusCode::resource_exhausted, "Resize: a scale is above the bound set at build"};
       axis.out = static_cast<std::int64_t>(extent);

@@ -32,6 +32,8 @@ Status run_dft(const KernelContext& c) noexcept {
   const std::int64_t in_extent = x.shape[axis], out_extent = out.shape[axis];
   std::int64_t n = p.length == -2 ? integer(c.in[1]) : p.length;
   if (n < 0) n = real_inverse ? 2 * (in_extent - 1) : in_extent;
+  // Between one and two input elements belong to an output element, zeros that fill up a longer transform included.
+  if (n > 2 * out_extent + 1) return {StatusCode::invalid_argument, "DFT: the length does not fit the output"};
   if (n < 1)
     return out.shape.numel() == 0 ? Status{} : Status{StatusCode::invalid_argument, "DFT: the length is not positive"};
   Shape lines = x.shape;
@@ -78,7 +80,7 @@ Status run_stft(const KernelContext& c) noexcept {
   const ElementAccess& access = element_access(x.dtype);
   const std::int64_t step = p.step > 0 ? p.step : integer(c.in[1]), n = p.length, bins = out.shape[2];
   const bool complex = x.shape[2] == 2;
-  if (step < 1 || (out.shape[1] - 1) * step + n > x.shape[1])
+  if (step < 1 || step > (std::int64_t{1} << 31) || (out.shape[1] - 1) * step + n > x.shape[1])
     return {StatusCode::invalid_argument, "STFT: a frame reaches over the signal"};
   parallel_for(*c.parallel, out.shape[0] * out.shape[1], [&](std::int64_t task, int) {
     const std::int64_t batch = task / out.shape[1], frame = task % out.shape[1];
@@ -107,13 +109,16 @@ Status run_mel(const KernelContext& c) noexcept {
   const std::int64_t bins = out.shape[1], rows = out.shape[0], length = integer(c.in[1]);
   const double rate = static_cast<double>(integer(c.in[2]));
   const auto number = [&](int i) { return element_access(c.in[i].dtype).load(c.in[i].data, 0); };
-  if (!(rate > 0) || length < 1)
-    return {StatusCode::invalid_argument, "MelWeightMatrix: the sample rate or the length is not positive"};
+  if (!(rate > 0) || length < 1 || length > (std::int64_t{1} << 40))
+    return {StatusCode::invalid_argument, "MelWeightMatrix: the sample rate or the length is out of range"};
   const auto to_mel = [](double hertz) { return 2595 * std::log10(1 + hertz / 700); };
   const double low = to_mel(number(3)), step = (to_mel(number(4)) - low) / static_cast<double>(bins + 2);
   const auto bin = [&](std::int64_t i) {
     const double hertz = 700 * (std::pow(10.0, (low + step * static_cast<double>(i)) / 2595) - 1);
-    return static_cast<std::int64_t>(std::floor(static_cast<double>(length + 1) * hertz / rate));
+    // Bins beyond the spectrum stay there; so does NaN.
+    constexpr double kFar = 1e15;
+    const double at = std::floor(static_cast<double>(length + 1) * hertz / rate);
+    return static_cast<std::int64_t>(at > -kFar ? std::min(at, kFar) : -kFar);
   };
   for (std::int64_t i = 0; i < bins; ++i) {
     const std::int64_t left = bin(i), center = bin(i + 1), right = bin(i + 2);

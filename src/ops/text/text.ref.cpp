@@ -15,6 +15,13 @@ Status run_tfidf(const KernelContext& c) noexcept {
   const auto* indexes = c.in[2].as<std::int64_t>();
   const int last = x.shape.rank - 1;
   const std::int64_t rows = last > 0 ? x.shape[0] : 1, tokens = x.shape[last], width = out.shape[last];
+  // Where counts go is read from a table: it must not lead out of the output.
+  std::int64_t grams = 0;
+  for (std::int64_t length = 1; length <= p.lengths; ++length)
+    grams += (p.begin[length] - p.begin[length - 1]) / length;
+  for (std::int64_t i = 0; i < grams; ++i)
+    if (indexes[i] < 0 || indexes[i] >= width)
+      return {StatusCode::out_of_range, "TfIdfVectorizer: an index lies outside of the output"};
   const std::uint64_t zero[2] = {};
   if (Status s = fill_view(out, zero, *c.parallel); !s) return s;
   for (std::int64_t row = 0; row < rows; ++row) {

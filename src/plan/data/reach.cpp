@@ -8,15 +8,24 @@ namespace {
 
 bool add(std::int64_t& sum, std::int64_t value) noexcept { return !__builtin_add_overflow(sum, value, &sum); }
 
+/// False when the extents, those of 0 taken as 1, have a product above kMostElements: strides are products too.
+bool countable(const Shape& shape, bool* empty) noexcept {
+  std::int64_t product = 1;
+  for (int i = 0; i < shape.rank; ++i) {
+    if (shape[i] < 0 || shape[i] > kMostElements) return false;
+    *empty |= shape[i] == 0;
+    if (__builtin_mul_overflow(product, shape[i] == 0 ? 1 : shape[i], &product) || product > kMostElements)
+      return false;
+  }
+  return true;
+}
+
 /// Block encodings are only ever dense: rows of whole blocks.
 std::int64_t reach_blocks(DType dtype, const Shape& shape, const std::int64_t* stride,
                           std::int64_t element_offset) noexcept {
   TensorView view;
   view.shape = shape;
   for (int i = 0; i < shape.rank; ++i) view.stride[i] = stride[i];
-  std::int64_t count = 1;  // dense() multiplies the extents without a check
-  for (int i = 0; i < shape.rank; ++i)
-    if (__builtin_mul_overflow(count, shape[i], &count)) return -1;
   if (element_offset != 0 || !view.dense()) return -1;
   const std::int64_t elements = 32, bytes = dtype == DType::q4_0 ? 18 : 34;
   const std::int64_t row = shape.rank > 0 ? shape[shape.rank - 1] : 1;
@@ -30,14 +39,12 @@ std::int64_t reach_blocks(DType dtype, const Shape& shape, const std::int64_t* s
 
 std::int64_t reach(DType dtype, Layout layout, const Shape& shape, const std::int64_t* stride,
                    std::int64_t element_offset) noexcept {
+  // Kernels multiply extents: what a view repeats (strides of 0) must not overflow where its bytes do not.
+  bool empty = false;
+  if (!countable(shape, &empty)) return -1;
   if (layout == Layout::packed) return element_offset == 0 ? 0 : -1;
   const std::int64_t block = layout == Layout::blocked8 ? 8 : layout == Layout::blocked16 ? 16 : 1;
   if (block > 1 && shape.rank < 2) return -1;
-  bool empty = false;
-  for (int i = 0; i < shape.rank; ++i) {
-    if (shape[i] < 0) return -1;
-    empty |= shape[i] == 0;
-  }
   if (empty) return 0;
   if (is_block_encoding(dtype))
     return layout == Layout::strided ? reach_blocks(dtype, shape, stride, element_offset) : -1;
@@ -55,6 +62,13 @@ std::int64_t reach(DType dtype, Layout layout, const Shape& shape, const std::in
   std::int64_t total_bits;
   if (__builtin_mul_overflow(high, bits, &total_bits) || !add(total_bits, 7)) return -1;
   return total_bits / 8;
+}
+
+std::int64_t dense_reach(DType dtype, TensorView& view) noexcept {
+  bool empty = false;
+  if (!countable(view.shape, &empty)) return -1;
+  view.set_dense();
+  return reach(dtype, Layout::strided, view.shape, view.stride, 0);
 }
 
 }  // namespace monza::plan

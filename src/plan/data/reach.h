@@ -4,15 +4,28 @@
 #include <cstdint>
 
 #include "monza/dtype.h"
+#include "plan/data/plan.h"
 #include "tensor/view.h"
 
 namespace monza::plan {
 
+/// Elements that a tensor may have, repeated ones (strides of 0) counted: products of a few extents fit 64 bits.
+inline constexpr std::int64_t kMostElements = std::int64_t{1} << 40;
+
 /// The bytes [0, end) that hold every element of a view whose element 0 lies `element_offset` elements after
-/// byte 0. Returns -1 when an element lies before byte 0, an extent is negative, the sizes overflow, or the
-/// combination has no meaning (a blocked layout of rank 1, a strided view of a block encoding). 0 when empty.
-/// A packed operand has no elements of its own to reach: 0.
+/// byte 0. Returns -1 when an element lies before byte 0, an extent is negative, the sizes overflow, there are more
+/// than kMostElements, or the combination has no meaning (a blocked layout of rank 1, a strided view of a block
+/// encoding). 0 when empty. A packed operand has no elements of its own to reach: 0.
 std::int64_t reach(DType dtype, Layout layout, const Shape& shape, const std::int64_t* stride,
                    std::int64_t element_offset) noexcept;
+
+/// Gives a view dense strides for its shape and returns the bytes it takes; -1 when there are too many.
+std::int64_t dense_reach(DType dtype, TensorView& view) noexcept;
+
+/// Whether two operands count from the same memory: only then can a plan lay one over the other.
+inline bool same_memory(const Operand& a, const Operand& b) noexcept {
+  if (a.base != b.base || a.base == Base::none || a.base == Base::state) return false;
+  return a.base == Base::arena ? a.device == b.device : a.base == Base::weights || a.index == b.index;
+}
 
 }  // namespace monza::plan

@@ -1,0 +1,228 @@
+#include "kernel/check.h"
+
+#include <algorithm>
+#include <map>
+#include <string_view>
+
+#include "tensor/dtype.h"
+
+namespace monza {
+namespace ops {
+extern const CheckList* const check_table[];  // generated: one for each src/ops/<family>/<family>.check.cpp
+extern const int check_table_count;
+}  // namespace ops
+
+namespace {
+
+const std::map<std::string_view, const OperatorCheck*>& index() {
+  static const auto built = [] {
+    std::map<std::string_view, const OperatorCheck*> map;
+    for (int i = 0; i < ops::check_table_count; ++i)
+      for (int k = 0; k < ops::check_table[i]->count; ++k)
+        map.emplace(ops::check_table[i]->checks[k].op, &ops::check_table[i]->checks[k]);
+    return map;
+  }();
+  return built;
+}
+
+bool empty(const TensorView& v) {
+  return std::any_of(v.shape.dim, v.shape.dim + v.shape.rank, [](std::int64_t e) { return e == 0; });
+}
+
+/// Pixels evenly spaced, channels innermost (see Port::channels_last).
+bool channels_last(const TensorView& v) {
+  if (v.shape.rank < 2 || (v.shape[1] != 1 && v.stride[1] != 1)) return false;
+  std::int64_t expected = -1;
+  for (int k = 0; k + 1 < v.shape.rank; ++k) {
+    const int axis = k + 2 < v.shape.rank ? v.shape.rank - 1 - k : 0;
+    if (v.shape[axis] == 1) continue;
+    if (expected < 0 ? v.stride[axis] < v.shape[1] : v.stride[axis] != expected) return false;
+    expected = v.stride[axis] * v.shape[axis];
+  }
+  return true;
+}
+
+/// A permutation of a dense layout.
+bool gap_free(const TensorView& v) {
+  bool placed[kMaxRank] = {};
+  std::int64_t expected = 1;
+  for (int round = 0; round < v.shape.rank; ++round) {
+    int next = -1;
+    for (int a = 0; a < v.shape.rank; ++a)
+      if (!placed[a] && (v.shape[a] == 1 || v.stride[a] == expected)) {
+        next = a;
+        if (v.shape[a] != 1) break;
+      }
+    if (next < 0) return false;
+    placed[next] = true;
+    expected *= v.shape[next];
+  }
+  return true;
+}
+
+std::int64_t block_of(const TensorView& v) {
+  return v.layout == Layout::blocked8 ? 8 : v.layout == Layout::blocked16 ? 16 : 1;
+}
+
+/// Blocks of channels one after the other, their pixels in row-major order: the only form that blocked kernels know.
+bool block_dense(const TensorView& v) {
+  if (v.shape.rank < 2) return false;
+  std::int64_t expected = block_of(v);
+  for (int a = v.shape.rank - 1; a >= 2; --a) {
+    if (v.stride[a] != expected) return false;
+    expected *= v.shape[a];
+  }
+  return v.stride[1] == expected && v.stride[0] == expected * ((v.shape[1] + block_of(v) - 1) / block_of(v));
+}
+
+bool same_form(const TensorView& a, const TensorView& b) {
+  if (!(a.shape == b.shape) || a.layout != b.layout) return false;
+  for (int i = 0; i < a.shape.rank; ++i)
+    if (a.shape[i] > 1 && a.stride[i] != b.stride[i]) return false;
+  return true;
+}
+
+Refusal refuse_port(const Kernel& kernel, Port port, const TensorView& v, const TensorView*& uniform) {
+  if (!v.present()) return nullptr;
+  if (block_of(v) > 1) {
+    if (!empty(v) && !block_dense(v)) return "an operand's blocks have gaps that its kernel does not know of";
+    if (port == Port::uniform) {
+      // Without padding a block is like any other order of the elements.
+      if (v.shape[1] % block_of(v) != 0) return "an operand's blocks are padded";
+      if (uniform == nullptr) uniform = &v;
+      return same_form(*uniform, v) ? nullptr : "operands that lie alike differ in their strides";
+    }
+    if (port == Port::strided && std::string_view(kernel.op) == "Copy") return nullptr;  // it makes the layouts
+  }
+  const Layout wanted = port == Port::blocked8    ? Layout::blocked8
+                        : port == Port::blocked16 ? Layout::blocked16
+                        : port == Port::packed    ? Layout::packed
+                                                  : Layout::strided;
+  if (v.layout != wanted) return "an operand has another layout than its kernel takes";
+  if (empty(v)) return nullptr;
+  switch (port) {
+    case Port::dense: return v.dense() ? nullptr : "an operand has gaps that its kernel does not know of";
+    case Port::rows:
+      return v.shape.rank == 0 || v.shape[v.shape.rank - 1] == 1 || v.stride[v.shape.rank - 1] == 1
+                 ? nullptr
+                 : "an operand's rows have gaps that its kernel does not know of";
+    case Port::channels_last: return channels_last(v) ? nullptr : "an operand's pixels do not lie channels last";
+    case Port::uniform:
+      if (!gap_free(v)) return "an operand has gaps that its kernel does not know of";
+      if (uniform == nullptr) uniform = &v;
+      return same_form(*uniform, v) ? nullptr : "operands that lie alike differ in their strides";
+    default: return nullptr;
+  }
+}
+
+}  // namespace
+
+const OperatorCheck* find_check(const char* op) {
+  const auto it = index().find(op);
+  return it == index().end() ? nullptr : it->second;
+}
+
+Refusal refuse_step(const Kernel& kernel, const OperatorCheck* check, const StepQuery& query) noexcept {
+  const CheckContext& c = query.operands;
+  if (check != nullptr) {
+    if (c.state_inputs != check->state_inputs || c.state_outputs != check->state_outputs)
+      return "a sequence's state is given where tensors are taken, or the other way round";
+    if (const Refusal r = check->check(c)) return r;
+  }
+  const TensorView* uniform = nullptr;
+  for (int i = 0; i < c.in_count; ++i)
+    if (const Refusal r = refuse_port(kernel, kernel.in[i], c.in[i], uniform)) return r;
+  for (int i = 0; i < c.out_count; ++i)
+    if (const Refusal r = refuse_port(kernel, kernel.out[i], c.out[i], uniform)) return r;
+
+  KernelQuery q;
+  q.params = c.params;
+  q.in = query.in;
+  q.in_count = c.in_count;
+  q.out = query.out;
+  q.out_count = c.out_count;
+  q.threads = query.threads;
+  if (kernel.accepts != nullptr)
+    if (const Refusal r = kernel.accepts(q)) return r;
+  for (int i = 0; i < c.in_count; ++i) {
+    if (c.in[i].layout != Layout::packed) continue;
+    bool fits = false;
+    for (int k = 0; k < kernel.packing_count; ++k)
+      fits |=
+          kernel.packings[k].input == i && kernel.packings[k].bytes(q) <= static_cast<std::size_t>(query.in_bytes[i]);
+    if (!fits) return "an input is packed, but not as its kernel packs it";
+  }
+  if (kernel.scratch_bytes != nullptr && kernel.scratch_bytes(q) > static_cast<std::size_t>(query.scratch_bytes))
+    return "the kernel needs more scratch memory at this shape than was planned";
+  return nullptr;
+}
+
+bool may_overlap(const TensorView& a, const TensorView& b) noexcept {
+  if (empty(a) || empty(b) || a.data == nullptr || b.data == nullptr) return false;
+  // Bytes [low, high) of each, and its axes from the longest stride to the shortest.
+  struct Reach {
+    std::int64_t low = 0, high = 0;
+    int rank = 0;
+    std::int64_t step[kMaxRank + 1], extent[kMaxRank + 1];
+  };
+  const auto reach = [](const TensorView& v) {
+    const std::int64_t bits = dtype_bits(v.dtype);
+    Reach r;
+    const auto axis = [&](std::int64_t extent, std::int64_t stride) {
+      const std::int64_t step = stride * bits / 8, span = (extent - 1) * stride * bits / 8;
+      (span < 0 ? r.low : r.high) += span;
+      if (extent == 1 || step == 0) return;
+      r.step[r.rank] = step < 0 ? -step : step;
+      r.extent[r.rank++] = extent;
+    };
+    const std::int64_t block = block_of(v);
+    for (int i = 0; i < v.shape.rank; ++i)
+      axis(i == 1 && block > 1 ? (v.shape[i] + block - 1) / block : v.shape[i], v.stride[i]);
+    if (block > 1) axis(block, 1);
+    r.high += (bits + 7) / 8 + (bits < 8 ? 1 : 0);
+    return r;
+  };
+  const Reach x = reach(a), y = reach(b);
+  // Addresses of different mappings may be compared as integers only.
+  const auto at_a = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(a.data)),
+             at_b = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(b.data));
+  const std::int64_t low_x = at_a + x.low, high_x = at_a + x.high, low_y = at_b + y.low, high_y = at_b + y.high;
+  if (high_x <= low_y || high_y <= low_x) return false;
+  // Interleaved parts of one tensor: with a period that all longer strides of both are multiples of, each occupies a
+  // fixed part of the period.
+  const auto part = [](const Reach& r, std::int64_t period) {
+    std::int64_t span = 0;  // of the axes shorter than the period; -1: an axis does not fit it
+    for (int i = 0; i < r.rank; ++i) {
+      if (r.step[i] % period == 0) continue;
+      if (r.step[i] > period) return std::int64_t{-1};
+      span += (r.extent[i] - 1) * r.step[i];
+    }
+    return span;
+  };
+  const auto apart = [&](std::int64_t period) {
+    if (period <= 0) return false;
+    const std::int64_t px = part(x, period), py = part(y, period);
+    if (px < 0 || py < 0) return false;
+    const std::int64_t ex = (dtype_bits(a.dtype) + 7) / 8, ey = (dtype_bits(b.dtype) + 7) / 8;
+    const std::int64_t distance = ((low_y - low_x) % period + period) % period;
+    return px + ex <= distance && distance + py + ey <= period;
+  };
+  for (int i = 0; i < x.rank; ++i)
+    if (apart(x.step[i])) return false;
+  for (int i = 0; i < y.rank; ++i)
+    if (apart(y.step[i])) return false;
+  return true;
+}
+
+Refusal refuse_overlap(const Kernel& kernel, const TensorView& in, int in_index, const TensorView& out,
+                       int out_index) noexcept {
+  if (!may_overlap(in, out)) return nullptr;
+  // Whether a copy onto itself is worth a step is the planner's affair; it changes nothing.
+  const bool allowed = (out_index == 0 && in_index < 32 && (kernel.in_place_inputs >> in_index & 1u) != 0) ||
+                       std::string_view(kernel.op) == "Copy";
+  if (allowed && in.data == out.data && dtype_bits(in.dtype) == dtype_bits(out.dtype) && same_form(in, out))
+    return nullptr;
+  return "an output lies over an input that its kernel still reads";
+}
+
+}  // namespace monza

@@ -1,0 +1,20 @@
+// What the kernels of this family rely on: nothing: the operator only refuses.
+#include <iterator>
+
+#include "kernel/check_rules.h"
+
+namespace monza::ops {
+namespace {
+
+Refusal check_refuse(const CheckContext&) noexcept { return nullptr; }
+
+constexpr OperatorCheck kChecks[] = {
+    {"Refuse", check_refuse},
+};
+
+}  // namespace
+
+extern const CheckList control_checks;
+const CheckList control_checks{kChecks, static_cast<int>(std::size(kChecks))};
+
+}  // namespace monza::ops

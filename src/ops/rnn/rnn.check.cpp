@@ -1,0 +1,51 @@
+// What the kernels of this family rely on: weights, states and outputs of one hidden size, batch and number of
+// directions.
+#include <iterator>
+
+#include "kernel/check_rules.h"
+#include "ops/rnn/rnn.params.h"
+
+namespace monza::ops {
+namespace {
+
+template <RnnParams::Kind kKind>
+Refusal check(const CheckContext& c) noexcept {
+  if (const Refusal r = refuse_arity(c, {.least_in = 3, .most_in = 8, .most_out = 3})) return r;
+  const auto& p = c.params_as<RnnParams>();
+  MONZA_REQUIRE(p.kind == kKind && p.direction >= RnnParams::Direction::forward &&
+                    p.direction <= RnnParams::Direction::both && p.hidden >= 1,
+                "the kind, direction or hidden size is out of range");
+  const DType type = c.in[0].dtype;
+  MONZA_REQUIRE(plain(c.in[0]) && c.in[0].shape.rank == 3, "the element types do not fit the operator");
+  const Shape& x = c.in[0].shape;
+  const std::int64_t batch = x[p.batch_first ? 0 : 1], time = x[p.batch_first ? 1 : 0], width = x[2], hidden = p.hidden,
+                     directions = p.directions(), rows = p.gates() * hidden;
+  MONZA_REQUIRE(sane(batch) && sane(time) && sane(width), "an extent is out of range");
+  const Shape state = p.batch_first ? Shape{batch, directions, hidden} : Shape{directions, batch, hidden};
+  const Shape all = p.batch_first ? Shape{batch, time, directions, hidden} : Shape{time, directions, batch, hidden};
+  const Shape inputs[] = {
+      x,     {directions, rows, width}, {directions, rows, hidden}, {directions, 2 * rows}, {batch}, state,
+      state, {directions, 3 * hidden}};
+  for (int i = 1; i < c.in_count; ++i) {
+    if (!c.has_input(i)) continue;
+    MONZA_REQUIRE(c.in[i].dtype == (i == 4 ? DType::i32 : type), "the element types do not fit the operator");
+    MONZA_REQUIRE(c.in[i].shape == inputs[i], "weights, states and input do not fit each other");
+  }
+  for (int i = 0; i < c.out_count; ++i)
+    MONZA_REQUIRE(!c.has_output(i) || (c.out[i].dtype == type && c.out[i].shape == (i == 0 ? all : state)),
+                  "input and outputs do not fit each other");
+  return nullptr;
+}
+
+constexpr OperatorCheck kChecks[] = {
+    {"RNN", check<RnnParams::Kind::rnn>},
+    {"GRU", check<RnnParams::Kind::gru>},
+    {"LSTM", check<RnnParams::Kind::lstm>},
+};
+
+}  // namespace
+
+extern const CheckList rnn_checks;
+const CheckList rnn_checks{kChecks, static_cast<int>(std::size(kChecks))};
+
+}  // namespace monza::ops

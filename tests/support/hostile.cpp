@@ -1,0 +1,265 @@
+#include "support/hostile.h"
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <map>
+#include <random>
+
+#include "monza/error.h"
+#include "monza/sequence.h"
+
+namespace monza::test {
+namespace {
+
+plan::PlannerOptions symbols(std::map<std::string, plan::SymbolRange> ranges) {
+  plan::PlannerOptions options;
+  options.symbols = std::move(ranges);
+  return options;
+}
+
+}  // namespace
+
+const std::vector<HostileGraph>& hostile_graphs() {
+  static const std::vector<HostileGraph> graphs{
+      {"convolutions", R"(graph "g" (%x: f32[1,8,9,7], %r: f32[1,16,9,7]) {
+    %w = constant f32[16,8,3,3] splat 0.1
+    %b = constant f32[16] splat 0.2
+    %v = constant f32[16,1,3,3] splat 0.3
+    %t = constant f32[16,4,2,2] splat 0.1
+    %a = Conv(%x, %w, %b, %r) {pads=[1,1,1,1], strides=[1,1], dilations=[1,1], group=1, activation="relu"}
+    %d = Conv(%a, %v) {pads=[1,1,1,1], group=16}
+    %m = MaxPool(%d) {kernel_shape=[2,2], strides=[2,2]}
+    %g = AveragePool(%m) {global=1}
+    %u = ConvTranspose(%m, %t) {strides=[2,2]}
+    return (m: %m, g: %g, u: %u)
+  })"},
+      {"products", R"(graph "g" (%x: f32[n,6], %y: f32[2,n,5]) {
+    %w = constant f32[6,5] splat 0.1
+    %b = constant f32[5] splat 0.2
+    %p = MatMul(%x, %w, %b)
+    %s = Softmax(%p) {axis=1}
+    %a = Add(%s, %y)
+    %l = LayerNormalization(%a, %b, %b) {axis=-1}
+    %e = Gelu(%l)
+    %q = MatMul(%e, %y) {trans_b=1}
+    return (q: %q, s: %s)
+  })",
+       symbols({{"n", {1, 2, 4}}})},
+      {"moves", R"(graph "g" (%x: f32[n,4,h], %i: i64[3]) {
+    %t = Transpose(%x) {perm=[1,0,2]}
+    %r = Relu(%t)
+    %c = Concat(%x, %x) {axis=1}
+    %s = Slice(%c) {starts=[1], ends=[5], axes=[1], steps=[2]}
+    %p = Pad(%s) {pads=[0,1,0,0,0,2], mode="reflect"}
+    %g = Gather(%x, %i) {axis=1}
+    %k, %j = TopK(%x) {k=[2], axis=1}
+    %e = GatherElements(%x, %j) {axis=1}
+    return (r: %r, p: %p, g: %g, k: %k, e: %e)
+  })",
+       symbols({{"n", {1, 2, 3}}, {"h", {2, 5, 8}}})},
+      {"data_dependent", R"(graph "g" (%x: f32[n,3], %c: bool[4], %b: f32[1,6,4], %s: f32[1,2,6]) {
+    %z = NonZero(%x)
+    %f = Cast(%z) {to="f32"}
+    %r = Relu(%f)
+    %k = Compress(%x, %c) {axis=0}
+    %d = Add(%k, %k)
+    %u, %v, %w, %q = Unique(%x)
+    %most = constant i64[] [3]
+    %iou = constant f32[] [0.5]
+    %m = NonMaxSuppression(%b, %s, %most, %iou)
+    return (r: %r, d: %d, u: %u, w: %w, m: %m)
+  })",
+       symbols({{"n", {1, 2, 5}}})},
+      {"reductions", R"(graph "g" (%x: f32[2,n,5], %i: i64[2,n,5]) {
+    %s = ReduceSum(%x) {axes=[1], keepdims=0}
+    %m = ReduceMax(%x) {axes=[2], keepdims=1}
+    %l = ReduceLogSumExp(%x) {axes=[0,2], keepdims=0}
+    %a = ArgMax(%x) {axis=1, keepdims=0}
+    %ax = constant i64[] [1]
+    %c = CumSum(%i, %ax)
+    %p = ReduceProd(%i) {axes=[2], keepdims=0}
+    return (s: %s, m: %m, l: %l, a: %a, c: %c, p: %p)
+  })",
+       symbols({{"n", {1, 3, 6}}})},
+      {"norms", R"(graph "g" (%x: f32[2,6,4,3]) {
+    %s = constant f32[6] splat 0.5
+    %b = BatchNormalization(%x, %s, %s, %s, %s)
+    %g = GroupNormalization(%b, %s, %s) {num_groups=3}
+    %i = InstanceNormalization(%g, %s, %s)
+    %l = LRN(%i) {size=3}
+    %p = LpNormalization(%l) {axis=1, p=2}
+    return (p: %p, b: %b)
+  })"},
+      {"elementwise", R"(graph "g" (%x: f32[3,1,n], %y: f32[4,n], %i: i32[3,4,n], %c: bool[n]) {
+    %a = Add(%x, %y)
+    %m = Mul(%a, %y)
+    %e = Exp(%m)
+    %lo = constant f32[] [0]
+    %k = Clip(%e, %lo)
+    %w = Where(%c, %k, %a)
+    %g = Greater(%w, %x)
+    %j = Cast(%i) {to="i8"}
+    %d = Div(%i, %i)
+    %b = Pow(%y, %lo)
+    return (w: %w, g: %g, j: %j, d: %d, b: %b)
+  })",
+       symbols({{"n", {1, 17, 40}}})},
+      {"attention",
+       R"(graph "g" (%q: f32[1,2,n,8], %k: f32[1,2,m,8], %v: f32[1,2,m,8], %mask: f32[n,m], %pos: i64[1,n], %cos: f32[9,4]) {
+    %r = RotaryEmbedding(%q, %cos, %cos, %pos)
+    %a = Attention(%r, %k, %v, %mask)
+    return (a: %a)
+  })",
+       symbols({{"n", {1, 3, 5}}, {"m", {1, 4, 9}}})},
+      {"quantized", R"(graph "g" (%x: u8[n,3,5,5], %v: u8[n,3], %f: f32[n,3]) {
+    %w = constant i8[4,3,3,3] splat 3
+    %ws = constant f32[4] [0.01, 0.02, 0.03, 0.04]
+    %wz = constant i8[4] splat 0
+    %m = constant i8[3,4] splat 2
+    %xs = constant f32[] [0.05]
+    %xz = constant u8[] [120]
+    %ys = constant f32[] [0.09]
+    %yz = constant u8[] [110]
+    %c = QConv(%x, %xs, %xz, %w, %ws, %wz, %ys, %yz) {pads=[1,1,1,1]}
+    %s = QAdd(%c, %ys, %yz, %c, %ys, %yz, %xs, %xz)
+    %g = QGlobalAveragePool(%s, %xs, %xz, %ys, %yz)
+    %p = QMatMul(%v, %xs, %xz, %m, %ws, %wz)
+    %q = QuantizeLinear(%f, %xs, %xz)
+    %d = DequantizeLinear(%q, %xs, %xz)
+    %dq, %ds, %dz = DynamicQuantizeLinear(%f)
+    %i = MatMulInteger(%dq, %m, %dz)
+    return (g: %g, p: %p, d: %d, i: %i)
+  })",
+       symbols({{"n", {1, 2, 3}}})},
+      {"recurrent", R"(graph "g" (%x: f32[t,2,3], %h: f32[1,2,4]) {
+    %w = constant f32[1,16,3] splat 0.1
+    %r = constant f32[1,16,4] splat 0.1
+    %b = constant f32[1,32] splat 0.1
+    %wg = constant f32[1,12,3] splat 0.1
+    %rg = constant f32[1,12,4] splat 0.1
+    %y, %yh, %yc = LSTM(%x, %w, %r, %b, _, %h) {hidden_size=4}
+    %g, %gh = GRU(%x, %wg, %rg) {hidden_size=4}
+    return (y: %y, c: %yc, g: %g)
+  })",
+       symbols({{"t", {1, 3, 6}}})},
+      {"images", R"(graph "g" (%x: f32[4,8,4,6], %grid: f32[4,3,3,2], %rois: f32[2,4], %bi: i64[2]) {
+    %sc = constant f32[4] [1, 1, 2, 2]
+    %n = Resize(%x, _, %sc) {mode="nearest"}
+    %l = Resize(%x, _, %sc) {mode="linear"}
+    %g = GridSample(%x, %grid) {mode="cubic", padding_mode="reflection"}
+    %r = RoiAlign(%x, %rois, %bi) {output_height=2, output_width=2}
+    %d = DepthToSpace(%x) {blocksize=2}
+    %p, %ix = MaxPool(%x) {kernel_shape=[2,2], strides=[2,2]}
+    %u = MaxUnpool(%p, %ix) {kernel_shape=[2,2], strides=[2,2]}
+    return (n: %n, l: %l, g: %g, r: %r, d: %d, u: %u)
+  })"},
+      {"scatter", R"(graph "g" (%x: f32[4,5], %i: i64[2,5], %u: f32[2,5], %t: i64[3,1], %v: f32[3,5], %l: i64[5]) {
+    %a = ScatterElements(%x, %i, %u) {axis=0, reduction="add"}
+    %b = ScatterND(%a, %t, %v)
+    %c = GatherND(%b, %t)
+    %r = ReverseSequence(%b, %l) {batch_axis=1, time_axis=0}
+    %o = Trilu(%r)
+    return (c: %c, o: %o)
+  })"},
+      {"text_and_signal", R"(graph "g" (%x: i64[2,7], %s: f32[1,16,1]) {
+    %e = Einsum(%s, %s) {equation="bij,bkj->bik"}
+    %d = DFT(%s) {axis=1}
+    %sq = constant f32[3,3] splat 0.5
+    %t = Det(%sq)
+    return (e: %e, d: %d, t: %t)
+  })"},
+      {"branches", R"(graph "g" (%c: bool[], %x: f32[n,3]) {
+    %y: f32[n,3] = If(%c, %x)
+      body graph "then" (%p: f32[n,3]) {
+        %e = Exp(%p)
+        return (r: %e)
+      }
+      body graph "else" (%p: f32[n,3]) {
+        %k = constant f32[3] [1, 2, 3]
+        %s = Add(%p, %k)
+        return (r: %s)
+      }
+    %z = Relu(%y)
+    return (z: %z)
+  })",
+       symbols({{"n", {1, 2, 4}}})},
+      {"loops", R"(graph "g" (%x: f32[2], %seq: f32[n,2]) {
+    %trips = constant i64[] [4]
+    %go = constant bool[] [1]
+    %v, %all = Loop(%trips, %go, %x) {carried=1}
+      body graph "body" (%i: i64[], %cond: bool[], %s: f32[2]) {
+        %t = Add(%s, %s)
+        %c = Identity(%cond)
+        return (c: %c, t: %t, u: %s)
+      }
+    %st, %ys = Scan(%x, %seq) {carried=1, scanned=1}
+      body graph "scan" (%s: f32[2], %e: f32[2]) {
+        %t = Add(%s, %e)
+        return (t: %t, u: %t)
+      }
+    return (v: %v, all: %all, st: %st, ys: %ys)
+  })",
+       symbols({{"n", {1, 3, 5}}})},
+      {"shapes", R"(graph "g" (%x: f32[n,4], %s: i64[2]) {
+    %sh = Shape(%x)
+    %one = constant i64[1] [2]
+    %m = Concat(%one, %sh) {axis=0}
+    %e = Expand(%x, %m)
+    %f = ConstantOfShape(%sh)
+    %a = Add(%e, %f)
+    %d = constant i64[2] [-1, 2]
+    %r = Reshape(%a, %d)
+    %t = Tile(%r) {repeats=[2, 1]}
+    return (t: %t, s: %s)
+  })",
+       symbols({{"n", {1, 3, 5}}})},
+  };
+  return graphs;
+}
+
+int run_hostile(const Engine& engine, unsigned seed) {
+  std::mt19937 random(seed);
+  int ran = 0;
+  try {
+    Context context = engine.create_context({.threads = 1});
+    for (int round = 0; round < 3; ++round) {
+      std::vector<Tensor> inputs;
+      bool bound = true;
+      for (const TensorInfo& info : engine.inputs()) {
+        const auto& shape = round == 0 ? info.min : round == 1 ? info.opt : info.max;
+        std::int64_t count = 1;
+        for (std::int64_t e : shape)
+          if (__builtin_mul_overflow(count, e, &count) || count > 1 << 22) return ran;  // nobody would bind so much
+        Tensor& t = inputs.emplace_back(info.dtype, shape);
+        const bool wild = random() % 4 == 0;
+        auto* bytes = static_cast<unsigned char*>(t.ref().data);
+        for (std::size_t i = 0; i < t.bytes(); ++i) {
+          const unsigned byte = static_cast<unsigned>(random());
+          // Indices that mostly exist; small floats and integers.
+          if (wild) bytes[i] = static_cast<unsigned char>(byte);
+          else if (info.dtype == DType::i64) bytes[i] = static_cast<unsigned char>(i % 8 == 0 ? byte % 4 : 0);
+          else bytes[i] = static_cast<unsigned char>(byte % 64);
+          if (info.dtype == DType::boolean) bytes[i] = bytes[i] % 2;
+        }
+        bound = bound && context.bind_input(inputs.size() - 1, t).ok();
+      }
+      if (!bound) continue;
+      if (const Status s = context.run(); !s) {
+        if (std::getenv("MONZA_HOSTILE_LOG") != nullptr) std::fprintf(stderr, "%s\n", context.describe(s).c_str());
+        continue;
+      }
+      ++ran;
+      for (std::size_t i = 0; i < engine.outputs().size(); ++i) {
+        const TensorRef out = context.output(i);
+        volatile unsigned sum = 0;  // reads all of it
+        for (std::size_t k = 0; k < out.bytes; ++k) sum = sum + static_cast<const unsigned char*>(out.data)[k];
+      }
+    }
+  } catch (const Error&) {
+    // No memory for the arena, an output of unknown size: said, not suffered.
+  }
+  return ran;
+}
+
+}  // namespace monza::test

@@ -1,0 +1,26 @@
+// Small models of every operator family and of everything that a plan can hold: what hostile files are made from.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "monza/engine.h"
+#include "plan/planner.h"
+
+namespace monza::test {
+
+struct HostileGraph {
+  const char* name;
+  const char* text;
+  plan::PlannerOptions options = {};
+  bool optimized = false;
+};
+
+const std::vector<HostileGraph>& hostile_graphs();
+
+/// Runs a loaded engine at its least, usual and largest shapes on arbitrary data. Statuses are fine, and so is an Error
+/// when a context cannot be made: only a crash or a sanitizer's finding is not. Returns how many of the three runs
+/// ended well.
+int run_hostile(const Engine& engine, unsigned seed);
+
+}  // namespace monza::test
