@@ -209,6 +209,47 @@ TEST_F(CulpritTest, TheFirstTensorIsNamedNotTheOutput) {
   EXPECT_GT(c.error.max_abs_error, 0.01);
 }
 
+TEST_F(CulpritTest, AKernelIsToldFromThePasses) {
+  // Held to less than rounding, the fast product differs from the plain loops whatever the passes do.
+  VariantRunner runner(path_, inputs());
+  const Variant suspect{untimed(), nullptr};
+  const Culprit c = find_culprit(runner, suspect, reference_of(suspect), 1e-12);
+  ASSERT_EQ(c.kind, Culprit::Kind::kernel) << to_string(c);
+  EXPECT_EQ(c.tensor, "product");
+  EXPECT_EQ(c.rewrite_number, 0);
+  EXPECT_NE(c.kernel.find("matmul"), std::string::npos) << c.kernel;
+  EXPECT_NE(to_string(c).find("kernel '" + c.kernel + "' makes the numbers differ, at MatMul node 'node/product'"),
+            std::string::npos)
+      << to_string(c);
+}
+
+TEST(Culprits, SayWhenOnlyThePlanIsLeft) {
+  Culprit c;
+  c.kind = Culprit::Kind::plan;
+  c.error.reason = "1 of 6 elements differ, most at [0]: 1, expected 2";
+  EXPECT_EQ(
+      to_string(c),
+      "the outputs differ (1 of 6 elements differ, most at [0]: 1, expected 2), but every tensor agrees when it is "
+      "read: the plan shares memory wrongly");
+  c.kind = Culprit::Kind::node;
+  c.node = "Conv node 'a'";
+  c.tensor = "t";
+  EXPECT_EQ(
+      to_string(c),
+      "the first node that differs is Conv node 'a'\n  the first tensor that differs is 't' (1 of 6 elements differ, "
+      "most at [0]: 1, expected 2)");
+}
+
+TEST_F(CulpritTest, ARunNeedsEveryInput) {
+  VariantRunner runner(path_, {});
+  try {
+    runner.run({untimed(), nullptr});
+    FAIL() << "nothing was thrown";
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "nothing is given for input 'x'");
+  }
+}
+
 TEST_F(CulpritTest, ValuesAreReadByName) {
   VariantRunner runner(path_, inputs());
   const auto names = value_names(*runner.run({untimed(), nullptr}).report.imported);
