@@ -255,7 +255,7 @@ int run_sweep(const Options& o) {
     std::fflush(stdout);
   }
   if (!o.chart.empty()) {
-    write_text_file(o.chart, draw_sweep(key, o.model.model, points));
+    write_text_file(o.chart, draw_sweep(key, file_name(o.model.model), points));
     if (!o.json) fmt::print("drawn in '{}'\n", o.chart);
   }
   if (o.json) fmt::print("{}\n", report.dump(1));

@@ -96,8 +96,8 @@ void print_table(const std::vector<LayerTime>& rows, std::size_t top, const Ceil
              flops * 1e-9, total > 0 ? flops / total * 1e-3 : 0);
   if (c.f32_gflops > 0)
     fmt::print(
-        "ceilings of {} thread{}: fp32 {:.0f} GFLOP/s, memory read {:.1f} GB/s (above 100 %: the data came from a "
-        "cache)\n",
+        "ceilings of {} thread{}: fp32 {:.0f} GFLOP/s, memory read {:.1f} GB/s (above 100 %: from a "
+        "cache, or fewer operations than counted)\n",
         c.threads, c.threads > 1 ? "s" : "", c.f32_gflops, c.read_gb_s);
 }
 
@@ -244,7 +244,7 @@ int run(const Options& o) {
   }
   const Summary t = summarize(profile.run_ms);
   if (!o.histogram.empty())
-    write_text_file(o.histogram, draw_histogram(histogram_of(profile.run_ms), o.model.model,
+    write_text_file(o.histogram, draw_histogram(histogram_of(profile.run_ms), file_name(o.model.model),
                                                 {{"median", t.median}, {"p90", t.p90}, {"p99", t.p99}}));
   // Without ceilings nothing is known of what could be won.
   const bool by_gain = o.sort == "gain" && profile.ceilings.f32_gflops > 0;

@@ -28,7 +28,8 @@ struct Vertex {
 
 class Layout {
  public:
-  Layout(const std::vector<DrawnNode>& nodes, const std::vector<DrawnEdge>& edges) : edges_(edges) {
+  Layout(const std::vector<DrawnNode>& nodes, const std::vector<DrawnEdge>& edges)
+      : edges_(edges), boxes_(nodes.size()) {
     vertices_.resize(nodes.size());
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const std::size_t longest =
@@ -157,27 +158,50 @@ class Layout {
     width_ = right - left + 2 * kMargin;
   }
 
-  /// Moves a layer's vertices to the mean of their neighbours, keeping their order and gaps: the mean of the
-  /// placements from the left and from the right.
+  /// Moves a layer's vertices towards the mean of their neighbours, keeping their order and gaps. Boxes come first,
+  /// each drawn by other boxes, so that chains stay straight; the bends of edges take the room that is left.
   void pull(const std::vector<std::size_t>& layer, bool down) {
-    std::vector<double> wish(layer.size());
+    std::vector<double> wish(layer.size()), at(layer.size(), 0);  // at: of the middle, from the layer's first vertex
+    std::vector<std::size_t> boxes;
     for (std::size_t k = 0; k < layer.size(); ++k) {
-      const Vertex& v = vertices_[layer[k]];
-      const auto& near = down ? v.up : v.down;
-      double sum = 0;
-      for (const std::size_t n : near) sum += vertices_[n].x;
-      wish[k] = near.empty() ? v.x : sum / double(near.size());
+      if (k > 0) at[k] = at[k - 1] + (vertices_[layer[k - 1]].width + vertices_[layer[k]].width) / 2 + kSideGap;
+      wish[k] = wish_of(layer[k], down);
+      if (is_box(layer[k])) boxes.push_back(k);
     }
-    std::vector<double> low = wish, high = wish;
-    const auto gap = [&](std::size_t k) {
-      return (vertices_[layer[k]].width + vertices_[layer[k + 1]].width) / 2 + kSideGap;
-    };
-    for (std::size_t k = 1; k < layer.size(); ++k) low[k] = std::max(low[k], low[k - 1] + gap(k - 1));
-    for (std::size_t k = layer.size(); k-- > 1;) high[k - 1] = std::min(high[k - 1], high[k] - gap(k - 1));
-    for (std::size_t k = 0; k < layer.size(); ++k) vertices_[layer[k]].x = (low[k] + high[k]) / 2;
+    // The mean of the placements from the left and from the right.
+    std::vector<double> low(boxes.size()), high(boxes.size());
+    for (std::size_t i = 0; i < boxes.size(); ++i) low[i] = high[i] = wish[boxes[i]];
+    for (std::size_t i = 1; i < boxes.size(); ++i)
+      low[i] = std::max(low[i], low[i - 1] + at[boxes[i]] - at[boxes[i - 1]]);
+    for (std::size_t i = boxes.size(); i-- > 1;)
+      high[i - 1] = std::min(high[i - 1], high[i] - at[boxes[i]] + at[boxes[i - 1]]);
+    for (std::size_t i = 0; i < boxes.size(); ++i) vertices_[layer[boxes[i]]].x = (low[i] + high[i]) / 2;
+    std::size_t next = 0;  // the first box at or behind k
+    for (std::size_t k = 0; k < layer.size(); ++k) {
+      while (next < boxes.size() && boxes[next] < k) ++next;
+      if (is_box(layer[k])) continue;
+      double x = wish[k];
+      if (next < boxes.size()) x = std::min(x, vertices_[layer[boxes[next]]].x - (at[boxes[next]] - at[k]));
+      if (k > 0) x = std::max(x, vertices_[layer[k - 1]].x + (at[k] - at[k - 1]));
+      vertices_[layer[k]].x = x;
+    }
+  }
+  bool is_box(std::size_t vertex) const { return vertex < boxes_; }
+  double wish_of(std::size_t vertex, bool down) const {
+    const Vertex& v = vertices_[vertex];
+    const auto& near = down ? v.up : v.down;
+    const bool any = std::any_of(near.begin(), near.end(), [&](std::size_t n) { return is_box(n); });
+    double sum = 0, count = 0;
+    for (const std::size_t n : near)
+      if (!any || !is_box(vertex) || is_box(n)) {
+        sum += vertices_[n].x;
+        ++count;
+      }
+    return count > 0 ? sum / count : v.x;
   }
 
   const std::vector<DrawnEdge>& edges_;
+  std::size_t boxes_;
   std::vector<Vertex> vertices_;  ///< the nodes, then the bends of edges
   std::vector<bool> forward_;
   std::vector<std::vector<std::size_t>> routes_, layers_;

@@ -113,7 +113,8 @@ std::string layers(const PageContent& c) {
   html += fmt::format(
       "<p>Sorted by what could be won: the time of a layer less its time at this machine's nearer ceiling. Ceilings of "
       "{} "
-      "thread{}: fp32 {:.0f} GFLOP/s, memory {:.1f} GB/s; above 100 % the data came from a cache. The part of a bar in "
+      "thread{}: fp32 {:.0f} GFLOP/s, memory {:.1f} GB/s; above 100 % the data came from a cache, or the kernel needs "
+      "fewer operations than are counted. The part of a bar in "
       "orange is what could be won.</p>\n<div class=\"scroll\"><table>\n<tr><th class=\"n\">time</th><th>share</th>"
       "<th class=\"n\">to win</th><th class=\"n\">GFLOP/s</th><th class=\"n\">GB/s</th><th class=\"n\">of ceiling</th>"
       "<th>kernel</th><th>ONNX nodes</th></tr>\n",
@@ -233,7 +234,7 @@ std::string candidates(const BuildReport& b) {
 }  // namespace
 
 std::string html_report(const PageContent& c) {
-  const std::string title = c.model_file.substr(c.model_file.find_last_of('/') + 1);
+  const std::string title = file_name(c.model_file);
   return std::string(kHead) +
          fmt::format(
              "<title>{0}</title></head><body><main>\n<h1>{0}</h1>\n<p>{1} on {2}</p>\n"

@@ -129,6 +129,8 @@ std::string colour_at(std::size_t number) {
 
 std::string colour_of(std::string_view key) { return colour_at(hash64(key)); }
 
+std::string file_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
+
 void write_text_file(const std::string& path, std::string_view text) {
   const std::span<const std::byte> piece = std::as_bytes(std::span(text.data(), text.size()));
   write_file_atomically(path, std::span(&piece, 1));

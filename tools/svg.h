@@ -43,6 +43,9 @@ double tick_step(double most, int count);
 std::string colour_at(std::size_t number);
 std::string colour_of(std::string_view key);
 
+/// The last part of a path: what a picture is titled with.
+std::string file_name(const std::string& path);
+
 /// Writes text to a file. Throws Error.
 void write_text_file(const std::string& path, std::string_view text);
 
