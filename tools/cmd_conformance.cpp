@@ -105,7 +105,7 @@ void add_conformance(Commands& commands) {
   const auto o = std::make_shared<Options>();
   CLI::App& app = commands.add(
       "conformance", "Runs folders of ONNX backend tests.",
-      "  monza conformance onnx/backend/test/data/node\n"
+      "  monza conformance onnx/backend/test/data/node         folders with model.onnx and data, and light models\n"
       "  monza conformance node --filter '^test_conv'          only some\n"
       "  monza conformance node --expectations known.txt       known failures, one 'name: reason' a line\n"
       "  monza conformance node --device reference --json      the plain kernels, for a program to read\n"

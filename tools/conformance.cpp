@@ -99,28 +99,11 @@ std::string compare_output(const Context& context, const Engine& engine, const s
   return "";
 }
 
-/// Throws for whatever stops the data set, returns why its results are wrong.
-std::string run_data_set(const ConformanceCase& test, const OnnxInterface& interface,
-                         const std::vector<OnnxInput>& declared, const fs::path& data, BuildOptions options) {
-  std::map<std::string, TestValue> inputs;
-  for (const auto& [k, file] : numbered(data, "input_")) {
-    if (k >= interface.inputs.size())
-      fail("{} has no place among the model's {} inputs", file.filename().string(), interface.inputs.size());
-    const TestValue value = read_value(file, interface.inputs[k]);
-    const std::string& name = interface.inputs[k].name;
-    const auto input =
-        std::find_if(declared.begin(), declared.end(), [&](const OnnxInput& i) { return i.name == name; });
-    const bool open =
-        input != declared.end() &&
-        (!input->has_shape || std::any_of(input->shape.begin(), input->shape.end(), [](auto d) { return d < 0; }));
-    if (const auto profile = profile_of(value.tensors); open && profile) options.shapes[name] = *profile;
-    if (!value.list)
-      if (auto values = shape_values(value.tensors[0]); !values.empty()) options.shape_values[name] = std::move(values);
-    inputs.emplace(name, value);
-  }
-  const auto expected = numbered(data, "output_");
-
-  const Engine engine = Engine::build((test.folder / "model.onnx").string(), options);
+/// Builds the model for the inputs, runs it and compares. Throws for whatever stops it, returns why results are wrong.
+std::string run_model(const ConformanceCase& test, const OnnxInterface& interface,
+                      const std::map<std::string, TestValue>& inputs, const std::map<std::size_t, fs::path>& expected,
+                      const BuildOptions& options) {
+  const Engine engine = Engine::build(test.model.string(), options);
   Context context = engine.create_context({.threads = options.threads});
   std::vector<std::vector<TensorRef>> refs(engine.inputs().size());
   for (std::size_t i = 0; i < engine.inputs().size(); ++i) {
@@ -141,6 +124,44 @@ std::string run_data_set(const ConformanceCase& test, const OnnxInterface& inter
   return expected.empty() ? "the data set has no outputs to compare with" : "";
 }
 
+/// As run_model, on inputs made as ONNX's runner makes them: open dimensions are 1.
+std::string run_light(const ConformanceCase& test, const OnnxInterface& interface,
+                      const std::vector<OnnxInput>& declared, BuildOptions options) {
+  std::map<std::string, TestValue> inputs;
+  for (const OnnxInput& input : declared) {
+    std::vector<std::int64_t> shape = input.shape;
+    for (std::int64_t& d : shape) d = d < 0 ? 1 : d;
+    if (input.dtype != DType::f32) fail("input '{}' holds {}, not floats", input.name, dtype_name(input.dtype));
+    Tensor tensor(DType::f32, shape);
+    for (std::int64_t i = 0; i < tensor.numel(); ++i) tensor.as<float>()[i] = float(double(i) / double(tensor.numel()));
+    if (shape != input.shape) options.shapes[input.name] = {shape, shape, shape};
+    inputs.emplace(input.name, TestValue{false, true, {tensor}});
+  }
+  return run_model(test, interface, inputs, numbered(test.model.parent_path(), test.name + "_output_"), options);
+}
+
+/// As run_model, on the inputs and outputs of a folder.
+std::string run_data_set(const ConformanceCase& test, const OnnxInterface& interface,
+                         const std::vector<OnnxInput>& declared, const fs::path& data, BuildOptions options) {
+  std::map<std::string, TestValue> inputs;
+  for (const auto& [k, file] : numbered(data, "input_")) {
+    if (k >= interface.inputs.size())
+      fail("{} has no place among the model's {} inputs", file.filename().string(), interface.inputs.size());
+    const TestValue value = read_value(file, interface.inputs[k]);
+    const std::string& name = interface.inputs[k].name;
+    const auto input =
+        std::find_if(declared.begin(), declared.end(), [&](const OnnxInput& i) { return i.name == name; });
+    const bool open =
+        input != declared.end() &&
+        (!input->has_shape || std::any_of(input->shape.begin(), input->shape.end(), [](auto d) { return d < 0; }));
+    if (const auto profile = profile_of(value.tensors); open && profile) options.shapes[name] = *profile;
+    if (!value.list)
+      if (auto values = shape_values(value.tensors[0]); !values.empty()) options.shape_values[name] = std::move(values);
+    inputs.emplace(name, value);
+  }
+  return run_model(test, interface, inputs, numbered(data, "output_"), options);
+}
+
 }  // namespace
 
 std::vector<ConformanceCase> find_cases(const fs::path& root) {
@@ -150,7 +171,12 @@ std::vector<ConformanceCase> find_cases(const fs::path& root) {
   std::vector<ConformanceCase> cases;
   const auto add = [&](const fs::path& folder) {
     if (fs::exists(folder / "model.onnx"))
-      cases.push_back({fs::absolute(folder).lexically_normal().filename().string(), folder});
+      cases.push_back({fs::absolute(folder).lexically_normal().filename().string(), folder, folder / "model.onnx"});
+    for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
+      const fs::path& model = entry.path();
+      if (model.extension() == ".onnx" && fs::exists(folder / (model.stem().string() + "_output_0.pb")))
+        cases.push_back({model.stem().string(), {}, model});
+    }
   };
   add(root);
   for (const fs::directory_entry& entry :
@@ -165,9 +191,9 @@ std::vector<ConformanceCase> find_cases(const fs::path& root) {
 
 std::string run_case(const ConformanceCase& test, const BuildOptions& options) {
   try {
-    const fs::path model = test.folder / "model.onnx";
-    const OnnxInterface interface = onnx_interface(model);
-    const std::vector<OnnxInput> declared = onnx_inputs(model);
+    const OnnxInterface interface = onnx_interface(test.model);
+    const std::vector<OnnxInput> declared = onnx_inputs(test.model);
+    if (test.folder.empty()) return one_line(run_light(test, interface, declared, options));
     int sets = 0;
     std::vector<fs::path> folders;
     for (const fs::directory_entry& entry : fs::directory_iterator(test.folder))

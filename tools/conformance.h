@@ -12,10 +12,12 @@
 
 namespace monza::tool {
 
-/// A folder with model.onnx and test_data_set_N/{input_K.pb, output_K.pb}.
+/// A folder with model.onnx and test_data_set_N/{input_K.pb, output_K.pb}; or NAME.onnx with NAME_output_K.pb beside
+/// it, which ONNX's runner feeds element i of n with i / n (its light models).
 struct ConformanceCase {
-  std::string name;  ///< of the folder
-  std::filesystem::path folder;
+  std::string name;              ///< of the folder or file
+  std::filesystem::path folder;  ///< empty for a light model
+  std::filesystem::path model;
 };
 
 /// All cases below `root` (which may be one itself), by name.

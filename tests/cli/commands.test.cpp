@@ -229,6 +229,16 @@ TEST(CliCommands, ConformanceCountsPassedFailedAndExpected) {
   EXPECT_EQ(tool.run("conformance nowhere").code, 3);
 }
 
+TEST(CliCommands, ConformanceFeedsLightModelsAsOnnxsRunnerDoes) {
+  const Tool tool;
+  std::filesystem::create_directories(tool.path("light"));
+  tool.model("light/light_m.onnx");
+  write_tensor(tool, "light/light_m_output_0.pb", {0, 1 + 1 / 6.f, 2 + 2 / 6.f, 3.5f, 4 + 4 / 6.f, 5 + 5 / 6.f});
+  EXPECT_EQ(Json::parse(tool.run("conformance light --json").out).at("passed"), 1);
+  write_tensor(tool, "light/light_m_output_0.pb", {0, 1, 2, 3, 4, 5});
+  EXPECT_EQ(Json::parse(tool.run("conformance light --json").out).at("failed"), 1);
+}
+
 TEST(CliCommands, TensorsComeAsPbAndNpzToo) {
   const Tool tool;
   tool.model("m.onnx");
