@@ -48,8 +48,9 @@ int put(std::int32_t code, char* to) {
   if (code < 0) bytes[n++] = static_cast<char>(-1 - code);
   else if (code < 0x80) bytes[n++] = static_cast<char>(code);
   else {
+    constexpr int kLead[] = {0, 0xc0, 0xe0, 0xf0};
     const int more = code < 0x800 ? 1 : code < 0x10000 ? 2 : 3;
-    bytes[n++] = static_cast<char>((0xf00 >> more & 0xff) | code >> 6 * more);
+    bytes[n++] = static_cast<char>(kLead[more] | code >> 6 * more);
     for (int k = more - 1; k >= 0; --k) bytes[n++] = static_cast<char>(0x80 | (code >> 6 * k & 0x3f));
   }
   for (int k = 0; to != nullptr && k < n; ++k) to[k] = bytes[k];

@@ -58,11 +58,11 @@ TEST(StringSplit, CutsAsPythonDoes) {
 }
 
 TEST(StringNormalizer, DropsStopwordsAndMapsCaseOfAnyScript) {
-  OneOp lower("string[4]",
+  OneOp lower("string[5]",
               "%w = constant string[1] [\"ÄPFEL\"]\n%y = StringNormalizer(%x, %w) "
               "{case_change_action=\"LOWER\", is_case_sensitive=0}");
-  ASSERT_TRUE(lower.run(strings({"Ähre", "äpfel", "ЖУК", "\xff\xc3?"})));
-  EXPECT_EQ(strings_of(lower.output()), (Strings{"ähre", "жук", "\xff\xc3?"})) << "bytes that are no UTF-8 stay";
+  ASSERT_TRUE(lower.run(strings({"Ähre", "äpfel", "ЖУК", "\xff\xc3?", "€𐐀"})));
+  EXPECT_EQ(strings_of(lower.output()), (Strings{"ähre", "жук", "\xff\xc3?", "€𐐨"})) << "bytes that are no UTF-8 stay";
   OneOp sensitive("string[2]",
                   "%w = constant string[2] [\"a\", \"b\"]\n%y = StringNormalizer(%x, %w) "
                   "{case_change_action=\"UPPER\", is_case_sensitive=1}");
