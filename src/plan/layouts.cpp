@@ -95,6 +95,7 @@ class LayoutChooser {
     const ir::Type& type = r_.graph_.value(v).type;
     return stored_type(type).dtype == DType::handle ? kScalar : type.shape;
   }
+  bool joins_blocks(const ir::Node& node, Port form) const;
   bool takes(const Label& label, std::size_t input, const Place& place, const ir::SymShape& of) const;
   double conversion(ir::ValueId value, const Place& from, Port to);
   double gather(const ir::Node& node, const Label& label, std::size_t input, const Place& from);
@@ -144,6 +145,18 @@ bool LayoutChooser::takes(const Label& label, std::size_t input, const Place& pl
   const Port port = label.kernel->in[int(input)];
   if (port != Port::uniform) return satisfies(port, place, of);
   return is_gap_free(place, of) && same_form(place, form_place(label.form, of), of);
+}
+
+/// Whether every input of a concatenation of channels begins a block, so that each can lie in a blocked buffer.
+bool LayoutChooser::joins_blocks(const ir::Node& node, Port form) const {
+  const std::int64_t block = form == Port::blocked8 ? 8 : 16;
+  const auto list = r_.aliases(node);
+  for (const ir::Alias& a : list)
+    for (std::size_t k = 0; k < a.start.size(); ++k)
+      if (const auto start = a.start[k].try_constant();
+          !start || *start % (k == 1 ? block : 1) != 0 || (k != 1 && *start != 0))
+        return false;
+  return shape(node.inputs[0])[1].is_constant();
 }
 
 /// Pointwise work on any strides that writes in the order of this input, or gathers.
@@ -245,7 +258,9 @@ void LayoutChooser::list_places() {
       for (const Port form : kForms) {
         if (form != Port::dense && (!free || out.size() < 3)) break;
         // Blocks with a padded tail have gaps, which uniform kernels would compute on.
-        if (is_blocked(form) && (!uniform || !in_play_.contains(form) || !is_gap_free(form_place(form, out), out)))
+        if (is_blocked(form) &&
+            (!in_play_.contains(form) ||
+             !(uniform ? is_gap_free(form_place(form, out), out) : label.kernel == nullptr && joins_blocks(n, form))))
           continue;
         labels.push_back({label.kernel, form, label.us});
       }
@@ -350,7 +365,9 @@ void LayoutChooser::add_concat(const ir::Node& n, const Planned& p) {
     add({found->second.variable, p.variable}, [&](const std::vector<int>& c) {
       const Place& place = found->second.places[std::size_t(c[0])];
       const Port form = p.labels[std::size_t(c[1])].form;
-      const bool same = form == Port::channels_last ? is_channels_last(place, shape(v)) : is_dense(place, shape(v));
+      const bool same = is_blocked(form)              ? place.layout == form_place(form, shape(v)).layout
+                        : form == Port::channels_last ? is_channels_last(place, shape(v))
+                                                      : is_dense(place, shape(v));
       return inside && same ? 0 : conversion(v, place, form);
     });
   }

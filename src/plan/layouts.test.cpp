@@ -16,7 +16,7 @@ namespace {
 
 struct Planned {
   std::vector<std::string> kernels;
-  int conversions = 0;
+  int conversions = 0, steps = 0;
 };
 
 Planned plan_with(const std::string& text, plan::Tactics& tactics, std::vector<const Kernel*> kernels) {
@@ -30,6 +30,7 @@ Planned plan_with(const std::string& text, plan::Tactics& tactics, std::vector<c
   Planned planned;
   for (const plan::Choice& c : model.choices) planned.kernels.push_back(c.kernel);
   const plan::Plan plan = model.plan.view();
+  planned.steps = int(plan.steps.size());
   for (const plan::Step& step : plan.steps) planned.conversions += plan.text(step.name).starts_with("convert ") ? 1 : 0;
   return planned;
 }
@@ -116,6 +117,28 @@ TEST(Layouts, PointwiseWorkFollowsItsNeighbours) {
   ASSERT_EQ(planned.kernels.size(), 5u);
   for (const std::size_t i : {0, 1, 2, 4}) EXPECT_EQ(planned.kernels[i], "test_sigmoid_blocked") << i;
   EXPECT_EQ(planned.conversions, 1) << planned.kernels[3];
+}
+
+TEST(Layouts, SplitsAndConcatenationsOfWholeBlocksStayBlocked) {
+  const std::map<std::string, double> times{{"test_sigmoid_dense", 100}, {"test_sigmoid_blocked", 5}, {"copy", 8}};
+  const auto text = [](int first) {
+    return R"(graph "g" (%x: f32[2,48,4,4]) {
+      %n = constant i64[2] [)" +
+           std::to_string(first) + ", " + std::to_string(48 - first) + R"(]
+      %a = Sigmoid(%x)
+      %p, %q = Split(%a, %n) {axis=1}
+      %b = Sigmoid(%q)
+      %c = Concat(%p, %q, %b) {axis=1}
+      %d = Sigmoid(%c)
+      return (d: %d)
+    })";
+  };
+  const std::vector<const Kernel*> kernels{&test::kSigmoidDense, &test::kSigmoidBlocked};
+  const Planned whole = plan_timed(text(16), times, kernels);
+  EXPECT_EQ(whole.kernels, Names(3, "test_sigmoid_blocked"));
+  EXPECT_EQ(whole.steps, 3 + 2) << "the input is converted, and the output";
+  // 40 and 8 channels: the second part begins in the middle of a block.
+  EXPECT_GT(plan_timed(text(40), times, kernels).steps, 3 + 2);
 }
 
 TEST(Layouts, TiesGoByTheOrderOfTheList) {

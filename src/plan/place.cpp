@@ -7,6 +7,22 @@ namespace {
 
 bool is_one(const ir::Expr& e) { return e.try_constant() == 1; }
 
+/// Channels of a block; 1 for layouts without blocks.
+std::int64_t block_of(Layout layout) { return layout == Layout::blocked8 ? 8 : layout == Layout::blocked16 ? 16 : 1; }
+
+/// A slice of images and of whole blocks of channels: what a view of a blocked layout may be. A tail that is no whole
+/// block must be the input's own, whose padding is zero.
+bool slices_blocks(const ir::SymShape& in, const ir::SymShape& out, const ir::Alias& alias, std::int64_t block) {
+  if (alias.kind != ir::Alias::Kind::view || in.size() != out.size() || alias.axes.size() != out.size()) return false;
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (alias.axes[i].source != int(i) || alias.axes[i].step != 1) return false;
+    if (i >= 2 && !(in[i] == out[i])) return false;
+  }
+  const ir::Expr start = alias.start.size() > 1 ? alias.start[1] : ir::Expr(0);
+  const auto first = start.try_constant(), count = out[1].try_constant();
+  return first && count && *first % block == 0 && (*count % block == 0 || start + out[1] == in[1]);
+}
+
 /// numpy's reshape without a copy: groups of axes with equal products must be contiguous among themselves.
 std::optional<std::vector<ir::Expr>> reshape_strides(const Place& input, const ir::SymShape& in,
                                                      const ir::SymShape& out) {
@@ -119,7 +135,12 @@ bool is_gap_free(const Place& place, const ir::SymShape& shape) {
   if (place.layout != Layout::strided) {
     // A padded tail block would be computed on too: only whole blocks count as free of gaps.
     const auto channels = shape[1].try_constant();
-    return channels && *channels % (place.layout == Layout::blocked8 ? 8 : 16) == 0;
+    const std::int64_t block = block_of(place.layout);
+    if (!channels || *channels % block != 0) return false;
+    const std::vector<ir::Expr> expected = blocked_strides(shape, block);
+    for (std::size_t i = 0; i < shape.size(); ++i)
+      if (!is_one(i == 1 ? ir::ceil_div(shape[1], block) : shape[i]) && !(place.stride[i] == expected[i])) return false;
+    return true;
   }
   std::vector<std::size_t> axes;
   for (std::size_t i = 0; i < shape.size(); ++i)
@@ -157,10 +178,25 @@ bool same_form(const Place& a, const Place& b, const ir::SymShape& shape) {
   return true;
 }
 
+std::optional<ir::Expr> offset_at(const Place& place, const std::vector<ir::Expr>& start) {
+  ir::Expr offset = 0;
+  for (std::size_t i = 0; i < start.size(); ++i) {
+    const auto steps = i == 1 ? ir::exact_div(start[i], block_of(place.layout)) : std::optional(start[i]);
+    if (!steps) return std::nullopt;
+    offset = offset + *steps * place.stride[i];
+  }
+  return offset;
+}
+
 std::optional<Place> view_of(const Place& input, const ir::SymShape& in_shape, const ir::SymShape& out_shape,
                              const ir::Alias& alias) {
-  if (input.layout != Layout::strided) return std::nullopt;
   Place place = input;
+  if (input.layout != Layout::strided) {
+    if (input.layout == Layout::packed || !slices_blocks(in_shape, out_shape, alias, block_of(input.layout)))
+      return std::nullopt;
+    place.offset = place.offset + *offset_at(input, alias.start);
+    return place;
+  }
   if (alias.kind == ir::Alias::Kind::reshape) {
     if (const auto n = ir::product(in_shape).try_constant(); n && *n == 0) {
       place.stride = dense_strides(out_shape);

@@ -33,6 +33,9 @@ bool satisfies(Port port, const Place& place, const ir::SymShape& shape);
 /// Same layout and strides, extents of 1 not counting.
 bool same_form(const Place& a, const Place& b, const ir::SymShape& shape);
 
+/// The offset of the element at `start` (one Expr an axis) relative to the place's own, or nullopt where it does not
+/// begin a block of channels of a blocked layout.
+std::optional<ir::Expr> offset_at(const Place& place, const std::vector<ir::Expr>& start);
 /// The place of a view of `input`, or nullopt where strides cannot express it (a reshape of scattered elements).
 std::optional<Place> view_of(const Place& input, const ir::SymShape& in_shape, const ir::SymShape& out_shape,
                              const ir::Alias& alias);

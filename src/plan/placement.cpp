@@ -1,6 +1,7 @@
 // Where results go before they exist: model outputs, and the buffers of concatenations.
 #include <algorithm>
 
+#include "plan/layouts.h"
 #include "plan/region_planner.h"
 #include "tensor/dtype.h"
 
@@ -141,10 +142,14 @@ Place& RegionPlanner::concat_buffer(const ir::Node& concat, Port port) {
   if (const auto it = assigned_.find(concat.id); it != assigned_.end()) port = it->second.form;
   if (const auto it = targets_.find(out); it != targets_.end())
     return buffers_.emplace(concat.id, it->second).first->second;
-  if (auto inside = part_place(out, port)) return buffers_.emplace(concat.id, *inside).first->second;
-  Place place;
-  place.storage = b_.add_arena(type.dtype, type.shape, Layout::strided, device_of(concat), region_);
-  place.stride = port == Port::channels_last ? channels_last_strides(type.shape) : dense_strides(type.shape);
+  // Blocks of an outer buffer may begin inside of this one's inputs.
+  const bool blocked = port == Port::blocked8 || port == Port::blocked16;
+  if (auto inside = part_place(out, port); inside && !blocked && inside->layout == Layout::strided)
+    return buffers_.emplace(concat.id, *inside).first->second;
+  // Only the choice over the whole graph knows that all inputs begin blocks.
+  const bool chosen = assigned_.contains(concat.id);
+  Place place = form_place(port == Port::channels_last || (blocked && chosen) ? port : Port::dense, type.shape);
+  place.storage = b_.add_arena(type.dtype, type.shape, place.layout, device_of(concat), region_);
   return buffers_.emplace(concat.id, place).first->second;
 }
 
@@ -154,11 +159,13 @@ std::optional<Place> RegionPlanner::part_place(ir::ValueId value, Port port) {
   const ir::Node& concat = graph_.node(it->second.concat);
   Place place = concat_buffer(concat, port);
   const auto list = aliases(concat);
-  std::size_t axis = 0;
+  std::vector<ir::Expr> start(place.stride.size(), ir::Expr(0));
   for (const ir::Alias& a : list)
     for (std::size_t k = 0; k < a.start.size(); ++k)
-      if (!(a.start[k] == ir::Expr(0))) axis = k;
-  place.offset = place.offset + it->second.start * place.stride[axis];
+      if (!(a.start[k] == ir::Expr(0))) start[k] = it->second.start;
+  const auto offset = offset_at(place, start);
+  if (!offset) return std::nullopt;
+  place.offset = place.offset + *offset;
   return place;
 }
 

@@ -529,8 +529,9 @@ void RegionPlanner::plan_concat(ir::Node& node) {
     const ir::ValueId v = node.inputs[i];
     const TypedShape type = type_of(v);
     Place part = buffer;
-    for (std::size_t k = 0; k < list[i].start.size(); ++k)
-      part.offset = part.offset + list[i].start[k] * buffer.stride[k];
+    const auto offset = offset_at(buffer, list[i].start);
+    if (!offset) fail("input {} of a concatenation does not begin a block of its buffer", i);
+    part.offset = part.offset + *offset;
     const auto& places = forms(v);
     const bool there = std::any_of(places.begin(), places.end(), [&](const Place& p) {
       return p.storage == part.storage && p.offset == part.offset && same_form(p, part, type.shape);

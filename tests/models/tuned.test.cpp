@@ -88,7 +88,7 @@ BuildOptions options_of(const test::ModelCase& c) {
   return options;
 }
 
-/// Gives every timing in the cache another time, between 1 and 1000 us.
+/// Gives every timing in the cache another time, between 1 and 1000 us; of seed 0, 1 us to what is blocked or copies.
 void shuffle_times(const std::string& cache, std::uint32_t seed) {
   std::mt19937 random(seed);
   std::ifstream in(cache);
@@ -96,8 +96,11 @@ void shuffle_times(const std::string& cache, std::uint32_t seed) {
   std::string line;
   std::getline(in, line);
   out << line << "\n";
-  while (std::getline(in, line))
-    out << std::pow(10.0, double(random() % 3000) / 1000) << line.substr(line.find(' ')) << "\n";
+  while (std::getline(in, line)) {
+    const double us = std::pow(10.0, double(random() % 3000) / 1000);
+    const bool kept = line.find("_blocked") != std::string::npos || line.find(" copy_") != std::string::npos;
+    out << (seed == 0 ? (kept ? 1 : 1000) : us) << line.substr(line.find(' ')) << "\n";
+  }
   in.close();
   std::ofstream(cache) << out.str();
 }
@@ -129,7 +132,7 @@ TEST_P(Tuned, AgreesWithThePlanOfFirstKernels) {
 
   // Other times choose other kernels and layouts: what no machine would choose is right, too.
   options.max_build_seconds = 1e-9;
-  for (const std::uint32_t seed : {1u, 2u, 3u}) {
+  for (const std::uint32_t seed : {0u, 1u, 2u, 3u}) {
     SCOPED_TRACE("times of seed " + std::to_string(seed));
     shuffle_times(options.timing_cache, seed);
     expect_close(run(Engine::build(model, options), GetParam().largest), expected, integer);
