@@ -1,4 +1,5 @@
-// Max and average pooling on channels-last tensors: vectors over channels, the window clipped once for a pixel.
+// Max and average pooling on channels-last and channel-blocked tensors: vectors over channels, the window clipped once
+// for a pixel. A block of channels of an image is pooled like an image of as many channels.
 // Every input vector is read from L1 or L2 (windows overlap), so large windows are bound by loads: one for each
 // element of the window and max or add beside it; small ones and global pooling by memory. Four vectors of channels
 // at a time hide the latency of max and add.
@@ -172,21 +173,28 @@ Status pool(const KernelContext& c) noexcept {
     out_stride[i + 3 - p.spatial] = out.stride[i + 2];
   }
   const std::int64_t channels = out.shape[1], rows = out.shape[0] * w.out[0] * w.out[1];
+  const bool blocked = out.layout != Layout::strided;
   if (out.shape.numel() == 0) return {};
   // Rows of pixels are the tasks; where there are few, channels are cut as well.
-  constexpr std::int64_t kChunk = 4 * V::kWidth;
-  const std::int64_t chunks = rows >= 2 * c.parallel->threads() || w.out[2] > 16 ? 1 : (channels + kChunk - 1) / kChunk;
+  const std::int64_t chunk = blocked                                              ? V::kWidth
+                             : rows >= 2 * c.parallel->threads() || w.out[2] > 16 ? channels
+                                                                                  : 4 * V::kWidth;
+  const std::int64_t chunks = (channels + chunk - 1) / chunk;
   parallel_for(*c.parallel, rows * chunks, [&](std::int64_t task, int) {
-    const std::int64_t row = task / chunks, first = chunks == 1 ? 0 : task % chunks * kChunk;
-    const std::int64_t count = chunks == 1 ? channels : channels - first < kChunk ? channels - first : kChunk;
+    // Rows of one block follow each other.
+    const std::int64_t row = blocked ? task % rows : task / chunks, part = blocked ? task / rows : task % chunks;
+    const std::int64_t count = channels - part * chunk < chunk ? channels - part * chunk : chunk;
     std::int64_t o[3] = {row / w.out[1] % w.out[0], row % w.out[1], 0};
     const std::int64_t n = row / w.out[1] / w.out[0];
-    const auto* from = x.as<typename V::Element>() + n * x.stride[0] + first;
-    auto* to = out.as<typename V::Element>() + n * out.stride[0] + o[0] * out_stride[0] + o[1] * out_stride[1] + first;
+    const auto* from = x.as<typename V::Element>() + n * x.stride[0] + part * (blocked ? x.stride[1] : chunk);
+    auto* to = out.as<typename V::Element>() + n * out.stride[0] + o[0] * out_stride[0] + o[1] * out_stride[1] +
+               part * (blocked ? out.stride[1] : chunk);
     for (; o[2] < w.out[2]; ++o[2], to += out_stride[2]) {
       const Clipped clipped = clip(w, in_stride, o);
       float scale = 1;
       if constexpr (kAverage) scale = 1.0F / static_cast<float>(p.count_include_pad ? clipped.counted : clipped.inside);
+      if (blocked && count < chunk)  // the padding of the last block is zero
+        for (std::int64_t i = count; i < chunk; ++i) to[i] = 0;
       pool_pixel<V, kAverage>(clipped, from, to, count, scale);
     }
   });
@@ -211,6 +219,10 @@ Refusal accepts_max_pool(const KernelQuery& q) noexcept {
 }
 Refusal accepts_average_pool(const KernelQuery& q) noexcept {
   return q.in[0].dtype == DType::f32 ? nullptr : "takes f32";
+}
+Refusal accepts_max_pool_blocked(const KernelQuery& q) noexcept {
+  if (const Refusal r = accepts_max_pool(q)) return r;
+  return q.in[0].dtype == DType::f32 ? nullptr : "blocks are vectors of f32";
 }
 
 }  // namespace

@@ -84,7 +84,8 @@ void check_all(const char* op, DType type, std::uint32_t seeds) {
         ASSERT_LE(test::relative_error(got.outputs[0], expected.outputs[0]), 1e-6) << kernel->name << " seed " << seed;
       else ASSERT_EQ(got.outputs[0].bytes, expected.outputs[0].bytes) << kernel->name << " seed " << seed;
     }
-    EXPECT_GT(ran, 0) << kernel->name << " took no case";
+    const bool blocked = kernel->in[0] == Port::blocked8 || kernel->in[0] == Port::blocked16;
+    EXPECT_EQ(ran > 0, type == DType::f32 || !blocked) << kernel->name;
   }
 }
 
