@@ -21,8 +21,9 @@ struct Depthwise {
   const float* x;
   const float* w;  // packed
   GemmOut out;
-  bool in_tile;  // the activation is a bound, and these are it
-  bool padded;   // the output's vector goes on after the last channel: with zeros
+  std::int64_t out_vector = Vec::kWidth;  // floats from one vector of the output's channels to the next
+  bool in_tile;                           // the activation is a bound, and these are it
+  bool padded;                            // the output's vector goes on after the last channel: with zeros
   Vec low, high;
 };
 
@@ -100,21 +101,25 @@ MONZA_INLINE void run_tile(const Depthwise& d, const KernelRows& rows, std::int6
   const GemmOut& o = d.out;
   const float* residual =
       o.residual != nullptr && (!o.residual_after || d.in_tile) ? o.residual + pixel * o.ldr + channel : nullptr;
-  float* c = o.c + pixel * o.ldc + channel;
+  // Copies: as far as the compiler knows, stores to the output might change them.
+  const Vec low = d.low, high = d.high;
+  const std::int64_t ldc = o.ldc, ldr = o.ldr;
+  const bool after = o.residual_after, padded = d.padded;
+  float* c = o.c + pixel * o.ldc + block * d.out_vector;
 #pragma GCC unroll 8
   for (int t = 0; t < kT; ++t) {
     if (kEdge && t >= count) break;
     Vec y = acc[t];
-    if (residual != nullptr && !o.residual_after) y = y + read(residual + t * o.ldr);
-    y = min(d.high, max(d.low, y));
-    if (residual != nullptr && o.residual_after) y = y + read(residual + t * o.ldr);
+    if (residual != nullptr && !after) y = y + read(residual + t * ldr);
+    y = min(high, max(low, y));
+    if (residual != nullptr && after) y = y + read(residual + t * ldr);
     if constexpr (kTail) {
-      if (d.padded) Vec::zero().store(c);
+      if (padded) Vec::zero().store(c);
       y.store(c, m);
     } else {
       y.store(c);
     }
-    c += o.ldc;
+    c += ldc;
   }
 }
 
@@ -152,17 +157,17 @@ MONZA_INLINE void run_taps(const Depthwise& d, const KernelRows& rows, std::int6
   }
   const float* residual =
       o.residual != nullptr && (!o.residual_after || d.in_tile) ? o.residual + pixel * o.ldr + channel : nullptr;
-  float* c = o.c + pixel * o.ldc + channel;
+  float* c = o.c + pixel * o.ldc + block * d.out_vector;
 #pragma GCC unroll 4
   for (int i = 0; i < kN; ++i) {
     if (residual != nullptr && !o.residual_after) acc[i] = acc[i] + read(residual, i);
     acc[i] = min(d.high, max(d.low, acc[i]));
     if (residual != nullptr && o.residual_after) acc[i] = acc[i] + read(residual, i);
     if (kTail && i + 1 == kN) {
-      if (d.padded) Vec::zero().store(c + i * Vec::kWidth);
-      acc[i].store(c + i * Vec::kWidth, m);
+      if (d.padded) Vec::zero().store(c + i * d.out_vector);
+      acc[i].store(c + i * d.out_vector, m);
     } else {
-      acc[i].store(c + i * Vec::kWidth);
+      acc[i].store(c + i * d.out_vector);
     }
   }
 }
@@ -220,63 +225,89 @@ MONZA_INLINE Depthwise one_block(Depthwise d, const KernelContext& c, std::int64
   return d;
 }
 
-Status run_conv_depthwise(const KernelContext& c) {
+/// What all rows of an output share, besides Depthwise.
+struct Columns {
+  Runs runs;
+  std::int64_t lo, hi;  // output columns whose kernel columns all lie inside of the image
+};
+MONZA_INLINE Columns columns_of(const ConvShape& s) {
+  Columns c;
+  c.runs = runs_of(s);
+  c.lo = s.pad[2] > 0 ? (s.pad[2] + s.stride[2] - 1) / s.stride[2] : 0;
+  const std::int64_t room = s.in[2] + s.pad[2] - (s.k[2] - 1) * s.dilation[2] - 1;
+  c.hi = room < 0 ? 0 : room / s.stride[2] + 1;
+  if (c.hi > s.out[2]) c.hi = s.out[2];
+  if (c.hi < c.lo) c.lo = c.hi = 0;
+  return c;
+}
+
+/// Row (n, od, oh) of the output; its pixels begin at pixel `first` of d.out.
+MONZA_INLINE void depthwise_row(const Depthwise& d, const Columns& columns, std::int64_t n, std::int64_t od,
+                                std::int64_t oh, std::int64_t first) {
+  const ConvShape& s = d.s;
+  const Runs& runs = columns.runs;
+  Lines l;
+  l.n = n;
+  l.od = od;
+  l.oh = oh;
+  valid_taps(l.od * s.stride[0] - s.pad[0], s.dilation[0], s.k[0], s.in[0], l.d0, l.d1);
+  valid_taps(l.oh * s.stride[1] - s.pad[1], s.dilation[1], s.k[1], s.in[1], l.h0, l.h1);
+  const KernelRows rows = kernel_rows(d, l);
+  for (std::int64_t ow = 0; ow < s.out[2];) {
+    const std::int64_t iw = ow * s.stride[2] - s.pad[2], left = s.out[2] - ow;
+    std::int64_t count = 1;
+    if (runs.inside == nullptr) {
+      run_pixel(d, rows, first + ow, ow);
+    } else {
+      const bool inside = ow >= columns.lo && ow + 8 <= columns.hi;
+      const std::int64_t most = inside || left > 4 ? 8 : 4;
+      count = left < most ? left : most;
+      (inside ? runs.inside : most == 8 ? runs.edge : runs.short_edge)(d, rows, first + ow, iw, count);
+    }
+    float* c = d.out.c + (first + ow) * d.out.ldc;
+    const std::int64_t together = d.out_vector == Vec::kWidth ? s.groups : Vec::kWidth;
+    for (std::int64_t n0 = 0; n0 < s.groups && !d.in_tile; n0 += together)
+      finish_rows(d.out, c + n0 / Vec::kWidth * d.out_vector, count, first + ow, n0,
+                  n0 + together < s.groups ? n0 + together : s.groups);
+    ow += count;
+  }
+}
+
+MONZA_INLINE Depthwise depthwise_of(const KernelContext& c) {
   const auto& p = c.params_as<ConvParams>();
   Depthwise d;
   d.s = conv_shape(c);
-  const ConvShape& s = d.s;
-  if (s.pixels == 0 || s.groups == 0) return {};
   d.x = c.in[0].as<float>();
   d.w = c.in[1].as<float>();
-  d.out = conv_out(c, p, s, 0);
+  d.out = conv_out(c, p, d.s, 0);
   d.in_tile = is_clamp(p.act.kind);
   d.padded = c.out[0].layout != Layout::strided;
   d.low = Vec::set(d.in_tile ? clamp_low(p.act) : -__builtin_inff());
   d.high = Vec::set(d.in_tile ? clamp_high(p.act) : __builtin_inff());
-  const Runs runs = runs_of(s);
-  // Output columns whose kernel columns all lie inside of the image: [lo, hi).
-  std::int64_t lo = s.pad[2] > 0 ? (s.pad[2] + s.stride[2] - 1) / s.stride[2] : 0;
-  const std::int64_t room = s.in[2] + s.pad[2] - (s.k[2] - 1) * s.dilation[2] - 1;
-  std::int64_t hi = room < 0 ? 0 : room / s.stride[2] + 1;
-  if (hi > s.out[2]) hi = s.out[2];
-  if (hi < lo) lo = hi = 0;
+  return d;
+}
+
+[[maybe_unused]] Status run_conv_depthwise(const KernelContext& c) {
+  const Depthwise d = depthwise_of(c);
+  const ConvShape& s = d.s;
+  if (s.pixels == 0 || s.groups == 0) return {};
+  const Columns columns = columns_of(s);
   const bool blocked = c.in[0].layout != Layout::strided;
   const std::int64_t blocks = blocked ? (s.groups + Vec::kWidth - 1) / Vec::kWidth : 1;
-  const std::int64_t image = s.out[0] * s.out[1], lines = s.batch * blocks * image;
-  const std::int64_t want = 4 * c.parallel->threads(), each = (lines + want - 1) / want;
-  parallel_for(*c.parallel, (lines + each - 1) / each, [&](std::int64_t task, int) {
-    const std::int64_t end = (task + 1) * each < lines ? (task + 1) * each : lines;
+  const std::int64_t image = s.out[0] * s.out[1], rows = s.batch * blocks * image;
+  const std::int64_t want = 4 * c.parallel->threads(), each = (rows + want - 1) / want;
+  parallel_for(*c.parallel, (rows + each - 1) / each, [&](std::int64_t task, int) {
+    const std::int64_t end = (task + 1) * each < rows ? (task + 1) * each : rows;
     Depthwise part = d;
-    for (std::int64_t line = task * each, plane = -1; line < end; ++line) {
-      Lines l;
-      l.oh = line % s.out[1];
-      l.od = line / s.out[1] % s.out[0];
-      l.n = line / image;
-      std::int64_t first = line * s.out[2];
-      if (blocked) {
-        if (l.n != plane) part = one_block(d, c, l.n / blocks, l.n % blocks);
-        plane = l.n;
-        first -= l.n * image * s.out[2];
-        l.n = 0;
+    for (std::int64_t row = task * each, plane = -1; row < end; ++row) {
+      const std::int64_t oh = row % s.out[1], od = row / s.out[1] % s.out[0], n = row / image;
+      if (!blocked) {
+        depthwise_row(d, columns, n, od, oh, row * s.out[2]);
+        continue;
       }
-      valid_taps(l.od * s.stride[0] - s.pad[0], s.dilation[0], s.k[0], s.in[0], l.d0, l.d1);
-      valid_taps(l.oh * s.stride[1] - s.pad[1], s.dilation[1], s.k[1], s.in[1], l.h0, l.h1);
-      const KernelRows rows = kernel_rows(part, l);
-      for (std::int64_t ow = 0; ow < s.out[2];) {
-        const std::int64_t iw = ow * s.stride[2] - s.pad[2], left = s.out[2] - ow;
-        std::int64_t count = 1;
-        if (runs.inside == nullptr) {
-          run_pixel(part, rows, first + ow, ow);
-        } else {
-          const bool inside = ow >= lo && ow + 8 <= hi;
-          const std::int64_t most = inside || left > 4 ? 8 : 4;
-          count = left < most ? left : most;
-          (inside ? runs.inside : most == 8 ? runs.edge : runs.short_edge)(part, rows, first + ow, iw, count);
-        }
-        if (!d.in_tile)
-          finish_rows(part.out, part.out.c + (first + ow) * part.out.ldc, count, first + ow, 0, part.s.groups);
-        ow += count;
-      }
+      if (n != plane) part = one_block(d, c, n / blocks, n % blocks);
+      plane = n;
+      depthwise_row(part, columns, 0, od, oh, row % image * s.out[2]);
     }
   });
   return {};
@@ -291,7 +322,7 @@ void pack_depthwise(const KernelQuery& q, float* packed) {
       packed[depthwise_at(Vec::kWidth, m, t, taps)] = m < w[0] ? from[m * taps + t] : 0.0f;
 }
 
-Refusal accepts_depthwise(const KernelQuery& q) {
+[[maybe_unused]] Refusal accepts_depthwise(const KernelQuery& q) {
   if (const Refusal r = conv_common_refusal(q)) return r;
   if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
   const Shape& w = q.input(1).shape;

@@ -7,6 +7,8 @@
 // the pixels of a tile always follow each other. Images that need no padding are read where they lie under a 1x1
 // kernel (as one long row if the stride is 1), and under others if they are blocked and the stride is 1.
 //
+// Channels-last pixels of less than a vector stay as they are in the strip: the taps of a kernel row follow each other.
+//
 // Weights are packed as [group][pair of filter vectors][channel block][tap][channel][filters]. Channel blocks go in
 // chunks whose weights stay in L1 while all of a task's rows pass; sums wait in the output between chunks.
 //
@@ -55,9 +57,13 @@ MONZA_INLINE Strip strip_of(std::int64_t channels, const std::int64_t* out, cons
   if (s.rows_out < 1) s.rows_out = 1;
   return s;
 }
-/// Floats of a worker's strip.
-MONZA_INLINE std::int64_t strip_floats(const Strip& s, std::int64_t channels, std::int64_t stride, std::int64_t reach) {
-  return (channels + kWidth - 1) / kWidth * s.rows(s.rows_out, stride, reach) * s.row();
+/// Floats of a worker's strip, of these extents or, `bound`, of any that are not larger.
+MONZA_INLINE std::int64_t strip_floats(const Strip& s, std::int64_t channels, std::int64_t stride, std::int64_t reach,
+                                       bool bound = false) {
+  const std::int64_t row = (channels + kWidth - 1) / kWidth * s.row();
+  constexpr std::int64_t kSlack = 64;  // runs are copied in whole vectors
+  if (!bound) return row * s.rows(s.rows_out, stride, reach) + kSlack;
+  return (row * reach > kStripFloats ? row * reach : kStripFloats) + kSlack;
 }
 
 /// One tile over one chunk of channel blocks.
@@ -178,16 +184,47 @@ struct Direct {
   std::int64_t blocks, chunk;            // blocks of input channels, and of a chunk
   std::int64_t vectors;                  // of a group's filters
   std::int64_t step;                     // floats from the input pixel of one output to that of the next
+  std::int64_t rows_each;                // rows of a task at most
   bool in_place;                         // the image is read where it lies,
+  bool narrow;                           // the strip has pixels of fewer channels than a vector, all of them
   bool long_row;                         // all of its pixels as one row
   Strip strip;
 };
+
+/// The strip of narrow pixels: rows of (width - 1) * stride + k pixels, channels of all of them in a row.
+MONZA_INLINE void fill_narrow(const Direct& d, std::int64_t n, std::int64_t g, std::int64_t row0, std::int64_t height,
+                              float* strip) {
+  const ConvShape& s = d.s;
+  const std::int64_t width = (s.out[2] - 1) * s.stride[2] + s.k[2];
+  const std::int64_t left = s.pad[2] < 0 ? 0 : s.pad[2] < width ? s.pad[2] : width;
+  const std::int64_t skip = s.pad[2] < 0 ? -s.pad[2] : 0;
+  std::int64_t inside = s.in[2] - skip < width - left ? s.in[2] - skip : width - left;
+  if (inside < 0) inside = 0;
+  for (std::int64_t h = 0; h < height; ++h) {
+    float* to = strip + h * width * s.channels;
+    const std::int64_t ih = row0 * s.stride[1] - s.pad[1] + h;
+    if (ih < 0 || ih >= s.in[1]) {
+      zero_run(to, width * s.channels);
+      continue;
+    }
+    const float* from = d.x.data + n * d.x.image + (ih * s.in[2] + skip) * d.x.pixel + g * s.channels;
+    zero_run(to, left * s.channels);
+    to += left * s.channels;
+    if (d.x.pixel == s.channels) {
+      copy_run(to, from, inside * s.channels);
+    } else {
+      for (std::int64_t i = 0; i < inside; ++i) copy_run(to + i * s.channels, from + i * d.x.pixel, s.channels);
+    }
+    zero_run(to + inside * s.channels, (width - left - inside) * s.channels);
+  }
+}
 
 /// Copies the rows under output rows [row0, row0 + rows) of image n, group g.
 MONZA_INLINE void fill_strip(const Direct& d, std::int64_t n, std::int64_t g, std::int64_t row0, std::int64_t rows,
                              float* strip) {
   const ConvShape& s = d.s;
   const std::int64_t reach_h = (s.k[1] - 1) * s.dilation[1] + 1, height = d.strip.rows(rows, s.stride[1], reach_h);
+  if (d.narrow) return fill_narrow(d, n, g, row0, height, strip);
   const std::int64_t first = g * s.channels;
   for (std::int64_t b = 0; b < d.blocks; ++b) {
     const std::int64_t lanes = s.channels - b * kWidth < kWidth ? s.channels - b * kWidth : kWidth;
@@ -223,9 +260,27 @@ MONZA_INLINE void fill_strip(const Direct& d, std::int64_t n, std::int64_t g, st
   }
 }
 
-/// Rows [row0, row0 + rows) and filter vectors [v0, v1) of image n, group g.
+/// The activation of a tile's pixels, and a residual after it, where they are no bounds; v: its first vector of
+/// filters.
+MONZA_INLINE void finish_direct(const Direct& d, const GemmOut& post, std::int64_t v, const DirectTile& tile,
+                                const float* residual, std::int64_t count, int vecs) {
+  GemmOut finish = post;
+  finish.ldc = d.out.pixel;
+  finish.ldr = d.residual.pixel;
+  for (int i = 0; i < vecs; ++i) {
+    const std::int64_t lanes = tile.filters - i * kWidth < kWidth ? tile.filters - i * kWidth : kWidth;
+    finish.residual = residual != nullptr ? residual + i * d.residual.vector : nullptr;
+    if (post.slope != nullptr) finish.slope = post.slope + (v + i) * kWidth * post.slope_stride;
+    finish_rows(finish, tile.out.data + i * d.out.vector, count, 0, 0, lanes);
+  }
+}
+
+/// Rows [row0, row0 + rows) and filter vectors [v0, v1) of image n, group g. fill(d, n, g, row0, rows, strip) makes the
+/// strip where the input is not read in place.
+template <typename Fill>
 MONZA_INLINE void direct_task(const Direct& d, const KernelContext& c, std::int64_t n, std::int64_t g,
-                              std::int64_t row0, std::int64_t rows, std::int64_t v0, std::int64_t v1, float* strip) {
+                              std::int64_t row0, std::int64_t rows, std::int64_t v0, std::int64_t v1, float* strip,
+                              Fill&& fill) {
   const ConvShape& s = d.s;
   const auto& p = c.params_as<ConvParams>();
   const GemmOut post = conv_out(c, p, s, g);
@@ -240,14 +295,16 @@ MONZA_INLINE void direct_task(const Direct& d, const KernelContext& c, std::int6
     x = d.x.data + n * d.x.image + channel / kWidth * d.x.vector + channel % kWidth + row0 * row_step;
     tile.block = d.x.vector;
   } else {
-    fill_strip(d, n, g, row0, rows, strip);
+    fill(d, n, g, row0, rows, strip);
     x = strip;
     tile.block = d.strip.rows(rows, s.stride[1], reach_h) * d.strip.row();
-    row_step = s.stride[1] * d.strip.row();
+    row_step = s.stride[1] * (d.narrow ? ((s.out[2] - 1) * s.stride[2] + s.k[2]) * s.channels : d.strip.row());
   }
+  tile.out = d.out;
+  tile.residual = d.residual;
   tile.offsets = d.offsets;
   tile.pixel = d.step;
-  tile.taps = taps;
+  tile.taps = d.narrow ? s.k[1] : taps;
   tile.after = p.residual_after != 0;
   tile.padded = c.out[0].layout != Layout::strided;
   tile.low = in_tile ? clamp_low(p.act) : -__builtin_inff();
@@ -262,44 +319,37 @@ MONZA_INLINE void direct_task(const Direct& d, const KernelContext& c, std::int6
       tile.blocks = d.blocks - b0 < d.chunk ? d.blocks - b0 : d.chunk;
       tile.first = b0 == 0;
       tile.last = b0 + tile.blocks == d.blocks;
-      tile.tail = tile.last ? s.channels - (d.blocks - 1) * kWidth : kWidth;
+      tile.tail = d.narrow ? s.k[2] * s.channels : tile.last ? s.channels - (d.blocks - 1) * kWidth : kWidth;
       tile.w = weights + v * kWidth * s.channels * taps + b0 * kWidth * taps * vecs * kWidth;
+      const std::int64_t most = vecs == 2 ? kPixelsOfTwo : kPixelsOfOne;
       for (std::int64_t r = 0; r < rows; ++r) {
         const std::int64_t width = row0 + r + 1 == d.rows ? d.last_width : d.width;
-        const std::int64_t most = vecs == 2 ? kPixelsOfTwo : kPixelsOfOne;
         const std::int64_t tiles = (width + most - 1) / most, each = (width + tiles - 1) / tiles;
+        const std::int64_t first = (row0 + r) * d.width;
+        const DirectFn whole = direct_fn(each, vecs, d.step != kWidth);
+        tile.x = x + b0 * tile.block + r * row_step;
+        tile.out.data = d.out.data + n * d.out.image + at * d.out.vector + lane + first * d.out.pixel;
+        const float* residual = nullptr;
+        if (d.residual.data != nullptr)
+          residual = d.residual.data + n * d.residual.image + at * d.residual.vector + lane + first * d.residual.pixel;
         for (std::int64_t ow = 0; ow < width; ow += each) {
-          const std::int64_t count = width - ow < each ? width - ow : each, pixel = (row0 + r) * d.width + ow;
-          tile.x = x + b0 * tile.block + r * row_step + ow * d.step;
-          tile.out = d.out;
-          tile.out.data += n * d.out.image + at * d.out.vector + lane + pixel * d.out.pixel;
-          tile.residual = d.residual;
-          if (d.residual.data != nullptr)
-            tile.residual.data += n * d.residual.image + at * d.residual.vector + lane + pixel * d.residual.pixel;
-          GemmOut finish = post;
-          finish.ldc = d.out.pixel;
-          finish.ldr = d.residual.pixel;
-          const float* residual = tile.residual.data;
-          if (!in_tile && tile.after) tile.residual.data = nullptr;  // added by finish_rows
-          direct_fn(count, vecs, d.step != kWidth)(tile);
-          if (in_tile || !tile.last) continue;
-          for (int i = 0; i < vecs; ++i) {
-            const std::int64_t lanes = tile.filters - i * kWidth < kWidth ? tile.filters - i * kWidth : kWidth;
-            finish.residual = residual != nullptr ? residual + i * d.residual.vector : nullptr;
-            if (post.slope != nullptr) finish.slope = post.slope + (v + i) * kWidth * post.slope_stride;
-            finish_rows(finish, tile.out.data + i * d.out.vector, count, 0, 0, lanes);
-          }
+          const std::int64_t count = width - ow < each ? width - ow : each;
+          tile.residual.data = in_tile || !tile.after ? const_cast<float*>(residual) : nullptr;  // else finish_rows's
+          (count == each ? whole : direct_fn(count, vecs, d.step != kWidth))(tile);
+          if (!in_tile && tile.last) finish_direct(d, post, v, tile, residual, count, vecs);
+          tile.x += each * d.step;
+          tile.out.data += each * d.out.pixel;
+          if (residual != nullptr) residual += each * d.residual.pixel;
         }
       }
     }
   }
 }
 
-Status run_conv_direct(const KernelContext& c) {
+MONZA_INLINE Direct direct_of(const KernelContext& c, bool may_read_in_place) {
   Direct d;
   d.s = conv_shape(c);
   const ConvShape& s = d.s;
-  if (s.pixels == 0 || s.filters == 0) return {};
   d.x = channel_vectors(c.in[0], kWidth);
   d.out = channel_vectors(c.out[0], kWidth);
   if (c.has_input(3)) d.residual = channel_vectors(c.in[3], kWidth);
@@ -309,21 +359,25 @@ Status run_conv_direct(const KernelContext& c) {
   if (d.chunk < 1) d.chunk = 1;
   // Pixels a multiple of 4096 bytes apart compete for the same lines of the L1 cache: those are copied.
   d.step = s.stride[2] * d.x.pixel;
-  d.in_place = (s.taps() == 1 || d.step == kWidth) && d.step % 1024 != 0;
+  d.in_place = may_read_in_place && (s.taps() == 1 || d.step == kWidth) && d.step % 1024 != 0;
   for (int i = 1; i < 3; ++i)
     d.in_place =
         d.in_place && s.pad[i] == 0 && (s.out[i] - 1) * s.stride[i] + (s.k[i] - 1) * s.dilation[i] + 1 <= s.in[i];
-  if (!d.in_place) d.step = kWidth;
+  d.narrow = !d.in_place && may_read_in_place && c.in[0].layout == Layout::strided && s.channels < kWidth &&
+             s.dilation[2] == 1 && s.stride[2] <= s.k[2];
+  if (!d.in_place) d.step = d.narrow ? s.stride[2] * s.channels : kWidth;
   d.strip = strip_of(s.channels, s.out + 1, s.k + 1, s.stride + 1, s.dilation + 1);
+  const std::int64_t narrow_row = ((s.out[2] - 1) * s.stride[2] + s.k[2]) * s.channels;
   for (std::int64_t kh = 0, i = 0; kh < s.k[1]; ++kh)
-    for (std::int64_t kw = 0; kw < s.k[2]; ++kw, ++i) {
+    for (std::int64_t kw = 0; kw < (d.narrow ? 1 : s.k[2]); ++kw, ++i) {
       const std::int64_t h = kh * s.dilation[1], w = kw * s.dilation[2];
       d.offsets[i] = d.in_place ? (h * s.in[2] + w) * d.x.pixel
+                     : d.narrow ? h * narrow_row
                                 : h * d.strip.row() + (w % s.stride[2] * d.strip.columns + w / s.stride[2]) * kWidth;
     }
   d.rows = s.out[1];
   d.width = d.last_width = s.out[2];
-  std::int64_t rows_each = d.strip.rows_out;
+  d.rows_each = d.strip.rows_out;
   d.long_row =
       d.in_place && s.taps() == 1 && s.stride[1] == 1 && s.stride[2] == 1 && s.out[1] == s.in[1] && s.out[2] == s.in[2];
   if (d.long_row) {
@@ -332,9 +386,19 @@ Status run_conv_direct(const KernelContext& c) {
     d.width = pixels < most ? pixels : most;
     d.rows = (pixels + d.width - 1) / d.width;
     d.last_width = pixels - (d.rows - 1) * d.width;
-    rows_each = kStripFloats / (d.blocks * d.width * kWidth);
-    if (rows_each < 1) rows_each = 1;
+    d.rows_each = kStripFloats / (d.blocks * d.width * kWidth);
+    if (d.rows_each < 1) d.rows_each = 1;
   }
+  return d;
+}
+
+/// All images and groups, cut into tasks; split_filters: rows may be given to several tasks, for a part of the filters
+/// each.
+template <typename Fill>
+MONZA_INLINE void run_direct(const Direct& d, const KernelContext& c, bool split_filters, Fill&& fill) {
+  const ConvShape& s = d.s;
+  if (s.pixels == 0 || s.filters == 0) return;
+  std::int64_t rows_each = d.rows_each;
   // A few tasks for each thread: by rows where there are enough, else by filters, which copy their strip again. No sum
   // depends on it.
   const std::int64_t want = c.parallel->threads() > 1 ? 3 * c.parallel->threads() : 1, outer = s.batch * s.groups;
@@ -343,7 +407,7 @@ Status run_conv_direct(const KernelContext& c) {
     return outer * ((d.rows + rows_each - 1) / rows_each) * ((d.vectors + vectors_each - 1) / vectors_each);
   };
   while (tasks() < want && rows_each > 2) rows_each = (rows_each + 1) / 2;
-  while (tasks() < want && vectors_each > 2) vectors_each = (vectors_each + 3) / 4 * 2;
+  while (split_filters && tasks() < want && vectors_each > 2) vectors_each = (vectors_each + 3) / 4 * 2;
   const std::int64_t row_blocks = (d.rows + rows_each - 1) / rows_each,
                      filter_blocks = (d.vectors + vectors_each - 1) / vectors_each;
   const std::int64_t reach_h = (s.k[1] - 1) * s.dilation[1] + 1;
@@ -354,8 +418,12 @@ Status run_conv_direct(const KernelContext& c) {
     const std::int64_t rows = d.rows - row0 < rows_each ? d.rows - row0 : rows_each;
     const std::int64_t v1 = v0 + vectors_each < d.vectors ? v0 + vectors_each : d.vectors;
     direct_task(d, c, image / s.groups, image % s.groups, row0, rows, v0, v1,
-                reinterpret_cast<float*>(c.scratch) + worker * strip);
+                reinterpret_cast<float*>(c.scratch) + worker * strip, fill);
   });
+}
+
+[[maybe_unused]] Status run_conv_direct(const KernelContext& c) {
+  run_direct(direct_of(c, true), c, true, fill_strip);
   return {};
 }
 
@@ -368,10 +436,9 @@ Refusal accepts_direct(const KernelQuery& q) {
   if (w[1] < 1) return "no input channels";
   if (w[1] == 1 && w[0] > 1 && p.group == w[0]) return "depthwise: one filter a vector";
   if (w.count(2, w.rank) > kMostTaps) return "the kernel has more than 128 taps";
-  if (q.in[0].dynamic || q.out[0].dynamic) return "extents vary: its strip has no fixed size";
   return nullptr;
 }
-Refusal accepts_direct_blocked(const KernelQuery& q) {
+[[maybe_unused]] Refusal accepts_direct_blocked(const KernelQuery& q) {
   if (const Refusal r = accepts_direct(q)) return r;
   return blocked_group_refusal(q, kWidth);
 }
@@ -388,8 +455,8 @@ std::size_t direct_scratch(const KernelQuery& q) {
     dilation[to] = p.dilation[i];
   }
   const Strip s = strip_of(w[1], out, k, stride, dilation);
-  return static_cast<std::size_t>(q.threads * strip_floats(s, w[1], stride[0], (k[0] - 1) * dilation[0] + 1)) *
-         sizeof(float);
+  const std::int64_t each = strip_floats(s, w[1], stride[0], (k[0] - 1) * dilation[0] + 1, q.out[0].dynamic);
+  return static_cast<std::size_t>(q.threads * each) * sizeof(float);
 }
 
 void pack_direct(const KernelQuery& q, float* packed) {
