@@ -205,6 +205,8 @@ Engine build_engine(const std::string& model_path, const BuildOptions& options, 
     PassOptions passes;
     passes.disabled.insert(options.disabled_passes.begin(), options.disabled_passes.end());
     passes.max_rewrites = options.max_rewrites;
+    // Its kernels compute in f32; apart, the 1x1 convolution has kernels for bf16.
+    if (options.precision == Precision::bf16) passes.disabled.insert("fuse_separable");
     PassReport done;
     run_passes(*graph, hooks.pipeline != nullptr ? *hooks.pipeline : pipeline(), passes, done);
     log(LogLevel::info, "{}", to_string(done, true));

@@ -60,6 +60,8 @@ const std::vector<const Pass*>& pipeline() {
       &residual_pass,
       &activation_pass,
       &dead_code_pass,
+      // When both convolutions have all that belongs to them.
+      &separable_pass,
       // Last: nothing makes constants after it.
       &share_constants_pass,
   };

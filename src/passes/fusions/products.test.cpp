@@ -135,5 +135,42 @@ TEST(PadConv, MovesZerosInto) {
   r = run("%p = Pad(%x) {pads=[0, 0, -1, 1, 0, 0, 1, 1], mode=\"constant\"}\n%y = Conv(%p, %w)");
   EXPECT_NE(r.reasons().find("negative"), std::string::npos) << r.reasons();
 }
+TEST(Separable, TakesDepthwiseAndPointwise) {
+  const auto separable = [](const std::string& body, const char* size = "256") {
+    const std::string extents = std::string(size) + "," + size;
+    return rewrite(graph_text("%x: f32[1,2," + extents + "], %r: f32[1,3," + extents + "], %k: f32[2,1,3,3]",
+                              "%d = constant f32[2,1,3,3] random 1\n%p = constant f32[3,2,1,1] random 2\n"
+                              "%b = constant f32[2] random 3\n%c = constant f32[3] random 4\n" +
+                                  body),
+                   {&separable_pass});
+  };
+  auto r = separable(
+      "%m = Conv(%x, %d, %b) {group=2, pads=[1, 1, 1, 1], activation=\"relu\"}\n"
+      "%y = Conv(%m, %p, %c, %r) {activation=\"silu\", residual_after=1}");
+  EXPECT_EQ(r.ops(), (Ops{"SeparableConv"})) << r.reasons();
+  expect_same_numbers(r, 2e-5);
+  r = separable(
+      "%m = Conv(%x, %d) {group=2, strides=[1, 1], pads=[2, 2, 2, 2], dilations=[2, 2], activation=\"clip\", "
+      "act_alpha=-0.5, act_beta=0.5}\n%y = Conv(%m, %p)");
+  EXPECT_EQ(r.ops(), (Ops{"SeparableConv"})) << r.reasons();
+  expect_same_numbers(r, 2e-5);
+
+  const std::string depth = "%m = Conv(%x, %d) {group=2, pads=[1, 1, 1, 1]}\n";
+  const auto refused = [&](const std::string& body, const char* why, const char* size = "256") {
+    const auto rewritten = separable(body, size);
+    EXPECT_EQ(rewritten.rewrites(), 0) << body;
+    EXPECT_NE(rewritten.reasons().find(why), std::string::npos) << rewritten.reasons();
+  };
+  refused(depth + "%y = Conv(%m, %p)", "small enough", "16");
+  refused(depth + "%y = Conv(%m, %p) {strides=[2, 2]}", "strides or padding");
+  refused("%m = Conv(%x, %d) {group=2, activation=\"silu\"}\n%y = Conv(%m, %p)", "not a bound");
+  refused(depth + "%y = Conv(%m, %p) {pads=[1, 1, 1, 1]}", "strides or padding");
+  refused(depth + "%z = Conv(%m, %p)\n%s = ReduceMax(%m) {keepdims=0}\n%y = Add(%z, %s)", "also read by");
+  refused("%m = Conv(%x, %d, %b, %x) {group=2, pads=[1, 1, 1, 1]}\n%y = Conv(%m, %p)", "a residual");
+  refused("%w = constant f32[2,2,3,3] random 5\n%m = Conv(%x, %w) {pads=[1, 1, 1, 1]}\n%y = Conv(%m, %p)",
+          "not depthwise");
+  refused(depth + "%w = constant f32[3,2,3,3] random 5\n%y = Conv(%m, %w) {pads=[1, 1, 1, 1]}", "not 1x1");
+}
+
 }  // namespace
 }  // namespace monza

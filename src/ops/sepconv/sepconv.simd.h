@@ -1,0 +1,75 @@
+// Depthwise and 1x1 convolution in one step: a task computes the depthwise results of a few rows into scratch memory,
+// as blocks of channels, and the 1x1 convolution reads them from there, while they lie in the L2 cache.
+//
+// Both parts are those of conv_depthwise and conv_direct. What is saved is memory: of two steps the first writes, and
+// the second reads, 4 * pixels * channels bytes, which at the resolutions where networks use them exceed the L2 cache.
+// Floor: input, output and residual once through memory, or 2 * pixels * channels * (taps + filters) FLOP over the peak
+// of the FMA ports.
+#pragma once
+
+#include "ops/conv/conv_depthwise.simd.h"
+#include "ops/conv/conv_direct.simd.h"
+#include "ops/sepconv/sepconv.params.h"
+
+namespace monza::ops {
+namespace {
+
+Status run_sepconv(const KernelContext& c) {
+  const auto& p = c.params_as<SeparableConvParams>();
+  // What lies between: as the output, with the input's channels. It has no memory of its own.
+  TensorView between = c.out[0];
+  between.data = nullptr;
+  between.shape[1] = c.in[0].shape[1];
+  KernelContext first = c, second = c;
+  first.params = &p.depth;
+  first.in_count = 3;
+  first.out = &between;
+  second.params = &p.point;
+  TensorView in[5];
+  in[0] = between;
+  for (int i = 1; i < 5; ++i)
+    if (c.has_input(i + 2)) in[i] = c.in[i + 2];
+  second.in = in;
+  second.in_count = 5;
+
+  const Depthwise depth = depthwise_of(first);
+  const Columns columns = columns_of(depth.s);
+  run_direct(direct_of(second, false), second, false,
+             [&](const Direct&, std::int64_t n, std::int64_t, std::int64_t row0, std::int64_t rows, float* strip) {
+               Depthwise d = depth;
+               const std::int64_t row = d.s.out[2] * Vec::kWidth;
+               d.out.ldc = Vec::kWidth;
+               d.out_vector = rows * row;
+               for (std::int64_t r = 0; r < rows; ++r) {
+                 d.out.c = strip + r * row;
+                 depthwise_row(d, columns, n, 0, row0 + r, 0);
+               }
+             });
+  return {};
+}
+
+/// One of the two parts as a question of its own: what it asks about are its weight, input 1, and its parameters.
+struct PartQuery {
+  OperandDesc in[2];
+  KernelQuery query;
+  PartQuery(const KernelQuery& q, bool point) : in{q.input(0), q.input(point ? 3 : 1)}, query(q) {
+    const auto& p = *static_cast<const SeparableConvParams*>(q.params);
+    query.params = point ? &p.point : &p.depth;
+    query.in = in;
+    query.in_count = 2;
+  }
+  PartQuery(const PartQuery&) = delete;
+};
+
+Refusal accepts_sepconv(const KernelQuery& q) {
+  if (const Refusal r = conv_common_refusal(q)) return r;
+  for (const int i : {1, 3})
+    if (!q.input(i).constant || q.input(i).dynamic) return "a weight is not constant";
+  const Shape& depth = q.input(1).shape;
+  if (depth[0] < 1) return "no channels";
+  if (depth[2] > kMostRows) return "the depthwise kernel has more than 32 rows";
+  return nullptr;
+}
+
+}  // namespace
+}  // namespace monza::ops

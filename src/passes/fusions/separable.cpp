@@ -1,0 +1,72 @@
+// A depthwise convolution and the 1x1 convolution behind it become one step, so that what lies between them, as large
+// as the input, is not written to memory and read again.
+#include "passes/fusions/fusions.h"
+#include "passes/pattern.h"
+
+namespace monza {
+namespace {
+
+/// Less than this between the two stays in the L2 cache anyway.
+constexpr std::int64_t kLeastBytes = 256 << 10;
+
+bool all_are(const std::vector<std::int64_t>& list, std::int64_t value) {
+  return std::all_of(list.begin(), list.end(), [&](std::int64_t x) { return x == value; });
+}
+bool has(const ir::Node& n, std::size_t input) { return n.inputs.size() > input && n.inputs[input] != ir::kNone; }
+std::optional<std::int64_t> extent(const ir::Type& t, std::size_t axis) {
+  return axis < t.shape.size() ? t.shape[axis].try_constant() : std::nullopt;
+}
+
+std::string guard(const Match& m) {
+  const ir::Node &depth = m.node("depth"), &point = m.node("point");
+  const ir::Type &first = m.type("w1"), &second = m.type("w2"), &between = m.type("depth");
+  if (first.rank() != 4) return "not two spatial axes";
+  if (first.dtype != DType::f32) return "not f32";
+  const auto channels = extent(first, 0);
+  if (!channels || *channels < 2 || extent(first, 1) != 1 || depth.attrs.i("group", 1) != *channels)
+    return "the first convolution is not depthwise";
+  if (depth.attrs.s("auto_pad", "given") != "given") return "the first convolution finds its padding by itself";
+  // Measured: with SiLU between, two steps were as fast or faster (yolox_nano 11.9 ms against 12.6).
+  const std::string act = depth.attrs.s("activation", "none");
+  if (act != "none" && act != "relu" && act != "clip") return "the first convolution's activation is not a bound";
+  if (has(depth, 3) || has(depth, 4)) return "the first convolution has a residual or a slope";
+  if (extent(second, 2) != 1 || extent(second, 3) != 1 || point.attrs.i("group", 1) != 1)
+    return "the second convolution is not 1x1 over all channels";
+  if (!all_are(point.attrs.ints("strides", {}), 1) || !all_are(point.attrs.ints("pads", {}), 0) ||
+      point.attrs.s("auto_pad", "given") != "given")
+    return "the second convolution has strides or padding";
+  const auto height = extent(between, 2), width = extent(between, 3);
+  if (!height || !width) return "the extents of the picture vary";
+  if (*channels * *height * *width * 4 < kLeastBytes) return "what lies between is small enough for the cache";
+  return "";
+}
+
+ir::ValueId replace(const Match& m) {
+  const ir::Node &depth = m.node("depth"), &point = m.node("point");
+  const auto input = [](const ir::Node& n, std::size_t i) { return has(n, i) ? n.inputs[i] : ir::kNone; };
+  ir::Attrs attrs;
+  for (const char* name : {"strides", "dilations", "pads"})
+    if (depth.attrs.has(name)) attrs.set(name, depth.attrs.ints(name));
+  attrs.set("depth_activation", depth.attrs.s("activation", "none"));
+  attrs.set("depth_alpha", depth.attrs.f("act_alpha", 0));
+  attrs.set("depth_beta", depth.attrs.f("act_beta", 0));
+  attrs.set("activation", point.attrs.s("activation", "none"));
+  attrs.set("act_alpha", point.attrs.f("act_alpha", 0));
+  attrs.set("act_beta", point.attrs.f("act_beta", 0));
+  attrs.set("residual_after", point.attrs.i("residual_after", 0));
+  return m.add("SeparableConv",
+               {depth.inputs[0], depth.inputs[1], input(depth, 2), point.inputs[1], input(point, 2), input(point, 3),
+                input(point, 4)},
+               attrs);
+}
+
+void run(ir::Graph& graph, PassContext& context) {
+  const Pattern depth = op("Conv", {any(), constant("w1"), rest()}).as("depth");
+  apply(graph, context,
+        {{"conv 1x1(depthwise conv(x))", op("Conv", {depth, constant("w2"), rest()}).as("point"), guard, replace}});
+}
+}  // namespace
+
+const Pass separable_pass{"fuse_separable", "a 1x1 convolution computes the depthwise convolution before it as well",
+                          run};
+}  // namespace monza
