@@ -111,7 +111,7 @@ void print_memory(const plan::Plan& plan) {
                          double(plan.devices[d].arena_lower_bound)
                    : 0.0);
   fmt::print("{:>12} {:>12} {:>13}  {}\n", "offset", "bytes", "steps", "value");
-  for (const ArenaBlock& b : arena_blocks(plan))
+  for (const ArenaBlock& b : drawn_blocks(plan))
     fmt::print("{:12} {:12} {:6}-{:<6}  {}\n", b.offset, b.bytes, b.first, b.last, b.what);
   fmt::print("weights: {} bytes\n", plan.weights_bytes);
   for (const plan::WeightBlock& w : plan.weight_blocks)
@@ -194,13 +194,13 @@ int run(const Options& o) {
                        {"measured_us", step.measured_us},
                        {"scratch_bytes", step.scratch_bytes}});
     auto& memory = report["memory"] = nlohmann::ordered_json::array();
-    for (const ArenaBlock& b : arena_blocks(plan))
+    for (const ArenaBlock& b : drawn_blocks(plan))
       memory.push_back({{"device", b.device},
                         {"offset", b.offset},
                         {"bytes", b.bytes},
                         {"first_step", b.first},
                         {"last_step", b.last},
-                        {"value", text_of(b)}});
+                        {"value", b.what}});
     auto& weights = report["weights"] = nlohmann::ordered_json::array();
     for (const plan::WeightBlock& w : plan.weight_blocks)
       weights.push_back(

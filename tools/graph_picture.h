@@ -36,7 +36,7 @@ struct ArenaBlock {
   std::string what;
 };
 /// Every distinct place in the arenas that steps write, with its life, by device and offset.
-std::vector<ArenaBlock> arena_blocks(const plan::Plan& plan);
+std::vector<ArenaBlock> drawn_blocks(const plan::Plan& plan);
 
 /// The arena of a device: address against step.
 std::string draw_memory(const plan::Plan& plan, int device);

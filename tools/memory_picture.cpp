@@ -10,7 +10,7 @@
 
 namespace monza::tool {
 
-std::vector<ArenaBlock> arena_blocks(const plan::Plan& plan) {
+std::vector<ArenaBlock> drawn_blocks(const plan::Plan& plan) {
   std::vector<ArenaBlock> list;
   for (const plan::ArenaBlock& b : plan::arena_blocks(plan))
     list.push_back(
@@ -40,7 +40,7 @@ std::string draw_memory(const plan::Plan& plan, int device) {
   for (double s = 0; s <= steps; s += step_tick)
     svg.text(x(s), kTop + kHigh + 16, fmt::format("{:.0f}", s), "fill:#444;font-size:11px", "middle");
   svg.text(kLeft + kWide / 2, kTop + kHigh + 34, "step", "fill:#444", "middle");
-  for (const ArenaBlock& b : arena_blocks(plan)) {
+  for (const ArenaBlock& b : drawn_blocks(plan)) {
     if (b.device != device) continue;
     const bool scratch = b.what.starts_with("scratch of ");
     const double top = y(double(b.offset + b.bytes)), height = std::max(0.4, y(double(b.offset)) - top);

@@ -373,7 +373,7 @@ Status Executor::run_kernel(std::int32_t index) noexcept {
 
 /// Under the address sanitizer a kernel may touch its own operands and scratch memory in the arena, and nothing else.
 void Executor::fence(const Step& step, bool up) noexcept {
-  Region& arena = arenas_[step.device];
+  Region& arena = memory_->arenas[step.device];
   if (!up) return unpoison(arena.data(), static_cast<std::size_t>(arena.bytes()));
   poison(arena.data(), static_cast<std::size_t>(arena.bytes()));
   for (const plan::Range& range : {step.inputs, step.outputs})
@@ -382,7 +382,7 @@ void Executor::fence(const Step& step, bool up) noexcept {
       if (o.base != Base::arena) continue;
       const std::int64_t offset = o.element_offset >= 0 ? registers_[static_cast<std::size_t>(o.element_offset)] : 0;
       const std::int64_t end = plan::reach(o.dtype, o.layout, views_[k].shape, views_[k].stride, offset);
-      if (end > 0) unpoison(arenas_[o.device].data() + o.byte_offset, static_cast<std::size_t>(end));
+      if (end > 0) unpoison(memory_->arenas[o.device].data() + o.byte_offset, static_cast<std::size_t>(end));
     }
   if (step.scratch_bytes > 0)
     unpoison(arena.data() + step.scratch_offset, static_cast<std::size_t>(step.scratch_bytes));

@@ -9,7 +9,7 @@
 
 #include "ops/conv/conv_depthwise.simd.h"
 #include "ops/conv/conv_direct.simd.h"
-#include "ops/sepconv/sepconv.params.h"
+#include "ops/sepconv/sepconv_part.simd.h"
 
 namespace monza::ops {
 namespace {
@@ -47,19 +47,6 @@ Status run_sepconv(const KernelContext& c) {
              });
   return {};
 }
-
-/// One of the two parts as a question of its own: what it asks about are its weight, input 1, and its parameters.
-struct PartQuery {
-  OperandDesc in[2];
-  KernelQuery query;
-  PartQuery(const KernelQuery& q, bool point) : in{q.input(0), q.input(point ? 3 : 1)}, query(q) {
-    const auto& p = *static_cast<const SeparableConvParams*>(q.params);
-    query.params = point ? &p.point : &p.depth;
-    query.in = in;
-    query.in_count = 2;
-  }
-  PartQuery(const PartQuery&) = delete;
-};
 
 Refusal accepts_sepconv(const KernelQuery& q) {
   if (const Refusal r = conv_common_refusal(q)) return r;

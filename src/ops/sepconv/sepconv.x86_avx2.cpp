@@ -3,22 +3,18 @@
 namespace monza::ops {
 namespace {
 
-std::size_t depth_bytes(const KernelQuery& q) noexcept { return depthwise_bytes(PartQuery(q, false).query); }
+std::size_t depth_bytes(const KernelQuery& q) noexcept {
+  return depthwise_bytes(Vec::kWidth, PartQuery(q, false).query);
+}
 void depth_pack(const KernelQuery& q, std::byte* packed) noexcept {
   pack_depthwise(PartQuery(q, false).query, reinterpret_cast<float*>(packed));
 }
-void depth_unpack(const KernelQuery& q, const std::byte* packed, void* dense) noexcept {
-  unpack_depthwise(PartQuery(q, false).query, reinterpret_cast<const float*>(packed), static_cast<float*>(dense));
-}
-std::size_t point_bytes(const KernelQuery& q) noexcept { return direct_bytes(PartQuery(q, true).query); }
+std::size_t point_bytes(const KernelQuery& q) noexcept { return direct_bytes(Vec::kWidth, PartQuery(q, true).query); }
 void point_pack(const KernelQuery& q, std::byte* packed) noexcept {
   pack_direct(PartQuery(q, true).query, reinterpret_cast<float*>(packed));
 }
-void point_unpack(const KernelQuery& q, const std::byte* packed, void* dense) noexcept {
-  unpack_direct(PartQuery(q, true).query, reinterpret_cast<const float*>(packed), static_cast<float*>(dense));
-}
-constexpr Packing kPackings[] = {{.input = 1, .bytes = depth_bytes, .pack = depth_pack, .unpack = depth_unpack},
-                                 {.input = 3, .bytes = point_bytes, .pack = point_pack, .unpack = point_unpack}};
+constexpr Packing kPackings[] = {{.input = 1, .bytes = depth_bytes, .pack = depth_pack, .format = &sepconv_depth_8},
+                                 {.input = 3, .bytes = point_bytes, .pack = point_pack, .format = &sepconv_point_8}};
 Refusal accepts(const KernelQuery& q) noexcept { return accepts_sepconv(q); }
 std::size_t scratch(const KernelQuery& q) noexcept { return direct_scratch(PartQuery(q, true).query); }
 Status run(const KernelContext& c) noexcept { return run_sepconv(c); }
