@@ -184,7 +184,11 @@ TEST(Profiles, TenThousandRunsOfRandomShapesAllocateNothing) {
   }
   EXPECT_TRUE(ok);
   EXPECT_EQ(test::allocations(), before) << "running allocated memory";
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // their shadow memory grows as pages are touched
   EXPECT_LE(resident_pages(), pages + 16) << "running made the process grow";
+#else
+  static_cast<void>(pages);
+#endif
 }
 
 }  // namespace

@@ -64,15 +64,26 @@ std::int64_t block_of(const TensorView& v) {
   return v.layout == Layout::blocked8 ? 8 : v.layout == Layout::blocked16 ? 16 : 1;
 }
 
-/// Blocks of channels one after the other, their pixels in row-major order: the only form that blocked kernels know.
-bool block_dense(const TensorView& v) {
+std::int64_t blocks_of(const TensorView& v) { return (v.shape[1] + block_of(v) - 1) / block_of(v); }
+
+/// Pixels in row-major order within a block, blocks apart by any stride that keeps them apart: what blocked kernels
+/// know. A slice of some blocks of a wider tensor is of this form.
+bool block_rows(const TensorView& v) {
   if (v.shape.rank < 2) return false;
-  std::int64_t expected = block_of(v);
+  std::int64_t plane = block_of(v);
   for (int a = v.shape.rank - 1; a >= 2; --a) {
-    if (v.stride[a] != expected) return false;
-    expected *= v.shape[a];
+    if (v.stride[a] != plane) return false;
+    plane *= v.shape[a];
   }
-  return v.stride[1] == expected && v.stride[0] == expected * ((v.shape[1] + block_of(v) - 1) / block_of(v));
+  const std::int64_t blocks = blocks_of(v);
+  return (blocks == 1 || v.stride[1] >= plane) &&
+         (v.shape[0] == 1 || v.stride[0] >= (blocks - 1) * v.stride[1] + plane);
+}
+
+/// The same without gaps: every number between the first and the last is an element.
+bool block_dense(const TensorView& v) {
+  const std::int64_t blocks = blocks_of(v), plane = block_of(v) * v.shape.count(2, v.shape.rank);
+  return (blocks == 1 || v.stride[1] == plane) && (v.shape[0] == 1 || v.stride[0] == blocks * plane);
 }
 
 bool same_form(const TensorView& a, const TensorView& b) {
@@ -85,8 +96,9 @@ bool same_form(const TensorView& a, const TensorView& b) {
 Refusal refuse_port(const Kernel& kernel, Port port, const TensorView& v, const TensorView*& uniform) {
   if (!v.present()) return nullptr;
   if (block_of(v) > 1) {
-    if (!empty(v) && !block_dense(v)) return "an operand's blocks have gaps that its kernel does not know of";
+    if (!empty(v) && !block_rows(v)) return "an operand's blocks have gaps that its kernel does not know of";
     if (port == Port::uniform) {
+      if (!empty(v) && !block_dense(v)) return "an operand's blocks have gaps that its kernel does not know of";
       // Without padding a block is like any other order of the elements.
       if (v.shape[1] % block_of(v) != 0) return "an operand's blocks are padded";
       if (uniform == nullptr) uniform = &v;

@@ -38,7 +38,7 @@ Original original_of(const test::HostileGraph& graph) {
   std::size_t next = 0;
   plan::for_each_array(o.plan, [&](const char*, auto& array) {
     array.resize(from[next].size() / sizeof(array[0]));
-    std::memcpy(array.data(), from[next].data(), from[next].size());
+    if (!from[next].empty()) std::memcpy(array.data(), from[next].data(), from[next].size());
     ++next;
   });
   o.plan.params.resize(o.plan.params.size() - plan::kParamsRoom);  // make_image adds them again
