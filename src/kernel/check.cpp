@@ -181,9 +181,10 @@ bool may_overlap(const TensorView& a, const TensorView& b) noexcept {
     const std::int64_t bits = dtype_bits(v.dtype);
     Reach r;
     const auto axis = [&](std::int64_t extent, std::int64_t stride) {
+      if (extent == 1) return;  // its stride is never taken, and may be any number
       const std::int64_t step = stride * bits / 8, span = (extent - 1) * stride * bits / 8;
       (span < 0 ? r.low : r.high) += span;
-      if (extent == 1 || step == 0) return;
+      if (step == 0) return;
       r.step[r.rank] = step < 0 ? -step : step;
       r.extent[r.rank++] = extent;
     };
