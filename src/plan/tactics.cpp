@@ -239,9 +239,10 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query, const Po
   const std::int64_t scratch = kernel.scratch_bytes ? std::int64_t(kernel.scratch_bytes(query)) : 0;
   context.scratch = scratch > 0 ? allocate(scratch) : nullptr;
 
-  // A warm-up, then at least three runs and at most about 15 ms of them: the smallest time is the kernel's own.
+  // A warm-up, then at least three runs and at most about 15 ms of them: the smallest time is the kernel's own. Short
+  // kernels run for a millisecond, so that an interruption of the machine does not cover all of their runs.
   double best = 0, spent = 0;
-  for (int run = 0; run < 12 && (run < 4 || spent < 15000); ++run) {
+  for (int run = 0; (run < 12 || spent < 1000) && (run < 4 || spent < 15000); ++run) {
     const auto begin = Clock::now();
     if (!kernel.run(context)) return 0;
     const double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
