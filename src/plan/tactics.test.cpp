@@ -154,7 +154,7 @@ TEST(Tactics, YoloFromAFullCacheIsTheSameFile) {
   Engine::build(model, options).save(folder / "a.engine");
   options.max_build_seconds = 1e-9;
   const std::string timings = read(options.timing_cache);
-  EXPECT_GT(lines(timings), 10u);
+  EXPECT_GT(lines(timings), 2u) << "nothing was measured: the comparison below would say nothing";
   for (const char* name : {"b.engine", "c.engine"}) {
     Engine::build(model, options).save(folder / name);
     EXPECT_EQ(read(options.timing_cache), timings) << "something was measured again";
