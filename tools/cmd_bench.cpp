@@ -293,7 +293,7 @@ int run(const Options& o) {
 
 void add_bench(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add(
+  CommandOptions app = commands.add(
       "bench", "Measures latency, throughput, load time and memory of a model.",
       "  monza bench yolov8n.engine                            3 seconds after a warm-up\n"
       "  monza bench yolov8n.onnx --threads 1 --duration 10    builds first, then measures\n"
@@ -309,22 +309,20 @@ void add_bench(Commands& commands) {
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
   o->inputs.add_to(app, true);
-  app.add_option("--duration", o->duration, "measure for this many seconds (default 3)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("S");
+  app.add_option("--duration", o->duration, "measure for this many seconds (default 3)").positive().type_name("S");
   app.add_option("--iterations", o->iterations, "measure this many runs of each stream instead")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N");
+      .positive()
+      .type_name("N");
   app.add_option("--warmup", o->warmup, "seconds of runs before measuring (default 0.3; three runs at least)")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("S");
+      .non_negative()
+      .type_name("S");
   app.add_option("--streams", o->streams, "contexts that run side by side, each with its share of the threads")
-      ->check(CLI::Range(1, 1024))
-      ->type_name("N");
-  app.add_option("--export-times", o->export_times, "write the time of every run: .json, else CSV")->type_name("FILE");
+      .range(1, 1024)
+      .type_name("N");
+  app.add_option("--export-times", o->export_times, "write the time of every run: .json, else CSV").type_name("FILE");
   app.add_option("--sweep", o->sweep, "measure at several values: batch=1,2,4,8, threads=1,2, precision=fp32,bf16")
-      ->type_name("KEY=V,V..");
-  app.add_option("--chart", o->chart, "draw the sweep there, as SVG")->type_name("FILE");
+      .type_name("KEY=V,V..");
+  app.add_option("--chart", o->chart, "draw the sweep there, as SVG").type_name("FILE");
   app.add_flag("--json", o->json, "for a program to read");
 }
 

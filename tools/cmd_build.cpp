@@ -113,7 +113,7 @@ int run(const Options& o) {
 
 void add_build(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add(
+  CommandOptions app = commands.add(
       "build", "Compiles an ONNX file into an engine file for this machine, or plans an engine file anew.",
       "  monza build yolov8n.onnx --output yolov8n.engine\n"
       "  monza build bert.onnx --output bert.engine --shape batch=1 --shape sequence=128\n"
@@ -128,10 +128,10 @@ void add_build(Commands& commands) {
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::build);
   app.add_option("--output,-o", o->output, "the engine file (default: the model's name with .engine, in this folder)")
-      ->type_name("FILE");
+      .type_name("FILE");
   app.add_option("--report", o->report,
                  "write a page there that shows layers, fusions, graphs, memory and every candidate kernel")
-      ->type_name("FILE.html");
+      .type_name("FILE.html");
   app.add_flag("--json", o->json, "for a program to read");
 }
 

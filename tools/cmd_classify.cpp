@@ -1,5 +1,6 @@
 // `monza classify`: the most likely classes of pictures, video frames or a camera's.
 #include <fmt/core.h>
+#include <memory>
 
 #include <charconv>
 #include <cstdio>
@@ -176,7 +177,7 @@ int run_classify(ClassifyArgs args) {
 
 void add_classify(Commands& commands) {
   auto args = std::make_shared<ClassifyArgs>();
-  CLI::App& app = commands.add(
+  CommandOptions app = commands.add(
       "classify", "Names what a picture shows, with a classifier's probabilities.",
       "  monza classify cat.jpg --model resnet50.onnx --labels imagenet.txt\n"
       "  monza classify photos/ --model resnet50.onnx --truth labels.txt   top-1 and top-5 accuracy\n"
@@ -185,28 +186,25 @@ void add_classify(Commands& commands) {
       "  monza classify road.mp4 --model yolov8n-cls.onnx --json           one JSON object a line and frame\n",
       [args] { return run_classify(*args); });
   app.add_option("source", args->source, "picture, folder, video file, or camera (/dev/videoN)")
-      ->required()
-      ->type_name("SOURCE");
+      .required()
+      .type_name("SOURCE");
   args->model.add_to(app, ModelArgs::Use::source);
   app.add_option("--labels", args->labels, "class names, one a line; default: the model's own");
   app.add_option("--truth", args->truth, "lines of 'FILE CLASS-NUMBER' to measure accuracy against");
   app.add_option("--mean", args->settings.mean, "of R,G,B in 0..1; one value stands for all [0.485,0.456,0.406]")
-      ->delimiter(',')
-      ->type_name("R,G,B");
-  app.add_option("--std", args->settings.std, "of R,G,B in 0..1 [0.229,0.224,0.225]")
-      ->delimiter(',')
-      ->type_name("R,G,B");
+      .delimiter(',')
+      .type_name("R,G,B");
+  app.add_option("--std", args->settings.std, "of R,G,B in 0..1 [0.229,0.224,0.225]").delimiter(',').type_name("R,G,B");
   app.add_option("--resize", args->settings.resize, "short side before the crop; 0 for none [the crop times 256/224]")
-      ->check(CLI::Range(0, 16384));
-  app.add_option("--crop", args->settings.crop, "side of the centre crop [the model's input]")
-      ->check(CLI::Range(1, 16384));
+      .range(0, 16384);
+  app.add_option("--crop", args->settings.crop, "side of the centre crop [the model's input]").range(1, 16384);
   app.add_option("--size", args->size, "side of the input where the model leaves it open")
-      ->check(CLI::Range(8, 8192))
-      ->capture_default_str();
-  app.add_option("--top", args->top, "how many classes to print")->check(CLI::Range(1, 1000))->capture_default_str();
+      .range(8, 8192)
+      .capture_default_str();
+  app.add_option("--top", args->top, "how many classes to print").range(1, 1000).capture_default_str();
   app.add_option("--output", args->output, "annotated picture, folder or video to write");
   app.add_option("--save-engine", args->save_engine, "write the engine, with these settings remembered");
-  app.add_option("--max-frames", args->max_frames, "stop after so many frames")->check(CLI::PositiveNumber);
+  app.add_option("--max-frames", args->max_frames, "stop after so many frames").positive();
   app.add_flag("--no-cache", args->no_cache, "neither use nor write an engine in the user's cache folder");
   app.add_flag("--json", args->json, "one JSON object for each picture or frame");
 }

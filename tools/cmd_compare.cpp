@@ -294,7 +294,7 @@ int run(const Options& o) {
 
 void add_compare(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add(
+  CommandOptions app = commands.add(
       "compare", "Compares a model's numbers with another's, and names the pass, kernel or node that differs first.",
       "  monza compare yolov8n.engine yolov8n.onnx           with the ONNX file unoptimised: no passes, plain loops\n"
       "  monza compare model.onnx model.onnx --precision bf16 --tensors\n"
@@ -306,14 +306,12 @@ void add_compare(Commands& commands) {
       "does not, rewrites are bisected and tensors are read in order, unless --no-bisect. Exit 1 when they differ.",
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
-  app.add_option("WITH", o->with, "an engine, an ONNX file, or tensors (.npz, .npy, .pb)")
-      ->required()
-      ->type_name("FILE");
+  app.add_option("WITH", o->with, "an engine, an ONNX file, or tensors (.npz, .npy, .pb)").required().type_name("FILE");
   o->inputs.add_to(app, true);
   app.add_option("--tolerance", o->tolerance,
                  "share of a tensor's largest magnitude (default 1e-3; 3e-2 for quantised models and bf16)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("T");
+      .positive()
+      .type_name("T");
   app.add_flag("--no-bisect", o->no_bisect, "do not look for what makes them differ");
   app.add_flag("--tensors", o->tensors, "list the tensors inside, too");
   app.add_flag("--json", o->json, "for a program to read");

@@ -10,16 +10,16 @@ namespace monza::tool {
 
 void add_completion(Commands& commands) {
   const auto shell = std::make_shared<std::string>();
-  CLI::App& app = commands.add("completion", "Prints a completion script for a shell.",
-                               "  source <(monza completion bash)                        for this shell\n"
-                               "  monza completion bash > ~/.local/share/bash-completion/completions/monza\n"
-                               "  monza completion zsh > ~/.zsh/completions/_monza       a folder of $fpath",
-                               [shell, &commands] {
-                                 const auto tree = command_tree(commands.root());
-                                 fmt::print("{}", *shell == "bash" ? bash_completion(tree) : zsh_completion(tree));
-                                 return int(kExitOk);
-                               });
-  app.add_option("SHELL", *shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}))->type_name("SHELL");
+  CommandOptions app = commands.add("completion", "Prints a completion script for a shell.",
+                                    "  source <(monza completion bash)                        for this shell\n"
+                                    "  monza completion bash > ~/.local/share/bash-completion/completions/monza\n"
+                                    "  monza completion zsh > ~/.zsh/completions/_monza       a folder of $fpath",
+                                    [shell, &commands] {
+                                      const auto tree = command_tree(commands.root());
+                                      fmt::print("{}", *shell == "bash" ? bash_completion(tree) : zsh_completion(tree));
+                                      return int(kExitOk);
+                                    });
+  app.add_option("SHELL", *shell, "bash or zsh").required().one_of({"bash", "zsh"}).type_name("SHELL");
 }
 
 }  // namespace monza::tool

@@ -103,7 +103,7 @@ int run(const Options& o) {
 
 void add_conformance(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add(
+  CommandOptions app = commands.add(
       "conformance", "Runs folders of ONNX backend tests.",
       "  monza conformance onnx/backend/test/data/node         folders with model.onnx and data, and light models\n"
       "  monza conformance node --filter '^test_conv'          only some\n"
@@ -113,23 +113,23 @@ void add_conformance(Commands& commands) {
       "rtol 1e-3 and atol 1e-7 (bfloat16: rtol 2^-6), and all else is equal. Exit 1 when a test fails that is not\n"
       "expected to, or passes that is expected to fail.",
       [o] { return run(*o); });
-  app.add_option("DIR", o->folder, "searched for tests, with all folders below it")->type_name("FOLDER");
-  app.add_option("--filter", o->filter, "only tests whose name this regular expression finds")->type_name("REGEX");
-  app.add_option("--expectations", o->expectations, "file of tests that fail, with the reason")->type_name("FILE");
+  app.add_option("DIR", o->folder, "searched for tests, with all folders below it").type_name("FOLDER");
+  app.add_option("--filter", o->filter, "only tests whose name this regular expression finds").type_name("REGEX");
+  app.add_option("--expectations", o->expectations, "file of tests that fail, with the reason").type_name("FILE");
   app.add_option("--write-expectations", o->write_expectations,
                  "write such a file from this run; known reasons are kept")
-      ->type_name("FILE");
+      .type_name("FILE");
   app.add_option("--device", o->device, "cpu (default), cuda or reference")
-      ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
-      ->type_name("D");
-  app.add_option("--isa", o->isa, "use a lower instruction set")->type_name("ISA");
-  app.add_option("--threads", o->threads, "of each run (default 1)")->check(CLI::Range(1, 4096))->type_name("N");
+      .one_of({"cpu", "cuda", "reference"})
+      .type_name("D");
+  app.add_option("--isa", o->isa, "use a lower instruction set").type_name("ISA");
+  app.add_option("--threads", o->threads, "of each run (default 1)").range(1, 4096).type_name("N");
   app.add_option("--jobs", o->jobs, "processes at work (default: all CPUs of this process)")
-      ->check(CLI::Range(1, 4096))
-      ->type_name("N");
+      .range(1, 4096)
+      .type_name("N");
   app.add_option("--test-seconds", o->seconds, "give up on a test after this long (default 60)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("S");
+      .positive()
+      .type_name("S");
   app.add_flag("--no-optimize", o->no_optimize, "no fusions, no layouts, reference kernels");
   app.add_flag("--tune", o->tune, "time candidate kernels; the default here is to take the first that fits");
   app.add_flag("--passed", o->passed, "list the tests that pass too");

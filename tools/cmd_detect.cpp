@@ -1,5 +1,6 @@
 // `monza detect`: what is in a picture, a folder of pictures, a video or a camera.
 #include <fmt/core.h>
+#include <memory>
 
 #include <cstdio>
 #include <filesystem>
@@ -203,7 +204,7 @@ int run_detect(DetectArgs args) {
 
 void add_detect(Commands& commands) {
   auto args = std::make_shared<DetectArgs>();
-  CLI::App& app =
+  CommandOptions app =
       commands.add("detect", "Finds objects in pictures, videos or a camera with a YOLO model.",
                    "  monza detect street.jpg                            the model that scripts/demo fetched\n"
                    "  monza detect street.jpg --model yolov8n.onnx --output boxes.jpg\n"
@@ -214,24 +215,22 @@ void add_detect(Commands& commands) {
                    "  monza detect cat.jpg --model yolox_nano.onnx --labels coco80.txt --head yolox\n",
                    [args] { return run_detect(*args); });
   app.add_option("source", args->source, "picture, folder, video file, or camera (/dev/videoN)")
-      ->required()
-      ->type_name("SOURCE");
+      .required()
+      .type_name("SOURCE");
   args->model.add_to(app, ModelArgs::Use::source);
   app.add_option("--head", args->head,
                  "yolov5, yolov8, yolov11 or yolox; found by itself where the shape leaves no doubt");
   app.add_option("--labels", args->labels, "class names, one a line; default: the model's own");
-  app.add_option("--score", args->score, "least score of a box [0.25; 0.001 with --coco]")->check(CLI::Range(0.0, 1.0));
+  app.add_option("--score", args->score, "least score of a box [0.25; 0.001 with --coco]").range(0.0, 1.0);
   app.add_option("--iou", args->iou, "overlap above which the weaker box of a class goes [0.45; 0.7 with --coco]")
-      ->check(CLI::Range(0.0, 1.0));
-  app.add_option("--max-boxes", args->max_boxes, "most boxes of a picture")
-      ->check(CLI::PositiveNumber)
-      ->capture_default_str();
+      .range(0.0, 1.0);
+  app.add_option("--max-boxes", args->max_boxes, "most boxes of a picture").positive().capture_default_str();
   app.add_option("--size", args->size, "side of the input where the model leaves it open")
-      ->check(CLI::Range(32, 8192))
-      ->capture_default_str();
+      .range(32, 8192)
+      .capture_default_str();
   app.add_option("--output", args->output, "annotated picture, folder or video to write");
   app.add_option("--coco", args->coco, "instances JSON to measure mAP against");
-  app.add_option("--max-frames", args->max_frames, "stop after so many frames")->check(CLI::PositiveNumber);
+  app.add_option("--max-frames", args->max_frames, "stop after so many frames").positive();
   app.add_flag("--no-cache", args->no_cache, "neither use nor write an engine in the user's cache folder");
   app.add_flag("--json", args->json, "one JSON object for each picture or frame");
 }

@@ -133,11 +133,12 @@ int run(const Options& o) {
 
 void add_doctor(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add("doctor", "Says what this machine and this build offer.",
-                               "  monza doctor                 CPU, instruction sets, measured ceilings, libraries\n"
-                               "  monza doctor --quick         without measuring\n"
-                               "  monza doctor --json          for a program to read",
-                               [o] { return run(*o); });
+  CommandOptions app =
+      commands.add("doctor", "Says what this machine and this build offer.",
+                   "  monza doctor                 CPU, instruction sets, measured ceilings, libraries\n"
+                   "  monza doctor --quick         without measuring\n"
+                   "  monza doctor --json          for a program to read",
+                   [o] { return run(*o); });
   app.add_flag("--quick", o->quick, "do not measure the ceilings");
   app.add_flag("--json", o->json, "for a program to read");
 }

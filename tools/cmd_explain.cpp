@@ -179,7 +179,7 @@ int run(const Options& o) {
 
 void add_explain(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add(
+  CommandOptions app = commands.add(
       "explain", "Says what became of one node: fusions, kernel, layout, precision, and every candidate.",
       "  monza explain yolov8n.onnx /model.0/conv/Conv     times of all kernels that take it, reasons of those that "
       "do not\n"
@@ -190,7 +190,7 @@ void add_explain(Commands& commands) {
       "spares the second time.",
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
-  app.add_option("NODE", o->node, "an ONNX node, or a tensor that a node makes")->required()->type_name("NAME");
+  app.add_option("NODE", o->node, "an ONNX node, or a tensor that a node makes").required().type_name("NAME");
   app.add_flag("--json", o->json, "for a program to read");
 }
 

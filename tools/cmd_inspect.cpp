@@ -260,7 +260,7 @@ int run(const Options& o) {
 
 void add_inspect(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add(
+  CommandOptions app = commands.add(
       "inspect", "Shows a model's graph, what fused and what did not, the plan and the memory map.",
       "  monza inspect yolov8n.engine                    inputs, outputs, memory, kernels\n"
       "  monza inspect yolov8n.onnx --fusions            every rewrite, and near misses with the reason\n"
@@ -278,10 +278,10 @@ void add_inspect(Commands& commands) {
   app.add_flag("--fusions", o->fusions, "what the passes did, and why they left alone what nearly matched");
   app.add_flag("--plan", o->plan, "the steps");
   app.add_flag("--memory", o->memory, "the memory map");
-  app.add_option("--svg", o->svg, "draw the graph there, or what --imported or --memory names")->type_name("FILE");
+  app.add_option("--svg", o->svg, "draw the graph there, or what --imported or --memory names").type_name("FILE");
   app.add_option("--shared-with", o->shared_with, "another engine: list the weights that both have (repeat)")
-      ->allow_extra_args(false)
-      ->type_name("FILE");
+      .allow_extra_args(false)
+      .type_name("FILE");
   app.add_flag("--json", o->json, "all of it, for a program to read");
 }
 

@@ -11,8 +11,7 @@ void add_man(Commands& commands) {
                "  monza man | man -l -\n"
                "  monza man > ~/.local/share/man/man1/monza.1",
                [&commands] {
-                 const CLI::App& root = commands.root();
-                 fmt::print("{}", man_page(command_tree(root), root.get_description(), root.get_footer()));
+                 fmt::print("{}", man_page(commands.root()));
                  return int(kExitOk);
                });
 }

@@ -184,10 +184,10 @@ void add_ops(Commands& commands) {
     bool json = false, markdown = false;
   };
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add("ops", "Lists the operators that run, and the kernels that each has.",
-                               "  monza ops | grep Conv\n"
-                               "  monza ops --markdown > docs/operators.md",
-                               [o] { return run(o->json, o->markdown); });
+  CommandOptions app = commands.add("ops", "Lists the operators that run, and the kernels that each has.",
+                                    "  monza ops | grep Conv\n"
+                                    "  monza ops --markdown > docs/operators.md",
+                                    [o] { return run(o->json, o->markdown); });
   app.add_flag("--markdown", o->markdown, "the tables of docs/operators.md");
   app.add_flag("--json", o->json, "for a program to read");
 }

@@ -270,7 +270,7 @@ int run(const Options& o) {
 
 void add_profile(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add(
+  CommandOptions app = commands.add(
       "profile", "Shows the time of each layer, and how near it is to this machine's ceilings.",
       "  monza profile yolov8n.engine --top 20\n"
       "  monza profile bert.onnx --shape batch=1 --shape sequence=128 --threads 1\n"
@@ -282,19 +282,15 @@ void add_profile(Commands& commands) {
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
   o->inputs.add_to(app, true);
-  app.add_option("--duration", o->duration, "profile for this many seconds (default 2)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("S");
-  app.add_option("--iterations", o->iterations, "profile this many runs instead")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N");
-  app.add_option("--top", o->top, "show only the N slowest layers")->check(CLI::NonNegativeNumber)->type_name("N");
+  app.add_option("--duration", o->duration, "profile for this many seconds (default 2)").positive().type_name("S");
+  app.add_option("--iterations", o->iterations, "profile this many runs instead").positive().type_name("N");
+  app.add_option("--top", o->top, "show only the N slowest layers").non_negative().type_name("N");
   app.add_option("--sort", o->sort, "gain (default): what could be won up to the ceiling; time; order")
-      ->check(CLI::IsMember({"gain", "time", "order"}))
-      ->type_name("KEY");
-  app.add_option("--trace", o->trace, "write a Chrome trace of one run")->type_name("FILE");
-  app.add_option("--histogram", o->histogram, "draw the times of whole runs there, as SVG")->type_name("FILE");
-  app.add_option("--against", o->against, "an earlier --json: show what changed since")->type_name("FILE");
+      .one_of({"gain", "time", "order"})
+      .type_name("KEY");
+  app.add_option("--trace", o->trace, "write a Chrome trace of one run").type_name("FILE");
+  app.add_option("--histogram", o->histogram, "draw the times of whole runs there, as SVG").type_name("FILE");
+  app.add_option("--against", o->against, "an earlier --json: show what changed since").type_name("FILE");
   app.add_flag("--no-ceilings", o->no_ceilings, "do not measure the ceilings");
   app.add_flag("--json", o->json, "for a program to read");
 }

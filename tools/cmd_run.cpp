@@ -130,7 +130,7 @@ int run(const Options& o) {
 
 void add_run(Commands& commands) {
   const auto o = std::make_shared<Options>();
-  CLI::App& app = commands.add(
+  CommandOptions app = commands.add(
       "run", "Runs a model once; writes its outputs or compares them with given ones.",
       "  monza run model.onnx --random                                  does it run, and what comes out?\n"
       "  monza run model.engine --input images=photo.npy --output out.npz\n"
@@ -143,18 +143,16 @@ void add_run(Commands& commands) {
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
   o->inputs.add_to(app, false);
-  app.add_option("--output,-o", o->output, "write all outputs there, as .npz")->type_name("FILE");
+  app.add_option("--output,-o", o->output, "write all outputs there, as .npz").type_name("FILE");
   app.add_option("--expect", o->expect, "reference outputs (.npz, or .npy or .pb for a model with one)")
-      ->type_name("FILE");
-  app.add_option("--rtol", o->rtol, "relative tolerance (default 1e-3)")->check(CLI::NonNegativeNumber)->type_name("R");
-  app.add_option("--atol", o->atol, "absolute tolerance (default 1e-5)")->check(CLI::NonNegativeNumber)->type_name("A");
-  app.add_option("--repeat", o->repeat, "run this many times; the last counts (default 1)")
-      ->check(CLI::PositiveNumber)
-      ->type_name("N");
+      .type_name("FILE");
+  app.add_option("--rtol", o->rtol, "relative tolerance (default 1e-3)").non_negative().type_name("R");
+  app.add_option("--atol", o->atol, "absolute tolerance (default 1e-5)").non_negative().type_name("A");
+  app.add_option("--repeat", o->repeat, "run this many times; the last counts (default 1)").positive().type_name("N");
   app.add_option("--max-pool-bytes", o->max_pool_bytes,
                  "most memory that strings, sequences and optionals of the run may take (default 1 GiB)")
-      ->check(CLI::NonNegativeNumber)
-      ->type_name("N");
+      .non_negative()
+      .type_name("N");
   app.add_flag("--json", o->json, "for a program to read");
 }
 

@@ -1,15 +1,10 @@
 // How a command joins the tool: tools/cmd_<name>.cpp defines add_<name>(), which CMake finds by the file's name.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
-
 #include <functional>
-#include <memory>
 #include <string>
-#include <utility>
 
+#include "tools/options.h"
 #include "tools/usage_error.h"
 
 namespace monza::tool {
@@ -31,13 +26,8 @@ class Commands {
   /// Adds `monza NAME`. `examples` follow the options in --help: whole command lines with a comment each.
   /// After parsing, `run` of the chosen command is called, and its result is the exit code; it may throw
   /// UsageError, RunError and monza::Error, which main() reports.
-  CLI::App& add(const std::string& name, const std::string& purpose, const std::string& examples,
-                std::function<int()> run) {
-    CLI::App* command = root_.add_subcommand(name, purpose);
-    command->footer("Examples:\n" + examples);
-    command->callback([this, run = std::move(run)] { chosen_ = run; });
-    return *command;
-  }
+  CommandOptions add(const std::string& name, const std::string& purpose, const std::string& examples,
+                     std::function<int()> run);
   const std::function<int()>& chosen() const { return chosen_; }
   const CLI::App& root() const { return root_; }
 

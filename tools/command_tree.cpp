@@ -2,6 +2,10 @@
 
 #include <fmt/core.h>
 
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
 #include "tools/version.h"
 
 namespace monza::tool {
@@ -134,8 +138,7 @@ std::string zsh_completion(const std::vector<CommandInfo>& commands) {
   return text + "  esac\n}\n_monza \"$@\"\n";
 }
 
-std::string man_page(const std::vector<CommandInfo>& commands, const std::string& description,
-                     const std::string& footer) {
+std::string man_page(const CLI::App& root) {
   const auto roff = [](const std::string& text) {
     std::string out;
     bool line_begin = true;
@@ -154,8 +157,8 @@ std::string man_page(const std::vector<CommandInfo>& commands, const std::string
   std::string text = fmt::format(
       ".\\\" Made by `monza man`.\n.TH MONZA 1 \"\" \"{}\" \"User Commands\"\n.SH NAME\nmonza \\- {}\n.SH SYNOPSIS\n"
       ".B monza\n.I COMMAND\n.RI [ OPTION ...]\n.SH DESCRIPTION\n{}\n.SH COMMANDS\n",
-      version_text(), roff("compiles ONNX models for this machine and runs them"), roff(description));
-  for (const CommandInfo& c : commands) {
+      version_text(), roff("compiles ONNX models for this machine and runs them"), roff(root.get_description()));
+  for (const CommandInfo& c : command_tree(root)) {
     std::string arguments;
     for (const OptionInfo& o : c.options)
       if (o.names.empty()) arguments += " " + o.positional;
@@ -170,7 +173,7 @@ std::string man_page(const std::vector<CommandInfo>& commands, const std::string
     }
     if (!c.footer.empty()) text += ".PP\n.EX\n" + roff(c.footer) + "\n.EE\n";
   }
-  return text + ".SH START\n.EX\n" + roff(footer) +
+  return text + ".SH START\n.EX\n" + roff(root.get_footer()) +
          "\n.EE\n.SH ENVIRONMENT\n.TP\n.B XDG_CACHE_HOME\nengines that detect and classify built are kept in its "
          "folder "
          "monza; without it in ~/.cache/monza\n";

@@ -1,12 +1,12 @@
 // The commands and their options as data: what shell completion and the man page are made from.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
-
 #include <string>
 #include <vector>
+
+namespace CLI {
+class App;
+}
 
 namespace monza::tool {
 
@@ -30,8 +30,7 @@ std::vector<CommandInfo> command_tree(const CLI::App& root);
 
 std::string bash_completion(const std::vector<CommandInfo>& commands);
 std::string zsh_completion(const std::vector<CommandInfo>& commands);
-/// troff for man(1). `footer` is that of the tool's --help.
-std::string man_page(const std::vector<CommandInfo>& commands, const std::string& description,
-                     const std::string& footer);
+/// troff for man(1).
+std::string man_page(const CLI::App& root);
 
 }  // namespace monza::tool

@@ -193,15 +193,15 @@ Prepared prepare_engine(const ModelArgs& model, const InputArgs& args) {
 
 }  // namespace
 
-void InputArgs::add_to(CLI::App& app, bool random_by_default) {
+void InputArgs::add_to(CommandOptions& app, bool random_by_default) {
   random = random_by_default;
   app.add_option("--input,-i", files,
                  "a tensor: NAME=FILE.npy or NAME=FILE.pb; an .npz gives all of its arrays by name; a picture is "
                  "stretched to fit, in 0..1")
-      ->allow_extra_args(false)
-      ->type_name("[NAME=]FILE");
+      .allow_extra_args(false)
+      .type_name("[NAME=]FILE");
   if (!random_by_default) app.add_flag("--random", random, "random values for the inputs that no file gives");
-  app.add_option("--seed", seed, "of random inputs")->type_name("N");
+  app.add_option("--seed", seed, "of random inputs").type_name("N");
 }
 
 std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path) {

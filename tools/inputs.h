@@ -11,13 +11,14 @@
 #include "ir/constant.h"
 #include "monza/engine.h"
 #include "tools/model_args.h"
+#include "tools/options.h"
 
 namespace monza::tool {
 
 class InputArgs {
  public:
   /// `random`: inputs that no file gives are random without being asked for.
-  void add_to(CLI::App& app, bool random);
+  void add_to(CommandOptions& app, bool random);
 
   std::vector<std::string> files;         ///< "NAME=FILE", or "FILE" (.npz, or any for a model with one input)
   std::map<std::string, Tensor> tensors;  ///< at hand already; a file of the same name wins

@@ -1,4 +1,8 @@
 // The monza tool: parses the command line, runs one command, reports what stopped it.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>

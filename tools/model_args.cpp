@@ -64,100 +64,100 @@ Device parse_device(const std::string& text) {
 }
 
 /// An option that may be given several times, one value each.
-CLI::Option* repeated(CLI::App& app, const std::string& name, std::vector<std::string>& values,
-                      const std::string& help) {
-  return app.add_option(name, values, help)->allow_extra_args(false)->type_name("TEXT");
+Option repeated(CommandOptions& app, const std::string& name, std::vector<std::string>& values,
+                const std::string& help) {
+  return app.add_option(name, values, help).allow_extra_args(false).type_name("TEXT");
 }
 
 }  // namespace
 
-void ModelArgs::add_to(CLI::App& app, Use use) {
-  if (use == Use::source) app.add_option("--model", model, "an ONNX file or an engine file")->type_name("FILE");
+void ModelArgs::add_to(CommandOptions& app, Use use) {
+  if (use == Use::source) app.add_option("--model", model, "an ONNX file or an engine file").type_name("FILE");
   else
     app.add_option("MODEL", model, use == Use::build ? "the ONNX file" : "an ONNX file or an engine file")
-        ->required()
-        ->type_name("FILE");
+        .required()
+        .type_name("FILE");
   const char* shapes = "Shapes";
   repeated(app, "--shape", shapes_, "extents of an input, or of a dimension by its name: images=1x3x640x640, batch=4")
-      ->group(shapes)
-      ->type_name("NAME=1x3x..");
+      .group(shapes)
+      .type_name("NAME=1x3x..");
   repeated(app, "--min-shape", min_shapes_, "smallest extents of a dynamic input")
-      ->group(shapes)
-      ->type_name("NAME=1x3x..");
-  repeated(app, "--opt-shape", opt_shapes_, "extents to plan and tune for")->group(shapes)->type_name("NAME=1x3x..");
+      .group(shapes)
+      .type_name("NAME=1x3x..");
+  repeated(app, "--opt-shape", opt_shapes_, "extents to plan and tune for").group(shapes).type_name("NAME=1x3x..");
   repeated(app, "--max-shape", max_shapes_, "largest extents; memory is planned for them")
-      ->group(shapes)
-      ->type_name("NAME=1x3x..");
+      .group(shapes)
+      .type_name("NAME=1x3x..");
   repeated(app, "--profile", profiles_,
            "a range of shapes with a plan of its own: images=1x3x224x224..4x3x224x224..8x3x224x224 (min..opt..max, or "
            "min..max) or batch=1..4..8; more inputs or dimensions behind a space; repeat for more profiles")
-      ->group(shapes)
-      ->type_name("NAME=MIN..OPT..MAX");
+      .group(shapes)
+      .type_name("NAME=MIN..OPT..MAX");
   const char* build = use == Use::build ? "Build" : "Build (when MODEL is an ONNX file)";
   app.add_option("--precision", precision_, "fp32 (default), bf16, fp16 or int8")
-      ->check(CLI::IsMember({"fp32", "bf16", "fp16", "int8"}))
-      ->group(build)
-      ->type_name("P");
+      .one_of({"fp32", "bf16", "fp16", "int8"})
+      .group(build)
+      .type_name("P");
   app.add_option("--device", device_, "cpu (default), cuda, or reference: plain loops to compare with")
-      ->check(CLI::IsMember({"cpu", "cuda", "reference"}))
-      ->group(build)
-      ->type_name("D");
+      .one_of({"cpu", "cuda", "reference"})
+      .group(build)
+      .type_name("D");
   app.add_option("--threads", threads, "threads of each run (default: all that this process may use)")
-      ->check(CLI::Range(1, 4096))
-      ->type_name("N");
+      .range(1, 4096)
+      .type_name("N");
   app.add_option("--isa", isa_, "use a lower instruction set: baseline, avx2, avx512, avx512vnni, ...")
-      ->group(build)
-      ->type_name("ISA");
+      .group(build)
+      .type_name("ISA");
   repeated(app, "--outputs", outputs_, "keep only this output and what it needs (repeat, or a,b,c)")
-      ->group(build)
-      ->delimiter(',')
-      ->type_name("NAME");
+      .group(build)
+      .delimiter(',')
+      .type_name("NAME");
   repeated(
       app, "--io-type", io_types_,
       "element type of an input or output, which the engine converts: images=u8; without NAME: of all that hold floats")
-      ->group(build)
-      ->type_name("[NAME=]TYPE");
+      .group(build)
+      .type_name("[NAME=]TYPE");
   app.add_option("--timing-cache", timing_cache_,
                  "file of kernel timings, read and written: a second build measures nothing")
-      ->group(build)
-      ->type_name("FILE");
+      .group(build)
+      .type_name("FILE");
   app.add_option("--max-memory", max_memory_,
                  "refuse to build what needs more for weights and activations at its largest shapes: bytes, 256M, 2G")
-      ->group(build)
-      ->type_name("BYTES");
+      .group(build)
+      .type_name("BYTES");
   app.add_option("--max-build-seconds", max_build_seconds_, "stop timing kernels after this long")
-      ->check(CLI::NonNegativeNumber)
-      ->group(build)
-      ->type_name("S");
+      .non_negative()
+      .group(build)
+      .type_name("S");
   // Not one flag with a default: an option that is absent must leave the default of the command alone.
   app.add_flag_callback(
          "--tune", [this] { tune_ = true; },
          tune_by_default ? "time candidate kernels (the default)" : "time candidate kernels")
-      ->group(build);
+      .group(build);
   app.add_flag_callback(
          "--no-tune", [this] { tune_ = false; },
          tune_by_default ? "take the first kernel that fits" : "take the first kernel that fits (the default)")
-      ->group(build);
+      .group(build);
   repeated(app, "--disable-pass", disabled_passes_, "skip a pass by name")
-      ->group(build)
-      ->delimiter(',')
-      ->type_name("NAME");
+      .group(build)
+      .delimiter(',')
+      .type_name("NAME");
   app.add_option("--max-rewrites", max_rewrites_, "stop the passes after this many rewrites, to bisect a wrong output")
-      ->group(build)
-      ->type_name("N");
+      .group(build)
+      .type_name("N");
   app.add_flag("--no-optimize", no_optimize_, "no fusions, no layouts, reference kernels: to compare with")
-      ->group(build);
+      .group(build);
   app.add_flag("--batch-invariant", batch_invariant_, "only kernels whose row results do not depend on the batch")
-      ->group(build);
+      .group(build);
   if (use == Use::build) {
-    app.add_flag("--strip", strip_, "leave the graph and original weights out of the engine")->group(build);
-    repeated(app, "--metadata", metadata_, "text stored in the engine")->group(build)->type_name("KEY=VALUE");
+    app.add_flag("--strip", strip_, "leave the graph and original weights out of the engine").group(build);
+    repeated(app, "--metadata", metadata_, "text stored in the engine").group(build).type_name("KEY=VALUE");
   } else {
     const char* load = "Load";
-    app.add_flag("--verify", verify_, "check the checksum of every weight block of an engine file")->group(load);
+    app.add_flag("--verify", verify_, "check the checksum of every weight block of an engine file").group(load);
     app.add_flag("--prefault", prefault_, "touch all pages of weights and activations before the first run")
-        ->group(load);
-    app.add_flag("--pin", pin_, "bind each worker thread to one CPU")->group(load);
+        .group(load);
+    app.add_flag("--pin", pin_, "bind each worker thread to one CPU").group(load);
   }
   app.add_flag("--quiet,-q", quiet_, "no progress and no notes on standard error");
 }

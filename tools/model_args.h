@@ -1,10 +1,6 @@
 // The options that every command which takes a MODEL shares, and the way from them to an engine.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
-
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -13,6 +9,7 @@
 #include <vector>
 
 #include "monza/engine.h"
+#include "tools/options.h"
 #include "tools/shape_text.h"
 
 namespace monza {
@@ -41,7 +38,7 @@ class ModelArgs {
   /// which take the model as --model.
   enum class Use { build, run, source };
 
-  void add_to(CLI::App& app, Use use);
+  void add_to(CommandOptions& app, Use use);
 
   /// Inputs as the file declares them (and --io-type changes them), read without building. Empty for an engine file
   /// (ask the engine).

@@ -1,0 +1,60 @@
+#include "tools/options.h"
+
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+
+#include <cstdint>
+
+#include "tools/command.h"
+
+namespace monza::tool {
+
+Option& Option::required() { return option_->required(), *this; }
+Option& Option::type_name(const std::string& name) { return option_->type_name(name), *this; }
+Option& Option::group(const std::string& heading) { return option_->group(heading), *this; }
+Option& Option::allow_extra_args(bool several) { return option_->allow_extra_args(several), *this; }
+Option& Option::delimiter(char between) { return option_->delimiter(between), *this; }
+Option& Option::needs(const Option& other) { return option_->needs(other.option_), *this; }
+Option& Option::capture_default_str() { return option_->capture_default_str(), *this; }
+Option& Option::one_of(std::vector<std::string> choices) {
+  return option_->check(CLI::IsMember(std::move(choices))), *this;
+}
+Option& Option::range(int low, int high) { return option_->check(CLI::Range(low, high)), *this; }
+Option& Option::range(double low, double high) { return option_->check(CLI::Range(low, high)), *this; }
+Option& Option::positive() { return option_->check(CLI::PositiveNumber), *this; }
+Option& Option::non_negative() { return option_->check(CLI::NonNegativeNumber), *this; }
+
+template <typename T>
+Option CommandOptions::add_option(const std::string& name, T& value, const std::string& help) {
+  return Option(app_.add_option(name, value, help));
+}
+Option CommandOptions::add_flag(const std::string& name, bool& value, const std::string& help) {
+  return Option(app_.add_flag(name, value, help));
+}
+Option CommandOptions::add_flag_callback(const std::string& name, std::function<void()> given,
+                                         const std::string& help) {
+  return Option(app_.add_flag_callback(name, std::move(given), help));
+}
+
+#define MONZA_OPTION_TYPE(...) \
+  template Option CommandOptions::add_option(const std::string&, __VA_ARGS__&, const std::string&);
+MONZA_OPTION_TYPE(std::string)
+MONZA_OPTION_TYPE(std::vector<std::string>)
+MONZA_OPTION_TYPE(int)
+MONZA_OPTION_TYPE(std::int64_t)
+MONZA_OPTION_TYPE(std::uint64_t)
+MONZA_OPTION_TYPE(float)
+MONZA_OPTION_TYPE(std::vector<float>)
+MONZA_OPTION_TYPE(double)
+#undef MONZA_OPTION_TYPE
+
+CommandOptions Commands::add(const std::string& name, const std::string& purpose, const std::string& examples,
+                             std::function<int()> run) {
+  CLI::App* command = root_.add_subcommand(name, purpose);
+  command->footer("Examples:\n" + examples);
+  command->callback([this, run = std::move(run)] { chosen_ = run; });
+  return CommandOptions(*command);
+}
+
+}  // namespace monza::tool

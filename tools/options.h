@@ -1,0 +1,55 @@
+// The options of a command. A thin front of CLI11, so that one source file alone compiles that library: it lies in
+// headers, and cost every command six seconds of compile time.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+class Option;
+}  // namespace CLI
+
+namespace monza::tool {
+
+/// An option that was added; its settings chain. A value that breaks a setting is a wrong usage, reported by main().
+class Option {
+ public:
+  explicit Option(CLI::Option* option) : option_(option) {}
+
+  Option& required();
+  Option& type_name(const std::string& name);        ///< what --help writes for its value: "N", "FILE"
+  Option& group(const std::string& heading);         ///< the heading it stands under in --help; "" hides it
+  Option& allow_extra_args(bool several);            ///< false: one value each time it is given
+  Option& delimiter(char between);                   ///< between the values of one argument
+  Option& needs(const Option& other);                ///< given only together with `other`
+  Option& capture_default_str();                     ///< --help shows the value that it has now
+  Option& one_of(std::vector<std::string> choices);  ///< no other value is taken
+  Option& range(int low, int high);                  ///< both ends included
+  Option& range(double low, double high);
+  Option& positive();
+  Option& non_negative();
+
+ private:
+  CLI::Option* option_;
+};
+
+/// The options of one command, in the order of --help.
+class CommandOptions {
+ public:
+  explicit CommandOptions(CLI::App& app) : app_(app) {}
+
+  /// An option "--name,-n" or a positional argument "NAME" that is parsed into `value`, which must live until then.
+  /// T: std::string, int, 64-bit integers, float, double, vectors of strings or floats.
+  /// floats.
+  template <typename T>
+  Option add_option(const std::string& name, T& value, const std::string& help);
+  Option add_flag(const std::string& name, bool& value, const std::string& help);
+  Option add_flag_callback(const std::string& name, std::function<void()> given, const std::string& help);
+
+ private:
+  CLI::App& app_;
+};
+
+}  // namespace monza::tool
