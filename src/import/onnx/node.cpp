@@ -7,6 +7,14 @@
 namespace monza {
 namespace {
 
+/// As ONNX's documentation calls the kinds of attributes.
+const char* kind_name(onnx::AttributeProto::AttributeType type) {
+  static constexpr const char* kNames[] = {
+      "undefined", "float",   "int",    "string",        "tensor",         "graph",      "floats",     "ints",
+      "strings",   "tensors", "graphs", "sparse_tensor", "sparse_tensors", "type_proto", "type_protos"};
+  return kNames[type];
+}
+
 class ProtoNode final : public OnnxNode {
  public:
   ProtoNode(OnnxImport& import, const onnx::NodeProto& node, const OnnxFrame& frame, Scope& scope,
@@ -137,7 +145,9 @@ class ProtoNode final : public OnnxNode {
                        ((type == A::INT && a.has_i()) || (type == A::FLOAT && a.has_f()) ||
                         (type == A::STRING && a.has_s()) || (type == A::TENSOR && a.has_t()) ||
                         (type == A::GRAPH && a.has_g()) || type == A::INTS || type == A::FLOATS || type == A::STRINGS));
-    if (!fits) fail("attribute '{}' has ONNX attribute type {}, expected {}", a.name(), int(a.type()), int(type));
+    if (!fits)
+      fail("attribute '{}' is of the kind {}, but the operator takes {}", a.name(), kind_name(a.type()),
+           kind_name(type));
   }
 
   OnnxImport& import_;

@@ -30,6 +30,12 @@ void collect_free(const onnx::GraphProto& body, Names outer, std::vector<std::st
   for (const auto& o : body.output()) use(o.name());
 }
 
+/// A node as errors name it: many exporters leave nodes without a name.
+std::string described(const onnx::NodeProto& node) {
+  const std::string& name = node.name().empty() && node.output_size() > 0 ? node.output(0) : node.name();
+  return fmt::format("{} '{}'", node.op_type(), name);
+}
+
 }  // namespace
 
 std::vector<std::string> free_names(const onnx::GraphProto& body) {
@@ -45,8 +51,8 @@ std::vector<int> onnx_order(const google::protobuf::RepeatedPtrField<onnx::NodeP
   for (int i = 0; i < nodes.size(); ++i)
     for (const auto& o : nodes[i].output())
       if (!o.empty() && !producer.emplace(o, i).second)
-        fail("two nodes make the value '{}' ('{}' and '{}'), but ONNX allows one", o, nodes[producer[o]].name(),
-             nodes[i].name());
+        fail("two nodes make the value '{}' ({} and {}), but ONNX allows one", o, described(nodes[producer[o]]),
+             described(nodes[i]));
 
   // What each node reads, captures of its bodies included.
   std::vector<std::vector<int>> reads(static_cast<std::size_t>(nodes.size()));
@@ -90,9 +96,9 @@ std::vector<int> onnx_order(const google::protobuf::RepeatedPtrField<onnx::NodeP
         const auto begin = std::find_if(stack.begin(), stack.end(), [&](const Frame& s) { return s.node == next; });
         int shown = 0;
         for (auto it = begin; it != stack.end() && shown < 8; ++it, ++shown)
-          cycle += fmt::format("{}{} '{}'", shown ? " reads " : "", nodes[it->node].op_type(), nodes[it->node].name());
-        fail_hint("the file is broken; export the model again", "the graph has a cycle: {} reads {} '{}'", cycle,
-                  nodes[next].op_type(), nodes[next].name());
+          cycle += (shown ? " reads " : "") + described(nodes[it->node]);
+        fail_hint("the file is broken; export the model again", "the graph has a cycle: {} reads {}", cycle,
+                  described(nodes[next]));
       }
       state[std::size_t(next)] = 1;
       stack.push_back({next, 0});

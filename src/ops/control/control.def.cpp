@@ -367,8 +367,10 @@ std::optional<bool> known_condition(ir::Graph& graph, ir::ValueId condition) {
 }
 
 std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const std::vector<ir::ValueId>& inputs) {
+  if (body.inputs().size() != inputs.size())
+    fail("the body has {} inputs, the node gives it {}", body.inputs().size(), inputs.size());
   std::map<ir::ValueId, ir::ValueId> now;
-  for (std::size_t i = 0; i < body.inputs().size(); ++i) now[body.inputs()[i]] = inputs.at(i);
+  for (std::size_t i = 0; i < body.inputs().size(); ++i) now[body.inputs()[i]] = inputs[i];
   const auto value_of = [&](ir::ValueId id) {
     if (id == ir::kNone) return id;
     const auto found = now.find(id);

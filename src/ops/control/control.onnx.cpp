@@ -7,12 +7,16 @@ namespace monza::ops {
 namespace {
 
 void bind_all(OnnxNode& n, const std::vector<ir::ValueId>& out) {
+  if (static_cast<std::size_t>(n.output_count()) > out.size())
+    fail("the node has {} outputs, its body makes {}", n.output_count(), out.size());
   for (int i = 0; i < n.output_count(); ++i)
-    if (n.has_output(i)) n.bind(i, out.at(static_cast<std::size_t>(i)));
+    if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
 }
 
 void import_if(OnnxNode& n) {
   const ir::ValueId condition = n.input(0);
+  for (const char* name : {"then_branch", "else_branch"})
+    if (!n.has_attr(name)) fail("the subgraph '{}' is missing", name);
   std::vector<ir::ValueId> captures;
   if (const auto known = known_condition(n.target(), condition)) {
     const auto body = n.graph(*known ? "then_branch" : "else_branch", captures);
@@ -61,6 +65,7 @@ void import_loop(OnnxNode& n) {
   ir::Attrs attrs;
   attrs.set("carried", static_cast<std::int64_t>(inputs.size()) - 2);
   inputs.insert(inputs.end(), captures.begin(), captures.end());
+  if (bodies[0]->outputs().empty()) fail("the body has no outputs, but the first one must be its condition");
   const int outputs = static_cast<int>(bodies[0]->outputs().size()) - 1;
   bind_all(n, n.add("Loop", std::move(inputs), std::move(attrs), outputs, std::move(bodies)));
 }

@@ -60,13 +60,12 @@ void infer_topk(ir::InferContext& c) {
   if (!is_float(c.dtype(0)) && !is_integer(c.dtype(0)))
     c.fail("element type {} is not supported", dtype_name(c.dtype(0)));
   const std::size_t axis = axis_of(c.attrs().i("axis", -1), x.size());
-  const std::vector<Expr> k = numbers(c, "k", 1);
-  if (k.size() != 1) c.fail("k has {} elements, not 1", k.size());
-  if (k[0].is_constant() && x[axis].is_constant() && k[0].constant() > x[axis].constant())
-    c.fail("k is {}, but axis {} has {} elements", k[0].constant(), axis, x[axis].constant());
-  if (is_negative(k[0]) == true) c.fail("k is {}", ir::to_string(k[0]));
+  const Expr k = one_number(c, "k", 1);
+  if (k.is_constant() && x[axis].is_constant() && k.constant() > x[axis].constant())
+    c.fail("k is {}, but axis {} has {} elements", k.constant(), axis, x[axis].constant());
+  if (is_negative(k) == true) c.fail("k is {}", ir::to_string(k));
   ir::SymShape out = x;
-  out[axis] = k[0];
+  out[axis] = k;
   c.set_output(0, c.dtype(0), out);
   c.set_output(1, DType::i64, std::move(out));
 }

@@ -28,7 +28,9 @@ void infer_tree_ensemble(ir::InferContext& c) {
     if (c.dtype(i) != c.dtype(0))
       c.fail("input {} is {}, the features are {}", i, dtype_name(c.dtype(i)), dtype_name(c.dtype(0)));
   if (!is_float(c.dtype(0))) c.fail("features of {} are not supported", dtype_name(c.dtype(0)));
-  if (c.shape(1).size() != 2) c.fail("nodes have rank {}", c.shape(1).size());
+  if (c.shape(1).size() != 2) c.fail("nodes have rank {}, not 2", c.shape(1).size());
+  for (int i = 2; i < 7; ++i)
+    if (c.shape(i).size() != 1) c.fail("input {} has rank {}, not 1", i, c.shape(i).size());
   require_equal(c.shape(1)[1], TreeNode::kFields, "a node has another number of fields");
   require_equal(c.shape(1)[0], c.shape(2)[0], "nodes and splits differ in number");
   require_equal(c.shape(3)[0], c.shape(4)[0], "leaf targets and weights differ in number");

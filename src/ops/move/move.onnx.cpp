@@ -67,11 +67,14 @@ void import_tile_1(OnnxNode& n) {
   NodeParts p(n);
   p.input(0, 0);
   const ir::Constant *tiles = n.constant(n.input(1)), *axis = n.constant(n.input(2));
-  if (tiles == nullptr || axis == nullptr) fail("tiles and axis must be constants before opset 6");
+  if (tiles == nullptr || axis == nullptr || tiles->numel() != 1 || axis->numel() != 1)
+    fail_hint("export the model at opset 6 or later",
+              "tiles and axis of Tile at opset {} must be constants of one element", n.opset());
   std::vector<std::int64_t> repeats(n.type(n.input(0)).rank(), 1);
-  const auto at = static_cast<std::size_t>(ir::to_doubles(*axis).at(0));
-  if (at >= repeats.size()) fail("axis {} of rank {}", at, repeats.size());
-  repeats[at] = static_cast<std::int64_t>(ir::to_doubles(*tiles).at(0));
+  const double at = ir::to_doubles(*axis)[0], count = ir::to_doubles(*tiles)[0];
+  if (!(at >= 0 && at < static_cast<double>(repeats.size()))) fail("axis {} lies outside [0, {})", at, repeats.size());
+  if (!(count >= 0 && count < 0x1p53)) fail("tiles is {}", count);
+  repeats[static_cast<std::size_t>(at)] = static_cast<std::int64_t>(count);
   p.attrs.set("repeats", repeats);
   p.add("Tile");
 }

@@ -84,6 +84,12 @@ std::vector<Expr> numbers(const ir::InferContext& c, std::string_view name, int 
   return c.content(i);
 }
 
+Expr one_number(const ir::InferContext& c, std::string_view name, int i) {
+  const auto values = numbers(c, name, i);
+  if (values.size() != 1) c.fail("{} has {} elements, not 1", name, values.size());
+  return values[0];
+}
+
 std::optional<std::vector<Expr>> numbers(const ir::NodeView& n, std::string_view name, int i) {
   if (n.attrs().has(name)) {
     const auto values = n.attrs().ints(name);

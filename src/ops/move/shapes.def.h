@@ -27,7 +27,9 @@ ir::Expr larger(const ir::Expr& a, const ir::Expr& b);
 
 /// Integers that are an attribute `name`, or else the content of input `i` (which then must be present).
 std::vector<ir::Expr> numbers(const ir::InferContext& c, std::string_view name, int i);
-/// The same seen from a finished node: nullopt where neither is there or the content is not tracked.
+/// The one integer that is an attribute `name` or the content of input `i`; Error when there is another number of them.
+ir::Expr one_number(const ir::InferContext& c, std::string_view name, int i);
+/// The same as numbers() seen from a finished node: nullopt where neither is there or the content is not tracked.
 std::optional<std::vector<ir::Expr>> numbers(const ir::NodeView& n, std::string_view name, int i);
 /// The values when all are constants.
 std::optional<std::vector<std::int64_t>> all_constant(const std::vector<ir::Expr>& values);

@@ -5,18 +5,8 @@
 namespace monza::ops {
 namespace {
 
-/// ONNX's number of an element type that quantisation speaks of, as the graph names it.
-std::string type_name(std::int64_t onnx_type) {
-  constexpr DType kTypes[] = {DType::invalid,    DType::f32,  DType::u8,       DType::i8,         DType::u16,
-                              DType::i16,        DType::i32,  DType::i64,      DType::string,     DType::boolean,
-                              DType::f16,        DType::f64,  DType::u32,      DType::u64,        DType::c64,
-                              DType::c128,       DType::bf16, DType::f8e4m3fn, DType::f8e4m3fnuz, DType::f8e5m2,
-                              DType::f8e5m2fnuz, DType::u4,   DType::i4,       DType::f4e2m1,     DType::f8e8m0,
-                              DType::u2,         DType::i2};
-  if (onnx_type < 1 || onnx_type >= static_cast<std::int64_t>(std::size(kTypes)))
-    fail("element type number {} is not known", onnx_type);
-  return std::string(dtype_name(kTypes[onnx_type]));
-}
+/// ONNX's number of an element type, as the graph names the type.
+std::string type_name(std::int64_t onnx_type) { return std::string(dtype_name(dtype_from_onnx(onnx_type))); }
 
 ir::Attrs common_attrs(OnnxNode& n) {
   ir::Attrs attrs;

@@ -45,7 +45,10 @@ void import_dropout(OnnxNode& n) {
   n.ignore("consumed_inputs");
   bool training = n.opset() >= 12 && !absent(2);
   if (training)
-    if (const ir::Constant* flag = n.constant(n.input(2))) training = ir::to_ints(*flag).at(0) != 0;
+    if (const ir::Constant* flag = n.constant(n.input(2))) {
+      if (flag->numel() != 1) fail("training_mode has {} elements, not 1", flag->numel());
+      training = ir::to_ints(*flag)[0] != 0;
+    }
   if (!training) {
     n.ignore("ratio");
     n.ignore("seed");

@@ -114,8 +114,10 @@ void import_map(OnnxNode& n) {
   std::vector<std::unique_ptr<ir::Graph>> bodies;
   bodies.push_back(std::move(body));
   const auto out = n.add("Loop", std::move(outer), std::move(attrs), static_cast<int>(made.size()), std::move(bodies));
+  if (static_cast<std::size_t>(n.output_count()) > out.size())
+    fail("the node has {} outputs, its body makes {}", n.output_count(), out.size());
   for (int i = 0; i < n.output_count(); ++i)
-    if (n.has_output(i)) n.bind(i, out.at(static_cast<std::size_t>(i)));
+    if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
 }
 
 }  // namespace

@@ -19,7 +19,8 @@ void require_complex_or_real(const ir::InferContext& c, const ir::SymShape& x) {
 std::size_t dft_axis(const std::optional<std::vector<Expr>>& given, std::int64_t attribute, std::size_t rank) {
   std::int64_t axis = attribute;
   if (given) {
-    const auto known = given->at(0).try_constant();
+    if (given->size() != 1) fail("axis has {} elements, not 1", given->size());
+    const auto known = (*given)[0].try_constant();
     if (!known) throw Error("the axis of a DFT must be known at build", "give its value with --input");
     axis = *known;
   }
@@ -38,7 +39,7 @@ void infer_dft(ir::InferContext& c) {
   const std::size_t axis = dft_axis(given, c.attrs().i("axis", -2), x.size());
   const bool inverse = c.attrs().i("inverse", 0) != 0, onesided = c.attrs().i("onesided", 0) != 0;
   Expr length = inverse && onesided ? Expr(2) * (x[axis] - Expr(1)) : x[axis];
-  if (c.attrs().has("length") || c.has_input(1)) length = numbers(c, "length", 1).at(0);
+  if (c.attrs().has("length") || c.has_input(1)) length = one_number(c, "length", 1);
   ir::SymShape out = x;
   out[axis] = onesided && !inverse ? ir::floor_div(length, 2) + Expr(1) : length;
   out.back() = inverse && onesided ? 1 : 2;
@@ -64,16 +65,13 @@ void infer_stft(ir::InferContext& c) {
   const ir::SymShape x = c.shape(0);
   if (x.size() != 3) c.fail("signal has rank {}, not 3", x.size());
   require_complex_or_real(c, x);
-  const Expr step = numbers(c, "step", 1).at(0);
+  const Expr step = one_number(c, "step", 1);
   if (auto v = step.try_constant(); v && *v < 1) c.fail("the step is {}", *v);
-  Expr length = x[1];
-  if (c.attrs().has("length") || c.has_input(3)) length = numbers(c, "length", 3).at(0);
-  else if (c.has_input(2)) length = c.shape(2).at(0);
-  if (c.has_input(2)) {
-    if (c.shape(2).size() != 1 || c.dtype(2) != c.dtype(0))
-      c.fail("the window must be a list of the signal's element type");
-    require_equal(c.shape(2)[0], length, "the window and a frame differ in length");
-  }
+  if (c.has_input(2) && (c.shape(2).size() != 1 || c.dtype(2) != c.dtype(0)))
+    c.fail("the window must be a list of the signal's element type");
+  Expr length = c.has_input(2) ? c.shape(2)[0] : x[1];
+  if (c.attrs().has("length") || c.has_input(3)) length = one_number(c, "length", 3);
+  if (c.has_input(2)) require_equal(c.shape(2)[0], length, "the window and a frame differ in length");
   if (!length.is_constant()) c.fail("the length of a frame, {}, must be known at build", ir::to_string(length));
   const bool onesided = c.attrs().i("onesided", 1) != 0;
   c.set_output(
@@ -97,7 +95,7 @@ void params_stft(const ir::NodeView& n, ir::ParamsBlob& blob) {
 
 /// MelWeightMatrix(bins?, length?, rate, low, high) {bins?, length?, dtype}: [length / 2 + 1, bins].
 void infer_mel(ir::InferContext& c) {
-  const Expr bins = numbers(c, "bins", 0).at(0), length = numbers(c, "length", 1).at(0);
+  const Expr bins = one_number(c, "bins", 0), length = one_number(c, "length", 1);
   const DType type = parse_dtype(c.attrs().s("dtype", "f32"));
   if (!is_float(type) && !is_integer(type)) c.fail("element type {} is not supported", dtype_name(type));
   c.set_output(0, type, {ir::floor_div(length, 2) + Expr(1), bins});

@@ -13,8 +13,8 @@ void import_dft(OnnxNode& n) {
   // The axis is an attribute until opset 20, an input from then on.
   if (n.opset() < 20) {
     p.attrs.set("axis", n.i("axis", 1));
-  } else if (const ir::Constant* axis = n.constant(n.input(2))) {
-    p.attrs.set("axis", ir::to_ints(*axis).at(0));
+  } else if (const ir::Constant* axis = n.constant(n.input(2)); axis != nullptr && axis->numel() == 1) {
+    p.attrs.set("axis", ir::to_ints(*axis)[0]);
   } else {
     p.input(2, 2);
   }
