@@ -134,6 +134,18 @@ const OperatorCheck* find_check(const char* op) {
   return it == index().end() ? nullptr : it->second;
 }
 
+Refusal refuse_operands(const char* op, CheckContext operands) noexcept {
+  const OperatorCheck* check = find_check(op);
+  if (check == nullptr || check->state_inputs != 0 || check->state_outputs != 0) return nullptr;
+  Refusal reason = nullptr;
+  for (operands.extents = 0; operands.extents <= 2 * kMaxRank; ++operands.extents) {
+    const Refusal r = check->check(operands);
+    if (r == nullptr) return nullptr;
+    if (reason == nullptr || std::string_view(reason) == kOtherExtents) reason = r;
+  }
+  return reason;
+}
+
 Refusal refuse_step(const Kernel& kernel, const OperatorCheck* check, const StepQuery& query) noexcept {
   const CheckContext& c = query.operands;
   if (check != nullptr) {

@@ -26,6 +26,9 @@ struct CheckContext {
   }
 };
 
+/// Why a step is refused that has room for another number of extents than its operator reports.
+inline constexpr Refusal kOtherExtents = "another number of reported extents than the operator has";
+
 /// The rule of one operator: null when its kernels may run on this, else a short static reason. It checks everything
 /// that the reference kernel takes for granted: how many operands there are, their types, ranks and extents, that
 /// parameters divide, index and count within bounds. What depends on the operands' elements (indices, lengths) the
@@ -44,6 +47,10 @@ struct CheckList {
 
 /// The rule of an operator, or null. Thread-safe.
 const OperatorCheck* find_check(const char* op);
+
+/// Null when the operator's rule takes the operands, however many extents the step reports; also where it has no rule,
+/// or keeps state, which only a plan has. For those who run kernels outside of plans.
+Refusal refuse_operands(const char* op, CheckContext operands) noexcept;
 
 /// The layout that a kernel is told of an operand when it is asked (KernelQuery): that of packed constants is its own
 /// affair, and for uniform operands no layout is like another.

@@ -23,7 +23,7 @@ inline Refusal refuse_arity(const CheckContext& c, const Arity& a) {
                 "another number of outputs than the operator has");
   for (int i = 0; i < a.least_in; ++i) MONZA_REQUIRE(c.in[i].present(), "an input is missing");
   for (int i = 0; i < a.least_out; ++i) MONZA_REQUIRE(c.out[i].present(), "an output is missing");
-  MONZA_REQUIRE(c.extents == a.extents, "another number of reported extents than the operator has");
+  MONZA_REQUIRE(c.extents == a.extents, kOtherExtents);
   return nullptr;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ir/op.h"
+#include "kernel/check.h"
 #include "kernel/registry.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
@@ -104,6 +105,9 @@ std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, std::in
     std::string refusals;
     const Kernel* kernel = choose(op.name, query, refusals);
     if (kernel == nullptr) return refusals;
+    if (const Refusal r = refuse_operands(
+            op.name, {query.params, in_views.data(), query.in_count, out_views.data(), query.out_count}))
+      return r;
     const std::size_t scratch_bytes = kernel->scratch_bytes != nullptr ? kernel->scratch_bytes(query) : 0;
     const std::unique_ptr<std::byte, void (*)(void*)> scratch(
         static_cast<std::byte*>(std::aligned_alloc(64, (scratch_bytes / 64 + 1) * 64)), std::free);

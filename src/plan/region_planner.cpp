@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "kernel/check.h"
 #include "kernel/registry.h"
 #include "plan/layouts.h"
 #include "tensor/dtype.h"
@@ -256,7 +257,30 @@ std::vector<const Kernel*> RegionPlanner::fitting(const ir::Node& node, int devi
                 "this combination of types and attributes is not supported; change it in the model")
         .at(ir::describe(graph_, node));
   }
+  refuse_unfit(q, node);
   return fits;
+}
+
+/// Throws when the operands cannot fit each other, which inference leaves to the operator's rule: before a kernel is
+/// timed on them.
+void RegionPlanner::refuse_unfit(const Question& q, const ir::Node& node) {
+  const auto views = [](const std::vector<OperandDesc>& operands) {
+    std::vector<TensorView> list;
+    for (const OperandDesc& d : operands) list.push_back(dense_view(nullptr, d.dtype, d.shape));
+    return list;
+  };
+  for (const auto* operands : {&q.in, &q.out})
+    for (const OperandDesc& d : *operands)
+      if (d.dynamic) return;  // the runtime asks whenever a shape changes
+  const std::vector<TensorView> in = views(q.in), out = views(q.out);
+  const Refusal r =
+      refuse_operands(node.op->name, {q.params.data(), in.data(), int(in.size()), out.data(), int(out.size())});
+  if (r == nullptr) return;
+  std::string types;
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if (node.inputs[i] != ir::kNone)
+      types += fmt::format("\n  input {}: {}", i, to_string(graph_.value(node.inputs[i]).type));
+  throw Error(r + types).at(ir::describe(graph_, node));
 }
 
 const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
@@ -511,6 +535,19 @@ bool RegionPlanner::plan_views(ir::Node& node) {
   return true;
 }
 
+void RegionPlanner::check_equal(const ir::Expr& have, const ir::Expr& want, const std::string& what) {
+  if (have == want) return;
+  Check check;
+  check.what = b_.plan.intern(what);
+  ScalarInstruction equal;
+  equal.op = ScalarOp::check_equal;
+  equal.a = b_.scalars.compile(have);
+  equal.b = b_.scalars.compile(want);
+  equal.dst = Register(b_.plan.checks.size());
+  b_.plan.checks.push_back(check);
+  b_.scalars.emit(equal);
+}
+
 void RegionPlanner::plan_concat(ir::Node& node) {
   const auto list = aliases(node);
   const std::string name = name_of(node);
@@ -525,9 +562,15 @@ void RegionPlanner::plan_concat(ir::Node& node) {
     break;
   }
   const Place buffer = concat_buffer(node, port);
+  const ir::SymShape out = type_of(node.outputs[0]).shape;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const ir::ValueId v = node.inputs[i];
     const TypedShape type = type_of(v);
+    // No kernel sees all inputs, so the extent program compares what only a run knows.
+    const std::int64_t axis = node.attrs.i("axis", 0);
+    for (std::size_t a = 0; a < out.size(); ++a)
+      if (std::int64_t(a) != (axis < 0 ? axis + std::int64_t(out.size()) : axis))
+        check_equal(type.shape[a], out[a], fmt::format("axis {} of input {} of a concatenation", a, i));
     Place part = buffer;
     const auto offset = offset_at(buffer, list[i].start);
     if (!offset) fail("input {} of a concatenation does not begin a block of its buffer", i);

@@ -55,6 +55,8 @@ class RegionPlanner {
   void plan_node(ir::Node& node);
   bool plan_views(ir::Node& node);
   void plan_concat(ir::Node& node);
+  /// A run in which the extents differ fails.
+  void check_equal(const ir::Expr& have, const ir::Expr& want, const std::string& what);
   void plan_kernel(ir::Node& node);
   void plan_branch(ir::Node& node);
   /// Copies a model output that does not lie in the caller's memory there now: its storage is free the sooner.
@@ -74,6 +76,7 @@ class RegionPlanner {
   void ask(Question& q, const ir::Node& node, const Kernel& kernel);
   /// Kernels that take the node, best first; the others and their reasons go to `choice`. Throws when there is none.
   std::vector<const Kernel*> fitting(const ir::Node& node, int device, Choice& choice);
+  void refuse_unfit(const Question& q, const ir::Node& node);
   const Kernel* choose(ir::Node& node, int device);
   Place output_place(ir::Node& node, int output, const Kernel& kernel, int device, const Place* uniform,
                      const std::vector<Place>& inputs);

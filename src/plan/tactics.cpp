@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "kernel/check.h"
 #include "memory/region.h"
 #include "tensor/dtype.h"
 #include "tensor/float_convert.h"
@@ -228,6 +229,9 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query, const Po
     out[std::size_t(i)] = view_for(d, out_ports[i], allocate(storage_bytes(d.dtype, d.shape, layout)));
   }
   std::int64_t extents[16] = {};
+  // Extents that a run would refuse (largest ones need not fit each other) must not reach a kernel here either.
+  const CheckContext operands{query.params, in.data(), query.in_count, out.data(), query.out_count};
+  if (refuse_operands(kernel.op, operands) != nullptr) return 0;
   KernelContext context;
   context.params = query.params;
   context.in = in.data();

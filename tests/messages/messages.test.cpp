@@ -64,6 +64,7 @@ std::vector<Case> read_cases(const std::filesystem::path& path) {
 /// What Monza says of a model.
 struct Said {
   std::string fact, hint, where;
+  bool is_status = false;
 };
 
 Tensor tensor_of(const onnx::TensorProto& proto, const std::filesystem::path& folder) {
@@ -118,7 +119,7 @@ std::optional<Said> say(const std::string& text, const std::filesystem::path& fo
     if (!noted.runs) return std::nullopt;
     std::string status = run_status(engine, noted, path);
     if (status.empty()) return std::nullopt;
-    return Said{std::move(status), {}, {}};
+    return Said{std::move(status), {}, {}, true};
   } catch (const Error& e) {
     return Said{e.fact(), e.hint(), e.where()};
   } catch (const std::exception& e) {
@@ -145,8 +146,8 @@ std::string shown(const Said& said, const std::string& folder, bool evidence, bo
 std::string got_for(const Case& c, const std::filesystem::path& folder, bool of_operator) {
   const auto said = say(c.model, folder);
   if (!said) return "(nothing is wrong)";
-  // What an operator's importer or definition says must name the node.
-  const bool unplaced = of_operator && !said->where.empty() && said->where.find("node '") == std::string::npos;
+  // What an operator's importer or definition says must name the node. (A status is placed by Context::describe.)
+  const bool unplaced = of_operator && !said->is_status && said->where.find("node '") == std::string::npos;
   return shown(*said, folder.string(), c.expected.find("\n  input ") != std::string::npos,
                unplaced || c.expected.find("\nat: ") != std::string::npos);
 }

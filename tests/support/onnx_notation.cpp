@@ -285,7 +285,7 @@ class Notation {
       constant(t, tensor);
     }
   }
-  std::string unnamed() { return std::string(1, static_cast<char>('a' + unnamed_++)); }
+  std::string unnamed() { return "arg" + std::to_string(unnamed_++); }
   /// One input of a node, declared on the way; its name.
   std::string input() {
     onnx::GraphProto& graph = *noted_.model.mutable_graph();
@@ -396,7 +396,7 @@ class Notation {
       while (peek() != ')') attribute(*node.add_attribute()), take(',');
     expect(')');
     for (const auto& o : outputs) node.add_output(o);
-    if (outputs.empty()) node.add_output(std::string("y"));
+    if (outputs.empty()) node.add_output(std::string("out"));
     *graph_->add_node() = std::move(node);
   }
   void run() {

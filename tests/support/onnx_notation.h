@@ -5,7 +5,7 @@
 // A model is a row of statements; newlines and ';' between them are free.
 //
 //   [a, b =] Op(INPUTS; ATTRIBUTES)   a node; Op may carry a domain (com.microsoft.Gelu). An output that is not named
-//                                     is called y; the outputs of the last node are the graph's, unless `return` says
+//                                     is called out; the outputs of the last node are the graph's, unless `return` says
 //   name: TYPE [= CONSTANT]           an input or initializer by itself
 //   return a, b                       the graph's outputs
 //   opset N, opset DOMAIN N           default: 24; ai.onnx.ml 5, other domains 1
@@ -15,7 +15,8 @@
 //                                     --outputs, --precision, --max-memory, --max-nodes, --max-depth
 //
 // INPUTS     name | name: TYPE | name: TYPE = CONSTANT | TYPE | TYPE = CONSTANT | [1, 2] (i64) | 3 (i64) | 0.5 (f32)
-//            | _ (absent). What has no name is called a, b, c ... What a node in a body declares is the main graph's.
+//            | _ (absent). What has no name is called arg0, arg1 ... What a node in a body declares is the main
+//            graph's.
 // TYPE       f32[1,n,?] | f32[] (a scalar) | f32 (without a shape) | #99[2] (an unknown element type) | seq(TYPE)
 //            | optional(TYPE) | map(i64, TYPE) | sparse(TYPE)
 // CONSTANT   0 (everywhere) | [1, [2, 3]] (nesting is for the eye) | ["a", "b"] | sparse(VALUES, INDICES)

@@ -9,8 +9,8 @@ void import_linear_attention(OnnxNode& n) {
   const bool gated = rule == "gated" || rule == "gated_delta", delta = rule == "delta" || rule == "gated_delta";
   if (!gated && !delta && rule != "linear") fail("update_rule \"{}\" is not linear, gated, delta or gated_delta", rule);
   const auto present = [&](int i) { return n.input_count() > i && n.input(i) != ir::kNone; };
-  if (gated != present(4)) fail("update_rule \"{}\" {} a decay", rule, gated ? "needs" : "takes no");
-  if (delta != present(5)) fail("update_rule \"{}\" {} a beta", rule, delta ? "needs" : "takes no");
+  if (gated != present(4)) fail("update_rule \"{}\" {} decay", rule, gated ? "needs a" : "takes no");
+  if (delta != present(5)) fail("update_rule \"{}\" {} beta", rule, delta ? "needs a" : "takes no");
   n.ignore("chunk_size");  // a hint
   ir::Attrs attrs{{"q_num_heads", n.i("q_num_heads", 0)}, {"kv_num_heads", n.i("kv_num_heads", 0)}};
   if (const float scale = n.f("scale", 0); scale != 0) attrs.set("scale", static_cast<double>(scale));

@@ -71,10 +71,14 @@ void infer_gather_elements(ir::InferContext& c) {
   c.set_output(0, c.dtype(0), c.shape(1));
 }
 
+void require_tuples(const ir::InferContext& c) {
+  require_indices(c, 1);
+  if (c.shape(1).empty()) c.fail("indices are a scalar; their last axis must hold the tuples");
+}
+
 /// Extent of the last axis of `indices`: how many axes one index tuple spans.
 std::size_t tuple_length(const ir::InferContext& c, std::size_t at_most) {
   const ir::SymShape& indices = c.shape(1);
-  if (indices.empty()) c.fail("indices are a scalar");
   const auto length = indices.back().try_constant();
   if (!length) c.fail("the last extent of indices, {}, must be known at build", ir::to_string(indices.back()));
   if (*length < 0 || static_cast<std::size_t>(*length) > at_most)
@@ -84,7 +88,7 @@ std::size_t tuple_length(const ir::InferContext& c, std::size_t at_most) {
 
 /// GatherND(x, indices [..., k]) {batch_dims}.
 void infer_gather_nd(ir::InferContext& c) {
-  require_indices(c, 1);
+  require_tuples(c);
   const ir::SymShape &x = c.shape(0), &indices = c.shape(1);
   const std::int64_t batch = c.attrs().i("batch_dims", 0);
   if (batch < 0 || static_cast<std::size_t>(batch) >= indices.size() || static_cast<std::size_t>(batch) >= x.size())
@@ -132,7 +136,7 @@ void infer_scatter_elements(ir::InferContext& c) {
 
 /// ScatterND(x, indices [..., k], updates [..., x.shape[k:]]) {reduction}.
 void infer_scatter_nd(ir::InferContext& c) {
-  require_indices(c, 1);
+  require_tuples(c);
   require_updates(c);
   const ir::SymShape &x = c.shape(0), &indices = c.shape(1), &updates = c.shape(2);
   const std::size_t k = tuple_length(c, x.size());

@@ -117,7 +117,10 @@ void import_pad(OnnxNode& n) {
   p.attrs.set("mode", mode);
   if (n.has_attr("pads")) p.attrs.set("pads", n.ints("pads"));
   if (n.has_attr("paddings")) p.attrs.set("pads", n.ints("paddings"));
-  p.integers("pads", 1, 1);
+  // Pads and axes go together: the kernel reads both, or neither.
+  const bool axes_known = n.input_count() <= 3 || n.input(3) == ir::kNone || n.constant(n.input(3)) != nullptr;
+  if (axes_known) p.integers("pads", 1, 1);
+  else p.input(1, 1);
   if (n.has_attr("value")) {
     const float value = n.f("value", 0);
     if (value != 0 && mode == "constant")

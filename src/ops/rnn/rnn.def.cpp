@@ -55,7 +55,7 @@ RnnParams params_of(const ir::Node& node) {
       if (p.kind == RnnParams::Kind::lstm) names.emplace_back("tanh");
     }
   if (names.size() != static_cast<std::size_t>(per_direction * p.directions()))
-    fail("{} activations, {} are needed", names.size(), per_direction * p.directions());
+    fail("activations has {} entries, not {}", names.size(), per_direction * p.directions());
   const auto alphas = attrs.floats("activation_alpha"), betas = attrs.floats("activation_beta");
   // alpha and beta list values for the functions that take one, in order.
   std::size_t next_alpha = 0, next_beta = 0;
@@ -89,9 +89,12 @@ void infer_rnn(ir::InferContext& c) {
   const Expr &time = x[p.batch_first ? 1 : 0], &batch = x[p.batch_first ? 0 : 1];
   const auto expect = [&](int i, const ir::SymShape& shape, const char* what) {
     if (!c.has_input(i)) return;
-    if (c.dtype(i) != c.dtype(0)) c.fail("{} has another element type than the input", what);
-    if (c.shape(i).size() != shape.size()) c.fail("{} has rank {}, not {}", what, c.shape(i).size(), shape.size());
-    for (std::size_t a = 0; a < shape.size(); ++a) require_equal(c.shape(i)[a], shape[a], what);
+    if (c.dtype(i) != c.dtype(0))
+      c.fail("{} of element type {} for an input of {}", what, dtype_name(c.dtype(i)), dtype_name(c.dtype(0)));
+    bool fits = c.shape(i).size() == shape.size();
+    for (std::size_t a = 0; fits && a < shape.size(); ++a)
+      fits = c.shape(i)[a] == shape[a] || !c.shape(i)[a].is_constant() || !shape[a].is_constant();
+    if (!fits) c.fail("{} of shape {}, but {} is needed", what, ir::to_string(c.shape(i)), ir::to_string(shape));
   };
   expect(1, {directions, rows, x[2]}, "the input weights");
   expect(2, {directions, rows, hidden}, "the recurrent weights");

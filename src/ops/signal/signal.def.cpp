@@ -21,7 +21,7 @@ std::size_t dft_axis(const std::optional<std::vector<Expr>>& given, std::int64_t
   if (given) {
     if (given->size() != 1) fail("axis has {} elements, not 1", given->size());
     const auto known = (*given)[0].try_constant();
-    if (!known) throw Error("the axis of a DFT must be known at build", "give its value with --input");
+    if (!known) throw Error("the axis of a DFT must be known at build", "give its value: --shape-values NAME=...");
     axis = *known;
   }
   const std::size_t a = axis_of(axis, rank);
