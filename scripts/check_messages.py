@@ -234,6 +234,11 @@ def sites_of(source: Source, found) -> set[Site]:
             end = next(k for k in range(i, len(tokens)) if tokens[k].text in ("}", ")", ";") and tokens[k].string is None)
             for text in texts_of(source, i + 4, end):
                 add(t.line, "status", text)
+        if t.text == "MONZA_REQUIRE" and i + 1 in source.match:
+            for text in texts_of(source, *split(source, i + 2, source.match[i + 1], ",")[-1]):
+                add(t.line, "refusal", text)
+        if t.text == "Refusal" and tokens[i + 2].text == "=":
+            add(t.line, "refusal", tokens[i + 3].string or "")
     for _, returns, _, begin, end in functions(source):
         if returns not in ("Refusal", "Refuse"):
             continue

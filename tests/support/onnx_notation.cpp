@@ -404,7 +404,14 @@ class Notation {
     expect('(');
     while (!take(')')) {
       const std::string name = word();
-      expect(':'), declare(name, noted_.run_inputs), take(',');
+      expect(':');
+      if (take('(')) {
+        auto& list = noted_.run_lists[name];
+        while (!take(')')) list.push_back(whole_constant()), take(',');
+      } else {
+        declare(name, noted_.run_inputs);
+      }
+      take(',');
     }
   }
   void opset() {

@@ -10,7 +10,8 @@
 //   return a, b                       the graph's outputs
 //   opset N, opset DOMAIN N           default: 24; ai.onnx.ml 5, other domains 1
 //   function Op(a, b; attr) { ... }   a local function; its domain stands before Op
-//   run(x: i64[1] = [9], ...)         the message is the status of a run; other inputs are zeros
+//   run(x: i64[1] = [9], ...)         the message is the status of a run; other inputs are zeros, or absent. A sequence
+//                                     or optional is given as its tensors: s: (f32[2] = 0, f32[3] = 0)
 //   --shape x=1x3                     as the tool takes it: --shape, --min-shape, --max-shape, --shape-values,
 //                                     --outputs, --precision, --max-memory, --max-nodes, --max-depth
 //
@@ -25,6 +26,7 @@
 //            | type TYPE | @name (of the function's call) | { body } | (INPUTS) { body, ends with return }
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -41,7 +43,8 @@ struct NotedModel {
   std::int64_t max_nodes = 0;
   int max_depth = 0;  ///< limits of the import; 0: the usual ones
   bool runs = false;
-  onnx::GraphProto run_inputs;  ///< initializers: the inputs that `run` names
+  onnx::GraphProto run_inputs;                                      ///< initializers: the inputs that `run` names
+  std::map<std::string, std::vector<onnx::TensorProto>> run_lists;  ///< of sequences and optionals
 };
 
 /// Throws Error with line and column of the notation.

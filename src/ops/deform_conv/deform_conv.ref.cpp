@@ -28,8 +28,6 @@ Status run_deform_conv(const KernelContext& c) noexcept {
   const TensorView &x = c.in[0], &w = c.in[1], &offset = c.in[2], &out = c.out[0];
   const ElementAccess& access = element_access(x.dtype);
   const std::int64_t filters = out.shape[1], channels = w.shape[1], kh = w.shape[2], kw = w.shape[3];
-  if (x.shape[1] % p.offset_group != 0 || filters % p.group != 0)
-    return {StatusCode::invalid_argument, "DeformConv: channels do not divide into the groups"};
   const std::int64_t per_offset = x.shape[1] / p.offset_group;
   parallel_for(*c.parallel, out.shape[0] * filters, [&](std::int64_t task, int) {
     const std::int64_t n = task / filters, m = task % filters, first = m / (filters / p.group) * channels;

@@ -39,7 +39,6 @@ Status run_det(const KernelContext& c) noexcept {
   const ElementAccess& access = element_access(x.dtype);
   const int rank = x.shape.rank;
   const std::int64_t n = x.shape[rank - 1];
-  if (x.shape[rank - 2] != n) return {StatusCode::invalid_argument, "Det: a matrix is not square"};
   parallel_for(*c.parallel, out.shape.numel(), [&](std::int64_t task, int worker) {
     double* m = reinterpret_cast<double*>(c.scratch) + worker * n * n;
     Walk<2> walk(out.shape, x.stride, out.stride);

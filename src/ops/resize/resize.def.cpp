@@ -128,10 +128,9 @@ void params_resize(const ir::NodeView& n, ir::ParamsBlob& blob) {
     p.scales = ResizeParams::Scales::extents;
     if (attrs.s("keep_aspect_ratio_policy", "stretch") != "stretch") {
       // The scale is the policy's, the same for every axis, and not the quotient of the rounded extents.
-      const auto sizes = constant_numbers(n, "sizes", 3);
+      const auto sizes = constant_numbers(n, "sizes", 3);  // known: inference needs them
       std::vector<std::int64_t> in;
       for (std::size_t a : axes) in.push_back(x[a].constant());
-      if (!sizes) fail("keep_aspect_ratio_policy needs sizes that are known at build");
       const double scale = policy_scale(attrs.s("keep_aspect_ratio_policy", "stretch"), in, *sizes);
       p.scales = ResizeParams::Scales::known;
       for (std::size_t a : axes) p.scale[a] = scale;

@@ -87,9 +87,6 @@ Status run_grid_sample(const KernelContext& c) noexcept {
   const TensorView &x = c.in[0], &grid = c.in[1], &out = c.out[0];
   const ElementAccess &access = element_access(x.dtype), &grid_access = element_access(grid.dtype);
   const int axes = x.shape.rank - 2;
-  for (int a = 0; a < axes; ++a)
-    if (x.shape[a + 2] == 0 && out.shape.numel() > 0)
-      return {StatusCode::invalid_argument, "GridSample: an empty input"};
   const Sampler sampler{p, x, access, axes};
   const std::int64_t channels = out.shape[1];
   parallel_for(*c.parallel, out.shape[0] * channels, [&](std::int64_t task, int) {
