@@ -221,6 +221,7 @@ TEST(Decoder, WithoutRoomARunFailsAndChangesNothing) {
   ASSERT_TRUE(context.bind_sequence(a.sequence));
   const Status s = context.run();  // no block reserved
   EXPECT_EQ(s.code(), StatusCode::resource_exhausted);
+  EXPECT_STREQ(s.message(), "the sequence has no room for the rows: reserve it first");
   EXPECT_NE(context.describe(s).find("append k"), std::string::npos);
   EXPECT_EQ(a.sequence.length(), 0);
   a.feed(6);
