@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/cpu.h"
 #include "kernel/registry.h"
 
 namespace monza {
@@ -115,6 +116,23 @@ TEST(Check, CopiesSayWhatTheyCopy) {
   step.out = step.in;
   step.out[0].stride[0] = 2;
   EXPECT_STREQ(copy->check(step.operands()), "a part of a tensor of small elements");
+
+  const Kernel* fast = find_kernel("copy_avx2");
+  if (fast == nullptr || !covers(cpu_info().isa, fast->needs)) GTEST_SKIP() << "this CPU has no AVX2";
+  OperandDesc in, out;
+  const auto says = [&](DType dtype, Layout from, Layout to, int rank) {
+    in.dtype = out.dtype = dtype;
+    in.layout = from;
+    out.layout = to;
+    in.shape.rank = out.shape.rank = rank;
+    const Refusal r = fast->accepts({.in = &in, .in_count = 1, .out = &out, .out_count = 1});
+    return std::string(r == nullptr ? "" : r);
+  };
+  EXPECT_EQ(says(DType::f32, Layout::strided, Layout::blocked8, 4), "");
+  EXPECT_EQ(says(DType::c128, Layout::strided, Layout::strided, 2), "moves elements of 1, 2, 4 and 8 bytes");
+  EXPECT_EQ(says(DType::f32, Layout::blocked8, Layout::blocked16, 4), "blocks of 8 against blocks of 16");
+  EXPECT_EQ(says(DType::f32, Layout::strided, Layout::blocked8, kMaxRank),
+            "the shape has no room for an axis inside of blocks");
 }
 
 }  // namespace

@@ -106,6 +106,7 @@ TEST_F(Pool, ExhaustionIsAStatusAndResetFreesAll) {
     status = pool.insert(list, i, dense_view(&value, DType::f32, {}), serial, &list);
   }
   EXPECT_EQ(status.code(), StatusCode::resource_exhausted);
+  EXPECT_STREQ(status.message(), "strings and sequences of this run take more than the context's max_pool_bytes");
 }
 
 /// A damaged plan may take any bytes for a handle: nothing outside the pool is read or written.

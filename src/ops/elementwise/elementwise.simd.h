@@ -175,13 +175,11 @@ Refusal all_f32(const KernelQuery& q) {
   return nullptr;
 }
 Refusal accepts_f32(const KernelQuery& q) noexcept { return all_f32(q); }
-/// For uniform ports: nothing broadcasts, and no padding of a blocked layout that would have to stay zero.
+/// For uniform ports: nothing broadcasts.
 Refusal accepts_uniform(const KernelQuery& q) noexcept {
   if (Refusal r = all_f32(q)) return r;
-  for (int i = 0; i < q.in_count; ++i) {
+  for (int i = 0; i < q.in_count; ++i)
     if (!(q.in[i].shape == q.out[0].shape)) return "an operand is broadcast";
-    if (q.in[i].layout != Layout::strided) return "the layout is blocked";
-  }
   return nullptr;
 }
 Refusal accepts_pow(const KernelQuery& q) noexcept {
