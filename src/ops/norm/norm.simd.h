@@ -224,6 +224,7 @@ Refusal all_f32(const KernelQuery& q) {
   return nullptr;
 }
 Refusal accepts_any(const KernelQuery& q) noexcept { return all_f32(q); }
+/// Every row has the same scale and bias, given once and whole.
 Refusal accepts_layer_norm(const KernelQuery& q) noexcept {
   if (Refusal r = all_f32(q)) return r;
   const auto& p = *static_cast<const LayerNormParams*>(q.params);
@@ -231,16 +232,15 @@ Refusal accepts_layer_norm(const KernelQuery& q) noexcept {
   for (int i = 1; i < 3; ++i) {
     if (!q.has_input(i)) continue;
     const Shape& s = q.input(i).shape;
-    if (q.input(i).dynamic || s.numel() != x.count(p.axis, x.rank) || s.rank > x.rank)
-      return "scale or bias does not have a row's shape";
-    for (int a = 0; a < s.rank; ++a)
-      if (s[s.rank - 1 - a] != 1 && s[s.rank - 1 - a] != x[x.rank - 1 - a])
+    for (int a = 1; a <= x.rank; ++a)
+      if ((a <= s.rank ? s[s.rank - a] : 1) != (a <= x.rank - p.axis ? x[x.rank - a] : 1))
         return "scale or bias does not have a row's shape";
+    if (q.input(i).dynamic || s.rank > x.rank) return "scale or bias does not have a row's shape";
   }
   return nullptr;
 }
 Refusal accepts_batch_norm(const KernelQuery& q) noexcept {
-  if (static_cast<const BatchNormParams*>(q.params)->training) return "training";
+  if (static_cast<const BatchNormParams*>(q.params)->training) return "the statistics are the batch's own";
   return all_f32(q);
 }
 Refusal accepts_lrn(const KernelQuery& q) noexcept {

@@ -76,6 +76,18 @@ TEST_P(Norm, AgreesWithTheReference) {
   EXPECT_GT(ran, 10);
 }
 
+TEST(LayerNorm, AFactorForEachRowIsNoRow) {
+  std::mt19937 rng(1);
+  const LayerNormParams p{.axis = 1};
+  const std::vector<Tensor> in{test::random_f32(Shape{2, 2}, rng), test::random_f32(Shape{2, 1}, rng)};
+  const auto want = test::run_kernel(*kernels_of("LayerNormalization").back(), &p, in, {{DType::f32, Shape{2, 2}}});
+  for (const Kernel* kernel : kernels_of("LayerNormalization")) {
+    if (!covers(cpu_info().isa, kernel->needs)) continue;
+    const auto got = test::run_kernel(*kernel, &p, in, {{DType::f32, Shape{2, 2}}});
+    if (got.refusal.empty()) EXPECT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-5) << kernel->name;
+  }
+}
+
 std::vector<const Kernel*> kernels() {
   std::vector<const Kernel*> list;
   for (const char* op : {"LayerNormalization", "RMSNormalization", "GroupNormalization", "InstanceNormalization",
