@@ -50,8 +50,13 @@ if(EXISTS ${onnx_proto})
     DEPENDS ${onnx_proto})
   set(onnx_generated ${CMAKE_BINARY_DIR}/generated/onnx.pb.cc ${CMAKE_BINARY_DIR}/generated/onnx.pb.h)
 endif()
+# What a build did, for those who ask an engine file.
+set(build_record ${CMAKE_BINARY_DIR}/generated/build_record_generated.h)
+add_custom_command(OUTPUT ${build_record}
+  COMMAND ${FLATC} --cpp -o ${CMAKE_BINARY_DIR}/generated ${CMAKE_SOURCE_DIR}/src/engine/build_record.fbs
+  DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/build_record.fbs)
 monza_sources(build_sources ir import import/onnx passes passes/fusions quant plan engine)
-add_library(monza_build STATIC ${build_sources} ${MONZA_BUILD_OPS} ${onnx_generated}
+add_library(monza_build STATIC ${build_sources} ${MONZA_BUILD_OPS} ${onnx_generated} ${build_record}
   ${CMAKE_BINARY_DIR}/generated/op_table.cpp ${CMAKE_BINARY_DIR}/generated/onnx_table.cpp)
 target_link_libraries(monza_build PUBLIC monza_run protobuf::libprotobuf)
 # Engine::load plans stale engines anew where the compiler is there; a weak reference alone would not bring it in.

@@ -5,7 +5,8 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "engine/build_report.h"
+#include "engine/build_record.h"
+#include "engine/run/engine_impl.h"
 #include "tools/command.h"
 #include "tools/html_report.h"
 #include "tools/inputs.h"
@@ -53,8 +54,6 @@ void write_report(const Options& o, const std::string& output, const ModelArgs::
 int run(const Options& o) {
   std::filesystem::path output = o.output;
   if (output.empty()) output = std::filesystem::path(o.model.model).filename().replace_extension(".engine");
-  if (o.model.is_engine() && !o.report.empty())
-    throw UsageError(fmt::format("--report needs the ONNX file: '{}' is an engine", o.model.model));
   BuildReport build;
   BuildHooks hooks;
   hooks.report = &build;
@@ -62,6 +61,7 @@ int run(const Options& o) {
                                    : o.report.empty()  ? o.model.open()
                                                        : o.model.open({}, &hooks);
   opened.engine.save(output.string());
+  if (!o.report.empty() && o.model.is_engine()) build = read_record(opened.engine.impl().image);
   if (!o.report.empty()) write_report(o, output.string(), opened, build);
   const Engine::Stats s = opened.engine.stats();
   const auto file_bytes = std::filesystem::file_size(output);

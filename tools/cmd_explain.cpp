@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "engine/build_record.h"
+#include "engine/run/engine_impl.h"
 #include "tools/command.h"
 #include "tools/inputs.h"
 #include "tools/model_args.h"
@@ -138,7 +140,8 @@ void print_explanation(const Explanation& e) {
     fmt::print("  {}: {} did not match, because {}\n", m->pass, m->pattern, m->reason);
 }
 
-int explain_engine(const Options& o, const Engine& engine) {
+/// What an engine without its graph and the record of its build still knows: the steps.
+int explain_stripped(const Options& o, const Engine& engine) {
   const std::vector<StepText> steps = steps_of(engine, o.node);
   if (steps.empty()) {
     std::vector<std::string> names;
@@ -157,7 +160,7 @@ int explain_engine(const Options& o, const Engine& engine) {
     fmt::print("{}{}\n", s.name, s.measured_us > 0 ? fmt::format(", {:.1f} us when it was chosen", s.measured_us) : "");
     print_step(s);
   }
-  fmt::print("an engine does not keep the kernels that were not taken: explain the ONNX file to see them\n");
+  fmt::print("the engine was built with --strip, so fusions and candidates are not in it: explain the ONNX file\n");
   return kExitOk;
 }
 
@@ -168,7 +171,11 @@ int run(const Options& o) {
   BuildHooks hooks;
   hooks.report = &report;
   const Prepared prepared = prepare(o.model, inputs, &hooks);
-  if (o.model.is_engine()) return explain_engine(o, prepared.opened.engine);
+  if (o.model.is_engine()) {
+    const engine_file::Image& image = prepared.opened.engine.impl().image;
+    if (image.graph.empty()) return explain_stripped(o, prepared.opened.engine);
+    report = read_record(image);
+  }
   const Explanation e = explain(report, prepared.opened.engine, o.node);
   if (o.json) fmt::print("{}\n", explanation_json(e).dump(1, ' ', false, Json::error_handler_t::replace));
   else print_explanation(e);
@@ -185,9 +192,9 @@ void add_explain(Commands& commands) {
       "do not\n"
       "  monza explain bert.onnx /embeddings/Add --shape batch=1 --shape sequence=128\n"
       "  monza explain yolov8n.onnx output0                the node that makes a tensor\n"
-      "  monza explain yolov8n.engine /model.0/conv/Conv   what an engine still knows\n"
-      "NODE is an ONNX node's name or that of a tensor. Kernels are timed for it (--no-tune: not); --timing-cache\n"
-      "spares the second time.",
+      "  monza explain yolov8n.engine /model.0/conv/Conv   the same, as the engine's build chose and timed\n"
+      "NODE is an ONNX node's name or that of a tensor. An ONNX file is built for it, kernels timed (--no-tune: not);\n"
+      "--timing-cache spares the second time. An engine keeps all of it, unless it was built with --strip.",
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
   app.add_option("NODE", o->node, "an ONNX node, or a tensor that a node makes").required().type_name("NAME");

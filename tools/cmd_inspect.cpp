@@ -6,7 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "engine/build_report.h"
+#include "engine/build_record.h"
 #include "engine/run/engine_impl.h"
 #include "ir/text.h"
 #include "passes/pass.h"
@@ -118,15 +118,6 @@ void print_memory(const plan::Plan& plan) {
     fmt::print("{:12} {:12} {:>13}  {}\n", w.offset, w.bytes, w.kernel >= 0 ? "packed" : "plain", plan.text(w.name));
 }
 
-/// Steps that compute several ONNX nodes: what fusions made of a model whose file is not at hand.
-void print_fused_steps(const Engine& engine) {
-  for (const plan::Step& step : engine.impl().image.plan.steps) {
-    const std::string_view name = engine.impl().image.plan.text(step.name);
-    if (name.find(',') != std::string_view::npos || name.find('+') != std::string_view::npos)
-      fmt::print("  {}\n", name);
-  }
-}
-
 void print_shared(const Shared& shared, std::int64_t mine) {
   fmt::print("weights shared with '{}': {} in {} blocks ({:.1f} % of these, {:.1f} % of those)\n", shared.with,
              bytes_text(double(shared.bytes)), shared.blocks.size(),
@@ -135,12 +126,10 @@ void print_shared(const Shared& shared, std::int64_t mine) {
   for (const auto& [name, bytes] : shared.blocks) fmt::print("{:12}  {}\n", bytes, name);
 }
 
-/// The drawing that the options ask for: the memory map, or a graph (of an ONNX file: an engine holds its text only).
+/// The drawing that the options ask for: the memory map, or a graph.
 std::string picture(const Options& o, const Engine& engine, const BuildReport& built) {
   if (o.memory) return draw_memory(engine.impl().image.plan, 0);
   if (o.imported) return draw_graph(*built.imported);
-  if (o.model.is_engine())
-    throw UsageError("--svg draws the graph of an ONNX file\n  try: --memory --svg FILE, or give the ONNX file");
   return draw_graph(*built.planned);
 }
 
@@ -156,6 +145,10 @@ int run(const Options& o) {
   const bool onnx = !o.model.is_engine();
   if (o.imported && !onnx)
     throw UsageError("--imported needs the ONNX file: an engine holds the graph after the passes (--graph)");
+  // The report of an engine's build is in the engine, unless it was stripped.
+  const bool stripped = engine.impl().image.graph.empty();
+  const bool asks = o.fusions || o.json || (!o.svg.empty() && !o.memory);
+  if (!onnx && asks && !(stripped && o.json)) built = read_record(engine.impl().image);
   std::vector<Shared> shared;
   for (const std::string& path : o.shared_with) shared.push_back(shared_weights(plan, path));
   if (!o.svg.empty()) {
@@ -213,12 +206,12 @@ int run(const Options& o) {
         list.push_back({{"with", with.with}, {"bytes", with.bytes}, {"of_bytes", with.total}, {"blocks", blocks}});
       }
     }
-    if (onnx) {
+    if (onnx || !stripped) {
       auto& list = report["passes"] = nlohmann::ordered_json::array();
       for (const PassRun& p : built.passes.passes)
         list.push_back({{"name", p.name},
                         {"enabled", p.enabled},
-                        {"ms", p.seconds * 1e3},
+                        {"ms", onnx ? nlohmann::ordered_json(p.seconds * 1e3) : nlohmann::ordered_json(nullptr)},
                         {"rewrites", p.rewrites},
                         {"nodes_before", p.nodes_before},
                         {"nodes_after", p.nodes_after}});
@@ -240,14 +233,7 @@ int run(const Options& o) {
     fmt::print("{}\n",
                text.empty() ? "the engine was stripped of its graph" : text.substr(graph == text.npos ? 0 : graph + 1));
   }
-  if (o.fusions) {
-    if (onnx) {
-      fmt::print("{}\n", to_string(built.passes, true));
-    } else {
-      fmt::print("steps that compute several nodes (the passes' report needs the ONNX file):\n");
-      print_fused_steps(engine);
-    }
-  }
+  if (o.fusions) fmt::print("{}\n", to_string(built.passes, true));
   if (o.plan) fmt::print("{}\n", engine.describe_plan());
   if (o.memory) print_memory(plan);
   for (const Shared& with : shared) print_shared(with, plan.weights_bytes);

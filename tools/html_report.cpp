@@ -186,7 +186,8 @@ std::string graphs(const BuildReport& b) {
     return html + "</details>\n";
   };
   return "<h2 id=\"graph\">Graph</h2>\n<p>Constants are left out. The mouse shows the ONNX nodes of a box.</p>\n" +
-         drawn("After the passes", *b.planned, true) + drawn("As imported", *b.imported, false);
+         drawn("After the passes", *b.planned, true) +
+         (b.imported != nullptr ? drawn("As imported", *b.imported, false) : "");
 }
 
 std::string memory(const PageContent& c) {

@@ -5,8 +5,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
-#include "engine/build_report.h"
-#include "engine/carried_graph.h"
+#include "engine/build_record.h"
 #include "engine/compile.h"
 #include "engine/file/image.h"
 #include "engine/io_types.h"
@@ -144,6 +143,20 @@ engine_file::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes)
   return ranges;
 }
 
+/// Tensors that nodes make, in the model's order, those of bodies after their node.
+std::vector<NamedTensor> tensors_of(const ir::Graph& graph) {
+  std::vector<NamedTensor> tensors;
+  for (const ir::ValueId id : graph.values()) {
+    const ir::Value& value = graph.value(id);
+    const ir::Node* producer = graph.producer(id);
+    if (producer != nullptr && !value.name.empty()) tensors.push_back({value.name, producer->origins});
+  }
+  for (const ir::NodeId id : graph.order())
+    for (const auto& body : graph.node(id).bodies)
+      for (NamedTensor& t : tensors_of(*body)) tensors.push_back(std::move(t));
+  return tensors;
+}
+
 /// An engine file's own graph, planned for this machine with what the options say of planning.
 Engine build_anew(const std::string& engine_path, const BuildOptions& options) {
   const engine_file::Image image = engine_file::read_engine(engine_path, {});
@@ -152,14 +165,14 @@ Engine build_anew(const std::string& engine_path, const BuildOptions& options) {
         .at(fmt::format("engine file '{}'", engine_path));
   const auto begin = Clock::now();
   CompileOptions compile_options = replan_options(image);
-  const std::unique_ptr<ir::Graph> graph = read_carried_graph(image);
+  BuildReport report = read_record(image);
   Engine::Stats stats;
   stats.import_ms = ms_since(begin);
   set_planning(compile_options, options);
   for (const auto& [key, value] : options.metadata) compile_options.info.metadata[key] = value;
   if (options.progress) options.progress("plan", 0.1);
   const auto plan_begin = Clock::now();
-  engine_file::Image fresh = compile(*graph, compile_options);
+  engine_file::Image fresh = compile(*report.planned, compile_options, report);
   stats.plan_ms = ms_since(plan_begin);
   if (options.progress) options.progress("done", 1);
   return make_engine(std::move(fresh), stats);
@@ -172,9 +185,11 @@ Engine Engine::build(const std::string& model_path, const BuildOptions& options)
 }
 
 Engine build_engine(const std::string& model_path, const BuildOptions& options, const BuildHooks& hooks) {
-  const auto report = [&](std::string_view stage, double fraction) {
+  const auto progress = [&](std::string_view stage, double fraction) {
     if (options.progress) options.progress(stage, fraction);
   };
+  BuildReport unasked;
+  BuildReport& report = hooks.report != nullptr ? *hooks.report : unasked;
   if (engine_file::is_engine_file(model_path)) return build_anew(model_path, options);
   if (options.device == Device::cuda) fail_hint("--device cpu", "this build of Monza has no CUDA backend");
   if (options.precision == Precision::int8)
@@ -188,7 +203,7 @@ Engine build_engine(const std::string& model_path, const BuildOptions& options, 
               isa_name(isa));
 
   Engine::Stats stats;
-  report("import", 0);
+  progress("import", 0);
   auto begin = Clock::now();
   const std::vector<Shapes> profiles = shapes_of(options);
   std::unique_ptr<ir::Graph> graph = import_onnx(model_path, import_options(options, profiles));
@@ -197,9 +212,10 @@ Engine build_engine(const std::string& model_path, const BuildOptions& options, 
   engine_file::Info& info = compile_options.info;
   for (const Shapes& shapes : profiles) info.profiles.push_back(symbol_ranges(*graph, shapes));
   stats.import_ms = ms_since(begin);
-  if (hooks.report != nullptr) hooks.report->imported = graph->clone();
+  if (hooks.report != nullptr) report.imported = graph->clone();
+  report.tensors = tensors_of(*graph);
 
-  report("passes", 0.1);
+  progress("passes", 0.1);
   begin = Clock::now();
   if (options.optimize) {
     PassOptions passes;
@@ -207,18 +223,16 @@ Engine build_engine(const std::string& model_path, const BuildOptions& options, 
     passes.max_rewrites = options.max_rewrites;
     // Its kernels compute in f32; apart, the 1x1 convolution has kernels for bf16.
     if (options.precision == Precision::bf16) passes.disabled.insert("fuse_separable");
-    PassReport done;
-    run_passes(*graph, hooks.pipeline != nullptr ? *hooks.pipeline : pipeline(), passes, done);
-    log(LogLevel::info, "{}", to_string(done, true));
-    if (hooks.report != nullptr) hooks.report->passes = std::move(done);
+    run_passes(*graph, hooks.pipeline != nullptr ? *hooks.pipeline : pipeline(), passes, report.passes);
+    log(LogLevel::info, "{}", to_string(report.passes, true));
   }
   if (options.precision == Precision::bf16)
     for (const ir::NodeId id : graph->order()) graph->node(id).precision = ir::Precision::bf16;
   if (hooks.before_plan) hooks.before_plan(*graph);
-  if (hooks.report != nullptr) hooks.report->planned = graph->clone();
+  if (hooks.report != nullptr) report.planned = graph->clone();
   stats.passes_ms = ms_since(begin);
 
-  report("plan", 0.2);
+  progress("plan", 0.2);
   begin = Clock::now();
   set_planning(compile_options, options);
   info.precision = options.precision;
@@ -227,11 +241,10 @@ Engine build_engine(const std::string& model_path, const BuildOptions& options, 
   info.batch_invariant = options.batch_invariant;
   for (const auto& [key, value] : graph->model().metadata) info.metadata[key] = value;
   for (const auto& [key, value] : options.metadata) info.metadata[key] = value;
-  engine_file::Image image =
-      compile(*graph, compile_options, hooks.report != nullptr ? &hooks.report->choices : nullptr);
+  engine_file::Image image = compile(*graph, compile_options, report);
   stats.plan_ms = ms_since(begin);
   Engine engine = make_engine(std::move(image), stats);
-  report("done", 1);
+  progress("done", 1);
   return engine;
 }
 

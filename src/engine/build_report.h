@@ -13,12 +13,20 @@
 
 namespace monza {
 
-/// Everything that was known while an engine was built and that the engine itself does not hold.
+/// A tensor of the model as imported, and the ONNX nodes it came from.
+struct NamedTensor {
+  std::string name;
+  ir::OriginSet origins;
+};
+
+/// What was known while an engine was built. The engine keeps it (build_record.h), but for the imported graph and the
+/// passes' durations.
 struct BuildReport {
-  std::unique_ptr<ir::Graph> imported;  ///< the model, with the shapes that the profile fixes
+  std::unique_ptr<ir::Graph> imported;  ///< the model, with the shapes that the profile fixes; null for an engine file
   std::unique_ptr<ir::Graph> planned;   ///< after the passes: what the plan was made for
+  std::vector<NamedTensor> tensors;     ///< that nodes of the imported model make, in its order
   PassReport passes;
-  std::vector<plan::Choice> choices;  ///< one for each node that a kernel computes
+  std::vector<plan::Choice> choices;  ///< one for each node that a kernel computes, of the first profile
 };
 
 /// What a build may be asked beyond its public options.

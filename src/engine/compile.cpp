@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/build_record.h"
 #include "engine/carried_graph.h"
 #include "plan/data/memory_map.h"
 #include "plan/tactics.h"
@@ -84,7 +85,7 @@ void check_memory(const plan::PlanStorage& storage, std::int64_t weights, std::i
 
 }  // namespace
 
-engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, std::vector<plan::Choice>* choices) {
+engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, BuildReport& report) {
   const engine_file::Info& info = options.info;
   plan::PlannerOptions planner;
   planner.threads = options.threads;
@@ -109,7 +110,7 @@ engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, std:
       plan::PlannedModel planned = plan::make_plan(own ? *own : graph, planner, weights);
       if (k == 0) parts.plan = std::move(planned.plan);
       else parts.further.push_back(std::move(planned.plan));
-      if (k == 0 && choices != nullptr) *choices = std::move(planned.choices);
+      if (k == 0) report.choices = std::move(planned.choices);
     });
   }
   if (tactics) log(LogLevel::info, "timings: {} measured, {} known", tactics->measured(), tactics->cached());
@@ -122,6 +123,7 @@ engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, std:
     CarriedGraph carried = carry_graph(graph, weights);
     parts.graph = std::move(carried.text);
     parts.graph_data = std::move(carried.data);
+    parts.record = write_record(graph, report);
   }
   parts.info = info;
   return engine_file::make_image(std::move(parts));

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "base/cpu.h"
+#include "engine/build_report.h"
 #include "engine/file/image.h"
 #include "ir/graph.h"
-#include "plan/planner.h"
 
 namespace monza {
 
@@ -28,8 +28,8 @@ struct CompileOptions {
 CompileOptions replan_options(const engine_file::Image& image);
 
 /// Plans the graph for every profile, over one copy of the weights. Throws Error: what planning refuses, and a profile
-/// that does not fit into max_memory, with the values that take the memory. `choices` gets those of the first profile.
-engine_file::Image compile(ir::Graph& graph, const CompileOptions& options,
-                           std::vector<plan::Choice>* choices = nullptr);
+/// that does not fit into max_memory, with the values that take the memory. `report` tells what passes made the graph
+/// (as far as that is known), gets the choices of the first profile, and is kept in the engine unless that is stripped.
+engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, BuildReport& report);
 
 }  // namespace monza

@@ -131,12 +131,9 @@ ir::OriginSet origins_named(const BuildReport& report, const std::string& name) 
   for (std::uint32_t o = 0; o < origins.size(); ++o)
     if (is_node(origins[o]) && origins[o].name == name) found.push_back(o);
   if (!found.empty()) return found;
-  each_value(*report.imported, [&](const ir::Graph& graph, const ir::Value& value) {
-    if (value.name != name || !found.empty()) return;
-    const ir::Node* producer = graph.producer(value.id);
-    if (producer != nullptr) found = producer->origins;
-  });
-  return found;
+  const auto tensor =
+      std::find_if(report.tensors.begin(), report.tensors.end(), [&](const NamedTensor& t) { return t.name == name; });
+  return tensor != report.tensors.end() ? tensor->origins : found;
 }
 
 std::size_t distance(const std::string& a, const std::string& b) {
@@ -183,9 +180,7 @@ std::vector<std::string> explainable_names(const BuildReport& report) {
   };
   for (const ir::Origin& o : report.planned->model().origins)
     if (is_node(o)) add(o.name);
-  each_value(*report.imported, [&](const ir::Graph& graph, const ir::Value& value) {
-    if (graph.producer(value.id) != nullptr) add(value.name);
-  });
+  for (const NamedTensor& t : report.tensors) add(t.name);
   return names;
 }
 
@@ -208,7 +203,9 @@ Explanation explain(const BuildReport& report, const Engine& engine, const std::
     std::string near;
     for (const std::string& n : nearest_names(name, explainable_names(report)))
       near += (near.empty() ? "'" : ", '") + n + "'";
-    fail_hint(near.empty() ? "`monza inspect MODEL --imported` lists the nodes" : "one of " + near,
+    fail_hint(!near.empty()                ? "one of " + near
+              : report.imported == nullptr ? "`monza inspect ENGINE --graph` lists the nodes"
+                                           : "`monza inspect MODEL --imported` lists the nodes",
               "the model has no node and no tensor '{}'", name);
   }
   const auto& origins = report.planned->model().origins;

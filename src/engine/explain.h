@@ -54,7 +54,7 @@ std::vector<std::string> explainable_names(const BuildReport& report);
 /// names, when there is none. Pointers in the result belong to `report`.
 Explanation explain(const BuildReport& report, const Engine& engine, const std::string& name);
 
-/// Steps of an engine that compute the ONNX node, or whose operator or kernel it names: all that an engine file knows.
+/// Steps of an engine that compute the ONNX node: all that an engine built with --strip knows of it.
 std::vector<StepText> steps_of(const Engine& engine, const std::string& name);
 /// Every step of an engine.
 std::vector<StepText> steps_of(const Engine& engine);

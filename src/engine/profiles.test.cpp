@@ -39,7 +39,8 @@ engine_file::Image compiled(std::vector<engine_file::Profile> profiles, std::int
   options.isa = cpu_info().isa;
   options.max_memory = max_memory;
   options.info.profiles = std::move(profiles);
-  return compile(*graph, options);
+  BuildReport report;
+  return compile(*graph, options, report);
 }
 engine_file::Profile profile(engine_file::Extent batch, engine_file::Extent sequence) {
   return {{"batch", batch}, {"sequence", sequence}};

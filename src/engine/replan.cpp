@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "engine/carried_graph.h"
+#include "engine/build_record.h"
 #include "engine/compile.h"
 
 namespace monza {
@@ -27,8 +27,8 @@ CompileOptions replan_options(const engine_file::Image& image) {
 
 extern "C" void monza_replan_engine(const monza::engine_file::Image& stale, const monza::ReplanOptions& options,
                                     monza::engine_file::Image& fresh) {
-  const std::unique_ptr<monza::ir::Graph> graph = monza::read_carried_graph(stale);
+  monza::BuildReport report = monza::read_record(stale);
   monza::CompileOptions compile = monza::replan_options(stale);
   if (options.threads > 0) compile.threads = options.threads;
-  fresh = monza::compile(*graph, compile);
+  fresh = monza::compile(*report.planned, compile, report);
 }

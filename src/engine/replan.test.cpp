@@ -9,6 +9,7 @@
 #include <random>
 
 #include "base/hash.h"
+#include "engine/build_record.h"
 #include "engine/carried_graph.h"
 #include "engine/compile.h"
 #include "engine/file/format.h"
@@ -54,7 +55,8 @@ CompileOptions options_for(std::vector<engine_file::Profile> profiles) {
 engine_file::Image compiled(const char* text, const CompileOptions& options) {
   const auto graph = ir::parse(text);
   optimize(*graph);
-  return compile(*graph, options);
+  BuildReport report;
+  return compile(*graph, options, report);
 }
 
 std::vector<std::vector<float>> outputs_of(const Engine& engine, std::int64_t batch) {
@@ -119,10 +121,10 @@ TEST(Replan, TheCarriedGraphGivesTheSameBytesAgain) {
     CompileOptions options = options_for({{{"batch", {1, 2, 4}}}});
     options.isa = isa;
     const engine_file::Image image = compiled(kModel, options);
-    const auto graph = read_carried_graph(image);
+    BuildReport report = read_record(image);
     CompileOptions again = replan_options(image);
     again.isa = isa;
-    const engine_file::Image second = compile(*graph, again);
+    const engine_file::Image second = compile(*report.planned, again, report);
     const TemporaryFolder folder;
     engine_file::write_engine(folder / "a.engine", image);
     engine_file::write_engine(folder / "b.engine", second);
@@ -148,6 +150,7 @@ TEST(Replan, WeightsLieInTheFileOnceUnlessPackingLosesBits) {
   const engine_file::Image stripped = compiled(kModel, options);
   EXPECT_EQ(stripped.graph, "");
   EXPECT_EQ(stripped.graph_data.size(), 0u);
+  EXPECT_EQ(stripped.record.size(), 0u);
 }
 
 TEST(Replan, AnEngineOfAnotherBuildIsPlannedAnewAndSaysSo) {
@@ -220,6 +223,29 @@ TEST(Replan, ADamagedWeightIsNotPackedAgain) {
   std::ofstream(path, std::ios::binary).write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
   const std::string error = load_error(path);
   EXPECT_NE(error.find("have changed"), std::string::npos) << error;
+}
+
+TEST(Replan, HostileRecordsAreErrorsOrText) {
+  engine_file::Image image = compiled(kModel, options_for({{{"batch", {1, 2, 4}}}}));
+  const std::vector<std::byte> good(image.record.begin(), image.record.end());
+  ASSERT_FALSE(read_record(image).choices.empty());
+  std::mt19937 random(5);
+  int refused = 0;
+  for (int i = 0; i < 2000; ++i) {
+    std::vector<std::byte> bad(good.begin(),
+                               good.end() - static_cast<std::ptrdiff_t>(i % 10 == 0 ? random() % good.size() : 0));
+    for (int k = 0; k < 3 && !bad.empty(); ++k) bad[random() % bad.size()] = static_cast<std::byte>(random());
+    image.record = bad;
+    try {
+      const BuildReport report = read_record(image);
+      for (const plan::Choice& c : report.choices)
+        ASSERT_TRUE(c.id == ir::kNone || report.planned->has_node(c.id)) << "a choice of no node";
+    } catch (const Error& e) {
+      ++refused;
+      EXPECT_NE(std::string(e.what()).find("the record of the engine's build is damaged"), std::string::npos);
+    }
+  }
+  EXPECT_GT(refused, 100);
 }
 
 TEST(Replan, HostileConstantsAreErrors) {

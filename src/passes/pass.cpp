@@ -95,7 +95,8 @@ std::string to_string(const PassReport& report, bool details) {
   for (const PassRun& r : report.passes) {
     if (!r.enabled) text += fmt::format("{:<28} {:>9}\n", r.name, "off");
     else
-      text += fmt::format("{:<28} {:>9.2f} {:>9} {:>8} {:>8}\n", r.name, r.seconds * 1e3, r.rewrites, r.nodes_before,
+      text += fmt::format("{:<28} {:>9} {:>9} {:>8} {:>8}\n", r.name,
+                          r.seconds > 0 ? fmt::format("{:.2f}", r.seconds * 1e3) : "", r.rewrites, r.nodes_before,
                           r.nodes_after);
   }
   if (!details) return text;

@@ -37,7 +37,7 @@ struct NearMiss {
 struct PassRun {
   std::string name;
   bool enabled = true;
-  double seconds = 0;
+  double seconds = 0;  ///< 0 where it is not known: an engine file does not keep it
   std::int64_t rewrites = 0;
   std::size_t nodes_before = 0, nodes_after = 0;
 };

@@ -1,4 +1,4 @@
-// The commands that answer questions about a model: explain, compare, inspect's pictures, profile and bench over time,
+// The commands that answer questions about a model: explain, compare, inspect's pictures, profile over time,
 // the report.
 #include <gtest/gtest.h>
 
@@ -6,41 +6,13 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/driver.h"
+#include "cli/text.h"
 #include "io/npz.h"
 
 namespace monza::test {
 namespace {
 
 using Json = nlohmann::json;
-
-std::size_t count(const std::string& text, const std::string& word) {
-  std::size_t n = 0;
-  for (std::size_t at = 0; (at = text.find(word, at)) != std::string::npos; at += word.size()) ++n;
-  return n;
-}
-bool has(const std::string& text, const std::string& word) { return text.find(word) != std::string::npos; }
-
-/// Every element that is opened is closed, in order: enough of XML to know that a name did not break out.
-void expect_well_formed(const std::string& xml) {
-  std::vector<std::string> open;
-  for (std::size_t at = 0; (at = xml.find('<', at)) != std::string::npos;) {
-    const std::size_t end = xml.find('>', at);
-    ASSERT_NE(end, std::string::npos);
-    const std::string tag = xml.substr(at + 1, end - at - 1);
-    at = end + 1;
-    if (tag.empty() || tag[0] == '!' || tag[0] == '?' || tag.back() == '/') continue;
-    const std::string name = tag.substr(tag[0] == '/' ? 1 : 0, tag.find_first_of(" \n") - (tag[0] == '/' ? 1 : 0));
-    if (name == "meta") continue;
-    if (tag[0] != '/') {
-      open.push_back(name);
-    } else {
-      ASSERT_FALSE(open.empty()) << tag;
-      ASSERT_EQ(open.back(), name);
-      open.pop_back();
-    }
-  }
-  EXPECT_TRUE(open.empty()) << open.back();
-}
 
 TEST(CliExplain, SaysWhatComputesANodeAndWhichKernelsDoNot) {
   const Tool tool;
@@ -75,10 +47,88 @@ TEST(CliExplain, NamesThatAlmostExistAreSuggested) {
   EXPECT_EQ(ran.code, 3);
   EXPECT_TRUE(has(ran.err, "the model has no node and no tensor 'secnd'\n  try: one of 'second'")) << ran.err;
   ASSERT_EQ(tool.run("build m.onnx --output m.engine").code, 0);
-  const Ran engine = tool.run("explain m.engine secnd");
-  EXPECT_EQ(engine.code, 3);
-  EXPECT_TRUE(has(engine.err, "no step of the engine computes a node 'secnd'\n  try: one of 'second'")) << engine.err;
-  EXPECT_TRUE(has(tool.run("explain m.engine second").out, "explain the ONNX file to see them"));
+  EXPECT_EQ(tool.run("explain m.engine secnd").err, ran.err);
+}
+
+/// y = softmax(relu(x w) + x): a fusion, a near miss, and kernels with times.
+void network(const Tool& tool, const std::string& name) {
+  tool.model(name, [](onnx::ModelProto& m) {
+    auto& graph = *m.mutable_graph();
+    graph.clear_node();
+    const auto add = [&](const char* op, std::initializer_list<const char*> inputs, const char* output) {
+      auto& n = *graph.add_node();
+      n.set_op_type(op);
+      n.set_name(std::string("at_") + output);
+      for (const char* i : inputs) n.add_input(i);
+      n.add_output(output);
+    };
+    add("MatMul", {"x", "w"}, "product");
+    add("Relu", {"product"}, "act");
+    add("Add", {"act", "x"}, "sum");
+    add("Softmax", {"sum"}, "y");
+    for (auto* value : {graph.mutable_input(0), graph.mutable_output(0)})
+      for (int a = 0; a < 2; ++a)
+        value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(a)->set_dim_value(64);
+    auto& w = *graph.mutable_initializer(0);
+    w.clear_float_data();
+    for (int a = 0; a < 2; ++a) w.set_dims(a, 64);
+    for (int i = 0; i < 64 * 64; ++i) w.add_float_data(float(i % 7) - 3);
+  });
+}
+
+TEST(CliExplain, AnEngineKeepsAllThatItsBuildChose) {
+  const Tool tool;
+  network(tool, "m.onnx");
+  const std::string build = "build m.onnx --threads 1 --timing-cache t --output ";
+  ASSERT_EQ(tool.run(build + "first.engine").code, 0);
+  ASSERT_EQ(tool.run(build + "m.engine").code, 0);
+  ASSERT_EQ(tool.run(build + "again.engine").code, 0);
+  EXPECT_TRUE(tool.read("m.engine") == tool.read("again.engine")) << "with all timings known, equal to the last byte";
+  for (const char* node : {"at_product", "at_act", "sum", "at_y"}) {
+    const Json of_engine = Json::parse(tool.run(std::string("explain m.engine --json ") + node).out);
+    EXPECT_EQ(of_engine,
+              Json::parse(tool.run(std::string("explain m.onnx --threads 1 --timing-cache t --json ") + node).out))
+        << node;
+    EXPECT_TRUE(of_engine.at("computed_by").at(0).at("candidates").at(0).contains("us")) << of_engine;
+  }
+  const Json product = Json::parse(tool.run("explain m.engine at_product --json").out);
+  EXPECT_EQ(product.at("computed_by").at(0).at("onnx_nodes").size(), 3u) << "the product, its Relu and the sum";
+
+  // The same fusions and near misses, but for the times of the passes.
+  Json passes = Json::parse(tool.run("inspect m.onnx --json").out);
+  const Json kept = Json::parse(tool.run("inspect m.engine --json").out);
+  ASSERT_FALSE(passes.at("rewrites").empty());
+  EXPECT_EQ(kept.at("rewrites"), passes.at("rewrites"));
+  EXPECT_EQ(kept.at("near_misses"), passes.at("near_misses"));
+  for (Json& pass : passes.at("passes")) pass["ms"] = nullptr;
+  EXPECT_EQ(kept.at("passes"), passes.at("passes"));
+  EXPECT_TRUE(has(tool.run("inspect m.engine --fusions").out, "activation(product) at Relu node 'at_act'"));
+  EXPECT_EQ(tool.run("inspect m.engine --svg graph.svg").code, 0);
+  EXPECT_TRUE(has(tool.read("graph.svg"), "Softmax"));
+
+  // Planned anew, an engine still knows what the passes did; what is not timed says so.
+  ASSERT_EQ(tool.run("build m.engine --no-tune --output anew.engine").code, 0);
+  const Json anew = Json::parse(tool.run("explain anew.engine at_act --json").out);
+  const Json act = Json::parse(tool.run("explain m.engine at_act --json").out);
+  EXPECT_EQ(anew.at("computed_by").at(0).at("rewrites"), act.at("computed_by").at(0).at("rewrites"));
+  EXPECT_FALSE(anew.at("computed_by").at(0).at("candidates").at(0).contains("us"));
+}
+
+TEST(CliExplain, AStrippedEngineShowsItsStepsAndSaysWhatItLacks) {
+  const Tool tool;
+  tool.model("m.onnx");
+  ASSERT_EQ(tool.run("build m.onnx --strip --output m.engine").code, 0);
+  const Ran ran = tool.run("explain m.engine second");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(has(ran.out, "step 1: ")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "built with --strip, so fusions and candidates are not in it: explain the ONNX file"));
+  const Ran unknown = tool.run("explain m.engine secnd");
+  EXPECT_EQ(unknown.code, 3);
+  EXPECT_TRUE(has(unknown.err, "no step of the engine computes a node 'secnd'\n  try: one of 'second'")) << unknown.err;
+  const Ran fusions = tool.run("inspect m.engine --fusions");
+  EXPECT_EQ(fusions.code, 3);
+  EXPECT_TRUE(has(fusions.err, "the engine was built with --strip: it keeps neither its graph")) << fusions.err;
+  EXPECT_FALSE(Json::parse(tool.run("inspect m.engine --json").out).contains("rewrites"));
 }
 
 TEST(CliCompare, AnEngineAgreesWithItsModelUnoptimised) {
@@ -175,9 +225,8 @@ TEST(CliInspect, DrawsGraphsAndMemory) {
   EXPECT_TRUE(has(tool.read("p.svg"), "&lt;script&gt;alert(&#39;&amp;&#39;)&lt;/script&gt;"));
   EXPECT_TRUE(has(tool.read("p.svg"), ">Relu</text>"));
   ASSERT_EQ(tool.run("build m.onnx --output m.engine").code, 0);
-  const Ran engine = tool.run("inspect m.engine --svg p.svg");
-  EXPECT_EQ(engine.code, 2);
-  EXPECT_TRUE(has(engine.err, "--svg draws the graph of an ONNX file\n  try: --memory --svg FILE")) << engine.err;
+  EXPECT_EQ(tool.run("inspect m.engine --svg p.svg").code, 0);
+  EXPECT_TRUE(has(tool.read("p.svg"), ">Relu</text>"));
   EXPECT_EQ(tool.run("inspect m.engine --memory --svg p.svg").code, 0);
   EXPECT_EQ(tool.run("inspect m.onnx --svg no/such/folder/p.svg").code, 3);
 }
@@ -229,60 +278,6 @@ TEST(CliProfile, ShowsWhatChangedAndDrawsRunTimes) {
     EXPECT_TRUE(has(ran.err, "'wrong.json': it is no profile\n  try: give what `monza profile MODEL --json` printed"))
         << ran.err;
   }
-}
-
-/// y = relu(x) + w of the batch given at run time.
-void open_batch(onnx::ModelProto& m) {
-  auto& graph = *m.mutable_graph();
-  for (auto* value : {graph.mutable_input(0), graph.mutable_output(0)})
-    value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_param("N");
-  auto& w = *graph.mutable_initializer(0);
-  w.set_dims(0, 1);
-  w.mutable_float_data()->Truncate(3);
-}
-
-TEST(CliBench, SweepsTheBatchAndDrawsIt) {
-  const Tool tool;
-  tool.model("m.onnx", open_batch);
-  const std::string quick = " --iterations 20 --warmup 0 --no-tune --quiet";
-  const Ran ran = tool.run("bench m.onnx --sweep batch=1,2,4 --chart sweep.svg --json" + quick);
-  ASSERT_EQ(ran.code, 0) << ran.err;
-  const Json points = Json::parse(ran.out).at("points");
-  ASSERT_EQ(points.size(), 3u);
-  for (const Json& p : points)
-    EXPECT_NEAR(p.at("items_per_s").get<double>(),
-                p.at("throughput_per_s").get<double>() * std::stod(p.at("value").get<std::string>()), 1e-6);
-  expect_well_formed(tool.read("sweep.svg"));
-  EXPECT_EQ(count(tool.read("sweep.svg"), "<circle"), 3u);
-  EXPECT_EQ(tool.run("bench m.onnx --sweep N=1,2" + quick).code, 0);
-  EXPECT_EQ(tool.run("bench m.onnx --sweep threads=1,2 --shape N=1" + quick).code, 0);
-  EXPECT_EQ(tool.run("bench m.onnx --sweep precision=fp32 --shape N=1" + quick).code, 0);
-}
-
-TEST(CliBench, RefusesASweepOfWhatIsFixed) {
-  const Tool tool;
-  tool.model("m.onnx");
-  const auto error = [&](const std::string& line) { return tool.run("bench m.onnx " + line); };
-  Ran ran = error("--sweep batch=1,2");
-  EXPECT_EQ(ran.code, 2);
-  EXPECT_TRUE(has(ran.err,
-                  "the model leaves no dimension 'batch' open\n  try: export it with a dynamic batch, or sweep threads "
-                  "or precision"))
-      << ran.err;
-  ran = error("--sweep threads=0");
-  EXPECT_EQ(ran.code, 2);
-  EXPECT_TRUE(has(ran.err, "threads=0: give a number above 0")) << ran.err;
-  EXPECT_EQ(error("--sweep threads=one").code, 2);
-  EXPECT_EQ(error("--sweep precision=fp7").code, 2);
-  EXPECT_EQ(error("--sweep batch").code, 2);
-  ran = error("--chart c.svg");
-  EXPECT_EQ(ran.code, 2);
-  EXPECT_TRUE(has(ran.err, "--chart draws a sweep\n  try: --sweep batch=1,2,4,8 --chart FILE.svg")) << ran.err;
-  ASSERT_EQ(tool.run("build m.onnx --output m.engine").code, 0);
-  ran = tool.run("bench m.engine --sweep precision=fp32,bf16");
-  EXPECT_EQ(ran.code, 2);
-  EXPECT_TRUE(has(ran.err, "--sweep precision builds anew, and the model is an engine that is built already"))
-      << ran.err;
 }
 
 TEST(CliReport, IsOnePageThatEscapesTheModelsNames) {

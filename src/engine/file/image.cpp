@@ -81,6 +81,7 @@ Image make_image(Parts parts) {
   image.weights = {owner->weights.data(), static_cast<std::size_t>(weights_bytes)};
   image.graph = owner->graph;
   image.graph_data = {owner->graph_data.data(), static_cast<std::size_t>(owner->graph_data.bytes())};
+  image.record = owner->record;
   image.info = owner->info;
   image.threads = image.plan.threads;
   image.owner = std::move(owner);

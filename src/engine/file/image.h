@@ -44,6 +44,7 @@ struct Image {
   std::span<const std::byte> weights;     ///< page-aligned; WeightBlock offsets count from its begin
   std::string_view graph;                 ///< the graph's text; empty when stripped
   std::span<const std::byte> graph_data;  ///< constants that only the graph's text refers to
+  std::span<const std::byte> record;      ///< what the build chose (engine/build_record.h); empty when stripped
   Info info;
   std::shared_ptr<const void> owner;
   /// Why the plans cannot run here ("built for avx512; this CPU has avx2"): they are then left out. Empty: they can.
@@ -61,6 +62,7 @@ struct Parts {
   Region weights;
   std::string graph;
   Region graph_data;
+  std::vector<std::byte> record;
   Info info;
 };
 /// Takes the parts and sets the checksums of weight blocks and Info::isa. Throws Error when the plan is not sound
@@ -70,9 +72,9 @@ Image make_image(Parts parts);
 /// Writes the file beside `path` and renames it. Throws Error.
 void write_engine(const std::string& path, const Image& image);
 
-/// Maps and checks an engine file: header, sections, plans; weight blocks and graph_data too with `verify`. Plans of
-/// another build or instruction set are not read, and the image says so (stale). Throws Error that says what is wrong
-/// and how to rebuild.
+/// Maps and checks an engine file: header, sections, plans; weight blocks, graph_data and record too with `verify`.
+/// Plans of another build or instruction set are not read, and the image says so (stale). Throws Error that says what
+/// is wrong and how to rebuild.
 Image read_engine(const std::string& path, const LoadOptions& options);
 
 /// True if the file begins as an engine file does.

@@ -27,6 +27,7 @@ std::vector<Piece> pieces_of(const Image& image) {
     });
   pieces.push_back({"graph", std::as_bytes(std::span(image.graph.data(), image.graph.size()))});
   pieces.push_back({"graph_data", image.graph_data});
+  pieces.push_back({"record", image.record});
   pieces.push_back({"weights", image.weights});
   return pieces;
 }
