@@ -35,4 +35,13 @@ struct SweepPoint {
 /// Latency (line, left axis) and throughput (bars, right axis) over the values of `key`.
 std::string draw_sweep(const std::string& key, const std::string& title, const std::vector<SweepPoint>& points);
 
+/// One configuration of a network.
+struct TradeOff {
+  std::string label;
+  double ms = 0, accuracy = 0;
+  bool best = false;  ///< no other is as fast and as accurate: it lies on the front
+};
+/// Accuracy upwards against latency, with a label at each point and a line along those that are best.
+std::string draw_trade_off(const std::string& title, const std::string& metric, const std::vector<TradeOff>& points);
+
 }  // namespace monza::tool

@@ -2,17 +2,15 @@
 #include <fmt/core.h>
 #include <memory>
 
-#include <charconv>
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
-#include "base/file.h"
 #include "commands.h"
 #include "tools/command.h"
 #include "tools/model_args.h"
 #include "tools/terminal.h"
+#include "tools/vision_accuracy.h"
 #include "tools/vision_classifier.h"
 #include "tools/vision_model.h"
 #include "tools/vision_output.h"
@@ -33,43 +31,6 @@ struct ClassifyArgs {
   int size = 224;
   std::int64_t max_frames = 0;
   bool json = false, no_cache = false;
-};
-
-/// "file class-number" a line, as in many validation sets.
-std::map<std::string, int> load_truth(const std::string& path) {
-  const auto file = MappedFile::open(path, std::size_t{64} << 20);
-  const auto bytes = file->bytes();
-  std::map<std::string, int> truth;
-  int line_number = 0;
-  for (const std::string& line :
-       vision::parse_label_lines({reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
-    ++line_number;
-    if (line.empty()) continue;
-    const auto cut = line.find_last_of(" \t,");
-    int id = -1;
-    if (cut != std::string::npos) {
-      const auto [end, error] = std::from_chars(line.data() + cut + 1, line.data() + line.size(), id);
-      if (error != std::errc{} || end != line.data() + line.size()) id = -1;
-    }
-    if (id < 0)
-      fail_hint("lines such as 'cat.jpg 281'", "{}: line {} is no file name with a class number: '{}'", path,
-                line_number, line);
-    truth[line.substr(0, line.find_last_not_of(" \t,", cut) + 1)] = id;
-  }
-  if (truth.empty()) fail("{}: holds no lines", path);
-  return truth;
-}
-
-struct Accuracy {
-  std::int64_t images = 0, top1 = 0, top5 = 0;
-  void add(const std::vector<ClassScore>& best, int truth) {
-    ++images;
-    top1 += !best.empty() && best[0].class_id == truth;
-    for (std::size_t i = 0; i < best.size() && i < 5; ++i) top5 += best[i].class_id == truth;
-  }
-  double share(std::int64_t hits) const {
-    return images > 0 ? static_cast<double>(hits) / static_cast<double>(images) : 0;
-  }
 };
 
 ordered_json frame_json(const vision::Frame& frame, const std::vector<ClassScore>& best,
@@ -105,7 +66,7 @@ int run_classify(ClassifyArgs args) {
     throw UsageError(
         "--save-engine writes an engine that was built from an ONNX file; --model names an engine already");
   const auto source = vision::open_source(args.source);
-  const std::map<std::string, int> truth = args.truth.empty() ? std::map<std::string, int>{} : load_truth(args.truth);
+  const ClassTruth truth = args.truth.empty() ? ClassTruth{} : load_truth(args.truth);
   const int side = args.settings.crop > 0 ? args.settings.crop : args.size;
   const OpenedModel model = open_picture_model(args.model, args.settings.to_metadata(), side, !args.no_cache);
   if (!args.save_engine.empty()) model.engine.save(args.save_engine);
@@ -121,7 +82,7 @@ int run_classify(ClassifyArgs args) {
   Progress progress(many && !args.json);
   const std::int64_t total = args.max_frames > 0 ? args.max_frames : source->size_estimate();
   const std::size_t wanted = std::max<std::size_t>(args.top, 5);  // top-5 accuracy needs five
-  Accuracy accuracy;
+  ClassAccuracy accuracy;
   StageTimes sum;
   double decode_sum = 0;
   std::int64_t frames = 0;
@@ -137,8 +98,7 @@ int run_classify(ClassifyArgs args) {
     decode_sum += decode_ms;
     sum.preprocess_ms += times.preprocess_ms, sum.inference_ms += times.inference_ms,
         sum.postprocess_ms += times.postprocess_ms;
-    if (const auto found = truth.find(std::filesystem::path(frame.name).filename().string()); found != truth.end())
-      accuracy.add(best, found->second);
+    accuracy.add(truth, frame.name, best);
     if (args.json) {
       print_line(frame_json(frame, best, labels, args.top, model, decode_ms, times));
       std::fflush(stdout);
@@ -191,13 +151,7 @@ void add_classify(Commands& commands) {
   args->model.add_to(app, ModelArgs::Use::source);
   app.add_option("--labels", args->labels, "class names, one a line; default: the model's own");
   app.add_option("--truth", args->truth, "lines of 'FILE CLASS-NUMBER' to measure accuracy against");
-  app.add_option("--mean", args->settings.mean, "of R,G,B in 0..1; one value stands for all [0.485,0.456,0.406]")
-      .delimiter(',')
-      .type_name("R,G,B");
-  app.add_option("--std", args->settings.std, "of R,G,B in 0..1 [0.229,0.224,0.225]").delimiter(',').type_name("R,G,B");
-  app.add_option("--resize", args->settings.resize, "short side before the crop; 0 for none [the crop times 256/224]")
-      .range(0, 16384);
-  app.add_option("--crop", args->settings.crop, "side of the centre crop [the model's input]").range(1, 16384);
+  args->settings.add_to(app);
   app.add_option("--size", args->size, "side of the input where the model leaves it open")
       .range(8, 8192)
       .capture_default_str();

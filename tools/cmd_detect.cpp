@@ -3,7 +3,6 @@
 #include <memory>
 
 #include <cstdio>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
@@ -11,11 +10,11 @@
 #include "tools/command.h"
 #include "tools/model_args.h"
 #include "tools/terminal.h"
+#include "tools/vision_accuracy.h"
 #include "tools/vision_detector.h"
 #include "tools/vision_model.h"
 #include "tools/vision_output.h"
 #include "tools/vision_report.h"
-#include "vision/coco.h"
 #include "vision/draw.h"
 #include "vision/labels.h"
 
@@ -80,37 +79,6 @@ void print_times(const OpenedModel& model, const Totals& totals) {
   fmt::print("\n{}", times_table(model, totals.decode_ms / n, mean, totals.frames));
 }
 
-/// Gathers what the evaluation needs while frames come by.
-class CocoScore {
- public:
-  CocoScore(const std::string& path, const std::vector<std::string>& labels, int classes)
-      : dataset_(vision::load_coco(path)), categories_(vision::match_categories(dataset_, labels, classes)) {}
-
-  void add(const vision::Frame& frame, const std::vector<vision::Detection>& found) {
-    const auto* picture = dataset_.find(std::filesystem::path(frame.name).filename().string());
-    if (!picture) {
-      ++unknown_;
-      return;
-    }
-    images_.push_back(picture->id);
-    vision::append_scored(picture->id, found, categories_, scored_);
-  }
-  vision::AveragePrecision result() const {
-    if (images_.empty())
-      fail_hint("the folder that the instances file describes", "none of the pictures is in the instances file");
-    return vision::average_precision(dataset_, scored_, images_);
-  }
-  std::size_t images() const noexcept { return images_.size(); }
-  std::size_t unknown() const noexcept { return unknown_; }
-
- private:
-  vision::CocoDataset dataset_;
-  std::vector<int> categories_;
-  std::vector<vision::ScoredBox> scored_;
-  std::vector<std::int64_t> images_;
-  std::size_t unknown_ = 0;
-};
-
 void report_score(const CocoScore& score, const OpenedModel& model, const Totals& totals, bool json) {
   const vision::AveragePrecision ap = score.result();
   if (score.unknown() > 0)
@@ -130,13 +98,11 @@ void report_score(const CocoScore& score, const OpenedModel& model, const Totals
 }
 
 DetectorOptions detector_options(const DetectArgs& args, int classes) {
-  const bool measuring = !args.coco.empty();
-  DetectorOptions options;
+  DetectorOptions options = args.coco.empty() ? DetectorOptions{} : coco_options();
   options.head = args.head;
   options.classes = classes;
-  options.decode.min_score = args.score >= 0 ? args.score : measuring ? 0.001F : 0.25F;
-  options.decode.multi_label = measuring;
-  options.nms.iou = args.iou >= 0 ? args.iou : measuring ? 0.7F : 0.45F;
+  if (args.score >= 0) options.decode.min_score = args.score;
+  if (args.iou >= 0) options.nms.iou = args.iou;
   options.nms.max_detections = args.max_boxes;
   return options;
 }
@@ -171,7 +137,7 @@ int run_detect(DetectArgs args) {
     totals.sum.preprocess_ms += times.preprocess_ms;
     totals.sum.inference_ms += times.inference_ms;
     totals.sum.postprocess_ms += times.postprocess_ms;
-    if (score) score->add(frame, found);
+    if (score) score->add(frame.name, found);
     if (args.json) {
       ordered_json line = frame_json(frame, found, labels);
       line["timings_ms"] = times_json(model, decode_ms, times);

@@ -121,6 +121,7 @@ int run(const Options& o) {
   if (o.json) {
     report["ok"] = ok;
     report["run_ms"] = run_ms;
+    report["replanned"] = engine.stats().replanned;
     fmt::print("{}\n", report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
   return ok ? kExitOk : kExitMismatch;

@@ -262,7 +262,9 @@ std::vector<std::vector<std::int64_t>> ModelArgs::shapes_for(const std::vector<M
   return shapes;
 }
 
-std::vector<std::vector<std::int64_t>> ModelArgs::run_shapes(const Engine& engine) const {
+namespace {
+
+std::vector<ModelInput> inputs_of(const Engine& engine) {
   std::vector<ModelInput> inputs;
   for (const TensorInfo& i : engine.inputs()) {
     ModelInput input{i.name, i.dtype, true, i.min, i.symbols};
@@ -270,6 +272,17 @@ std::vector<std::vector<std::int64_t>> ModelArgs::run_shapes(const Engine& engin
       if (i.min[a] != i.max[a]) input.shape[a] = -1;
     inputs.push_back(std::move(input));
   }
+  return inputs;
+}
+
+}  // namespace
+
+std::vector<ModelInput> ModelArgs::all_inputs() const {
+  return is_engine() ? inputs_of(Engine::load(model, load_options())) : declared_inputs();
+}
+
+std::vector<std::vector<std::int64_t>> ModelArgs::run_shapes(const Engine& engine) const {
+  const std::vector<ModelInput> inputs = inputs_of(engine);
   auto shapes = shapes_for(inputs);
   for (std::size_t k = 0; k < shapes.size(); ++k)
     for (std::size_t a = 0; a < shapes[k].size(); ++a)
@@ -462,14 +475,7 @@ ModelArgs ModelArgs::with(const std::string& key, const std::string& value) cons
     changed.threads = static_cast<int>(std::min<std::int64_t>(number[0], 4096));
     return changed;
   }
-  std::vector<ModelInput> inputs = declared_inputs();
-  if (is_engine())
-    for (const TensorInfo& i : Engine::load(model).inputs()) {
-      ModelInput input{i.name, i.dtype, true, i.min, i.symbols};
-      for (std::size_t a = 0; a < i.min.size(); ++a)
-        if (i.min[a] != i.max[a]) input.shape[a] = -1;
-      inputs.push_back(std::move(input));
-    }
+  const std::vector<ModelInput> inputs = all_inputs();
   std::string known;
   bool found = false;
   for (const ModelInput& i : inputs) {

@@ -43,6 +43,8 @@ class ModelArgs {
   /// Inputs as the file declares them (and --io-type changes them), read without building. Empty for an engine file
   /// (ask the engine).
   std::vector<ModelInput> declared_inputs() const;
+  /// The same, of an engine file too, which is loaded for it. Extents that vary are -1.
+  std::vector<ModelInput> all_inputs() const;
   /// The extents of each input with what --shape says, by its name or by its dimensions' names; open ones stay -1.
   /// Throws UsageError when a rank or a fixed extent disagrees.
   std::vector<std::vector<std::int64_t>> shapes_for(const std::vector<ModelInput>& inputs) const;

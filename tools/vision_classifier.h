@@ -23,6 +23,8 @@ struct ClassifySettings {
   int resize = -1;               // short side before the crop; 0: none; -1: not said
   int crop = -1;                 // side of the centre crop; -1: the network's input
 
+  /// `group` is the heading in --help.
+  void add_to(CommandOptions& app, const char* group = "Options");
   /// Under the keys monza.classify.*, only what was said.
   std::map<std::string, std::string> to_metadata() const;
 };

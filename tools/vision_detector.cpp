@@ -43,6 +43,14 @@ ChosenOutput choose_output(const Engine& engine, const PictureInput& input, cons
 
 }  // namespace
 
+DetectorOptions coco_options() {
+  DetectorOptions options;
+  options.decode.min_score = 0.001F;
+  options.decode.multi_label = true;
+  options.nms.iou = 0.7F;
+  return options;
+}
+
 Detector::Detector(const Engine& engine, const ContextOptions& context, const DetectorOptions& options)
     : input_(picture_input(engine)),
       options_(options),

@@ -18,6 +18,9 @@ struct DetectorOptions {
   vision::NmsOptions nms;
 };
 
+/// What COCO's evaluation asks for: every box above almost nothing, of every class.
+DetectorOptions coco_options();
+
 struct StageTimes {
   double preprocess_ms = 0, inference_ms = 0, postprocess_ms = 0;
 };

@@ -25,13 +25,6 @@ void on_interrupt(int signal) {
   std::signal(signal, SIG_DFL);
 }
 
-/// Closes what a picture's extents leave open: one picture, three channels, `side` for height and width.
-void close_extents(std::vector<std::int64_t>& shape, int side) {
-  const bool planes = shape[3] != 3;
-  for (std::size_t i = 0; i < shape.size(); ++i)
-    if (shape[i] < 0) shape[i] = i == 0 ? 1 : planes && i == 1 ? 3 : side;
-}
-
 /// Gives every dimension that the model and the command line leave open one extent, and says so.
 void close_shapes(const ModelArgs& args, int side, BuildOptions& options) {
   const std::vector<ModelInput> inputs = args.declared_inputs();
@@ -82,6 +75,12 @@ fs::path default_detector() {
     fail_hint("run scripts/demo once, which fetches it, or name a model: --model FILE",
               "no model was named and {} does not exist", path.string());
   return path;
+}
+
+void close_extents(std::vector<std::int64_t>& shape, int side) {
+  const bool planes = shape[3] != 3;
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (shape[i] < 0) shape[i] = i == 0 ? 1 : planes && i == 1 ? 3 : side;
 }
 
 PictureInput picture_input(const Engine& engine) {

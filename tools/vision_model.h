@@ -43,6 +43,9 @@ struct PictureInput {
   vision::PixelLayout layout = vision::PixelLayout::nchw;
 };
 
+/// Closes what a picture's extents leave open (-1): one picture, three channels, `side` for height and width.
+void close_extents(std::vector<std::int64_t>& shape, int side);
+
 /// Throws Error that shows the inputs when the network takes something else.
 PictureInput picture_input(const Engine& engine);
 

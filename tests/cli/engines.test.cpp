@@ -62,6 +62,13 @@ TEST(CliEngines, AnEngineForAnotherInstructionSetIsPlannedAnewAndSaysSo) {
   EXPECT_EQ(report.at("isa"), "avx2");
   EXPECT_NE(report.at("replanned").get<std::string>().find("was built for avx2+avx512"), std::string::npos);
   EXPECT_EQ(Json::parse(tool.run("inspect m.engine --json").out).at("replanned"), "");
+  for (const char* command :
+       {"run --random", "bench --iterations 2 --warmup 0", "profile --iterations 1 --no-ceilings"}) {
+    const std::string line = std::string(command) + " m.engine --json";
+    EXPECT_EQ(Json::parse(tool.run(line).out).at("replanned"), "") << command;
+    const Json anew = Json::parse(tool.run_with("MONZA_ISA=avx2", line).out);
+    EXPECT_NE(anew.at("replanned").get<std::string>().find("was built for avx2+avx512"), std::string::npos) << command;
+  }
 
   // Without a graph there is nothing to plan.
   EXPECT_EQ(tool.run("run stripped.engine --random").code, 0);

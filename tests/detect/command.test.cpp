@@ -141,5 +141,46 @@ TEST_F(VisionCommands, ClassifyNamesAndMeasures) {
   EXPECT_GT(lines[3].at("top5"), 0.6);
 }
 
+TEST_F(VisionCommands, BenchMeasuresAccuracyBesideLatency) {
+  MONZA_NEED_SHARED(model, "models/onnx/yolov8n-cls_fp32_dequant.onnx");
+  MONZA_NEED_SHARED(photos, "data/imagenet500");
+  std::filesystem::create_directories(tool.path("in"));
+  for (const char* name : {"n01440764.jpg", "n01484850.jpg", "n01494475.jpg"})
+    std::filesystem::copy_file(photos / name, tool.path(std::string("in/") + name));
+  vision::save_image(vision::test::pattern(64, 48), tool.path("in/unknown.png"));
+  const std::string truth = " --truth " + (photos / "labels.txt").string();
+  const auto classified = lines_of(tool.run("classify in --no-tune --json --model " + model.string() + truth).out);
+  const Ran ran = tool.run("bench " + model.string() + truth +
+                           " --data in --sweep threads=1,2 --iterations 1 --warmup 0 --no-tune --json --chart c.svg");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json points = Json::parse(ran.out).at("points");
+  ASSERT_EQ(points.size(), 2U);
+  for (const Json& point : points) {
+    const Json& accuracy = point.at("accuracy");
+    EXPECT_EQ(accuracy.at("metric"), "top-1");
+    EXPECT_EQ(accuracy.at("value"), classified.back().at("top1"));
+    EXPECT_EQ(accuracy.at("top-5"), classified.back().at("top5"));
+    EXPECT_EQ(accuracy.at("samples"), 3);
+  }
+  EXPECT_NE(tool.read("c.svg").find("top-1 of 3 samples"), std::string::npos);
+}
+
+TEST_F(VisionCommands, BenchMeasuresADetectorsMeanAveragePrecision) {
+  MONZA_NEED_SHARED(model, "models/onnx/yolov8n.onnx");
+  MONZA_NEED_SHARED(coco, "data/coco");
+  const std::string data = " --coco " + (coco / "instances_val.json").string();
+  const std::string folder = (coco / "val").string();
+  const auto detected =
+      lines_of(tool.run("detect " + folder + " --max-frames 2 --no-tune --json --model " + model.string() + data).out);
+  const Ran ran = tool.run("bench " + model.string() + data + " --data " + folder +
+                           " --samples 2 --iterations 1 --warmup 0 --no-tune --json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json accuracy = Json::parse(ran.out).at("points").at(0).at("accuracy");
+  EXPECT_EQ(accuracy.at("metric"), "mAP50-95");
+  EXPECT_GT(accuracy.at("value"), 0);
+  EXPECT_EQ(accuracy.at("value"), detected.back().at("map50_95"));
+  EXPECT_EQ(accuracy.at("samples"), 2);
+}
+
 }  // namespace
 }  // namespace monza::test
