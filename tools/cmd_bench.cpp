@@ -136,10 +136,7 @@ void add_bench(Commands& commands) {
                  "the outputs' names, answers")
       .group(data)
       .type_name("FOLDER");
-  app.add_option("--samples", o->samples, "take so many at most")
-      .positive()
-      .group(data)
-      .type_name("N");
+  app.add_option("--samples", o->samples, "take so many at most").positive().group(data).type_name("N");
   app.add_option("--truth", o->truth, "of a classifier: lines of 'FILE CLASS-NUMBER'").group(data).type_name("FILE");
   app.add_option("--coco", o->coco, "of a detector: instances JSON").group(data).type_name("FILE");
 #ifdef MONZA_WITH_JPEG

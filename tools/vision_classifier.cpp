@@ -60,16 +60,11 @@ void ClassifySettings::add_to(CommandOptions& app, const char* group) {
       .delimiter(',')
       .group(group)
       .type_name("R,G,B");
-  app.add_option("--std", std, "of R,G,B in 0..1 [0.229,0.224,0.225]")
-      .delimiter(',')
-      .group(group)
-      .type_name("R,G,B");
+  app.add_option("--std", std, "of R,G,B in 0..1 [0.229,0.224,0.225]").delimiter(',').group(group).type_name("R,G,B");
   app.add_option("--resize", resize, "short side before the crop; 0 for none [the crop times 256/224]")
       .group(group)
       .range(0, 16384);
-  app.add_option("--crop", crop, "side of the centre crop [the model's input]")
-      .group(group)
-      .range(1, 16384);
+  app.add_option("--crop", crop, "side of the centre crop [the model's input]").group(group).range(1, 16384);
 }
 
 std::map<std::string, std::string> ClassifySettings::to_metadata() const {
