@@ -61,7 +61,7 @@ int run(const Options& o) {
                                    : o.report.empty()  ? o.model.open()
                                                        : o.model.open({}, &hooks);
   opened.engine.save(output.string());
-  if (!o.report.empty() && o.model.is_engine()) build = read_record(opened.engine.impl().image);
+  if (!o.report.empty() && o.model.is_engine()) build = read_record(opened.engine.impl().image, o.model.limits());
   if (!o.report.empty()) write_report(o, output.string(), opened, build);
   const Engine::Stats s = opened.engine.stats();
   const auto file_bytes = std::filesystem::file_size(output);

@@ -174,7 +174,7 @@ int run(const Options& o) {
   if (o.model.is_engine()) {
     const engine_file::Image& image = prepared.opened.engine.impl().image;
     if (image.graph.empty()) return explain_stripped(o, prepared.opened.engine);
-    report = read_record(image);
+    report = read_record(image, o.model.limits());
   }
   const Explanation e = explain(report, prepared.opened.engine, o.node);
   if (o.json) fmt::print("{}\n", explanation_json(e).dump(1, ' ', false, Json::error_handler_t::replace));

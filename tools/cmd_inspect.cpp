@@ -148,7 +148,7 @@ int run(const Options& o) {
   // The report of an engine's build is in the engine, unless it was stripped.
   const bool stripped = engine.impl().image.graph.empty();
   const bool asks = o.fusions || o.json || (!o.svg.empty() && !o.memory);
-  if (!onnx && asks && !(stripped && o.json)) built = read_record(engine.impl().image);
+  if (!onnx && asks && !(stripped && o.json)) built = read_record(engine.impl().image, o.model.limits());
   std::vector<Shared> shared;
   for (const std::string& path : o.shared_with) shared.push_back(shared_weights(plan, path));
   if (!o.svg.empty()) {

@@ -8,6 +8,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/limits.h"
 #include "engine/build_report.h"
 #include "import/onnx/onnx_import.h"
 #include "tensor/dtype.h"
@@ -129,6 +130,15 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
       .non_negative()
       .group(build)
       .type_name("S");
+  for (const LimitInfo& limit : limit_list()) {
+    const std::string option = limit_option(limit.field);
+    const std::int64_t value = Limits{}.*limit.field;
+    app.add_option(
+           option, limits_[option],
+           fmt::format("most {} (default {})", limit.bounds, limit.bytes ? size_text(value) : std::to_string(value)))
+        .group("Limits")
+        .type_name(limit.bytes ? "BYTES" : "N");
+  }
   // Not one flag with a default: an option that is absent must leave the default of the command alone.
   app.add_flag_callback(
          "--tune", [this] { tune_ = true; },
@@ -167,7 +177,7 @@ bool ModelArgs::is_engine() const { return Engine::is_engine_file(model); }
 std::vector<ModelInput> ModelArgs::declared_inputs() const {
   if (is_engine()) return {};
   std::vector<ModelInput> inputs;
-  for (OnnxInput& i : onnx_inputs(model))
+  for (OnnxInput& i : onnx_inputs(model, limits()))
     inputs.push_back({std::move(i.name), i.dtype, i.has_shape, std::move(i.shape), std::move(i.symbols)});
   const auto types = io_types();
   for (ModelInput& i : inputs) {
@@ -175,6 +185,15 @@ std::vector<ModelInput> ModelArgs::declared_inputs() const {
     else if (const auto all = types.find(""); all != types.end() && is_float(i.dtype)) i.dtype = all->second;
   }
   return inputs;
+}
+
+Limits ModelArgs::limits() const {
+  Limits limits;
+  for (const LimitInfo& limit : limit_list())
+    if (const auto it = limits_.find(limit_option(limit.field)); it != limits_.end() && !it->second.empty())
+      limits.*limit.field =
+          limit.bytes ? parse_bytes(it->second, it->first.c_str()) : parse_count(it->second, it->first.c_str());
+  return limits;
 }
 
 std::map<std::string, DType> ModelArgs::io_types() const {
@@ -356,6 +375,7 @@ BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) con
     options.profiles.push_back(ranges_of(low, best, high, "--profile", inputs));
   }
   if (!max_memory_.empty()) options.max_memory = parse_bytes(max_memory_, "--max-memory");
+  options.limits = limits();
   options.outputs = outputs_;
   options.io_types = io_types();
   if (!precision_.empty()) options.precision = parse_precision(precision_);
@@ -460,6 +480,7 @@ std::string ModelArgs::cache_key() const {
     key += " |";
     for (const std::string& text : *list) key += fmt::format(" {}:{}", text.size(), text);
   }
+  for (const auto& [option, text] : limits_) key += fmt::format(" {} {}", option, text);
   return key;
 }
 

@@ -74,8 +74,9 @@ class ModelArgs {
   Opened rebuild() const;
 
   ContextOptions context_options() const;
+  Limits limits() const;  ///< what the command line says of them
   LoadOptions load_options() const {
-    return {.verify = verify_, .prefault = prefault_, .replan = true, .threads = threads};
+    return {.verify = verify_, .prefault = prefault_, .replan = true, .threads = threads, .limits = limits()};
   }
   /// Everything said that changes the engine, as text: equal texts and models give equal engines on one machine.
   std::string cache_key() const;
@@ -102,6 +103,7 @@ class ModelArgs {
   std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, profiles_, outputs_, disabled_passes_,
       metadata_, io_types_;
   std::string precision_, device_, isa_, timing_cache_, max_memory_;
+  std::map<std::string, std::string> limits_;  ///< by option; "" where none is given
   double max_build_seconds_ = 0;
   std::int64_t max_rewrites_ = -1;
   bool verify_ = false, prefault_ = false, pin_ = false, batch_invariant_ = false, strip_ = false, no_optimize_ = false,

@@ -49,6 +49,20 @@ std::int64_t parse_bytes(const std::string& text, const char* option) {
   return value << shift;
 }
 
+std::string size_text(std::int64_t bytes) {
+  for (const auto& [name, bits] : {std::pair("T", 40), std::pair("G", 30), std::pair("M", 20), std::pair("K", 10)})
+    if (bytes > 0 && bytes % (std::int64_t{1} << bits) == 0) return std::to_string(bytes >> bits) + name;
+  return std::to_string(bytes);
+}
+
+std::int64_t parse_count(const std::string& text, const char* option) {
+  std::int64_t value = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || stop != text.data() + text.size() || value < 1)
+    throw UsageError(fmt::format("{} '{}' is no number above 0", option, text));
+  return value;
+}
+
 std::pair<std::string, std::string> split_assignment(const std::string& text, const char* option) {
   const std::size_t at = text.rfind('=');
   if (at == std::string::npos || at == 0)

@@ -22,6 +22,7 @@
 
 #include "monza/dtype.h"
 #include "monza/error.h"
+#include "monza/limits.h"
 #include "monza/status.h"
 
 namespace monza {
@@ -116,6 +117,7 @@ struct BuildOptions {
   /// Bytes that weights and activations may take together at the largest shape of each profile: a build that needs more
   /// is an error that names the values. 0: no cap.
   std::int64_t max_memory = 0;
+  Limits limits;  ///< what the model may cost to build
   std::vector<std::string> disabled_passes;
   std::int64_t max_rewrites = -1;               ///< passes stop after this many rewrites: for bisecting a wrong output
   bool batch_invariant = false;                 ///< only kernels whose row results do not depend on the batch
@@ -131,6 +133,7 @@ struct LoadOptions {
   /// with a warning (Stats::replanned says why), where the program links the compiler. False: it is refused.
   bool replan = true;
   int threads = 0;  ///< that the contexts will use at most; 0: what the engine was planned for
+  Limits limits;    ///< of the graph that is planned anew
 };
 
 /// What an input or output is: one tensor, or a list of tensors of one element type, or one of these that may be

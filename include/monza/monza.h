@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define MONZA_API_MAJOR 1
-#define MONZA_API_MINOR 0
+#define MONZA_API_MINOR 1
 #define MONZA_API_VERSION (MONZA_API_MAJOR * 1000 + MONZA_API_MINOR)
 #define MONZA_MAX_RANK 8
 
@@ -101,6 +101,18 @@ typedef struct monza_shape_profile {
   const int64_t *min, *opt, *max;
 } monza_shape_profile;
 
+/* What a model may cost to build or to plan anew, as monza::Limits (monza/limits.h): 0 takes the default. */
+typedef struct monza_limits {
+  size_t struct_size;
+  int64_t file_bytes, weight_bytes;
+  int64_t nodes, values, depth;
+  int64_t attribute_bytes, name_bytes, expression_bytes;
+  int64_t value_bytes;
+  int64_t trips;
+  int64_t fold_bytes, fold_operations;
+  int64_t timing_bytes;
+} monza_limits;
+
 typedef struct monza_build_options {
   size_t struct_size;
   int32_t precision; /* monza_precision */
@@ -119,12 +131,15 @@ typedef struct monza_build_options {
   size_t output_count;
   void (*progress)(void* user, const char* stage, double fraction); /* or NULL */
   void* user;
+  const monza_limits* limits; /* since 1.1; NULL: the defaults */
+  int64_t max_memory;         /* since 1.1; bytes of weights and activations at the largest shapes; 0: no cap */
 } monza_build_options;
 
 typedef struct monza_load_options {
   size_t struct_size;
-  int32_t verify;   /* 1: check the checksum of every weight block */
-  int32_t prefault; /* 1: touch every page of the weights now */
+  int32_t verify;             /* 1: check the checksum of every weight block */
+  int32_t prefault;           /* 1: touch every page of the weights now */
+  const monza_limits* limits; /* since 1.1; of a graph that is planned anew; NULL: the defaults */
 } monza_load_options;
 
 typedef struct monza_context_options {

@@ -64,6 +64,7 @@ std::vector<Shapes> shapes_of(const BuildOptions& options) {
 /// Extents that are equal in min, opt and max of all profiles are fixed at import; the others stay symbols with ranges.
 OnnxImportOptions import_options(const BuildOptions& options, const std::vector<Shapes>& profiles) {
   OnnxImportOptions import;
+  import.limits = options.limits;
   import.outputs = options.outputs;
   import.element_values = options.shape_values;
   for (std::size_t k = 0; k < profiles.size(); ++k)
@@ -165,7 +166,7 @@ Engine build_anew(const std::string& engine_path, const BuildOptions& options) {
         .at(fmt::format("engine file '{}'", engine_path));
   const auto begin = Clock::now();
   CompileOptions compile_options = replan_options(image);
-  BuildReport report = read_record(image);
+  BuildReport report = read_record(image, options.limits);
   Engine::Stats stats;
   stats.import_ms = ms_since(begin);
   set_planning(compile_options, options);

@@ -127,12 +127,12 @@ std::vector<std::byte> write_record(const ir::Graph& graph, const BuildReport& r
   return Writer().write(graph, report);
 }
 
-BuildReport read_record(const engine_file::Image& image) {
+BuildReport read_record(const engine_file::Image& image, const Limits& limits) {
   if (image.graph.empty() || image.record.empty())
     fail_hint("ask the ONNX file, or build the engine without --strip",
               "the engine was built with --strip: it keeps neither its graph nor what its build chose");
   BuildReport report;
-  report.planned = read_carried_graph(image);
+  report.planned = read_carried_graph(image, limits);
   try {
     flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(image.record.data()), image.record.size());
     if (!verifier.VerifyBuffer<fb::BuildRecord>()) fail("it cannot be read");

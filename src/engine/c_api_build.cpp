@@ -40,6 +40,9 @@ BuildOptions build_options(const monza_build_options& o) {
     };
     b.shapes[s.input] = {extents(s.min), extents(s.opt), extents(s.max)};
   }
+  b.limits = limits_of(o.limits);
+  if (o.max_memory < 0) throw Error("monza_build_options.max_memory is negative", "0 for no cap");
+  b.max_memory = o.max_memory;
   for (std::size_t i = 0; i < o.output_count; ++i) b.outputs.push_back(text_of(o.outputs[i]));
   if (o.progress != nullptr)
     b.progress = [progress = o.progress, user = o.user](std::string_view stage, double fraction) {

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/limits.h"
 #include "ir/text.h"
 #include "kernel/registry.h"
 #include "kernel/serial.h"
@@ -155,10 +156,12 @@ CarriedGraph carry_graph(const ir::Graph& graph, const plan::WeightStore& weight
   return carried;
 }
 
-std::unique_ptr<ir::Graph> read_carried_graph(const engine_file::Image& image) {
+std::unique_ptr<ir::Graph> read_carried_graph(const engine_file::Image& image, const Limits& limits) {
   ir::ParseOptions options;
+  options.limits = limits;
   options.stored = Resolver(image);
   try {
+    check_limits(limits);
     std::unique_ptr<ir::Graph> graph = ir::parse(image.graph, options);
     ir::verify(*graph);
     return graph;

@@ -27,6 +27,6 @@ CarriedGraph carry_graph(const ir::Graph& graph, const plan::WeightStore& weight
 
 /// The graph of an image, with its constants borrowed from the image where they lie as they are. The image's plans are
 /// not read. Throws Error when the text or a constant is damaged, or packed in a way that this build does not know.
-std::unique_ptr<ir::Graph> read_carried_graph(const engine_file::Image& image);
+std::unique_ptr<ir::Graph> read_carried_graph(const engine_file::Image& image, const Limits& limits = {});
 
 }  // namespace monza

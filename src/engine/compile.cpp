@@ -95,8 +95,8 @@ engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, Buil
   planner.batch_invariant = info.batch_invariant;
   std::unique_ptr<plan::Tactics> tactics;
   if (options.tune && !planner.reference_only) {
-    tactics = std::make_unique<plan::Tactics>(
-        plan::TacticOptions{planner.threads, options.timing_cache, options.max_build_seconds});
+    tactics = std::make_unique<plan::Tactics>(plan::TacticOptions{
+        planner.threads, options.timing_cache, options.max_build_seconds, graph.model().limits.timing_bytes});
     planner.tactics = tactics.get();
   }
 

@@ -27,7 +27,7 @@ CompileOptions replan_options(const engine_file::Image& image) {
 
 extern "C" void monza_replan_engine(const monza::engine_file::Image& stale, const monza::ReplanOptions& options,
                                     monza::engine_file::Image& fresh) {
-  monza::BuildReport report = monza::read_record(stale);
+  monza::BuildReport report = monza::read_record(stale, options.limits);
   monza::CompileOptions compile = monza::replan_options(stale);
   if (options.threads > 0) compile.threads = options.threads;
   fresh = monza::compile(*report.planned, compile, report);

@@ -169,6 +169,13 @@ std::optional<std::int64_t> Expr::try_constant() const {
   return value_;
 }
 
+std::int64_t Expr::bytes() const {
+  std::size_t total = sizeof(Expr);
+  if (terms_)
+    for (const Term& t : *terms_) total += sizeof(Term) + t.atoms.size() * sizeof(t.atoms[0]);
+  return static_cast<std::int64_t>(total);
+}
+
 std::vector<Expr::Term> Expr::terms() const { return ExprOps::terms(*this); }
 
 Expr operator+(const Expr& a, const Expr& b) {

@@ -54,6 +54,8 @@ class Expr {
   };
   /// The terms in canonical order, the constant term (no atoms) first; none for zero.
   std::vector<Term> terms() const;
+  /// Memory that it takes, shared with copies or not.
+  std::int64_t bytes() const;
 
  private:
   friend struct ExprOps;

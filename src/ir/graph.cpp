@@ -6,61 +6,119 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "ir/op.h"
 #include "tensor/dtype.h"
 
 namespace monza::ir {
 
 struct Graph::Impl {
+  /// A node and its place in the execution order, which is a list: passes insert and remove anywhere in long graphs.
+  struct Entry {
+    std::unique_ptr<Node> node;
+    NodeId before = kNone, after = kNone;
+    std::uint64_t rank = 0;  ///< rises along the order
+  };
+  /// Nodes that read a value, in no order. Those that were removed stay in the list until it is asked for.
+  struct Readers {
+    std::vector<NodeId> ids;
+    std::size_t live = 0;
+  };
   // Node-based maps: references stay valid while other values and nodes come and go.
   std::unordered_map<ValueId, Value> values;
-  std::unordered_map<NodeId, std::unique_ptr<Node>> nodes;
+  std::unordered_map<NodeId, Entry> nodes;
+  NodeId first = kNone, last = kNone;
+  std::vector<NodeId> order;  ///< the list written out, when order_valid
+  bool order_valid = true;
+  std::unordered_map<ValueId, std::vector<std::size_t>> output_at;  ///< places of a value among the outputs
 
-  // Readers of each value, in no order, and a rank for each node that rises along the order. Kept up to date by every
-  // change that Graph makes itself; built again when asked for after somebody else may have changed a node's inputs.
+  // Kept up to date by every change that Graph makes itself; built again when asked for after somebody else may have
+  // changed a node's inputs.
   bool index_valid = false;
-  std::unordered_map<ValueId, std::vector<NodeId>> users;
-  std::unordered_map<NodeId, std::uint64_t> rank;
+  std::unordered_map<ValueId, Readers> readers;
   static constexpr std::uint64_t kGap = std::uint64_t(1) << 24;
 
-  void build_ranks(const Graph& graph) {
-    rank.clear();
-    std::uint64_t next = kGap;
-    for (NodeId id : graph.order_) {
-      rank[id] = next;
-      next += kGap;
+  Entry& entry(NodeId id) { return nodes.find(id)->second; }
+
+  const std::vector<NodeId>& listed() {
+    if (!order_valid) {
+      order.clear();
+      for (NodeId id = first; id != kNone; id = entry(id).after) order.push_back(id);
+      order_valid = true;
     }
+    return order;
   }
-  void build_index(const Graph& graph) {
+  /// Makes `ids` the order.
+  void list(std::vector<NodeId> ids) {
+    order = std::move(ids);
+    order_valid = true;
+    first = order.empty() ? kNone : order.front();
+    last = order.empty() ? kNone : order.back();
+    for (std::size_t i = 0; i < order.size(); ++i) {
+      Entry& e = entry(order[i]);
+      e.before = i > 0 ? order[i - 1] : kNone;
+      e.after = i + 1 < order.size() ? order[i + 1] : kNone;
+    }
+    build_ranks();
+  }
+  void link(NodeId id, NodeId before) {
+    Entry& e = entry(id);
+    e.after = before;
+    e.before = before == kNone ? last : entry(before).before;
+    (e.before == kNone ? first : entry(e.before).after) = id;
+    (e.after == kNone ? last : entry(e.after).before) = id;
+    if (e.after == kNone && order_valid) order.push_back(id);
+    else order_valid = false;
+    const std::uint64_t low = e.before == kNone ? 0 : entry(e.before).rank;
+    const std::uint64_t high = e.after == kNone ? low + 2 * kGap : entry(e.after).rank;
+    if (high - low < 2) build_ranks();
+    else e.rank = low + (high - low) / 2;
+  }
+  void unlink(NodeId id) {
+    const Entry& e = entry(id);
+    (e.before == kNone ? first : entry(e.before).after) = e.after;
+    (e.after == kNone ? last : entry(e.after).before) = e.before;
+    if (e.after == kNone && order_valid) order.pop_back();
+    else order_valid = false;
+  }
+  void build_ranks() {
+    std::uint64_t next = kGap;
+    for (NodeId id = first; id != kNone; id = entry(id).after, next += kGap) entry(id).rank = next;
+  }
+  void build_index() {
     if (index_valid) return;
-    users.clear();
-    for (NodeId id : graph.order_) add_reader(*nodes.at(id));
-    build_ranks(graph);
+    readers.clear();
+    for (NodeId id = first; id != kNone; id = entry(id).after) add_reader(*entry(id).node);
     index_valid = true;
   }
+  /// A node that reads nothing yet. One value may be several of its inputs.
   void add_reader(const Node& node) {
-    for (ValueId v : node.inputs)
-      if (v != kNone) add_reader(v, node.id);
-  }
-  void add_reader(ValueId v, NodeId id) {
-    auto& list = users[v];
-    if (std::find(list.begin(), list.end(), id) == list.end()) list.push_back(id);
-  }
-  void remove_reader(const Node& node) {
     for (ValueId v : node.inputs) {
-      auto it = users.find(v);
-      if (it == users.end()) continue;
-      std::erase(it->second, node.id);
-      if (it->second.empty()) users.erase(it);
+      if (v == kNone) continue;
+      Readers& r = readers[v];
+      if (r.ids.empty() || r.ids.back() != node.id) r.ids.push_back(node.id), ++r.live;
     }
   }
-  /// Ranks a node that was just placed at `at` of the order between its neighbours.
-  void place(const Graph& graph, std::size_t at) {
-    const std::uint64_t low = at == 0 ? 0 : rank.at(graph.order_[at - 1]);
-    const bool last = at + 1 == graph.order_.size();
-    const std::uint64_t high = last ? low + 2 * kGap : rank.at(graph.order_[at + 1]);
-    if (high - low < 2) build_ranks(graph);
-    else rank[graph.order_[at]] = low + (high - low) / 2;
+  void remove_reader(const Node& node) {
+    std::vector<ValueId> read = node.inputs;
+    std::sort(read.begin(), read.end());
+    read.erase(std::unique(read.begin(), read.end()), read.end());
+    for (ValueId v : read)
+      if (auto it = readers.find(v); it != readers.end() && --it->second.live == 0) readers.erase(it);
+  }
+  void erase_value(Model& model, ValueId v) {
+    const auto it = values.find(v);
+    model.expression_bytes -= it->second.expression_bytes;
+    values.erase(it);
+  }
+  /// The readers of a value, or null.
+  const std::vector<NodeId>* readers_of(ValueId v) {
+    build_index();
+    auto it = readers.find(v);
+    if (it == readers.end()) return nullptr;
+    Readers& r = it->second;
+    if (r.live != r.ids.size()) std::erase_if(r.ids, [&](NodeId id) { return nodes.count(id) == 0; });
+    return &r.ids;
   }
 };
 
@@ -90,6 +148,7 @@ OriginSet merge(const OriginSet& a, const OriginSet& b) {
   OriginSet all;
   all.reserve(a.size() + b.size());
   std::set_union(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(all));
+  if (all.size() > kMaxOrigins) all.resize(kMaxOrigins);
   return all;
 }
 
@@ -100,7 +159,10 @@ std::uint32_t Model::add_origin(std::string name, std::string op_type) {
 
 Graph::Graph(std::shared_ptr<Model> model, std::string name)
     : model_(std::move(model)), name_(std::move(name)), impl_(std::make_unique<Impl>()) {}
-Graph::~Graph() = default;
+Graph::~Graph() {
+  model_->nodes -= static_cast<std::int64_t>(impl_->nodes.size());
+  for (const auto& [id, value] : impl_->values) model_->expression_bytes -= value.expression_bytes;
+}
 
 namespace {
 void check_origins(const Model& model, const OriginSet& origins, std::string_view what) {
@@ -116,9 +178,10 @@ std::unique_ptr<Graph> Graph::clone() const {
     auto copy = std::make_unique<Graph>(model, from.name_);
     copy->inputs_ = from.inputs_;
     copy->outputs_ = from.outputs_;
-    copy->order_ = from.order_;
     copy->impl_->values = from.impl_->values;
-    for (const auto& [id, node] : from.impl_->nodes) {
+    copy->impl_->output_at = from.impl_->output_at;
+    for (const auto& [id, entry] : from.impl_->nodes) {
+      const Node* node = entry.node.get();
       auto n = std::make_unique<Node>();
       n->id = node->id;
       n->op = node->op;
@@ -129,8 +192,9 @@ std::unique_ptr<Graph> Graph::clone() const {
       n->precision = node->precision;
       n->device = node->device;
       for (const auto& body : node->bodies) n->bodies.push_back(self(self, *body, model));
-      copy->impl_->nodes.emplace(id, std::move(n));
+      copy->impl_->nodes[id].node = std::move(n);
     }
+    copy->impl_->list(from.order());
     return copy;
   };
   return copy_onto(copy_onto, *this, std::make_shared<Model>(*model_));
@@ -166,11 +230,28 @@ ValueId Graph::add_constant(std::string name, std::shared_ptr<const Constant> co
 }
 
 namespace {
+std::int64_t bytes_of(const std::vector<Expr>& expressions) {
+  std::int64_t bytes = 0;
+  for (const Expr& e : expressions) bytes += e.bytes();
+  return bytes;
+}
+
 void store(Graph& graph, Node& node, std::vector<InferContext::Result> results) {
+  Model& model = graph.model();
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     Value& v = graph.value(node.outputs[i]);
     v.type = std::move(results[i].type);
     v.content = std::move(results[i].content);
+    model.expression_bytes -= v.expression_bytes;
+    v.expression_bytes = bytes_of(v.type.shape) + (v.content ? bytes_of(*v.content) : 0);
+    model.expression_bytes += v.expression_bytes;
+  }
+  if (model.expression_bytes <= model.limits.expression_bytes) return;
+  try {
+    check_limit(model.limits, &Limits::expression_bytes, model.expression_bytes,
+                "bytes of symbolic shapes and elements");
+  } catch (const Error& e) {
+    throw e.at(describe(graph, node));
   }
 }
 }  // namespace
@@ -187,11 +268,8 @@ Node& Graph::place_node(NodeId before, const OpDef& op, std::vector<ValueId> inp
                         std::vector<ValueId> output_ids, OriginSet origins,
                         std::vector<std::unique_ptr<Graph>> bodies) {
   check_origins(*model_, origins, fmt::format("a new {} node", op.name));
-  auto place = order_.end();
-  if (before != kNone) {
-    place = std::find(order_.begin(), order_.end(), before);
-    if (place == order_.end()) fail("node {} is not in the graph", before);
-  }
+  check_limit(model_->limits, &Limits::nodes, model_->nodes + 1, "nodes of the graph");
+  if (before != kNone && !has_node(before)) fail("node {} is not in the graph", before);
   auto owned = std::make_unique<Node>();
   Node& node = *owned;
   node.id = model_->next_node++;
@@ -217,16 +295,13 @@ Node& Graph::place_node(NodeId before, const OpDef& op, std::vector<ValueId> inp
   try {
     store(*this, node, infer_node(*this, node));
   } catch (...) {
-    for (ValueId v : node.outputs) impl_->values.erase(v);
+    for (ValueId v : node.outputs) impl_->erase_value(*model_, v);
     throw;
   }
-  const auto at = static_cast<std::size_t>(place - order_.begin());
-  order_.insert(place, node.id);
-  impl_->nodes.emplace(node.id, std::move(owned));
-  if (impl_->index_valid) {
-    impl_->add_reader(node);
-    impl_->place(*this, at);
-  }
+  impl_->nodes[node.id].node = std::move(owned);
+  impl_->link(node.id, before);
+  ++model_->nodes;
+  if (impl_->index_valid) impl_->add_reader(node);
   return node;
 }
 
@@ -241,14 +316,20 @@ Node& Graph::add_node(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs,
 
 void Graph::add_output(std::string name, ValueId value) {
   if (!has_value(value)) fail("output '{}' is value {}, which is not in the graph", name, value);
+  impl_->output_at[value].push_back(outputs_.size());
   outputs_.push_back({std::move(name), value});
 }
 
 void Graph::set_output(std::size_t index, ValueId value) {
   if (!has_value(value)) fail("output '{}' is value {}, which is not in the graph", outputs_.at(index).name, value);
-  outputs_.at(index).value = value;
+  std::vector<std::size_t>& old = impl_->output_at[outputs_.at(index).value];
+  std::erase(old, index);
+  if (old.empty()) impl_->output_at.erase(outputs_[index].value);
+  outputs_[index].value = value;
+  impl_->output_at[value].push_back(index);
 }
 
+const std::vector<NodeId>& Graph::order() const { return impl_->listed(); }
 bool Graph::has_value(ValueId id) const { return impl_->values.count(id) != 0; }
 const Value& Graph::value(ValueId id) const {
   auto it = impl_->values.find(id);
@@ -260,11 +341,17 @@ bool Graph::has_node(NodeId id) const { return impl_->nodes.count(id) != 0; }
 const Node& Graph::node(NodeId id) const {
   auto it = impl_->nodes.find(id);
   if (it == impl_->nodes.end()) fail("node {} is not in graph '{}'", id, name_);
-  return *it->second;
+  return *it->second.node;
 }
 Node& Graph::node(NodeId id) {
   impl_->index_valid = false;  // the caller may change its inputs
   return const_cast<Node&>(std::as_const(*this).node(id));
+}
+Graph& Graph::body(NodeId id, std::size_t index) { return *std::as_const(*this).node(id).bodies.at(index); }
+void Graph::constrain(NodeId id, const Node& as) {
+  Node& to = const_cast<Node&>(std::as_const(*this).node(id));
+  to.precision = as.precision;
+  to.device = as.device;
 }
 
 std::vector<ValueId> Graph::values() const {
@@ -279,22 +366,29 @@ const Node* Graph::producer(ValueId id) const {
   const NodeId n = value(id).producer;
   if (n == kNone) return nullptr;
   auto it = impl_->nodes.find(n);
-  return it == impl_->nodes.end() ? nullptr : it->second.get();
+  return it == impl_->nodes.end() ? nullptr : it->second.node.get();
 }
 
 std::vector<NodeId> Graph::users(ValueId id) const {
-  impl_->build_index(*this);
-  auto it = impl_->users.find(id);
-  if (it == impl_->users.end()) return {};
-  std::vector<NodeId> list = it->second;
+  const std::vector<NodeId>* found = impl_->readers_of(id);
+  if (found == nullptr) return {};
+  std::vector<NodeId> list = *found;
   if (list.size() > 1)
-    std::sort(list.begin(), list.end(), [&](NodeId a, NodeId b) { return impl_->rank.at(a) < impl_->rank.at(b); });
+    std::sort(list.begin(), list.end(),
+              [&](NodeId a, NodeId b) { return impl_->entry(a).rank < impl_->entry(b).rank; });
   return list;
 }
 
-bool Graph::is_output(ValueId id) const {
-  return std::any_of(outputs_.begin(), outputs_.end(), [&](const Output& o) { return o.value == id; });
+bool Graph::is_before(NodeId a, NodeId b) const { return impl_->entry(a).rank < impl_->entry(b).rank; }
+
+std::size_t Graph::user_count(ValueId id) const {
+  impl_->build_index();
+  const auto it = impl_->readers.find(id);
+  return it == impl_->readers.end() ? 0 : it->second.live;
 }
+
+bool Graph::is_output(ValueId id) const { return impl_->output_at.count(id) != 0; }
+bool Graph::is_used(ValueId id) const { return is_output(id) || user_count(id) != 0; }
 
 void Graph::replace_uses(ValueId from, ValueId to) {
   if (from == to) return;
@@ -302,17 +396,27 @@ void Graph::replace_uses(ValueId from, ValueId to) {
   const Value& source = value(from);
   OriginSet origins = source.origins;
   if (source.producer != kNone) origins = merge(origins, std::as_const(*this).node(source.producer).origins);
-  for (NodeId id : users(from)) {
-    for (ValueId& v : impl_->nodes.at(id)->inputs)
-      if (v == from) v = to;
-    impl_->add_reader(to, id);
+  if (const std::vector<NodeId>* found = impl_->readers_of(from)) {
+    Impl::Readers& readers = impl_->readers[to];
+    if (readers.live != readers.ids.size()) impl_->readers_of(to);
+    for (NodeId id : *found) {
+      std::vector<ValueId>& inputs = impl_->entry(id).node->inputs;
+      // A node that reads both is in the list already.
+      if (std::find(inputs.begin(), inputs.end(), to) == inputs.end()) readers.ids.push_back(id), ++readers.live;
+      std::replace(inputs.begin(), inputs.end(), from, to);
+    }
+    impl_->readers.erase(from);
   }
-  impl_->users.erase(from);
-  for (Output& o : outputs_)
-    if (o.value == from) o.value = to;
+  if (const auto at = impl_->output_at.find(from); at != impl_->output_at.end()) {
+    for (const std::size_t i : at->second) outputs_[i].value = to;
+    const std::vector<std::size_t> moved = std::move(at->second);
+    impl_->output_at.erase(at);
+    std::vector<std::size_t>& list = impl_->output_at[to];
+    list.insert(list.end(), moved.begin(), moved.end());
+  }
   target.origins = merge(target.origins, origins);
   if (target.producer != kNone) {
-    Node& p = *impl_->nodes.at(target.producer);
+    Node& p = *impl_->entry(target.producer).node;
     p.origins = merge(p.origins, origins);
   }
 }
@@ -320,51 +424,49 @@ void Graph::replace_uses(ValueId from, ValueId to) {
 void Graph::remove_node(NodeId id) {
   const Node& n = std::as_const(*this).node(id);
   for (ValueId v : n.outputs)
-    if (is_output(v) || !users(v).empty()) fail("{} cannot be removed: an output of it is used", describe(*this, n));
-  for (ValueId v : n.outputs) impl_->values.erase(v);
-  order_.erase(std::find(order_.begin(), order_.end(), id));
-  if (impl_->index_valid) {
-    impl_->remove_reader(n);
-    impl_->rank.erase(id);
-  }
+    if (is_used(v)) fail("{} cannot be removed: an output of it is used", describe(*this, n));
+  for (ValueId v : n.outputs) impl_->erase_value(*model_, v);
+  impl_->build_index();
+  impl_->remove_reader(n);
+  // At once, not at the end of the pass: rewrite after rewrite may replace weights by changed copies.
+  for (ValueId v : n.inputs)
+    if (v != kNone && has_value(v) && value(v).constant && !is_used(v)) impl_->erase_value(*model_, v);
+  impl_->unlink(id);
   impl_->nodes.erase(id);
+  --model_->nodes;
 }
 
 void Graph::remove_unused_values() {
-  impl_->build_index(*this);
-  std::unordered_set<ValueId> kept(inputs_.begin(), inputs_.end());
-  for (const Output& o : outputs_) kept.insert(o.value);
-  std::erase_if(impl_->values, [&](const auto& entry) {
-    const Value& v = entry.second;
-    return v.producer == kNone && kept.count(v.id) == 0 && impl_->users.count(v.id) == 0;
-  });
+  const std::unordered_set<ValueId> kept(inputs_.begin(), inputs_.end());
+  for (ValueId id : values())
+    if (value(id).producer == kNone && kept.count(id) == 0 && !is_used(id)) impl_->erase_value(*model_, id);
 }
 
 void Graph::remove_input(std::size_t index) {
   const ValueId v = inputs_.at(index);
-  if (is_output(v) || !users(v).empty()) fail("input '{}' cannot be removed: it is used", value(v).name);
+  if (is_used(v)) fail("input '{}' cannot be removed: it is used", value(v).name);
   inputs_.erase(inputs_.begin() + static_cast<std::ptrdiff_t>(index));
-  impl_->values.erase(v);
+  impl_->erase_value(*model_, v);
 }
 
 void Graph::infer_all() {
-  for (NodeId id : order_) {
-    Node& n = *impl_->nodes.at(id);
+  for (NodeId id : order()) {
+    Node& n = *impl_->entry(id).node;
     store(*this, n, infer_node(*this, n));
   }
 }
 
 void Graph::sort() {
   // Kahn's algorithm; among ready nodes the earliest in the present order comes first.
-  impl_->build_index(*this);
+  impl_->build_index();
   std::unordered_map<NodeId, std::size_t> position;
   std::unordered_map<NodeId, std::size_t> waiting;
   std::vector<std::size_t> ready;  // a heap of positions
   auto later = [](std::size_t a, std::size_t b) { return a > b; };
-  const std::vector<NodeId> old = order_;
+  const std::vector<NodeId> old = order();
   for (std::size_t i = 0; i < old.size(); ++i) {
     std::unordered_set<ValueId> distinct;
-    for (ValueId v : impl_->nodes.at(old[i])->inputs)
+    for (ValueId v : impl_->entry(old[i]).node->inputs)
       if (v != kNone && value(v).producer != kNone) distinct.insert(v);
     waiting[old[i]] = distinct.size();
     position[old[i]] = i;
@@ -377,10 +479,10 @@ void Graph::sort() {
     const NodeId id = old[ready.back()];
     ready.pop_back();
     sorted.push_back(id);
-    for (ValueId v : impl_->nodes.at(id)->outputs) {
-      auto it = impl_->users.find(v);
-      if (it == impl_->users.end()) continue;
-      for (NodeId u : it->second)
+    for (ValueId v : impl_->entry(id).node->outputs) {
+      const std::vector<NodeId>* readers = impl_->readers_of(v);
+      if (readers == nullptr) continue;
+      for (NodeId u : *readers)
         if (--waiting[u] == 0) {
           ready.push_back(position[u]);
           std::push_heap(ready.begin(), ready.end(), later);
@@ -392,11 +494,10 @@ void Graph::sort() {
     int listed = 0;
     for (NodeId id : old)
       if (waiting[id] != 0 && listed++ < 8)
-        names += (names.empty() ? "" : ", ") + describe(*this, *impl_->nodes.at(id));
+        names += (names.empty() ? "" : ", ") + describe(*this, *impl_->entry(id).node);
     fail("the graph has a cycle; nodes in it or behind it: {}{}", names, listed > 8 ? ", ..." : "");
   }
-  order_ = std::move(sorted);
-  impl_->index_valid = false;
+  impl_->list(std::move(sorted));
 }
 
 std::string describe(const Graph& graph, const Node& node) {

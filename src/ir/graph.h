@@ -16,6 +16,7 @@
 #include "ir/constant.h"
 #include "ir/expr.h"
 #include "monza/dtype.h"
+#include "monza/limits.h"
 
 namespace monza::ir {
 
@@ -51,7 +52,9 @@ std::string to_string(const Type& type);
 
 /// Where nodes and values came from: sorted ids into the model's origin table. Never empty in a verified graph.
 using OriginSet = std::vector<std::uint32_t>;
+/// The union. Beyond kMaxOrigins the first ones stay: a node made of more is found by any of them.
 OriginSet merge(const OriginSet& a, const OriginSet& b);
+inline constexpr std::size_t kMaxOrigins = 256;
 
 /// One ONNX node, initializer or input that the user can find in the model.
 struct Origin {
@@ -69,6 +72,7 @@ struct Value {
   /// Symbolic elements of a small integer tensor (at most kMaxContent), when known: shape arithmetic.
   std::optional<std::vector<Expr>> content;
   OriginSet origins;
+  std::int64_t expression_bytes = 0;  ///< of type and content, as counted in Model::expression_bytes
 };
 inline constexpr std::int64_t kMaxContent = 1024;
 
@@ -100,6 +104,11 @@ struct Model {
   /// depends on them, and notes which (`specialised`: input, element); the plan checks those at run time.
   std::map<ValueId, std::vector<std::int64_t>> element_values;
   std::set<std::pair<ValueId, std::int64_t>> specialised;
+  Limits limits;                      ///< that inference, passes and plans keep
+  std::int64_t expression_bytes = 0;  ///< memory of the symbolic extents and elements of all values
+  std::int64_t nodes = 0;             ///< of all graphs
+  std::int64_t inferences = 0;        ///< of nodes in bodies, within the inference of one node of the main graph
+  int inference_depth = 0;
   std::uint32_t add_origin(std::string name, std::string op_type);
 };
 
@@ -140,25 +149,38 @@ class Graph {
   const std::vector<ValueId>& inputs() const { return inputs_; }
   const std::vector<Output>& outputs() const { return outputs_; }
   /// Node ids in execution order.
-  const std::vector<NodeId>& order() const { return order_; }
+  const std::vector<NodeId>& order() const;
   bool has_value(ValueId id) const;
   const Value& value(ValueId id) const;
   Value& value(ValueId id);
   bool has_node(NodeId id) const;
   const Node& node(NodeId id) const;
+  /// For changes of anything: the index behind users() is built again when it is next needed. Constraints have
+  /// constrain().
   Node& node(NodeId id);
+  /// A body of a node, for changes inside it.
+  Graph& body(NodeId id, std::size_t index);
+  /// Gives a node the precision and device of another.
+  void constrain(NodeId id, const Node& as);
   /// All values of this graph (not of its bodies), ascending by id.
   std::vector<ValueId> values() const;
   /// The node that makes `id` in this graph, or null (inputs, constants).
   const Node* producer(ValueId id) const;
   /// Nodes that read `id`, each once, in execution order; graph outputs do not count.
   std::vector<NodeId> users(ValueId id) const;
+  /// True if node `a` is executed before node `b`.
+  bool is_before(NodeId a, NodeId b) const;
+  /// How many users() gives.
+  std::size_t user_count(ValueId id) const;
   bool is_output(ValueId id) const;
+  /// True if a node or a graph output reads it.
+  bool is_used(ValueId id) const;
 
   // --- rewriting ----------------------------------------------------------------------------------------
   /// Every use of `from` (node inputs and graph outputs) becomes `to`; origins are merged into `to`'s producer.
   void replace_uses(ValueId from, ValueId to);
-  /// Removes a node whose outputs have no uses, with its outputs. Error if one is used.
+  /// Removes a node whose outputs have no uses, with its outputs and the constants that only it has read. Error if one
+  /// is used.
   void remove_node(NodeId id);
   void remove_unused_values();
   void remove_input(std::size_t index);
@@ -177,7 +199,6 @@ class Graph {
   std::string name_;
   std::vector<ValueId> inputs_;
   std::vector<Output> outputs_;
-  std::vector<NodeId> order_;
   std::unique_ptr<Impl> impl_;
 };
 

@@ -1,6 +1,7 @@
 // Shape and type inference of one node.
 #include <algorithm>
 
+#include "base/limits.h"
 #include "ir/op.h"
 #include "tensor/dtype.h"
 
@@ -111,8 +112,33 @@ std::string evidence(const Graph& graph, const Node& node) {
 }
 }  // namespace
 
+namespace {
+/// Loops infer their bodies until the types of what they carry settle, and the loops inside them do so in each round:
+/// with every level of nesting the work may multiply.
+class Round {
+ public:
+  explicit Round(Model& model) : model_(model) {
+    if (model.inference_depth++ == 0) model.inferences = 0;
+    ++model.inferences;
+  }
+  ~Round() { --model_.inference_depth; }
+  Round(const Round&) = delete;
+
+  void check() const {
+    if (model_.inferences <= 10 * model_.limits.nodes) return;
+    check_limit(model_.limits, &Limits::nodes, model_.inferences / 10,
+                "nodes (tens of inferences until the types of loops inside loops settle)");
+  }
+
+ private:
+  Model& model_;
+};
+}  // namespace
+
 std::vector<InferContext::Result> infer_node(Graph& graph, Node& node) {
+  const Round round(graph.model());
   try {
+    round.check();
     const OpDef& op = *node.op;
     const int inputs = static_cast<int>(node.inputs.size()), outputs = static_cast<int>(node.outputs.size());
     if (inputs < op.min_inputs || inputs > op.max_inputs)

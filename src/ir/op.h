@@ -143,7 +143,7 @@ enum class OpFlag : std::uint32_t {
   commutative = 1u << 1,  ///< the first two inputs may be swapped
   effect = 1u << 2,       ///< reads or changes state, or random: never folded, merged or dropped
   control = 1u << 3,      ///< has bodies
-  no_fold = 1u << 4,      ///< constant folding leaves it alone (it would only grow the file)
+  no_fold = 1u << 4,  ///< constant folding leaves it alone: it would only grow the file, or take nobody knows how long
 };
 constexpr OpFlag operator|(OpFlag a, OpFlag b) { return OpFlag(std::uint32_t(a) | std::uint32_t(b)); }
 constexpr bool has(OpFlag set, OpFlag flag) { return (std::uint32_t(set) & std::uint32_t(flag)) != 0; }

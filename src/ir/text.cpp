@@ -71,6 +71,7 @@ class Printer {
       text_ +=
           fmt::format("  given !{} [{}]\n", value, join(elements, [](std::int64_t e) { return std::to_string(e); }));
     for (const auto& [value, element] : m.specialised) text_ += fmt::format("  specialised !{} {}\n", value, element);
+    if (m.limits.trips != Limits{}.trips) text_ += fmt::format("  trips {}\n", m.limits.trips);
     text_ += "}\n";
   }
 

@@ -24,6 +24,7 @@ struct PrintOptions {
 struct ParseOptions {
   /// The constant that a text without its elements stands for. Throws Error. Without it such a text is refused.
   std::function<std::shared_ptr<const Constant>(DType, const Shape&, const Attrs&)> stored;
+  Limits limits;
 };
 
 /// graph "main" (%x: f32[batch,3,8,8], %w: f32[...]) {

@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/checked.h"
+#include "base/limits.h"
 #include "ir/op.h"
 #include "ir/text.h"
 #include "ir/text_common.h"
@@ -17,17 +18,12 @@
 
 namespace monza::ir {
 
-namespace {
-constexpr int kMaxBodyDepth = 32;
-constexpr std::size_t kMaxText = std::size_t(256) << 20;
-constexpr std::int64_t kMaxConstantBytes = std::int64_t(256) << 20;
-}  // namespace
-
 class TextReader {
  public:
   TextReader(std::string_view text, const ParseOptions& options)
       : text_(text), options_(options), model_(std::make_shared<Model>()) {
-    if (text.size() > kMaxText) fail("graph text of {} bytes is too long", text.size());
+    check_limit(options.limits, &Limits::file_bytes, static_cast<std::int64_t>(text.size()), "bytes of graph text");
+    model_->limits = options.limits;
   }
 
   std::unique_ptr<Graph> all() {
@@ -79,6 +75,13 @@ class TextReader {
   template <typename... Args>
   [[noreturn]] void bad(fmt::format_string<Args...> format, Args&&... args) const {
     throw Error(fmt::format(format, std::forward<Args>(args)...)).at(place(at_));
+  }
+  void within(std::int64_t Limits::* field, std::int64_t found, const char* what) const {
+    try {
+      check_limit(options_.limits, field, found, what);
+    } catch (const Error& e) {
+      throw e.at(place(at_));
+    }
   }
   char peek() {
     while (at_ < text_.size()) {
@@ -311,9 +314,8 @@ class TextReader {
     }
     if (is_block_encoding(t.dtype)) bad("constants of this type cannot be written as text");
     const std::int64_t bytes = t.dtype == DType::string ? checked_mul(count, 32, "size") : storage_bytes(t.dtype, s);
-    budget_ -= bytes;
-    if (bytes > kMaxConstantBytes || budget_ < 0)
-      bad("constants of the text take more than {} bytes", kMaxConstantBytes);
+    written_ = checked_add(written_, bytes, "the size of the constants");
+    within(&Limits::fold_bytes, written_, "bytes of constants that are written out");
     if (peek() == '#') bad("this constant was printed as a hash of its elements, which cannot be read back");
     auto [c, data] = allocate_constant(t.dtype, s);
     std::fill(data.begin(), data.end(), std::byte{0});
@@ -439,7 +441,7 @@ class TextReader {
     expect(']');
     return set;
   }
-  /// What all graphs share: model { origin "conv1" "Conv"  given !3 [1, 2]  specialised !3 0 }
+  /// What all graphs share: model { origin "conv1" "Conv"  given !3 [1, 2]  specialised !3 0  trips 100 }
   void model() {
     expect('{');
     const auto value = [&] {
@@ -461,8 +463,11 @@ class TextReader {
       } else if (take_word("specialised")) {
         const ValueId id = value();
         model_->specialised.emplace(id, integer<std::int64_t>(number_text()));
+      } else if (take_word("trips")) {
+        model_->limits.trips = integer<std::int64_t>(number_text());
+        if (model_->limits.trips < 1) bad("loops make at least one iteration");
       } else {
-        bad("'origin', 'given' or 'specialised' is expected");
+        bad("'origin', 'given', 'specialised' or 'trips' is expected");
       }
     }
   }
@@ -504,7 +509,7 @@ class TextReader {
   }
 
   std::unique_ptr<Graph> graph(int depth) {
-    if (depth > kMaxBodyDepth) bad("bodies are nested too deep");
+    within(&Limits::depth, depth, "bodies inside one another");
     std::unordered_set<std::string> outer_names = std::move(value_names_);
     value_names_.clear();
     if (!take_word("graph")) bad("'graph' is expected");
@@ -622,7 +627,7 @@ class TextReader {
   std::string_view text_;
   const ParseOptions& options_;
   std::size_t at_ = 0;
-  std::int64_t budget_ = kMaxConstantBytes;
+  std::int64_t written_ = 0;  ///< bytes of constants
   std::shared_ptr<Model> model_;
   std::unordered_set<ValueId> used_;
   std::unordered_set<std::string> value_names_;

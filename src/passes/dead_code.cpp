@@ -9,7 +9,7 @@ void run(ir::Graph& graph, PassContext& context) {
     const ir::Node& node = std::as_const(graph).node(*it);
     if (ir::has(node.op->flags, ir::OpFlag::effect)) continue;
     bool used = false;
-    for (ir::ValueId v : node.outputs) used = used || graph.is_output(v) || !graph.users(v).empty();
+    for (ir::ValueId v : node.outputs) used = used || graph.is_used(v);
     if (used) continue;
     if (!context.allow("removed", graph, node)) return;
     graph.remove_node(*it);

@@ -1,8 +1,11 @@
 #include "passes/evaluate.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <limits>
 
-#include "base/error.h"
+#include "base/checked.h"
+#include "base/limits.h"
 #include "ir/op.h"
 #include "kernel/check.h"
 #include "kernel/registry.h"
@@ -19,6 +22,20 @@ class OneThread final : public Parallel {
     for (std::int64_t t = 0; t < tasks; ++t) body(context, t, 0);
   }
 };
+
+/// Operations of a run, of operators that do not say an element's worth for each.
+std::int64_t operations(const ir::Graph& graph, const ir::Node& node, const std::vector<OperandDesc>& in,
+                        const std::vector<OperandDesc>& out) {
+  const auto shapes = [](const std::vector<OperandDesc>& list) {
+    std::vector<Shape> shapes;
+    for (const OperandDesc& d : list) shapes.push_back(d.shape);
+    return shapes;
+  };
+  double work = node.op->flops != nullptr ? node.op->flops({graph, node}, shapes(in), shapes(out)) : 0;
+  for (const auto* list : {&in, &out})
+    for (const OperandDesc& d : *list) work += static_cast<double>(d.shape.numel());
+  return work < 9e18 ? static_cast<std::int64_t>(std::max(work, 0.0)) : std::numeric_limits<std::int64_t>::max();
+}
 
 /// The reference kernel that takes the query, or why none does.
 const Kernel* choose(const char* op, const KernelQuery& query, std::string& refusals) {
@@ -38,7 +55,7 @@ ConstantPtr Evaluator::find(const ir::Graph& graph, ir::ValueId id) const {
   return graph.has_value(id) ? graph.value(id).constant : nullptr;
 }
 
-std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, std::int64_t max_bytes) {
+std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, FoldBudget& budget) {
   const ir::OpDef& op = *node.op;
   if (!node.bodies.empty()) return "it has bodies";
   // Types were inferred before the elements of integer tensors were known, so element atoms may be in them.
@@ -91,13 +108,19 @@ std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, std::in
       const ir::Type& type = graph.value(node.outputs[i]).type;
       if (type.kind != ir::ValueKind::tensor || type.dtype == DType::string) return "it makes no plain tensor";
       const Shape shape = shape_of(type, true);
-      bytes += storage_bytes(type.dtype, shape);
-      if (bytes > max_bytes) return fmt::format("its results take more than {} bytes", max_bytes);
-      results.push_back(ir::allocate_constant(type.dtype, shape));
+      bytes = checked_add(bytes, storage_bytes(type.dtype, shape), "the size of its results");
+      if (bytes > budget.one_bytes)
+        return fmt::format("its results take more than {} bytes ({})", budget.one_bytes,
+                           limit_option(&Limits::fold_bytes));
+      if (bytes > budget.all_bytes)
+        return fmt::format("folded constants would take too much together ({})", limit_option(&Limits::fold_bytes));
       out[i].dtype = type.dtype;
       out[i].shape = shape;
-      out_views[i] = dense_view(results[i].second.data(), type.dtype, shape);
     }
+    const std::int64_t work = operations(graph, node, in, out);
+    if (work > budget.operations)
+      return fmt::format("it takes {} operations, more than are left for folding ({})", work,
+                         limit_option(&Limits::fold_operations));
     ir::ParamsBlob params;
     if (op.params != nullptr) op.params({graph, node}, params);
     const KernelQuery query{params.bytes().data(),        in.data(), static_cast<int>(in.size()), out.data(),
@@ -109,6 +132,15 @@ std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, std::in
             op.name, {query.params, in_views.data(), query.in_count, out_views.data(), query.out_count}))
       return r;
     const std::size_t scratch_bytes = kernel->scratch_bytes != nullptr ? kernel->scratch_bytes(query) : 0;
+    if (scratch_bytes > static_cast<std::uint64_t>(budget.one_bytes))
+      return fmt::format("it takes more than {} bytes of scratch memory ({})", budget.one_bytes,
+                         limit_option(&Limits::fold_bytes));
+    for (std::size_t i = 0; i < out.size(); ++i) {
+      results.push_back(ir::allocate_constant(out[i].dtype, out[i].shape));
+      out_views[i] = dense_view(results[i].second.data(), out[i].dtype, out[i].shape);
+    }
+    budget.all_bytes -= bytes;
+    budget.operations -= work;
     const std::unique_ptr<std::byte, void (*)(void*)> scratch(
         static_cast<std::byte*>(std::aligned_alloc(64, (scratch_bytes / 64 + 1) * 64)), std::free);
     OneThread parallel;
@@ -161,7 +193,8 @@ std::vector<ConstantPtr> run_reference(const ir::Graph& graph, const std::vector
   }
   for (ir::NodeId id : graph.order()) {
     const ir::Node& node = graph.node(id);
-    const std::string reason = evaluator.run(graph, node, std::int64_t(1) << 32);
+    FoldBudget budget{std::int64_t{1} << 32, std::int64_t{1} << 32, std::numeric_limits<std::int64_t>::max()};
+    const std::string reason = evaluator.run(graph, node, budget);
     if (!reason.empty()) throw Error(reason).at(ir::describe(graph, node));
   }
   std::vector<ConstantPtr> outputs;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "passes/pass.h"
 
 namespace monza {
 
@@ -19,9 +20,9 @@ class Evaluator {
   std::unordered_map<std::string, std::int64_t> symbols;
 
   /// Runs one node whose inputs are all in `values` (constants of the graph are looked up) and adds its outputs.
-  /// Returns "" or the reason why it cannot be run: no reference kernel, a shape that is not known, more than
-  /// `max_bytes` of results, strings, or what the kernel reports.
-  std::string run(const ir::Graph& graph, const ir::Node& node, std::int64_t max_bytes);
+  /// Returns "" or the reason why it cannot be run: no reference kernel, a shape that is not known, more memory or work
+  /// than `budget` has (what is used is taken from it), strings, or what the kernel reports.
+  std::string run(const ir::Graph& graph, const ir::Node& node, FoldBudget& budget);
 
  private:
   ConstantPtr find(const ir::Graph& graph, ir::ValueId id) const;

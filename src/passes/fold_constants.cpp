@@ -17,7 +17,7 @@ void fold(ir::Graph& graph, PassContext& context, bool (*wanted)(const ir::Node&
     for (ir::ValueId v : node.inputs) constant = constant && (v == ir::kNone || graph.value(v).constant != nullptr);
     if (!constant) continue;
     Evaluator evaluator;
-    const std::string refusal = evaluator.run(graph, node, context.options().max_fold_bytes);
+    const std::string refusal = evaluator.run(graph, node, context.fold_budget());
     if (!refusal.empty()) {
       context.near_miss("constant inputs", graph, node, refusal);
       continue;

@@ -8,10 +8,10 @@ namespace monza {
 namespace {
 
 /// Copies the body's nodes in front of `before`, its inputs standing for `arguments`; the values of its outputs.
+/// `names` are those of the graph's values.
 std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::NodeId before, ir::Graph& body,
-                                     const std::vector<ir::ValueId>& arguments, const ir::OriginSet& origins) {
-  std::unordered_set<std::string> names;
-  for (ir::ValueId v : graph.values()) names.insert(graph.value(v).name);
+                                     const std::vector<ir::ValueId>& arguments, const ir::OriginSet& origins,
+                                     std::unordered_set<std::string>& names) {
   auto name = [&](ir::ValueId to, const std::string& wanted) {
     if (!wanted.empty() && names.insert(wanted).second) graph.value(to).name = wanted;
   };
@@ -43,6 +43,7 @@ std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::NodeId before, ir::Gr
 }
 
 void run(ir::Graph& graph, PassContext& context) {
+  std::unordered_set<std::string> names;
   const std::vector<ir::NodeId> order = graph.order();
   for (ir::NodeId id : order) {
     const ir::Node& node = std::as_const(graph).node(id);
@@ -55,7 +56,9 @@ void run(ir::Graph& graph, PassContext& context) {
     const bool taken = ir::to_ints(*condition)[0] != 0;
     if (!context.allow(taken ? "took the first branch" : "took the second branch", graph, node)) return;
     const std::vector<ir::ValueId> arguments(node.inputs.begin() + 1, node.inputs.end()), outputs = node.outputs;
-    const auto results = inline_body(graph, id, *graph.node(id).bodies[taken ? 0 : 1], arguments, node.origins);
+    if (names.empty())
+      for (ir::ValueId v : graph.values()) names.insert(graph.value(v).name);
+    const auto results = inline_body(graph, id, graph.body(id, taken ? 0 : 1), arguments, node.origins, names);
     for (std::size_t i = 0; i < outputs.size(); ++i) graph.replace_uses(outputs[i], results[i]);
     graph.remove_node(id);
   }

@@ -18,6 +18,8 @@ bool PassContext::allow(std::string_view what, const ir::Graph& graph, const ir:
 
 void PassContext::near_miss(std::string_view pattern, const ir::Graph& graph, const ir::Node& node,
                             std::string reason) {
+  constexpr std::size_t kMostNoted = 20'000;
+  if (report_.near_misses.size() >= kMostNoted) return;
   NearMiss miss{pass_, std::string(pattern), ir::describe(graph, node), std::move(reason), node.origins};
   if (!seen_.insert(fmt::format("{} {} {} {}", pass_, pattern, node.id, miss.reason)).second) return;
   log(LogLevel::debug, "{}: {} almost matched at {}: refused because {}", miss.pass, miss.pattern, miss.node,
@@ -37,16 +39,24 @@ std::size_t count_nodes(const ir::Graph& graph) {
 void run_on_all(ir::Graph& graph, const Pass& pass, PassContext& context) {
   const std::vector<ir::NodeId> order = graph.order();
   for (ir::NodeId id : order) {
-    if (std::as_const(graph).node(id).bodies.empty()) continue;
-    for (auto& body : graph.node(id).bodies) {
-      run_on_all(*body, pass, context);
-      body->sort();
-      body->remove_unused_values();
+    for (std::size_t b = 0; b < std::as_const(graph).node(id).bodies.size(); ++b) {
+      ir::Graph& body = graph.body(id, b);
+      run_on_all(body, pass, context);
+      body.sort();
+      body.remove_unused_values();
     }
   }
   pass.run(graph, context);
 }
 }  // namespace
+
+FoldBudget FoldBudget::of(const ir::Graph& graph) {
+  const Limits& limits = graph.model().limits;
+  std::int64_t weights = 0;
+  for (ir::ValueId v : graph.values())
+    if (const auto& c = graph.value(v).constant) weights += static_cast<std::int64_t>(c->bytes.size());
+  return {limits.fold_bytes, 2 * limits.fold_bytes + 8 * weights, limits.fold_operations};
+}
 
 void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const PassOptions& options,
                 PassReport& report) {
@@ -58,6 +68,7 @@ void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const 
       fail_hint("give the name of a pass as the pass report prints it", "there is no pass '{}' to switch off", name);
   }
   PassContext context(options, report);
+  context.fold_ = FoldBudget::of(graph);
   for (const Pass* pass : passes) {
     PassRun run{.name = pass->name, .enabled = options.disabled.count(pass->name) == 0};
     run.nodes_before = run.nodes_after = count_nodes(graph);

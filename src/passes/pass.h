@@ -19,8 +19,15 @@ struct PassOptions {
   std::int64_t max_rewrites = -1;
   /// Verify the graph after every pass.
   bool verify = true;
-  /// Constant folding makes no constant larger than this.
-  std::int64_t max_fold_bytes = std::int64_t(128) << 20;
+};
+
+/// What constant folding may still spend on a model.
+struct FoldBudget {
+  std::int64_t one_bytes = 0;   ///< of one constant
+  std::int64_t all_bytes = 0;   ///< of all that are still to be made
+  std::int64_t operations = 0;  ///< about that many
+  /// What the limits leave a graph: a model with more weights may fold more.
+  static FoldBudget of(const ir::Graph& graph);
 };
 
 /// A rewrite that was made. `origins` are those of the node.
@@ -61,8 +68,10 @@ class PassContext {
   bool allow(std::string_view what, const ir::Graph& graph, const ir::Node& node);
   /// True while rewrites are still allowed: lets a pass stop early.
   bool open() const { return options_.max_rewrites < 0 || count_ < options_.max_rewrites; }
+  /// Notes why a pattern was left alone; of tens of thousands the first ones.
   void near_miss(std::string_view pattern, const ir::Graph& graph, const ir::Node& node, std::string reason);
   std::int64_t count() const { return count_; }
+  FoldBudget& fold_budget() { return fold_; }
 
  private:
   friend void run_passes(ir::Graph&, const std::vector<const struct Pass*>&, const PassOptions&, PassReport&);
@@ -70,6 +79,7 @@ class PassContext {
   PassReport& report_;
   std::string pass_;
   std::int64_t count_ = 0;
+  FoldBudget fold_;
   std::set<std::string> seen_;  // near misses are noted once, though passes run to a fixed point
 };
 

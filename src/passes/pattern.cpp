@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/limits.h"
 
 namespace monza {
 
@@ -233,14 +234,16 @@ class Matcher {
     double scalar = 0;
     std::vector<const ir::Node*> nodes;
   };
+  /// No formula is longer, and a file may have it as long as it likes.
+  static constexpr std::size_t kLongestChain = 32;
   void flatten(bool multiply, ir::ValueId v, bool root, bool deep, Chain& chain) const {
     if (auto s = scalar_value(graph_, v); s && !root) {
       chain.scalar = multiply ? chain.scalar * *s : chain.scalar + *s;
       return;
     }
     const ir::Node* node = graph_.producer(v);
-    const bool inside = root || (deep && graph_.users(v).size() == 1 && !graph_.is_output(v));
-    if (node != nullptr && inside && chain.operands.size() < 8) {
+    const bool inside = root || (deep && graph_.user_count(v) == 1 && !graph_.is_output(v));
+    if (node != nullptr && inside && chain.operands.size() < 8 && chain.nodes.size() < kLongestChain) {
       const std::string_view name = node->op->name;
       if (name == (multiply ? "Mul" : "Add")) {
         chain.nodes.push_back(node);
@@ -401,29 +404,40 @@ bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, st
     return false;
   }
   if (!context.open()) return false;
+  // Rewrites may make changed copies of weights, one after the other.
+  std::int64_t& left = context.fold_budget().all_bytes;
+  if (left < 0) {
+    context.near_miss(fusion.name, graph, node,
+                      "constants that passes made take too much (" + limit_option(&Limits::fold_bytes) + ")");
+    return false;
+  }
 
   const ir::NodeId first_new = graph.model().next_node;
+  const ir::ValueId first_value = graph.model().next_value;
   const ir::ValueId old = node.outputs[0];
   const ir::ValueId replacement = fusion.replace(found);
   if (graph.value(replacement).type != graph.value(old).type) {
     context.near_miss(fusion.name, graph, node,
                       fmt::format("the result would be {} instead of {}", ir::to_string(graph.value(replacement).type),
                                   ir::to_string(graph.value(old).type)));
-    const std::vector<ir::NodeId> order = graph.order();
-    for (auto it = order.rbegin(); it != order.rend(); ++it)
-      if (*it >= first_new) graph.remove_node(*it);
+    for (ir::NodeId id = graph.model().next_node; id-- > first_new;)
+      if (graph.has_node(id)) graph.remove_node(id);
     return false;
   }
+  for (ir::ValueId v = first_value; v < graph.model().next_value; ++v)
+    if (graph.has_value(v) && graph.value(v).constant)
+      left -= static_cast<std::int64_t>(graph.value(v).constant->bytes.size());
   context.allow(fusion.name, graph, node);
   const std::string name = graph.value(old).name;
   graph.replace_uses(old, replacement);
   // Readers go before what they read.
-  std::vector<ir::NodeId> doomed;
-  for (ir::NodeId id : graph.order())
-    if (std::find(found.nodes.begin(), found.nodes.end(), id) != found.nodes.end() &&
-        std::find(found.shared.begin(), found.shared.end(), id) == found.shared.end())
-      doomed.push_back(id);
-  for (auto it = doomed.rbegin(); it != doomed.rend(); ++it) graph.remove_node(*it);
+  std::vector<ir::NodeId> doomed = found.nodes;
+  std::erase_if(doomed, [&](ir::NodeId id) {
+    return std::find(found.shared.begin(), found.shared.end(), id) != found.shared.end();
+  });
+  std::sort(doomed.begin(), doomed.end(), [&](ir::NodeId a, ir::NodeId b) { return graph.is_before(b, a); });
+  doomed.erase(std::unique(doomed.begin(), doomed.end()), doomed.end());
+  for (const ir::NodeId id : doomed) graph.remove_node(id);
   if (!graph.has_value(old) && graph.value(replacement).name.empty()) graph.value(replacement).name = name;
   return true;
 }

@@ -73,8 +73,7 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
     graph.remove_node(work_id);
     return false;
   }
-  graph.node(work_id).precision = std::as_const(graph).node(user_id).precision;
-  graph.node(work_id).device = std::as_const(graph).node(user_id).device;
+  graph.constrain(work_id, std::as_const(graph).node(user_id));
   const ir::ValueId replacement = after.outputs[0];
   replace_value(graph, old, replacement);
   graph.remove_node(id);
@@ -150,7 +149,13 @@ void run(ir::Graph& graph, PassContext& context) {
     for (ir::NodeId id : order) {
       if (!graph.has_node(id) || std::as_const(graph).node(id).inputs.empty()) continue;
       if (std::as_const(graph).node(id).inputs[0] == ir::kNone) continue;
-      changed = merge(graph, context, id) || sink(graph, context, id) || unmerge(graph, context, id) || changed;
+      bool moved = merge(graph, context, id) || sink(graph, context, id) || unmerge(graph, context, id);
+      changed |= moved;
+      // What was put behind work moves on at once: sweep by sweep a long chain would take a sweep for every node.
+      while (moved && context.open()) {
+        const ir::NodeId last = graph.model().next_node - 1;
+        moved = graph.has_node(last) && !std::as_const(graph).node(last).inputs.empty() && sink(graph, context, last);
+      }
     }
   }
 }

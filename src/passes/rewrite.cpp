@@ -12,9 +12,8 @@ bool is_pure(const ir::Node& node) {
 }
 
 const ir::Node* only_user(const ir::Graph& graph, ir::ValueId id) {
-  if (graph.is_output(id)) return nullptr;
-  const auto users = graph.users(id);
-  return users.size() == 1 ? &graph.node(users[0]) : nullptr;
+  if (graph.is_output(id) || graph.user_count(id) != 1) return nullptr;
+  return &graph.node(graph.users(id)[0]);
 }
 
 void replace_value(ir::Graph& graph, ir::ValueId old, ir::ValueId replacement) {
@@ -22,7 +21,7 @@ void replace_value(ir::Graph& graph, ir::ValueId old, ir::ValueId replacement) {
   graph.replace_uses(old, replacement);
   if (node == nullptr) return;
   for (ir::ValueId v : node->outputs)
-    if (graph.is_output(v) || !graph.users(v).empty()) return;
+    if (graph.is_used(v)) return;
   const std::string name = graph.value(old).name;
   graph.remove_node(node->id);
   ir::Value& heir = graph.value(replacement);

@@ -30,11 +30,18 @@ TEST(FoldConstants, StopsAtItsLimit) {
   const std::string text = graph_text("", R"(
     %a = constant f32[1000] splat 1
     %y = Exp(%a))");
-  PassOptions small;
-  small.max_fold_bytes = 100;
-  auto r = rewrite(text, {&fold_constants_pass}, small);
-  EXPECT_EQ(r.ops(), (Ops{"Exp"}));
-  EXPECT_NE(r.reasons().find("more than 100 bytes"), std::string::npos) << r.reasons();
+  auto graph = ir::parse(text);
+  graph->model().limits.fold_bytes = 100;
+  PassReport report;
+  run_passes(*graph, {&fold_constants_pass}, {}, report);
+  ASSERT_EQ(report.near_misses.size(), 1u);
+  EXPECT_NE(report.near_misses[0].reason.find("more than 100 bytes (--max-fold-bytes)"), std::string::npos);
+  graph->model().limits = {};
+  graph->model().limits.fold_operations = 1999;  // of a thousand elements one to read and one to write
+  run_passes(*graph, {&fold_constants_pass}, {}, report);
+  ASSERT_EQ(report.near_misses.size(), 2u);
+  EXPECT_NE(report.near_misses[1].reason.find("(--max-fold-operations)"), std::string::npos);
+  EXPECT_EQ(graph->order().size(), 1u);
   PassOptions none;
   none.max_rewrites = 0;
   EXPECT_EQ(rewrite(text, {&fold_constants_pass}, none).rewrites(), 0);

@@ -70,6 +70,9 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
         const int source = k - (shape.rank - value.constant->shape.rank);
         shape.dim[k] = source >= 0 ? value.constant->shape[source] : 1;
       }
+      std::int64_t& left = context.fold_budget().all_bytes;
+      if (left < 0) return false;
+      left -= static_cast<std::int64_t>(value.constant->bytes.size());
       auto constant = transpose_constant(*reshape_constant(value.constant, shape), inverse);
       if (!constant) return false;
       moved.emplace_back(i, std::move(constant));
@@ -102,8 +105,13 @@ void run(ir::Graph& graph, PassContext& context) {
     const std::vector<ir::NodeId> order = graph.order();
     for (ir::NodeId id : order) {
       if (!graph.has_node(id)) continue;
-      if (merge(graph, context, id)) changed = true;
-      else if (sink(graph, context, id)) changed = true;
+      bool moved = merge(graph, context, id) || sink(graph, context, id);
+      changed |= moved;
+      // What was put behind work moves on at once: sweep by sweep a long chain would take a sweep for every node.
+      while (moved && context.open()) {
+        const ir::NodeId last = graph.model().next_node - 1;
+        moved = graph.has_node(last) && sink(graph, context, last);
+      }
     }
   }
 }

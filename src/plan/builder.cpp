@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "kernel/value_pool.h"
 #include "plan/offsets.h"
 #include "tensor/dtype.h"
@@ -12,7 +13,7 @@
 namespace monza::plan {
 namespace {
 
-/// No single value may be larger: beyond it a size is a mistake in the model or its profile.
+/// Stands for the bound of what nothing bounds.
 constexpr std::int64_t kLargestValue = std::int64_t(1) << 40;
 
 }  // namespace
@@ -22,7 +23,8 @@ TypedShape stored_type(const ir::Type& type) {
   return {DType::handle, {}};
 }
 
-PlanBuilder::PlanBuilder(const PlannerOptions& o, WeightStore& weights) : scalars(plan), options(o), store_(weights) {}
+PlanBuilder::PlanBuilder(const PlannerOptions& o, WeightStore& weights, const Limits& limits)
+    : scalars(plan), options(o), store_(weights), limits_(limits) {}
 
 ir::Interval PlanBuilder::range(const ir::Expr& e) const {
   return ir::range(e, [&](const ir::Atom& atom) -> ir::Interval {
@@ -43,6 +45,9 @@ Shape PlanBuilder::largest(const ir::SymShape& shape) const {
   s.rank = int(shape.size());
   for (int i = 0; i < s.rank; ++i) {
     const ir::Interval r = range(shape[std::size_t(i)]);
+    if (shape[std::size_t(i)].is_constant())
+      check_limit(limits_, &Limits::value_bytes, r.high,
+                  fmt::format("bytes, or more, of a value of shape {}", ir::to_string(shape)));
     if (r.high >= kLargestValue)
       fail_hint("fix the inputs that decide it (their values, as with --shape-values NAME=...), or give their ranges",
                 "a value of shape {} has no bound: {} can be anything", ir::to_string(shape),
@@ -73,18 +78,34 @@ int PlanBuilder::add_arena(DType dtype, const ir::SymShape& shape, Layout layout
   Storage s;
   s.device = device;
   s.region = region;
-  s.bytes = storage_bytes(dtype, largest(shape), layout);
-  if (s.bytes > kLargestValue) fail("a value of shape {} would take {} bytes", to_string(largest(shape)), s.bytes);
+  s.bytes = bytes_of({dtype, shape}, layout);
   storages_.push_back(s);
   return int(storages_.size()) - 1;
 }
 
-int PlanBuilder::add_bound(Base base, int index, std::int64_t bytes, int device) {
+std::int64_t PlanBuilder::bytes_of(const TypedShape& type, Layout layout) const {
+  const std::int64_t bytes = storage_bytes(type.dtype, largest(type.shape), layout);
+  if (bytes > limits_.value_bytes)
+    check_limit(limits_, &Limits::value_bytes, bytes,
+                fmt::format("bytes of a value of shape {}", to_string(largest(type.shape))));
+  return bytes;
+}
+
+int PlanBuilder::add_bound(Base base, int index, const TypedShape& type, int device) {
   Storage s;
   s.base = base;
   s.index = index;
   s.device = device;
+  s.bytes = bytes_of(type, Layout::strided);
+  storages_.push_back(s);
+  return int(storages_.size()) - 1;
+}
+
+int PlanBuilder::add_weight(std::int64_t bytes, std::int64_t offset) {
+  Storage s;
+  s.base = Base::weights;
   s.bytes = bytes;
+  s.offset = offset;
   storages_.push_back(s);
   return int(storages_.size()) - 1;
 }
@@ -167,8 +188,7 @@ int PlanBuilder::weight(int id) {
   block.kernel = from.kernel ? kernel_ref(*from.kernel) : -1;
   block.packing = from.packing;
   plan.weight_blocks.push_back(block);
-  it->second = add_bound(Base::weights, 0, from.bytes, 0);
-  storages_[std::size_t(it->second)].offset = from.offset;
+  it->second = add_weight(from.bytes, from.offset);
   return it->second;
 }
 

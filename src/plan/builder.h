@@ -40,7 +40,7 @@ TypedShape stored_type(const ir::Type& type);
 /// Everything that is not a decision. Offsets in arenas are assigned at the end, by finish().
 class PlanBuilder {
  public:
-  PlanBuilder(const PlannerOptions& options, WeightStore& weights);
+  PlanBuilder(const PlannerOptions& options, WeightStore& weights, const Limits& limits = {});
 
   // Shapes.
   ir::Interval range(const ir::Expr& e) const;
@@ -54,7 +54,8 @@ class PlanBuilder {
 
   // Storages and operands.
   int add_arena(DType dtype, const ir::SymShape& shape, Layout layout, int device, int region);
-  int add_bound(Base base, int index, std::int64_t bytes, int device);
+  int add_bound(Base base, int index, const TypedShape& type, int device);
+  int add_weight(std::int64_t bytes, std::int64_t offset);
   Storage& storage(int id) { return storages_[std::size_t(id)]; }
   int storage_count() const { return int(storages_.size()); }
   /// An operand of the step that comes next; marks the storage as used then.
@@ -90,10 +91,13 @@ class PlanBuilder {
 
  private:
   std::vector<std::byte> string_handles(const ir::Constant& constant);
+  /// Bytes of the largest such value; Error when one value may not be so large.
+  std::int64_t bytes_of(const TypedShape& type, Layout layout) const;
   /// The storage of a block of the store.
   int weight(int block);
 
   WeightStore& store_;
+  Limits limits_;
   std::vector<Storage> storages_;
   std::vector<int> operand_storage_;  ///< per operand, or -1
   std::map<int, int> weights_;        ///< block of the store -> storage

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 namespace monza::plan {
 
@@ -74,6 +75,10 @@ std::vector<int> CostNetwork::minimise(std::size_t largest_table) const {
   const int count = variables();
   std::vector<int> choice(std::size_t(count), 0);
   descend(choice);
+  // Every elimination beside a variable looks at all its tables: one with thousands makes the whole too slow.
+  constexpr std::size_t kMostTables = 2000;
+  for (const auto& tables : tables_of_)
+    if (tables.size() > kMostTables) return choice;
 
   // Tables over variables that are left; those that go into an elimination are emptied.
   std::vector<Table> tables = tables_;
@@ -97,11 +102,15 @@ std::vector<int> CostNetwork::minimise(std::size_t largest_table) const {
     return size;
   };
   std::vector<std::size_t> sizes(static_cast<std::size_t>(count));
-  for (int v = 0; v < count; ++v) sizes[std::size_t(v)] = table_size(v);
-  for (int left = count; left > 0; --left) {
-    int next = -1;
-    for (int v = 0; v < count; ++v)
-      if (!gone[std::size_t(v)] && (next < 0 || sizes[std::size_t(v)] < sizes[std::size_t(next)])) next = v;
+  std::set<std::pair<std::size_t, int>> waiting;  // by size
+  for (int v = 0; v < count; ++v) waiting.emplace(sizes[std::size_t(v)] = table_size(v), v);
+  const auto resize = [&](int v) {
+    waiting.erase({sizes[std::size_t(v)], v});
+    waiting.emplace(sizes[std::size_t(v)] = table_size(v), v);
+  };
+  std::vector<int> at = choice;  // of held variables
+  while (!waiting.empty()) {
+    int next = waiting.begin()->second;
     if (sizes[std::size_t(next)] > largest_table) {
       // Hold the variable that touches most others at what it has.
       std::size_t most = 0;
@@ -112,9 +121,11 @@ std::vector<int> CostNetwork::minimise(std::size_t largest_table) const {
             next = v;
           }
       gone[std::size_t(next)] = true;
-      for (const int other : neighbours(next)) sizes[std::size_t(other)] = table_size(other);
+      waiting.erase({sizes[std::size_t(next)], next});
+      for (const int other : neighbours(next)) resize(other);
       continue;
     }
+    waiting.erase(waiting.begin());
     const std::vector<int> around = neighbours(next);
     gone[std::size_t(next)] = true;
     order.push_back({next, tables_of[std::size_t(next)]});
@@ -123,7 +134,6 @@ std::vector<int> CostNetwork::minimise(std::size_t largest_table) const {
     std::size_t size = 1;
     for (const int v : around) size *= std::size_t(values(v));
     joined.cost.assign(size, 0);
-    std::vector<int> at = choice;  // of held variables
     for (const int v : around) at[std::size_t(v)] = 0;
     for (std::size_t i = 0; i < size; ++i) {
       double least = 0;
@@ -149,7 +159,7 @@ std::vector<int> CostNetwork::minimise(std::size_t largest_table) const {
       list.push_back(tables.size());
     }
     tables.push_back(std::move(joined));
-    for (const int v : around) sizes[std::size_t(v)] = table_size(v);
+    for (const int v : around) resize(v);
   }
   // Backwards: the variables that an eliminated one depended on have their values by now.
   std::vector<int> found = choice;

@@ -150,7 +150,7 @@ bool LayoutChooser::takes(const Label& label, std::size_t input, const Place& pl
 /// Whether every input of a concatenation of channels begins a block, so that each can lie in a blocked buffer.
 bool LayoutChooser::joins_blocks(const ir::Node& node, Port form) const {
   const std::int64_t block = form == Port::blocked8 ? 8 : 16;
-  const auto list = r_.aliases(node);
+  const auto& list = r_.aliases(node);
   for (const ir::Alias& a : list)
     for (std::size_t k = 0; k < a.start.size(); ++k)
       if (const auto start = a.start[k].try_constant();

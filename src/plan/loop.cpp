@@ -8,9 +8,6 @@
 namespace monza::plan {
 namespace {
 
-/// Iterations an engine is planned for where nothing says less.
-constexpr std::int64_t kMostTrips = 1 << 16;
-
 /// The extent atom of `value` that the expression is, or null.
 const ir::Atom* own_extent(const ir::Expr& e, ir::ValueId value, std::vector<std::shared_ptr<const ir::Atom>>& keep) {
   if (e.is_constant()) return nullptr;
@@ -71,7 +68,8 @@ void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
 
   LoopInfo loop;
   loop.is_scan = is_scan ? 1 : 0;
-  loop.max_trips = kMostTrips;
+  const std::int64_t most = graph_.model().limits.trips;
+  loop.max_trips = most;
   const auto scalar_input = [&](std::size_t i) {
     return node.inputs[i] == ir::kNone ? -1
                                        : b_.operand(ensure(node.inputs[i], Port::dense, 0), type_of(node.inputs[i]));
@@ -81,7 +79,7 @@ void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
     loop.condition = scalar_input(1);
     if (loop.trip_count >= 0) {
       ir::InferContext context(graph_, node);
-      loop.max_trips = std::clamp<std::int64_t>(b_.range(context.content(0)[0]).high, 0, kMostTrips);
+      loop.max_trips = std::clamp<std::int64_t>(b_.range(context.content(0)[0]).high, 0, most);
     }
   }
   std::vector<int> carried_in, scanned_in;
@@ -189,7 +187,7 @@ void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
   }
   b_.add_step(steps_, step);
   steps_.back().program = program;
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) forms_[node.outputs[i]] = {result_places[i]};
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) set_form(node.outputs[i], result_places[i]);
 }
 
 }  // namespace monza::plan

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 
 namespace monza::plan {
 namespace {
@@ -43,6 +44,58 @@ std::int64_t place(const std::vector<Lifetime>& blocks, const std::vector<int>& 
   return top;
 }
 
+/// Places blocks in the order of their first use, each in the tightest gap that is free then: for plans that are too
+/// long to compare every block with every other.
+std::int64_t place_in_time(std::vector<Lifetime>& blocks, std::vector<int> order) {
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int a, int b) { return blocks[std::size_t(a)].first < blocks[std::size_t(b)].first; });
+  std::map<std::int64_t, std::int64_t> gaps;                // offset -> size, below `top`
+  std::set<std::pair<std::int64_t, std::int64_t>> by_size;  // size, offset
+  std::set<std::pair<int, int>> living;                     // last use, block
+  std::int64_t top = 0;
+  const auto take = [&](std::map<std::int64_t, std::int64_t>::iterator gap) {
+    by_size.erase({gap->second, gap->first});
+    return gaps.erase(gap);
+  };
+  const auto give = [&](std::int64_t at, std::int64_t size) {
+    auto next = gaps.lower_bound(at);
+    if (next != gaps.end() && next->first == at + size) {
+      size += next->second;
+      next = take(next);
+    }
+    if (next != gaps.begin() && std::prev(next)->first + std::prev(next)->second == at) {
+      const auto before = std::prev(next);
+      at = before->first;
+      size += before->second;
+      take(before);
+    }
+    gaps.emplace(at, size);
+    by_size.emplace(size, at);
+  };
+  for (const int id : order) {
+    Lifetime& block = blocks[std::size_t(id)];
+    for (; !living.empty() && living.begin()->first < block.first; living.erase(living.begin())) {
+      const Lifetime& dead = blocks[std::size_t(living.begin()->second)];
+      give(dead.offset, round64(dead.bytes));
+    }
+    const std::int64_t size = round64(block.bytes);
+    if (const auto fit = by_size.lower_bound({size, 0}); fit != by_size.end()) {
+      const auto [room, at] = *fit;
+      take(gaps.find(at));
+      block.offset = at;
+      if (room > size) give(at + size, room - size);
+    } else {
+      // A gap at the end grows with the arena.
+      const auto last = gaps.empty() ? gaps.end() : std::prev(gaps.end());
+      block.offset = last != gaps.end() && last->first + last->second == top ? last->first : top;
+      if (block.offset != top) take(last);
+      top = block.offset + size;
+    }
+    living.emplace(block.last, id);
+  }
+  return top;
+}
+
 std::int64_t lower_bound(const std::vector<Lifetime>& blocks) {
   std::map<int, std::int64_t> change;
   for (const Lifetime& b : blocks) {
@@ -62,6 +115,12 @@ ArenaSize assign_offsets(std::vector<Lifetime>& blocks) {
   std::vector<int> ids;
   for (std::size_t i = 0; i < blocks.size(); ++i)
     if (blocks[i].bytes > 0) ids.push_back(int(i));
+  // Comparing all pairs takes seconds from here on, and tuning their order minutes.
+  constexpr std::size_t kMostCompared = 8000;
+  if (ids.size() > kMostCompared) {
+    result.bytes = place_in_time(blocks, std::move(ids));
+    return result;
+  }
   std::vector<std::int64_t> offsets(blocks.size(), 0), best_offsets(blocks.size(), 0);
   std::vector<int> best_order;
   std::int64_t best = -1;
@@ -91,14 +150,16 @@ ArenaSize assign_offsets(std::vector<Lifetime>& blocks) {
   attempt(ids, false);
 
   // By the pressure of the busiest step a block lives through: what is live at the peak is packed first.
-  std::map<int, std::int64_t> pressure;
+  int steps = 0;
+  for (int i : ids) steps = std::max(steps, blocks[std::size_t(i)].last + 1);
+  std::vector<std::int64_t> pressure(std::size_t(steps), 0);
   for (int i : ids)
     for (int t = blocks[std::size_t(i)].first; t <= blocks[std::size_t(i)].last; ++t)
-      pressure[t] += round64(blocks[std::size_t(i)].bytes);
+      pressure[std::size_t(t)] += round64(blocks[std::size_t(i)].bytes);
   std::vector<std::int64_t> peak(blocks.size(), 0);
   for (int i : ids)
     for (int t = blocks[std::size_t(i)].first; t <= blocks[std::size_t(i)].last; ++t)
-      peak[std::size_t(i)] = std::max(peak[std::size_t(i)], pressure[t]);
+      peak[std::size_t(i)] = std::max(peak[std::size_t(i)], pressure[std::size_t(t)]);
   std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
     if (peak[std::size_t(a)] != peak[std::size_t(b)]) return peak[std::size_t(a)] > peak[std::size_t(b)];
     return blocks[std::size_t(a)].bytes > blocks[std::size_t(b)].bytes;

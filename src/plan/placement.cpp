@@ -75,7 +75,7 @@ void RegionPlanner::find_targets(const std::vector<Place>& outputs) {
       place.stride = dense_strides(type_of(v).shape);
       targets_.emplace(v, place);
       const ir::Node& node = *graph_.producer(v);
-      const auto list = aliases(node);
+      const auto& list = aliases(node);
       if (list.size() != 1 || list[0].kind != ir::Alias::Kind::reshape) break;
       v = node.inputs[std::size_t(list[0].input)];
       if (uses_[v] != 1) break;
@@ -88,7 +88,7 @@ void RegionPlanner::find_concats() {
   for (const ir::NodeId id : graph_.order()) {
     if (!needed_.contains(id)) continue;
     const ir::Node& node = graph_.node(id);
-    const auto list = aliases(node);
+    const auto& list = aliases(node);
     if (list.empty() || list[0].kind != ir::Alias::Kind::placement || list.size() != node.inputs.size()) continue;
     if (dtype_bits(graph_.value(node.outputs[0]).type.dtype) < 8) continue;
     const auto axis_of = [&](const ir::Alias& a) {
@@ -103,7 +103,7 @@ void RegionPlanner::find_concats() {
       const ir::Node* producer = graph_.producer(v);
       if (producer == nullptr || targets_.contains(v) || parts_.contains(v) || graph_.is_output(v)) return;
       if (is_view_node(*producer) || has(producer->op->flags, ir::OpFlag::control)) return;
-      parts_.emplace(v, Part{id, start});
+      parts_.emplace(v, Part{id, axis, start});
     };
     for (std::size_t i = 0; i < node.inputs.size();) {
       const ir::ValueId v = node.inputs[i];
@@ -115,7 +115,7 @@ void RegionPlanner::find_concats() {
                node.inputs[i + pieces] == split->outputs[pieces])
           ++pieces;
         const ir::ValueId whole = split->inputs[0];
-        const auto split_aliases = aliases(*split);
+        const auto& split_aliases = aliases(*split);
         ir::Expr sum = 0;
         bool covers = pieces == split->outputs.size();
         for (std::size_t p = 0; covers && p < pieces; ++p) {
@@ -158,11 +158,8 @@ std::optional<Place> RegionPlanner::part_place(ir::ValueId value, Port port) {
   if (it == parts_.end()) return std::nullopt;
   const ir::Node& concat = graph_.node(it->second.concat);
   Place place = concat_buffer(concat, port);
-  const auto list = aliases(concat);
   std::vector<ir::Expr> start(place.stride.size(), ir::Expr(0));
-  for (const ir::Alias& a : list)
-    for (std::size_t k = 0; k < a.start.size(); ++k)
-      if (!(a.start[k] == ir::Expr(0))) start[k] = it->second.start;
+  start[std::size_t(it->second.axis)] = it->second.start;
   const auto offset = offset_at(place, start);
   if (!offset) return std::nullopt;
   place.offset = place.offset + *offset;

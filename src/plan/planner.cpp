@@ -21,69 +21,76 @@ std::uint8_t port_kind(ir::ValueKind kind) {
   }
 }
 
-/// Binds inputs: their extents to symbols, with checks of every extent against the profile.
+/// Binds an input, the `index`-th of its kind: its extents to symbols, with checks of every extent against the profile.
+void plan_input(PlanBuilder& b, ir::Graph& graph, RegionPlanner& root, ir::ValueId id, int index) {
+  const ir::Value& value = graph.value(id);
+  const bool state = value.type.kind == ir::ValueKind::state;
+  const TypedShape stored = stored_type(value.type);
+  ModelPort port;
+  port.name = b.plan.intern(value.name);
+  port.dtype = value.type.dtype;
+  port.kind = port_kind(value.type.kind);
+  // Tensors of a list may be of any size: the port has a shape where all are known to fit it.
+  const bool shaped = port.kind == 0 || std::all_of(value.type.shape.begin(), value.type.shape.end(),
+                                                    [&](const ir::Expr& e) { return b.has_bound(e); });
+  port.rank = std::uint8_t(shaped ? value.type.shape.size() : 0);
+  const Shape largest = shaped ? b.largest(value.type.shape) : Shape();
+  const Shape typical = shaped ? b.typical(value.type.shape) : Shape();
+  for (int a = 0; a < largest.rank; ++a) {
+    const ir::Expr& extent = value.type.shape[std::size_t(a)];
+    const ir::Interval range = b.range(extent);
+    port.min[a] = (value.type.varying >> a & 1) != 0 ? 0 : range.low;
+    port.opt[a] = typical[a];
+    port.max[a] = range.high;
+    if (!extent.is_constant()) port.symbol[a] = b.plan.intern(ir::to_string(extent));
+    if (state || port.kind != 0) continue;
+    ScalarInstruction load;
+    load.op = ScalarOp::input_extent;
+    load.dst = b.scalars.fresh();
+    load.a = index;
+    load.b = a;
+    b.scalars.emit(load);
+    Check check;
+    check.low = range.low;
+    check.high = range.high;
+    check.what = b.plan.intern(extent.is_constant() ? fmt::format("axis {} of input '{}'", a, value.name)
+                                                    : fmt::format("dimension '{}' (axis {} of input '{}')",
+                                                                  ir::to_string(extent), a, value.name));
+    ScalarInstruction test;
+    test.op = ScalarOp::check_range;
+    test.a = load.dst;
+    test.b = std::int32_t(b.plan.checks.size());
+    b.plan.checks.push_back(check);
+    b.scalars.emit(test);
+    if (extent.is_constant()) continue;
+    if (b.scalars.knows(extent)) {
+      ScalarInstruction equal;
+      equal.op = ScalarOp::check_equal;
+      equal.dst = test.b;
+      equal.a = load.dst;
+      equal.b = b.scalars.compile(extent);
+      b.scalars.emit(equal);
+    } else {
+      b.scalars.bind(extent, load.dst);
+    }
+  }
+  Place place;
+  place.storage = b.add_bound(state ? Base::state : Base::input, index, stored, 0);
+  place.stride = dense_strides(stored.shape);
+  root.bind(id, place);
+  port.operand = b.operand(place, stored);
+  (state ? b.plan.states : b.plan.inputs).push_back(port);
+}
+
 void plan_inputs(PlanBuilder& b, ir::Graph& graph, RegionPlanner& root) {
-  int tensor_index = 0, state_index = 0;
+  int tensors = 0, states = 0;
   for (const ir::ValueId id : graph.inputs()) {
     const ir::Value& value = graph.value(id);
-    const bool state = value.type.kind == ir::ValueKind::state;
-    const TypedShape stored = stored_type(value.type);
-    const int index = state ? state_index++ : tensor_index++;
-    ModelPort port;
-    port.name = b.plan.intern(value.name);
-    port.dtype = value.type.dtype;
-    port.kind = port_kind(value.type.kind);
-    // Tensors of a list may be of any size: the port has a shape where all are known to fit it.
-    const bool shaped = port.kind == 0 || std::all_of(value.type.shape.begin(), value.type.shape.end(),
-                                                      [&](const ir::Expr& e) { return b.has_bound(e); });
-    port.rank = std::uint8_t(shaped ? value.type.shape.size() : 0);
-    const Shape largest = shaped ? b.largest(value.type.shape) : Shape();
-    const Shape typical = shaped ? b.typical(value.type.shape) : Shape();
-    for (int a = 0; a < largest.rank; ++a) {
-      const ir::Expr& extent = value.type.shape[std::size_t(a)];
-      const ir::Interval range = b.range(extent);
-      port.min[a] = (value.type.varying >> a & 1) != 0 ? 0 : range.low;
-      port.opt[a] = typical[a];
-      port.max[a] = range.high;
-      if (!extent.is_constant()) port.symbol[a] = b.plan.intern(ir::to_string(extent));
-      if (state || port.kind != 0) continue;
-      ScalarInstruction load;
-      load.op = ScalarOp::input_extent;
-      load.dst = b.scalars.fresh();
-      load.a = index;
-      load.b = a;
-      b.scalars.emit(load);
-      Check check;
-      check.low = range.low;
-      check.high = range.high;
-      check.what = b.plan.intern(extent.is_constant() ? fmt::format("axis {} of input '{}'", a, value.name)
-                                                      : fmt::format("dimension '{}' (axis {} of input '{}')",
-                                                                    ir::to_string(extent), a, value.name));
-      ScalarInstruction test;
-      test.op = ScalarOp::check_range;
-      test.a = load.dst;
-      test.b = std::int32_t(b.plan.checks.size());
-      b.plan.checks.push_back(check);
-      b.scalars.emit(test);
-      if (extent.is_constant()) continue;
-      if (b.scalars.knows(extent)) {
-        ScalarInstruction equal;
-        equal.op = ScalarOp::check_equal;
-        equal.dst = test.b;
-        equal.a = load.dst;
-        equal.b = b.scalars.compile(extent);
-        b.scalars.emit(equal);
-      } else {
-        b.scalars.bind(extent, load.dst);
-      }
+    try {
+      plan_input(b, graph, root, id, value.type.kind == ir::ValueKind::state ? states++ : tensors++);
+    } catch (const Error& e) {
+      throw e.at(fmt::format("input '{}'", value.name));
     }
-    Place place;
-    place.storage =
-        b.add_bound(state ? Base::state : Base::input, index, storage_bytes(stored.dtype, b.largest(stored.shape)), 0);
-    place.stride = dense_strides(stored.shape);
-    root.bind(id, place);
-    port.operand = b.operand(place, stored);
-    (state ? b.plan.states : b.plan.inputs).push_back(port);
   }
 }
 
@@ -112,7 +119,7 @@ void plan_segments(PlanBuilder& b) {
 }  // namespace
 
 PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights) {
-  PlanBuilder b(options, weights);
+  PlanBuilder b(options, weights, graph.model().limits);
   std::vector<Choice> choices;
   DeviceRef device;
   device.kind = std::uint8_t(options.device);
@@ -131,7 +138,11 @@ PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options, WeightSt
     if (graph.value(o.value).type.kind == ir::ValueKind::state) fail("output '{}' is the state of a sequence", o.name);
     const TypedShape type = stored_type(graph.value(o.value).type);
     Place place;
-    place.storage = b.add_bound(Base::output, int(outputs.size()), storage_bytes(type.dtype, b.largest(type.shape)), 0);
+    try {
+      place.storage = b.add_bound(Base::output, int(outputs.size()), type, 0);
+    } catch (const Error& e) {
+      throw e.at(fmt::format("output '{}'", o.name));
+    }
     place.stride = dense_strides(type.shape);
     outputs.push_back(place);
     ports.emplace_back(type, place);

@@ -21,9 +21,15 @@ TypedShape RegionPlanner::type_of(ir::ValueId value) const { return stored_type(
 
 std::string RegionPlanner::name_of(const ir::Node& node) const {
   std::string name;
+  constexpr int kMostNamed = 32;
+  int named = 0;
   for (const std::uint32_t o : node.origins) {
     const ir::Origin& origin = graph_.model().origins[o];
     if (origin.op_type == "initializer" || origin.op_type == "input" || origin.name.empty()) continue;
+    if (++named > kMostNamed) {
+      name += " + ...";
+      break;
+    }
     name += (name.empty() ? "" : " + ") + origin.name;
   }
   return name.empty() ? std::string(node.op->name) : name;
@@ -42,20 +48,19 @@ int RegionPlanner::device_of(const ir::Node& node) {
   return int(b_.plan.devices.size()) - 1;
 }
 
-std::vector<ir::Alias> RegionPlanner::aliases(const ir::Node& node) const {
-  std::vector<ir::Alias> list;
+const RegionPlanner::Aliases& RegionPlanner::aliases_of(const ir::Node& node) const {
+  const auto [it, added] = aliases_.try_emplace(node.id);
+  if (!added) return it->second;
+  std::vector<ir::Alias>& list = it->second.list;
   if (node.op->aliases != nullptr) node.op->aliases({graph_, node}, list);
-  return list;
-}
-
-bool RegionPlanner::is_view_node(const ir::Node& node) const {
-  const auto list = aliases(node);
-  if (list.size() != node.outputs.size()) return false;
-  return std::all_of(list.begin(), list.end(), [](const ir::Alias& a) { return a.kind != ir::Alias::Kind::placement; });
+  it->second.view = list.size() == node.outputs.size() && std::all_of(list.begin(), list.end(), [](const ir::Alias& a) {
+                      return a.kind != ir::Alias::Kind::placement;
+                    });
+  return it->second;
 }
 
 bool RegionPlanner::is_concat(const ir::Node& node) {
-  const auto list = aliases(node);
+  const auto& list = aliases(node);
   return !list.empty() && list[0].kind == ir::Alias::Kind::placement && list.size() == node.inputs.size() &&
          device_of(node) == 0 && dtype_bits(graph_.value(node.outputs[0]).type.dtype) >= 8;
 }
@@ -71,6 +76,16 @@ const std::vector<Place>& RegionPlanner::forms(ir::ValueId value) {
     list.push_back(b_.constant_place(v.constant, name));
   }
   return list;
+}
+
+void RegionPlanner::add_form(ir::ValueId value, const Place& place) {
+  forms_[value].push_back(place);
+  holders_[place.storage].push_back(value);
+}
+
+void RegionPlanner::set_form(ir::ValueId value, const Place& place) {
+  forms_[value].clear();
+  add_form(value, place);
 }
 
 void RegionPlanner::load_elements(ir::ValueId value) {
@@ -163,7 +178,7 @@ Place RegionPlanner::ensure(ir::ValueId value, Port port, int device, const Plac
     if (name.empty() && !v.origins.empty()) name = graph_.model().origins[v.origins[0]].name;
     copy(forms(value)[0], to, type, "convert " + name);
   }
-  forms_[value].push_back(to);
+  add_form(value, to);
   return to;
 }
 
@@ -173,12 +188,13 @@ bool RegionPlanner::may_overwrite(const ir::Node& node, int input) {
   const Place place = forms(v)[0];
   const Storage& s = b_.storage(place.storage);
   if (s.base != Base::arena || s.region != region_) return false;
-  for (const auto& [other, places] : forms_) {
-    if (other == v || uses_[other] <= 0) continue;
-    for (const Place& p : places)
-      if (p.storage == place.storage) return false;
-  }
-  return true;
+  std::vector<ir::ValueId>& holders = holders_[place.storage];
+  std::erase_if(holders, [&](ir::ValueId other) { return uses_[other] <= 0; });
+  return std::none_of(holders.begin(), holders.end(), [&](ir::ValueId other) {
+    const std::vector<Place>& places = forms_[other];
+    return other != v &&
+           std::any_of(places.begin(), places.end(), [&](const Place& p) { return p.storage == place.storage; });
+  });
 }
 
 void RegionPlanner::ask(Question& q, const ir::Node& node, const Kernel& kernel) {
@@ -492,7 +508,7 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
       if (k == kernel.name) step.measured_us = float(us);
   b_.add_step(steps_, step);
 
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) forms_[node.outputs[i]] = {outputs[i]};
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) set_form(node.outputs[i], outputs[i]);
   if (extents > 0) {
     // Atoms carry their bounds, so they are found in the shapes themselves.
     for (const ir::ValueId v : node.outputs)
@@ -507,7 +523,7 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
 
 bool RegionPlanner::plan_views(ir::Node& node) {
   if (!is_view_node(node)) return false;
-  const auto list = aliases(node);
+  const auto& list = aliases(node);
   const std::string name = name_of(node);
   for (const ir::Alias& alias : list) {
     const ir::ValueId in = node.inputs[std::size_t(alias.input)], out = node.outputs[std::size_t(alias.output)];
@@ -530,7 +546,7 @@ bool RegionPlanner::plan_views(ir::Node& node) {
       copy(*view, to, type_of(out), name);
       view = to;
     }
-    forms_[out] = {*view};
+    set_form(out, *view);
   }
   return true;
 }
@@ -549,7 +565,7 @@ void RegionPlanner::check_equal(const ir::Expr& have, const ir::Expr& want, cons
 }
 
 void RegionPlanner::plan_concat(ir::Node& node) {
-  const auto list = aliases(node);
+  const auto& list = aliases(node);
   const std::string name = name_of(node);
   // Without a buffer yet nothing lies in it: keep the form that the first input has.
   Port port = Port::dense;
@@ -581,7 +597,7 @@ void RegionPlanner::plan_concat(ir::Node& node) {
     });
     if (!there) copy(places[0], part, type, name);
   }
-  forms_[node.outputs[0]] = {buffer};
+  set_form(node.outputs[0], buffer);
 }
 
 void RegionPlanner::plan_branch(ir::Node& node) {
@@ -661,7 +677,7 @@ void RegionPlanner::plan_branch(ir::Node& node) {
     if (b_.storage(p.storage).base == Base::arena) b_.touch(p.storage, b_.time());
   b_.add_step(steps_, step);
   steps_.back().program = program;
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) forms_[node.outputs[i]] = {results[i]};
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) set_form(node.outputs[i], results[i]);
 }
 
 void RegionPlanner::write_target(ir::ValueId value, bool view) {
@@ -679,7 +695,8 @@ void RegionPlanner::write_target(ir::ValueId value, bool view) {
   copy(places[0], target->second, type,
        output != graph_.outputs().end() ? "output " + output->name : graph_.value(value).name);
   // Later readers of a view keep nothing alive but the output; of a result in another order, they read it as it is.
-  places.insert(view ? places.begin() : places.end(), target->second);
+  add_form(value, target->second);
+  if (view) std::rotate(places.begin(), places.end() - 1, places.end());
 }
 
 void RegionPlanner::plan_node(ir::Node& node) {
@@ -688,7 +705,8 @@ void RegionPlanner::plan_node(ir::Node& node) {
   else if (std::string_view(node.op->name) == "Scan") plan_loop(node, true);
   else if (is_concat(node)) plan_concat(node);
   else if (device_of(node) != 0 || !plan_views(node)) plan_kernel(node);
-  for (const ir::ValueId v : node.outputs) write_target(v, is_view_node(node));
+  const bool view = is_view_node(node);
+  for (const ir::ValueId v : node.outputs) write_target(v, view);
   for (const ir::ValueId v : node.outputs) load_elements(v);
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
     if (node.inputs[i] != ir::kNone && (i >= 32 || (node.op->shape_inputs >> i & 1u) == 0)) --uses_[node.inputs[i]];

@@ -31,7 +31,7 @@ class RegionPlanner {
                 std::vector<Choice>& choices);
 
   /// The body's inputs lie where the enclosing graph has them.
-  void bind(ir::ValueId value, const Place& place) { forms_[value].push_back(place); }
+  void bind(ir::ValueId value, const Place& place) { add_form(value, place); }
   /// Plans all needed nodes; then output i lies at `outputs[i]` (dense).
   void run(const std::vector<Place>& outputs);
   std::vector<Step>& steps() { return steps_; }
@@ -46,6 +46,7 @@ class RegionPlanner {
   void find_concats();
   struct Part {
     ir::NodeId concat;
+    int axis;
     ir::Expr start;  ///< along the concat's axis
   };
   std::optional<Place> part_place(ir::ValueId value, Port port);
@@ -69,6 +70,9 @@ class RegionPlanner {
   /// A place of `value` that the port takes on `device`; converts when there is none.
   Place ensure(ir::ValueId value, Port port, int device, const Place* uniform = nullptr);
   const std::vector<Place>& forms(ir::ValueId value);
+  void add_form(ir::ValueId value, const Place& place);
+  /// Makes the place the only one that the value lies at.
+  void set_form(ir::ValueId value, const Place& place);
   bool may_overwrite(const ir::Node& node, int input);
   TypedShape type_of(ir::ValueId value) const;
   std::string name_of(const ir::Node& node) const;
@@ -80,8 +84,8 @@ class RegionPlanner {
   const Kernel* choose(ir::Node& node, int device);
   Place output_place(ir::Node& node, int output, const Kernel& kernel, int device, const Place* uniform,
                      const std::vector<Place>& inputs);
-  std::vector<ir::Alias> aliases(const ir::Node& node) const;
-  bool is_view_node(const ir::Node& node) const;
+  const std::vector<ir::Alias>& aliases(const ir::Node& node) const { return aliases_of(node).list; }
+  bool is_view_node(const ir::Node& node) const { return aliases_of(node).view; }
   bool is_concat(const ir::Node& node);
 
   PlanBuilder& b_;
@@ -91,6 +95,13 @@ class RegionPlanner {
   std::vector<Choice>& choices_;
   std::vector<Step> steps_;
   std::map<ir::ValueId, std::vector<Place>> forms_;  ///< the first is where it was computed
+  struct Aliases {
+    std::vector<ir::Alias> list;
+    bool view = false;  ///< every output is a view of an input
+  };
+  const Aliases& aliases_of(const ir::Node& node) const;
+  mutable std::map<ir::NodeId, Aliases> aliases_;    ///< a Split has one for every output, and is asked for each
+  std::map<int, std::vector<ir::ValueId>> holders_;  ///< by storage: values that lay there and may be read again
   std::map<ir::ValueId, int> uses_;                  ///< reads still to come
   std::map<ir::ValueId, Place> targets_;             ///< where the value should be computed
   std::map<ir::ValueId, Part> parts_;                ///< values that should be computed inside a concat's buffer

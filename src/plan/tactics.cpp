@@ -86,6 +86,18 @@ TensorView view_for(const OperandDesc& d, Port port, std::byte* data) {
   return v;
 }
 
+double operand_bytes(const KernelQuery& query) {
+  double bits = 0;
+  const auto add = [&](const OperandDesc& d) {
+    double elements = 1;
+    for (int a = 0; a < d.shape.rank; ++a) elements *= double(d.shape[a]);
+    if (d.present()) bits += elements * dtype_bits(d.dtype);
+  };
+  for (int i = 0; i < query.in_count; ++i) add(query.in[i]);
+  for (int i = 0; i < query.out_count; ++i) add(query.out[i]);
+  return bits / 8;
+}
+
 }  // namespace
 
 Tactics::Tactics(const TacticOptions& options) : options_(options), pool_({options.threads}), start_(Clock::now()) {
@@ -158,6 +170,7 @@ std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& que
 }
 
 std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& query, const Ports& in, const Ports& out) {
+  if (operand_bytes(query) > double(options_.max_bytes)) return std::nullopt;
   std::string k = key(kernel, query) + fmt::format(" p{:016x}", query.params_hash);
   if (&in != &kernel.in) k += fmt::format(" {}>{}", int(in[0]), int(out[0]));
   auto it = times_.find(k);
@@ -252,7 +265,8 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query, const Po
     const double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
     spent += us;
     if (run > 0 && (best == 0 || us < best)) best = us;
-    if (run >= 2 && spent > 400000) break;
+    // A second or more for one run is told apart well enough by it.
+    if (spent > (run == 0 ? 1e6 : 4e5) && (run == 0 || run >= 2)) return run == 0 ? us : best;
   }
   return best;
 }

@@ -10,6 +10,7 @@
 #include "backend/cpu/thread_pool.h"
 #include "base/cpu.h"
 #include "kernel/kernel.h"
+#include "monza/limits.h"
 
 namespace monza::plan {
 
@@ -17,6 +18,7 @@ struct TacticOptions {
   int threads = 1;
   std::string cache_file;  ///< read when made; every new timing is appended to it at once; "" for none
   double max_seconds = 0;  ///< budget of all measurements; 0 for no limit
+  std::int64_t max_bytes = Limits{}.timing_bytes;  ///< kernels with larger operands are not timed
 };
 
 /// Times kernels on random data. Keys name the CPU, the threads, the kernel and its version, parameters, types,

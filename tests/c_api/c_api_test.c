@@ -166,6 +166,20 @@ static void refused_options(const char* model) {
   EXPECT(monza_engine_build(model, &options, &engine) == MONZA_REFUSED && engine == NULL);
   EXPECT(strstr(monza_last_error(), "nothing") != NULL);
 
+  options.outputs = NULL;
+  options.output_count = 0;
+  monza_limits limits = {.struct_size = sizeof limits, .nodes = 2};
+  options.limits = &limits;
+  EXPECT(monza_engine_build(model, &options, &engine) == MONZA_REFUSED && engine == NULL);
+  EXPECT(strstr(monza_last_error(), "3 nodes in the file are more than the limit of 2") != NULL);
+  limits.nodes = -1;
+  EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
+               "the limit nodes is -1, but must be above 0\n  try: leave it at its default of 100000");
+  limits.nodes = 3;
+  options.max_memory = 64;
+  EXPECT(monza_engine_build(model, &options, &engine) == MONZA_REFUSED);
+  EXPECT(strstr(monza_last_error(), "the 64 bytes of the memory cap") != NULL);
+
   /* A struct of a newer header: what it adds must be 0. */
   struct {
     monza_load_options known;

@@ -29,7 +29,7 @@ using plan::Step;
 using plan::StepKind;
 using plan::Text;
 
-constexpr int kMaxDepth = 32;
+constexpr int kMaxDepth = 201;  // of regions: the largest Limits::depth, and the main one
 constexpr int kMaxThreads = 4096;
 
 class Verifier {

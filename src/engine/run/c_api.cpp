@@ -3,6 +3,9 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
+
+#include "base/limits.h"
 
 namespace monza::c_api {
 namespace {
@@ -108,6 +111,30 @@ monza_engine* make_handle(Engine engine) {
 using namespace monza;         // NOLINT(google-build-using-namespace)
 using namespace monza::c_api;  // NOLINT(google-build-using-namespace)
 
+monza::Limits monza::c_api::limits_of(const monza_limits* given) {
+  const monza_limits o = options_of(given, "monza_limits");
+  Limits limits;
+  const std::pair<std::int64_t Limits::*, std::int64_t> fields[] = {
+      {&Limits::file_bytes, o.file_bytes},
+      {&Limits::weight_bytes, o.weight_bytes},
+      {&Limits::nodes, o.nodes},
+      {&Limits::values, o.values},
+      {&Limits::depth, o.depth},
+      {&Limits::attribute_bytes, o.attribute_bytes},
+      {&Limits::name_bytes, o.name_bytes},
+      {&Limits::expression_bytes, o.expression_bytes},
+      {&Limits::value_bytes, o.value_bytes},
+      {&Limits::trips, o.trips},
+      {&Limits::fold_bytes, o.fold_bytes},
+      {&Limits::fold_operations, o.fold_operations},
+      {&Limits::timing_bytes, o.timing_bytes},
+  };
+  for (const auto& [field, value] : fields)
+    if (value != 0) limits.*field = value;
+  check_limits(limits);
+  return limits;
+}
+
 extern "C" {
 
 std::int32_t monza_api_version(void) { return MONZA_API_VERSION; }
@@ -120,7 +147,8 @@ monza_status monza_engine_load(const char* engine_path, const monza_load_options
   if (engine_path == nullptr) return null_argument("monza_engine_load", "engine_path");
   return guarded([&] {
     const monza_load_options o = options_of(options, "monza_load_options");
-    *engine = make_handle(Engine::load(engine_path, {.verify = o.verify != 0, .prefault = o.prefault != 0}));
+    *engine = make_handle(Engine::load(
+        engine_path, {.verify = o.verify != 0, .prefault = o.prefault != 0, .limits = limits_of(o.limits)}));
   });
 }
 

@@ -69,5 +69,7 @@ T options_of(const T* given, const char* name) {
 }
 
 monza_engine* make_handle(Engine engine);
+/// The caller's limits, with the defaults where it says 0. Throws Error for one that is negative.
+Limits limits_of(const monza_limits* given);
 
 }  // namespace monza::c_api

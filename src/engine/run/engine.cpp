@@ -113,7 +113,7 @@ engine_file::Image planned_anew(const std::string& path, engine_file::Image stal
   const auto start = std::chrono::steady_clock::now();
   engine_file::Image fresh;
   try {
-    monza_replan_engine(stale, {.threads = options.threads}, fresh);
+    monza_replan_engine(stale, {.threads = options.threads, .limits = options.limits}, fresh);
   } catch (const Error& e) {
     throw Error(fmt::format("{}; planning it anew failed: {}", stale.stale, e.what()), kRebuild);
   }

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "engine/file/image.h"
+#include "monza/limits.h"
 
 namespace monza {
 
 struct ReplanOptions {
   int threads = 0;  ///< 0: what the engine was planned for
+  Limits limits;
 };
 
 }  // namespace monza

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <unordered_set>
 
+#include "import/onnx/census.h"
 #include "tensor/dtype.h"
 
 namespace monza {
@@ -41,8 +43,9 @@ std::string display_name(const onnx::NodeProto& node, const OnnxFrame& frame) {
 
 OnnxImport::OnnxImport(std::shared_ptr<OnnxFile> file, const OnnxImportOptions& options)
     : file_(std::move(file)), options_(options), model_(std::make_shared<ir::Model>()) {
+  model_->limits = options.limits;
   for (const auto& f : file_->model().functions())
-    functions_.emplace(f.domain() + "\n" + f.name() + "\n" + f.overload(), &f);
+    functions_.emplace(function_key(f.domain(), f.name(), f.overload()), &f);
 }
 
 OnnxFrame OnnxImport::frame_of(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports) const {
@@ -54,7 +57,8 @@ OnnxFrame OnnxImport::frame_of(const google::protobuf::RepeatedPtrField<onnx::Op
 }
 
 const onnx::FunctionProto* OnnxImport::find_function(const onnx::NodeProto& node) const {
-  const auto it = functions_.find(node.domain() + "\n" + node.op_type() + "\n" + node.overload());
+  if (functions_.empty()) return nullptr;
+  const auto it = functions_.find(function_key(node.domain(), node.op_type(), node.overload()));
   return it == functions_.end() ? nullptr : it->second;
 }
 
@@ -183,8 +187,7 @@ void OnnxImport::import_inputs(const onnx::GraphProto& graph, Scope& scope) {
 
 void OnnxImport::check_supported(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes,
                                  const std::vector<int>& order, const OnnxFrame& frame,
-                                 std::map<std::string, std::string>& missing, int depth) {
-  if (depth > options_.max_depth) fail("bodies and functions are nested deeper than {}", options_.max_depth);
+                                 std::map<std::string, std::string>& missing) {
   for (int i : order) {
     const auto& node = nodes[i];
     if (find_function(node) == nullptr &&
@@ -197,20 +200,17 @@ void OnnxImport::check_supported(const google::protobuf::RepeatedPtrField<onnx::
       if (a.has_g()) {
         std::vector<int> all(std::size_t(a.g().node_size()));
         for (std::size_t k = 0; k < all.size(); ++k) all[k] = int(k);
-        check_supported(a.g().node(), all, frame, missing, depth + 1);
+        check_supported(a.g().node(), all, frame, missing);
       }
   }
 }
 
 void OnnxImport::import_nodes(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes,
                               const std::vector<int>& order, const OnnxFrame& frame, Scope& scope) {
-  if (++depth_ > options_.max_depth) fail("bodies and functions are nested deeper than {}", options_.max_depth);
   for (int i : order) import_node(nodes[i], frame, scope);
-  --depth_;
 }
 
 void OnnxImport::import_node(const onnx::NodeProto& node, const OnnxFrame& frame, Scope& scope) {
-  if (++node_count_ > options_.max_nodes) fail("the model has more than {} nodes", options_.max_nodes);
   const auto place = [&] { return fmt::format("{} node '{}'", node.op_type(), display_name(node, frame)); };
   try {
     const int opset = opset_of(frame, node.domain());
@@ -273,10 +273,11 @@ std::unique_ptr<ir::Graph> OnnxImport::import_body(const onnx::NodeProto& node, 
                                                    const std::vector<ir::Type>& own_inputs) {
   // The same captures for every body of the node: the union of what they use of the outside, in order of first use.
   std::vector<std::string> names;
+  std::unordered_set<std::string> seen;
   for (const auto& a : node.attribute())
     if (a.has_g())
-      for (const auto& name : free_names(a.g()))
-        if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(name);
+      for (auto& name : free_names(a.g()))
+        if (seen.insert(name).second) names.push_back(std::move(name));
   const bool first = captures.empty();
 
   auto body = std::make_unique<ir::Graph>(model_, proto.name());
@@ -332,8 +333,9 @@ std::unique_ptr<ir::Graph> OnnxImport::run() {
 
   const OnnxFrame frame = frame_of(proto.opset_import());
   const std::vector<int> order = onnx_order(graph.node(), wanted, true);
+  check_size(proto, order, options_.limits);
   std::map<std::string, std::string> missing;
-  check_supported(graph.node(), order, frame, missing, 0);
+  check_supported(graph.node(), order, frame, missing);
   if (!missing.empty()) {
     std::string list;
     for (const auto& [op, node] : missing) list += fmt::format("\n  {}, first used by node '{}'", op, node);
@@ -354,7 +356,7 @@ std::unique_ptr<ir::Graph> OnnxImport::run() {
 }
 
 std::unique_ptr<ir::Graph> import_onnx(const std::filesystem::path& path, const OnnxImportOptions& options) {
-  const auto file = OnnxFile::open(path, options.max_file_bytes);
+  const auto file = OnnxFile::open(path, options.limits);
   try {
     auto graph = OnnxImport(file, options).run();
     ir::verify(*graph);
@@ -364,8 +366,8 @@ std::unique_ptr<ir::Graph> import_onnx(const std::filesystem::path& path, const 
   }
 }
 
-std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path) {
-  const auto file = OnnxFile::open(path, OnnxImportOptions{}.max_file_bytes);
+std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path, const Limits& limits) {
+  const auto file = OnnxFile::open(path, limits);
   const onnx::GraphProto& graph = file->model().graph();
   std::set<std::string, std::less<>> constants;
   for (const auto& t : graph.initializer()) constants.insert(t.name());

@@ -47,7 +47,7 @@ class OnnxImport {
   void import_call(const onnx::NodeProto& node, const onnx::FunctionProto& function, const OnnxFrame& frame,
                    Scope& scope);
   void check_supported(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const std::vector<int>& order,
-                       const OnnxFrame& frame, std::map<std::string, std::string>& missing, int depth);
+                       const OnnxFrame& frame, std::map<std::string, std::string>& missing);
   const onnx::FunctionProto* find_function(const onnx::NodeProto& node) const;
   OnnxFrame frame_of(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports) const;
 
@@ -55,8 +55,6 @@ class OnnxImport {
   const OnnxImportOptions& options_;
   std::shared_ptr<ir::Model> model_;
   std::map<std::string, const onnx::FunctionProto*> functions_;
-  std::int64_t node_count_ = 0;
-  int depth_ = 0;
 };
 
 /// Indices of the nodes in an order in which every name is made before it is used; only those that `wanted`

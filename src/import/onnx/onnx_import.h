@@ -9,10 +9,11 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "monza/limits.h"
 
 namespace monza {
 
-/// Limits on what a stranger's file may ask of us, and what the user fixed on the command line.
+/// What the user fixed on the command line, and limits on what a stranger's file may ask of us.
 struct OnnxImportOptions {
   /// Extents of inputs, by name; -1 leaves a dimension as the model declares it.
   std::map<std::string, std::vector<std::int64_t>> shapes;
@@ -21,10 +22,8 @@ struct OnnxImportOptions {
   /// Elements of integer inputs on which extents depend, by name. The engine is specialised to those that
   /// shape inference asks for, and checks them at run time.
   std::map<std::string, std::vector<std::int64_t>> element_values;
-  std::vector<std::string> outputs;                       ///< only these graph outputs (or inner values); empty: all
-  std::int64_t max_nodes = 1'000'000;                     ///< after functions are expanded
-  int max_depth = 32;                                     ///< nesting of bodies and functions
-  std::uint64_t max_file_bytes = std::uint64_t(1) << 31;  ///< protobuf's own limit for one message
+  std::vector<std::string> outputs;  ///< only these graph outputs (or inner values); empty: all
+  Limits limits;
 };
 
 /// Reads and translates an ONNX file. Weights of 64 bytes and more stay where the file (or its external data,
@@ -39,6 +38,6 @@ struct OnnxInput {
   std::vector<std::int64_t> shape;
   std::vector<std::string> symbols;  ///< the dimension's name, or ""
 };
-std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path);
+std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path, const Limits& limits = {});
 
 }  // namespace monza

@@ -10,13 +10,17 @@ namespace {
 
 using Names = std::set<std::string, std::less<>>;
 
-void collect_free(const onnx::GraphProto& body, Names outer, std::vector<std::string>& found, Names& seen) {
-  Names defined = std::move(outer);
-  for (const auto& v : body.input()) defined.insert(v.name());
-  for (const auto& t : body.initializer()) defined.insert(t.name());
-  for (const auto& t : body.sparse_initializer()) defined.insert(t.values().name());
+/// `defined`: what the bodies around this one define; it is left as it was.
+void collect_free(const onnx::GraphProto& body, Names& defined, std::vector<std::string>& found, Names& seen) {
+  std::vector<Names::iterator> own;
+  const auto define = [&](const std::string& name) {
+    if (const auto [at, added] = defined.insert(name); added) own.push_back(at);
+  };
+  for (const auto& v : body.input()) define(v.name());
+  for (const auto& t : body.initializer()) define(t.name());
+  for (const auto& t : body.sparse_initializer()) define(t.values().name());
   for (const auto& n : body.node())
-    for (const auto& o : n.output()) defined.insert(o);
+    for (const auto& o : n.output()) define(o);
   const auto use = [&](const std::string& name) {
     if (!name.empty() && !defined.contains(name) && seen.insert(name).second) found.push_back(name);
   };
@@ -28,6 +32,7 @@ void collect_free(const onnx::GraphProto& body, Names outer, std::vector<std::st
     }
   }
   for (const auto& o : body.output()) use(o.name());
+  for (const auto at : own) defined.erase(at);
 }
 
 /// A node as errors name it: many exporters leave nodes without a name.
@@ -40,8 +45,8 @@ std::string described(const onnx::NodeProto& node) {
 
 std::vector<std::string> free_names(const onnx::GraphProto& body) {
   std::vector<std::string> found;
-  Names seen;
-  collect_free(body, {}, found, seen);
+  Names defined, seen;
+  collect_free(body, defined, found, seen);
   return found;
 }
 

@@ -9,6 +9,8 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/limits.h"
+#include "import/onnx/wire_scan.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
 
@@ -47,21 +49,30 @@ DType dtype_of_onnx(int data_type) {
   }
 }
 
-std::shared_ptr<OnnxFile> OnnxFile::open(const std::filesystem::path& path, std::uint64_t max_bytes) {
-  const auto mapped = MappedFile::open(path, static_cast<std::size_t>(max_bytes));
+std::shared_ptr<OnnxFile> OnnxFile::open(const std::filesystem::path& path, const Limits& limits) {
+  const auto mapped = MappedFile::open(path);
   const std::string where = "model '" + path.string() + "'";
   auto file = std::make_shared<OnnxFile>();
   file->path_ = path;
+  file->limits_ = limits;
   file->model_ = std::make_shared<onnx::ModelProto>();
   if (mapped->bytes().empty())
     throw Error("the file is empty", "check that it was copied or downloaded completely").at(where);
   if (mapped->bytes().size() > std::size_t(std::numeric_limits<int>::max()))
     throw Error("the file is larger than 2 GiB, which protobuf cannot hold", "export the model with external data")
         .at(where);
+  try {
+    check_limits(limits);
+    check_limit(limits, &Limits::file_bytes, static_cast<std::int64_t>(mapped->bytes().size()), "bytes of the file");
+    scan_onnx(mapped->bytes(), limits);
+  } catch (const Error& e) {
+    throw e.at(where);
+  }
   google::protobuf::io::ArrayInputStream raw(mapped->bytes().data(), static_cast<int>(mapped->bytes().size()));
   google::protobuf::io::CodedInputStream stream(&raw);
   stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
-  stream.SetRecursionLimit(200);
+  // A body is three messages deep in its parent: node, attribute, graph.
+  stream.SetRecursionLimit(static_cast<int>(3 * limits.depth) + 100);
   if (!file->model_->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
     throw Error("this is no ONNX model, or the file is damaged or truncated (protobuf cannot parse its " +
                     std::to_string(mapped->bytes().size()) + " bytes)",
@@ -98,6 +109,18 @@ void check_count(const std::string& name, std::int64_t have, std::int64_t want, 
 }  // namespace
 
 std::shared_ptr<const ir::Constant> OnnxFile::constant(const onnx::TensorProto& tensor) {
+  std::shared_ptr<const ir::Constant>& constant = constants_[&tensor];
+  if (!constant) constant = read(tensor);
+  return constant;
+}
+
+std::shared_ptr<const ir::Constant> OnnxFile::constant(const onnx::SparseTensorProto& tensor) {
+  std::shared_ptr<const ir::Constant>& constant = constants_[&tensor];
+  if (!constant) constant = read(tensor);
+  return constant;
+}
+
+std::shared_ptr<const ir::Constant> OnnxFile::read(const onnx::TensorProto& tensor) {
   const std::string& name = tensor.name();
   const DType dtype = dtype_of_onnx(tensor.data_type());
   if (dtype == DType::invalid)
@@ -106,6 +129,8 @@ std::shared_ptr<const ir::Constant> OnnxFile::constant(const onnx::TensorProto& 
   const Shape shape = shape_of(tensor.dims(), name);
   const std::int64_t bytes = storage_bytes(dtype, shape);
   const std::int64_t count = shape.numel();
+  weight_bytes_ = checked_add(weight_bytes_, bytes, "the size of all tensors");
+  check_limit(limits_, &Limits::weight_bytes, weight_bytes_, "bytes of tensors");
 
   if (dtype == DType::string) {
     check_count(name, tensor.string_data_size(), count, "strings");
@@ -190,15 +215,14 @@ std::shared_ptr<const ir::Constant> OnnxFile::external(const onnx::TensorProto& 
   }
 }
 
-std::shared_ptr<const ir::Constant> OnnxFile::constant(const onnx::SparseTensorProto& sparse) {
+std::shared_ptr<const ir::Constant> OnnxFile::read(const onnx::SparseTensorProto& sparse) {
   const auto values = constant(sparse.values());
   const auto indices = constant(sparse.indices());
   const Shape shape = shape_of(sparse.dims(), sparse.values().name());
   const std::int64_t bytes = storage_bytes(values->dtype, shape);
   if (values->dtype == DType::string || dtype_bits(values->dtype) < 8)
     fail("sparse tensors of {} are not supported", dtype_name(values->dtype));
-  if (bytes > (std::int64_t(1) << 32))
-    fail("sparse tensor '{}' would take {} bytes when dense; the limit is 4 GiB", sparse.values().name(), bytes);
+  check_limit(limits_, &Limits::fold_bytes, bytes, "bytes of a sparse tensor made dense");
   const std::int64_t nnz = values->numel();
   const bool linear = indices->shape.rank == 1;
   if (indices->dtype != DType::i64 || indices->numel() != nnz * (linear ? 1 : shape.rank))

@@ -5,10 +5,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "base/file.h"
 #include "ir/constant.h"
+#include "monza/limits.h"
 #include "onnx.pb.h"
 
 namespace monza {
@@ -17,7 +19,7 @@ namespace monza {
 class OnnxFile {
  public:
   /// Error when the file is no ONNX model, is truncated, or is over a limit.
-  static std::shared_ptr<OnnxFile> open(const std::filesystem::path& path, std::uint64_t max_bytes);
+  static std::shared_ptr<OnnxFile> open(const std::filesystem::path& path, const Limits& limits);
 
   /// A message made elsewhere; external data is looked for in the folder of `path`.
   static std::shared_ptr<OnnxFile> around(std::shared_ptr<onnx::ModelProto> model, std::filesystem::path path) {
@@ -29,15 +31,22 @@ class OnnxFile {
 
   const onnx::ModelProto& model() const { return *model_; }
   const std::filesystem::path& path() const { return path_; }
+  /// The tensor's elements: the same constant for the same message, however often a function that holds it is
+  /// expanded. Error when all tensors together are over the limit.
   std::shared_ptr<const ir::Constant> constant(const onnx::TensorProto& tensor);
   std::shared_ptr<const ir::Constant> constant(const onnx::SparseTensorProto& tensor);
 
  private:
+  std::shared_ptr<const ir::Constant> read(const onnx::TensorProto& tensor);
+  std::shared_ptr<const ir::Constant> read(const onnx::SparseTensorProto& tensor);
   std::shared_ptr<const ir::Constant> external(const onnx::TensorProto& tensor, DType dtype, const Shape& shape);
 
   std::filesystem::path path_;
   std::shared_ptr<onnx::ModelProto> model_;
   std::map<std::string, std::shared_ptr<const MappedFile>> external_files_;
+  std::unordered_map<const void*, std::shared_ptr<const ir::Constant>> constants_;
+  Limits limits_;
+  std::int64_t weight_bytes_ = 0;
 };
 
 /// ONNX's numbers for element types; DType::invalid for one Monza does not know.

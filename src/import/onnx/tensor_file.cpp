@@ -7,7 +7,6 @@
 #include <set>
 
 #include "base/error.h"
-#include "import/onnx/onnx_import.h"
 #include "import/onnx/proto_file.h"
 
 namespace monza {
@@ -82,7 +81,7 @@ std::string kind_of(const onnx::TypeProto& type) {
 }  // namespace
 
 OnnxInterface onnx_interface(const std::filesystem::path& path) {
-  const auto file = OnnxFile::open(path, OnnxImportOptions{}.max_file_bytes);
+  const auto file = OnnxFile::open(path, {});
   const onnx::GraphProto& graph = file->model().graph();
   std::set<std::string, std::less<>> constants;
   for (const auto& t : graph.initializer()) constants.insert(t.name());

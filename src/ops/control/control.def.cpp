@@ -13,9 +13,6 @@ namespace {
 
 using ir::Expr;
 
-/// Iterations of a loop that has no smaller bound: more end the run with resource_exhausted.
-constexpr std::int64_t kMostTrips = 1 << 16;
-
 /// Gives body input `index` a type and content; true if that changed something.
 bool set_body_input(ir::Graph& body, std::size_t index, const ir::Type& type,
                     const std::optional<std::vector<Expr>>& content) {
@@ -195,13 +192,15 @@ void infer_loop(ir::InferContext& c) {
     c.fail("the body has {} inputs, the node {}", body.inputs().size(), c.input_count());
   if (body.outputs().size() != static_cast<std::size_t>(c.output_count()) + 1)
     c.fail("the body has {} outputs, the node {}", body.outputs().size(), c.output_count());
-  Expr trips = kMostTrips;
+  // Iterations of a loop that has no smaller bound: more end the run with resource_exhausted.
+  const std::int64_t most = body.model().limits.trips;
+  Expr trips = most;
   bool exact = false;
   if (c.has_input(0)) {
     require_scalar(c, 0, DType::i64, "the trip count");
     const Expr given = c.content(0)[0];
-    exact = !given.is_constant() || given.constant() <= kMostTrips;
-    trips = larger(0, smaller(given, kMostTrips));
+    exact = !given.is_constant() || given.constant() <= most;
+    trips = larger(0, smaller(given, most));
   }
   if (c.has_input(1)) {
     require_scalar(c, 1, DType::boolean, "the condition");

@@ -113,7 +113,12 @@ const ir::OpDef compress_op{
 const ir::OpDef unique_op{.name = "Unique", .max_outputs = 4, .infer = infer_unique, .params = params_select};
 const ir::OpDef topk_op{
     .name = "TopK", .max_inputs = 2, .max_outputs = 2, .infer = infer_topk, .params = params_topk, .shape_inputs = 2};
-const ir::OpDef nms_op{
-    .name = "NonMaxSuppression", .min_inputs = 2, .max_inputs = 5, .infer = infer_nms, .params = params_nms};
+// Not folded: how much work it is depends on the boxes.
+const ir::OpDef nms_op{.name = "NonMaxSuppression",
+                       .min_inputs = 2,
+                       .max_inputs = 5,
+                       .flags = ir::OpFlag::no_fold,
+                       .infer = infer_nms,
+                       .params = params_nms};
 
 }  // namespace monza::ops

@@ -14,9 +14,13 @@ void infer_det(ir::InferContext& c) {
   c.set_output(0, c.dtype(0), ir::SymShape(x.begin(), x.end() - 2));
 }
 
+double flops_det(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>&) {
+  return static_cast<double>(in[0].numel()) * static_cast<double>(in[0][in[0].rank - 1]);
+}
+
 }  // namespace
 
 extern const ir::OpDef det_op;
-const ir::OpDef det_op{.name = "Det", .infer = infer_det};
+const ir::OpDef det_op{.name = "Det", .infer = infer_det, .flops = flops_det};
 
 }  // namespace monza::ops

@@ -200,9 +200,18 @@ const ir::OpDef max_unpool_op{.name = "MaxUnpool",
                               .infer = infer_max_unpool,
                               .params = params_max_unpool,
                               .shape_inputs = 4};
-const ir::OpDef roi_align_op{
-    .name = "RoiAlign", .min_inputs = 3, .max_inputs = 3, .infer = infer_roi_align, .params = params_roi};
-const ir::OpDef max_roi_pool_op{
-    .name = "MaxRoiPool", .min_inputs = 2, .max_inputs = 2, .infer = infer_max_roi_pool, .params = params_roi};
+// Not folded: how much work they are depends on the boxes.
+const ir::OpDef roi_align_op{.name = "RoiAlign",
+                             .min_inputs = 3,
+                             .max_inputs = 3,
+                             .flags = ir::OpFlag::no_fold,
+                             .infer = infer_roi_align,
+                             .params = params_roi};
+const ir::OpDef max_roi_pool_op{.name = "MaxRoiPool",
+                                .min_inputs = 2,
+                                .max_inputs = 2,
+                                .flags = ir::OpFlag::no_fold,
+                                .infer = infer_max_roi_pool,
+                                .params = params_roi};
 
 }  // namespace monza::ops

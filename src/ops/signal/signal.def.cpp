@@ -1,6 +1,8 @@
 // DFT, STFT, MelWeightMatrix.
 #include "ops/signal/signal.params.h"
 
+#include <algorithm>
+
 #include "ops/move/shapes.def.h"
 #include "tensor/dtype.h"
 
@@ -101,11 +103,29 @@ void infer_mel(ir::InferContext& c) {
   c.set_output(0, type, {ir::floor_div(length, 2) + Expr(1), bins});
 }
 
+/// Of the plain sum over a whole axis, whichever it is.
+double flops_dft(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>& out) {
+  std::int64_t longest = 1;
+  for (const Shape& s : {in[0], out[0]})
+    for (int a = 0; a < s.rank; ++a) longest = std::max(longest, s[a]);
+  return 4 * static_cast<double>(out[0].numel()) * static_cast<double>(longest);
+}
+
+double flops_stft(const ir::NodeView& n, const std::vector<Shape>&, const std::vector<Shape>& out) {
+  const double frame = static_cast<double>(out[0][2]) * (n.attrs().i("onesided", 1) != 0 ? 2 : 1);
+  return 4 * static_cast<double>(out[0].numel()) * frame;
+}
+
 }  // namespace
 
 extern const ir::OpDef dft_op, stft_op, mel_weight_matrix_op;
-const ir::OpDef dft_op{.name = "DFT", .max_inputs = 3, .infer = infer_dft, .params = params_dft};
-const ir::OpDef stft_op{.name = "STFT", .max_inputs = 4, .infer = infer_stft, .params = params_stft, .shape_inputs = 8};
+const ir::OpDef dft_op{.name = "DFT", .max_inputs = 3, .infer = infer_dft, .params = params_dft, .flops = flops_dft};
+const ir::OpDef stft_op{.name = "STFT",
+                        .max_inputs = 4,
+                        .infer = infer_stft,
+                        .params = params_stft,
+                        .flops = flops_stft,
+                        .shape_inputs = 8};
 const ir::OpDef mel_weight_matrix_op{.name = "MelWeightMatrix", .min_inputs = 5, .max_inputs = 5, .infer = infer_mel};
 
 }  // namespace monza::ops

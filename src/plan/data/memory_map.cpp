@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <tuple>
+#include <vector>
 
 namespace monza::plan {
 
@@ -44,10 +46,20 @@ std::vector<ArenaBlock> arena_peak(const Plan& plan) {
   const std::vector<ArenaBlock> all = arena_blocks(plan);
   std::vector<ArenaBlock> peak;
   std::int64_t most = -1;
+  std::vector<std::vector<std::size_t>> begins(plan.steps.size()), ends(plan.steps.size());
+  for (std::size_t k = 0; k < all.size(); ++k) {
+    begins[all[k].first].push_back(k);
+    ends[all[k].last].push_back(k);
+  }
+  std::set<std::size_t> living;
   for (std::uint32_t i = 0; i < plan.steps.size(); ++i) {
+    living.insert(begins[i].begin(), begins[i].end());
     std::vector<ArenaBlock> alive;
-    for (const ArenaBlock& b : all)
-      if (b.first <= i && i <= b.last) alive.push_back(b);
+    // Where nothing begins no more is alive than before.
+    if (!begins[i].empty())
+      for (const std::size_t k : living) alive.push_back(all[k]);
+    for (const std::size_t k : ends[i]) living.erase(k);
+    if (alive.empty()) continue;
     std::stable_sort(alive.begin(), alive.end(),
                      [](const ArenaBlock& a, const ArenaBlock& b) { return a.bytes > b.bytes; });
     std::vector<ArenaBlock> outer;
