@@ -98,5 +98,28 @@ TEST(Npz, AnEntryCannotClaimMoreThanItsBytesGive) {
   EXPECT_THROW(zip_content(bytes(), entries[0]), Error);
 }
 
+TEST(Npz, EntriesCannotShareTheirBytes) {
+  const Scratch scratch;
+  const std::vector<float> values(1000);
+  const NamedRef array{"a", {DType::f32, {1000}, const_cast<float*>(values.data()), 4000}};
+  write_npz(scratch.path(), {&array, 1});
+  // The directory's one entry once more, under another name.
+  std::string whole = contents(scratch.path());
+  const std::size_t end = whole.rfind("PK\5\6"), begin = whole.rfind("PK\1\2", end);
+  std::string again = whole.substr(begin, end - begin);
+  again[46] = 'b';
+  whole.insert(end, again);
+  const std::size_t record = end + again.size();
+  whole[record + 8] = whole[record + 10] = 2;  // entries
+  whole[record + 12] = char(2 * again.size());
+  scratch.write(whole);
+  try {
+    read_npz(scratch.path());
+    FAIL() << "an archive whose entries share their bytes is read";
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("take more bytes"), std::string::npos) << e.what();
+  }
+}
+
 }  // namespace
 }  // namespace monza::io

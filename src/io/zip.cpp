@@ -106,7 +106,7 @@ std::vector<ZipEntry> zip_entries(std::span<const std::byte> archive) {
   if (directory.entries > in.size() / kCentralBytes)
     fail("the archive is damaged: it claims {} entries", directory.entries);
   std::vector<ZipEntry> entries;
-  std::uint64_t at = directory.at;
+  std::uint64_t at = directory.at, packed = 0;
   for (std::uint64_t i = 0; i < directory.entries; ++i) {
     if (in.u32(at) != kCentral) fail("the archive is damaged: entry {} of its directory is none", i);
     ZipEntry entry;
@@ -121,6 +121,10 @@ std::vector<ZipEntry> zip_entries(std::span<const std::byte> archive) {
     entry.name.assign(reinterpret_cast<const char*>(text.data()), text.size());
     apply_zip64(Bytes(in.part(at + kCentralBytes + name, extra)), entry);
     if (flags & 1) fail("'{}' is encrypted, which is not supported", entry.name);
+    // Entries that share their bytes could make gigabytes of a small file, each within what it may claim.
+    if (entry.compressed > in.size() - packed)
+      fail("the archive is damaged: its entries take more bytes than its {} (at '{}')", in.size(), entry.name);
+    packed += entry.compressed;
     entries.push_back(std::move(entry));
     at += kCentralBytes + name + extra + comment;
   }
