@@ -164,6 +164,7 @@ struct OpDef {
   /// Bit i: only inference reads input i (its content); kernels never do. Nothing need compute such an input
   /// when its content is known without reading its elements.
   std::uint32_t shape_inputs = 0;
+  int bodies = 0;  ///< how many graphs a node holds
 };
 
 /// The operator of that name, or null. All operators, sorted by name.

@@ -37,6 +37,52 @@ TEST(Text, RoundTrip) {
   EXPECT_NE(print(*g, origins).find("// from \"y\""), std::string::npos);
 }
 
+TEST(Text, SplatsFillEveryElement) {
+  // Types below a byte, of one, of more and of two parts; fewer than a repeated unit, one, and more with a rest.
+  for (const char* type : {"i2", "u4", "i8", "f16", "f64", "c64"})
+    for (const int count : {0, 1, 7, 8, 9, 16, 100}) {
+      SCOPED_TRACE(testing::Message() << type << " " << count);
+      const bool complex = type[0] == 'c';
+      std::string listed;
+      for (int i = 0; i < count * (complex ? 2 : 1); ++i) listed += i == 0 ? "1" : ", 1";
+      const auto constant = [&](const std::string& elements) {
+        const auto g = parse("graph \"g\" () {\n  %c = constant " + std::string(type) + "[" + std::to_string(count) +
+                             "] " + elements + "\n  return (c: %c)\n}");
+        return g->value(g->outputs()[0].value).constant;
+      };
+      EXPECT_TRUE(same_content(*constant("splat 1"), *constant("[" + listed + "]")));
+    }
+}
+
+TEST(Text, AShortTextAsksForNoMemory) {
+  const auto refusal = [](const std::string& constant) -> std::string {
+    try {
+      parse("graph \"g\" () {\n  %c = constant " + constant + "\n  return (c: %c)\n}");
+      return "";
+    } catch (const Error& e) {
+      return e.what();
+    }
+  };
+  EXPECT_NE(refusal("f32[60000000] [1, 2]").find("60000000 elements are expected"), std::string::npos);
+  EXPECT_NE(refusal("f32[70000000] splat 1").find("take more than"), std::string::npos);
+}
+
+TEST(Text, ANodeHoldsAsManyBodiesAsItsOperatorSays) {
+  const auto refusal = [](const std::string& statement) -> std::string {
+    try {
+      parse("graph \"g\" (%c: bool[], %x: f32[2]) {\n  %y = " + statement + "\n  return (y: %y)\n}");
+      return "";
+    } catch (const Error& e) {
+      return e.what();
+    }
+  };
+  const std::string body = " body graph \"b\" (%p: f32[2]) { %e = Exp(%p) return (r: %e) }";
+  EXPECT_NE(refusal("If(%c, %x)").find("If holds 2 bodies, but has 0"), std::string::npos);
+  EXPECT_NE(refusal("If(%c, %x)" + body).find("If holds 2 bodies, but has 1"), std::string::npos);
+  EXPECT_NE(refusal("Scan(%x)").find("Scan holds 1 bodies, but has 0"), std::string::npos);
+  EXPECT_NE(refusal("Relu(%x)" + body).find("Relu holds 0 bodies, but has 1"), std::string::npos);
+}
+
 TEST(Text, TypesOfListsRoundTrip) {
   for (const char* type : {"seq(f32[2,<=n])", "seq(f32[2,n])", "seq(string any)", "seq(i64 none)", "optional(f32[<=4])",
                            "optional(seq(f32[<=4,2]))", "seq(f32[])"}) {

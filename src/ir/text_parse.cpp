@@ -317,11 +317,23 @@ class TextReader {
     written_ = checked_add(written_, bytes, "the size of the constants");
     within(&Limits::fold_bytes, written_, "bytes of constants that are written out");
     if (peek() == '#') bad("this constant was printed as a hash of its elements, which cannot be read back");
+    const bool complex = t.dtype == DType::c64 || t.dtype == DType::c128;
+    const std::int64_t written = complex ? 2 * count : count;
+    // Every element that is written out takes two characters: a short text must not ask for much memory first.
+    if (peek() == '[' && written > static_cast<std::int64_t>((text_.size() - at_) / 2))
+      bad("{} elements are expected", written);
     auto [c, data] = allocate_constant(t.dtype, s);
     std::fill(data.begin(), data.end(), std::byte{0});
     if (take_word("splat")) {
+      // Read once: eight elements of any type are whole bytes, which are repeated.
       const auto text = number_text();
-      for (std::int64_t i = 0; i < count; ++i) store(t.dtype, data.data(), i, text);
+      const std::int64_t first = std::min<std::int64_t>(written, 8), tail = written / 8 * 8;
+      for (std::int64_t i = 0; i < first; ++i) store(t.dtype, data.data(), i, text);
+      const std::size_t eight = static_cast<std::size_t>(dtype_bits(t.dtype)) / (complex ? 2 : 1);
+      const std::size_t whole = static_cast<std::size_t>(tail / 8) * eight;
+      for (std::size_t done = eight; done < whole; done *= 2)
+        std::memcpy(data.data() + done, data.data(), std::min(done, whole - done));
+      for (std::int64_t i = std::max(first, tail); i < written; ++i) store(t.dtype, data.data(), i, text);
       return c;
     }
     if (take_word("random")) {
@@ -334,8 +346,6 @@ class TextReader {
       }
       return c;
     }
-    const bool complex = t.dtype == DType::c64 || t.dtype == DType::c128;
-    const std::int64_t written = complex ? 2 * count : count;
     expect('[');
     for (std::int64_t i = 0; i < written; ++i) {
       if (i > 0) expect(',');

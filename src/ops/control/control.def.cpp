@@ -393,16 +393,25 @@ std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const st
 }
 
 extern const ir::OpDef if_op, loop_op, scan_op, refuse_op;
-const ir::OpDef if_op{
-    .name = "If", .max_inputs = 1 << 16, .max_outputs = 1 << 16, .flags = ir::OpFlag::control, .infer = infer_if};
+const ir::OpDef if_op{.name = "If",
+                      .max_inputs = 1 << 16,
+                      .max_outputs = 1 << 16,
+                      .flags = ir::OpFlag::control,
+                      .infer = infer_if,
+                      .bodies = 2};
 const ir::OpDef loop_op{.name = "Loop",
                         .min_inputs = 2,
                         .max_inputs = 1 << 16,
                         .max_outputs = 1 << 16,
                         .flags = ir::OpFlag::control,
-                        .infer = infer_loop};
-const ir::OpDef scan_op{
-    .name = "Scan", .max_inputs = 1 << 16, .max_outputs = 1 << 16, .flags = ir::OpFlag::control, .infer = infer_scan};
+                        .infer = infer_loop,
+                        .bodies = 1};
+const ir::OpDef scan_op{.name = "Scan",
+                        .max_inputs = 1 << 16,
+                        .max_outputs = 1 << 16,
+                        .flags = ir::OpFlag::control,
+                        .infer = infer_scan,
+                        .bodies = 1};
 // Named an effect so that nothing folds it: its failure is the point.
 const ir::OpDef refuse_op{.name = "Refuse",
                           .min_inputs = 0,
