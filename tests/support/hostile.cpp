@@ -218,7 +218,7 @@ const std::vector<HostileGraph>& hostile_graphs() {
   return graphs;
 }
 
-int run_hostile(const Engine& engine, unsigned seed) {
+int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements) {
   std::mt19937 random(seed);
   int ran = 0;
   try {
@@ -230,7 +230,8 @@ int run_hostile(const Engine& engine, unsigned seed) {
         const auto& shape = round == 0 ? info.min : round == 1 ? info.opt : info.max;
         std::int64_t count = 1;
         for (std::int64_t e : shape)
-          if (__builtin_mul_overflow(count, e, &count) || count > 1 << 22) return ran;  // nobody would bind so much
+          if (__builtin_mul_overflow(count, e, &count) || count > max_elements)
+            return ran;  // nobody would bind so much
         Tensor& t = inputs.emplace_back(info.dtype, shape);
         const bool wild = random() % 4 == 0;
         auto* bytes = static_cast<unsigned char*>(t.ref().data);

@@ -71,6 +71,8 @@ Image make_image(Parts parts);
 
 /// Writes the file beside `path` and renames it. Throws Error.
 void write_engine(const std::string& path, const Image& image);
+/// What write_engine writes.
+std::vector<std::byte> engine_bytes(const Image& image);
 
 /// Maps and checks an engine file: header, sections, plans; weight blocks, graph_data and record too with `verify`.
 /// Plans of another build or instruction set are not read, and the image says so (stale). Throws Error that says what

@@ -58,9 +58,9 @@ flatbuffers::DetachedBuffer header_of(const Image& image, const std::vector<Piec
   return fb.Release();
 }
 
-}  // namespace
-
-void write_engine(const std::string& path, const Image& image) {
+/// Calls use(pieces) with an engine file's bytes in order.
+template <typename F>
+void with_pieces(const Image& image, F&& use) {
   std::vector<Piece> pieces = pieces_of(image);
   const std::uint64_t header_bytes = header_of(image, pieces).size();
   std::uint64_t at = sizeof(Prefix) + header_bytes;
@@ -87,7 +87,21 @@ void write_engine(const std::string& path, const Image& image) {
     out.push_back(p.bytes);
     written = p.offset + p.bytes.size();
   }
-  write_file_atomically(path, out);
+  use(std::span<const std::span<const std::byte>>(out));
+}
+
+}  // namespace
+
+void write_engine(const std::string& path, const Image& image) {
+  with_pieces(image, [&](std::span<const std::span<const std::byte>> pieces) { write_file_atomically(path, pieces); });
+}
+
+std::vector<std::byte> engine_bytes(const Image& image) {
+  std::vector<std::byte> bytes;
+  with_pieces(image, [&](std::span<const std::span<const std::byte>> pieces) {
+    for (const auto& piece : pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
+  });
+  return bytes;
 }
 
 }  // namespace monza::engine_file

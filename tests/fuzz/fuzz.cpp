@@ -1,0 +1,78 @@
+// The entry points that libFuzzer calls: monza_fuzz TARGET [libFuzzer's options] [FOLDER or FILE ...]
+#include "fuzz/fuzz.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+
+#include "base/log.h"
+#include "monza/error.h"
+
+extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, std::size_t max_size);
+
+namespace monza::fuzz {
+namespace {
+
+constexpr const Target* kTargets[] = {&engine_target, &onnx_target, &text_target,   &image_target,
+                                      &npz_target,    &npy_target,  &tensor_target, &timings_target};
+const Target* target = nullptr;
+
+const Target* find_target(std::string_view name) {
+  for (const Target* t : kTargets)
+    if (name == t->name) return t;
+  return nullptr;
+}
+
+}  // namespace
+
+InputFile::InputFile(Bytes bytes)
+    : fd_(::memfd_create("input", MFD_CLOEXEC)), path_("/proc/self/fd/" + std::to_string(fd_)) {
+  if (fd_ < 0 || ::write(fd_, bytes.data(), bytes.size()) != static_cast<ssize_t>(bytes.size()))
+    finding("no memory for an input file");
+}
+InputFile::~InputFile() { ::close(fd_); }
+
+void finding(std::string_view what) {
+  std::fprintf(stderr, "FINDING: %.*s\n", static_cast<int>(what.size()), what.data());
+  std::abort();
+}
+
+}  // namespace monza::fuzz
+
+using namespace monza;
+
+// The target's name is taken off the arguments; libFuzzer's own child processes find it in the environment.
+extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
+  constexpr const char* kVariable = "MONZA_FUZZ_TARGET";
+  if (const char* known = std::getenv(kVariable)) {
+    fuzz::target = fuzz::find_target(known);
+  } else if (*argc > 1 && (fuzz::target = fuzz::find_target((*argv)[1])) != nullptr) {
+    ::setenv(kVariable, (*argv)[1], 1);
+    for (int i = 1; i + 1 < *argc; ++i) (*argv)[i] = (*argv)[i + 1];
+    --*argc;
+  }
+  if (fuzz::target == nullptr) {
+    std::fprintf(stderr, "usage: monza_fuzz TARGET [OPTIONS] [FOLDER or FILE ...]\ntargets:");
+    for (const fuzz::Target* t : fuzz::kTargets) std::fprintf(stderr, " %s", t->name);
+    std::fprintf(stderr, "\n");
+    std::exit(2);
+  }
+  set_log_level(LogLevel::off);
+  return 0;
+}
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  try {
+    fuzz::target->run({reinterpret_cast<const std::byte*>(data), size});
+  } catch (const Error&) {
+  }
+  return 0;
+}
+
+extern "C" std::size_t LLVMFuzzerCustomMutator(std::uint8_t* data, std::size_t size, std::size_t max_size,
+                                               unsigned seed) {
+  return fuzz::target->mutate != nullptr ? fuzz::target->mutate(data, size, max_size, seed)
+                                         : LLVMFuzzerMutate(data, size, max_size);
+}

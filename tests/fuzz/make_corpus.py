@@ -1,0 +1,69 @@
+#!/usr/bin/env python3
+"""Writes the seeds of every fuzz target to a folder: from the models and files of the project's own tests.
+
+    tests/fuzz/make_corpus.py FOLDER
+
+What the fuzzer found beside them is kept in tests/fuzz/corpus."""
+import re
+import struct
+import sys
+from pathlib import Path
+
+import onnx_seeds
+
+SOURCE = Path(__file__).resolve().parents[2]
+MODELS, WAYS = 17, 4  # of tests/support/hostile.cpp; ways to load an engine (engine.fuzz.cpp)
+MOST_BYTES = 20_000
+
+
+def text_graphs() -> dict:
+    """Every graph that stands in a test."""
+    found = []
+    for file in sorted([*SOURCE.glob("src/**/*.test.cpp"), *SOURCE.glob("tests/**/*.cpp")]):
+        found += re.findall(r'R"\((\s*(?:model|graph) .*?)\)"', file.read_text(), re.DOTALL)
+    return {f"{i:03}": text.encode() for i, text in enumerate(dict.fromkeys(found))}
+
+
+def files(*patterns: str) -> dict:
+    paths = sorted(p for pattern in patterns for p in (SOURCE / "tests/data").glob(pattern))
+    return {p.name: p.read_bytes() for p in paths if p.stat().st_size <= MOST_BYTES}
+
+
+def timings() -> dict:
+    header = b"H"
+    lines = [b"%s K%c\n" % (t, k) for k, t in enumerate([b"12.5", b"0", b"1e300", b"inf", b"3", b"0.001", b"-1", b"nan", b"7", b"9"])]
+    return {"all": header + b"".join(lines), "none": header, "other_version": b"x" + lines[0], "damaged": header + b"x K0\n\n12 \n 3 K1\n1 K2"}
+
+
+def words() -> set:
+    """Names of operators, attributes and their values: what a byte-wise search would not guess."""
+    text = "".join(f.read_text() for pattern in ("*.def.cpp", "*.onnx.cpp") for f in sorted(SOURCE.glob(f"src/ops/*/{pattern}")))
+    return set(re.findall(r'"([A-Za-z][A-Za-z0-9_]{1,30})"', text))
+
+
+def seeds() -> dict:
+    return {
+        "engine": {f"{m:02}_{w}": bytes([m, w]) for m in range(MODELS) for w in range(WAYS)},
+        "onnx": onnx_seeds.models(),
+        "text": text_graphs(),
+        "image": files("vision/*.jpg", "vision/*.png", "vision/*.webp", "vision/*.bmp") | {"small.ppm": b"P6 2 1 255\nabcdef", "grey.pgm": b"P5\n# c\n2 2\n65535\n" + struct.pack(">4H", 1, 2, 3, 4)},
+        "npz": files("io/*.npz"),
+        "npy": files("io/*.npy"),
+        "tensor": onnx_seeds.tensors(),
+        "timings": timings(),
+    }
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "words.dict").write_text("".join(f'"{w}"\n' for w in sorted(words())))
+    for target, inputs in seeds().items():
+        (folder / target).mkdir(parents=True, exist_ok=True)
+        for name, content in inputs.items():
+            (folder / target / f"seed_{name}").write_bytes(content)
+        print(f"{target}: {len(inputs)} seeds, {sum(map(len, inputs.values()))} bytes")
+
+
+if __name__ == "__main__":
+    main()

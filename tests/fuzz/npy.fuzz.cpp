@@ -1,0 +1,31 @@
+// .npy files: what parses is written and parsed again, and taken for each element type that files cannot name.
+#include <algorithm>
+
+#include "fuzz/fuzz.h"
+#include "io/npy.h"
+#include "monza/error.h"
+
+namespace monza::fuzz {
+namespace {
+
+void run(Bytes input) {
+  const Tensor tensor = io::parse_npy(input, "input");
+  const io::NpyImage image = io::npy_image(tensor);
+  std::string text = image.header;
+  text.append(reinterpret_cast<const char*>(image.data.data()), image.data.size());
+  const Tensor again = io::parse_npy(std::as_bytes(std::span(text)), "written");
+  if (again.dtype() != tensor.dtype() || again.shape() != tensor.shape() || again.bytes() != tensor.bytes() ||
+      (tensor.bytes() != 0 && std::memcmp(again.ref().data, tensor.ref().data, tensor.bytes()) != 0))
+    finding("an array changes when it is written and read again");
+  for (const DType wanted : {DType::i2, DType::u2, DType::i4, DType::u4, DType::f4e2m1, DType::f8e4m3fn, DType::bf16})
+    try {
+      (void)io::as_model_type(tensor, wanted);
+    } catch (const Error&) {
+    }
+}
+
+}  // namespace
+
+const Target npy_target{"npy", run};
+
+}  // namespace monza::fuzz

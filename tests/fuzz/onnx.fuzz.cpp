@@ -1,0 +1,27 @@
+// ONNX models: imported under small limits, optimized, planned and run.
+#include "fuzz/bounded_run.h"
+#include "fuzz/fuzz.h"
+#include "fuzz/wire.h"
+
+#include "base/hash.h"
+#include "import/onnx/onnx_import.h"
+#include "passes/pass.h"
+
+namespace monza::fuzz {
+namespace {
+
+void run(Bytes input) {
+  const InputFile file(input);
+  OnnxImportOptions options;
+  options.max_nodes = 1000;
+  options.max_depth = 8;
+  const auto graph = import_onnx(file.path(), options);
+  optimize(*graph, {.disabled = {}, .max_fold_bytes = 1 << 20});
+  plan_and_run(*graph, static_cast<unsigned>(hash64(input)));
+}
+
+}  // namespace
+
+const Target onnx_target{"onnx", run, mutate_message};
+
+}  // namespace monza::fuzz
