@@ -1,5 +1,6 @@
 /* The C API as a C program sees it: c_api_test MODEL.onnx WORK_FOLDER. MODEL is y = relu(x w + b), x 2x16, y 2x8. */
 #include <math.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +54,13 @@ static void on_progress(void* user, const char* stage, double fraction) {
 static monza_status callback_status = MONZA_INTERNAL;
 static void on_done(void* user, monza_status status) { *(monza_status*)user = status; }
 
+/* Waits for the stage 1. */
+static void on_done_wait(void* user, monza_status status) {
+  if (status != MONZA_OK) ++failures;
+  while (*(atomic_int*)user != 1) {
+  }
+}
+
 static void versions(void) {
   EXPECT(monza_api_version() == MONZA_API_VERSION);
   EXPECT(strcmp(monza_last_error(), "") == 0);
@@ -78,6 +86,8 @@ static void ports(const monza_engine* engine) {
   EXPECT(strcmp(info.name, "y") == 0 && info.max[1] == 8);
   EXPECT_ERROR(monza_engine_output(engine, 1, &info), MONZA_INVALID_ARGUMENT,
                "the engine has no input or output of that index");
+  EXPECT_ERROR(monza_engine_input(engine, 0, NULL), MONZA_INVALID_ARGUMENT,
+               "monza_engine_input or monza_engine_output: info is NULL");
   EXPECT(monza_engine_metadata(engine, "nothing") == NULL);
 }
 
@@ -89,6 +99,10 @@ static void run(const monza_engine* engine) {
   monza_tensor out;
   EXPECT_ERROR(monza_context_wait(context), MONZA_INVALID_ARGUMENT, "nothing was submitted to this context");
   EXPECT_ERROR(monza_context_run(context), MONZA_INVALID_ARGUMENT, "an input is not bound: input 'x' (f32, rank 2)");
+  const monza_context_options negative = {.struct_size = sizeof negative, .threads = -1};
+  monza_context* none = NULL;
+  EXPECT_ERROR(monza_context_create(engine, &negative, &none), MONZA_REFUSED,
+               "monza_context_options.threads is negative\n  try: 0 for as many as were planned for");
   EXPECT(monza_context_bind_input(context, "x", &in) == MONZA_OK);
   EXPECT(monza_context_set_profiling(context, 1) == MONZA_OK);
   EXPECT(monza_context_run(context) == MONZA_OK);
@@ -108,6 +122,18 @@ static void run(const monza_engine* engine) {
   int32_t done = 0;
   EXPECT(monza_context_wait_for(context, 0, &done) == MONZA_OK && done == 1);
   EXPECT(is_expected(y));
+  /* The callback of the first run holds its thread: the second run waits there, and a third is refused. Each run has
+     its own callback. */
+  atomic_int stage = 0;
+  callback_status = MONZA_INTERNAL;
+  EXPECT(monza_context_submit(context, on_done_wait, &stage) == MONZA_OK);
+  EXPECT(monza_context_wait(context) == MONZA_OK);
+  EXPECT(monza_context_submit(context, on_done, &callback_status) == MONZA_OK);
+  EXPECT_ERROR(monza_context_submit(context, NULL, NULL), MONZA_UNAVAILABLE,
+               "another run of this context is in progress");
+  stage = 1;
+  EXPECT(monza_context_wait(context) == MONZA_OK);
+  EXPECT(stage == 1);
   EXPECT(monza_context_unbind_output(context, "y") == MONZA_OK);
   memset(y, 0, sizeof y);
   EXPECT(monza_context_run(context) == MONZA_OK);
@@ -122,6 +148,9 @@ static void run(const monza_engine* engine) {
   wrong.rank = 9;
   EXPECT_ERROR(monza_context_bind_input(context, "x", &wrong), MONZA_INVALID_ARGUMENT,
                "the tensor's rank is not in 0..8");
+  wrong = in;
+  wrong.dtype = 256;
+  EXPECT_ERROR(monza_context_bind_input(context, "x", &wrong), MONZA_INVALID_ARGUMENT, "the tensor's dtype is unknown");
   EXPECT_ERROR(monza_context_bind_input(context, "z", &in), MONZA_INVALID_ARGUMENT,
                "the model has no input 'z'\n  try: one of 'x'");
   EXPECT_ERROR(monza_context_output(context, "z", &out), MONZA_INVALID_ARGUMENT,
@@ -160,6 +189,21 @@ static void refused_options(const char* model) {
   EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
                "monza_build_options.precision is 7\n  try: MONZA_FP32 or MONZA_BF16_PRECISION");
   options.precision = MONZA_FP32;
+  options.device = 9;
+  EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
+               "monza_build_options.device is 9\n  try: MONZA_CPU or MONZA_REFERENCE");
+  options.device = MONZA_CPU;
+  options.threads = -1;
+  EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
+               "monza_build_options.threads is negative\n  try: 0 for as many as this process may use");
+  options.threads = 1;
+  const monza_shape_profile shape = {.input = "x", .rank = 2};
+  options.shapes = &shape;
+  options.shape_count = 1;
+  EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
+               "monza_build_options.shapes[0] is incomplete\n"
+               "  try: it takes an input's name, a rank in 0..8 and `max`");
+  options.shape_count = 0;
   const char* outputs[] = {"nothing"};
   options.outputs = outputs;
   options.output_count = 1;

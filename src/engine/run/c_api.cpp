@@ -194,8 +194,9 @@ monza_status monza_context_create(const monza_engine* engine, const monza_contex
     made.pin = o.pin != 0;
     made.prefault = o.prefault != 0;
     made.huge_pages = o.no_huge_pages == 0;
-    *context =
-        new monza_context{engine->engine.create_context(made), engine->engine.inputs(), engine->engine.outputs()};
+    *context = new monza_context{.context = engine->engine.create_context(made),
+                                 .inputs = engine->engine.inputs(),
+                                 .outputs = engine->engine.outputs()};
   });
 }
 
@@ -227,15 +228,15 @@ monza_status monza_context_submit(monza_context* context, void (*callback)(void*
   if (context == nullptr) return null_argument("monza_context_submit", "context");
   if (context->submitted && !context->ticket.done())
     return fail_with(MONZA_UNAVAILABLE, "another run of this context is in progress");
-  context->callback = callback;
-  context->user = user;
+  monza_context::Callback& mine = context->callbacks[context->next_callback++ % 2];
+  mine = {callback, user};
   context->submitted = true;
   context->ticket = context->context.submit(
       [](void* handle, Status status) {
-        const auto* of = static_cast<const monza_context*>(handle);
-        if (of->callback != nullptr) of->callback(of->user, static_cast<monza_status>(status.code()));
+        const auto* to = static_cast<const monza_context::Callback*>(handle);
+        if (to->call != nullptr) to->call(to->user, static_cast<monza_status>(status.code()));
       },
-      context);
+      &mine);
   return MONZA_OK;
 }
 

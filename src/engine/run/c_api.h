@@ -17,12 +17,17 @@ struct monza_engine {
 };
 
 struct monza_context {
+  struct Callback {
+    void (*call)(void* user, monza_status status) = nullptr;
+    void* user = nullptr;
+  };
+  /// A run's callback may still be to come when the next run is submitted, but not when the one after that is.
+  Callback callbacks[2] = {};
+  unsigned next_callback = 0;
   monza::Context context;
   std::vector<monza::TensorInfo> inputs, outputs;
   monza::Ticket ticket;
   bool submitted = false;
-  void (*callback)(void* user, monza_status status) = nullptr;
-  void* user = nullptr;
   std::vector<monza::StepProfile> profile;
   std::vector<monza_step_profile> steps;
 };
