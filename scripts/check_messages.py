@@ -12,7 +12,8 @@ and functions that pass a parameter on to these), that is a Status, or that is a
 Statuses with StatusCode::internal report a broken promise of Monza itself and need no test. What else no input can
 reach is listed in tests/messages/unreachable.txt, a line each: `file: text  # why`.
 
-To add a case: write a model and, two spaces in, what is said of it into src/ops/<family>/<family>.messages.txt (or
+What the tool says of command lines stands in tests/cli/tool.messages.txt and tests/detect/vision.messages.txt.
+To add a case of a model: write a model and, two spaces in, what is said of it into src/ops/<family>/<family>.messages.txt (or
 tests/messages/<topic>.messages.txt); tests/support/onnx_notation.h has the notation. Nothing is compiled:
   MONZA_MESSAGES=FILE build/test/monza_test_tests_messages --gtest_filter=MessagesOf.*
 prints FILE with what is said of each of its models, and monza_test_tests_messages checks all files.
@@ -271,7 +272,9 @@ class Shown:
         for path in [*(root / "src").rglob("*.test.cpp"), *(root / "tests").rglob("*")]:
             if path.suffix in (".cpp", ".h", ".c"):
                 strings += [t.string for t in tokens_of(path.read_text()) if t.string is not None]
-            elif path.suffix in (".py", ".sh"):
+            # The tables of the tool's messages (expect_messages in tests/cli/driver.h) are its words as they are.
+            elif path.suffix in (".py", ".sh") or path.match("tests/cli/*.messages.txt") or \
+                    path.match("tests/detect/*.messages.txt"):
                 strings.append(path.read_text())
         self.strings = "\0".join(strings)
         self.lines = "\n".join(self.expected)

@@ -100,7 +100,9 @@ double read_rate(int threads) {
   const std::size_t bytes =
       std::clamp<std::size_t>(std::size_t(cpu_info().l3_bytes) * 4, std::size_t(64) << 20, std::size_t(256) << 20);
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) fail("cannot get {} MiB to measure memory with", bytes >> 20);
+  if (memory == MAP_FAILED)
+    fail_hint("raise the limit on address space (ulimit -v), or leave the ceilings out (--no-ceilings)",
+              "cannot get {} MiB to measure memory with", bytes >> 20);
   ::madvise(memory, bytes, MADV_HUGEPAGE);
   std::memset(memory, 1, bytes);
   const std::size_t words = bytes / 8 / std::size_t(threads);

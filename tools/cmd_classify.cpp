@@ -64,7 +64,8 @@ int run_classify(ClassifyArgs args) {
   if (args.model.model.empty()) throw UsageError("classify needs a model: --model FILE");
   if (!args.save_engine.empty() && args.model.is_engine())
     throw UsageError(
-        "--save-engine writes an engine that was built from an ONNX file; --model names an engine already");
+        "--save-engine writes an engine that was built from an ONNX file; --model names an engine already\n"
+        "  try: --model with the ONNX file");
   const auto source = vision::open_source(args.source);
   const ClassTruth truth = args.truth.empty() ? ClassTruth{} : load_truth(args.truth);
   const int side = args.settings.crop > 0 ? args.settings.crop : args.size;
@@ -120,7 +121,9 @@ int run_classify(ClassifyArgs args) {
   progress.clear();
   output.close();
   if (!truth.empty()) {
-    if (accuracy.images == 0) fail("none of the pictures is named in {}", args.truth);
+    if (accuracy.images == 0)
+      fail_hint("lines with the names of the pictures, such as 'cat.jpg 281'", "none of the pictures is named in {}",
+                args.truth);
     const double top1 = accuracy.share(accuracy.top1), top5 = accuracy.share(accuracy.top5);
     if (args.json) print_line({{"top1", top1}, {"top5", top5}, {"images", accuracy.images}});
     else fmt::print("top-1 {:.2f} %  top-5 {:.2f} %  over {} pictures\n", top1 * 100, top5 * 100, accuracy.images);

@@ -80,7 +80,9 @@ std::vector<Tensor> inputs_for(const Engine& engine, const std::map<std::string,
   for (const TensorInfo& info : engine.inputs()) {
     const auto it = given.find(info.name);
     if (it == given.end())
-      throw Error(fmt::format("it has an input '{}', which the first model lacks", info.name)).at("'" + path + "'");
+      throw Error(fmt::format("it has an input '{}', which the first model lacks", info.name),
+                  "compare engines of one model; `monza inspect` lists the inputs")
+          .at("'" + path + "'");
     inputs.push_back(it->second);
   }
   return inputs;

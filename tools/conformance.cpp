@@ -220,7 +220,7 @@ std::string run_case(const ConformanceCase& test, const BuildOptions& options) {
 
 std::map<std::string, std::string> read_expectations(const fs::path& file) {
   std::ifstream in(file);
-  if (!in) fail("cannot open '{}'", file.string());
+  if (!in) fail_hint("the file that --write-expectations wrote", "cannot open '{}'", file.string());
   std::map<std::string, std::string> found;
   int number = 0;
   for (std::string line; std::getline(in, line);) {

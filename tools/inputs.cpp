@@ -239,7 +239,7 @@ Tensor random_tensor(DType dtype, const std::vector<std::int64_t>& shape, std::u
   Tensor tensor(dtype, shape);
   const ElementAccess& access = element_access(dtype);
   if (access.store == nullptr && dtype != DType::c64)
-    fail("random values of type {} are not supported", dtype_name(dtype));
+    fail_hint("--input NAME=FILE", "random values of type {} are not supported", dtype_name(dtype));
   // SplitMix64: enough for test data, and the same on every machine.
   std::uint64_t state = seed * 0x9e3779b97f4a7c15u + 0x2545f4914f6cdd1du;
   const auto next = [&] {

@@ -43,8 +43,10 @@ int main(int argc, char** argv) {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     if (e.get_exit_code() == 0) return root.exit(e);  // --help, --version
-    std::fprintf(stderr, "monza: error: %s\n", e.what());
     const auto chosen = root.get_subcommands();
+    if (chosen.empty() && argc > 1 && argv[1][0] != '-')
+      std::fprintf(stderr, "monza: error: there is no command '%s'\n", argv[1]);
+    else std::fprintf(stderr, "monza: error: %s\n", e.what());
     std::fprintf(stderr, "  try: monza %s--help\n", chosen.empty() ? "" : (chosen.front()->get_name() + " ").c_str());
     return kExitUsage;
   }

@@ -53,9 +53,12 @@ namespace {
 
 template <typename T>
 T named(const std::string& text, std::initializer_list<T> all, const char* (*name)(T)) {
-  for (T value : all)
+  std::string known;
+  for (T value : all) {
     if (text == name(value)) return value;
-  throw UsageError(fmt::format("'{}' is not known", text));
+    known += fmt::format("{}{}", known.empty() ? "" : ", ", name(value));
+  }
+  throw UsageError(fmt::format("'{}' is not known\n  try: one of {}", text, known));
 }
 Precision parse_precision(const std::string& text) {
   return named(text, {Precision::fp32, Precision::bf16, Precision::fp16, Precision::int8}, precision_name);
@@ -220,7 +223,8 @@ std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std:
     } else if (inputs.size() == 1) {
       name = inputs[0].name;
     } else {
-      throw UsageError(fmt::format("{} '{}' names no input, and the model has {}", option, text, inputs.size()));
+      throw UsageError(fmt::format("{0} '{1}' names no input, and the model has {2}\n  try: {0} NAME={1}", option, text,
+                                   inputs.size()));
     }
     const auto extents = parse_extents(value);
     const auto input = std::find_if(inputs.begin(), inputs.end(), [&](const ModelInput& i) { return i.name == name; });

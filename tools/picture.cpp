@@ -37,7 +37,9 @@ Tensor picture_tensor(const std::filesystem::path& path, DType dtype, std::vecto
   fill(height + 1, image.width);
   Tensor tensor(dtype, shape);
   if (tensor.numel() == 0) return tensor;
-  if (shape[height] > 1 << 16 || shape[height + 1] > 1 << 16) fail("a picture of {} is too large", extents_text(shape));
+  if (shape[height] > 1 << 16 || shape[height + 1] > 1 << 16)
+    fail_hint("give a tensor (.npy)", "a picture is stretched to {} pixels a side at most, the input is {}", 1 << 16,
+              extents_text(shape));
   const int h = int(shape[height]), w = int(shape[height + 1]);
   if (image.height != h || image.width != w) image = vision::resize_bilinear(image, w, h);
   vision::Normalization form;

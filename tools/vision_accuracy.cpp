@@ -33,7 +33,7 @@ ClassTruth load_truth(const std::string& path) {
                 line_number, line);
     truth[line.substr(0, line.find_last_not_of(" \t,", cut) + 1)] = id;
   }
-  if (truth.empty()) fail("{}: holds no lines", path);
+  if (truth.empty()) fail_hint("lines such as 'cat.jpg 281'", "{}: holds no lines", path);
   return truth;
 }
 

@@ -19,6 +19,8 @@ constexpr const char* kStd = "monza.classify.std";
 constexpr const char* kResize = "monza.classify.resize";
 constexpr const char* kCrop = "monza.classify.crop";
 
+constexpr const char* kGiveAgain = "build the engine again, or say what it stands for: --mean, --std, --resize, --crop";
+
 std::string list_text(const std::vector<float>& values) {
   std::string text;
   for (const float v : values) text += fmt::format("{}{}", text.empty() ? "" : ",", v);
@@ -30,7 +32,7 @@ std::vector<float> parse_list(std::string_view text, const char* key) {
   while (!text.empty()) {
     float value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc{}) fail("the engine's metadata {} is no list of numbers: '{}'", key, text);
+    if (error != std::errc{}) fail_hint(kGiveAgain, "the engine's metadata {} is no list of numbers: '{}'", key, text);
     values.push_back(value);
     text.remove_prefix(static_cast<std::size_t>(end - text.data()));
     if (text.starts_with(',')) text.remove_prefix(1);
@@ -42,7 +44,7 @@ int parse_int(std::string_view text, const char* key) {
   int value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size())
-    fail("the engine's metadata {} is no number: '{}'", key, text);
+    fail_hint(kGiveAgain, "the engine's metadata {} is no number: '{}'", key, text);
   return value;
 }
 
@@ -125,8 +127,8 @@ void Classifier::settle(const Engine& engine, const ClassifySettings& said) {
   const int side = std::min(input_.width, input_.height);
   geometry_.crop_width = input_.width, geometry_.crop_height = input_.height;
   if (s.crop >= 0 && (s.crop != input_.width || s.crop != input_.height))
-    throw UsageError(
-        fmt::format("--crop {} does not give the model's input of {}x{}", s.crop, input_.width, input_.height));
+    throw UsageError(fmt::format("--crop {} does not give the model's input of {}x{}\n  try: leave --crop out", s.crop,
+                                 input_.width, input_.height));
   geometry_.resize = s.resize >= 0 ? s.resize : ultralytics ? side : (side * 256 + 112) / 224;
 }
 

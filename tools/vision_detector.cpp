@@ -28,7 +28,8 @@ ChosenOutput choose_output(const Engine& engine, const PictureInput& input, cons
   for (const TensorInfo& info : engine.outputs()) {
     try {
       if (info.dtype != DType::f32)
-        fail("the output {} has the type {}; detections are read as float32", info.name, name_of(info.dtype));
+        fail_hint(fmt::format("--io-type {}=f32, with the ONNX file", info.name),
+                  "it has the type {}; detections are read as float32", name_of(info.dtype));
       fitting.push_back({info.name, vision::identify_head(info.opt, input.width, input.height, hints)});
     } catch (const Error& e) {
       if (!refusal) refusal = e.at(fmt::format("output {}", info.name));

@@ -100,12 +100,15 @@ PictureInput picture_input(const Engine& engine) {
     fail_hint("a model with one input [1, 3, height, width] or [1, height, width, 3]",
               "the model's input is no single RGB picture: {}", seen);
   if (in.dtype != DType::f32 && in.dtype != DType::u8)
-    fail("the model's input {} has the type {}; pictures are given as float32 or uint8", in.name, name_of(in.dtype));
+    fail_hint(fmt::format("--io-type {}=f32, with the ONNX file", in.name),
+              "the model's input {} has the type {}; pictures are given as float32 or uint8", in.name,
+              name_of(in.dtype));
   in.layout = planes ? vision::PixelLayout::nchw : vision::PixelLayout::nhwc;
   const std::int64_t height = in.shape[planes ? 2 : 1], width = in.shape[planes ? 3 : 2];
   constexpr std::int64_t largest = 1 << 15;
   if (height < 1 || width < 1 || height > largest || width > largest)
-    fail("the model's input {} is of an odd size: {}", in.name, seen);
+    fail_hint(fmt::format("a model whose input has sides from 1 to {}", largest),
+              "the model's input is not of a picture's size: {}", seen);
   in.height = static_cast<int>(height), in.width = static_cast<int>(width);
   return in;
 }

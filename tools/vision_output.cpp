@@ -15,7 +15,8 @@ AnnotatedOutput::AnnotatedOutput(std::string path, const vision::FrameSource& so
   std::error_code error;
   fs::create_directories(path_, error);
   if (error || !fs::is_directory(path_))
-    fail("--output {}: cannot be made a folder for the annotated pictures", path_.string());
+    fail_hint("the name of a folder, or one that nothing has",
+              "--output {}: cannot be made a folder for the annotated pictures", path_.string());
 }
 
 void AnnotatedOutput::write(const vision::Frame& frame) {

@@ -1,5 +1,6 @@
 #include "cli/driver.h"
 
+#include <gtest/gtest.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
@@ -100,6 +101,32 @@ void Tool::array(const std::string& name, const std::string& shape, int count, f
     bytes.append(raw, 4);
   }
   write(name, bytes);
+}
+
+void expect_messages(const Tool& tool, const std::string& table) {
+  const std::string path = MONZA_SOURCE_FOLDER "/tests/" + table;
+  std::ifstream in(path);
+  ASSERT_TRUE(in.is_open()) << path;
+  int number = 0;
+  std::string line;
+  const auto next = [&] { return ++number, bool(std::getline(in, line)); };
+  while (next()) {
+    if (line.empty() || line[0] == '#') continue;
+    const std::string command = line;
+    const int at = number;
+    const std::size_t name = command.find("monza");
+    ASSERT_TRUE(name != std::string::npos && command.substr(1, 3) == " $ ") << path << ":" << number << ": " << command;
+    std::string wanted;
+    while (next() && !line.empty()) wanted += line + "\n";
+    const Ran ran = tool.run_with(command.substr(4, name - 4), command.substr(name + 5));
+    const std::size_t error = ran.err.find("monza: error: ");
+    std::string said = error == std::string::npos ? ran.out : ran.err.substr(error + 14);
+    const std::string folder = tool.path("").parent_path().string();
+    for (std::size_t found; (found = said.find(folder)) != std::string::npos;)
+      said.replace(found, folder.size(), "FOLDER");
+    if ("  " + said != wanted || ran.code != command[0] - '0')
+      ADD_FAILURE_AT(path.c_str(), at) << "what is said is\n" << ran.code << command.substr(1) << "\n  " << said;
+  }
 }
 
 }  // namespace monza::test

@@ -40,4 +40,10 @@ class Tool {
   std::filesystem::path folder_;
 };
 
+/// Runs the command lines of the file tests/`table`, a block each: the exit code and the command line
+/// ("2 $ monza run m.onnx", where words of the shell may stand before "monza"), and two spaces in, to the letter, what
+/// is said of what went wrong: standard error behind "monza: error: ", or, where there is none, standard output. FOLDER
+/// stands for the test's folder; lines that begin with "#" explain.
+void expect_messages(const Tool& tool, const std::string& table);
+
 }  // namespace monza::test

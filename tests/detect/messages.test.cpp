@@ -1,0 +1,127 @@
+// The messages of `monza detect` and `monza classify` to the letter: tests/detect/vision.messages.txt, on the files
+// made here.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+
+#include "cli/driver.h"
+
+namespace monza::test {
+namespace {
+
+using Shape = std::initializer_list<std::int64_t>;
+
+void declare(onnx::ValueInfoProto& value, const std::string& name, Shape shape, onnx::TensorProto::DataType type) {
+  value.Clear();
+  value.set_name(name);
+  auto& tensor = *value.mutable_type()->mutable_tensor_type();
+  tensor.set_elem_type(type);
+  for (const std::int64_t d : shape) tensor.mutable_shape()->add_dim()->set_dim_value(d);
+}
+onnx::NodeProto& add_node(onnx::GraphProto& graph, const char* op, std::initializer_list<std::string> inputs,
+                          const std::string& output) {
+  auto& node = *graph.add_node();
+  node.set_name(output);
+  node.set_op_type(op);
+  for (const std::string& input : inputs) node.add_input(input);
+  node.add_output(output);
+  return node;
+}
+
+/// y = Relu(x).
+void relu_model(const Tool& tool, const char* file, Shape shape, onnx::TensorProto::DataType type) {
+  tool.model(file, [&](onnx::ModelProto& m) {
+    auto& graph = *m.mutable_graph();
+    graph.clear_node();
+    graph.clear_initializer();
+    declare(*graph.mutable_input(0), "x", shape, type);
+    declare(*graph.mutable_output(0), "y", shape, type);
+    add_node(graph, "Relu", {"x"}, "y");
+  });
+}
+/// The mean of each channel: a classifier of three classes.
+void classifier(const Tool& tool) {
+  tool.model("cls.onnx", [](onnx::ModelProto& m) {
+    auto& graph = *m.mutable_graph();
+    graph.clear_node();
+    graph.clear_initializer();
+    declare(*graph.mutable_input(0), "x", {1, 3, 8, 8}, onnx::TensorProto::FLOAT);
+    declare(*graph.mutable_output(0), "y", {1, 3}, onnx::TensorProto::FLOAT);
+    auto& node = add_node(graph, "ReduceMean", {"x"}, "y");
+    auto& axes = *node.add_attribute();
+    axes.set_name("axes");
+    axes.set_type(onnx::AttributeProto::INTS);
+    axes.add_ints(2);
+    axes.add_ints(3);
+    auto& keep = *node.add_attribute();
+    keep.set_name("keepdims");
+    keep.set_type(onnx::AttributeProto::INT);
+    keep.set_i(0);
+  });
+}
+/// Outputs of [1, rows, 21] floats: heads of yolov8 at 32 x 32 pixels where there are 5 rows or more. Others are of
+/// integers.
+void detector(const Tool& tool, const char* file, int outputs, std::int64_t rows, bool integers = false) {
+  tool.model(file, [&](onnx::ModelProto& m) {
+    auto& graph = *m.mutable_graph();
+    graph.clear_node();
+    graph.clear_output();
+    declare(*graph.mutable_input(0), "images", {1, 3, 32, 32}, onnx::TensorProto::FLOAT);
+    auto& w = *graph.mutable_initializer(0);
+    w.Clear();
+    w.set_name("w");
+    w.set_data_type(onnx::TensorProto::FLOAT);
+    for (const std::int64_t d : {std::int64_t{1}, rows, std::int64_t{21}}) w.add_dims(d);
+    for (std::int64_t i = 0; i < rows * 21; ++i) w.add_float_data(0);
+    auto& keep = *add_node(graph, "ReduceMean", {"images"}, "mean").add_attribute();
+    keep.set_name("keepdims");
+    keep.set_type(onnx::AttributeProto::INT);
+    keep.set_i(0);
+    for (int i = 0; i < outputs; ++i) {
+      const std::string name = "output" + std::to_string(i);
+      declare(*graph.add_output(), name, {1, rows, 21}, integers ? onnx::TensorProto::INT32 : onnx::TensorProto::FLOAT);
+      add_node(graph, "Mul", {"mean", "w"}, integers ? name + "_f" : name);
+      if (!integers) continue;
+      auto& to = *add_node(graph, "Cast", {name + "_f"}, name).add_attribute();
+      to.set_name("to");
+      to.set_type(onnx::AttributeProto::INT);
+      to.set_i(onnx::TensorProto::INT32);
+    }
+  });
+}
+
+TEST(VisionMessages, AreThoseOfTheTable) {
+  const Tool tool;
+  ::setenv("XDG_CACHE_HOME", tool.path("cache").c_str(), 1);
+  tool.write("p.ppm", "P6\n2 2\n255\n" + std::string(12, '\0'));
+  tool.write("text.mp4", "hello");
+  tool.write("labels.txt", "cat\ndog\n");
+  tool.write("none.txt", "");
+  tool.write("bad.txt", "p.ppm cat\n");
+  tool.write("other.txt", "q.ppm 1\n");
+  tool.write(
+      "coco.json",
+      R"({"images": [{"id": 1, "file_name": "q.ppm"}], "categories": [{"id": 1, "name": "a"}], "annotations": []})");
+  std::filesystem::create_directories(tool.path("in"));
+  std::filesystem::create_directories(tool.path("empty"));
+  tool.write("in/p.ppm", tool.read("p.ppm"));
+  tool.model("m.onnx");
+  relu_model(tool, "picture.onnx", {1, 3, 8, 8}, onnx::TensorProto::FLOAT);
+  relu_model(tool, "batch.onnx", {2, 3, 8, 8}, onnx::TensorProto::FLOAT);
+  relu_model(tool, "half.onnx", {1, 3, 8, 8}, onnx::TensorProto::FLOAT16);
+  relu_model(tool, "wide.onnx", {1, 3, 8, 40000}, onnx::TensorProto::FLOAT);
+  classifier(tool);
+  detector(tool, "det.onnx", 1, 5);
+  detector(tool, "two.onnx", 2, 5);
+  detector(tool, "integers.onnx", 1, 5, true);
+  detector(tool, "short.onnx", 1, 3);
+  ASSERT_EQ(tool.run("build cls.onnx --no-tune --output cls.engine").code, 0);
+  ASSERT_EQ(tool.run("build cls.onnx --no-tune --output mean.engine --metadata monza.classify.mean=grey").code, 0);
+  ASSERT_EQ(tool.run("build cls.onnx --no-tune --output size.engine --metadata monza.classify.resize=large").code, 0);
+  expect_messages(tool, "detect/vision.messages.txt");
+  ::unsetenv("XDG_CACHE_HOME");
+}
+
+}  // namespace
+}  // namespace monza::test
