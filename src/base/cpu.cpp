@@ -151,9 +151,11 @@ Isa parse_isa(std::string_view text) {
         isa = isa | n.isa;
         known = true;
       }
-    if (!known)
-      fail_hint("one of baseline, avx2, avxvnni, avx512, avx512vnni, avx512bf16, joined by '+'",
-                "'{}' is no instruction set Monza knows", word);
+    if (!known) {
+      std::string names;
+      for (const Name& n : kNames) names += fmt::format(", {}", n.name);
+      fail_hint("one of baseline" + names + ", joined by '+'", "'{}' is no instruction set Monza knows", word);
+    }
   }
   return with_lower(isa);
 }

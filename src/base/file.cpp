@@ -108,8 +108,9 @@ std::span<const std::byte> MappedFile::slice(std::uint64_t offset, std::uint64_t
 
 fs::path resolve_confined(const fs::path& folder, std::string_view relative) {
   const fs::path wanted(relative);
-  if (relative.empty() || wanted.is_absolute() || relative.find('\0') != std::string_view::npos)
-    fail("'{}' is no relative path inside the model's folder", relative);
+  if (const std::size_t zero = relative.find('\0'); zero != std::string_view::npos)
+    fail("'{}...' is no path: it holds a zero byte", relative.substr(0, zero));
+  if (relative.empty() || wanted.is_absolute()) fail("'{}' is no relative path inside the model's folder", relative);
   for (const fs::path& part : wanted)
     if (part == "..") fail("'{}' leaves the model's folder", relative);
   std::error_code error;

@@ -11,12 +11,14 @@
 #include <iterator>
 
 #include "base/error.h"
+#include "support/error_text.h"
 #include "support/temporary.h"
 
 namespace monza {
 namespace {
 
 namespace fs = std::filesystem;
+using test::error_of;
 using test::TemporaryFolder;
 
 void write(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
@@ -24,15 +26,6 @@ std::string read(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
 }
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-    return {};
-  } catch (const Error& e) {
-    return e.what();
-  }
-}
-
 TEST(MappedFile, MapsAndSlices) {
   const TemporaryFolder folder;
   write(folder / "a", "hello world");
@@ -40,7 +33,8 @@ TEST(MappedFile, MapsAndSlices) {
   ASSERT_EQ(file->bytes().size(), 11u);
   EXPECT_EQ(static_cast<char>(file->slice(6, 5, "part")[0]), 'w');
   EXPECT_EQ(file->slice(11, 0, "part").size(), 0u);
-  EXPECT_NE(error_of([&] { file->slice(6, 6, "the weights"); }).find("the weights"), std::string::npos);
+  EXPECT_EQ(error_of([&] { file->slice(6, 6, "the weights"); }, folder.path()),
+            "the weights lies at bytes [6, +6) of 'FOLDER/a', which has 11 bytes");
   EXPECT_THROW(file->slice(12, 0, "part"), Error);
   EXPECT_THROW(file->slice(1, UINT64_MAX, "part"), Error);
   EXPECT_THROW(file->slice(UINT64_MAX, 1, "part"), Error);
@@ -48,12 +42,15 @@ TEST(MappedFile, MapsAndSlices) {
 
 TEST(MappedFile, RefusesWhatIsNoPlainFile) {
   const TemporaryFolder folder;
-  EXPECT_NE(error_of([&] { MappedFile::open(folder / "none"); }).find("cannot open"), std::string::npos);
-  EXPECT_NE(error_of([&] { MappedFile::open(folder.path()); }).find("not a regular file"), std::string::npos);
+  const auto opened = [&](const char* name, std::size_t limit = 100) {
+    return error_of([&] { MappedFile::open(fs::path(folder.path()) / name, limit); }, folder.path());
+  };
+  EXPECT_EQ(opened("none"), "cannot open 'FOLDER/none': No such file or directory");
+  EXPECT_EQ(opened(""), "'FOLDER/' is not a regular file");
   ASSERT_EQ(mkfifo((folder / "pipe").c_str(), 0600), 0);
-  EXPECT_NE(error_of([&] { MappedFile::open(folder / "pipe"); }).find("not a regular file"), std::string::npos);
+  EXPECT_EQ(opened("pipe"), "'FOLDER/pipe' is not a regular file");
   write(folder / "big", "0123456789");
-  EXPECT_NE(error_of([&] { MappedFile::open(folder / "big", 9); }).find("limit of 9"), std::string::npos);
+  EXPECT_EQ(opened("big", 9), "'FOLDER/big' has 10 bytes, more than the limit of 9");
   write(folder / "empty", "");
   EXPECT_EQ(MappedFile::open(folder / "empty")->bytes().size(), 0u);
 }
@@ -69,16 +66,21 @@ TEST(ResolveConfined, StaysInTheFolder) {
   EXPECT_EQ(resolve_confined(folder.path(), "./sub/./part.bin"), fs::canonical(folder / "sub/part.bin"));
 
   const std::string up = "../" + fs::path(outside.path()).filename().string() + "/secret";
-  EXPECT_THROW(resolve_confined(folder.path(), up), Error);
-  EXPECT_THROW(resolve_confined(folder.path(), "sub/../../x"), Error);
-  EXPECT_THROW(resolve_confined(folder.path(), outside / "secret"), Error);
-  EXPECT_THROW(resolve_confined(folder.path(), ""), Error);
-  EXPECT_THROW(resolve_confined(folder.path(), std::string_view("weights.bin\0x", 13)), Error);
-  EXPECT_THROW(resolve_confined(folder.path(), "missing"), Error);
-  EXPECT_THROW(resolve_confined(folder.path(), "sub"), Error);
+  const auto refused = [&](std::string_view relative) {
+    return error_of([&] { resolve_confined(folder.path(), relative); }, folder.path());
+  };
+  EXPECT_EQ(refused(up), "'" + up + "' leaves the model's folder");
+  EXPECT_EQ(refused("sub/../../x"), "'sub/../../x' leaves the model's folder");
+  EXPECT_EQ(refused("/etc/passwd"), "'/etc/passwd' is no relative path inside the model's folder");
+  EXPECT_EQ(refused(""), "'' is no relative path inside the model's folder");
+  EXPECT_EQ(refused(std::string_view("a\0x", 3)), "'a...' is no path: it holds a zero byte");
+  EXPECT_EQ(refused("missing"), "cannot find 'missing' in the model's folder 'FOLDER': No such file or directory");
+  EXPECT_EQ(refused("sub"), "'FOLDER/sub' is not a regular file");
+  EXPECT_EQ(error_of([&] { resolve_confined(folder / "none", "x"); }, folder.path()),
+            "cannot resolve the folder 'FOLDER/none': No such file or directory");
 
   fs::create_symlink(outside / "secret", folder / "link");
-  EXPECT_NE(error_of([&] { resolve_confined(folder.path(), "link"); }).find("outside"), std::string::npos);
+  EXPECT_EQ(refused("link"), "'link' points outside the model's folder 'FOLDER' through a link");
   fs::create_directory_symlink(outside.path(), folder / "door");
   EXPECT_THROW(resolve_confined(folder.path(), "door/secret"), Error);
   fs::create_symlink(folder / "weights.bin", folder / "inner");
@@ -116,11 +118,39 @@ TEST(WriteFileAtomically, AFailureKeepsTheOldFile) {
   const std::string text = "new";
   const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(text))};
   fs::create_directories(folder / "out/inside");  // a folder that is not empty cannot be replaced by a file
-  EXPECT_NE(error_of([&] { write_file_atomically(folder / "out", pieces); }).find("cannot rename"), std::string::npos);
+  EXPECT_EQ(error_of([&] { write_file_atomically(folder / "out", pieces); }, folder.path()),
+            "cannot rename to 'FOLDER/out': Is a directory");
   EXPECT_TRUE(fs::exists(folder / "out/inside"));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1);
-  EXPECT_NE(error_of([&] { write_file_atomically(folder / "none/out", pieces); }).find("cannot create"),
-            std::string::npos);
+  EXPECT_EQ(error_of([&] { write_file_atomically(folder / "none/out", pieces); }, folder.path()),
+            "cannot create a file beside 'FOLDER/none/out': No such file or directory");
+  const std::string long_name(250, 'a');  // the file's name until it is published is longer
+  const std::string said = error_of([&] { write_file_atomically(folder / long_name, pieces); }, folder.path());
+  EXPECT_TRUE(said == "cannot name the file beside 'FOLDER/" + long_name + "': File name too long" ||
+              said == "cannot create a file beside 'FOLDER/" + long_name + "': File name too long")
+      << said;
+}
+
+#ifndef __SANITIZE_ADDRESS__  // which needs more address space than the limits leave
+
+TEST(MappedFile, WhatDoesNotFitIntoTheAddressSpace) {
+  const TemporaryFolder folder;
+  write(folder / "large", "");
+  fs::resize_file(folder / "large", std::uintmax_t(1) << 40);
+  EXPECT_EQ(test::error_under_limit(
+                RLIMIT_AS, rlim_t(1) << 36, [&] { MappedFile::open(folder / "large", SIZE_MAX); }, folder.path()),
+            "cannot map 'FOLDER/large' (1099511627776 bytes): Cannot allocate memory");
+}
+
+#endif
+
+TEST(WriteFileAtomically, AFileThatMayNotGrow) {
+  const TemporaryFolder folder;
+  const std::string text(8192, 'x');
+  const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(text))};
+  EXPECT_EQ(test::error_under_limit(
+                RLIMIT_FSIZE, 4096, [&] { write_file_atomically(folder / "out", pieces); }, folder.path()),
+            "cannot write 'FOLDER/out': File too large");
 }
 
 TEST(MappedFile, AReaderKeepsTheOldFileWhileItIsReplaced) {
