@@ -84,7 +84,7 @@ class Resolver {
     if (format == nullptr)
       fail("the weights are packed as '{}', which this build of monza does not know: they cannot be unpacked", name);
     const std::int64_t input = attrs.i("input", 0);
-    if (input < 0 || input >= 16) fail("input {} of a kernel", input);
+    if (input < 0 || input >= 16) fail("they are input {} of a kernel, which has 16 at most", input);
     std::vector<std::byte> params = from_hex(attrs.s("params", ""));
     params.resize(params.size() + plan::kParamsRoom);
     std::vector<OperandDesc> in(static_cast<std::size_t>(input) + 1);
@@ -107,12 +107,13 @@ class Resolver {
     const std::int64_t layout = attrs.i("layout", 0);
     if (stride.size() != static_cast<std::size_t>(shape.rank) || layout < 0 ||
         layout >= static_cast<std::int64_t>(Layout::packed))
-      fail("layout {} with {} strides of {} axes", layout, stride.size(), shape.rank);
+      fail("layout {} and {} strides do not fit {} axes", layout, stride.size(), shape.rank);
     TensorView from = dense_view(const_cast<std::byte*>(block.data()), dtype, shape);
     from.layout = static_cast<Layout>(layout);
     for (std::size_t a = 0; a < stride.size(); ++a) from.stride[a] = stride[a];
     const std::int64_t end = plan::reach(dtype, from.layout, shape, from.stride, 0);
-    if (end < 0 || static_cast<std::uint64_t>(end) > block.size()) fail("strides that leave {} bytes", block.size());
+    if (end < 0 || static_cast<std::uint64_t>(end) > block.size())
+      fail("its strides leave its block of {} bytes", block.size());
     auto [constant, bytes] = ir::allocate_constant(dtype, shape);
     const TensorView to = dense_view(bytes.data(), dtype, shape);
     Serial serial;

@@ -16,6 +16,8 @@ DType wanted(const std::map<std::string, DType>& types, const std::string& name,
   return all != types.end() && is_float(type.dtype) ? all->second : type.dtype;
 }
 
+constexpr const char* kNumbers = "a type of floats or integers";
+
 ir::Attrs to_type(DType type) { return {{"to", std::string(dtype_name(type))}}; }
 
 }  // namespace
@@ -27,7 +29,8 @@ void set_io_types(ir::Graph& graph, const std::map<std::string, DType>& types) {
     known.insert(name);
     const DType inside = graph.value(id).type.dtype, outside = wanted(types, name, graph.value(id).type);
     if (inside == outside) continue;
-    if (!is_float(outside) && !is_integer(outside)) fail("input '{}' cannot be taken as {}", name, dtype_name(outside));
+    if (!is_float(outside) && !is_integer(outside))
+      fail_hint(kNumbers, "input '{}' cannot be taken as {}", name, dtype_name(outside));
     const std::vector<ir::NodeId> users = graph.users(id);
     graph.value(id).type.dtype = outside;
     if (!is_integer(outside)) graph.value(id).content.reset();
@@ -49,13 +52,16 @@ void set_io_types(ir::Graph& graph, const std::map<std::string, DType>& types) {
     const DType inside = graph.value(id).type.dtype, outside = wanted(types, name, graph.value(id).type);
     if (inside == outside) continue;
     if (!is_float(outside) && !is_integer(outside))
-      fail("output '{}' cannot be given as {}", name, dtype_name(outside));
+      fail_hint(kNumbers, "output '{}' cannot be given as {}", name, dtype_name(outside));
     graph.set_output(i,
                      graph.add_node(ir::get_op("Cast"), {id}, to_type(outside), 1, graph.value(id).origins).outputs[0]);
   }
   for (const auto& [name, type] : types)
-    if (!name.empty() && !known.contains(name))
-      fail("the model has no input or output '{}' to give the type {}", name, dtype_name(type));
+    if (!name.empty() && !known.contains(name)) {
+      std::string names;
+      for (const std::string& n : known) names += (names.empty() ? "'" : ", '") + n + "'";
+      fail_hint("one of " + names, "the model has no input or output '{}' to give the type {}", name, dtype_name(type));
+    }
 }
 
 }  // namespace monza

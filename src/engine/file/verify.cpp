@@ -54,7 +54,7 @@ class Verifier {
     try {
       f();
     } catch (const Error& e) {
-      throw Error(fmt::format("the engine's plan is damaged: {}[{}]: {}", array, i, e.fact()), "rebuild the engine");
+      fail("{}[{}]: {}", array, i, e.fact());
     }
   }
   template <typename... Args>
@@ -78,10 +78,10 @@ class Verifier {
   void in_registers(Register r) const { in_array(r, p_.registers, "register"); }
 
   void check_tables() {
-    require(p_.threads >= 1 && p_.threads <= kMaxThreads, "the engine's plan is damaged: {} threads", p_.threads);
-    require(p_.event_count >= 0, "the engine's plan is damaged: {} events", p_.event_count);
-    require(p_.weights_bytes >= 0 && p_.weights_bytes <= weights_bytes_,
-            "the engine's plan is damaged: it has {} bytes of weights and needs {}", weights_bytes_, p_.weights_bytes);
+    require(p_.threads >= 1 && p_.threads <= kMaxThreads, "it is for {} threads", p_.threads);
+    require(p_.event_count >= 0, "it has {} events", p_.event_count);
+    require(p_.weights_bytes >= 0 && p_.weights_bytes <= weights_bytes_, "it has {} bytes of weights and needs {}",
+            weights_bytes_, p_.weights_bytes);
     for (std::size_t i = 0; i < p_.regions.size(); ++i)
       at("regions", i, [&] {
         in_range(p_.regions[i].steps, p_.steps, "steps");
@@ -123,13 +123,15 @@ class Verifier {
       at(array, i, [&] {
         const plan::ModelPort& port = ports[i];
         in_text(port.name);
-        require(port.rank <= kMaxRank, "rank {}", port.rank);
+        require(port.rank <= kMaxRank, "rank {} is above {}", port.rank, kMaxRank);
+        require(port.kind <= static_cast<std::uint8_t>(ValueKind::optional_sequence) && port.kind != 3,
+                "kind {} is unknown", port.kind);
         Shape largest;
         largest.rank = port.rank;
         for (int a = 0; a < port.rank; ++a) {
           in_text(port.symbol[a]);
           require(port.min[a] >= 0 && port.min[a] <= port.opt[a] && port.opt[a] <= port.max[a],
-                  "bounds {} <= {} <= {} of axis {}", port.min[a], port.opt[a], port.max[a], a);
+                  "bounds {} <= {} <= {} of axis {} are not in order", port.min[a], port.opt[a], port.max[a], a);
           largest[a] = port.max[a];
         }
         storage_bytes(port.dtype, largest);
@@ -138,8 +140,6 @@ class Verifier {
         const Operand& o = p_.operands[static_cast<std::size_t>(port.operand)];
         require(o.base == base && o.index == static_cast<std::int32_t>(i), "its operand is not this port");
         const bool list = port.kind != 0;
-        require(port.kind <= static_cast<std::uint8_t>(ValueKind::optional_sequence) && port.kind != 3,
-                "kind {} is unknown", port.kind);
         require((o.dtype == DType::handle && o.rank == 0) == list && o.dtype != DType::invalid,
                 "its operand does not stand for a sequence or optional");
         if (base == Base::output)
@@ -190,7 +190,7 @@ class Verifier {
       case ScalarOp::load_element: {
         in_registers(in.dst);
         in_array(in.a, p_.operands, "operand");
-        require(in.b >= 0, "element {}", in.b);
+        require(in.b >= 0, "element {} is negative", in.b);
         check_host_integers(p_.operands[static_cast<std::size_t>(in.a)]);
         break;
       }
@@ -225,14 +225,14 @@ class Verifier {
     if (o.base == Base::none) return;
     require(o.dtype > DType::invalid && o.dtype <= DType::handle, "type {} is unknown", static_cast<int>(o.dtype));
     require(o.layout <= Layout::packed, "layout {} is unknown", static_cast<int>(o.layout));
-    require(o.rank <= kMaxRank, "rank {}", o.rank);
+    require(o.rank <= kMaxRank, "rank {} is above {}", o.rank, kMaxRank);
     in_array(o.device, p_.devices, "device");
     for (int a = 0; a < o.rank; ++a) {
       in_registers(o.extent[a]);
       in_registers(o.stride[a]);
     }
     if (o.element_offset != plan::kNoRegister) in_registers(o.element_offset);
-    require(o.byte_offset >= 0 && o.byte_bound >= 0, "bytes [{}, +{})", o.byte_offset, o.byte_bound);
+    require(o.byte_offset >= 0 && o.byte_bound >= 0, "bytes [{}, +{}) are no range", o.byte_offset, o.byte_bound);
     const std::int64_t end = checked_add(o.byte_offset, o.byte_bound, "the operand's end");
     const std::int64_t room = room_of(o);
     require(o.base == Base::state || end <= room, "bytes [{}, +{}) leave the {} bytes there are", o.byte_offset,
@@ -328,7 +328,7 @@ class Verifier {
       const Operand &from = source(l.scanned, j), &to = target(l.body_scanned, j);
       const std::int64_t axis = p_.ints[l.scan_axes.begin + j];
       require(from.dtype == to.dtype && from.rank == to.rank + 1 && axis >= 0 && axis < from.rank,
-              "scanned value {} along axis {}", j, axis);
+              "scanned value {} does not fit its slices along axis {}", j, axis);
     }
     for (std::uint32_t j = 0; j < l.scan_out.count; ++j) {
       const Operand &from = source(l.body_scan_out, j), &to = target(l.scan_out, j);
@@ -336,11 +336,11 @@ class Verifier {
       const bool reverse =
           l.scan_axes.count != 0 && p_.ints[l.scan_axes.begin + 2 * l.scanned.count + l.scan_out.count + j] != 0;
       require(from.dtype == to.dtype && to.rank == from.rank + 1 && axis >= 0 && axis < to.rank,
-              "stacked value {} along axis {}", j, axis);
+              "stacked value {} does not fit its slices along axis {}", j, axis);
       require(l.is_scan != 0 || (axis == 0 && !reverse), "a Loop stacks along axis 0, forwards");
     }
     if (l.trips != plan::kNoRegister) in_registers(l.trips);
-    require(l.max_trips >= 0, "{} iterations", l.max_trips);
+    require(l.max_trips >= 0, "at most {} iterations", l.max_trips);
   }
   const Operand& source(const Range& r, std::uint32_t j) const {
     const Operand& o = p_.operands[r.begin + j];
@@ -402,7 +402,7 @@ class Verifier {
     for (const Range& r : {s.inputs, s.outputs})
       for (std::uint32_t k = 0; k < r.count; ++k) {
         const Operand& o = p_.operands[r.begin + k];
-        require(o.base != Base::state || k < 32, "operand {} is a state", k);
+        require(o.base != Base::state || k < 32, "operand {} is a state, and only the first 32 can be", k);
         if (o.base != Base::arena || o.device != s.device || s.scratch_bytes == 0) continue;
         require(o.byte_offset >= s.scratch_offset + s.scratch_bytes || o.byte_offset + o.byte_bound <= s.scratch_offset,
                 "operand {} lies in the scratch memory", k);
@@ -411,7 +411,7 @@ class Verifier {
 
   /// Every region is reached exactly once, from region 0; no step is in two regions; waits follow their signals.
   void check_tree() {
-    require(!p_.regions.empty(), "the engine's plan is damaged: it has no region");
+    require(!p_.regions.empty(), "it has no region");
     region_seen_.assign(p_.regions.size(), false);
     step_seen_.assign(p_.steps.size(), false);
     signalled_.assign(static_cast<std::size_t>(p_.event_count), false);
@@ -534,7 +534,13 @@ void verify_step(const Plan& p, const Step& s, const Kernel& kernel) {
 
 }  // namespace
 
-void verify_plan(const Plan& plan, std::int64_t weights_bytes) { Verifier(plan, weights_bytes).run(); }
+void verify_plan(const Plan& plan, std::int64_t weights_bytes) {
+  try {
+    Verifier(plan, weights_bytes).run();
+  } catch (const Error& e) {
+    fail_hint("rebuild the engine", "the engine's plan is damaged: {}", e.fact());
+  }
+}
 
 void verify_kernels(const Plan& plan, std::span<const Kernel* const> kernels) {
   for (std::size_t i = 0; i < plan.steps.size(); ++i) {
@@ -543,8 +549,7 @@ void verify_kernels(const Plan& plan, std::span<const Kernel* const> kernels) {
     try {
       verify_step(plan, s, *kernels[static_cast<std::size_t>(s.kernel)]);
     } catch (const Error& e) {
-      throw Error(fmt::format("the engine's plan is damaged: step {} ({}): {}", i, plan.text(s.name), e.fact()),
-                  "rebuild the engine");
+      fail_hint("rebuild the engine", "the engine's plan is damaged: step {} ({}): {}", i, plan.text(s.name), e.fact());
     }
   }
 }

@@ -1,4 +1,5 @@
 // Contexts: bindings, runs, tickets.
+#include <algorithm>
 #include <cstring>
 #include <system_error>
 
@@ -51,8 +52,12 @@ Context::Impl::~Impl() {
 Status Context::Impl::choose_profile() noexcept {
   if (executors.size() == 1) return {};
   no_profile = false;
-  for (const Input& input : inputs)
-    if (!input.bound) return {StatusCode::invalid_argument, "an input is not bound"};
+  at_fault = nullptr;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (!inputs[i].bound) {
+      at_fault = &engine->inputs[i];
+      return {StatusCode::invalid_argument, "an input is not bound"};
+    }
   for (const std::size_t k : engine->by_size) {
     const std::vector<TensorInfo>& ports = engine->profile_infos[k].inputs;
     bool fits = true;
@@ -148,10 +153,12 @@ Status Context::bind_input(std::size_t index, const TensorRef& tensor) noexcept 
   const TensorInfo& info = impl_->engine->inputs[index];
   Impl::Input& input = impl_->inputs[index];
   input.bound = false;
+  impl_->at_fault = &info;
   if (tensor.dtype != info.dtype) return {StatusCode::invalid_argument, "the input has another type than the model's"};
   if (tensor.shape.size() != info.max.size())
     return {StatusCode::invalid_argument, "the input has another rank than the model's"};
   input = {tensor.dtype, shape, tensor.data, bytes, true};
+  impl_->at_fault = nullptr;
   return {};
 }
 
@@ -159,8 +166,10 @@ Status Context::bind_input_list(std::string_view name, std::span<const TensorRef
   if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
   const int index = index_of(impl_->engine->inputs, name);
   if (index < 0) return {StatusCode::invalid_argument, "the model has no input of that name"};
-  if (!impl_->inputs.empty())
+  if (!impl_->inputs.empty()) {
+    impl_->at_fault = &impl_->engine->inputs[static_cast<std::size_t>(index)];
     return {StatusCode::invalid_argument, "sequences and optionals are inputs of engines with one profile"};
+  }
   return impl_->executor->bind_list(index, tensors);
 }
 
@@ -168,8 +177,10 @@ Status Context::bind_input_absent(std::string_view name) noexcept {
   if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
   const int index = index_of(impl_->engine->inputs, name);
   if (index < 0) return {StatusCode::invalid_argument, "the model has no input of that name"};
-  if (!impl_->inputs.empty())
+  if (!impl_->inputs.empty()) {
+    impl_->at_fault = &impl_->engine->inputs[static_cast<std::size_t>(index)];
     return {StatusCode::invalid_argument, "sequences and optionals are inputs of engines with one profile"};
+  }
   return impl_->executor->bind_absent(index);
 }
 
@@ -181,10 +192,12 @@ Status Context::bind_output(std::string_view name, const TensorRef& tensor) noex
     return {StatusCode::invalid_argument, "the output's memory has no size"};
   const auto bytes = static_cast<std::int64_t>(tensor.bytes);
   if (impl_->outputs.empty()) return impl_->executor->bind_output(index, tensor.dtype, tensor.data, bytes);
-  if (tensor.dtype != impl_->engine->outputs[static_cast<std::size_t>(index)].dtype)
-    return {StatusCode::invalid_argument, "the output has another type than the model's"};
+  const TensorInfo& info = impl_->engine->outputs[static_cast<std::size_t>(index)];
+  impl_->at_fault = &info;
+  if (tensor.dtype != info.dtype) return {StatusCode::invalid_argument, "the output has another type than the model's"};
   if (tensor.data == nullptr) return {StatusCode::invalid_argument, "the output has no memory"};
   impl_->outputs[static_cast<std::size_t>(index)] = {tensor.dtype, tensor.data, bytes};
+  impl_->at_fault = nullptr;
   return {};
 }
 
@@ -346,6 +359,12 @@ std::vector<StepProfile> Context::profile() const {
 std::string Context::describe(const Status& status) const {
   if (status.ok()) return "ok";
   std::string text = status.message();
+  if (const TensorInfo* info = impl_->at_fault) {
+    const std::vector<TensorInfo>& all = impl_->engine->inputs;
+    const bool input = std::any_of(all.begin(), all.end(), [&](const TensorInfo& i) { return &i == info; });
+    return text + fmt::format(": {} '{}' ({}, rank {})", input ? "input" : "output", info->name, name_of(info->dtype),
+                              info->max.size());
+  }
   if (impl_->no_profile) {
     // What was asked for, and what there is.
     text += ":";

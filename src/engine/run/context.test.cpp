@@ -133,6 +133,7 @@ TEST(Context, ASecondRunIsRefusedWhileOneIsInProgress) {
   EXPECT_FALSE(second.done());
   EXPECT_FALSE(second.wait_for(std::chrono::microseconds(10)));
   EXPECT_EQ(context.run().code(), StatusCode::unavailable);
+  EXPECT_STREQ(context.run().message(), "the context is still running what was submitted");
   EXPECT_EQ(context.bind_input("x", x).code(), StatusCode::unavailable);
   int refused = 0;
   Ticket third = context.submit(

@@ -64,7 +64,9 @@ struct Context::Impl {
   std::vector<std::unique_ptr<runtime::Executor>> executors;  ///< one for each profile, over the same memory
   runtime::Executor* executor;                                ///< of the last run's profile
   std::size_t profile = 0;
-  bool no_profile = false;    ///< the last run's shapes fit none
+  bool no_profile = false;  ///< the last run's shapes fit none
+  /// With several profiles: the input or output that the last call refused.
+  const TensorInfo* at_fault = nullptr;
   std::vector<Input> inputs;  ///< empty with one profile: then bindings go to its executor at once
   std::vector<Output> outputs;
 

@@ -115,7 +115,8 @@ engine_file::Image planned_anew(const std::string& path, engine_file::Image stal
   try {
     monza_replan_engine(stale, {.threads = options.threads, .limits = options.limits}, fresh);
   } catch (const Error& e) {
-    throw Error(fmt::format("{}; planning it anew failed: {}", stale.stale, e.what()), kRebuild);
+    fail_hint(e.hint().empty() ? kRebuild : e.hint(), "{}; planning it anew failed: {}{}", stale.stale,
+              e.where().empty() ? "" : e.where() + ": ", e.fact());
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   log(LogLevel::warning,

@@ -16,7 +16,7 @@ struct SequencePool::Impl {
 SequencePool::SequencePool(const Engine& engine, const SequencePoolOptions& options) : impl_(std::make_unique<Impl>()) {
   const plan::Plan& plan = engine.impl().image.plan;
   if (plan.states.empty()) fail("the engine keeps no state, so there are no sequences of it");
-  if (options.blocks < 1) fail("a pool of {} blocks", options.blocks);
+  if (options.blocks < 1) fail("a pool of sequences needs a block at least, but {} are asked for", options.blocks);
   std::vector<std::int64_t> row_bytes;
   for (const plan::ModelPort& port : plan.states) {
     Shape row;

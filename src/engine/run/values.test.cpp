@@ -120,6 +120,7 @@ TEST(Sequences, ComeInAndGoOut) {
   EXPECT_THROW(context.output_list("n"), Error);
   *at.as<std::int64_t>() = 3;
   EXPECT_EQ(context.run().code(), StatusCode::out_of_range);
+  EXPECT_STREQ(context.run().message(), "a position lies outside the sequence");
   const std::array<TensorRef, 1> wrong{at};
   EXPECT_EQ(context.bind_input_list("l", wrong).code(), StatusCode::invalid_argument) << "integers for floats";
 }
