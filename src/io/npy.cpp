@@ -46,8 +46,10 @@ DType dtype_of(const std::string& descr) {
     fail_hint("save numbers, not Python objects",
               "the array holds Python objects, which would have to be executed to be read");
   if (kind.starts_with("U") || kind.starts_with("S"))
-    fail("the array holds strings ('{}'), which are not supported", descr);
-  fail("the array has elements of type '{}', which are not supported", descr);
+    fail_hint("save numbers: strings come from .pb files", "the array holds strings ('{}'), which are not supported",
+              descr);
+  fail_hint("save it as numbers: array.astype('float32')",
+            "the array has elements of type '{}', which are not supported", descr);
 }
 
 void swap_bytes(std::byte* data, std::size_t bytes, std::size_t unit) {
@@ -121,7 +123,7 @@ Tensor parse_npy(std::span<const std::byte> bytes, std::string_view where) {
   try {
     return parse(bytes);
   } catch (const Error& e) {
-    throw e.at(std::string(where));
+    throw(e.hint().empty() ? Error(e.fact(), "write the array again, with numpy.save") : e).at(std::string(where));
   }
 }
 

@@ -24,7 +24,7 @@ std::vector<NamedTensor> read_npz(const std::filesystem::path& path) {
     }
     return arrays;
   } catch (const Error& e) {
-    throw e.at(where);
+    throw(e.hint().empty() ? Error(e.fact(), "write the archive again, with numpy.savez") : e).at(where);
   }
 }
 
