@@ -12,9 +12,11 @@ namespace {
 
 using nlohmann::json;
 
+constexpr const char* kFile = "COCO's instances_*.json";
+
 const json& list_of(const json& root, const char* key, std::string_view name) {
   if (!root.is_object() || !root.contains(key) || !root[key].is_array())
-    fail_hint("COCO's instances_*.json", "{}: has no list '{}', so it is no COCO instances file", name, key);
+    fail_hint(kFile, "{}: has no list '{}', so it is no COCO instances file", name, key);
   return root[key];
 }
 
@@ -26,7 +28,7 @@ void each_entry(const json& root, const char* key, std::string_view name, Read r
     try {
       read(entry);
     } catch (const json::exception& e) {
-      fail("{}: {}[{}]: {}", name, key, index, e.what());
+      fail_hint(kFile, "{}: {}[{}]: {}", name, key, index, e.what());
     }
     ++index;
   }
@@ -37,7 +39,7 @@ void sort_unique_ids(List& list, const char* key, std::string_view name) {
   std::sort(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
   const auto twice =
       std::adjacent_find(list.begin(), list.end(), [](const auto& a, const auto& b) { return a.id == b.id; });
-  if (twice != list.end()) fail("{}: {} holds the id {} twice", name, key, twice->id);
+  if (twice != list.end()) fail_hint(kFile, "{}: {} holds the id {} twice", name, key, twice->id);
 }
 
 }  // namespace
@@ -51,16 +53,16 @@ const CocoDataset::Picture* CocoDataset::find(std::string_view file_name) const 
 CocoDataset parse_coco(std::string_view text, std::string_view name) {
   // Nesting deeper than the format's own cannot be meant well and would cost stack.
   const auto shallow = [](int depth, json::parse_event_t, json&) {
-    if (depth > 16) throw Error("nested deeper than 16 levels");
+    if (depth > 16) throw Error("it is nested deeper than 16 levels");
     return true;
   };
   json root;
   try {
     root = json::parse(text, shallow);
   } catch (const json::exception& e) {
-    fail("{}: is not JSON: {}", name, e.what());
+    fail_hint(kFile, "{}: is not JSON: {}", name, e.what());
   } catch (const Error& e) {
-    fail("{}: {}", name, e.fact());
+    fail_hint(kFile, "{}: {}", name, e.fact());
   }
   CocoDataset set;
   each_entry(root, "images", name, [&](const json& e) {

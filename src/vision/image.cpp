@@ -115,7 +115,7 @@ void check_extent(std::int64_t width, std::int64_t height, std::string_view name
 }
 
 void fail_decode(std::string_view name, std::string_view format, std::string_view reason) {
-  fail("{}: the {} file cannot be decoded: {}", name, format, reason);
+  fail_hint("save the picture again, as PNG or JPEG", "{}: the {} file cannot be decoded: {}", name, format, reason);
 }
 
 void fail_missing(std::string_view format, std::string_view library, std::string_view package) {
