@@ -95,6 +95,8 @@ TEST_F(Pool, ExhaustionIsAStatusAndResetFreesAll) {
   const std::string large(kBytes - 15, 'x');
   ASSERT_TRUE(pool.add(large, &h).ok());
   EXPECT_EQ(pool.add("more", &h).code(), StatusCode::resource_exhausted);
+  EXPECT_STREQ(pool.add("more", &h).message(),
+               "strings and sequences of this run take more than the context's max_pool_bytes");
   EXPECT_TRUE(pool.add("", &h).ok());
   pool.reset();
   EXPECT_TRUE(pool.add(large, &h).ok());

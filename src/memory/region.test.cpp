@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "monza/error.h"
+#include "support/error_text.h"
 
 namespace monza {
 namespace {
@@ -37,9 +37,12 @@ TEST(Region, HugePagesAreAlignedAndUsable) {
 
 TEST(Region, EmptyNegativeAndHugeSizes) {
   EXPECT_EQ(Region(0).data(), nullptr);
-  EXPECT_THROW(Region(-1), Error);
-  EXPECT_THROW(Region(INT64_MAX), Error);
-  EXPECT_THROW(Region(std::int64_t(1) << 60), Error);
+  EXPECT_EQ(test::error_of([] { Region(-1); }), "a memory region cannot have -1 bytes");
+  EXPECT_EQ(test::error_of([] { Region(INT64_MAX); }),
+            "size of a memory region overflows 64 bits: 9223372036854775807 + 4095");
+  EXPECT_EQ(test::error_of([] { Region(std::int64_t(1) << 60); }),
+            "cannot reserve 1152921504606846976 bytes of memory: Cannot allocate memory\n  try: use smaller maximum "
+            "shapes, or raise the limit on address space (ulimit -v)");
 }
 
 TEST(Region, MovesOwnership) {

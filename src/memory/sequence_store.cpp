@@ -45,7 +45,9 @@ std::int32_t BlockStore::free_blocks() const noexcept {
 }
 
 StateLayout make_state_layout(std::int64_t block_length, std::vector<std::int64_t> row_bytes) {
-  if (block_length < 1) fail("a block of {} positions", block_length);
+  if (block_length < 1)
+    fail_hint("16 is usual", "a block of a sequence's state takes {} positions, and must take 1 at least",
+              block_length);
   StateLayout layout;
   layout.block_length = block_length;
   for (std::int64_t bytes : row_bytes) {
@@ -61,7 +63,7 @@ StateLayout make_state_layout(std::int64_t block_length, std::vector<std::int64_
 SequenceTable::SequenceTable(std::shared_ptr<BlockStore> store, std::shared_ptr<const StateLayout> layout,
                              std::int64_t max_positions)
     : store_(std::move(store)), layout_(std::move(layout)), max_positions_(max_positions) {
-  if (max_positions < 0) fail("a sequence of {} positions", max_positions);
+  if (max_positions < 0) fail("a sequence cannot be of {} positions", max_positions);
   const auto blocks = static_cast<std::size_t>((max_positions + layout_->block_length - 1) / layout_->block_length);
   ids_.reserve(blocks);
   pointers_.resize(layout_->row_bytes.size());

@@ -4,7 +4,7 @@
 
 #include <cstring>
 
-#include "monza/error.h"
+#include "support/error_text.h"
 
 namespace monza {
 namespace {
@@ -33,8 +33,15 @@ TEST(StateLayout, PartsAreAlignedAndChecked) {
   const StateLayout l = make_state_layout(4, {8, 24, 100});
   EXPECT_EQ(l.offset, (std::vector<std::int64_t>{0, 64, 192}));
   EXPECT_EQ(l.block_bytes, 192 + 448);
-  EXPECT_THROW(make_state_layout(0, {8}), Error);
-  EXPECT_THROW(make_state_layout(INT64_MAX, {8}), Error);
+  EXPECT_EQ(test::error_of([] { make_state_layout(0, {8}); }),
+            "a block of a sequence's state takes 0 positions, and must take 1 at least\n  try: 16 is usual");
+  EXPECT_EQ(test::error_of([] { make_state_layout(INT64_MAX, {8}); }),
+            "a block of state overflows 64 bits: 8 * 9223372036854775807");
+  const auto layout = std::make_shared<const StateLayout>(l);
+  const auto store = std::make_shared<BlockStore>(l.block_bytes, 1);
+  EXPECT_EQ(test::error_of([] { BlockStore(INT64_MAX, 2); }),
+            "the size of the block store overflows 64 bits: 9223372036854775807 * 2");
+  EXPECT_EQ(test::error_of([&] { SequenceTable(store, layout, -1); }), "a sequence cannot be of -1 positions");
 }
 
 TEST(SequenceTable, ForkSharesAndCopiesOnlyThePartialBlock) {

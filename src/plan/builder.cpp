@@ -40,6 +40,11 @@ ir::Interval PlanBuilder::range(const ir::Expr& e) const {
 
 bool PlanBuilder::has_bound(const ir::Expr& e) const { return range(e).high < kLargestValue; }
 
+namespace {
+/// Extents that depend on data can be formulas of many lines.
+std::string beginning(std::string text) { return text.size() > 100 ? text.substr(0, 97) + "..." : text; }
+}  // namespace
+
 Shape PlanBuilder::largest(const ir::SymShape& shape) const {
   Shape s;
   s.rank = int(shape.size());
@@ -49,9 +54,10 @@ Shape PlanBuilder::largest(const ir::SymShape& shape) const {
       check_limit(limits_, &Limits::value_bytes, r.high,
                   fmt::format("bytes, or more, of a value of shape {}", ir::to_string(shape)));
     if (r.high >= kLargestValue)
-      fail_hint("fix the inputs that decide it (their values, as with --shape-values NAME=...), or give their ranges",
-                "a value of shape {} has no bound: {} can be anything", ir::to_string(shape),
-                ir::to_string(shape[std::size_t(i)]));
+      fail_hint(
+          "fix the inputs that decide it: --input NAME=FILE gives their elements, as does BuildOptions::shape_values",
+          "a value of shape {} has no bound: {} can be anything", beginning(ir::to_string(shape)),
+          beginning(ir::to_string(shape[std::size_t(i)])));
     s[i] = std::max<std::int64_t>(0, r.high);
   }
   return s;

@@ -4,11 +4,15 @@
 
 #include <array>
 #include <cstdlib>
+#include <functional>
 #include <new>
 #include <numeric>
 
+#include "base/cpu.h"
+#include "base/error.h"
 #include "engine/file/verify.h"
-#include "monza/error.h"
+#include "kernel/registry.h"
+#include "support/error_text.h"
 #include "support/plan_builder.h"
 #include "support/test_kernels.h"
 #include "tensor/dtype.h"
@@ -112,6 +116,7 @@ TEST(Executor, AFailingKernelNamesItsStep) {
   Executor e = make(b);
   const Status s = e.run();
   EXPECT_EQ(s.code(), StatusCode::resource_exhausted);
+  EXPECT_STREQ(s.message(), "the kernel was asked to fail");
   EXPECT_EQ(s.step(), 1);
 }
 
@@ -140,13 +145,16 @@ TEST(Executor, DynamicExtentsFollowTheInput) {
   }
   ASSERT_TRUE(bind(e, 0, x, {3}));
   EXPECT_EQ(e.run().code(), StatusCode::out_of_range);
+  EXPECT_STREQ(e.run().message(), "an extent leaves the bounds that the engine was built for");
   ASSERT_TRUE(bind(e, 0, x, {8}));
   EXPECT_EQ(e.run().code(), StatusCode::out_of_range);
+  EXPECT_STREQ(e.run().message(), "an extent leaves the bounds that the engine was built for");
   EXPECT_EQ(e.explain(), "dimension 'n' (axis 0 of input 'x') is 8, not within 0 to 6");
   std::array<float, 4> small_memory{};
   ASSERT_TRUE(e.bind_output(0, DType::f32, small_memory.data(), sizeof small_memory));
   ASSERT_TRUE(bind(e, 0, x, {6}));
   EXPECT_EQ(e.run().code(), StatusCode::invalid_argument);  // bound memory holds 4
+  EXPECT_STREQ(e.run().message(), "the memory bound to an output is too small for this run's shape");
   ASSERT_TRUE(bind(e, 0, x, {4}));
   ASSERT_TRUE(e.run());
   EXPECT_EQ(small_memory[3], 12);
@@ -307,6 +315,7 @@ TEST(Executor, ScratchIsCheckedAtEachDynamicShape) {
   EXPECT_TRUE(e.run());
   ASSERT_TRUE(bind(e, 0, x, {5}));
   EXPECT_EQ(e.run().code(), StatusCode::out_of_range);
+  EXPECT_STREQ(e.run().message(), "the kernel needs more scratch memory at this shape than was planned");
 }
 
 TEST(Executor, ThreadsDoNotExceedThePlan) {
@@ -314,6 +323,45 @@ TEST(Executor, ThreadsDoNotExceedThePlan) {
   b.storage.threads = 2;
   EXPECT_EQ(make(b, {.threads = 8}).threads(), 2);
   EXPECT_EQ(make(b, {.threads = 1}).threads(), 1);
+}
+
+/// What making a program says of a plan whose kernel's name, version or needs are not this build's.
+TEST(Program, SaysWhichKernelThereIsNot) {
+  const auto of_kernel = [](const Kernel& kernel, const std::function<void(plan::KernelRef&)>& change) {
+    PlanBuilder b;
+    b.step("step", kernel, {}, {});
+    b.finish();
+    change(b.storage.kernels[0]);
+    return test::error_of([&] { runtime::make_program(b.storage.view(), {}, nullptr); });
+  };
+  const Kernel& copy = *find_kernel("copy_ref");
+  const std::string rebuild = "\n  try: rebuild the engine on this machine: monza build MODEL --output FILE";
+  EXPECT_EQ(of_kernel(copy, [](plan::KernelRef&) {}), "");
+  EXPECT_EQ(of_kernel(copy, [](plan::KernelRef& r) { r.name.length = 3; }),
+            "the engine uses kernel 'cop', which this build of monza does not have" + rebuild);
+  EXPECT_EQ(
+      of_kernel(copy, [](plan::KernelRef& r) { r.version = 99; }),
+      fmt::format("the engine uses version 99 of kernel 'copy_ref', this build of monza has version {}", copy.version) +
+          rebuild);
+  for (const Kernel* kernel : all_kernels()) {
+    if (covers(cpu_info().isa, kernel->needs)) continue;
+    EXPECT_EQ(of_kernel(*kernel, [](plan::KernelRef&) {}),
+              fmt::format("the engine uses kernel '{}', which needs {}; this CPU has {}", kernel->name,
+                          isa_name(kernel->needs), isa_name(cpu_info().isa)) +
+                  rebuild);
+    return;
+  }
+  GTEST_SKIP() << "this CPU runs every kernel";
+}
+
+TEST(Executor, OperandsOfAPlanThatWasNotVerified) {
+  PlanBuilder b = affine();
+  const auto error = [&] { return test::error_of([&] { Executor(b.program_of(), {}); }); };
+  b.storage.operands[b.storage.steps[0].inputs.begin].byte_bound = 15;
+  EXPECT_EQ(error(), "operand 1 of the plan reaches past its bound");
+  b = affine();
+  b.storage.operands[b.storage.steps[0].outputs.begin].byte_bound = 15;
+  EXPECT_EQ(error(), "operand 3 of the plan: a tensor outgrows the memory planned for it");
 }
 
 TEST(Executor, ProfilesOnDemand) {

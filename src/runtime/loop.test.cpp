@@ -104,6 +104,7 @@ TEST(Loop, RunsUntilItsCountOrItsCondition) {
   go = true;
   limit[0] = 1e30f;
   EXPECT_EQ(e.run().code(), StatusCode::resource_exhausted);  // more than the five planned for
+  EXPECT_STREQ(e.run().message(), "a loop makes more iterations than the engine was built for");
   trips = -3;
   ASSERT_TRUE(e.run());
   EXPECT_EQ(floats(e, 0), x);
@@ -185,6 +186,7 @@ TEST(Loop, AShapeThatMayNotChangeIsChecked) {
   EXPECT_TRUE(e.run());
   x_data[2] = -1;
   EXPECT_EQ(e.run().code(), StatusCode::out_of_range);
+  EXPECT_STREQ(e.run().message(), "a value of a loop has another shape than the one planned for");
 }
 
 /// Running sums over axis `in_axis`, stacked along `out_axis`, in either direction.
@@ -258,6 +260,7 @@ TEST(Scan, LengthsMustAgreeAndStayWithinTheBound) {
   std::vector<float> x{1, 10, 2, 20, 3, 30};
   bind_floats(e, 0, x, {3, 2});
   EXPECT_EQ(e.run().code(), StatusCode::resource_exhausted);
+  EXPECT_STREQ(e.run().message(), "a loop makes more iterations than the engine was built for");
 }
 
 }  // namespace

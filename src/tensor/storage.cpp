@@ -42,7 +42,8 @@ std::int64_t storage_bytes(DType dtype, const Shape& shape) {
     const std::int64_t row = shape.rank > 0 ? shape.dim[shape.rank - 1] : 1;
     const std::int64_t rows = row > 0 ? count / row : 0;
     const std::int64_t blocks = checked_add(row, format.elements - 1, "the row length") / format.elements;
-    return checked_mul(checked_mul(rows, blocks, "the block count"), format.bytes, "the tensor's size");
+    // There are no more blocks than elements, whose number has been checked.
+    return checked_mul(rows * blocks, format.bytes, "the tensor's size");
   }
   const int bits = dtype_bits(dtype);
   if (bits == 0) fail("{} has no storage", dtype_name(dtype));

@@ -5,11 +5,14 @@
 #include <string>
 
 #include "monza/error.h"
+#include "support/error_text.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
 
 namespace monza {
 namespace {
+
+using test::error_of;
 
 constexpr int kLastType = static_cast<int>(DType::handle);
 
@@ -58,20 +61,28 @@ TEST(StorageBytes, BlockedLayoutsRoundChannels) {
   EXPECT_EQ(storage_bytes(DType::f32, {1, 16, 2, 2}, Layout::blocked16), 16 * 4 * 4);
   EXPECT_EQ(storage_bytes(DType::f32, {1, 17, 2, 2}, Layout::blocked16), 32 * 4 * 4);
   EXPECT_EQ(storage_bytes(DType::f32, {2, 3}, Layout::strided), 24);
-  EXPECT_THROW(storage_bytes(DType::f32, {5}, Layout::blocked8), Error);
-  EXPECT_THROW(storage_bytes(DType::f32, {1, 5}, Layout::packed), Error);
+  EXPECT_EQ(error_of([] { storage_bytes(DType::f32, {5}, Layout::blocked8); }),
+            "a blocked layout needs a channel axis, shape 5 has none");
+  EXPECT_EQ(error_of([] { storage_bytes(DType::f32, {1, 5}, Layout::packed); }),
+            "only a kernel knows the size of its packed form");
 }
 
 TEST(StorageBytes, RefusesNegativeExtentsAndOverflow) {
-  EXPECT_THROW(storage_bytes(DType::f32, {2, -1}), Error);
-  EXPECT_THROW(storage_bytes(DType::f32, {0, -1}), Error);
-  EXPECT_THROW(storage_bytes(DType::f32, {INT64_MAX}), Error);
+  EXPECT_EQ(error_of([] { storage_bytes(DType::f32, {2, -1}); }), "extent 1 of shape 2x-1 is negative");
+  EXPECT_EQ(error_of([] { storage_bytes(DType::f32, {0, -1}); }), "extent 1 of shape 0x-1 is negative");
+  EXPECT_EQ(error_of([] { storage_bytes(DType::f32, {INT64_MAX}); }),
+            "the tensor's size overflows 64 bits: 9223372036854775807 * 4");
   EXPECT_THROW(storage_bytes(DType::u8, {INT64_MAX, 2}), Error);
   EXPECT_EQ(storage_bytes(DType::u8, {INT64_MAX}), INT64_MAX);
   EXPECT_THROW(storage_bytes(DType::i4, {INT64_MAX}), Error);
-  EXPECT_THROW(storage_bytes(DType::q4_0, {INT64_MAX}), Error);
-  EXPECT_THROW(storage_bytes(DType::f32, {1, INT64_MAX, 1}, Layout::blocked8), Error);
-  EXPECT_THROW(storage_bytes(DType::invalid, {1}), Error);
+  EXPECT_EQ(error_of([] { storage_bytes(DType::q4_0, {INT64_MAX}); }),
+            "the row length overflows 64 bits: 9223372036854775807 + 31");
+  EXPECT_EQ(error_of([] { storage_bytes(DType::q4_0, {INT64_MAX, 1}); }),
+            "the tensor's size overflows 64 bits: 9223372036854775807 * 18");
+  EXPECT_EQ(error_of([] { storage_bytes(DType::f32, {1, INT64_MAX, 1}, Layout::blocked8); }),
+            "the channel count overflows 64 bits: 9223372036854775807 + 7");
+  EXPECT_EQ(error_of([] { storage_bytes(DType::invalid, {1}); }), "invalid has no storage");
+  EXPECT_EQ(error_of([] { block_format(DType::f32); }), "f32 is not a block encoding");
 }
 
 TEST(TensorView, DenseIgnoresExtentsOfOne) {

@@ -74,6 +74,26 @@ TEST(RunOnly, RunsAnEngineFile) {
   EXPECT_NE(run(std::string(MONZA_RUN_ENGINE) + " " + (folder / "none")).code, 0);
 }
 
+TEST(RunOnly, SaysThatItCannotPlanAnew) {
+  test::PlanBuilder b;
+  b.finish();
+  engine_file::Parts parts;
+  parts.plan = b.storage;
+  parts.graph = "graph {}";
+  engine_file::Image image = engine_file::make_image(std::move(parts));
+  image.info.isa = Isa::amx_bf16 | Isa::avx512fp16;  // a machine that has more
+  if (covers(cpu_info().isa, image.info.isa)) GTEST_SKIP() << "this CPU has every instruction set";
+  const test::TemporaryFolder folder;
+  engine_file::write_engine(folder / "a.engine", image);
+  const Outcome ran = run(std::string(MONZA_RUN_ENGINE) + " " + (folder / "a.engine"));
+  EXPECT_NE(ran.code, 0);
+  EXPECT_NE(ran.text.find("; this program cannot plan it anew, because it links monza::run alone\n"
+                          "  try: rebuild with: monza build FILE --output FILE, which plans it anew, or link the "
+                          "program with monza::build"),
+            std::string::npos)
+      << ran.text;
+}
+
 TEST(RunOnly, RunsYolov8n) {
   MONZA_NEED_SHARED(model, "models/onnx/yolov8n.onnx");
   const test::TemporaryFolder folder;

@@ -10,6 +10,8 @@
 #include <thread>
 #include <vector>
 
+#include "support/error_text.h"
+
 namespace monza {
 namespace {
 
@@ -115,6 +117,19 @@ TEST(ThreadPool, ComesAndGoesManyTimes) {
     if (i % 2 == 0) parallel_for(pool, 5, [](std::int64_t, int) {});
   }
 }
+
+#ifndef __SANITIZE_ADDRESS__  // which needs more address space than the limit leaves
+
+TEST(ThreadPool, ThreadsThatCannotBeStarted) {
+  const std::string text = test::error_under_limit(RLIMIT_AS, rlim_t(1) << 30, [] { ThreadPool({.threads = 4000}); });
+  // How many found room for their stacks depends on the machine.
+  EXPECT_TRUE(text.starts_with("cannot start thread ") &&
+              text.ends_with(" of 3999: Resource temporarily unavailable\n"
+                             "  try: use fewer threads, or raise the limit on them (ulimit -u)"))
+      << text;
+}
+
+#endif
 
 }  // namespace
 }  // namespace monza

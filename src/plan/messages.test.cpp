@@ -1,0 +1,58 @@
+// What the planner says of graphs that cannot be planned, to the letter.
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "ir/op.h"
+#include "ir/text.h"
+#include "plan/weights.h"
+#include "support/engine_from_text.h"
+#include "support/error_text.h"
+
+namespace monza {
+namespace {
+
+std::string planned(const std::string& text, const plan::PlannerOptions& options = {}) {
+  return test::error_of([&] { test::engine_from_text("graph \"main\" " + text, options); });
+}
+
+TEST(PlanMessages, SayWhatCannotBePlanned) {
+  EXPECT_EQ(planned("(%x: f32[n]) {\n  %y = Relu(%x)\n  return (y: %y)\n}"), "dimension 'n' has no range");
+  EXPECT_EQ(planned("(%x: f32[4], %s: i64[2]) {\n  %y = Reshape(%x, %s)\n  %z = Relu(%y)\n  return (z: %z)\n}"),
+            "a value of shape [elem(%1, 0) + min(1, max(0, -elem(%1, 0) + 4*min(1, max(-elem(%1, 0), elem(%1, 0))) - "
+            "4)) - 4*mi... has no bound: elem(%1, 0) + min(1, max(0, -elem(%1, 0) + 4*min(1, max(-elem(%1, 0), "
+            "elem(%1, 0))) - 4)) - 4*min... can be anything\n  try: fix the inputs that decide it: --input NAME=FILE "
+            "gives their elements, as does BuildOptions::shape_values");
+  EXPECT_EQ(planned("(%x: f64[n]) {\n  %y = Relu(%x)\n  %z = Exp(%y)\n  return (z: %z)\n}",
+                    {.symbols = {{"n", {1, 1, (std::int64_t{1} << 48) - 1}}}}),
+            "a value of shape [n] has no bound: n can be anything\n  try: fix the inputs that decide it: --input "
+            "NAME=FILE gives their elements, as does BuildOptions::shape_values");
+  EXPECT_EQ(planned("(%s: state(f32[1,4])) {\n  return (s: %s)\n}"), "output 's' is the state of a sequence");
+  EXPECT_EQ(
+      planned(
+          "(%x: f32[n*m], %s: i64[2] @content=[n,m]) {\n  %y = Reshape(%x, %s)\n  %z = Relu(%y)\n  return (z: %z)\n}",
+          {.symbols = {{"n", {1, 2, 4}}, {"m", {1, 2, 4}}}}),
+      "Relu node 'z': dimension 'n' is used before any input defines it");
+  EXPECT_EQ(planned("(%x: f32[4]) {\n  %y = Relu(%x)\n  return (y: %y)\n}", {.device = DeviceKind::cuda}),
+            "Relu node 'y': there is no kernel for Relu\n  try: this combination of types and attributes is not "
+            "supported; change it in the model");
+  // Which kernels there are beside the last depends on what they are made for.
+  const std::string refused =
+      planned("(%x: i32[4,4]) {\n  %y = MatMul(%x, %x) {activation=\"relu\"}\n  return (y: %y)\n}");
+  EXPECT_TRUE(refused.starts_with("MatMul node 'y': no kernel takes this MatMul:\n  ")) << refused;
+  EXPECT_TRUE(
+      refused.ends_with("\n  matmul_ref: an activation of integers\n  try: this combination of types and "
+                        "attributes is not supported; change it in the model"))
+      << refused;
+}
+
+TEST(PlanMessages, OfGraphsThatAreOutOfOrder) {
+  const auto graph = ir::parse("graph \"main\" (%x: f32[4]) {\n  %y = Relu(%x)\n  %z = Exp(%y)\n  return (z: %z)\n}");
+  const ir::NodeId first = graph->order()[0], second = graph->order()[1];
+  graph->node(first).inputs[0] = graph->node(second).outputs[0];
+  EXPECT_EQ(test::error_of([&] { test::engine_from_graph(*graph); }),
+            "Relu node 'y': value %2 is read before it is planned");
+}
+
+}  // namespace
+}  // namespace monza
