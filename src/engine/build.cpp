@@ -80,7 +80,12 @@ OnnxImportOptions import_options(const BuildOptions& options, const std::vector<
         if (low == max[a]) fixed[a] = max[a];
       }
       std::vector<std::int64_t>& bounds = import.bounds.try_emplace(name, max).first->second;
-      for (std::size_t a = 0; a < max.size() && a < bounds.size(); ++a) bounds[a] = std::max(bounds[a], max[a]);
+      const std::vector<std::int64_t>& min = profile.min.empty() ? max : profile.min;
+      std::vector<std::int64_t>& least = import.least.try_emplace(name, min).first->second;
+      for (std::size_t a = 0; a < max.size() && a < bounds.size(); ++a) {
+        bounds[a] = std::max(bounds[a], max[a]);
+        least[a] = std::min(least[a], min[a]);
+      }
       const auto [it, added] = import.shapes.try_emplace(name, fixed);
       if (added) {
         if (k > 0) it->second.assign(fixed.size(), -1);  // the profiles before left it open

@@ -16,7 +16,8 @@ namespace monza {
 std::vector<std::byte> write_record(const ir::Graph& graph, const BuildReport& report);
 
 /// The report of an engine's build from its record and the graph it carries: all but the imported graph and the
-/// passes' durations. Throws Error when the graph is over a limit, when the engine was stripped, or when the record or the graph is damaged.
+/// passes' durations. Throws Error when the graph is over a limit, when the engine was stripped, or when the record or
+/// the graph is damaged.
 BuildReport read_record(const engine_file::Image& image, const Limits& limits = {});
 
 }  // namespace monza

@@ -109,6 +109,9 @@ struct Model {
   std::int64_t nodes = 0;             ///< of all graphs
   std::int64_t inferences = 0;        ///< of nodes in bodies, within the inference of one node of the main graph
   int inference_depth = 0;
+  /// What the dimensions range over in all profiles, by symbol: import decides by them which branch of an If is taken.
+  /// Passes and plans do without, and the text of a graph does not keep them.
+  std::map<std::string, Interval> extent_ranges;
   std::uint32_t add_origin(std::string name, std::string op_type);
 };
 

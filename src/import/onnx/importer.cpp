@@ -89,9 +89,16 @@ ir::Type OnnxImport::type_of(const onnx::TypeProto& proto, const std::string& na
   const auto bounds = top_level ? options_.bounds.find(name) : options_.bounds.end();
   const auto open = [&](const std::string& symbol) {
     const std::size_t axis = type.shape.size();
-    if (!list) return ir::Expr::symbol(symbol_name(symbol.empty() ? name + "_" + std::to_string(axis) : symbol));
-    type.varying |= std::uint8_t(1u << axis);
     const bool bounded = bounds != options_.bounds.end() && axis < bounds->second.size() && bounds->second[axis] >= 0;
+    if (!list) {
+      const std::string dimension = symbol_name(symbol.empty() ? name + "_" + std::to_string(axis) : symbol);
+      if (bounded) {
+        const std::int64_t least = std::max<std::int64_t>(options_.least.at(name)[axis], 0);
+        model_->extent_ranges.try_emplace(dimension, ir::Interval{least, bounds->second[axis]});
+      }
+      return ir::Expr::symbol(dimension);
+    }
+    type.varying |= std::uint8_t(1u << axis);
     return ir::Expr(bounded ? bounds->second[axis] : kNoBound);
   };
   if (!inner->tensor_type().has_shape()) {

@@ -17,8 +17,9 @@ namespace monza {
 struct OnnxImportOptions {
   /// Extents of inputs, by name; -1 leaves a dimension as the model declares it.
   std::map<std::string, std::vector<std::int64_t>> shapes;
-  /// Largest extents of the tensors in inputs that are sequences or optionals, by name.
-  std::map<std::string, std::vector<std::int64_t>> bounds;
+  /// Smallest and largest extents of inputs in all profiles, by name; of inputs that are sequences or optionals those
+  /// of their tensors. -1: not known.
+  std::map<std::string, std::vector<std::int64_t>> least, bounds;
   /// Elements of integer inputs on which extents depend, by name. The engine is specialised to those that
   /// shape inference asks for, and checks them at run time.
   std::map<std::string, std::vector<std::int64_t>> element_values;

@@ -53,8 +53,14 @@ void infer_if(ir::InferContext& c) {
       c.set_output(static_cast<int>(i), joined(seen_outside(yes), seen_outside(no)));
       continue;
     }
-    if (yes.dtype != no.dtype || yes.kind != no.kind || yes.rank() != no.rank())
-      c.fail("output {} is {} in one branch and {} in the other", i, ir::to_string(yes), ir::to_string(no));
+    if (yes.dtype != no.dtype || yes.kind != no.kind || yes.rank() != no.rank()) {
+      const std::string fact =
+          fmt::format("output {} is {} in one branch and {} in the other", i, ir::to_string(yes), ir::to_string(no));
+      const auto open = [](const ir::Type& t) { return !ir::product(t.shape).is_constant(); };
+      if (open(yes) || open(no))
+        fail_hint("give a narrower range of shapes, in which one branch is always taken", "{}", fact);
+      c.fail("{}", fact);
+    }
     ir::SymShape shape;
     for (std::size_t a = 0; a < yes.rank(); ++a) {
       // Where the branches differ, the extent is that of the branch that ran.
@@ -342,9 +348,18 @@ std::optional<Expr> equality(const ir::Graph& graph, ir::ValueId condition) {
   return equals(*a, *b);
 }
 
+/// The values that an expression over extents takes in the model's profiles.
+ir::Interval range_in_profiles(const Expr& e, const ir::Model& model) {
+  return ir::range(e, [&](const ir::Atom& atom) {
+    if (atom.kind != ir::AtomKind::symbol) return ir::Interval{INT64_MIN, INT64_MAX};
+    const auto it = model.extent_ranges.find(atom.name);
+    return it != model.extent_ranges.end() ? it->second : ir::Interval{0, INT64_MAX};
+  });
+}
+
 }  // namespace
 
-std::optional<bool> known_condition(ir::Graph& graph, ir::ValueId condition) {
+std::optional<bool> known_condition(ir::Graph& graph, ir::ValueId condition, bool in_profiles) {
   const ir::Value& v = graph.value(condition);
   if (v.constant && v.constant->numel() == 1 && !is_float(v.type.dtype)) return ir::to_ints(*v.constant)[0] != 0;
   Expr element = Expr::element(condition, 0);
@@ -359,10 +374,12 @@ std::optional<bool> known_condition(ir::Graph& graph, ir::ValueId condition) {
     taken.emplace_back(atom.value, atom.index);
     return Expr(it->second.at(static_cast<std::size_t>(atom.index)));
   });
-  const auto known = element.try_constant();
-  if (!known) return std::nullopt;
+  ir::Interval values{INT64_MIN, INT64_MAX};
+  if (const auto known = element.try_constant()) values = {*known, *known};
+  else if (in_profiles) values = range_in_profiles(element, model);
+  if (values.low <= 0 && values.high >= 0 && values.low != values.high) return std::nullopt;
   model.specialised.insert(taken.begin(), taken.end());
-  return *known != 0;
+  return values.low != 0;
 }
 
 std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const std::vector<ir::ValueId>& inputs) {

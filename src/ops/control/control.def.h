@@ -14,8 +14,9 @@ namespace monza::ops {
 std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const std::vector<ir::ValueId>& inputs);
 
 /// Value of a condition that is known at build, or nullopt. Elements that a profile fixes count as known; the model
-/// notes that it is specialised to them.
-std::optional<bool> known_condition(ir::Graph& graph, ir::ValueId condition);
+/// notes that it is specialised to them. With `in_profiles`, what holds for all extents of the profiles is known too:
+/// for import alone, since later inference does not know the profiles.
+std::optional<bool> known_condition(ir::Graph& graph, ir::ValueId condition, bool in_profiles = false);
 
 /// A body with the captures and output types of `other` that fails the run: for a branch whose nodes do not fit the
 /// shapes an engine is built for, and which then must not be taken.

@@ -18,7 +18,7 @@ void import_if(OnnxNode& n) {
   for (const char* name : {"then_branch", "else_branch"})
     if (!n.has_attr(name)) fail("the subgraph '{}' is missing", name);
   std::vector<ir::ValueId> captures;
-  if (const auto known = known_condition(n.target(), condition)) {
+  if (const auto known = known_condition(n.target(), condition, true)) {
     const auto body = n.graph(*known ? "then_branch" : "else_branch", captures);
     n.ignore(*known ? "else_branch" : "then_branch");
     bind_all(n, inline_body(n.target(), *body, captures));
