@@ -1,8 +1,9 @@
 // What the first run of a new shape costs beside its second: monza_bench_new_shapes ENGINE [SHAPES] [SEED]
 //
-// Draws SHAPES (default 40) distinct shapes within the engine's profiles and runs each of them twice in a row on one
-// context whose pages were touched before (prefault), after runs at each profile's largest shape. Prints, for each, the
-// two times and their ratio; then the median, the 90th percentile and the largest ratio.
+// Draws SHAPES (default 40) distinct shapes within the engine's profiles. Each of ROUNDS new contexts, whose pages are
+// touched when they are made (prefault), runs the smallest shape of each profile, then every shape drawn twice in a
+// row, in the order drawn: later shapes may be larger than all before. Prints for each shape the median over the rounds
+// of its first and second run and of their ratio; then the median, the 90th percentile and the largest ratio.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -20,9 +21,53 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-int measure(const char* path, int shapes, unsigned seed) {
+constexpr int kRounds = 5;
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + std::ptrdiff_t(values.size() / 2), values.end());
+  return values[values.size() / 2];
+}
+
+/// A shape of a profile: an extent for each of its dimensions, drawn anew for those without a name.
+struct Drawn {
+  const monza::ProfileInfo* profile = nullptr;
+  std::vector<std::vector<std::int64_t>> extents;  ///< of each input
+  std::string text;
+  std::vector<double> first, second, ratio;
+};
+
+template <typename Choose>
+Drawn shape_of(const monza::ProfileInfo& profile, Choose&& choose) {
+  Drawn drawn;
+  drawn.profile = &profile;
+  std::map<std::string, std::int64_t> symbols;
+  for (const monza::TensorInfo& info : profile.inputs) {
+    std::vector<std::int64_t>& extents = drawn.extents.emplace_back();
+    for (std::size_t a = 0; a < info.min.size(); ++a) {
+      std::int64_t value = choose(info.min[a], info.max[a]);
+      if (!info.symbols[a].empty()) value = symbols.emplace(info.symbols[a], value).first->second;
+      extents.push_back(value);
+      drawn.text += (a > 0 ? "x" : drawn.text.empty() ? "" : " ") + std::to_string(value);
+    }
+  }
+  return drawn;
+}
+
+std::vector<Drawn> draw_shapes(const monza::Engine& engine, int count, std::mt19937& random) {
+  std::vector<Drawn> shapes;
+  std::set<std::string> seen;
+  for (int i = 0; i < count * 4 && static_cast<int>(shapes.size()) < count; ++i) {
+    Drawn drawn =
+        shape_of(engine.profiles()[random() % engine.profiles().size()], [&](std::int64_t min, std::int64_t max) {
+          return std::uniform_int_distribution<std::int64_t>(min, max)(random);
+        });
+    if (seen.insert(drawn.text).second) shapes.push_back(std::move(drawn));
+  }
+  return shapes;
+}
+
+int measure(const char* path, int count, unsigned seed) {
   const monza::Engine engine = monza::Engine::load(path, {.prefault = true});
-  monza::Context context = engine.create_context({.prefault = true});
   std::mt19937 random(seed);
   std::vector<monza::Tensor> memory;
   for (const monza::TensorInfo& info : engine.inputs()) {
@@ -33,19 +78,11 @@ int measure(const char* path, int shapes, unsigned seed) {
     for (std::int64_t i = 0; info.dtype == monza::DType::i64 && i < memory.back().numel(); ++i)
       memory.back().as<std::int64_t>()[i] = 1;
   }
-  /// Milliseconds of a run of that profile with each of its dimensions at `extent`.
-  const auto run = [&](const monza::ProfileInfo& profile, auto&& extent, std::string* text) {
-    std::map<std::string, std::int64_t> symbols;
-    if (text) text->clear();
-    for (std::size_t i = 0; i < profile.inputs.size(); ++i) {
-      const monza::TensorInfo& info = profile.inputs[i];
+  /// Milliseconds of a run at that shape.
+  const auto run = [&](monza::Context& context, const Drawn& shape) {
+    for (std::size_t i = 0; i < shape.extents.size(); ++i) {
       monza::TensorRef ref = memory[i].ref();
-      for (std::size_t a = 0; a < ref.shape.size(); ++a) {
-        std::int64_t value = extent(info.min[a], info.max[a]);
-        if (!info.symbols[a].empty()) value = symbols.emplace(info.symbols[a], value).first->second;
-        ref.shape[a] = value;
-        if (text) *text += (a ? "x" : i ? " " : "") + std::to_string(value);
-      }
+      std::copy(shape.extents[i].begin(), shape.extents[i].end(), ref.shape.begin());
       if (const monza::Status s = context.bind_input(i, ref); !s) throw monza::Error(context.describe(s));
     }
     const auto begin = Clock::now();
@@ -54,24 +91,23 @@ int measure(const char* path, int shapes, unsigned seed) {
     if (!s) throw monza::Error(context.describe(s));
     return ms;
   };
-  for (const monza::ProfileInfo& profile : engine.profiles())
-    for (int i = 0; i < 3; ++i) run(profile, [](std::int64_t, std::int64_t max) { return max; }, nullptr);
+  std::vector<Drawn> shapes = draw_shapes(engine, count, random);
+  for (int round = 0; round < kRounds; ++round) {
+    monza::Context context = engine.create_context({.prefault = true});
+    for (const monza::ProfileInfo& profile : engine.profiles())
+      for (int i = 0; i < 3; ++i) run(context, shape_of(profile, [](std::int64_t min, std::int64_t) { return min; }));
+    for (Drawn& shape : shapes) {
+      shape.first.push_back(run(context, shape));
+      shape.second.push_back(run(context, shape));
+      shape.ratio.push_back(shape.first.back() / shape.second.back());
+    }
+  }
   std::vector<double> ratios;
-  std::set<std::string> seen;
   std::printf("%-32s %10s %10s %8s\n", "shape", "first ms", "second ms", "ratio");
-  for (int i = 0; i < shapes * 4 && static_cast<int>(ratios.size()) < shapes; ++i) {
-    const monza::ProfileInfo& profile = engine.profiles()[random() % engine.profiles().size()];
-    const std::mt19937 state = random;
-    const auto draw = [&](std::int64_t min, std::int64_t max) {
-      return std::uniform_int_distribution<std::int64_t>(min, max)(random);
-    };
-    std::string text;
-    const double first = run(profile, draw, &text);
-    random = state;
-    const double second = run(profile, draw, nullptr);
-    if (!seen.insert(text).second) continue;
-    ratios.push_back(first / second);
-    std::printf("%-32s %10.3f %10.3f %8.2f\n", text.c_str(), first, second, first / second);
+  for (const Drawn& shape : shapes) {
+    ratios.push_back(median(shape.ratio));
+    std::printf("%-32s %10.3f %10.3f %8.2f\n", shape.text.c_str(), median(shape.first), median(shape.second),
+                ratios.back());
   }
   std::sort(ratios.begin(), ratios.end());
   std::printf("ratio of first to second: median %.2f, 90 %% %.2f, largest %.2f of %zu shapes\n",

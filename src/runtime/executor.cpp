@@ -46,7 +46,7 @@ std::int64_t dense_bytes(DType dtype, const Shape& shape) noexcept {
 }  // namespace
 
 ExecutorMemory::ExecutorMemory(std::span<const Program* const> programs, const ExecutorOptions& options)
-    : pool({.threads = thread_count(programs, options.threads), .pin = options.pin}) {
+    : pool({.threads = thread_count(programs, options.threads), .pin = options.pin}), prefault(options.prefault) {
   std::vector<std::int64_t> bytes;
   for (const Program* p : programs)
     for (std::size_t d = 0; d < p->plan.devices.size(); ++d) {
@@ -82,7 +82,7 @@ Executor::Executor(std::shared_ptr<ExecutorMemory> memory, std::shared_ptr<const
       bytes = std::max(bytes, o.byte_offset + o.byte_bound);
     }
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    outputs_[i].own = Region(output_bytes[i]);
+    outputs_[i].own = Region(output_bytes[i], {.prefault = memory_->prefault});
     place(outputs_[i], outputs_[i].own.data(), outputs_[i].own.bytes());
   }
 }

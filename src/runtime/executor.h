@@ -31,6 +31,7 @@ struct ExecutorMemory {
   ExecutorMemory(std::span<const Program* const> programs, const ExecutorOptions& options);
   std::vector<Region> arenas;  ///< one for each device
   ThreadPool pool;
+  bool prefault = false;  ///< touch the pages of the executors' own outputs too, when they are made
 };
 
 /// What profiling knows of a step, over the runs since it was turned on. Times in microseconds.
