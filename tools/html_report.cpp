@@ -37,9 +37,10 @@ nav { margin: 10px 0 0; } nav a { margin-right: 16px; color: var(--accent); text
 table { border-collapse: collapse; font-size: 13px; }
 th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 1px solid #c5cad2; position: sticky; top: 0; background: #fff; }
 th, td { padding: 3px 14px 3px 0; vertical-align: top; } td { border-bottom: 1px solid var(--rule); overflow-wrap: anywhere; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; width: 1%; }
+td.w { white-space: nowrap; }
 code, .k { font: 12px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 10px; margin: 16px 0; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(230px, 1fr)); gap: 10px; margin: 16px 0; }
 .card { background: var(--panel); border-radius: 8px; padding: 10px 14px; }
 .card b { display: block; font-size: 19px; font-weight: 600; } .card span { color: var(--soft); font-size: 12px; }
 .scroll { overflow: auto; max-height: 640px; border: 1px solid var(--rule); border-radius: 8px; }
@@ -84,8 +85,11 @@ std::string summary(const PageContent& c) {
   html += card(bytes_text(double(s.arena_bytes)),
                fmt::format("activations (at least {})", bytes_text(double(s.arena_lower_bound_bytes))));
   html += card(bytes_text(double(c.file_bytes)), "engine file");
-  html += card(time_text(c.build_ms), fmt::format("build: import {}, passes {}, plan {}", time_text(s.import_ms),
-                                                  time_text(s.passes_ms), time_text(s.plan_ms)));
+  // An engine's graph, planned anew, goes through no passes.
+  html += card(time_text(c.build_ms), s.passes_ms > 0
+                                          ? fmt::format("build: import {}, passes {}, plan {}", time_text(s.import_ms),
+                                                        time_text(s.passes_ms), time_text(s.plan_ms))
+                                          : fmt::format("build: plan {}", time_text(s.plan_ms)));
   html += card(precision_name(s.precision),
                fmt::format("{}, {} thread{}, {}", device_name(s.device), s.threads, s.threads == 1 ? "" : "s", s.isa));
   html += "</div>\n<table><tr><th></th><th>name</th><th>type</th><th>extents</th></tr>\n";
@@ -105,6 +109,9 @@ std::string summary(const PageContent& c) {
   }
   return html;
 }
+
+/// Microseconds, with a digit behind the point where there are few.
+std::string step_time(double us) { return us < 1000 ? fmt::format("{:.1f} us", us) : time_text(us * 1e-3); }
 
 std::string layers(const PageContent& c) {
   std::string html = "<h2 id=\"layers\">Layers</h2>\n";
@@ -130,13 +137,13 @@ std::string layers(const PageContent& c) {
   for (const LayerTime* l : sorted) {
     const double wide = longest > 0 ? 110 / longest : 0;
     html += fmt::format(
-        "<tr><td class=\"n\">{:.1f} us</td><td style=\"white-space:nowrap\"><span class=\"bar\" "
+        "<tr><td class=\"n\">{}</td><td class=\"w\"><span class=\"bar\" "
         "style=\"width:{:.1f}px\">"
-        "</span><span class=\"bar gain\" style=\"width:{:.1f}px\"></span> {:.1f} %</td><td class=\"n\">{:.1f} us</td>"
+        "</span><span class=\"bar gain\" style=\"width:{:.1f}px\"></span> {:.1f} %</td><td class=\"n\">{}</td>"
         "<td class=\"n\">{:.1f}</td><td class=\"n\">{:.1f}</td><td class=\"n\">{}</td>"
-        "<td class=\"k\" style=\"white-space:nowrap\">{}</td><td class=\"k\">{}</td></tr>\n",
-        l->us, (l->us - l->gain_us) * wide, l->gain_us * wide, l->share * 100, l->gain_us, l->gflops, l->gb_s,
-        *l->ceiling != 0 ? fmt::format("{:.0f} % {}", l->of_ceiling * 100, l->ceiling) : "",
+        "<td class=\"k w\">{}</td><td class=\"k\">{}</td></tr>\n",
+        step_time(l->us), (l->us - l->gain_us) * wide, l->gain_us * wide, l->share * 100, step_time(l->gain_us),
+        l->gflops, l->gb_s, *l->ceiling != 0 ? fmt::format("{:.0f} % {}", l->of_ceiling * 100, l->ceiling) : "",
         e(l->step.kernel.empty() ? l->step.op : l->step.kernel), e(l->step.name));
   }
   html += "</table></div>\n<h3>Whole runs</h3>\n";
@@ -154,7 +161,7 @@ std::string fusions(const BuildReport& b) {
     html += fmt::format(
         "<tr{}><td class=\"k\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
         r.rewrites == 0 ? " class=\"no\"" : "", e(r.name), r.enabled ? std::to_string(r.rewrites) : "off",
-        r.nodes_after, time_text(r.seconds * 1e3));
+        r.nodes_after, r.seconds > 0 ? time_text(r.seconds * 1e3) : "");
   html += "</table></div>\n";
   html += fmt::format(
       "<details><summary>{} rewrites</summary><div class=\"scroll\"><table><tr><th class=\"n\">#</th>"
@@ -162,7 +169,7 @@ std::string fusions(const BuildReport& b) {
       b.passes.rewrites.size());
   for (std::size_t i = 0; i < b.passes.rewrites.size(); ++i) {
     const Rewrite& r = b.passes.rewrites[i];
-    html += fmt::format("<tr><td class=\"n\">{}</td><td class=\"k\">{}</td><td>{}</td><td class=\"k\">{}</td></tr>\n",
+    html += fmt::format("<tr><td class=\"n\">{}</td><td class=\"k w\">{}</td><td>{}</td><td class=\"k\">{}</td></tr>\n",
                         i + 1, e(r.pass), e(r.what), e(r.node));
   }
   html += fmt::format(
@@ -170,8 +177,8 @@ std::string fusions(const BuildReport& b) {
       "<tr><th>pass</th><th>pattern</th><th>at</th><th>refused because</th></tr>\n",
       b.passes.near_misses.empty() || b.passes.near_misses.size() > 40 ? "" : " open", b.passes.near_misses.size());
   for (const NearMiss& m : b.passes.near_misses)
-    html += fmt::format("<tr><td class=\"k\">{}</td><td>{}</td><td class=\"k\">{}</td><td>{}</td></tr>\n", e(m.pass),
-                        e(m.pattern), e(m.node), e(m.reason));
+    html += fmt::format("<tr><td class=\"k w\">{}</td><td class=\"w\">{}</td><td class=\"k\">{}</td><td>{}</td></tr>\n",
+                        e(m.pass), e(m.pattern), e(m.node), e(m.reason));
   return html + "</table></div></details>\n";
 }
 

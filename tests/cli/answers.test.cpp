@@ -310,6 +310,13 @@ TEST(CliReport, IsOnePageThatEscapesTheModelsNames) {
     EXPECT_TRUE(has(page, section)) << section;
   EXPECT_EQ(count(page, "<svg "), 4u) << "run times, both graphs, memory";
   expect_well_formed(page);
+
+  // Of an engine: all but the graph as imported.
+  ASSERT_EQ(tool.run("build m.engine --output again.engine --report engine.html").code, 0);
+  const std::string engine = tool.read("engine.html");
+  EXPECT_EQ(count(engine, "<svg "), 3u) << "run times, the graph, memory";
+  EXPECT_EQ(count(engine, " runs <code>"), count(page, " runs <code>")) << "the kernels of every node";
+  expect_well_formed(engine);
 }
 
 }  // namespace

@@ -17,14 +17,19 @@ std::optional<std::int64_t> extent(const ir::Type& t, std::size_t axis) {
   return axis < t.shape.size() ? t.shape[axis].try_constant() : std::nullopt;
 }
 
+/// One filter for each channel. In the pattern, not in the guard: a dense convolution is no near miss.
+bool is_depthwise(const ir::Graph& graph, const ir::Node& n) {
+  if (!has(n, 1)) return false;
+  const ir::Type& weights = graph.value(n.inputs[1]).type;
+  const auto channels = extent(weights, 0);
+  return channels && *channels >= 2 && extent(weights, 1) == 1 && n.attrs.i("group", 1) == *channels;
+}
+
 std::string guard(const Match& m) {
   const ir::Node &depth = m.node("depth"), &point = m.node("point");
   const ir::Type &first = m.type("w1"), &second = m.type("w2"), &between = m.type("depth");
   if (first.rank() != 4) return "not two spatial axes";
   if (first.dtype != DType::f32) return "not f32";
-  const auto channels = extent(first, 0);
-  if (!channels || *channels < 2 || extent(first, 1) != 1 || depth.attrs.i("group", 1) != *channels)
-    return "the first convolution is not depthwise";
   if (depth.attrs.s("auto_pad", "given") != "given") return "the first convolution finds its padding by itself";
   // Measured: with SiLU between, two steps were as fast or faster (yolox_nano 11.9 ms against 12.6).
   const std::string act = depth.attrs.s("activation", "none");
@@ -37,7 +42,7 @@ std::string guard(const Match& m) {
     return "the second convolution has strides or padding";
   const auto height = extent(between, 2), width = extent(between, 3);
   if (!height || !width) return "the extents of the picture vary";
-  if (*channels * *height * *width * 4 < kLeastBytes) return "what lies between is small enough for the cache";
+  if (*extent(first, 0) * *height * *width * 4 < kLeastBytes) return "what lies between is small enough for the cache";
   return "";
 }
 
@@ -61,7 +66,7 @@ ir::ValueId replace(const Match& m) {
 }
 
 void run(ir::Graph& graph, PassContext& context) {
-  const Pattern depth = op("Conv", {any(), constant("w1"), rest()}).as("depth");
+  const Pattern depth = op("Conv", {any(), constant("w1"), rest()}).where(is_depthwise).as("depth");
   apply(graph, context,
         {{"conv 1x1(depthwise conv(x))", op("Conv", {depth, constant("w2"), rest()}).as("point"), guard, replace}});
 }
