@@ -128,9 +128,6 @@ std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, FoldBud
     std::string refusals;
     const Kernel* kernel = choose(op.name, query, refusals);
     if (kernel == nullptr) return refusals;
-    if (const Refusal r = refuse_operands(
-            op.name, {query.params, in_views.data(), query.in_count, out_views.data(), query.out_count}))
-      return r;
     const std::size_t scratch_bytes = kernel->scratch_bytes != nullptr ? kernel->scratch_bytes(query) : 0;
     if (scratch_bytes > static_cast<std::uint64_t>(budget.one_bytes))
       return fmt::format("it takes more than {} bytes of scratch memory ({})", budget.one_bytes,
@@ -139,6 +136,9 @@ std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, FoldBud
       results.push_back(ir::allocate_constant(out[i].dtype, out[i].shape));
       out_views[i] = dense_view(results[i].second.data(), out[i].dtype, out[i].shape);
     }
+    if (const Refusal r = refuse_operands(
+            op.name, {query.params, in_views.data(), query.in_count, out_views.data(), query.out_count}))
+      return r;
     budget.all_bytes -= bytes;
     budget.operations -= work;
     const std::unique_ptr<std::byte, void (*)(void*)> scratch(

@@ -22,7 +22,6 @@
 #include <sstream>
 
 #include "base/error.h"
-#include "import/onnx/onnx_import.h"
 #include "import/onnx/proto_file.h"
 #include "ir/text.h"
 #include "passes/pass.h"
@@ -131,13 +130,6 @@ std::optional<Said> say(const std::string& text, const std::filesystem::path& fo
     NotedModel noted = test::parse_onnx_notation(text);
     const auto path = folder / "m";
     std::ofstream(path, std::ios::binary) << noted.model.SerializeAsString();
-    if (noted.max_nodes > 0 || noted.max_depth > 0) {
-      OnnxImportOptions limits;
-      if (noted.max_nodes > 0) limits.max_nodes = noted.max_nodes;
-      if (noted.max_depth > 0) limits.max_depth = noted.max_depth;
-      import_onnx(path, limits);
-      return std::nullopt;
-    }
     const Engine engine = Engine::build(path.string(), noted.options);
     if (!noted.runs) return std::nullopt;
     std::string status = run_status(engine, noted, path);

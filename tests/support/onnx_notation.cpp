@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "base/error.h"
+#include "base/limits.h"
 #include "support/notation_reader.h"
 #include "tensor/dtype.h"
 #include "tensor/float_convert.h"
@@ -364,9 +365,14 @@ class Notation : NotationReader {
     else if (name == "--outputs") o.outputs = list(value, ',');
     else if (name == "--precision") o.precision = value == "bf16" ? Precision::bf16 : Precision::fp32;
     else if (name == "--max-memory") o.max_memory = to_integer(value);
-    else if (name == "--max-nodes") noted_.max_nodes = to_integer(value);
-    else if (name == "--max-depth") noted_.max_depth = static_cast<int>(to_integer(value));
-    else bad("option {} is not known", name);
+    else {
+      for (const LimitInfo& limit : limit_list())
+        if (name == limit_option(limit.field)) {
+          o.limits.*limit.field = to_integer(value);
+          return;
+        }
+      bad("option {} is not known", name);
+    }
   }
 
   NotedModel noted_;

@@ -40,8 +40,6 @@ namespace monza::test {
 struct NotedModel {
   onnx::ModelProto model;
   BuildOptions options;  ///< what the model's `--` words say, without timing and for one thread
-  std::int64_t max_nodes = 0;
-  int max_depth = 0;  ///< limits of the import; 0: the usual ones
   bool runs = false;
   onnx::GraphProto run_inputs;                                      ///< initializers: the inputs that `run` names
   std::map<std::string, std::vector<onnx::TensorProto>> run_lists;  ///< of sequences and optionals
