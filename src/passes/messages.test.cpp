@@ -32,10 +32,11 @@ TEST(EvaluateMessages, OfOneNode) {
   const auto graph = ir::parse(
       "graph \"main\" (%x: f32[4], %s: i64[1]) {\n  %y = Reshape(%x, %s)\n  %z = Relu(%y)\n  return (z: %z)\n}");
   Evaluator evaluator;
+  FoldBudget budget{.one_bytes = 1000, .all_bytes = 1000, .operations = 1000};
   evaluator.values[graph->inputs()[0]] = ir::constant_f32({1, 2, 3, 4}, Shape{4});
-  EXPECT_EQ(evaluator.run(*graph, graph->node(graph->order()[0]), 1000), "input 1 is not known");
+  EXPECT_EQ(evaluator.run(*graph, graph->node(graph->order()[0]), budget), "input 1 is not known");
   evaluator.values[graph->node(graph->order()[1]).inputs[0]] = ir::constant_f32({1, 2, 3, 4}, Shape{4});
-  EXPECT_EQ(evaluator.run(*graph, graph->node(graph->order()[1]), 1000), "the elements of value 1 are not known");
+  EXPECT_EQ(evaluator.run(*graph, graph->node(graph->order()[1]), budget), "the elements of value 1 are not known");
 }
 
 TEST(PatternMessages, SayWhichNameThereIsNot) {

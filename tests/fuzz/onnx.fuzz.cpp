@@ -13,8 +13,8 @@ namespace {
 void run(Bytes input) {
   const InputFile file(input);
   OnnxImportOptions options;
-  options.max_nodes = 1000;
-  options.max_depth = 8;
+  options.limits.nodes = 1000;
+  options.limits.depth = 8;
   const auto graph = import_onnx(file.path(), options);
   optimize(*graph, {.disabled = {}, .max_fold_bytes = 1 << 20});
   plan_and_run(*graph, static_cast<unsigned>(hash64(input)));

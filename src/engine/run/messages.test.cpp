@@ -186,7 +186,8 @@ TEST(ContextMessages, DescribeProfiles) {
   options.threads = 1;
   options.isa = cpu_info().isa;
   options.info.profiles = {{{"n", {1, 2, 4}}}, {{"n", {6, 6, 6}}}};
-  const Engine engine = make_engine(compile(*graph, options), {});
+  BuildReport report;
+  const Engine engine = make_engine(compile(*graph, options, report), {});
   Context context = engine.create_context();
   const Tensor five(DType::f32, {5}), flat(DType::f32, {2, 2}), ints(DType::i32, {2});
   EXPECT_EQ(context.describe(context.run()), "an input is not bound: input 'x' (f32, rank 1)");
