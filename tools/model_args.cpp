@@ -136,9 +136,9 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
   for (const LimitInfo& limit : limit_list()) {
     const std::string option = limit_option(limit.field);
     const std::int64_t value = Limits{}.*limit.field;
-    app.add_option(
-           option, limits_[option],
-           fmt::format("most {} (default {})", limit.bounds, limit.bytes ? size_text(value) : std::to_string(value)))
+    app.add_option(option, limits_[option],
+                   fmt::format("limit of {} (default {})", limit.bounds,
+                               limit.bytes ? size_text(value) : std::to_string(value)))
         .group("Limits")
         .type_name(limit.bytes ? "BYTES" : "N");
   }
