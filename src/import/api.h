@@ -53,7 +53,12 @@ class OnnxNode {
   virtual const ir::OriginSet& origins() const = 0;
 
   // Conveniences over target().
-  const ir::Type& type(ir::ValueId v) { return target().value(v).type; }
+  /// Error, naming the first input that is absent, when `v` is an absent one.
+  const ir::Type& type(ir::ValueId v) {
+    for (int i = 0; v == ir::kNone; ++i)
+      if (input(i) == ir::kNone) fail("input {} is required", i);
+    return target().value(v).type;
+  }
   /// The constant behind a value, or null.
   const ir::Constant* constant(ir::ValueId v) { return v == ir::kNone ? nullptr : target().value(v).constant.get(); }
   /// Adds a node of `op` and returns its outputs.

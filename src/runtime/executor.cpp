@@ -280,6 +280,8 @@ Status Executor::resolve(std::int32_t index) noexcept {
   if (end < 0 || end > limit || (bits < 8 && offset * bits % 8 != 0)) {
     if (o.base == Base::output && end > limit && end <= o.byte_bound)
       return {StatusCode::invalid_argument, "the memory bound to an output is too small for this run's shape"};
+    if (std::any_of(v.shape.dim, v.shape.dim + v.shape.rank, [](std::int64_t e) { return e < 0; }))
+      return {StatusCode::out_of_range, "a tensor would have a negative extent for these inputs"};
     return {StatusCode::out_of_range, "a tensor outgrows the memory planned for it"};
   }
   std::byte* const data = base + offset * bits / 8;

@@ -12,8 +12,9 @@
 //   function Op(a, b; attr) { ... }   a local function; its domain stands before Op
 //   run(x: i64[1] = [9], ...)         the message is the status of a run; other inputs are zeros, or absent. A sequence
 //                                     or optional is given as its tensors: s: (f32[2] = 0, f32[3] = 0)
-//   --shape x=1x3                     as the tool takes it: --shape, --min-shape, --max-shape, --shape-values,
-//                                     --outputs, --precision, --max-memory, --max-nodes, --max-depth
+//   --shape x=1x3                     as the tool takes it: --shape, --min-shape, --max-shape,
+//                                     --outputs, --precision, --max-memory, --max-nodes, --max-depth; and
+//                                     --shape-values x=1,2 for BuildOptions::shape_values
 //
 // INPUTS     name | name: TYPE | name: TYPE = CONSTANT | TYPE | TYPE = CONSTANT | [1, 2] (i64) | 3 (i64) | 0.5 (f32)
 //            | _ (absent). What has no name is called arg0, arg1 ... What a node in a body declares is the main

@@ -27,6 +27,8 @@ void infer(ir::InferContext& c) {
     c.set_output(1, DType::boolean, c.shape(0));
     return;
   }
+  if (!is_float(type) && !is_integer(type) && type != DType::boolean)
+    c.fail("random numbers of element type {} are not supported", dtype_name(type));
   if (kind == RandomParams::Kind::multinomial) {
     if (c.shape(0).size() != 2) c.fail("the input has rank {}, not 2", c.shape(0).size());
     c.set_output(0, type, {c.shape(0)[0], c.attrs().i("sample_size", 1)});

@@ -41,7 +41,7 @@ std::vector<std::int64_t> constants(const std::vector<Expr>& values) {
   std::vector<std::int64_t> out;
   for (const Expr& e : values) {
     const auto v = e.try_constant();
-    if (!v) fail("the axes must be known at build, but one is {}", ir::to_string(e));
+    if (!v) fail_hint("give their values: --input NAME=FILE", "the axes must be known at build");
     out.push_back(*v);
   }
   return out;

@@ -47,7 +47,10 @@ Refusal check_grid_sample(const CheckContext& c) noexcept {
       x.rank >= 3 && x.rank <= 5 && grid.rank == x.rank && out.rank == x.rank && grid[x.rank - 1] == x.rank - 2,
       kShapes);
   MONZA_REQUIRE(out[0] == x[0] && out[1] == x[1] && grid[0] == x[0], kShapes);
-  for (int a = 2; a < x.rank; ++a) MONZA_REQUIRE(grid[a - 1] == out[a] && (x[a] > 0 || out.numel() == 0), kShapes);
+  for (int a = 2; a < x.rank; ++a) {
+    MONZA_REQUIRE(grid[a - 1] == out[a], kShapes);
+    MONZA_REQUIRE(x[a] > 0 || out.numel() == 0, "the image has no pixel to sample");
+  }
   return nullptr;
 }
 

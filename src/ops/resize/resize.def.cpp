@@ -32,11 +32,16 @@ std::vector<std::size_t> resized_axes(const ir::Attrs& attrs, std::size_t rank) 
   return all;
 }
 
+/// An extent computed in floating point.
+std::int64_t extent_of(double v) {
+  if (!(v >= 0) || v > 0x1p53) fail("an extent would be {}", v);
+  return static_cast<std::int64_t>(v);
+}
+
 /// floor(extent * scale), for a scale with a small denominator exactly, else with the bits the scale has.
 Expr scaled(const Expr& extent, double scale) {
-  if (!(scale > 0) || scale > 1e6) fail("the scale {} is out of range", scale);
-  if (auto v = extent.try_constant())
-    return static_cast<std::int64_t>(static_cast<float>(*v) * static_cast<float>(scale));
+  if (!(scale >= kSmallestScale) || scale > 1e6) fail("the scale {} is out of range", scale);
+  if (auto v = extent.try_constant()) return extent_of(static_cast<float>(*v) * static_cast<float>(scale));
   for (std::int64_t q = 1; q <= 64; ++q) {
     const double p = scale * static_cast<double>(q);
     if (std::fabs(p - std::round(p)) < 1e-6 * p)
@@ -57,6 +62,7 @@ double policy_scale(const std::string& policy, const std::vector<std::int64_t>& 
                     const std::vector<std::int64_t>& sizes) {
   double scale = 0;
   for (std::size_t i = 0; i < in.size(); ++i) {
+    if (in[i] < 1) fail("an empty axis has no aspect ratio to keep");
     const double s = static_cast<double>(sizes[i]) / static_cast<double>(in[i]);
     scale = i == 0 ? s : policy == "not_larger" ? std::min(scale, s) : std::max(scale, s);
   }
@@ -89,7 +95,7 @@ void infer_resize(ir::InferContext& c) {
                     "give the input's shape with --shape, or resize with policy stretch");
       const double scale = policy_scale(policy, in, *known);
       for (std::size_t i = 0; i < axes.size(); ++i)
-        out[axes[i]] = static_cast<std::int64_t>(std::floor(scale * static_cast<double>(in[i]) + 0.5));
+        out[axes[i]] = extent_of(std::floor(scale * static_cast<double>(in[i]) + 0.5));
     } else {
       c.fail("keep_aspect_ratio_policy \"{}\" is not known", policy);
     }
@@ -103,6 +109,9 @@ void infer_resize(ir::InferContext& c) {
   } else {
     c.fail("neither scales nor sizes are given");
   }
+  if (c.has_input(1) && c.attrs().s("coordinate_transformation_mode", "") == kTransforms[6])
+    require_equal(ir::product(c.shape(1)), 2 * static_cast<std::int64_t>(axes.size()),
+                  "elements of roi and ends of the resized axes differ in number");
   c.set_output(0, c.dtype(0), std::move(out));
 }
 

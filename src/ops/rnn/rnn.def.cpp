@@ -100,6 +100,7 @@ void infer_rnn(ir::InferContext& c) {
   expect(2, {directions, rows, hidden}, "the recurrent weights");
   expect(3, {directions, 2 * rows}, "the bias");
   if (c.has_input(4) && (c.dtype(4) != DType::i32 || c.shape(4).size() != 1)) c.fail("lengths must be a list of i32");
+  if (c.has_input(4)) require_equal(c.shape(4)[0], batch, "lengths and sequences of the batch differ in number");
   const ir::SymShape state =
       p.batch_first ? ir::SymShape{batch, directions, hidden} : ir::SymShape{directions, batch, hidden};
   expect(5, state, "the first hidden state");

@@ -10,8 +10,10 @@ void import_recurrent(OnnxNode& n) {
   for (int i = 0; i < n.input_count(); ++i) p.input(i, i);
   p.attrs.set("direction", n.s("direction", "forward"));
   const ir::SymShape& r = n.type(n.input(2)).shape;
-  const std::int64_t fallback = r.size() == 3 ? r[2].try_constant().value_or(0) : 0;
-  p.attrs.set("hidden_size", n.i("hidden_size", fallback));
+  const auto width = r.size() == 3 ? r[2].try_constant() : std::nullopt;
+  if (!width && !n.has_attr("hidden_size"))
+    fail("hidden_size is not given, and recurrent weights of shape {} do not tell it", ir::to_string(r));
+  p.attrs.set("hidden_size", n.i("hidden_size", width.value_or(0)));
   for (const char* name : {"layout", "linear_before_reset", "input_forget"})
     if (n.has_attr(name)) p.attrs.set(name, n.i(name, 0));
   if (n.has_attr("clip")) p.attrs.set("clip", static_cast<double>(n.f("clip", 0)));

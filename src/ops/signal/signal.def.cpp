@@ -23,7 +23,7 @@ std::size_t dft_axis(const std::optional<std::vector<Expr>>& given, std::int64_t
   if (given) {
     if (given->size() != 1) fail("axis has {} elements, not 1", given->size());
     const auto known = (*given)[0].try_constant();
-    if (!known) throw Error("the axis of a DFT must be known at build", "give its value: --shape-values NAME=...");
+    if (!known) throw Error("the axis of a DFT must be known at build", "give its value: --input NAME=FILE");
     axis = *known;
   }
   const std::size_t a = axis_of(axis, rank);
@@ -74,7 +74,11 @@ void infer_stft(ir::InferContext& c) {
   Expr length = c.has_input(2) ? c.shape(2)[0] : x[1];
   if (c.attrs().has("length") || c.has_input(3)) length = one_number(c, "length", 3);
   if (c.has_input(2)) require_equal(c.shape(2)[0], length, "the window and a frame differ in length");
-  if (!length.is_constant()) c.fail("the length of a frame, {}, must be known at build", ir::to_string(length));
+  const auto known = length.try_constant(), whole = x[1].try_constant();
+  if (!known)
+    fail_hint("give it with --input NAME=FILE, or the window's extent with --shape NAME=...",
+              "the length of a frame must be known at build");
+  if (whole && *known > *whole) c.fail("a frame of {} is longer than the signal of {}", *known, *whole);
   const bool onesided = c.attrs().i("onesided", 1) != 0;
   c.set_output(
       0, c.dtype(0),
