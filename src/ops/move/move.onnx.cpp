@@ -73,7 +73,7 @@ void import_tile_1(OnnxNode& n) {
   std::vector<std::int64_t> repeats(n.type(n.input(0)).rank(), 1);
   const double at = ir::to_doubles(*axis)[0], count = ir::to_doubles(*tiles)[0];
   if (!(at >= 0 && at < static_cast<double>(repeats.size()))) fail("axis {} lies outside [0, {})", at, repeats.size());
-  if (!(count >= 0 && count < 0x1p53)) fail("tiles is {}", count);
+  if (!(count >= 0 && count < 0x1p53)) fail("tiles is {}, which is no count", count);
   repeats[static_cast<std::size_t>(at)] = static_cast<std::int64_t>(count);
   p.attrs.set("repeats", repeats);
   p.add("Tile");

@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "ir/text.h"
 #include "kernel/registry.h"
+#include "kernel/serial.h"
 #include "monza/error.h"
 #include "ops/move/move.params.h"
 #include "support/kernel_check.h"
@@ -180,12 +181,7 @@ TEST(MoveKernels, SubByteElementsMove) {
   KernelContext c;
   std::uint8_t out[5] = {};
   TensorView from = dense_view(in.bytes.data(), DType::u4, Shape{3, 3}), to = dense_view(out, DType::u4, Shape{3, 3});
-  struct Serial final : Parallel {
-    int threads() const noexcept override { return 1; }
-    void run(std::int64_t tasks, Body body, void* context) noexcept override {
-      for (std::int64_t t = 0; t < tasks; ++t) body(context, t, 0);
-    }
-  } serial;
+  Serial serial;
   c.params = &p;
   c.in = &from;
   c.out = &to;
@@ -194,6 +190,38 @@ TEST(MoveKernels, SubByteElementsMove) {
   ASSERT_TRUE(kernels_of("Transpose").back()->run(c).ok());
   const std::uint8_t expected[] = {0x30, 0x16, 0x74, 0x52, 0x08};  // 0 3 6 1 4 7 2 5 8
   EXPECT_EQ(std::memcmp(out, expected, sizeof(out)), 0);
+}
+
+/// What Slice says of x[start:end] of four elements, for an output of `room`.
+std::string slice_status(std::int64_t start, std::int64_t end, std::int64_t room, bool reports) {
+  SliceParams p;
+  p.count = reports ? -1 : 1;
+  p.start[0] = start;
+  p.step[0] = 1;
+  p.reports = reports ? 1 : 0;
+  float from[4] = {}, to[8] = {};
+  const TensorView in[] = {dense_view(from, DType::f32, Shape{4}), dense_view(&start, DType::i64, Shape{1}),
+                           dense_view(&end, DType::i64, Shape{1})};
+  const TensorView out = dense_view(to, DType::f32, Shape{room});
+  std::int64_t extent = 0;
+  Serial serial;
+  KernelContext c;
+  c.params = &p;
+  c.in = in;
+  c.in_count = 3;
+  c.out = &out;
+  c.out_count = 1;
+  c.parallel = &serial;
+  c.extents = &extent;
+  const Status status = kernels_of("Slice").back()->run(c);
+  return status.ok() ? "" : status.message();
+}
+
+TEST(MoveKernels, SliceKeepsWithinItsOperands) {
+  EXPECT_EQ(slice_status(1, 4, 3, false), "");
+  EXPECT_EQ(slice_status(2, 4, 3, false), "Slice: the output reaches over the input");
+  EXPECT_EQ(slice_status(1, 4, 3, true), "");
+  EXPECT_EQ(slice_status(1, 4, 2, true), "Slice: more elements than the bound set at build");
 }
 
 }  // namespace

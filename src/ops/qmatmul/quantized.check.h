@@ -1,4 +1,5 @@
-// The operands of quantised products beside their factors: one scale or one for each column, and types that fit.
+// The operands of quantised products beside their factors: one scale or one for each output channel, and types that
+// fit.
 #pragma once
 
 #include "kernel/check_rules.h"
@@ -10,7 +11,7 @@ inline bool is_scale(const TensorView& v) {
   return v.dtype == DType::f32 || v.dtype == DType::f16 || v.dtype == DType::bf16;
 }
 
-/// One element, or one for each column; read without strides.
+/// One element, or one for each output channel; read without strides.
 inline bool per_column(const TensorView& v, std::int64_t columns) {
   const std::int64_t n = v.shape.numel();
   return (n == 1 || n == columns) && v.dense();
@@ -28,7 +29,8 @@ inline Refusal refuse_quantized(const CheckContext& c, std::int64_t columns) {
                 int{Q::mid_scale}, int{Q::mid_zero}})
     MONZA_REQUIRE(!c.has_input(i) || one_element(c.in[i]), "a scale or zero point is not one number");
   for (int i : {int{Q::w_scale}, int{Q::w_zero}, int{Q::bias}})
-    MONZA_REQUIRE(!c.has_input(i) || per_column(c.in[i], columns), "there is not one scale or bias for each column");
+    MONZA_REQUIRE(!c.has_input(i) || per_column(c.in[i], columns),
+                  "there is not one scale, zero point or bias for each output channel");
   for (int i : {int{Q::x_zero}, int{Q::w_zero}, int{Q::y_zero}, int{Q::r_zero}, int{Q::mid_zero}})
     MONZA_REQUIRE(!c.has_input(i) || is_8bit(c.in[i]), kTypes);
   MONZA_REQUIRE(!c.has_input(Q::bias) || c.in[Q::bias].dtype == DType::i32 || c.in[Q::bias].dtype == DType::f32,
