@@ -548,20 +548,8 @@ bool RegionPlanner::plan_views(ir::Node& node) {
     }
     set_form(out, *view);
   }
+  check_views(node, list);
   return true;
-}
-
-void RegionPlanner::check_equal(const ir::Expr& have, const ir::Expr& want, const std::string& what) {
-  if (have == want) return;
-  Check check;
-  check.what = b_.plan.intern(what);
-  ScalarInstruction equal;
-  equal.op = ScalarOp::check_equal;
-  equal.a = b_.scalars.compile(have);
-  equal.b = b_.scalars.compile(want);
-  equal.dst = Register(b_.plan.checks.size());
-  b_.plan.checks.push_back(check);
-  b_.scalars.emit(equal);
 }
 
 void RegionPlanner::plan_concat(ir::Node& node) {

@@ -56,8 +56,13 @@ class RegionPlanner {
   void plan_node(ir::Node& node);
   bool plan_views(ir::Node& node);
   void plan_concat(ir::Node& node);
+  // region_checks.cpp: what inference leaves to the run and no kernel sees.
   /// A run in which the extents differ fails.
   void check_equal(const ir::Expr& have, const ir::Expr& want, const std::string& what);
+  /// A run in which the extent is smaller fails; Error if it always is.
+  void check_least(const ir::Expr& have, std::int64_t least, const std::string& what);
+  /// A run in which the node's views do not lie in its input, or leave a part of it out, fails.
+  void check_views(const ir::Node& node, const std::vector<ir::Alias>& views);
   void plan_kernel(ir::Node& node);
   void plan_branch(ir::Node& node);
   /// Copies a model output that does not lie in the caller's memory there now: its storage is free the sooner.

@@ -204,9 +204,10 @@ Status Executor::bind_input(int index, DType dtype, const Shape& shape, void* da
       failure_.high = port.max[a];
       return {StatusCode::invalid_argument, "an extent of the input lies outside what the engine was built for"};
     }
-  const std::int64_t needed = std::max(dense_bytes(dtype, shape), b.needed);
-  if (bytes < needed) return {StatusCode::invalid_argument, "the input's memory is smaller than its shape says"};
-  if (data == nullptr && needed > 0) return {StatusCode::invalid_argument, "the input has no memory"};
+  const std::int64_t held = dense_bytes(dtype, shape);
+  if (bytes < held) return {StatusCode::invalid_argument, "the input's memory is smaller than its shape says"};
+  if (bytes < b.needed) return {StatusCode::invalid_argument, "the model takes more of the input than its shape holds"};
+  if (data == nullptr && std::max(held, b.needed) > 0) return {StatusCode::invalid_argument, "the input has no memory"};
   if (!aligned(data, dtype))
     return {StatusCode::invalid_argument, "the input's memory is not aligned to its element type"};
   b.shape = shape;

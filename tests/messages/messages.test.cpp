@@ -4,7 +4,7 @@
 //   Conv(x: f32[1,3,8,8], w: f32[4,3,3,3] = 0; group = 0)
 //     group is 0
 //     try: ...                        (the hint, where there is one)
-//     at: ...                         (the whole place; optional. The model is DIR/m)
+//     at: ...                         (the whole place; optional. The model is DIR/m. Of a run: what describe() adds)
 //
 // A model is one line; one that ends in \ goes on in the next. A model that begins with `graph` is a carried graph
 // (ir/text.h), whose name may be left out; support/step_notation.h has the words that ask the operators' rules and
@@ -83,8 +83,15 @@ Tensor tensor_of(const onnx::TensorProto& proto, const std::filesystem::path& fo
   return tensor;
 }
 
-/// The status of a run on the inputs that the case gives, and zeros.
-std::string run_status(const Engine& engine, const NotedModel& noted, const std::filesystem::path& path) {
+std::optional<Said> said_of(const Context& context, const Status& status) {
+  if (status.ok()) return std::nullopt;
+  const std::string message = status.message();
+  const std::string added = context.describe(status).substr(message.size());
+  return Said{message, {}, added.substr(std::min(added.find_first_not_of(' '), added.size())), true};
+}
+
+/// What is said of a run on the inputs that the case gives, and zeros.
+std::optional<Said> say_run(const Engine& engine, const NotedModel& noted, const std::filesystem::path& path) {
   Context context = engine.create_context();
   std::vector<Tensor> held;
   held.reserve(engine.inputs().size());
@@ -94,22 +101,21 @@ std::string run_status(const Engine& engine, const NotedModel& noted, const std:
     if (info.kind != ValueKind::tensor) {
       const auto given = noted.run_lists.find(info.name);
       if (given == noted.run_lists.end()) {
-        if (const Status status = context.bind_input_absent(info.name); !status) return status.message();
+        if (const Status status = context.bind_input_absent(info.name); !status) return said_of(context, status);
         continue;
       }
       std::vector<TensorRef>& list = lists.emplace_back();
       for (const auto& t : given->second) list.push_back(listed.emplace_back(tensor_of(t, path)));
-      if (const Status status = context.bind_input_list(info.name, list); !status) return status.message();
+      if (const Status status = context.bind_input_list(info.name, list); !status) return said_of(context, status);
       continue;
     }
     const onnx::TensorProto* given = nullptr;
     for (const auto& t : noted.run_inputs.initializer())
       if (t.name() == info.name) given = &t;
     held.push_back(given != nullptr ? tensor_of(*given, path) : Tensor(info.dtype, info.opt));
-    if (const Status status = context.bind_input(info.name, held.back()); !status) return status.message();
+    if (const Status status = context.bind_input(info.name, held.back()); !status) return said_of(context, status);
   }
-  const Status status = context.run();
-  return status.ok() ? std::string() : status.message();
+  return said_of(context, context.run());
 }
 
 constexpr const char* kNotHere = "(this CPU cannot run the kernel)";
@@ -132,9 +138,7 @@ std::optional<Said> say(const std::string& text, const std::filesystem::path& fo
     std::ofstream(path, std::ios::binary) << noted.model.SerializeAsString();
     const Engine engine = Engine::build(path.string(), noted.options);
     if (!noted.runs) return std::nullopt;
-    std::string status = run_status(engine, noted, path);
-    if (status.empty()) return std::nullopt;
-    return Said{std::move(status), {}, {}, true};
+    return say_run(engine, noted, path);
   } catch (const Error& e) {
     return Said{e.fact(), e.hint(), e.where()};
   } catch (const std::exception& e) {
