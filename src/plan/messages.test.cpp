@@ -17,16 +17,18 @@ std::string planned(const std::string& text, const plan::PlannerOptions& options
 }
 
 TEST(PlanMessages, SayWhatCannotBePlanned) {
-  EXPECT_EQ(planned("(%x: f32[n]) {\n  %y = Relu(%x)\n  return (y: %y)\n}"), "dimension 'n' has no range");
+  EXPECT_EQ(planned("(%x: f32[n]) {\n  %y = Relu(%x)\n  return (y: %y)\n}"), "input 'x': dimension 'n' has no range");
   EXPECT_EQ(planned("(%x: f32[4], %s: i64[2]) {\n  %y = Reshape(%x, %s)\n  %z = Relu(%y)\n  return (z: %z)\n}"),
-            "a value of shape [elem(%1, 0) + min(1, max(0, -elem(%1, 0) + 4*min(1, max(-elem(%1, 0), elem(%1, 0))) - "
+            "output 'z': a value of shape [elem(%1, 0) + min(1, max(0, -elem(%1, 0) + 4*min(1, max(-elem(%1, 0), "
+            "elem(%1, 0))) - "
             "4)) - 4*mi... has no bound: elem(%1, 0) + min(1, max(0, -elem(%1, 0) + 4*min(1, max(-elem(%1, 0), "
             "elem(%1, 0))) - 4)) - 4*min... can be anything\n  try: fix the inputs that decide it: --input NAME=FILE "
             "gives their elements, as does BuildOptions::shape_values");
-  EXPECT_EQ(planned("(%x: f64[n]) {\n  %y = Relu(%x)\n  %z = Exp(%y)\n  return (z: %z)\n}",
-                    {.symbols = {{"n", {1, 1, (std::int64_t{1} << 48) - 1}}}}),
-            "a value of shape [n] has no bound: n can be anything\n  try: fix the inputs that decide it: --input "
-            "NAME=FILE gives their elements, as does BuildOptions::shape_values");
+  EXPECT_EQ(
+      planned("(%x: f64[n]) {\n  %y = Relu(%x)\n  %z = Exp(%y)\n  return (z: %z)\n}",
+              {.symbols = {{"n", {1, 1, (std::int64_t{1} << 48) - 1}}}}),
+      "input 'x': a value of shape [n] has no bound: n can be anything\n  try: fix the inputs that decide it: --input "
+      "NAME=FILE gives their elements, as does BuildOptions::shape_values");
   EXPECT_EQ(planned("(%s: state(f32[1,4])) {\n  return (s: %s)\n}"), "output 's' is the state of a sequence");
   EXPECT_EQ(
       planned(
