@@ -34,6 +34,7 @@ int order(const Expr& a, const Expr& b) {
 
 std::size_t axis_of(std::int64_t axis, std::size_t rank) {
   const auto r = static_cast<std::int64_t>(rank);
+  if (rank == 0) fail("a scalar has no axis {}", axis);
   if (axis < -r || axis >= r) fail("axis {} lies outside [-{}, {})", axis, rank, rank);
   return static_cast<std::size_t>(axis < 0 ? axis + r : axis);
 }

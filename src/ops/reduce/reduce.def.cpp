@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "ir/op.h"
+#include "ops/move/shapes.def.h"
 #include "ops/reduce/reduce.params.h"
 #include "tensor/dtype.h"
 
@@ -22,18 +23,12 @@ constexpr std::pair<std::string_view, ReduceKind> kKinds[] = {{"ReduceSum", Redu
                                                               {"ReduceLogSumExp", ReduceKind::log_sum_exp},
                                                               {"ReduceSumSquare", ReduceKind::sum_square}};
 
-std::int64_t normal_axis(std::int64_t axis, std::size_t rank) {
-  const auto r = static_cast<std::int64_t>(rank);
-  if (axis < -r || axis >= r) fail("axis {} lies outside [-{}, {})", axis, r, r);
-  return axis < 0 ? axis + r : axis;
-}
-
 /// The reduced axes from attribute `axes` or the elements of input 1: none given means all, unless
 /// noop_with_empty_axes.
 std::uint32_t axes_mask(const ir::Attrs& attrs, const std::vector<std::int64_t>& axes, std::size_t rank) {
   if (axes.empty()) return attrs.i("noop_with_empty_axes", 0) != 0 ? 0u : (1u << rank) - 1;
   std::uint32_t mask = 0;
-  for (std::int64_t axis : axes) mask |= 1u << normal_axis(axis, rank);
+  for (std::int64_t axis : axes) mask |= 1u << axis_of(axis, rank);
   return mask;
 }
 
@@ -106,7 +101,7 @@ double reduce_flops(const ir::NodeView&, const std::vector<Shape>& in, const std
 void infer_arg(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
   if (x.empty()) c.fail("the input is a scalar");
-  const auto axis = static_cast<std::size_t>(normal_axis(c.attrs().i("axis", 0), x.size()));
+  const auto axis = axis_of(c.attrs().i("axis", 0), x.size());
   ir::SymShape out = x;
   if (c.attrs().i("keepdims", 1) != 0) out[axis] = Expr(1);
   else out.erase(out.begin() + static_cast<std::ptrdiff_t>(axis));
@@ -115,7 +110,7 @@ void infer_arg(ir::InferContext& c) {
 
 void arg_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   ArgParams p;
-  p.axis = static_cast<std::int32_t>(normal_axis(n.attrs().i("axis", 0), n.input(0).rank()));
+  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis", 0), n.input(0).rank()));
   p.largest = std::string_view(n.node.op->name) == "ArgMax";
   p.last = n.attrs().i("select_last_index", 0) != 0;
   blob.set(p);

@@ -81,6 +81,8 @@ void import_map(OnnxNode& n) {
   }
   std::vector<ir::ValueId> captures;
   const auto map = n.graph("body", captures, types);
+  if (const std::size_t own = map->inputs().size() - captures.size(); own != types.size())
+    fail("the body has {} inputs, the node gives it {}", own, types.size());
   const auto made = map->outputs();
   std::vector<ir::ValueId> outer{n.add1("SequenceLength", {n.input(0)}),
                                  n.constant_value(ir::constant_scalar(DType::boolean, 1))};

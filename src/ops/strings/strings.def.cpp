@@ -28,7 +28,7 @@ void infer_split(ir::InferContext& c) {
   if (c.attrs().i("maxsplit", 1) < 0) c.fail("maxsplit is {}", c.attrs().i("maxsplit", 1));
   ir::SymShape pieces = c.shape(0);
   std::int64_t most = StringSplitParams::kMostPieces;
-  if (c.attrs().has("maxsplit")) most = std::min(most, c.attrs().i("maxsplit", 0) + 1);
+  if (c.attrs().has("maxsplit")) most = std::min(most - 1, c.attrs().i("maxsplit", 0)) + 1;
   pieces.push_back(c.new_extent(0, most));
   c.set_output(0, DType::string, std::move(pieces));
   c.set_output(1, DType::i64, c.shape(0));
