@@ -332,11 +332,17 @@ Status Executor::run_step(std::int32_t index) noexcept {
   if (step.program.count > 0)
     if (Status s = run_program(step.program); !s) return s;
   for (std::uint32_t i = 0; i < state.dynamic.count; ++i)
-    if (Status s = resolve(dynamic_operands_[state.dynamic.begin + i]); !s) return s;
+    if (Status s = resolve(dynamic_operands_[state.dynamic.begin + i]); !s) {
+      failure_.operand = dynamic_operands_[state.dynamic.begin + i];
+      return s;
+    }
   const std::int64_t start = profiling_ ? now_ns() : 0;
   Status status;
   switch (step.kind) {
-    case plan::StepKind::kernel: status = run_kernel(index); break;
+    case plan::StepKind::kernel:
+      status = run_kernel(index);
+      if (!status) failure_.step = index;
+      break;
     case plan::StepKind::branch: status = run_branch(step); break;
     case plan::StepKind::loop: status = run_loop(plan_.loops[static_cast<std::size_t>(step.loop)]); break;
   }
@@ -458,23 +464,6 @@ TensorView Executor::output(int index) const noexcept {
   if (const std::int64_t bytes = plan::dense_reach(v.dtype, v); bytes < 0 || bytes > b.bytes) return {};
   v.data = b.data;
   return v;
-}
-
-std::string Executor::explain() const {
-  if (failure_.check >= 0) {
-    const plan::Check& c = plan_.checks[static_cast<std::size_t>(failure_.check)];
-    std::string text = fmt::format("{} is {}", plan_.text(c.what), failure_.value);
-    return failure_.high == failure_.low ? text + fmt::format(", not {}", failure_.low)
-                                         : text + fmt::format(", not within {} to {}", failure_.low, failure_.high);
-  }
-  if (failure_.port < 0) return {};
-  const plan::ModelPort& port =
-      (failure_.output ? plan_.outputs : plan_.inputs)[static_cast<std::size_t>(failure_.port)];
-  std::string text = fmt::format("{} '{}'", failure_.output ? "output" : "input", plan_.text(port.name));
-  if (failure_.axis >= 0)
-    return text + fmt::format(", axis {}: {} is not within {} to {}", failure_.axis, failure_.value, failure_.low,
-                              failure_.high);
-  return text + fmt::format(" ({}, rank {})", dtype_name(port.dtype), port.rank);
 }
 
 void Executor::set_profiling(bool on) noexcept {

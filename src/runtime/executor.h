@@ -105,9 +105,14 @@ class Executor {
   };
   struct Failure {
     std::int32_t check = -1, port = -1, axis = -1;
+    std::int32_t step = -1;     ///< a kernel did not take its operands, or failed
+    std::int32_t operand = -1;  ///< has no room for its shape
     bool output = false;
     std::int64_t value = 0, low = 0, high = 0;
   };
+
+  /// "input 0 f32[2,3], output 0 f32[6]" of operands as they were last resolved.
+  std::string shapes_of(const plan::Step& step) const;
 
   void set_up_operands();
   void set_up_steps();

@@ -87,7 +87,7 @@ std::optional<Said> said_of(const Context& context, const Status& status) {
   if (status.ok()) return std::nullopt;
   const std::string message = status.message();
   const std::string added = context.describe(status).substr(message.size());
-  return Said{message, {}, added.substr(std::min(added.find_first_not_of(' '), added.size())), true};
+  return Said{message, {}, added.substr(std::min(added.find_first_not_of(": "), added.size())), true};
 }
 
 /// What is said of a run on the inputs that the case gives, and zeros.

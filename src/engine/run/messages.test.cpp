@@ -128,7 +128,7 @@ TEST(ContextMessages, DescribeWhatARunRefuses) {
               if (const Status s = c.bind_output("z", one); !s) return s;
               return c.run();
             }),
-            "the memory bound to an output is too small for this run's shape (in 'z', step 0)");
+            "the memory bound to an output is too small for this run's shape (in 'z', step 0): it would be f32[2,3]");
 }
 
 TEST(ContextMessages, DescribeBindingsThatCannotBe) {
