@@ -70,6 +70,19 @@ const Kernel* limited(const Kernel* kernel) {
 
 }  // namespace
 
+Limits small_limits() {
+  Limits limits;
+  limits.nodes = 1000;
+  limits.values = 10'000;
+  limits.depth = 8;
+  limits.weight_bytes = limits.attribute_bytes = limits.expression_bytes = 1 << 22;
+  limits.value_bytes = 1 << 24;
+  limits.trips = 16;
+  limits.fold_bytes = 1 << 20;
+  limits.fold_operations = 1 << 22;
+  return limits;
+}
+
 void run_bounded(const Engine& engine, unsigned seed) {
   // Nobody else has seen the engine yet.
   for (const Engine::Impl::Profile& profile : engine.impl().profiles)

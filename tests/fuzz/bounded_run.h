@@ -4,8 +4,12 @@
 
 #include "ir/graph.h"
 #include "monza/engine.h"
+#include "monza/limits.h"
 
 namespace monza::fuzz {
+
+/// Of a size that is reached, and passed, in the time that one input may take.
+Limits small_limits();
 
 /// test::run_hostile with kernels that stop the run, with a status, once it has done enough.
 void run_bounded(const Engine& engine, unsigned seed);

@@ -3,12 +3,14 @@
 //   u8 model, u8 way, then edits of 12 bytes: u8 array, u8 kind, u16 reserved, u32 where, i32 value
 //
 // so that a changed engine is a few bytes long, and stays one when the structs of a plan change. `array` is one of the
-// plan's arrays, the graph's text and data, the weights, a number of the plan itself, or the file's header.
+// plan's arrays, the graph's text and data, the record of the build, the weights, a number of the plan itself, or the
+// file's header.
 #include <algorithm>
 #include <vector>
 
 #include "base/cpu.h"
 #include "base/hash.h"
+#include "engine/build_record.h"
 #include "engine/compile.h"
 #include "engine/file/format.h"
 #include "engine/file/image.h"
@@ -16,6 +18,7 @@
 #include "fuzz/bounded_run.h"
 #include "fuzz/fuzz.h"
 #include "ir/text.h"
+#include "monza/error.h"
 #include "passes/pass.h"
 #include "support/hostile.h"
 
@@ -23,7 +26,7 @@ namespace monza::fuzz {
 namespace {
 
 constexpr int kArrays = 19;
-enum Other : std::uint8_t { kGraph = kArrays, kGraphData, kWeights, kNumbers, kHeader, kPlaces };
+enum Other : std::uint8_t { kGraph = kArrays, kGraphData, kRecord, kWeights, kNumbers, kHeader, kPlaces };
 enum Way : std::uint8_t { kInMemory, kFile, kVerifiedFile, kStaleFile, kWays };
 
 struct Edit {
@@ -36,7 +39,7 @@ struct Edit {
 struct Parts {
   plan::PlanStorage plan;
   std::string graph;
-  std::vector<std::byte> graph_data, weights;
+  std::vector<std::byte> graph_data, record, weights;
   engine_file::Info info;
 };
 
@@ -89,6 +92,7 @@ void apply(Parts& parts, const Edit& edit) {
     parts.graph.assign(text.begin(), text.end());
   }
   if (edit.place == kGraphData) edit_array(parts.graph_data, edit);
+  if (edit.place == kRecord) edit_array(parts.record, edit);
   if (edit.place == kWeights) edit_array(parts.weights, edit);
   if (edit.place == kNumbers) {
     if (edit.where % 3 == 0) parts.plan.weights_bytes = edit.value;
@@ -108,7 +112,8 @@ const std::vector<Parts>& originals() {
       options.isa = cpu_info().isa;
       engine_file::Profile& profile = options.info.profiles.emplace_back();
       for (const auto& [name, range] : model.options.symbols) profile[name] = {range.min, range.opt, range.max};
-      const engine_file::Image image = compile(*graph, options);
+      BuildReport report;
+      const engine_file::Image image = compile(*graph, options, report);
       Parts& parts = made.emplace_back();
       std::vector<std::span<const std::byte>> from;
       plan::for_each_array(image.plan, [&](const char*, const auto& array) { from.push_back(std::as_bytes(array)); });
@@ -123,6 +128,7 @@ const std::vector<Parts>& originals() {
       parts.plan.event_count = image.plan.event_count;
       parts.graph = image.graph;
       parts.graph_data.assign(image.graph_data.begin(), image.graph_data.end());
+      parts.record.assign(image.record.begin(), image.record.end());
       parts.weights.assign(image.weights.begin(), image.weights.end());
       parts.info = image.info;
     }
@@ -148,6 +154,7 @@ Engine from_file(const Parts& parts, const std::vector<Edit>& edits, Way way) {
   image.weights = parts.weights;
   image.graph = parts.graph;
   image.graph_data = parts.graph_data;
+  image.record = parts.record;
   image.info = parts.info;
   std::vector<std::byte> file = engine_file::engine_bytes(image);
   engine_file::Prefix prefix;
@@ -164,9 +171,14 @@ Engine from_file(const Parts& parts, const std::vector<Edit>& edits, Way way) {
   prefix.header_checksum = hash64(Bytes(file).subspan(sizeof prefix, prefix.header_bytes), prefix.file_bytes);
   std::memcpy(file.data(), &prefix, sizeof prefix);
   const InputFile input{Bytes(file)};
-  LoadOptions options{.verify = way == kVerifiedFile};
+  LoadOptions options{.verify = way == kVerifiedFile, .limits = small_limits()};
   if (way == kStaleFile) options.threads = 2;  // more than it was planned for: planned anew from its graph
-  return Engine::load(input.path(), options);
+  Engine engine = Engine::load(input.path(), options);
+  try {
+    (void)read_record(engine.impl().image, options.limits);
+  } catch (const Error&) {
+  }
+  return engine;
 }
 
 void run(Bytes input) {

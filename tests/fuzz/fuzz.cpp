@@ -1,4 +1,5 @@
 // The entry points that libFuzzer calls: monza_fuzz TARGET [libFuzzer's options] [FOLDER or FILE ...]
+// With MONZA_FUZZ_LOG in the environment it prints what the errors say.
 #include "fuzz/fuzz.h"
 
 #include <sys/mman.h>
@@ -66,7 +67,9 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   try {
     fuzz::target->run({reinterpret_cast<const std::byte*>(data), size});
-  } catch (const Error&) {
+  } catch (const Error& e) {
+    static const bool tell = std::getenv("MONZA_FUZZ_LOG") != nullptr;
+    if (tell) std::fprintf(stderr, "refused: %s\n", e.what());
   }
   return 0;
 }

@@ -13,10 +13,9 @@ namespace {
 void run(Bytes input) {
   const InputFile file(input);
   OnnxImportOptions options;
-  options.limits.nodes = 1000;
-  options.limits.depth = 8;
+  options.limits = small_limits();
   const auto graph = import_onnx(file.path(), options);
-  optimize(*graph, {.disabled = {}, .max_fold_bytes = 1 << 20});
+  optimize(*graph);
   plan_and_run(*graph, static_cast<unsigned>(hash64(input)));
 }
 
