@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "base/limits.h"
 #include "support/error_text.h"
 
 namespace monza {
@@ -63,6 +64,20 @@ TEST(Hash, EveryBitAndLengthCounts) {
       data[i] ^= std::byte{4};
     }
   }
+}
+
+TEST(LimitMessages, SayWhatALimitCanBe) {
+  Limits limits;
+  limits.nodes = 0;
+  EXPECT_EQ(test::error_of([&] { check_limits(limits); }),
+            "the limit nodes is 0, but must be above 0\n  try: leave it at its default of 100000");
+  limits = {};
+  limits.depth = 201;
+  EXPECT_EQ(test::error_of([&] { check_limits(limits); }), "the limit depth is 201; at most 200 is possible");
+  limits.depth = 3;
+  EXPECT_EQ(test::error_of([&] { check_limit(limits, &Limits::depth, 4, "bodies inside one another"); }),
+            "4 bodies inside one another are more than the limit of 3\n  try: --max-depth 4 (Limits::depth), if the "
+            "model is to be trusted");
 }
 
 TEST(Isa, NamesAndLevels) {

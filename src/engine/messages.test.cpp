@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/hash.h"
+#include "engine/build_record.h"
 #include "engine/build_report.h"
 #include "engine/carried_graph.h"
 #include "engine/compare.h"
@@ -196,6 +197,19 @@ TEST(CarriedGraphMessages, SayWhatIsDamaged) {
   EXPECT_TRUE(error_of([&] {
                 read_carried_graph(image);
               }).starts_with("the graph that the engine carries: a number of it leaves its table ("));
+}
+
+TEST(BuildRecordMessages, SayWhatIsMissingOrDamaged) {
+  engine_file::Image image;
+  EXPECT_EQ(error_of([&] { read_record(image); }),
+            "the engine was built with --strip: it keeps neither its graph nor what its build chose\n  try: ask the "
+            "ONNX file, or build the engine without --strip");
+  alignas(8) static const std::byte zeros[16] = {};
+  image.graph = "graph \"main\" (%x: f32[4]) {\n  return (x: %x)\n}";
+  image.record = zeros;
+  EXPECT_EQ(error_of([&] { read_record(image); }),
+            "the record of the engine's build is damaged: it cannot be read\n  try: copy the file again, or rebuild "
+            "with: monza build MODEL --output FILE");
 }
 
 }  // namespace

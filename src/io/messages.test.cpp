@@ -179,6 +179,9 @@ TEST(ZipMessages, SayWhatIsDamaged) {
       {"'FOLDER/a.npz': the archive is damaged: it points to bytes [150, +1000) of 177\n  try: write the archive "
        "again, with numpy.savez",
        set(central + 28, 1000, 2)},
+      {"'FOLDER/a.npz': the archive is damaged: its entries take more bytes than its 177 (at 'a.npy')\n  try: write "
+       "the archive again, with numpy.savez",
+       set(central + 20, 1000, 4)},
       {"'FOLDER/a.npz': 'a.npy' is encrypted, which is not supported\n  try: write the archive again, with numpy.savez",
        set(central + 8, 0x801, 2)},
       {"'FOLDER/a.npz': 'a.npy' has no header where the directory says\n  try: write the archive again, with "

@@ -25,6 +25,15 @@ constexpr OpDef kDeep{.name = "Deep",
                       .infer = [](InferContext& c) { c.set_output(0, DType::f32, SymShape(9, Expr(1))); }};
 constexpr OpDef kNegative{.name = "Negative",
                           .infer = [](InferContext& c) { c.set_output(0, DType::f32, {Expr(-1)}); }};
+/// As a loop whose body's types do not settle.
+constexpr OpDef kUnsettled{.name = "Unsettled",
+                           .infer =
+                               [](InferContext& c) {
+                                 for (int i = 0; i < 100; ++i)
+                                   infer_node(c.body(0), c.body(0).node(c.body(0).order()[0]));
+                               },
+                           .bodies = 1};
+constexpr OpDef kHolder{.name = "Holder", .infer = [](InferContext& c) { c.set_output(0, c.input(0)); }, .bodies = 1};
 constexpr OpDef kSilent{.name = "Silent", .infer = [](InferContext&) {}};
 constexpr OpDef kMute{.name = "Mute"};
 
@@ -122,6 +131,27 @@ TEST(GraphMessages, OfInference) {
   });
 }
 
+TEST(GraphMessages, OfLimits) {
+  expect_all({
+      {"the graph grows to 3 nodes, more than twice the limit of 1\n  try: --max-nodes 2 (Limits::nodes), if the model "
+       "is to be trusted",
+       [](Built& b) {
+         b.model->limits.nodes = 1;  // of the file: passes may hold as many again
+         for (int i = 0; i < 2; ++i) b.graph.add_node(kNegate, {b.x}, {}, 1, b.here);
+       }},
+      {"Negate node 'here', in Unsettled node 'here': 4 nodes (tens of inferences until the types of loops inside "
+       "loops settle) are more than the limit of 3\n  input 0: f32[2] 'z', an input of the graph\n  try: --max-nodes 4 "
+       "(Limits::nodes), if the model is to be trusted",
+       [](Built& b) {
+         b.model->limits.nodes = 3;
+         std::vector<std::unique_ptr<Graph>> bodies;
+         bodies.push_back(std::make_unique<Graph>(b.model, "body"));
+         bodies[0]->add_node(kNegate, {bodies[0]->add_input("z", {DType::f32, {2}}, b.here)}, {}, 1, b.here);
+         b.graph.add_node(kUnsettled, {b.x}, {}, 1, b.here, std::move(bodies));
+       }},
+  });
+}
+
 TEST(GraphMessages, OfTheVerifier) {
   Built sound;
   verify(sound.graph);
@@ -164,18 +194,18 @@ TEST(GraphMessages, OfTheVerifier) {
          const ValueId z = b.graph.add_node(kNegate, {b.x}, {}, 1, b.here).outputs[0];
          b.graph.node(b.graph.value(z).producer).outputs.clear();
        })},
-      {"Negate node 'here': body 0 belongs to another model", verified([](Built& b) {
+      {"Holder node 'here': body 0 belongs to another model", verified([](Built& b) {
          std::vector<std::unique_ptr<Graph>> bodies;
          bodies.push_back(std::make_unique<Graph>(std::make_shared<Model>(), "body"));
-         b.graph.add_node(kNegate, {b.x}, {}, 1, b.here, std::move(bodies));
+         b.graph.add_node(kHolder, {b.x}, {}, 1, b.here, std::move(bodies));
        })},
-      {"value 'z' (5), in body 0 of Negate node 'here': it has no origin in the model", verified([](Built& b) {
+      {"value 'z' (5), in body 0 of Holder node 'here': it has no origin in the model", verified([](Built& b) {
          std::vector<std::unique_ptr<Graph>> bodies;
          bodies.push_back(std::make_unique<Graph>(b.model, "body"));
          const ValueId z = bodies[0]->add_input("z", {DType::f32, {2}}, b.here);
          bodies[0]->add_output("z", z);
          bodies[0]->value(z).origins.clear();
-         b.graph.add_node(kNegate, {b.x}, {}, 1, b.here, std::move(bodies));
+         b.graph.add_node(kHolder, {b.x}, {}, 1, b.here, std::move(bodies));
        })},
   });
 }

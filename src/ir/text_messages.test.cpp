@@ -38,7 +38,8 @@ TEST(TextMessages, SayWhereAndWhatIsWrong) {
       {"graph \"m\" (%x: f32[2] @here=[0])", "line 1, column 24: 'from' or 'content' is expected"},
       {"graph \"m\" (%x: f32[2] @from=[0])", "line 1, column 31: origins are a rising list of numbers below 0"},
       {"graph \"m\" () { return () } graph", "line 1, column 28: unexpected text after the graph"},
-      {"model { origen \"a\" \"b\" }", "line 1, column 9: 'origin', 'given' or 'specialised' is expected"},
+      {"model { origen \"a\" \"b\" }", "line 1, column 9: 'origin', 'given', 'specialised' or 'trips' is expected"},
+      {"model { trips 0 }", "line 1, column 16: loops make at least one iteration"},
       {"model { given !7 [1, 2] } graph \"m\" () { return () }",
        "line 1, column 53: 2 elements are given for value 7, which is no input of as many"},
       {"model { given !0 [1] specialised !0 1 } graph \"m\" (%x!0: i64[1]) { return () }",
@@ -66,7 +67,10 @@ TEST(TextMessages, SayWhereAndWhatIsWrong) {
       {"%c = constant f32[1] stored {} return ()",
        "line 2, column 33: the elements of this constant lie in an engine file, which is not given"},
       {"%c = constant f32[99999,99999] splat 0 return ()",
-       "line 2, column 34: constants of the text take more than 268435456 bytes"},
+       "line 2, column 34: 39999200004 bytes of constants that are written out are more than the limit of 134217728\n  "
+       "try: --max-fold-bytes 39999200004 (Limits::fold_bytes), if the model is to be trusted"},
+      {"%b = constant u8[1] [1] %c = constant u8[9223372036854775807] splat 0 return ()",
+       "the size of the constants overflows 64 bits: 1 + 9223372036854775807"},
       {"%c = constant f32[99999999999,99999999999] splat 0 return ()",
        "a constant's element count overflows 64 bits: 99999999999 * 99999999999"},
       {"%c = constant f32[4] #1234 return ()",
@@ -88,8 +92,12 @@ TEST(TextMessages, OfTextsThatAreTooLarge) {
   std::string nested = "graph \"m\" () { return () }";
   for (int i = 0; i < 40; ++i)
     nested = "graph \"m\" () {\n%c" + std::to_string(i) + " = If() body " + nested + " return () }";
-  EXPECT_EQ(error_of([&] { parse(nested); }), "line 34, column 16: bodies are nested too deep");
-  EXPECT_EQ(error_of([] { parse(std::string((256 << 20) + 1, ' ')); }), "graph text of 268435457 bytes is too long");
+  EXPECT_EQ(error_of([&] { parse(nested); }),
+            "line 34, column 16: 33 bodies inside one another are more than the limit of 32\n  try: --max-depth 33 "
+            "(Limits::depth), if the model is to be trusted");
+  EXPECT_EQ(error_of([] { parse("graph \"m\"", {.limits = {.file_bytes = 8}}); }),
+            "9 bytes of graph text are more than the limit of 8\n  try: --max-file-bytes 9 (Limits::file_bytes), if "
+            "the model is to be trusted");
   auto model = std::make_shared<Model>();
   Graph graph(model, "main");
   graph.add_output("c", graph.add_constant("c", constant_f32(std::vector<float>(20), Shape{20}),

@@ -197,6 +197,10 @@ static void refused_options(const char* model) {
   EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
                "monza_build_options.threads is negative\n  try: 0 for as many as this process may use");
   options.threads = 1;
+  options.max_memory = -1;
+  EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
+               "monza_build_options.max_memory is negative\n  try: 0 for no cap");
+  options.max_memory = 0;
   const monza_shape_profile shape = {.input = "x", .rank = 2};
   options.shapes = &shape;
   options.shape_count = 1;

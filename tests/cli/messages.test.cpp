@@ -62,6 +62,12 @@ void make_models(const Tool& tool) {
     m.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->set_elem_type(7);
     keep_relu(m, {2, 3});
   });
+  tool.model("heavy.onnx", [](onnx::ModelProto& m) {
+    auto& tensor = *m.mutable_graph()->add_initializer();
+    tensor.set_name("v");
+    tensor.set_data_type(onnx::TensorProto::UINT8);
+    tensor.add_dims(INT64_MAX);
+  });
   tool.model("text.onnx", [](onnx::ModelProto& m) {
     keep_relu(m, {2, 3});
     set_type(m, onnx::TensorProto::STRING);
@@ -77,6 +83,7 @@ void make_models(const Tool& tool) {
   ASSERT_EQ(tool.run("build m.onnx --no-tune --output m.engine").code, 0);
   ASSERT_EQ(tool.run("build two.onnx --no-tune --output two.engine").code, 0);
   ASSERT_EQ(tool.run("build other.onnx --no-tune --output other.engine").code, 0);
+  ASSERT_EQ(tool.run("build m.onnx --no-tune --strip --output stripped.engine").code, 0);
   ASSERT_EQ(tool.run("build m.onnx --device reference --output reference.engine").code, 0);
   ASSERT_EQ(tool.run("build dyn.onnx --no-tune --output dyn.engine --min-shape batch=1 --max-shape batch=4").code, 0);
 }
@@ -90,6 +97,8 @@ void make_arrays(const Tool& tool) {
   const io::NamedRef arrays[] = {{"x", tensor.ref()}, {"q", tensor.ref()}};
   io::write_npz(tool.path("two.npz"), arrays);
   io::write_npz(tool.path("q.npz"), std::span(arrays).subspan(1));
+  std::filesystem::create_directories(tool.path("samples"));
+  io::write_npz(tool.path("samples/two.npz"), arrays);
   tool.write("p.ppm", "P6\n2 2\n255\n" + std::string(12, '\0'));
   tool.write("text.json", "{\"layers\": 1}");
 }

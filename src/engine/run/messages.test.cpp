@@ -5,6 +5,7 @@
 #include <functional>
 #include <new>
 
+#include "engine/build_report.h"
 #include "engine/compile.h"
 #include "engine/run/c_api.h"
 #include "engine/run/engine_impl.h"
