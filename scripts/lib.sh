@@ -12,7 +12,7 @@ die() {
 build_packages="g++ cmake ninja-build pkg-config libfmt-dev libprotobuf-dev protobuf-compiler flatbuffers-compiler
   libflatbuffers-dev libcli11-dev nlohmann-json3-dev zlib1g-dev libjpeg-dev libpng-dev libwebp-dev libre2-dev
   libavcodec-dev libavformat-dev libavdevice-dev libavutil-dev libswscale-dev"
-test_packages="libgtest-dev python3 python3-venv"
+test_packages="libgtest-dev python3 python3-venv xz-utils"
 # What scripts/fuzz needs beside what the build needs.
 fuzz_packages="clang-14 libclang-rt-14-dev llvm-14 libgtest-dev python3"
 

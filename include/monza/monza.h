@@ -190,8 +190,9 @@ monza_status monza_context_bind_output(monza_context* context, const char* name,
 monza_status monza_context_unbind_output(monza_context* context, const char* name);
 
 monza_status monza_context_run(monza_context* context);
-/* Starts a run on a thread of the context and returns. `callback`, if given, is called there when the run is done.
- * Until then calls that bind, run or submit return MONZA_UNAVAILABLE. */
+/* Starts a run on a thread of the context and returns. `callback`, if given, is called there when the run is done;
+ * monza_context_wait may return before it does, monza_context_release does not. Until the run is done calls that bind,
+ * run or submit return MONZA_UNAVAILABLE. */
 monza_status monza_context_submit(monza_context* context, void (*callback)(void* user, monza_status status),
                                   void* user);
 /* Waits for the submitted run and returns its status. */

@@ -139,7 +139,8 @@ TEST(CliMessages, AreThoseOfTheTable) {
   expect_messages(tool, "cli/tool.messages.txt");
 }
 
-#ifndef __SANITIZE_ADDRESS__  // which needs more address space than the limit leaves
+// Sanitizers need more address space than the limit leaves.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 TEST(CliMessages, OfTooLittleMemory) {
   const std::string text = error_under_limit(RLIMIT_AS, 1 << 20, [] { (void)tool::measure_ceilings(1, Isa::none); });
@@ -151,12 +152,13 @@ TEST(CliMessages, OfTooLittleMemory) {
       << text;
 }
 
-#endif
-
+// Nor fewer files: they check what they report of through a pipe.
 TEST(CliMessages, OfTooFewFiles) {
   const auto isolated = [] { tool::run_isolated(1, 1, 1, [](std::size_t) { return ""; }, [](const auto&) {}); };
   EXPECT_EQ(error_under_limit(RLIMIT_NOFILE, 3, isolated), "cannot make a pipe: Too many open files");
 }
+
+#endif
 
 }  // namespace
 }  // namespace monza::test

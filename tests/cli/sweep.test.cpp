@@ -121,12 +121,13 @@ TEST(CliAccuracy, ArraysNamedAsOutputsAreTheAnswers) {
   write_samples(tool, "right", [](float v) { return v; });
   write_samples(tool, "wrong", [](float v) { return -v; });
   const std::string line = "bench m.onnx --sweep threads=1,2 --iterations 5 --warmup 0 --no-tune --json --data ";
-  for (const Json& p : Json::parse(tool.run(line + "right").out).at("points")) {
+  const Json right = Json::parse(tool.run(line + "right").out), wrong = Json::parse(tool.run(line + "wrong").out);
+  ASSERT_EQ(right.at("points").size(), 2u);
+  for (const Json& p : right.at("points")) {
     EXPECT_EQ(p.at("accuracy").at("value"), 1);
     EXPECT_NEAR(p.at("accuracy").at("least cosine").get<double>(), 1, 1e-9);
   }
-  for (const Json& p : Json::parse(tool.run(line + "wrong").out).at("points"))
-    EXPECT_NEAR(p.at("accuracy").at("cosine").get<double>(), -1, 1e-9);
+  for (const Json& p : wrong.at("points")) EXPECT_NEAR(p.at("accuracy").at("cosine").get<double>(), -1, 1e-9);
 }
 
 TEST(CliAccuracy, SaysWhatIsWrongWithTheSamples) {

@@ -45,7 +45,15 @@ std::vector<TensorView> views_of(const std::string& list) {
       shape.dim[shape.rank++] = std::stoll(extents.substr(i, end - i));
       i = end + 1;
     }
-    views.push_back(dense_view(nullptr, parse_dtype(std::string(m[2])), shape));
+    // Rules also see extents whose product no integer holds, as a damaged engine may have them.
+    TensorView view = dense_view(nullptr, parse_dtype(std::string(m[2])), Shape{});
+    view.shape = shape;
+    std::int64_t stride = 1;
+    for (int a = shape.rank - 1; a >= 0; --a) {
+      view.stride[a] = stride;
+      if (__builtin_mul_overflow(stride, shape.dim[a], &stride)) stride = INT64_MAX;
+    }
+    views.push_back(view);
   }
   return views;
 }

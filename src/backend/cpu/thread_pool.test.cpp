@@ -118,7 +118,8 @@ TEST(ThreadPool, ComesAndGoesManyTimes) {
   }
 }
 
-#ifndef __SANITIZE_ADDRESS__  // which needs more address space than the limit leaves
+// Sanitizers need more address space than the limit leaves.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 TEST(ThreadPool, ThreadsThatCannotBeStarted) {
   const std::string text = test::error_under_limit(RLIMIT_AS, rlim_t(1) << 30, [] { ThreadPool({.threads = 4000}); });
