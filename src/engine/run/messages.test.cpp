@@ -210,7 +210,8 @@ TEST(ContextMessages, DescribeProfiles) {
       "the shapes of the inputs fit no profile of the engine: 'x' 5\n  profile 0: n 1..4 (best 2)\n  profile 1: n 6");
 }
 
-#ifndef __SANITIZE_ADDRESS__  // which needs more address space than the limit leaves
+// Sanitizers need more address space than the limit leaves.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 TEST(ContextMessages, DescribeAThreadThatCannotBeStarted) {
   const Engine engine = engine_from_text("graph \"main\" (%x: f32[2]) {\n  %y = Relu(%x)\n  return (y: %y)\n}").engine;
