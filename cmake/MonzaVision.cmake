@@ -20,7 +20,12 @@ set_source_files_properties(src/vision/letterbox.cpp src/vision/resample.cpp src
 function(monza_vision_library name package modules)
   pkg_check_modules(MONZA_${name} QUIET IMPORTED_TARGET ${modules} ${ARGN})
   if(MONZA_${name}_FOUND)
-    target_link_libraries(monza_vision PRIVATE PkgConfig::MONZA_${name})
+    if(name STREQUAL FFMPEG)  # loaded when a video is opened: see src/vision/ffmpeg.h
+      target_include_directories(monza_vision SYSTEM PRIVATE ${MONZA_FFMPEG_INCLUDE_DIRS})
+      target_link_libraries(monza_vision PRIVATE ${CMAKE_DL_LIBS})
+    else()
+      target_link_libraries(monza_vision PRIVATE PkgConfig::MONZA_${name})
+    endif()
     target_compile_definitions(monza_vision PUBLIC MONZA_WITH_${name}=1)
     message(STATUS "Vision: ${name} found")
   else()

@@ -25,9 +25,9 @@ constexpr const char* file_formats =
 /// How far a file's rotation mark turns the picture: the EXIF orientation that means the same.
 int orientation_of(const AVStream* stream) {
   std::size_t size = 0;
-  const std::uint8_t* matrix = av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+  const std::uint8_t* matrix = ff().av_stream_get_side_data(stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
   if (!matrix || size < 9 * sizeof(std::int32_t)) return 1;
-  const double turn = av_display_rotation_get(reinterpret_cast<const std::int32_t*>(matrix));  // anticlockwise
+  const double turn = ff().av_display_rotation_get(reinterpret_cast<const std::int32_t*>(matrix));  // anticlockwise
   if (std::isnan(turn)) return 1;
   const long quarters = std::lround(turn / 90.0);
   switch ((quarters % 4 + 4) % 4) {
@@ -68,37 +68,37 @@ struct VideoReader::State {
 void VideoReader::State::open(const AVInputFormat* format, const std::string& url, AVDictionary*& options) {
   quieten();
   AVFormatContext* context = nullptr;
-  int status = avformat_open_input(&context, url.c_str(), format, &options);
-  av_dict_free(&options);
+  int status = ff().avformat_open_input(&context, url.c_str(), format, &options);
+  ff().av_dict_free(&options);
   if (status < 0)
     fail_hint("a picture (JPEG, PNG, WebP, BMP, PPM) or a video with frames of its own (MP4, MKV, AVI, ...)",
               "{}: is no picture, and cannot be opened as video: {}", name, text_of(status));
   input.reset(context);
-  status = avformat_find_stream_info(context, nullptr);
+  status = ff().avformat_find_stream_info(context, nullptr);
   if (status < 0) fail("{}: no stream can be read: {}", name, text_of(status));
 
   const AVCodec* decoder = nullptr;
-  const int index = av_find_best_stream(context, AVMEDIA_TYPE_VIDEO, -1, -1, &decoder, 0);
+  const int index = ff().av_find_best_stream(context, AVMEDIA_TYPE_VIDEO, -1, -1, &decoder, 0);
   if (index < 0 || !decoder) fail("{}: holds no video that FFmpeg can decode", name);
   stream = context->streams[index];
   for (unsigned i = 0; i < context->nb_streams; ++i)
     if (static_cast<int>(i) != index) context->streams[i]->discard = AVDISCARD_ALL;
   codec::check_extent(stream->codecpar->width, stream->codecpar->height, name, limits);
 
-  codec.reset(avcodec_alloc_context3(decoder));
-  frame.reset(av_frame_alloc());
-  packet.reset(av_packet_alloc());
+  codec.reset(ff().avcodec_alloc_context3(decoder));
+  frame.reset(ff().av_frame_alloc());
+  packet.reset(ff().av_packet_alloc());
   if (!codec || !frame || !packet) fail("{}: out of memory", name);
-  status = avcodec_parameters_to_context(codec.get(), stream->codecpar);
+  status = ff().avcodec_parameters_to_context(codec.get(), stream->codecpar);
   codec->max_pixels = static_cast<std::int64_t>(limits.max_pixels);
   codec->thread_count = 1;  // the cores belong to inference
-  if (status >= 0) status = avcodec_open2(codec.get(), decoder, nullptr);
+  if (status >= 0) status = ff().avcodec_open2(codec.get(), decoder, nullptr);
   if (status < 0) fail("{}: the decoder {} does not start: {}", name, decoder->name, text_of(status));
 
   orientation = orientation_of(stream);
   info.width = stream->codecpar->width, info.height = stream->codecpar->height;
   if (orientation >= 5) std::swap(info.width, info.height);
-  const AVRational rate = av_guess_frame_rate(context, stream, nullptr);
+  const AVRational rate = ff().av_guess_frame_rate(context, stream, nullptr);
   info.frames_per_second = rate.num > 0 && rate.den > 0 ? av_q2d(rate) : 0;
   info.frame_estimate = stream->nb_frames;
   if (info.frame_estimate <= 0 && context->duration > 0)
@@ -108,7 +108,7 @@ void VideoReader::State::open(const AVInputFormat* format, const std::string& ur
 /// Fills `frame`; false at the end of the stream.
 bool VideoReader::State::decode() {
   while (true) {
-    const int got = avcodec_receive_frame(codec.get(), frame.get());
+    const int got = ff().avcodec_receive_frame(codec.get(), frame.get());
     if (got == 0) {
       damaged = 0;
       return true;
@@ -119,16 +119,16 @@ bool VideoReader::State::decode() {
       if (got != AVERROR(EAGAIN)) continue;
       return false;
     }
-    const int read = av_read_frame(input.get(), packet.get());
+    const int read = ff().av_read_frame(input.get(), packet.get());
     if (read < 0) {
       if (read != AVERROR_EOF && frames == 0) fail("{}: cannot be read: {}", name, text_of(read));
       draining = true;
-      avcodec_send_packet(codec.get(), nullptr);
+      ff().avcodec_send_packet(codec.get(), nullptr);
       continue;
     }
     int sent = 0;
-    if (packet->stream_index == stream->index) sent = avcodec_send_packet(codec.get(), packet.get());
-    av_packet_unref(packet.get());
+    if (packet->stream_index == stream->index) sent = ff().avcodec_send_packet(codec.get(), packet.get());
+    ff().av_packet_unref(packet.get());
     if (sent < 0 && ++damaged > max_damaged) fail("{}: cannot be decoded: {}", name, text_of(sent));
   }
 }
@@ -139,19 +139,20 @@ void VideoReader::State::convert(Image& image) {
   if (image.width != frame->width || image.height != frame->height) image = Image(frame->width, frame->height);
   const auto format = static_cast<AVPixelFormat>(frame->format);
   SwsContext* context =
-      sws_getCachedContext(scaler.release(), frame->width, frame->height, format, frame->width, frame->height,
-                           AV_PIX_FMT_RGB24, SWS_BILINEAR | SWS_ACCURATE_RND, nullptr, nullptr, nullptr);
+      ff().sws_getCachedContext(scaler.release(), frame->width, frame->height, format, frame->width, frame->height,
+                                AV_PIX_FMT_RGB24, SWS_BILINEAR | SWS_ACCURATE_RND, nullptr, nullptr, nullptr);
   scaler.reset(context);
   if (!context)
     fail("{}: the pixel format {} cannot be converted to RGB", name,
-         av_get_pix_fmt_name(format) ? av_get_pix_fmt_name(format) : "?");
+         ff().av_get_pix_fmt_name(format) ? ff().av_get_pix_fmt_name(format) : "?");
   // Most converters ignore what a stream says about its colours unless told.
-  const int* matrix = sws_getCoefficients(frame->colorspace);
+  const int* matrix = ff().sws_getCoefficients(frame->colorspace);
   const int full_range = frame->color_range == AVCOL_RANGE_JPEG;
-  sws_setColorspaceDetails(context, matrix, full_range, sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16, 1 << 16);
+  ff().sws_setColorspaceDetails(context, matrix, full_range, ff().sws_getCoefficients(SWS_CS_DEFAULT), 1, 0, 1 << 16,
+                                1 << 16);
   std::uint8_t* planes[4] = {image.pixels.data()};
   const int strides[4] = {static_cast<int>(image.stride())};
-  if (sws_scale(context, frame->data, frame->linesize, 0, frame->height, planes, strides) != frame->height)
+  if (ff().sws_scale(context, frame->data, frame->linesize, 0, frame->height, planes, strides) != frame->height)
     fail("{}: frame {} cannot be converted to RGB", name, frames);
   if (orientation != 1) image = codec::oriented(std::move(image), orientation);
 }
@@ -163,18 +164,18 @@ VideoReader VideoReader::open_file(const std::filesystem::path& path, const Deco
   state->name = path.string();
   state->limits = limits;
   AVDictionary* options = nullptr;
-  av_dict_set(&options, "protocol_whitelist", "file", 0);
-  av_dict_set(&options, "format_whitelist", file_formats, 0);
+  ff().av_dict_set(&options, "protocol_whitelist", "file", 0);
+  ff().av_dict_set(&options, "format_whitelist", file_formats, 0);
   state->open(nullptr, "file:" + path.string(), options);
   return VideoReader(std::move(state));
 }
 
 VideoReader VideoReader::open_camera(const std::string& device, const DecodeLimits& limits) {
-  avdevice_register_all();
+  register_devices();
   auto state = std::make_unique<State>();
   state->name = device;
   state->limits = limits;
-  const AVInputFormat* format = av_find_input_format("v4l2");
+  const AVInputFormat* format = ff().av_find_input_format("v4l2");
   if (!format)
     fail_hint("a video file, or an FFmpeg with libavdevice's v4l2", "{}: this FFmpeg has no camera input", device);
   std::error_code error;

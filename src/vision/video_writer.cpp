@@ -20,7 +20,7 @@ namespace {
 /// Best first; the second is part of FFmpeg itself.
 const AVCodec* find_encoder() {
   for (const char* name : {"libx264", "mpeg4"})
-    if (const AVCodec* codec = avcodec_find_encoder_by_name(name)) return codec;
+    if (const AVCodec* codec = ff().avcodec_find_encoder_by_name(name)) return codec;
   return nullptr;
 }
 
@@ -48,8 +48,8 @@ struct VideoWriter::State {
   /// Closes the file; the result of the last write.
   int release() noexcept {
     if (!output) return 0;
-    const int status = output->pb ? avio_closep(&output->pb) : 0;
-    avformat_free_context(output);
+    const int status = output->pb ? ff().avio_closep(&output->pb) : 0;
+    ff().avformat_free_context(output);
     output = nullptr;
     return status;
   }
@@ -59,14 +59,14 @@ struct VideoWriter::State {
   }
 
   void encode(const AVFrame* input) {
-    check(avcodec_send_frame(codec.get(), input), "encode a frame");
+    check(ff().avcodec_send_frame(codec.get(), input), "encode a frame");
     while (true) {
-      const int got = avcodec_receive_packet(codec.get(), packet.get());
+      const int got = ff().avcodec_receive_packet(codec.get(), packet.get());
       if (got == AVERROR(EAGAIN) || got == AVERROR_EOF) return;
       check(got, "encode a frame");
       packet->stream_index = stream->index;
-      av_packet_rescale_ts(packet.get(), codec->time_base, stream->time_base);
-      check(av_interleaved_write_frame(output, packet.get()), "write a frame");
+      ff().av_packet_rescale_ts(packet.get(), codec->time_base, stream->time_base);
+      check(ff().av_interleaved_write_frame(output, packet.get()), "write a frame");
     }
   }
 };
@@ -81,7 +81,7 @@ VideoWriter::VideoWriter(const std::filesystem::path& path, int width, int heigh
   // The extension stays last, because it names the container.
   std::filesystem::path partial = path;
   partial.replace_filename(path.stem().string() + ".partial" + path.extension().string());
-  avformat_alloc_output_context2(&s.output, nullptr, nullptr, partial.c_str());
+  ff().avformat_alloc_output_context2(&s.output, nullptr, nullptr, partial.c_str());
   if (!s.output)
     fail_hint("a name that ends in .mp4, .mkv, .mov or .avi", "{}: '{}' is no video container", path.string(),
               path.extension().string());
@@ -89,14 +89,14 @@ VideoWriter::VideoWriter(const std::filesystem::path& path, int width, int heigh
   if (!encoder)
     fail_hint("an FFmpeg built with libx264 or mpeg4", "{}: this FFmpeg can encode neither H.264 nor MPEG-4",
               path.string());
-  s.stream = avformat_new_stream(s.output, nullptr);
-  s.codec.reset(avcodec_alloc_context3(encoder));
-  s.frame.reset(av_frame_alloc());
-  s.packet.reset(av_packet_alloc());
+  s.stream = ff().avformat_new_stream(s.output, nullptr);
+  s.codec.reset(ff().avcodec_alloc_context3(encoder));
+  s.frame.reset(ff().av_frame_alloc());
+  s.packet.reset(ff().av_packet_alloc());
   if (!s.stream || !s.codec || !s.frame || !s.packet) fail("{}: out of memory", path.string());
 
   const double rate = frames_per_second > 0.1 && frames_per_second < 1000 ? frames_per_second : 25;
-  const AVRational fps = av_d2q(rate, 60000);  // within MPEG-4's 16 bits for the time base
+  const AVRational fps = ff().av_d2q(rate, 60000);  // within MPEG-4's 16 bits for the time base
   s.codec->width = width & ~1, s.codec->height = height & ~1;
   s.codec->pix_fmt = AV_PIX_FMT_YUV420P;
   s.codec->time_base = av_inv_q(fps);
@@ -104,24 +104,24 @@ VideoWriter::VideoWriter(const std::filesystem::path& path, int width, int heigh
   s.codec->gop_size = 50;
   if (s.output->oformat->flags & AVFMT_GLOBALHEADER) s.codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
   if (std::string_view(encoder->name) == "libx264") {
-    av_opt_set(s.codec->priv_data, "preset", "veryfast", 0);
-    av_opt_set(s.codec->priv_data, "crf", "23", 0);
+    ff().av_opt_set(s.codec->priv_data, "preset", "veryfast", 0);
+    ff().av_opt_set(s.codec->priv_data, "crf", "23", 0);
   } else {
     s.codec->flags |= AV_CODEC_FLAG_QSCALE;
     s.codec->global_quality = FF_QP2LAMBDA * 4;
   }
-  s.check(avcodec_open2(s.codec.get(), encoder, nullptr), "start the encoder");
-  s.check(avcodec_parameters_from_context(s.stream->codecpar, s.codec.get()), "describe the stream");
+  s.check(ff().avcodec_open2(s.codec.get(), encoder, nullptr), "start the encoder");
+  s.check(ff().avcodec_parameters_from_context(s.stream->codecpar, s.codec.get()), "describe the stream");
   s.stream->time_base = s.codec->time_base;
   s.frame->format = s.codec->pix_fmt;
   s.frame->width = s.codec->width, s.frame->height = s.codec->height;
-  s.check(av_frame_get_buffer(s.frame.get(), 0), "allocate a frame");
-  s.scaler.reset(sws_getContext(s.codec->width, s.codec->height, AV_PIX_FMT_RGB24, s.codec->width, s.codec->height,
-                                AV_PIX_FMT_YUV420P, SWS_BILINEAR, nullptr, nullptr, nullptr));
+  s.check(ff().av_frame_get_buffer(s.frame.get(), 0), "allocate a frame");
+  s.scaler.reset(ff().sws_getContext(s.codec->width, s.codec->height, AV_PIX_FMT_RGB24, s.codec->width, s.codec->height,
+                                     AV_PIX_FMT_YUV420P, SWS_BILINEAR, nullptr, nullptr, nullptr));
   if (!s.scaler) fail("{}: RGB cannot be converted for the encoder", path.string());
-  s.check(avio_open(&s.output->pb, partial.c_str(), AVIO_FLAG_WRITE), "create the file");
+  s.check(ff().avio_open(&s.output->pb, partial.c_str(), AVIO_FLAG_WRITE), "create the file");
   s.partial = partial;
-  s.check(avformat_write_header(s.output, nullptr), "write the header");
+  s.check(ff().avformat_write_header(s.output, nullptr), "write the header");
   s.header_written = true;
 }
 
@@ -135,10 +135,10 @@ void VideoWriter::write(const Image& image) {
   if (image.width != s.width || image.height != s.height)
     fail("{}: frame {} is {}x{}, the video {}x{}", s.path.string(), s.count, image.width, image.height, s.width,
          s.height);
-  s.check(av_frame_make_writable(s.frame.get()), "reuse a frame");
+  s.check(ff().av_frame_make_writable(s.frame.get()), "reuse a frame");
   const std::uint8_t* planes[4] = {image.pixels.data()};
   const int strides[4] = {static_cast<int>(image.stride())};
-  sws_scale(s.scaler.get(), planes, strides, 0, s.codec->height, s.frame->data, s.frame->linesize);
+  ff().sws_scale(s.scaler.get(), planes, strides, 0, s.codec->height, s.frame->data, s.frame->linesize);
   s.frame->pts = s.count++;
   s.encode(s.frame.get());
 }
@@ -147,7 +147,7 @@ void VideoWriter::close() {
   State& s = *state_;
   if (!s.output) return;
   s.encode(nullptr);
-  s.check(av_write_trailer(s.output), "finish the file");
+  s.check(ff().av_write_trailer(s.output), "finish the file");
   s.check(s.release(), "close the file");
   std::error_code error;
   std::filesystem::rename(s.partial, s.path, error);
