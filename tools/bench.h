@@ -26,7 +26,7 @@ struct BenchOptions {
 /// What a measurement found, and what it was of.
 struct Measured {
   Summary latency;
-  double throughput = 0, first_ms = 0, load_ms = 0, build_ms = 0;
+  double throughput = 0, context_ms = 0, first_ms = 0, load_ms = 0, build_ms = 0;
   bool built = false;
   std::size_t runs = 0;
   int threads = 1;

@@ -70,7 +70,8 @@ int run(const Options& o) {
              time_text(t.max));
   fmt::print("throughput  {:.1f} runs/s\n", m.throughput);
   if (m.built) fmt::print("build       {}\n", time_text(m.build_ms));
-  fmt::print("load        {}, first run {}\n", time_text(m.load_ms), time_text(m.first_ms));
+  fmt::print("load        {}, context {}, first run {}\n", time_text(m.load_ms), time_text(m.context_ms),
+             time_text(m.first_ms));
   fmt::print(
       "memory      peak resident set {}{} ({} of it before the model), activations {} (lower bound {}), weights {}\n",
       bytes_text(double(m.rss_peak)), m.built ? ", the build included" : "", bytes_text(double(m.rss_before)),

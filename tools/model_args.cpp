@@ -129,7 +129,8 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
                  "refuse to build what needs more for weights and activations at its largest shapes: bytes, 256M, 2G")
       .group(build)
       .type_name("BYTES");
-  app.add_option("--max-build-seconds", max_build_seconds_, "stop timing kernels after this long")
+  app.add_option("--max-build-seconds", max_build_seconds_, "stop timing kernels after this long; 0: no limit")
+      .capture_default_str()
       .non_negative()
       .group(build)
       .type_name("S");

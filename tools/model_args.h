@@ -104,7 +104,7 @@ class ModelArgs {
       metadata_, io_types_;
   std::string precision_, device_, isa_, timing_cache_, max_memory_;
   std::map<std::string, std::string> limits_;  ///< by option; "" where none is given
-  double max_build_seconds_ = 0;
+  double max_build_seconds_ = BuildOptions{}.max_build_seconds;
   std::int64_t max_rewrites_ = -1;
   bool verify_ = false, prefault_ = false, pin_ = false, batch_invariant_ = false, strip_ = false, no_optimize_ = false,
        quiet_ = false;

@@ -108,12 +108,12 @@ struct BuildOptions {
   std::vector<std::string> outputs;  ///< prunes the model to these outputs; empty keeps all
   Precision precision = Precision::fp32;
   Device device = Device::cpu;
-  int threads = 0;               ///< 0: as many as this process may use
-  std::string isa;               ///< "" for this machine's; "avx2", "avx512", ... to force a lower one
-  bool tune = true;              ///< time candidate kernels; false takes the first that fits
-  bool optimize = true;          ///< false: no fusions and no layouts, reference kernels; for comparing
-  double max_build_seconds = 0;  ///< 0: no limit; timing stops there and preference order decides
-  std::string timing_cache;      ///< file of timings read and written; "" for none
+  int threads = 0;                 ///< 0: as many as this process may use
+  std::string isa;                 ///< "" for this machine's; "avx2", "avx512", ... to force a lower one
+  bool tune = true;                ///< time candidate kernels; false takes the first that fits
+  bool optimize = true;            ///< false: no fusions and no layouts, reference kernels; for comparing
+  double max_build_seconds = 120;  ///< timing kernels stops there, and preference order decides; 0: no limit
+  std::string timing_cache;        ///< file of timings read and written; "" for none
   /// Bytes that weights and activations may take together at the largest shape of each profile: a build that needs more
   /// is an error that names the values. 0: no cap.
   std::int64_t max_memory = 0;

@@ -11,7 +11,7 @@ namespace monza {
 struct Limits {
   std::int64_t file_bytes = std::int64_t{2} << 30;     ///< the model file, without external data
   std::int64_t weight_bytes = std::int64_t{64} << 30;  ///< all tensors of the model together, external data included
-  std::int64_t nodes = 100'000;                        ///< once functions are expanded, bodies included
+  std::int64_t nodes = 50'000;                         ///< once functions are expanded, bodies included
   std::int64_t values = 2'000'000;  ///< inputs and outputs of those nodes, and initializers, together
   std::int64_t depth = 32;          ///< nesting of bodies and functions
   /// Attributes of those nodes and elements of tensors of strings together.

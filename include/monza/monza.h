@@ -122,7 +122,7 @@ typedef struct monza_build_options {
   int32_t no_optimize;
   int32_t batch_invariant;
   int32_t strip;            /* 1: leave the graph out of the engine */
-  double max_build_seconds; /* 0: no limit */
+  double max_build_seconds; /* timing kernels stops there; 0: the default, 120; below 0: no limit */
   const char* isa;          /* NULL: this machine's */
   const char* timing_cache; /* file, or NULL */
   const monza_shape_profile* shapes;

@@ -70,7 +70,7 @@ TEST(LimitMessages, SayWhatALimitCanBe) {
   Limits limits;
   limits.nodes = 0;
   EXPECT_EQ(test::error_of([&] { check_limits(limits); }),
-            "the limit nodes is 0, but must be above 0\n  try: leave it at its default of 100000");
+            "the limit nodes is 0, but must be above 0\n  try: leave it at its default of 50000");
   limits = {};
   limits.depth = 201;
   EXPECT_EQ(test::error_of([&] { check_limits(limits); }), "the limit depth is 201; at most 200 is possible");

@@ -1,4 +1,6 @@
 // The half of the C API that compiles models.
+#include <algorithm>
+
 #include "engine/run/c_api.h"
 
 namespace {
@@ -26,7 +28,7 @@ BuildOptions build_options(const monza_build_options& o) {
   b.optimize = o.no_optimize == 0;
   b.batch_invariant = o.batch_invariant != 0;
   b.strip = o.strip != 0;
-  b.max_build_seconds = o.max_build_seconds;
+  if (o.max_build_seconds != 0) b.max_build_seconds = std::max(o.max_build_seconds, 0.0);
   b.isa = text_of(o.isa);
   b.timing_cache = text_of(o.timing_cache);
   for (std::size_t i = 0; i < o.shape_count; ++i) {

@@ -114,6 +114,12 @@ engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, Buil
     });
   }
   if (tactics) log(LogLevel::info, "timings: {} measured, {} known", tactics->measured(), tactics->cached());
+  if (tactics && tactics->over_budget() > 0)
+    log(LogLevel::warning,
+        "timing kernels stopped after {:g} s: {} questions were answered by preference order; --max-build-seconds "
+        "gives "
+        "more time, and with --timing-cache the next build goes on from here",
+        options.max_build_seconds, tactics->over_budget());
   // Every plan's weights are in the engine, so the cap is known when all are planned.
   for (std::size_t k = 0; options.max_memory > 0 && k < info.profiles.size(); ++k)
     in_profile(info, k,

@@ -178,7 +178,10 @@ std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& que
     ++cached_;
   } else {
     const double spent = std::chrono::duration<double>(Clock::now() - start_).count();
-    if (options_.max_seconds > 0 && spent > options_.max_seconds) return std::nullopt;
+    if (options_.max_seconds > 0 && spent > options_.max_seconds) {
+      ++over_budget_;
+      return std::nullopt;
+    }
     // As it will be read back: a build from the cache must decide as this one does.
     const std::string text = fmt::format("{:.4g}", measure(kernel, query, in, out));
     double us = 0;

@@ -41,6 +41,7 @@ class Tactics {
 
   std::int64_t measured() const { return measured_; }
   std::int64_t cached() const { return cached_; }
+  std::int64_t over_budget() const { return over_budget_; }  ///< questions that came when the budget was spent
 
  private:
   std::optional<double> time(const Kernel& kernel, const KernelQuery& query, const Ports& in, const Ports& out);
@@ -53,7 +54,7 @@ class Tactics {
   ThreadPool pool_;
   std::map<std::string, double> times_;  ///< by key; 0: the kernel fails on random data
   std::chrono::steady_clock::time_point start_;
-  std::int64_t measured_ = 0, cached_ = 0;
+  std::int64_t measured_ = 0, cached_ = 0, over_budget_ = 0;
   int cache_ = -1;         ///< descriptor of the cache, opened by the first append
   bool new_line_ = false;  ///< the cache ends in the middle of a line
   bool fresh_ = true;      ///< there is no cache of this version to append to

@@ -50,7 +50,7 @@ std::string convolutions(int count, int seed = 0) {
 
 struct Build {
   std::string bytes;
-  std::int64_t measured, cached;
+  std::int64_t measured, cached, over_budget;
 };
 
 Build build(const std::string& text, const plan::TacticOptions& tactics, const std::string& engine) {
@@ -59,7 +59,7 @@ Build build(const std::string& text, const plan::TacticOptions& tactics, const s
   options.tactics = &timings;
   auto made = test::engine_from_text(text, options, true);
   made.engine.save(engine);
-  return {read(engine), timings.measured(), timings.cached()};
+  return {read(engine), timings.measured(), timings.cached(), timings.over_budget()};
 }
 
 TEST(Tactics, BuildFromAFullCacheMeasuresNothingAndIsTheSameFile) {
@@ -85,6 +85,7 @@ TEST(Tactics, BuildWithoutTimeTakesTheFirstThatFits) {
   const std::string text = convolutions(1);
   const Build none = build(text, {1, "", 1e-9}, folder / "a.engine");
   EXPECT_EQ(none.measured, 0);
+  EXPECT_GT(none.over_budget, 0);
   test::engine_from_text(text, {}, true).engine.save(folder / "b.engine");
   EXPECT_TRUE(none.bytes == read(folder / "b.engine"));
 }

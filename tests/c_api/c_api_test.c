@@ -221,7 +221,7 @@ static void refused_options(const char* model) {
   EXPECT(strstr(monza_last_error(), "3 nodes in the file are more than the limit of 2") != NULL);
   limits.nodes = -1;
   EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
-               "the limit nodes is -1, but must be above 0\n  try: leave it at its default of 100000");
+               "the limit nodes is -1, but must be above 0\n  try: leave it at its default of 50000");
   limits.nodes = 3;
   options.max_memory = 64;
   EXPECT(monza_engine_build(model, &options, &engine) == MONZA_REFUSED);

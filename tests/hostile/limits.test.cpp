@@ -193,7 +193,7 @@ const std::vector<Bomb>& bombs() {
   static const std::vector<Bomb> list{
       {"long_chain",
        [](ModelProto& m) { relu_chain(*m.mutable_graph(), 120'000); },
-       {"120000 nodes in the file are more than the limit of 100000", "--max-nodes 120000", "Limits::nodes"},
+       {"120000 nodes in the file are more than the limit of 50000", "--max-nodes 120000", "Limits::nodes"},
        {}},
       {"chain", [](ModelProto& m) { relu_chain(*m.mutable_graph(), 20'000); }, {}, {}},
       {"ifs_64",
@@ -212,7 +212,7 @@ const std::vector<Bomb>& bombs() {
        {}},
       {"functions_31",
        [](ModelProto& m) { doubling_functions(m, 31); },
-       {"nodes once functions are expanded are more than the limit of 100000", "f0 node 'y'", "--max-nodes"},
+       {"nodes once functions are expanded are more than the limit of 50000", "f0 node 'y'", "--max-nodes"},
        {}},
       {"functions_10", [](ModelProto& m) { doubling_functions(m, 10); }, {}, {}},
       {"functions_33",

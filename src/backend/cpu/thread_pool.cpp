@@ -6,6 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <climits>
 #include <system_error>
 
@@ -21,11 +22,13 @@ void futex_wake(std::atomic<std::uint32_t>& word, int count) noexcept {
   syscall(SYS_futex, reinterpret_cast<std::uint32_t*>(&word), FUTEX_WAKE_PRIVATE, count, nullptr, nullptr, 0);
 }
 
-/// Binds the calling thread to the `index`-th CPU (modulo their number) of those it may use.
-void pin_to(int index) noexcept {
+/// Moves the calling thread to the `index`-th CPU (modulo their number) of those it may use, counted from `origin` when
+/// that is one of them, and binds it there if `pin`.
+void place_on(int index, int origin, bool pin) noexcept {
   cpu_set_t allowed;
   CPU_ZERO(&allowed);
   if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) == 0) return;
+  for (int cpu = 0; cpu < origin; ++cpu) index += CPU_ISSET(cpu, &allowed) ? 1 : 0;
   int skip = index % CPU_COUNT(&allowed);
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (!CPU_ISSET(cpu, &allowed) || skip-- > 0) continue;
@@ -33,6 +36,7 @@ void pin_to(int index) noexcept {
     CPU_ZERO(&one);
     CPU_SET(cpu, &one);
     sched_setaffinity(0, sizeof one, &one);
+    if (!pin) sched_setaffinity(0, sizeof allowed, &allowed);
     return;
   }
 }
@@ -43,10 +47,13 @@ ThreadPool::ThreadPool(const Options& options)
     : shares_(static_cast<std::size_t>(options.threads > 1 ? options.threads : 1)), spin_rounds_(options.spin_rounds) {
   const int helpers = options.threads > 1 ? options.threads - 1 : 0;
   workers_.reserve(static_cast<std::size_t>(helpers));
+  // Linux may start a thread on the CPU of the one that made it, busy or not, and takes some ticks to move it: ten
+  // milliseconds of the first run. So each worker goes to a CPU of its own, and is free to be moved from there.
+  const int here = options.pin ? 0 : std::clamp(sched_getcpu(), 0, CPU_SETSIZE - 1);
   try {
     for (int i = 1; i <= helpers; ++i)
-      workers_.emplace_back([this, i, pin = options.pin] {
-        if (pin) pin_to(i);
+      workers_.emplace_back([this, i, here, pin = options.pin] {
+        place_on(i, here, pin);
         work(i);
       });
   } catch (const std::system_error& e) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <memory>
@@ -96,19 +97,30 @@ TEST(ThreadPool, MoreThanOneThreadTakesPart) {
   EXPECT_NE(seen[0], seen[1]);
 }
 
-TEST(ThreadPool, PinnedWorkersHaveOneCpu) {
-  ThreadPool pool({.threads = 2, .pin = true});
+/// The CPUs that the caller may use and those that worker 1 may.
+std::array<int, 2> usable_cpus(ThreadPool& pool) {
   std::atomic<int> arrived{0};
-  int cpus = 0;
+  std::array<int, 2> cpus{};
   parallel_for(pool, 2, [&](std::int64_t, int worker) {
     ++arrived;
     while (arrived < 2) std::this_thread::yield();
     cpu_set_t set;
     CPU_ZERO(&set);
     sched_getaffinity(0, sizeof set, &set);
-    if (worker == 1) cpus = CPU_COUNT(&set);
+    cpus[static_cast<std::size_t>(worker)] = CPU_COUNT(&set);
   });
-  EXPECT_EQ(cpus, 1);
+  return cpus;
+}
+
+TEST(ThreadPool, PinnedWorkersHaveOneCpu) {
+  ThreadPool pool({.threads = 2, .pin = true});
+  EXPECT_EQ(usable_cpus(pool)[1], 1);
+}
+
+TEST(ThreadPool, OtherWorkersMayUseEveryCpuThatTheCallerMay) {
+  ThreadPool pool({.threads = 2});
+  const auto [caller, worker] = usable_cpus(pool);
+  EXPECT_EQ(worker, caller);
 }
 
 TEST(ThreadPool, ComesAndGoesManyTimes) {
