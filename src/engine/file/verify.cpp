@@ -31,6 +31,8 @@ using plan::Text;
 
 constexpr int kMaxDepth = 201;  // of regions: the largest Limits::depth, and the main one
 constexpr int kMaxThreads = 4096;
+constexpr std::size_t kMaxDevices = 256;
+constexpr std::int64_t kMaxArenaBytes = std::int64_t{1} << 47;  // all that a process can address
 
 class Verifier {
  public:
@@ -94,11 +96,14 @@ class Verifier {
       at("events", i,
          [&] { require(p_.events[i] >= 0 && p_.events[i] < p_.event_count, "event {} does not exist", p_.events[i]); });
     for (std::size_t i = 0; i < p_.kernels.size(); ++i) at("kernels", i, [&] { in_text(p_.kernels[i].name); });
+    require(p_.devices.size() <= kMaxDevices, "it has {} devices", p_.devices.size());
     for (std::size_t i = 0; i < p_.devices.size(); ++i)
       at("devices", i, [&] {
-        require(p_.devices[i].kind <= static_cast<std::uint8_t>(DeviceKind::cuda), "device kind {} is unknown",
-                p_.devices[i].kind);
-        require(p_.devices[i].arena_bytes >= 0, "the arena has {} bytes", p_.devices[i].arena_bytes);
+        const plan::DeviceRef& d = p_.devices[i];
+        require(d.kind <= static_cast<std::uint8_t>(DeviceKind::cuda), "device kind {} is unknown", d.kind);
+        require(d.arena_bytes >= 0 && d.arena_bytes <= kMaxArenaBytes, "the arena has {} bytes", d.arena_bytes);
+        require(d.arena_lower_bound >= 0 && d.arena_lower_bound <= d.arena_bytes,
+                "the arena's lower bound is {} of {} bytes", d.arena_lower_bound, d.arena_bytes);
       });
     for (std::size_t i = 0; i < p_.segments.size(); ++i)
       at("segments", i, [&] {

@@ -258,6 +258,13 @@ TEST(VerifyPlan, RefusesWhatBreaksARule) {
        [](PlanStorage& p) { p.devices[0].kind = 77; }},
       {"the engine's plan is damaged: devices[0]: the arena has -1 bytes\n  try: rebuild the engine",
        [](PlanStorage& p) { p.devices[0].arena_bytes = -1; }},
+      {"the engine's plan is damaged: devices[0]: the arena has 9223372036854775807 bytes\n  try: rebuild the engine",
+       [](PlanStorage& p) { p.devices[0].arena_bytes = INT64_MAX; }},
+      {"the engine's plan is damaged: devices[0]: the arena's lower bound is -64 of 448 bytes\n  try: rebuild the "
+       "engine",
+       [](PlanStorage& p) { p.devices[0].arena_lower_bound = -64; }},
+      {"the engine's plan is damaged: it has 257 devices\n  try: rebuild the engine",
+       [](PlanStorage& p) { p.devices.resize(257); }},
       {"the engine's plan is damaged: segments[0]: steps [0, +99) leave their array of 7\n  try: rebuild the engine",
        [](PlanStorage& p) { p.segments.push_back({{0, 99}}); }},
       {"the engine's plan is damaged: it has -1 events\n  try: rebuild the engine",

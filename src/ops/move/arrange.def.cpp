@@ -12,6 +12,9 @@ using ir::Expr;
 std::vector<std::size_t> permutation(const ir::Attrs& attrs, std::size_t rank) {
   const auto perm = attrs.ints("perm");
   if (perm.size() != rank) fail("perm has {} entries for rank {}", perm.size(), rank);
+  // Passes compose permutations, so they have one spelling: axes from the end, which others take, are refused.
+  for (const std::int64_t axis : perm)
+    if (axis < 0) fail("perm has the entry {}, and axes of perm count from 0", axis);
   return axes_of(perm, rank);
 }
 
