@@ -70,6 +70,8 @@ Refusal check_roi_align(const CheckContext& c) noexcept {
                     vector_of(c.in[2], out[0]),
                 kShapes);
   MONZA_REQUIRE(out.numel() == 0 || (x[2] > 0 && x[3] > 0), "the image is empty");
+  MONZA_REQUIRE(c.params_as<RoiParams>().sampling_ratio <= RoiParams::kMostSamples,
+                "there are too many samples in a bin");
   return nullptr;
 }
 

@@ -181,7 +181,10 @@ void params_roi(const ir::NodeView& n, ir::ParamsBlob& blob) {
     fail("coordinate_transformation_mode \"{}\" is not known", transform);
   p.max = mode == "max";
   p.half_pixel = transform == "half_pixel";
-  p.sampling_ratio = static_cast<std::int32_t>(n.attrs().i("sampling_ratio", 0));
+  const std::int64_t samples = n.attrs().i("sampling_ratio", 0);
+  if (samples < 0 || samples > RoiParams::kMostSamples)
+    fail("sampling_ratio {} is outside of 0 to {}", samples, RoiParams::kMostSamples);
+  p.sampling_ratio = static_cast<std::int32_t>(samples);
   p.spatial_scale = static_cast<float>(n.attrs().f("spatial_scale", 1));
   blob.set(p);
 }

@@ -36,6 +36,8 @@ struct MaxUnpoolParams {
 
 /// RoiAlign(x [N, C, H, W], rois [R, 4] of x1, y1, x2, y2, batch [R]); MaxRoiPool(x, rois [R, 5], the batch first).
 struct RoiParams {
+  static constexpr std::int32_t kMostSamples = 128;  ///< an axis: work is its square for each element of the output
+
   std::int32_t max = 0;             ///< RoiAlign: maximum of the samples instead of their mean
   std::int32_t half_pixel = 1;      ///< RoiAlign: coordinates shift by half a pixel
   std::int32_t sampling_ratio = 0;  ///< RoiAlign: samples an axis in a bin; 0: ceil(bin extent)

@@ -1,4 +1,5 @@
 // Plain pooling: one output element at a time, in double (integers exactly); any strides.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -40,22 +41,40 @@ void for_each_window(const KernelContext& c, const PoolWindow& w, F&& window) {
   });
 }
 
-/// Calls element(input index, inside, counted) for each position of the window; `counted` positions lie in the padded
+/// What a window covers along one axis: its positions [begin, end) lie inside the input, `padded` of them in the padded
 /// input.
+struct Cover {
+  std::int64_t begin, end, padded;
+};
+
+Cover cover_of(const PoolWindow& w, int axis, std::int64_t o) {
+  const std::int64_t start = o * w.stride[axis] - w.pad[axis], step = w.dilation[axis], kernel = w.kernel[axis];
+  // Positions whose place in the input is below `limit`.
+  const auto below = [&](std::int64_t limit) {
+    return limit <= start ? 0 : std::min(kernel, (limit - start + step - 1) / step);
+  };
+  const std::int64_t begin = below(0);
+  return {begin, std::max(begin, below(w.in[axis])), below(w.in[axis] + w.pad_end[axis])};
+}
+
+/// Calls element(input index) for each position of the window that lies inside the input. A window may be much larger
+/// than the input: its other positions are not visited.
 template <typename F>
 void for_each_element(const PoolWindow& w, const std::int64_t* o, F&& element) {
-  std::int64_t k[3], at[3];
-  for (k[0] = 0; k[0] < w.kernel[0]; ++k[0])
-    for (k[1] = 0; k[1] < w.kernel[1]; ++k[1])
-      for (k[2] = 0; k[2] < w.kernel[2]; ++k[2]) {
-        bool inside = true, counted = true;
-        for (int a = 0; a < 3; ++a) {
-          at[a] = o[a] * w.stride[a] + k[a] * w.dilation[a] - w.pad[a];
-          inside = inside && at[a] >= 0 && at[a] < w.in[a];
-          counted = counted && at[a] < w.in[a] + w.pad_end[a];
-        }
-        element(at, inside, counted);
+  Cover c[3];
+  for (int a = 0; a < 3; ++a) c[a] = cover_of(w, a, o[a]);
+  const auto place = [&](int a, std::int64_t k) { return o[a] * w.stride[a] + k * w.dilation[a] - w.pad[a]; };
+  std::int64_t at[3];
+  for (std::int64_t i = c[0].begin; i < c[0].end; ++i) {
+    at[0] = place(0, i);
+    for (std::int64_t j = c[1].begin; j < c[1].end; ++j) {
+      at[1] = place(1, j);
+      for (std::int64_t k = c[2].begin; k < c[2].end; ++k) {
+        at[2] = place(2, k);
+        element(at);
       }
+    }
+  }
 }
 
 std::int64_t dot(const std::int64_t* a, const std::int64_t* b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
@@ -73,8 +92,7 @@ Status run_max_pool(const KernelContext& c) noexcept {
     bool any = false;
     double best = -std::numeric_limits<double>::infinity();
     std::int64_t best_int = 0, best_at = 0;
-    for_each_element(w, o, [&](const std::int64_t* at, bool inside, bool) {
-      if (!inside) return;
+    for_each_element(w, o, [&](const std::int64_t* at) {
       const std::int64_t offset = base + dot(at, s.in);
       bool better;
       if (exact) {
@@ -112,14 +130,13 @@ Status run_average_pool(const KernelContext& c) noexcept {
   const ElementAccess& access = element_access(x.dtype);
   for_each_window(c, w, [&](std::int64_t n, std::int64_t channel, const std::int64_t* o) {
     const std::int64_t base = n * x.stride[0] + channel * x.stride[1];
-    double sum = 0;
-    std::int64_t count = 0;
-    for_each_element(w, o, [&](const std::int64_t* at, bool inside, bool counted) {
-      if (inside) sum += access.load(x.data, base + dot(at, s.in));
-      count += inside || (counted && p.count_include_pad);
-    });
-    access.store(out.data, n * out.stride[0] + channel * out.stride[1] + dot(o, s.out),
-                 sum / static_cast<double>(count));
+    double sum = 0, count = 1;
+    for_each_element(w, o, [&](const std::int64_t* at) { sum += access.load(x.data, base + dot(at, s.in)); });
+    for (int a = 0; a < 3; ++a) {
+      const Cover cover = cover_of(w, a, o[a]);
+      count *= static_cast<double>(p.count_include_pad ? cover.padded : cover.end - cover.begin);
+    }
+    access.store(out.data, n * out.stride[0] + channel * out.stride[1] + dot(o, s.out), sum / count);
   });
   return {};
 }
@@ -133,8 +150,8 @@ Status run_lp_pool(const KernelContext& c) noexcept {
   for_each_window(c, w, [&](std::int64_t n, std::int64_t channel, const std::int64_t* o) {
     const std::int64_t base = n * x.stride[0] + channel * x.stride[1];
     double sum = 0;
-    for_each_element(w, o, [&](const std::int64_t* at, bool inside, bool) {
-      if (inside) sum += std::pow(std::fabs(access.load(x.data, base + dot(at, s.in))), p.p);
+    for_each_element(w, o, [&](const std::int64_t* at) {
+      sum += std::pow(std::fabs(access.load(x.data, base + dot(at, s.in))), p.p);
     });
     access.store(out.data, n * out.stride[0] + channel * out.stride[1] + dot(o, s.out), std::pow(sum, 1.0 / p.p));
   });
