@@ -23,6 +23,9 @@ function(monza_vision_library name package modules)
     if(name STREQUAL FFMPEG)  # loaded when a video is opened: see src/vision/ffmpeg.h
       target_include_directories(monza_vision SYSTEM PRIVATE ${MONZA_FFMPEG_INCLUDE_DIRS})
       target_link_libraries(monza_vision PRIVATE ${CMAKE_DL_LIBS})
+    elseif(name STREQUAL PNG)  # CMake's own target knows that the archive, which the fuzz targets link, needs zlib
+      find_package(PNG REQUIRED)
+      target_link_libraries(monza_vision PRIVATE PNG::PNG)
     else()
       target_link_libraries(monza_vision PRIVATE PkgConfig::MONZA_${name})
     endif()
