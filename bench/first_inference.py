@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """What the first inference costs: load, context and first run, less a steady run, each in a process of its own.
 
-Each model is built once, then `monza bench` loads the engine, makes a context and runs it, some thirty times over.
+Each model is built once, then `monza bench` loads the engine, makes a context and runs it, --runs times over.
 Nothing else may run: on two CPUs, any other process takes one of the threads' time. Prints a Markdown table.
 
   MONZA_SHARED=DIR build/peers-venv/bin/python bench/first_inference.py MODEL.onnx ... --threads 1 2
@@ -21,10 +21,10 @@ from compare import processor, shape_args, has_free_extents
 WORK = ROOT / "build" / "peers" / "bench"
 
 
-def extra_ms(engine, shapes, threads, args) -> tuple[float, float]:
+def extra_ms(engine, threads, args) -> tuple[float, float]:
     """Milliseconds from before the load to the first result that a steady run does not take, and those that it takes."""
     time.sleep(0.2)  # what the process before has left to the system is done
-    code, found, words = peerlib.monza(["bench", engine, *shapes, "--threads", threads, "--iterations", args.iterations,
+    code, found, words = peerlib.monza(["bench", engine, "--threads", threads, "--iterations", args.iterations,
                                         "--warmup", 0, "--json"], args.tool)
     if code != 0 or not found:
         sys.exit(f"bench ended with {code}: {words}")
@@ -52,7 +52,7 @@ def main():
             code, _, words = peerlib.monza(["build", model, "--output", engine, "--threads", threads, *shapes], args.tool)
             if code != 0:
                 sys.exit(f"build ended with {code}: {words}")
-            measured = [extra_ms(engine, [], threads, args) for _ in range(args.runs)]
+            measured = [extra_ms(engine, threads, args) for _ in range(args.runs)]
             extra = sorted(m[0] for m in measured)
             print(f"| {model.stem} | {threads} | {statistics.median(m[1] for m in measured):.1f} | "
                   f"{statistics.median(extra):.1f} | {extra[0]:.1f} | {extra[len(extra) * 9 // 10]:.1f} | {extra[-1]:.1f} |",

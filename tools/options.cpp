@@ -4,6 +4,8 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <fmt/core.h>
+
 #include <cstdint>
 
 #include "tools/command.h"
@@ -22,8 +24,21 @@ Option& Option::one_of(std::vector<std::string> choices) {
 }
 Option& Option::range(int low, int high) { return option_->check(CLI::Range(low, high)), *this; }
 Option& Option::range(double low, double high) { return option_->check(CLI::Range(low, high)), *this; }
-Option& Option::positive() { return option_->check(CLI::PositiveNumber), *this; }
-Option& Option::non_negative() { return option_->check(CLI::NonNegativeNumber), *this; }
+// CLI11's own checks of these say that a value is not between 0 and a number of 309 digits, and take NaN.
+Option& Option::positive() {
+  option_->check([](const std::string& text) {
+    double value = 0;
+    return CLI::detail::lexical_cast(text, value) && value > 0 ? "" : fmt::format("{} is no number above 0", text);
+  });
+  return *this;
+}
+Option& Option::non_negative() {
+  option_->check([](const std::string& text) {
+    double value = 0;
+    return CLI::detail::lexical_cast(text, value) && value >= 0 ? "" : fmt::format("{} is no number from 0 on", text);
+  });
+  return *this;
+}
 
 template <typename T>
 Option CommandOptions::add_option(const std::string& name, T& value, const std::string& help) {

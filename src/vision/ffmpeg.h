@@ -16,7 +16,7 @@ extern "C" {
 
 namespace monza::vision::ffmpeg {
 
-// The functions that are called, each after the library whose dependencies hold it.
+// The functions that are called, each with the library that has it or needs the one that does.
 #define MONZA_FFMPEG_FUNCTIONS(X)              \
   X(avformat, av_dict_free)                    \
   X(avformat, av_dict_set)                     \
@@ -74,8 +74,8 @@ struct Functions {
 #undef MONZA_X
 };
 
-/// FFmpeg, loaded by the first call. It is not linked: it and the hundred libraries that it needs would take the
-/// dynamic linker some 50 ms at every start of a program that may never see a video. Throws Error when the libraries
+/// FFmpeg, loaded by the first call. It is not linked: it and the two hundred libraries that it needs would take the
+/// dynamic linker some 60 ms at every start of a program that may never see a video. Throws Error when the libraries
 /// are not there. Thread-safe.
 const Functions& ff();
 

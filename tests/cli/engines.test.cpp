@@ -140,6 +140,18 @@ TEST(CliEngines, TheMemoryCapNamesWhatDoesNotFit) {
   EXPECT_NE(no_size.err.find("--max-memory '12Q' is no size"), std::string::npos) << no_size.err;
 }
 
+TEST(CliEngines, TimingThatRanOutOfItsBudgetSaysSo) {
+  const Tool tool;
+  product_model(tool, "m.onnx");
+  const Ran none = tool.run("build m.onnx -o m.engine --shape batch=2 --max-build-seconds 1e-9");
+  EXPECT_EQ(none.code, 0);
+  EXPECT_NE(none.err.find("monza warning: timing kernels stopped after 1e-09 s: "), std::string::npos) << none.err;
+  EXPECT_NE(none.err.find("--max-build-seconds gives more time"), std::string::npos) << none.err;
+  const Ran enough = tool.run("build m.onnx -o m.engine --shape batch=2 --max-build-seconds 0");
+  EXPECT_EQ(enough.code, 0);
+  EXPECT_EQ(enough.err.find("timing kernels stopped"), std::string::npos) << enough.err;
+}
+
 TEST(CliEngines, AFullDiskLeavesTheOldEngine) {
   const Tool tool;
   product_model(tool, "m.onnx");
