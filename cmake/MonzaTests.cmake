@@ -43,6 +43,18 @@ add_test(NAME install COMMAND ${CMAKE_COMMAND} -DBUILD=${CMAKE_BINARY_DIR} -DSOU
   -DCOMPILER=${CMAKE_CXX_COMPILER} -DC_COMPILER=${CMAKE_C_COMPILER} -DFLAGS=${sanitize} -DMAKE_MODEL=$<TARGET_FILE:monza_make_model>
   -P ${CMAKE_SOURCE_DIR}/tests/install/install_test.cmake)
 
+# Plans and runs what the differential tester draws. It finds shared libraries that lie beside it first, so that it can be
+# carried to another machine.
+file(GLOB differential CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/differential/*.cpp)
+add_executable(monza_differential ${differential})
+target_include_directories(monza_differential PRIVATE ${CMAKE_SOURCE_DIR}/tests)
+target_link_libraries(monza_differential PRIVATE monza_build)
+target_link_options(monza_differential PRIVATE LINKER:--disable-new-dtags)  # the libraries' own libraries, too
+set_target_properties(monza_differential PROPERTIES BUILD_RPATH "\$ORIGIN" RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+if(NOT MONZA_SANITIZE AND NOT MONZA_TSAN)
+  target_link_options(monza_differential PRIVATE -static-libstdc++ -static-libgcc)
+endif()
+
 # Tests on real models beside ONNX Runtime, in a Python environment of their own.
 # Sanitizer builds leave them out: they would take hours.
 if(TARGET monza AND NOT MONZA_SANITIZE AND NOT MONZA_TSAN)

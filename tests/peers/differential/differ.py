@@ -1,0 +1,341 @@
+#!/usr/bin/env python3
+"""The differential tester: random graphs, planned four ways and run at 1 and 2 threads, beside ONNX Runtime without
+optimisations.
+
+  differ.py --seconds 60                           every family in turn, a job for each CPU
+  differ.py --count 200000 --jobs 16 --isa avx2    so many graphs, with a lower instruction set forced
+  differ.py --families conv,qdq --start 5000       some families, other graphs
+  differ.py --repeat conv:1234                     one graph again; --dump DIR writes it down
+  differ.py --case FOLDER                          a case that was kept
+  differ.py --list                                 the families
+
+Exit code 1 when something disagrees. The first case of each cause is shrunk and kept in --keep DIR: model, inputs, what
+ONNX Runtime computes, what was said, and the command that repeats it. What is drawn depends on family and seed alone.
+"""
+import argparse
+import collections
+import multiprocessing
+import os
+import pathlib
+import re
+import sys
+import time
+import traceback
+
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+ROOT = HERE.parents[2] if (HERE.parents[2] / "docs/operators.md").exists() else HERE.parent  # or a folder of --pack
+
+
+def arguments():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--runner", default=str(ROOT / "build/test/monza_differential"), help="the program monza_differential")
+    p.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
+    p.add_argument("--seconds", type=float, default=0, help="stop after so long; 0: no limit")
+    p.add_argument("--count", type=int, default=0, help="stop after so many graphs; 0: no limit")
+    p.add_argument("--start", type=int, default=0, help="the first seed of each family")
+    p.add_argument("--families", default="", help="some, by commas; NAME* takes all that begin so")
+    p.add_argument("--isa", default="", help="MONZA_ISA of the runner: avx2, avx512, ...")
+    p.add_argument("--timeout", type=float, default=60, help="seconds that one step may take")
+    p.add_argument("--keep", default="", help="folder for wrong cases; nothing is kept without it")
+    p.add_argument("--most", type=int, default=40, help="causes that are looked into and shrunk")
+    p.add_argument("--no-shrink", action="store_true")
+    p.add_argument("--quiet", action="store_true", help="no progress, no table")
+    p.add_argument("--coverage", action="store_true", help="print what was never reached")
+    p.add_argument("--repeat", default="", help="FAMILY:SEED")
+    p.add_argument("--case", default="", help="a folder that --keep or --dump wrote")
+    p.add_argument("--dump", default="", help="with --repeat: write the case to this folder")
+    p.add_argument("--list", action="store_true")
+    return p.parse_args()
+
+
+def chosen(names, pattern):
+    """The families that the pattern names, with their weights."""
+    if not pattern:
+        return names
+    picked = {}
+    for word in pattern.split(","):
+        found = {n: w for n, w in names.items() if n == word or word.endswith("*") and n.startswith(word[:-1])}
+        if not found:
+            raise SystemExit(f"differ: there is no family '{word}'; --list names them")
+        picked.update(found)
+    return picked
+
+
+def schedule(weights, start):
+    """Families and seeds without end, each family as often as its weight says. The same for every job."""
+    credit, seed = dict.fromkeys(weights, 0.0), dict.fromkeys(weights, start)
+    while True:
+        for name, weight in weights.items():
+            credit[name] += weight
+            while credit[name] >= 1 - 1e-9:
+                credit[name] -= 1
+                yield name, seed[name]
+                seed[name] += 1
+
+
+def signature(case_id, bad):
+    """What equal faults have in common before they are looked into."""
+    text = re.sub(r"0x[0-9a-f]+|[-+]?\d[\d.e+-]*|'[^']*'|%\w+", "#", bad.text)[:120]
+    return (case_id.split(":")[0], re.sub(r"\d", "", bad.way), bad.kind, text if bad.kind not in ("value", "threads", "again") else "")
+
+
+class Worker:
+    """Draws cases, keeps the runner busy and reports to the parent."""
+
+    AHEAD = 4  # cases that the runner has while others are drawn
+
+    def __init__(self, options, number, weights, results, stop):
+        self.options, self.number, self.weights = options, number, weights
+        self.results, self.stop = results, stop
+        self.tally = collections.Counter()
+        self.operators = collections.Counter()
+        self.waiting = collections.deque()
+        self.runner = None
+
+    def start(self):
+        from protocol import Runner
+        self.runner = Runner(self.options.runner, self.options.isa, self.options.timeout)
+
+    def run(self):
+        from graph import Invalid
+        from protocol import ways_of
+        self.start()
+        reported = time.monotonic()
+        for index, (name, seed) in enumerate(schedule(self.weights, self.options.start)):
+            if self.stop.is_set() or self.options.count and index >= self.options.count:
+                break
+            if index % self.options.jobs != self.number:
+                continue
+            try:
+                case = draw(name, seed)
+            except Invalid as e:
+                self.tally[name, "invalid"] += 1
+                self.tally["why", name, re.sub(r"\d+", "#", str(e))[:160]] += 1
+                continue
+            self.operators.update({(n.domain, n.op_type) for n in case.model.graph.node})
+            ways = ways_of(case)
+            self.runner.send(case, ways)
+            self.waiting.append((case, ways))
+            while len(self.waiting) >= self.AHEAD:
+                self.take()
+            if time.monotonic() - reported > 2:
+                self.report()
+                reported = time.monotonic()
+        while self.waiting:
+            self.take()
+        self.report()
+        self.runner.close()
+
+    def take(self):
+        """The result of the oldest case. After a crash the others go to a new runner."""
+        from protocol import Gone
+        try:
+            _, bads = self.runner.result()
+        except Gone as gone:
+            bads = gone.args[1]
+            self.runner.close()
+            self.start()
+            for case, ways in list(self.waiting)[1:]:
+                self.runner.send(case, ways)
+        case, _ = self.waiting.popleft()
+        self.tally[case.family, "graphs"] += 1
+        bads = remaining(case, bads)
+        if bads:
+            self.tally[case.family, "bad"] += 1
+            self.results.put(("bad", case.id, bads))
+
+    def report(self):
+        # Counts come in line behind what the runner still works on.
+        while self.waiting:
+            self.take()
+        counts = self.runner.counts()
+        self.results.put(("tally", self.tally, self.operators, counts))
+        self.tally, self.operators = collections.Counter(), collections.Counter()
+
+
+def draw(name, seed):
+    """A settled case. Raises Invalid."""
+    import families
+    from graph import Invalid
+    from reference import settle
+    try:
+        return settle(families.make(name, seed))
+    except Invalid:
+        raise
+    except Exception:
+        raise Invalid("generator: " + traceback.format_exc().splitlines()[-1] + " " +
+                      traceback.format_exc().splitlines()[-3].strip()) from None
+
+
+def remaining(case, bads):
+    """What neither rounding nor a known difference explains."""
+    from judge import Judge
+    from known import known
+    judge = Judge(case)
+    return [b for b in bads if not judge.is_rounding(b) and not known(case, b)]
+
+
+def work(options, number, weights, results, stop):
+    try:
+        Worker(options, number, weights, results, stop).run()
+    except KeyboardInterrupt:
+        pass
+    except Exception:
+        results.put(("failed", traceback.format_exc()))
+    results.put(("done",))
+    results.close()
+    results.join_thread()
+    os._exit(0)  # threads of ONNX Runtime may still be there: nothing of theirs is needed
+
+
+class Campaign:
+    """All jobs together: progress, the table at the end, the causes of what is wrong."""
+
+    def __init__(self, options, weights):
+        self.options, self.weights = options, weights
+        self.tally, self.operators, self.counts = collections.Counter(), collections.Counter(), collections.Counter()
+        self.bad = collections.OrderedDict()  # signature -> list of (case id, Bad)
+        self.bad_cases = set()
+        self.failed = []
+
+    def run(self):
+        context = multiprocessing.get_context("spawn")
+        results, stop = context.Queue(), context.Event()
+        jobs = [context.Process(target=work, args=(self.options, k, self.weights, results, stop), daemon=True)
+                for k in range(self.options.jobs)]
+        for job in jobs:
+            job.start()
+        begin = said = time.monotonic()
+        open_jobs = len(jobs)
+        while open_jobs:
+            try:
+                message = results.get(timeout=1)
+            except Exception:
+                message = None
+            if message is None and not any(j.is_alive() for j in jobs):
+                break
+            if message and message[0] == "done":
+                open_jobs -= 1
+            elif message:
+                self.take(message)
+            now = time.monotonic()
+            if self.options.seconds and now - begin > self.options.seconds:
+                stop.set()
+            if not self.options.quiet and now - said > 10:
+                said = now
+                print(f"{now - begin:6.0f} s  {self.graphs()} graphs, {self.graphs() / (now - begin):.1f} a second, "
+                      f"{len(self.bad_cases)} wrong in {len(self.bad)} groups", flush=True)
+        for job in jobs:
+            job.join(10)
+        self.seconds = time.monotonic() - begin
+
+    def graphs(self):
+        return sum(n for k, n in self.tally.items() if k[1] == "graphs")
+
+    def take(self, message):
+        if message[0] == "tally":
+            self.tally += message[1]
+            self.operators += message[2]
+            self.counts += collections.Counter(message[3])
+        elif message[0] == "bad":
+            self.bad_cases.add(message[1])
+            first = {}
+            for bad in message[2]:  # the ways are in order: what fails in the plain one is not the others' fault
+                first.setdefault("value" if bad.kind in ("value", "threads", "again", "type") else bad.kind, bad)
+            for bad in first.values():
+                self.bad.setdefault(signature(message[1], bad), []).append((message[1], bad))
+        elif message[0] == "failed":
+            self.failed.append(message[1])
+            print(message[1], file=sys.stderr)
+
+    def table(self):
+        print(f"\n{'family':18} {'graphs':>8} {'invalid':>8} {'wrong':>6}")
+        for name in self.weights:
+            print(f"{name:18} {self.tally[name, 'graphs']:8} {self.tally[name, 'invalid']:8} {self.tally[name, 'bad']:6}")
+        print(f"{'all':18} {self.graphs():8}          {len(self.bad_cases):6}   in {self.seconds:.0f} s, "
+              f"{self.graphs() / self.seconds / self.options.jobs:.1f} a second and job")
+
+    def coverage(self):
+        from protocol import everything
+        passes, kernels = everything(self.options.runner)
+        print("\npasses:", ", ".join(f"{p} {self.counts['pass', p]}" for p in passes))
+        print("never:", ", ".join(p for p in passes if not self.counts["pass", p]) or "none")
+        missing = collections.defaultdict(list)
+        for kernel, op in kernels.items():
+            if not self.counts["kernel", kernel]:
+                missing[op].append(kernel)
+        print(f"\nkernels: {sum(1 for k in kernels if self.counts['kernel', k])} of {len(kernels)}; never:")
+        for op, names in sorted(missing.items()):
+            print(f"  {op}: {', '.join(names)}")
+        known = known_operators()
+        print(f"\noperators: {len(self.operators)}; never: " +
+              ", ".join(f"{d}.{o}" if d else o for d, o in sorted(known - set(self.operators))))
+        reasons = [(n, k) for k, n in self.tally.items() if k[0] == "why"]
+        print("\ninvalid, by reason:")
+        for n, (_, family, why) in sorted(reasons, reverse=True)[:40]:
+            print(f"  {n:6} {family}: {why}")
+
+
+def known_operators():
+    """Operators that docs/operators.md lists; empty where it is not at hand."""
+    found, domain = set(), ""
+    path = next((p for p in (ROOT / "docs/operators.md", ROOT / "operators.md") if p.exists()), None)
+    if path:
+        for line in path.read_text().splitlines():
+            if line.startswith("## "):
+                title = line[3:].split(":")[0]
+                domain = "" if title == "ai.onnx" else title if "." in title else None
+            elif domain is not None and (m := re.match(r"\| (\w+) \| \d", line)):
+                found.add((domain, m.group(1)))
+    return found
+
+
+def repeat(options):
+    """One case: what is wrong with it now."""
+    import keep
+    from protocol import ways_of
+    case = keep.read(options.case) if options.case else draw(*split_id(options.repeat))
+    if options.dump:
+        keep.write(case, options.dump, [])
+    bads = keep.try_case(case, ways_of(case), options)
+    for bad in bads:
+        print(keep.words(bad))
+    left = remaining(case, bads)
+    print(f"{case.id}: {len(bads)} differences, {len(left)} that rounding or a known reason does not explain")
+    return 1 if left else 0
+
+
+def split_id(text):
+    name, _, seed = text.partition(":")
+    if not seed.isdigit():
+        raise SystemExit(f"differ: '{text}' is no FAMILY:SEED")
+    return name, int(seed)
+
+
+def main():
+    options = arguments()
+    import families
+    weights = {name: weight for name, (_, weight) in families.load().items()}
+    if options.list:
+        print("\n".join(f"{n} {w}" for n, w in weights.items()))
+        return 0
+    if not os.access(options.runner, os.X_OK):
+        raise SystemExit(f"differ: no program '{options.runner}': ninja -C build monza_differential, or --runner PATH")
+    if options.repeat or options.case:
+        return repeat(options)
+    campaign = Campaign(options, chosen(weights, options.families))
+    campaign.run()
+    if not options.quiet:
+        campaign.table()
+    if options.coverage:
+        campaign.coverage()
+    if campaign.bad:
+        import causes
+        causes.explain(campaign.bad, options)
+    print(f"{campaign.graphs()} graphs, {len(campaign.bad_cases)} of them wrong")
+    return 1 if campaign.bad or campaign.failed or not campaign.graphs() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,143 @@
+"""What a case must compute: ONNX Runtime without optimisations, and how far rounding alone may carry a result."""
+import numpy as np
+import onnx
+import onnxruntime as ort
+from onnx import TensorProto, helper, numpy_helper, shape_inference
+
+from graph import Invalid
+
+ort.set_default_logger_severity(4)
+FLOATS = {TensorProto.FLOAT: 2.0**-20, TensorProto.DOUBLE: 2.0**-49, TensorProto.FLOAT16: 2.0**-10}
+TRIALS = 16
+# Operands that are settings rather than data: a change of 1e-6 makes another computation of them.
+SETTINGS = {"Pow": {1}, "Mod": {1}, "Resize": {1, 2, 3}, "Upsample": {1}, "Clip": {1, 2}, "OneHot": {1, 2}, "Range": {0, 1, 2},
+            "Pad": {2}, "TopK": {1}, "NonMaxSuppression": {2, 3, 4}}
+# Operators that cancel inside: exp(x) - 1 loses an ulp of 1, x * (1 + erf(x)) one of x.
+OWN_NOISE = {"Elu": "one", "Celu": "one", "Selu": "one", "Gelu": "x", "Mish": "x"}
+
+
+def session(model: bytes):
+    options = ort.SessionOptions()
+    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def outputs_of(model: bytes, feeds):
+    """A dictionary of arrays for each feed. Raises Invalid with ONNX Runtime's words."""
+    try:
+        run = session(model)
+        names = [o.name for o in run.get_outputs()]
+        return [dict(zip(names, map(np.asarray, run.run(names, feed)))) for feed in feeds]
+    except Exception as e:  # its exceptions have no common class
+        raise Invalid(str(e).splitlines()[0][:300] if str(e) else type(e).__name__) from None
+
+
+def second_opinion(model: onnx.ModelProto, feed):
+    """What ONNX's own reference says: outputs by name. Raises Invalid where it cannot say."""
+    from onnx.reference import ReferenceEvaluator
+    try:
+        with np.errstate(all="ignore"):
+            return dict(zip([o.name for o in model.graph.output], ReferenceEvaluator(model).run(None, feed)))
+    except Exception as e:
+        raise Invalid(str(e)[:300]) from None
+
+
+def settle(case):
+    """Fills case.expected, by ONNX Runtime or by what the family computes itself."""
+    if case.expected is None:
+        case.expected = outputs_of(case.model.SerializeToString(), case.feeds)
+    return case
+
+
+def _noisy_model(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with every float result multiplied by 1 + noise; of the graph itself, not of bodies."""
+    try:
+        model = shape_inference.infer_shapes(model)
+    except Exception:
+        pass
+    noisy = onnx.ModelProto()
+    noisy.CopyFrom(model)
+    graph = noisy.graph
+    types = {v.name: v.type.tensor_type.elem_type for v in list(graph.value_info) + list(graph.output) + list(graph.input)}
+    one = {t: f"__one_{t}" for t in FLOATS}
+    nodes, renamed = [], {}
+    for node in graph.node:
+        copy = onnx.NodeProto()
+        copy.CopyFrom(node)
+        for k, name in enumerate(copy.input):
+            copy.input[k] = renamed.get(name, name)
+        nodes.append(copy)
+        if node.op_type in ("Constant", "Shape", "Floor", "Ceil", "Round", "Sign", "OneHot", "Range", "ConstantOfShape",
+                            "RandomUniformLike", "QuantizeLinear"):
+            continue
+        for k, name in enumerate(node.output):
+            eps = FLOATS.get(types.get(name))
+            if not name or eps is None:
+                continue
+            plain, noise, factor = f"__plain_{name}", f"__noise_{name}", f"__factor_{name}"
+            kind = types[name]
+            copy.output[k] = plain
+            wide = kind if kind != TensorProto.FLOAT16 else TensorProto.FLOAT
+            nodes.append(helper.make_node("RandomUniformLike", [plain], [noise], low=-eps, high=eps, dtype=wide, seed=0.0))
+            if wide == kind:
+                nodes.append(helper.make_node("Add", [noise, one[kind]], [factor]))
+            else:
+                nodes.append(helper.make_node("Add", [noise, one[wide]], [factor + "w"]))
+                nodes.append(helper.make_node("Cast", [factor + "w"], [factor], to=kind))
+            own = OWN_NOISE.get(node.op_type)
+            if own is None or kind != TensorProto.FLOAT:
+                nodes.append(helper.make_node("Mul", [plain, factor], [name]))
+                continue
+            # What the operator cancels inside is lost whatever its result is.
+            amount, moved = f"__amount_{name}", f"__moved_{name}"
+            nodes.append(helper.make_node("Mul", [noise, one[kind] if own == "one" else copy.input[0]], [amount]))
+            nodes.append(helper.make_node("Mul", [plain, factor], [moved]))
+            nodes.append(helper.make_node("Add", [moved, amount], [name]))
+    del graph.node[:]
+    graph.node.extend(nodes)
+    for t, name in one.items():
+        if t != TensorProto.FLOAT16:
+            graph.initializer.append(helper.make_tensor(name, t, [], [1.0]))
+    return noisy
+
+
+def _shaken(array, rng):
+    """Every element moved by about an ulp of 20 bits."""
+    eps = {np.float32: 2.0**-20, np.float64: 2.0**-49, np.float16: 2.0**-10}.get(array.dtype.type)
+    if eps is None or not array.size:
+        return array
+    with np.errstate(over="ignore", invalid="ignore"):
+        return (array * (1 + eps * rng.uniform(-1, 1, array.shape))).astype(array.dtype)
+
+
+def _settings(model):
+    names = set()
+    for node in model.graph.node:
+        for k in SETTINGS.get(node.op_type, ()):
+            if k < len(node.input):
+                names.add(node.input[k])
+    return names
+
+
+def noise(model: onnx.ModelProto, feed, trials=TRIALS):
+    """Results of the model with noise on every operand and result: a list for each output name. Raises Invalid."""
+    rng = np.random.default_rng(7)
+    settings = _settings(model)
+    shaken = {k: [] for k in (o.name for o in model.graph.output)}
+    noisy = _noisy_model(model)
+    originals = {t.name: numpy_helper.to_array(t) for t in noisy.graph.initializer
+                 if t.data_type in FLOATS and not t.name.startswith("__") and t.name not in settings}
+    for trial in range(trials):
+        for k, node in enumerate(noisy.graph.node):
+            for a in node.attribute:
+                if node.op_type == "RandomUniformLike" and a.name == "seed":
+                    a.f = 97.0 * trial + k
+        for tensor in noisy.graph.initializer:
+            if tensor.name in originals and originals[tensor.name].size > 1:
+                tensor.CopyFrom(numpy_helper.from_array(_shaken(originals[tensor.name], rng), tensor.name))
+        moved = {k: v if k in settings else _shaken(v, rng) for k, v in feed.items()}
+        for name, value in outputs_of(noisy.SerializeToString(), [moved])[0].items():
+            shaken[name].append(value)
+    return shaken
