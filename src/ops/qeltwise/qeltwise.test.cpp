@@ -1,14 +1,18 @@
 // Every kernel of quantised sums and averages, and of per-tensor quantisation, against its reference: bit for bit.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <limits>
 #include <random>
 
 #include "base/cpu.h"
 #include "kernel/registry.h"
+#include "monza/engine.h"
 #include "ops/qeltwise/qeltwise.params.h"
 #include "ops/quantize/quantize.params.h"
 #include "support/kernel_check.h"
+#include "support/onnx_notation.h"
+#include "support/temporary.h"
 #include "tensor/shape.h"
 
 namespace monza {
@@ -111,6 +115,25 @@ std::vector<const Kernel*> kernels() {
 }
 INSTANTIATE_TEST_SUITE_P(QEltwise, QEltwiseKernels, ::testing::ValuesIn(kernels()),
                          [](const auto& info) { return std::string(info.param->name); });
+
+TEST(QLinearAdd, OperandsBroadcast) {
+  const test::NotedModel noted = test::parse_onnx_notation(
+      "one: f32[] = 1 half: f32[] = 0.5 zero: u8[] = 0 "
+      "com.microsoft.QLinearAdd(a: u8[2,1], one, zero, b: u8[3], half, zero, half, zero)");
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "m.onnx";
+  std::ofstream(path, std::ios::binary) << noted.model.SerializeAsString();
+  const Engine engine = Engine::build(path, noted.options);
+  Context context = engine.create_context();
+  std::uint8_t a[] = {1, 100}, b[] = {10, 20, 90};
+  ASSERT_TRUE(context.bind_input("a", {DType::u8, {2, 1}, a, sizeof a}));
+  ASSERT_TRUE(context.bind_input("b", {DType::u8, {3}, b, sizeof b}));
+  ASSERT_TRUE(context.run());
+  const TensorRef y = context.output(0);
+  ASSERT_EQ(y.shape, (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(std::vector<std::uint8_t>(y.as<std::uint8_t>(), y.as<std::uint8_t>() + 6),
+            (std::vector<std::uint8_t>{12, 22, 92, 210, 220, 255}));
+}
 
 }  // namespace
 }  // namespace monza
