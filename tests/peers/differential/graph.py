@@ -232,7 +232,8 @@ class Graph:
                 self.read.add(x.name)
         if domain:
             self.domains.add(domain)
-        attributes = {k: v for k, v in attributes.items() if v is not None}
+        # A name of an attribute that is a name here, too, ends in "_".
+        attributes = {k.rstrip("_"): v for k, v in attributes.items() if v is not None}
         self.nodes.append(helper.make_node(op, [x.name if x is not None else "" for x in inputs],
                                            [v.name if v is not None else "" for v in made], name=self.name("n"),
                                            domain=domain, **attributes))

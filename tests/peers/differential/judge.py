@@ -8,6 +8,20 @@ LIMIT = 12  # an error may be so many times what noise of some ulps on every val
             # convolutions and long sums need most of it
 
 
+def within(value, near, dtype) -> bool:
+    """True if the value is one of `near`, or lies about as far from them as they lie from each other."""
+    if np.isnan(value) or np.isinf(value):
+        return any(n == value or np.isnan(n) and np.isnan(value) for n in near)
+    finite = [n for n in near if np.isfinite(n)]
+    if not finite:
+        return False
+    low, high = min(finite), max(finite)
+    room = LIMIT * (high - low)
+    if dtype.kind == "f":
+        room += max(abs(low), abs(high)) * (2.0**-11 if dtype == np.float16 else 1e-7)
+    return low - room <= value <= high + room
+
+
 class Judge:
     """Judges the differences of one case; the noisy results of a feed are computed once."""
 
@@ -33,21 +47,7 @@ class Judge:
             return False
         flat = want.ravel()
         trials = [t.ravel() for t in trials]
-        for index, got, _ in bad.elements:
-            value = float(got)
-            near = [float(t[index]) for t in trials]
-            center = float(flat[index])
-            if any(n == value or (np.isnan(n) and np.isnan(value)) for n in near):
-                continue
-            if not np.isfinite(value) or not np.isfinite(center) or flat.dtype.kind not in "fiu":
-                return False
-            finite = [n for n in near if np.isfinite(n)]
-            spread = max((abs(n - center) for n in finite), default=0)
-            if flat.dtype.kind == "f":
-                spread += 1e-7 * abs(center) if flat.dtype != np.float16 else 2.0**-11 * abs(center)
-            if abs(value - center) > LIMIT * spread:
-                return False
-        return True
+        return all(within(float(got), [float(flat[i]), *(float(t[i]) for t in trials)], flat.dtype) for i, got, _ in bad.elements)
 
     def reference_agrees(self, bad) -> bool:
         """True if ONNX's own reference computes what Monza does where ONNX Runtime does not."""

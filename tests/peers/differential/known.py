@@ -2,6 +2,8 @@
 from dataclasses import dataclass
 from typing import Callable
 
+from judge import Judge
+
 
 @dataclass
 class Known:
@@ -19,8 +21,23 @@ def empty_loop(case, bad):
     return bad.kind == "type" and "Loop" in operators(case) and "[0" in bad.text.split(" instead of ")[0]
 
 
+def by_reference(*names):
+    """Graphs with one of the operators, where ONNX's own reference computes what Monza does."""
+    def applies(case, bad):
+        return bool(operators(case) & set(names)) and Judge(case).reference_agrees(bad)
+    return applies
+
+
 KNOWN: list[Known] = [
-    Known("scan output of no iterations", "ONNX Runtime gives [0] where the elements' extents are known to the graph", empty_loop),
+    Known("scan output of no iterations", "ONNX Runtime gives [0] where the elements' extents are known to the graph",
+          empty_loop),
+    Known("Resize", "align_corners with fractional scales, and cubic outside: ONNX Runtime rounds the output's extent first",
+          by_reference("Resize", "Upsample")),
+    Known("AffineGrid", "an axis of extent 1 with align_corners: ONNX Runtime takes +1 or -1 where the reference has the other",
+          by_reference("AffineGrid")),
+    Known("GridSample", "reflection and cubic at the border", by_reference("GridSample")),
+    Known("MaxUnpool", "with output_shape, indices count in that shape", by_reference("MaxUnpool")),
+    Known("StringSplit", "an empty string has no pieces or one", by_reference("StringSplit")),
 ]
 
 

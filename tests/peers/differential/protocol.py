@@ -36,10 +36,12 @@ class Way:
 
 
 def ways_of(case):
-    """The four ways of a case. Timed and drawn kernels take turns in seeing fixed shapes and ranges."""
+    """The four ways of a case, and sometimes without passes. Timed and drawn kernels take turns in seeing ranges."""
     turn = case.seed % 2 == 1 and case.varies
     ways = [Way("static"), Way("tuned", turn, TIMED), Way("random", turn, DRAWN, seed=case.seed + 1),
             Way("random2", not turn and case.varies, DRAWN, seed=case.seed + 0x9E3779B9)]
+    if case.seed % 4 == 0:
+        ways.append(Way("plain", turn, optimize=False))
     if case.varies:
         ways.insert(1, Way("ranged", True, reload=True))
     return ways

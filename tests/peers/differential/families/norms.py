@@ -4,7 +4,7 @@ import numpy as np
 from families import family
 from families.activations import commuted, number, operator
 from families.conv import batch_norm, picture
-from graph import F32, Invalid, varies
+from graph import F32, varies
 
 
 def scale_shape(g, x, axis):
@@ -79,7 +79,7 @@ def rms_norm(g, x, axis):
 def layer_norm_operator(g, x, axis):
     g.opset = max(g.opset, 17)
     if varies(x.shape[axis:]):
-        raise Invalid("a row varies")
+        return layer_norm(g, x, axis)
     row = [int(d) for d in x.shape[axis:]]
     inputs = [x, g.const(g.array(F32, row))] + ([g.const(g.array(F32, row))] if g.chance(0.5) else [])
     y = g.node("LayerNormalization", inputs, axis=g.pick([axis, axis - x.rank]), epsilon=g.pick([None, 1e-3]))
@@ -126,11 +126,11 @@ def channel_norms(g):
     elif how == 4:
         y = g.node("LpNormalization", [x], axis=g.between(-x.rank, x.rank - 1), p=g.pick([1, 2]))
     elif how == 5:
-        y = g.node("MeanVarianceNormalization", [x], axes=g.pick([None, [0, *range(2, x.rank)]]))
+        y = g.node("MeanVarianceNormalization", [x], axes=None if x.rank == 4 and g.chance(0.5) else [0, *range(2, x.rank)])
     else:
         y = x  # spelled group normalisation: reshape, normalise rows, reshape back, scale the channels
-        if varies(x.shape):
-            raise Invalid("extents vary")
+        if varies(x.shape) or 0 in x.shape:
+            return
         groups = g.pick([d for d in range(1, c + 1) if c % d == 0])
         y = g.reshape(y, [x.shape[0], groups, int(np.prod(x.shape[1:])) // groups])
         y = g.node("InstanceNormalization", [y, g.const(np.ones(groups, np.float32)), g.const(np.zeros(groups, np.float32))])

@@ -4,8 +4,7 @@ from onnx import helper
 
 from families import family
 from families.activations import operator
-from families.elementwise import part_of
-from graph import BOOL, F32, F64, I32, I64, I8, TEXT, U8, U64, Dim, Invalid, derived, varies
+from graph import BOOL, F32, I32, I64, ONNX_TYPES, TEXT, U8, Dim, Invalid, varies
 
 DRAWS = []
 
@@ -112,8 +111,8 @@ def determinant(g):
 @draw
 def eye_like(g):
     x = g.input(F32, g.shape(2, 5))
-    g.node("EyeLike", [x], k=g.between(-2, 2), dtype=g.pick([None, 1, 7]))
-    g.values[-1].dtype = F32 if g.nodes[-1].attribute[-1].name != "dtype" or g.nodes[-1].attribute[-1].i == 1 else I64
+    to = g.pick([None, F32, I64])
+    g.node("EyeLike", [x], None, to, k=g.between(-2, 2), **({} if to is None else {"dtype_": ONNX_TYPES[to]}))
 
 
 @draw

@@ -19,6 +19,7 @@ def window(g, x, pads_below_kernel=True, dilate=True):
     if auto:
         begins = ends = [0] * spatial
         dilations = [1] * spatial
+        kernels = [max(k, s) for k, s in zip(kernels, strides)]  # else ONNX Runtime finds negative pads
     ceil = g.pick([0, 0, 1]) if not auto else 0
     least = [int(d.low) if getattr(d, "name", None) else (1 if varies(d) else int(d)) for d in x.shape[2:]]
     shape = []
@@ -118,6 +119,9 @@ def conv_transpose(g):
     extra = [g.between(0, max(0, min(s, 2) - 1)) for s in strides]
     attributes = dict(kernel_shape=kernels, strides=strides, dilations=dilations, group=group)
     auto = g.pick([None] * 5 + ["SAME_UPPER", "SAME_LOWER", "VALID"])
+    if auto and auto.startswith("SAME"):  # ONNX Runtime cuts what a stride beyond the kernel leaves open
+        kernels = [max(k, s) for k, s in zip(kernels, strides)]
+        attributes["kernel_shape"] = kernels
     begins, ends = ([g.between(0, max(0, k - 1)) for k in kernels] for _ in range(2))
     shape = []
     for k, d in enumerate(x.shape[2:]):

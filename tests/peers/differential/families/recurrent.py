@@ -30,7 +30,9 @@ def recurrent(g):
                       clip=g.pick([None, None, None, 0.8]))
     if g.chance(0.25):
         per = {"RNN": 1, "GRU": 2, "LSTM": 3}[op]
-        attributes["activations"] = [g.pick(["Sigmoid", "Tanh", "Relu"]) for _ in range(per * d)]
+        # One that is not bounded is enough: more of them grow without end.
+        attributes["activations"] = [g.pick(["Sigmoid", "Tanh", "Relu"] if k % per == per - 1 else ["Sigmoid", "Tanh"])
+                                     for k in range(per * d)]
     if op == "GRU":
         attributes["linear_before_reset"] = g.pick([None, 0, 1])
     count = 3 if op == "LSTM" else 2

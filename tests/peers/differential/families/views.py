@@ -57,7 +57,7 @@ def slice_(g, x):
             if step < 0 and g.chance(0.6):
                 start, end = extent - 1, -2**62
             elif g.chance(0.6):
-                start, end = g.between(0, max(0, extent // 2)), g.pick([extent, 2**31 - 1, 2**62])
+                start, end = g.between(0, max(0, extent // 2)), g.pick([extent, 2**31 - 1, 2**62] if step > 0 else [0, -1, -2**62])
         starts.append(start), ends.append(end), steps.append(step)
     result = g.slice(x, starts, ends, [a - x.rank if g.chance(0.2) else a for a in axes],
                      steps if any(s != 1 for s in steps) or g.chance(0.3) else None)
