@@ -114,6 +114,10 @@ struct BuildOptions {
   bool optimize = true;            ///< false: no fusions and no layouts, reference kernels; for comparing
   double max_build_seconds = 120;  ///< timing kernels stops there, and preference order decides; 0: no limit
   std::string timing_cache;        ///< file of timings read and written; "" for none
+  /// Nothing is timed: the times that decide are drawn from this seed, so that tests reach every plan that timing may
+  /// choose. Equal seeds give equal plans on machines of one instruction set. `tune`, budget and cache do not count
+  /// then.
+  std::optional<std::uint64_t> tactic_seed;
   /// Bytes that weights and activations may take together at the largest shape of each profile: a build that needs more
   /// is an error that names the values. 0: no cap.
   std::int64_t max_memory = 0;

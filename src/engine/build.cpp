@@ -45,6 +45,7 @@ void set_planning(CompileOptions& to, const BuildOptions& from) {
   to.isa = isa_for(from);
   to.tune = from.tune;
   to.timing_cache = from.timing_cache;
+  to.tactic_seed = from.tactic_seed;
   to.max_build_seconds = from.max_build_seconds;
   to.strip = from.strip;
   to.max_memory = from.max_memory;

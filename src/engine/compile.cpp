@@ -94,9 +94,10 @@ engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, Buil
   planner.reference_only = !info.optimize || info.device == Device::reference;
   planner.batch_invariant = info.batch_invariant;
   std::unique_ptr<plan::Tactics> tactics;
-  if (options.tune && !planner.reference_only) {
-    tactics = std::make_unique<plan::Tactics>(plan::TacticOptions{
-        planner.threads, options.timing_cache, options.max_build_seconds, graph.model().limits.timing_bytes});
+  if ((options.tune || options.tactic_seed) && !planner.reference_only) {
+    tactics = std::make_unique<plan::Tactics>(
+        plan::TacticOptions{planner.threads, options.timing_cache, options.max_build_seconds,
+                            graph.model().limits.timing_bytes, options.tactic_seed});
     planner.tactics = tactics.get();
   }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct CompileOptions {
   Isa isa = Isa::none;
   bool tune = false;  ///< time candidate kernels; false takes the first that fits
   std::string timing_cache;
+  std::optional<std::uint64_t> tactic_seed;  ///< draws the times instead
   double max_build_seconds = 0;
   bool strip = false;
   std::int64_t max_memory = 0;  ///< bytes of weights and arena at each profile's largest shape; 0: no cap

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <span>
@@ -16,6 +17,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "kernel/check.h"
+#include "kernel/ports.h"
 #include "memory/region.h"
 #include "tensor/dtype.h"
 #include "tensor/float_convert.h"
@@ -57,10 +59,6 @@ void fill_random(DType dtype, std::byte* data, std::int64_t bytes) {
   for (std::int64_t i = 0; i < bytes; ++i) data[i] = std::byte(next() >> 24);
 }
 
-Layout layout_of(Port port) {
-  return port == Port::blocked8 ? Layout::blocked8 : port == Port::blocked16 ? Layout::blocked16 : Layout::strided;
-}
-
 /// A view of fresh memory as `port` wants it.
 TensorView view_for(const OperandDesc& d, Port port, std::byte* data) {
   TensorView v = dense_view(data, d.dtype, d.shape);
@@ -100,7 +98,14 @@ double operand_bytes(const KernelQuery& query) {
 
 }  // namespace
 
-Tactics::Tactics(const TacticOptions& options) : options_(options), pool_({options.threads}), start_(Clock::now()) {
+Tactics::Tactics(const TacticOptions& options)
+    : options_(options),
+      machine_(options.seed ? fmt::format("seed {}", *options.seed)
+                            : fmt::format("{} {}t {:016x}", isa_name(cpu_info().isa), options.threads,
+                                          hash64(cpu_info().model))),
+      pool_({options.seed ? 1 : options.threads}),
+      start_(Clock::now()) {
+  if (options_.seed) options_.cache_file.clear();
   if (!options_.cache_file.empty() && std::filesystem::exists(options_.cache_file)) read_cache();
 }
 
@@ -154,8 +159,7 @@ void Tactics::append(const std::string& line) {
 }
 
 std::string Tactics::key(const Kernel& kernel, const KernelQuery& query) const {
-  std::string key = fmt::format("{}/{} {} {}t {:016x}", kernel.name, kernel.version, isa_name(cpu_info().isa),
-                                options_.threads, hash64(cpu_info().model));
+  std::string key = fmt::format("{}/{} {}", kernel.name, kernel.version, machine_);
   const auto add = [&](const OperandDesc& d, bool out) {
     key += fmt::format(" {}{}:{}{}", out ? ">" : "", dtype_name(d.dtype), to_string(d.shape), d.constant ? "c" : "");
     if (d.layout != Layout::strided) key += fmt::format("/{}", int(d.layout));
@@ -163,6 +167,13 @@ std::string Tactics::key(const Kernel& kernel, const KernelQuery& query) const {
   for (int i = 0; i < query.in_count; ++i) add(query.in[i], false);
   for (int i = 0; i < query.out_count; ++i) add(query.out[i], true);
   return key;
+}
+
+/// From 1 to 1000 us, each power of ten as likely; one question of 16 goes without an answer.
+std::optional<double> Tactics::draw(const std::string& key) const {
+  const std::uint64_t bits = hash64(key);
+  if (bits % 16 == 0) return std::nullopt;
+  return std::pow(10.0, double(bits >> 32) * 0x1p-32 * 3);
 }
 
 std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& query) {
@@ -173,6 +184,7 @@ std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& que
   if (operand_bytes(query) > double(options_.max_bytes)) return std::nullopt;
   std::string k = key(kernel, query) + fmt::format(" p{:016x}", query.params_hash);
   if (&in != &kernel.in) k += fmt::format(" {}>{}", int(in[0]), int(out[0]));
+  if (options_.seed) return draw(k);
   auto it = times_.find(k);
   if (it != times_.end()) {
     ++cached_;

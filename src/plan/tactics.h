@@ -19,6 +19,8 @@ struct TacticOptions {
   std::string cache_file;  ///< read when made; every new timing is appended to it at once; "" for none
   double max_seconds = 0;  ///< budget of all measurements; 0 for no limit
   std::int64_t max_bytes = Limits{}.timing_bytes;  ///< kernels with larger operands are not timed
+  /// Times are drawn from it instead of measured, some as if the budget were spent; no cache is read or written.
+  std::optional<std::uint64_t> seed;
 };
 
 /// Times kernels on random data. Keys name the CPU, the threads, the kernel and its version, parameters, types,
@@ -47,10 +49,12 @@ class Tactics {
   std::optional<double> time(const Kernel& kernel, const KernelQuery& query, const Ports& in, const Ports& out);
   double measure(const Kernel& kernel, const KernelQuery& query, const Ports& in, const Ports& out);
   std::string key(const Kernel& kernel, const KernelQuery& query) const;
+  std::optional<double> draw(const std::string& key) const;
   void read_cache();
   void append(const std::string& line);
 
   TacticOptions options_;
+  std::string machine_;  ///< what times depend on beside the question: CPU and threads, or the seed
   ThreadPool pool_;
   std::map<std::string, double> times_;  ///< by key; 0: the kernel fails on random data
   std::chrono::steady_clock::time_point start_;

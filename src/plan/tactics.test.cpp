@@ -8,6 +8,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -161,6 +162,21 @@ TEST(Tactics, YoloFromAFullCacheIsTheSameFile) {
     EXPECT_EQ(read(options.timing_cache), timings) << "something was measured again";
   }
   EXPECT_TRUE(read(folder / "b.engine") == read(folder / "c.engine"));
+}
+
+TEST(Tactics, DrawnFromASeedNothingIsMeasuredAndNoCacheIsTouched) {
+  const TemporaryFolder folder;
+  const std::string cache = folder / "timings", text = convolutions(2);
+  std::set<std::string> plans;
+  for (const std::uint64_t seed : {1u, 2u, 3u, 4u}) {
+    const plan::TacticOptions drawn{.threads = 1, .cache_file = cache, .seed = seed};
+    const Build one = build(text, drawn, folder / "a.engine"), same = build(text, drawn, folder / "b.engine");
+    EXPECT_TRUE(one.bytes == same.bytes) << "two builds of one seed differ";
+    EXPECT_EQ(one.measured + one.cached, 0);
+    plans.insert(one.bytes);
+  }
+  EXPECT_GT(plans.size(), 1u) << "every seed gives the same plan";
+  EXPECT_FALSE(std::filesystem::exists(cache));
 }
 
 }  // namespace
