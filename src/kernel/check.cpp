@@ -4,6 +4,7 @@
 #include <map>
 #include <string_view>
 
+#include "kernel/ports.h"
 #include "tensor/dtype.h"
 
 namespace monza {
@@ -60,9 +61,7 @@ bool gap_free(const TensorView& v) {
   return true;
 }
 
-std::int64_t block_of(const TensorView& v) {
-  return v.layout == Layout::blocked8 ? 8 : v.layout == Layout::blocked16 ? 16 : 1;
-}
+std::int64_t block_of(const TensorView& v) { return block_of(v.layout); }
 
 std::int64_t blocks_of(const TensorView& v) { return (v.shape[1] + block_of(v) - 1) / block_of(v); }
 
@@ -72,7 +71,7 @@ bool block_rows(const TensorView& v) {
   if (v.shape.rank < 2) return false;
   std::int64_t plane = block_of(v);
   for (int a = v.shape.rank - 1; a >= 2; --a) {
-    if (v.stride[a] != plane) return false;
+    if (v.shape[a] != 1 && v.stride[a] != plane) return false;
     plane *= v.shape[a];
   }
   const std::int64_t blocks = blocks_of(v);
@@ -95,22 +94,11 @@ bool same_form(const TensorView& a, const TensorView& b) {
 
 Refusal refuse_port(const Kernel& kernel, Port port, const TensorView& v, const TensorView*& uniform) {
   if (!v.present()) return nullptr;
-  if (block_of(v) > 1) {
-    if (!empty(v) && !block_rows(v)) return "an operand's blocks have gaps that its kernel does not know of";
-    if (port == Port::uniform) {
-      if (!empty(v) && !block_dense(v)) return "an operand's blocks have gaps that its kernel does not know of";
-      // Without padding a block is like any other order of the elements.
-      if (v.shape[1] % block_of(v) != 0) return "an operand's blocks are padded";
-      if (uniform == nullptr) uniform = &v;
-      return same_form(*uniform, v) ? nullptr : "operands that lie alike differ in their strides";
-    }
-    if (port == Port::strided && std::string_view(kernel.op) == "Copy") return nullptr;  // it makes the layouts
-  }
-  const Layout wanted = port == Port::blocked8    ? Layout::blocked8
-                        : port == Port::blocked16 ? Layout::blocked16
-                        : port == Port::packed    ? Layout::packed
-                                                  : Layout::strided;
-  if (v.layout != wanted) return "an operand has another layout than its kernel takes";
+  const bool blocks = block_of(v) > 1;
+  if (blocks && !empty(v) && !block_rows(v)) return "an operand's blocks have gaps that its kernel does not know of";
+  // Copy makes the layouts.
+  if (!admits(port, v.layout) && !(blocks && port == Port::strided && std::string_view(kernel.op) == "Copy"))
+    return "an operand has another layout than its kernel takes";
   if (empty(v)) return nullptr;
   switch (port) {
     case Port::dense: return v.dense() ? nullptr : "an operand has gaps that its kernel does not know of";
@@ -120,7 +108,10 @@ Refusal refuse_port(const Kernel& kernel, Port port, const TensorView& v, const 
                  : "an operand's rows have gaps that its kernel does not know of";
     case Port::channels_last: return channels_last(v) ? nullptr : "an operand's pixels do not lie channels last";
     case Port::uniform:
-      if (!gap_free(v)) return "an operand has gaps that its kernel does not know of";
+      // Without padding a block is like any other order of the elements.
+      if (blocks && v.shape[1] % block_of(v) != 0) return "an operand's blocks are padded";
+      if (blocks && !block_dense(v)) return "an operand's blocks have gaps that its kernel does not know of";
+      if (!blocks && !gap_free(v)) return "an operand has gaps that its kernel does not know of";
       if (uniform == nullptr) uniform = &v;
       return same_form(*uniform, v) ? nullptr : "operands that lie alike differ in their strides";
     default: return nullptr;

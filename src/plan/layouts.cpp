@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "kernel/ports.h"
 #include "plan/cost_network.h"
 #include "plan/region_planner.h"
 #include "plan/tactics.h"
@@ -41,11 +42,9 @@ struct Label {
 
 Place form_place(Port form, const ir::SymShape& shape) {
   Place place;
-  place.layout = form == Port::blocked8    ? Layout::blocked8
-                 : form == Port::blocked16 ? Layout::blocked16
-                                           : Layout::strided;
+  place.layout = layout_of(form);
   place.stride = form == Port::channels_last ? channels_last_strides(shape)
-                 : is_blocked(form)          ? blocked_strides(shape, form == Port::blocked8 ? 8 : 16)
+                 : is_blocked(form)          ? blocked_strides(shape, block_of(place.layout))
                                              : dense_strides(shape);
   return place;
 }
@@ -149,7 +148,7 @@ bool LayoutChooser::takes(const Label& label, std::size_t input, const Place& pl
 
 /// Whether every input of a concatenation of channels begins a block, so that each can lie in a blocked buffer.
 bool LayoutChooser::joins_blocks(const ir::Node& node, Port form) const {
-  const std::int64_t block = form == Port::blocked8 ? 8 : 16;
+  const std::int64_t block = block_of(layout_of(form));
   const auto& list = r_.aliases(node);
   for (const ir::Alias& a : list)
     for (std::size_t k = 0; k < a.start.size(); ++k)

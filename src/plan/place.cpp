@@ -2,13 +2,12 @@
 
 #include <algorithm>
 
+#include "kernel/ports.h"
+
 namespace monza::plan {
 namespace {
 
 bool is_one(const ir::Expr& e) { return e.try_constant() == 1; }
-
-/// Channels of a block; 1 for layouts without blocks.
-std::int64_t block_of(Layout layout) { return layout == Layout::blocked8 ? 8 : layout == Layout::blocked16 ? 16 : 1; }
 
 /// A slice of images and of whole blocks of channels: what a view of a blocked layout may be. A tail that is no whole
 /// block must be the input's own, whose padding is zero.
@@ -157,16 +156,16 @@ bool is_gap_free(const Place& place, const ir::SymShape& shape) {
 }
 
 bool satisfies(Port port, const Place& place, const ir::SymShape& shape) {
+  if (!admits(port, place.layout)) return false;
   switch (port) {
     case Port::dense: return is_dense(place, shape);
-    case Port::strided: return place.layout == Layout::strided;
-    case Port::rows:
-      return place.layout == Layout::strided && (shape.empty() || is_one(shape.back()) || is_one(place.stride.back()));
+    case Port::rows: return shape.empty() || is_one(shape.back()) || is_one(place.stride.back());
     case Port::channels_last: return is_channels_last(place, shape);
-    case Port::blocked8: return place.layout == Layout::blocked8;
-    case Port::blocked16: return place.layout == Layout::blocked16;
-    case Port::packed: return place.layout == Layout::packed;
     case Port::uniform: return is_gap_free(place, shape);
+    case Port::strided:
+    case Port::blocked8:
+    case Port::blocked16:
+    case Port::packed: return true;
   }
   return false;
 }

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "kernel/check.h"
+#include "kernel/ports.h"
 #include "kernel/registry.h"
 #include "plan/layouts.h"
 #include "tensor/dtype.h"
@@ -159,14 +160,10 @@ Place RegionPlanner::ensure(ir::ValueId value, Port port, int device, const Plac
     if (fits(p)) return p;
 
   Place to;
-  to.layout = uniform                   ? uniform->layout
-              : port == Port::blocked16 ? Layout::blocked16
-              : port == Port::blocked8  ? Layout::blocked8
-                                        : Layout::strided;
+  to.layout = uniform ? uniform->layout : layout_of(port);
   if (uniform != nullptr) to.stride = uniform->stride;
   else if (port == Port::channels_last) to.stride = channels_last_strides(type.shape);
-  else if (port == Port::blocked16 || port == Port::blocked8)
-    to.stride = blocked_strides(type.shape, port == Port::blocked16 ? 16 : 8);
+  else if (to.layout != Layout::strided) to.stride = blocked_strides(type.shape, block_of(to.layout));
   else to.stride = dense_strides(type.shape);
 
   const ir::Value& v = graph_.value(value);
@@ -207,10 +204,7 @@ void RegionPlanner::ask(Question& q, const ir::Node& node, const Kernel& kernel)
     d.dtype = type.dtype;
     d.shape = b_.largest(type.shape);
     d.dynamic = !std::all_of(type.shape.begin(), type.shape.end(), [](const ir::Expr& e) { return e.is_constant(); });
-    d.layout = port == Port::blocked8    ? Layout::blocked8
-               : port == Port::blocked16 ? Layout::blocked16
-               : port == Port::packed    ? Layout::packed
-                                         : Layout::strided;
+    d.layout = layout_of(port);
     if (v.constant) {
       d.constant = true;
       d.data = v.constant->bytes.data();
@@ -343,16 +337,14 @@ Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kern
     }
   }
   Place place;
-  place.layout = port == Port::blocked16  ? Layout::blocked16
-                 : port == Port::blocked8 ? Layout::blocked8
-                                          : Layout::strided;
+  place.layout = layout_of(port);
   if (port == Port::uniform && uniform != nullptr) {
     place.layout = uniform->layout;
     place.stride = uniform->stride;
   } else if (port == Port::channels_last) {
     place.stride = channels_last_strides(type.shape);
   } else if (place.layout != Layout::strided) {
-    place.stride = blocked_strides(type.shape, port == Port::blocked16 ? 16 : 8);
+    place.stride = blocked_strides(type.shape, block_of(place.layout));
   } else if (port == Port::strided && output == 0 && assigned != assigned_.end()) {
     place.stride = form_place(assigned->second.form, type.shape).stride;
   } else {

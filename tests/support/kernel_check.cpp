@@ -1,10 +1,12 @@
 #include "support/kernel_check.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
 
 #include "backend/cpu/thread_pool.h"
+#include "kernel/ports.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 #include "tensor/storage.h"
@@ -23,6 +25,20 @@ struct Buffer {
     base = reinterpret_cast<std::byte*>((address + 63) / 64 * 64 + offset);
   }
 };
+
+/// Strides without gaps, axes in the given order, the innermost first.
+void lay_out_ordered(TensorView& v, const int* order) {
+  std::int64_t stride = 1;
+  for (int i = 0; i < v.shape.rank; ++i) {
+    v.stride[order[i]] = stride;
+    stride *= v.shape[order[i]];
+  }
+}
+
+void shuffled_axes(int rank, std::mt19937& rng, int* order) {
+  for (int i = 0; i < rank; ++i) order[i] = i;
+  for (int i = rank - 1; i > 0; --i) std::swap(order[i], order[rng() % static_cast<unsigned>(i + 1)]);
+}
 
 /// Strides of `shape` for a port, with random gaps. Returns the elements that the view spans.
 std::int64_t lay_out(TensorView& v, Port port, std::mt19937& rng) {
@@ -46,8 +62,7 @@ std::int64_t lay_out(TensorView& v, Port port, std::mt19937& rng) {
     }
   } else if (port == Port::strided) {
     int order[kMaxRank];
-    for (int i = 0; i < s.rank; ++i) order[i] = i;
-    for (int i = s.rank - 1; i > 0; --i) std::swap(order[i], order[rng() % static_cast<unsigned>(i + 1)]);
+    shuffled_axes(s.rank, rng, order);
     std::int64_t stride = 1 + gap(1);
     for (int i = 0; i < s.rank; ++i) {
       v.stride[order[i]] = stride;
@@ -59,10 +74,9 @@ std::int64_t lay_out(TensorView& v, Port port, std::mt19937& rng) {
   return s.numel() == 0 ? 0 : last + 1;
 }
 
-int block_of(Port port) { return port == Port::blocked8 ? 8 : port == Port::blocked16 ? 16 : 0; }
-
-void lay_out_blocked(TensorView& v, int block) {
-  v.layout = block == 8 ? Layout::blocked8 : Layout::blocked16;
+void lay_out_blocked(TensorView& v, Layout layout) {
+  v.layout = layout;
+  const std::int64_t block = block_of(layout);
   std::int64_t stride = block;
   for (int i = v.shape.rank - 1; i >= 2; --i) {
     v.stride[i] = stride;
@@ -72,17 +86,34 @@ void lay_out_blocked(TensorView& v, int block) {
   v.stride[0] = stride * ((v.shape[1] + block - 1) / block);
 }
 
+/// How all uniform operands of a run lie.
+struct UniformForm {
+  Port port = Port::dense;  ///< dense, channels_last, blocked8, blocked16; uniform: axes in `order`
+  int order[kMaxRank] = {};
+};
+UniformForm uniform_form(Port wanted, const Shape& s, std::mt19937& rng) {
+  UniformForm form{wanted, {}};
+  shuffled_axes(s.rank, rng, form.order);
+  if (wanted != Port::uniform) return form;
+  const auto whole = [&](std::int64_t block) { return s.rank >= 2 && s[1] % block == 0; };
+  const unsigned draw = rng() % 4;
+  if (draw == 0) form.port = Port::dense;
+  if (draw == 1 && whole(8)) form.port = Port::blocked8;
+  if (draw == 2 && whole(16)) form.port = Port::blocked16;
+  return form;
+}
+
 /// f(dense index, index in the view's storage) for every element.
 template <typename F>
 void each_element(const TensorView& v, F&& f) {
   const std::int64_t n = v.shape.numel();
-  const int block = v.layout == Layout::blocked8 ? 8 : v.layout == Layout::blocked16 ? 16 : 0;
+  const std::int64_t block = block_of(v.layout);
   for (std::int64_t i = 0; i < n; ++i) {
     std::int64_t rest = i, at = 0;
     for (int axis = v.shape.rank - 1; axis >= 0; --axis) {
       const std::int64_t x = rest % v.shape[axis];
       rest /= v.shape[axis];
-      at += block != 0 && axis == 1 ? x / block * v.stride[1] + x % block : x * v.stride[axis];
+      at += block > 1 && axis == 1 ? x / block * v.stride[1] + x % block : x * v.stride[axis];
     }
     f(i, at);
   }
@@ -97,6 +128,29 @@ void copy_element(DType dtype, void* to, std::int64_t to_index, const void* from
   } else {
     element_access(dtype).store_int(to, to_index, element_access(dtype).load_int(from, from_index));
   }
+}
+
+/// Gap-free, dense or channels last.
+void lay_out_whole(TensorView& v, Port port) {
+  int order[kMaxRank];
+  for (int i = 0; i < v.shape.rank; ++i) order[i] = v.shape.rank - 1 - i;
+  if (port == Port::channels_last && v.shape.rank >= 3)
+    std::rotate(order, order + v.shape.rank - 2, order + v.shape.rank - 1);
+  lay_out_ordered(v, order);
+}
+
+/// Sets the padding of blocks to the fill of memory; false if it was not zero. The elements are the fill already.
+bool clear_padding(const TensorView& v, std::byte* data) {
+  const auto size = static_cast<std::size_t>(dtype_bits(v.dtype) / 8);
+  const std::size_t bytes = static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout));
+  std::vector<bool> element(bytes / size, false);
+  each_element(v, [&](std::int64_t, std::int64_t at) { element[static_cast<std::size_t>(at)] = true; });
+  bool zero = true;
+  for (std::size_t i = 0; i < bytes; ++i) {
+    zero = zero && (element[i / size] || data[i] == std::byte{0});
+    data[i] = std::byte{0xff};
+  }
+  return zero;
 }
 
 }  // namespace
@@ -124,20 +178,19 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
       if (kernel.packings[i].input == input) return &kernel.packings[i];
     return nullptr;
   };
-  const auto layout_of = [](Port port) {
-    return port == Port::blocked8 ? Layout::blocked8 : port == Port::blocked16 ? Layout::blocked16 : Layout::strided;
-  };
+  // A packed constant is described by its dense elements.
+  const auto asked = [](Port port) { return port == Port::packed ? Layout::strided : layout_of(port); };
 
   std::vector<OperandDesc> in_desc(inputs.size()), out_desc(outputs.size());
   for (int i = 0; i < in_count; ++i) {
     const Tensor& t = inputs[static_cast<std::size_t>(i)];
     auto& d = in_desc[static_cast<std::size_t>(i)];
-    d = {.dtype = t.dtype, .layout = layout_of(kernel.in[i]), .constant = t.constant, .shape = t.shape};
+    d = {.dtype = t.dtype, .layout = asked(kernel.in[i]), .constant = t.constant, .shape = t.shape};
     if (t.constant) d.data = t.bytes.data();
   }
   for (int i = 0; i < out_count; ++i) {
     const auto& o = outputs[static_cast<std::size_t>(i)];
-    out_desc[static_cast<std::size_t>(i)] = {.dtype = o.first, .layout = layout_of(kernel.out[i]), .shape = o.second};
+    out_desc[static_cast<std::size_t>(i)] = {.dtype = o.first, .layout = asked(kernel.out[i]), .shape = o.second};
   }
   const KernelQuery query{.params = params,
                           .in = in_desc.data(),
@@ -157,19 +210,27 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
     const int bytes = dtype_bits(dtype) / 8;
     return bytes > 0 && rng() % 2 ? static_cast<std::size_t>(bytes) * (rng() % 5) : std::size_t{0};
   };
+  std::optional<UniformForm> uniform;
   const auto place = [&](TensorView& v, Buffer& buffer, Port port) {
-    if (const int block = block_of(port); block != 0) {
-      lay_out_blocked(v, block);
+    const bool ordered = port == Port::uniform;
+    if (ordered) {
+      if (!uniform) uniform = uniform_form(options.uniform, v.shape, rng);
+      port = uniform->port;
+    }
+    if (const Layout layout = layout_of(port); layout != Layout::strided) {
+      lay_out_blocked(v, layout);
       buffer.reserve(static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout)), 0);
     } else {
-      const std::int64_t span = lay_out(v, port, rng);
+      std::int64_t span = v.shape.numel();
+      if (!ordered) span = lay_out(v, port, rng);
+      else if (port == Port::uniform) lay_out_ordered(v, uniform->order);
+      else lay_out_whole(v, port);
       const std::int64_t bytes =
           is_block_encoding(v.dtype) ? storage_bytes(v.dtype, v.shape) : storage_bytes(v.dtype, Shape{span});
       buffer.reserve(static_cast<std::size_t>(bytes), offset_of(v.dtype));
     }
     v.data = buffer.base;
   };
-  std::optional<Port> uniform_port;
   for (int i = 0; i < in_count; ++i) {
     const Tensor& t = inputs[static_cast<std::size_t>(i)];
     TensorView& v = in_view[static_cast<std::size_t>(i)];
@@ -197,8 +258,6 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
       continue;
     }
     place(v, buffer, kernel.in[i]);
-    if (v.layout != Layout::strided)
-      std::memset(v.data, 0, static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout)));
     if (is_block_encoding(v.dtype)) {
       std::memcpy(v.data, t.bytes.data(), t.bytes.size());
     } else {
@@ -241,8 +300,8 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
     each_element(v, [&](std::int64_t, std::int64_t at) {
       std::memset(buffer.base + static_cast<std::size_t>(at) * size, 0xff, size);
     });
-    if (v.layout != Layout::strided)
-      std::memset(buffer.base, 0xff, static_cast<std::size_t>(storage_bytes(v.dtype, v.shape, v.layout)));
+    if (v.layout != Layout::strided && !clear_padding(v, buffer.base))
+      result.problem = "the padding of a block is not zero";
     for (std::byte b : buffer.bytes)
       if (b != std::byte{0xff}) result.problem = "bytes outside of an output's elements were written";
   }

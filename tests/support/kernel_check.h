@@ -43,10 +43,14 @@ struct KernelRun {
 struct KernelRunOptions {
   int threads = 1;
   std::uint32_t seed = 1;  ///< of the gaps between elements and of the operands' offsets
+  /// How uniform operands lie: dense, channels_last, blocked8 or blocked16. uniform: in an order drawn from the seed,
+  /// in blocks where the channels are whole ones.
+  Port uniform = Port::uniform;
 };
 
 /// Lays the operands out, packs, runs, and gives the outputs back densely. Every constant that the kernel packs is
-/// unpacked again and compared. Bytes around and between the elements of the outputs must stay as they were.
+/// unpacked again and compared. Bytes around and between the elements of the outputs must stay as they were, and the
+/// padding of their blocks must be zero; that of the inputs' is NaN, which no kernel may read.
 KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector<Tensor>& inputs,
                      const std::vector<std::pair<DType, Shape>>& outputs, const KernelRunOptions& options = {});
 

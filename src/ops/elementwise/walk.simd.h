@@ -21,6 +21,14 @@ struct Walk {
 
   MONZA_INLINE Walk(const TensorView& out, const TensorView* const* in) {
     const Shape& shape = out.shape;
+    // Blocks of channels come to uniform ports alone: all operands lie alike and without gaps, so their elements are
+    // taken as they follow each other.
+    if (out.layout != Layout::strided) {
+      rank = 1;
+      extent[0] = count = shape.numel();
+      for (int k = 0; k <= N; ++k) stride[k][0] = 1;
+      return;
+    }
     for (int a = 0; a < shape.rank; ++a) {
       count *= shape[a];
       if (shape[a] == 1) continue;

@@ -1,0 +1,171 @@
+// Plans of drawn times: whatever timing may choose computes what the reference does.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <random>
+#include <set>
+
+#include "ir/text.h"
+#include "passes/evaluate.h"
+#include "plan/tactics.h"
+#include "support/engine_from_text.h"
+#include "tensor/dtype.h"
+
+namespace monza {
+namespace {
+
+struct Model {
+  const char* name;
+  const char* text;
+};
+
+/// Graphs around every decision on layouts: blocks of 8 and of 16 channels and tails, pointwise work between blocked
+/// kernels, pooling, splits and concatenations of blocks, sums, depthwise and grouped kernels, sequences.
+constexpr Model kModels[] = {
+    {"pointwise_between_convolutions", R"(graph "g" (%x: f32[1,32,9,7]) {
+      %a = constant f32[64,32,3,3] random 1
+      %b = constant f32[32,64,1,1] random 2
+      %c = Conv(%x, %a) {pads=[1,1,1,1]}
+      %s = Softsign(%c)
+      %e = Abs(%s)
+      %m = Mul(%e, %s)
+      %y = Conv(%m, %b)
+      return (y: %y)
+    })"},
+    {"tails", R"(graph "g" (%x: f32[2,20,9,7]) {
+      %a = constant f32[37,20,3,3] random 1
+      %b = constant f32[20,37,1,1] random 2
+      %c = Conv(%x, %a) {pads=[1,1,1,1]}
+      %s = Sigmoid(%c)
+      %p = MaxPool(%s) {kernel_shape=[2,2], strides=[2,2]}
+      %d = Conv(%p, %b)
+      %y = Neg(%d)
+      return (y: %y)
+    })"},
+    {"sequence", R"(graph "g" (%x: f32[1,16,64]) {
+      %a = constant f32[32,16,3] random 1
+      %b = constant f32[16,32,3] random 2
+      %c = Conv(%x, %a) {pads=[1,1]}
+      %s = Tanh(%c)
+      %y = Conv(%s, %b) {pads=[1,1]}
+      return (y: %y)
+    })"},
+    {"branches", R"(graph "g" (%x: f32[1,32,8,8]) {
+      %a = constant f32[32,32,1,1] random 1
+      %b = constant f32[32,32,3,3] random 2
+      %d = constant f32[32,1,3,3] random 3
+      %z = constant f32[8,64,1,1] random 4
+      %p = Conv(%x, %a)
+      %q = Conv(%p, %b) {pads=[1,1,1,1]}
+      %r = Conv(%p, %d) {pads=[1,1,1,1], group=32}
+      %m = Max(%q, %r)
+      %t = Sub(%m, %p)
+      %c = Concat(%t, %q) {axis=1}
+      %e = Tanh(%c)
+      %y = Conv(%e, %z)
+      return (y: %y, m: %m)
+    })"},
+    {"splits", R"(graph "g" (%x: f32[1,48,6,6]) {
+      %a = constant f32[48,48,1,1] random 1
+      %b = constant f32[16,32,3,3] random 2
+      %c = Conv(%x, %a)
+      %p, %q = Split(%c) {axis=1, split=[16, 32]}
+      %u = Conv(%q, %b) {pads=[1,1,1,1]}
+      %v = Min(%u, %p)
+      %w = Exp(%v)
+      %s = constant f32[1,1,1,1] [0.01]
+      %k = Mul(%w, %s)
+      %y = Concat(%v, %k, %q) {axis=1}
+      return (y: %y)
+    })"},
+    {"quantised", R"(graph "g" (%x: f32[1,16,8,8]) {
+      %s = constant f32[] [0.05]
+      %z = constant u8[] [120]
+      %a = constant f32[32,16,3,3] random 1
+      %c = Conv(%x, %a) {pads=[1,1,1,1]}
+      %t = Tanh(%c)
+      %q = QuantizeLinear(%t, %s, %z)
+      %d = DequantizeLinear(%q, %s, %z)
+      %p = AveragePool(%d) {kernel_shape=[2,2], strides=[2,2]}
+      %b = constant f32[16,32,1,1] random 2
+      %y = Conv(%p, %b)
+      return (y: %y)
+    })"},
+    {"products_and_norms", R"(graph "g" (%x: f32[2,12,32]) {
+      %w = constant f32[32,48] random 1
+      %v = constant f32[48,32] random 2
+      %g = constant f32[32] random 3
+      %a = MatMul(%x, %w)
+      %e = Gelu(%a)
+      %b = MatMul(%e, %v)
+      %r = Add(%b, %x)
+      %n = LayerNormalization(%r, %g, %g) {axis=-1}
+      %t = Transpose(%n) {perm=[0,2,1]}
+      %s = Softmax(%t) {axis=2}
+      %y = MatMul(%n, %s)
+      return (y: %y)
+    })"},
+};
+
+std::vector<ConstantPtr> random_inputs(const ir::Graph& graph) {
+  std::mt19937 random(11);
+  std::vector<ConstantPtr> inputs;
+  for (const ir::ValueId v : graph.inputs()) {
+    Shape shape;
+    for (const ir::Expr& e : graph.value(v).type.shape) shape[shape.rank++] = e.constant();
+    std::vector<float> values(static_cast<std::size_t>(shape.numel()));
+    for (float& x : values) x = std::uniform_real_distribution<float>(-1, 1)(random);
+    inputs.push_back(ir::constant_f32(std::move(values), shape));
+  }
+  return inputs;
+}
+
+/// Within 1e-4 of the output's largest element; where it is quantised on the way, a step of it may differ.
+void expect_close(const TensorRef& got, const ir::Constant& want, const std::string& what) {
+  ASSERT_EQ(got.numel(), want.numel()) << what;
+  double largest = 0, error = 0;
+  for (std::int64_t i = 0; i < want.numel(); ++i) {
+    largest = std::max(largest, std::fabs(double(want.as<float>()[i])));
+    const double e = std::fabs(double(got.as<float>()[i]) - double(want.as<float>()[i]));
+    error = std::isnan(e) ? INFINITY : std::max(error, e);
+  }
+  const double tolerance = what.starts_with("quantised") ? 0.02 : 1e-4;
+  EXPECT_LE(error, tolerance * largest) << what;
+}
+
+class RandomTactics : public testing::TestWithParam<Model> {};
+
+TEST_P(RandomTactics, AgreeWithTheReference) {
+  const Model& model = GetParam();
+  const auto graph = ir::parse(model.text);
+  const std::vector<ConstantPtr> inputs = random_inputs(*graph), want = run_reference(*graph, inputs);
+  std::set<std::string> plans;
+  for (std::uint64_t seed = 0; seed < 24; ++seed) {
+    plan::Tactics tactics({.threads = 1, .seed = seed});
+    plan::PlannerOptions options;
+    options.tactics = &tactics;
+    const test::TextEngine made = test::engine_from_text(model.text, options, seed % 2 == 1);
+    plans.insert(made.engine.describe_plan());
+    Context context = made.engine.create_context();
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      const Shape& s = inputs[i]->shape;
+      const TensorRef ref{DType::f32,
+                          {s.dim, s.dim + s.rank},
+                          const_cast<std::byte*>(inputs[i]->bytes.data()),
+                          inputs[i]->bytes.size()};
+      ASSERT_TRUE(context.bind_input(i, ref).ok());
+    }
+    const Status status = context.run();
+    const std::string what = std::string(model.name) + ", seed " + std::to_string(seed);
+    ASSERT_TRUE(status.ok()) << what << ": " << context.describe(status) << "\n" << made.engine.describe_plan();
+    for (std::size_t o = 0; o < want.size(); ++o) expect_close(context.output(o), *want[o], what);
+    if (HasFailure()) FAIL() << made.engine.describe_plan();
+  }
+  EXPECT_GT(plans.size(), 4u) << "the seeds reach few plans";
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, RandomTactics, testing::ValuesIn(kModels),
+                         [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace monza
