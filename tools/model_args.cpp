@@ -159,6 +159,11 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
   app.add_option("--max-rewrites", max_rewrites_, "stop the passes after this many rewrites, to bisect a wrong output")
       .group(build)
       .type_name("N");
+  app.add_flag("--strict-rewrites", strict_rewrites_, "fail where a rewrite cannot be made, instead of leaving it out")
+      .group(build);
+  app.add_option("--tactic-seed", tactic_seed_, "time nothing: draw kernels and layouts from this seed, to test plans")
+      .group(build)
+      .type_name("N");
   app.add_flag("--no-optimize", no_optimize_, "no fusions, no layouts, reference kernels: to compare with")
       .group(build);
   app.add_flag("--batch-invariant", batch_invariant_, "only kernels whose row results do not depend on the batch")
@@ -393,6 +398,8 @@ BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) con
   options.timing_cache = timing_cache_;
   options.disabled_passes = disabled_passes_;
   options.max_rewrites = max_rewrites_;
+  options.strict_rewrites = strict_rewrites_;
+  if (tactic_seed_ >= 0) options.tactic_seed = static_cast<std::uint64_t>(tactic_seed_);
   options.batch_invariant = batch_invariant_;
   options.strip = strip_;
   for (const std::string& text : metadata_) {
@@ -435,6 +442,7 @@ void ModelArgs::refuse_build_options() const {
   build_only(!profiles_.empty(), "--profile");
   build_only(!disabled_passes_.empty(), "--disable-pass");
   build_only(max_rewrites_ >= 0, "--max-rewrites");
+  build_only(strict_rewrites_, "--strict-rewrites");
   build_only(no_optimize_, "--no-optimize");
   build_only(batch_invariant_, "--batch-invariant");
 }
@@ -477,9 +485,9 @@ ModelArgs::Opened ModelArgs::rebuild() const {
 }
 
 std::string ModelArgs::cache_key() const {
-  std::string key =
-      fmt::format("{} {} {} {} {} {} {} {} {} {} {}", threads, precision_, device_, isa_, max_build_seconds_,
-                  max_rewrites_, batch_invariant_, strip_, no_optimize_, max_memory_, tune_.value_or(tune_by_default));
+  std::string key = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}", threads, precision_, device_, isa_,
+                                max_build_seconds_, max_rewrites_, strict_rewrites_, tactic_seed_, batch_invariant_,
+                                strip_, no_optimize_, max_memory_, tune_.value_or(tune_by_default));
   for (const auto* list :
        {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_, &outputs_, &disabled_passes_, &metadata_}) {
     key += " |";

@@ -105,9 +105,9 @@ class ModelArgs {
   std::string precision_, device_, isa_, timing_cache_, max_memory_;
   std::map<std::string, std::string> limits_;  ///< by option; "" where none is given
   double max_build_seconds_ = BuildOptions{}.max_build_seconds;
-  std::int64_t max_rewrites_ = -1;
+  std::int64_t max_rewrites_ = -1, tactic_seed_ = -1;
   bool verify_ = false, prefault_ = false, pin_ = false, batch_invariant_ = false, strip_ = false, no_optimize_ = false,
-       quiet_ = false;
+       strict_rewrites_ = false, quiet_ = false;
   std::optional<bool> tune_;
 };
 

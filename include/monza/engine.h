@@ -123,7 +123,9 @@ struct BuildOptions {
   std::int64_t max_memory = 0;
   Limits limits;  ///< what the model may cost to build
   std::vector<std::string> disabled_passes;
-  std::int64_t max_rewrites = -1;               ///< passes stop after this many rewrites: for bisecting a wrong output
+  std::int64_t max_rewrites = -1;  ///< passes stop after this many rewrites: for bisecting a wrong output
+  /// A rewrite that cannot be made throws std::logic_error, where else it is undone and noted: for tests and fuzzers.
+  bool strict_rewrites = false;
   bool batch_invariant = false;                 ///< only kernels whose row results do not depend on the batch
   bool strip = false;                           ///< leave the graph and original weights out of the engine
   std::map<std::string, std::string> metadata;  ///< stored in the engine beside the model's own

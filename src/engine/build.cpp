@@ -228,6 +228,7 @@ Engine build_engine(const std::string& model_path, const BuildOptions& options, 
     PassOptions passes;
     passes.disabled.insert(options.disabled_passes.begin(), options.disabled_passes.end());
     passes.max_rewrites = options.max_rewrites;
+    passes.strict = options.strict_rewrites;
     // Its kernels compute in f32; apart, the 1x1 convolution has kernels for bf16.
     if (options.precision == Precision::bf16) passes.disabled.insert("fuse_separable");
     run_passes(*graph, hooks.pipeline != nullptr ? *hooks.pipeline : pipeline(), passes, report.passes);

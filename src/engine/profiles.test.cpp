@@ -33,7 +33,7 @@ constexpr const char* kModel = R"(graph "main" (%x: f32[batch,sequence,32]) {
 
 engine_file::Image compiled(std::vector<engine_file::Profile> profiles, std::int64_t max_memory = 0) {
   const auto graph = ir::parse(kModel);
-  optimize(*graph);
+  optimize(*graph, {.strict = true});
   CompileOptions options;
   options.threads = 1;
   options.isa = cpu_info().isa;

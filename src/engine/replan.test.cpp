@@ -55,7 +55,7 @@ CompileOptions options_for(std::vector<engine_file::Profile> profiles) {
 
 engine_file::Image compiled(const char* text, const CompileOptions& options) {
   const auto graph = ir::parse(text);
-  optimize(*graph);
+  optimize(*graph, {.strict = true});
   BuildReport report;
   return compile(*graph, options, report);
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <utility>
 
 #include "base/error.h"
@@ -375,8 +376,9 @@ std::string closed(const ir::Graph& graph, const Match& m) {
   return "";
 }
 
-/// Tries one fusion at one node. True if the graph changed.
-bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, std::size_t least, ir::NodeId root) {
+/// Finds where the fusion fits at `root`; else notes a near miss.
+std::optional<Match> find_match(ir::Graph& graph, PassContext& context, const Fusion& fusion, std::size_t least,
+                                ir::NodeId root) {
   const ir::Graph& g = graph;
   const ir::Node& node = g.node(root);
   Match found;
@@ -397,13 +399,51 @@ bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, st
     found = std::move(candidate);
     return true;
   });
-  if (!matched) {
-    if (!refusal.empty()) context.near_miss(fusion.name, graph, node, refusal);
-    else if (matcher.best >= 3 && matcher.best + 1 >= least)
-      context.near_miss(fusion.name, graph, node, matcher.missed);
-    return false;
+  if (matched) return found;
+  if (!refusal.empty()) context.near_miss(fusion.name, graph, node, refusal);
+  else if (matcher.best >= 3 && matcher.best + 1 >= least) context.near_miss(fusion.name, graph, node, matcher.missed);
+  return std::nullopt;
+}
+
+/// What a rewrite removes, readers before what they read.
+std::vector<ir::NodeId> doomed_nodes(const ir::Graph& graph, const Match& m) {
+  std::vector<ir::NodeId> doomed = m.nodes;
+  std::erase_if(doomed,
+                [&](ir::NodeId id) { return std::find(m.shared.begin(), m.shared.end(), id) != m.shared.end(); });
+  std::sort(doomed.begin(), doomed.end(), [&](ir::NodeId a, ir::NodeId b) { return graph.is_before(b, a); });
+  doomed.erase(std::unique(doomed.begin(), doomed.end()), doomed.end());
+  return doomed;
+}
+
+/// "" if `replacement`, made of the nodes from `first_new` on, may take the place of `old`; else why not.
+std::string refuse_replacement(const ir::Graph& graph, ir::ValueId old, ir::ValueId replacement, ir::NodeId first_new,
+                               const std::vector<ir::NodeId>& doomed) {
+  if (graph.value(replacement).type != graph.value(old).type)
+    return fmt::format("the result would be {} instead of {}", ir::to_string(graph.value(replacement).type),
+                       ir::to_string(graph.value(old).type));
+  // Operands that a pattern takes as they come may be results of what it removes: softmax(s * c + s).
+  std::vector<ir::ValueId> read{replacement};
+  for (ir::NodeId id = first_new; id < graph.model().next_node; ++id)
+    if (graph.has_node(id)) read.insert(read.end(), graph.node(id).inputs.begin(), graph.node(id).inputs.end());
+  for (const ir::ValueId v : read) {
+    const ir::Node* producer = v == ir::kNone ? nullptr : graph.producer(v);
+    if (producer != nullptr && std::find(doomed.begin(), doomed.end(), producer->id) != doomed.end())
+      return fmt::format("the result of {} would be removed and is still read", ir::describe(graph, *producer));
   }
-  if (!context.open()) return false;
+  return "";
+}
+
+/// Takes back what a rewrite has added.
+void undo(ir::Graph& graph, ir::NodeId first_new) {
+  for (ir::NodeId id = graph.model().next_node; id-- > first_new;)
+    if (graph.has_node(id)) graph.remove_node(id);
+}
+
+/// Tries one fusion at one node. True if the graph changed.
+bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, std::size_t least, ir::NodeId root) {
+  const std::optional<Match> found = find_match(graph, context, fusion, least, root);
+  if (!found || !context.open()) return false;
+  const ir::Node& node = std::as_const(graph).node(root);
   // Rewrites may make changed copies of weights, one after the other.
   std::int64_t& left = context.fold_budget().all_bytes;
   if (left < 0) {
@@ -415,13 +455,23 @@ bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, st
   const ir::NodeId first_new = graph.model().next_node;
   const ir::ValueId first_value = graph.model().next_value;
   const ir::ValueId old = node.outputs[0];
-  const ir::ValueId replacement = fusion.replace(found);
-  if (graph.value(replacement).type != graph.value(old).type) {
-    context.near_miss(fusion.name, graph, node,
-                      fmt::format("the result would be {} instead of {}", ir::to_string(graph.value(replacement).type),
-                                  ir::to_string(graph.value(old).type)));
-    for (ir::NodeId id = graph.model().next_node; id-- > first_new;)
-      if (graph.has_node(id)) graph.remove_node(id);
+  const std::vector<ir::NodeId> doomed = doomed_nodes(graph, *found);
+  ir::ValueId replacement = ir::kNone;
+  std::string reason;
+  try {
+    replacement = fusion.replace(*found);
+    reason = refuse_replacement(graph, old, replacement, first_new, doomed);
+  } catch (const Error& e) {
+    // What has a hint is a limit of the model, no fault of the guard.
+    if (context.options().strict && e.hint().empty())
+      throw std::logic_error(fmt::format("the rewrite '{}' at {} cannot be made, which its guard should have known: {}",
+                                         fusion.name, ir::describe(graph, node), e.what()));
+    // The fact alone: the rest says where the new node came from.
+    reason = "the new node is refused: " + e.fact().substr(0, e.fact().find('\n'));
+  }
+  if (!reason.empty()) {
+    context.near_miss(fusion.name, graph, node, reason);
+    undo(graph, first_new);
     return false;
   }
   for (ir::ValueId v = first_value; v < graph.model().next_value; ++v)
@@ -430,13 +480,6 @@ bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, st
   context.allow(fusion.name, graph, node);
   const std::string name = graph.value(old).name;
   graph.replace_uses(old, replacement);
-  // Readers go before what they read.
-  std::vector<ir::NodeId> doomed = found.nodes;
-  std::erase_if(doomed, [&](ir::NodeId id) {
-    return std::find(found.shared.begin(), found.shared.end(), id) != found.shared.end();
-  });
-  std::sort(doomed.begin(), doomed.end(), [&](ir::NodeId a, ir::NodeId b) { return graph.is_before(b, a); });
-  doomed.erase(std::unique(doomed.begin(), doomed.end()), doomed.end());
   for (const ir::NodeId id : doomed) graph.remove_node(id);
   if (!graph.has_value(old) && graph.value(replacement).name.empty()) graph.value(replacement).name = name;
   return true;
@@ -454,6 +497,7 @@ void apply(ir::Graph& graph, PassContext& context, const std::vector<Fusion>& fu
     entries.push_back({&f, {}, size_of(f.pattern)});
     roots(f.pattern, entries.back().roots);
   }
+  const ir::ValueId first_value = graph.model().next_value;
   bool changed = true;
   while (changed && context.open()) {
     changed = false;
@@ -470,6 +514,8 @@ void apply(ir::Graph& graph, PassContext& context, const std::vector<Fusion>& fu
       }
     }
   }
+  // Constants of rewrites that were taken back.
+  if (graph.model().next_value != first_value) graph.remove_unused_values();
 }
 
 }  // namespace monza

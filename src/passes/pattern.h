@@ -104,7 +104,9 @@ struct Fusion {
   std::function<ir::ValueId(const Match&)> replace;
 };
 
-/// Applies the fusions, in order of preference at each node, until none fires.
+/// Applies the fusions, in order of preference at each node, until none fires. A rewrite that cannot be made (inference
+/// refuses a new node, the type would change, something that is to go is still read) is undone and noted as a near
+/// miss.
 void apply(ir::Graph& graph, PassContext& context, const std::vector<Fusion>& fusions);
 
 /// The value of a constant with one element.

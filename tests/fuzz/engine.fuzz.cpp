@@ -107,7 +107,7 @@ const std::vector<Parts>& originals() {
     std::vector<Parts> made;
     for (const test::HostileGraph& model : test::hostile_graphs()) {
       const auto graph = ir::parse(model.text);
-      if (model.optimized) optimize(*graph);
+      if (model.optimized) optimize(*graph, {.strict = true});
       CompileOptions options;
       options.isa = cpu_info().isa;
       engine_file::Profile& profile = options.info.profiles.emplace_back();

@@ -19,7 +19,7 @@ plan::DeviceRef arena(const std::filesystem::path& model, const test::ModelCase&
   OnnxImportOptions import;
   import.shapes = c.shapes;
   const auto graph = import_onnx(model, import);
-  optimize(*graph);
+  optimize(*graph, {.strict = true});
   plan::PlannerOptions options;
   options.isa = cpu_info().isa;
   options.copy_views = copy_views;

@@ -27,7 +27,7 @@ Engine engine_from_graph(ir::Graph& graph, plan::PlannerOptions options) {
 
 TextEngine engine_from_text(const std::string& text, plan::PlannerOptions options, bool optimized) {
   auto graph = ir::parse(text);
-  if (optimized) optimize(*graph);
+  if (optimized) optimize(*graph, {.strict = true});
   Engine engine = engine_from_graph(*graph, options);
   return {std::move(engine), std::move(graph)};
 }

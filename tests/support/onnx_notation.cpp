@@ -29,6 +29,7 @@ class Notation : NotationReader {
  public:
   explicit Notation(std::string_view text) : NotationReader(text) {
     noted_.options.tune = false;
+    noted_.options.strict_rewrites = true;
     noted_.options.threads = 1;
   }
 

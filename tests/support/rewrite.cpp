@@ -30,7 +30,9 @@ Rewritten rewrite(const std::string& text, const std::vector<const Pass*>& passe
   Rewritten r;
   r.before = ir::parse(text);
   r.after = r.before->clone();
-  run_passes(*r.after, passes, options, r.report);
+  PassOptions strict = options;
+  strict.strict = true;
+  run_passes(*r.after, passes, strict, r.report);
   ir::verify(*r.after);
   return r;
 }

@@ -20,7 +20,7 @@ struct Rewritten {
   std::string reasons() const;
 };
 
-/// Parses, runs the passes, verifies.
+/// Parses, runs the passes (PassOptions::strict), verifies.
 Rewritten rewrite(const std::string& text, const std::vector<const Pass*>& passes, const PassOptions& options = {});
 /// graph "g" (inputs) { body return (y: %y) }
 std::string graph_text(const std::string& inputs, const std::string& body, const std::string& outputs = "y: %y");
