@@ -32,6 +32,8 @@ Activation activation_of(const ir::Attrs& attrs) {
   act.kind = parse_activation(attrs.s("activation", "none"));
   if (reads_alpha(act.kind)) act.alpha = static_cast<float>(attrs.f("act_alpha", 0));
   if (reads_beta(act.kind)) act.beta = static_cast<float>(attrs.f("act_beta", 0));
+  // Of bounds that cross the upper one is the result everywhere; integer kernels turn each into a bound of its own.
+  if (act.kind == ActivationKind::clip && act.alpha > act.beta) act.alpha = act.beta;
   return act;
 }
 

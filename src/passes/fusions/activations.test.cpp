@@ -112,5 +112,16 @@ TEST(Mish, Spellings) {
   fires(mish_pass, "%s = Softplus(%x)\n%t = Tanh(%s)\n%y = Mul(%x, %t)", "Mish");
   fires(mish_pass, "%e = Exp(%x)\n%o = Add(%e, %one)\n%s = Log(%o)\n%t = Tanh(%s)\n%y = Mul(%t, %x)", "Mish");
 }
+TEST(HardSwish, SlopesOfAnotherFunction) {
+  // 0.1667 is no sixth: up to 3e-4 of difference.
+  for (const auto& [alpha, rewrites] : {std::pair("0.16666667", 1), std::pair("0.1667", 0)}) {
+    auto r = rewrite(
+        graph_text("%x: f32[7]", std::string("%g = HardSigmoid(%x) {alpha=") + alpha + ", beta=0.5}\n%y = Mul(%x, %g)"),
+        {&hardswish_pass});
+    EXPECT_EQ(r.rewrites(), rewrites) << alpha;
+    expect_same_numbers(r, 1e-6);
+  }
+}
+
 }  // namespace
 }  // namespace monza

@@ -16,6 +16,7 @@ std::string guard(const Match& m) {
   const ir::Constant& c = *m.constant("bias");
   if (c.dtype != DType::f32) return "the bias is not f32";
   if (out.rank() == 0) return "the result is a scalar";
+  if (!(m.type("product") == out)) return "the constant broadcasts the product";
   const std::size_t axis = channel_axis(product, out.rank());
   if (auto reason = fits_channels(c, out, axis); !reason.empty()) return reason;
   if (has_operand(product, at.bias)) {

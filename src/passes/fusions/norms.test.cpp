@@ -61,6 +61,39 @@ TEST(LayerNorm, Refusals) {
   EXPECT_NE(r.reasons().find("also an output"), std::string::npos) << r.reasons();
 }
 
+const std::string kNorm = kHead +
+                          "%v = ReduceMean(%q) {axes=[2], keepdims=1}\n%e = Add(%v, %eps)\n%r = Sqrt(%e)\n"
+                          "%n = Div(%d, %r)\n";
+
+/// The pass leaves what is behind the normalisation alone, says why, and the numbers stay.
+void stays(const Pass& pass, const std::string& body, const Ops& ops, const std::string& reason) {
+  auto r = rewrite(graph_text("%x: f32[n,4,6]", kConstants + body), {&pass, &dead_code_pass});
+  EXPECT_EQ(r.ops(), ops) << body << r.reasons();
+  EXPECT_NE(r.reasons().find(reason), std::string::npos) << r.reasons();
+  expect_same_numbers(r);
+}
+
+// What is not one element per element of a row is no scale or bias of the operator's kernels.
+TEST(LayerNorm, ScaleAndBiasAreWholeRows) {
+  const std::string no_row = "is not one element per element of a row";
+  for (const char* shape : {"[]", "[1]", "[1,1]", "[4,1]", "[1,4,1]", "[4,6]"}) {
+    const std::string c = std::string("%c = constant f32") + shape + " splat 0.5\n";
+    stays(layer_norm_pass, c + kNorm + "%y = Mul(%n, %c)", {"LayerNormalization", "Mul"}, no_row);
+    stays(layer_norm_pass, c + kNorm + "%s = Mul(%n, %g)\n%y = Add(%s, %c)", {"LayerNormalization", "Add"}, no_row);
+  }
+  stays(layer_norm_pass, "%c = constant f32[1,1,1,6] splat 0.5\n" + kNorm + "%y = Mul(%n, %c)",
+        {"LayerNormalization", "Mul"}, "a higher rank than the input");
+  // The operator itself, its axis counted from the end.
+  const std::string op = "%n = LayerNormalization(%x, %g) {axis=-1}\n";
+  fires(layer_norm_pass, op + "%y = Add(%n, %b)", {"LayerNormalization"});
+  stays(layer_norm_pass, "%c = constant f32[1] [0.5]\n" + op + "%y = Add(%n, %c)", {"LayerNormalization", "Add"},
+        no_row);
+  // Rows over two axes take a matrix.
+  const std::string two = "%n = LayerNormalization(%x) {axis=-2}\n";
+  fires(layer_norm_pass, "%c = constant f32[4,6] random 3\n" + two + "%y = Mul(%n, %c)", {"LayerNormalization"});
+  stays(layer_norm_pass, two + "%y = Mul(%n, %g)", {"LayerNormalization", "Mul"}, no_row);
+}
+
 TEST(RmsNorm, Spellings) {
   const std::string head = "%q = Pow(%x, %two)\n%v = ReduceMean(%q) {axes=[-1], keepdims=1}\n%e = Add(%v, %eps)\n";
   fires(rms_norm_pass, head + "%r = Sqrt(%e)\n%n = Div(%x, %r)\n%y = Mul(%g, %n)", {"RMSNormalization"});
@@ -73,6 +106,26 @@ TEST(RmsNorm, Spellings) {
                                  "%u = Unsqueeze(%v) {axes=[2]}\n%e = Add(%u, %eps)\n%r = Sqrt(%e)\n%y = Div(%x, %r)")),
       {&rms_norm_pass});
   EXPECT_EQ(r.rewrites(), 0);
+}
+
+TEST(RmsNorm, ScalesAreWholeRowsAndNothingRaisesTheRank) {
+  const std::string op = "%n = RMSNormalization(%x) {axis=-1}\n";
+  fires(rms_norm_pass, op + "%y = Mul(%n, %g)", {"RMSNormalization"});
+  fires(rms_norm_pass, op + "%y = Mul(%n, %b)", {"RMSNormalization"});
+  for (const char* shape : {"[]", "[1]", "[4,1]"})
+    stays(rms_norm_pass, std::string("%c = constant f32") + shape + " splat 0.5\n" + op + "%y = Mul(%n, %c)",
+          {"RMSNormalization", "Mul"}, "is not one element per element of a row");
+  // An exponent of rank 4 makes the squares' rank 4, and the last axis another one.
+  auto r = rewrite(graph_text("%x: f32[2,4,6]", kConstants + std::string(R"(
+    %two4 = constant f32[1,1,1,1] [2]
+    %q = Pow(%x, %two4)
+    %v = ReduceMean(%q) {axes=[-1], keepdims=1}
+    %e = Add(%v, %eps)
+    %r = Sqrt(%e)
+    %y = Div(%x, %r))")),
+                   {&rms_norm_pass});
+  EXPECT_EQ(r.rewrites(), 0);
+  EXPECT_NE(r.reasons().find("not over the last axes"), std::string::npos) << r.reasons();
 }
 
 TEST(Softmax, Spellings) {

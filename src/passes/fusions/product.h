@@ -46,6 +46,9 @@ inline bool requantizes(const ir::Node& product) {
   return operands_of(product).quantized && has_operand(product, QInput::y_scale);
 }
 
+/// Whether two scales or zero points (kNone: absent) are the same value, or constants of one number that are equal.
+bool same_number(const ir::Graph& graph, ir::ValueId a, ir::ValueId b);
+
 /// "" if the constant is one number, or one number per channel of a result of type `out`; else why not.
 std::string fits_channels(const ir::Constant& c, const ir::Type& out, std::size_t axis);
 

@@ -105,6 +105,32 @@ TEST(Epilogue, Refusals) {
   EXPECT_EQ(r.ops(), (Ops{"Conv", "Add"})) << r.reasons();
 }
 
+// A constant of a higher rank makes the sum's rank its own, and the channels another axis.
+TEST(Epilogue, ConstantsThatRaiseTheRank) {
+  const char* const kReason = "broadcasts the product";
+  for (const char* shape : {"[1,1,1,1,1]", "[1,1,4,1,1]"}) {
+    const auto r = run(std::string("%k = constant f32") + shape + " splat 0.5\n%c = Conv(%x, %w)\n%y = Add(%c, %k)");
+    EXPECT_EQ(r.ops(), (Ops{"Conv", "Add"})) << shape;
+    EXPECT_NE(r.reasons().find(kReason), std::string::npos) << r.reasons();
+    const auto scaled =
+        run(std::string("%k = constant f32") + shape + " splat 0.5\n%c = Conv(%x, %w)\n%y = Mul(%c, %k)");
+    EXPECT_EQ(scaled.ops(), (Ops{"Conv", "Mul"})) << shape;
+  }
+  auto r =
+      rewrite(graph_text("%a: f32[3], %b: f32[3]", "%k = constant f32[1] [0.5]\n%m = MatMul(%a, %b)\n%y = Add(%m, %k)"),
+              kEpilogue);
+  EXPECT_EQ(r.ops(), (Ops{"MatMul", "Add"}));
+  EXPECT_NE(r.reasons().find(kReason), std::string::npos) << r.reasons();
+  expect_same_numbers(r);
+  // A batch of one and channels in its place: sums that broadcast along another axis.
+  r = rewrite(graph_text("%x: f32[1,1,4,4]",
+                         "%w = constant f32[1,1,3,3] random 1\n%k = constant f32[1,3,1,1] random 2\n"
+                         "%c = Conv(%x, %w)\n%y = Add(%c, %k)"),
+              kEpilogue);
+  EXPECT_EQ(r.ops(), (Ops{"Conv", "Add"}));
+  expect_same_numbers(r);
+}
+
 TEST(Epilogue, MatMul) {
   auto r = rewrite(
       graph_text(
@@ -170,6 +196,8 @@ TEST(Separable, TakesDepthwiseAndPointwise) {
   r = separable("%w = constant f32[2,2,3,3] random 5\n%m = Conv(%x, %w) {pads=[1, 1, 1, 1]}\n%y = Conv(%m, %p)");
   EXPECT_EQ(r.rewrites(), 0);
   EXPECT_EQ(r.reasons(), "") << "a dense convolution is no near miss";
+  refused(depth + "%w = constant f32[2,2,1,1] random 5\n%y = Conv(%m, %w, _, %m)",
+          "would be removed and is still read");
   refused(depth + "%w = constant f32[3,2,3,3] random 5\n%y = Conv(%m, %w) {pads=[1, 1, 1, 1]}", "not 1x1");
 }
 

@@ -59,6 +59,9 @@ TEST(QuantizedProducts, Convolution) {
   EXPECT_EQ(run("%c = Conv(%dx, %dw, %db)\n%a = Relu(%c)\n%y = QuantizeLinear(%a, %ys)").ops(), (Ops{"QConv"}));
   EXPECT_EQ(run("%c = Conv(%dx, %dw, %db)\n%a = Clip(%c, %zero, %six)\n%y = QuantizeLinear(%a, %ys, %yz)").ops(),
             (Ops{"QConv"}));
+  // Bounds that cross: the upper one is the result.
+  EXPECT_EQ(run("%c = Conv(%dx, %dw, %db)\n%a = Clip(%c, %six, %zero)\n%y = QuantizeLinear(%a, %ys, %yz)").ops(),
+            (Ops{"QConv"}));
 }
 
 TEST(QuantizedProducts, BiasWithItsOwnScaleBecomesReal) {
@@ -98,6 +101,38 @@ TEST(QuantizedResidual, SumsOfQuantizedTensors) {
   auto r = run(conv + "%s = Add(%dq, %dr)\n%y = QuantizeLinear(%s, %zs, %zz)", "y: %y, q: %q");
   EXPECT_EQ(r.ops(), (Ops{"QConv", "QAdd"}));
   EXPECT_NE(r.reasons().find("also an output"), std::string::npos) << r.reasons();
+}
+
+TEST(QuantizedResidual, Refusals) {
+  const std::string conv =
+      "%c = Conv(%dx, %dw, %db)\n%q = QuantizeLinear(%c, %ys, %yz)\n%dq = DequantizeLinear(%q, %ys, %yz)\n";
+  // The product twice: it is its own residual, and would be removed.
+  auto r = run(conv + "%s = Add(%dq, %dq)\n%y = QuantizeLinear(%s, %zs, %zz)");
+  EXPECT_EQ(r.ops(), (Ops{"QConv", "QAdd"}));
+  EXPECT_NE(r.reasons().find("would be removed and is still read"), std::string::npos) << r.reasons();
+  // Zero points that are inputs are the same only where they are one.
+  const auto with_zeros = [&](const char* first, const char* second) {
+    auto zeros =
+        rewrite(graph_text("%x: u8[n,3,5,5], %r: u8[n,4,5,5], %za: u8[], %zb: u8[]",
+                           std::string(kConstants) + "%c = Conv(%dx, %dw, %db)\n%q = QuantizeLinear(%c, %ys, " + first +
+                               ")\n%dq = DequantizeLinear(%q, %ys, " + second +
+                               ")\n%s = Add(%dq, %dr)\n%y = QuantizeLinear(%s, %zs, %zz)"),
+                kPasses);
+    expect_same_numbers(zeros, 1e-5);
+    return zeros;
+  };
+  EXPECT_EQ(with_zeros("%za", "%za").ops(), Ops{"QConv"});
+  r = with_zeros("%za", "%zb");
+  EXPECT_EQ(r.ops(), (Ops{"QConv", "QAdd"}));
+  EXPECT_NE(r.reasons().find("another zero point"), std::string::npos) << r.reasons();
+}
+
+TEST(QuantizedProducts, BiasInBlocks) {
+  auto r =
+      run("%k = constant f32[2] [0.0005, 0.001]\n%b = DequantizeLinear(%bias, %k) {axis=0, block_size=2}\n"
+          "%c = Conv(%dx, %dw, %b)\n%y = QuantizeLinear(%c, %ys, %yz)");
+  EXPECT_EQ(r.ops().back(), "QuantizeLinear");
+  EXPECT_NE(r.reasons().find("the bias is quantised in blocks"), std::string::npos) << r.reasons();
 }
 
 TEST(QuantizedMoves, EqualQuantisationsNeedNoFloats) {

@@ -7,22 +7,12 @@
 namespace monza {
 namespace {
 
-bool same_number(const Match& m, ir::ValueId a, ir::ValueId b) {
-  if (a == b) return true;
-  if (a == ir::kNone || b == ir::kNone) {
-    // An absent zero point is zero.
-    return scalar_value(*m.graph, a == ir::kNone ? b : a) == 0.0;
-  }
-  const auto x = scalar_value(*m.graph, a), y = scalar_value(*m.graph, b);
-  return x && y && *x == *y;
-}
-
 std::string guard(const Match& m) {
   const ir::Node &q = *m.graph->producer(m.output().id), &dq = m.node("dq");
   const ir::Graph& g = *m.graph;
   if (!(ir::product(g.value(dq.inputs[1]).type.shape) == ir::Expr(1))) return "it is quantised per channel";
   if (g.value(dq.inputs[0]).type.dtype != m.output().type.dtype) return "the element type changes";
-  if (!same_number(m, dq.inputs[1], q.inputs[1]) || !same_number(m, operand(dq, 2), operand(q, 2)))
+  if (!same_number(g, dq.inputs[1], q.inputs[1]) || !same_number(g, operand(dq, 2), operand(q, 2)))
     return "scale or zero point change";
   return "";
 }

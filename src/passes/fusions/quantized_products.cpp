@@ -48,6 +48,7 @@ std::string integer_form(const Match& m) {
     if (!g.value(stored).constant) return "the bias is not constant";
     if (quantized && (g.value(stored).type.dtype != DType::i32 || !g.value(dq->inputs[1]).constant))
       return "the bias is not i32 with constant scales";
+    if (quantized && dq->attrs.i("block_size", 0) != 0) return "the bias is quantised in blocks";
     if (quantized && has_operand(*dq, 2)) {
       const auto& zero = g.value(dq->inputs[2]).constant;
       if (!zero) return "the bias has a zero point that is not constant";
@@ -149,13 +150,11 @@ std::string residual_form(const Match& m) {
   if (has_operand(product, QInput::residual) || has_operand(product, QInput::mid_scale))
     return "the product adds a residual already";
   if (product.attrs.s("activation", "none") != "none") return "the product has an activation of its own";
-  if (scalar_value(g, middle.inputs[1]) != scalar_value(g, product.inputs[QInput::y_scale]) ||
-      !scalar_value(g, middle.inputs[1]))
+  if (!same_number(g, middle.inputs[1], product.inputs[QInput::y_scale]) ||
+      !(ir::product(g.value(middle.inputs[1]).type.shape) == ir::Expr(1)))
     return "the product is dequantised with another scale";
-  const auto zero = [&](const ir::Node& n, std::size_t i) {
-    return has_operand(n, i) ? scalar_value(g, n.inputs[i]) : 0.0;
-  };
-  if (zero(middle, 2) != zero(product, QInput::y_zero)) return "the product is dequantised with another zero point";
+  if (!same_number(g, operand(middle, 2), operand(product, QInput::y_zero)))
+    return "the product is dequantised with another zero point";
   if (auto reason = plain_dequantize(g, r, -1, "residuals"); !reason.empty()) return reason;
   if (!(g.value(r.outputs[0]).type == g.value(middle.outputs[0]).type)) return "the operands of the sum broadcast";
   if (m.has("clip")) {

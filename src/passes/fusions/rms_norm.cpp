@@ -1,6 +1,7 @@
 // RMSNormalization: x / sqrt(mean(x^2) + epsilon) * scale.
 #include "passes/fusions/fusions.h"
 #include "passes/fusions/reduction.h"
+#include "passes/fusions/row.h"
 #include "passes/pattern.h"
 
 namespace monza {
@@ -14,25 +15,19 @@ void run(ir::Graph& graph, PassContext& context) {
         {{"x / sqrt(mean(x^2) + epsilon)",
           either({quotient(x, op("Sqrt", {shifted})), product({x, op("Pow", {shifted, scalar(-0.5)})})}),
           [](const Match& m) -> std::string {
-            if (!reduced_tail(*m.graph, m.node("mean"))) return "the mean is not over the last axes, or drops them";
+            if (!reduced_tail(*m.graph, m.node("mean"), m["x"]))
+              return "the mean is not over the last axes, or drops them";
             return m.number("epsilon") < 0 ? "epsilon is negative" : "";
           },
           [](const Match& m) {
             return m.add("RMSNormalization", {m["x"]},
-                         {{"axis", *reduced_tail(*m.graph, m.node("mean"))}, {"epsilon", m.number("epsilon")}});
+                         {{"axis", *reduced_tail(*m.graph, m.node("mean"), m["x"])}, {"epsilon", m.number("epsilon")}});
           }},
          {"norm * scale", op("Mul", {norm, constant("scale")}),
-          [](const Match& m) -> std::string {
-            const ir::Type &x = m.graph->value(m.node("norm").inputs[0]).type, &scale = m.type("scale");
-            const auto keep = x.rank() - static_cast<std::size_t>(m.node("norm").attrs.i("axis", -1));
-            if (scale.rank() != keep) return "the scale does not have the rank of a row";
-            for (std::size_t i = 0; i < keep; ++i)
-              if (!(scale.shape[i] == x.shape[x.rank() - keep + i]))
-                return "the scale is not one element per element of a row";
-            return "";
-          },
+          [](const Match& m) -> std::string { return fits_row(*m.graph, m.node("norm"), m["scale"]); },
           [](const Match& m) {
-            return m.add("RMSNormalization", {m.node("norm").inputs[0], m["scale"]}, m.node("norm").attrs);
+            const ir::Node& n = m.node("norm");
+            return m.add("RMSNormalization", {n.inputs[0], as_row(m, n, m["scale"])}, n.attrs);
           }}});
 }
 }  // namespace

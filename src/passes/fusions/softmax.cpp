@@ -1,21 +1,15 @@
 // Softmax: exp(x - max(x)) / sum(exp(x - max(x))), along one axis.
 #include "passes/fusions/fusions.h"
+#include "passes/fusions/reduction.h"
 #include "passes/pattern.h"
 
 namespace monza {
 namespace {
 
 /// The only axis that the node reduces and keeps, or -1.
-std::int64_t axis_of(const ir::Graph& graph, const ir::Node& reduce) {
-  const auto rank = static_cast<std::int64_t>(graph.value(reduce.inputs[0]).type.rank());
-  std::vector<std::int64_t> axes = reduce.attrs.ints("axes");
-  if (reduce.inputs.size() > 1 && reduce.inputs[1] != ir::kNone) {
-    const ir::Constant* c = graph.value(reduce.inputs[1]).constant.get();
-    if (c == nullptr) return -1;
-    axes = ir::to_ints(*c);
-  }
-  if (axes.size() != 1 || reduce.attrs.i("keepdims", 1) == 0) return -1;
-  return axes[0] < 0 ? axes[0] + rank : axes[0];
+std::int64_t axis_of(const Match& m, const char* reduce) {
+  const auto axes = kept_axes(*m.graph, m.node(reduce), m["x"]);
+  return axes.size() == 1 ? axes[0] : -1;
 }
 
 void run(ir::Graph& graph, PassContext& context) {
@@ -24,15 +18,12 @@ void run(ir::Graph& graph, PassContext& context) {
   const Pattern stable = op("Exp", {op("Sub", {x, largest})}).as("exp"), plain = op("Exp", {x}).as("exp");
   const auto fusion = [](const Pattern& exp) { return quotient(exp, op("ReduceSum", {exp, rest()}).as("sum")); };
   const auto guard = [](const Match& m) -> std::string {
-    const std::int64_t axis = axis_of(*m.graph, m.node("sum"));
+    const std::int64_t axis = axis_of(m, "sum");
     if (axis < 0) return "the sum is not over one axis, or drops it";
-    if (m.has("largest") && axis_of(*m.graph, m.node("largest")) != axis)
-      return "maximum and sum are over different axes";
+    if (m.has("largest") && axis_of(m, "largest") != axis) return "maximum and sum are over different axes";
     return "";
   };
-  const auto replace = [](const Match& m) {
-    return m.add("Softmax", {m["x"]}, {{"axis", axis_of(*m.graph, m.node("sum"))}});
-  };
+  const auto replace = [](const Match& m) { return m.add("Softmax", {m["x"]}, {{"axis", axis_of(m, "sum")}}); };
   apply(graph, context,
         {{"exp(x - max) / sum(exp(x - max))", fusion(stable), guard, replace},
          {"exp(x) / sum(exp(x))", fusion(plain), guard, replace}});
