@@ -86,6 +86,8 @@ void attention_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   p.left_window = static_cast<std::int32_t>(n.attrs().i("left_window_size", -1));
   p.right_window = static_cast<std::int32_t>(n.attrs().i("right_window_size", -1));
   p.scores = static_cast<AttentionParams::Scores>(n.attrs().i("qk_matmul_output_mode", 0));
+  p.masked = static_cast<float>(n.attrs().f("masked_score", p.masked));
+  p.nan_rows = n.attrs().i("nan_rows", 0) != 0;
   blob.set(p);
 }
 

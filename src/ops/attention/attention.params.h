@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 namespace monza {
 
@@ -26,6 +27,8 @@ struct AttentionParams {
   std::int32_t left_window = -1;  ///< keys at most so far before i + offset; -1: no limit
   std::int32_t right_window = -1;
   Scores scores = Scores::raw;
+  float masked = -std::numeric_limits<float>::infinity();  ///< the score of a key that a boolean mask hides
+  std::int32_t nan_rows = 0;  ///< 1: a row that may attend to nothing is NaN, as softmax has it
 };
 
 /// RotaryEmbedding(x, cos, sin, position?): rotates pairs of the first `dim` elements of every head.

@@ -132,6 +132,11 @@ Status run_attention(const KernelContext& c) noexcept {
       double bias = c.has_input(3) ? mask_of(c.in[3], b, h, i, j) : 0;
       const bool hidden = (p.causal && j > position) || (p.left_window >= 0 && position - j > p.left_window) ||
                           (p.right_window >= 0 && j - position > p.right_window) || j >= valid;
+      if (c.has_input(3) && c.in[3].dtype == DType::boolean && bias == kMinusInfinity &&
+          j < c.in[3].shape[c.in[3].shape.rank - 1] && p.masked != kMinusInfinity) {
+        row[j] = p.masked;
+        bias = 0;
+      }
       if (hidden) bias = kMinusInfinity;
       row[j] += bias;
       largest_bias = std::fmax(largest_bias, bias);
@@ -139,8 +144,9 @@ Status run_attention(const KernelContext& c) noexcept {
     }
     show(AttentionParams::Scores::masked, b, h, i, row);
     const bool nothing = largest_bias == kMinusInfinity;
+    const double empty = p.nan_rows ? std::numeric_limits<double>::quiet_NaN() : 0;
     for (std::int64_t j = 0; j < keys; ++j) {
-      row[j] = nothing ? 0 : std::exp(row[j] - largest);
+      row[j] = nothing ? empty : std::exp(row[j] - largest);
       sum += row[j];
     }
     for (std::int64_t j = 0; j < keys && sum != 0; ++j) row[j] /= sum;

@@ -45,6 +45,7 @@ struct MaskView {
   const std::byte* data = nullptr;
   std::int64_t row_step = 0, keys = 0;
   bool boolean = false;
+  float masked = 0;  // the score of what a boolean one hides
 };
 MONZA_INLINE MaskView mask_view(const KernelContext& c, std::int64_t b, std::int64_t h) {
   MaskView m;
@@ -52,6 +53,7 @@ MONZA_INLINE MaskView mask_view(const KernelContext& c, std::int64_t b, std::int
   const TensorView& v = c.in[3];
   const int r = v.shape.rank;
   m.boolean = v.dtype == DType::boolean;
+  m.masked = c.params_as<AttentionParams>().masked;
   std::int64_t at = 0;
   if (r > 3 && v.shape[r - 4] != 1) at += b * v.stride[r - 4];
   if (r > 2 && v.shape[r - 3] != 1) at += h * v.stride[r - 3];
@@ -68,7 +70,7 @@ MONZA_INLINE void add_mask(const MaskView& m, std::int64_t row, std::int64_t key
   if (m.boolean) {
     const auto* p = reinterpret_cast<const std::uint8_t*>(m.data) + row * m.row_step + key0;
     for (std::int64_t j = 0; j < known; ++j)
-      if (p[j] == 0) scores[j] = hidden;
+      if (p[j] == 0) scores[j] = m.masked;
   } else {
     const float* p = reinterpret_cast<const float*>(m.data) + row * m.row_step + key0;
     std::int64_t j = 0;
@@ -225,8 +227,9 @@ Status run_attention(const GemmTable& table, const KernelContext& c) {
                    to_y);
       }
     }
+    const float empty = p.nan_rows && keys > 0 ? __builtin_nanf("") : 0.0f;
     for (std::int64_t i = 0; i < count; ++i)
-      scale_row(y.at(b, h, first + i), v.size, sums[i] > 0 ? 1.0f / sums[i] : 0.0f);
+      scale_row(y.at(b, h, first + i), v.size, sums[i] > 0 ? 1.0f / sums[i] : empty);
   });
   return {};
 }

@@ -52,10 +52,12 @@ Case make_case(std::uint32_t seed) {
         if (rng() % 4 == 0) c.in[3].as<float>()[i] = rng() % 2 ? -INFINITY : -20.f;
     } else {
       c.in.push_back(test::make_tensor(DType::boolean, s));
-      // Rows that may attend to nothing come out as zeros.
+      // Rows that may attend to nothing come out as zeros, or not as numbers.
       for (std::int64_t i = 0; i < s.numel(); ++i) c.in[3].as<std::uint8_t>()[i] = rng() % (mask == 2 ? 3 : 40) == 0;
     }
   }
+  c.p.nan_rows = rng() % 4 == 0;
+  if (rng() % 3 == 0) c.p.masked = static_cast<float>(pick({-1, -10000}));
   c.text = "seed " + std::to_string(seed) + ": q " + to_string(q) + " k " + to_string(k) + " v " + to_string(v);
   return c;
 }

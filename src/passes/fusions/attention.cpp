@@ -3,6 +3,8 @@
 // What lies around the two products (splitting [B, L, H * D] into heads, and joining them) is traced through, so that
 // the operator reads the projections' results where they lie and nothing is moved.
 #include <array>
+#include <cmath>
+#include <limits>
 
 #include "passes/fusions/fusions.h"
 #include "passes/fusions/product.h"
@@ -50,6 +52,7 @@ std::optional<Source> source_of(const ir::Graph& g, ir::ValueId v, const Perm& w
     const ir::Node* n = g.producer(v);
     if (is(n, "Transpose")) {
       const auto p = n->attrs.ints("perm");
+      if (p.size() != perm.size()) return std::nullopt;
       for (std::size_t& axis : perm) axis = static_cast<std::size_t>(p[axis]);
       v = n->inputs[0];
       continue;
@@ -67,7 +70,7 @@ std::optional<Source> source_of(const ir::Graph& g, ir::ValueId v, const Perm& w
       const ir::SymShape &from = g.value(split->inputs[0]).type.shape, &to = g.value(split->outputs[0]).type.shape;
       if (from.size() != 3 || !(from[0] == to[0]) || !(from[1] == to[1])) return std::nullopt;
       const auto parts = to[2].try_constant(), heads = to[3].try_constant(), size = to[4].try_constant();
-      if (!parts || !heads || !size) return std::nullopt;
+      if (!parts || !heads || !size || !(from[2] == to[2] * to[3] * to[4])) return std::nullopt;
       for (std::size_t& axis : perm) {
         const auto five = p[axis + 1];
         axis = static_cast<std::size_t>(five > 2 ? five - 1 : five);
@@ -75,6 +78,7 @@ std::optional<Source> source_of(const ir::Graph& g, ir::ValueId v, const Perm& w
       if (perm != wanted) return std::nullopt;
       source.part = static_cast<std::int64_t>(*index) < 0 ? static_cast<std::int64_t>(*index) + *parts
                                                           : static_cast<std::int64_t>(*index);
+      if (source.part < 0 || source.part >= *parts) return std::nullopt;
       source.parts = *parts;
       source.value = split->inputs[0];
       source.heads = *heads;
@@ -86,7 +90,7 @@ std::optional<Source> source_of(const ir::Graph& g, ir::ValueId v, const Perm& w
     if (perm != wanted || from.size() != 3 || to.size() != 4 || !(from[0] == to[0]) || !(from[1] == to[1]))
       return std::nullopt;
     const auto heads = to[2].try_constant(), size = to[3].try_constant();
-    if (!heads || !size) return std::nullopt;
+    if (!heads || !size || !(from[2] == to[2] * to[3])) return std::nullopt;
     source.value = unscaled(g, n->inputs[0], source.scale);
     source.heads = *heads;
     source.size = *size;
@@ -95,48 +99,19 @@ std::optional<Source> source_of(const ir::Graph& g, ir::ValueId v, const Perm& w
   return std::nullopt;
 }
 
-/// True if every row of a boolean mask lets something through: then no row's result depends on what masks.
-bool every_row_attends(const ir::Graph& g, ir::ValueId mask) {
-  bool sliced = false;
-  for (int steps = 0; steps < 8; ++steps) {
-    const ir::Value& v = g.value(mask);
-    if (v.constant) {
-      if (v.type.rank() == 0) return false;
-      const auto elements = ir::to_ints(*v.constant);
-      const auto keys = static_cast<std::size_t>(v.constant->shape[v.constant->shape.rank - 1]);
-      if (keys == 0) return false;
-      for (std::size_t row = 0; row < elements.size(); row += keys) {
-        bool any = elements[row] != 0;
-        for (std::size_t i = 1; i < keys && !any && !sliced; ++i) any = elements[row + i] != 0;
-        if (!any) return false;
-      }
-      return true;
-    }
-    // A slice keeps the first key, which every row of a causal mask reads, if it starts there.
-    const ir::Node* n = g.producer(mask);
-    if (is(n, "Unsqueeze") || is(n, "Expand")) {
-      mask = n->inputs[0];
-      continue;
-    }
-    if (!is(n, "Slice")) return false;
-    auto list = [&](const char* name, std::size_t input) -> std::optional<std::vector<std::int64_t>> {
-      if (n->attrs.has(name)) return n->attrs.ints(name);
-      if (!has_operand(*n, input)) return std::nullopt;
-      const auto& c = g.value(n->inputs[input]).constant;
-      return c ? std::optional(ir::to_ints(*c)) : std::nullopt;
-    };
-    const auto axes = list("axes", 3), starts = list("starts", 1), steps_given = list("steps", 4);
-    const auto rank = static_cast<std::int64_t>(v.type.rank());
-    if (!axes || ((n->attrs.has("steps") || has_operand(*n, 4)) && !steps_given)) return false;
-    for (std::size_t i = 0; i < axes->size(); ++i) {
-      const std::int64_t axis = (*axes)[i] < 0 ? (*axes)[i] + rank : (*axes)[i];
-      if (axis != rank - 1) continue;
-      if (!starts || (*starts)[i] != 0 || (steps_given && (*steps_given)[i] < 1)) return false;
-    }
-    sliced = true;
-    mask = n->inputs[0];
-  }
-  return false;
+double scale_of(const Match& m) { return m.number("scale") * m.node("scores").attrs.f("alpha", 1); }
+
+/// Query, key (turned, [B, H, D, L]) and value as the operator takes them: no batch and no query head broadcasts; keys
+/// and values may have one head for all. "" or why not.
+std::string side_by_side(const Match& m) {
+  const ir::Graph& g = *m.graph;
+  const ir::SymShape &q = g.value(m.node("scores").inputs[0]).type.shape,
+                     &k = g.value(m.node("scores").inputs[1]).type.shape,
+                     &v = g.value(m.node("result").inputs[1]).type.shape;
+  if (q.size() != 4 || k.size() != 4 || v.size() != 4) return "an operand lacks the axes of batch or heads";
+  if (!(q[0] == k[0]) || !(q[0] == v[0])) return "the batches of query, key and value differ";
+  if (!(k[1] == v[1]) || !(q[1] == k[1] || k[1] == ir::Expr(1))) return "query, key and value have different heads";
+  return "";
 }
 
 /// The conditions of every spelling: "" or why not.
@@ -147,6 +122,7 @@ std::string guard(const Match& m) {
   const auto rank = static_cast<std::int64_t>(p.rank());
   if (rank != 4) return "the scores are not [batch, heads, queries, keys]";
   if (p.dtype != DType::f32) return "the scores are not f32";
+  if (auto reason = side_by_side(m); !reason.empty()) return reason;
   const std::int64_t axis = softmax.attrs.i("axis", -1);
   if ((axis < 0 ? axis + rank : axis) != rank - 1 || softmax.attrs.i("flatten", 0) != 0)
     return "the softmax is not over the keys";
@@ -156,7 +132,7 @@ std::string guard(const Match& m) {
     if (n->attrs.i("trans_a", 0) != 0 || n->attrs.i("trans_b", 0) != 0) return "a product transposes an operand";
   }
   if (result.attrs.f("alpha", 1) != 1) return "the result is scaled";
-  if (m.number("scale") == 0) return "the scale is zero";
+  if (static_cast<float>(scale_of(m)) == 0) return "the scale is zero";
   if (!(s == p)) return "the mask has more extents than the scores";
   if (m.has("mask")) {
     const ir::Type& mask = m.type("mask");
@@ -166,8 +142,7 @@ std::string guard(const Match& m) {
   if (m.has("allowed")) {
     if (m.type("allowed").rank() == 0 || !(m.type("allowed").shape.back() == p.shape.back()))
       return "the mask does not have one column per key";
-    if (m.number("masked") > -1e4) return "masked scores are not far below the others";
-    if (!every_row_attends(g, m["allowed"])) return "a row of the mask might let nothing through";
+    if (!(m.number("masked") < std::numeric_limits<float>::infinity())) return "masked scores are no numbers";
   }
   return "";
 }
@@ -183,7 +158,12 @@ Operands operands(const Match& m) {
 
 ir::ValueId mask_of(const Match& m) { return m.has("mask") ? m["mask"] : m.has("allowed") ? m["allowed"] : ir::kNone; }
 
-double scale_of(const Match& m) { return m.number("scale") * m.node("scores").attrs.f("alpha", 1); }
+/// Rows without any key are what softmax makes of them, and scores that Where replaces keep the number it gives them.
+ir::Attrs softmax_attrs(const Match& m, double scale) {
+  ir::Attrs attrs{{"scale", scale}, {"nan_rows", std::int64_t{1}}};
+  if (m.has("allowed") && std::isfinite(m.number("masked"))) attrs.set("masked_score", m.number("masked"));
+  return attrs;
+}
 
 std::string guard_joined(const Match& m) {
   if (auto reason = guard(m); !reason.empty()) return reason;
@@ -195,6 +175,7 @@ std::string guard_joined(const Match& m) {
                                                                                                             : "value");
   if (o.k->heads != o.v->heads || o.q->heads % o.k->heads != 0) return "query, key and value have different heads";
   if (o.v->scale != 1) return "the value is scaled";
+  if (static_cast<float>(scale_of(m) * o.q->scale * o.k->scale) == 0) return "the scale is zero";
   return "";
 }
 
@@ -211,15 +192,16 @@ ir::ValueId flat(const Match& m, const Source& s) {
 ir::ValueId replace_joined(const Match& m) {
   const Operands o = operands(m);
   const ir::ValueId q = flat(m, *o.q), k = flat(m, *o.k), v = flat(m, *o.v);
-  return m.add(
-      "Attention", {q, k, v, mask_of(m)},
-      {{"q_num_heads", o.q->heads}, {"kv_num_heads", o.k->heads}, {"scale", scale_of(m) * o.q->scale * o.k->scale}});
+  ir::Attrs attrs = softmax_attrs(m, scale_of(m) * o.q->scale * o.k->scale);
+  attrs.set("q_num_heads", o.q->heads);
+  attrs.set("kv_num_heads", o.k->heads);
+  return m.add("Attention", {q, k, v, mask_of(m)}, attrs);
 }
 
 /// The transposition that makes the key's second operand, behind factors.
 const ir::Node* key_turn(const Match& m, double& scale) {
   const ir::Node* n = m.graph->producer(unscaled(*m.graph, m.node("scores").inputs[1], scale));
-  return is(n, "Transpose") ? n : nullptr;
+  return is(n, "Transpose") && n->attrs.ints("perm").size() == 4 ? n : nullptr;
 }
 
 std::string guard_apart(const Match& m) {
@@ -237,7 +219,7 @@ ir::ValueId replace_apart(const Match& m) {
   std::swap(perm[2], perm[3]);
   ir::ValueId k = turn.inputs[0];
   if (perm != std::vector<std::int64_t>{0, 1, 2, 3}) k = m.add("Transpose", {k}, {{"perm", perm}});
-  return m.add("Attention", {q, k, m.node("result").inputs[1], mask_of(m)}, {{"scale", scale}});
+  return m.add("Attention", {q, k, m.node("result").inputs[1], mask_of(m)}, softmax_attrs(m, scale));
 }
 
 void run(ir::Graph& graph, PassContext& context) {

@@ -1,7 +1,10 @@
 // Attention in the spellings of exporters.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "ir/text.h"
+#include "passes/evaluate.h"
 #include "passes/fusions/fusions.h"
 #include "passes/rewrite.h"
 #include "support/rewrite.h"
@@ -119,12 +122,79 @@ TEST(Attention, Refusals) {
   EXPECT_EQ(r.rewrites(), 0);
   r = run(kProjections, start + "%p = Softmax(%s) {axis=2}\n%o = MatMul(%p, %vt)\n" + kJoin);
   EXPECT_NE(r.reasons().find("not over the keys"), std::string::npos) << r.reasons();
-  // Rows that may attend to nothing would differ.
-  r = rewrite(graph_text(kProjections + ", %c: bool[b,1,l,l]",
-                         start + "%far = constant f32[] [-10000]\n%m = Where(%c, %s, %far)\n" + end),
-              {&attention_pass});
-  EXPECT_EQ(r.rewrites(), 0);
-  EXPECT_NE(r.reasons().find("might let nothing through"), std::string::npos) << r.reasons();
+}
+
+// Where leaves a number in place of hidden scores: with all of a row hidden its softmax is even, and a score below the
+// number counts less than what is hidden.
+TEST(Attention, MasksOfWhere) {
+  const std::string start = kHeads + "%s = MatMul(%qt, %kt)\n";
+  const std::string end = "%p = Softmax(%m)\n%o = MatMul(%p, %vt)\n" + kJoin;
+  for (const char* masked : {"-10000", "-3.4e38", "-1", "0"}) {
+    const std::string where = std::string("%far = constant f32[] [") + masked + "]\n%m = Where(%c, %s, %far)\n";
+    EXPECT_EQ(run(kProjections + ", %c: bool[b,1,l,l]", start + where + end).ops(), Ops{"Attention"});
+    EXPECT_EQ(run("%q: f32[b,4,12], %k: f32[b,4,12], %v: f32[b,4,12]",
+                  "%c = constant bool[4,4] [0,0,0,0, 1,0,0,0, 1,1,0,0, 0,0,0,0]\n" + start + where + end)
+                  .ops(),
+              Ops{"Attention"});
+  }
+  auto r = rewrite(graph_text(kProjections + ", %c: bool[b,1,l,l]",
+                              start + "%far = constant f32[] [inf]\n%m = Where(%c, %s, %far)\n" + end),
+                   {&attention_pass});
+  EXPECT_NE(r.reasons().find("masked scores are no numbers"), std::string::npos) << r.reasons();
+}
+
+// A row of minus infinity is NaN, as softmax has it.
+TEST(Attention, RowsOfMinusInfinity) {
+  auto r = rewrite(graph_text("%q: f32[1,1,2,4], %k: f32[1,1,2,4], %v: f32[1,1,2,4]", R"(
+    %mask = constant f32[2,2] [-inf, -inf, 0, -inf]
+    %kt = Transpose(%k) {perm=[0, 1, 3, 2]}
+    %s = MatMul(%q, %kt)
+    %m = Add(%s, %mask)
+    %p = Softmax(%m)
+    %y = MatMul(%p, %v))"),
+                   {&attention_pass, &dead_code_pass});
+  EXPECT_EQ(r.ops(), Ops{"Attention"}) << r.reasons();
+  const auto inputs = std::vector<ConstantPtr>(3, ir::constant_f32({1, 2, 3, 4, 5, 6, 7, 8}, Shape{1, 1, 2, 4}));
+  for (const ir::Graph* graph : {r.before.get(), r.after.get()}) {
+    const auto y = run_reference(*graph, inputs)[0];
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(std::isnan(y->as<float>()[i])) << i;
+    for (int i = 4; i < 8; ++i) EXPECT_EQ(y->as<float>()[i], float(i - 3)) << i;
+  }
+}
+
+// Products broadcast batches and heads, the operator does not.
+TEST(Attention, OperandsThatBroadcast) {
+  const auto reasons = [](const std::string& q, const std::string& k, const std::string& v, const std::string& perm) {
+    auto r =
+        run("%q: f32" + q + ", %k: f32" + k + ", %v: f32" + v,
+            "%kt = Transpose(%k) {perm=" + perm + "}\n%s = MatMul(%q, %kt)\n%p = Softmax(%s)\n%y = MatMul(%p, %v)");
+    return r.rewrites() > 0 ? "fused" : r.reasons();
+  };
+  const std::string four = "[0, 1, 3, 2]", three = "[0, 2, 1]";
+  const auto refused = [&](const std::string& reasons, const char* why) {
+    EXPECT_NE(reasons.find(why), std::string::npos) << reasons;
+  };
+  refused(reasons("[2,3,4,8]", "[3,5,8]", "[3,5,8]", three), "lacks the axes of batch or heads");
+  refused(reasons("[2,3,4,8]", "[2,3,5,8]", "[5,8]", four), "lacks the axes of batch or heads");
+  refused(reasons("[2,3,4,8]", "[1,3,5,8]", "[1,3,5,8]", four), "the batches of query, key and value differ");
+  refused(reasons("[1,3,4,8]", "[2,3,5,8]", "[2,3,5,8]", four), "the batches of query, key and value differ");
+  refused(reasons("[2,3,4,8]", "[2,3,5,8]", "[1,3,5,8]", four), "the batches of query, key and value differ");
+  refused(reasons("[2,3,4,8]", "[2,3,5,8]", "[2,1,5,8]", four), "query, key and value have different heads");
+  refused(reasons("[2,3,4,8]", "[2,1,5,8]", "[2,3,5,8]", four), "query, key and value have different heads");
+  refused(reasons("[2,1,4,8]", "[2,3,5,8]", "[2,3,5,8]", four), "query, key and value have different heads");
+  EXPECT_EQ(reasons("[2,3,4,8]", "[2,1,5,8]", "[2,1,5,8]", four), "fused") << "one key head for all query heads";
+}
+
+// Operands that the patterns take as they come may be what goes.
+TEST(Attention, OperandsThatAreScores) {
+  for (const char* body : {"%m = Add(%s, %s)\n%p = Softmax(%m)\n%y = MatMul(%p, %v)",
+                           "%t = Mul(%s, %half)\n%m = Add(%t, %s)\n%p = Softmax(%m)\n%y = MatMul(%p, %v)",
+                           "%p = Softmax(%s)\n%y = MatMul(%p, %p)"}) {
+    auto r = run("%q: f32[1,2,4,4], %k: f32[1,2,4,4], %v: f32[1,2,4,4]",
+                 std::string("%half = constant f32[] [0.5]\n%kt = Transpose(%k) {perm=[0, 1, 3, 2]}\n") +
+                     "%s = MatMul(%q, %kt)\n" + body);
+    EXPECT_EQ(r.rewrites(), 0) << body;
+  }
 }
 }  // namespace
 }  // namespace monza
