@@ -92,7 +92,7 @@ class Runner {
       count(report);
       std::vector<std::vector<Tensor>> first;  // outputs of each feed at the first number of threads
       for (const int threads : kThreads) run(c, way, engine, threads, first);
-    } catch (const Error& e) {
+    } catch (const std::exception& e) {  // a rewrite that strict_rewrites does not let pass is no Error
       bad(way, "build", "-", "-", "-", e.what());
     }
     if (!bad_) return;
@@ -107,6 +107,8 @@ class Runner {
     options.optimize = way.optimize;
     options.tune = way.kernels == Kernels::timed;
     options.max_build_seconds = 0.01;
+    if (way.kernels == Kernels::drawn) options.tactic_seed = way.seed;
+    options.strict_rewrites = true;
     options.disabled_passes = way.disabled_passes;
     options.shape_values = c.shape_values;
     if (way.ranged) options.shapes = c.ranges;

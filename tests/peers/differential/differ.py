@@ -14,9 +14,11 @@ ONNX Runtime computes, what was said, and the command that repeats it. What is d
 """
 import argparse
 import collections
+import itertools
 import multiprocessing
 import os
 import pathlib
+import queue
 import re
 import sys
 import time
@@ -86,8 +88,8 @@ class Worker:
 
     AHEAD = 4  # cases that the runner has while others are drawn
 
-    def __init__(self, options, number, weights, results, stop):
-        self.options, self.number, self.weights = options, number, weights
+    def __init__(self, options, number, weights, results, stop, begun):
+        self.options, self.number, self.weights, self.begun = options, number, weights, begun
         self.results, self.stop = results, stop
         self.tally = collections.Counter()
         self.operators = collections.Counter()
@@ -102,12 +104,13 @@ class Worker:
         from graph import Invalid
         from protocol import ways_of
         self.start()
-        reported = time.monotonic()
+        reported, done = time.monotonic(), self.begun.value
         for index, (name, seed) in enumerate(schedule(self.weights, self.options.start)):
             if self.stop.is_set() or self.options.count and index >= self.options.count:
                 break
-            if index % self.options.jobs != self.number:
+            if index % self.options.jobs != self.number or index <= done:
                 continue
+            self.begun.value = index
             try:
                 case = draw(name, seed)
             except Invalid as e:
@@ -177,14 +180,14 @@ def remaining(case, bads):
     return [b for b in bads if not judge.is_rounding(b) and not known(case, b)]
 
 
-def work(options, number, weights, results, stop):
+def work(options, number, weights, results, stop, begun):
     try:
-        Worker(options, number, weights, results, stop).run()
+        Worker(options, number, weights, results, stop, begun).run()
     except KeyboardInterrupt:
         pass
     except Exception:
         results.put(("failed", traceback.format_exc()))
-    results.put(("done",))
+    results.put(("done", number))
     results.close()
     results.join_thread()
     os._exit(0)  # threads of ONNX Runtime may still be there: nothing of theirs is needed
@@ -201,35 +204,47 @@ class Campaign:
         self.failed = []
 
     def run(self):
-        context = multiprocessing.get_context("spawn")
-        results, stop = context.Queue(), context.Event()
-        jobs = [context.Process(target=work, args=(self.options, k, self.weights, results, stop), daemon=True)
-                for k in range(self.options.jobs)]
-        for job in jobs:
-            job.start()
+        self.context = multiprocessing.get_context("spawn")
+        self.results, self.stop = self.context.Queue(), self.context.Event()
+        jobs = {number: self.job(number, self.context.Value("q", -1)) for number in range(self.options.jobs)}
         begin = said = time.monotonic()
-        open_jobs = len(jobs)
-        while open_jobs:
+        while jobs:
             try:
-                message = results.get(timeout=1)
-            except Exception:
+                message = self.results.get(timeout=1)
+            except queue.Empty:
                 message = None
-            if message is None and not any(j.is_alive() for j in jobs):
-                break
             if message and message[0] == "done":
-                open_jobs -= 1
+                jobs.pop(message[1])[0].join(10)
             elif message:
                 self.take(message)
+            else:
+                self.revive(jobs)
             now = time.monotonic()
             if self.options.seconds and now - begin > self.options.seconds:
-                stop.set()
+                self.stop.set()
             if not self.options.quiet and now - said > 10:
                 said = now
                 print(f"{now - begin:6.0f} s  {self.graphs()} graphs, {self.graphs() / (now - begin):.1f} a second, "
                       f"{len(self.bad_cases)} wrong in {len(self.bad)} groups", flush=True)
-        for job in jobs:
-            job.join(10)
         self.seconds = time.monotonic() - begin
+
+    def job(self, number, begun):
+        process = self.context.Process(target=work, daemon=True,
+                                       args=(self.options, number, self.weights, self.results, self.stop, begun))
+        process.start()
+        return process, begun
+
+    def revive(self, jobs):
+        """ONNX Runtime may crash, too: the job goes on behind the graph at which it did."""
+        for number, (process, begun) in list(jobs.items()):
+            if process.is_alive():
+                continue
+            name, seed = next(itertools.islice(schedule(self.weights, self.options.start), begun.value, None), ("?", 0))
+            print(f"job {number} ended with {process.exitcode} while it drew {name}:{seed}, or asked ONNX Runtime about it",
+                  flush=True)
+            self.tally[name, "invalid"] += 1
+            self.tally["why", name, "the reference crashes"] += 1
+            jobs[number] = self.job(number, begun)
 
     def graphs(self):
         return sum(n for k, n in self.tally.items() if k[1] == "graphs")
@@ -332,7 +347,7 @@ def main():
         campaign.table()
     if options.coverage:
         campaign.coverage()
-    if campaign.bad and options.most:
+    if campaign.bad:
         import causes
         causes.explain(campaign.bad, options)
     print(f"{campaign.graphs()} graphs, {len(campaign.bad_cases)} of them wrong")

@@ -85,6 +85,7 @@ class Graph:
         self.varying = self.pick([0, 0.5, 0.8, 1])  # the share of extents that vary
         self.zero = 0.0  # the share of extents that are 0
         self.special = 0.0  # the share of float elements that are NaN, infinite, huge, tiny or zero
+        self.huge = False  # special elements may be so large that sums overflow in floats, which wider ones do not
         self.grid = self.chance(0.25)  # floats are multiples of 1/4: ties and zeros happen
         self.outer = None  # of a body: the graph it belongs to
         self.nodes, self.constants, self.inputs, self.outputs, self.dims = [], [], [], [], {}
@@ -163,8 +164,10 @@ class Graph:
             x = np.round(x * 4) / 4
         x = np.asarray(x).astype(dtype)
         if self.special and kind in ("normal", "unit"):
-            odd = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, np.finfo(dtype).max, -np.finfo(dtype).max,
-                            np.finfo(dtype).tiny, 1e4, -1e4, 89.0, -104.0]).astype(dtype)
+            odd = [np.nan, np.inf, -np.inf, 0.0, -0.0, np.finfo(dtype).tiny, 1e4, -1e4, 89.0, -104.0]
+            if self.huge:
+                odd += [np.finfo(dtype).max, -np.finfo(dtype).max]
+            odd = np.array(odd).astype(dtype)
             where = rng.random(shape) < self.special
             x = np.where(where, odd[rng.integers(0, len(odd), shape)], x).astype(dtype)
         return x

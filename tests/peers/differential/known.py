@@ -28,7 +28,28 @@ def by_reference(*names):
     return applies
 
 
+def no_number(case, bad):
+    """NaN or an infinity on one side, and ONNX's own reference computes what Monza does."""
+    words = {"nan", "-nan", "inf", "-inf"}
+    return bad.kind == "value" and any({g, w} & words for _, g, w in bad.elements) and Judge(case).reference_agrees(bad)
+
+
+def stable_softmax(case, bad):
+    """exp(x) / sum(exp(x)) becomes Softmax: finite where what is written overflows."""
+    return (bad.kind == "value" and {"Exp", "ReduceSum", "Div"} <= operators(case)
+            and all("nan" in w and "nan" not in g for _, g, w in bad.elements))
+
+
+def winograd(case, bad):
+    """An infinity or NaN reaches all that one tile of a Winograd convolution computes."""
+    return "winograd" in bad.kernels and bad.kind == "value" and all("nan" in g or "inf" in g for _, g, _ in bad.elements)
+
+
 KNOWN: list[Known] = [
+    Known("softmax spelled out", "docs/numerics.md: its exponents are at most 0", stable_softmax),
+    Known("Winograd", "docs/numerics.md: neighbours of an infinity are not defined", winograd),
+    Known("NaN and infinities", "ONNX Runtime's maxima drop NaN, its means of nothing are 0; the reference does as NumPy does",
+          no_number),
     Known("scan output of no iterations", "ONNX Runtime gives [0] where the elements' extents are known to the graph",
           empty_loop),
     Known("Resize", "align_corners with fractional scales, and cubic outside: ONNX Runtime rounds the output's extent first",

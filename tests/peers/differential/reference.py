@@ -109,7 +109,7 @@ def _shaken(array, rng):
     if eps is None or not array.size:
         return array
     with np.errstate(over="ignore", invalid="ignore"):
-        return (array * (1 + eps * rng.uniform(-1, 1, array.shape))).astype(array.dtype)
+        return np.asarray(array * (1 + eps * rng.uniform(-1, 1, array.shape))).astype(array.dtype)
 
 
 def _settings(model):

@@ -129,6 +129,7 @@ def any_activation(g, x):
 
 @family("activations")
 def activations(g):
+    g.huge = True
     g.special = g.pick([0, 0, 0.1])
     x = g.input(F32, g.shape(g.between(0, 5), 9), g.pick(["normal", "normal", (-12, 12), (-110, 110)]))
     for _ in range(g.between(1, 3)):

@@ -73,6 +73,7 @@ def unary(g, x):
 
 @family("elementwise", 2)
 def elementwise(g):
+    g.huge = True
     g.special = g.pick([0, 0, 0, 0.08])
     shape = g.shape(g.between(0, 6), 5 if g.chance(0.7) else 17)
     pool = []

@@ -75,7 +75,7 @@ def empty(g):
 @family("special", 2)
 def special(g):
     """NaN, infinities, huge and tiny numbers in the inputs of another family."""
-    names = ["conv", "pool", "elementwise", "views", "products", "norms", "reductions", "attention_apart", "activations", "topk",
+    names = ["conv", "pool", "elementwise", "views", "products", "norms", "reductions", "attention_apart", "activations",
              "resize", "mixed"]  # what is quantised has no NaN: the standard leaves it open
     name, share = g.pick(names), g.pick([0.02, 0.1, 0.3])
     g.notes["drawn"] = name

@@ -52,7 +52,7 @@ def window(g, x, pads_below_kernel=True, dilate=True):
 
 def max_pool(g, x):
     attributes, shape = window(g, x)
-    if g.chance(0.2):
+    if g.chance(0.2) and not g.special and g.family != "special":  # the index of a NaN is nobody's word
         y, index = g.node("MaxPool", [x], [shape, shape], [F32, I64], outputs=2, storage_order=0 if g.chance(0.5) else None, **attributes)
         return y
     return g.node("MaxPool", [x], shape, **attributes)
@@ -91,7 +91,7 @@ def pools(g):
         x = g.pick([max_pool, max_pool, average_pool, average_pool, global_pool])(g, x)
         if g.chance(0.4):
             x = operator(g, x) if g.chance(0.7) else g.binary("Add", x, x)
-    if g.chance(0.15):
+    if g.chance(0.15) and not g.special:
         lp_pool(g, x)
 
 
