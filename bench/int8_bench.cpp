@@ -148,7 +148,7 @@ int main_of(int argc, char** argv) {
   const char* network = argc > 1 ? argv[1] : "";
   const int threads = argc > 2 ? std::atoi(argv[2]) : 1;
   const char* filter = argc > 3 ? argv[3] : "avx512";
-  ThreadPool pool({.threads = threads});
+  Team pool({.threads = threads});
   std::map<std::string, double> total;
   for (const Layer& l : kLayers) {
     if (std::strstr(l.network, network) == nullptr) continue;

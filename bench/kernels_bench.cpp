@@ -191,7 +191,7 @@ int main_of(int argc, char** argv) {
   const std::string what = argc > 1 ? argv[1] : "all";
   const int threads = argc > 2 ? std::atoi(argv[2]) : 1;
   const char* filter = argc > 3 ? argv[3] : "";
-  ThreadPool pool({.threads = threads});
+  Team pool({.threads = threads});
   const Isa isa = cpu_info().isa;
   if (what == "all" || what == "conv")
     for (const ConvLayer& l : kConvs) {

@@ -538,6 +538,6 @@ ModelArgs ModelArgs::with(const std::string& key, const std::string& value) cons
   return changed;
 }
 
-ContextOptions ModelArgs::context_options() const { return {threads, pin_, prefault_}; }
+ContextOptions ModelArgs::context_options() const { return {.threads = threads, .pin = pin_, .prefault = prefault_}; }
 
 }  // namespace monza::tool

@@ -24,6 +24,7 @@
 #include "monza/error.h"
 #include "monza/limits.h"
 #include "monza/status.h"
+#include "monza/workers.h"
 
 namespace monza {
 
@@ -172,8 +173,11 @@ struct StepProfile {
 };
 
 struct ContextOptions {
-  int threads = 0;        ///< 0: what the engine was planned for, within what this process may use
-  bool pin = false;       ///< bind each worker to one CPU
+  int threads = 0;  ///< 0: what the engine was planned for, within what this process may use
+  /// Whose threads it borrows, `threads` of them at most; none: it has threads of its own.
+  std::optional<Workers> workers;
+  int priority = 0;       ///< of its runs among those on the same workers: free threads help the highest first
+  bool pin = false;       ///< bind each worker to one CPU; shared workers say it themselves
   bool prefault = false;  ///< touch every page of the arena now
   bool huge_pages =
       true;  ///< ask for 2 MiB pages for the arena, where the system gives them on request: the first run faults less

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define MONZA_API_MAJOR 1
-#define MONZA_API_MINOR 1
+#define MONZA_API_MINOR 2
 #define MONZA_API_VERSION (MONZA_API_MAJOR * 1000 + MONZA_API_MINOR)
 #define MONZA_MAX_RANK 8
 
@@ -142,12 +142,24 @@ typedef struct monza_load_options {
   const monza_limits* limits; /* since 1.1; of a graph that is planned anew; NULL: the defaults */
 } monza_load_options;
 
+/* Threads that contexts of any engines share, since 1.2. */
+typedef struct monza_workers monza_workers;
+
+typedef struct monza_workers_options {
+  size_t struct_size;
+  int32_t threads;           /* 0: as many as this process may use */
+  int32_t pin;               /* 1: bind each thread to one CPU */
+  int32_t spin_microseconds; /* an idle thread looks for work so long before it sleeps; 0: the default, below 0: not */
+} monza_workers_options;
+
 typedef struct monza_context_options {
   size_t struct_size;
   int32_t threads; /* 0: as the engine was planned for */
   int32_t pin;     /* 1: bind each worker to one CPU */
   int32_t prefault;
   int32_t no_huge_pages;
+  monza_workers* workers; /* since 1.2; whose threads it borrows, `threads` at most; NULL: it has threads of its own */
+  int32_t priority;       /* since 1.2; of its runs on the workers: free threads help the highest first */
 } monza_context_options;
 
 typedef struct monza_step_profile {
@@ -177,6 +189,11 @@ monza_status monza_engine_output(const monza_engine* engine, size_t index, monza
 /* The value of a metadata key, or NULL. Lives as long as the engine. */
 const char* monza_engine_metadata(const monza_engine* engine, const char* key);
 
+/* `options` may be NULL. Any number of contexts may run on the workers at once, from any threads. */
+monza_status monza_workers_create(const monza_workers_options* options, monza_workers** workers);
+/* Contexts that borrow from them keep the threads. */
+void monza_workers_release(monza_workers* workers);
+
 /* One execution at a time: its own activations and bindings. `options` may be NULL. */
 monza_status monza_context_create(const monza_engine* engine, const monza_context_options* options,
                                   monza_context** context);
@@ -190,9 +207,9 @@ monza_status monza_context_bind_output(monza_context* context, const char* name,
 monza_status monza_context_unbind_output(monza_context* context, const char* name);
 
 monza_status monza_context_run(monza_context* context);
-/* Starts a run on a thread of the context and returns. `callback`, if given, is called there when the run is done;
- * monza_context_wait may return before it does, monza_context_release does not. Until the run is done calls that bind,
- * run or submit return MONZA_UNAVAILABLE. */
+/* Starts a run on a thread of the context, or of its workers, and returns. `callback`, if given, is called there when
+ * the run is done; monza_context_wait may return before it does, monza_context_release does not. Until the run is done
+ * calls that bind, run or submit return MONZA_UNAVAILABLE. */
 monza_status monza_context_submit(monza_context* context, void (*callback)(void* user, monza_status status),
                                   void* user);
 /* Waits for the submitted run and returns its status. */

@@ -103,7 +103,7 @@ Tactics::Tactics(const TacticOptions& options)
       machine_(options.seed ? fmt::format("seed {}", *options.seed)
                             : fmt::format("{} {}t {:016x}", isa_name(cpu_info().isa), options.threads,
                                           hash64(cpu_info().model))),
-      pool_({options.seed ? 1 : options.threads}),
+      team_(ThreadPool::Options{.threads = options.seed ? 1 : options.threads}),
       start_(Clock::now()) {
   if (options_.seed) options_.cache_file.clear();
   if (!options_.cache_file.empty() && std::filesystem::exists(options_.cache_file)) read_cache();
@@ -266,7 +266,7 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query, const Po
   context.in_count = query.in_count;
   context.out = out.data();
   context.out_count = query.out_count;
-  context.parallel = &pool_;
+  context.parallel = &team_;
   context.extents = extents;
   const std::int64_t scratch = kernel.scratch_bytes ? std::int64_t(kernel.scratch_bytes(query)) : 0;
   context.scratch = scratch > 0 ? allocate(scratch) : nullptr;

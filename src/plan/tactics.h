@@ -55,7 +55,7 @@ class Tactics {
 
   TacticOptions options_;
   std::string machine_;  ///< what times depend on beside the question: CPU and threads, or the seed
-  ThreadPool pool_;
+  Team team_;
   std::map<std::string, double> times_;  ///< by key; 0: the kernel fails on random data
   std::chrono::steady_clock::time_point start_;
   std::int64_t measured_ = 0, cached_ = 0, over_budget_ = 0;

@@ -46,7 +46,12 @@ std::int64_t dense_bytes(DType dtype, const Shape& shape) noexcept {
 }  // namespace
 
 ExecutorMemory::ExecutorMemory(std::span<const Program* const> programs, const ExecutorOptions& options)
-    : pool({.threads = thread_count(programs, options.threads), .pin = options.pin}), prefault(options.prefault) {
+    : workers(options.workers != nullptr
+                  ? options.workers
+                  : std::make_shared<ThreadPool>(
+                        ThreadPool::Options{.threads = thread_count(programs, options.threads), .pin = options.pin})),
+      team(workers, {.threads = thread_count(programs, options.threads), .priority = options.priority}),
+      prefault(options.prefault) {
   std::vector<std::int64_t> bytes;
   for (const Program* p : programs)
     for (std::size_t d = 0; d < p->plan.devices.size(); ++d) {
@@ -162,7 +167,7 @@ void Executor::set_up_steps() {
     c.out = views_.data() + step.outputs.begin;
     c.out_count = static_cast<int>(step.outputs.count);
     c.scratch = step.scratch_bytes > 0 ? memory_->arenas[step.device].data() + step.scratch_offset : nullptr;
-    c.parallel = &memory_->pool;
+    c.parallel = &memory_->team;
     c.pool = has_values_ ? &values_ : nullptr;
     c.extents = step.extents.count > 0 ? reported_.data() + reported : nullptr;
     reported += step.extents.count;
@@ -433,7 +438,7 @@ Status Executor::check_step(const Step& step, StepState& state) noexcept {
   query.out = descs_.data() + step.outputs.begin;
   query.in_bytes = bounds_.data() + step.inputs.begin;
   query.scratch_bytes = step.scratch_bytes;
-  query.threads = memory_->pool.threads();
+  query.threads = memory_->team.threads();
   if (const Refusal r = refuse_step(*state.kernel, state.check, query)) return {StatusCode::out_of_range, r};
   for (std::uint32_t i = 0; i < step.inputs.count; ++i)
     for (std::uint32_t o = 0; o < step.outputs.count; ++o) {

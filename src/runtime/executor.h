@@ -18,20 +18,23 @@
 namespace monza::runtime {
 
 struct ExecutorOptions {
-  int threads = 0;  ///< 0: what the plan was made for; never more than that, nor than this process may use when 0
-  bool pin = false;
+  int threads = 0;   ///< 0: what the plan was made for; never more than that, nor than this process may use when 0
+  bool pin = false;  ///< its own threads
   bool prefault = false;
   bool huge_pages = false;
-  std::int64_t max_pool_bytes = 0;  ///< for strings, sequences and optionals; reserved when the plan has any
+  std::int64_t max_pool_bytes = 0;      ///< for strings, sequences and optionals; reserved when the plan has any
+  std::shared_ptr<ThreadPool> workers;  ///< whose threads it borrows; null: it has threads of its own
+  int priority = 0;                     ///< among those who borrow from the same workers
 };
 
 /// What the executors of one context share when its engine has several plans: one of them runs at a time.
 struct ExecutorMemory {
   /// Arenas that hold any of `programs`, and threads for as many as they allow.
   ExecutorMemory(std::span<const Program* const> programs, const ExecutorOptions& options);
-  std::vector<Region> arenas;  ///< one for each device
-  ThreadPool pool;
-  bool prefault = false;  ///< touch the pages of the executors' own outputs too, when they are made
+  std::vector<Region> arenas;           ///< one for each device
+  std::shared_ptr<ThreadPool> workers;  ///< of its own or shared
+  Team team;                            ///< its claim on them
+  bool prefault = false;                ///< touch the pages of the executors' own outputs too, when they are made
 };
 
 /// What profiling knows of a step, over the runs since it was turned on. Times in microseconds.
@@ -78,7 +81,8 @@ class Executor {
   void set_profiling(bool on) noexcept;
   const std::vector<StepTimes>& times() const noexcept { return times_; }
   std::int64_t arena_bytes() const noexcept;
-  int threads() const noexcept { return memory_->pool.threads(); }
+  const std::shared_ptr<ThreadPool>& workers() const noexcept { return memory_->workers; }
+  int threads() const noexcept { return memory_->team.threads(); }
   const Program& program() const noexcept { return *program_; }
 
  private:

@@ -95,7 +95,7 @@ Status Executor::load_list(Binding& b, const plan::ModelPort& port) noexcept {
       view.data = handles;
       if (Status s = add_strings(t.as<StringRef>(), shape.numel(), view.as<Handle>()); !s) return s;
     }
-    if (Status s = values_.insert(made, static_cast<std::int64_t>(made.size), view, memory_->pool, &made); !s) return s;
+    if (Status s = values_.insert(made, static_cast<std::int64_t>(made.size), view, memory_->team, &made); !s) return s;
   }
   return {};
 }

@@ -161,6 +161,30 @@ static void run(const monza_engine* engine) {
   EXPECT(first_status == MONZA_OK && callback_status == MONZA_OK);
 }
 
+/* Two contexts on the threads of one pool. */
+static void shared_workers(const monza_engine* engine) {
+  monza_workers* workers = NULL;
+  const monza_workers_options threads = {.struct_size = sizeof threads, .threads = 2, .spin_microseconds = 20};
+  const monza_workers_options negative = {.struct_size = sizeof negative, .threads = -1};
+  EXPECT_ERROR(monza_workers_create(&negative, &workers), MONZA_REFUSED,
+               "WorkersOptions::threads is negative\n  try: 0 for as many as this process may use");
+  EXPECT(monza_workers_create(&threads, &workers) == MONZA_OK);
+  monza_context *a = NULL, *b = NULL;
+  const monza_context_options options = {.struct_size = sizeof options, .workers = workers, .priority = 1};
+  EXPECT(monza_context_create(engine, &options, &a) == MONZA_OK);
+  EXPECT(monza_context_create(engine, &options, &b) == MONZA_OK);
+  monza_workers_release(workers);
+  const monza_tensor in = {MONZA_F32, 2, {2, 16}, x, sizeof x};
+  monza_tensor out;
+  EXPECT(monza_context_bind_input(a, "x", &in) == MONZA_OK && monza_context_bind_input(b, "x", &in) == MONZA_OK);
+  EXPECT(monza_context_submit(a, NULL, NULL) == MONZA_OK && monza_context_run(b) == MONZA_OK);
+  EXPECT(monza_context_wait(a) == MONZA_OK);
+  EXPECT(monza_context_output(a, "y", &out) == MONZA_OK && is_expected(out.data));
+  EXPECT(monza_context_output(b, "y", &out) == MONZA_OK && is_expected(out.data));
+  monza_context_release(a);
+  monza_context_release(b);
+}
+
 static void files(const monza_engine* engine, const char* folder) {
   char path[4096];
   snprintf(path, sizeof path, "%s/c_api.engine", folder);
@@ -249,6 +273,7 @@ int main(int argc, char** argv) {
   if (engine == NULL) return 1;
   ports(engine);
   run(engine);
+  shared_workers(engine);
   files(engine, argv[2]);
   refused_options(argv[1]);
   monza_engine_release(engine);

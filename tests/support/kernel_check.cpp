@@ -275,7 +275,7 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
   Buffer scratch;
   const std::size_t scratch_bytes = kernel.scratch_bytes != nullptr ? kernel.scratch_bytes(query) : 0;
   scratch.reserve(scratch_bytes, 0);
-  ThreadPool pool({.threads = options.threads});
+  Team pool({.threads = options.threads});
   const KernelContext context{.params = params,
                               .in = in_view.data(),
                               .in_count = in_count,

@@ -181,6 +181,19 @@ const char* monza_engine_metadata(const monza_engine* engine, const char* key) {
   return it == engine->metadata.end() ? nullptr : it->second.c_str();
 }
 
+monza_status monza_workers_create(const monza_workers_options* options, monza_workers** workers) {
+  if (workers == nullptr) return null_argument("monza_workers_create", "workers");
+  *workers = nullptr;
+  return guarded([&] {
+    const monza_workers_options o = options_of(options, "monza_workers_options");
+    WorkersOptions made{.threads = o.threads, .pin = o.pin != 0};
+    if (o.spin_microseconds != 0) made.spin = std::chrono::microseconds(std::max(o.spin_microseconds, 0));
+    *workers = new monza_workers{Workers(made)};
+  });
+}
+
+void monza_workers_release(monza_workers* workers) { delete workers; }
+
 monza_status monza_context_create(const monza_engine* engine, const monza_context_options* options,
                                   monza_context** context) {
   if (context == nullptr) return null_argument("monza_context_create", "context");
@@ -194,6 +207,8 @@ monza_status monza_context_create(const monza_engine* engine, const monza_contex
     made.pin = o.pin != 0;
     made.prefault = o.prefault != 0;
     made.huge_pages = o.no_huge_pages == 0;
+    if (o.workers != nullptr) made.workers = o.workers->workers;
+    made.priority = o.priority;
     *context = new monza_context{.context = engine->engine.create_context(made),
                                  .inputs = engine->engine.inputs(),
                                  .outputs = engine->engine.outputs()};

@@ -16,6 +16,10 @@ struct monza_engine {
   std::map<std::string, std::string> metadata;  ///< a copy: its strings are handed out
 };
 
+struct monza_workers {
+  monza::Workers workers;
+};
+
 struct monza_context {
   struct Callback {
     void (*call)(void* user, monza_status status) = nullptr;

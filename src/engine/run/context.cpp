@@ -1,7 +1,6 @@
 // Contexts: bindings, runs, tickets.
 #include <algorithm>
 #include <cstring>
-#include <system_error>
 
 #include "base/error.h"
 #include "engine/run/context_impl.h"
@@ -29,7 +28,9 @@ Context::Impl::Impl(std::shared_ptr<const Engine::Impl> engine_, const ContextOp
                                          .pin = options.pin,
                                          .prefault = options.prefault,
                                          .huge_pages = options.huge_pages,
-                                         .max_pool_bytes = options.max_pool_bytes});
+                                         .max_pool_bytes = options.max_pool_bytes,
+                                         .workers = options.workers ? options.workers->pool() : nullptr,
+                                         .priority = options.priority});
   for (const Engine::Impl::Profile& p : engine->profiles)
     executors.push_back(std::make_unique<runtime::Executor>(memory, p.program, options.max_pool_bytes));
   executor = executors[0].get();
@@ -38,15 +39,15 @@ Context::Impl::Impl(std::shared_ptr<const Engine::Impl> engine_, const ContextOp
     outputs.resize(engine->outputs.size());
   }
   refused.status = kBusy;
+  errand = {.run = [](void* impl) noexcept { static_cast<Impl*>(impl)->serve_submit(); },
+            .context = this,
+            .priority = options.priority};
 }
 
 Context::Impl::~Impl() {
-  {
-    const std::lock_guard lock(mutex);
-    stopping = true;
-  }
-  wake.notify_all();
-  if (worker.joinable()) worker.join();
+  // A run that was submitted is finished, and its callback has returned, before the context goes.
+  std::unique_lock lock(mutex);
+  served.wait(lock, [&] { return !serving; });
 }
 
 Status Context::Impl::choose_profile() noexcept {
@@ -109,21 +110,36 @@ Status Context::Impl::run_bound() noexcept {
   return {};
 }
 
-void Context::Impl::serve_submits() noexcept {
-  std::unique_lock lock(mutex);
-  for (;;) {
-    wake.wait(lock, [&] { return pending || stopping; });
-    if (!pending) return;  // a run that was submitted is finished before the context goes
-    pending = false;
-    lock.unlock();
-    const Status status = run_bound();
-    const auto call = callback;
-    void* const with = user;
-    busy.store(false, std::memory_order_release);
-    ticket.complete(status);
-    if (call != nullptr) call(with, status);
-    lock.lock();
+void Context::Impl::serve_submit() noexcept {
+  const Status status = run_bound();
+  const auto call = callback;
+  void* const with = user;
+  busy.store(false, std::memory_order_release);
+  ticket.complete(status);
+  if (call != nullptr) call(with, status);
+  const std::lock_guard lock(mutex);
+  // In the queue again instead of at once: others may wait there. The pool's threads run already, so it takes it.
+  serving = pending && workers().post(errand);
+  pending = false;
+  if (!serving) served.notify_all();  // under the lock: the context may be gone when it is released
+}
+
+/// Hands the run to the pool; false when it has no thread for it and none can be started.
+bool Context::Impl::begin_submit(Ticket::State::Callback call, void* with) noexcept {
+  const std::lock_guard lock(mutex);
+  callback = call;
+  user = with;
+  {
+    const std::lock_guard ticket_lock(ticket.mutex);
+    ticket.done = false;
   }
+  if (serving) {
+    pending = true;
+    return true;
+  }
+  serving = workers().post(errand);
+  if (!serving) ticket.complete({StatusCode::unavailable, "nothing was submitted"});
+  return serving;
 }
 
 Context::Context(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -231,32 +247,15 @@ Ticket Context::submit(void (*callback)(void* user, Status status), void* user) 
   Impl& impl = *impl_;
   Status refusal = kBusy;
   bool refuse = impl.busy.exchange(true, std::memory_order_acq_rel);
-  if (!refuse && !impl.worker.joinable()) {
-    try {
-      impl.worker = std::thread([&impl] { impl.serve_submits(); });
-    } catch (const std::system_error&) {
-      impl.busy.store(false, std::memory_order_release);
-      refuse = true;
-      refusal = {StatusCode::unavailable, "the thread for submitted runs cannot be started"};
-    }
+  if (!refuse && !impl.begin_submit(callback, user)) {
+    impl.busy.store(false, std::memory_order_release);
+    refuse = true;
+    refusal = {StatusCode::unavailable, "the thread for submitted runs cannot be started"};
   }
-  if (refuse) {
-    impl.refused.complete(refusal);
-    if (callback != nullptr) callback(user, refusal);
-    return Ticket(&impl.refused);
-  }
-  {
-    const std::lock_guard lock(impl.ticket.mutex);
-    impl.ticket.done = false;
-  }
-  {
-    const std::lock_guard lock(impl.mutex);
-    impl.callback = callback;
-    impl.user = user;
-    impl.pending = true;
-  }
-  impl.wake.notify_one();
-  return Ticket(&impl.ticket);
+  if (!refuse) return Ticket(&impl.ticket);
+  impl.refused.complete(refusal);
+  if (callback != nullptr) callback(user, refusal);
+  return Ticket(&impl.refused);
 }
 
 bool Ticket::done() const noexcept {

@@ -5,9 +5,9 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <thread>
 #include <vector>
 
+#include "backend/cpu/thread_pool.h"
 #include "engine/run/engine_impl.h"
 #include "memory/sequence_store.h"
 #include "monza/engine.h"
@@ -58,7 +58,9 @@ struct Context::Impl {
 
   Status choose_profile() noexcept;
   Status run_bound() noexcept;  ///< with the bound sequence's state, committed when the run succeeds
-  void serve_submits() noexcept;
+  bool begin_submit(Ticket::State::Callback call, void* with) noexcept;
+  void serve_submit() noexcept;
+  ThreadPool& workers() const noexcept { return *executor->workers(); }
 
   std::shared_ptr<const Engine::Impl> engine;
   std::vector<std::unique_ptr<runtime::Executor>> executors;  ///< one for each profile, over the same memory
@@ -73,15 +75,16 @@ struct Context::Impl {
   Sequence* sequence = nullptr;
   std::vector<StateView> states;
 
-  // One submitted run at a time; the thread starts with the first.
+  // One submitted run at a time, as an errand of the pool.
   Ticket::State ticket, refused;
   Ticket::State::Callback callback = nullptr;
   void* user = nullptr;
   std::mutex mutex;
-  std::condition_variable wake;
-  bool pending = false, stopping = false;
+  std::condition_variable served;
+  bool pending = false;  ///< submitted while the callback of the run before had not returned
+  bool serving = false;  ///< the errand is in the pool's queue or being run
   std::atomic<bool> busy{false};
-  std::thread worker;
+  Errand errand;
 };
 
 }  // namespace monza
