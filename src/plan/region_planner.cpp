@@ -227,6 +227,30 @@ void RegionPlanner::ask(Question& q, const ir::Node& node, const Kernel& kernel)
   q.query.threads = b_.options.threads;
 }
 
+Refusal RegionPlanner::refuse_least(const Question& q, const ir::Node& node, const Kernel& kernel) const {
+  std::vector<OperandDesc> in = q.in, out = q.out;
+  bool any = false;
+  const auto lower = [&](OperandDesc& d, ir::ValueId id) {
+    if (id == ir::kNone || !d.dynamic) return;
+    const ir::SymShape shape = stored_type(graph_.value(id).type).shape;
+    for (std::size_t a = 0; a < shape.size(); ++a) {
+      const auto terms = shape[a].terms();
+      if (terms.size() != 1 || terms[0].coefficient != 1 || terms[0].atoms.size() != 1 ||
+          terms[0].atoms[0]->kind != ir::AtomKind::symbol)
+        continue;
+      d.shape.dim[a] = std::max<std::int64_t>(1, b_.range(shape[a]).low);
+      any = true;
+    }
+  };
+  for (std::size_t i = 0; i < in.size(); ++i) lower(in[i], node.inputs[i]);
+  for (std::size_t i = 0; i < out.size(); ++i) lower(out[i], node.outputs[i]);
+  if (!any) return nullptr;
+  KernelQuery query = q.query;
+  query.in = in.data();
+  query.out = out.data();
+  return kernel.accepts(query);
+}
+
 std::vector<const Kernel*> RegionPlanner::fitting(const ir::Node& node, int device, Choice& choice) {
   const auto kind = DeviceKind(b_.plan.devices[std::size_t(device)].kind);
   choice.id = node.id;
@@ -248,6 +272,8 @@ std::vector<const Kernel*> RegionPlanner::fitting(const ir::Node& node, int devi
           reason = fmt::format("needs input {} to be constant", i);
       if (reason.empty() && k->accepts != nullptr)
         if (const Refusal r = k->accepts(q.query)) reason = r;
+      if (reason.empty() && k->accepts != nullptr)
+        if (const Refusal r = refuse_least(q, node, *k)) reason = fmt::format("{} at the least extents", r);
     }
     if (reason.empty()) {
       fits.push_back(k);

@@ -83,6 +83,9 @@ class RegionPlanner {
   std::string name_of(const ir::Node& node) const;
   int device_of(const ir::Node& node);
   void ask(Question& q, const ir::Node& node, const Kernel& kernel);
+  /// What the kernel, asked about the largest extents, says of the least: a run asks it again. Extents that follow from
+  /// others stay the largest, as their least may never come about; 0 counts as 1.
+  Refusal refuse_least(const Question& q, const ir::Node& node, const Kernel& kernel) const;
   /// Kernels that take the node, best first; the others and their reasons go to `choice`. Throws when there is none.
   std::vector<const Kernel*> fitting(const ir::Node& node, int device, Choice& choice);
   void refuse_unfit(const Question& q, const ir::Node& node);

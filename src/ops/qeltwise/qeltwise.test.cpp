@@ -116,14 +116,19 @@ std::vector<const Kernel*> kernels() {
 INSTANTIATE_TEST_SUITE_P(QEltwise, QEltwiseKernels, ::testing::ValuesIn(kernels()),
                          [](const auto& info) { return std::string(info.param->name); });
 
-TEST(QLinearAdd, OperandsBroadcast) {
-  const test::NotedModel noted = test::parse_onnx_notation(
-      "one: f32[] = 1 half: f32[] = 0.5 zero: u8[] = 0 "
-      "com.microsoft.QLinearAdd(a: u8[2,1], one, zero, b: u8[3], half, zero, half, zero)");
+/// The engine of a model in the tests' notation.
+Engine engine_of(const std::string& text) {
+  const test::NotedModel noted = test::parse_onnx_notation(text);
   const test::TemporaryFolder folder;
   const std::string path = folder / "m.onnx";
   std::ofstream(path, std::ios::binary) << noted.model.SerializeAsString();
-  const Engine engine = Engine::build(path, noted.options);
+  return Engine::build(path, noted.options);
+}
+
+TEST(QLinearAdd, OperandsBroadcast) {
+  const Engine engine = engine_of(
+      "one: f32[] = 1 half: f32[] = 0.5 zero: u8[] = 0 "
+      "com.microsoft.QLinearAdd(a: u8[2,1], one, zero, b: u8[3], half, zero, half, zero)");
   Context context = engine.create_context();
   std::uint8_t a[] = {1, 100}, b[] = {10, 20, 90};
   ASSERT_TRUE(context.bind_input("a", {DType::u8, {2, 1}, a, sizeof a}));
@@ -133,6 +138,20 @@ TEST(QLinearAdd, OperandsBroadcast) {
   ASSERT_EQ(y.shape, (std::vector<std::int64_t>{2, 3}));
   EXPECT_EQ(std::vector<std::uint8_t>(y.as<std::uint8_t>(), y.as<std::uint8_t>() + 6),
             (std::vector<std::uint8_t>{12, 22, 92, 210, 220, 255}));
+}
+
+// Three channels are what a picture has; three channels at most are none: a kernel must take the least extents, too.
+TEST(QuantizePicture, IsNotTakenWhereTheChannelsVary) {
+  const Engine engine = engine_of(
+      "scale: f32[] = 0.5 zero: u8[] = 1 QuantizeLinear(x: f32[n,c,1,2], scale, zero) "
+      "--min-shape x=1x1x1x2 --max-shape x=2x3x1x2");
+  Context context = engine.create_context();
+  float x[] = {0, 1, 2, 3};
+  ASSERT_TRUE(context.bind_input("x", {DType::f32, {1, 2, 1, 2}, x, sizeof x}));
+  const Status status = context.run();
+  ASSERT_TRUE(status) << context.describe(status);
+  const auto* y = context.output(0).as<std::uint8_t>();
+  EXPECT_EQ(std::vector<std::uint8_t>(y, y + 4), (std::vector<std::uint8_t>{1, 3, 5, 7}));
 }
 
 }  // namespace
