@@ -9,7 +9,7 @@
 namespace monza::differential {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x31444d4d;  // "MMD1"
+constexpr std::uint32_t kMagic = 0x32444d4d;  // "MMD2"
 
 /// Takes values off the front of a message.
 class Reader {
@@ -65,6 +65,7 @@ Way read_way(Reader& in) {
   Way way;
   way.name = in.text();
   way.ranged = in.number<std::uint8_t>() != 0;
+  way.profiles = in.number<std::uint8_t>() != 0;
   way.kernels = static_cast<Kernels>(in.number<std::uint8_t>());
   way.optimize = in.number<std::uint8_t>() != 0;
   way.reload = in.number<std::uint8_t>() != 0;

@@ -16,8 +16,9 @@ enum class Kernels : std::uint8_t { first, timed, drawn };
 
 /// One way of planning the model.
 struct Way {
-  std::string name;     ///< what is said of it
-  bool ranged = false;  ///< for ranges of shapes; else for the shapes of the first feed
+  std::string name;       ///< what is said of it
+  bool ranged = false;    ///< for ranges of shapes; else for the shapes of the first feed
+  bool profiles = false;  ///< for both, as two profiles of one engine
   Kernels kernels = Kernels::first;
   bool optimize = true;
   bool reload = false;     ///< the engine goes through its file form

@@ -111,10 +111,10 @@ class Runner {
     options.strict_rewrites = true;
     options.disabled_passes = way.disabled_passes;
     options.shape_values = c.shape_values;
-    if (way.ranged) options.shapes = c.ranges;
-    else
-      for (const auto& [name, tensor] : c.feeds[0].inputs)
-        options.shapes[name] = {tensor.shape(), tensor.shape(), tensor.shape()};
+    std::map<std::string, ShapeProfile> fixed;
+    for (const auto& [name, tensor] : c.feeds[0].inputs) fixed[name] = {tensor.shape(), tensor.shape(), tensor.shape()};
+    if (way.profiles) options.profiles = {c.ranges, fixed};
+    else options.shapes = way.ranged ? c.ranges : fixed;
     BuildHooks hooks;
     hooks.report = &report;
     const Engine engine = build_engine(model, options, hooks);
@@ -127,7 +127,7 @@ class Runner {
   /// All feeds, then the first once more: what lies in memory from other runs changes nothing.
   void run(const Case& c, const Way& way, const Engine& engine, int threads, std::vector<std::vector<Tensor>>& first) {
     Context context = engine.create_context({.threads = threads});
-    const std::size_t feeds = way.ranged ? c.feeds.size() : 1;
+    const std::size_t feeds = way.ranged || way.profiles ? c.feeds.size() : 1;
     for (std::size_t k = 0; k <= feeds; ++k) {
       const std::size_t f = k % feeds;
       const std::string feed = std::to_string(f), workers = std::to_string(threads);

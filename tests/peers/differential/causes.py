@@ -66,14 +66,14 @@ def explain_one(task):
             cause = "kernels timed"
         else:
             cause = " or ".join(cured) or "no single pass"
-        if way.ranged and "unoptimised" not in wrong and not wrong_ways(case, [variant("fixed", ranged=False)]):
+        if (way.ranged or way.profiles) and "unoptimised" not in wrong and not wrong_ways(case, [variant("fixed", ranged=False, profiles=False)]):
             cause += ", only in a range"
         from judge import Judge
         if "unoptimised" in wrong and Judge(case).reference_agrees(bad):
             cause += "; ONNX's reference agrees with Monza"
         if not options.no_shrink:
             from shrink import Shrinker
-            case = Shrinker(case, is_wrong, ranged=way.ranged).run()
+            case = Shrinker(case, is_wrong, ranged=way.ranged or way.profiles).run()
         runner[0].send(case, [way])
         try:
             bads = runner[0].result()[1]

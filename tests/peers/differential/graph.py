@@ -178,6 +178,11 @@ class Graph:
         self.values.append(value)
         return value
 
+    @property
+    def wide(self):
+        """Names of constants that stay floats of 32 bits: scales of Resize."""
+        return {n for node in self.nodes if node.op_type in ("Resize", "Upsample") for n in node.input[1:]}
+
     def _root(self):
         return self.outer._root() if self.outer else self
 
@@ -225,7 +230,7 @@ class Graph:
         """Adds a node. `shape` and `dtype` default to those of the first input; with several outputs they are lists."""
         first = next((x for x in inputs if x is not None), None)
         if outputs == 1:
-            shapes, dtypes = [shape if shape is not None else first.shape], [dtype or first.dtype]
+            shapes, dtypes = [shape if shape is not None else first.shape], [dtype or (first.dtype if first else F32)]
         else:
             shapes = shape if shape is not None else [first.shape] * outputs
             dtypes = dtype if isinstance(dtype, list) else [dtype or first.dtype] * outputs
@@ -315,6 +320,19 @@ class Graph:
     def output(self, *values):
         self.outputs.extend(v for v in values if all(v is not o for o in self.outputs))
 
+    def halve(self):
+        """Turns every float of the graph, but for those of bodies, into one of 16 bits."""
+        for v in self.values + [v for v, _, _ in self.inputs]:
+            if v.dtype == F32:
+                v.dtype = F16
+        self.constants = [(n, a.astype(F16) if a.dtype == F32 and n not in self.wide else a) for n, a in self.constants]
+        for node in self.nodes:
+            for a in node.attribute:
+                if node.op_type == "Cast" and a.name == "to" and a.i == TensorProto.FLOAT:
+                    a.i = TensorProto.FLOAT16
+        if any(v.dtype == F16 and max(abs(k) for k in kind) > 1000 for v, kind, _ in self.inputs if isinstance(kind, tuple)):
+            raise Invalid("too large for 16 bits")
+
     # The case.
     def case(self):
         made = {name for n in self.nodes for name in n.output}
@@ -343,7 +361,7 @@ class Graph:
                                   [info(v, False) for v in self.outputs], initializers)
         imports = [helper.make_opsetid("", self.opset)] + [helper.make_opsetid(d, {"ai.onnx.ml": 5}.get(d, 1))
                                                            for d in sorted(self.domains)]
-        model = helper.make_model(graph, opset_imports=imports, producer_name="differential", ir_version=10)
+        model = helper.make_model(graph, opset_imports=imports, producer_name="differential", ir_version=10 if self.opset < 22 else 11)
         return Case(self.family, self.seed, model, self._feeds(), self._ranges(), self._shape_values(), dict(self.notes))
 
     def _shape_values(self):

@@ -28,6 +28,12 @@ def by_reference(*names):
     return applies
 
 
+def drops_nan(case, bad):
+    """The largest or smallest of elements of which one is NaN."""
+    maxima = {"MaxPool", "GlobalMaxPool", "ReduceMax", "ReduceMin", "Max", "Min", "Clip", "TopK", "ArgMax", "ArgMin", "Hardmax"}
+    return bad.kind == "value" and bool(operators(case) & maxima) and all("nan" in g for _, g, _ in bad.elements)
+
+
 def no_number(case, bad):
     """NaN or an infinity on one side, and ONNX's own reference computes what Monza does."""
     words = {"nan", "-nan", "inf", "-inf"}
@@ -48,6 +54,7 @@ def winograd(case, bad):
 KNOWN: list[Known] = [
     Known("softmax spelled out", "docs/numerics.md: its exponents are at most 0", stable_softmax),
     Known("Winograd", "docs/numerics.md: neighbours of an infinity are not defined", winograd),
+    Known("NaN in maxima", "docs/numerics.md: NaN if any element is; ONNX Runtime drops it, or not, by its place", drops_nan),
     Known("NaN and infinities", "ONNX Runtime's maxima drop NaN, its means of nothing are 0; the reference does as NumPy does",
           no_number),
     Known("scan output of no iterations", "ONNX Runtime gives [0] where the elements' extents are known to the graph",

@@ -12,7 +12,7 @@ import numpy as np
 
 from graph import BOOL, F16, F32, F64, I8, I16, I32, I64, TEXT, U8, U16, U32, U64
 
-MAGIC = 0x31444D4D
+MAGIC = 0x32444D4D
 # As include/monza/dtype.h numbers them.
 CODES = {F32: 1, F64: 2, F16: 3, I8: 5, U8: 6, I16: 7, U16: 8, I32: 9, U32: 10, I64: 11, U64: 12, BOOL: 13, TEXT: 16,
          np.dtype(np.complex64): 14, np.dtype(np.complex128): 15}
@@ -28,6 +28,7 @@ class Way:
     """One way of planning a model: tests/differential/case.h says what the fields are."""
     name: str
     ranged: bool = False
+    profiles: bool = False
     kernels: int = FIRST
     optimize: bool = True
     reload: bool = False
@@ -36,12 +37,14 @@ class Way:
 
 
 def ways_of(case):
-    """The four ways of a case, and sometimes without passes. Timed and drawn kernels take turns in seeing ranges."""
+    """The four ways of a case, and sometimes without passes, or with two profiles. Timed and drawn kernels take turns in seeing ranges."""
     turn = case.seed % 2 == 1 and case.varies
-    ways = [Way("static"), Way("tuned", turn, TIMED), Way("random", turn, DRAWN, seed=case.seed + 1),
-            Way("random2", not turn and case.varies, DRAWN, seed=case.seed + 0x9E3779B9)]
+    ways = [Way("static"), Way("tuned", turn, kernels=TIMED), Way("random", turn, kernels=DRAWN, seed=case.seed + 1),
+            Way("random2", not turn and case.varies, kernels=DRAWN, seed=case.seed + 0x9E3779B9)]
     if case.seed % 4 == 0:
         ways.append(Way("plain", turn, optimize=False))
+    if case.varies and case.seed % 3 == 0:
+        ways.append(Way("profiles", profiles=True, reload=True))
     if case.varies:
         ways.insert(1, Way("ranged", True, reload=True))
     return ways
@@ -76,7 +79,7 @@ def encode(case, ways) -> bytes:
         return _text(name) + _tensor(value) + struct.pack("<3d", *(loose or TOLERANCES.get(value.dtype, (0, 0, 0))))
 
     body = _text(case.id) + _text(case.model.SerializeToString())
-    body += _list(_text(w.name) + struct.pack("<BBBBQ", w.ranged, w.kernels, w.optimize, w.reload, w.seed & (2**64 - 1))
+    body += _list(_text(w.name) + struct.pack("<BBBBBQ", w.ranged, w.profiles, w.kernels, w.optimize, w.reload, w.seed & (2**64 - 1))
                   + _list(map(_text, w.disabled)) for w in ways)
     body += _list(_text(n) + b"".join(map(_numbers, r)) for n, r in case.ranges.items())
     body += _list(_text(n) + _numbers(v.ravel()) for n, v in case.shape_values.items())

@@ -45,8 +45,10 @@ def second_opinion(model: onnx.ModelProto, feed):
 
 
 def settle(case):
-    """Fills case.expected, by ONNX Runtime or by what the family computes itself."""
-    if case.expected is None:
+    """Fills case.expected: by ONNX Runtime, or by ONNX's own reference where the family asks for it."""
+    if case.expected is None and case.notes.get("reference") == "onnx":
+        case.expected = [{k: np.asarray(v) for k, v in second_opinion(case.model, feed).items()} for feed in case.feeds]
+    elif case.expected is None:
         case.expected = outputs_of(case.model.SerializeToString(), case.feeds)
     return case
 

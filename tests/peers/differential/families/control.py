@@ -32,6 +32,9 @@ def if_(g):
     if g.chance(0.3):
         total = g.reduce("ReduceSum", x, None, 0)
         condition = g.binary("Greater", total, g.const(np.float32(0)), BOOL)
+    elif g.chance(0.3):  # known once constants fold
+        total = g.reduce("ReduceSum", g.node("Sin", [g.const(g.array(F32, (4,)))]), None, 0)
+        condition = g.binary("Greater", total, g.const(np.float32(0)), BOOL)
     elif g.chance(0.3):  # known once the shapes are
         condition = g.node("Greater", [g.node("Size", [x], (), I64), g.const(np.array(g.between(0, 9), np.int64))], (), BOOL)
     branches = []

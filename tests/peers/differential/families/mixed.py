@@ -81,3 +81,14 @@ def special(g):
     g.notes["drawn"] = name
     families.FAMILIES[name][0](g)
     g.special = share  # inputs are drawn when the graph is there
+
+
+@family("half", 1.5)
+def half(g):
+    """Another family's graph in 16-bit floats, as exporters convert whole models."""
+    name = g.pick(["conv", "conv_chain", "products", "gemm", "activations", "norms", "attention_apart", "attention", "pool", "views",
+                   "reductions", "channel_norms", "resize", "mixed"])
+    g.notes["drawn"] = name
+    families.FAMILIES[name][0](g)
+    g.special = 0.0
+    g.halve()

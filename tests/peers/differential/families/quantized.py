@@ -187,6 +187,8 @@ def qdq(g):
             y.grid = grid
             if kind <= 4 and g.chance(0.3):  # a residual behind the product
                 same = [m for m in made if alike(m.shape, y.shape)]
+                if g.chance(0.5) and not any(isinstance(d, Dim) and d.name is None for d in y.shape):
+                    same = [start(g, y.shape)]
                 other = g.pick(same) if same else y
                 total = g.binary("Add", *g.pick([(y, other), (other, y)]))
                 y = there_and_back(g, bounded(g, total) if g.chance(0.6) else total)
