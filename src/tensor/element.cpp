@@ -12,6 +12,10 @@ std::int64_t truncate(double v) {
   if (v >= -9223372036854775808.0 && v < 9223372036854775808.0) return static_cast<std::int64_t>(v);
   return INT64_MIN;
 }
+/// The same in 32 bits, which is how x86 converts to what is narrower too.
+std::int64_t truncate32(double v) {
+  return v > -2147483649.0 && v < 2147483648.0 ? static_cast<std::int64_t>(v) : INT32_MIN;
+}
 
 template <typename T>
 struct Integer {
@@ -23,7 +27,8 @@ struct Integer {
         return;
       }
     }
-    static_cast<T*>(p)[i] = static_cast<T>(truncate(v));
+    constexpr bool kIn32Bits = sizeof(T) < 4 || (sizeof(T) == 4 && T(-1) < T(0));
+    static_cast<T*>(p)[i] = static_cast<T>(kIn32Bits ? truncate32(v) : truncate(v));
   }
   static std::int64_t load_int(const void* p, std::int64_t i) {
     return static_cast<std::int64_t>(static_cast<const T*>(p)[i]);
@@ -66,7 +71,7 @@ struct SubByte {
   }
   static double load(const void* p, std::int64_t i) { return static_cast<double>(load_int(p, i)); }
   static void store_int(void* p, std::int64_t i, std::int64_t v) { set_bits(p, i, static_cast<unsigned>(v)); }
-  static void store(void* p, std::int64_t i, double v) { store_int(p, i, truncate(v)); }
+  static void store(void* p, std::int64_t i, double v) { store_int(p, i, truncate32(v)); }
 };
 
 /// A double rounded to f32 so that a second rounding, to a format of at most 22 bits of significand, gives what one

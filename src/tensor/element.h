@@ -11,7 +11,8 @@ namespace monza {
 /// Writing sub-byte elements changes a whole byte: threads must not share one.
 struct ElementAccess {
   double (*load)(const void* data, std::int64_t index) = nullptr;
-  /// Rounds to nearest even; integers truncate and wrap, f8 and f4 saturate, boolean is value != 0.
+  /// Rounds to nearest even; floats overflow to infinity, f8 and f4 saturate, boolean is value != 0. Integers truncate,
+  /// and what x86 makes of a number beyond them: i32 and i64 their lowest, others the low bits of that conversion.
   void (*store)(void* data, std::int64_t index, double value) = nullptr;
   /// Integers and booleans exactly (u64 as its bits); floats truncated.
   std::int64_t (*load_int)(const void* data, std::int64_t index) = nullptr;

@@ -55,6 +55,15 @@ std::uint16_t f32_to_bf16(float value) {
   return std::uint16_t((x + 0x7fff + ((x >> 16) & 1)) >> 16);
 }
 
+double largest_finite(DType type) {
+  switch (type) {
+    case DType::f64: return std::numeric_limits<double>::max();
+    case DType::f16: return f16_to_f32(0x7bff);
+    case DType::bf16: return bf16_to_f32(0x7f7f);
+    default: return std::numeric_limits<float>::max();
+  }
+}
+
 float small_float_to_f32(DType type, std::uint8_t bits) {
   if (type == DType::f8e8m0) return bits == 0xff ? kNaN : std::ldexp(1.f, int(bits) - 127);
   const SmallFormat f = format_of(type);

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
+#include <iterator>
+#include <limits>
 
 #include "backend/cpu/thread_pool.h"
 #include "kernel/ports.h"
@@ -168,6 +170,17 @@ Tensor random_f32(const Shape& shape, std::mt19937& rng, float low, float high) 
   return t;
 }
 
+void sprinkle(Tensor& t, std::mt19937& rng, int one_in, bool extremes) {
+  using Limits = std::numeric_limits<float>;
+  const double special[] = {
+      NAN,           INFINITY,         -INFINITY,    0.0, -0.0, 1e-40, -1e-40, Limits::denorm_min(),
+      Limits::max(), Limits::lowest(), Limits::min()};
+  const std::size_t count = std::size(special) - (extremes ? 0 : 3);
+  for (std::int64_t i = 0; i < t.shape.numel(); ++i)
+    if (rng() % static_cast<unsigned>(one_in) == 0)
+      element_access(t.dtype).store(t.bytes.data(), i, special[rng() % count]);
+}
+
 KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector<Tensor>& inputs,
                      const std::vector<std::pair<DType, Shape>>& outputs, const KernelRunOptions& options) {
   std::mt19937 rng(options.seed);
@@ -323,6 +336,17 @@ double relative_error(const Tensor& a, const Tensor& b) {
     if (std::isfinite(y)) most = std::max(most, y);
   }
   return error == 0 ? 0 : error / std::max(most, 1e-30);
+}
+
+std::string difference(const Tensor& a, const Tensor& b, double relative, double absolute) {
+  for (std::int64_t i = 0; i < b.shape.numel(); ++i) {
+    const double x = a.as<float>()[i], y = b.as<float>()[i];
+    const bool same = std::isnan(y)   ? std::isnan(x)
+                      : std::isinf(y) ? x == y
+                                      : std::fabs(x - y) <= relative * std::fabs(y) + absolute;
+    if (!same) return "element " + std::to_string(i) + " is " + std::to_string(x) + ", not " + std::to_string(y);
+  }
+  return "";
 }
 
 }  // namespace monza::test

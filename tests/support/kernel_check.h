@@ -34,6 +34,10 @@ Tensor make_tensor(DType dtype, const Shape& shape);
 /// f32 values uniform in [low, high).
 Tensor random_f32(const Shape& shape, std::mt19937& rng, float low = -1, float high = 1);
 
+/// Puts values where formulas break in the place of one element in `one_in`: NaN, infinities, zeros of both signs and
+/// subnormal numbers; where `extremes`, also the largest and smallest finite numbers, whose sums overflow.
+void sprinkle(Tensor& t, std::mt19937& rng, int one_in, bool extremes = true);
+
 struct KernelRun {
   std::string refusal;  ///< not empty: the kernel does not take it, and nothing ran
   std::string problem;  ///< not empty: it broke a promise (status, packing's inverse, bytes outside of its output)
@@ -57,5 +61,9 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
 /// The largest |a - b| over the largest |b|; NaN must meet NaN and infinity the same infinity, else infinity is
 /// returned.
 double relative_error(const Tensor& a, const Tensor& b);
+
+/// Where f32 `a` is first not what `b` is: NaN for NaN, the same infinity, else within relative * |b| + absolute. Empty
+/// if nowhere.
+std::string difference(const Tensor& a, const Tensor& b, double relative, double absolute);
 
 }  // namespace monza::test

@@ -1,5 +1,6 @@
 // Activations over vectors. Every function is within 3 ulp of its formula, or 1e-7 absolute near its zeros, on the
-// whole line; NaN stays NaN.
+// whole line; NaN stays NaN, and infinities give what the formula gives in the limit or, as x * sigmoid(x) at minus
+// infinity, the NaN that the formula gives (docs/numerics.md).
 #pragma once
 
 #include "ops/activation/activation.params.h"
@@ -24,11 +25,11 @@ MONZA_INLINE Vec vexp_bounded(Vec x, Vec n) {
 }
 
 /// e^x. x = n ln 2 + r, |r| <= ln 2 / 2; e^r by its Taylor polynomial of degree 7 (Horner), ln 2 in two parts (Cody,
-/// Waite). Beyond the range of normal floats: 0 and infinity with AVX-512, the smallest and about the largest with
-/// AVX2.
+/// Waite). Above the range of floats infinity; below that of normal ones 0 with AVX2, which AVX-512 reaches gradually.
 MONZA_INLINE Vec vexp(Vec x) {
-  const Vec bounded = min(Vec::set(88.9f), max(Vec::set(kScaleLow * 0.693147f), x));
-  return vexp_bounded(bounded, min(Vec::set(kScaleHigh), round(bounded * Vec::set(1.44269504f))));
+  const Vec low = Vec::set(kScaleLow * 0.693147f), bounded = min(Vec::set(88.9f), max(low, x));
+  const Vec e = vexp_bounded(bounded, min(Vec::set(kScaleHigh), round(bounded * Vec::set(1.44269504f))));
+  return kScaleUnderflows ? e : if_less(x, low, Vec::zero(), e);
 }
 
 /// e^x for x <= 0, and 0 below -87.3: never a subnormal number, on which Intel's products take a hundred cycles.
@@ -37,17 +38,18 @@ MONZA_INLINE Vec vexp_negative(Vec x) {
   return if_less(x, low, Vec::zero(), vexp_bounded(bounded, round(bounded * Vec::set(1.44269504f))));
 }
 
-/// 1 / (1 + e^-x); the bound keeps the quotient normal, where it is 1e-38 instead of less.
+/// 1 / (1 + e^-x). Beyond -88.4 the power is infinite and the quotient exactly 0, so that x * sigmoid(x) is NaN at
+/// minus infinity, as it is written.
 MONZA_INLINE Vec vsigmoid(Vec x) {
-  const Vec y = min(Vec::set(87.0f), max(Vec::set(-87.0f), Vec::zero() - x));
-  return reciprocal(Vec::set(1.0f) + vexp_bounded(y, round(y * Vec::set(1.44269504f))));
+  const Vec y = min(Vec::set(89.0f), max(Vec::set(-87.0f), Vec::zero() - x));
+  return reciprocal_or_zero(Vec::set(1.0f) + vexp_bounded(y, round(y * Vec::set(1.44269504f))));
 }
 
 /// tanh: an odd polynomial below 0.4, where 1 - 2 / (e^2x + 1) would cancel, the formula elsewhere.
 MONZA_INLINE Vec vtanh(Vec x) {
   const Vec a = abs(x);
-  const Vec one = Vec::set(1.0f);
-  const Vec far = one - Vec::set(2.0f) * reciprocal(vexp(min(Vec::set(40.0f), a + a)) + one);
+  const Vec one = Vec::set(1.0f), twice = min(Vec::set(40.0f), a + a);
+  const Vec far = one - Vec::set(2.0f) * reciprocal(vexp_bounded(twice, round(twice * Vec::set(1.44269504f))) + one);
   const Vec s = x * x;
   Vec p = Vec::set(-0.0088632355f);  // Taylor coefficients of tanh, to x^11
   p = fma(p, s, Vec::set(0.0218694885f));
@@ -79,7 +81,8 @@ MONZA_INLINE Vec verf(Vec x) {
   return if_less(Vec::set(3.92f), abs(x), copy_sign(Vec::set(1.0f), x), b * p * reciprocal(q));
 }
 
-/// log of a normal x > 0: x = m 2^e with m in [sqrt 1/2, sqrt 2); 2 atanh((m - 1) / (m + 1)) by its series.
+/// log of a normal x > 0, not of NaN or infinity: x = m 2^e with m in [sqrt 1/2, sqrt 2); 2 atanh((m - 1) / (m + 1)) by
+/// its series.
 MONZA_INLINE Vec vlog(Vec x) {
   Vec m = mantissa(x), e = exponent(x);
   const Vec big = Vec::set(1.41421356f);
@@ -96,6 +99,18 @@ MONZA_INLINE Vec vlog(Vec x) {
   return fma(e, Vec::set(0.693147181f), p);
 }
 
+/// log on the whole line: denormals are scaled up first; 0 gives -infinity, less gives NaN.
+MONZA_INLINE Vec vlog_any(Vec x) {
+  const Vec least = Vec::set(1.17549435e-38f), zero = Vec::zero();
+  const Vec scaled = if_less(x, least, x * Vec::set(8388608.0f), x);
+  const Vec shift = if_less(x, least, Vec::set(-23.0f), zero);
+  Vec y = fma(shift, Vec::set(0.693147181f), vlog(scaled));
+  const Vec infinity = Vec::set(__builtin_inff());
+  y = if_less(x, infinity, y, x);                          // infinity and NaN stay
+  y = if_less(x, Vec::set(1.4e-45f), zero - infinity, y);  // zero, and what is below
+  return if_less(x, zero, Vec::set(__builtin_nanf("")), y);
+}
+
 /// log(1 + e^x) = max(x, 0) + log(1 + e^-|x|); the small term by log1p's first terms where 1 + e would round.
 MONZA_INLINE Vec vsoftplus(Vec x) {
   const Vec e = vexp(Vec::zero() - abs(x));
@@ -104,17 +119,26 @@ MONZA_INLINE Vec vsoftplus(Vec x) {
   return max(Vec::zero(), x) + tail;
 }
 
-/// e^x - 1 for x <= 0: the Taylor series near zero, where the difference would cancel.
-MONZA_INLINE Vec vexpm1(Vec x) {
+/// The Taylor series of e^x - 1 near zero, where the difference would cancel.
+MONZA_INLINE Vec vexpm1_near(Vec x) {
   Vec p = Vec::set(1.0f / 5040);
   p = fma(p, x, Vec::set(1.0f / 720));
   p = fma(p, x, Vec::set(1.0f / 120));
   p = fma(p, x, Vec::set(1.0f / 24));
   p = fma(p, x, Vec::set(1.0f / 6));
   p = fma(p, x, Vec::set(0.5f));
-  p = fma(p * x, x, x);
-  return if_less(Vec::set(-0.4f), x, p, vexp(x) - Vec::set(1.0f));
+  return fma(p * x, x, x);
 }
+
+/// e^x - 1 for x <= 0.
+MONZA_INLINE Vec vexpm1(Vec x) {
+  const Vec bounded = max(Vec::set(-87.0f), x);
+  const Vec e = vexp_bounded(bounded, round(bounded * Vec::set(1.44269504f)));
+  return if_less(Vec::set(-0.4f), x, vexpm1_near(x), e - Vec::set(1.0f));
+}
+
+/// e^x - 1.
+MONZA_INLINE Vec vexpm1_any(Vec x) { return if_less(abs(x), Vec::set(0.4f), vexpm1_near(x), vexp(x) - Vec::set(1.0f)); }
 
 /// The activation of a vector; `slope` is read by prelu only. The switch is on a value that is the same for a whole
 /// tensor, so callers put it outside of their loops by way of with_activation.

@@ -57,12 +57,19 @@ MONZA_INLINE Vec copy_sign(Vec magnitude, Vec sign) {
       _mm512_ternarylogic_epi32(m, _mm512_castps_si512(sign.v), _mm512_castps_si512(magnitude.v), 0xca))};
 }
 /// a * 2^n for any integral n, with overflow to infinity and underflow to zero. kScaleLow..kScaleHigh: the n it takes.
-constexpr float kScaleLow = -150.0f, kScaleHigh = 129.0f;
+constexpr float kScaleLow = -160.0f, kScaleHigh = 129.0f;
+constexpr bool kScaleUnderflows = true;
 MONZA_INLINE Vec scale(Vec a, Vec n) { return {_mm512_scalef_ps(a.v, n.v)}; }
 /// 1 / a within 1 ulp, for a normal a whose reciprocal is normal: 14 bits, then one step of Newton.
 MONZA_INLINE Vec reciprocal(Vec a) {
   const __m512 y = _mm512_rcp14_ps(a.v);
   return {_mm512_fmadd_ps(y, _mm512_fnmadd_ps(a.v, y, _mm512_set1_ps(1.0f)), y)};
+}
+/// The same, and 0 for infinity, where Newton's step would multiply it by 0.
+MONZA_INLINE Vec reciprocal_or_zero(Vec a) {
+  const __m512 y = _mm512_rcp14_ps(a.v);
+  const __mmask16 some = _mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+  return {_mm512_maskz_fmadd_ps(some, y, _mm512_fnmadd_ps(a.v, y, _mm512_set1_ps(1.0f)), y)};
 }
 /// a = mantissa * 2^exponent with the mantissa in [1, 2), for normal a > 0.
 MONZA_INLINE Vec mantissa(Vec a) { return {_mm512_getmant_ps(a.v, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src)}; }
@@ -114,14 +121,16 @@ MONZA_INLINE Vec copy_sign(Vec magnitude, Vec sign) {
   const __m256 m = _mm256_set1_ps(-0.0f);
   return {_mm256_or_ps(_mm256_andnot_ps(m, magnitude.v), _mm256_and_ps(m, sign.v))};
 }
-/// a * 2^n for an integral n in kScaleLow..kScaleHigh; no underflow.
+/// a * 2^n for an integral n in kScaleLow..kScaleHigh, and infinity for n = 128 and a > 0; no underflow.
 constexpr float kScaleLow = -126.0f, kScaleHigh = 127.0f;
+constexpr bool kScaleUnderflows = false;
 MONZA_INLINE Vec scale(Vec a, Vec n) {
   const __m256i e = _mm256_slli_epi32(_mm256_add_epi32(_mm256_cvtps_epi32(n.v), _mm256_set1_epi32(127)), 23);
   return {_mm256_mul_ps(a.v, _mm256_castsi256_ps(e))};
 }
 /// 1 / a.
 MONZA_INLINE Vec reciprocal(Vec a) { return {_mm256_div_ps(_mm256_set1_ps(1.0f), a.v)}; }
+MONZA_INLINE Vec reciprocal_or_zero(Vec a) { return reciprocal(a); }
 /// a = mantissa * 2^exponent with the mantissa in [1, 2), for normal a > 0.
 MONZA_INLINE Vec mantissa(Vec a) {
   const __m256i bits = _mm256_and_si256(_mm256_castps_si256(a.v), _mm256_set1_epi32(0x007fffff));

@@ -117,8 +117,6 @@ void infer_binary(ir::InferContext& c) {
     if (const std::string d = c.attrs().s("direction", ""); d != "LEFT" && d != "RIGHT")
       c.fail("direction \"{}\" is neither \"LEFT\" nor \"RIGHT\"", d);
   ir::SymShape shape = broadcast_shapes(c, {&c.shape(0), &c.shape(1)});
-  if (op.kind == BinaryKind::prelu && shape.size() != c.shape(0).size())
-    c.fail("the slope {} does not broadcast to the input {}", ir::to_string(c.shape(1)), ir::to_string(c.shape(0)));
   c.set_output(0, op.to_boolean ? DType::boolean : type, shape);
   propagate_content(c, shape);
 }

@@ -86,11 +86,17 @@ void import_variadic(OnnxNode& n) {
   n.bind(0, sum);
 }
 
+/// Clip(x, low?, high?). Without bounds it still takes infinities to the last finite numbers, which integers have not.
+void add_clip(OnnxNode& n, std::vector<ir::ValueId> inputs) {
+  while (inputs.size() > 1 && inputs.back() == ir::kNone) inputs.pop_back();
+  const bool nothing = inputs.size() == 1 && is_integer(n.type(inputs[0]).dtype);
+  n.bind(0, nothing ? inputs[0] : n.add1("Clip", std::move(inputs)));
+}
+
 void import_clip(OnnxNode& n) {
   std::vector<ir::ValueId> inputs{n.input(0)};
   for (int i = 1; i < n.input_count(); ++i) inputs.push_back(n.input(i));
-  while (inputs.size() > 1 && inputs.back() == ir::kNone) inputs.pop_back();
-  n.bind(0, inputs.size() == 1 ? inputs[0] : n.add1("Clip", std::move(inputs)));
+  add_clip(n, std::move(inputs));
 }
 
 /// Up to opset 10 the bounds were attributes.
@@ -101,8 +107,7 @@ void import_clip_attributes(OnnxNode& n) {
   std::vector<ir::ValueId> inputs{n.input(0), ir::kNone, ir::kNone};
   if (n.has_attr("min")) inputs[1] = n.constant_value(ir::constant_scalar(type, n.f("min", -kLargest)));
   if (n.has_attr("max")) inputs[2] = n.constant_value(ir::constant_scalar(type, n.f("max", kLargest)));
-  while (inputs.size() > 1 && inputs.back() == ir::kNone) inputs.pop_back();
-  n.bind(0, inputs.size() == 1 ? inputs[0] : n.add1("Clip", std::move(inputs)));
+  add_clip(n, std::move(inputs));
 }
 
 void import_where(OnnxNode& n) { n.bind(0, n.add1("Where", {n.input(0), n.input(1), n.input(2)})); }

@@ -9,6 +9,7 @@
 #include "ops/elementwise/unary_list.params.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
+#include "tensor/float_convert.h"
 
 namespace monza::ops {
 namespace {
@@ -117,7 +118,7 @@ double binary(BinaryKind kind, double a, double b) {
     case BinaryKind::div: return a / b;
     case BinaryKind::mod: {
       const double m = std::fmod(a, b);
-      return m != 0 && (m < 0) != (b < 0) ? m + b : m;
+      return m == 0 ? std::copysign(m, b) : (m < 0) != (b < 0) ? m + b : m;
     }
     case BinaryKind::fmod: return std::fmod(a, b);
     case BinaryKind::pow: return std::pow(a, b);
@@ -162,7 +163,7 @@ std::int64_t binary_integer(BinaryKind kind, std::int64_t x, std::int64_t y, int
     case BinaryKind::min: return b < a ? y : x;
     case BinaryKind::max: return b > a ? y : x;
     case BinaryKind::shift_left: return ub >= U64(bits) ? 0 : static_cast<std::int64_t>(ua << ub);
-    case BinaryKind::shift_right: return ub >= U64(bits) ? 0 : static_cast<std::int64_t>(a >> ub);
+    case BinaryKind::shift_right: return static_cast<std::int64_t>(ub >= U64(bits) ? (a < T(0) ? T(-1) : 0) : a >> ub);
     case BinaryKind::bitwise_and: return x & y;
     case BinaryKind::bitwise_or: return x | y;
     case BinaryKind::bitwise_xor: return x ^ y;
@@ -216,12 +217,10 @@ Status run_clip(const KernelContext& c) noexcept {
     });
     return {};
   }
-  const double low = has_low ? access.load(c.in[1].data, 0) : 0, high = has_high ? access.load(c.in[2].data, 0) : 0;
+  const double last = largest_finite(x.dtype), low = has_low ? access.load(c.in[1].data, 0) : -last,
+               high = has_high ? access.load(c.in[2].data, 0) : last;
   for_each_broadcast<1>(*c.parallel, out, in, [&](std::int64_t o, const std::int64_t* i) {
-    double v = access.load(x.data, i[0]);
-    if (has_low) v = max_or_nan(v, low);
-    if (has_high) v = min_or_nan(v, high);
-    access.store(out.data, o, v);
+    access.store(out.data, o, min_or_nan(max_or_nan(access.load(x.data, i[0]), low), high));
   });
   return {};
 }

@@ -4,6 +4,7 @@
 
 #include "ops/activation/activation.simd.h"
 #include "ops/elementwise/elementwise.params.h"
+#include "ops/elementwise/lanes.simd.h"
 #include "ops/elementwise/walk.simd.h"
 
 extern "C" float powf(float, float) noexcept;
@@ -15,30 +16,11 @@ namespace {
 MONZA_INLINE Vec vsqrt(Vec a) { return {_mm512_sqrt_ps(a.v)}; }
 MONZA_INLINE Vec vfloor(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC)}; }
 MONZA_INLINE Vec vceil(Vec a) { return {_mm512_roundscale_ps(a.v, _MM_FROUND_TO_POS_INF | _MM_FROUND_NO_EXC)}; }
-/// x, or `other` where `test` is NaN.
-MONZA_INLINE Vec if_nan(Vec test, Vec other, Vec x) {
-  return {_mm512_mask_mov_ps(x.v, _mm512_cmp_ps_mask(test.v, test.v, _CMP_UNORD_Q), other.v)};
-}
 #else
 MONZA_INLINE Vec vsqrt(Vec a) { return {_mm256_sqrt_ps(a.v)}; }
 MONZA_INLINE Vec vfloor(Vec a) { return {_mm256_floor_ps(a.v)}; }
 MONZA_INLINE Vec vceil(Vec a) { return {_mm256_ceil_ps(a.v)}; }
-MONZA_INLINE Vec if_nan(Vec test, Vec other, Vec x) {
-  return {_mm256_blendv_ps(x.v, other.v, _mm256_cmp_ps(test.v, test.v, _CMP_UNORD_Q))};
-}
 #endif
-
-/// log on the whole line: denormals are scaled up first; 0 gives -infinity, less gives NaN.
-MONZA_INLINE Vec vlog_any(Vec x) {
-  const Vec least = Vec::set(1.17549435e-38f), zero = Vec::zero();
-  const Vec scaled = if_less(x, least, x * Vec::set(8388608.0f), x);
-  const Vec shift = if_less(x, least, Vec::set(-23.0f), zero);
-  Vec y = fma(shift, Vec::set(0.693147181f), vlog(scaled));
-  const Vec infinity = Vec::set(__builtin_inff());
-  y = if_less(x, infinity, y, x);                          // infinity and NaN stay
-  y = if_less(x, Vec::set(1.4e-45f), zero - infinity, y);  // zero, and what is below
-  return if_less(x, zero, Vec::set(__builtin_nanf("")), y);
-}
 
 template <UnaryKind kKind>
 MONZA_INLINE Vec vunary(Vec x, Vec alpha, Vec beta) {
@@ -59,7 +41,7 @@ MONZA_INLINE Vec vunary(Vec x, Vec alpha, Vec beta) {
   if constexpr (kKind == K::leaky_relu) return if_negative(x, x * alpha);
   if constexpr (kKind == K::elu) return if_negative(x, alpha * vexpm1(x));
   if constexpr (kKind == K::selu) return beta * if_negative(x, alpha * vexpm1(x));
-  if constexpr (kKind == K::celu) return if_negative(x, alpha * vexpm1(x / alpha));
+  if constexpr (kKind == K::celu) return if_negative(x, alpha * vexpm1_any(x / alpha));
   if constexpr (kKind == K::sigmoid) return vsigmoid(x);
   if constexpr (kKind == K::hard_sigmoid) return min(one, max(zero, fma(x, alpha, beta)));
   if constexpr (kKind == K::hardswish) return vactivate<ActivationKind::hardswish>(x, zero, zero, zero);
@@ -107,8 +89,8 @@ MONZA_INLINE Vec vbinary(Vec a, Vec b) {
   if constexpr (kKind == K::sub) return a - b;
   if constexpr (kKind == K::mul) return a * b;
   if constexpr (kKind == K::div) return a / b;
-  if constexpr (kKind == K::min) return if_nan(a, a, min(a, b));
-  if constexpr (kKind == K::max) return if_nan(a, a, max(a, b));
+  if constexpr (kKind == K::min) return keep_nan(a, min(a, b));
+  if constexpr (kKind == K::max) return keep_nan(a, max(a, b));
   if constexpr (kKind == K::prelu) return if_negative(a, a * b);
   return a;
 }
@@ -149,7 +131,11 @@ Status run_pow(const KernelContext& c) noexcept {
   if (e == 3) return run([](Vec x) __attribute__((always_inline)) { return x * x * x; });
   if (e == 1) return run([](Vec x) __attribute__((always_inline)) { return x; });
   if (e == -1) return run([](Vec x) __attribute__((always_inline)) { return Vec::set(1.0f) / x; });
-  if (e == 0.5f) return run([](Vec x) __attribute__((always_inline)) { return vsqrt(x + Vec::zero()); });  // -0 gives 0
+  if (e == 0.5f)
+    return run([](Vec x) __attribute__((always_inline)) {  // unlike the root: -0 gives 0, and -infinity infinity
+      const Vec lowest = Vec::set(-__FLT_MAX__), infinity = Vec::set(__builtin_inff());
+      return vsqrt(if_less(x, lowest, infinity, x + Vec::zero()));
+    });
   return run([e](Vec x) {
     float lanes[Vec::kWidth];
     x.store(lanes);
@@ -159,9 +145,15 @@ Status run_pow(const KernelContext& c) noexcept {
 }
 
 Status run_clip(const KernelContext& c) noexcept {
-  const Vec low = Vec::set(c.has_input(1) ? c.in[1].as<float>()[0] : -__builtin_inff());
-  const Vec high = Vec::set(c.has_input(2) ? c.in[2].as<float>()[0] : __builtin_inff());
+  // An absent bound is the type's last finite number.
+  const Vec low = Vec::set(c.has_input(1) ? c.in[1].as<float>()[0] : -__FLT_MAX__);
+  const Vec high = Vec::set(c.has_input(2) ? c.in[2].as<float>()[0] : __FLT_MAX__);
   const TensorView* in[] = {&c.in[0]};
+  if (any_nan(low) || any_nan(high)) {
+    const Vec nan = low + high;
+    pointwise<1>(*c.parallel, c.out[0], in, [=](Vec) __attribute__((always_inline)) { return nan; });
+    return {};
+  }
   pointwise<1>(*c.parallel, c.out[0], in, [=](Vec x) __attribute__((always_inline)) { return min(high, max(low, x)); });
   return {};
 }

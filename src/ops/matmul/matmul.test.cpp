@@ -69,6 +69,7 @@ Case make_case(std::uint32_t seed) {
     p.act.beta = 0.6f;
   }
   c.in = {test::random_f32(a, rng), test::random_f32(b, rng), {}, {}};
+  if (seed % 8 == 7) test::sprinkle(c.in[0], rng, 60, false);
   if (rng() % 3 == 0) {  // factors that bf16 holds exactly, so that rounding them changes nothing
     p.bf16 = 1;
     for (int i = 0; i < 2; ++i)

@@ -131,7 +131,7 @@ struct LrnScale {
       const Vec r = root(t);
       return v / (r * root(r));
     }
-    return v * vexp(Vec::zero() - beta * vlog(t));
+    return v * vexp(Vec::zero() - beta * vlog_any(t));
   }
 };
 MONZA_INLINE LrnScale lrn_scale(const LrnParams& p) {

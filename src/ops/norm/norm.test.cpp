@@ -30,6 +30,7 @@ void make_case(const std::string& op, std::uint32_t seed, Case& c) {
   for (int i = 0; i < rank; ++i) c.shape[c.shape.rank++] = pick({1, 2, 3, 5, i == rank - 1 ? 130 : 4});
   const std::int64_t channels = rank > 1 ? (c.shape[1] = pick({1, 4, 6, 33, 64})) : c.shape[0];
   c.in.push_back(test::random_f32(c.shape, rng, -2, 3));
+  if (seed % 5 == 4) test::sprinkle(c.in[0], rng, seed % 2 ? 10 : 200, false);
   const auto vector = [&](const Shape& s, float low = -1) { return test::random_f32(s, rng, low, 1); };
   if (rows) {
     c.layer.axis = static_cast<std::int32_t>(rng() % static_cast<unsigned>(rank));

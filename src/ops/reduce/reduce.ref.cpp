@@ -121,7 +121,9 @@ Status run_arg(const KernelContext& c) noexcept {
       auto best = load(i[0]);
       for (std::int64_t e = 1; e < extent; ++e) {
         const auto v = load(i[0] + e * stride);
-        if (better(v, best) || (p.last && v == best)) {
+        // A NaN is further than every number, and as far as another NaN.
+        const bool is_nan = v != v, best_is_nan = best != best;
+        if (is_nan ? !best_is_nan || p.last : !best_is_nan && (better(v, best) || (p.last && v == best))) {
           best = v;
           at = e;
         }

@@ -21,13 +21,17 @@ MONZA_INLINE Tap tap_of(const ResizeParams& p, int axis, std::int64_t i, std::in
                         std::int64_t stride) {
   const double scale =
       p.scales == ResizeParams::Scales::known ? p.scale[axis] : static_cast<double>(out) / static_cast<double>(in);
-  Tap t{i * stride, i * stride, 0, 0};
+  Tap t{i * stride, i * stride, 0.5F, 0};
   if (in == out && scale == 1) return t;
   const double x = resize_source(p.transform, i, in, out, scale, 0, 1);
   const double base = __builtin_floor(x), ratio = x - base;
   const auto inside = [&](std::int64_t at) { return (at < 0 ? 0 : at >= in ? in - 1 : at) * stride; };
   const auto low = static_cast<std::int64_t>(base);
-  if (p.mode == ResizeParams::Mode::linear) return {inside(low), inside(low + 1), static_cast<float>(ratio), 0};
+  if (p.mode == ResizeParams::Mode::linear) {
+    // A neighbour of weight 0 is not read: an infinity or NaN there would count. Twice a half of one is that one.
+    if (ratio == 0) return {inside(low), inside(low), 0.5F, 0};
+    return {inside(low), inside(low + 1), static_cast<float>(ratio), 0};
+  }
   bool upper = false;
   switch (p.nearest) {
     case ResizeParams::Nearest::round_prefer_floor: upper = ratio > 0.5; break;
@@ -83,7 +87,7 @@ MONZA_INLINE void copy_channels(const char* from, char* to, std::int64_t bytes) 
 #endif
 }
 
-MONZA_INLINE Vec blend(Vec a, Vec b, Vec t) { return fma(t, b - a, a); }
+MONZA_INLINE Vec blend(Vec a, Vec b, Vec t) { return fma(t, b, (Vec::set(1.0f) - t) * a); }
 
 Status run_resize(const KernelContext& c) noexcept {
   const auto& p = c.params_as<ResizeParams>();

@@ -43,6 +43,7 @@ Case make_case(std::uint32_t seed, DType type, ResizeParams::Mode mode) {
   }
   if (type == DType::f32) {
     c.x = test::random_f32(x, rng);
+    if (seed % 4 == 3 && mode == ResizeParams::Mode::linear) test::sprinkle(c.x, rng, 20, false);
   } else {
     c.x = test::make_tensor(type, x);
     // No NaN and no negative zero, whose bits the reference's arithmetic need not keep.

@@ -35,6 +35,7 @@ TEST(Rnn, LstmKernelsMatchTheReference) {
       const Shape state = p.batch_first ? Shape{batch, directions, hidden} : Shape{directions, batch, hidden};
       std::vector<Tensor> in(7);
       in[0] = test::random_f32(p.batch_first ? Shape{batch, time, inputs} : Shape{time, batch, inputs}, rng);
+      if (seed % 5 == 4) test::sprinkle(in[0], rng, 100, false);
       in[1] = test::random_f32(Shape{directions, 4 * hidden, inputs}, rng, -0.5F, 0.5F);
       in[2] = test::random_f32(Shape{directions, 4 * hidden, hidden}, rng, -0.3F, 0.3F);
       in[1].constant = in[2].constant = true;

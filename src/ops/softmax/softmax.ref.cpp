@@ -25,7 +25,7 @@ Status run(const KernelContext& c) noexcept {
     std::int64_t position = 0, at = 0;
     from.each([&](std::int64_t e) {
       const double v = access.load(x.data, i[0] + e);
-      if (v > largest || std::isnan(v)) {
+      if (v > largest || (std::isnan(v) && !std::isnan(largest))) {  // the first NaN is the largest
         largest = v;
         at = position;
       }

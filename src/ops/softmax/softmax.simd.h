@@ -10,6 +10,9 @@
 namespace monza::ops {
 namespace {
 
+/// log of a sum of exponentials, which is at least 1, or NaN where an element is NaN or the largest one infinite.
+MONZA_INLINE Vec vlog_of_sum(Vec sum) { return vlog(sum) + (sum - sum); }
+
 MONZA_INLINE void softmax_row(const float* x, float* y, std::int64_t n, bool logarithm) {
   constexpr int w = Vec::kWidth;
   const Vec largest = Vec::set(row_max(x, n));
@@ -27,7 +30,7 @@ MONZA_INLINE void softmax_row(const float* x, float* y, std::int64_t n, bool log
     sum = sum + e;
   }
   const Vec total = Vec::set(lane_sum(sum));
-  const Vec factor = logarithm ? largest + vlog(total) : Vec::set(1.0f) / total;
+  const Vec factor = logarithm ? largest + vlog_of_sum(total) : Vec::set(1.0f) / total;
   const auto finish = [&](auto... mask) __attribute__((always_inline)) {
     return logarithm ? Vec::load(x + i, mask...) - factor : Vec::load(y + i, mask...) * factor;
   };
@@ -49,7 +52,7 @@ MONZA_INLINE void softmax_columns(const float* x, float* y, std::int64_t n, std:
     sum = sum + e;
   }
   if (logarithm) {
-    const Vec shift = largest + vlog(sum);
+    const Vec shift = largest + vlog_of_sum(sum);
     for (std::int64_t k = 0; k < n; ++k) (Vec::load(x + k * step, m) - shift).store(y + k * step, m);
   } else {
     const Vec factor = Vec::set(1.0f) / sum;

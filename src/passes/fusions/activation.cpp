@@ -1,10 +1,11 @@
 // An activation moves into the convolution or matrix product before it.
-#include <limits>
+#include <cmath>
 
 #include "ops/activation/activation.def.h"
 #include "passes/fusions/fusions.h"
 #include "passes/fusions/product.h"
 #include "passes/pattern.h"
+#include "tensor/float_convert.h"
 
 namespace monza {
 namespace {
@@ -38,11 +39,11 @@ std::optional<Activation> activation_of_node(const ir::Graph& graph, const ir::N
     return with(ActivationKind::silu);
   }
   if (name == "Clip") {
-    double low = std::numeric_limits<float>::lowest(), high = std::numeric_limits<float>::max();
+    double high = largest_finite(graph.value(n.inputs[0]).type.dtype), low = -high;
     for (std::size_t i : {1, 2}) {
       if (!has_operand(n, i)) continue;
       const auto bound = scalar_value(graph, n.inputs[i]);
-      if (!bound) return std::nullopt;
+      if (!bound || std::isnan(*bound)) return std::nullopt;
       (i == 1 ? low : high) = *bound;
     }
     return with(ActivationKind::clip, low, high);
@@ -63,6 +64,7 @@ std::string guard(const Match& m) {
     const auto& slope = m.graph->value(n.inputs[1]).constant;
     if (!slope) return "the slope is not constant";
     const ir::Type& out = m.output().type;
+    if (!(out == m.type("product"))) return "the slope has more axes than the product";
     const int lead = static_cast<int>(out.rank()) - slope->shape.rank;
     for (int i = 0; i < slope->shape.rank; ++i)
       if (slope->shape[i] != 1 && i + lead != 1)
