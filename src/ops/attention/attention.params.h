@@ -14,7 +14,9 @@ namespace monza {
 ///           beyond it are masked
 ///   past  : [B, Hk, P, D], [B, Hk, P, Dv]: keys before k; Lk = P + L
 ///   kv_length : i64 [B], keys that are valid in each sequence
-///   y     : softmax(cap(scale q k^T) + mask) v, shaped as q; a row that may attend to nothing is 0
+///   y     : softmax(cap(scale q k^T) + mask) v, shaped as q; a row that may attend to nothing is 0. Keys that the
+///           boolean mask, causality, a window or a length hides count for nothing whatever their score is; an added
+///           mask adds, so that -inf hides numbers and leaves NaN.
 struct AttentionParams {
   /// What output 3 shows.
   enum class Scores : std::int32_t { raw = 0, capped = 1, masked = 2, softmax = 3 };

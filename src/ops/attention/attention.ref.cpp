@@ -45,17 +45,25 @@ struct Operand {
   }
 };
 
-/// What the mask adds to score (b, h, i, j).
-double mask_of(const TensorView& m, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j) {
+/// What the mask does to a score: it adds `bias`, or puts the score of masked keys in its place, or hides the key.
+struct MaskEffect {
+  double bias = 0;
+  bool replaces = false, hides = false;
+};
+MaskEffect effect_of(const KernelContext& c, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j) {
+  if (!c.has_input(3)) return {};
+  const TensorView& m = c.in[3];
   const std::int64_t index[4] = {b, h, i, j};
-  if (j >= m.shape[m.shape.rank - 1]) return kMinusInfinity;
+  if (j >= m.shape[m.shape.rank - 1]) return {.hides = true};
   std::int64_t at = 0;
   for (int a = 0; a < m.shape.rank; ++a) {
     const std::int64_t k = index[4 - m.shape.rank + a];
     at += (m.shape[a] == 1 ? 0 : k) * m.stride[a];
   }
   const double v = element_access(m.dtype).load(m.data, at);
-  return m.dtype == DType::boolean ? (v != 0 ? 0 : kMinusInfinity) : v;
+  if (m.dtype != DType::boolean) return {.bias = v};
+  const bool replaces = c.params_as<AttentionParams>().masked != kMinusInfinity;
+  return {.replaces = v == 0 && replaces, .hides = v == 0 && !replaces};
 }
 
 /// A key or value sequence: the past and what is new.
@@ -127,33 +135,28 @@ Status run_attention(const KernelContext& c) noexcept {
     const std::int64_t valid =
         lengths ? element_access(DType::i64).load_int(c.in[6].data, b * c.in[6].stride[0]) : keys;
     const std::int64_t position = i + (lengths && !c.has_input(4) ? valid - rows : k.past_length);
-    double largest = kMinusInfinity, largest_bias = kMinusInfinity, sum = 0;
+    bool attends = false;
+    double largest = kMinusInfinity, sum = 0;
     for (std::int64_t j = 0; j < keys; ++j) {
-      double bias = c.has_input(3) ? mask_of(c.in[3], b, h, i, j) : 0;
-      const bool hidden = (p.causal && j > position) || (p.left_window >= 0 && position - j > p.left_window) ||
+      const MaskEffect mask = effect_of(c, b, h, i, j);
+      const bool hidden = mask.hides || (p.causal && j > position) ||
+                          (p.left_window >= 0 && position - j > p.left_window) ||
                           (p.right_window >= 0 && j - position > p.right_window) || j >= valid;
-      if (c.has_input(3) && c.in[3].dtype == DType::boolean && bias == kMinusInfinity &&
-          j < c.in[3].shape[c.in[3].shape.rank - 1] && p.masked != kMinusInfinity) {
-        row[j] = p.masked;
-        bias = 0;
-      }
-      if (hidden) bias = kMinusInfinity;
-      row[j] += bias;
-      largest_bias = std::fmax(largest_bias, bias);
+      row[j] = hidden ? kMinusInfinity : mask.replaces ? p.masked : row[j] + mask.bias;
+      attends = attends || (!hidden && mask.bias != kMinusInfinity);
       largest = std::isnan(row[j]) ? row[j] : std::fmax(largest, row[j]);
     }
     show(AttentionParams::Scores::masked, b, h, i, row);
-    const bool nothing = largest_bias == kMinusInfinity;
-    const double empty = p.nan_rows ? std::numeric_limits<double>::quiet_NaN() : 0;
+    const bool zero = !attends && !p.nan_rows;
     for (std::int64_t j = 0; j < keys; ++j) {
-      row[j] = nothing ? empty : std::exp(row[j] - largest);
+      row[j] = zero ? 0 : std::exp(row[j] - largest);
       sum += row[j];
     }
     for (std::int64_t j = 0; j < keys && sum != 0; ++j) row[j] /= sum;
     show(AttentionParams::Scores::softmax, b, h, i, row);
     for (std::int64_t d = 0; d < v_size; ++d) {
       double total = 0;
-      for (std::int64_t j = 0; j < keys; ++j) total += row[j] * v.load(b, hk, j, d);
+      for (std::int64_t j = 0; j < keys && !zero; ++j) total += row[j] * v.load(b, hk, j, d);
       y.store(b, h, i, d, total);
     }
   });

@@ -83,6 +83,20 @@ MONZA_INLINE void add_mask(const MaskView& m, std::int64_t row, std::int64_t key
   for (std::int64_t j = known; j < n; ++j) scores[j] = hidden;
 }
 
+/// Whether every one of `keys` is hidden from a row: by the mask, or by causality.
+MONZA_INLINE bool hides_all(const MaskView& m, bool causal, std::int64_t row, std::int64_t keys) {
+  const std::int64_t visible = causal && row + 1 < keys ? row + 1 : keys;
+  if (m.data == nullptr) return visible == 0;
+  if (m.boolean && m.masked != -__builtin_inff()) return visible == 0 || m.keys == 0;
+  for (std::int64_t j = 0; j < visible && j < m.keys; ++j) {
+    const std::int64_t at = row * m.row_step + j;
+    if (m.boolean ? reinterpret_cast<const std::uint8_t*>(m.data)[at] != 0
+                  : reinterpret_cast<const float*>(m.data)[at] != -__builtin_inff())
+      return false;
+  }
+  return true;
+}
+
 /// exp(x - largest) over n scores in place, hidden ones exactly 0; their sum.
 MONZA_INLINE float exponentials(float* x, std::int64_t n, float largest) {
   const Vec top = Vec::set(largest);
@@ -197,13 +211,16 @@ Status run_attention(const GemmTable& table, const KernelContext& c) {
             for (std::int64_t j = query + 1 - key0 < 0 ? 0 : query + 1 - key0; j < n; ++j) row[j] = lowest;
           float &top = largest[row0 + i], &sum = sums[row0 + i];
           const float block_top = row_max(row, n), new_top = block_top > top ? block_top : top;
-          if (new_top == lowest) {  // nothing to attend to so far
-            for (std::int64_t j = 0; j < n; ++j) row[j] = 0;
+          if (new_top == lowest) {  // nothing to attend to so far; a NaN, which no order finds, makes the sum NaN
+            for (std::int64_t j = 0; j < n; ++j) {
+              if (row[j] != row[j]) sum = row[j];
+              row[j] = 0;
+            }
             continue;
           }
           const float block_sum = exponentials(row, n, new_top);
           if (top == lowest) {
-            sum = block_sum;
+            sum = sum + block_sum;
           } else {
             float factor[Vec::kWidth];
             vexp_negative(Vec::set(top - new_top)).store(factor);
@@ -227,9 +244,13 @@ Status run_attention(const GemmTable& table, const KernelContext& c) {
                    to_y);
       }
     }
-    const float empty = p.nan_rows && keys > 0 ? __builtin_nanf("") : 0.0f;
-    for (std::int64_t i = 0; i < count; ++i)
-      scale_row(y.at(b, h, first + i), v.size, sums[i] > 0 ? 1.0f / sums[i] : empty);
+    for (std::int64_t i = 0; i < count; ++i) {
+      float* out = y.at(b, h, first + i);
+      const bool some = sums[i] > 0;
+      if (!some && (keys == 0 || (!p.nan_rows && hides_all(mask, p.causal != 0, first + i, keys))))
+        for (std::int64_t d = 0; d < v.size; ++d) out[d] = 0;
+      else scale_row(out, v.size, some ? 1.0f / sums[i] : __builtin_nanf(""));
+    }
   });
   return {};
 }

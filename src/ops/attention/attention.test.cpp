@@ -42,6 +42,10 @@ Case make_case(std::uint32_t seed) {
     c.out = Shape{batch, rows, heads * v_size};
   }
   for (const Shape& s : {q, k, v}) c.in.push_back(test::random_f32(s, rng, -2, 2));
+  // Scores that are NaN or infinite: some, or all of a row.
+  if (seed % 4 == 3)
+    for (int i = 0; i < 2; ++i)
+      test::sprinkle(c.in[static_cast<std::size_t>(i)], rng, seed % 8 == 3 ? 20 : 2000, false);
   const int mask = static_cast<int>(rng() % 4);
   if (mask > 0) {
     Shape s{rng() % 2 ? batch : 1, rng() % 2 ? heads : 1, rng() % 2 ? rows : 1, rng() % 5 ? keys : (keys + 1) / 2};
@@ -50,6 +54,9 @@ Case make_case(std::uint32_t seed) {
       c.in.push_back(test::random_f32(s, rng, -3, 3));
       for (std::int64_t i = 0; i < s.numel(); ++i)
         if (rng() % 4 == 0) c.in[3].as<float>()[i] = rng() % 2 ? -INFINITY : -20.f;
+      // Rows that may attend to nothing.
+      for (std::int64_t i = 0; i < s.numel(); ++i)
+        if (i / s[s.rank - 1] % 3 == 1) c.in[3].as<float>()[i] = -INFINITY;
     } else {
       c.in.push_back(test::make_tensor(DType::boolean, s));
       // Rows that may attend to nothing come out as zeros, or not as numbers.
