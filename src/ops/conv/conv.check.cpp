@@ -15,7 +15,7 @@ Refusal check_conv(const CheckContext& c) noexcept {
                 "the element types do not fit the operator");
   for (int i = 1; i < c.in_count; ++i)
     MONZA_REQUIRE(!c.has_input(i) || c.in[i].dtype == type, "the element types do not fit the operator");
-  if (const Refusal r = refuse_conv_shapes(p, c.in[0].shape, c.in[1].shape, c.out[0].shape)) return r;
+  if (const Refusal r = refuse_conv_shapes(p, c.in[0].shape, c.in[1].shape, c.out[0].shape, kConvAxes)) return r;
   const std::int64_t filters = c.out[0].shape[1];
   MONZA_REQUIRE(!c.has_input(2) || vector_of(c.in[2], filters), "there is not one bias for each filter");
   MONZA_REQUIRE(!c.has_input(3) || c.in[3].shape == c.out[0].shape, "residual and output differ in shape");

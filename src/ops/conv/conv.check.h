@@ -7,8 +7,8 @@
 namespace monza::ops {
 
 /// Strides, dilations and groups that can be divided by, pads that are none too large.
-inline Refusal refuse_conv_params(const ConvParams& p) {
-  MONZA_REQUIRE(p.spatial >= 1 && p.spatial <= 3, "not one to three spatial axes");
+inline Refusal refuse_conv_params(const ConvParams& p, int most_axes = 3) {
+  MONZA_REQUIRE(p.spatial >= 1 && p.spatial <= most_axes, "the number of spatial axes is out of range");
   MONZA_REQUIRE(p.group >= 1, "less than one group");
   for (int i = 0; i < p.spatial; ++i)
     MONZA_REQUIRE(p.stride[i] >= 1 && p.dilation[i] >= 1 && p.pad_begin[i] > -(1 << 30) && p.pad_end[i] > -(1 << 30),
@@ -17,8 +17,9 @@ inline Refusal refuse_conv_params(const ConvParams& p) {
 }
 
 /// Input [N, C, in...], weight [M, C / group, k...] and output [N, M, out...] of a convolution.
-inline Refusal refuse_conv_shapes(const ConvParams& p, const Shape& x, const Shape& w, const Shape& out) {
-  if (const Refusal r = refuse_conv_params(p)) return r;
+inline Refusal refuse_conv_shapes(const ConvParams& p, const Shape& x, const Shape& w, const Shape& out,
+                                  int most_axes = 3) {
+  if (const Refusal r = refuse_conv_params(p, most_axes)) return r;
   MONZA_REQUIRE(x.rank == p.spatial + 2 && w.rank == x.rank && out.rank == x.rank,
                 "input, weight and output differ in rank");
   MONZA_REQUIRE(x[0] == out[0] && w[0] == out[1] && x[1] == w[1] * p.group && w[0] % p.group == 0,

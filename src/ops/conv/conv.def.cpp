@@ -69,10 +69,12 @@ ir::SymShape conv_output_shape(const ir::SymShape& x, const ir::SymShape& w, con
     }
     const Expr reach = (w[i + 2] - Expr(1)) * Expr(s.dilations[i]) + Expr(1);
     const Expr room = x[i + 2] + Expr(s.pads[i] + s.pads[i + axes]) - reach;
-    if (auto value = room.try_constant(); value && *value < 0)
+    // A kernel that is longer than the padded input by less than a stride gives an extent of 0.
+    const Expr positions = ir::floor_div(room, s.strides[i]) + Expr(1);
+    if (auto value = positions.try_constant(); value && *value < 0)
       fail("the kernel reaches over {} elements of spatial axis {}, the padded input has {}", ir::to_string(reach), i,
            ir::to_string(x[i + 2] + Expr(s.pads[i] + s.pads[i + axes])));
-    out.push_back(ir::floor_div(room, s.strides[i]) + Expr(1));
+    out.push_back(positions);
   }
   return out;
 }
@@ -87,8 +89,7 @@ void require_equal(ir::InferContext& c, const Expr& a, const Expr& b, const char
 void infer(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
   const ir::SymShape& w = c.shape(1);
-  if (x.size() < 3 || x.size() > 5)
-    c.fail("input has rank {}; 1 to 3 spatial axes after batch and channel are supported", x.size());
+  if (x.size() < 3) c.fail("input has rank {}; batch, channels and at least one spatial axis are needed", x.size());
   if (w.size() != x.size()) c.fail("weight has rank {}, input {}", w.size(), x.size());
   const DType type = c.dtype(0);
   if (type != DType::f32 && type != DType::f64 && type != DType::f16 && type != DType::bf16)

@@ -5,10 +5,15 @@
 
 #include "base/macros.h"
 #include "ops/activation/activation.params.h"
+#include "tensor/shape.h"
 
 namespace monza {
 
-/// Conv(x, w, bias?, residual?, prelu_slope?) over 1 to 3 spatial axes.
+/// Spatial axes that a convolution's parameters hold: all that a tensor has beside batch and channels. Fast kernels,
+/// and the relatives of Conv, take up to three.
+inline constexpr int kConvAxes = kMaxRank - 2;
+
+/// Conv(x, w, bias?, residual?, prelu_slope?) over 1 to kConvAxes spatial axes.
 ///   x        : [N, C, in...]           w     : [M, C / group, k...]
 ///   bias     : [M]                     residual : as the output
 ///   slope    : M elements or one, for the prelu activation
@@ -19,10 +24,10 @@ struct ConvParams {
   enum class Padding : std::int32_t { given = 0, same_upper = 1, same_lower = 2 };
 
   std::int32_t spatial = 2;  ///< spatial axes; the arrays below hold that many
-  std::int32_t stride[3] = {1, 1, 1};
-  std::int32_t dilation[3] = {1, 1, 1};
-  std::int32_t pad_begin[3] = {0, 0, 0};
-  std::int32_t pad_end[3] = {0, 0, 0};
+  std::int32_t stride[kConvAxes] = {1, 1, 1, 1, 1, 1};
+  std::int32_t dilation[kConvAxes] = {1, 1, 1, 1, 1, 1};
+  std::int32_t pad_begin[kConvAxes] = {};
+  std::int32_t pad_end[kConvAxes] = {};
   Padding padding = Padding::given;
   std::int32_t group = 1;
   Activation act;

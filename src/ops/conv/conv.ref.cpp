@@ -21,34 +21,53 @@ void store(double& to, double v) { to = v; }
 void store(F16& to, double v) { to.bits = f32_to_f16(static_cast<float>(v)); }
 void store(BF16& to, double v) { to.bits = f32_to_bf16(static_cast<float>(v)); }
 
-/// Extents and strides of the spatial axes, padded at the front to three.
+/// One spatial axis: extents and strides of input, kernel, output and residual.
+struct Axis {
+  std::int64_t in, k, out, stride, dilation, pad;
+  std::int64_t xs, ws, os, rs;
+};
+
 struct Spatial {
-  std::int64_t in[3], k[3], out[3], stride[3], dilation[3], pad[3];
-  std::int64_t xs[3], ws[3], os[3], rs[3];
+  int count;
+  Axis axis[kConvAxes];
 };
 
 Spatial spatial_of(const KernelContext& c) {
   const auto& p = c.params_as<ConvParams>();
   Spatial s;
-  for (int i = 0; i < 3; ++i) {
-    const int axis = i - (3 - p.spatial);
-    if (axis < 0) {
-      s.in[i] = s.k[i] = s.out[i] = s.stride[i] = s.dilation[i] = 1;
-      s.pad[i] = s.xs[i] = s.ws[i] = s.os[i] = s.rs[i] = 0;
-      continue;
-    }
-    s.in[i] = c.in[0].shape[axis + 2];
-    s.k[i] = c.in[1].shape[axis + 2];
-    s.out[i] = c.out[0].shape[axis + 2];
-    s.stride[i] = p.stride[axis];
-    s.dilation[i] = p.dilation[axis];
-    s.pad[i] = conv_pad_begin(p, axis, s.in[i], s.k[i], s.out[i]);
-    s.xs[i] = c.in[0].stride[axis + 2];
-    s.ws[i] = c.in[1].stride[axis + 2];
-    s.os[i] = c.out[0].stride[axis + 2];
-    s.rs[i] = c.has_input(3) ? c.in[3].stride[axis + 2] : 0;
+  s.count = p.spatial;
+  for (int i = 0; i < p.spatial; ++i) {
+    Axis& a = s.axis[i];
+    a.in = c.in[0].shape[i + 2];
+    a.k = c.in[1].shape[i + 2];
+    a.out = c.out[0].shape[i + 2];
+    a.stride = p.stride[i];
+    a.dilation = p.dilation[i];
+    a.pad = conv_pad_begin(p, i, a.in, a.k, a.out);
+    a.xs = c.in[0].stride[i + 2];
+    a.ws = c.in[1].stride[i + 2];
+    a.os = c.out[0].stride[i + 2];
+    a.rs = c.has_input(3) ? c.in[3].stride[i + 2] : 0;
   }
   return s;
+}
+
+/// Calls f(index) for every index below the axes' `extent`, the last axis fastest.
+template <typename F>
+void each_index(const Spatial& s, std::int64_t Axis::* extent, F&& f) {
+  std::int64_t index[kConvAxes] = {}, total = 1;
+  for (int a = 0; a < s.count; ++a) total *= s.axis[a].*extent;
+  for (; total > 0; --total) {
+    f(static_cast<const std::int64_t*>(index));
+    for (int a = s.count - 1; a >= 0 && ++index[a] == s.axis[a].*extent; --a) index[a] = 0;
+  }
+}
+
+/// Offset of an index by the axes' `stride`.
+std::int64_t offset_of(const Spatial& s, std::int64_t Axis::* stride, const std::int64_t* index) {
+  std::int64_t at = 0;
+  for (int a = 0; a < s.count; ++a) at += index[a] * s.axis[a].*stride;
+  return at;
 }
 
 /// Elements of a slope tensor of any shape with one or `count` elements: the stride between them.
@@ -71,38 +90,27 @@ void run_typed(const KernelContext& c) {
     const T* wm = w.as<T>() + m * w.stride[0];
     const double bias = c.has_input(2) ? load(c.in[2].as<T>()[m * c.in[2].stride[0]]) : 0;
     const double slope = c.has_input(4) ? load(c.in[4].as<T>()[m * slope_stride(c.in[4])]) : 0;
-    std::int64_t o[3];
-    for (o[0] = 0; o[0] < s.out[0]; ++o[0])
-      for (o[1] = 0; o[1] < s.out[1]; ++o[1])
-        for (o[2] = 0; o[2] < s.out[2]; ++o[2]) {
-          double sum = 0;
-          std::int64_t k[3], i[3];
-          for (k[0] = 0; k[0] < s.k[0]; ++k[0])
-            for (k[1] = 0; k[1] < s.k[1]; ++k[1])
-              for (k[2] = 0; k[2] < s.k[2]; ++k[2]) {
-                bool inside = true;
-                for (int a = 0; a < 3; ++a) {
-                  i[a] = o[a] * s.stride[a] + k[a] * s.dilation[a] - s.pad[a];
-                  inside = inside && i[a] >= 0 && i[a] < s.in[a];
-                }
-                if (!inside) continue;
-                const T* xe = xg + i[0] * s.xs[0] + i[1] * s.xs[1] + i[2] * s.xs[2];
-                const T* we = wm + k[0] * s.ws[0] + k[1] * s.ws[1] + k[2] * s.ws[2];
-                for (std::int64_t ch = 0; ch < channels; ++ch)
-                  sum += load(xe[ch * x.stride[1]]) * load(we[ch * w.stride[1]]);
-              }
-          double residual = 0;
-          if (c.has_input(3)) {
-            const TensorView& r = c.in[3];
-            residual =
-                load(r.as<T>()[n * r.stride[0] + m * r.stride[1] + o[0] * s.rs[0] + o[1] * s.rs[1] + o[2] * s.rs[2]]);
-          }
-          sum += bias;
-          const double y =
-              p.residual_after ? activate(p.act, sum, slope) + residual : activate(p.act, sum + residual, slope);
-          store(out.as<T>()[n * out.stride[0] + m * out.stride[1] + o[0] * s.os[0] + o[1] * s.os[1] + o[2] * s.os[2]],
-                y);
+    each_index(s, &Axis::out, [&](const std::int64_t* o) {
+      double sum = 0;
+      each_index(s, &Axis::k, [&](const std::int64_t* k) {
+        const T *xe = xg, *we = wm + offset_of(s, &Axis::ws, k);
+        for (int a = 0; a < s.count; ++a) {
+          const Axis& axis = s.axis[a];
+          const std::int64_t i = o[a] * axis.stride + k[a] * axis.dilation - axis.pad;
+          if (i < 0 || i >= axis.in) return;
+          xe += i * axis.xs;
         }
+        for (std::int64_t ch = 0; ch < channels; ++ch) sum += load(xe[ch * x.stride[1]]) * load(we[ch * w.stride[1]]);
+      });
+      double residual = 0;
+      if (c.has_input(3)) {
+        const TensorView& r = c.in[3];
+        residual = load(r.as<T>()[n * r.stride[0] + m * r.stride[1] + offset_of(s, &Axis::rs, o)]);
+      }
+      sum += bias;
+      store(out.as<T>()[n * out.stride[0] + m * out.stride[1] + offset_of(s, &Axis::os, o)],
+            p.residual_after ? activate(p.act, sum, slope) + residual : activate(p.act, sum + residual, slope));
+    });
   });
 }
 

@@ -21,6 +21,7 @@ struct Case {
   std::vector<Tensor> in;
   Shape out;
   std::string text;
+  bool special = false;  ///< x has numbers that are none, and infinities
 };
 
 Case make_case(std::uint32_t seed) {
@@ -60,8 +61,11 @@ Case make_case(std::uint32_t seed) {
     if (p.padding == ConvParams::Padding::given) {
       p.pad_begin[i] = pick({0, 1, k / 2, k / 2});
       p.pad_end[i] = pick({0, 1, k / 2, k / 2});
-      while (x[i + 2] + p.pad_begin[i] + p.pad_end[i] < reach) ++p.pad_end[i];
-      c.out[i + 2] = (x[i + 2] + p.pad_begin[i] + p.pad_end[i] - reach) / p.stride[i] + 1;
+      const auto room = [&] { return x[i + 2] + p.pad_begin[i] + p.pad_end[i] - reach; };
+      // Less than a stride short of one position: nothing comes out.
+      const bool empty = room() < 0 && room() >= -p.stride[i] && rng() % 2;
+      while (!empty && room() < 0) ++p.pad_end[i];
+      c.out[i + 2] = empty ? 0 : room() / p.stride[i] + 1;
     } else {
       c.out[i + 2] = (x[i + 2] + p.stride[i] - 1) / p.stride[i];
     }
@@ -72,6 +76,8 @@ Case make_case(std::uint32_t seed) {
     p.act.beta = 0.6f;
   }
   c.in = {test::random_f32(x, rng), test::random_f32(w, rng), {}, {}, {}};
+  c.special = seed % 8 == 7;
+  if (c.special) test::sprinkle(c.in[0], rng, 40, false);
   if (rng() % 3 == 0) {  // factors that bf16 holds exactly, so that rounding them changes nothing
     p.bf16 = 1;
     for (int i = 0; i < 2; ++i)
@@ -100,7 +106,7 @@ Case make_case(std::uint32_t seed) {
 double largest(const Tensor& t) {
   double most = 0;
   for (std::int64_t i = 0; i < t.shape.numel(); ++i)
-    most = std::max(most, std::abs(static_cast<double>(t.as<float>()[i])));
+    if (const double v = std::abs(static_cast<double>(t.as<float>()[i])); std::isfinite(v)) most = std::max(most, v);
   return most;
 }
 
@@ -113,6 +119,8 @@ TEST_P(ConvKernels, AgreesWithTheReference) {
   int ran = 0;
   for (std::uint32_t seed = 0; seed < 400; ++seed) {
     const Case c = make_case(seed);
+    // Winograd's sums of inputs spread an infinity, as NaN, over a tile (docs/numerics.md).
+    if (c.special && std::string_view(kernel.name).find("winograd") != std::string_view::npos) continue;
     const auto got = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 1, .seed = seed});
     if (!got.refusal.empty()) continue;
     ++ran;

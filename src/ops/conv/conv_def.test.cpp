@@ -46,7 +46,7 @@ TEST(ConvDefinition, ResolvesSamePaddingAgainstTheExtent) {
 
 TEST(ConvDefinition, RefusesWhatDoesNotFit) {
   EXPECT_NE(error_of(conv("f32[1,3,8,8]", "f32[4,2,3,3]", "")).find("channels"), std::string::npos);
-  EXPECT_NE(error_of(conv("f32[1,3,2,2]", "f32[4,3,3,3]", "")).find("reaches over 3"), std::string::npos);
+  EXPECT_NE(error_of(conv("f32[1,3,2,2]", "f32[4,3,4,3]", "")).find("reaches over 4"), std::string::npos);
   EXPECT_NE(error_of(conv("f32[1,4,8,8]", "f32[3,2,3,3]", "group=2")).find("do not divide"), std::string::npos);
   EXPECT_NE(error_of(conv("i32[1,3,8,8]", "i32[4,3,3,3]", "")).find("i32"), std::string::npos);
   EXPECT_NE(error_of(conv("f32[1,3,8,8]", "f32[4,3,3,3]", "activation=\"swoosh\"")).find("swoosh"), std::string::npos);

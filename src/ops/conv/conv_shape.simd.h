@@ -103,7 +103,7 @@ MONZA_INLINE GemmOut conv_out(const KernelContext& c, const ConvParams& p, const
 MONZA_INLINE Refusal conv_common_refusal(const KernelQuery& q) {
   for (int i = 0; i < q.in_count; ++i)
     if (q.has_input(i) && q.input(i).dtype != DType::f32) return "an operand is not f32";
-  return nullptr;
+  return q.input(0).shape.rank > 5 ? "more than three spatial axes" : nullptr;
 }
 
 }  // namespace

@@ -61,6 +61,7 @@ Case make_case(std::uint32_t seed) {
           {},
           {},
           {}};
+  if (seed % 8 == 7) test::sprinkle(c.in[0], rng, 100, false);
   c.in[1].constant = c.in[3].constant = true;
   if (rng() % 2) c.in[2] = test::random_f32(Shape{channels}, rng);
   if (rng() % 2) c.in[4] = test::random_f32(Shape{filters}, rng);

@@ -38,6 +38,7 @@ std::string integer_form(const Match& m) {
   if (auto reason = plain_dequantize(g, x, -1, "activations"); !reason.empty()) return reason;
   const std::size_t w_rank = g.value(w.inputs[0]).type.rank();
   if (!at.conv && w_rank != 2) return "the weight is not a matrix";
+  if (at.conv && w_rank > 5) return "the convolution has more than three spatial axes";
   const std::int64_t axis = at.conv || product.attrs.i("trans_b", 0) != 0 ? 0 : 1;
   if (auto reason = plain_dequantize(g, w, axis, "weights"); !reason.empty()) return reason;
   if (has_operand(product, at.bias)) {
