@@ -37,18 +37,13 @@ void import_convtranspose(OnnxNode& n) {
       const auto in = n.type(x).shape[i + 2].try_constant();
       if (!k) fail("the weight's extents are not known");
       const std::int64_t reach = (*k - 1) * dilations[i] + 1;
-      std::int64_t total;
-      if (!output_shape.empty()) {
-        if (!in) fail("output_shape needs a known extent of the input on spatial axis {}", i);
-        total = strides[i] * (*in - 1) + extra[i] + reach - output_shape[i];
-      } else {
-        total = extra[i] + reach - strides[i];  // out = in * stride, whatever the extent
-      }
-      if (total < 0) {  // more outputs than the kernel reaches: the rest holds the bias
-        extra[i] -= total;
-        total = 0;
-      }
-      pads[i] = auto_pad == "SAME_UPPER" ? total / 2 : total - total / 2;
+      if (!output_shape.empty() && !in) fail("output_shape needs a known extent of the input on spatial axis {}", i);
+      const std::int64_t total = output_shape.empty()
+                                     ? extra[i] + reach - strides[i]  // out = in * stride, whatever the extent
+                                     : strides[i] * (*in - 1) + extra[i] + reach - output_shape[i];
+      // Below 0 there are more outputs than the kernel reaches: those at both ends hold the bias.
+      const std::int64_t half = total >> 1;  // rounded down
+      pads[i] = auto_pad == "SAME_UPPER" ? half : total - half;
       pads[i + axes] = total - pads[i];
     }
   ir::Attrs attrs;

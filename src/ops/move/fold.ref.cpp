@@ -47,23 +47,26 @@ Status copy_shifted(const TensorView& x, const TensorView& out, const std::int64
 /// Pads beyond this belong to no tensor that fits an address space; below it no sum of pads and extents overflows.
 constexpr std::int64_t kMostPad = std::int64_t{1} << 48;
 
-/// Index of x that padded index `i` of an axis reads, or -1: the padding value.
-std::int64_t padded_index(PadParams::Mode mode, std::int64_t i, std::int64_t begin, std::int64_t extent) {
-  i -= begin;
-  if (i >= 0 && i < extent) return i;
-  switch (mode) {
-    case PadParams::Mode::constant: return -1;
-    case PadParams::Mode::edge: return i < 0 ? 0 : extent - 1;
-    case PadParams::Mode::wrap: return ((i % extent) + extent) % extent;
-    case PadParams::Mode::reflect: {
-      if (extent == 1) return 0;
-      const std::int64_t period = 2 * (extent - 1);
-      i = ((i % period) + period) % period;
-      return i < extent ? i : period - i;
-    }
+/// What an axis repeats: pads below 0 crop first, elements [first, first + count) stay, `before` come before them.
+struct PaddedAxis {
+  std::int64_t first, count, before;
+
+  PaddedAxis(std::int64_t begin, std::int64_t in, std::int64_t out)
+      : first(std::max<std::int64_t>(-begin, 0)), before(std::max<std::int64_t>(begin, 0)) {
+    const std::int64_t end = out - begin - in;
+    count = in - first + std::min<std::int64_t>(end, 0);
   }
-  return -1;
-}
+  /// Index of x that output index `i` reads.
+  std::int64_t source(PadParams::Mode mode, std::int64_t i) const {
+    i -= before;
+    if (i >= 0 && i < count) return first + i;
+    if (mode == PadParams::Mode::edge) return i < 0 ? first : first + count - 1;
+    if (mode == PadParams::Mode::wrap) return first + ((i % count) + count) % count;
+    if (count == 1) return first;
+    const std::int64_t period = 2 * (count - 1), at = ((i % period) + period) % period;
+    return first + (at < count ? at : period - at);
+  }
+};
 
 Status run_pad(const KernelContext& c) noexcept {
   const auto& p = c.params_as<PadParams>();
@@ -90,16 +93,18 @@ Status run_pad(const KernelContext& c) noexcept {
     if (Status s = fill_view(out, value, *c.parallel); !s) return s;
     return copy_shifted(x, out, begin, *c.parallel);
   }
-  if (x.shape.numel() == 0) {
-    if (out.shape.numel() == 0) return {};
-    return {StatusCode::invalid_argument, "Pad: an empty tensor has no elements to repeat"};
-  }
+  if (out.shape.numel() == 0) return {};
+  std::int64_t kept = 1;
+  for (int i = 0; i < rank; ++i)
+    kept *= std::max<std::int64_t>(PaddedAxis(begin[i], x.shape[i], out.shape[i]).count, 0);
+  if (kept == 0) return {StatusCode::invalid_argument, "Pad: an empty tensor has no elements to repeat"};
   with_cell(bits, [&](auto cell) {
     using C = decltype(cell);
     Walk<1> walk(out.shape, out.stride);
     for (; !walk.done; walk.next()) {
       std::int64_t from = 0;
-      for (int i = 0; i < rank; ++i) from += padded_index(p.mode, walk.index[i], begin[i], x.shape[i]) * x.stride[i];
+      for (int i = 0; i < rank; ++i)
+        from += PaddedAxis(begin[i], x.shape[i], out.shape[i]).source(p.mode, walk.index[i]) * x.stride[i];
       C::set(out.data, walk.offset[0], C::get(x.data, from));
     }
   });

@@ -27,7 +27,8 @@ struct SliceParams {
   std::int64_t reports = 0;  ///< 1: the kernel finds and reports the extents
 };
 
-/// Pad(x, pads?, value?, axes?): out has begin[i] elements before x on axis i; negative ones crop.
+/// Pad(x, pads?, value?, axes?): out has begin[i] elements before x on axis i; pads below 0 crop, before
+/// what is left is repeated.
 struct PadParams {
   enum class Mode : std::int64_t { constant = 0, reflect = 1, edge = 2, wrap = 3 };
   Mode mode = Mode::constant;

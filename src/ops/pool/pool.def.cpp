@@ -61,16 +61,16 @@ ir::SymShape pooled_shape(const ir::Attrs& attrs, const ir::SymShape& x) {
       continue;
     }
     const Expr room = in + Expr(s.pads[i] + s.pads[i + axes] - (s.kernel[i] - 1) * s.dilations[i] - 1);
-    if (auto v = room.try_constant(); v && *v < 0)
+    // Rounded up, a last window that would begin in the padding at the end is left out.
+    const Expr windows =
+        (ceil ? smaller(ir::ceil_div(room, s.strides[i]), ir::floor_div(in + Expr(s.pads[i] - 1), s.strides[i]))
+              : ir::floor_div(room, s.strides[i])) +
+        Expr(1);
+    // A window that is longer than the padded input by less than a stride gives an extent of 0.
+    if (auto v = windows.try_constant(); v && *v < 0)
       fail("the window reaches over {} elements of spatial axis {}, the padded input has {}",
            (s.kernel[i] - 1) * s.dilations[i] + 1, i, ir::to_string(in + Expr(s.pads[i] + s.pads[i + axes])));
-    if (!ceil) {
-      out.push_back(ir::floor_div(room, s.strides[i]) + Expr(1));
-      continue;
-    }
-    // A last window that would begin in the padding at the end is left out.
-    out.push_back(smaller(ir::ceil_div(room, s.strides[i]), ir::floor_div(in + Expr(s.pads[i] - 1), s.strides[i])) +
-                  Expr(1));
+    out.push_back(windows);
   }
   return out;
 }

@@ -33,7 +33,8 @@ void read_windows(OnnxNode& n, NodeParts& p, bool pool) {
   p.attrs.set("pads", pads);
   if (!pool) return;
   p.attrs.set("dilations", dilations);
-  if (n.i("ceil_mode", 0) != 0) p.attrs.set("ceil_mode", std::int64_t{1});
+  // auto_pad "VALID" counts the windows that fit, whatever ceil_mode says.
+  if (n.i("ceil_mode", 0) != 0 && auto_pad == "NOTSET") p.attrs.set("ceil_mode", std::int64_t{1});
 }
 
 void import_max_pool(OnnxNode& n) {

@@ -9,7 +9,8 @@ namespace monza {
 
 /// MaxPool, AveragePool and LpPool over 1 to 3 spatial axes of x [N, C, in...]; out [N, C, out...].
 struct PoolParams {
-  /// How pads are found: as given, or from the extents, so that out = ceil(in / stride).
+  /// How pads are found: as given, or from the extents, so that out = ceil(in / stride); then windows shorter than
+  /// their stride can give pads below 0, which leave elements out at both ends.
   enum class Padding : std::int32_t { given = 0, same_upper = 1, same_lower = 2 };
 
   std::int32_t spatial = 2;
@@ -62,9 +63,9 @@ MONZA_INLINE PoolWindow pool_window(const PoolParams& p, const std::int64_t* in,
     w.pad[i] = a < 0 || p.global ? 0 : p.pad_begin[a];
     w.pad_end[i] = a < 0 || p.global ? 0 : p.pad_end[a];
     if (a >= 0 && !p.global && p.padding != PoolParams::Padding::given) {
-      std::int64_t total = (w.out[i] - 1) * w.stride[i] + (w.kernel[i] - 1) * w.dilation[i] + 1 - w.in[i];
-      if (total < 0) total = 0;
-      w.pad[i] = p.padding == PoolParams::Padding::same_upper ? total / 2 : total - total / 2;
+      const std::int64_t total = (w.out[i] - 1) * w.stride[i] + (w.kernel[i] - 1) * w.dilation[i] + 1 - w.in[i];
+      const std::int64_t half = total >> 1;  // rounded down
+      w.pad[i] = p.padding == PoolParams::Padding::same_upper ? half : total - half;
       w.pad_end[i] = total - w.pad[i];
     }
   }

@@ -86,12 +86,13 @@ Status run_max_pool(const KernelContext& c) noexcept {
   const Strides s = strides_of(p, c);
   const ElementAccess& access = element_access(x.dtype);
   const bool with_indices = c.out_count > 1 && c.out[1].data != nullptr, exact = !is_float(x.dtype);
+  const std::int64_t lowest = exact && is_signed(x.dtype) ? -(std::int64_t{1} << (dtype_bits(x.dtype) - 2)) * 2 : 0;
   const std::int64_t plane_size = w.in[0] * w.in[1] * w.in[2];
   for_each_window(c, w, [&](std::int64_t n, std::int64_t channel, const std::int64_t* o) {
     const std::int64_t base = n * x.stride[0] + channel * x.stride[1];
     bool any = false;
     double best = -std::numeric_limits<double>::infinity();
-    std::int64_t best_int = 0, best_at = 0;
+    std::int64_t best_int = lowest, best_at = 0;
     for_each_element(w, o, [&](const std::int64_t* at) {
       const std::int64_t offset = base + dot(at, s.in);
       bool better;
@@ -113,7 +114,7 @@ Status run_max_pool(const KernelContext& c) noexcept {
       }
     });
     const std::int64_t to = n * out.stride[0] + channel * out.stride[1] + dot(o, s.out);
-    if (exact) access.store_int(out.data, to, any ? best_int : 0);
+    if (exact) access.store_int(out.data, to, best_int);
     else access.store(out.data, to, best);
     if (with_indices)
       c.out[1].as<std::int64_t>()[n * c.out[1].stride[0] + channel * c.out[1].stride[1] + dot(o, s.index)] =

@@ -25,7 +25,6 @@ struct Bytes {
   MONZA_INLINE void store(std::uint8_t* p) const { _mm512_storeu_si512(p, v); }
   MONZA_INLINE void store(std::uint8_t* p, Mask m) const { _mm512_mask_storeu_epi8(p, m, v); }
   static MONZA_INLINE Bytes lowest() { return {_mm512_set1_epi8(kSigned ? -128 : 0)}; }
-  static MONZA_INLINE Bytes empty() { return {_mm512_setzero_si512()}; }
   MONZA_INLINE Bytes with(Bytes x) const {
     if constexpr (kSigned) return {_mm512_max_epi8(v, x.v)};
     return {_mm512_max_epu8(v, x.v)};
@@ -50,7 +49,6 @@ struct Bytes {
     for (std::int64_t i = 0; i < n; ++i) p[i] = part[i];
   }
   static MONZA_INLINE Bytes lowest() { return {_mm256_set1_epi8(kSigned ? -128 : 0)}; }
-  static MONZA_INLINE Bytes empty() { return {_mm256_setzero_si256()}; }
   MONZA_INLINE Bytes with(Bytes x) const {
     if constexpr (kSigned) return {_mm256_max_epi8(v, x.v)};
     return {_mm256_max_epu8(v, x.v)};
@@ -70,7 +68,6 @@ struct MaxFloat {
   MONZA_INLINE void store(float* p) const { v.store(p); }
   MONZA_INLINE void store(float* p, Mask m) const { v.store(p, m); }
   static MONZA_INLINE MaxFloat lowest() { return {Vec::set(-__builtin_inff())}; }
-  static MONZA_INLINE MaxFloat empty() { return lowest(); }
   MONZA_INLINE MaxFloat with(MaxFloat x) const {
     const Vec larger = max(v, x.v);  // x where either is NaN
 #if defined(__AVX512F__)
@@ -97,7 +94,6 @@ struct SumFloat {
   MONZA_INLINE void store(float* p) const { v.store(p); }
   MONZA_INLINE void store(float* p, Mask m) const { v.store(p, m); }
   static MONZA_INLINE SumFloat lowest() { return {Vec::zero()}; }
-  static MONZA_INLINE SumFloat empty() { return lowest(); }
   MONZA_INLINE SumFloat with(SumFloat x) const { return {v + x.v}; }
 };
 
@@ -133,7 +129,7 @@ template <typename V, int kBlock, bool kTail, bool kAverage>
 MONZA_INLINE void pool_block(const Clipped& c, const typename V::Element* x, typename V::Element* out,
                              typename V::Mask mask, float scale) {
   V acc[kBlock];
-  for (int b = 0; b < kBlock; ++b) acc[b] = c.inside > 0 ? V{V::lowest()} : V{V::empty()};
+  for (int b = 0; b < kBlock; ++b) acc[b] = V{V::lowest()};  // what a window over padding alone gives
   if (c.inside > 0)
     for (std::int64_t i = 0; i < c.count[0]; ++i)
       for (std::int64_t j = 0; j < c.count[1]; ++j) {

@@ -2,10 +2,12 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 #include <random>
 
 #include "base/cpu.h"
+#include "base/error.h"
+#include "ir/graph.h"
+#include "ir/text.h"
 #include "kernel/registry.h"
 #include "ops/pool/pool.params.h"
 #include "support/kernel_check.h"
@@ -55,8 +57,7 @@ Case make_case(std::uint32_t seed, DType type) {
   }
   if (type == DType::f32) {
     c.x = test::random_f32(x, rng);
-    if (rng() % 4 == 0 && x.numel() > 0)
-      c.x.as<float>()[rng() % static_cast<std::size_t>(x.numel())] = std::numeric_limits<float>::quiet_NaN();
+    if (rng() % 4 == 0) test::sprinkle(c.x, rng, 1 + static_cast<int>(rng() % 100), false);
   } else {
     c.x = test::make_tensor(type, x);
     for (std::byte& b : c.x.bytes) b = static_cast<std::byte>(rng());
@@ -93,6 +94,31 @@ TEST(Pool, MaxOfFloats) { check_all("MaxPool", DType::f32, 300); }
 TEST(Pool, MaxOfUnsignedBytes) { check_all("MaxPool", DType::u8, 200); }
 TEST(Pool, MaxOfSignedBytes) { check_all("MaxPool", DType::i8, 200); }
 TEST(Pool, AverageOfFloats) { check_all("AveragePool", DType::f32, 300); }
+
+/// The extent that a pooling of [1, 1, `in`] has by its definition: of a known extent, or of the symbol n that is `in`.
+std::int64_t extent_of(const std::string& attributes, std::int64_t in, bool symbolic) {
+  const auto graph = ir::parse("graph \"t\" (%x: f32[1,1," + (symbolic ? "n" : std::to_string(in)) +
+                               "]) {\n%y = MaxPool(%x) {" + attributes + "}\nreturn (y: %y)\n}\n");
+  const ir::Expr e = graph->value(graph->outputs()[0].value).type.shape[2];
+  return ir::evaluate(e, [&](const ir::Atom&) { return in; });
+}
+
+TEST(PoolExtents, FollowTheStandardsFormulaForFixedShapesAndRanges) {
+  for (std::uint32_t seed = 0; seed < 400; ++seed) {
+    std::mt19937 rng(seed);
+    const auto pick = [&](int most) { return static_cast<std::int64_t>(rng() % static_cast<unsigned>(most)); };
+    const std::int64_t in = pick(9), kernel = 1 + pick(4), stride = 1 + pick(4), dilation = 1 + pick(2), ceil = pick(2);
+    const std::int64_t begin = pick(3), end = pick(3), reach = (kernel - 1) * dilation + 1;
+    const double positions = static_cast<double>(in + begin + end - reach) / static_cast<double>(stride) + 1;
+    auto want = static_cast<std::int64_t>(ceil ? std::ceil(positions) : std::floor(positions));
+    while (ceil && want > 0 && (want - 1) * stride >= in + begin) --want;
+    const std::string text = fmt::format("kernel_shape=[{}], strides=[{}], dilations=[{}], pads=[{}, {}], ceil_mode={}",
+                                         kernel, stride, dilation, begin, end, ceil);
+    EXPECT_EQ(extent_of(text, in, true), want) << text << " of " << in;
+    if (want < 0) EXPECT_THROW(extent_of(text, in, false), Error) << text << " of " << in;
+    else EXPECT_EQ(extent_of(text, in, false), want) << text << " of " << in;
+  }
+}
 
 /// A damaged engine asked for such a window. Whoever walks over all of its 2^60 positions does not come back.
 TEST(Pool, WindowsFarLargerThanTheInputCostNoMore) {
