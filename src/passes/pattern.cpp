@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
 #include <utility>
 
 #include "base/error.h"
 #include "base/limits.h"
+#include "passes/rewrite.h"
 
 namespace monza {
 
@@ -433,12 +433,6 @@ std::string refuse_replacement(const ir::Graph& graph, ir::ValueId old, ir::Valu
   return "";
 }
 
-/// Takes back what a rewrite has added.
-void undo(ir::Graph& graph, ir::NodeId first_new) {
-  for (ir::NodeId id = graph.model().next_node; id-- > first_new;)
-    if (graph.has_node(id)) graph.remove_node(id);
-}
-
 /// Tries one fusion at one node. True if the graph changed.
 bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, std::size_t least, ir::NodeId root) {
   const std::optional<Match> found = find_match(graph, context, fusion, least, root);
@@ -457,18 +451,12 @@ bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, st
   const ir::ValueId old = node.outputs[0];
   const std::vector<ir::NodeId> doomed = doomed_nodes(graph, *found);
   ir::ValueId replacement = ir::kNone;
-  std::string reason;
-  try {
+  const bool made = attempt(graph, context, fusion.name, root, [&] {
     replacement = fusion.replace(*found);
-    reason = refuse_replacement(graph, old, replacement, first_new, doomed);
-  } catch (const Error& e) {
-    // What has a hint is a limit of the model, no fault of the guard.
-    if (context.options().strict && e.hint().empty())
-      throw std::logic_error(fmt::format("the rewrite '{}' at {} cannot be made, which its guard should have known: {}",
-                                         fusion.name, ir::describe(graph, node), e.what()));
-    // The fact alone: the rest says where the new node came from.
-    reason = "the new node is refused: " + e.fact().substr(0, e.fact().find('\n'));
-  }
+    return true;
+  });
+  if (!made) return false;
+  const std::string reason = refuse_replacement(graph, old, replacement, first_new, doomed);
   if (!reason.empty()) {
     context.near_miss(fusion.name, graph, node, reason);
     undo(graph, first_new);

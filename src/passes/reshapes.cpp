@@ -149,12 +149,15 @@ void run(ir::Graph& graph, PassContext& context) {
     for (ir::NodeId id : order) {
       if (!graph.has_node(id) || std::as_const(graph).node(id).inputs.empty()) continue;
       if (std::as_const(graph).node(id).inputs[0] == ir::kNone) continue;
-      bool moved = merge(graph, context, id) || sink(graph, context, id) || unmerge(graph, context, id);
+      bool moved = attempt(graph, context, "moves behind work", id, [&] {
+        return merge(graph, context, id) || sink(graph, context, id) || unmerge(graph, context, id);
+      });
       changed |= moved;
       // What was put behind work moves on at once: sweep by sweep a long chain would take a sweep for every node.
       while (moved && context.open()) {
         const ir::NodeId last = graph.model().next_node - 1;
-        moved = graph.has_node(last) && !std::as_const(graph).node(last).inputs.empty() && sink(graph, context, last);
+        moved = graph.has_node(last) && !std::as_const(graph).node(last).inputs.empty() &&
+                attempt(graph, context, "moves behind work", last, [&] { return sink(graph, context, last); });
       }
     }
   }

@@ -1,6 +1,10 @@
 #include "passes/rewrite.h"
 
+#include <fmt/core.h>
+
 #include <cstring>
+#include <stdexcept>
+#include <utility>
 
 #include "tensor/dtype.h"
 
@@ -26,6 +30,23 @@ void replace_value(ir::Graph& graph, ir::ValueId old, ir::ValueId replacement) {
   graph.remove_node(node->id);
   ir::Value& heir = graph.value(replacement);
   if (heir.name.empty()) heir.name = name;
+}
+
+void undo(ir::Graph& graph, ir::NodeId first_new) {
+  for (ir::NodeId id = graph.model().next_node; id-- > first_new;)
+    if (graph.has_node(id)) graph.remove_node(id);
+}
+
+void give_up(ir::Graph& graph, PassContext& context, std::string_view what, ir::NodeId node, ir::NodeId first_new,
+             const Error& error) {
+  const ir::Node& at = std::as_const(graph).node(node);
+  // What has a hint is a limit of the model, no fault of the guard.
+  if (context.options().strict && error.hint().empty())
+    throw std::logic_error(fmt::format("the rewrite '{}' at {} cannot be made, which its guard should have known: {}",
+                                       what, ir::describe(graph, at), error.what()));
+  // The fact alone: the rest says where the new node came from.
+  context.near_miss(what, graph, at, "the new node is refused: " + error.fact().substr(0, error.fact().find('\n')));
+  undo(graph, first_new);
 }
 
 std::optional<std::vector<std::int64_t>> reshape_target(const ir::SymShape& from, const ir::SymShape& to) {

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "ir/graph.h"
 #include "ir/op.h"
+#include "monza/error.h"
 #include "passes/pass.h"
 
 namespace monza {
@@ -16,6 +18,23 @@ bool is_pure(const ir::Node& node);
 const ir::Node* only_user(const ir::Graph& graph, ir::ValueId id);
 /// Replaces `old` by `replacement` everywhere and removes the node that made it if nothing reads it any more.
 void replace_value(ir::Graph& graph, ir::ValueId old, ir::ValueId replacement);
+/// Removes the nodes that were added from `first_new` on, which nothing else reads yet.
+void undo(ir::Graph& graph, ir::NodeId first_new);
+/// For a rewrite at `node` that ended in `error` before it replaced anything: takes back what it has added and notes a
+/// near miss; where the passes are strict it throws std::logic_error instead.
+void give_up(ir::Graph& graph, PassContext& context, std::string_view what, ir::NodeId node, ir::NodeId first_new,
+             const Error& error);
+/// What `rewrite` returns, which adds nodes before it replaces any; false where inference refuses one of them.
+template <typename F>
+bool attempt(ir::Graph& graph, PassContext& context, std::string_view what, ir::NodeId node, F&& rewrite) {
+  const ir::NodeId first_new = graph.model().next_node;
+  try {
+    return rewrite();
+  } catch (const Error& error) {
+    give_up(graph, context, what, node, first_new, error);
+    return false;
+  }
+}
 /// The `shape` attribute of a Reshape from `from` to `to` (constants, 0 for an extent kept in place, one -1), or
 /// nullopt if it takes more than constants to say.
 std::optional<std::vector<std::int64_t>> reshape_target(const ir::SymShape& from, const ir::SymShape& to);

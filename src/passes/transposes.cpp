@@ -105,12 +105,14 @@ void run(ir::Graph& graph, PassContext& context) {
     const std::vector<ir::NodeId> order = graph.order();
     for (ir::NodeId id : order) {
       if (!graph.has_node(id)) continue;
-      bool moved = merge(graph, context, id) || sink(graph, context, id);
+      bool moved = attempt(graph, context, "moves behind work", id,
+                           [&] { return merge(graph, context, id) || sink(graph, context, id); });
       changed |= moved;
       // What was put behind work moves on at once: sweep by sweep a long chain would take a sweep for every node.
       while (moved && context.open()) {
         const ir::NodeId last = graph.model().next_node - 1;
-        moved = graph.has_node(last) && sink(graph, context, last);
+        moved = graph.has_node(last) &&
+                attempt(graph, context, "moves behind work", last, [&] { return sink(graph, context, last); });
       }
     }
   }
