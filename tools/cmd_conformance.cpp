@@ -42,6 +42,7 @@ int run(const Options& o) {
   build.isa = o.isa;
   build.threads = o.threads;
   build.tune = o.tune;
+  build.strict_rewrites = true;
   build.optimize = !o.no_optimize;
 
   std::vector<std::string> reasons(cases.size());

@@ -84,22 +84,21 @@ void expect_close(const std::vector<Tensor>& got, const std::vector<Tensor>& exp
 BuildOptions options_of(const test::ModelCase& c) {
   BuildOptions options;
   options.threads = 2;
+  options.strict_rewrites = true;
   for (const auto& [name, shape] : c.shapes) options.shapes[name] = {shape, shape, shape};
   return options;
 }
 
-/// Gives every timing in the cache another time, between 1 and 1000 us; of seed 0, 1 us to what is blocked or copies.
-void shuffle_times(const std::string& cache, std::uint32_t seed) {
-  std::mt19937 random(seed);
+/// Gives what is blocked or copies 1 us in the cache, and all else a thousand.
+void prefer_blocks(const std::string& cache) {
   std::ifstream in(cache);
   std::ostringstream out;
   std::string line;
   std::getline(in, line);
   out << line << "\n";
   while (std::getline(in, line)) {
-    const double us = std::pow(10.0, double(random() % 3000) / 1000);
-    const bool kept = line.find("_blocked") != std::string::npos || line.find(" copy_") != std::string::npos;
-    out << (seed == 0 ? (kept ? 1 : 1000) : us) << line.substr(line.find(' ')) << "\n";
+    const bool preferred = line.find("_blocked") != std::string::npos || line.find(" copy_") != std::string::npos;
+    out << (preferred ? 1 : 1000) << line.substr(line.find(' ')) << "\n";
   }
   in.close();
   std::ofstream(cache) << out.str();
@@ -132,9 +131,11 @@ TEST_P(Tuned, AgreesWithThePlanOfFirstKernels) {
 
   // Other times choose other kernels and layouts: what no machine would choose is right, too.
   options.max_build_seconds = 1e-9;
-  for (const std::uint32_t seed : {0u, 1u, 2u, 3u}) {
+  prefer_blocks(options.timing_cache);
+  expect_close(run(Engine::build(model, options), GetParam().largest), expected, integer);
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
     SCOPED_TRACE("times of seed " + std::to_string(seed));
-    shuffle_times(options.timing_cache, seed);
+    options.tactic_seed = seed;
     expect_close(run(Engine::build(model, options), GetParam().largest), expected, integer);
   }
 }
