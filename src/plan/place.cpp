@@ -130,6 +130,12 @@ bool is_channels_last(const Place& place, const ir::SymShape& shape) {
   return true;
 }
 
+bool repeats_elements(const Place& place, const ir::SymShape& shape) {
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (place.stride[i].try_constant() == 0 && !is_one(shape[i])) return true;
+  return false;
+}
+
 bool is_gap_free(const Place& place, const ir::SymShape& shape) {
   if (place.layout != Layout::strided) {
     // A padded tail block would be computed on too: only whole blocks count as free of gaps.

@@ -28,6 +28,8 @@ bool is_dense(const Place& place, const ir::SymShape& shape);
 bool is_channels_last(const Place& place, const ir::SymShape& shape);
 /// A permutation of a dense layout: every element, no gaps, no repeats.
 bool is_gap_free(const Place& place, const ir::SymShape& shape);
+/// True if elements share memory, as those of an expanded view do: nothing may be written there.
+bool repeats_elements(const Place& place, const ir::SymShape& shape);
 /// Whether an operand lying so may be given to `port` (uniform: see the planner, which compares operands).
 bool satisfies(Port port, const Place& place, const ir::SymShape& shape);
 /// Same layout and strides, extents of 1 not counting.

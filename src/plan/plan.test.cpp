@@ -133,6 +133,20 @@ TEST(Plan, ComputesElementwiseChainsInPlace) {
   EXPECT_LE(made.engine.stats().arena_bytes, 2 * 64 * 64 * 4);
 }
 
+TEST(Plan, NothingIsWrittenOverRepeatedElements) {
+  for (const bool reference_only : {false, true})
+    expect_same_as_reference(R"(graph "g" (%x: f32[1,3]) {
+      %rows = constant i64[2] [4, 3]
+      %k = constant f32[3] [1, 2, 3]
+      %a = Sigmoid(%x)
+      %e = Expand(%a, %rows)
+      %d = Sub(%e, %k)
+      %s = Sigmoid(%d)
+      return (s: %s)
+    })",
+                             {{1, 3}}, {.reference_only = reference_only});
+}
+
 TEST(Plan, TwoDevicesWithTheirCopiesInThePlan) {
   auto graph = ir::parse(R"(graph "g" (%x: f32[4,4]) {
     %a = Relu(%x)

@@ -366,7 +366,7 @@ Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kern
       if ((kernel.in_place_inputs >> i & 1u) == 0 || inputs[i].storage < 0) continue;
       const TypedShape in = type_of(node.inputs[i]);
       if (in.dtype != type.dtype || !(in.shape == type.shape) || !fits(inputs[i]) ||
-          b_.storage(inputs[i].storage).device != device)
+          repeats_elements(inputs[i], in.shape) || b_.storage(inputs[i].storage).device != device)
         continue;
       // The chosen order counts for more than the memory.
       if (port == Port::strided && assigned != assigned_.end() &&
