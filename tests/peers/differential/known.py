@@ -64,6 +64,7 @@ KNOWN: list[Known] = [
     Known("AffineGrid", "an axis of extent 1 with align_corners: ONNX Runtime takes +1 or -1 where the reference has the other",
           by_reference("AffineGrid")),
     Known("GridSample", "reflection and cubic at the border", by_reference("GridSample")),
+    Known("NaN is the largest", "docs/numerics.md: ONNX Runtime drops NaN", by_reference("Hardmax", "ArgMax", "ArgMin")),
     Known("MaxUnpool", "with output_shape, indices count in that shape", by_reference("MaxUnpool")),
     Known("StringSplit", "an empty string has no pieces or one", by_reference("StringSplit")),
 ]
