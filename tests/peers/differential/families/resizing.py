@@ -80,7 +80,7 @@ def grid_sample(g):
     oh, ow = g.extent(1, 5), g.extent(1, 5)
     x = g.input(F32, (n, c, h, w))
     grid = g.input(F32, (n, oh, ow, 2), (-1.3, 1.3))
-    modes = ["bilinear", "nearest", "bicubic"] if g.opset == 16 else ["linear", "nearest", "cubic"]
+    modes = ["bilinear", "nearest"] if g.opset == 16 else ["linear", "nearest", "cubic"]
     g.node("GridSample", [x, grid], (n, c, oh, ow), mode=g.pick(modes), padding_mode=g.pick([None, "zeros", "border", "reflection"]),
            align_corners=g.pick([None, 0, 1]))
 
