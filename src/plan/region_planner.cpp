@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "kernel/check.h"
+#include "kernel/nothing.h"
 #include "kernel/ports.h"
 #include "kernel/registry.h"
 #include "plan/layouts.h"
@@ -251,17 +252,6 @@ Refusal RegionPlanner::refuse_least(const Question& q, const ir::Node& node, con
   return kernel.accepts(query);
 }
 
-namespace {
-bool gives_nothing(const KernelQuery& q) {
-  bool any = false;
-  for (int i = 0; i < q.out_count; ++i) {
-    if (q.out[i].present() && q.out[i].shape.numel() != 0) return false;
-    any = any || q.out[i].present();
-  }
-  return any;
-}
-}  // namespace
-
 std::vector<const Kernel*> RegionPlanner::fitting(const ir::Node& node, int device, Choice& choice) {
   const auto kind = DeviceKind(b_.plan.devices[std::size_t(device)].kind);
   choice.id = node.id;
@@ -281,8 +271,8 @@ std::vector<const Kernel*> RegionPlanner::fitting(const ir::Node& node, int devi
       for (std::size_t i = 0; i < q.in.size(); ++i)
         if (k->in[int(i)] == Port::packed && q.in[i].present() && !q.in[i].constant)
           reason = fmt::format("needs input {} to be constant", i);
-      // What is empty at its largest needs no speed, and fast kernels cut nothing into parts.
-      if (reason.empty() && !k->reference && gives_nothing(q.query)) reason = "it has nothing to compute";
+      if (reason.empty() && !k->reference && gives_nothing(q.query.out, q.query.out_count))
+        reason = "it has nothing to compute";
       if (reason.empty() && k->accepts != nullptr)
         if (const Refusal r = k->accepts(q.query)) reason = r;
       if (reason.empty() && k->accepts != nullptr)

@@ -5,9 +5,9 @@
 //     f32[1,1,1] = 1
 //
 // Each model is computed while it is built (all its inputs are constants), and run: its named constants are inputs
-// then, with all passes and kernels at one and two threads, and with reference kernels alone. After `ranged` stand axes
-// of the first input whose extents are ranges from 0, too. Lines that begin with # are comments; adding a case compiles
-// nothing.
+// then, with all passes and kernels at one and two threads, with kernels drawn at random, and with reference kernels.
+// After `ranged` stand axes of the first input whose extents are ranges from 0, too. Lines that begin with # are
+// comments; adding a case compiles nothing.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -148,6 +148,13 @@ void check(const Case& c, const std::filesystem::path& file, const std::string& 
   expect(model, inputs, options, "run at two threads");
   options.optimize = false;
   expect(model, inputs, options, "run by reference kernels");
+  const auto expect_drawn = [&](BuildOptions drawn, const char* how) {
+    for (std::uint64_t seed = 1; seed <= 3; ++seed) {
+      drawn.tactic_seed = seed;
+      expect(model, inputs, drawn, how);
+    }
+  };
+  expect_drawn(noted.options, "run by kernels drawn at random");
   if (c.ranged.empty()) return;
   ShapeProfile profile;
   profile.opt.assign(inputs.at(first).shape().begin(), inputs.at(first).shape().end());
@@ -161,6 +168,7 @@ void check(const Case& c, const std::filesystem::path& file, const std::string& 
   options = noted.options;
   options.shapes[first] = profile;
   expect(model, inputs, options, "run in a range of shapes");
+  expect_drawn(options, "run in a range of shapes by kernels drawn at random");
 }
 
 std::vector<std::filesystem::path> files() {
