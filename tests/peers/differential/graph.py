@@ -164,7 +164,7 @@ class Graph:
             x = np.round(x * 4) / 4
         x = np.asarray(x).astype(dtype)
         if self.special and kind in ("normal", "unit"):
-            odd = [np.nan, np.inf, -np.inf, 0.0, -0.0, np.finfo(dtype).tiny, 1e4, -1e4, 89.0, -104.0]
+            odd = [np.nan, np.inf, -np.inf, 0.0, -0.0, np.finfo(dtype).tiny, 1e4, -1e4, 89.0, -85.0]
             if self.huge:
                 odd += [np.finfo(dtype).max, -np.finfo(dtype).max]
             odd = np.array(odd).astype(dtype)

@@ -40,6 +40,12 @@ def no_number(case, bad):
     return bad.kind == "value" and any({g, w} & words for _, g, w in bad.elements) and Judge(case).reference_agrees(bad)
 
 
+def not_read(case, bad):
+    """Resize does not read a neighbour of weight 0."""
+    return (bad.kind == "value" and bool({"Resize", "Upsample"} & operators(case))
+            and any("nan" in w and "nan" not in g for _, g, w in bad.elements))
+
+
 def stable_softmax(case, bad):
     """exp(x) / sum(exp(x)) becomes Softmax: finite where what is written overflows."""
     return (bad.kind == "value" and {"Exp", "ReduceSum", "Div"} <= operators(case)
@@ -59,6 +65,7 @@ KNOWN: list[Known] = [
           no_number),
     Known("scan output of no iterations", "ONNX Runtime gives [0] where the elements' extents are known to the graph",
           empty_loop),
+    Known("Resize of NaN", "docs/numerics.md: neighbours of weight 0 are not read", not_read),
     Known("Resize", "align_corners with fractional scales, and cubic outside: ONNX Runtime rounds the output's extent first",
           by_reference("Resize", "Upsample")),
     Known("AffineGrid", "an axis of extent 1 with align_corners: ONNX Runtime takes +1 or -1 where the reference has the other",

@@ -131,6 +131,6 @@ def any_activation(g, x):
 def activations(g):
     g.huge = True
     g.special = g.pick([0, 0, 0.1])
-    x = g.input(F32, g.shape(g.between(0, 5), 9), g.pick(["normal", "normal", (-12, 12), (-110, 110)]))
+    x = g.input(F32, g.shape(g.between(0, 5), 9), g.pick(["normal", "normal", (-12, 12), (-85, 85)]))
     for _ in range(g.between(1, 3)):
         x = any_activation(g, x)
