@@ -99,10 +99,18 @@ OnnxImportOptions import_options(const BuildOptions& options, const std::vector<
   return import;
 }
 
-/// The ranges of the graph's symbols in one profile.
-engine_file::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes) {
+/// A dimension as the model names it, which need not be an identifier as symbols are; "" where it has no name.
+std::string declared_dimension(const std::vector<OnnxInput>& inputs, const std::string& name, std::size_t axis) {
+  const auto it = std::find_if(inputs.begin(), inputs.end(), [&](const OnnxInput& i) { return i.name == name; });
+  return it != inputs.end() && axis < it->symbols.size() ? it->symbols[axis] : std::string();
+}
+
+/// The ranges of the graph's symbols in one profile. `declared` reads the model's inputs, for messages.
+engine_file::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes,
+                                   const std::function<std::vector<OnnxInput>()>& declared) {
   engine_file::Profile ranges;
   std::string missing, suggestion;
+  std::optional<std::vector<OnnxInput>> inputs;
   for (const ir::ValueId id : graph.inputs()) {
     const ir::Value& value = graph.value(id);
     const auto profile = shapes.find(value.name);
@@ -137,7 +145,9 @@ engine_file::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes)
       const ir::Expr& e = value.type.shape[a];
       const bool open = !e.is_constant() && !ranges.contains(symbol_name(e));
       still |= open;
-      shape += (a ? "," : "") + ir::to_string(e);
+      if (!inputs) inputs = declared();
+      const std::string name = e.is_constant() ? "" : declared_dimension(*inputs, value.name, a);
+      shape += (a ? "," : "") + (name.empty() ? ir::to_string(e) : name);
       example += (a ? "x" : "") + (e.is_constant() ? std::to_string(e.constant()) : std::string("1"));
     }
     if (!still) continue;
@@ -213,11 +223,14 @@ Engine build_engine(const std::string& model_path, const BuildOptions& options, 
   progress("import", 0);
   auto begin = Clock::now();
   const std::vector<Shapes> profiles = shapes_of(options);
-  std::unique_ptr<ir::Graph> graph = import_onnx(model_path, import_options(options, profiles));
+  OnnxImportOptions import = import_options(options, profiles);
+  import.fed_initializers.insert(hooks.fed_initializers.begin(), hooks.fed_initializers.end());
+  std::unique_ptr<ir::Graph> graph = import_onnx(model_path, import);
   if (!options.io_types.empty()) set_io_types(*graph, options.io_types);
   CompileOptions compile_options;
   engine_file::Info& info = compile_options.info;
-  for (const Shapes& shapes : profiles) info.profiles.push_back(symbol_ranges(*graph, shapes));
+  const auto declared = [&] { return onnx_inputs(model_path, options.limits); };
+  for (const Shapes& shapes : profiles) info.profiles.push_back(symbol_ranges(*graph, shapes, declared));
   stats.import_ms = ms_since(begin);
   if (hooks.report != nullptr) report.imported = graph->clone();
   report.tensors = tensors_of(*graph);

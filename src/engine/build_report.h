@@ -34,6 +34,9 @@ struct BuildHooks {
   BuildReport* report = nullptr;                              ///< filled, if given
   const std::vector<const struct Pass*>* pipeline = nullptr;  ///< passes to run instead of the usual ones
   std::function<void(ir::Graph&)> before_plan;                ///< sees the graph after the passes and may add outputs
+  /// Initializers that the model lists among its inputs, too, and that stay inputs of the engine: their values are
+  /// defaults that callers may replace.
+  std::vector<std::string> fed_initializers;
 };
 
 /// Engine::build with hooks. Throws Error as that does.

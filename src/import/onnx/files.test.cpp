@@ -49,6 +49,91 @@ TEST(OnnxFiles, AreModels) {
       "the file parses, but holds no graph, so it is no ONNX model\ntry: check that the file is the model itself" + at);
 }
 
+/// y = Relu(x) of f32[2,3] through r = Neg(x).
+onnx::ModelProto two_nodes() {
+  onnx::ModelProto model;
+  model.set_ir_version(8);
+  model.add_opset_import()->set_version(17);
+  auto& graph = *model.mutable_graph();
+  const auto declare = [](onnx::ValueInfoProto& value, const char* name) {
+    value.set_name(name);
+    auto& type = *value.mutable_type()->mutable_tensor_type();
+    type.set_elem_type(onnx::TensorProto::FLOAT);
+    for (const int d : {2, 3}) type.mutable_shape()->add_dim()->set_dim_value(d);
+  };
+  declare(*graph.add_input(), "x");
+  declare(*graph.add_value_info(), "r");
+  declare(*graph.add_output(), "y");
+  const char* names[] = {"x", "r", "y"};
+  for (int i = 0; i < 2; ++i) {
+    auto& node = *graph.add_node();
+    node.set_op_type(i == 0 ? "Neg" : "Relu");
+    node.add_input(names[i]);
+    node.add_output(names[i + 1]);
+  }
+  return model;
+}
+
+TEST(OnnxFiles, AreOfAVersionThatIsKnown) {
+  const test::TemporaryFolder folder;
+  const std::string at = "\nat: model '" + folder / "file" + "'";
+  const auto import = [&](const std::function<void(onnx::ModelProto&)>& change) {
+    onnx::ModelProto model = two_nodes();
+    change(model);
+    const std::string path = written(folder, model.SerializeAsString());
+    return said([&] { import_onnx(path); });
+  };
+  EXPECT_EQ(import([](auto&) {}), "nothing");
+  EXPECT_EQ(
+      import([](auto& m) { m.set_ir_version(99); }),
+      "the file is of IR version 99; the newest that this build knows is 14\ntry: export it with ir_version 14 or "
+      "less" +
+          at);
+  EXPECT_EQ(import([](auto& m) { m.clear_opset_import(); }),
+            "the model imports no operator set, as files of IR version 3 and later must\ntry: write opset_import into "
+            "the model: it says what its operators mean" +
+                at);
+  EXPECT_EQ(import([](auto& m) {
+              m.clear_opset_import();
+              m.set_ir_version(2);
+            }),
+            "nothing")
+      << "files that are older than operator sets use the first one";
+}
+
+TEST(OnnxFiles, DeclareWhatTheyCompute) {
+  const test::TemporaryFolder folder;
+  std::string warned;
+  const auto import = [&](const std::function<void(onnx::GraphProto&)>& change) {
+    onnx::ModelProto model = two_nodes();
+    change(*model.mutable_graph());
+    const std::string path = written(folder, model.SerializeAsString());
+    testing::internal::CaptureStderr();
+    const std::string text = said([&] { import_onnx(path); });
+    warned = testing::internal::GetCapturedStderr();
+    return text;
+  };
+  const auto type = [](onnx::ValueInfoProto& v) -> auto& { return *v.mutable_type()->mutable_tensor_type(); };
+  EXPECT_EQ(import([&](auto& g) { type(*g.mutable_output(0)).set_elem_type(onnx::TensorProto::DOUBLE); }),
+            "output 'y' is declared as f64[2,3], but its node makes f32[2,3]\ntry: export the model again; "
+            "onnx.checker.check_model(model, full_check=True) says where it disagrees\nat: model '" +
+                folder / "file" + "'");
+  const std::string head = "monza warning: the model declares types of tensors that are not those it computes: ";
+  EXPECT_EQ(import([&](auto& g) {
+              type(*g.mutable_value_info(0)).set_elem_type(onnx::TensorProto::DOUBLE);
+              type(*g.mutable_output(0)).mutable_shape()->mutable_dim(1)->set_dim_value(4);
+            }),
+            "nothing");
+  EXPECT_EQ(warned,
+            head + "'y' is declared as f32[2,4] and is f32[2,3], 'r' is declared as f64[2,3] and is f32[2,3]\n");
+  EXPECT_EQ(import([&](auto& g) {
+              type(*g.mutable_output(0)).mutable_shape()->mutable_dim(0)->set_dim_param("batch");
+              type(*g.mutable_value_info(0)).mutable_shape()->mutable_dim(1)->set_dim_value(0);
+            }),
+            "nothing");
+  EXPECT_EQ(warned, "") << "names and zeros stand for what exporters do not know";
+}
+
 TEST(OnnxFiles, AreSmallEnoughForProtobuf) {
   const test::TemporaryFolder folder;
   const std::string path = written(folder, "x");

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cctype>
+#include <mutex>
+#include <set>
 #include <unordered_set>
 
+#include "base/log.h"
 #include "import/onnx/census.h"
 #include "tensor/dtype.h"
 
@@ -12,6 +15,62 @@ namespace {
 
 /// Stands for the bound of an extent that nothing bounds: the planner refuses to make room for it.
 constexpr std::int64_t kNoBound = std::int64_t(1) << 41;
+
+/// The newest versions that ONNX 1.22 knows. In a newer set an operator of a known name may mean something else.
+constexpr std::pair<std::string_view, std::int64_t> kNewestSets[] = {
+    {"", 27}, {"ai.onnx.ml", 5}, {"ai.onnx.preview.training", 1}};
+/// What 14 adds to 13 are element types, which are refused where they stand.
+constexpr std::int64_t kNewestIr = 14;
+
+void check_versions(const onnx::ModelProto& model) {
+  if (model.ir_version() > kNewestIr)
+    fail_hint("export it with ir_version " + std::to_string(kNewestIr) + " or less",
+              "the file is of IR version {}; the newest that this build knows is {}", model.ir_version(), kNewestIr);
+  if (model.ir_version() >= 3 && model.opset_import().empty())
+    fail_hint("write opset_import into the model: it says what its operators mean",
+              "the model imports no operator set, as files of IR version 3 and later must");
+}
+
+void check_set(std::string_view domain, std::int64_t version) {
+  for (const auto& [known, newest] : kNewestSets)
+    if (domain == known && version > newest)
+      fail_hint(
+          fmt::format("onnx.version_converter.convert_version(model, {}), or an exporter's opset_version", newest),
+          "the model is written for version {} of operator set '{}'; the newest that this build knows is {}", version,
+          domain.empty() ? "ai.onnx" : domain, newest);
+}
+
+/// A model is imported again and again while it is compared or swept: each warning is given once.
+void warn_once(const std::string& text) {
+  constexpr std::size_t kMost = 64;
+  static std::mutex mutex;
+  static std::set<std::string> said;
+  const std::lock_guard lock(mutex);
+  if (said.size() < kMost && said.insert(text).second) log(LogLevel::warning, "{}", text);
+}
+
+/// A declared type as a model's author would write it: "f32[batch,3]".
+std::string declared_text(const onnx::TypeProto::Tensor& tensor) {
+  std::string text;
+  for (const auto& d : tensor.shape().dim())
+    text += (text.empty() ? "" : ",") + (d.has_dim_value()       ? std::to_string(d.dim_value())
+                                         : d.dim_param().empty() ? "?"
+                                                                 : d.dim_param());
+  const DType dtype = dtype_of_onnx(tensor.elem_type());
+  return fmt::format("{}[{}]", dtype == DType::invalid ? "?" : dtype_name(dtype), text);
+}
+
+/// Whether a declared shape contradicts the one that inference found, as far as both are known.
+bool contradicts(const onnx::TypeProto::Tensor& tensor, const ir::Type& type) {
+  if (!tensor.has_shape()) return false;
+  if (tensor.shape().dim_size() != int(type.rank())) return true;
+  for (int a = 0; a < tensor.shape().dim_size(); ++a) {
+    const auto known = type.shape[std::size_t(a)].try_constant();
+    // Exporters write 0 for "unknown" too.
+    if (tensor.shape().dim(a).dim_value() > 0 && known && *known != tensor.shape().dim(a).dim_value()) return true;
+  }
+  return false;
+}
 
 /// Dimension names as identifiers: they are symbols of expressions, which are printed and parsed.
 std::string symbol_name(std::string_view text) {
@@ -50,9 +109,11 @@ OnnxImport::OnnxImport(std::shared_ptr<OnnxFile> file, const OnnxImportOptions& 
 
 OnnxFrame OnnxImport::frame_of(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports) const {
   OnnxFrame frame;
-  for (const auto& o : imports)
+  for (const auto& o : imports) {
+    check_set(o.domain() == "ai.onnx" ? "" : o.domain(), o.version());
     frame.opsets[o.domain() == "ai.onnx" ? std::string() : o.domain()] =
         int(std::clamp<std::int64_t>(o.version(), 0, 100000));
+  }
   return frame;
 }
 
@@ -145,7 +206,11 @@ void OnnxImport::import_initializers(const onnx::GraphProto& graph, Scope& scope
       throw e.at("initializer '" + name + "'");
     }
   };
-  for (const auto& t : graph.initializer()) read(t.name(), t);
+  // Bodies have names of their own: only the main graph's can be fed.
+  const bool main = &graph == &file_->model().graph();
+  const auto is_fed = [&](const std::string& name) { return main && options_.fed_initializers.contains(name); };
+  for (const auto& t : graph.initializer())
+    if (!is_fed(t.name())) read(t.name(), t);
   for (const auto& t : graph.sparse_initializer()) read(t.values().name(), t);
 }
 
@@ -324,9 +389,38 @@ std::unique_ptr<ir::Graph> OnnxImport::import_body(const onnx::NodeProto& node, 
   return body;
 }
 
+/// What the file declares of outputs must be so: callers rely on it. Of inner tensors, and of shapes that exporters fix
+/// by example, it is said when it is not.
+void OnnxImport::check_declared(const onnx::GraphProto& graph, Scope& scope) {
+  std::string wrong;
+  int count = 0;
+  const auto check = [&](const onnx::ValueInfoProto& info, bool output) {
+    const ir::ValueId id = scope.find(info.name());
+    if (id == ir::kNone || !info.type().has_tensor_type()) return;
+    const onnx::TypeProto::Tensor& declared = info.type().tensor_type();
+    const ir::Type& type = scope.graph().value(id).type;
+    const DType dtype = dtype_of_onnx(declared.elem_type());
+    const bool other_type = dtype != DType::invalid && type.kind == ir::ValueKind::tensor && dtype != type.dtype;
+    if (output && other_type)
+      fail_hint("export the model again; onnx.checker.check_model(model, full_check=True) says where it disagrees",
+                "output '{}' is declared as {}, but its node makes {}", info.name(), declared_text(declared),
+                ir::to_string(type));
+    if (!other_type && (type.kind != ir::ValueKind::tensor || !contradicts(declared, type))) return;
+    if (++count <= 3)
+      wrong += fmt::format("{}'{}' is declared as {} and is {}", count > 1 ? ", " : "", info.name(),
+                           declared_text(declared), ir::to_string(type));
+  };
+  for (const auto& info : graph.output()) check(info, true);
+  for (const auto& info : graph.value_info()) check(info, false);
+  if (count > 3) wrong += fmt::format(" and {} more", count - 3);
+  if (count > 0)
+    warn_once(fmt::format("the model declares types of tensors that are not those it computes: {}", wrong));
+}
+
 std::unique_ptr<ir::Graph> OnnxImport::run() {
   const onnx::ModelProto& proto = file_->model();
   const onnx::GraphProto& graph = proto.graph();
+  check_versions(proto);
   model_->producer = proto.producer_name() + (proto.producer_version().empty() ? "" : " " + proto.producer_version());
   for (const auto& p : proto.metadata_props()) model_->metadata.emplace_back(p.key(), p.value());
 
@@ -349,6 +443,10 @@ std::unique_ptr<ir::Graph> OnnxImport::run() {
     fail_hint("build only the outputs that do not need it with --outputs, or export the model with other operators",
               "{} operator{} not supported:{}", missing.size(), missing.size() == 1 ? " is" : "s are", list);
   }
+  for (const std::string& name : options_.fed_initializers)
+    if (std::none_of(graph.input().begin(), graph.input().end(), [&](const auto& v) { return v.name() == name; }))
+      fail_hint("export it with its initializers as inputs (keep_initializers_as_inputs=True), or leave it out",
+                "'{}' cannot be fed: the model does not list it among its inputs", name);
   import_initializers(graph, scope);
   import_inputs(graph, scope);
   import_nodes(graph.node(), order, frame, scope);
@@ -358,6 +456,7 @@ std::unique_ptr<ir::Graph> OnnxImport::run() {
       fail_hint("`monza inspect MODEL` lists the values of a model", "there is no value '{}' to output", name);
     result->add_output(name, v);
   }
+  check_declared(graph, scope);
   result->remove_unused_values();
   return result;
 }
@@ -373,33 +472,47 @@ std::unique_ptr<ir::Graph> import_onnx(const std::filesystem::path& path, const 
   }
 }
 
-std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path, const Limits& limits) {
-  const auto file = OnnxFile::open(path, limits);
-  const onnx::GraphProto& graph = file->model().graph();
+namespace {
+
+OnnxInput input_of(const onnx::ValueInfoProto& v) {
+  OnnxInput input;
+  input.name = v.name();
+  const onnx::TypeProto* type = &v.type();
+  for (bool inside = true; inside;) {
+    inside = type->has_sequence_type() || type->has_optional_type();
+    if (inside)
+      type = type->has_sequence_type() ? &type->sequence_type().elem_type() : &type->optional_type().elem_type();
+  }
+  const auto& tensor = type->tensor_type();
+  input.dtype = dtype_of_onnx(tensor.elem_type());
+  input.has_shape = tensor.has_shape();
+  for (const auto& d : tensor.shape().dim()) {
+    input.shape.push_back(d.has_dim_value() ? d.dim_value() : -1);
+    input.symbols.push_back(d.dim_param());
+  }
+  return input;
+}
+
+/// The inputs of the graph that are initializers, or those that are none.
+std::vector<OnnxInput> inputs_of(const OnnxFile& file, bool initializers) {
+  const onnx::GraphProto& graph = file.model().graph();
   std::set<std::string, std::less<>> constants;
   for (const auto& t : graph.initializer()) constants.insert(t.name());
   for (const auto& t : graph.sparse_initializer()) constants.insert(t.values().name());
   std::vector<OnnxInput> inputs;
-  for (const auto& v : graph.input()) {
-    if (constants.contains(v.name())) continue;
-    OnnxInput input;
-    input.name = v.name();
-    const onnx::TypeProto* type = &v.type();
-    for (bool inside = true; inside;) {
-      inside = type->has_sequence_type() || type->has_optional_type();
-      if (inside)
-        type = type->has_sequence_type() ? &type->sequence_type().elem_type() : &type->optional_type().elem_type();
-    }
-    const auto& tensor = type->tensor_type();
-    input.dtype = dtype_of_onnx(tensor.elem_type());
-    input.has_shape = tensor.has_shape();
-    for (const auto& d : tensor.shape().dim()) {
-      input.shape.push_back(d.has_dim_value() ? d.dim_value() : -1);
-      input.symbols.push_back(d.dim_param());
-    }
-    inputs.push_back(std::move(input));
-  }
+  for (const auto& v : graph.input())
+    if (constants.contains(v.name()) == initializers) inputs.push_back(input_of(v));
   return inputs;
+}
+
+}  // namespace
+
+std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path, const Limits& limits) {
+  return inputs_of(*OnnxFile::open(path, limits), false);
+}
+
+std::vector<OnnxInput> onnx_defaults(const std::filesystem::path& path, const Limits& limits) {
+  return inputs_of(*OnnxFile::open(path, limits), true);
 }
 
 }  // namespace monza

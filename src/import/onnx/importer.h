@@ -48,6 +48,7 @@ class OnnxImport {
                    Scope& scope);
   void check_supported(const google::protobuf::RepeatedPtrField<onnx::NodeProto>& nodes, const std::vector<int>& order,
                        const OnnxFrame& frame, std::map<std::string, std::string>& missing);
+  static void check_declared(const onnx::GraphProto& graph, Scope& scope);
   const onnx::FunctionProto* find_function(const onnx::NodeProto& node) const;
   OnnxFrame frame_of(const google::protobuf::RepeatedPtrField<onnx::OperatorSetIdProto>& imports) const;
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,7 +24,8 @@ struct OnnxImportOptions {
   /// Elements of integer inputs on which extents depend, by name. The engine is specialised to those that
   /// shape inference asks for, and checks them at run time.
   std::map<std::string, std::vector<std::int64_t>> element_values;
-  std::vector<std::string> outputs;  ///< only these graph outputs (or inner values); empty: all
+  std::set<std::string, std::less<>> fed_initializers;  ///< that are inputs of the model as well, and stay inputs
+  std::vector<std::string> outputs;                     ///< only these graph outputs (or inner values); empty: all
   Limits limits;
 };
 
@@ -40,5 +42,7 @@ struct OnnxInput {
   std::vector<std::string> symbols;  ///< the dimension's name, or ""
 };
 std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path, const Limits& limits = {});
+/// The inputs that an initializer gives a value, which callers may replace: OnnxImportOptions::fed_initializers.
+std::vector<OnnxInput> onnx_defaults(const std::filesystem::path& path, const Limits& limits = {});
 
 }  // namespace monza

@@ -80,8 +80,8 @@ std::string kind_of(const onnx::TypeProto& type) {
 
 }  // namespace
 
-OnnxInterface onnx_interface(const std::filesystem::path& path) {
-  const auto file = OnnxFile::open(path, {});
+OnnxInterface onnx_interface(const std::filesystem::path& path, const Limits& limits) {
+  const auto file = OnnxFile::open(path, limits);
   const onnx::GraphProto& graph = file->model().graph();
   std::set<std::string, std::less<>> constants;
   for (const auto& t : graph.initializer()) constants.insert(t.name());

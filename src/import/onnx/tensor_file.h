@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ir/constant.h"
+#include "monza/limits.h"
 
 namespace monza {
 
@@ -34,6 +35,6 @@ struct OnnxInterface {
   };
   std::vector<Value> inputs, outputs;
 };
-OnnxInterface onnx_interface(const std::filesystem::path& path);
+OnnxInterface onnx_interface(const std::filesystem::path& path, const Limits& limits = {});
 
 }  // namespace monza
