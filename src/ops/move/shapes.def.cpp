@@ -109,14 +109,15 @@ std::optional<std::vector<Expr>> numbers(const ir::NodeView& n, std::string_view
     if (!count || *count > ir::kMaxContent) return std::nullopt;
     for (std::int64_t k = 0; k < *count; ++k) elements.push_back(Expr::element(v.id, k));
   }
-  // Elements that a profile fixes: inference took them as they are, so do parameters and views.
-  const auto& given = n.graph.model().element_values;
-  if (!given.empty())
+  // Elements that a profile gives and that inference took, so that the plan checks them: parameters and views take them
+  // as they are, too. Others are data, and may be others at each run.
+  const ir::Model& model = n.graph.model();
+  if (!model.specialised.empty())
     for (Expr& e : elements)
       e = ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<Expr> {
-        const auto it = atom.kind == ir::AtomKind::element ? given.find(atom.value) : given.end();
-        if (it == given.end()) return std::nullopt;
-        return Expr(it->second.at(static_cast<std::size_t>(atom.index)));
+        if (atom.kind != ir::AtomKind::element || !model.specialised.contains({atom.value, atom.index}))
+          return std::nullopt;
+        return Expr(model.element_values.at(atom.value).at(static_cast<std::size_t>(atom.index)));
       });
   return elements;
 }
