@@ -123,11 +123,50 @@ void fail_missing(std::string_view format, std::string_view library, std::string
             "this build of monza cannot read or write {}: {} was not found when it was built", format, library);
 }
 
-int exif_orientation(Bytes app1) noexcept {
+namespace {
+
+/// Walks `chunks` of a tag, a size and the data; `tag_first` and `big` say how their heads are written, `after` how
+/// many bytes follow the data, and whether it is padded to an even size. Returns the data of the first chunk of that
+/// tag.
+struct ChunkForm {
+  bool tag_first, big, padded;
+  std::size_t after;
+};
+Bytes find_chunk(Bytes chunks, std::string_view tag, const ChunkForm& form) noexcept {
+  while (chunks.size() >= 8) {
+    const Bytes number = chunks.subspan(form.tag_first ? 4 : 0, 4);
+    std::size_t size = 0;
+    for (std::size_t i = 0; i < 4; ++i) size = size << 8 | std::to_integer<std::size_t>(number[form.big ? i : 3 - i]);
+    if (size > chunks.size() - 8) return {};
+    if (starts_with(chunks, tag, form.tag_first ? 0 : 4)) return chunks.subspan(8, size);
+    const std::size_t step = 8 + size + form.after + (form.padded ? size % 2 : 0);
+    if (step > chunks.size()) return {};
+    chunks = chunks.subspan(step);
+  }
+  return {};
+}
+
+}  // namespace
+
+Bytes png_exif(Bytes file) noexcept {
+  constexpr std::size_t signature = 8, checksum = 4;
+  if (file.size() < signature) return {};
+  return find_chunk(file.subspan(signature), "eXIf",
+                    {.tag_first = false, .big = true, .padded = false, .after = checksum});
+}
+
+Bytes webp_exif(Bytes file) noexcept {
+  constexpr std::size_t header = 12;  // RIFF, size, WEBP
+  if (file.size() < header) return {};
+  return find_chunk(file.subspan(header), "EXIF", {.tag_first = true, .big = false, .padded = true, .after = 0});
+}
+
+int exif_orientation(Bytes block, bool named_by_container) noexcept {
   using namespace std::string_view_literals;
   constexpr auto header = "Exif\0\0"sv;
-  if (!starts_with(app1, header)) return 1;
-  const Bytes tiff = app1.subspan(header.size());
+  const bool named = starts_with(block, header);
+  if (!named && !named_by_container) return 1;
+  const Bytes tiff = named ? block.subspan(header.size()) : block;
   if (tiff.size() < 8) return 1;
   const bool big = starts_with(tiff, "MM"sv);
   if (!big && !starts_with(tiff, "II"sv)) return 1;

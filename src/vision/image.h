@@ -33,7 +33,7 @@ enum class ImageFormat { unknown, jpeg, png, webp, bmp, ppm };
 struct DecodeLimits {
   std::size_t max_bytes = std::size_t{256} << 20;
   std::size_t max_pixels = 100'000'000;  // 286 MiB of RGB
-  bool apply_orientation = true;         // turn a JPEG upright as its EXIF header says
+  bool apply_orientation = true;         // turn a JPEG, PNG or WebP upright as its EXIF data says
 };
 
 /// The format by the first bytes; `unknown` when none of ours matches.

@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <random>
+#include <string>
 
 #include "base/error.h"
 #include "base/file.h"
@@ -64,6 +65,63 @@ TEST(Image, StandsUprightByExif) {
       ASSERT_EQ(at(transposed, y, x), expected);
     }
   }
+}
+
+/// A TIFF head with that orientation, little endian.
+std::string exif_block(char orientation) {
+  using namespace std::string_literals;
+  return "II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0"s + orientation + "\0\0\0"s;
+}
+std::string number(std::size_t value, bool big) {
+  std::string bytes;
+  for (int i = 0; i < 4; ++i) bytes += char(value >> 8 * (big ? 3 - i : i) & 255);
+  return bytes;
+}
+std::string text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+#if MONZA_WITH_PNG && MONZA_WITH_WEBP
+
+TEST(Image, StandsUprightByTheExifOfPngAndWebp) {
+  const Image stored = pattern(24, 16), turned = codec::oriented(pattern(24, 16), 6);
+  const std::string exif = exif_block(6);
+  // Behind the signature and the 25 bytes of IHDR. libpng drops a chunk whose checksum is wrong; the search takes it.
+  std::string png = text_of(encode_png(stored));
+  png.insert(8 + 25, number(exif.size(), true) + "eXIf" + exif + number(0, true));
+  EXPECT_EQ(max_difference(decode_image(as_bytes(png), "a.png"), turned), 0);
+  EXPECT_EQ(max_difference(decode_image(as_bytes(png), "a.png", {.apply_orientation = false}), stored), 0);
+  // A WebP with EXIF is an extended one: its head says so and how large the picture is.
+  const std::string plain = text_of(read_fixture("pattern.webp"));
+  const std::string head = "VP8X" + number(10, false) + std::string("\x08\0\0\0", 4) + std::string("\x17\0\0", 3) +
+                           std::string("\x0f\0\0", 3);
+  for (const std::string block : {exif, std::string("Exif\0\0", 6) + exif}) {
+    std::string body = "WEBP" + head + plain.substr(12) + "EXIF" + number(block.size(), false) + block;
+    const std::string webp = "RIFF" + number(body.size(), false) + body;
+    EXPECT_EQ(max_difference(decode_image(as_bytes(webp), "a.webp"), turned), 0) << block.size();
+  }
+}
+
+#endif
+
+TEST(Image, ExifIsSoughtInsideTheFileAlone) {
+  const std::string exif = exif_block(6);
+  const std::string png(8, 'p'), webp(12, 'w');
+  const auto png_of = [&](const std::string& chunks) { return codec::png_exif(as_bytes(png + chunks)).size(); };
+  const std::string other = number(3, true) + "tEXtabc" + number(0, true);
+  EXPECT_EQ(codec::png_exif(as_bytes(png + other + number(exif.size(), true) + "eXIf" + exif)).size(), exif.size());
+  EXPECT_EQ(png_of(number(0xffffffff, true) + "eXIf" + exif), 0u) << "longer than the file";
+  EXPECT_EQ(png_of(number(0xffffffff, true) + "tEXt" + exif), 0u);
+  EXPECT_EQ(png_of(other.substr(0, 12)), 0u) << "no checksum";
+  EXPECT_EQ(png_of(""), 0u);
+  EXPECT_EQ(codec::png_exif(as_bytes("png")).size(), 0u);
+  const std::string odd = "XMP " + number(1, false) + std::string("a\0", 2);
+  const std::string chunks = webp + odd + "EXIF" + number(exif.size(), false) + exif;
+  EXPECT_EQ(codec::webp_exif(as_bytes(chunks)).size(), exif.size()) << "odd sizes are padded";
+  EXPECT_EQ(codec::webp_exif(as_bytes(chunks.substr(0, chunks.size() - 1))).size(), 0u);
+  EXPECT_EQ(codec::exif_orientation(as_bytes(exif), true), 6);
+  EXPECT_EQ(codec::exif_orientation(as_bytes(exif)), 1) << "an APP1 payload of another kind";
+  EXPECT_EQ(codec::exif_orientation({}, true), 1);
 }
 
 TEST(Image, IgnoresDamagedExif) {

@@ -10,6 +10,7 @@
 #include <csetjmp>
 #include <cstdio>
 #include <cstring>
+#include <utility>
 
 namespace monza::vision {
 namespace {
@@ -117,7 +118,7 @@ Image codec::decode_png(Bytes bytes, std::string_view name, const DecodeLimits& 
   std::vector<png_bytep> rows(reader.height);
   for (int y = 0; y < image.height; ++y) rows[static_cast<std::size_t>(y)] = image.row(y);
   if (!read_pixels(reader, rows.data())) fail_decode(name, "PNG", reader.stream.message);
-  return image;
+  return limits.apply_orientation ? oriented(std::move(image), exif_orientation(png_exif(bytes), true)) : image;
 }
 
 std::vector<std::byte> encode_png(const Image& image) {

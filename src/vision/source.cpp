@@ -47,6 +47,7 @@ class VideoSource : public FrameSource {
   SourceKind kind() const noexcept override { return kind_; }
   std::int64_t size_estimate() const noexcept override { return reader_.info().frame_estimate; }
   double frames_per_second() const noexcept override { return reader_.info().frames_per_second; }
+  std::string loss() const override { return kind_ == SourceKind::video ? reader_.loss() : ""; }
 
   bool next(Frame& frame) override {
     if (!reader_.next(frame.image)) return false;

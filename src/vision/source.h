@@ -26,6 +26,8 @@ class FrameSource {
   virtual bool next(Frame& frame) = 0;
   /// How many frames there will be; 0 when unknown.
   virtual std::int64_t size_estimate() const noexcept = 0;
+  /// After the end of a video: what of it did not come, in words; empty when all did.
+  virtual std::string loss() const { return {}; }
   /// Of a video; 0 otherwise or when unknown.
   virtual double frames_per_second() const noexcept { return 0; }
 };

@@ -31,8 +31,11 @@ class VideoReader {
 
   const VideoInfo& info() const noexcept;
   /// The next frame into `frame`, whose memory is used again; false at the end. A damaged packet is skipped, as players
-  /// do; throws Error when nothing can be decoded any more.
+  /// do, and counted in loss(); throws Error when nothing can be decoded any more.
   bool next(Image& frame);
+  /// After the end: what of the stream did not come, in words ("12 of 60 frames could be read: ..."); empty when all
+  /// did.
+  std::string loss() const;
   /// When the frame that next() gave is shown, in seconds from the start.
   double seconds() const noexcept;
 

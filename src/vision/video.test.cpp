@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <functional>
+#include <iterator>
 
 #include "base/error.h"
 #include "support/data.h"
@@ -141,8 +143,42 @@ TEST_F(Sources, TruncatedVideoGivesWhatItHasOrAnError) {
   const auto source = open_source(path.string());
   while (source->next(frame)) ++count;
   EXPECT_LT(count, 60);
+  EXPECT_NE(source->loss(), "");
   fs::resize_file(path, 60);
   EXPECT_NE(failure(path), "");
+}
+
+/// What a video of 60 frames says that it lost, after `change` of its bytes.
+std::string loss_after(const fs::path& path, const std::function<void(std::string&)>& change) {
+  VideoWriter writer(path, 64, 48, 25);
+  for (int i = 0; i < 60; ++i) writer.write(test::pattern(64, 48));
+  writer.close();
+  std::string bytes;
+  {
+    std::ifstream in(path, std::ios::binary);
+    bytes.assign(std::istreambuf_iterator<char>(in), {});
+  }
+  change(bytes);
+  std::ofstream(path, std::ios::binary) << bytes;
+  const auto source = open_source(path.string());
+  for (Frame frame; source->next(frame);) {
+  }
+  return source->loss();
+}
+
+TEST_F(Sources, WhatAVideoLostIsSaid) {
+  for (const char* name : {"out.mp4", "out.mkv", "out.avi"}) {
+    EXPECT_EQ(loss_after(folder / name, [](std::string&) {}), "") << name;
+    const std::string damaged = loss_after(folder / name, [](std::string& bytes) {
+      // Behind the first picture, so that the file still opens.
+      for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 600; ++i) bytes[i] = char(0xa5);
+    });
+    EXPECT_TRUE(damaged.starts_with((folder / name).string() + ": ") && damaged.find(" of ") != std::string::npos)
+        << name << ": " << damaged;
+  }
+  const auto half = [](std::string& bytes) { bytes.resize(bytes.size() / 2); };
+  for (const char* name : {"cut.mkv", "cut.avi"})
+    EXPECT_NE(loss_after(folder / name, half).find("cut off"), std::string::npos) << name;
 }
 
 TEST_F(Sources, ReadsTheSharedClip) {

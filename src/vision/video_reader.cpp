@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/error.h"
@@ -54,8 +55,11 @@ struct VideoReader::State {
   AVStream* stream = nullptr;
   int orientation = 1;
   bool draining = false;
-  int damaged = 0;
+  int damaged = 0;  // packets in a row
   std::int64_t frames = 0;
+  // What did not come as it was written.
+  std::int64_t packets = 0, lost_packets = 0, repaired_frames = 0;
+  int read_error = 0;
   std::int64_t start = AV_NOPTS_VALUE;
   double seconds = 0;
   VideoInfo info;
@@ -63,6 +67,7 @@ struct VideoReader::State {
   void open(const AVInputFormat* format, const std::string& url, AVDictionary*& options);
   bool decode();
   void convert(Image& image);
+  std::string loss() const;
 };
 
 void VideoReader::State::open(const AVInputFormat* format, const std::string& url, AVDictionary*& options) {
@@ -111,9 +116,11 @@ bool VideoReader::State::decode() {
     const int got = ff().avcodec_receive_frame(codec.get(), frame.get());
     if (got == 0) {
       damaged = 0;
+      if (frame->decode_error_flags != 0 || (frame->flags & AV_FRAME_FLAG_CORRUPT) != 0) ++repaired_frames;
       return true;
     }
     if (got == AVERROR_EOF) return false;
+    if (got != AVERROR(EAGAIN)) ++lost_packets;
     if (got != AVERROR(EAGAIN) && ++damaged > max_damaged) fail("{}: cannot be decoded: {}", name, text_of(got));
     if (draining) {
       if (got != AVERROR(EAGAIN)) continue;
@@ -122,15 +129,35 @@ bool VideoReader::State::decode() {
     const int read = ff().av_read_frame(input.get(), packet.get());
     if (read < 0) {
       if (read != AVERROR_EOF && frames == 0) fail("{}: cannot be read: {}", name, text_of(read));
+      if (read != AVERROR_EOF) read_error = read;
       draining = true;
       ff().avcodec_send_packet(codec.get(), nullptr);
       continue;
     }
     int sent = 0;
-    if (packet->stream_index == stream->index) sent = ff().avcodec_send_packet(codec.get(), packet.get());
+    if (packet->stream_index == stream->index) {
+      ++packets;
+      sent = ff().avcodec_send_packet(codec.get(), packet.get());
+      if (sent < 0) ++lost_packets;
+    }
     ff().av_packet_unref(packet.get());
     if (sent < 0 && ++damaged > max_damaged) fail("{}: cannot be decoded: {}", name, text_of(sent));
   }
+}
+
+std::string VideoReader::State::loss() const {
+  // Editors cut by leaving frames out of the list; a few that are missing prove nothing.
+  const std::int64_t listed = stream->nb_frames;
+  const bool short_of = listed > 0 && packets < listed - listed / 50 - 2;
+  std::string why;
+  const auto add = [&](const std::string& reason) { why += (why.empty() ? "" : ", ") + reason; };
+  if (read_error != 0) add(fmt::format("the file is cut off or damaged there ({})", text_of(read_error)));
+  else if (short_of) add("the file is cut off");
+  if (lost_packets > 0) add(fmt::format("{} could not be decoded", lost_packets));
+  if (repaired_frames > 0) add(fmt::format("{} are damaged", repaired_frames));
+  if (why.empty()) return why;
+  const std::int64_t total = listed > 0 ? listed : std::max(info.frame_estimate, frames);
+  return fmt::format("{}: {} of {}{} frames were read: {}", name, frames, listed > 0 ? "" : "about ", total, why);
 }
 
 void VideoReader::State::convert(Image& image) {
@@ -195,6 +222,7 @@ VideoReader::~VideoReader() = default;
 
 const VideoInfo& VideoReader::info() const noexcept { return state_->info; }
 double VideoReader::seconds() const noexcept { return state_->seconds; }
+std::string VideoReader::loss() const { return state_->loss(); }
 
 bool VideoReader::next(Image& image) {
   State& s = *state_;
@@ -236,6 +264,7 @@ VideoReader& VideoReader::operator=(VideoReader&&) noexcept = default;
 VideoReader::~VideoReader() = default;
 const VideoInfo& VideoReader::info() const noexcept { return state_->info; }
 double VideoReader::seconds() const noexcept { return 0; }
+std::string VideoReader::loss() const { refuse(); }
 bool VideoReader::next(Image&) { refuse(); }
 
 }  // namespace monza::vision

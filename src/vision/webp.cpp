@@ -4,6 +4,7 @@
 #if MONZA_WITH_WEBP
 
 #include <webp/decode.h>
+#include <utility>
 
 namespace monza::vision {
 
@@ -18,7 +19,7 @@ Image codec::decode_webp(Bytes bytes, std::string_view name, const DecodeLimits&
   if (!WebPDecodeRGBInto(data, bytes.size(), image.pixels.data(), image.pixels.size(),
                          static_cast<int>(image.stride())))
     fail_decode(name, "WebP", "the data is damaged or cut off");
-  return image;
+  return limits.apply_orientation ? oriented(std::move(image), exif_orientation(webp_exif(bytes), true)) : image;
 }
 
 }  // namespace monza::vision
