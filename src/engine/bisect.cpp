@@ -20,8 +20,8 @@ const TensorError* worst(const std::vector<TensorError>& errors) {
 
 class Search {
  public:
-  Search(VariantRunner& runner, const Variant& suspect, const Variant& trusted, double tolerance)
-      : runner_(runner), suspect_(suspect), trusted_(trusted), tolerance_(tolerance) {}
+  Search(VariantRunner& runner, const Variant& suspect, const Variant& trusted, const Criterion& criterion)
+      : runner_(runner), suspect_(suspect), trusted_(trusted), criterion_(criterion) {}
 
   Culprit run() {
     const int before = runner_.builds();
@@ -92,7 +92,7 @@ class Search {
   }
   Attempt attempt(std::int64_t rewrites, bool reference_kernels) {
     auto result = runner_.run(variant(rewrites, reference_kernels));
-    const auto errors = compare_values(result.outputs, want_, tolerance_);
+    const auto errors = compare_values(result.outputs, want_, criterion_);
     const TensorError* off = worst(errors);
     return {off != nullptr, off != nullptr ? off->error : Comparison{}, std::move(result.report)};
   }
@@ -102,14 +102,14 @@ class Search {
     const auto want = runner_.run(trusted_, names_), got = runner_.run(variant(rewrites, false), names_);
     for (const auto* list : {&got.values, &got.outputs})
       for (const TensorError& e :
-           compare_values(*list, list == &got.values ? want.values : want.outputs, tolerance_, false))
+           compare_values(*list, list == &got.values ? want.values : want.outputs, criterion_, false))
         if (!e.error.ok) return e;
     return {};
   }
 
   VariantRunner& runner_;
   const Variant &suspect_, &trusted_;
-  double tolerance_;
+  const Criterion& criterion_;
   std::vector<NamedValue> want_;
   std::vector<std::string> names_;
 };
@@ -117,7 +117,7 @@ class Search {
 }  // namespace
 
 std::vector<TensorError> compare_values(const std::vector<NamedValue>& got, const std::vector<NamedValue>& want,
-                                        double tolerance, bool strict) {
+                                        const Criterion& criterion, bool strict) {
   std::map<std::string_view, const NamedValue*> by_name;
   for (const NamedValue& w : want) by_name.emplace(w.name, &w);
   std::vector<TensorError> errors;
@@ -126,13 +126,14 @@ std::vector<TensorError> compare_values(const std::vector<NamedValue>& got, cons
     if (it == by_name.end()) continue;
     const Tensor& other = it->second->value;
     if (!strict && (g.value.dtype() != other.dtype() || g.value.shape() != other.shape())) continue;
-    errors.push_back({g.name, g.node, g.kernel, compare_to_largest(g.value, other, tolerance)});
+    errors.push_back({g.name, g.node, g.kernel, judge(g.value, other, criterion, g.name)});
   }
   return errors;
 }
 
-Culprit find_culprit(VariantRunner& runner, const Variant& suspect, const Variant& trusted, double tolerance) {
-  return Search(runner, suspect, trusted, tolerance).run();
+Culprit find_culprit(VariantRunner& runner, const Variant& suspect, const Variant& trusted,
+                     const Criterion& criterion) {
+  return Search(runner, suspect, trusted, criterion).run();
 }
 
 std::string to_string(const Culprit& c) {

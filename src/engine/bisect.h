@@ -28,19 +28,19 @@ struct Culprit {
 
 /// Holds `suspect` against `trusted` on the runner's inputs. Outputs that both have are compared; where they differ,
 /// the number of rewrites is halved until the first that matters is found, then tensors are read in execution order.
-/// `tolerance` is a share of each tensor's largest magnitude. About log2(rewrites) + 4 builds. Throws Error.
-Culprit find_culprit(VariantRunner& runner, const Variant& suspect, const Variant& trusted, double tolerance);
+/// About log2(rewrites) + 4 builds. Throws Error.
+Culprit find_culprit(VariantRunner& runner, const Variant& suspect, const Variant& trusted, const Criterion& criterion);
 
 /// One or two lines for people.
 std::string to_string(const Culprit& culprit);
 
-/// Pairs of equal names, in the order of `got`, compared by compare_to_largest. Those of other types or shapes are left
+/// Pairs of equal names, in the order of `got`, judged. Those of other types or shapes are left
 /// out when `strict` is false: a fusion may keep a tensor in another type.
 struct TensorError {
   std::string name, node, kernel;
   Comparison error;
 };
 std::vector<TensorError> compare_values(const std::vector<NamedValue>& got, const std::vector<NamedValue>& want,
-                                        double tolerance, bool strict = true);
+                                        const Criterion& criterion, bool strict = true);
 
 }  // namespace monza

@@ -144,6 +144,17 @@ Comparison compare_to_largest(const TensorRef& got, const TensorRef& want, doubl
   return compare(got, want, 0, tolerance * c.largest);
 }
 
+Comparison judge(const TensorRef& got, const TensorRef& want, const Criterion& criterion, std::string_view name) {
+  if (!criterion.by_cosine || got.dtype == DType::string) return compare_to_largest(got, want, criterion.tolerance);
+  Comparison c = compare(got, want, 0, 0);
+  if (c.ok || std::isnan(c.max_abs_error)) return c;
+  if (want.numel() < 2) return compare_to_largest(got, want, criterion.tolerance);
+  const double least = criterion.least(name);
+  c.ok = c.cosine >= least;
+  c.reason = c.ok ? "" : fmt::format("cosine {:.6f}, where {:.6f} is the least", c.cosine, least);
+  return c;
+}
+
 Comparison compare_as_onnx(const TensorRef& got, const TensorRef& want) {
   switch (want.dtype) {
     case DType::f16:

@@ -4,6 +4,9 @@
 #include <set>
 
 #include "base/error.h"
+#include "engine/explain.h"
+#include "import/onnx/onnx_import.h"
+#include "ir/op.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 
@@ -65,6 +68,8 @@ VariantRunner::Result VariantRunner::run(const Variant& variant, const std::vect
   BuildHooks hooks;
   hooks.report = &result.report;
   hooks.pipeline = variant.pipeline;
+  for (const OnnxInput& i : onnx_defaults(model_path_, options.limits))
+    if (inputs_.contains(i.name)) hooks.fed_initializers.push_back(i.name);
   std::size_t own = 0;
   hooks.before_plan = [&](ir::Graph& graph) {
     own = graph.outputs().size();
@@ -89,7 +94,27 @@ VariantRunner::Result VariantRunner::run(const Variant& variant, const std::vect
   for (std::size_t k = 0; k < engine.outputs().size(); ++k)
     (k < own ? result.outputs : result.values)
         .push_back(named_value(result.report, engine.outputs()[k].name, Tensor::copy_of(context.output(k))));
+  result.kernels = kernels_of(engine);
   return result;
+}
+
+std::vector<std::pair<std::string, std::string>> kernels_of(const Engine& engine) {
+  std::vector<std::pair<std::string, std::string>> kernels;
+  for (StepText& step : steps_of(engine)) kernels.emplace_back(std::move(step.name), std::move(step.kernel));
+  return kernels;
+}
+
+bool is_quantised_op(std::string_view op) {
+  return op.starts_with("Q") || op.find("Quant") != op.npos || op.find("Integer") != op.npos;
+}
+
+bool quantises(const ir::Graph& graph) {
+  const auto& order = graph.order();
+  return std::any_of(order.begin(), order.end(), [&](ir::NodeId id) {
+    const ir::Node& node = graph.node(id);
+    return is_quantised_op(node.op->name) ||
+           std::any_of(node.bodies.begin(), node.bodies.end(), [](const auto& body) { return quantises(*body); });
+  });
 }
 
 std::vector<std::string> value_names(const ir::Graph& graph) {

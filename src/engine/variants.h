@@ -5,6 +5,8 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/build_report.h"
@@ -43,6 +45,7 @@ class VariantRunner {
     BuildReport report;
     std::vector<NamedValue> outputs;
     std::vector<NamedValue> values;  ///< those watched that the variant still computes, in its order
+    std::vector<std::pair<std::string, std::string>> kernels;  ///< of each step: the ONNX nodes it computes, its kernel
   };
   /// Builds and runs one variant. Values named in `watch` become outputs after the passes: no fusion is prevented, but
   /// the plan may place them elsewhere. Throws Error when it is refused, or when its run fails.
@@ -61,6 +64,14 @@ class VariantRunner {
   ProgressFn progress_;
   int builds_ = 0;
 };
+
+/// What each step of an engine computes, and with which kernel.
+std::vector<std::pair<std::string, std::string>> kernels_of(const Engine& engine);
+
+/// Whether an operator rounds what it computes to few bits: integer products, QuantizeLinear and its like.
+bool is_quantised_op(std::string_view op);
+/// Whether a node of the graph, or of its bodies, is one.
+bool quantises(const ir::Graph& graph);
 
 /// Names of the model's tensors that nodes make, in execution order, without those of bodies.
 std::vector<std::string> value_names(const ir::Graph& graph);
