@@ -13,6 +13,8 @@
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 #include "tools/command.h"
+#include "tools/finite.h"
+#include "tools/identity.h"
 #include "tools/inputs.h"
 #include "tools/model_args.h"
 #include "tools/terminal.h"
@@ -28,7 +30,7 @@ struct Options {
   double rtol = 1e-3, atol = 1e-5;
   int repeat = 1;
   std::int64_t max_pool_bytes = ContextOptions{}.max_pool_bytes;
-  bool json = false;
+  bool save_inputs = false, json = false;
 };
 
 /// The first strings, each cut after a line's worth.
@@ -60,8 +62,30 @@ nlohmann::ordered_json number(double v) {
   return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr);
 }
 
+/// The reference outputs; arrays that are named as inputs become those.
+std::vector<io::NamedTensor> read_expected(const Options& o, InputArgs& args) {
+  std::vector<io::NamedTensor> expected;
+  if (o.expect.empty()) return expected;
+  expected = read_tensor_file(o.expect);
+  if (o.expect.ends_with(".npz")) take_inputs(expected, o.expect, o.model, args);
+  return expected;
+}
+
+/// Outputs, and with --save-inputs what they were computed from, to one file.
+void write_tensors(const Options& o, const Prepared& prepared, std::vector<io::NamedRef> arrays) {
+  const auto& inputs = prepared.opened.engine.inputs();
+  for (std::size_t k = 0; o.save_inputs && k < inputs.size(); ++k)
+    if (std::none_of(arrays.begin(), arrays.end(), [&](const io::NamedRef& a) { return a.name == inputs[k].name; }))
+      arrays.push_back({inputs[k].name, prepared.inputs[k]});
+  io::write_npz(o.output, arrays);
+}
+
 int run(const Options& o) {
-  const Prepared prepared = prepare(o.model, o.inputs);
+  if (o.save_inputs && o.output.empty())
+    throw UsageError("--save-inputs writes into the file of --output\n  try: --output FILE --save-inputs");
+  InputArgs args = o.inputs;
+  std::vector<io::NamedTensor> expected = read_expected(o, args);
+  const Prepared prepared = prepare(o.model, args);
   const Engine& engine = prepared.opened.engine;
   ContextOptions options = o.model.context_options();
   options.max_pool_bytes = o.max_pool_bytes;
@@ -70,13 +94,13 @@ int run(const Options& o) {
   double run_ms = 0;
   for (int i = 0; i < o.repeat; ++i) {
     const Stopwatch watch;
-    check(context, context.run());
+    run_checked(context, prepared);
     run_ms = watch.ms();
   }
   std::vector<io::NamedRef> outputs;
   for (std::size_t k = 0; k < engine.outputs().size(); ++k)
     outputs.push_back({engine.outputs()[k].name, context.output(k)});
-  if (!o.output.empty()) io::write_npz(o.output, outputs);
+  if (!o.output.empty()) write_tensors(o, prepared, outputs);
 
   nlohmann::ordered_json report;
   report["outputs"] = nlohmann::ordered_json::object();
@@ -84,9 +108,7 @@ int run(const Options& o) {
   if (!o.json)
     fmt::print("ran in {} ({} of {} threads)\n", time_text(run_ms), precision_name(engine.stats().precision),
                engine.stats().threads);
-  std::vector<io::NamedTensor> expected;
   if (!o.expect.empty()) {
-    expected = read_tensor_file(o.expect);
     if (expected.size() == 1 && outputs.size() == 1 && !o.expect.ends_with(".npz")) expected[0].name = outputs[0].name;
     for (const io::NamedTensor& e : expected)
       if (std::none_of(outputs.begin(), outputs.end(), [&](const auto& out) { return out.name == e.name; }))
@@ -98,6 +120,9 @@ int run(const Options& o) {
     const auto it = std::find_if(expected.begin(), expected.end(), [&](const auto& e) { return e.name == out.name; });
     const std::string what =
         fmt::format("{} {} {}", out.name, dtype_name(out.tensor.dtype), extents_text(out.tensor.shape));
+    const std::string strange = not_finite(out.tensor);
+    if (!strange.empty() && !o.model.quiet()) note(fmt::format("warning: output '{}': {}", out.name, strange));
+    if (o.json && !strange.empty()) report["not_finite"][out.name] = strange;
     if (it == expected.end()) {
       if (o.json && o.expect.empty())
         report["outputs"][out.name] = {{"dtype", dtype_name(out.tensor.dtype)}, {"shape", out.tensor.shape}};
@@ -122,6 +147,7 @@ int run(const Options& o) {
     report["ok"] = ok;
     report["run_ms"] = run_ms;
     report["replanned"] = engine.stats().replanned;
+    report["about"] = identity_of(o.model, engine.stats());
     fmt::print("{}\n", report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
   return ok ? kExitOk : kExitMismatch;
@@ -139,13 +165,20 @@ void add_run(Commands& commands) {
       "0..1\n"
       "  monza run bert.onnx --input inputs.npz --output out.npz        every array of inputs.npz by its name\n"
       "  monza run model.onnx --input x=x.npy --expect ref.npz --rtol 1e-4 --atol 1e-5\n"
+      "  monza run vad.onnx --random --input sr=16000                   a number for the inputs that are no data\n"
+      "  monza run model.onnx --random --output golden.npz --save-inputs\n"
+      "  monza run model.engine --expect golden.npz                     inputs and outputs from one file; `compare` "
+      "and\n"
+      "                                                                 `bench --data` take it too\n"
       "Dimensions that an ONNX file leaves open become those of the inputs. --expect passes when |a - b| <= atol +\n"
       "rtol * |b| for every element b of the reference; NaN equals NaN. Exit 1 when it does not pass.",
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
   o->inputs.add_to(app, false);
   app.add_option("--output,-o", o->output, "write all outputs there, as .npz").type_name("FILE");
-  app.add_option("--expect", o->expect, "reference outputs (.npz, or .npy or .pb for a model with one)")
+  app.add_flag("--save-inputs", o->save_inputs, "write the inputs there too: the file is then a test of its own");
+  app.add_option("--expect", o->expect,
+                 "reference outputs (.npz, or .npy or .pb for a model with one); arrays named as inputs are inputs")
       .type_name("FILE");
   app.add_option("--rtol", o->rtol, "relative tolerance (default 1e-3)").non_negative().type_name("R");
   app.add_option("--atol", o->atol, "absolute tolerance (default 1e-5)").non_negative().type_name("A");

@@ -81,7 +81,7 @@ class TensorSamples final : public DataSet {
       const auto input_of = [&](const std::string& name) {
         return std::find_if(inputs.begin(), inputs.end(), [&](const ModelInput& i) { return i.name == name; });
       };
-      if (arrays.size() == 1 && inputs.size() == 1 && input_of(arrays[0].name) == inputs.end())
+      if (arrays.size() == 1 && inputs.size() == 1 && is_nameless(arrays[0], sample.file))
         arrays[0].name = inputs[0].name;
       for (io::NamedTensor& t : arrays) {
         const auto input = input_of(t.name);

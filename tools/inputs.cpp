@@ -4,14 +4,22 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <map>
+#include <optional>
+#include <set>
 
 #include "base/error.h"
+#include "engine/build_report.h"
+#include "engine/carried_graph.h"
+#include "engine/input_roles.h"
+#include "engine/run/engine_impl.h"
 #include "import/onnx/tensor_file.h"
 #include "io/npy.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 #include "tools/command.h"
+#include "tools/input_numbers.h"
 #include "tools/picture.h"
 #include "tools/terminal.h"
 
@@ -21,73 +29,149 @@ namespace {
 /// Integer inputs of at most this many elements may decide extents; their values go to the build.
 constexpr std::int64_t kMaxShapeElements = 64;
 
-using Given = std::map<std::string, Tensor>;
+/// What was given, by the inputs' names.
+struct Given {
+  std::map<std::string, Tensor> tensors;
+  std::map<std::string, std::string> numbers;  ///< to become tensors when the extents are known
+  bool contains(const std::string& name) const { return tensors.contains(name) || numbers.contains(name); }
+};
 
-/// Reads the files; `inputs` are the model's, in order, and `shapes` the extents that a picture is made to fit.
-Given read_inputs(const std::vector<std::string>& files, const std::vector<ModelInput>& inputs,
-                  const std::vector<std::vector<std::int64_t>>& shapes) {
-  Given given;
-  const auto known = [&](const std::string& name) {
-    return std::any_of(inputs.begin(), inputs.end(), [&](const ModelInput& i) { return i.name == name; });
-  };
-  const auto add = [&](const std::string& name, Tensor tensor, const std::string& file) {
-    const auto input = std::find_if(inputs.begin(), inputs.end(), [&](const ModelInput& i) { return i.name == name; });
-    if (input == inputs.end()) {
-      std::string names;
-      for (const ModelInput& i : inputs) names += (names.empty() ? "'" : ", '") + i.name + "'";
-      throw UsageError(fmt::format("the model has no input '{}' (for '{}'); it has {}", name, file, names));
-    }
-    tensor = io::as_model_type(tensor, input->dtype);
-    if (tensor.dtype() != input->dtype && input->dtype != DType::invalid)
+/// Sorts what the command line gives to the model's inputs.
+class Reader {
+ public:
+  /// `defaults` need not be given. `shapes`: the extents of `inputs` that a picture is made to fit. `outputs` gives the
+  /// names of the model's outputs.
+  Reader(const std::vector<ModelInput>& inputs, const std::vector<ModelInput>& defaults,
+         const std::vector<std::vector<std::int64_t>>& shapes, std::function<std::vector<std::string>()> outputs)
+      : inputs_(inputs), defaults_(defaults), shapes_(shapes), outputs_(std::move(outputs)) {}
+
+  Given read(const InputArgs& args) {
+    for (const std::string& text : args.files) take(text);
+    for (const auto& [name, tensor] : args.tensors)
+      if (!given_.contains(name) && find(name) != nullptr) add(name, tensor, args.tensors_from);
+    return std::move(given_);
+  }
+
+ private:
+  const ModelInput* find(const std::string& name) const {
+    for (const auto* list : {&inputs_, &defaults_})
+      for (const ModelInput& i : *list)
+        if (i.name == name) return &i;
+    return nullptr;
+  }
+  const ModelInput& known(const std::string& name, const std::string& what) const {
+    if (const ModelInput* input = find(name)) return *input;
+    std::string names;
+    for (const ModelInput& i : inputs_) names += (names.empty() ? "'" : ", '") + i.name + "'";
+    throw UsageError(fmt::format("the model has no input '{}' (for '{}'); it has {}", name, what, names));
+  }
+  void once(const std::string& name) const {
+    if (given_.contains(name)) throw UsageError(fmt::format("input '{}' is given twice", name));
+  }
+  void add(const std::string& name, Tensor tensor, const std::string& file) {
+    const ModelInput& input = known(name, file);
+    once(name);
+    tensor = io::as_model_type(tensor, input.dtype);
+    if (tensor.dtype() != input.dtype && input.dtype != DType::invalid)
       throw Error(fmt::format("the file holds {}, the model's input is {}", dtype_name(tensor.dtype()),
-                              dtype_name(input->dtype)),
-                  fmt::format("convert it: numpy.save(FILE, array.astype(...)) for {}", dtype_name(input->dtype)))
-          .at(fmt::format("input '{}' from '{}'", name, file));
-    if (!given.emplace(name, std::move(tensor)).second)
-      throw UsageError(fmt::format("input '{}' is given twice", name));
-  };
-  for (const std::string& text : files) {
-    // NAME=FILE, where names and files may hold '=' too: the longest known name that the text begins with decides.
-    std::string name, file = text;
-    for (const ModelInput& i : inputs)
-      if (text.size() > i.name.size() && text.starts_with(i.name) && text[i.name.size()] == '=' &&
-          i.name.size() >= name.size()) {
-        name = i.name;
-        file = text.substr(i.name.size() + 1);
-      }
+                              dtype_name(input.dtype)),
+                  fmt::format("convert it: numpy.save(FILE, array.astype(...)) for {}", dtype_name(input.dtype)))
+          .at(file.empty() ? fmt::format("input '{}'", name) : fmt::format("input '{}' from '{}'", name, file));
+    given_.tensors.emplace(name, std::move(tensor));
+  }
+
+  void take(const std::string& text) {
+    // NAME=VALUE, where names and files may hold '=' too: the longest known name that the text begins with decides.
+    std::string name, value = text;
+    for (const auto* list : {&inputs_, &defaults_})
+      for (const ModelInput& i : *list)
+        if (text.size() > i.name.size() && text.starts_with(i.name) && text[i.name.size()] == '=' &&
+            i.name.size() >= name.size()) {
+          name = i.name;
+          value = text.substr(i.name.size() + 1);
+        }
     if (name.empty() && text.find('=') != std::string::npos && !std::filesystem::exists(text))
-      std::tie(name, file) = split_assignment(text, "--input");
-    if (is_picture(file)) {
-      const auto input = std::find_if(inputs.begin(), inputs.end(),
-                                      [&](const ModelInput& i) { return i.name == name || inputs.size() == 1; });
-      if (input == inputs.end())
-        throw UsageError(fmt::format("which input is '{}' for?\n  try: --input NAME={}", file, file));
-      add(input->name, picture_tensor(file, input->dtype, shapes[std::size_t(input - inputs.begin())]), file);
-      continue;
+      std::tie(name, value) = split_assignment(text, "--input");
+    if (!name.empty()) known(name, value);
+    if (!name.empty() && is_numbers(value) && !std::filesystem::exists(value)) {
+      once(name);
+      given_.numbers.emplace(name, value);
+    } else if (is_picture(value)) {
+      take_picture(name, value);
+    } else {
+      take_arrays(name, value);
     }
+  }
+  void take_picture(const std::string& name, const std::string& file) {
+    if (name.empty() && inputs_.size() != 1)
+      throw UsageError(fmt::format("which input is '{}' for?\n  try: --input NAME={}", file, file));
+    const ModelInput& input = name.empty() ? inputs_[0] : known(name, file);
+    once(input.name);
+    std::vector<std::int64_t> shape = input.shape;
+    for (std::size_t k = 0; k < inputs_.size(); ++k)
+      if (inputs_[k].name == input.name) shape = shapes_[k];
+    add(input.name, picture_tensor(file, input.dtype, std::move(shape)), file);
+  }
+  void take_arrays(const std::string& name, const std::string& file) {
     std::vector<io::NamedTensor> found = read_tensor_file(file);
     if (!name.empty()) {
       if (found.size() != 1)
         throw UsageError(
             fmt::format("'{}' holds {} arrays; leave out '{}=' to take each by its name", file, found.size(), name));
-      add(name, std::move(found[0].tensor), file);
-    } else if (found.size() == 1 && inputs.size() == 1 && !known(found[0].name)) {
-      add(inputs[0].name, std::move(found[0].tensor), file);
-    } else {
-      for (io::NamedTensor& t : found) {
-        if (t.name.empty())
-          throw UsageError(fmt::format("'{}' does not say which of the model's {} inputs it is\n  try: --input NAME={}",
-                                       file, inputs.size(), file));
-        add(t.name, std::move(t.tensor), file);
-      }
+      return add(name, std::move(found[0].tensor), file);
     }
+    if (found.size() == 1 && inputs_.size() == 1 && find(found[0].name) == nullptr && is_nameless(found[0], file))
+      return add(inputs_[0].name, std::move(found[0].tensor), file);
+    bool any = false;
+    std::string outputs;
+    for (io::NamedTensor& t : found) {
+      if (find(t.name) == nullptr && is_nameless(t, file))
+        throw UsageError(fmt::format("'{}' does not say which of the model's {} inputs it is\n  try: --input NAME={}",
+                                     file, inputs_.size(), file));
+      if (find(t.name) == nullptr && is_output(t.name)) {
+        outputs += (outputs.empty() ? "'" : ", '") + t.name + "'";
+        continue;  // a file of `run --save-inputs` holds both
+      }
+      any = true;
+      add(t.name, std::move(t.tensor), file);
+    }
+    if (!any && !outputs.empty())
+      throw UsageError(
+          fmt::format("'{}' holds outputs of the model alone: {}\n  try: a file of inputs; `monza run "
+                      "MODEL --output FILE --save-inputs` writes both",
+                      file, outputs));
   }
-  return given;
-}
+  bool is_output(const std::string& name) {
+    if (!known_outputs_) known_outputs_ = outputs_();
+    return std::find(known_outputs_->begin(), known_outputs_->end(), name) != known_outputs_->end();
+  }
 
-[[noreturn]] void missing_input(const std::string& name, DType dtype, const std::vector<std::int64_t>& shape) {
-  throw UsageError(fmt::format("input '{}' ({} {}) is not given\n  try: --input {}=FILE.npy, or --random", name,
-                               dtype_name(dtype), extents_text(shape), name));
+  const std::vector<ModelInput>&inputs_, &defaults_;
+  const std::vector<std::vector<std::int64_t>>& shapes_;
+  std::function<std::vector<std::string>()> outputs_;
+  std::optional<std::vector<std::string>> known_outputs_;
+  Given given_;
+};
+
+/// An input that nothing gives, in words.
+struct Missing {
+  std::string name;
+  DType dtype;
+  std::vector<std::int64_t> shape;
+};
+
+[[noreturn]] void fail_missing(const std::vector<Missing>& missing, const InputArgs& args) {
+  std::string list;
+  for (const Missing& m : missing)
+    list += fmt::format("{}'{}' ({} {})", list.empty() ? "" : ", ", m.name, dtype_name(m.dtype), extents_text(m.shape));
+  const std::string fact =
+      missing.size() == 1 ? fmt::format("input {} is not given", list) : fmt::format("inputs {} are not given", list);
+  if (!args.tensors_from.empty())
+    throw UsageError(
+        fmt::format("{}, and '{}' has no array of that name\n  try: --input {}=FILE.npy; `monza run MODEL "
+                    "--output FILE --save-inputs` writes inputs and outputs",
+                    fact, args.tensors_from, missing[0].name));
+  throw UsageError(fmt::format("{}\n  try: --input {}=FILE.npy, or --random", fact, missing[0].name));
 }
 
 void check_shape(const ModelInput& input, const std::vector<std::int64_t>& wanted, const Tensor& tensor) {
@@ -116,26 +200,97 @@ bool closed(const std::vector<std::int64_t>& shape) {
   return std::all_of(shape.begin(), shape.end(), [](std::int64_t d) { return d >= 0; });
 }
 
+bool is_integral(DType dtype) { return is_integer(dtype) || dtype == DType::boolean; }
+
+/// "'a', 'b'"
+std::string quoted(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "'" : ", '") + name + "'";
+  return list;
+}
+
+std::string random_hint(const std::vector<std::string>& names) {
+  return fmt::format("--input {}=VALUE ({} {} random)", names[0], quoted(names), names.size() == 1 ? "was" : "were");
+}
+
+/// Says which random integers are more than data.
+void note_roles(const ir::Graph& graph, const std::vector<std::string>& random_integers) {
+  const InputRoles roles = input_roles(graph);
+  const auto those = [&](const std::set<std::string>& role) {
+    std::vector<std::string> names;
+    for (const std::string& name : random_integers)
+      if (role.contains(name)) names.push_back(name);
+    return names;
+  };
+  const std::vector<std::string> deciding = those(roles.deciding), indices = those(roles.indices);
+  std::string text;
+  if (!deciding.empty()) text += quoted(deciding) + " decide shapes or branches";
+  if (!indices.empty()) text += (text.empty() ? "" : "; ") + quoted(indices) + " are indices";
+  if (!text.empty())
+    note(fmt::format("random integers (0 or 1): {} (--input {}=VALUE gives them)", text,
+                     deciding.empty() ? indices[0] : deciding[0]));
+}
+
+/// Engines with more weights than this are not read for their graph, only to say more in a note.
+constexpr std::size_t kMostWeightsToRead = std::size_t{64} << 20;
+
+void note_roles(const Engine& engine, const std::vector<std::string>& random_integers) {
+  const engine_file::Image& image = engine.impl().image;
+  if (image.graph.empty() || image.weights.size() > kMostWeightsToRead) return;
+  note_roles(*read_carried_graph(image), random_integers);
+}
+
+/// What is refused on random integers may be right on others.
+ModelArgs::Opened open(const ModelArgs& model, const std::function<void(BuildOptions&)>& adjust,
+                       const BuildHooks* hooks, const std::vector<std::string>& random_integers) {
+  try {
+    return model.open(adjust, hooks);
+  } catch (const Error& e) {
+    if (random_integers.empty()) throw;
+    const Error known(e.fact(),
+                      fmt::format("{}{}{}", random_hint(random_integers), e.hint().empty() ? "" : "; or: ", e.hint()));
+    throw e.where().empty() ? known : known.at(e.where());
+  }
+}
+
 Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args, const BuildHooks* hooks) {
-  const std::vector<ModelInput> inputs = model.declared_inputs();
+  std::vector<ModelInput> inputs = model.declared_inputs();
   auto shapes = model.shapes_for(inputs);
-  Given given = read_inputs(args.files, inputs, shapes);
-  given.insert(args.tensors.begin(), args.tensors.end());
+  const std::vector<ModelInput> defaults = model.default_inputs();
+  Given given = Reader(inputs, defaults, shapes, [&] { return model.output_names(); }).read(args);
+  BuildReport report;
+  BuildHooks own = hooks != nullptr ? *hooks : BuildHooks{};
+  if (own.report == nullptr) own.report = &report;
+  for (const ModelInput& i : defaults)
+    if (given.contains(i.name)) {
+      own.fed_initializers.push_back(i.name);
+      inputs.push_back(i);
+      shapes.push_back(i.shape);
+    }
   for (std::size_t k = 0; k < inputs.size(); ++k)
-    if (const auto it = given.find(inputs[k].name); it != given.end()) {
+    if (const auto it = given.tensors.find(inputs[k].name); it != given.tensors.end()) {
       check_shape(inputs[k], shapes[k], it->second);
       shapes[k] = it->second.shape();
     }
   spread_symbols(inputs, shapes);
   std::map<std::string, std::vector<std::int64_t>> values;
+  std::vector<std::string> random_integers;
   std::string fixed;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const ModelInput& input = inputs[k];
+    if (const auto it = given.numbers.find(input.name); it != given.numbers.end()) {
+      if (!input.has_shape && shapes[k].empty() && it->second.find(',') != std::string::npos) shapes[k] = {-1};
+      const auto tensor =
+          given.tensors.emplace(input.name, tensor_of_numbers(input.name, it->second, input.dtype, shapes[k]));
+      shapes[k] = tensor.first->second.shape();
+    }
     const bool known = (input.has_shape || !shapes[k].empty() || given.contains(input.name)) && closed(shapes[k]);
-    if (!given.contains(input.name) && args.random && known)
-      given.emplace(input.name, random_tensor(input.dtype, shapes[k], args.seed + k));
-    const auto it = given.find(input.name);
-    if (it == given.end()) continue;
+    if (!given.contains(input.name) && args.random && known) {
+      given.tensors.emplace(input.name, random_tensor(input.dtype, shapes[k], args.seed + k));
+      if (is_integral(input.dtype)) random_integers.push_back(input.name);
+    }
+    const auto it = given.tensors.find(input.name);
+    if (it == given.tensors.end()) continue;
     if (auto v = shape_values(it->second); !v.empty()) values.emplace(input.name, std::move(v));
     if (!input.has_shape || !closed(input.shape))
       fixed += fmt::format("{}{} = {}", fixed.empty() ? "" : ", ", input.name, extents_text(shapes[k]));
@@ -146,48 +301,75 @@ Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args, const Build
         options.shapes.try_emplace(inputs[k].name, ShapeProfile{shapes[k], shapes[k], shapes[k]});
     options.shape_values = values;
   };
-  if (!args.random)
+  if (!args.random && model.keeps_all_outputs()) {
+    std::vector<Missing> missing;
     for (const ModelInput& i : inputs)
-      if (!given.contains(i.name) && model.keeps_all_outputs()) missing_input(i.name, i.dtype, i.shape);
-  Prepared prepared{model.open(adjust, hooks), {}};
+      if (!given.contains(i.name)) missing.push_back({i.name, i.dtype, i.shape});
+    if (!missing.empty()) fail_missing(missing, args);
+  }
+  // What a report costs is two copies of the graph.
+  const bool hooked = hooks != nullptr || !own.fed_initializers.empty() || !random_integers.empty();
+  Prepared prepared{open(model, adjust, hooked ? &own : nullptr, random_integers), {}, std::move(random_integers)};
   if (!fixed.empty() && !model.quiet())
     note("dimensions that the model leaves open are those of the inputs (min = opt = max): " + fixed);
+  if (const ir::Graph* graph = own.report->planned.get();
+      graph != nullptr && !prepared.random_integers.empty() && !model.quiet())
+    note_roles(*graph, prepared.random_integers);
   const Engine& engine = prepared.opened.engine;
+  std::vector<Missing> missing;
   for (std::size_t k = 0; k < engine.inputs().size(); ++k) {
     const TensorInfo& info = engine.inputs()[k];
-    const auto it = given.find(info.name);
-    if (it == given.end() && !args.random) missing_input(info.name, info.dtype, info.opt);
-    prepared.inputs.push_back(it != given.end() ? it->second : random_tensor(info.dtype, info.opt, args.seed + k));
+    const auto it = given.tensors.find(info.name);
+    if (it == given.tensors.end() && !args.random) missing.push_back({info.name, info.dtype, info.opt});
+    else
+      prepared.inputs.push_back(it != given.tensors.end() ? it->second
+                                                          : random_tensor(info.dtype, info.opt, args.seed + k));
   }
+  if (!missing.empty()) fail_missing(missing, args);
   return prepared;
 }
 
+void check_range(const TensorInfo& info, const Tensor& tensor) {
+  bool fits = tensor.shape().size() == info.min.size();
+  for (std::size_t a = 0; fits && a < info.min.size(); ++a)
+    fits = tensor.shape()[a] >= info.min[a] && tensor.shape()[a] <= info.max[a];
+  if (fits) return;
+  const bool fixed = info.min == info.max;
+  throw Error(fmt::format("input '{}' has the shape {}, the engine takes {}", info.name, extents_text(tensor.shape()),
+                          fixed ? extents_text(info.min) : extents_text(info.min) + " to " + extents_text(info.max)),
+              fixed ? "build an engine with --shape, or with --min-shape and --max-shape around it"
+                    : "build an engine with a wider --min-shape and --max-shape");
+}
+
 Prepared prepare_engine(const ModelArgs& model, const InputArgs& args) {
-  Prepared prepared{model.open(), {}};
+  Prepared prepared{model.open(), {}, {}};
   const Engine& engine = prepared.opened.engine;
   const auto shapes = model.run_shapes(engine);
   std::vector<ModelInput> inputs;
+  std::vector<std::string> outputs;
   for (const TensorInfo& i : engine.inputs()) inputs.push_back({i.name, i.dtype, true, i.min, i.symbols});
-  Given given = read_inputs(args.files, inputs, shapes);
-  given.insert(args.tensors.begin(), args.tensors.end());
+  for (const TensorInfo& o : engine.outputs()) outputs.push_back(o.name);
+  const Given given = Reader(inputs, {}, shapes, [&] { return outputs; }).read(args);
+  std::vector<Missing> missing;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const TensorInfo& info = engine.inputs()[k];
-    const auto it = given.find(info.name);
-    if (it == given.end() && !args.random) missing_input(info.name, info.dtype, info.opt);
-    Tensor tensor = it != given.end() ? it->second : random_tensor(info.dtype, shapes[k], args.seed + k);
-    bool fits = tensor.shape().size() == info.min.size();
-    for (std::size_t a = 0; fits && a < info.min.size(); ++a)
-      fits = tensor.shape()[a] >= info.min[a] && tensor.shape()[a] <= info.max[a];
-    if (!fits) {
-      const bool fixed = info.min == info.max;
-      throw Error(
-          fmt::format("input '{}' has the shape {}, the engine takes {}", info.name, extents_text(tensor.shape()),
-                      fixed ? extents_text(info.min) : extents_text(info.min) + " to " + extents_text(info.max)),
-          fixed ? "build an engine with --shape, or with --min-shape and --max-shape around it"
-                : "build an engine with a wider --min-shape and --max-shape");
+    Tensor tensor;
+    if (const auto it = given.tensors.find(info.name); it != given.tensors.end()) {
+      tensor = it->second;
+    } else if (const auto number = given.numbers.find(info.name); number != given.numbers.end()) {
+      tensor = tensor_of_numbers(info.name, number->second, info.dtype, shapes[k]);
+    } else if (args.random) {
+      tensor = random_tensor(info.dtype, shapes[k], args.seed + k);
+      if (is_integral(info.dtype)) prepared.random_integers.push_back(info.name);
+    } else {
+      missing.push_back({info.name, info.dtype, info.opt});
+      continue;
     }
+    check_range(info, tensor);
     prepared.inputs.push_back(std::move(tensor));
   }
+  if (!missing.empty()) fail_missing(missing, args);
+  if (!prepared.random_integers.empty() && !model.quiet()) note_roles(engine, prepared.random_integers);
   return prepared;
 }
 
@@ -197,7 +379,8 @@ void InputArgs::add_to(CommandOptions& app, bool random_by_default) {
   random = random_by_default;
   app.add_option("--input,-i", files,
                  "a tensor: NAME=FILE.npy or NAME=FILE.pb; an .npz gives all of its arrays by name; a picture is "
-                 "stretched to fit, in 0..1")
+                 "stretched to fit, in 0..1; a number (sr=16000, mask=1) fills the input, more are its elements "
+                 "(size=640,480)")
       .allow_extra_args(false)
       .type_name("[NAME=]FILE");
   if (!random_by_default) app.add_flag("--random", random, "random values for the inputs that no file gives");
@@ -215,6 +398,21 @@ std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path)
   throw UsageError(
       fmt::format("'{}' is of no known kind\n  try: a file that ends in .npy, .npz or .pb (or, as an input, a picture)",
                   path.string()));
+}
+
+bool is_nameless(const io::NamedTensor& tensor, const std::string& file) {
+  return tensor.name.empty() || !file.ends_with(".npz") || tensor.name == "arr_0";
+}
+
+void take_inputs(std::vector<io::NamedTensor>& arrays, const std::string& file, const ModelArgs& model,
+                 InputArgs& args) {
+  std::set<std::string> names;
+  for (const ModelInput& i : model.all_inputs()) names.insert(i.name);
+  for (const ModelInput& i : model.default_inputs()) names.insert(i.name);
+  args.tensors_from = file;
+  for (const io::NamedTensor& t : arrays)
+    if (names.contains(t.name)) args.tensors.emplace(t.name, t.tensor);
+  std::erase_if(arrays, [&](const io::NamedTensor& t) { return names.contains(t.name); });
 }
 
 std::vector<std::int64_t> shape_values(const Tensor& tensor) {
@@ -269,6 +467,16 @@ Prepared prepare(const ModelArgs& model, const InputArgs& args, const BuildHooks
 
 void check(const Context& context, const Status& status) {
   if (!status) throw RunError(context.describe(status));
+}
+
+std::string with_random_inputs(const std::string& what, const Prepared& prepared) {
+  return prepared.random_integers.empty() ? what
+                                          : fmt::format("{}\n  try: {}", what, random_hint(prepared.random_integers));
+}
+
+void run_checked(Context& context, const Prepared& prepared) {
+  if (const Status status = context.run(); !status)
+    throw RunError(with_random_inputs(context.describe(status), prepared));
 }
 
 void bind_inputs(const Engine& engine, Context& context, const std::vector<Tensor>& inputs) {

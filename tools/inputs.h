@@ -20,14 +20,23 @@ class InputArgs {
   /// `random`: inputs that no file gives are random without being asked for.
   void add_to(CommandOptions& app, bool random);
 
-  std::vector<std::string> files;         ///< "NAME=FILE", or "FILE" (.npz, or any for a model with one input)
+  /// "NAME=FILE", "FILE" (.npz, or any for a model with one input), or "NAME=NUMBER" (input_numbers.h)
+  std::vector<std::string> files;
   std::map<std::string, Tensor> tensors;  ///< at hand already; a file of the same name wins
+  std::string tensors_from;               ///< the file that `tensors` are from, for messages
   bool random = false;
   std::uint64_t seed = 0;
 };
 
 /// Reads .npy, .npz and .pb, by the file's ending. A .npy or .pb gives one tensor, named as the .pb says or "".
 std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path);
+
+/// Whether a file leaves open which input an array is for: an .npy, a .pb, or the name that numpy.savez makes up.
+bool is_nameless(const io::NamedTensor& tensor, const std::string& file);
+
+/// Moves the arrays that are named as inputs of the model to `args`, which takes those that no --input gives.
+void take_inputs(std::vector<io::NamedTensor>& arrays, const std::string& file, const ModelArgs& model,
+                 InputArgs& args);
 
 /// The elements of an integer tensor of at most 64 elements, on which extents may depend; else empty.
 std::vector<std::int64_t> shape_values(const Tensor& tensor);
@@ -43,16 +52,21 @@ Tensor random_tensor(DType dtype, const std::vector<std::int64_t>& shape, std::u
 struct Prepared {
   ModelArgs::Opened opened;
   std::vector<Tensor> inputs;
+  std::vector<std::string> random_integers;  ///< names of integer and boolean inputs that nothing gave
 };
 /// Opens the model for the inputs given: dimensions that an ONNX file leaves open become those of the tensors (min =
 /// opt = max, with a note), and the values of small integer inputs, on which extents may depend, are handed to the
-/// build, with `hooks` if they are given. Throws UsageError for an input that nothing gives or that the model lacks,
-/// Error for one that does not fit.
+/// build, with `hooks` if they are given. A note names random integers that decide shapes or branches. Throws
+/// UsageError for an input that nothing gives or that the model lacks, Error for one that does not fit.
 Prepared prepare(const ModelArgs& model, const InputArgs& args, const BuildHooks* hooks = nullptr);
 
 /// Binds all inputs of a context. Throws RunError.
 void bind_inputs(const Engine& engine, Context& context, const std::vector<Tensor>& inputs);
 /// Throws RunError with the context's words when `status` is an error.
 void check(const Context& context, const Status& status);
+/// What stopped a run, with the integer inputs named that were random: their values may be the reason.
+std::string with_random_inputs(const std::string& what, const Prepared& prepared);
+/// Runs; throws RunError with both.
+void run_checked(Context& context, const Prepared& prepared);
 
 }  // namespace monza::tool

@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "engine/build_report.h"
 #include "import/onnx/onnx_import.h"
+#include "import/onnx/tensor_file.h"
 #include "tensor/dtype.h"
 #include "tools/command.h"
 #include "tools/terminal.h"
@@ -117,6 +118,13 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
       .delimiter(',')
       .type_name("NAME");
   repeated(
+      app, "--feed", feed_,
+      "keep an initializer that the model lists among its inputs as an input of the engine (`run --input` does it by "
+      "itself)")
+      .group(build)
+      .delimiter(',')
+      .type_name("NAME");
+  repeated(
       app, "--io-type", io_types_,
       "element type of an input or output, which the engine converts: images=u8; without NAME: of all that hold floats")
       .group(build)
@@ -185,8 +193,16 @@ bool ModelArgs::is_engine() const { return Engine::is_engine_file(model); }
 
 std::vector<ModelInput> ModelArgs::declared_inputs() const {
   if (is_engine()) return {};
+  return typed(onnx_inputs(model, limits()));
+}
+
+std::vector<ModelInput> ModelArgs::default_inputs() const {
+  return is_engine() ? std::vector<ModelInput>{} : typed(onnx_defaults(model, limits()));
+}
+
+std::vector<ModelInput> ModelArgs::typed(std::vector<OnnxInput> declared) const {
   std::vector<ModelInput> inputs;
-  for (OnnxInput& i : onnx_inputs(model, limits()))
+  for (OnnxInput& i : declared)
     inputs.push_back({std::move(i.name), i.dtype, i.has_shape, std::move(i.shape), std::move(i.symbols)});
   const auto types = io_types();
   for (ModelInput& i : inputs) {
@@ -308,6 +324,16 @@ std::vector<ModelInput> inputs_of(const Engine& engine) {
 
 std::vector<ModelInput> ModelArgs::all_inputs() const {
   return is_engine() ? inputs_of(Engine::load(model, load_options())) : declared_inputs();
+}
+
+std::vector<std::string> ModelArgs::output_names() const {
+  std::vector<std::string> names;
+  if (!is_engine()) {
+    for (const OnnxInterface::Value& o : onnx_interface(model, limits()).outputs) names.push_back(o.name);
+    return names;
+  }
+  for (const TensorInfo& o : Engine::load(model, load_options()).outputs()) names.push_back(o.name);
+  return names;
 }
 
 std::vector<std::vector<std::int64_t>> ModelArgs::run_shapes(const Engine& engine) const {
@@ -436,6 +462,7 @@ void ModelArgs::refuse_build_options() const {
   };
   build_only(!outputs_.empty(), "--outputs");
   build_only(!io_types_.empty(), "--io-type");
+  build_only(!feed_.empty(), "--feed");
   build_only(!min_shapes_.empty(), "--min-shape");
   build_only(!opt_shapes_.empty(), "--opt-shape");
   build_only(!max_shapes_.empty(), "--max-shape");
@@ -459,8 +486,10 @@ ModelArgs::Opened ModelArgs::open(const std::function<void(BuildOptions&)>& adju
   if (adjust) adjust(options);
   Progress progress(!quiet_);
   options.progress = [&](std::string_view stage, double fraction) { progress.update(stage, fraction); };
+  BuildHooks own = hooks != nullptr ? *hooks : BuildHooks{};
+  own.fed_initializers.insert(own.fed_initializers.end(), feed_.begin(), feed_.end());
   const Stopwatch watch;
-  Engine engine = hooks != nullptr ? build_engine(model, options, *hooks) : Engine::build(model, options);
+  Engine engine = build_engine(model, options, own);
   const double ms = watch.ms();
   progress.clear();
   return {std::move(engine), true, ms, 0};
@@ -489,7 +518,7 @@ std::string ModelArgs::cache_key() const {
                                 max_build_seconds_, max_rewrites_, strict_rewrites_, tactic_seed_, batch_invariant_,
                                 strip_, no_optimize_, max_memory_, tune_.value_or(tune_by_default));
   for (const auto* list :
-       {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_, &outputs_, &disabled_passes_, &metadata_}) {
+       {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_, &outputs_, &feed_, &disabled_passes_, &metadata_}) {
     key += " |";
     for (const std::string& text : *list) key += fmt::format(" {}:{}", text.size(), text);
   }

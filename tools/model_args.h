@@ -14,7 +14,8 @@
 
 namespace monza {
 struct BuildHooks;
-}
+struct OnnxInput;
+}  // namespace monza
 
 namespace monza::tool {
 
@@ -43,8 +44,12 @@ class ModelArgs {
   /// Inputs as the file declares them (and --io-type changes them), read without building. Empty for an engine file
   /// (ask the engine).
   std::vector<ModelInput> declared_inputs() const;
+  /// Initializers that the model lists among its inputs, whose values are defaults: they can be fed instead.
+  std::vector<ModelInput> default_inputs() const;
   /// The same, of an engine file too, which is loaded for it. Extents that vary are -1.
   std::vector<ModelInput> all_inputs() const;
+  /// The names of the outputs, read without building or, of an engine file, by loading it.
+  std::vector<std::string> output_names() const;
   /// The extents of each input with what --shape says, by its name or by its dimensions' names; open ones stay -1.
   /// Throws UsageError when a rank or a fixed extent disagrees.
   std::vector<std::vector<std::int64_t>> shapes_for(const std::vector<ModelInput>& inputs) const;
@@ -90,6 +95,7 @@ class ModelArgs {
 
  private:
   std::map<std::string, DType> io_types() const;
+  std::vector<ModelInput> typed(std::vector<OnnxInput> declared) const;
   void check_engine(const Engine& engine) const;
   std::map<std::string, std::vector<std::int64_t>> shapes_of(const std::vector<std::string>& given, const char* option,
                                                              const std::vector<ModelInput>& inputs) const;
@@ -100,7 +106,7 @@ class ModelArgs {
                                                 const std::vector<ModelInput>& inputs) const;
   void refuse_build_options() const;
 
-  std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, profiles_, outputs_, disabled_passes_,
+  std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, profiles_, outputs_, feed_, disabled_passes_,
       metadata_, io_types_;
   std::string precision_, device_, isa_, timing_cache_, max_memory_;
   std::map<std::string, std::string> limits_;  ///< by option; "" where none is given
