@@ -14,6 +14,8 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "tools/finite.h"
+#include "tools/identity.h"
 #include "tools/terminal.h"
 #include "tools/usage_error.h"
 
@@ -44,6 +46,7 @@ void reload(ModelArgs::Opened& opened) {
 struct Stream {
   std::vector<double> ms;
   std::string error;
+  std::vector<std::string> not_finite;
   double context_ms = 0, first_ms = 0;
 };
 
@@ -102,6 +105,10 @@ class Measurement {
       }
       const std::lock_guard lock(mutex_);
       wall_ms_ = std::max(wall_ms_, now);
+      for (const TensorInfo& out : engine_.outputs())
+        if (const std::string strange = out.kind == ValueKind::tensor ? not_finite(context.output(out.name)) : "";
+            leads && !strange.empty())
+          stream.not_finite.push_back(fmt::format("output '{}': {}", out.name, strange));
     } catch (const std::exception& e) {
       stream.error = e.what();
       failed_.store(true);
@@ -149,13 +156,14 @@ Measured measure(BenchOptions o, DataSet* samples) {
   const std::vector<Stream> streams = measurement.run(o.model.context_options());
   std::vector<double> all;
   for (const Stream& s : streams) {
-    if (!s.error.empty()) throw RunError(s.error);
+    if (!s.error.empty()) throw RunError(with_random_inputs(s.error, prepared));
     all.insert(all.end(), s.ms.begin(), s.ms.end());
   }
   if (!o.export_times.empty()) export_times(o.export_times, streams);
   m.latency = summarize(all);
   m.throughput = double(all.size()) / (measurement.wall_ms() / 1e3);
   m.warning = instability(streams[0].ms);
+  m.not_finite = streams[0].not_finite;
   m.runs = all.size();
   m.context_ms = streams[0].context_ms;
   m.first_ms = streams[0].first_ms;
@@ -172,7 +180,7 @@ Measured measure(BenchOptions o, DataSet* samples) {
   return m;
 }
 
-nlohmann::ordered_json to_json(const Measured& m, int streams) {
+nlohmann::ordered_json to_json(const Measured& m, const BenchOptions& bench) {
   const Summary& t = m.latency;
   const double mib = 1 << 20;
   nlohmann::ordered_json report = {{"latency_ms",
@@ -194,9 +202,11 @@ nlohmann::ordered_json to_json(const Measured& m, int streams) {
                                    {"rss_before_mib", double(m.rss_before) / mib},
                                    {"replanned", m.stats.replanned},
                                    {"runs", m.runs},
-                                   {"streams", streams},
+                                   {"streams", bench.streams},
                                    {"threads_per_stream", m.threads}};
   if (*m.warning != 0) report["warning"] = m.warning;
+  if (!m.not_finite.empty()) report["not_finite"] = m.not_finite;
+  report["about"] = identity_of(bench.model, m.stats);
   if (m.accuracy) {
     nlohmann::ordered_json& accuracy = report["accuracy"];
     accuracy = {{"metric", m.accuracy->metric}, {"value", m.accuracy->value}, {"samples", m.accuracy->samples}};

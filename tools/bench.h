@@ -5,6 +5,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tools/dataset.h"
 #include "tools/inputs.h"
@@ -33,12 +34,14 @@ struct Measured {
   Engine::Stats stats;
   std::int64_t rss_before = 0, rss_peak = 0;
   const char* warning = "";
-  std::optional<Accuracy> accuracy;  ///< when there are samples
+  std::vector<std::string> not_finite;  ///< outputs that hold NaN or infinities, in words
+  std::optional<Accuracy> accuracy;     ///< when there are samples
 };
 
 /// Opens the model and measures it, with its accuracy on `samples` if they are given. Throws as they do.
 Measured measure(BenchOptions options, DataSet* samples = nullptr);
 
-nlohmann::ordered_json to_json(const Measured& measured, int streams);
+/// `bench`: what was measured.
+nlohmann::ordered_json to_json(const Measured& measured, const BenchOptions& bench);
 
 }  // namespace monza::tool

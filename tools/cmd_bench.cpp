@@ -59,7 +59,7 @@ int run(const Options& o) {
   const BenchOptions& bench = o.sweep.bench;
   const Measured m = measure(bench);
   if (bench.json) {
-    fmt::print("{}\n", to_json(m, bench.streams).dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    fmt::print("{}\n", to_json(m, bench).dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
     return kExitOk;
   }
   const Summary& t = m.latency;
@@ -78,6 +78,7 @@ int run(const Options& o) {
       bytes_text(double(m.stats.arena_bytes)), bytes_text(double(m.stats.arena_lower_bound_bytes)),
       bytes_text(double(m.stats.weights_bytes)));
   if (*m.warning != 0) note(fmt::format("warning: {}", m.warning));
+  for (const std::string& output : m.not_finite) note("warning: " + output);
   return kExitOk;
 }
 
@@ -134,7 +135,7 @@ void add_bench(Commands& commands) {
   const char* data = "Accuracy";
   app.add_option("--data", o->data,
                  "samples to measure accuracy on: pictures (with --truth or --coco), or .npz files of inputs and, by "
-                 "the outputs' names, answers")
+                 "the outputs' names, answers; or one such file (`monza run --save-inputs`)")
       .group(data)
       .type_name("FOLDER");
   app.add_option("--samples", o->samples, "take so many at most").positive().group(data).type_name("N");

@@ -7,11 +7,14 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "tools/chart.h"
 #include "tools/command.h"
+#include "tools/identity.h"
 #include "tools/inputs.h"
 #include "tools/model_args.h"
 #include "tools/profile.h"
@@ -22,6 +25,7 @@
 namespace monza::tool {
 namespace {
 
+using namespace nlohmann::literals;
 using Json = nlohmann::ordered_json;
 
 struct Options {
@@ -101,6 +105,53 @@ void print_table(const std::vector<LayerTime>& rows, std::size_t top, const Ceil
         c.threads, c.threads > 1 ? "s" : "", c.f32_gflops, c.read_gb_s);
 }
 
+/// The ONNX nodes that layers compute; a layer's name lists them.
+std::set<std::string> nodes_in(const std::string& name) {
+  std::set<std::string> nodes;
+  for (std::size_t at = 0; at <= name.size();) {
+    const std::size_t end = std::min(name.find(", ", at), name.size());
+    if (end > at) nodes.insert(name.substr(at, end - at));
+    at = end + 2;
+  }
+  return nodes;
+}
+
+/// Layers are found again by their names, so profiles of two models would be one of nonsense.
+void require_same_model(const Json& before, const std::vector<LayerTime>& layers, const std::string& path) {
+  std::set<std::string> then, now;
+  for (const Json& layer : before.at("layers")) then.merge(nodes_in(layer.at("name").get<std::string>()));
+  for (const LayerTime& l : layers) now.merge(nodes_in(l.step.name));
+  const auto common = std::count_if(then.begin(), then.end(), [&](const std::string& n) { return now.contains(n); });
+  if (2 * std::size_t(common) < std::min(then.size(), now.size()))
+    throw Error(fmt::format("it is a profile of another model: of its {} ONNX nodes {} are among the {} here",
+                            then.size(), common, now.size()),
+                "a profile of this model: monza profile MODEL --json")
+        .at("'" + path + "'");
+}
+
+/// What else is other than it was, so that times do not tell of the code alone.
+std::vector<std::string> other_conditions(const Json& before, const ProfileResult& now, const Engine::Stats& engine,
+                                          int threads) {
+  std::vector<std::string> found;
+  double flops_then = 0, flops_now = 0;
+  for (const Json& layer : before.at("layers")) flops_then += layer.value("flops", 0.0);
+  for (const LayerTime& l : now.layers) flops_now += l.step.flops;
+  if (std::abs(flops_now - flops_then) > 0.05 * std::max(flops_now, flops_then))
+    found.push_back(
+        fmt::format("the work is another, {:.3g} GFLOP then and {:.3g} now: other shapes, or a model of the "
+                    "same names",
+                    flops_then * 1e-9, flops_now * 1e-9));
+  const auto told = [&](const char* what, const std::string& then, const std::string& is) {
+    if (!then.empty() && then != is)
+      found.push_back(fmt::format("the {} is another, {} then and {} now", what, then, is));
+  };
+  told("number of threads", before.contains("threads") ? before.at("threads").dump() : "", std::to_string(threads));
+  told("instruction set", before.value("isa", ""), engine.isa);
+  if (const auto about = before.find("about"); about != before.end())
+    told("machine", about->value("/machine/cpu"_json_pointer, ""), cpu_info().model);
+  return found;
+}
+
 /// A layer of two profiles: found by the ONNX nodes it computes.
 struct Change {
   std::string name, kernel_before, kernel_now;
@@ -151,7 +202,8 @@ Json read_profile(const std::string& path) {
   if (good)
     for (const Json& layer : profile["layers"])
       good = good && layer.is_object() && is(layer, "name", false) && is(layer, "kernel", false) &&
-             is(layer, "best_us", true);
+             is(layer, "best_us", true) && (!layer.contains("flops") || is(layer, "flops", true));
+  good = good && (!profile.contains("isa") || is(profile, "isa", false));
   if (!good) throw Error("it is no profile", "give what `monza profile MODEL --json` printed").at("'" + path + "'");
   return profile;
 }
@@ -180,7 +232,8 @@ void print_changes(const Json& before, const ProfileResult& now, std::size_t top
   if (top < changes.size()) fmt::print("... and {} layers that changed less\n", changes.size() - top);
 }
 
-Json report_of(const Engine& engine, const ProfileResult& profile, int threads, const Json* before) {
+Json report_of(const ModelArgs& model, const Engine& engine, const ProfileResult& profile, int threads,
+               const Json* before) {
   const Ceilings& c = profile.ceilings;
   const Summary runs = summarize(profile.run_ms);
   Json report = {
@@ -196,6 +249,8 @@ Json report_of(const Engine& engine, const ProfileResult& profile, int threads, 
         {"bf16_gflops", c.bf16_gflops},
         {"read_gb_s", c.read_gb_s}}},
       {"layers", Json::array()}};
+  report["about"] = identity_of(model, engine.stats());
+  if (!profile.warning.empty()) report["warning"] = profile.warning;
   const Histogram h = histogram_of(profile.run_ms);
   report["histogram"] = {{"low_ms", h.low}, {"width_ms", h.width}, {"counts", h.counts}, {"above", h.above}};
   for (const LayerTime& r : profile.layers)
@@ -235,8 +290,14 @@ int run(const Options& o) {
   options.threads = o.model.threads > 0 ? o.model.threads : engine.stats().threads;
   options.context = o.model.context_options();
   options.progress = [&](std::string_view what, double fraction) { progress.update(what, fraction); };
-  ProfileResult profile = measure_profile(engine, prepared.inputs, options);
+  ProfileResult profile;
+  try {
+    profile = measure_profile(engine, prepared.inputs, options);
+  } catch (const RunError& e) {
+    throw RunError(with_random_inputs(e.what(), prepared));
+  }
   progress.clear();
+  if (!o.against.empty()) require_same_model(before, profile.layers, o.against);
   if (!o.trace.empty()) {
     Context context = engine.create_context(o.model.context_options());
     bind_inputs(engine, context, prepared.inputs);
@@ -254,7 +315,7 @@ int run(const Options& o) {
       return by_gain ? a.gain_us > b.gain_us : a.us > b.us;
     });
   if (o.json) {
-    const Json report = report_of(engine, profile, options.threads, o.against.empty() ? nullptr : &before);
+    const Json report = report_of(o.model, engine, profile, options.threads, o.against.empty() ? nullptr : &before);
     fmt::print("{}\n", report.dump(1, ' ', false, Json::error_handler_t::replace));
     return kExitOk;
   }
@@ -263,7 +324,14 @@ int run(const Options& o) {
   fmt::print("\nwhole runs: {} of them, best {}, median {}, p99 {}\n{}", profile.run_ms.size(),
              time_text(profile.best_run_ms), time_text(t.median), time_text(t.p99),
              text_histogram(histogram_of(profile.run_ms)));
-  if (!o.against.empty()) print_changes(before, profile, o.top > 0 ? top : 20);
+  if (!profile.warning.empty())
+    note(fmt::format("warning: {}; layers are the least of all runs, so that their sum ({}) says less than whole runs",
+                     profile.warning, time_text(profile.layers_us / 1e3)));
+  if (!o.against.empty()) {
+    print_changes(before, profile, o.top > 0 ? top : 20);
+    for (const std::string& other : other_conditions(before, profile, engine.stats(), options.threads))
+      note("warning: " + other);
+  }
   return kExitOk;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/cpu.h"
 #include "tools/inputs.h"
+#include "tools/statistics.h"
 #include "tools/terminal.h"
 
 namespace monza::tool {
@@ -62,6 +63,7 @@ ProfileResult measure_profile(const Engine& engine, const std::vector<Tensor>& i
   bind_inputs(engine, context, inputs);
   for (int i = 0; i < 3; ++i) check(context, context.run());
   context.set_profiling(true);
+  const Contention contention;
   const Stopwatch watch;
   for (int runs = 0; o.iterations > 0 ? runs < o.iterations : runs < 3 || watch.ms() < o.duration * 1e3; ++runs) {
     const Stopwatch one;
@@ -69,6 +71,7 @@ ProfileResult measure_profile(const Engine& engine, const std::vector<Tensor>& i
     result.run_ms.push_back(one.ms());
     say("profiling", o.iterations > 0 ? double(runs) / o.iterations : watch.ms() / (o.duration * 1e3));
   }
+  result.warning = crowding(contention.per_second(), o.threads, result.run_ms);
   result.best_run_ms = *std::min_element(result.run_ms.begin(), result.run_ms.end());
   result.layers = layers_of(context.profile(), result.ceilings);
   for (const LayerTime& l : result.layers) result.layers_us += l.us;

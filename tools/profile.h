@@ -33,6 +33,7 @@ struct ProfileResult {
   std::vector<LayerTime> layers;  ///< in the order of execution, those that ran
   std::vector<double> run_ms;     ///< of every whole run, in order
   double layers_us = 0, best_run_ms = 0;
+  std::string warning;  ///< why the times of layers should not be summed; empty when nothing shows
 };
 
 /// Runs and measures. Throws RunError.

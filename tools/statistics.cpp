@@ -1,5 +1,8 @@
 #include "tools/statistics.h"
 
+#include <fmt/core.h>
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
@@ -39,6 +42,31 @@ const char* instability(const std::vector<double>& values) {
     return "the first and the second half of the runs differ by more than 10 %: warm up for longer, or the clock "
            "drifts";
   return "";
+}
+
+namespace {
+
+std::int64_t involuntary_switches() {
+  rusage usage{};
+  ::getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_nivcsw;
+}
+
+}  // namespace
+
+Contention::Contention() : switches_(involuntary_switches()), start_(std::chrono::steady_clock::now()) {}
+
+double Contention::per_second() const {
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  return seconds > 0 ? double(involuntary_switches() - switches_) / seconds : 0;
+}
+
+std::string crowding(double switches, int threads, const std::vector<double>& run_ms) {
+  // A thread that is alone on its CPU is interrupted a few times a second; one that shares it, a hundred times.
+  constexpr double kUsual = 25;
+  if (switches > kUsual * threads)
+    return fmt::format("other work took the CPU {:.0f} times a second: the machine is busy", switches);
+  return instability(run_ms);
 }
 
 }  // namespace monza::tool

@@ -1,6 +1,9 @@
 // Summaries of measured times.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
+#include <string>
 #include <vector>
 
 namespace monza::tool {
@@ -11,6 +14,21 @@ struct Summary {
 };
 /// Percentiles are the nearest rank. All zero for no values.
 Summary summarize(std::vector<double> values);
+
+/// How often other work has taken the CPU from this process since it was made.
+class Contention {
+ public:
+  Contention();
+  /// Involuntary switches a second.
+  double per_second() const;
+
+ private:
+  std::int64_t switches_ = 0;
+  std::chrono::steady_clock::time_point start_;
+};
+/// Why least times of parts, each from another run, should not be summed: other work ran `switches` times a second on
+/// the CPUs of `threads` threads, or whole runs differ. Empty when neither shows.
+std::string crowding(double switches, int threads, const std::vector<double>& run_ms);
 
 /// Why the figures should not be trusted: empty when they look stable. `values` in the order measured.
 const char* instability(const std::vector<double>& values);

@@ -159,7 +159,7 @@ void run_sweep(const SweepOptions& o, DataSet* samples) {
   if (!o.bench.json) return;
   Json report = {{"sweep", key}, {"points", Json::array()}};
   for (const Point& p : points) {
-    Json point = to_json(p.measured, o.bench.streams);
+    Json point = to_json(p.measured, p.bench);
     point["value"] = p.value;
     point["model"] = p.bench.model.model;
     point["items_per_s"] = p.items_per_s;

@@ -2,9 +2,14 @@
 // the report.
 #include <gtest/gtest.h>
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
+#include "base/cpu.h"
+#include "base/hash.h"
 #include "cli/driver.h"
 #include "cli/text.h"
 #include "io/npz.h"
@@ -150,17 +155,170 @@ TEST(CliCompare, AnotherModelDiffersAndTheRebuiltOneSaysSo) {
   tool.model("m.onnx");
   tool.model("other.onnx",
              [](onnx::ModelProto& m) { m.mutable_graph()->mutable_initializer(0)->set_float_data(5, 50); });
-  ASSERT_EQ(tool.run("build other.onnx --output other.engine").code, 0);
+  ASSERT_EQ(tool.run("build other.onnx --no-tune --output other.engine").code, 0);
   const Ran ran = tool.run("compare other.engine m.onnx");
   EXPECT_EQ(ran.code, 1) << ran.err;
   EXPECT_TRUE(has(ran.out, "1 of 6 elements differ, most at [1, 2]: ")) << ran.out;
-  EXPECT_TRUE(
-      has(ran.out, "'m.onnx' built now with the same options agrees: the engine is of another model or version"))
+  EXPECT_TRUE(has(ran.out,
+                  "'m.onnx' built now with the same options agrees with itself unoptimised, the engine does not, with "
+                  "the same steps and kernels: its weights are others, or the result is not the same at each run"))
       << ran.out;
+  tool.model("named.onnx", [](onnx::ModelProto& m) {
+    m.mutable_graph()->mutable_node(1)->set_name("sum");
+    m.mutable_graph()->mutable_initializer(0)->set_float_data(5, 50);
+  });
+  ASSERT_EQ(tool.run("build named.onnx --no-tune --output named.engine").code, 0);
+  const Ran named = tool.run("compare named.engine m.onnx");
+  EXPECT_TRUE(has(named.out, "so it is of another model, other options or another version")) << named.out;
+  EXPECT_FALSE(has(named.out, "timing")) << named.out;
   ASSERT_EQ(tool.run("build m.onnx --output m.engine").code, 0);
   const Ran engines = tool.run("compare m.engine other.engine");
   EXPECT_EQ(engines.code, 1);
   EXPECT_TRUE(has(engines.out, "two engines do not say which node it was: compare each with the ONNX file"));
+}
+
+/// y = relu(x) + w, rounded to eight bits in steps of `step`.
+void quantised(const Tool& tool, const std::string& name, float step) {
+  tool.model(name, [&](onnx::ModelProto& m) {
+    auto& graph = *m.mutable_graph();
+    graph.mutable_node(1)->set_output(0, "sum");
+    auto& scale = *graph.add_initializer();
+    scale.set_name("scale");
+    scale.set_data_type(onnx::TensorProto::FLOAT);
+    scale.add_float_data(step);
+    for (const auto& [op, from, to] : {std::tuple("QuantizeLinear", "sum", "q"), {"DequantizeLinear", "q", "y"}}) {
+      auto& node = *graph.add_node();
+      node.set_op_type(op);
+      node.set_name(op);
+      node.add_input(from);
+      node.add_input("scale");
+      node.add_output(to);
+    }
+  });
+}
+
+TEST(CliCompare, TwoModelsThatDifferByThemselvesBlameNoPass) {
+  const Tool tool;
+  tool.model("m.onnx");
+  quantised(tool, "q.onnx", 4);
+  const Ran ran = tool.run("compare q.onnx m.onnx");
+  EXPECT_EQ(ran.code, 1) << ran.err;
+  EXPECT_TRUE(has(ran.out,
+                  "the two differ by themselves: 'q.onnx' without optimisation does not agree with 'm.onnx' "
+                  "either (least cosine 0.9"))
+      << ran.out;
+  EXPECT_TRUE(has(ran.out, "so no pass or kernel is to blame\nthe first tensor that both name and that differs is 'y'"))
+      << ran.out;
+  EXPECT_FALSE(has(ran.out, "pass '")) << ran.out;
+  const Json report = Json::parse(tool.run("compare m.onnx q.onnx --json").out);
+  EXPECT_EQ(report.at("unoptimised_agrees"), false);
+  EXPECT_EQ(report.at("first_shared_tensor").at("name"), "y");
+  EXPECT_EQ(report.at("criterion").at("judged_by"), "cosine") << "the other one quantises";
+  EXPECT_FALSE(report.contains("culprit"));
+  // Against an engine, and against tensors.
+  ASSERT_EQ(tool.run("build m.onnx --no-tune --output m.engine").code, 0);
+  EXPECT_TRUE(has(tool.run("compare q.onnx m.engine").out, "'q.onnx' without optimisation does not agree with"));
+  ASSERT_EQ(tool.run("run m.onnx --random --output golden.npz --save-inputs").code, 0);
+  EXPECT_TRUE(has(tool.run("compare q.onnx golden.npz").out, "'q.onnx' without optimisation does not agree with"));
+}
+
+TEST(CliCompare, QuantisedModelsAreJudgedByTheCosine) {
+  const Tool tool;
+  quantised(tool, "q.onnx", 0.01f);
+  tool.model("m.onnx");
+  const Ran ran = tool.run("compare q.onnx m.onnx");
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_TRUE(has(ran.out, "quantised, so judged by the cosine, at least 0.999: all agree")) << ran.out;
+  EXPECT_EQ(tool.run("compare q.onnx m.onnx --tolerance 1e-6 --no-bisect").code, 1) << "what is asked for counts";
+  EXPECT_TRUE(has(tool.run("compare m.onnx m.onnx").out, "tolerance 0.001 of each tensor's largest magnitude"));
+}
+
+TEST(CliRun, OneFileOfInputsAndOutputsIsATest) {
+  const Tool tool;
+  tool.model("m.onnx");
+  ASSERT_EQ(tool.run("run m.onnx --random --seed 7 --output golden.npz --save-inputs").code, 0);
+  const auto arrays = io::read_npz(tool.path("golden.npz"));
+  ASSERT_EQ(arrays.size(), 2u);
+  EXPECT_EQ(arrays[0].name, "y");
+  EXPECT_EQ(arrays[1].name, "x");
+  ASSERT_EQ(tool.run("build m.onnx --no-tune --output m.engine").code, 0);
+  for (const char* model : {"m.onnx ", "m.engine "}) {
+    EXPECT_EQ(tool.run(std::string("run ") + model + "--expect golden.npz --rtol 0 --atol 0").code, 0) << model;
+    EXPECT_EQ(tool.run(std::string("run ") + model + "--input golden.npz").code, 0) << "outputs are left aside";
+    EXPECT_EQ(tool.run(std::string("compare ") + model + "golden.npz").code, 0) << model;
+    const Json bench = Json::parse(
+        tool.run(std::string("bench ") + model + "--no-tune --data golden.npz --iterations 5 --warmup 0 --json").out);
+    EXPECT_NEAR(bench.at("points").at(0).at("accuracy").at("value").get<double>(), 1, 1e-6) << bench;
+  }
+  tool.model("other.onnx",
+             [](onnx::ModelProto& m) { m.mutable_graph()->mutable_initializer(0)->set_float_data(5, 50); });
+  EXPECT_EQ(tool.run("run other.onnx --expect golden.npz").code, 1);
+}
+
+TEST(CliRun, NumbersStandForTensors) {
+  const Tool tool;
+  tool.model("m.onnx");
+  const auto first = [&] { return io::read_npz(tool.path("out.npz"))[0].tensor; };
+  ASSERT_EQ(tool.run("run m.onnx --input x=2.5 --output out.npz").code, 0);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(first().as<float>()[i], 2.5f + float(i));
+  ASSERT_EQ(tool.run("run m.onnx --input x=1,2,3,4,5,-6 --output out.npz").code, 0);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(first().as<float>()[i], (i < 5 ? float(i) + 1 : 0) + float(i));
+  ASSERT_EQ(tool.run("build m.onnx --no-tune --output m.engine").code, 0);
+  ASSERT_EQ(tool.run("run m.engine --input x=true --output out.npz").code, 0);
+  EXPECT_EQ(first().as<float>()[0], 1);
+}
+
+/// y = the elements of x that `op` takes by the integer input n, of that shape.
+void chosen_by_integers(const Tool& tool, const char* op, std::initializer_list<std::int64_t> shape) {
+  tool.model("chosen.onnx", [&](onnx::ModelProto& m) {
+    auto& graph = *m.mutable_graph();
+    graph.mutable_initializer()->Clear();
+    auto& n = *graph.add_input();
+    n.set_name("n");
+    auto& type = *n.mutable_type()->mutable_tensor_type();
+    type.set_elem_type(onnx::TensorProto::INT64);
+    type.mutable_shape();
+    for (const std::int64_t d : shape) type.mutable_shape()->add_dim()->set_dim_value(d);
+    graph.mutable_output(0)->mutable_type()->mutable_tensor_type()->clear_shape();
+    graph.mutable_node()->RemoveLast();
+    auto& node = *graph.mutable_node(0);
+    node.set_op_type(op);
+    node.add_input("n");
+    node.set_output(0, "y");
+  });
+}
+
+TEST(CliRun, InitializersThatAreInputsCanBeFed) {
+  const Tool tool;
+  tool.model("m.onnx", [](onnx::ModelProto& m) {
+    auto& graph = *m.mutable_graph();
+    *graph.add_input() = graph.input(0);
+    graph.mutable_input(1)->set_name("w");
+  });
+  const auto last = [&] { return io::read_npz(tool.path("out.npz"))[0].tensor.as<float>()[5]; };
+  ASSERT_EQ(tool.run("run m.onnx --input x=1 --output out.npz").code, 0);
+  EXPECT_EQ(last(), 6) << "by itself it is a constant";
+  ASSERT_EQ(tool.run("run m.onnx --input x=1 --input w=10 --output out.npz --save-inputs").code, 0);
+  EXPECT_EQ(last(), 11);
+  EXPECT_EQ(tool.run("run m.onnx --expect out.npz").code, 0) << "the file has both inputs";
+  EXPECT_EQ(tool.run("compare m.onnx out.npz").code, 0);
+  EXPECT_EQ(tool.run("compare m.onnx m.onnx --input w=10").code, 0);
+  ASSERT_EQ(tool.run("build m.onnx --no-tune --feed w --output m.engine").code, 0);
+  ASSERT_EQ(tool.run("run m.engine --input x=1 --input w=20 --output out.npz").code, 0);
+  EXPECT_EQ(last(), 21);
+}
+
+TEST(CliRun, RandomIntegersThatAreNoMereDataAreNamed) {
+  const Tool tool;
+  const std::string said = "monza: random integers (0 or 1): 'n' ";
+  chosen_by_integers(tool, "Gather", {3});
+  EXPECT_TRUE(has(tool.run("run chosen.onnx --random").err, said + "are indices (--input n=VALUE gives them)"));
+  EXPECT_FALSE(has(tool.run("run chosen.onnx --random --quiet").err, said));
+  EXPECT_EQ(tool.run("run chosen.onnx --random --input n=1").err, "");
+  ASSERT_EQ(tool.run("build chosen.onnx --no-tune --output chosen.engine").code, 0);
+  EXPECT_TRUE(has(tool.run("bench chosen.engine --iterations 5").err, said + "are indices"));
+  chosen_by_integers(tool, "Tile", {2});
+  EXPECT_TRUE(has(tool.run("run chosen.onnx --random").err, said + "decide shapes or branches")) << "seed 0";
 }
 
 TEST(CliCompare, ArraysOfInnerTensorsNameTheFirstThatDiffers) {
@@ -182,7 +340,8 @@ TEST(CliCompare, ArraysOfInnerTensorsNameTheFirstThatDiffers) {
   EXPECT_TRUE(has(report.at("culprit").at("node"), "'first'"));
   for (const Json& t : report.at("tensors")) EXPECT_EQ(t.at("ok"), t.at("name") == "y");
   io::write_npz(tool.path("none.npz"), std::vector<io::NamedRef>{{"q", r}});
-  const Ran none = tool.run("compare m.onnx none.npz");
+  io::write_npz(tool.path("x.npz"), std::vector<io::NamedRef>{{"x", x}});
+  const Ran none = tool.run("compare m.onnx none.npz --input x.npz");
   EXPECT_EQ(none.code, 3);
   EXPECT_TRUE(has(none.err,
                   "'none.npz': none of its arrays is a tensor of the model: 'q'\n  try: name the arrays as the model's "
@@ -203,7 +362,7 @@ TEST(CliCompare, RefusesWhatCannotBeCompared) {
       << other.err;
   tool.array("q.npy", "(2, 3)", 6);
   tool.write("q.npz", "");
-  EXPECT_EQ(tool.run("compare m.onnx q.npz").code, 3);
+  EXPECT_EQ(tool.run("compare m.onnx q.npz").code, 3) << "no archive";
   ASSERT_EQ(tool.run("build m.onnx --output m.engine").code, 0);
   const Ran tensors = tool.run("compare m.engine m.engine --tensors");
   EXPECT_EQ(tensors.code, 2);
@@ -278,6 +437,72 @@ TEST(CliProfile, ShowsWhatChangedAndDrawsRunTimes) {
     EXPECT_TRUE(has(ran.err, "'wrong.json': it is no profile\n  try: give what `monza profile MODEL --json` printed"))
         << ran.err;
   }
+}
+
+TEST(CliProfile, IsHeldAgainstItsOwnModel) {
+  const Tool tool;
+  tool.model("m.onnx");
+  tool.write("before.json", tool.run("profile m.onnx --iterations 12 --no-ceilings --json --threads 1").out);
+  const auto named = [&](const char* first, const char* second, std::int64_t rows) {
+    tool.model("other.onnx", [&](onnx::ModelProto& m) {
+      auto& graph = *m.mutable_graph();
+      graph.mutable_node(0)->set_name(first);
+      graph.mutable_node(1)->set_name(second);
+      for (auto* value : {graph.mutable_input(0), graph.mutable_output(0)})
+        value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_value(rows);
+      auto& w = *graph.mutable_initializer(0);
+      w.set_dims(0, rows);
+      w.clear_float_data();
+      for (int i = 0; i < rows * 3; ++i) w.add_float_data(1);
+    });
+    return tool.run("profile other.onnx --iterations 12 --no-ceilings --threads 1 --against before.json");
+  };
+  const Ran other = named("conv", "sum", 2);
+  EXPECT_EQ(other.code, 3) << other.out;
+  EXPECT_TRUE(has(other.err,
+                  "'before.json': it is a profile of another model: of its 2 ONNX nodes 0 are among the 2 "
+                  "here\n  try: a profile of this model: monza profile MODEL --json"))
+      << other.err;
+  const Ran larger = named("first", "second", 200);
+  EXPECT_EQ(larger.code, 0) << larger.err;
+  EXPECT_TRUE(has(larger.err, "warning: the work is another, ") && has(larger.err, "or a model of the same names"))
+      << larger.err;
+  EXPECT_FALSE(has(named("first", "second", 2).err, "the work is another"));
+  const Ran threads = tool.run("profile m.onnx --iterations 3 --no-ceilings --threads 2 --against before.json");
+  EXPECT_TRUE(has(threads.err, "warning: the number of threads is another, 1 then and 2 now")) << threads.err;
+  EXPECT_TRUE(has(threads.err, "layers are the least of all runs, so that their sum (")) << "three runs are too few";
+}
+
+TEST(CliReports, SayWhatTheyAreOf) {
+  const Tool tool;
+  tool.model("m.onnx");
+  for (const char* line : {"run m.onnx --random --precision fp32 --json", "bench m.onnx --iterations 5 --json",
+                           "profile m.onnx --iterations 5 --no-ceilings --json"}) {
+    const Ran ran = tool.run(line);
+    ASSERT_EQ(ran.code, 0) << ran.err;
+    const Json about = Json::parse(ran.out).at("about");
+    EXPECT_EQ(about.at("monza"), MONZA_VERSION);
+    EXPECT_EQ(about.at("model").at("file"), "m.onnx");
+    EXPECT_EQ(about.at("model").at("bytes"), tool.read("m.onnx").size());
+    EXPECT_EQ(about.at("model").at("hash"), fmt::format("{:016x}", hash64(tool.read("m.onnx"))));
+    EXPECT_EQ(about.at("engine").at("precision"), "fp32");
+    EXPECT_EQ(about.at("machine").at("cpu"), cpu_info().model);
+    EXPECT_EQ(about.at("arguments").at(1), "m.onnx");
+    EXPECT_EQ(about.at("arguments").back(), "--json");
+  }
+}
+
+TEST(CliRun, OutputsThatAreNoNumbersAreSaid) {
+  const Tool tool;
+  tool.model("m.onnx");
+  const Ran ran = tool.run("run m.onnx --input x=nan");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_TRUE(has(ran.err, "monza: warning: output 'y': 6 of 6 elements are NaN")) << ran.err;
+  EXPECT_EQ(Json::parse(tool.run("run m.onnx --input x=nan --json").out).at("not_finite").at("y"),
+            "6 of 6 elements are NaN");
+  EXPECT_TRUE(
+      has(tool.run("bench m.onnx --iterations 5 --input x=inf").err, "warning: output 'y': 6 of 6 elements are"));
+  EXPECT_FALSE(has(tool.run("run m.onnx --input x=1").err, "warning"));
 }
 
 TEST(CliReport, IsOnePageThatEscapesTheModelsNames) {

@@ -57,6 +57,11 @@ void make_models(const Tool& tool) {
     for (auto* value : {m.mutable_graph()->mutable_input(0), m.mutable_graph()->mutable_output(0)})
       shape_of(*value).mutable_dim(0)->set_dim_param("batch");
   });
+  tool.model("dots.onnx", [](onnx::ModelProto& m) {
+    keep_relu(m, {2, 3});
+    shape_of(*m.mutable_graph()->mutable_input(0)).mutable_dim(0)->set_dim_param("Dynamic.0");
+    m.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->clear_shape();
+  });
   tool.model("i64.onnx", [](onnx::ModelProto& m) {
     set_type(m, onnx::TensorProto::INT64);
     m.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->set_elem_type(7);
@@ -73,6 +78,18 @@ void make_models(const Tool& tool) {
     set_type(m, onnx::TensorProto::STRING);
     m.mutable_graph()->mutable_output(0)->mutable_type()->mutable_tensor_type()->set_elem_type(8);
     m.mutable_graph()->mutable_node(0)->set_op_type("Identity");
+  });
+  tool.model("reshape.onnx", [](onnx::ModelProto& m) {
+    auto& graph = *m.mutable_graph();
+    graph.mutable_initializer()->Clear();
+    *graph.add_input() = graph.input(0);
+    graph.mutable_input(1)->set_name("s");
+    graph.mutable_input(1)->mutable_type()->mutable_tensor_type()->set_elem_type(onnx::TensorProto::INT64);
+    set_shape(*graph.mutable_input(1), {2});
+    graph.mutable_node()->RemoveLast();
+    graph.mutable_node(0)->set_output(0, "y");
+    graph.mutable_node(0)->set_op_type("Reshape");
+    graph.mutable_node(0)->add_input("s");
   });
   tool.model("picture.onnx", [](onnx::ModelProto& m) { keep_relu(m, {1, 3, 4, 4}); });
   tool.model("wide.onnx", [](onnx::ModelProto& m) { keep_relu(m, {1, 3, 1, 70000}); });
@@ -97,6 +114,7 @@ void make_arrays(const Tool& tool) {
   const io::NamedRef arrays[] = {{"x", tensor.ref()}, {"q", tensor.ref()}};
   io::write_npz(tool.path("two.npz"), arrays);
   io::write_npz(tool.path("q.npz"), std::span(arrays).subspan(1));
+  io::write_npz(tool.path("y.npz"), std::vector<io::NamedRef>{{"y", tensor.ref()}});
   std::filesystem::create_directories(tool.path("samples"));
   io::write_npz(tool.path("samples/two.npz"), arrays);
   tool.write("p.ppm", "P6\n2 2\n255\n" + std::string(12, '\0'));

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "engine/compare.h"
 #include "tools/conformance.h"
+#include "tools/finite.h"
 #include "tools/shape_text.h"
 #include "tools/statistics.h"
 #include "tools/usage_error.h"
@@ -68,6 +69,30 @@ Tensor floats(std::vector<float> values) {
   Tensor t(DType::f32, {std::int64_t(values.size())});
   std::copy(values.begin(), values.end(), t.as<float>());
   return t;
+}
+
+TEST(Statistics, OtherWorkShows) {
+  const std::vector<double> steady(100, 5.0);
+  EXPECT_EQ(crowding(10, 1, steady), "");
+  EXPECT_EQ(crowding(40, 2, steady), "") << "each thread is interrupted now and then";
+  EXPECT_EQ(crowding(200, 2, steady), "other work took the CPU 200 times a second: the machine is busy");
+  EXPECT_EQ(crowding(0, 1, {1, 1, 1}), instability({1, 1, 1}));
+}
+
+TEST(NotFinite, CountsWhatIsNoNumber) {
+  const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
+  Tensor t(DType::f32, {4});
+  EXPECT_EQ(not_finite(t), "");
+  t.as<float>()[1] = -infinity;
+  EXPECT_EQ(not_finite(t), "1 of 4 elements are infinite");
+  t.as<float>()[3] = nan;
+  EXPECT_EQ(not_finite(t), "1 of 4 elements are NaN, 1 are infinite");
+  t.as<float>()[1] = 0;
+  EXPECT_EQ(not_finite(t), "1 of 4 elements are NaN");
+  Tensor half(DType::f16, {2});
+  half.as<std::uint16_t>()[0] = 0x7e00;
+  EXPECT_EQ(not_finite(half), "1 of 2 elements are NaN");
+  EXPECT_EQ(not_finite(Tensor(DType::i32, {2})), "");
 }
 
 TEST(Compare, UsesTheDocumentedRule) {
