@@ -22,13 +22,15 @@
 namespace monza::tool {
 namespace {
 
+constexpr int kDefaultSize = 224;
+
 struct ClassifyArgs {
   std::string source;
   ModelArgs model;
   ClassifySettings settings;
   std::string labels, truth, output, save_engine;
   std::size_t top = 5;
-  int size = 224;
+  int size = 0;  // 0: not said
   std::int64_t max_frames = 0;
   bool json = false, no_cache = false;
 };
@@ -68,8 +70,9 @@ int run_classify(ClassifyArgs args) {
         "  try: --model with the ONNX file");
   const auto source = vision::open_source(args.source);
   const ClassTruth truth = args.truth.empty() ? ClassTruth{} : load_truth(args.truth);
-  const int side = args.settings.crop > 0 ? args.settings.crop : args.size;
+  const int side = args.settings.crop > 0 ? args.settings.crop : args.size > 0 ? args.size : kDefaultSize;
   const OpenedModel model = open_picture_model(args.model, args.settings.to_metadata(), side, !args.no_cache);
+  check_size(model.engine, args.size);
   if (!args.save_engine.empty()) model.engine.save(args.save_engine);
   const std::vector<std::string> labels = class_names(model.engine, args.labels);
   Classifier classifier(model.engine, args.model.context_options(), args.settings);
@@ -91,7 +94,11 @@ int run_classify(ClassifyArgs args) {
   vision::Frame frame;
   while (!interrupted() && (args.max_frames <= 0 || frames < args.max_frames)) {
     LapTimer watch;
-    if (!next_readable(*source, frame, args.json, refused)) break;
+    if (!next_readable(*source, frame, args.json, refused)) {
+      progress.clear();
+      if (report_loss(*source, args.source, args.json)) ++refused;
+      break;
+    }
     const double decode_ms = watch.lap_ms();
     StageTimes times;
     const auto best = classifier.classify(frame.image, wanted, times);
@@ -155,9 +162,7 @@ void add_classify(Commands& commands) {
   app.add_option("--labels", args->labels, "class names, one a line; default: the model's own");
   app.add_option("--truth", args->truth, "lines of 'FILE CLASS-NUMBER' to measure accuracy against");
   args->settings.add_to(app);
-  app.add_option("--size", args->size, "side of the input where the model leaves it open")
-      .range(8, 8192)
-      .capture_default_str();
+  app.add_option("--size", args->size, "side of the input where the model leaves it open [224]").range(8, 8192);
   app.add_option("--top", args->top, "how many classes to print").range(1, 1000).capture_default_str();
   app.add_option("--output", args->output, "annotated picture, folder or video to write");
   app.add_option("--save-engine", args->save_engine, "write the engine, with these settings remembered");

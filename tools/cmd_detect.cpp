@@ -21,13 +21,15 @@
 namespace monza::tool {
 namespace {
 
+constexpr int kDefaultSize = 640;
+
 struct DetectArgs {
   std::string source;
   ModelArgs model;
   std::string head, labels, output, coco;
   float score = -1, iou = -1;  // below 0: the default, which depends on --coco
   int max_boxes = 300;
-  int size = 640;
+  int size = 0;  // 0: not said
   std::int64_t max_frames = 0;
   bool json = false, no_cache = false;
 };
@@ -110,7 +112,9 @@ DetectorOptions detector_options(const DetectArgs& args, int classes) {
 int run_detect(DetectArgs args) {
   if (args.model.model.empty()) args.model.model = default_detector().string();
   const auto source = vision::open_source(args.source);
-  const OpenedModel model = open_picture_model(args.model, {}, args.size, !args.no_cache);
+  const OpenedModel model =
+      open_picture_model(args.model, {}, args.size > 0 ? args.size : kDefaultSize, !args.no_cache);
+  check_size(model.engine, args.size);
   const std::vector<std::string> labels = class_names(model.engine, args.labels);
   Detector detector(model.engine, args.model.context_options(),
                     detector_options(args, static_cast<int>(labels.size())));
@@ -127,7 +131,11 @@ int run_detect(DetectArgs args) {
   vision::Frame frame;
   while (!interrupted() && (args.max_frames <= 0 || totals.frames < args.max_frames)) {
     LapTimer watch;
-    if (!next_readable(*source, frame, args.json, refused)) break;
+    if (!next_readable(*source, frame, args.json, refused)) {
+      progress.clear();
+      if (report_loss(*source, args.source, args.json)) ++refused;
+      break;
+    }
     const double decode_ms = watch.lap_ms();
     StageTimes times;
     const auto found = detector.detect(frame.image, times);
@@ -191,9 +199,7 @@ void add_detect(Commands& commands) {
   app.add_option("--iou", args->iou, "overlap above which the weaker box of a class goes [0.45; 0.7 with --coco]")
       .range(0.0, 1.0);
   app.add_option("--max-boxes", args->max_boxes, "most boxes of a picture").positive().capture_default_str();
-  app.add_option("--size", args->size, "side of the input where the model leaves it open")
-      .range(32, 8192)
-      .capture_default_str();
+  app.add_option("--size", args->size, "side of the input where the model leaves it open [640]").range(32, 8192);
   app.add_option("--output", args->output, "annotated picture, folder or video to write");
   app.add_option("--coco", args->coco, "instances JSON to measure mAP against");
   app.add_option("--max-frames", args->max_frames, "stop after so many frames").positive();

@@ -8,7 +8,9 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "tools/finite.h"
 #include "tools/shape_text.h"
+#include "tools/terminal.h"
 #include "tools/usage_error.h"
 
 namespace monza::tool {
@@ -48,8 +50,20 @@ int parse_int(std::string_view text, const char* key) {
   return value;
 }
 
+/// Pixels are 0..1 before mean and std apply; what is written for 0..255 would leave next to nothing of a picture.
+void check_scale(const std::vector<float>& values, const char* what) {
+  constexpr float kMost = 2;
+  for (const float v : values)
+    if (!(std::abs(v) <= kMost))
+      throw UsageError(
+          fmt::format("{0} {1} is in units of 0..255, and pixels are 0..1 here\n  try: {0} {2:.3g}, which is "
+                      "that over 255",
+                      what, v, v / 255));
+}
+
 /// Three values, or one for all three channels.
 std::array<float, 3> per_channel(const std::vector<float>& values, const char* what) {
+  check_scale(values, what);
   if (values.size() == 1) return {values[0], values[0], values[0]};
   if (values.size() != 3) throw UsageError(fmt::format("{} takes one value or three, not {}", what, values.size()));
   return {values[0], values[1], values[2]};
@@ -165,11 +179,18 @@ std::vector<ClassScore> Classifier::classify(const vision::Image& image, std::si
   times.inference_ms = watch.lap_ms();
   const TensorRef out = context_.output(output_);
   std::vector<float> scores(out.as<float>(), out.as<float>() + out.numel());
+  if (const std::string strange = not_finite(out); !strange.empty() && !warned_) {
+    note(fmt::format("warning: the model's output '{}': {}", output_, strange));
+    warned_ = true;
+  }
   to_probabilities(scores);
   std::vector<int> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
   count = std::min(count, order.size());
-  const auto score = [&](int id) { return scores[static_cast<std::size_t>(id)]; };
+  const auto score = [&](int id) {
+    const float value = scores[static_cast<std::size_t>(id)];
+    return std::isnan(value) ? -1.0F : value;  // sorting needs an order
+  };
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
                     [&](int a, int b) { return score(a) != score(b) ? score(a) > score(b) : a < b; });
   std::vector<ClassScore> best;

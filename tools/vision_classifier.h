@@ -47,6 +47,7 @@ class Classifier {
   PictureInput input_;
   std::string output_;
   int classes_ = 0;
+  bool warned_ = false;  // that the output is not finite
   vision::ClassifyGeometry geometry_;
   vision::Normalization normalization_;
   Tensor tensor_;

@@ -47,6 +47,7 @@ class Classified final : public DataSet {
       : folder_(std::move(folder)),
         truth_file_(truth),
         truth_(load_truth(truth)),
+        size_(side),
         side_(side > 0            ? side
               : settings.crop > 0 ? settings.crop
                                   : 224),
@@ -54,6 +55,7 @@ class Classified final : public DataSet {
         settings_(std::move(settings)) {}
 
   Accuracy measure(const Engine& engine, const ContextOptions& options, const ProgressFn& progress) override {
+    check_size(engine, size_);
     Classifier classifier(engine, options, settings_);
     ClassAccuracy accuracy;
     each_picture(
@@ -74,7 +76,7 @@ class Classified final : public DataSet {
  private:
   std::string folder_, truth_file_;
   ClassTruth truth_;
-  int side_;
+  int size_, side_;  // as said, 0 for nothing; as taken
   std::int64_t samples_;
   ClassifySettings settings_;
 };
@@ -87,10 +89,12 @@ class Detected final : public DataSet {
         instances_(std::move(instances)),
         labels_(std::move(labels)),
         head_(std::move(head)),
+        size_(side),
         side_(side > 0 ? side : 640),
         samples_(samples) {}
 
   Accuracy measure(const Engine& engine, const ContextOptions& options, const ProgressFn& progress) override {
+    check_size(engine, size_);
     const std::vector<std::string> labels = class_names(engine, labels_);
     DetectorOptions settings = coco_options();
     settings.head = head_;
@@ -114,7 +118,7 @@ class Detected final : public DataSet {
 
  private:
   std::string folder_, instances_, labels_, head_;
-  int side_;
+  int size_, side_;  // as said, 0 for nothing; as taken
   std::int64_t samples_;
 };
 

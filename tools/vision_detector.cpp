@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include "base/error.h"
+#include "tools/finite.h"
 #include "tools/shape_text.h"
+#include "tools/terminal.h"
 #include "tools/usage_error.h"
 
 namespace monza::tool {
@@ -84,6 +86,12 @@ std::vector<vision::Detection> Detector::detect(const vision::Image& image, Stag
   const std::span<const float> values(out.as<float>(), static_cast<std::size_t>(out.numel()));
   auto found = vision::non_maximum_suppression(
       vision::decode_boxes(values, head_, input_.width, input_.height, options_.decode), options_.nms);
+  // A score that is NaN is above no threshold, so it shows where nothing is found.
+  if (found.empty() && !warned_)
+    if (const std::string strange = not_finite(out); !strange.empty()) {
+      note(fmt::format("warning: the model's output '{}': {}", output_, strange));
+      warned_ = true;
+    }
   vision::to_source(found, box);
   times.postprocess_ms = watch.lap_ms();
   return found;

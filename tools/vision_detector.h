@@ -39,6 +39,7 @@ class Detector {
   PictureInput input_;
   DetectorOptions options_;
   std::string output_;
+  bool warned_ = false;  // that the output is not finite
   vision::HeadLayout head_;
   vision::Normalization normalization_;
   vision::LetterboxRule rule_ = vision::LetterboxRule::centred;

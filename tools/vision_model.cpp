@@ -113,6 +113,15 @@ PictureInput picture_input(const Engine& engine) {
   return in;
 }
 
+void check_size(const Engine& engine, int size) {
+  const PictureInput in = picture_input(engine);
+  if (size > 0 && (in.width != size || in.height != size))
+    throw UsageError(
+        fmt::format("--size {} does not act: the model's input is {}x{}\n  try: leave --size out, or "
+                    "export the model with height and width open",
+                    size, in.width, in.height));
+}
+
 OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side,
                                bool use_cache) {
   std::error_code ignored;

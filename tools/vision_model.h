@@ -46,6 +46,10 @@ struct PictureInput {
 /// Closes what a picture's extents leave open (-1): one picture, three channels, `side` for height and width.
 void close_extents(std::vector<std::int64_t>& shape, int side);
 
+/// `size` is what --size asks for, 0 for nothing. Throws UsageError when the engine takes pictures of another size: the
+/// model fixes it.
+void check_size(const Engine& engine, int size);
+
 /// Throws Error that shows the inputs when the network takes something else.
 PictureInput picture_input(const Engine& engine);
 

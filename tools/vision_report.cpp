@@ -36,6 +36,14 @@ bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json,
   }
 }
 
+bool report_loss(const vision::FrameSource& source, const std::string& name, bool json) {
+  const std::string loss = source.loss();
+  if (loss.empty()) return false;
+  if (json) print_line({{"source", name}, {"error", loss}});
+  else note("warning: " + loss);
+  return true;
+}
+
 std::string format_table(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::size_t> widths;
   for (const auto& row : rows) {

@@ -25,6 +25,9 @@ void print_line(const ordered_json& value);
 /// "error"}, and counted in `refused`. From any other source the error is thrown.
 bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json, int& refused);
 
+/// Reports what a video lost, on stderr or as {"source", "error"}; true when it lost anything.
+bool report_loss(const vision::FrameSource& source, const std::string& name, bool json);
+
 /// Columns as wide as their longest cell; the first stands at the left, the others at the right.
 std::string format_table(const std::vector<std::vector<std::string>>& rows);
 

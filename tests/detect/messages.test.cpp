@@ -2,10 +2,14 @@
 // made here.
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 
 #include "cli/driver.h"
+#include "cli/text.h"
+#include "support/vision_pattern.h"
+#include "vision/video.h"
 
 namespace monza::test {
 namespace {
@@ -122,6 +126,62 @@ TEST(VisionMessages, AreThoseOfTheTable) {
   expect_messages(tool, "detect/vision.messages.txt");
   ::unsetenv("XDG_CACHE_HOME");
 }
+
+TEST(VisionWarnings, SayWhenAModelGivesNaN) {
+  const Tool tool;
+  tool.write("p.ppm", "P6\n2 2\n255\n" + std::string(12, '\0'));
+  detector(tool, "det.onnx", 1, 5);
+  const Ran sound = tool.run("detect p.ppm --no-tune --no-cache --model det.onnx");
+  EXPECT_FALSE(has(sound.err, "warning")) << sound.err;
+  tool.model("nan.onnx", [&](onnx::ModelProto& m) {
+    m.ParseFromString(tool.read("det.onnx"));
+    for (float& v : *m.mutable_graph()->mutable_initializer(0)->mutable_float_data()) v = std::nanf("");
+  });
+  const Ran ran = tool.run("detect p.ppm --no-tune --no-cache --model nan.onnx");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_TRUE(has(ran.err, "monza: warning: the model's output 'output0': 105 of 105 elements are NaN\n")) << ran.err;
+  // The logarithm of what is below 0.
+  classifier(tool);
+  tool.model("nan.onnx", [&](onnx::ModelProto& m) {
+    m.ParseFromString(tool.read("cls.onnx"));
+    auto& graph = *m.mutable_graph();
+    graph.mutable_node(0)->set_output(0, "mean");
+    add_node(graph, "Log", {"negative"}, "y");
+    add_node(graph, "Sub", {"mean", "most"}, "negative");
+    auto& one = *graph.add_initializer();
+    one.set_name("most");
+    one.set_data_type(onnx::TensorProto::FLOAT);
+    one.add_float_data(100);
+  });
+  const Ran classes = tool.run("classify p.ppm --no-tune --no-cache --model nan.onnx");
+  EXPECT_EQ(classes.code, 0) << classes.err;
+  EXPECT_TRUE(has(classes.err, "monza: warning: the model's output 'y': 3 of 3 elements are NaN\n")) << classes.err;
+}
+
+#if MONZA_WITH_FFMPEG
+
+TEST(VisionWarnings, SayHowManyFramesOfHowManyAVideoGave) {
+  const Tool tool;
+  detector(tool, "det.onnx", 1, 5);
+  {
+    vision::VideoWriter writer(tool.path("a.avi"), 64, 48, 25);
+    for (int i = 0; i < 60; ++i) writer.write(vision::test::pattern(64, 48));
+    writer.close();
+  }
+  const std::string detect = "detect a.avi --no-tune --no-cache --model det.onnx";
+  const Ran whole = tool.run(detect);
+  EXPECT_EQ(whole.code, 0) << whole.err;
+  EXPECT_TRUE(has(whole.out, "in 60 frames")) << whole.out;
+  std::filesystem::resize_file(tool.path("a.avi"), std::filesystem::file_size(tool.path("a.avi")) / 2);
+  const Ran cut = tool.run(detect);
+  EXPECT_EQ(cut.code, 3);
+  EXPECT_TRUE(has(cut.err, "monza: warning: a.avi: ") && has(cut.err, " 60 frames were read: the file is cut off"))
+      << cut.err;
+  EXPECT_TRUE(has(tool.run(detect + " --json").out, "\"error\":\"a.avi: "));
+  EXPECT_EQ(tool.run(detect + " --max-frames 3").code, 0) << "no more was asked for";
+}
+
+#endif
 
 }  // namespace
 }  // namespace monza::test
