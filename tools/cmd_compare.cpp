@@ -241,9 +241,7 @@ class Comparing {
   Findings with_tensors(const Engine& engine, std::vector<NamedValue> got) {
     if (expected_.size() == 1 && expected_[0].name.empty() && got.size() == 1) expected_[0].name = got[0].name;
     if (!o_.model.is_engine()) {
-      std::vector<std::string> names;
-      for (const NamedValue& v : expected_) names.push_back(v.name);
-      auto result = runner(o_.model.model).run({suspect_options(engine), nullptr}, names);
+      auto result = runner(o_.model.model).run({suspect_options(engine), nullptr}, inner_names(engine, expected_));
       got = std::move(result.values);
       for (NamedValue& v : result.outputs) got.push_back(std::move(v));
       progress_.clear();
@@ -283,9 +281,8 @@ class Comparing {
   /// Whether MODEL without optimisation agrees with what it is compared with: if it does not, no pass is to blame.
   bool hold_unoptimised(const Engine& engine) {
     if (kind_ == Kind::onnx && o_.with == o_.model.model) return *(found_.unoptimised_agrees = true);
-    std::vector<std::string> names;
-    for (const NamedValue& v : want_) names.push_back(v.name);
-    auto result = runner(o_.model.model).run(reference_of({suspect_options(engine), nullptr}), names);
+    auto result =
+        runner(o_.model.model).run(reference_of({suspect_options(engine), nullptr}), inner_names(engine, want_));
     progress_.clear();
     std::vector<NamedValue> values = std::move(result.values);
     for (NamedValue& v : result.outputs) values.push_back(std::move(v));
@@ -298,6 +295,16 @@ class Comparing {
           o_.model.model, o_.with, distance(errors)));
     }
     return *found_.unoptimised_agrees;
+  }
+
+  /// Those that are no outputs, which a run gives anyway.
+  static std::vector<std::string> inner_names(const Engine& engine, const std::vector<NamedValue>& values) {
+    std::vector<std::string> names;
+    const auto& outputs = engine.outputs();
+    for (const NamedValue& v : values)
+      if (std::none_of(outputs.begin(), outputs.end(), [&](const TensorInfo& o) { return o.name == v.name; }))
+        names.push_back(v.name);
+    return names;
   }
 
   void all_tensors(const Engine& engine, const std::string& source) {

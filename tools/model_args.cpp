@@ -517,8 +517,8 @@ std::string ModelArgs::cache_key() const {
   std::string key = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}", threads, precision_, device_, isa_,
                                 max_build_seconds_, max_rewrites_, strict_rewrites_, tactic_seed_, batch_invariant_,
                                 strip_, no_optimize_, max_memory_, tune_.value_or(tune_by_default));
-  for (const auto* list :
-       {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_, &outputs_, &feed_, &disabled_passes_, &metadata_}) {
+  for (const auto* list : {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_, &outputs_, &feed_,
+                           &disabled_passes_, &metadata_}) {
     key += " |";
     for (const std::string& text : *list) key += fmt::format(" {}:{}", text.size(), text);
   }

@@ -67,6 +67,7 @@ struct VideoReader::State {
   void open(const AVInputFormat* format, const std::string& url, AVDictionary*& options);
   bool decode();
   void convert(Image& image);
+  bool ends_early() const;
   std::string loss() const;
 };
 
@@ -145,10 +146,19 @@ bool VideoReader::State::decode() {
   }
 }
 
+/// Whether the container's head promises more time than came. Sound may go on without pictures.
+bool VideoReader::State::ends_early() const {
+  if (input->duration <= 0 || input->duration_estimation_method != AVFMT_DURATION_FROM_STREAM) return false;
+  const double length = static_cast<double>(input->duration) / AV_TIME_BASE;
+  const double period = info.frames_per_second > 0 ? 1 / info.frames_per_second : 0;
+  const double allowed = input->nb_streams == 1 ? 0.02 * length + 2 * period : 0.2 * length + 2;
+  return length - seconds - period > allowed;
+}
+
 std::string VideoReader::State::loss() const {
   // Editors cut by leaving frames out of the list; a few that are missing prove nothing.
   const std::int64_t listed = stream->nb_frames;
-  const bool short_of = listed > 0 && packets < listed - listed / 50 - 2;
+  const bool short_of = listed > 0 ? packets < listed - listed / 50 - 2 : ends_early();
   std::string why;
   const auto add = [&](const std::string& reason) { why += (why.empty() ? "" : ", ") + reason; };
   if (read_error != 0) add(fmt::format("the file is cut off or damaged there ({})", text_of(read_error)));
