@@ -242,8 +242,10 @@ void store(Graph& graph, Node& node, std::vector<InferContext::Result> results) 
     Value& v = graph.value(node.outputs[i]);
     v.type = std::move(results[i].type);
     v.content = std::move(results[i].content);
+    v.fractions = std::move(results[i].fractions);
     model.expression_bytes -= v.expression_bytes;
-    v.expression_bytes = bytes_of(v.type.shape) + (v.content ? bytes_of(*v.content) : 0);
+    v.expression_bytes = bytes_of(v.type.shape) + (v.content ? bytes_of(*v.content) : 0) +
+                         (v.fractions ? bytes_of(v.fractions->numerators) : 0);
     model.expression_bytes += v.expression_bytes;
   }
   if (model.expression_bytes <= model.limits.expression_bytes) return;
@@ -454,10 +456,12 @@ void Graph::remove_input(std::size_t index) {
 }
 
 void Graph::infer_all() {
-  for (NodeId id : order()) {
-    Node& n = *impl_->entry(id).node;
-    store(*this, n, infer_node(*this, n));
-  }
+  for (NodeId id : order()) infer(id);
+}
+
+void Graph::infer(NodeId id) {
+  Node& n = *impl_->entry(id).node;
+  store(*this, n, infer_node(*this, n));
 }
 
 void Graph::sort() {

@@ -62,6 +62,13 @@ struct Origin {
   std::string op_type;  ///< "Conv"; "initializer" or "input" for values
 };
 
+/// Elements of a float tensor of shape arithmetic that are no whole numbers: numerators over one divisor above 1.
+/// Floats hold them exactly where the divisor is a power of two, else (after a division) to the nearest.
+struct Fractions {
+  std::vector<Expr> numerators;
+  std::int64_t divisor = 1;
+};
+
 struct Value {
   ValueId id = kNone;
   std::string name;  ///< the model's name for it; unique when not empty
@@ -69,8 +76,10 @@ struct Value {
   NodeId producer = kNone;  ///< kNone for inputs and constants
   int output_index = 0;
   std::shared_ptr<const Constant> constant;  ///< set for constants
-  /// Symbolic elements of a small integer tensor (at most kMaxContent), when known: shape arithmetic.
+  /// Symbolic elements of a small tensor (at most kMaxContent) of integers, or of floats that are whole numbers, when
+  /// known: shape arithmetic. Floats are taken as exact, which f32 is below 2^24.
   std::optional<std::vector<Expr>> content;
+  std::optional<Fractions> fractions;  ///< the same for floats that are not whole
   OriginSet origins;
   std::int64_t expression_bytes = 0;  ///< of type and content, as counted in Model::expression_bytes
 };
@@ -189,6 +198,8 @@ class Graph {
   void remove_input(std::size_t index);
   /// Runs inference again over all nodes in order (after an input type changed).
   void infer_all();
+  /// The same for one node (after an input of it became a constant).
+  void infer(NodeId id);
   /// Sorts the node list topologically, stable; Error naming the nodes of a cycle.
   void sort();
 

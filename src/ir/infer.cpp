@@ -1,5 +1,6 @@
 // Shape and type inference of one node.
 #include <algorithm>
+#include <cmath>
 
 #include "base/limits.h"
 #include "ir/op.h"
@@ -20,16 +21,49 @@ const Constant* InferContext::constant(int i) const {
   return has_input(i) ? graph_.value(node_.inputs[static_cast<std::size_t>(i)]).constant.get() : nullptr;
 }
 
+namespace {
+/// Shapes travel in few floats; many are a model's numbers.
+constexpr std::int64_t kMaxFloats = 64;
+
+/// The elements of a float constant as fractions of whole numbers that f32 holds; nullopt where one is none.
+std::optional<Fractions> fractions_of(const Constant& constant) {
+  constexpr double kLargest = 1 << 24;
+  constexpr std::int64_t kLargestDivisor = 1 << 10;
+  if ((constant.dtype != DType::f32 && constant.dtype != DType::f64) || constant.numel() > kMaxFloats)
+    return std::nullopt;
+  const std::vector<double> elements = to_doubles(constant);
+  Fractions result;
+  for (const double v : elements) {
+    const auto whole = [&] { return v * static_cast<double>(result.divisor); };
+    while (whole() != std::floor(whole()) && result.divisor < kLargestDivisor) result.divisor *= 2;
+    if (!(std::abs(whole()) <= kLargest) || whole() != std::floor(whole())) return std::nullopt;
+  }
+  for (const double v : elements)
+    result.numerators.emplace_back(static_cast<std::int64_t>(v * static_cast<double>(result.divisor)));
+  return result;
+}
+}  // namespace
+
 std::optional<std::vector<Expr>> InferContext::known_content(int i) const {
   if (!has_input(i)) return std::nullopt;
   const Value& value = graph_.value(node_.inputs[static_cast<std::size_t>(i)]);
   if (value.content) return value.content;
-  if (value.constant && (is_integer(value.type.dtype) || value.type.dtype == DType::boolean) &&
-      value.constant->numel() <= kMaxContent) {
+  if (!value.constant || value.constant->numel() > kMaxContent) return std::nullopt;
+  if (is_integer(value.type.dtype) || value.type.dtype == DType::boolean) {
     const std::vector<std::int64_t> elements = to_ints(*value.constant);
     return std::vector<Expr>(elements.begin(), elements.end());
   }
+  if (auto fractions = fractions_of(*value.constant); fractions && fractions->divisor == 1)
+    return std::move(fractions->numerators);
   return std::nullopt;
+}
+
+std::optional<Fractions> InferContext::known_fractions(int i) const {
+  if (auto whole = known_content(i)) return Fractions{std::move(*whole), 1};
+  if (!has_input(i)) return std::nullopt;
+  const Value& value = graph_.value(node_.inputs[static_cast<std::size_t>(i)]);
+  if (value.fractions) return value.fractions;
+  return value.constant && value.constant->numel() <= kMaxContent ? fractions_of(*value.constant) : std::nullopt;
 }
 
 std::vector<Expr> InferContext::content(int i) const {
@@ -63,6 +97,24 @@ std::vector<Expr> InferContext::content(int i) const {
   return elements;
 }
 
+bool InferContext::is_extent(int i, const Expr& e) const {
+  constexpr std::size_t kMostNodes = 64;
+  std::vector<ValueId> work;
+  if (has_input(i)) work.push_back(node_.inputs[static_cast<std::size_t>(i)]);
+  for (std::size_t k = 0; k < work.size() && k < kMostNodes; ++k) {
+    const Node* producer = graph_.producer(work[k]);
+    if (producer == nullptr) continue;
+    if (std::string_view(producer->op->name) == "Shape") {
+      const SymShape& shape = graph_.value(producer->inputs[0]).type.shape;
+      if (std::find(shape.begin(), shape.end(), e) != shape.end()) return true;
+      continue;
+    }
+    for (const ValueId v : producer->inputs)
+      if (v != kNone && std::find(work.begin(), work.end(), v) == work.end()) work.push_back(v);
+  }
+  return false;
+}
+
 void InferContext::set_output(int i, DType dtype, SymShape shape, ValueKind kind) {
   if (i < 0 || i >= output_count()) return;  // an optional output that the node does not ask for
   if (shape.size() > static_cast<std::size_t>(kMaxRank))
@@ -81,8 +133,16 @@ void InferContext::set_output(int i, Type type) {
 }
 
 void InferContext::set_content(int i, std::vector<Expr> elements) {
-  if (i < 0 || i >= output_count() || elements.size() > static_cast<std::size_t>(kMaxContent)) return;
-  results_[static_cast<std::size_t>(i)].content = std::move(elements);
+  if (i < 0 || i >= output_count()) return;
+  Result& r = results_[static_cast<std::size_t>(i)];
+  const std::int64_t most = is_float(r.type.dtype) ? kMaxFloats : kMaxContent;
+  if (elements.size() <= static_cast<std::size_t>(most)) r.content = std::move(elements);
+}
+
+void InferContext::set_fractions(int i, Fractions elements) {
+  if (elements.divisor == 1) return set_content(i, std::move(elements.numerators));
+  if (i < 0 || i >= output_count() || elements.numerators.size() > static_cast<std::size_t>(kMaxFloats)) return;
+  results_[static_cast<std::size_t>(i)].fractions = std::move(elements);
 }
 
 Expr InferContext::new_extent(int i, const Expr& bound) {
@@ -96,13 +156,20 @@ std::string count_text(int low, int high) {
   return low == high ? std::to_string(low) : fmt::format("{} to {}", low, high);
 }
 
+/// The beginning of a text that may be formulas of many lines.
+std::string shortened(std::string text) {
+  constexpr std::size_t kMost = 400;
+  if (text.size() <= kMost) return text;
+  return text.substr(0, kMost) + fmt::format("... ({} characters)", text.size());
+}
+
 /// Each input's type, and what it is and comes from.
 std::string evidence(const Graph& graph, const Node& node) {
   std::string text;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     if (node.inputs[i] == kNone || !graph.has_value(node.inputs[i])) continue;
     const Value& v = graph.value(node.inputs[i]);
-    text += fmt::format("\n  input {}: {}", i, to_string(v.type));
+    text += fmt::format("\n  input {}: {}", i, shortened(to_string(v.type)));
     if (!v.name.empty()) text += fmt::format(" '{}'", v.name);
     if (const Node* producer = graph.producer(v.id))
       text += fmt::format(", output {} of {}", v.output_index, describe(graph, *producer));
@@ -165,7 +232,7 @@ std::vector<InferContext::Result> infer_node(Graph& graph, Node& node) {
   } catch (const Error& e) {
     // An error from inside a body carries its own place and evidence already.
     if (!e.where().empty()) throw e.at(describe(graph, node));
-    throw Error(e.fact() + evidence(graph, node), e.hint()).at(describe(graph, node));
+    throw Error(shortened(e.fact()) + evidence(graph, node), e.hint()).at(describe(graph, node));
   }
 }
 

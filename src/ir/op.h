@@ -30,17 +30,25 @@ class InferContext {
   DType dtype(int i) const { return input(i).dtype; }
   /// The constant behind input i, or null.
   const Constant* constant(int i) const;
-  /// Symbolic elements of an integer input. Constants of any size up to kMaxContent give them; other tensors
-  /// whose producer tracked them do. Otherwise, when the type is integer with a static element count up to
-  /// kMaxContent, fresh element atoms (read at run time): `content` then always succeeds. Error if not possible.
+  /// Symbolic elements of an input of integers, or of floats that are whole numbers. Constants of any size up to
+  /// kMaxContent give them; other tensors whose producer tracked them do. Otherwise, when the type is integer with a
+  /// static element count up to kMaxContent, fresh element atoms (read at run time): `content` then always succeeds.
+  /// Error if not possible.
   std::vector<Expr> content(int i) const;
   /// As content, but nullopt where content would make fresh atoms or fail.
   std::optional<std::vector<Expr>> known_content(int i) const;
+  /// The elements of a float input over a divisor, which is 1 where known_content gives them.
+  std::optional<Fractions> known_fractions(int i) const;
+
+  /// Whether `e` is an extent of a tensor that input i was computed from by way of a Shape. It is then not negative,
+  /// whatever its formula: a run in which it were would end there.
+  bool is_extent(int i, const Expr& e) const;
 
   void set_output(int i, DType dtype, SymShape shape, ValueKind kind = ValueKind::tensor);
   /// The same for any kind of value.
   void set_output(int i, Type type);
   void set_content(int i, std::vector<Expr> elements);
+  void set_fractions(int i, Fractions elements);
   /// A data-dependent extent of output i: the kernel writes it to its `extents` slot (slots count up in the
   /// order of calls); never above `bound`.
   Expr new_extent(int i, const Expr& bound);
@@ -55,6 +63,7 @@ class InferContext {
     bool set = false;
     Type type;
     std::optional<std::vector<Expr>> content;
+    std::optional<Fractions> fractions;
   };
   const std::vector<Result>& results() const { return results_; }
 
@@ -161,6 +170,9 @@ struct OpDef {
   void (*aliases)(const NodeView&, std::vector<Alias>&) = nullptr;
   /// FLOPs at concrete shapes given per input and output, in order. Null: 0. Bytes are added by the caller.
   double (*flops)(const NodeView&, const std::vector<Shape>& in, const std::vector<Shape>& out) = nullptr;
+  /// Operations of the reference kernel where they may be many more than the FLOPs and the elements together: what
+  /// constant folding may spend is counted in them.
+  double (*work)(const NodeView&, const std::vector<Shape>& in, const std::vector<Shape>& out) = nullptr;
   /// Bit i: only inference reads input i (its content); kernels never do. Nothing need compute such an input
   /// when its content is known without reading its elements.
   std::uint32_t shape_inputs = 0;

@@ -16,6 +16,9 @@ void fold(ir::Graph& graph, PassContext& context, bool (*wanted)(const ir::Node&
     bool constant = true;
     for (ir::ValueId v : node.inputs) constant = constant && (v == ir::kNone || graph.value(v).constant != nullptr);
     if (!constant) continue;
+    // Inputs that became constants in this pass may say more of the results' shapes: extents that a kernel would have
+    // reported are numbers then, and its parameters say that it reports none.
+    graph.infer(id);
     Evaluator evaluator;
     const std::string refusal = evaluator.run(graph, node, context.fold_budget());
     if (!refusal.empty()) {

@@ -66,5 +66,41 @@ TEST(ElementwiseContent, NarrowTypesMayWrapAndAreNotFollowed) {
   EXPECT_EQ(b.content(narrow), "unknown");
 }
 
+TEST(ElementwiseContent, FloatsHoldExtents) {
+  Built b;
+  const Expr n = Expr::symbol("n"), h = Expr::symbol("h");
+  const auto text = [](const Expr& x, const Expr& y) { return ir::to_string(ir::SymShape{x, y}); };
+  const auto whole = [&](ir::ValueId v) { return b.content(b.add("Cast", {v}, {{"to", std::string("i64")}})); };
+  const auto f32 = [&](std::vector<float> v) {
+    return b.graph.add_constant({}, ir::constant_f32(std::move(v), Shape{2}), b.origin);
+  };
+  const ir::ValueId shape = b.add("Cast", {b.add("Shape", {b.x})}, {{"to", std::string("f32")}});
+  EXPECT_EQ(b.content(shape), text(n, h));
+  EXPECT_EQ(whole(b.add("Mul", {shape, f32({2, 4})})), text(Expr(2) * n, Expr(4) * h));
+  // Halves are held, and rounded when they become integers.
+  const ir::ValueId halves = b.add("Mul", {shape, f32({0.5, 1.5})});
+  EXPECT_EQ(b.content(halves), "unknown");
+  EXPECT_EQ(whole(halves), text(ir::floor_div(n, 2), ir::floor_div(Expr(3) * h, 2)));
+  EXPECT_EQ(whole(b.add("Add", {halves, halves})), text(n, Expr(3) * h));
+  EXPECT_EQ(b.content(b.add("Floor", {b.add("Div", {shape, f32({2, 32})})})),
+            text(ir::floor_div(n, 2), ir::floor_div(h, 32)));
+  EXPECT_EQ(b.content(b.add("Ceil", {b.add("Div", {shape, f32({3, 7})})})),
+            text(ir::ceil_div(n, 3), ir::ceil_div(h, 7)));
+  // A third is no float: what is computed with it further is not followed.
+  EXPECT_EQ(whole(b.add("Mul", {b.add("Div", {shape, f32({3, 3})}), f32({3, 3})})), "unknown");
+  EXPECT_EQ(whole(b.add("Mul", {shape, f32({0.3f, 0.7f})})), "unknown");
+  EXPECT_EQ(b.content(b.add("Sqrt", {shape})), "unknown");
+}
+
+TEST(ElementwiseContent, FloatsTooLargeAreNotFollowed) {
+  Built b;
+  const ir::ValueId large = b.graph.add_constant({}, ir::constant_f32({16777216.f}, Shape{1}), b.origin);
+  ir::ValueId v = b.add("Mul", {large, large});
+  EXPECT_EQ(b.content(v), "unknown");
+  v = b.add("Cast", {b.add("Shape", {b.x})}, {{"to", std::string("f32")}});
+  for (int i = 0; i < 4; ++i) v = b.add("Mul", {v, large});  // beyond 64 bits
+  EXPECT_EQ(b.content(v), "unknown");
+}
+
 }  // namespace
 }  // namespace monza

@@ -1,5 +1,6 @@
 // Shape, Size, ConstantOfShape, Range, EyeLike, OneHot: tensors made from shapes and scalars.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -77,6 +78,20 @@ void params_fill(const ir::NodeView& n, ir::ParamsBlob& blob) {
   blob.set(p);
 }
 
+/// Elements of a Range whose limits are shape arithmetic in floats with fractions.
+std::optional<Expr> count_of_fractions(const ir::InferContext& c) {
+  const auto start = c.known_fractions(0), limit = c.known_fractions(1), delta = c.known_fractions(2);
+  if (!start || !limit || !delta) return std::nullopt;
+  std::int64_t common = 1;
+  for (const auto& f : {start, limit, delta}) {
+    if (!std::has_single_bit(static_cast<std::uint64_t>(f->divisor))) return std::nullopt;  // not exact in floats
+    common = std::max(common, f->divisor);
+  }
+  const auto scaled = [&](const ir::Fractions& f) { return f.numerators[0] * Expr(common / f.divisor); };
+  if (scaled(*delta) == Expr(0)) c.fail("delta is 0");
+  return larger(0, ir::ceil_div(scaled(*limit) - scaled(*start), scaled(*delta)));
+}
+
 /// Range(start, limit, delta): scalars of one type.
 void infer_range(ir::InferContext& c) {
   const DType type = c.dtype(0);
@@ -85,22 +100,24 @@ void infer_range(ir::InferContext& c) {
       c.fail("input {} has element type {}, input 0 {}", i, dtype_name(c.dtype(i)), dtype_name(type));
     if (!(ir::product(c.shape(i)) == Expr(1))) c.fail("input {} is not a scalar", i);
   }
-  if (is_integer(type)) {
+  const bool known = c.known_content(0) && c.known_content(1) && c.known_content(2);
+  if (is_integer(type) || known) {
     const Expr start = c.content(0)[0], limit = c.content(1)[0], delta = c.content(2)[0];
     if (delta == Expr(0)) c.fail("delta is 0");
     const Expr count = larger(0, ir::ceil_div(limit - start, delta));
     c.set_output(0, type, {count});
     // Elements that are themselves read at run time would only repeat the arithmetic.
-    const auto known = count.try_constant();
-    if (!known || *known > ir::kMaxContent || !c.known_content(0) || !c.known_content(2)) return;
+    const auto length = count.try_constant();
+    if (!length || *length > ir::kMaxContent || !c.known_content(0) || !c.known_content(2)) return;
     std::vector<Expr> content;
-    for (std::int64_t i = 0; i < *known; ++i) content.push_back(start + Expr(i) * delta);
+    for (std::int64_t i = 0; i < *length; ++i) content.push_back(start + Expr(i) * delta);
     c.set_content(0, std::move(content));
     return;
   }
   const ir::Constant *start = c.constant(0), *limit = c.constant(1), *delta = c.constant(2);
   if (!start || !limit || !delta) {
-    c.set_output(0, type, {c.new_extent(0, kLongestRange)});
+    const auto count = count_of_fractions(c);
+    c.set_output(0, type, {count ? *count : c.new_extent(0, kLongestRange)});
     return;
   }
   const double step = ir::to_doubles(*delta)[0];
@@ -112,7 +129,7 @@ void infer_range(ir::InferContext& c) {
 
 void params_range(const ir::NodeView& n, ir::ParamsBlob& blob) {
   RangeParams p;
-  p.reports = !is_integer(n.input(0).dtype) && !(n.constant(0) && n.constant(1) && n.constant(2));
+  p.reports = reports_extents(n);
   blob.set(p);
 }
 
@@ -129,8 +146,6 @@ void params_eye(const ir::NodeView& n, ir::ParamsBlob& blob) {
   blob.set(p);
 }
 
-bool depth_is_read(const ir::Constant* depth, DType type) { return !is_integer(type) && depth == nullptr; }
-
 /// OneHot(indices, depth, values [off, on]) {axis}: a new axis of extent depth.
 void infer_one_hot(ir::InferContext& c) {
   const ir::SymShape& indices = c.shape(0);
@@ -140,9 +155,8 @@ void infer_one_hot(ir::InferContext& c) {
   const std::size_t axis = axis_of(c.attrs().i("axis", -1), indices.size() + 1);
   ir::SymShape out = indices;
   Expr depth;
-  if (is_integer(c.dtype(1))) depth = c.content(1)[0];
-  else if (!depth_is_read(c.constant(1), c.dtype(1)))
-    depth = static_cast<std::int64_t>(ir::to_doubles(*c.constant(1))[0]);
+  if (is_integer(c.dtype(1)) || c.known_content(1)) depth = c.content(1)[0];
+  else if (c.constant(1)) depth = static_cast<std::int64_t>(ir::to_doubles(*c.constant(1))[0]);
   else depth = c.new_extent(0, kLongestRange);
   out.insert(out.begin() + static_cast<std::ptrdiff_t>(axis), depth);
   c.set_output(0, c.dtype(2), std::move(out));
@@ -151,7 +165,7 @@ void infer_one_hot(ir::InferContext& c) {
 void params_one_hot(const ir::NodeView& n, ir::ParamsBlob& blob) {
   OneHotParams p;
   p.axis = static_cast<std::int64_t>(axis_of(n.attrs().i("axis", -1), n.input(0).rank() + 1));
-  p.reports = depth_is_read(n.constant(1), n.input(1).dtype);
+  p.reports = reports_extents(n);
   blob.set(p);
 }
 

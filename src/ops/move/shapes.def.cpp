@@ -137,6 +137,20 @@ std::optional<std::vector<std::int64_t>> constant_numbers(const ir::NodeView& n,
   return values ? all_constant(*values) : std::nullopt;
 }
 
+bool reports_extents(const ir::NodeView& n) {
+  const auto is_own = [&](const ir::Expr& e) {
+    for (const auto& term : e.terms())
+      for (const auto& atom : term.atoms)
+        if (atom->kind == ir::AtomKind::extent &&
+            std::find(n.node.outputs.begin(), n.node.outputs.end(), atom->value) != n.node.outputs.end())
+          return true;
+    return false;
+  };
+  for (int i = 0; i < n.output_count(); ++i)
+    if (const ir::SymShape& shape = n.output(i).shape; std::any_of(shape.begin(), shape.end(), is_own)) return true;
+  return false;
+}
+
 void require_equal(const Expr& a, const Expr& b, std::string_view what) {
   if (a.is_constant() && b.is_constant() && !(a == b))
     fail("{}: {} against {}", what, ir::to_string(a), ir::to_string(b));

@@ -35,6 +35,9 @@ std::optional<std::vector<ir::Expr>> numbers(const ir::NodeView& n, std::string_
 std::optional<std::vector<std::int64_t>> all_constant(const std::vector<ir::Expr>& values);
 std::optional<std::vector<std::int64_t>> constant_numbers(const ir::NodeView& n, std::string_view name, int i);
 
+/// Whether the kernel finds an extent of the node's results while it runs (InferContext::new_extent).
+bool reports_extents(const ir::NodeView& n);
+
 /// Error, naming both, when two known extents differ.
 void require_equal(const ir::Expr& a, const ir::Expr& b, std::string_view what);
 
