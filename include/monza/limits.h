@@ -24,6 +24,7 @@ struct Limits {
   /// be larger is computed at run time.
   std::int64_t fold_bytes = std::int64_t{128} << 20;
   std::int64_t fold_operations = 2'000'000'000;       ///< that folding may spend on the whole model
+  std::int64_t fold_seconds = 60;                     ///< the same in time: what is left then is computed at run time
   std::int64_t timing_bytes = std::int64_t{1} << 30;  ///< operands of a kernel that is timed
 };
 

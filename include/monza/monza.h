@@ -111,6 +111,7 @@ typedef struct monza_limits {
   int64_t trips;
   int64_t fold_bytes, fold_operations;
   int64_t timing_bytes;
+  int64_t fold_seconds;
 } monza_limits;
 
 typedef struct monza_build_options {

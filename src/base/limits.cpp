@@ -21,6 +21,7 @@ std::span<const LimitInfo> limit_list() {
       {&Limits::trips, "trips", false, "iterations of a loop that nothing else bounds"},
       {&Limits::fold_bytes, "fold_bytes", true, "one constant that the build computes; larger ones wait for the run"},
       {&Limits::fold_operations, "fold_operations", false, "operations that the build spends on computing constants"},
+      {&Limits::fold_seconds, "fold_seconds", false, "seconds that the build spends on computing constants"},
       {&Limits::timing_bytes, "timing_bytes", true, "operands of a kernel that is timed; larger ones take the first"},
   };
   return list;

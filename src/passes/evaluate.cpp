@@ -1,6 +1,7 @@
 #include "passes/evaluate.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <limits>
 
@@ -23,6 +24,18 @@ class OneThread final : public Parallel {
   }
 };
 
+/// Takes from the budget the time that its scope lasts.
+class Clock {
+ public:
+  explicit Clock(double& seconds) : seconds_(seconds) {}
+  ~Clock() { seconds_ -= std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count(); }
+  Clock(const Clock&) = delete;
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
 /// Operations of a run, of operators that do not say an element's worth for each.
 std::int64_t operations(const ir::Graph& graph, const ir::Node& node, const std::vector<OperandDesc>& in,
                         const std::vector<OperandDesc>& out) {
@@ -31,7 +44,8 @@ std::int64_t operations(const ir::Graph& graph, const ir::Node& node, const std:
     for (const OperandDesc& d : list) shapes.push_back(d.shape);
     return shapes;
   };
-  double work = node.op->flops != nullptr ? node.op->flops({graph, node}, shapes(in), shapes(out)) : 0;
+  const auto of_operator = node.op->work != nullptr ? node.op->work : node.op->flops;
+  double work = of_operator != nullptr ? of_operator({graph, node}, shapes(in), shapes(out)) : 0;
   for (const auto* list : {&in, &out})
     for (const OperandDesc& d : *list) work += static_cast<double>(d.shape.numel());
   return work < 9e18 ? static_cast<std::int64_t>(std::max(work, 0.0)) : std::numeric_limits<std::int64_t>::max();
@@ -58,6 +72,8 @@ ConstantPtr Evaluator::find(const ir::Graph& graph, ir::ValueId id) const {
 std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, FoldBudget& budget) {
   const ir::OpDef& op = *node.op;
   if (!node.bodies.empty()) return "it has bodies";
+  if (budget.seconds <= 0) return fmt::format("no time is left for folding ({})", limit_option(&Limits::fold_seconds));
+  const Clock clock(budget.seconds);
   // Types were inferred before the elements of integer tensors were known, so element atoms may be in them.
   const std::int64_t* extents = nullptr;
   auto atom_value = [&](const ir::Atom& a) -> std::int64_t {
@@ -68,6 +84,7 @@ std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, FoldBud
     }
     if (a.kind == ir::AtomKind::extent) {
       if (extents == nullptr || a.value != node.outputs[0]) fail("an extent depends on data");
+      if (extents[a.index] < 0) fail("its kernel did not report an extent");
       return extents[a.index];
     }
     ConstantPtr c = find(graph, a.value);
@@ -144,7 +161,7 @@ std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, FoldBud
     const std::unique_ptr<std::byte, void (*)(void*)> scratch(
         static_cast<std::byte*>(std::aligned_alloc(64, (scratch_bytes / 64 + 1) * 64)), std::free);
     OneThread parallel;
-    std::vector<std::int64_t> slots(static_cast<std::size_t>(kMaxRank) * (node.outputs.size() + 1), 0);
+    std::vector<std::int64_t> slots(static_cast<std::size_t>(kMaxRank) * (node.outputs.size() + 1), -1);
     KernelContext context;
     context.params = query.params;
     context.in = in_views.data();

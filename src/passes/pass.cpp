@@ -55,7 +55,8 @@ FoldBudget FoldBudget::of(const ir::Graph& graph) {
   std::int64_t weights = 0;
   for (ir::ValueId v : graph.values())
     if (const auto& c = graph.value(v).constant) weights += static_cast<std::int64_t>(c->bytes.size());
-  return {limits.fold_bytes, 2 * limits.fold_bytes + 8 * weights, limits.fold_operations};
+  return {limits.fold_bytes, 2 * limits.fold_bytes + 8 * weights, limits.fold_operations,
+          static_cast<double>(limits.fold_seconds)};
 }
 
 void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const PassOptions& options,

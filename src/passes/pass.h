@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <set>
 #include <string>
 #include <string_view>
@@ -26,9 +27,10 @@ struct PassOptions {
 
 /// What constant folding may still spend on a model.
 struct FoldBudget {
-  std::int64_t one_bytes = 0;   ///< of one constant
-  std::int64_t all_bytes = 0;   ///< of all that are still to be made
-  std::int64_t operations = 0;  ///< about that many
+  std::int64_t one_bytes = 0;                                ///< of one constant
+  std::int64_t all_bytes = 0;                                ///< of all that are still to be made
+  std::int64_t operations = 0;                               ///< about that many
+  double seconds = std::numeric_limits<double>::infinity();  ///< what operations do not tell: of this machine's time
   /// What the limits leave a graph: a model with more weights may fold more.
   static FoldBudget of(const ir::Graph& graph);
 };

@@ -26,6 +26,42 @@ TEST(FoldConstants, EvaluatesOnReferenceKernels) {
   expect_same_numbers(r);
 }
 
+TEST(FoldConstants, LimitsThatBecomeConstantsDecideShapes) {
+  // The casts are folded in the same pass as what reads them: the shapes say so before the kernels run.
+  auto r = rewrite(graph_text("%x: f32[4,3]", R"(
+    %n = constant f16[] [4]
+    %zero = constant f16[] [0]
+    %one = constant f16[] [1]
+    %i = constant i64[3] [0, 2, 3]
+    %v = constant f32[2] [5, 7]
+    %a = Cast(%zero) {to="f32"}
+    %b = Cast(%n) {to="f32"}
+    %c = Cast(%one) {to="f32"}
+    %range = Range(%a, %b, %c)
+    %hot = OneHot(%i, %b, %v)
+    %column = Reshape(%range) {shape=[4,1]}
+    %first = Add(%x, %column)
+    %y = MatMul(%hot, %first))"),
+                   {&fold_constants_pass});
+  EXPECT_EQ(r.ops(), (Ops{"Add", "MatMul"}));
+  expect_same_numbers(r);
+}
+
+TEST(FoldConstants, WorkThatElementsDoNotTell) {
+  for (const char* last : {"%y, %i = TopK(%a) {k=[1], axis=1}", "%y, %i, %j, %c = Unique(%a)",
+                           "%y = LRN(%a) {size=1000}", "%y = Resize(%a) {sizes=[1,1000,1,1], mode=\"cubic\"}"}) {
+    const std::string text = graph_text("", std::string("%a = constant f32[1,1000,1,1] splat 1\n") + last);
+    auto graph = ir::parse(text);
+    graph->model().limits.fold_operations = 20'000;
+    PassReport report;
+    run_passes(*graph, {&fold_constants_pass}, {}, report);
+    EXPECT_EQ(report.rewrites.size(), 0u) << text;
+    graph->model().limits.fold_operations = 2'000'000;
+    run_passes(*graph, {&fold_constants_pass}, {}, report);
+    EXPECT_EQ(report.rewrites.size(), 1u) << text;
+  }
+}
+
 TEST(FoldConstants, StopsAtItsLimit) {
   const std::string text = graph_text("", R"(
     %a = constant f32[1000] splat 1
@@ -41,6 +77,11 @@ TEST(FoldConstants, StopsAtItsLimit) {
   run_passes(*graph, {&fold_constants_pass}, {}, report);
   ASSERT_EQ(report.near_misses.size(), 2u);
   EXPECT_NE(report.near_misses[1].reason.find("(--max-fold-operations)"), std::string::npos);
+  graph->model().limits = {};
+  graph->model().limits.fold_seconds = 0;
+  run_passes(*graph, {&fold_constants_pass}, {}, report);
+  ASSERT_EQ(report.near_misses.size(), 3u);
+  EXPECT_EQ(report.near_misses[2].reason, "no time is left for folding (--max-fold-seconds)");
   EXPECT_EQ(graph->order().size(), 1u);
   PassOptions none;
   none.max_rewrites = 0;

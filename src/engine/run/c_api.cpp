@@ -128,6 +128,7 @@ monza::Limits monza::c_api::limits_of(const monza_limits* given) {
       {&Limits::fold_bytes, o.fold_bytes},
       {&Limits::fold_operations, o.fold_operations},
       {&Limits::timing_bytes, o.timing_bytes},
+      {&Limits::fold_seconds, o.fold_seconds},
   };
   for (const auto& [field, value] : fields)
     if (value != 0) limits.*field = value;

@@ -1,4 +1,6 @@
 // NonZero, Compress, Unique, TopK, NonMaxSuppression: how many elements come out may depend on the data.
+#include <cmath>
+
 #include "ops/index/index.params.h"
 #include "ops/move/shapes.def.h"
 #include "tensor/dtype.h"
@@ -104,15 +106,28 @@ void params_nms(const ir::NodeView& n, ir::ParamsBlob& blob) {
   blob.set(p);
 }
 
+/// Of sorting the input's elements, or rows of them.
+double work_sort(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>&) {
+  constexpr double kComparison = 16;  // operations
+  const double n = static_cast<double>(in[0].numel());
+  return kComparison * n * std::log2(n + 2);
+}
+
 }  // namespace
 
 extern const ir::OpDef non_zero_op, compress_op, unique_op, topk_op, nms_op;
 const ir::OpDef non_zero_op{.name = "NonZero", .infer = infer_non_zero};
 const ir::OpDef compress_op{
     .name = "Compress", .min_inputs = 2, .max_inputs = 2, .infer = infer_compress, .params = params_select};
-const ir::OpDef unique_op{.name = "Unique", .max_outputs = 4, .infer = infer_unique, .params = params_select};
-const ir::OpDef topk_op{
-    .name = "TopK", .max_inputs = 2, .max_outputs = 2, .infer = infer_topk, .params = params_topk, .shape_inputs = 2};
+const ir::OpDef unique_op{
+    .name = "Unique", .max_outputs = 4, .infer = infer_unique, .params = params_select, .work = work_sort};
+const ir::OpDef topk_op{.name = "TopK",
+                        .max_inputs = 2,
+                        .max_outputs = 2,
+                        .infer = infer_topk,
+                        .params = params_topk,
+                        .work = work_sort,
+                        .shape_inputs = 2};
 // Not folded: how much work it is depends on the boxes.
 const ir::OpDef nms_op{.name = "NonMaxSuppression",
                        .min_inputs = 2,

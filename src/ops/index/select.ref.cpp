@@ -70,9 +70,9 @@ struct Order {
   }
 };
 
-/// Unique: row numbers in sorted order, and each row's group; 8 bytes each.
+/// Unique: row numbers in sorted order, each row's group, and the groups' numbers; 8 bytes each.
 std::size_t unique_scratch(const KernelQuery& q) noexcept {
-  return static_cast<std::size_t>(q.in[0].shape.numel()) * 16;
+  return static_cast<std::size_t>(q.in[0].shape.numel()) * 24;
 }
 
 Status run_unique(const KernelContext& c) noexcept {
@@ -118,17 +118,10 @@ Status run_unique(const KernelContext& c) noexcept {
     }
   if (!p.sorted) {
     std::sort(sorted, sorted + count);
-    std::int64_t next = 0;
-    // Renumber: a row that is the first of its group takes the next number; later rows look theirs up.
-    for (std::int64_t r = 0; r < rows; ++r) {
-      if (next < count && sorted[next] == r) {
-        const std::int64_t old = group[r];
-        for (std::int64_t s = r; s < rows; ++s)
-          if (group[s] == old) group[s] = -1 - next;
-        ++next;
-      }
-    }
-    for (std::int64_t r = 0; r < rows; ++r) group[r] = -1 - group[r];
+    // Groups are numbered by their first rows.
+    std::int64_t* number = group + rows;  // [count]
+    for (std::int64_t g = 0; g < count; ++g) number[group[sorted[g]]] = g;
+    for (std::int64_t r = 0; r < rows; ++r) group[r] = number[group[r]];
   }
   const auto output = [&](int i) -> std::int64_t* {
     return i < c.out_count && c.out[i].data != nullptr ? c.out[i].as<std::int64_t>() : nullptr;

@@ -1,5 +1,7 @@
 // LabelEncoder and TreeEnsemble of ai.onnx.ml.
 #include "ops/ml/ml.params.h"
+
+#include <cmath>
 #include "ops/move/shapes.def.h"
 #include "tensor/dtype.h"
 
@@ -44,15 +46,26 @@ void params_tree_ensemble(const ir::NodeView& n, ir::ParamsBlob& blob) {
   blob.set(p);
 }
 
+double work_label_encoder(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>&) {
+  return static_cast<double>(in[0].numel()) * std::log2(static_cast<double>(in[1].numel()) + 2);
+}
+
+/// At most: every tree is one path of all nodes, and each node looks through all members.
+double work_tree_ensemble(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>& out) {
+  const double nodes = static_cast<double>(in[1][0]), trees = static_cast<double>(in[5].numel());
+  return static_cast<double>(out[0].numel()) * trees * nodes * static_cast<double>(1 + in[6].numel());
+}
+
 }  // namespace
 
 extern const ir::OpDef label_encoder_op, tree_ensemble_op;
 const ir::OpDef label_encoder_op{
-    .name = "LabelEncoder", .min_inputs = 4, .max_inputs = 4, .infer = infer_label_encoder};
+    .name = "LabelEncoder", .min_inputs = 4, .max_inputs = 4, .infer = infer_label_encoder, .work = work_label_encoder};
 const ir::OpDef tree_ensemble_op{.name = "TreeEnsemble",
                                  .min_inputs = 7,
                                  .max_inputs = 7,
                                  .infer = infer_tree_ensemble,
-                                 .params = params_tree_ensemble};
+                                 .params = params_tree_ensemble,
+                                 .work = work_tree_ensemble};
 
 }  // namespace monza::ops

@@ -1,6 +1,7 @@
 // Normalisations: types, shapes, parameters.
 #include "ops/norm/norm.params.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "ir/op.h"
@@ -144,6 +145,11 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
   return PerElement * static_cast<double>(in[0].numel());
 }
 
+double lrn_work(const ir::NodeView& n, const std::vector<Shape>& in, const std::vector<Shape>&) {
+  const std::int64_t window = std::min(n.attrs().i("size", 1), in[0].rank > 1 ? in[0][1] : 1);
+  return static_cast<double>(in[0].numel()) * static_cast<double>(std::max<std::int64_t>(window, 1));
+}
+
 }  // namespace
 
 extern const ir::OpDef batch_norm_op, layer_norm_op, rms_norm_op, group_norm_op, instance_norm_op, lrn_op, lp_norm_op;
@@ -179,7 +185,7 @@ const ir::OpDef instance_norm_op{.name = "InstanceNormalization",
                                  .infer = infer_group_norm,
                                  .params = group_norm_params,
                                  .flops = flops<7>};
-const ir::OpDef lrn_op{.name = "LRN", .infer = infer_lrn, .params = lrn_params, .flops = flops<10>};
+const ir::OpDef lrn_op{.name = "LRN", .infer = infer_lrn, .params = lrn_params, .flops = flops<10>, .work = lrn_work};
 const ir::OpDef lp_norm_op{
     .name = "LpNormalization", .infer = infer_lp_norm, .params = lp_norm_params, .flops = flops<3>};
 

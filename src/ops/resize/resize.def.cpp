@@ -215,13 +215,48 @@ void params_affine_grid(const ir::NodeView& n, ir::ParamsBlob& blob) {
   blob.set(p);
 }
 
+/// Input elements that one of the result is made of, along one axis, where the extent shrinks by `factor` (or grows).
+double taps(std::string_view mode, double factor) {
+  const double own = mode == "nearest" ? 1 : mode == "linear" ? 2 : 4;
+  return own * std::max(factor, 1.0);
+}
+
+/// An element of the result reads the product of what each axis reads.
+double work_resize(const ir::NodeView& n, const std::vector<Shape>& in, const std::vector<Shape>& out) {
+  constexpr double kTap = 4;  // operations
+  const std::string mode = n.attrs().s("mode", "nearest");
+  const bool antialias = n.attrs().i("antialias", 0) != 0;
+  double work = kTap * static_cast<double>(out[0].numel());
+  for (const std::size_t a : resized_axes(n.attrs(), n.input(0).rank())) {
+    const double from = static_cast<double>(in[0][static_cast<int>(a)]),
+                 to = static_cast<double>(out[0][static_cast<int>(a)]);
+    work *= taps(mode, antialias && to > 0 ? from / to : 1);
+  }
+  return work;
+}
+
+double work_grid_sample(const ir::NodeView& n, const std::vector<Shape>&, const std::vector<Shape>& out) {
+  constexpr double kTap = 4;  // operations
+  double work = kTap * static_cast<double>(out[0].numel());
+  for (int a = 2; a < out[0].rank; ++a) work *= taps(n.attrs().s("mode", "linear"), 1);
+  return work;
+}
+
 }  // namespace
 
 extern const ir::OpDef resize_op, grid_sample_op, affine_grid_op;
-const ir::OpDef resize_op{
-    .name = "Resize", .max_inputs = 4, .infer = infer_resize, .params = params_resize, .shape_inputs = 8};
-const ir::OpDef grid_sample_op{
-    .name = "GridSample", .min_inputs = 2, .max_inputs = 2, .infer = infer_grid_sample, .params = params_grid_sample};
+const ir::OpDef resize_op{.name = "Resize",
+                          .max_inputs = 4,
+                          .infer = infer_resize,
+                          .params = params_resize,
+                          .work = work_resize,
+                          .shape_inputs = 8};
+const ir::OpDef grid_sample_op{.name = "GridSample",
+                               .min_inputs = 2,
+                               .max_inputs = 2,
+                               .infer = infer_grid_sample,
+                               .params = params_grid_sample,
+                               .work = work_grid_sample};
 const ir::OpDef affine_grid_op{
     .name = "AffineGrid", .max_inputs = 2, .infer = infer_affine_grid, .params = params_affine_grid, .shape_inputs = 2};
 

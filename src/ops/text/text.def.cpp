@@ -68,10 +68,20 @@ void params_tfidf(const ir::NodeView& n, ir::ParamsBlob& blob) {
   blob.set(params_of(n.attrs(), n.constant(1)->numel()));
 }
 
+/// Every n-gram of the pool at every place of the input, at every distance.
+double work_tfidf(const ir::NodeView& n, const std::vector<Shape>& in, const std::vector<Shape>&) {
+  return static_cast<double>(in[0].numel()) * static_cast<double>(in[1].numel()) *
+         (1 + static_cast<double>(n.attrs().i("max_skip_count", 0)));
+}
+
 }  // namespace
 
 extern const ir::OpDef tfidf_vectorizer_op;
-const ir::OpDef tfidf_vectorizer_op{
-    .name = "TfIdfVectorizer", .min_inputs = 3, .max_inputs = 4, .infer = infer_tfidf, .params = params_tfidf};
+const ir::OpDef tfidf_vectorizer_op{.name = "TfIdfVectorizer",
+                                    .min_inputs = 3,
+                                    .max_inputs = 4,
+                                    .infer = infer_tfidf,
+                                    .params = params_tfidf,
+                                    .work = work_tfidf};
 
 }  // namespace monza::ops
