@@ -227,12 +227,30 @@ Expr operator*(const Expr& a, const Expr& b) {
 bool operator==(const Expr& a, const Expr& b) { return compare(a, b) == 0; }
 bool operator<(const Expr& a, const Expr& b) { return compare(a, b) < 0; }
 
+namespace {
+/// a / b for a sum b. Terms are in a monomial order, so that the last term of a product is that of the last terms.
+std::optional<Expr> long_division(const Expr& a, const Expr& b) {
+  constexpr int kMostTerms = 64;
+  const Expr last = ExprOps::make({b.terms().back()});
+  Expr rest = a, quotient;
+  try {
+    for (int i = 0; i < kMostTerms; ++i) {
+      if (rest == 0) return quotient;
+      const auto q = exact_div(ExprOps::make({rest.terms().back()}), last);
+      if (!q) return std::nullopt;
+      quotient = quotient + *q;
+      rest = rest - *q * b;
+    }
+  } catch (const Error&) {  // the rest grows beyond what expressions hold
+  }
+  return std::nullopt;
+}
+}  // namespace
+
 std::optional<Expr> exact_div(const Expr& a, const Expr& b) {
   const std::vector<Term> divisor = b.terms();
-  if (divisor.size() != 1) {
-    if (!b.is_constant() && a == b) return Expr(1);
-    return std::nullopt;
-  }
+  if (divisor.empty()) return std::nullopt;
+  if (divisor.size() > 1) return a == b ? Expr(1) : long_division(a, b);
   const Term& d = divisor[0];
   std::vector<Term> quotient;
   for (const Term& t : a.terms()) {

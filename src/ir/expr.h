@@ -81,7 +81,7 @@ Expr ceil_div(const Expr& a, const Expr& b);
 Expr mod(const Expr& a, const Expr& b);
 Expr min(const Expr& a, const Expr& b);
 Expr max(const Expr& a, const Expr& b);
-/// a / b if b divides a as a polynomial with a single-term divisor; nullopt otherwise.
+/// a / b if b divides a as a polynomial; nullopt otherwise.
 std::optional<Expr> exact_div(const Expr& a, const Expr& b);
 
 /// "2*batch + floor_div(h, 2)"; parse_expr reads it back. Elements print as elem(%7, 0), extents as extent(%7, 0,

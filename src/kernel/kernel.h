@@ -147,7 +147,7 @@ struct Kernel {
   const Packing* packings = nullptr;
   int packing_count = 0;
   Refusal (*accepts)(const KernelQuery&) noexcept = nullptr;  ///< null: takes everything its ports and op allow
-  std::size_t (*scratch_bytes)(const KernelQuery&) noexcept = nullptr;  ///< null: none
+  std::size_t (*scratch_bytes)(const KernelQuery&) noexcept = nullptr;  ///< null: none; grows with every extent
   Status (*run)(const KernelContext&) noexcept = nullptr;
   /// Bit i: output 0 may lie exactly over input i (same address, strides and extents).
   std::uint32_t in_place_inputs = 0;

@@ -52,7 +52,7 @@ Shape PlanBuilder::largest(const ir::SymShape& shape) const {
     const ir::Interval r = range(shape[std::size_t(i)]);
     if (shape[std::size_t(i)].is_constant())
       check_limit(limits_, &Limits::value_bytes, r.high,
-                  fmt::format("bytes, or more, of a value of shape {}", ir::to_string(shape)));
+                  fmt::format("bytes, or more, of a value of shape {}", beginning(ir::to_string(shape))));
     if (r.high >= kLargestValue)
       fail_hint(
           "fix the inputs that decide it: --input NAME=FILE gives their elements, as does BuildOptions::shape_values",
@@ -168,8 +168,10 @@ int PlanBuilder::operand(const Place& place, const TypedShape& type) {
     o.is_static &= place.stride[i].is_constant() ? 1 : 0;
     backwards |= range(place.stride[i]).low < 0;
   }
-  const auto offset = place.offset.try_constant();
-  if (offset && !backwards) {
+  // A view of nothing may begin anywhere, also behind the last byte of what it looks at.
+  const bool empty = std::any_of(type.shape.begin(), type.shape.end(), [](const ir::Expr& e) { return e == 0; });
+  const auto offset = empty ? std::optional<std::int64_t>(0) : place.offset.try_constant();
+  if (offset && (empty || !backwards)) {
     const std::int64_t bits = std::max(dtype_bits(type.dtype), 1);
     o.byte_offset = *offset * bits / 8;
     o.byte_bound = std::max<std::int64_t>(0, s.bytes - o.byte_offset);

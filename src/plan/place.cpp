@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "kernel/ports.h"
 
 namespace monza::plan {
@@ -20,6 +21,21 @@ bool slices_blocks(const ir::SymShape& in, const ir::SymShape& out, const ir::Al
   const ir::Expr start = alias.start.size() > 1 ? alias.start[1] : ir::Expr(0);
   const auto first = start.try_constant(), count = out[1].try_constant();
   return first && count && *first % block == 0 && (*count % block == 0 || start + out[1] == in[1]);
+}
+
+/// Whether the shapes have the same number of elements in every run.
+bool same_count(ir::SymShape a, ir::SymShape b) {
+  std::erase_if(a, [&](const ir::Expr& e) {
+    const auto same = std::find(b.begin(), b.end(), e);
+    if (same == b.end()) return false;
+    b.erase(same);
+    return true;
+  });
+  try {
+    return ir::product(a) == ir::product(b);
+  } catch (const Error&) {  // beyond what expressions hold
+    return false;
+  }
 }
 
 /// numpy's reshape without a copy: groups of axes with equal products must be contiguous among themselves.
@@ -204,6 +220,11 @@ std::optional<Place> view_of(const Place& input, const ir::SymShape& in_shape, c
   }
   if (alias.kind == ir::Alias::Kind::reshape) {
     if (const auto n = ir::product(in_shape).try_constant(); n && *n == 0) {
+      place.stride = dense_strides(out_shape);
+      return place;
+    }
+    // Group by group extents may not compare where their products do.
+    if (is_dense(input, in_shape) && same_count(in_shape, out_shape)) {
       place.stride = dense_strides(out_shape);
       return place;
     }

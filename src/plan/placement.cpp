@@ -1,31 +1,12 @@
 // Where results go before they exist: model outputs, and the buffers of concatenations.
 #include <algorithm>
 
+#include "plan/element_bounds.h"
 #include "plan/layouts.h"
 #include "plan/region_planner.h"
 #include "tensor/dtype.h"
 
 namespace monza::plan {
-namespace {
-
-void collect_elements(const ir::Expr& e, std::map<ir::ValueId, std::set<std::int64_t>>& found) {
-  if (e.is_constant()) return;
-  for (const auto& term : e.terms())
-    for (const auto& atom : term.atoms) {
-      if (atom->kind == ir::AtomKind::element) found[atom->value].insert(atom->index);
-      for (const ir::Expr& arg : atom->args) collect_elements(arg, found);
-    }
-}
-
-void collect_elements(const ir::Graph& graph, std::map<ir::ValueId, std::set<std::int64_t>>& found) {
-  for (const ir::ValueId v : graph.values())
-    for (const ir::Expr& e : graph.value(v).type.shape) collect_elements(e, found);
-  for (const ir::NodeId n : graph.order())
-    for (const auto& body : graph.node(n).bodies) collect_elements(*body, found);
-}
-
-}  // namespace
-
 void RegionPlanner::find_needed() {
   collect_elements(graph_, elements_);
   for (const auto& [value, index] : graph_.model().specialised) elements_[value].insert(index);
@@ -77,8 +58,13 @@ void RegionPlanner::find_targets(const std::vector<Place>& outputs) {
       const ir::Node& node = *graph_.producer(v);
       const auto& list = aliases(node);
       if (list.size() != 1 || list[0].kind != ir::Alias::Kind::reshape) break;
-      v = node.inputs[std::size_t(list[0].input)];
-      if (uses_[v] != 1) break;
+      const ir::ValueId from = node.inputs[std::size_t(list[0].input)];
+      const ir::SymShape shape = type_of(from).shape;
+      Place dense = outputs[i];
+      dense.stride = dense_strides(shape);
+      // Where extents do not show that the elements fit, the reshape is a copy, which cannot be made in place.
+      if (uses_[from] != 1 || !view_of(dense, shape, type_of(v).shape, list[0])) break;
+      v = from;
     }
   }
 }

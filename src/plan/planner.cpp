@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "monza/engine.h"
 #include "plan/builder.h"
+#include "plan/element_bounds.h"
 #include "plan/region_planner.h"
 #include "tensor/storage.h"
 
@@ -94,6 +95,20 @@ void plan_inputs(PlanBuilder& b, ir::Graph& graph, RegionPlanner& root) {
   }
 }
 
+/// Bounds for elements that extents read, from what computes them.
+void bound_elements(PlanBuilder& b, const ir::Graph& graph) {
+  ElementsRead read;
+  collect_elements(graph, read);
+  ElementBounds bounds(graph, [&](const ir::Expr& e) { return b.range(e); });
+  for (const auto& [value, indices] : read) {
+    if (!graph.has_value(value) || graph.model().element_values.contains(value)) continue;
+    for (const std::int64_t index : indices)
+      if (const auto range = bounds.of(value, index)) b.set_element_range(value, index, *range);
+  }
+  for (const ir::NodeId n : graph.order())
+    for (const auto& body : graph.node(n).bodies) bound_elements(b, *body);
+}
+
 void plan_segments(PlanBuilder& b) {
   // A segment ends where the host must look at data: a branch, a loop, a reported extent, a loaded element.
   const Region& root = b.plan.regions[0];
@@ -129,6 +144,8 @@ PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options, WeightSt
   for (const auto& [value, elements] : graph.model().element_values)
     for (std::size_t k = 0; k < elements.size(); ++k)
       b.set_element_range(value, std::int64_t(k), {elements[k], elements[k]});
+
+  bound_elements(b, graph);
 
   RegionPlanner root(b, graph, 0, nullptr, choices);
   plan_inputs(b, graph, root);

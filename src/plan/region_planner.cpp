@@ -252,6 +252,22 @@ Refusal RegionPlanner::refuse_least(const Question& q, const ir::Node& node, con
   return kernel.accepts(query);
 }
 
+bool RegionPlanner::lie_alike(const ir::Node& node, const Kernel& kernel) const {
+  // Equal bounds, which is all that the kernel is asked about, are not equal extents.
+  const ir::SymShape* first = nullptr;
+  const auto fits = [&](ir::ValueId v, Port port) {
+    if (v == ir::kNone || port != Port::uniform) return true;
+    const ir::SymShape& shape = graph_.value(v).type.shape;
+    if (first == nullptr) first = &shape;
+    return shape == *first;
+  };
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    if (!fits(node.inputs[i], kernel.in[int(i)])) return false;
+  for (std::size_t i = 0; i < node.outputs.size(); ++i)
+    if (!fits(node.outputs[i], kernel.out[int(i)])) return false;
+  return true;
+}
+
 std::vector<const Kernel*> RegionPlanner::fitting(const ir::Node& node, int device, Choice& choice) {
   const auto kind = DeviceKind(b_.plan.devices[std::size_t(device)].kind);
   choice.id = node.id;
@@ -277,6 +293,7 @@ std::vector<const Kernel*> RegionPlanner::fitting(const ir::Node& node, int devi
         if (const Refusal r = k->accepts(q.query)) reason = r;
       if (reason.empty() && k->accepts != nullptr)
         if (const Refusal r = refuse_least(q, node, *k)) reason = fmt::format("{} at the least extents", r);
+      if (reason.empty() && !lie_alike(node, *k)) reason = "the extents of its operands may differ in a run";
     }
     if (reason.empty()) {
       fits.push_back(k);

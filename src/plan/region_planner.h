@@ -86,6 +86,8 @@ class RegionPlanner {
   /// What the kernel, asked about the largest extents, says of the least: a run asks it again. Extents that follow from
   /// others stay the largest, as their least may never come about; 0 counts as 1.
   Refusal refuse_least(const Question& q, const ir::Node& node, const Kernel& kernel) const;
+  /// Whether the node's operands at the kernel's uniform ports have the same shape in every run.
+  bool lie_alike(const ir::Node& node, const Kernel& kernel) const;
   /// Kernels that take the node, best first; the others and their reasons go to `choice`. Throws when there is none.
   std::vector<const Kernel*> fitting(const ir::Node& node, int device, Choice& choice);
   void refuse_unfit(const Question& q, const ir::Node& node);

@@ -263,7 +263,8 @@ std::byte* Executor::base_of(const Operand& o, std::int64_t* limit) noexcept {
     case Base::none:
     case Base::state: *limit = -1; return nullptr;
   }
-  *limit = std::min(*limit, b->bytes - o.byte_offset);
+  // An empty view may begin anywhere, also behind the last byte.
+  *limit = std::clamp<std::int64_t>(b->bytes - o.byte_offset, 0, *limit);
   return b->data + o.byte_offset;
 }
 

@@ -27,7 +27,7 @@ void infer_reshape(ir::InferContext& c) {
       } else if (*v < -1) {
         c.fail("the shape {} has a negative extent", ir::to_string(target));
       }
-    } else if (is_negative(e) != false) {
+    } else if (is_negative(e) != false && !c.is_extent(1, e)) {
       unknown.push_back(i);
       if (!allow_zero && i < x.size()) e = e + equals(e, 0) * x[i];
     }

@@ -104,19 +104,19 @@ MONZA_INLINE LstmPlan lstm_plan(const RnnParams& p, const Shape& x) {
   return l;
 }
 
-/// Floats of one direction: gates of a chunk, bias, h, c (both padded to whole vectors).
+/// Floats of one direction: `gates` rows of a chunk, bias, h, c (both padded to whole vectors).
 MONZA_INLINE std::int64_t padded_hidden(const LstmPlan& l) {
   return (l.hidden + Vec::kWidth - 1) / Vec::kWidth * Vec::kWidth;
 }
-MONZA_INLINE std::int64_t direction_floats(const LstmPlan& l) {
-  return l.chunk * l.batch * l.rows + l.rows + 2 * l.batch * padded_hidden(l);
+MONZA_INLINE std::int64_t direction_floats(const LstmPlan& l, std::int64_t gates) {
+  return gates * l.rows + l.rows + 2 * l.batch * padded_hidden(l);
 }
 
 std::size_t scratch_lstm(const KernelQuery& q) noexcept {
-  // A smaller batch may take longer chunks: 16 rows bound both.
-  LstmPlan l = lstm_plan(*static_cast<const RnnParams*>(q.params), q.in[0].shape);
-  if (l.batch * l.chunk < 16) l.chunk = 16;
-  return static_cast<std::size_t>(l.directions * direction_floats(l)) * sizeof(float);
+  // A smaller batch may take longer chunks: 16 rows bound them all, so that the largest shape has the largest scratch.
+  const LstmPlan l = lstm_plan(*static_cast<const RnnParams*>(q.params), q.in[0].shape);
+  const std::int64_t most = l.batch > 16 ? l.batch : 16, all = l.batch * (l.time > 0 ? l.time : 1);
+  return static_cast<std::size_t>(l.directions * direction_floats(l, most < all ? most : all)) * sizeof(float);
 }
 
 struct LstmRun {
@@ -215,7 +215,7 @@ Status run_lstm(const KernelContext& c) noexcept {
   const LstmPlan l = lstm_plan(p, c.in[0].shape);
   const auto direction = [&](std::int64_t d, Parallel* parallel) {
     LstmRun run{c, p, l, d, parallel, nullptr, nullptr, nullptr, nullptr};
-    run.gates = reinterpret_cast<float*>(c.scratch) + d * direction_floats(l);
+    run.gates = reinterpret_cast<float*>(c.scratch) + d * direction_floats(l, l.chunk * l.batch);
     run.bias = run.gates + l.chunk * l.batch * l.rows;
     run.h = run.bias + l.rows;
     run.cell = run.h + l.batch * padded_hidden(l);
