@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "base/log.h"
 #include "engine/build_record.h"
 #include "engine/carried_graph.h"
+#include "ir/op.h"
 #include "plan/data/memory_map.h"
 #include "plan/tactics.h"
 #include "plan/weights.h"
@@ -18,8 +20,8 @@
 namespace monza {
 namespace {
 
-/// The graph with the dimensions that the profile fixes as numbers, or null when it fixes none: kernels refuse less of
-/// what cannot vary.
+/// The graph with the dimensions that the profile fixes as numbers, or null when it fixes none (or a branch forbids
+/// it): kernels refuse less of what cannot vary.
 std::unique_ptr<ir::Graph> specialised(const ir::Graph& graph, const engine_file::Profile& profile) {
   bool any = false;
   for (const auto& [symbol, extent] : profile) any |= extent.min == extent.max;
@@ -38,7 +40,16 @@ std::unique_ptr<ir::Graph> specialised(const ir::Graph& graph, const engine_file
     if (value.content)
       for (ir::Expr& e : *value.content) e = fixed(e);
   }
-  copy->infer_all();
+  for (const ir::NodeId id : copy->order()) {
+    try {
+      copy->infer(id);
+    } catch (const Error& e) {
+      // A branch that only other profiles take need not fit this one's numbers: they stay ranges of one number.
+      if (std::string_view(std::as_const(*copy).node(id).op->name) != "If") throw;
+      log(LogLevel::info, "a profile is planned as a range, because a branch does not fit it: {}", e.what());
+      return nullptr;
+    }
+  }
   return copy;
 }
 

@@ -13,6 +13,14 @@
 
 namespace monza {
 
+/// While a branch of an If is imported: which branch is followed of each If in it whose branches differ in rank, where
+/// the range of shapes leaves both open. The other one then fails when it is taken.
+struct BranchGuesses {
+  bool trying = false;
+  std::vector<bool> second;  ///< by order of the Ifs: the else branch
+  std::size_t next = 0;
+};
+
 /// One ONNX node being imported: its inputs as graph values, its attributes, and the graph to add nodes to.
 /// Implemented by src/import/onnx; operator families only use it.
 class OnnxNode {
@@ -46,6 +54,8 @@ class OnnxNode {
   /// types that the model declares hold. Constants from outside are shared, not captured.
   virtual std::unique_ptr<ir::Graph> graph(std::string_view name, std::vector<ir::ValueId>& captures,
                                            const std::vector<ir::Type>& own_inputs = {}) = 0;
+  /// Of the branch that is being imported: see import_if.
+  virtual BranchGuesses& guesses() = 0;
   /// Ignores an attribute on purpose (it has no effect on inference).
   virtual void ignore(std::string_view name) = 0;
 

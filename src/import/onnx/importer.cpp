@@ -72,6 +72,15 @@ bool contradicts(const onnx::TypeProto::Tensor& tensor, const ir::Type& type) {
   return false;
 }
 
+/// What exporters write for a dimension that they have no name for: on two axes it is two dimensions.
+bool is_name(std::string_view dimension) {
+  const auto is_letter = [](char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; };
+  if (std::none_of(dimension.begin(), dimension.end(), is_letter)) return false;  // "", "?", "-1", "*"
+  std::string lower;
+  for (const char c : dimension) lower += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return lower != "none" && lower != "null" && lower != "unk" && lower != "unknown";
+}
+
 /// Dimension names as identifiers: they are symbols of expressions, which are printed and parsed.
 std::string symbol_name(std::string_view text) {
   std::string name;
@@ -152,7 +161,7 @@ ir::Type OnnxImport::type_of(const onnx::TypeProto& proto, const std::string& na
     const std::size_t axis = type.shape.size();
     const bool bounded = bounds != options_.bounds.end() && axis < bounds->second.size() && bounds->second[axis] >= 0;
     if (!list) {
-      const std::string dimension = symbol_name(symbol.empty() ? name + "_" + std::to_string(axis) : symbol);
+      const std::string dimension = symbol_name(is_name(symbol) ? symbol : name + "_" + std::to_string(axis));
       if (bounded) {
         const std::int64_t least = std::max<std::int64_t>(options_.least.at(name)[axis], 0);
         model_->extent_ranges.try_emplace(dimension, ir::Interval{least, bounds->second[axis]});
@@ -223,7 +232,7 @@ void OnnxImport::import_inputs(const onnx::GraphProto& graph, Scope& scope) {
     const auto& shape = v.type().tensor_type().shape();
     for (int a = 0; a < shape.dim_size() && a < int(it->second.size()); ++a) {
       const std::int64_t given = it->second[std::size_t(a)];
-      if (given < 0 || shape.dim(a).dim_param().empty()) continue;
+      if (given < 0 || !is_name(shape.dim(a).dim_param())) continue;
       const auto [old, added] = fixed.emplace(symbol_name(shape.dim(a).dim_param()), std::pair(given, v.name()));
       if (!added && old->second.first != given)
         fail_hint("give both inputs the same extent", "dimension '{}' is {} in input '{}' but {} in input '{}'",
@@ -488,7 +497,7 @@ OnnxInput input_of(const onnx::ValueInfoProto& v) {
   input.has_shape = tensor.has_shape();
   for (const auto& d : tensor.shape().dim()) {
     input.shape.push_back(d.has_dim_value() ? d.dim_value() : -1);
-    input.symbols.push_back(d.dim_param());
+    input.symbols.push_back(is_name(d.dim_param()) ? d.dim_param() : std::string());
   }
   return input;
 }

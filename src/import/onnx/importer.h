@@ -35,6 +35,7 @@ class OnnxImport {
                                          const OnnxFrame& frame, Scope& outer, std::vector<ir::ValueId>& captures,
                                          const std::vector<ir::Type>& own_inputs);
   OnnxFile& file() { return *file_; }
+  BranchGuesses& guesses() { return guesses_; }
   /// `top_level`: an input of the model, whose shape the options may give.
   ir::Type type_of(const onnx::TypeProto& type, const std::string& name, bool top_level);
 
@@ -56,6 +57,7 @@ class OnnxImport {
   const OnnxImportOptions& options_;
   std::shared_ptr<ir::Model> model_;
   std::map<std::string, const onnx::FunctionProto*> functions_;
+  BranchGuesses guesses_;
 };
 
 /// Indices of the nodes in an order in which every name is made before it is used; only those that `wanted`

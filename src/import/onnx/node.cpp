@@ -105,6 +105,7 @@ class ProtoNode final : public OnnxNode {
     return import_.import_body(node_, a->g(), frame_, scope_, captures, own_inputs);
   }
 
+  BranchGuesses& guesses() override { return import_.guesses(); }
   ir::Graph& target() override { return scope_.graph(); }
   const ir::OriginSet& origins() const override { return origins_; }
   void bind(int i, ir::ValueId value) override {

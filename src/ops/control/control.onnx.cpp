@@ -1,4 +1,6 @@
 // ONNX If, Loop and Scan. A branch whose condition is known at import takes the place of the node.
+#include <optional>
+
 #include "base/log.h"
 #include "import/api.h"
 #include "ops/control/control.def.h"
@@ -11,6 +13,45 @@ void bind_all(OnnxNode& n, const std::vector<ir::ValueId>& out) {
     fail("the node has {} outputs, its body makes {}", n.output_count(), out.size());
   for (int i = 0; i < n.output_count(); ++i)
     if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
+}
+
+/// A branch, in which Ifs whose branches differ in rank follow the first choice of branches that fits it.
+std::unique_ptr<ir::Graph> import_branch(OnnxNode& n, const char* name, std::vector<ir::ValueId>& captures) {
+  BranchGuesses& guesses = n.guesses();
+  if (guesses.trying) return n.graph(name, captures);
+  constexpr int kMostTries = 4;
+  const std::vector<ir::ValueId> before = captures;
+  std::optional<Error> first;
+  for (int tries = 0; tries < kMostTries; ++tries) {
+    guesses.trying = true;
+    guesses.next = 0;
+    captures = before;
+    try {
+      auto body = n.graph(name, captures);
+      guesses = {};
+      return body;
+    } catch (const Error& e) {
+      if (!first) first = e;
+    }
+    // The next choice: that of the last If that has another one.
+    std::vector<bool>& second = guesses.second;
+    second.resize(guesses.next);
+    while (!second.empty() && second.back()) second.pop_back();
+    if (second.empty()) break;
+    second.back() = true;
+  }
+  guesses = {};
+  throw Error(*first);
+}
+
+/// Whether the bodies' results may be those of one If.
+bool fit_each_other(const ir::Graph& a, const ir::Graph& b) {
+  if (a.outputs().size() != b.outputs().size()) return false;
+  for (std::size_t i = 0; i < a.outputs().size(); ++i) {
+    const ir::Type &x = a.value(a.outputs()[i].value).type, &y = b.value(b.outputs()[i].value).type;
+    if (x.kind == ir::ValueKind::tensor && y.kind == x.kind && x.rank() != y.rank()) return false;
+  }
+  return true;
 }
 
 void import_if(OnnxNode& n) {
@@ -29,20 +70,25 @@ void import_if(OnnxNode& n) {
   std::vector<Error> errors;
   for (const char* name : {"then_branch", "else_branch"}) {
     try {
-      bodies.push_back(n.graph(name, captures));
+      bodies.push_back(import_branch(n, name, captures));
     } catch (const Error& e) {
       if (!errors.empty()) throw errors[0];
       errors.push_back(e);
       bodies.push_back(nullptr);
     }
   }
-  if (!errors.empty()) {
-    log(LogLevel::info, "a branch does not fit the shapes of this build, and fails when it is taken: {}",
-        errors[0].what());
+  const auto refuse = [&](std::size_t bad, const std::string& why) {
+    log(LogLevel::info, "a branch does not fit the shapes of this build, and fails when it is taken: {}", why);
     std::vector<ir::Value> values;
     for (ir::ValueId v : captures) values.push_back(n.target().value(v));
-    const std::size_t bad = bodies[0] == nullptr ? 0 : 1;
     bodies[bad] = refusing_body(n.target().model_ptr(), *bodies[1 - bad], values, n.origins());
+  };
+  if (!errors.empty()) {
+    refuse(bodies[0] == nullptr ? 0 : 1, errors[0].what());
+  } else if (BranchGuesses& g = n.guesses(); g.trying && !fit_each_other(*bodies[0], *bodies[1])) {
+    if (g.next == g.second.size()) g.second.push_back(false);
+    const bool second = g.second[g.next++];
+    refuse(second ? 0 : 1, "the results of the branches differ in rank");
   }
   std::vector<ir::ValueId> inputs{condition};
   inputs.insert(inputs.end(), captures.begin(), captures.end());
