@@ -524,4 +524,9 @@ std::vector<OnnxInput> onnx_defaults(const std::filesystem::path& path, const Li
   return inputs_of(*OnnxFile::open(path, limits), true);
 }
 
+std::vector<std::string> onnx_data_files(const std::filesystem::path& path, const Limits& limits) {
+  const auto file = OnnxFile::open(path, limits);
+  return {file->data_locations().begin(), file->data_locations().end()};
+}
+
 }  // namespace monza

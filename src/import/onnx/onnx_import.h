@@ -45,4 +45,8 @@ std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path, const Limi
 /// The inputs that an initializer gives a value, which callers may replace: OnnxImportOptions::fed_initializers.
 std::vector<OnnxInput> onnx_defaults(const std::filesystem::path& path, const Limits& limits = {});
 
+/// The names of the files beside a model that hold its weights, as it writes them, sorted. Whether it may read them is
+/// decided when it is imported.
+std::vector<std::string> onnx_data_files(const std::filesystem::path& path, const Limits& limits = {});
+
 }  // namespace monza

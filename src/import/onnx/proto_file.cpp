@@ -10,6 +10,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "import/onnx/names.h"
 #include "import/onnx/wire_scan.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
@@ -82,6 +83,7 @@ std::shared_ptr<OnnxFile> OnnxFile::open(const std::filesystem::path& path, cons
     throw Error("the file parses, but holds no graph, so it is no ONNX model",
                 "check that the file is the model itself")
         .at(where);
+  file->data_locations_ = make_names_printable(*file->model_);
   return file;
 }
 

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -18,7 +19,7 @@ namespace monza {
 /// A parsed file. Constants borrow from the message or from mapped external files, and keep them alive.
 class OnnxFile {
  public:
-  /// Error when the file is no ONNX model, is truncated, or is over a limit.
+  /// Error when the file is no ONNX model, is truncated, or is over a limit. Its names are made printable (names.h).
   static std::shared_ptr<OnnxFile> open(const std::filesystem::path& path, const Limits& limits);
 
   /// A message made elsewhere; external data is looked for in the folder of `path`.
@@ -31,6 +32,8 @@ class OnnxFile {
 
   const onnx::ModelProto& model() const { return *model_; }
   const std::filesystem::path& path() const { return path_; }
+  /// The files with external data that the model names, as it writes them.
+  const std::set<std::string>& data_locations() const { return data_locations_; }
   /// The tensor's elements: the same constant for the same message, however often a function that holds it is
   /// expanded. Error when all tensors together are over the limit.
   std::shared_ptr<const ir::Constant> constant(const onnx::TensorProto& tensor);
@@ -43,6 +46,7 @@ class OnnxFile {
 
   std::filesystem::path path_;
   std::shared_ptr<onnx::ModelProto> model_;
+  std::set<std::string> data_locations_;
   std::map<std::string, std::shared_ptr<const MappedFile>> external_files_;
   std::unordered_map<const void*, std::shared_ptr<const ir::Constant>> constants_;
   Limits limits_;
