@@ -1,6 +1,7 @@
 #include "plan/tactics.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,6 +17,7 @@
 #include "base/file.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "base/printable.h"
 #include "kernel/check.h"
 #include "kernel/ports.h"
 #include "memory/region.h"
@@ -26,7 +28,7 @@
 namespace monza::plan {
 namespace {
 
-constexpr std::string_view kHeader = "monza timings 1\n";
+constexpr std::string_view kTitle = "monza timings ", kHeader = "monza timings 1\n";
 using Clock = std::chrono::steady_clock;
 
 /// Random but tame: floats in [-1, 1), bytes anywhere, wider integers 0 or 1 (they may be indices).
@@ -113,46 +115,63 @@ Tactics::~Tactics() {
   if (cache_ >= 0) ::close(cache_);
 }
 
+void Tactics::refuse_cache() const {
+  fail_hint("the name of a timing cache, or one that no file has yet",
+            "'{}' is no timing cache, so nothing is written to it", printable(options_.cache_file));
+}
+
 void Tactics::read_cache() {
+  // A pipe or a device has no end, and nothing can be read back from it.
+  if (!std::filesystem::is_regular_file(options_.cache_file)) refuse_cache();
+  std::shared_ptr<const MappedFile> file;
   try {
-    const auto file = MappedFile::open(options_.cache_file, std::size_t(256) << 20);
-    std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
-    if (text.empty()) return;
-    if (!text.starts_with(kHeader)) {
-      log(LogLevel::warning, "timing cache '{}' is of another version and is made anew", options_.cache_file);
-      return;
-    }
-    fresh_ = false;
-    new_line_ = text.back() != '\n';
-    text.remove_prefix(kHeader.size());
-    // A last line without its end was cut short by a kill: its key may be a part of another's.
-    for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
-      const std::string_view line = text.substr(0, end);
-      text.remove_prefix(end + 1);
-      const std::size_t space = line.find(' ');
-      double us = 0;
-      if (space == std::string_view::npos) continue;
-      const auto [p, error] = std::from_chars(line.data(), line.data() + space, us);
-      // Of two builds at once that timed the same, the first counts: later builds agree.
-      if (error == std::errc() && p == line.data() + space && us >= 0)
-        times_.emplace(std::string(line.substr(space + 1)), us);
-    }
+    file = MappedFile::open(options_.cache_file, std::size_t(256) << 20);
   } catch (const Error& e) {
     log(LogLevel::warning, "timing cache is ignored: {}", e.what());
+    options_.cache_file.clear();  // what cannot be read may be anything: nothing is appended to it
+    return;
   }
+  std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
+  outdated_ = !text.starts_with(kHeader);
+  if (outdated_) {
+    // An empty file, the begin of a header that a kill cut short, or timings of another version: all else is
+    // somebody's.
+    if (!kHeader.starts_with(text) && !text.starts_with(kTitle)) refuse_cache();
+    if (text.starts_with(kTitle) && text.size() > kTitle.size())
+      log(LogLevel::warning, "timing cache '{}' is of another version and is made anew", options_.cache_file);
+    return;
+  }
+  text.remove_prefix(kHeader.size());
+  // A last line without its end was cut short by a kill: its key may be a part of another's.
+  for (std::size_t end = text.find('\n'); end != std::string_view::npos; end = text.find('\n')) {
+    const std::string_view line = text.substr(0, end);
+    text.remove_prefix(end + 1);
+    const std::size_t space = line.find(' ');
+    double us = 0;
+    if (space == std::string_view::npos) continue;
+    const auto [p, error] = std::from_chars(line.data(), line.data() + space, us);
+    // Of two builds at once that timed the same, the first counts: later builds agree.
+    if (error == std::errc() && p == line.data() + space && us >= 0)
+      times_.emplace(std::string(line.substr(space + 1)), us);
+  }
+  new_line_ = !text.empty();
+}
+
+/// Opens the cache for appending; what must come before the first line.
+std::string Tactics::open_cache() {
+  cache_ = ::open(options_.cache_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
+  struct stat st{};
+  if (cache_ < 0 || ::fstat(cache_, &st) != 0) return {};
+  if (outdated_ && st.st_size > 0 && ::ftruncate(cache_, 0) == 0) st.st_size = 0;
+  // Another build may have begun the file in the meantime.
+  if (st.st_size == 0) return std::string(kHeader);
+  return new_line_ ? "\n" : "";
 }
 
 /// One write a line, at the end of the file, so that builds which share a cache do not mix their lines.
 void Tactics::append(const std::string& line) {
   if (options_.cache_file.empty()) return;
-  std::string text;
-  if (cache_ < 0) {
-    cache_ =
-        ::open(options_.cache_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (fresh_ ? O_TRUNC : 0), 0666);
-    if (fresh_) text = kHeader;
-    else if (new_line_) text = "\n";
-  }
-  text += line;
+  const std::string text = (cache_ < 0 ? open_cache() : std::string()) + line;
   if (cache_ >= 0 && ::write(cache_, text.data(), text.size()) == ssize_t(text.size())) return;
   log(LogLevel::warning, "timings are not saved: cannot write '{}': {}", options_.cache_file, std::strerror(errno));
   options_.cache_file.clear();

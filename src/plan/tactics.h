@@ -28,7 +28,8 @@ struct TacticOptions {
 /// kernels are timed: a build that is killed leaves what it has measured to the next. Not thread-safe.
 class Tactics {
  public:
-  /// A cache file that cannot be read, or lines of it that are damaged, are ignored: they only cost time.
+  /// A cache file that cannot be read, or lines of it that are damaged, are ignored: they only cost time. Throws Error
+  /// for a file that is something else, which is left as it is.
   explicit Tactics(const TacticOptions& options);
   ~Tactics();
   Tactics(const Tactics&) = delete;
@@ -51,6 +52,8 @@ class Tactics {
   std::string key(const Kernel& kernel, const KernelQuery& query) const;
   std::optional<double> draw(const std::string& key) const;
   void read_cache();
+  [[noreturn]] void refuse_cache() const;
+  std::string open_cache();
   void append(const std::string& line);
 
   TacticOptions options_;
@@ -61,7 +64,7 @@ class Tactics {
   std::int64_t measured_ = 0, cached_ = 0, over_budget_ = 0;
   int cache_ = -1;         ///< descriptor of the cache, opened by the first append
   bool new_line_ = false;  ///< the cache ends in the middle of a line
-  bool fresh_ = true;      ///< there is no cache of this version to append to
+  bool outdated_ = false;  ///< the file holds nothing that can be appended to
 };
 
 }  // namespace monza::plan

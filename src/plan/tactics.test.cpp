@@ -2,6 +2,7 @@
 #include "plan/tactics.h"
 
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@
 #include "passes/pass.h"
 #include "support/data.h"
 #include "support/engine_from_text.h"
+#include "support/error_text.h"
 #include "support/temporary.h"
 
 namespace monza {
@@ -111,6 +113,34 @@ TEST(Tactics, DamagedLinesOfTheCacheCostOnlyTime) {
   std::ofstream(cache, std::ios::binary) << "monza timings 0\nold\n";
   EXPECT_EQ(build(text, {1, cache, 0}, folder / "d.engine").measured, first.measured);
   EXPECT_EQ(build(text, {1, cache, 0}, folder / "d.engine").measured, 0);
+}
+
+TEST(Tactics, WhatIsNoTimingCacheIsLeftAlone) {
+  const TemporaryFolder folder;
+  const auto said = [&](const std::string& name) {
+    return test::error_of([&] { plan::Tactics({1, folder / name, 0}); }, folder.path());
+  };
+  const auto refused = [](const std::string& name) {
+    return "'FOLDER/" + name +
+           "' is no timing cache, so nothing is written to it\n  try: the name of a timing cache, or "
+           "one that no file has yet";
+  };
+  // A model, a text that begins in the same way, and a folder.
+  const std::string model("\x08\x08\x3a\x10", 4), text = "monza: a text\n";
+  std::ofstream(folder / "model.onnx", std::ios::binary) << model;
+  std::ofstream(folder / "text", std::ios::binary) << text;
+  for (const char* name : {"model.onnx", "text", ""}) EXPECT_EQ(said(name), refused(name));
+  EXPECT_EQ(read(folder / "model.onnx"), model);
+  EXPECT_EQ(read(folder / "text"), text);
+  ASSERT_EQ(::mkfifo((folder / "pipe").c_str(), 0600), 0);
+  EXPECT_EQ(said("pipe"), refused("pipe"));
+
+  // What a kill leaves of the first write, and an empty file, are taken.
+  for (const char* begun : {"", "monza ti"}) {
+    std::ofstream(folder / "begun", std::ios::binary) << begun;
+    EXPECT_GT(build(convolutions(1), {1, folder / "begun", 0}, folder / "a.engine").measured, 0) << begun;
+    EXPECT_EQ(build(convolutions(1), {1, folder / "begun", 0}, folder / "a.engine").measured, 0) << begun;
+  }
 }
 
 TEST(Tactics, UnwritableCacheIsAWarning) {
