@@ -1,0 +1,59 @@
+#include "engine/options_key.h"
+
+#include <fmt/ranges.h>
+
+#include "base/limits.h"
+
+namespace monza {
+namespace {
+
+// Every text with its length, so that no two options read alike.
+std::string key_of(const std::string& text) { return fmt::format("{}:{}", text.size(), text); }
+std::string key_of(std::int64_t number) { return std::to_string(number); }
+std::string key_of(const ShapeProfile& p) {
+  return fmt::format("{}..{}..{}", fmt::join(p.min, "x"), fmt::join(p.opt, "x"), fmt::join(p.max, "x"));
+}
+template <typename T>
+std::string key_of(const std::vector<T>& list) {
+  std::string text = fmt::format("[{}", list.size());
+  for (const T& item : list) text += " " + key_of(item);
+  return text + "]";
+}
+template <typename T>
+std::string key_of(const std::map<std::string, T>& map);
+template <typename T>
+std::string key_of(const std::vector<std::map<std::string, T>>& list) {
+  std::string text = fmt::format("[{}", list.size());
+  for (const auto& item : list) text += " " + key_of(item);
+  return text + "]";
+}
+std::string key_of(DType type) { return std::to_string(static_cast<int>(type)); }
+template <typename T>
+std::string key_of(const std::map<std::string, T>& map) {
+  std::string text = fmt::format("{{{}", map.size());
+  for (const auto& [name, value] : map) text += " " + key_of(name) + "=" + key_of(value);
+  return text + "}";
+}
+std::string key_of(const Limits& limits) {
+  std::string text;
+  for (const LimitInfo& limit : limit_list()) text += std::to_string(limits.*limit.field) + " ";
+  return text;
+}
+
+}  // namespace
+
+std::string options_key(const BuildOptions& options) {
+  // Named one by one: an option that is added does not compile until it is decided here.
+  const auto& [shapes, profiles, shape_values, io_types, outputs, precision, device, threads, isa, tune, optimize,
+               max_build_seconds, timing_cache, tactic_seed, max_memory, limits, disabled_passes, max_rewrites,
+               strict_rewrites, batch_invariant, strip, metadata, progress] = options;
+  (void)progress;
+  return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", key_of(shapes),
+                     key_of(profiles), key_of(shape_values), key_of(io_types), key_of(outputs),
+                     static_cast<int>(precision), static_cast<int>(device), threads, key_of(isa), tune, optimize,
+                     max_build_seconds, key_of(timing_cache), tactic_seed ? key_of(std::to_string(*tactic_seed)) : "-",
+                     max_memory, key_of(limits), key_of(disabled_passes), max_rewrites, strict_rewrites,
+                     batch_invariant, strip, key_of(metadata));
+}
+
+}  // namespace monza

@@ -1,0 +1,55 @@
+#include "engine/options_key.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+namespace monza {
+namespace {
+
+TEST(OptionsKey, KnowsEveryOption) {
+  // One change of each; the key of all of them together with that of none is distinct.
+  const std::function<void(BuildOptions&)> changes[] = {
+      [](BuildOptions& o) { o.shapes["x"] = {{1}, {2}, {3}}; },
+      [](BuildOptions& o) { o.shapes["x"] = {{1}, {2}, {4}}; },
+      [](BuildOptions& o) { o.profiles = {{{"x", {{1}, {2}, {3}}}}}; },
+      [](BuildOptions& o) { o.profiles = {{{"x", {{1}, {2}, {3}}}}, {}}; },
+      [](BuildOptions& o) { o.shape_values["x"] = {1, 2}; },
+      [](BuildOptions& o) { o.shape_values["x"] = {12}; },
+      [](BuildOptions& o) { o.io_types["x"] = DType::u8; },
+      [](BuildOptions& o) { o.io_types["x"] = DType::i8; },
+      [](BuildOptions& o) { o.io_types[""] = DType::u8; },
+      [](BuildOptions& o) { o.outputs = {"a", "b"}; },
+      [](BuildOptions& o) { o.outputs = {"a 1:b"}; },
+      [](BuildOptions& o) { o.precision = Precision::bf16; },
+      [](BuildOptions& o) { o.device = Device::reference; },
+      [](BuildOptions& o) { o.threads = 3; },
+      [](BuildOptions& o) { o.isa = "avx2"; },
+      [](BuildOptions& o) { o.tune = false; },
+      [](BuildOptions& o) { o.optimize = false; },
+      [](BuildOptions& o) { o.max_build_seconds = 1; },
+      [](BuildOptions& o) { o.timing_cache = "t"; },
+      [](BuildOptions& o) { o.tactic_seed = 0; },
+      [](BuildOptions& o) { o.tactic_seed = 1; },
+      [](BuildOptions& o) { o.max_memory = 1; },
+      [](BuildOptions& o) { o.limits.trips = 1; },
+      [](BuildOptions& o) { o.limits.nodes = 1; },
+      [](BuildOptions& o) { o.disabled_passes = {"p"}; },
+      [](BuildOptions& o) { o.max_rewrites = 0; },
+      [](BuildOptions& o) { o.strict_rewrites = true; },
+      [](BuildOptions& o) { o.batch_invariant = true; },
+      [](BuildOptions& o) { o.strip = true; },
+      [](BuildOptions& o) { o.metadata["a"] = "b"; },
+  };
+  std::set<std::string> keys = {options_key({})};
+  for (const auto& change : changes) {
+    BuildOptions options;
+    change(options);
+    EXPECT_TRUE(keys.insert(options_key(options)).second) << options_key(options);
+  }
+  EXPECT_EQ(options_key({}), options_key({}));
+}
+
+}  // namespace
+}  // namespace monza
