@@ -7,15 +7,16 @@
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
-#include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/output_file.h"
 #include "tools/finite.h"
 #include "tools/identity.h"
+#include "tools/json_text.h"
 #include "tools/terminal.h"
 #include "tools/usage_error.h"
 
@@ -37,7 +38,7 @@ void reload(ModelArgs::Opened& opened) {
     opened.load_ms = watch.ms();
     opened.engine = std::move(loaded);
   } catch (const Error& e) {
-    note(fmt::format("the time to load is not measured: {}", e.what()));
+    note(message("the time to load is not measured: {}", e.what()));
   }
   std::filesystem::remove(path, error);
 }
@@ -125,19 +126,18 @@ class Measurement {
 };
 
 void export_times(const std::string& path, const std::vector<Stream>& streams) {
-  std::ofstream out(path);
+  std::string text;
   if (path.ends_with(".json")) {
-    auto all = nlohmann::json::array();
+    auto all = nlohmann::ordered_json::array();
     for (const Stream& s : streams) all.push_back(s.ms);
-    out << nlohmann::json{{"unit", "ms"}, {"streams", all}}.dump() << '\n';
+    text = json_text({{"unit", "ms"}, {"streams", all}}, -1) + "\n";
   } else {
-    out << "stream,run,ms\n";
+    text = "stream,run,ms\n";
     for (std::size_t i = 0; i < streams.size(); ++i)
       for (std::size_t k = 0; k < streams[i].ms.size(); ++k)
-        out << fmt::format("{},{},{:.6f}\n", i, k, streams[i].ms[k]);
+        text += fmt::format("{},{},{:.6f}\n", i, k, streams[i].ms[k]);
   }
-  out.flush();
-  if (!out) throw Error(fmt::format("cannot write '{}'", path), "give a folder that exists and may be written");
+  write_file(path, text);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "tools/bench.h"
 #include "tools/command.h"
 #include "tools/dataset.h"
+#include "tools/json_text.h"
 #include "tools/sweep.h"
 #include "tools/terminal.h"
 #ifdef MONZA_WITH_JPEG  // defined, as 0 or 1, where the vision library is part of the build
@@ -32,7 +33,7 @@ std::unique_ptr<DataSet> open_data(const Options& o) {
   if (o.data.empty()) {
     for (const auto& [given, option] : {std::pair(!o.truth.empty(), "--truth"), std::pair(!o.coco.empty(), "--coco"),
                                         std::pair(o.samples > 0, "--samples")})
-      if (given) throw UsageError(fmt::format("{} is about samples, and there are none\n  try: --data FOLDER", option));
+      if (given) throw UsageError(message("{} is about samples, and there are none\n  try: --data FOLDER", option));
     return nullptr;
   }
   if (!o.truth.empty() && !o.coco.empty())
@@ -59,25 +60,23 @@ int run(const Options& o) {
   const BenchOptions& bench = o.sweep.bench;
   const Measured m = measure(bench);
   if (bench.json) {
-    fmt::print("{}\n", to_json(m, bench).dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
+    print_json(to_json(m, bench));
     return kExitOk;
   }
   const Summary& t = m.latency;
-  fmt::print("{} runs, {} stream{} of {} thread{}, {}, {}\n", m.runs, bench.streams, bench.streams > 1 ? "s" : "",
-             m.threads, m.threads > 1 ? "s" : "", precision_name(m.stats.precision), m.stats.isa);
-  fmt::print("latency     min {}  mean {}  median {}  p90 {}  p95 {}  p99 {}  max {}\n", time_text(t.min),
-             time_text(t.mean), time_text(t.median), time_text(t.p90), time_text(t.p95), time_text(t.p99),
-             time_text(t.max));
-  fmt::print("throughput  {:.1f} runs/s\n", m.throughput);
-  if (m.built) fmt::print("build       {}\n", time_text(m.build_ms));
-  fmt::print("load        {}, context {}, first run {}\n", time_text(m.load_ms), time_text(m.context_ms),
-             time_text(m.first_ms));
-  fmt::print(
-      "memory      peak resident set {}{} ({} of it before the model), activations {} (lower bound {}), weights {}\n",
-      bytes_text(double(m.rss_peak)), m.built ? ", the build included" : "", bytes_text(double(m.rss_before)),
-      bytes_text(double(m.stats.arena_bytes)), bytes_text(double(m.stats.arena_lower_bound_bytes)),
-      bytes_text(double(m.stats.weights_bytes)));
-  if (*m.warning != 0) note(fmt::format("warning: {}", m.warning));
+  print("{} runs, {} stream{} of {} thread{}, {}, {}\n", m.runs, bench.streams, bench.streams > 1 ? "s" : "", m.threads,
+        m.threads > 1 ? "s" : "", precision_name(m.stats.precision), m.stats.isa);
+  print("latency     min {}  mean {}  median {}  p90 {}  p95 {}  p99 {}  max {}\n", time_text(t.min), time_text(t.mean),
+        time_text(t.median), time_text(t.p90), time_text(t.p95), time_text(t.p99), time_text(t.max));
+  print("throughput  {:.1f} runs/s\n", m.throughput);
+  if (m.built) print("build       {}\n", time_text(m.build_ms));
+  print("load        {}, context {}, first run {}\n", time_text(m.load_ms), time_text(m.context_ms),
+        time_text(m.first_ms));
+  print("memory      peak resident set {}{} ({} of it before the model), activations {} (lower bound {}), weights {}\n",
+        bytes_text(double(m.rss_peak)), m.built ? ", the build included" : "", bytes_text(double(m.rss_before)),
+        bytes_text(double(m.stats.arena_bytes)), bytes_text(double(m.stats.arena_lower_bound_bytes)),
+        bytes_text(double(m.stats.weights_bytes)));
+  if (*m.warning != 0) note(message("warning: {}", m.warning));
   for (const std::string& output : m.not_finite) note("warning: " + output);
   return kExitOk;
 }
@@ -123,31 +122,42 @@ void add_bench(Commands& commands) {
       .range(1, 1024)
       .type_name("N");
   app.add_option("--export-times", o->sweep.bench.export_times, "write the time of every run: .json, else CSV")
-      .type_name("FILE");
+      .type_name("FILE")
+      .file(FileRole::writes);
   app.add_option("--sweep", o->sweep.sweep,
                  "measure at several values: batch=1,2,4,8, threads=1,2, precision=fp32,bf16")
       .type_name("KEY=V,V..");
   app.add_option("--also", o->sweep.also, "another file of the same network, measured beside MODEL (repeat)")
       .allow_extra_args(false)
-      .type_name("FILE");
+      .type_name("FILE")
+      .file(FileRole::reads_model);
   app.add_option("--chart", o->sweep.chart, "draw the sweep there, as SVG; with --data accuracy against latency")
-      .type_name("FILE");
+      .type_name("FILE")
+      .file(FileRole::writes);
   const char* data = "Accuracy";
   app.add_option("--data", o->data,
                  "samples to measure accuracy on: pictures (with --truth or --coco), or .npz files of inputs and, by "
                  "the outputs' names, answers; or one such file (`monza run --save-inputs`)")
       .group(data)
-      .type_name("FOLDER");
+      .type_name("FOLDER")
+      .file(FileRole::reads);
   app.add_option("--samples", o->samples, "take so many at most").positive().group(data).type_name("N");
-  app.add_option("--truth", o->truth, "of a classifier: lines of 'FILE CLASS-NUMBER'").group(data).type_name("FILE");
-  app.add_option("--coco", o->coco, "of a detector: instances JSON").group(data).type_name("FILE");
+  app.add_option("--truth", o->truth, "of a classifier: lines of 'FILE CLASS-NUMBER'")
+      .group(data)
+      .type_name("FILE")
+      .file(FileRole::reads);
+  app.add_option("--coco", o->coco, "of a detector: instances JSON")
+      .group(data)
+      .type_name("FILE")
+      .file(FileRole::reads);
 #ifdef MONZA_WITH_JPEG
   app.add_option("--size", o->size, "side of a picture where the model leaves it open [224; 640 with --coco]")
       .range(8, 8192)
       .group(data);
   app.add_option("--labels", o->labels, "of a detector: class names, one a line; default: the model's own")
       .group(data)
-      .type_name("FILE");
+      .type_name("FILE")
+      .file(FileRole::reads);
   app.add_option("--head", o->head, "of a detector, as `monza detect` takes it").group(data).type_name("NAME");
   o->settings.add_to(app, data);
 #endif

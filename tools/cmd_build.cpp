@@ -5,12 +5,15 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/output_file.h"
 #include "engine/build_record.h"
 #include "engine/run/engine_impl.h"
 #include "tools/command.h"
 #include "tools/html_report.h"
 #include "tools/inputs.h"
+#include "tools/json_text.h"
 #include "tools/model_args.h"
+#include "tools/named_files.h"
 #include "tools/svg.h"
 #include "tools/terminal.h"
 
@@ -23,6 +26,12 @@ struct Options {
   bool json = false;
 };
 
+/// Of a file; 0 for a pipe or a device, which keep nothing.
+std::int64_t bytes_of(const std::filesystem::path& path) {
+  std::error_code none;
+  return std::filesystem::is_regular_file(path, none) ? std::int64_t(std::filesystem::file_size(path)) : 0;
+}
+
 /// Profiles the engine on random inputs and writes the page.
 void write_report(const Options& o, const std::string& output, const ModelArgs::Opened& opened,
                   const BuildReport& build) {
@@ -32,7 +41,7 @@ void write_report(const Options& o, const std::string& output, const ModelArgs::
   page.engine = &opened.engine;
   page.build = &build;
   page.build_ms = opened.build_ms;
-  page.file_bytes = std::int64_t(std::filesystem::file_size(output));
+  page.file_bytes = bytes_of(output);
   ProfileResult profile;
   Progress progress(!o.json && !o.model.quiet());
   try {
@@ -48,12 +57,17 @@ void write_report(const Options& o, const std::string& output, const ModelArgs::
     page.no_profile_because = e.what();
   }
   progress.clear();
-  write_text_file(o.report, html_report(page));
+  write_file(o.report, html_report(page));
 }
 
 int run(const Options& o) {
   std::filesystem::path output = o.output;
-  if (output.empty()) output = std::filesystem::path(o.model.model).filename().replace_extension(".engine");
+  if (output.empty()) {
+    output = std::filesystem::path(o.model.model).filename().replace_extension(".engine");
+    refuse_overwriting({{"build without --output", output.string(), FileRole::writes},
+                        {"MODEL", o.model.model, FileRole::reads_model},
+                        {"--report", o.report, FileRole::reads}});
+  }
   BuildReport build;
   BuildHooks hooks;
   hooks.report = &build;
@@ -64,7 +78,7 @@ int run(const Options& o) {
   if (!o.report.empty() && o.model.is_engine()) build = read_record(opened.engine.impl().image, o.model.limits());
   if (!o.report.empty()) write_report(o, output.string(), opened, build);
   const Engine::Stats s = opened.engine.stats();
-  const auto file_bytes = std::filesystem::file_size(output);
+  const std::int64_t file_bytes = bytes_of(output);
   if (o.json) {
     auto profiles = nlohmann::ordered_json::array();
     for (const ProfileInfo& p : opened.engine.profiles()) {
@@ -87,25 +101,25 @@ int run(const Options& o) {
                                            {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
                                            {"weights_bytes", s.weights_bytes},
                                            {"profiles", profiles}};
-    fmt::print("{}\n", report.dump(1));
+    print_json(report);
     return kExitOk;
   }
-  fmt::print("{}: {}, {} steps for {} threads of {}, {} {}\n", output.string(), bytes_text(double(file_bytes)), s.steps,
-             s.threads, s.isa, device_name(s.device), precision_name(s.precision));
-  fmt::print("  built in {} (import {}, passes {}, plan {})\n", time_text(opened.build_ms), time_text(s.import_ms),
-             time_text(s.passes_ms), time_text(s.plan_ms));
-  fmt::print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n",
-             bytes_text(double(s.weights_bytes)), bytes_text(double(s.arena_bytes)),
-             bytes_text(double(s.arena_lower_bound_bytes)));
+  print("{}: {}{} steps for {} threads of {}, {} {}\n", output.string(),
+        file_bytes > 0 ? bytes_text(double(file_bytes)) + ", " : "", s.steps, s.threads, s.isa, device_name(s.device),
+        precision_name(s.precision));
+  print("  built in {} (import {}, passes {}, plan {})\n", time_text(opened.build_ms), time_text(s.import_ms),
+        time_text(s.passes_ms), time_text(s.plan_ms));
+  print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n",
+        bytes_text(double(s.weights_bytes)), bytes_text(double(s.arena_bytes)),
+        bytes_text(double(s.arena_lower_bound_bytes)));
   for (std::size_t k = 0; opened.engine.profiles().size() > 1 && k < opened.engine.profiles().size(); ++k) {
     std::string inputs;
     for (const TensorInfo& i : opened.engine.profiles()[k].inputs)
       inputs +=
           fmt::format("{}{} {}..{}", inputs.empty() ? "" : ", ", i.name, extents_text(i.min), extents_text(i.max));
-    fmt::print("  profile {}: {}: activations {}\n", k, inputs,
-               bytes_text(double(opened.engine.profiles()[k].arena_bytes)));
+    print("  profile {}: {}: activations {}\n", k, inputs, bytes_text(double(opened.engine.profiles()[k].arena_bytes)));
   }
-  if (!o.report.empty()) fmt::print("  report: {}\n", o.report);
+  if (!o.report.empty()) print("  report: {}\n", o.report);
   return kExitOk;
 }
 
@@ -128,10 +142,12 @@ void add_build(Commands& commands) {
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::build);
   app.add_option("--output,-o", o->output, "the engine file (default: the model's name with .engine, in this folder)")
-      .type_name("FILE");
+      .type_name("FILE")
+      .file(FileRole::writes);
   app.add_option("--report", o->report,
                  "write a page there that shows layers, fusions, graphs, memory and every candidate kernel")
-      .type_name("FILE.html");
+      .type_name("FILE.html")
+      .file(FileRole::writes);
   app.add_flag("--json", o->json, "for a program to read");
 }
 

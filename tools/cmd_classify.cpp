@@ -114,10 +114,10 @@ int run_classify(ClassifyArgs args) {
       std::vector<std::vector<std::string>> rows = {{"class", "score"}};
       for (std::size_t i = 0; i < std::min(args.top, best.size()); ++i)
         rows.push_back({vision::label_of(labels, best[i].class_id), fmt::format("{:.4f}", best[i].score)});
-      fmt::print("{}", format_table(rows));
+      print("{}", Lines{format_table(rows)});
     } else if (truth.empty()) {
       progress.clear();
-      fmt::print("{}: {} {:.3f}\n", frame.name, vision::label_of(labels, best[0].class_id), best[0].score);
+      print("{}: {} {:.3f}\n", frame.name, vision::label_of(labels, best[0].class_id), best[0].score);
     }
     if (total > 0) progress.update("classify", static_cast<double>(frames) / static_cast<double>(total));
     if (output.wanted()) {
@@ -133,12 +133,12 @@ int run_classify(ClassifyArgs args) {
                 args.truth);
     const double top1 = accuracy.share(accuracy.top1), top5 = accuracy.share(accuracy.top5);
     if (args.json) print_line({{"top1", top1}, {"top5", top5}, {"images", accuracy.images}});
-    else fmt::print("top-1 {:.2f} %  top-5 {:.2f} %  over {} pictures\n", top1 * 100, top5 * 100, accuracy.images);
+    else print("top-1 {:.2f} %  top-5 {:.2f} %  over {} pictures\n", top1 * 100, top5 * 100, accuracy.images);
   }
   if (!args.json) {
     const double n = static_cast<double>(std::max<std::int64_t>(frames, 1));
     const StageTimes mean = {sum.preprocess_ms / n, sum.inference_ms / n, sum.postprocess_ms / n};
-    fmt::print("\n{}\ninput: {}\n", times_table(model, decode_sum / n, mean, frames), classifier.describe());
+    print("\n{}\ninput: {}\n", Lines{times_table(model, decode_sum / n, mean, frames)}, classifier.describe());
   }
   return refused == 0 ? kExitOk : kExitRefused;
 }
@@ -157,15 +157,19 @@ void add_classify(Commands& commands) {
       [args] { return run_classify(*args); });
   app.add_option("source", args->source, "picture, folder, video file, or camera (/dev/videoN)")
       .required()
-      .type_name("SOURCE");
+      .type_name("SOURCE")
+      .file(FileRole::reads);
   args->model.add_to(app, ModelArgs::Use::source);
-  app.add_option("--labels", args->labels, "class names, one a line; default: the model's own");
-  app.add_option("--truth", args->truth, "lines of 'FILE CLASS-NUMBER' to measure accuracy against");
+  app.add_option("--labels", args->labels, "class names, one a line; default: the model's own").file(FileRole::reads);
+  app.add_option("--truth", args->truth, "lines of 'FILE CLASS-NUMBER' to measure accuracy against")
+      .file(FileRole::reads);
   args->settings.add_to(app);
   app.add_option("--size", args->size, "side of the input where the model leaves it open [224]").range(8, 8192);
   app.add_option("--top", args->top, "how many classes to print").range(1, 1000).capture_default_str();
-  app.add_option("--output", args->output, "annotated picture, folder or video to write");
-  app.add_option("--save-engine", args->save_engine, "write the engine, with these settings remembered");
+  app.add_option("--output", args->output, "annotated picture, folder or video to write")
+      .file(FileRole::writes_pictures);
+  app.add_option("--save-engine", args->save_engine, "write the engine, with these settings remembered")
+      .file(FileRole::writes);
   app.add_option("--max-frames", args->max_frames, "stop after so many frames").positive();
   app.add_flag("--no-cache", args->no_cache, "neither use nor write an engine in the user's cache folder");
   app.add_flag("--json", args->json, "one JSON object for each picture or frame");

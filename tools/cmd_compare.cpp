@@ -19,6 +19,7 @@
 #include "tensor/element.h"
 #include "tools/command.h"
 #include "tools/inputs.h"
+#include "tools/json_text.h"
 #include "tools/model_args.h"
 #include "tools/terminal.h"
 
@@ -116,7 +117,7 @@ const Tensor& require_input(const std::map<std::string, Tensor>& given, const st
                             const std::string& path) {
   const auto it = given.find(name);
   if (it == given.end())
-    throw Error(fmt::format("it has an input '{}', which the first model lacks", name),
+    throw Error(message("it has an input '{}', which the first model lacks", name),
                 "compare engines of one model; `monza inspect` lists the inputs")
         .at("'" + path + "'");
   return it->second;
@@ -257,7 +258,7 @@ class Comparing {
       if (std::none_of(got.begin(), got.end(), [&](const NamedValue& g) { return g.name == e.name; }))
         missing += (missing.empty() ? "'" : ", '") + e.name + "'";
     if (found_.errors.empty())
-      throw Error(fmt::format("none of its arrays is a tensor of the model: {}", missing),
+      throw Error(message("none of its arrays is a tensor of the model: {}", missing),
                   o_.model.is_engine() ? "an engine shows its outputs only; compare the ONNX file to see inner tensors"
                                        : "name the arrays as the model's tensors")
           .at("'" + o_.with + "'");
@@ -465,22 +466,23 @@ std::string criterion_text(const Criterion& c) {
 int run(const Options& o) {
   const Findings f = Comparing(o).run();
   if (o.json) {
-    fmt::print("{}\n", to_json(f).dump(1, ' ', false, Json::error_handler_t::replace));
+    print_json(to_json(f));
     return f.ok() ? kExitOk : kExitMismatch;
   }
-  fmt::print("{:4} {:>12} {:>12} {:>11}  {}\n", "", "max error", "of largest", "cosine", "tensor");
-  for (const TensorError& e : f.errors)
-    fmt::print("{:4} {:12.3g} {:12.3g} {:11.7f}  {}{}\n", e.error.ok ? "ok" : "FAIL", e.error.max_abs_error,
-               e.error.largest > 0 ? e.error.max_abs_error / e.error.largest : 0, e.error.cosine, e.name,
-               e.error.ok ? "" : "\n     " + e.error.reason);
-  fmt::print("{}: {}\n", criterion_text(f.criterion), f.ok() ? "all agree" : "they differ");
+  print("{:4} {:>12} {:>12} {:>11}  {}\n", "", "max error", "of largest", "cosine", "tensor");
+  for (const TensorError& e : f.errors) {
+    print("{:4} {:12.3g} {:12.3g} {:11.7f}  {}\n", e.error.ok ? "ok" : "FAIL", e.error.max_abs_error,
+          e.error.largest > 0 ? e.error.max_abs_error / e.error.largest : 0, e.error.cosine, e.name);
+    if (!e.error.ok) print("     {}\n", e.error.reason);
+  }
+  print("{}: {}\n", criterion_text(f.criterion), f.ok() ? "all agree" : "they differ");
   if (f.culprit && f.culprit->kind != Culprit::Kind::none)
-    fmt::print("\n{}\n{}", to_string(*f.culprit),
-               f.culprit->builds > 0 ? fmt::format("found with {} builds\n", f.culprit->builds) : "");
-  for (const std::string& remark : f.remarks) fmt::print("{}\n", remark);
+    print("\n{}\n{}", Lines{to_string(*f.culprit)},
+          Lines{f.culprit->builds > 0 ? fmt::format("found with {} builds\n", f.culprit->builds) : ""});
+  for (const std::string& remark : f.remarks) print("{}\n", remark);
   if (f.first_shared)
-    fmt::print("the first tensor that both name and that differs is '{}' ({}), of {}\n", f.first_shared->name,
-               f.first_shared->error.reason, f.first_shared->node);
+    print("the first tensor that both name and that differs is '{}' ({}), of {}\n", f.first_shared->name,
+          f.first_shared->error.reason, f.first_shared->node);
   return f.ok() ? kExitOk : kExitMismatch;
 }
 
@@ -503,7 +505,10 @@ void add_compare(Commands& commands) {
       "bisected and tensors are read in order, unless --no-bisect. Exit 1 when they differ.",
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
-  app.add_option("WITH", o->with, "an engine, an ONNX file, or tensors (.npz, .npy, .pb)").required().type_name("FILE");
+  app.add_option("WITH", o->with, "an engine, an ONNX file, or tensors (.npz, .npy, .pb)")
+      .required()
+      .type_name("FILE")
+      .file(FileRole::reads_model);
   o->inputs.add_to(app, true);
   app.add_option("--tolerance", o->tolerance,
                  "share of a tensor's largest magnitude (default 1e-3; 3e-2 for bf16; quantised models: see above)")

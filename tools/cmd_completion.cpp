@@ -1,10 +1,9 @@
 // monza completion: a script that lets a shell complete commands and options.
-#include <fmt/core.h>
-
 #include <memory>
 
 #include "tools/command.h"
 #include "tools/command_tree.h"
+#include "tools/terminal.h"
 
 namespace monza::tool {
 
@@ -16,7 +15,7 @@ void add_completion(Commands& commands) {
                                     "  monza completion zsh > ~/.zsh/completions/_monza       a folder of $fpath",
                                     [shell, &commands] {
                                       const auto tree = command_tree(commands.root());
-                                      fmt::print("{}", *shell == "bash" ? bash_completion(tree) : zsh_completion(tree));
+                                      write_output(*shell == "bash" ? bash_completion(tree) : zsh_completion(tree));
                                       return int(kExitOk);
                                     });
   app.add_option("SHELL", *shell, "bash or zsh").required().one_of({"bash", "zsh"}).type_name("SHELL");

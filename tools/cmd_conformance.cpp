@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 #include "tools/command.h"
 #include "tools/conformance.h"
+#include "tools/json_text.h"
 #include "tools/model_args.h"
 #include "tools/terminal.h"
 
@@ -31,7 +32,7 @@ int run(const Options& o) {
     try {
       wanted = std::regex(o.filter);
     } catch (const std::regex_error& e) {
-      throw UsageError(fmt::format("--filter '{}' is no regular expression: {}", o.filter, e.what()));
+      throw UsageError(message("--filter '{}' is no regular expression: {}", o.filter, e.what()));
     }
     std::erase_if(cases, [&](const ConformanceCase& c) { return !std::regex_search(c.name, wanted); });
   }
@@ -73,7 +74,7 @@ int run(const Options& o) {
     std::string reason = reasons[i];
     if (reason.empty() && it == expected.end()) {
       ++passed;
-      if (o.passed && !o.json) fmt::print("pass {}\n", cases[i].name);
+      if (o.passed && !o.json) print("pass {}\n", cases[i].name);
       continue;
     }
     if (it != expected.end() && (!reason.empty() || may_pass(it->second))) {
@@ -84,7 +85,7 @@ int run(const Options& o) {
     if (reason.empty())
       reason = "passes now, but is expected to fail (" + it->second + "): remove its line from the expectations";
     if (o.json) failures.push_back({{"name", cases[i].name}, {"reason", reason}});
-    else fmt::print("FAIL {}: {}\n", cases[i].name, reason);
+    else print("FAIL {}: {}\n", cases[i].name, reason);
   }
   if (o.json) {
     const nlohmann::ordered_json report = {{"passed", passed},
@@ -92,10 +93,10 @@ int run(const Options& o) {
                                            {"expected_failures", expected_failures},
                                            {"total", cases.size()},
                                            {"failures", failures}};
-    fmt::print("{}\n", report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+    print_json(report);
   } else {
-    fmt::print("{} passed, {} failed, {} expected failures, {} in all, in {}\n", passed, failed, expected_failures,
-               cases.size(), time_text(watch.ms()));
+    print("{} passed, {} failed, {} expected failures, {} in all, in {}\n", passed, failed, expected_failures,
+          cases.size(), time_text(watch.ms()));
   }
   return failed == 0 ? kExitOk : kExitMismatch;
 }
@@ -119,7 +120,8 @@ void add_conformance(Commands& commands) {
   app.add_option("--expectations", o->expectations, "file of tests that fail, with the reason").type_name("FILE");
   app.add_option("--write-expectations", o->write_expectations,
                  "write such a file from this run; known reasons are kept")
-      .type_name("FILE");
+      .type_name("FILE")
+      .file(FileRole::writes);
   app.add_option("--device", o->device, "cpu (default), cuda or reference")
       .one_of({"cpu", "cuda", "reference"})
       .type_name("D");

@@ -60,8 +60,8 @@ void print_boxes(const std::vector<vision::Detection>& found, const std::vector<
   for (const vision::Detection& d : found)
     rows.push_back({vision::label_of(labels, d.class_id), fmt::format("{:.3f}", d.score), fmt::format("{:.1f}", d.x1),
                     fmt::format("{:.1f}", d.y1), fmt::format("{:.1f}", d.x2), fmt::format("{:.1f}", d.y2)});
-  if (found.empty()) fmt::print("nothing found\n");
-  else fmt::print("{}", format_table(rows));
+  if (found.empty()) print("nothing found\n");
+  else print("{}", Lines{format_table(rows)});
 }
 
 /// "2 dogs" would need grammar; "dog x2, person" does not.
@@ -78,13 +78,12 @@ std::string summary(const std::vector<vision::Detection>& found, const std::vect
 void print_times(const OpenedModel& model, const Totals& totals) {
   const double n = static_cast<double>(std::max<std::int64_t>(totals.frames, 1));
   const StageTimes mean = {totals.sum.preprocess_ms / n, totals.sum.inference_ms / n, totals.sum.postprocess_ms / n};
-  fmt::print("\n{}", times_table(model, totals.decode_ms / n, mean, totals.frames));
+  print("\n{}", Lines{times_table(model, totals.decode_ms / n, mean, totals.frames)});
 }
 
 void report_score(const CocoScore& score, const OpenedModel& model, const Totals& totals, bool json) {
   const vision::AveragePrecision ap = score.result();
-  if (score.unknown() > 0)
-    note(fmt::format("{} pictures are not in the instances file and do not count", score.unknown()));
+  if (score.unknown() > 0) note(message("{} pictures are not in the instances file and do not count", score.unknown()));
   if (json) {
     const double n = static_cast<double>(std::max<std::int64_t>(totals.frames, 1));
     const StageTimes mean = {totals.sum.preprocess_ms / n, totals.sum.inference_ms / n, totals.sum.postprocess_ms / n};
@@ -94,8 +93,8 @@ void report_score(const CocoScore& score, const OpenedModel& model, const Totals
                 {"images", score.images()},
                 {"timings_ms", times_json(model, totals.decode_ms / n, mean)}});
   } else {
-    fmt::print("mAP50-95 {:.4f}  mAP50 {:.4f}  mAP75 {:.4f}  over {} pictures\n", ap.map50_95, ap.map50, ap.map75,
-               score.images());
+    print("mAP50-95 {:.4f}  mAP50 {:.4f}  mAP75 {:.4f}  over {} pictures\n", ap.map50_95, ap.map50, ap.map75,
+          score.images());
   }
 }
 
@@ -155,7 +154,7 @@ int run_detect(DetectArgs args) {
       print_boxes(found, labels);
     } else if (!score) {
       progress.clear();
-      fmt::print("{}: {}\n", frame.name, summary(found, labels));
+      print("{}: {}\n", frame.name, summary(found, labels));
     }
     if (total > 0) progress.update("detect", static_cast<double>(totals.frames) / static_cast<double>(total));
     if (output.wanted()) {
@@ -167,9 +166,9 @@ int run_detect(DetectArgs args) {
   output.close();
   if (score) report_score(*score, model, totals, args.json);
   if (!args.json) {
-    if (many) fmt::print("{} boxes in {} frames\n", totals.boxes, totals.frames);
+    if (many) print("{} boxes in {} frames\n", totals.boxes, totals.frames);
     print_times(model, totals);
-    if (output.wanted() && totals.frames > 0) fmt::print("\nannotated: {}\n", args.output);
+    if (output.wanted() && totals.frames > 0) print("\nannotated: {}\n", args.output);
   }
   return refused == 0 ? kExitOk : kExitRefused;
 }
@@ -190,18 +189,20 @@ void add_detect(Commands& commands) {
                    [args] { return run_detect(*args); });
   app.add_option("source", args->source, "picture, folder, video file, or camera (/dev/videoN)")
       .required()
-      .type_name("SOURCE");
+      .type_name("SOURCE")
+      .file(FileRole::reads);
   args->model.add_to(app, ModelArgs::Use::source);
   app.add_option("--head", args->head,
                  "yolov5, yolov8, yolov11 or yolox; found by itself where the shape leaves no doubt");
-  app.add_option("--labels", args->labels, "class names, one a line; default: the model's own");
+  app.add_option("--labels", args->labels, "class names, one a line; default: the model's own").file(FileRole::reads);
   app.add_option("--score", args->score, "least score of a box [0.25; 0.001 with --coco]").range(0.0, 1.0);
   app.add_option("--iou", args->iou, "overlap above which the weaker box of a class goes [0.45; 0.7 with --coco]")
       .range(0.0, 1.0);
   app.add_option("--max-boxes", args->max_boxes, "most boxes of a picture").positive().capture_default_str();
   app.add_option("--size", args->size, "side of the input where the model leaves it open [640]").range(32, 8192);
-  app.add_option("--output", args->output, "annotated picture, folder or video to write");
-  app.add_option("--coco", args->coco, "instances JSON to measure mAP against");
+  app.add_option("--output", args->output, "annotated picture, folder or video to write")
+      .file(FileRole::writes_pictures);
+  app.add_option("--coco", args->coco, "instances JSON to measure mAP against").file(FileRole::reads);
   app.add_option("--max-frames", args->max_frames, "stop after so many frames").positive();
   app.add_flag("--no-cache", args->no_cache, "neither use nor write an engine in the user's cache folder");
   app.add_flag("--json", args->json, "one JSON object for each picture or frame");

@@ -12,6 +12,7 @@
 #include "base/cpu.h"
 #include "tools/ceilings.h"
 #include "tools/command.h"
+#include "tools/json_text.h"
 #include "tools/terminal.h"
 #include "tools/version.h"
 
@@ -98,34 +99,34 @@ int run(const Options& o) {
     report["libraries"]["protobuf"] = protobuf_version();
     report["libraries"]["zlib"] = zlibVersion();
     for (const Library& l : kLibraries) report["libraries"][l.name] = l.found;
-    fmt::print("{}\n", report.dump(1));
+    print_json(report);
     return kExitOk;
   }
-  fmt::print("{}\n\n", version_text());
-  fmt::print("CPU        {}\n", cpu.model);
-  fmt::print("           {} CPUs for this process, {} threads by default (affinity and cgroup quota counted)\n",
-             cpu.logical_cpus, cpu.usable_threads);
-  fmt::print("           {}\n", isa_name(cpu.isa));
-  fmt::print("caches     L1d {}, L2 {}, L3 {}\n", bytes_text(double(cpu.l1d_bytes)), bytes_text(double(cpu.l2_bytes)),
-             bytes_text(double(cpu.l3_bytes)));
-  fmt::print("memory     {}, {} available\n", bytes_text(double(memory_of("MemTotal:"))),
-             bytes_text(double(memory_of("MemAvailable:"))));
+  print("{}\n\n", version_text());
+  print("CPU        {}\n", cpu.model);
+  print("           {} CPUs for this process, {} threads by default (affinity and cgroup quota counted)\n",
+        cpu.logical_cpus, cpu.usable_threads);
+  print("           {}\n", isa_name(cpu.isa));
+  print("caches     L1d {}, L2 {}, L3 {}\n", bytes_text(double(cpu.l1d_bytes)), bytes_text(double(cpu.l2_bytes)),
+        bytes_text(double(cpu.l3_bytes)));
+  print("memory     {}, {} available\n", bytes_text(double(memory_of("MemTotal:"))),
+        bytes_text(double(memory_of("MemAvailable:"))));
   for (const Ceilings& c : ceilings) {
-    fmt::print("ceilings   {} thread{}: fp32 {:.0f} GFLOP/s", c.threads, c.threads > 1 ? "s" : "", c.f32_gflops);
-    if (c.bf16_gflops > 0) fmt::print(", bf16 {:.0f} GFLOP/s", c.bf16_gflops);
-    if (c.int8_gops > 0) fmt::print(", int8 {:.0f} GOP/s", c.int8_gops);
-    fmt::print(", memory read {:.1f} GB/s\n", c.read_gb_s);
+    print("ceilings   {} thread{}: fp32 {:.0f} GFLOP/s", c.threads, c.threads > 1 ? "s" : "", c.f32_gflops);
+    if (c.bf16_gflops > 0) print(", bf16 {:.0f} GFLOP/s", c.bf16_gflops);
+    if (c.int8_gops > 0) print(", int8 {:.0f} GOP/s", c.int8_gops);
+    print(", memory read {:.1f} GB/s\n", c.read_gb_s);
   }
-  fmt::print("precisions fp32{}; int8 for models that are quantised already\n",
-             covers(cpu.isa, Isa::avx512bf16) ? ", bf16" : "");
-  fmt::print("devices    cpu, reference; {}\n",
-             nvidia ? "an NVIDIA driver is here, but this build has no CUDA backend" : "no NVIDIA driver");
-  fmt::print("libraries  protobuf {}, zlib {}\n", protobuf_version(), zlibVersion());
-  if (!kVision) fmt::print("           built without pictures and video (MONZA_VISION)\n");
+  print("precisions fp32{}; int8 for models that are quantised already\n",
+        covers(cpu.isa, Isa::avx512bf16) ? ", bf16" : "");
+  print("devices    cpu, reference; {}\n",
+        nvidia ? "an NVIDIA driver is here, but this build has no CUDA backend" : "no NVIDIA driver");
+  print("libraries  protobuf {}, zlib {}\n", protobuf_version(), zlibVersion());
+  if (!kVision) print("           built without pictures and video (MONZA_VISION)\n");
   for (const Library& l : kLibraries)
     if (kVision)
-      fmt::print("           {:8} {:8} {}{}\n", l.name, l.found ? "found" : "missing", l.gives,
-                 l.found ? "" : fmt::format("; apt-get install {}", l.package));
+      print("           {:8} {:8} {}{}\n", l.name, l.found ? "found" : "missing", l.gives,
+            l.found ? "" : fmt::format("; apt-get install {}", l.package));
   return kExitOk;
 }
 

@@ -12,6 +12,7 @@
 #include "engine/run/engine_impl.h"
 #include "tools/command.h"
 #include "tools/inputs.h"
+#include "tools/json_text.h"
 #include "tools/model_args.h"
 #include "tools/terminal.h"
 
@@ -33,11 +34,11 @@ std::string list(const std::vector<std::string>& items) {
 }
 
 void print_step(const StepText& s) {
-  fmt::print("  step {}: {}{}\n", s.index, s.kernel,
-             s.scratch_bytes > 0 ? ", scratch " + bytes_text(double(s.scratch_bytes)) : "");
+  print("  step {}: {}{}\n", s.index, s.kernel,
+        s.scratch_bytes > 0 ? ", scratch " + bytes_text(double(s.scratch_bytes)) : "");
   const auto operands = [](const char* what, const std::vector<OperandText>& all) {
     for (std::size_t i = 0; i < all.size(); ++i)
-      if (!all[i].layout.empty()) fmt::print("    {} {}  {}  {}\n", what, i, all[i].type, all[i].layout);
+      if (!all[i].layout.empty()) print("    {} {}  {}  {}\n", what, i, all[i].type, all[i].layout);
   };
   operands("in ", s.inputs);
   operands("out", s.outputs);
@@ -45,23 +46,22 @@ void print_step(const StepText& s) {
 
 /// Candidates in the order of time, then those not timed, then those that refused.
 void print_candidates(const plan::Choice& c) {
-  fmt::print("  kernel: {}\n", c.kernel);
+  print("  kernel: {}\n", c.kernel);
   auto timed = c.timed;
   std::stable_sort(timed.begin(), timed.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
-  fmt::print("  candidates for {}:\n", c.op);
+  print("  candidates for {}:\n", c.op);
   const auto mark = [&](const std::string& kernel) { return kernel == c.kernel ? "-> " : "   "; };
-  for (const auto& [kernel, us] : timed) fmt::print("    {}{:32} {:10.1f} us\n", mark(kernel), kernel, us);
+  for (const auto& [kernel, us] : timed) print("    {}{:32} {:10.1f} us\n", mark(kernel), kernel, us);
   if (timed.empty())
-    fmt::print("    {}{:32} taken: {}\n", mark(c.kernel), c.kernel,
-               c.accepted.size() > 1 ? "first in order of preference, nothing was timed" : "the only one that fits");
+    print("    {}{:32} taken: {}\n", mark(c.kernel), c.kernel,
+          c.accepted.size() > 1 ? "first in order of preference, nothing was timed" : "the only one that fits");
   for (const std::string& kernel : c.accepted)
     if (kernel != c.kernel &&
         std::none_of(timed.begin(), timed.end(), [&](const auto& t) { return t.first == kernel; }))
-      fmt::print("       {:32} fits; not timed\n", kernel);
-  for (const auto& [kernel, reason] : c.refused) fmt::print("       {:32} refused: {}\n", kernel, reason);
+      print("       {:32} fits; not timed\n", kernel);
+  for (const auto& [kernel, reason] : c.refused) print("       {:32} refused: {}\n", kernel, reason);
   if (timed.size() > 1)
-    fmt::print(
-        "    layouts are chosen for the whole graph, conversions counted: the fastest alone need not be taken\n");
+    print("    layouts are chosen for the whole graph, conversions counted: the fastest alone need not be taken\n");
 }
 
 Json step_json(const StepText& s) {
@@ -118,26 +118,25 @@ Json explanation_json(const Explanation& e) {
 }
 
 void print_explanation(const Explanation& e) {
-  fmt::print("{} '{}'\n", e.op_type, e.name);
+  print("{} '{}'\n", e.op_type, e.name);
   for (const Realisation& r : e.realisations) {
-    fmt::print("\ncomputed by {}{}{}\n", r.op, r.precision.empty() ? "" : " in " + r.precision,
-               r.onnx_nodes.size() > 1 ? ", which computes " + list(r.onnx_nodes) : "");
-    for (const std::string& w : r.rewrites) fmt::print("  rewrite {}\n", w);
+    print("\ncomputed by {}{}{}\n", r.op, r.precision.empty() ? "" : " in " + r.precision,
+          r.onnx_nodes.size() > 1 ? ", which computes " + list(r.onnx_nodes) : "");
+    for (const std::string& w : r.rewrites) print("  rewrite {}\n", w);
     if (r.choice != nullptr) print_candidates(*r.choice);
     for (const StepText& s : r.steps) print_step(s);
     if (r.steps.empty())
-      fmt::print("  no step: its result is a view of memory that another step writes, or is written there\n");
+      print("  no step: its result is a view of memory that another step writes, or is written there\n");
   }
   if (e.realisations.empty()) {
-    if (!e.constants.empty()) fmt::print("computed at build; its result is in {}\n", list(e.constants));
-    else fmt::print("nothing is left of it: its result is not needed, or is its input\n");
-    for (const std::string& w : e.rewrites) fmt::print("  rewrite {}\n", w);
+    if (!e.constants.empty()) print("computed at build; its result is in {}\n", list(e.constants));
+    else print("nothing is left of it: its result is not needed, or is its input\n");
+    for (const std::string& w : e.rewrites) print("  rewrite {}\n", w);
   }
-  if (!e.conversions.empty()) fmt::print("\nits result is rearranged for what reads it:\n");
+  if (!e.conversions.empty()) print("\nits result is rearranged for what reads it:\n");
   for (const StepText& s : e.conversions) print_step(s);
-  if (!e.near_misses.empty()) fmt::print("\nalmost:\n");
-  for (const NearMiss* m : e.near_misses)
-    fmt::print("  {}: {} did not match, because {}\n", m->pass, m->pattern, m->reason);
+  if (!e.near_misses.empty()) print("\nalmost:\n");
+  for (const NearMiss* m : e.near_misses) print("  {}: {} did not match, because {}\n", m->pass, m->pattern, m->reason);
 }
 
 /// What an engine without its graph and the record of its build still knows: the steps.
@@ -153,14 +152,14 @@ int explain_stripped(const Options& o, const Engine& engine) {
   }
   if (o.json) {
     const Json report = {{"node", o.node}, {"steps", steps_json(steps)}};
-    fmt::print("{}\n", report.dump(1, ' ', false, Json::error_handler_t::replace));
+    print_json(report);
     return kExitOk;
   }
   for (const StepText& s : steps) {
-    fmt::print("{}{}\n", s.name, s.measured_us > 0 ? fmt::format(", {:.1f} us when it was chosen", s.measured_us) : "");
+    print("{}{}\n", s.name, s.measured_us > 0 ? fmt::format(", {:.1f} us when it was chosen", s.measured_us) : "");
     print_step(s);
   }
-  fmt::print("the engine was built with --strip, so fusions and candidates are not in it: explain the ONNX file\n");
+  print("the engine was built with --strip, so fusions and candidates are not in it: explain the ONNX file\n");
   return kExitOk;
 }
 
@@ -177,7 +176,7 @@ int run(const Options& o) {
     report = read_record(image, o.model.limits());
   }
   const Explanation e = explain(report, prepared.opened.engine, o.node);
-  if (o.json) fmt::print("{}\n", explanation_json(e).dump(1, ' ', false, Json::error_handler_t::replace));
+  if (o.json) print_json(explanation_json(e));
   else print_explanation(e);
   return kExitOk;
 }

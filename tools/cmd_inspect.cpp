@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/output_file.h"
 #include "engine/build_record.h"
 #include "engine/run/engine_impl.h"
 #include "ir/text.h"
@@ -14,6 +15,7 @@
 #include "tools/command.h"
 #include "tools/graph_picture.h"
 #include "tools/inputs.h"
+#include "tools/json_text.h"
 #include "tools/model_args.h"
 #include "tools/svg.h"
 #include "tools/terminal.h"
@@ -59,8 +61,7 @@ struct Shared {
 };
 Shared shared_weights(const plan::Plan& mine, const std::string& other_path) {
   if (!Engine::is_engine_file(other_path))
-    throw UsageError(
-        fmt::format("--shared-with '{}' is no engine file\n  try: build it with `monza build`", other_path));
+    throw UsageError(message("--shared-with '{}' is no engine file\n  try: build it with `monza build`", other_path));
   const Engine other = Engine::load(other_path);
   std::map<std::pair<std::int64_t, std::uint64_t>, std::string> blocks;
   for (const plan::WeightBlock& w : mine.weight_blocks)
@@ -77,17 +78,14 @@ Shared shared_weights(const plan::Plan& mine, const std::string& other_path) {
 void print_summary(const Engine& engine, const ModelArgs::Opened& opened) {
   const Engine::Stats s = engine.stats();
   const plan::Plan& plan = engine.impl().image.plan;
-  fmt::print("{} for {} threads of {}, {} {}, {} steps\n", opened.built ? "built now" : "engine", s.threads, s.isa,
-             device_name(s.device), precision_name(s.precision), s.steps);
-  for (const TensorInfo& t : engine.inputs())
-    fmt::print("  input  {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
-  for (const TensorInfo& t : engine.outputs())
-    fmt::print("  output {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
+  print("{} for {} threads of {}, {} {}, {} steps\n", opened.built ? "built now" : "engine", s.threads, s.isa,
+        device_name(s.device), precision_name(s.precision), s.steps);
+  for (const TensorInfo& t : engine.inputs()) print("  input  {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
+  for (const TensorInfo& t : engine.outputs()) print("  output {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
   for (const auto& [key, value] : engine.metadata())
-    fmt::print("  {} = {}\n", key, value.size() > 100 ? value.substr(0, 97) + "..." : value);
-  fmt::print("memory: weights {} in {} blocks, activations {} (lower bound {})\n", bytes_text(double(s.weights_bytes)),
-             plan.weight_blocks.size(), bytes_text(double(s.arena_bytes)),
-             bytes_text(double(s.arena_lower_bound_bytes)));
+    print("  {} = {}\n", key, value.size() > 100 ? value.substr(0, 97) + "..." : value);
+  print("memory: weights {} in {} blocks, activations {} (lower bound {})\n", bytes_text(double(s.weights_bytes)),
+        plan.weight_blocks.size(), bytes_text(double(s.arena_bytes)), bytes_text(double(s.arena_lower_bound_bytes)));
   std::map<std::string, int> kernels;
   double flops = 0;
   for (const plan::Step& step : plan.steps) {
@@ -96,34 +94,34 @@ void print_summary(const Engine& engine, const ModelArgs::Opened& opened) {
               : step.kind == plan::StepKind::branch ? "If"
                                                     : "Loop"];
   }
-  fmt::print("work: {:.3f} GFLOP at the shape planned for\nkernels:\n", flops * 1e-9);
+  print("work: {:.3f} GFLOP at the shape planned for\nkernels:\n", flops * 1e-9);
   std::vector<std::pair<std::string, int>> sorted(kernels.begin(), kernels.end());
   std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
-  for (const auto& [name, count] : sorted) fmt::print("  {:4} x {}\n", count, name);
+  for (const auto& [name, count] : sorted) print("  {:4} x {}\n", count, name);
 }
 
 void print_memory(const plan::Plan& plan) {
   for (std::size_t d = 0; d < plan.devices.size(); ++d)
-    fmt::print("arena {}: {} bytes, lower bound {} ({:+.2f} %)\n", d, plan.devices[d].arena_bytes,
-               plan.devices[d].arena_lower_bound,
-               plan.devices[d].arena_lower_bound > 0
-                   ? 100.0 * double(plan.devices[d].arena_bytes - plan.devices[d].arena_lower_bound) /
-                         double(plan.devices[d].arena_lower_bound)
-                   : 0.0);
-  fmt::print("{:>12} {:>12} {:>13}  {}\n", "offset", "bytes", "steps", "value");
+    print("arena {}: {} bytes, lower bound {} ({:+.2f} %)\n", d, plan.devices[d].arena_bytes,
+          plan.devices[d].arena_lower_bound,
+          plan.devices[d].arena_lower_bound > 0
+              ? 100.0 * double(plan.devices[d].arena_bytes - plan.devices[d].arena_lower_bound) /
+                    double(plan.devices[d].arena_lower_bound)
+              : 0.0);
+  print("{:>12} {:>12} {:>13}  {}\n", "offset", "bytes", "steps", "value");
   for (const ArenaBlock& b : drawn_blocks(plan))
-    fmt::print("{:12} {:12} {:6}-{:<6}  {}\n", b.offset, b.bytes, b.first, b.last, b.what);
-  fmt::print("weights: {} bytes\n", plan.weights_bytes);
+    print("{:12} {:12} {:6}-{:<6}  {}\n", b.offset, b.bytes, b.first, b.last, b.what);
+  print("weights: {} bytes\n", plan.weights_bytes);
   for (const plan::WeightBlock& w : plan.weight_blocks)
-    fmt::print("{:12} {:12} {:>13}  {}\n", w.offset, w.bytes, w.kernel >= 0 ? "packed" : "plain", plan.text(w.name));
+    print("{:12} {:12} {:>13}  {}\n", w.offset, w.bytes, w.kernel >= 0 ? "packed" : "plain", plan.text(w.name));
 }
 
 void print_shared(const Shared& shared, std::int64_t mine) {
-  fmt::print("weights shared with '{}': {} in {} blocks ({:.1f} % of these, {:.1f} % of those)\n", shared.with,
-             bytes_text(double(shared.bytes)), shared.blocks.size(),
-             mine > 0 ? 100.0 * double(shared.bytes) / double(mine) : 0.0,
-             shared.total > 0 ? 100.0 * double(shared.bytes) / double(shared.total) : 0.0);
-  for (const auto& [name, bytes] : shared.blocks) fmt::print("{:12}  {}\n", bytes, name);
+  print("weights shared with '{}': {} in {} blocks ({:.1f} % of these, {:.1f} % of those)\n", shared.with,
+        bytes_text(double(shared.bytes)), shared.blocks.size(),
+        mine > 0 ? 100.0 * double(shared.bytes) / double(mine) : 0.0,
+        shared.total > 0 ? 100.0 * double(shared.bytes) / double(shared.total) : 0.0);
+  for (const auto& [name, bytes] : shared.blocks) print("{:12}  {}\n", bytes, name);
 }
 
 /// The drawing that the options ask for: the memory map, or a graph.
@@ -152,12 +150,12 @@ int run(const Options& o) {
   std::vector<Shared> shared;
   for (const std::string& path : o.shared_with) shared.push_back(shared_weights(plan, path));
   if (!o.svg.empty()) {
-    write_text_file(o.svg, picture(o, engine, built));
-    note(fmt::format("{} is drawn in '{}'",
-                     o.memory     ? "the memory map"
-                     : o.imported ? "the imported graph"
-                                  : "the graph",
-                     o.svg));
+    write_file(o.svg, picture(o, engine, built));
+    note(message("{} is drawn in '{}'",
+                 o.memory     ? "the memory map"
+                 : o.imported ? "the imported graph"
+                              : "the graph",
+                 o.svg));
     return kExitOk;
   }
   if (o.json) {
@@ -222,19 +220,19 @@ int run(const Options& o) {
       for (const NearMiss& m : built.passes.near_misses)
         misses.push_back({{"pass", m.pass}, {"pattern", m.pattern}, {"node", m.node}, {"reason", m.reason}});
     }
-    fmt::print("{}\n", report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+    print_json(report);
     return kExitOk;
   }
-  if (o.imported) fmt::print("{}\n", ir::print(*built.imported));
+  if (o.imported) print("{}\n", Lines{ir::print(*built.imported)});
   if (o.graph) {
     const std::string text = engine.graph_text();
     // Without the list of origins ahead, which is for planning the graph anew.
     const std::size_t graph = text.find("\ngraph ");
-    fmt::print("{}\n",
-               text.empty() ? "the engine was stripped of its graph" : text.substr(graph == text.npos ? 0 : graph + 1));
+    print("{}\n", Lines{text.empty() ? "the engine was stripped of its graph"
+                                     : std::string_view(text).substr(graph == text.npos ? 0 : graph + 1)});
   }
-  if (o.fusions) fmt::print("{}\n", to_string(built.passes, true));
-  if (o.plan) fmt::print("{}\n", engine.describe_plan());
+  if (o.fusions) print("{}\n", Lines{to_string(built.passes, true)});
+  if (o.plan) print("{}\n", Lines{engine.describe_plan()});
   if (o.memory) print_memory(plan);
   for (const Shared& with : shared) print_shared(with, plan.weights_bytes);
   if (shared.empty() && !o.imported && !o.graph && !o.fusions && !o.plan && !o.memory)
@@ -264,10 +262,13 @@ void add_inspect(Commands& commands) {
   app.add_flag("--fusions", o->fusions, "what the passes did, and why they left alone what nearly matched");
   app.add_flag("--plan", o->plan, "the steps");
   app.add_flag("--memory", o->memory, "the memory map");
-  app.add_option("--svg", o->svg, "draw the graph there, or what --imported or --memory names").type_name("FILE");
+  app.add_option("--svg", o->svg, "draw the graph there, or what --imported or --memory names")
+      .type_name("FILE")
+      .file(FileRole::writes);
   app.add_option("--shared-with", o->shared_with, "another engine: list the weights that both have (repeat)")
       .allow_extra_args(false)
-      .type_name("FILE");
+      .type_name("FILE")
+      .file(FileRole::reads);
   app.add_flag("--json", o->json, "all of it, for a program to read");
 }
 

@@ -1,8 +1,7 @@
 // monza man: the manual page, made from the options themselves.
-#include <fmt/core.h>
-
 #include "tools/command.h"
 #include "tools/command_tree.h"
+#include "tools/terminal.h"
 
 namespace monza::tool {
 
@@ -11,7 +10,7 @@ void add_man(Commands& commands) {
                "  monza man | man -l -\n"
                "  monza man > ~/.local/share/man/man1/monza.1",
                [&commands] {
-                 fmt::print("{}", man_page(commands.root()));
+                 write_output(man_page(commands.root()));
                  return int(kExitOk);
                });
 }

@@ -13,6 +13,8 @@
 #include "ir/op.h"
 #include "kernel/registry.h"
 #include "tools/command.h"
+#include "tools/json_text.h"
+#include "tools/terminal.h"
 
 namespace monza::tool {
 namespace {
@@ -148,7 +150,7 @@ int run(bool json, bool as_markdown) {
   const auto onnx = rows_of_onnx();
   const auto graph = rows_of_graph(onnx);
   if (as_markdown) {
-    fmt::print("{}", markdown(onnx, graph));
+    write_output(markdown(onnx, graph));
     return kExitOk;
   }
   if (json) {
@@ -164,16 +166,16 @@ int run(bool json, bool as_markdown) {
     };
     add("onnx", onnx);
     add("graph", graph);
-    fmt::print("{}\n", report.dump(1));
+    print_json(report);
     return kExitOk;
   }
   for (const Row& r : onnx) {
     std::string cells;
     for (int c = kFp32; c < kColumns; ++c)
       if (!r.cells[c].empty()) cells += fmt::format("  {}: {}", kTitles[c], joined(r.cells[c]));
-    fmt::print("{:22} {:30} {:14}{}\n", r.domain, r.name, r.opsets, r.in_graph ? cells : "  becomes others");
+    print("{:22} {:30} {:14}{}\n", r.domain, r.name, r.opsets, r.in_graph ? cells : "  becomes others");
   }
-  fmt::print("{} operators\n", onnx.size());
+  print("{} operators\n", onnx.size());
   return kExitOk;
 }
 

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -12,10 +11,12 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/output_file.h"
 #include "tools/chart.h"
 #include "tools/command.h"
 #include "tools/identity.h"
 #include "tools/inputs.h"
+#include "tools/json_text.h"
 #include "tools/model_args.h"
 #include "tools/profile.h"
 #include "tools/statistics.h"
@@ -61,23 +62,20 @@ void write_trace(const std::string& path, const Engine& engine, Context& context
       {"displayTimeUnit", "ns"},
       {"otherData", {{"isa", engine.stats().isa}, {"threads", engine.stats().threads}}},
       {"traceEvents", events}};
-  std::ofstream out(path);
-  out << trace.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
-  out.flush();
-  if (!out) throw Error(fmt::format("cannot write '{}'", path), "give a folder that exists and may be written");
+  write_file(path, json_text(trace, -1) + "\n");
 }
 
 void print_table(const std::vector<LayerTime>& rows, std::size_t top, const Ceilings& c) {
-  fmt::print("{:>10} {:>7} {:>10} {:>9} {:>8} {:>14}  {:28} {}\n", "time us", "share", "to win us", "GFLOP/s", "GB/s",
-             "of ceiling", "kernel", "ONNX nodes");
+  print("{:>10} {:>7} {:>10} {:>9} {:>8} {:>14}  {:28} {}\n", "time us", "share", "to win us", "GFLOP/s", "GB/s",
+        "of ceiling", "kernel", "ONNX nodes");
   for (std::size_t i = 0; i < std::min(top, rows.size()); ++i) {
     const LayerTime& r = rows[i];
-    fmt::print("{:10.1f} {:6.2f}% {:>10} {:9.1f} {:8.2f} {:>14}  {:28} {}\n", r.us, r.share * 100,
-               *r.ceiling != 0 ? fmt::format("{:.1f}", r.gain_us) : "", r.gflops, r.gb_s,
-               *r.ceiling != 0 ? fmt::format("{:.0f}% {}", r.of_ceiling * 100, r.ceiling) : "", kernel_of(r.step),
-               shortened(r.step.name, 60));
+    print("{:10.1f} {:6.2f}% {:>10} {:9.1f} {:8.2f} {:>14}  {:28} {}\n", r.us, r.share * 100,
+          *r.ceiling != 0 ? fmt::format("{:.1f}", r.gain_us) : "", r.gflops, r.gb_s,
+          *r.ceiling != 0 ? fmt::format("{:.0f}% {}", r.of_ceiling * 100, r.ceiling) : "", kernel_of(r.step),
+          shortened(r.step.name, 60));
   }
-  if (top < rows.size()) fmt::print("... and {} more (--top 0 shows all)\n", rows.size() - top);
+  if (top < rows.size()) print("... and {} more (--top 0 shows all)\n", rows.size() - top);
   std::map<std::string, std::pair<double, int>> by_kernel;
   for (const LayerTime& r : rows) {
     auto& [us, count] = by_kernel[kernel_of(r.step)];
@@ -92,14 +90,14 @@ void print_table(const std::vector<LayerTime>& rows, std::size_t top, const Ceil
     total += r.us;
     flops += r.step.flops;
   }
-  fmt::print("\nby kernel:\n");
+  print("\nby kernel:\n");
   for (std::size_t i = 0; i < std::min<std::size_t>(kernels.size(), 12); ++i)
-    fmt::print("{:10.1f} {:6.2f}%  {:4} x {}\n", kernels[i].second.first,
-               total > 0 ? kernels[i].second.first / total * 100 : 0, kernels[i].second.second, kernels[i].first);
-  fmt::print("\n{} steps, {} together, {:.2f} GFLOP, {:.1f} GFLOP/s\n", rows.size(), time_text(total / 1e3),
-             flops * 1e-9, total > 0 ? flops / total * 1e-3 : 0);
+    print("{:10.1f} {:6.2f}%  {:4} x {}\n", kernels[i].second.first,
+          total > 0 ? kernels[i].second.first / total * 100 : 0, kernels[i].second.second, kernels[i].first);
+  print("\n{} steps, {} together, {:.2f} GFLOP, {:.1f} GFLOP/s\n", rows.size(), time_text(total / 1e3), flops * 1e-9,
+        total > 0 ? flops / total * 1e-3 : 0);
   if (c.f32_gflops > 0)
-    fmt::print(
+    print(
         "ceilings of {} thread{}: fp32 {:.0f} GFLOP/s, memory read {:.1f} GB/s (above 100 %: from a "
         "cache, or fewer operations than counted)\n",
         c.threads, c.threads > 1 ? "s" : "", c.f32_gflops, c.read_gb_s);
@@ -123,8 +121,8 @@ void require_same_model(const Json& before, const std::vector<LayerTime>& layers
   for (const LayerTime& l : layers) now.merge(nodes_in(l.step.name));
   const auto common = std::count_if(then.begin(), then.end(), [&](const std::string& n) { return now.contains(n); });
   if (2 * std::size_t(common) < std::min(then.size(), now.size()))
-    throw Error(fmt::format("it is a profile of another model: of its {} ONNX nodes {} are among the {} here",
-                            then.size(), common, now.size()),
+    throw Error(message("it is a profile of another model: of its {} ONNX nodes {} are among the {} here", then.size(),
+                        common, now.size()),
                 "a profile of this model: monza profile MODEL --json")
         .at("'" + path + "'");
 }
@@ -213,23 +211,23 @@ void print_changes(const Json& before, const ProfileResult& now, std::size_t top
   double was = 0;
   for (const Change& c : changes) was += c.before_us;
   const auto percent = [](double from, double to) { return from > 0 ? (to / from - 1) * 100 : 0.0; };
-  fmt::print("\nsince then: best run {} -> {} ({:+.1f} %), layers together {} -> {} ({:+.1f} %)\n",
-             time_text(before.at("best_run_ms")), time_text(now.best_run_ms),
-             percent(before.at("best_run_ms"), now.best_run_ms), time_text(was / 1e3), time_text(now.layers_us / 1e3),
-             percent(was, now.layers_us));
-  fmt::print("{:>10} {:>10} {:>10} {:>8}  {}\n", "before us", "now us", "change", "", "ONNX nodes");
+  print("\nsince then: best run {} -> {} ({:+.1f} %), layers together {} -> {} ({:+.1f} %)\n",
+        time_text(before.at("best_run_ms")), time_text(now.best_run_ms),
+        percent(before.at("best_run_ms"), now.best_run_ms), time_text(was / 1e3), time_text(now.layers_us / 1e3),
+        percent(was, now.layers_us));
+  print("{:>10} {:>10} {:>10} {:>8}  {}\n", "before us", "now us", "change", "", "ONNX nodes");
   for (std::size_t i = 0; i < std::min(top, changes.size()); ++i) {
     const Change& c = changes[i];
     const std::string kernels = c.kernel_before == c.kernel_now
                                     ? ""
                                     : fmt::format("  [{} -> {}]", c.kernel_before.empty() ? "-" : c.kernel_before,
                                                   c.kernel_now.empty() ? "-" : c.kernel_now);
-    fmt::print("{:>10} {:>10} {:+10.1f} {:>8}  {}{}\n", c.before_us > 0 ? fmt::format("{:.1f}", c.before_us) : "new",
-               c.now_us > 0 ? fmt::format("{:.1f}", c.now_us) : "gone", c.by(),
-               c.before_us > 0 && c.now_us > 0 ? fmt::format("{:+.1f}%", percent(c.before_us, c.now_us)) : "",
-               shortened(c.name, 60), kernels);
+    print("{:>10} {:>10} {:+10.1f} {:>8}  {}{}\n", c.before_us > 0 ? fmt::format("{:.1f}", c.before_us) : "new",
+          c.now_us > 0 ? fmt::format("{:.1f}", c.now_us) : "gone", c.by(),
+          c.before_us > 0 && c.now_us > 0 ? fmt::format("{:+.1f}%", percent(c.before_us, c.now_us)) : "",
+          shortened(c.name, 60), kernels);
   }
-  if (top < changes.size()) fmt::print("... and {} layers that changed less\n", changes.size() - top);
+  if (top < changes.size()) print("... and {} layers that changed less\n", changes.size() - top);
 }
 
 Json report_of(const ModelArgs& model, const Engine& engine, const ProfileResult& profile, int threads,
@@ -306,8 +304,8 @@ int run(const Options& o) {
   }
   const Summary t = summarize(profile.run_ms);
   if (!o.histogram.empty())
-    write_text_file(o.histogram, draw_histogram(histogram_of(profile.run_ms), file_name(o.model.model),
-                                                {{"median", t.median}, {"p90", t.p90}, {"p99", t.p99}}));
+    write_file(o.histogram, draw_histogram(histogram_of(profile.run_ms), file_name(o.model.model),
+                                           {{"median", t.median}, {"p90", t.p90}, {"p99", t.p99}}));
   // Without ceilings nothing is known of what could be won.
   const bool by_gain = o.sort == "gain" && profile.ceilings.f32_gflops > 0;
   if (o.sort != "order")
@@ -316,17 +314,17 @@ int run(const Options& o) {
     });
   if (o.json) {
     const Json report = report_of(o.model, engine, profile, options.threads, o.against.empty() ? nullptr : &before);
-    fmt::print("{}\n", report.dump(1, ' ', false, Json::error_handler_t::replace));
+    print_json(report);
     return kExitOk;
   }
   const std::size_t top = o.top > 0 ? std::size_t(o.top) : profile.layers.size();
   print_table(profile.layers, top, profile.ceilings);
-  fmt::print("\nwhole runs: {} of them, best {}, median {}, p99 {}\n{}", profile.run_ms.size(),
-             time_text(profile.best_run_ms), time_text(t.median), time_text(t.p99),
-             text_histogram(histogram_of(profile.run_ms)));
+  print("\nwhole runs: {} of them, best {}, median {}, p99 {}\n{}", profile.run_ms.size(),
+        time_text(profile.best_run_ms), time_text(t.median), time_text(t.p99),
+        Lines{text_histogram(histogram_of(profile.run_ms))});
   if (!profile.warning.empty())
-    note(fmt::format("warning: {}; layers are the least of all runs, so that their sum ({}) says less than whole runs",
-                     profile.warning, time_text(profile.layers_us / 1e3)));
+    note(message("warning: {}; layers are the least of all runs, so that their sum ({}) says less than whole runs",
+                 profile.warning, time_text(profile.layers_us / 1e3)));
   if (!o.against.empty()) {
     print_changes(before, profile, o.top > 0 ? top : 20);
     for (const std::string& other : other_conditions(before, profile, engine.stats(), options.threads))
@@ -357,9 +355,13 @@ void add_profile(Commands& commands) {
   app.add_option("--sort", o->sort, "gain (default): what could be won up to the ceiling; time; order")
       .one_of({"gain", "time", "order"})
       .type_name("KEY");
-  app.add_option("--trace", o->trace, "write a Chrome trace of one run").type_name("FILE");
-  app.add_option("--histogram", o->histogram, "draw the times of whole runs there, as SVG").type_name("FILE");
-  app.add_option("--against", o->against, "an earlier --json: show what changed since").type_name("FILE");
+  app.add_option("--trace", o->trace, "write a Chrome trace of one run").type_name("FILE").file(FileRole::writes);
+  app.add_option("--histogram", o->histogram, "draw the times of whole runs there, as SVG")
+      .type_name("FILE")
+      .file(FileRole::writes);
+  app.add_option("--against", o->against, "an earlier --json: show what changed since")
+      .type_name("FILE")
+      .file(FileRole::reads);
   app.add_flag("--no-ceilings", o->no_ceilings, "do not measure the ceilings");
   app.add_flag("--json", o->json, "for a program to read");
 }

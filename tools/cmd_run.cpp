@@ -16,6 +16,7 @@
 #include "tools/finite.h"
 #include "tools/identity.h"
 #include "tools/inputs.h"
+#include "tools/json_text.h"
 #include "tools/model_args.h"
 #include "tools/terminal.h"
 
@@ -106,13 +107,13 @@ int run(const Options& o) {
   report["outputs"] = nlohmann::ordered_json::object();
   bool ok = true;
   if (!o.json)
-    fmt::print("ran in {} ({} of {} threads)\n", time_text(run_ms), precision_name(engine.stats().precision),
-               engine.stats().threads);
+    print("ran in {} ({} of {} threads)\n", time_text(run_ms), precision_name(engine.stats().precision),
+          engine.stats().threads);
   if (!o.expect.empty()) {
     if (expected.size() == 1 && outputs.size() == 1 && !o.expect.ends_with(".npz")) expected[0].name = outputs[0].name;
     for (const io::NamedTensor& e : expected)
       if (std::none_of(outputs.begin(), outputs.end(), [&](const auto& out) { return out.name == e.name; }))
-        throw Error(fmt::format("the reference has '{}', which is no output of the model", e.name),
+        throw Error(message("the reference has '{}', which is no output of the model", e.name),
                     outputs.empty() ? "" : "name the arrays as the outputs, for example '" + outputs[0].name + "'")
             .at("'" + o.expect + "'");
   }
@@ -121,12 +122,12 @@ int run(const Options& o) {
     const std::string what =
         fmt::format("{} {} {}", out.name, dtype_name(out.tensor.dtype), extents_text(out.tensor.shape));
     const std::string strange = not_finite(out.tensor);
-    if (!strange.empty() && !o.model.quiet()) note(fmt::format("warning: output '{}': {}", out.name, strange));
+    if (!strange.empty() && !o.model.quiet()) note(message("warning: output '{}': {}", out.name, strange));
     if (o.json && !strange.empty()) report["not_finite"][out.name] = strange;
     if (it == expected.end()) {
       if (o.json && o.expect.empty())
         report["outputs"][out.name] = {{"dtype", dtype_name(out.tensor.dtype)}, {"shape", out.tensor.shape}};
-      if (!o.json) fmt::print("  {}{}\n", what, range_of(out.tensor));
+      if (!o.json) print("  {}{}\n", what, range_of(out.tensor));
       continue;
     }
     const Comparison c = compare(out.tensor, io::as_model_type(it->tensor, out.tensor.dtype), o.rtol, o.atol);
@@ -138,9 +139,9 @@ int run(const Options& o) {
                                      {"ok", c.ok}};
       if (!c.ok) report["outputs"][out.name]["reason"] = c.reason;
     } else {
-      fmt::print("  {} {}  max abs error {:.3g}, max rel error {:.3g}, cosine {:.7f}\n", c.ok ? "ok  " : "FAIL", what,
-                 c.max_abs_error, c.max_rel_error, c.cosine);
-      if (!c.ok) fmt::print("       {}\n", c.reason);
+      print("  {} {}  max abs error {:.3g}, max rel error {:.3g}, cosine {:.7f}\n", c.ok ? "ok  " : "FAIL", what,
+            c.max_abs_error, c.max_rel_error, c.cosine);
+      if (!c.ok) print("       {}\n", c.reason);
     }
   }
   if (o.json) {
@@ -148,7 +149,7 @@ int run(const Options& o) {
     report["run_ms"] = run_ms;
     report["replanned"] = engine.stats().replanned;
     report["about"] = identity_of(o.model, engine.stats());
-    fmt::print("{}\n", report.dump(1, ' ', false, nlohmann::json::error_handler_t::replace));
+    print_json(report);
   }
   return ok ? kExitOk : kExitMismatch;
 }
@@ -175,11 +176,12 @@ void add_run(Commands& commands) {
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
   o->inputs.add_to(app, false);
-  app.add_option("--output,-o", o->output, "write all outputs there, as .npz").type_name("FILE");
+  app.add_option("--output,-o", o->output, "write all outputs there, as .npz").type_name("FILE").file(FileRole::writes);
   app.add_flag("--save-inputs", o->save_inputs, "write the inputs there too: the file is then a test of its own");
   app.add_option("--expect", o->expect,
                  "reference outputs (.npz, or .npy or .pb for a model with one); arrays named as inputs are inputs")
-      .type_name("FILE");
+      .type_name("FILE")
+      .file(FileRole::reads);
   app.add_option("--rtol", o->rtol, "relative tolerance (default 1e-3)").non_negative().type_name("R");
   app.add_option("--atol", o->atol, "absolute tolerance (default 1e-5)").non_negative().type_name("A");
   app.add_option("--repeat", o->repeat, "run this many times; the last counts (default 1)").positive().type_name("N");

@@ -29,10 +29,13 @@ class Commands {
   CommandOptions add(const std::string& name, const std::string& purpose, const std::string& examples,
                      std::function<int()> run);
   const std::function<int()>& chosen() const { return chosen_; }
+  /// Throws Error when an option names a file to write that another one names to read (refuse_overwriting).
+  void check_files() const;
   const CLI::App& root() const { return root_; }
 
  private:
   CLI::App& root_;
+  std::vector<FileOption> files_;
   std::function<int()> chosen_;
 };
 

@@ -10,7 +10,7 @@
 #include <span>
 
 #include "base/error.h"
-#include "base/file.h"
+#include "base/output_file.h"
 #include "engine/compare.h"
 #include "import/onnx/onnx_import.h"
 #include "import/onnx/tensor_file.h"
@@ -166,7 +166,7 @@ std::string run_data_set(const ConformanceCase& test, const OnnxInterface& inter
 
 std::vector<ConformanceCase> find_cases(const fs::path& root) {
   if (!fs::is_directory(root))
-    throw Error(fmt::format("'{}' is no folder", root.string()),
+    throw Error(message("'{}' is no folder", root.string()),
                 "give a folder of ONNX backend tests, such as node/ of its test data");
   std::vector<ConformanceCase> cases;
   const auto add = [&](const fs::path& folder) {
@@ -183,7 +183,7 @@ std::vector<ConformanceCase> find_cases(const fs::path& root) {
        fs::recursive_directory_iterator(root, fs::directory_options::skip_permission_denied))
     if (entry.is_directory()) add(entry.path());
   if (cases.empty())
-    throw Error(fmt::format("no folder below '{}' holds a model.onnx", root.string()),
+    throw Error(message("no folder below '{}' holds a model.onnx", root.string()),
                 "unpack the test data, and give the folder that holds it");
   std::sort(cases.begin(), cases.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
   return cases;
@@ -231,7 +231,7 @@ std::map<std::string, std::string> read_expectations(const fs::path& file) {
     const std::size_t reason = colon == std::string::npos ? colon : line.find_first_not_of(" \t\r", colon + 1);
     if (reason == std::string::npos)
       throw Error("the line is not of the form 'name: reason'", "say why the test is expected to fail")
-          .at(fmt::format("'{}', line {}", file.string(), number));
+          .at(message("'{}', line {}", file.string(), number));
     found[line.substr(begin, line.find_last_not_of(" \t", colon - 1) + 1 - begin)] =
         line.substr(reason, line.find_last_not_of(" \t\r") + 1 - reason);
   }
@@ -246,7 +246,7 @@ void write_expectations(const fs::path& file, const std::map<std::string, std::s
   for (const auto& [name, reason] : reasons)
     text += name + ": " + (reason.size() > 160 ? reason.substr(0, 157) + "..." : reason) + "\n";
   const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(text))};
-  write_file_atomically(file, pieces);
+  write_file(file, pieces);
 }
 
 }  // namespace monza::tool

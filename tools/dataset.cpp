@@ -141,7 +141,7 @@ class TensorSamples final : public DataSet {
     for (const TensorInfo& info : engine.inputs()) {
       const auto it = sample.inputs.find(info.name);
       if (it == sample.inputs.end())
-        throw Error(fmt::format("it has no array for the model's input '{}'", info.name),
+        throw Error(message("it has no array for the model's input '{}'", info.name),
                     "save every input under its name: numpy.savez(FILE, **{'" + info.name + "': ...})")
             .at("sample '" + sample.file + "'");
       inputs.push_back(it->second);
@@ -150,7 +150,7 @@ class TensorSamples final : public DataSet {
       bind_inputs(engine, context, inputs);
       check(context, context.run());
     } catch (const RunError& e) {
-      throw RunError(fmt::format("sample '{}': {}", sample.file, e.what()));
+      throw RunError(message("sample '{}': {}", sample.file, e.what()));
     }
   }
 
@@ -166,8 +166,8 @@ class TensorSamples final : public DataSet {
       const Tensor want = io::as_model_type(answer->second, got.dtype);
       const Comparison c = compare(got, want, 0, 0);
       if (std::isnan(c.max_abs_error) && got.shape != want.shape())
-        throw Error(fmt::format("output '{}' has the shape {}, the answer {}", info.name, extents_text(got.shape),
-                                extents_text(want.shape())))
+        throw Error(message("output '{}' has the shape {}, the answer {}", info.name, extents_text(got.shape),
+                            extents_text(want.shape())))
             .at("sample '" + sample.file + "'");
       least = std::min(least, c.cosine);
       agreement.add(got, want);

@@ -59,7 +59,7 @@ void store(const std::string& name, std::string_view text, Tensor& tensor, std::
   const auto value = truth(text).has_value() ? truth(text) : parse<std::int64_t>(text);
   const auto [least, greatest] = range_of(dtype);
   if (!value || *value < least || *value > greatest)
-    throw UsageError(fmt::format("input '{}' holds {}, and {} is no such number", name, dtype_name(dtype), text));
+    throw UsageError(message("input '{}' holds {}, and {} is no such number", name, dtype_name(dtype), text));
   access.store_int(tensor.ref().data, at, *value);
 }
 
@@ -74,20 +74,20 @@ bool is_numbers(const std::string& text) {
 Tensor tensor_of_numbers(const std::string& name, const std::string& text, DType dtype,
                          std::vector<std::int64_t> shape) {
   if (element_access(dtype).store == nullptr)
-    throw UsageError(fmt::format("input '{0}' holds {1}, which numbers do not give\n  try: --input {0}=FILE", name,
-                                 dtype_name(dtype)));
+    throw UsageError(
+        message("input '{0}' holds {1}, which numbers do not give\n  try: --input {0}=FILE", name, dtype_name(dtype)));
   const auto parts = parts_of(text);
   const auto count = std::int64_t(parts.size());
   if (shape.size() == 1 && shape[0] < 0) shape[0] = count;
   if (std::any_of(shape.begin(), shape.end(), [](std::int64_t d) { return d < 0; }))
     throw UsageError(
-        fmt::format("input '{0}' leaves dimensions open ({1}), so {2} does not say how many elements it "
-                    "has\n  try: --shape {0}=..., or a file",
-                    name, extents_text(shape), text));
+        message("input '{0}' leaves dimensions open ({1}), so {2} does not say how many elements it "
+                "has\n  try: --shape {0}=..., or a file",
+                name, extents_text(shape), text));
   Tensor tensor(dtype, std::move(shape));
   if (count > 1 && count != tensor.numel())
-    throw UsageError(fmt::format("{} numbers are given for input '{}' of {} elements ({})", count, name, tensor.numel(),
-                                 extents_text(tensor.shape())));
+    throw UsageError(message("{} numbers are given for input '{}' of {} elements ({})", count, name, tensor.numel(),
+                             extents_text(tensor.shape())));
   for (std::int64_t i = 0; i < tensor.numel(); ++i) store(name, parts[count > 1 ? std::size_t(i) : 0], tensor, i);
   return tensor;
 }

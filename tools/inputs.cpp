@@ -63,19 +63,19 @@ class Reader {
     if (const ModelInput* input = find(name)) return *input;
     std::string names;
     for (const ModelInput& i : inputs_) names += (names.empty() ? "'" : ", '") + i.name + "'";
-    throw UsageError(fmt::format("the model has no input '{}' (for '{}'); it has {}", name, what, names));
+    throw UsageError(message("the model has no input '{}' (for '{}'); it has {}", name, what, names));
   }
   void once(const std::string& name) const {
-    if (given_.contains(name)) throw UsageError(fmt::format("input '{}' is given twice", name));
+    if (given_.contains(name)) throw UsageError(message("input '{}' is given twice", name));
   }
   void add(const std::string& name, Tensor tensor, const std::string& file) {
     const ModelInput& input = known(name, file);
     once(name);
     tensor = io::as_model_type(tensor, input.dtype);
     if (tensor.dtype() != input.dtype && input.dtype != DType::invalid)
-      throw Error(fmt::format("the file holds {}, the model's input is {}", dtype_name(tensor.dtype()),
-                              dtype_name(input.dtype)),
-                  fmt::format("convert it: numpy.save(FILE, array.astype(...)) for {}", dtype_name(input.dtype)))
+      throw Error(
+          message("the file holds {}, the model's input is {}", dtype_name(tensor.dtype()), dtype_name(input.dtype)),
+          fmt::format("convert it: numpy.save(FILE, array.astype(...)) for {}", dtype_name(input.dtype)))
           .at(file.empty() ? fmt::format("input '{}'", name) : fmt::format("input '{}' from '{}'", name, file));
     given_.tensors.emplace(name, std::move(tensor));
   }
@@ -104,7 +104,7 @@ class Reader {
   }
   void take_picture(const std::string& name, const std::string& file) {
     if (name.empty() && inputs_.size() != 1)
-      throw UsageError(fmt::format("which input is '{}' for?\n  try: --input NAME={}", file, file));
+      throw UsageError(message("which input is '{}' for?\n  try: --input NAME={}", file, file));
     const ModelInput& input = name.empty() ? inputs_[0] : known(name, file);
     once(input.name);
     std::vector<std::int64_t> shape = input.shape;
@@ -117,7 +117,7 @@ class Reader {
     if (!name.empty()) {
       if (found.size() != 1)
         throw UsageError(
-            fmt::format("'{}' holds {} arrays; leave out '{}=' to take each by its name", file, found.size(), name));
+            message("'{}' holds {} arrays; leave out '{}=' to take each by its name", file, found.size(), name));
       return add(name, std::move(found[0].tensor), file);
     }
     if (found.size() == 1 && inputs_.size() == 1 && find(found[0].name) == nullptr && is_nameless(found[0], file))
@@ -126,8 +126,8 @@ class Reader {
     std::string outputs;
     for (io::NamedTensor& t : found) {
       if (find(t.name) == nullptr && is_nameless(t, file))
-        throw UsageError(fmt::format("'{}' does not say which of the model's {} inputs it is\n  try: --input NAME={}",
-                                     file, inputs_.size(), file));
+        throw UsageError(message("'{}' does not say which of the model's {} inputs it is\n  try: --input NAME={}", file,
+                                 inputs_.size(), file));
       if (find(t.name) == nullptr && is_output(t.name)) {
         outputs += (outputs.empty() ? "'" : ", '") + t.name + "'";
         continue;  // a file of `run --save-inputs` holds both
@@ -137,9 +137,9 @@ class Reader {
     }
     if (!any && !outputs.empty())
       throw UsageError(
-          fmt::format("'{}' holds outputs of the model alone: {}\n  try: a file of inputs; `monza run "
-                      "MODEL --output FILE --save-inputs` writes both",
-                      file, outputs));
+          message("'{}' holds outputs of the model alone: {}\n  try: a file of inputs; `monza run "
+                  "MODEL --output FILE --save-inputs` writes both",
+                  file, outputs));
   }
   bool is_output(const std::string& name) {
     if (!known_outputs_) known_outputs_ = outputs_();
@@ -168,10 +168,10 @@ struct Missing {
       missing.size() == 1 ? fmt::format("input {} is not given", list) : fmt::format("inputs {} are not given", list);
   if (!args.tensors_from.empty())
     throw UsageError(
-        fmt::format("{}, and '{}' has no array of that name\n  try: --input {}=FILE.npy; `monza run MODEL "
-                    "--output FILE --save-inputs` writes inputs and outputs",
-                    fact, args.tensors_from, missing[0].name));
-  throw UsageError(fmt::format("{}\n  try: --input {}=FILE.npy, or --random", fact, missing[0].name));
+        message("{}, and '{}' has no array of that name\n  try: --input {}=FILE.npy; `monza run MODEL "
+                "--output FILE --save-inputs` writes inputs and outputs",
+                fact, args.tensors_from, missing[0].name));
+  throw UsageError(message("{}\n  try: --input {}=FILE.npy, or --random", fact, missing[0].name));
 }
 
 void check_shape(const ModelInput& input, const std::vector<std::int64_t>& wanted, const Tensor& tensor) {
@@ -179,8 +179,8 @@ void check_shape(const ModelInput& input, const std::vector<std::int64_t>& wante
   for (std::size_t a = 0; fits && input.has_shape && a < wanted.size(); ++a)
     fits = wanted[a] < 0 || wanted[a] == tensor.shape()[a];
   if (!fits)
-    throw Error(fmt::format("input '{}' has the shape {}, the model takes {}", input.name, extents_text(tensor.shape()),
-                            extents_text(wanted)),
+    throw Error(message("input '{}' has the shape {}, the model takes {}", input.name, extents_text(tensor.shape()),
+                        extents_text(wanted)),
                 "give a tensor of that shape");
 }
 
@@ -227,8 +227,8 @@ void note_roles(const ir::Graph& graph, const std::vector<std::string>& random_i
   if (!deciding.empty()) text += quoted(deciding) + " decide shapes or branches";
   if (!indices.empty()) text += (text.empty() ? "" : "; ") + quoted(indices) + " are indices";
   if (!text.empty())
-    note(fmt::format("random integers (0 or 1): {} (--input {}=VALUE gives them)", text,
-                     deciding.empty() ? indices[0] : deciding[0]));
+    note(message("random integers (0 or 1): {} (--input {}=VALUE gives them)", text,
+                 deciding.empty() ? indices[0] : deciding[0]));
 }
 
 /// Engines with more weights than this are not read for their graph, only to say more in a note.
@@ -335,8 +335,8 @@ void check_range(const TensorInfo& info, const Tensor& tensor) {
     fits = tensor.shape()[a] >= info.min[a] && tensor.shape()[a] <= info.max[a];
   if (fits) return;
   const bool fixed = info.min == info.max;
-  throw Error(fmt::format("input '{}' has the shape {}, the engine takes {}", info.name, extents_text(tensor.shape()),
-                          fixed ? extents_text(info.min) : extents_text(info.min) + " to " + extents_text(info.max)),
+  throw Error(message("input '{}' has the shape {}, the engine takes {}", info.name, extents_text(tensor.shape()),
+                      fixed ? extents_text(info.min) : extents_text(info.min) + " to " + extents_text(info.max)),
               fixed ? "build an engine with --shape, or with --min-shape and --max-shape around it"
                     : "build an engine with a wider --min-shape and --max-shape");
 }
@@ -382,7 +382,8 @@ void InputArgs::add_to(CommandOptions& app, bool random_by_default) {
                  "stretched to fit, in 0..1; a number (sr=16000, mask=1) fills the input, more are its elements "
                  "(size=640,480)")
       .allow_extra_args(false)
-      .type_name("[NAME=]FILE");
+      .type_name("[NAME=]FILE")
+      .file(FileRole::reads);
   if (!random_by_default) app.add_flag("--random", random, "random values for the inputs that no file gives");
   app.add_option("--seed", seed, "of random inputs").type_name("N");
 }
@@ -396,8 +397,8 @@ std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path)
     return {{file.name, tensor_of(*file.value)}};
   }
   throw UsageError(
-      fmt::format("'{}' is of no known kind\n  try: a file that ends in .npy, .npz or .pb (or, as an input, a picture)",
-                  path.string()));
+      message("'{}' is of no known kind\n  try: a file that ends in .npy, .npz or .pb (or, as an input, a picture)",
+              path.string()));
 }
 
 bool is_nameless(const io::NamedTensor& tensor, const std::string& file) {
@@ -482,7 +483,7 @@ void run_checked(Context& context, const Prepared& prepared) {
 void bind_inputs(const Engine& engine, Context& context, const std::vector<Tensor>& inputs) {
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const Status status = context.bind_input(k, inputs[k]);
-    if (!status) throw RunError(fmt::format("input '{}': {}", engine.inputs()[k].name, context.describe(status)));
+    if (!status) throw RunError(message("input '{}': {}", engine.inputs()[k].name, context.describe(status)));
   }
 }
 

@@ -3,29 +3,49 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <sstream>
 
+#include "base/printable.h"
 #include "commands.h"  // generated: add_all()
 #include "monza/error.h"
 #include "tools/command.h"
+#include "tools/terminal.h"
 #include "tools/version.h"
 
 namespace {
 
-int report(const char* text, monza::tool::ExitCode code) {
+using namespace monza::tool;
+
+/// The last net, for what no message made printable itself. Lines of ours stand two spaces in: no other begins one.
+int report(std::string_view text, ExitCode code) {
+  std::string shown = monza::printable_lines(text);
+  for (std::size_t at = 0; (at = shown.find('\n', at)) != std::string::npos; ++at)
+    if (shown.compare(at + 1, 2, "  ") != 0) shown.replace(at, 1, "\\n");
   std::fflush(stdout);
-  std::fprintf(stderr, "monza: error: %s\n", text);
+  fmt::print(stderr, "monza: error: {}\n", shown);
   return code;
 }
+int report(const monza::Error& e, ExitCode code) {
+  // Not what(), which a zero byte would cut short.
+  return report(
+      (e.where().empty() ? "" : e.where() + ": ") + e.fact() + (e.hint().empty() ? "" : "\n  try: " + e.hint()), code);
+}
 
-}  // namespace
+/// Where the caller closed a standard stream, no file that is opened later may take its number: messages would be
+/// written into it. What is opened here in its place cannot be used, so that output is refused and not lost.
+void reserve_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(fd, F_GETFD) < 0) (void)!::open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
 
-int main(int argc, char** argv) {
-  using namespace monza::tool;
-  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error that the write reports
+int run(int argc, char** argv) {
   CLI::App root("Compiles ONNX models for this machine and runs them.", "monza");
   root.require_subcommand(1);
   root.set_version_flag("--version", version_text());
@@ -42,25 +62,50 @@ int main(int argc, char** argv) {
   try {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    if (e.get_exit_code() == 0) return root.exit(e);  // --help, --version
+    if (e.get_exit_code() == 0) {  // --help, --version
+      std::ostringstream text;
+      root.exit(e, text, text);
+      try {
+        write_output(text.str());
+      } catch (const monza::Error& failure) {
+        return report(failure, kExitRefused);
+      }
+      return kExitOk;
+    }
     const auto chosen = root.get_subcommands();
-    if (chosen.empty() && argc > 1 && argv[1][0] != '-')
-      std::fprintf(stderr, "monza: error: there is no command '%s'\n", argv[1]);
-    else std::fprintf(stderr, "monza: error: %s\n", e.what());
-    std::fprintf(stderr, "  try: monza %s--help\n", chosen.empty() ? "" : (chosen.front()->get_name() + " ").c_str());
-    return kExitUsage;
+    const std::string fact = chosen.empty() && argc > 1 && argv[1][0] != '-'
+                                 ? monza::message("there is no command '{}'", argv[1])
+                                 : std::string(e.what());
+    return report(fact + "\n  try: monza " + (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help",
+                  kExitUsage);
   }
   try {
+    commands.check_files();
     return commands.chosen()();
   } catch (const UsageError& e) {
     return report(e.what(), kExitUsage);
   } catch (const RunError& e) {
     return report(e.what(), kExitRuntime);
   } catch (const monza::Error& e) {
-    return report(e.what(), kExitRefused);
+    return report(e, kExitRefused);
   } catch (const std::bad_alloc&) {
     return report("out of memory", kExitRuntime);
   } catch (const std::exception& e) {
     return report(e.what(), kExitRuntime);
   }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  reserve_standard_streams();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that may not grow is an error that the write reports
+  const int code = run(argc, argv);
+  if (code != kExitOk && code != kExitMismatch) return code;
+  try {
+    flush_output();  // what was lost on the way out is no success
+  } catch (const monza::Error& e) {
+    return report(e, kExitRefused);
+  }
+  return code;
 }

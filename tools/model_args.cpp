@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "engine/build_report.h"
+#include "engine/options_key.h"
 #include "import/onnx/onnx_import.h"
 #include "import/onnx/tensor_file.h"
 #include "tensor/dtype.h"
@@ -46,7 +47,7 @@ DType parse_dtype_name(const std::string& text) {
     if (text == name) return type;
   const DType type = parse_dtype(text);
   if (type == DType::invalid)
-    throw UsageError(fmt::format("'{}' is no element type\n  try: f32, f16, bf16, u8, i8, i32 or i64", text));
+    throw UsageError(message("'{}' is no element type\n  try: f32, f16, bf16, u8, i8, i32 or i64", text));
   return type;
 }
 
@@ -59,7 +60,7 @@ T named(const std::string& text, std::initializer_list<T> all, const char* (*nam
     if (text == name(value)) return value;
     known += fmt::format("{}{}", known.empty() ? "" : ", ", name(value));
   }
-  throw UsageError(fmt::format("'{}' is not known\n  try: one of {}", text, known));
+  throw UsageError(message("'{}' is not known\n  try: one of {}", text, known));
 }
 Precision parse_precision(const std::string& text) {
   return named(text, {Precision::fp32, Precision::bf16, Precision::fp16, Precision::int8}, precision_name);
@@ -77,11 +78,13 @@ Option repeated(CommandOptions& app, const std::string& name, std::vector<std::s
 }  // namespace
 
 void ModelArgs::add_to(CommandOptions& app, Use use) {
-  if (use == Use::source) app.add_option("--model", model, "an ONNX file or an engine file").type_name("FILE");
+  if (use == Use::source)
+    app.add_option("--model", model, "an ONNX file or an engine file").type_name("FILE").file(FileRole::reads_model);
   else
     app.add_option("MODEL", model, use == Use::build ? "the ONNX file" : "an ONNX file or an engine file")
         .required()
-        .type_name("FILE");
+        .type_name("FILE")
+        .file(FileRole::reads_model);
   const char* shapes = "Shapes";
   repeated(app, "--shape", shapes_, "extents of an input, or of a dimension by its name: images=1x3x640x640, batch=4")
       .group(shapes)
@@ -132,7 +135,8 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
   app.add_option("--timing-cache", timing_cache_,
                  "file of kernel timings, read and written: a second build measures nothing")
       .group(build)
-      .type_name("FILE");
+      .type_name("FILE")
+      .file(FileRole::updates);
   app.add_option("--max-memory", max_memory_,
                  "refuse to build what needs more for weights and activations at its largest shapes: bytes, 256M, 2G")
       .group(build)
@@ -245,8 +249,8 @@ std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std:
     } else if (inputs.size() == 1) {
       name = inputs[0].name;
     } else {
-      throw UsageError(fmt::format("{0} '{1}' names no input, and the model has {2}\n  try: {0} NAME={1}", option, text,
-                                   inputs.size()));
+      throw UsageError(
+          message("{0} '{1}' names no input, and the model has {2}\n  try: {0} NAME={1}", option, text, inputs.size()));
     }
     const auto extents = parse_extents(value);
     const auto input = std::find_if(inputs.begin(), inputs.end(), [&](const ModelInput& i) { return i.name == name; });
@@ -254,13 +258,13 @@ std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std:
       auto& shape = shape_for(*input);
       if (!input->has_shape) shape.assign(extents.size(), -1);
       if (extents.size() != shape.size())
-        throw UsageError(fmt::format("{} '{}' has {} dimensions, the input has {} ({})", option, text, extents.size(),
-                                     shape.size(), extents_text(input->shape)));
+        throw UsageError(message("{} '{}' has {} dimensions, the input has {} ({})", option, text, extents.size(),
+                                 shape.size(), extents_text(input->shape)));
       for (std::size_t a = 0; a < extents.size(); ++a) {
         if (extents[a] < 0) continue;
         if (a < input->shape.size() && input->shape[a] >= 0 && input->shape[a] != extents[a])
-          throw UsageError(fmt::format("{} '{}' asks for {} in dimension {}, which the model fixes at {}", option, text,
-                                       extents[a], a, input->shape[a]));
+          throw UsageError(message("{} '{}' asks for {} in dimension {}, which the model fixes at {}", option, text,
+                                   extents[a], a, input->shape[a]));
         shape[a] = extents[a];
       }
       continue;
@@ -269,7 +273,7 @@ std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std:
     for (const ModelInput& i : inputs)
       for (std::size_t a = 0; a < i.symbols.size(); ++a)
         if (i.symbols[a] == name && !name.empty()) {
-          if (extents.size() != 1) throw UsageError(fmt::format("{} '{}': a dimension takes one extent", option, text));
+          if (extents.size() != 1) throw UsageError(message("{} '{}': a dimension takes one extent", option, text));
           shape_for(i)[a] = extents[0];
           found = true;
         }
@@ -280,8 +284,8 @@ std::map<std::string, std::vector<std::int64_t>> ModelArgs::shapes_of(const std:
         for (const std::string& s : i.symbols)
           if (!s.empty() && known.find("'" + s + "'") == std::string::npos) known += fmt::format(", dimension '{}'", s);
       }
-      throw UsageError(fmt::format("{} '{}': the model has no input and no dimension of that name\n  try: one of {}",
-                                   option, text, known));
+      throw UsageError(message("{} '{}': the model has no input and no dimension of that name\n  try: one of {}",
+                               option, text, known));
     }
   }
   // A dimension's name means the same extent in every input.
@@ -382,15 +386,15 @@ std::map<std::string, ShapeProfile> ModelArgs::ranges_of(const std::vector<std::
       if (profile.min[a] >= 0 && profile.opt[a] >= 0 && profile.max[a] >= 0 &&
           (profile.min[a] > profile.opt[a] || profile.opt[a] > profile.max[a]))
         throw UsageError(
-            fmt::format("input '{}': the shapes are not in order min <= opt <= max in dimension {} ({} / {} / {})",
-                        i.name, a, extents_text(profile.min), extents_text(profile.opt), extents_text(profile.max)));
+            message("input '{}': the shapes are not in order min <= opt <= max in dimension {} ({} / {} / {})", i.name,
+                    a, extents_text(profile.min), extents_text(profile.opt), extents_text(profile.max)));
     ranges[i.name] = profile;
   }
   return ranges;
 }
 
 BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) const {
-  BuildOptions options;
+  BuildOptions options = options_without_shapes();
   options.shapes = ranges_of(min_shapes_, opt_shapes_, max_shapes_, nullptr, inputs);
   if (!profiles_.empty() && !(min_shapes_.empty() && opt_shapes_.empty() && max_shapes_.empty()))
     throw UsageError("--profile gives ranges of its own\n  try: leave --min-shape, --opt-shape and --max-shape out");
@@ -410,6 +414,11 @@ BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) con
     if (low.empty()) throw UsageError("--profile '' names no input\n  try: --profile batch=1..4..8");
     options.profiles.push_back(ranges_of(low, best, high, "--profile", inputs));
   }
+  return options;
+}
+
+BuildOptions ModelArgs::options_without_shapes() const {
+  BuildOptions options;
   if (!max_memory_.empty()) options.max_memory = parse_bytes(max_memory_, "--max-memory");
   options.limits = limits();
   options.outputs = outputs_;
@@ -431,7 +440,7 @@ BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) con
   for (const std::string& text : metadata_) {
     const std::size_t at = text.find('=');
     if (at == std::string::npos || at == 0)
-      throw UsageError(fmt::format("--metadata '{}' is not of the form KEY=VALUE", text));
+      throw UsageError(message("--metadata '{}' is not of the form KEY=VALUE", text));
     options.metadata[text.substr(0, at)] = text.substr(at + 1);
   }
   return options;
@@ -440,7 +449,7 @@ BuildOptions ModelArgs::build_options(const std::vector<ModelInput>& inputs) con
 void ModelArgs::check_engine(const Engine& engine) const {
   const Engine::Stats stats = engine.stats();
   const auto differs = [&](const char* what, const std::string& built, const std::string& asked) {
-    throw Error(fmt::format("the engine was built for {} {}, not {}", what, built, asked),
+    throw Error(message("the engine was built for {} {}, not {}", what, built, asked),
                 fmt::format("build it again from the ONNX file with --{} {}, or leave the option out", what, asked))
         .at("engine '" + model + "'");
   };
@@ -456,9 +465,9 @@ void ModelArgs::refuse_build_options() const {
   const auto build_only = [&](bool given, const char* option) {
     if (given)
       throw UsageError(
-          fmt::format("{} acts at build, and '{}' is an engine that is built already\n  try: build it again from the "
-                      "ONNX file with {}",
-                      option, model, option));
+          message("{} acts at build, and '{}' is an engine that is built already\n  try: build it again from the "
+                  "ONNX file with {}",
+                  option, model, option));
   };
   build_only(!outputs_.empty(), "--outputs");
   build_only(!io_types_.empty(), "--io-type");
@@ -501,8 +510,8 @@ ModelArgs::Opened ModelArgs::rebuild() const {
        {std::pair(!shapes_.empty(), "--shape"), std::pair(!precision_.empty(), "--precision"),
         std::pair(!device_.empty(), "--device")})
     if (given)
-      throw UsageError(fmt::format("{} needs the ONNX file: '{}' is an engine, whose graph is planned again as it is",
-                                   option, model));
+      throw UsageError(
+          message("{} needs the ONNX file: '{}' is an engine, whose graph is planned again as it is", option, model));
   BuildOptions options = build_options({});
   Progress progress(!quiet_);
   options.progress = [&](std::string_view stage, double fraction) { progress.update(stage, fraction); };
@@ -514,15 +523,12 @@ ModelArgs::Opened ModelArgs::rebuild() const {
 }
 
 std::string ModelArgs::cache_key() const {
-  std::string key = fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {}", threads, precision_, device_, isa_,
-                                max_build_seconds_, max_rewrites_, strict_rewrites_, tactic_seed_, batch_invariant_,
-                                strip_, no_optimize_, max_memory_, tune_.value_or(tune_by_default));
-  for (const auto* list : {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_, &outputs_, &feed_,
-                           &disabled_passes_, &metadata_}) {
+  std::string key = options_key(options_without_shapes());
+  // What shapes mean depends on the model's inputs, which are not read for a key.
+  for (const auto* list : {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_}) {
     key += " |";
     for (const std::string& text : *list) key += fmt::format(" {}:{}", text.size(), text);
   }
-  for (const auto& [option, text] : limits_) key += fmt::format(" {} {}", option, text);
   return key;
 }
 
@@ -533,7 +539,7 @@ ModelArgs ModelArgs::with(const std::string& key, const std::string& value) cons
     return changed;
   }
   const std::vector<std::int64_t> number = parse_extents(value);
-  if (number.size() != 1 || number[0] < 1) throw UsageError(fmt::format("{}={}: give a number above 0", key, value));
+  if (number.size() != 1 || number[0] < 1) throw UsageError(message("{}={}: give a number above 0", key, value));
   if (key == "threads") {
     changed.threads = static_cast<int>(std::min<std::int64_t>(number[0], 4096));
     return changed;
@@ -561,7 +567,7 @@ ModelArgs ModelArgs::with(const std::string& key, const std::string& value) cons
         found = true;
       }
   if (!found)
-    throw UsageError(fmt::format(
+    throw UsageError(message(
         "the model leaves no dimension '{}' open{}\n  try: export it with a dynamic {}, or sweep threads or precision",
         key, known.empty() ? "" : " (it has " + known + ")", key));
   return changed;

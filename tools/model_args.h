@@ -105,6 +105,8 @@ class ModelArgs {
                                                 const std::vector<std::string>& max, const char* options,
                                                 const std::vector<ModelInput>& inputs) const;
   void refuse_build_options() const;
+  /// What the command line says, but for shapes and profiles.
+  BuildOptions options_without_shapes() const;
 
   std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, profiles_, outputs_, feed_, disabled_passes_,
       metadata_, io_types_;

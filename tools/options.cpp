@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "tools/command.h"
+#include "tools/named_files.h"
 
 namespace monza::tool {
 
@@ -24,6 +25,10 @@ Option& Option::one_of(std::vector<std::string> choices) {
 }
 Option& Option::range(int low, int high) { return option_->check(CLI::Range(low, high)), *this; }
 Option& Option::range(double low, double high) { return option_->check(CLI::Range(low, high)), *this; }
+Option& Option::file(FileRole role) {
+  files_.push_back({option_, role});
+  return *this;
+}
 // CLI11's own checks of these say that a value is not between 0 and a number of 309 digits, and take NaN.
 Option& Option::positive() {
   option_->check([](const std::string& text) {
@@ -42,14 +47,14 @@ Option& Option::non_negative() {
 
 template <typename T>
 Option CommandOptions::add_option(const std::string& name, T& value, const std::string& help) {
-  return Option(app_.add_option(name, value, help));
+  return {app_.add_option(name, value, help), files_};
 }
 Option CommandOptions::add_flag(const std::string& name, bool& value, const std::string& help) {
-  return Option(app_.add_flag(name, value, help));
+  return {app_.add_flag(name, value, help), files_};
 }
 Option CommandOptions::add_flag_callback(const std::string& name, std::function<void()> given,
                                          const std::string& help) {
-  return Option(app_.add_flag_callback(name, std::move(given), help));
+  return {app_.add_flag_callback(name, std::move(given), help), files_};
 }
 
 #define MONZA_OPTION_TYPE(...) \
@@ -69,7 +74,14 @@ CommandOptions Commands::add(const std::string& name, const std::string& purpose
   CLI::App* command = root_.add_subcommand(name, purpose);
   command->footer("Examples:\n" + examples);
   command->callback([this, run = std::move(run)] { chosen_ = run; });
-  return CommandOptions(*command);
+  return {*command, files_};
+}
+
+void Commands::check_files() const {
+  std::vector<NamedFile> files;
+  for (const FileOption& f : files_)
+    for (const std::string& value : f.option->results()) files.push_back({f.option->get_name(), value, f.role});
+  refuse_overwriting(files);
 }
 
 }  // namespace monza::tool

@@ -13,10 +13,24 @@ class Option;
 
 namespace monza::tool {
 
+/// What an option's value is to its command, where it names files: nothing that is read is written over (main() asks
+/// refuse_overwriting() before the command runs).
+enum class FileRole {
+  reads,            ///< a file or folder; "NAME=FILE" too
+  reads_model,      ///< a model, with the files that hold its weights
+  writes,           ///< a file, which must not be read-only, a folder, ...
+  updates,          ///< a cache: the same, but when it cannot be written it is done without
+  writes_pictures,  ///< a file, or a folder for files of the names that are read
+};
+struct FileOption {
+  const CLI::Option* option;
+  FileRole role;
+};
+
 /// An option that was added; its settings chain. A value that breaks a setting is a wrong usage, reported by main().
 class Option {
  public:
-  explicit Option(CLI::Option* option) : option_(option) {}
+  Option(CLI::Option* option, std::vector<FileOption>& files) : option_(option), files_(files) {}
 
   Option& required();
   Option& type_name(const std::string& name);        ///< what --help writes for its value: "N", "FILE"
@@ -30,15 +44,17 @@ class Option {
   Option& range(double low, double high);
   Option& positive();
   Option& non_negative();
+  Option& file(FileRole role);
 
  private:
   CLI::Option* option_;
+  std::vector<FileOption>& files_;
 };
 
 /// The options of one command, in the order of --help.
 class CommandOptions {
  public:
-  explicit CommandOptions(CLI::App& app) : app_(app) {}
+  CommandOptions(CLI::App& app, std::vector<FileOption>& files) : app_(app), files_(files) {}
 
   /// An option "--name,-n" or a positional argument "NAME" that is parsed into `value`, which must live until then.
   /// T: std::string, int, 64-bit integers, float, double, vectors of strings or floats.
@@ -50,6 +66,7 @@ class CommandOptions {
 
  private:
   CLI::App& app_;
+  std::vector<FileOption>& files_;
 };
 
 }  // namespace monza::tool

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "tensor/dtype.h"
 #include "tools/shape_text.h"
 
@@ -25,7 +26,7 @@ bool is_picture(const std::filesystem::path& path) {
 Tensor picture_tensor(const std::filesystem::path& path, DType dtype, std::vector<std::int64_t> shape) {
   const bool nchw = shape.size() == 4 && shape[1] == 3, nhwc = shape.size() == 4 && shape[3] == 3;
   if ((!nchw && !nhwc) || (dtype != DType::f32 && dtype != DType::u8))
-    throw Error(fmt::format("a {} input of shape {} takes no picture", dtype_name(dtype), extents_text(shape)),
+    throw Error(message("a {} input of shape {} takes no picture", dtype_name(dtype), extents_text(shape)),
                 "give a tensor (.npy), or an input of f32 or u8 with three channels");
   vision::Image image = vision::load_image(path);
   const auto fill = [&](std::size_t axis, std::int64_t extent) {
@@ -56,7 +57,7 @@ Tensor picture_tensor(const std::filesystem::path& path, DType dtype, std::vecto
 #else
 
 Tensor picture_tensor(const std::filesystem::path& path, DType, std::vector<std::int64_t>) {
-  throw Error(fmt::format("'{}' cannot be read: this build was made without pictures", path.string()),
+  throw Error(message("'{}' cannot be read: this build was made without pictures", path.string()),
               "build with MONZA_VISION=ON, or give a tensor (.npy)");
 }
 

@@ -21,7 +21,7 @@ std::vector<std::int64_t> parse_extents(const std::string& text) {
       const auto [stop, error] = std::from_chars(part.data(), part.data() + part.size(), value);
       if (part.empty() || error != std::errc() || stop != part.data() + part.size() || value < 0)
         throw UsageError(
-            fmt::format("'{}' is no shape: '{}' is no extent\n  try: a shape such as 1x3x224x224", text, part));
+            message("'{}' is no shape: '{}' is no extent\n  try: a shape such as 1x3x224x224", text, part));
     }
     extents.push_back(value);
     at = end + 1;
@@ -45,7 +45,7 @@ std::int64_t parse_bytes(const std::string& text, const char* option) {
   for (const auto& [name, bits] : {std::pair("K", 10), std::pair("M", 20), std::pair("G", 30), std::pair("T", 40)})
     if (unit == name) shift = bits;
   if (error != std::errc() || value < 1 || shift < 0 || value > (INT64_MAX >> shift))
-    throw UsageError(fmt::format("{} '{}' is no size\n  try: bytes, or 512K, 256M, 2G", option, text));
+    throw UsageError(message("{} '{}' is no size\n  try: bytes, or 512K, 256M, 2G", option, text));
   return value << shift;
 }
 
@@ -59,14 +59,14 @@ std::int64_t parse_count(const std::string& text, const char* option) {
   std::int64_t value = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || stop != text.data() + text.size() || value < 1)
-    throw UsageError(fmt::format("{} '{}' is no number above 0", option, text));
+    throw UsageError(message("{} '{}' is no number above 0", option, text));
   return value;
 }
 
 std::pair<std::string, std::string> split_assignment(const std::string& text, const char* option) {
   const std::size_t at = text.rfind('=');
   if (at == std::string::npos || at == 0)
-    throw UsageError(fmt::format("{} '{}' is not of the form NAME=VALUE", option, text));
+    throw UsageError(message("{} '{}' is not of the form NAME=VALUE", option, text));
   return {text.substr(0, at), text.substr(at + 1)};
 }
 

@@ -4,40 +4,21 @@
 
 #include <cmath>
 #include <iterator>
-#include <span>
 #include <vector>
 
-#include "base/file.h"
 #include "base/hash.h"
+#include "base/utf8.h"
 
 namespace monza::tool {
 namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
-/// Bytes of the UTF-8 character that `text` begins with; 0 where it is none.
-std::size_t character_bytes(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char first = byte(0);
-  const std::size_t n = first < 0x80                    ? 1
-                        : first >= 0xC2 && first < 0xE0 ? 2
-                        : first >= 0xE0 && first < 0xF0 ? 3
-                        : first >= 0xF0 && first < 0xF5 ? 4
-                                                        : 0;
-  if (n == 0 || n > text.size()) return 0;
-  for (std::size_t i = 1; i < n; ++i)
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  // Overlong forms, surrogates, and what lies beyond Unicode.
-  if (n == 3 && ((first == 0xE0 && byte(1) < 0xA0) || (first == 0xED && byte(1) >= 0xA0))) return 0;
-  if (n == 4 && ((first == 0xF0 && byte(1) < 0x90) || (first == 0xF4 && byte(1) >= 0x90))) return 0;
-  return n;
-}
-
 /// Calls f(character, valid) for each character.
 template <typename F>
 void each_character(std::string_view text, F&& f) {
   while (!text.empty()) {
-    const std::size_t n = character_bytes(text);
+    const std::size_t n = utf8_bytes(text);
     f(text.substr(0, n == 0 ? 1 : n), n != 0);
     text.remove_prefix(n == 0 ? 1 : n);
   }
@@ -130,10 +111,5 @@ std::string colour_at(std::size_t number) {
 std::string colour_of(std::string_view key) { return colour_at(hash64(key)); }
 
 std::string file_name(const std::string& path) { return path.substr(path.find_last_of('/') + 1); }
-
-void write_text_file(const std::string& path, std::string_view text) {
-  const std::span<const std::byte> piece = std::as_bytes(std::span(text.data(), text.size()));
-  write_file_atomically(path, std::span(&piece, 1));
-}
 
 }  // namespace monza::tool

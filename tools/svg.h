@@ -46,7 +46,4 @@ std::string colour_of(std::string_view key);
 /// The last part of a path: what a picture is titled with.
 std::string file_name(const std::string& path);
 
-/// Writes text to a file. Throws Error.
-void write_text_file(const std::string& path, std::string_view text);
-
 }  // namespace monza::tool

@@ -7,7 +7,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/output_file.h"
 #include "tools/chart.h"
+#include "tools/json_text.h"
 #include "tools/shape_text.h"
 #include "tools/svg.h"
 #include "tools/terminal.h"
@@ -52,9 +54,9 @@ std::vector<Point> points_of(const SweepOptions& o, const std::string& key, cons
         throw Error("there is no such model file", "an ONNX or engine file").at("'" + file + "'");
       if (key == "precision" && p.bench.model.is_engine())
         throw UsageError(
-            fmt::format("--sweep precision builds anew, and '{}' is an engine that is built already\n"
-                        "  try: give the ONNX file, or an engine of each precision: --also FILE",
-                        file));
+            message("--sweep precision builds anew, and '{}' is an engine that is built already\n"
+                    "  try: give the ONNX file, or an engine of each precision: --also FILE",
+                    file));
       if (!key.empty()) p.bench.model = p.bench.model.with(key, value);
       const std::string stem = std::filesystem::path(file).stem().string();
       p.label = o.also.empty() && !key.empty() ? value : key.empty() ? stem : stem + " " + value;
@@ -94,14 +96,14 @@ void mark_best(std::vector<Point>& points) {
 
 void print_row(const Point& p, std::size_t width) {
   const Summary& t = p.measured.latency;
-  fmt::print("{:>{}} {:>11} {:>11} {:>11} {:14.1f}", p.label, width, time_text(t.min), time_text(t.median),
-             time_text(t.p99), p.items_per_s);
+  print("{:>{}} {:>11} {:>11} {:>11} {:14.1f}", p.label, width, time_text(t.min), time_text(t.median), time_text(t.p99),
+        p.items_per_s);
   if (const auto& a = p.measured.accuracy) {
-    fmt::print("  {} {:.4f}", a->metric, a->value);
-    for (const auto& [name, value] : a->further) fmt::print("  {} {:.4f}", name, value);
-    fmt::print("  of {}", a->samples);
+    print("  {} {:.4f}", a->metric, a->value);
+    for (const auto& [name, value] : a->further) print("  {} {:.4f}", name, value);
+    print("  of {}", a->samples);
   }
-  fmt::print("{}\n", *p.measured.warning != 0 ? "  unsteady" : "");
+  print("{}\n", *p.measured.warning != 0 ? "  unsteady" : "");
   std::fflush(stdout);
 }
 
@@ -136,8 +138,8 @@ void run_sweep(const SweepOptions& o, DataSet* samples) {
   for (const Point& p : points) width = std::max(width, p.label.size());
   const bool batches = key == "batch";
   if (!o.bench.json)
-    fmt::print("{:>{}} {:>11} {:>11} {:>11} {:>14}{}\n", key.empty() ? "model" : key, width, "min", "median", "p99",
-               batches ? "items/s" : "runs/s", samples != nullptr ? "  accuracy" : "");
+    print("{:>{}} {:>11} {:>11} {:>11} {:>14}{}\n", key.empty() ? "model" : key, width, "min", "median", "p99",
+          batches ? "items/s" : "runs/s", samples != nullptr ? "  accuracy" : "");
   for (Point& p : points) {
     if (samples != nullptr) p.bench.inputs.tensors = samples->example(inputs_of(p.bench.model));
     p.measured = measure(p.bench, samples);
@@ -150,11 +152,11 @@ void run_sweep(const SweepOptions& o, DataSet* samples) {
     std::string best;
     for (const Point& p : points)
       if (p.best) best += (best.empty() ? "" : ", ") + p.label;
-    if (!o.bench.json && points.size() > 1) fmt::print("none is both as fast and as accurate as: {}\n", best);
+    if (!o.bench.json && points.size() > 1) print("none is both as fast and as accurate as: {}\n", best);
   }
   if (!o.chart.empty()) {
-    write_text_file(o.chart, chart_of(o, key, points));
-    if (!o.bench.json) fmt::print("drawn in '{}'\n", o.chart);
+    write_file(o.chart, chart_of(o, key, points));
+    if (!o.bench.json) print("drawn in '{}'\n", o.chart);
   }
   if (!o.bench.json) return;
   Json report = {{"sweep", key}, {"points", Json::array()}};
@@ -166,7 +168,7 @@ void run_sweep(const SweepOptions& o, DataSet* samples) {
     if (samples != nullptr) point["pareto"] = p.best;
     report["points"].push_back(std::move(point));
   }
-  fmt::print("{}\n", report.dump(1, ' ', false, Json::error_handler_t::replace));
+  print_json(report);
 }
 
 }  // namespace monza::tool

@@ -4,9 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <system_error>
+
+#include "base/error.h"
 
 namespace monza::tool {
 
@@ -34,9 +38,27 @@ void Progress::clear() {
   shown_ = false;
 }
 
+namespace {
+
+[[noreturn]] void fail_output(int error) {
+  fail("cannot write standard output: {}", std::generic_category().message(error != 0 ? error : EIO));
+}
+
+}  // namespace
+
+void write_output(std::string_view text) {
+  errno = 0;
+  if (std::fwrite(text.data(), 1, text.size(), stdout) != text.size()) fail_output(errno);
+}
+
+void flush_output() {
+  errno = 0;
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) fail_output(errno);
+}
+
 void note(std::string_view text) {
-  std::fflush(stdout);
-  fmt::print(stderr, "monza: {}\n", text);
+  flush_output();
+  fmt::print(stderr, "monza: {}\n", printable_lines(text));
 }
 
 std::string bytes_text(double bytes) {

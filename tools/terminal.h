@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/printable.h"
+
 namespace monza::tool {
 
 /// A progress line on standard error; silent when that is no terminal. Not thread-safe.
@@ -26,6 +28,18 @@ class Progress {
   std::chrono::steady_clock::time_point last_{};
   std::string last_stage_;
 };
+
+/// Text to standard output. Throws Error when that cannot be written.
+void write_output(std::string_view text);
+/// What was printed leaves the process now. Throws Error when it cannot: a full disk is no success.
+void flush_output();
+
+/// The way to print: strings among the arguments are made printable (base/printable.h), so that a name out of a file
+/// cannot steer the terminal or forge a line. A text of several lines is given as Lines. Throws as write_output does.
+template <typename... Args>
+void print(fmt::format_string<Shown<Args>...> format, const Args&... args) {
+  write_output(message(format, args...));
+}
 
 /// "monza: TEXT" on standard error: for what a person should know and a program need not.
 void note(std::string_view text);

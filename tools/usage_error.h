@@ -3,6 +3,8 @@
 
 #include <stdexcept>
 
+#include "base/printable.h"
+
 namespace monza::tool {
 
 /// The command line asks for something that does not make sense. Exit 2.

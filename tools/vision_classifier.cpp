@@ -56,16 +56,16 @@ void check_scale(const std::vector<float>& values, const char* what) {
   for (const float v : values)
     if (!(std::abs(v) <= kMost))
       throw UsageError(
-          fmt::format("{0} {1} is in units of 0..255, and pixels are 0..1 here\n  try: {0} {2:.3g}, which is "
-                      "that over 255",
-                      what, v, v / 255));
+          message("{0} {1} is in units of 0..255, and pixels are 0..1 here\n  try: {0} {2:.3g}, which is "
+                  "that over 255",
+                  what, v, v / 255));
 }
 
 /// Three values, or one for all three channels.
 std::array<float, 3> per_channel(const std::vector<float>& values, const char* what) {
   check_scale(values, what);
   if (values.size() == 1) return {values[0], values[0], values[0]};
-  if (values.size() != 3) throw UsageError(fmt::format("{} takes one value or three, not {}", what, values.size()));
+  if (values.size() != 3) throw UsageError(message("{} takes one value or three, not {}", what, values.size()));
   return {values[0], values[1], values[2]};
 }
 
@@ -141,8 +141,8 @@ void Classifier::settle(const Engine& engine, const ClassifySettings& said) {
   const int side = std::min(input_.width, input_.height);
   geometry_.crop_width = input_.width, geometry_.crop_height = input_.height;
   if (s.crop >= 0 && (s.crop != input_.width || s.crop != input_.height))
-    throw UsageError(fmt::format("--crop {} does not give the model's input of {}x{}\n  try: leave --crop out", s.crop,
-                                 input_.width, input_.height));
+    throw UsageError(message("--crop {} does not give the model's input of {}x{}\n  try: leave --crop out", s.crop,
+                             input_.width, input_.height));
   geometry_.resize = s.resize >= 0 ? s.resize : ultralytics ? side : (side * 256 + 112) / 224;
 }
 
@@ -180,7 +180,7 @@ std::vector<ClassScore> Classifier::classify(const vision::Image& image, std::si
   const TensorRef out = context_.output(output_);
   std::vector<float> scores(out.as<float>(), out.as<float>() + out.numel());
   if (const std::string strange = not_finite(out); !strange.empty() && !warned_) {
-    note(fmt::format("warning: the model's output '{}': {}", output_, strange));
+    note(message("warning: the model's output '{}': {}", output_, strange));
     warned_ = true;
   }
   to_probabilities(scores);

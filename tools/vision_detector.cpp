@@ -34,7 +34,7 @@ ChosenOutput choose_output(const Engine& engine, const PictureInput& input, cons
                   "it has the type {}; detections are read as float32", name_of(info.dtype));
       fitting.push_back({info.name, vision::identify_head(info.opt, input.width, input.height, hints)});
     } catch (const Error& e) {
-      if (!refusal) refusal = e.at(fmt::format("output {}", info.name));
+      if (!refusal) refusal = e.at(message("output {}", info.name));
     }
   }
   if (fitting.empty() && refusal) throw *refusal;
@@ -89,7 +89,7 @@ std::vector<vision::Detection> Detector::detect(const vision::Image& image, Stag
   // A score that is NaN is above no threshold, so it shows where nothing is found.
   if (found.empty() && !warned_)
     if (const std::string strange = not_finite(out); !strange.empty()) {
-      note(fmt::format("warning: the model's output '{}': {}", output_, strange));
+      note(message("warning: the model's output '{}': {}", output_, strange));
       warned_ = true;
     }
   vision::to_source(found, box);

@@ -2,12 +2,16 @@
 
 #include <fmt/core.h>
 
+#include <sys/stat.h>
+
 #include <csignal>
 #include <cstdlib>
+#include <sstream>
 #include <system_error>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "import/onnx/onnx_import.h"
 #include "tools/shape_text.h"
 #include "tools/terminal.h"
 #include "tools/usage_error.h"
@@ -37,27 +41,43 @@ void close_shapes(const ModelArgs& args, int side, BuildOptions& options) {
     for (auto* shape : {&profile.min, &profile.opt, &profile.max})
       if (shape->size() == 4) close_extents(*shape, side);
     if (profile.min == before.min && profile.opt == before.opt && profile.max == before.max) continue;
-    note(fmt::format("input {} is open in the model and taken as {}", input.name, extents_text(profile.opt)));
+    note(message("input {} is open in the model and taken as {}", input.name, extents_text(profile.opt)));
     options.shapes[input.name] = profile;
   }
 }
 
+/// Changes with the content of a file: when either was written, or another took its name.
 std::string file_stamp(const fs::path& path) {
-  return fmt::format("{}@{}", fs::file_size(path), fs::last_write_time(path).time_since_epoch().count());
+  struct stat st{};
+  if (::stat(path.c_str(), &st) != 0) return "none";
+  const auto ns = [](const timespec& t) { return t.tv_sec * 1'000'000'000 + t.tv_nsec; };
+  return fmt::format("{}@{}/{}#{}", st.st_size, ns(st.st_mtim), ns(st.st_ctim), st.st_ino);
 }
 
-/// The cache's file for a model and what was said about it. A newer model or tool takes the place of the older.
-fs::path cached_engine(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side) {
-  const fs::path model = fs::canonical(args.model);
-  std::string key = fmt::format("{}|{}|{}", model.string(), side, args.cache_key());
+/// All that was said of the engine.
+std::string cache_key(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side) {
+  std::string key = fmt::format("{}|{}|{}", fs::canonical(args.model).string(), side, args.cache_key());
   for (const auto& [name, value] : metadata) key += fmt::format("|{}={}", name, value);
-  return user_cache_folder() / fmt::format("{}-{:016x}.engine", model.stem().string(), hash64(key));
+  return key;
 }
 
-/// What a cached engine was made of: the model as it was, and the tool, whose kernels were chosen by their time.
-constexpr const char* kStamp = "monza.cache.stamp";
-std::string cache_stamp(const ModelArgs& args) {
-  return fmt::format("{} {} {}", version_text(), file_stamp(args.model), file_stamp("/proc/self/exe"));
+/// What a cached engine was made of: what was said, the tool, whose kernels were chosen by their time, and the model as
+/// it was, with its weights in other files, whose names are kept too: a start from the cache does not read the model.
+constexpr const char *kStamp = "monza.cache.stamp", *kData = "monza.cache.data";
+std::string cache_stamp(const ModelArgs& args, const std::string& key, const std::string& data) {
+  std::string stamp = fmt::format("{} {} {:016x} {}", version_text(), file_stamp("/proc/self/exe"), hash64(key, 1),
+                                  file_stamp(args.model));
+  std::istringstream names(data);
+  for (std::string name; std::getline(names, name);)
+    stamp += " " + file_stamp(fs::path(args.model).parent_path() / name);
+  return stamp;
+}
+
+/// The names of the files with the model's weights, a line each.
+std::string data_names(const ModelArgs& args) {
+  std::string names;
+  for (const std::string& name : onnx_data_files(args.model, args.limits())) names += name + "\n";
+  return names;
 }
 
 }  // namespace
@@ -117,9 +137,9 @@ void check_size(const Engine& engine, int size) {
   const PictureInput in = picture_input(engine);
   if (size > 0 && (in.width != size || in.height != size))
     throw UsageError(
-        fmt::format("--size {} does not act: the model's input is {}x{}\n  try: leave --size out, or "
-                    "export the model with height and width open",
-                    size, in.width, in.height));
+        message("--size {} does not act: the model's input is {}x{}\n  try: leave --size out, or "
+                "export the model with height and width open",
+                size, in.width, in.height));
 }
 
 OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side,
@@ -132,33 +152,46 @@ OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string
     return {std::move(opened.engine), 0, opened.load_ms, args.model};
   }
   fs::path engine_file;
+  std::string key, data;
   if (use_cache) {
-    engine_file = cached_engine(args, metadata, side);
+    key = cache_key(args, metadata, side);
+    // A newer model or tool takes the place of the older.
+    engine_file =
+        user_cache_folder() / fmt::format("{}-{:016x}.engine", fs::canonical(args.model).stem().string(), hash64(key));
     if (fs::exists(engine_file)) {
       try {
         LapTimer watch;
         Engine engine = Engine::load(engine_file.string(), args.load_options());
         const double load_ms = watch.lap_ms();
         const auto found = engine.metadata();
-        const auto stamp = found.find(kStamp);
-        if (stamp != found.end() && stamp->second == cache_stamp(args))
+        const auto stamp = found.find(kStamp), names = found.find(kData);
+        if (stamp != found.end() && names != found.end() && stamp->second == cache_stamp(args, key, names->second))
           return {std::move(engine), 0, load_ms, engine_file};
       } catch (const Error& e) {
-        note(fmt::format("the cached engine is built again: {}", e.fact()));
+        note(message("the cached engine is built again: {}", e.fact()));
       }
     }
+  }
+  std::string stamp;
+  if (use_cache) {
+    // Before anything is read: what changes while the engine is built makes it stale.
+    data = data_names(args);
+    stamp = cache_stamp(args, key, data);
   }
   auto opened = args.open([&](BuildOptions& options) {
     close_shapes(args, side, options);
     for (const auto& [name, value] : metadata) options.metadata[name] = value;
-    if (use_cache) options.metadata[kStamp] = cache_stamp(args);
+    if (use_cache) {
+      options.metadata[kStamp] = stamp;
+      options.metadata[kData] = data;
+    }
   });
   if (use_cache) {
     try {
       fs::create_directories(engine_file.parent_path(), ignored);
       opened.engine.save(engine_file.string());
     } catch (const Error& e) {
-      note(fmt::format("the engine is not cached: {}", e.what()));
+      note(message("the engine is not cached: {}", e.what()));
       engine_file.clear();
     }
   }

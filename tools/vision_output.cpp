@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "tools/named_files.h"
 
 namespace monza::tool {
 namespace fs = std::filesystem;
@@ -27,6 +28,8 @@ void AnnotatedOutput::write(const vision::Frame& frame) {
       fs::path name = fs::path(frame.name).filename();
       const std::string ext = name.extension().string();
       if (ext != ".jpg" && ext != ".jpeg" && ext != ".png" && ext != ".ppm") name += ".jpg";
+      if (same_file(path_ / name, frame.name))
+        fail_hint("another folder for --output", "'{}' leads to the picture that was read", (path_ / name).string());
       vision::save_image(frame.image, path_ / name);
       break;
     }

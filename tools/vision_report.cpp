@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "monza/error.h"
+#include "tools/json_text.h"
 #include "tools/terminal.h"
 
 namespace monza::tool {
@@ -19,9 +20,7 @@ ordered_json times_json(const OpenedModel& model, double decode_ms, const StageT
       {"preprocess", times.preprocess_ms}, {"inference", times.inference_ms}, {"postprocess", times.postprocess_ms}};
 }
 
-void print_line(const ordered_json& value) {
-  fmt::print("{}\n", value.dump(-1, ' ', false, ordered_json::error_handler_t::replace));
-}
+void print_line(const ordered_json& value) { print_json(value, -1); }
 
 bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json, int& refused) {
   while (true) {
@@ -44,9 +43,10 @@ bool report_loss(const vision::FrameSource& source, const std::string& name, boo
   return true;
 }
 
-std::string format_table(const std::vector<std::vector<std::string>>& rows) {
+std::string format_table(std::vector<std::vector<std::string>> rows) {
   std::vector<std::size_t> widths;
-  for (const auto& row : rows) {
+  for (auto& row : rows) {
+    for (std::string& cell : row) cell = printable(cell);
     widths.resize(std::max(widths.size(), row.size()));
     for (std::size_t c = 0; c < row.size(); ++c) widths[c] = std::max(widths[c], row[c].size());
   }

@@ -18,7 +18,7 @@ double rounded(float value, double steps) noexcept;
 
 ordered_json times_json(const OpenedModel& model, double decode_ms, const StageTimes& times);
 
-/// One object on one line. Bytes of file names that are no UTF-8 are replaced.
+/// One object on one line, as print_json writes it.
 void print_line(const ordered_json& value);
 
 /// The next frame, past the pictures of a folder that cannot be read: each is reported, on stderr or as {"source",
@@ -29,7 +29,7 @@ bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json,
 bool report_loss(const vision::FrameSource& source, const std::string& name, bool json);
 
 /// Columns as wide as their longest cell; the first stands at the left, the others at the right.
-std::string format_table(const std::vector<std::vector<std::string>>& rows);
+std::string format_table(std::vector<std::vector<std::string>> rows);
 
 /// How long the engine took to build or load, and the stages of a frame took (the mean, when there were several).
 std::string times_table(const OpenedModel& model, double decode_ms, const StageTimes& times, std::int64_t frames);

@@ -6,80 +6,32 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <chrono>
-#include <cstring>
 #include <system_error>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace monza {
 namespace fs = std::filesystem;
 namespace {
 
-std::string reason(int error) { return std::error_code(error, std::generic_category()).message(); }
-
-/// A file that nobody sees until publish(). Without a name where the file system allows it, so that a process that is
-/// killed leaves nothing; else under a name beside, removed unless published.
-class TemporaryFile {
- public:
-  explicit TemporaryFile(const fs::path& path) : folder_(path.parent_path()), name_(path.string() + ".XXXXXX") {
-    if (folder_.empty()) folder_ = ".";
-    // The link from nowhere to a name goes through /proc.
-    if (::access("/proc/self/fd", X_OK) == 0) fd_ = ::open(folder_.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600);
-    if (fd_ >= 0) return;
-    fd_ = ::mkostemp(name_.data(), O_CLOEXEC);
-    if (fd_ < 0) fail("cannot create a file beside '{}': {}", path.string(), reason(errno));
-    named_ = true;
-  }
-  ~TemporaryFile() {
-    if (fd_ >= 0) ::close(fd_);
-    if (named_) ::unlink(name_.c_str());
-  }
-  TemporaryFile(const TemporaryFile&) = delete;
-  TemporaryFile& operator=(const TemporaryFile&) = delete;
-
-  int fd() const { return fd_; }
-  /// Gives the file its name, in place of what has it now.
-  void publish(const fs::path& path) {
-    // A link cannot replace a file, so the nameless one gets a name of its own first.
-    for (int tries = 0; !named_ && tries < 100; ++tries) {
-      const auto ticks = std::chrono::steady_clock::now().time_since_epoch().count();
-      name_ = fmt::format("{}.{:x}.{:x}", path.string(), ::getpid(), ticks);
-      const std::string self = "/proc/self/fd/" + std::to_string(fd_);
-      named_ = ::linkat(AT_FDCWD, self.c_str(), AT_FDCWD, name_.c_str(), AT_SYMLINK_FOLLOW) == 0;
-      if (!named_ && errno != EEXIST) fail("cannot name the file beside '{}': {}", path.string(), reason(errno));
-    }
-    if (::rename(name_.c_str(), path.c_str()) != 0) fail("cannot rename to '{}': {}", path.string(), reason(errno));
-    named_ = false;
-    // The name, too, shall survive a crash. A file system that cannot promise that still has the file.
-    if (const int folder = ::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC); folder >= 0) {
-      (void)::fsync(folder);
-      ::close(folder);
-    }
-  }
-
- private:
-  int fd_ = -1;
-  fs::path folder_;
-  std::string name_;
-  bool named_ = false;
-};
+std::string reason(int error) { return std::generic_category().message(error); }
 
 }  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path, std::size_t max_bytes) {
   // O_NONBLOCK: a named pipe must not hang us; it is refused below.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) fail("cannot open '{}': {}", path.string(), reason(errno));
+  if (fd < 0) fail("cannot open '{}': {}", printable(path.string()), reason(errno));
   struct stat st{};
   if (::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
     ::close(fd);
-    fail("'{}' is not a regular file", path.string());
+    fail("'{}' is not a regular file", printable(path.string()));
   }
   const auto size = static_cast<std::size_t>(st.st_size);
   if (size > max_bytes) {
     ::close(fd);
-    fail("'{}' has {} bytes, more than the limit of {}", path.string(), size, max_bytes);
+    fail("'{}' has {} bytes, more than the limit of {}", printable(path.string()), size, max_bytes);
   }
   std::shared_ptr<MappedFile> file(new MappedFile);
   file->path_ = path;
@@ -87,7 +39,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path, std::si
     void* p = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
     const int error = errno;
     ::close(fd);
-    if (p == MAP_FAILED) fail("cannot map '{}' ({} bytes): {}", path.string(), size, reason(error));
+    if (p == MAP_FAILED) fail("cannot map '{}' ({} bytes): {}", printable(path.string()), size, reason(error));
     file->data_ = static_cast<const std::byte*>(p);
     file->size_ = size;
   } else {
@@ -102,46 +54,52 @@ MappedFile::~MappedFile() {
 
 std::span<const std::byte> MappedFile::slice(std::uint64_t offset, std::uint64_t length, std::string_view what) const {
   if (offset > size_ || length > size_ - offset)
-    fail("{} lies at bytes [{}, +{}) of '{}', which has {} bytes", what, offset, length, path_.string(), size_);
+    fail("{} lies at bytes [{}, +{}) of '{}', which has {} bytes", what, offset, length, printable(path_.string()),
+         size_);
   return {data_ + offset, static_cast<std::size_t>(length)};
 }
 
-fs::path resolve_confined(const fs::path& folder, std::string_view relative) {
-  const fs::path wanted(relative);
-  if (const std::size_t zero = relative.find('\0'); zero != std::string_view::npos)
-    fail("'{}...' is no path: it holds a zero byte", relative.substr(0, zero));
-  if (relative.empty() || wanted.is_absolute()) fail("'{}' is no relative path inside the model's folder", relative);
-  for (const fs::path& part : wanted)
-    if (part == "..") fail("'{}' leaves the model's folder", relative);
-  std::error_code error;
-  const fs::path root = fs::canonical(folder.empty() ? fs::path(".") : folder, error);
-  if (error) fail("cannot resolve the folder '{}': {}", folder.string(), error.message());
-  const fs::path full = fs::canonical(root / wanted, error);
-  if (error) fail("cannot find '{}' in the model's folder '{}': {}", relative, root.string(), error.message());
-  const auto [mismatch, unused] = std::mismatch(root.begin(), root.end(), full.begin(), full.end());
-  (void)unused;
-  if (mismatch != root.end())
-    fail("'{}' points outside the model's folder '{}' through a link", relative, root.string());
-  if (!fs::is_regular_file(full, error)) fail("'{}' is not a regular file", full.string());
-  return full;
+namespace {
+
+/// What makes a file inside the folder one that a model may read; Error with the reason where it may not.
+void check_inside(const fs::path& root, const fs::path& inner, const fs::path& full, std::string_view named) {
+  for (const fs::path& part : inner)
+    if (part.string().starts_with('.'))
+      fail("'{}' names the hidden '{}': a model's data is no secret of its folder", named, part.string());
+  if (root == root.root_path() && std::distance(inner.begin(), inner.end()) > 1)
+    fail_hint("move the model and its data into a folder of their own",
+              "'{}' is not beside the model: one in '/' may not name what lies in other folders", named);
+  struct stat st{};
+  if (::stat(full.c_str(), &st) != 0 || !S_ISREG(st.st_mode)) fail("'{}' is not a regular file", full.string());
+  // A second name may be that of a file from elsewhere, which an archive brought in beside the model.
+  if (st.st_nlink > 1)
+    fail_hint(fmt::format("if it belongs to the model, make it a file of its own: cp {0} {0}.copy && mv {0}.copy {0}",
+                          printable(full.filename().string())),
+              "'{}' has {} names (hard links), so it may be a file from outside the model's folder", named,
+              st.st_nlink);
 }
 
-void write_file_atomically(const fs::path& path, std::span<const std::span<const std::byte>> pieces) {
-  TemporaryFile file(path);
-  for (std::span<const std::byte> piece : pieces) {
-    while (!piece.empty()) {
-      const ssize_t n = ::write(file.fd(), piece.data(), piece.size());
-      if (n < 0 && errno == EINTR) continue;
-      if (n < 0) fail("cannot write '{}': {}", path.string(), reason(errno));
-      piece = piece.subspan(static_cast<std::size_t>(n));
-    }
-  }
-  // Temporary files are private; the result should be as readable as any new file.
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  if (::fchmod(file.fd(), 0666 & ~mask) != 0 || ::fsync(file.fd()) != 0)
-    fail("cannot write '{}': {}", path.string(), reason(errno));
-  file.publish(path);
+}  // namespace
+
+fs::path resolve_confined(const fs::path& folder, std::string_view relative) {
+  const std::string named = printable(relative);
+  const fs::path wanted(relative);
+  if (named != relative) fail("'{}' is no name of a file: it holds control characters or is no UTF-8", named);
+  if (relative.empty() || wanted.is_absolute()) fail("'{}' is no relative path inside the model's folder", named);
+  for (const fs::path& part : wanted)
+    if (part == "..") fail("'{}' leaves the model's folder", named);
+  std::error_code error;
+  const fs::path root = fs::canonical(folder.empty() ? fs::path(".") : folder, error);
+  if (error) fail("cannot resolve the folder '{}': {}", printable(folder.string()), error.message());
+  const fs::path full = fs::canonical(root / wanted, error);
+  if (error) fail("cannot find '{}' in the model's folder '{}': {}", named, printable(root.string()), error.message());
+  const auto [mismatch, rest] = std::mismatch(root.begin(), root.end(), full.begin(), full.end());
+  if (mismatch != root.end())
+    fail("'{}' points outside the model's folder '{}' through a link", named, printable(root.string()));
+  fs::path inner;
+  for (auto part = rest; part != full.end(); ++part) inner /= *part;
+  check_inside(root, inner, full, named);
+  return full;
 }
 
 }  // namespace monza

@@ -1,4 +1,4 @@
-// The one way to read files that strangers wrote: mapped read-only, paths confined.
+// The one way to read files that strangers wrote: mapped read-only, paths confined. Writing: output_file.h.
 #pragma once
 
 #include <cstddef>
@@ -33,12 +33,10 @@ class MappedFile {
   std::filesystem::path path_;
 };
 
-/// Resolves `relative`, as written in a model file, against the model's folder. Error if it is absolute,
-/// leaves the folder (through "..", or a symbolic link), or is no regular file.
+/// Resolves `relative`, as written in a model file, against the model's folder. Error if it is absolute, leaves the
+/// folder (through "..", or a symbolic link), goes through what is hidden (its name begins with "."), has other names
+/// (hard links, which may be those of files from elsewhere), or is no regular file. In the root of the file system,
+/// which holds everything, only files beside the model are taken.
 std::filesystem::path resolve_confined(const std::filesystem::path& folder, std::string_view relative);
-
-/// Writes the pieces beside `path`, syncs and renames, so that readers see the old file or the whole new one, whatever
-/// stops the writer. Throws Error (a full disk, a limit on the size of files), and leaves the old file as it was.
-void write_file_atomically(const std::filesystem::path& path, std::span<const std::span<const std::byte>> pieces);
 
 }  // namespace monza

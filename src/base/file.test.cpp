@@ -4,11 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstring>
 #include <filesystem>
 #include <fstream>
-#include <functional>
-#include <iterator>
 
 #include "base/error.h"
 #include "support/error_text.h"
@@ -22,10 +19,6 @@ using test::error_of;
 using test::TemporaryFolder;
 
 void write(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
-std::string read(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
 TEST(MappedFile, MapsAndSlices) {
   const TemporaryFolder folder;
   write(folder / "a", "hello world");
@@ -73,7 +66,9 @@ TEST(ResolveConfined, StaysInTheFolder) {
   EXPECT_EQ(refused("sub/../../x"), "'sub/../../x' leaves the model's folder");
   EXPECT_EQ(refused("/etc/passwd"), "'/etc/passwd' is no relative path inside the model's folder");
   EXPECT_EQ(refused(""), "'' is no relative path inside the model's folder");
-  EXPECT_EQ(refused(std::string_view("a\0x", 3)), "'a...' is no path: it holds a zero byte");
+  const std::string why = "' is no name of a file: it holds control characters or is no UTF-8";
+  EXPECT_EQ(refused(std::string_view("a\0x", 3)), "'a\\x00x" + why);
+  EXPECT_EQ(refused("\x1b[31m"), "'\\x1b[31m" + why);
   EXPECT_EQ(refused("missing"), "cannot find 'missing' in the model's folder 'FOLDER': No such file or directory");
   EXPECT_EQ(refused("sub"), "'FOLDER/sub' is not a regular file");
   EXPECT_EQ(error_of([&] { resolve_confined(folder / "none", "x"); }, folder.path()),
@@ -87,6 +82,40 @@ TEST(ResolveConfined, StaysInTheFolder) {
   EXPECT_EQ(resolve_confined(folder.path(), "inner"), fs::canonical(folder / "weights.bin"));
 }
 
+TEST(ResolveConfined, ReadsNoSecretsOfTheFolder) {
+  // A model in somebody's home folder, and one that an archive brought, with a file of a second name.
+  const TemporaryFolder folder;
+  fs::create_directories(folder / ".ssh");
+  write(folder / ".ssh/id", "s");
+  write(folder / ".netrc", "s");
+  write(folder / "weights.bin", "w");
+  fs::create_symlink(".netrc", folder / "link");
+  const auto refused = [&](std::string_view relative) {
+    return error_of([&] { resolve_confined(folder.path(), relative); }, folder.path());
+  };
+  EXPECT_EQ(refused(".ssh/id"), "'.ssh/id' names the hidden '.ssh': a model's data is no secret of its folder");
+  EXPECT_EQ(refused("link"), "'link' names the hidden '.netrc': a model's data is no secret of its folder");
+  EXPECT_EQ(refused("weights.bin"), "");
+  fs::create_hard_link(folder / "weights.bin", folder / "second");
+  EXPECT_EQ(
+      refused("second"),
+      "'second' has 2 names (hard links), so it may be a file from outside the model's folder\n  try: if it belongs "
+      "to the model, make it a file of its own: cp second second.copy && mv second.copy second");
+  fs::remove(folder / "second");
+  EXPECT_EQ(refused("weights.bin"), "");
+  // The folder may be hidden itself: ~/.cache holds models.
+  EXPECT_EQ(resolve_confined(folder / ".ssh", "id"), fs::canonical(folder / ".ssh/id"));
+}
+
+TEST(ResolveConfined, TheRootHoldsEverything) {
+  EXPECT_EQ(
+      error_of([] { resolve_confined("/", "proc/version"); }),
+      "'proc/version' is not beside the model: one in '/' may not name what lies in other folders\n  try: move the "
+      "model and its data into a folder of their own");
+  EXPECT_EQ(error_of([] { resolve_confined("/", "none-of-this-name"); }),
+            "cannot find 'none-of-this-name' in the model's folder '/': No such file or directory");
+}
+
 TEST(ResolveConfined, ASiblingWithThePrefixOfTheFolderIsOutside) {
   const TemporaryFolder parent;
   fs::create_directory(parent / "model");
@@ -94,41 +123,6 @@ TEST(ResolveConfined, ASiblingWithThePrefixOfTheFolderIsOutside) {
   write(parent / "model-other/x", "x");
   fs::create_symlink(parent / "model-other/x", parent / "model/x");
   EXPECT_THROW(resolve_confined(parent / "model", "x"), Error);
-}
-
-TEST(WriteFileAtomically, ReplacesWholeAndLeavesNothingBeside) {
-  const TemporaryFolder folder;
-  const std::string path = folder / "out";
-  const std::string a = "first ", b = "second";
-  const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(a)), {}, std::as_bytes(std::span(b))};
-  write_file_atomically(path, pieces);
-  EXPECT_EQ(read(path), "first second");
-  write_file_atomically(path, std::span(pieces).first(1));
-  EXPECT_EQ(read(path), "first ");
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1);
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  struct stat st{};
-  ASSERT_EQ(stat(path.c_str(), &st), 0);
-  EXPECT_EQ(st.st_mode & 0777, 0666 & ~mask);
-}
-
-TEST(WriteFileAtomically, AFailureKeepsTheOldFile) {
-  const TemporaryFolder folder;
-  const std::string text = "new";
-  const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(text))};
-  fs::create_directories(folder / "out/inside");  // a folder that is not empty cannot be replaced by a file
-  EXPECT_EQ(error_of([&] { write_file_atomically(folder / "out", pieces); }, folder.path()),
-            "cannot rename to 'FOLDER/out': Is a directory");
-  EXPECT_TRUE(fs::exists(folder / "out/inside"));
-  EXPECT_EQ(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()), 1);
-  EXPECT_EQ(error_of([&] { write_file_atomically(folder / "none/out", pieces); }, folder.path()),
-            "cannot create a file beside 'FOLDER/none/out': No such file or directory");
-  const std::string long_name(250, 'a');  // the file's name until it is published is longer
-  const std::string said = error_of([&] { write_file_atomically(folder / long_name, pieces); }, folder.path());
-  EXPECT_TRUE(said == "cannot name the file beside 'FOLDER/" + long_name + "': File name too long" ||
-              said == "cannot create a file beside 'FOLDER/" + long_name + "': File name too long")
-      << said;
 }
 
 #ifndef __SANITIZE_ADDRESS__  // which needs more address space than the limits leave
@@ -143,27 +137,6 @@ TEST(MappedFile, WhatDoesNotFitIntoTheAddressSpace) {
 }
 
 #endif
-
-TEST(WriteFileAtomically, AFileThatMayNotGrow) {
-  const TemporaryFolder folder;
-  const std::string text(8192, 'x');
-  const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(text))};
-  EXPECT_EQ(test::error_under_limit(
-                RLIMIT_FSIZE, 4096, [&] { write_file_atomically(folder / "out", pieces); }, folder.path()),
-            "cannot write 'FOLDER/out': File too large");
-}
-
-TEST(MappedFile, AReaderKeepsTheOldFileWhileItIsReplaced) {
-  const TemporaryFolder folder;
-  const std::string path = folder / "out", first = "first", second = "other";
-  const std::span<const std::byte> one[] = {std::as_bytes(std::span(first))},
-                                   two[] = {std::as_bytes(std::span(second))};
-  write_file_atomically(path, one);
-  const auto mapped = MappedFile::open(path);
-  write_file_atomically(path, two);
-  EXPECT_EQ(std::memcmp(mapped->bytes().data(), "first", 5), 0);
-  EXPECT_EQ(read(path), "other");
-}
 
 }  // namespace
 }  // namespace monza

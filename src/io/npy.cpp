@@ -7,6 +7,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/output_file.h"
 #include "io/npy_header.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
@@ -191,7 +192,7 @@ NpyImage npy_image(const TensorRef& tensor) {
 void write_npy(const std::filesystem::path& path, const TensorRef& tensor) {
   const NpyImage image = npy_image(tensor);
   const std::span<const std::byte> pieces[] = {std::as_bytes(std::span(image.header)), image.data};
-  write_file_atomically(path, pieces);
+  write_file(path, pieces);
 }
 
 Tensor as_model_type(const Tensor& tensor, DType wanted) {

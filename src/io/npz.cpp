@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/output_file.h"
 #include "io/npy.h"
 #include "io/zip.h"
 
@@ -38,7 +39,7 @@ void write_npz(const std::filesystem::path& path, std::span<const NamedRef> arra
     sources.push_back({array.name + ".npy", {std::as_bytes(std::span(image.header)), image.data}});
   }
   const ZipLayout layout = zip_layout(sources);
-  write_file_atomically(path, layout.pieces);
+  write_file(path, layout.pieces);
 }
 
 }  // namespace monza::io

@@ -25,6 +25,7 @@ namespace monza::vision::ffmpeg {
   X(avformat, av_find_best_stream)             \
   X(avformat, av_find_input_format)            \
   X(avformat, av_frame_alloc)                  \
+  X(avformat, av_freep)                        \
   X(avformat, av_frame_free)                   \
   X(avformat, av_frame_get_buffer)             \
   X(avformat, av_frame_make_writable)          \
@@ -32,6 +33,7 @@ namespace monza::vision::ffmpeg {
   X(avformat, av_guess_frame_rate)             \
   X(avformat, av_interleaved_write_frame)      \
   X(avformat, av_log_set_level)                \
+  X(avformat, av_malloc)                       \
   X(avformat, av_opt_set)                      \
   X(avformat, av_packet_alloc)                 \
   X(avformat, av_packet_free)                  \
@@ -58,8 +60,9 @@ namespace monza::vision::ffmpeg {
   X(avformat, avformat_new_stream)             \
   X(avformat, avformat_open_input)             \
   X(avformat, avformat_write_header)           \
-  X(avformat, avio_closep)                     \
-  X(avformat, avio_open)                       \
+  X(avformat, avio_alloc_context)              \
+  X(avformat, avio_context_free)               \
+  X(avformat, avio_flush)                      \
   X(swscale, sws_freeContext)                  \
   X(swscale, sws_getCachedContext)             \
   X(swscale, sws_getCoefficients)              \

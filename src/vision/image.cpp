@@ -11,6 +11,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/output_file.h"
+#include "base/printable.h"
 #include "vision/codecs.h"
 
 namespace monza::vision {
@@ -89,7 +91,7 @@ Image decode_image(std::span<const std::byte> bytes, std::string_view name, cons
 
 Image load_image(const std::filesystem::path& path, const DecodeLimits& limits) {
   const auto file = MappedFile::open(path, limits.max_bytes);
-  return decode_image(file->bytes(), path.string(), limits);
+  return decode_image(file->bytes(), printable(path.string()), limits);
 }
 
 void save_image(const Image& image, const std::filesystem::path& path) {
@@ -102,7 +104,7 @@ void save_image(const Image& image, const std::filesystem::path& path) {
     fail_hint("a name that ends in .jpg, .png or .ppm", "{}: cannot write a picture with the extension '{}'",
               path.string(), ext);
   const std::span<const std::byte> piece = bytes;
-  write_file_atomically(path, {&piece, 1});
+  write_file(path, {&piece, 1});
 }
 
 namespace codec {

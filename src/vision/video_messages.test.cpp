@@ -76,7 +76,8 @@ TEST(VideoMessages, SayWhatCannotBeWritten) {
   EXPECT_EQ(written("a.mp4", 1), "FOLDER/a.mp4: a video of 1x1 pixels cannot be written");
   EXPECT_EQ(written("a.mp9", 32),
             "FOLDER/a.mp9: '.mp9' is no video container\n  try: a name that ends in .mp4, .mkv, .mov or .avi");
-  EXPECT_EQ(written("none/a.mp4", 32), "FOLDER/none/a.mp4: cannot create the file: No such file or directory");
+  EXPECT_EQ(written("none/a.mp4", 32),
+            "cannot write 'FOLDER/none/a.mp4': No such file or directory\n  try: a folder that exists");
   EXPECT_EQ(written("a.mp4", 32, [](VideoWriter& w) { w.write(test::pattern(16, 16)); }),
             "FOLDER/a.mp4: frame 0 is 16x16, the video 32x32");
   EXPECT_EQ(written("a.mp4", 32,
@@ -110,7 +111,7 @@ TEST(VideoMessages, SayWhatCannotBeWritten) {
                       w.write(test::pattern(32, 32));
                       w.close();
                     }),
-            "FOLDER/full.mp4: cannot be renamed to its name: Is a directory");
+            "'FOLDER/full.mp4' is a folder\n  try: the name of a file");
 }
 
 }  // namespace

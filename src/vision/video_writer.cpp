@@ -1,9 +1,14 @@
 #include <fmt/core.h>
 
-#include <array>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <optional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/output_file.h"
 #include "vision/codecs.h"
 #include "vision/video.h"
 
@@ -24,11 +29,38 @@ const AVCodec* find_encoder() {
   return nullptr;
 }
 
+// FFmpeg's writes and seeks, on the file that OutputFile keeps from view until it is whole. Newer versions promise not
+// to change the bytes.
+#if LIBAVFORMAT_VERSION_MAJOR >= 61
+using Bytes = const std::uint8_t*;
+#else
+using Bytes = std::uint8_t*;
+#endif
+
+int put(void* file, Bytes data, int bytes) {
+  const int fd = static_cast<OutputFile*>(file)->descriptor();
+  for (int done = 0; done < bytes;) {
+    const ssize_t n = ::write(fd, data + done, static_cast<std::size_t>(bytes - done));
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return AVERROR(n < 0 ? errno : ENOSPC);
+    done += static_cast<int>(n);
+  }
+  return bytes;
+}
+
+std::int64_t seek(void* file, std::int64_t offset, int whence) {
+  const int fd = static_cast<OutputFile*>(file)->descriptor();
+  struct stat st{};
+  if ((whence & AVSEEK_SIZE) != 0) return ::fstat(fd, &st) == 0 ? st.st_size : AVERROR(errno);
+  const off_t at = ::lseek(fd, offset, whence & ~AVSEEK_FORCE);
+  return at >= 0 ? at : AVERROR(errno);
+}
+
 }  // namespace
 
 struct VideoWriter::State {
   std::filesystem::path path;
-  std::filesystem::path partial;
+  std::optional<OutputFile> file;
   AVFormatContext* output = nullptr;
   CodecContext codec;
   Frame frame;
@@ -39,16 +71,18 @@ struct VideoWriter::State {
   std::int64_t count = 0;
   bool header_written = false;
 
-  ~State() {
-    release();
-    std::error_code ignored;
-    if (!partial.empty()) std::filesystem::remove(partial, ignored);
-  }
+  ~State() { release(); }
 
-  /// Closes the file; the result of the last write.
+  /// FFmpeg lets go of the file; the result of the last write.
   int release() noexcept {
     if (!output) return 0;
-    const int status = output->pb ? ff().avio_closep(&output->pb) : 0;
+    int status = 0;
+    if (output->pb) {
+      ff().avio_flush(output->pb);
+      status = output->pb->error;
+      ff().av_freep(&output->pb->buffer);
+      ff().avio_context_free(&output->pb);
+    }
     ff().avformat_free_context(output);
     output = nullptr;
     return status;
@@ -56,6 +90,15 @@ struct VideoWriter::State {
 
   void check(int status, const char* what) const {
     if (status < 0) fail("{}: cannot {}: {}", path.string(), what, text_of(status));
+  }
+
+  void open() {
+    file.emplace(path);
+    constexpr int bytes = 1 << 16;
+    auto* buffer = static_cast<unsigned char*>(ff().av_malloc(bytes));
+    const bool seeks = ::lseek(file->descriptor(), 0, SEEK_CUR) >= 0;
+    if (buffer) output->pb = ff().avio_alloc_context(buffer, bytes, 1, &*file, nullptr, put, seeks ? seek : nullptr);
+    if (!output->pb) fail("{}: out of memory", path.string());
   }
 
   void encode(const AVFrame* input) {
@@ -78,10 +121,7 @@ VideoWriter::VideoWriter(const std::filesystem::path& path, int width, int heigh
   quieten();
   s.path = path;
   s.width = width, s.height = height;
-  // The extension stays last, because it names the container.
-  std::filesystem::path partial = path;
-  partial.replace_filename(path.stem().string() + ".partial" + path.extension().string());
-  ff().avformat_alloc_output_context2(&s.output, nullptr, nullptr, partial.c_str());
+  ff().avformat_alloc_output_context2(&s.output, nullptr, nullptr, path.c_str());
   if (!s.output)
     fail_hint("a name that ends in .mp4, .mkv, .mov or .avi", "{}: '{}' is no video container", path.string(),
               path.extension().string());
@@ -119,8 +159,7 @@ VideoWriter::VideoWriter(const std::filesystem::path& path, int width, int heigh
   s.scaler.reset(ff().sws_getContext(s.codec->width, s.codec->height, AV_PIX_FMT_RGB24, s.codec->width, s.codec->height,
                                      AV_PIX_FMT_YUV420P, SWS_BILINEAR, nullptr, nullptr, nullptr));
   if (!s.scaler) fail("{}: RGB cannot be converted for the encoder", path.string());
-  s.check(ff().avio_open(&s.output->pb, partial.c_str(), AVIO_FLAG_WRITE), "create the file");
-  s.partial = partial;
+  s.open();
   s.check(ff().avformat_write_header(s.output, nullptr), "write the header");
   s.header_written = true;
 }
@@ -149,10 +188,7 @@ void VideoWriter::close() {
   s.encode(nullptr);
   s.check(ff().av_write_trailer(s.output), "finish the file");
   s.check(s.release(), "close the file");
-  std::error_code error;
-  std::filesystem::rename(s.partial, s.path, error);
-  if (error) fail("{}: cannot be renamed to its name: {}", s.path.string(), error.message());
-  s.partial.clear();
+  s.file->commit();
 }
 
 }  // namespace monza::vision

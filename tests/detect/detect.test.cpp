@@ -6,6 +6,9 @@
 #include <filesystem>
 #include <fstream>
 
+#include <nlohmann/json.hpp>
+
+#include "cli/driver.h"
 #include "monza/error.h"
 #include "onnx.pb.h"
 #include "tools/vision_classifier.h"
@@ -172,6 +175,75 @@ TEST_F(Detect, EngineIsBuiltOnceAndThenMapped) {
   EXPECT_NE(open_picture_model(args, {{"key", "value"}}, side, true).engine_file, first.engine_file);
   put(brightness_model({1, 6, cells}, zeros, zeros, {{"names", "['a', 'b']"}}));
   EXPECT_GT(open_picture_model(args, {}, side, true).build_ms, 0);
+}
+
+TEST_F(Detect, TheCacheKnowsTheModelsDataInOtherFiles) {
+  const std::vector<float> zeros(6 * cells);
+  onnx::ModelProto model = brightness_model({1, 6, cells}, zeros, zeros);
+  onnx::TensorProto& constant = *model.mutable_graph()->mutable_initializer(0);
+  constant.clear_float_data();
+  constant.set_data_location(onnx::TensorProto::EXTERNAL);
+  auto& entry = *constant.add_external_data();
+  entry.set_key("location");
+  entry.set_value("w.bin");
+  const std::size_t bytes = zeros.size() * sizeof(float);
+  const auto write = [&](const char* name, char fill) {
+    std::ofstream(folder / name, std::ios::binary) << std::string(bytes, fill);
+  };
+  write("w.bin", 0);
+  const ModelArgs args = put(model);
+  EXPECT_GT(open_picture_model(args, {}, side, true).build_ms, 0);
+  EXPECT_EQ(open_picture_model(args, {}, side, true).build_ms, 0);
+  write("w.bin", 1);
+  EXPECT_GT(open_picture_model(args, {}, side, true).build_ms, 0) << "other weights, as many bytes";
+  EXPECT_EQ(open_picture_model(args, {}, side, true).build_ms, 0);
+  // Another file of the same name, size and date.
+  write("other.bin", 2);
+  fs::last_write_time(folder / "other.bin", fs::last_write_time(folder / "w.bin"));
+  fs::rename(folder / "other.bin", folder / "w.bin");
+  EXPECT_GT(open_picture_model(args, {}, side, true).build_ms, 0);
+}
+
+TEST_F(Detect, TheCacheKnowsEveryOptionOfTheBuild) {
+  const test::Tool tool;
+  const std::vector<float> zeros(6 * cells);
+  tool.write("m.onnx", brightness_model({1, 6, cells}, zeros, zeros).SerializeAsString());
+  vision::save_image(grey(8, 8, 1), tool.path("p.png"));
+  const auto built = [&](const std::string& options) {
+    const test::Ran ran = tool.run("detect p.png --model m.onnx --json --no-tune --threads 1 " + options);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    return ran.code == 0 && nlohmann::json::parse(ran.out).at("timings_ms").at("build") > 0;
+  };
+  EXPECT_TRUE(built(""));
+  EXPECT_FALSE(built(""));
+  for (const char* option :
+       {"--io-type images=u8", "--isa baseline", "--no-optimize", "--max-fold-bytes 1M", "--shape images=1x3x64x64"}) {
+    EXPECT_TRUE(built(option)) << option;
+    EXPECT_FALSE(built(option)) << option;
+  }
+}
+
+TEST_F(Detect, AnnotatedPicturesDoNotReplaceTheirOriginals) {
+  const test::Tool tool;
+  const std::vector<float> zeros(6 * cells);
+  tool.write("m.onnx", brightness_model({1, 6, cells}, zeros, zeros).SerializeAsString());
+  for (const char* name : {"in", "out", "in/new"}) fs::create_directory(tool.path(name));
+  vision::save_image(grey(8, 8, 1), tool.path("in/a.png"));
+  fs::create_symlink("in", tool.path("door"));
+  fs::create_symlink("../in/a.png", tool.path("out/a.png"));
+  const std::string before = tool.read("in/a.png");
+  const auto refused = [&](const std::string& arguments, const std::string& said) {
+    const test::Ran ran = tool.run("detect --model m.onnx --no-tune --no-cache " + arguments);
+    EXPECT_EQ(ran.code, 3) << ran.err;
+    EXPECT_NE(ran.err.find(said), std::string::npos) << ran.err;
+    EXPECT_EQ(tool.read("in/a.png"), before);
+  };
+  refused("in --output in", "--output would write 'in' over source, which is read");
+  refused("in --output door/", "--output would write 'door/' over source, which is read");
+  refused("in/a.png --output door/a.png", "--output would write 'door/a.png' over source, which is read");
+  refused("in --output out", "'out/a.png' leads to the picture that was read\n  try: another folder for --output");
+  EXPECT_EQ(tool.run("detect --model m.onnx --no-tune --no-cache in --output in/new").code, 0);
+  EXPECT_TRUE(fs::exists(tool.path("in/new/a.png")));
 }
 
 TEST_F(Detect, DamagedCacheIsBuiltAgain) {

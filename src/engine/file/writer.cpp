@@ -2,8 +2,8 @@
 #include <vector>
 
 #include <engine_header_generated.h>
-#include "base/file.h"
 #include "base/hash.h"
+#include "base/output_file.h"
 #include "engine/file/format.h"
 #include "engine/file/image.h"
 
@@ -93,7 +93,7 @@ void with_pieces(const Image& image, F&& use) {
 }  // namespace
 
 void write_engine(const std::string& path, const Image& image) {
-  with_pieces(image, [&](std::span<const std::span<const std::byte>> pieces) { write_file_atomically(path, pieces); });
+  with_pieces(image, [&](std::span<const std::span<const std::byte>> pieces) { write_file(path, pieces); });
 }
 
 std::vector<std::byte> engine_bytes(const Image& image) {
