@@ -524,8 +524,8 @@ ModelArgs::Opened ModelArgs::rebuild() const {
 
 std::string ModelArgs::cache_key() const {
   std::string key = options_key(options_without_shapes());
-  // What shapes mean depends on the model's inputs, which are not read for a key.
-  for (const auto* list : {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_}) {
+  // What shapes mean depends on the model's inputs, which are not read for a key; --feed is no option of a build.
+  for (const auto* list : {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_, &feed_}) {
     key += " |";
     for (const std::string& text : *list) key += fmt::format(" {}:{}", text.size(), text);
   }
