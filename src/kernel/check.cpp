@@ -144,6 +144,9 @@ Refusal refuse_step(const Kernel& kernel, const OperatorCheck* check, const Step
       return "a sequence's state is given where tensors are taken, or the other way round";
     if (const Refusal r = check->check(c)) return r;
   }
+  // Such kernels write densely for the extents that they report, and so within what is dense for the bounds.
+  for (int i = 0; i < c.out_count && c.extents > 0; ++i)
+    if (c.out[i].present() && !c.out[i].dense()) return "an output has gaps, and the step reports its extents";
   const TensorView* uniform = nullptr;
   for (int i = 0; i < c.in_count; ++i)
     if (const Refusal r = refuse_port(kernel, kernel.in[i], c.in[i], uniform)) return r;

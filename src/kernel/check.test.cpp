@@ -47,7 +47,8 @@ struct Step {
   std::vector<TensorView> in, out;
   std::vector<OperandDesc> descs = std::vector<OperandDesc>(8);
   std::int64_t bytes[8] = {};
-  CheckContext operands() const { return {nullptr, in.data(), int(in.size()), out.data(), int(out.size())}; }
+  int extents = 0;
+  CheckContext operands() const { return {nullptr, in.data(), int(in.size()), out.data(), int(out.size()), extents}; }
   std::string refused(const OperatorCheck* check = nullptr) {
     const StepQuery query{operands(), descs.data(), descs.data() + 4, bytes};
     const Refusal r = refuse_step(kernel, check, query);
@@ -61,6 +62,22 @@ std::string port_says(Port port, const TensorView& a, const TensorView* b = null
   step.in = {a};
   if (b != nullptr) step.in.push_back(*b);
   return step.refused();
+}
+
+/// Kernels that report extents write densely, whatever strides an output has.
+TEST(Check, AStepThatReportsExtentsHasDenseOutputs) {
+  std::byte memory[4096];
+  const TensorView dense = view(memory, {2, 3}, {3, 1}), rows = view(memory, {2, 3}, {8, 1}),
+                   one_place = view(memory, {2, 3}, {0, 0});
+  for (const int extents : {0, 1})
+    for (const TensorView& out : {dense, rows, one_place}) {
+      Step step;
+      step.kernel.out = {Port::strided};
+      step.out = {out};
+      step.extents = extents;
+      EXPECT_EQ(step.refused(),
+                extents > 0 && out.stride[0] != 3 ? "an output has gaps, and the step reports its extents" : "");
+    }
 }
 
 TEST(Check, PortsSayWhatLayoutTheyTake) {
