@@ -236,8 +236,9 @@ std::optional<Place> view_of(const Place& input, const ir::SymShape& in_shape, c
   if (alias.kind != ir::Alias::Kind::view || alias.axes.size() != out_shape.size()) return std::nullopt;
   for (std::size_t i = 0; i < alias.start.size(); ++i) place.offset = place.offset + alias.start[i] * input.stride[i];
   place.stride.assign(out_shape.size(), ir::Expr(0));
+  // One element is never stepped from: its stride, which may be any number times another, is none.
   for (std::size_t i = 0; i < out_shape.size(); ++i)
-    if (alias.axes[i].source >= 0)
+    if (alias.axes[i].source >= 0 && (alias.axes[i].step == 1 || !is_one(out_shape[i])))
       place.stride[i] = input.stride[std::size_t(alias.axes[i].source)] * ir::Expr(alias.axes[i].step);
   return place;
 }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "tensor/cell.h"
 #include "tensor/float_convert.h"
 
 namespace monza {
@@ -55,16 +56,9 @@ struct Float {
 /// Bits-wide integers, the first in the lowest bits of a byte.
 template <int Bits, bool Signed>
 struct SubByte {
-  static constexpr int kPerByte = 8 / Bits;
-  static constexpr unsigned kMask = (1u << Bits) - 1;
-  static unsigned bits(const void* p, std::int64_t i) {
-    return (static_cast<const std::uint8_t*>(p)[i / kPerByte] >> (Bits * (i % kPerByte))) & kMask;
-  }
-  static void set_bits(void* p, std::int64_t i, unsigned v) {
-    std::uint8_t& byte = static_cast<std::uint8_t*>(p)[i / kPerByte];
-    const int shift = static_cast<int>(Bits * (i % kPerByte));
-    byte = static_cast<std::uint8_t>((byte & ~(kMask << shift)) | ((v & kMask) << shift));
-  }
+  using Cells = PackedCell<Bits>;
+  static unsigned bits(const void* p, std::int64_t i) { return Cells::get(p, i); }
+  static void set_bits(void* p, std::int64_t i, unsigned v) { Cells::set(p, i, static_cast<std::uint8_t>(v)); }
   static std::int64_t load_int(const void* p, std::int64_t i) {
     const unsigned v = bits(p, i);
     return Signed && (v >> (Bits - 1)) ? static_cast<std::int64_t>(v) - (1 << Bits) : static_cast<std::int64_t>(v);

@@ -7,6 +7,7 @@
 #include "monza/error.h"
 #include "support/error_text.h"
 #include "tensor/dtype.h"
+#include "tensor/element.h"
 #include "tensor/storage.h"
 
 namespace monza {
@@ -38,6 +39,18 @@ TEST(DType, NumbersOfTheFileFormatStay) {
   EXPECT_EQ(static_cast<int>(DType::f8e8m0), 21);
   EXPECT_EQ(static_cast<int>(DType::q8_0), 28);
   EXPECT_EQ(static_cast<int>(DType::handle), 29);
+}
+
+TEST(Elements, SmallOnesBeforeTheFirstAreThoseOfTheBytesBefore) {
+  // A view that steps backwards begins at its last element.
+  std::uint8_t bytes[3] = {0x21, 0x43, 0x65};
+  for (const DType type : {DType::u4, DType::i4})
+    for (int i = -4; i < 2; ++i) EXPECT_EQ(element_access(type).load_int(bytes + 2, i), i + 5) << i;
+  EXPECT_EQ(element_access(DType::f4e2m1).load(bytes + 2, -4), 0.5);
+  std::uint8_t pairs[2] = {0b11'10'01'00, 0};
+  for (int i = -4; i < 0; ++i) EXPECT_EQ(element_access(DType::u2).load_int(pairs + 1, i), i + 4) << i;
+  element_access(DType::u4).store_int(bytes + 2, -3, 9);
+  EXPECT_EQ(bytes[0], 0x91);
 }
 
 TEST(StorageBytes, EveryEncoding) {

@@ -1,4 +1,5 @@
 // Plain attention: one row of scores at a time in double; any strides.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -132,8 +133,11 @@ Status run_attention(const KernelContext& c) noexcept {
     show(AttentionParams::Scores::raw, b, h, i, row);
     if (p.softcap > 0) show(AttentionParams::Scores::capped, b, h, i, row);
 
+    // A length may be any number: within bounds that lie beyond every position, so that it can be counted with.
+    constexpr std::int64_t kFar = std::int64_t{1} << 60;
     const std::int64_t valid =
-        lengths ? element_access(DType::i64).load_int(c.in[6].data, b * c.in[6].stride[0]) : keys;
+        lengths ? std::clamp(element_access(DType::i64).load_int(c.in[6].data, b * c.in[6].stride[0]), -kFar, kFar)
+                : keys;
     const std::int64_t position = i + (lengths && !c.has_input(4) ? valid - rows : k.past_length);
     bool attends = false;
     double largest = kMinusInfinity, sum = 0;

@@ -45,6 +45,8 @@ std::int64_t reach(DType dtype, Layout layout, const Shape& shape, const std::in
   if (layout == Layout::packed) return element_offset == 0 ? 0 : -1;
   const std::int64_t block = layout == Layout::blocked8 ? 8 : layout == Layout::blocked16 ? 16 : 1;
   if (block > 1 && shape.rank < 2) return -1;
+  for (int i = 0; i < shape.rank; ++i)
+    if (stride[i] < -kMostStride || stride[i] > kMostStride) return -1;
   if (empty) return 0;
   if (is_block_encoding(dtype))
     return layout == Layout::strided ? reach_blocks(dtype, shape, stride, element_offset) : -1;

@@ -45,6 +45,16 @@ TEST(Reach, BlockedCountsWholeBlocks) {
   EXPECT_EQ(reach_of(DType::f32, {5}, {1}, 0, Layout::blocked8), -1);
 }
 
+TEST(Reach, StridesLeaveRoomForOneStepMore) {
+  // An axis of one element is never stepped along, but loops add its stride before they end.
+  for (const std::int64_t extent : {0, 1}) {
+    EXPECT_EQ(reach_of(DType::f32, {extent, 2}, {kMostStride, 1}), extent * 8);
+    EXPECT_EQ(reach_of(DType::f32, {extent, 2}, {kMostStride + 1, 1}), -1);
+    EXPECT_EQ(reach_of(DType::f32, {extent, 2}, {INT64_MAX, 1}), -1);
+    EXPECT_EQ(reach_of(DType::f32, {extent, 2}, {INT64_MIN, 1}), -1);
+  }
+}
+
 TEST(Reach, RefusesNonsense) {
   EXPECT_EQ(reach_of(DType::f32, {-1}, {1}), -1);
   EXPECT_EQ(reach_of(DType::invalid, {1}, {1}), -1);
