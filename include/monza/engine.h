@@ -236,10 +236,11 @@ class Engine {
   std::shared_ptr<const Impl> impl_;
 };
 
-/// Completion of a submitted run. Allocated with its context; valid until the context's next submit.
+/// Completion of a submitted run, and of that run alone. Allocated with its context; its status is kept until a later
+/// run is done.
 class Ticket {
  public:
-  Ticket() = default;
+  Ticket();
   bool done() const noexcept;
   Status wait() noexcept;
   /// Waits at most `timeout`; false when the run has not completed.
@@ -248,8 +249,11 @@ class Ticket {
  private:
   friend class Context;
   struct State;
-  explicit Ticket(State* state) : state_(state) {}
+  Ticket(State* state, std::uint64_t run) : state_(state), run_(run) {}
+  explicit Ticket(Status refusal) : refusal_(refusal) {}
   State* state_ = nullptr;
+  std::uint64_t run_ = 0;
+  Status refusal_;  ///< without a state
 };
 
 /// One execution at a time: its own arena and bindings. Not thread-safe; use one context per thread.

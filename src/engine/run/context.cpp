@@ -38,7 +38,6 @@ Context::Impl::Impl(std::shared_ptr<const Engine::Impl> engine_, const ContextOp
     inputs.resize(engine->inputs.size());
     outputs.resize(engine->outputs.size());
   }
-  refused.status = kBusy;
   errand = {.run = [](void* impl) noexcept { static_cast<Impl*>(impl)->serve_submit(); },
             .context = this,
             .priority = options.priority};
@@ -114,7 +113,6 @@ void Context::Impl::serve_submit() noexcept {
   const Status status = run_bound();
   const auto call = callback;
   void* const with = user;
-  busy.store(false, std::memory_order_release);
   ticket.complete(status);
   if (call != nullptr) call(with, status);
   const std::lock_guard lock(mutex);
@@ -124,22 +122,24 @@ void Context::Impl::serve_submit() noexcept {
   if (!serving) served.notify_all();  // under the lock: the context may be gone when it is released
 }
 
-/// Hands the run to the pool; false when it has no thread for it and none can be started.
-bool Context::Impl::begin_submit(Ticket::State::Callback call, void* with) noexcept {
+/// Hands the run to the pool and gives its number; 0 when the pool has no thread for it and none can be started.
+std::uint64_t Context::Impl::begin_submit(Ticket::State::Callback call, void* with) noexcept {
   const std::lock_guard lock(mutex);
   callback = call;
   user = with;
-  {
-    const std::lock_guard ticket_lock(ticket.mutex);
-    ticket.done = false;
+  const std::uint64_t run = ticket.begin();
+  if (serving) {
+    pending = true;
+    return run;
   }
   if (serving) {
     pending = true;
     return true;
   }
   serving = workers().post(errand);
-  if (!serving) ticket.complete({StatusCode::unavailable, "nothing was submitted"});
-  return serving;
+  if (serving) return run;
+  ticket.complete({StatusCode::unavailable, "nothing was submitted"});
+  return 0;
 }
 
 Context::Context(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -154,7 +154,7 @@ Status Context::bind_input(std::string_view name, const TensorRef& tensor) noexc
 }
 
 Status Context::bind_input(std::size_t index, const TensorRef& tensor) noexcept {
-  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  if (impl_->ticket.busy.load(std::memory_order_acquire)) return kBusy;
   if (index >= impl_->engine->inputs.size())
     return {StatusCode::invalid_argument, "the model has no input of that number"};
   if (tensor.shape.size() > kMaxRank) return {StatusCode::invalid_argument, "the input has more than 8 axes"};
@@ -179,7 +179,7 @@ Status Context::bind_input(std::size_t index, const TensorRef& tensor) noexcept 
 }
 
 Status Context::bind_input_list(std::string_view name, std::span<const TensorRef> tensors) noexcept {
-  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  if (impl_->ticket.busy.load(std::memory_order_acquire)) return kBusy;
   const int index = index_of(impl_->engine->inputs, name);
   if (index < 0) return {StatusCode::invalid_argument, "the model has no input of that name"};
   if (!impl_->inputs.empty()) {
@@ -190,7 +190,7 @@ Status Context::bind_input_list(std::string_view name, std::span<const TensorRef
 }
 
 Status Context::bind_input_absent(std::string_view name) noexcept {
-  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  if (impl_->ticket.busy.load(std::memory_order_acquire)) return kBusy;
   const int index = index_of(impl_->engine->inputs, name);
   if (index < 0) return {StatusCode::invalid_argument, "the model has no input of that name"};
   if (!impl_->inputs.empty()) {
@@ -201,7 +201,7 @@ Status Context::bind_input_absent(std::string_view name) noexcept {
 }
 
 Status Context::bind_output(std::string_view name, const TensorRef& tensor) noexcept {
-  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  if (impl_->ticket.busy.load(std::memory_order_acquire)) return kBusy;
   const int index = index_of(impl_->engine->outputs, name);
   if (index < 0) return {StatusCode::invalid_argument, "the model has no output of that name"};
   if (tensor.bytes > static_cast<std::size_t>(INT64_MAX))
@@ -218,14 +218,14 @@ Status Context::bind_output(std::string_view name, const TensorRef& tensor) noex
 }
 
 void Context::unbind_output(std::string_view name) noexcept {
-  if (impl_->busy.load(std::memory_order_acquire)) return;
+  if (impl_->ticket.busy.load(std::memory_order_acquire)) return;
   const int index = index_of(impl_->engine->outputs, name);
   if (impl_->outputs.empty()) impl_->executor->unbind_output(index);
   else if (index >= 0) impl_->outputs[static_cast<std::size_t>(index)] = {};
 }
 
 Status Context::bind_sequence(Sequence& sequence) noexcept {
-  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  if (impl_->ticket.busy.load(std::memory_order_acquire)) return kBusy;
   if (sequence.impl().program != impl_->engine->profiles[0].program)
     return {StatusCode::invalid_argument, "the sequence belongs to another engine"};
   impl_->sequence = &sequence;
@@ -233,48 +233,48 @@ Status Context::bind_sequence(Sequence& sequence) noexcept {
 }
 
 void Context::unbind_sequence() noexcept {
-  if (impl_->busy.load(std::memory_order_acquire)) return;
+  if (impl_->ticket.busy.load(std::memory_order_acquire)) return;
   impl_->sequence = nullptr;
   for (const auto& executor : impl_->executors) executor->bind_states(nullptr);
 }
 
 Status Context::run() noexcept {
-  if (impl_->busy.load(std::memory_order_acquire)) return kBusy;
+  if (impl_->ticket.busy.load(std::memory_order_acquire)) return kBusy;
   return impl_->run_bound();
 }
 
 Ticket Context::submit(void (*callback)(void* user, Status status), void* user) noexcept {
   Impl& impl = *impl_;
   Status refusal = kBusy;
-  bool refuse = impl.busy.exchange(true, std::memory_order_acq_rel);
-  if (!refuse && !impl.begin_submit(callback, user)) {
-    impl.busy.store(false, std::memory_order_release);
-    refuse = true;
+  if (!impl.ticket.busy.exchange(true, std::memory_order_acq_rel)) {
+    if (const std::uint64_t run = impl.begin_submit(callback, user); run != 0) return Ticket(&impl.ticket, run);
     refusal = {StatusCode::unavailable, "the thread for submitted runs cannot be started"};
   }
-  if (!refuse) return Ticket(&impl.ticket);
-  impl.refused.complete(refusal);
   if (callback != nullptr) callback(user, refusal);
-  return Ticket(&impl.refused);
+  return Ticket(refusal);
 }
+
+Ticket::Ticket() : Ticket(Status(StatusCode::unavailable, "nothing was submitted")) {}
 
 bool Ticket::done() const noexcept {
   if (state_ == nullptr) return true;
   const std::lock_guard lock(state_->mutex);
-  return state_->done;
+  return state_->completed >= run_;
 }
 
 Status Ticket::wait() noexcept {
-  if (state_ == nullptr) return {StatusCode::unavailable, "nothing was submitted"};
+  if (state_ == nullptr) return refusal_;
   std::unique_lock lock(state_->mutex);
-  state_->changed.wait(lock, [&] { return state_->done; });
+  state_->changed.wait(lock, [&] { return state_->completed >= run_; });
+  if (state_->completed > run_)
+    return {StatusCode::unavailable, "the run is done, and a later one too: its status is gone"};
   return state_->status;
 }
 
 bool Ticket::wait_for(std::chrono::microseconds timeout) noexcept {
   if (state_ == nullptr) return true;
   std::unique_lock lock(state_->mutex);
-  return state_->changed.wait_for(lock, timeout, [&] { return state_->done; });
+  return state_->changed.wait_for(lock, timeout, [&] { return state_->completed >= run_; });
 }
 
 TensorRef Context::output(std::string_view name) const {

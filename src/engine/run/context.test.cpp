@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "engine/run/context_impl.h"
 #include "engine/run/engine_impl.h"
 #include "kernel/registry.h"
 #include "monza/engine.h"
@@ -247,6 +248,31 @@ TEST(Tensor, AllocatesCopiesAndRefuses) {
   EXPECT_EQ(copy.as<float>()[1], 2);
   EXPECT_THROW(Tensor::copy_of({DType::f32, {2}, data, 7}), Error);
   EXPECT_EQ(Tensor(DType::f32, {0}).numel(), 0);
+}
+
+/// The completion of each run is held up, and the next is submitted as soon as the context takes inputs again: what a
+/// ticket says is of its own run.
+TEST(Context, ATicketSaysHowItsOwnRunEnded) {
+  const Engine engine = sample();
+  Context context = engine.create_context();
+  const Tensor even(DType::f32, {4}), odd(DType::f32, {3});
+  const auto bind = [&](const Tensor& x) {
+    while (!context.bind_input("x", x)) std::this_thread::yield();
+  };
+  before_completion = [] { std::this_thread::sleep_for(std::chrono::microseconds(200)); };
+  for (int round = 0; round < 50; ++round) {
+    bind(odd);
+    Ticket fails = context.submit();
+    bind(even);
+    Ticket works = context.submit();
+    EXPECT_TRUE(fails.done());
+    const Status status = works.wait();
+    EXPECT_TRUE(status) << status.message();
+    EXPECT_STREQ(fails.wait().message(), "the run is done, and a later one too: its status is gone");
+    bind(odd);
+    EXPECT_EQ(context.submit().wait().code(), StatusCode::out_of_range);
+  }
+  before_completion = nullptr;
 }
 
 }  // namespace

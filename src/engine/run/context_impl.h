@@ -22,17 +22,28 @@ struct Sequence::Impl {
   std::shared_ptr<const runtime::Program> program;
 };
 
+inline void (*before_completion)() = nullptr;  ///< of tests: a delay
+
 struct Ticket::State {
   using Callback = void (*)(void* user, Status status);
   std::mutex mutex;
   std::condition_variable changed;
-  bool done = true;
-  Status status;
+  std::uint64_t submitted = 0, completed = 0;  ///< numbers of the last runs
+  Status status;                               ///< of run `completed`
+  std::atomic<bool> busy{false};               ///< from a submit until its run is completed
+
+  std::uint64_t begin() noexcept {
+    const std::lock_guard lock(mutex);
+    return ++submitted;
+  }
+  /// In one step for whoever waits and whoever submits next: the next run cannot begin before this one has its status.
   void complete(Status result) noexcept {
+    if (before_completion != nullptr) before_completion();
     {
       const std::lock_guard lock(mutex);
       status = result;
-      done = true;
+      completed = submitted;
+      busy.store(false, std::memory_order_release);
     }
     changed.notify_all();
   }
@@ -58,7 +69,7 @@ struct Context::Impl {
 
   Status choose_profile() noexcept;
   Status run_bound() noexcept;  ///< with the bound sequence's state, committed when the run succeeds
-  bool begin_submit(Ticket::State::Callback call, void* with) noexcept;
+  std::uint64_t begin_submit(Ticket::State::Callback call, void* with) noexcept;
   void serve_submit() noexcept;
   ThreadPool& workers() const noexcept { return *executor->workers(); }
 
@@ -76,14 +87,13 @@ struct Context::Impl {
   std::vector<StateView> states;
 
   // One submitted run at a time, as an errand of the pool.
-  Ticket::State ticket, refused;
+  Ticket::State ticket;
   Ticket::State::Callback callback = nullptr;
   void* user = nullptr;
   std::mutex mutex;
   std::condition_variable served;
   bool pending = false;  ///< submitted while the callback of the run before had not returned
   bool serving = false;  ///< the errand is in the pool's queue or being run
-  std::atomic<bool> busy{false};
   Errand errand;
 };
 
