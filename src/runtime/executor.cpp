@@ -125,6 +125,12 @@ void Executor::set_up_operands() {
 void Executor::set_up_steps() {
   steps_.resize(plan_.steps.size());
   times_.resize(plan_.steps.size());
+  std::uint32_t scanned = 0;
+  for (const plan::LoopInfo& loop : plan_.loops) {
+    scanned_begin_.push_back(scanned);
+    scanned += loop.scanned.count;
+  }
+  scanned_.resize(scanned);
   std::size_t reported = 0, states = 0;
   for (const Step& step : plan_.steps) {
     reported += step.extents.count;

@@ -143,6 +143,9 @@ class Executor {
 
   // Loops (executor_loop.cpp).
   Status run_loop(const plan::LoopInfo& loop) noexcept;
+  TensorView* scanned_by(const plan::LoopInfo& loop) noexcept {
+    return scanned_.data() + scanned_begin_[static_cast<std::size_t>(&loop - plan_.loops.data())];
+  }
   Status begin_iteration(const plan::LoopInfo& loop, std::int64_t iteration, std::int64_t trips,
                          bool condition) noexcept;
   Status end_iteration(const plan::LoopInfo& loop, std::int64_t iteration, std::int64_t trips) noexcept;
@@ -165,6 +168,10 @@ class Executor {
   std::int64_t shape_clock_ = 0;
   std::vector<StepState> steps_;
   std::vector<std::int32_t> dynamic_operands_;
+  /// What loops scan, as it was when they began: a body may resolve the operand again, to other extents than those that
+  /// the iterations were counted by.
+  std::vector<TensorView> scanned_;
+  std::vector<std::uint32_t> scanned_begin_;  ///< of each loop, in scanned_
   std::vector<std::int32_t> state_refs_;
   std::vector<StateView> state_views_;
   std::vector<std::int64_t> reported_;  ///< where kernels report extents

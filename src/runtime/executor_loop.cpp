@@ -115,11 +115,13 @@ Status Executor::store_scalar(std::int32_t index, std::int64_t value) noexcept {
   return {};
 }
 
-/// The number of iterations of a Scan: the extent of what it scans, the same for all.
+/// The number of iterations of a Scan: the extent of what it scans, the same for all. Keeps what is scanned.
 Status Executor::scan_trips(const LoopInfo& loop, std::int64_t* trips) noexcept {
+  TensorView* const scanned = scanned_by(loop);
   for (std::uint32_t j = 0; j < loop.scanned.count; ++j) {
+    scanned[j] = views_[at(loop.scanned, j)];
     const std::int64_t axis = plan_.ints[at(loop.scan_axes, j)];
-    const std::int64_t extent = views_[at(loop.scanned, j)].shape[static_cast<int>(axis)];
+    const std::int64_t extent = scanned[j].shape[static_cast<int>(axis)];
     if (j > 0 && extent != *trips)
       return {StatusCode::invalid_argument, "the sequences that a Scan walks differ in length"};
     *trips = extent;
@@ -180,7 +182,7 @@ Status Executor::begin_iteration(const LoopInfo& loop, std::int64_t i, std::int6
   for (std::uint32_t j = 0; j < n; ++j) {
     const auto axis = static_cast<int>(plan_.ints[at(loop.scan_axes, j)]);
     const bool reverse = plan_.ints[at(loop.scan_axes, n + j)] != 0;
-    const TensorView from = slice(views_[at(loop.scanned, j)], axis, reverse ? trips - 1 - i : i);
+    const TensorView from = slice(scanned_by(loop)[j], axis, reverse ? trips - 1 - i : i);
     const auto to = static_cast<std::int32_t>(at(loop.body_scanned, j));
     if (Status s = bind_extents(to, from.shape); !s) return s;
     if (Status s = copy(from, views_[static_cast<std::size_t>(to)]); !s) return s;

@@ -1,6 +1,7 @@
 #include "engine/file/verify.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -40,10 +41,11 @@ class Verifier {
 
   void run() {
     check_tables();
+    check_shares();
     find_written_registers();
     for (std::size_t i = 0; i < p_.program.size(); ++i) at("program", i, [&] { check_instruction(p_.program[i]); });
     for (std::size_t i = 0; i < p_.operands.size(); ++i) at("operands", i, [&] { check_operand(p_.operands[i]); });
-    find_operands_of_steps();
+    count_uses();
     for (std::size_t i = 0; i < p_.loops.size(); ++i) at("loops", i, [&] { check_loop(p_.loops[i]); });
     for (std::size_t i = 0; i < p_.steps.size(); ++i) at("steps", i, [&] { check_step(p_.steps[i]); });
     check_tree();
@@ -154,6 +156,54 @@ class Verifier {
       });
   }
 
+  /// What entries name in other arrays is theirs alone, so that each array is walked once, and each text copied once,
+  /// whatever a file says of its counts.
+  void check_shares() const {
+    Share operands{"operands of steps", p_.operands.size()}, program{"instructions", p_.program.size()},
+        extents{"reported extents", p_.registers.size()}, regions{"regions of steps", p_.region_refs.size()},
+        waits{"waits", p_.events.size()}, loops{"operands of loops", p_.operands.size()},
+        axes{"axes of loops", p_.ints.size()}, segments{"steps of segments", p_.steps.size()},
+        text{"texts", p_.strings.size()};
+    for (const Step& s : p_.steps) {
+      operands.take(s.inputs);
+      operands.take(s.outputs);
+      program.take(s.program);
+      extents.take(s.extents);
+      regions.take(s.regions);
+      waits.take(s.waits);
+      text.take({s.name.begin, s.name.length});
+    }
+    for (const plan::Region& r : p_.regions) program.take(r.program);
+    for (const LoopInfo& l : p_.loops) {
+      for (const Range& r : lists(l)) loops.take(r);
+      axes.take(l.scan_axes);
+    }
+    for (const plan::Segment& s : p_.segments) segments.take(s.steps);
+    for (const auto& ports : {p_.inputs, p_.outputs, p_.states})
+      for (const plan::ModelPort& port : ports) {
+        text.take({port.name.begin, port.name.length});
+        for (const Text& symbol : port.symbol) text.take({symbol.begin, symbol.length});
+      }
+    for (const plan::KernelRef& k : p_.kernels) text.take({k.name.begin, k.name.length});
+    for (const plan::WeightBlock& b : p_.weight_blocks) text.take({b.name.begin, b.name.length});
+    for (const plan::Check& c : p_.checks) text.take({c.what.begin, c.what.length});
+  }
+  /// Entries of an array that ranges name: more than it has only where two lie over each other.
+  struct Share {
+    const char* what;
+    std::size_t size;
+    std::uint64_t taken = 0;
+    void take(const Range& r) {
+      if (r.begin > size || r.count > size - r.begin) return;  // reported where it belongs
+      taken += r.count;
+      require(taken <= size, "{} lie over each other", what);
+    }
+  };
+  static std::array<Range, 8> lists(const LoopInfo& l) {
+    return {l.carried_in, l.body_carried_in, l.body_carried_out, l.carried_out,
+            l.scanned,    l.body_scanned,    l.body_scan_out,    l.scan_out};
+  }
+
   /// Registers that some step, instruction or loop writes: static operands must not use them.
   void find_written_registers() {
     written_.assign(p_.registers.size(), false);
@@ -173,14 +223,27 @@ class Verifier {
         if ((o.bound_axes >> a & 1) != 0) mark(o.extent[a]);
   }
 
-  /// Operands of steps: they are checked as they are, so a loop must not give them another shape.
-  void find_operands_of_steps() {
-    of_steps_.assign(p_.operands.size(), false);
+  /// How often each operand is named: one that a loop gives another shape must be named by that loop alone, or what
+  /// was checked of it is not what is used.
+  void count_uses() {
+    uses_.assign(p_.operands.size(), 0);
+    const auto use = [&](std::int64_t o) {
+      if (o >= 0 && o < static_cast<std::int64_t>(uses_.size())) ++uses_[static_cast<std::size_t>(o)];
+    };
+    const auto use_all = [&](const Range& r) {
+      if (r.begin > p_.operands.size() || r.count > p_.operands.size() - r.begin) return;  // reported later
+      for (std::uint32_t i = 0; i < r.count; ++i) use(std::int64_t{r.begin} + i);
+    };
     for (const Step& s : p_.steps)
-      for (const Range& r : {s.inputs, s.outputs}) {
-        if (r.begin > p_.operands.size() || r.count > p_.operands.size() - r.begin) continue;  // reported later
-        for (std::uint32_t i = 0; i < r.count; ++i) of_steps_[r.begin + i] = true;
-      }
+      for (const Range& r : {s.inputs, s.outputs}) use_all(r);
+    for (const plan::ScalarInstruction& in : p_.program)
+      if (in.op == ScalarOp::load_element) use(in.a);
+    for (const LoopInfo& l : p_.loops) {
+      for (const std::int32_t o :
+           {l.trip_count, l.condition, l.body_iteration, l.body_condition_in, l.body_condition_out})
+        use(o);
+      for (const Range& r : lists(l)) use_all(r);
+    }
   }
 
   void check_instruction(const plan::ScalarInstruction& in) {
@@ -305,9 +368,7 @@ class Verifier {
         check_host_integers(p_.operands[static_cast<std::size_t>(operand)]);
         check_target(p_.operands[static_cast<std::size_t>(operand)]);
       }
-    for (const Range& r : {l.carried_in, l.body_carried_in, l.body_carried_out, l.carried_out, l.scanned,
-                           l.body_scanned, l.body_scan_out, l.scan_out})
-      in_range(r, p_.operands, "operands");
+    for (const Range& r : lists(l)) in_range(r, p_.operands, "operands");
     require(l.carried_in.count == l.body_carried_in.count && l.carried_in.count == l.body_carried_out.count &&
                 l.carried_in.count == l.carried_out.count && l.scanned.count == l.body_scanned.count &&
                 l.body_scan_out.count == l.scan_out.count,
@@ -328,7 +389,7 @@ class Verifier {
     require(l.is_scan == 0 || l.trip_count == -1, "a Scan with a trip count");
     for (const Range& r : {l.body_carried_in, l.carried_out, l.body_scanned, l.scan_out})
       for (std::uint32_t j = 0; j < r.count; ++j)
-        require(!of_steps_[r.begin + j], "a loop reshapes operand {}, which belongs to a step", r.begin + j);
+        require(uses_[r.begin + j] == 1, "a loop reshapes operand {}, which is used elsewhere too", r.begin + j);
     for (std::uint32_t j = 0; j < l.scanned.count; ++j) {
       const Operand &from = source(l.scanned, j), &to = target(l.body_scanned, j);
       const std::int64_t axis = p_.ints[l.scan_axes.begin + j];
@@ -452,7 +513,8 @@ class Verifier {
 
   const Plan& p_;
   const std::int64_t weights_bytes_;
-  std::vector<bool> written_, of_steps_, region_seen_, step_seen_, signalled_;
+  std::vector<bool> written_, region_seen_, step_seen_, signalled_;
+  std::vector<std::uint32_t> uses_;
 };
 
 /// A step of fixed shapes as its kernel gets it, without data: addresses count from the begin of each memory.
@@ -545,6 +607,33 @@ void verify_plan(const Plan& plan, std::int64_t weights_bytes) {
   } catch (const Error& e) {
     fail_hint("rebuild the engine", "the engine's plan is damaged: {}", e.fact());
   }
+}
+
+namespace {
+
+void verify_same(const char* array, const Plan& first, const Plan& other, std::span<const plan::ModelPort> a,
+                 std::span<const plan::ModelPort> b) {
+  if (a.size() != b.size()) fail("it has {} {}, and the first has {}", b.size(), array, a.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    if (first.text(a[i].name) != other.text(b[i].name) || a[i].dtype != b[i].dtype || a[i].rank != b[i].rank ||
+        a[i].kind != b[i].kind)
+      fail("{}[{}] has another name, type or rank than the first's", array, i);
+    // Blocks of a sequence are laid out once, for rows as the first plan has them.
+    for (int axis = 1; a.data() == first.states.data() && axis < a[i].rank; ++axis)
+      if (a[i].max[axis] != b[i].max[axis]) fail("{}[{}] has other rows than the first's", array, i);
+  }
+}
+
+}  // namespace
+
+void verify_profiles(const Plan& first, std::span<const Plan> further) {
+  for (std::size_t k = 0; k < further.size(); ++k) try {
+      verify_same("inputs", first, further[k], first.inputs, further[k].inputs);
+      verify_same("outputs", first, further[k], first.outputs, further[k].outputs);
+      verify_same("states", first, further[k], first.states, further[k].states);
+    } catch (const Error& e) {
+      fail_hint("rebuild the engine", "the engine's plan {} does not belong to the others: {}", k + 1, e.fact());
+    }
 }
 
 void verify_kernels(const Plan& plan, std::span<const Kernel* const> kernels) {

@@ -15,6 +15,11 @@ namespace monza::engine_file {
 /// array, the entry and the broken rule. What depends on a run's extents is left to the runtime's own checks.
 void verify_plan(const plan::Plan& plan, std::int64_t weights_bytes);
 
+/// Checks that the plans of an engine take and give the same: number, names, types and ranks of inputs, outputs and
+/// states, and the rows of states. A context and a sequence are made for all of them. Throws Error that says which
+/// differs. Each has been through verify_plan.
+void verify_profiles(const plan::Plan& first, std::span<const plan::Plan> further);
+
 /// Checks steps against the kernels they name (by index of Plan::kernels): the device and, where all shapes are fixed,
 /// everything that kernel/check.h says of a step: operands and parameters that agree as the operator demands, strides,
 /// packed sizes, scratch memory, outputs that lie over no input. The runtime asks the same where shapes vary.

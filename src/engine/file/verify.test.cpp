@@ -305,6 +305,7 @@ TEST(VerifyPlan, RefusesWhatBreaksARule) {
        "the engine",
        [](PlanStorage& p) {
          p.states.push_back(p.inputs[0]);
+         p.states.back().name = {};
          Operand o;
          o.base = Base::state;
          o.dtype = DType::f32;
@@ -329,13 +330,19 @@ TEST(VerifyPlan, RefusesWhatBreaksARule) {
        [](PlanStorage& p) {
          p.loops[0].is_scan = 1;
          p.loops[0].trip_count = -1;
-         p.loops[0].scanned = p.loops[0].body_scanned = p.loops[0].carried_in;
+         p.loops[0].scanned = p.loops[0].carried_in;
+         p.loops[0].body_scanned = {static_cast<std::uint32_t>(p.operands.size()), 1};
+         p.operands.push_back(Operand(p.operands[p.loops[0].carried_in.begin]));
          p.loops[0].scan_axes = {0, 4};
          p.ints = {0, 0, 0, 0};
        }},
-      {"the engine's plan is damaged: loops[0]: a loop reshapes operand 12, which belongs to a step\n  try: rebuild "
-       "the engine",
+      {"the engine's plan is damaged: loops[0]: a loop reshapes operand 12, which is used elsewhere too\n  try: "
+       "rebuild the engine",
        [](PlanStorage& p) { p.loops[0].carried_out = {p.steps[4].outputs.begin, 1}; }},
+      {"the engine's plan is damaged: waits lie over each other\n  try: rebuild the engine",
+       [](PlanStorage& p) { p.steps[5].waits = p.steps[4].waits; }},
+      {"the engine's plan is damaged: texts lie over each other\n  try: rebuild the engine",
+       [](PlanStorage& p) { p.inputs[0].name = {0, static_cast<std::uint32_t>(p.strings.size())}; }},
       {"the engine's plan is damaged: loops[0]: a loop moves an operand that is not plain host memory\n  try: rebuild "
        "the engine",
        [](PlanStorage& p) { p.operands[p.loops[0].carried_in.begin].base = Base::none; }},
