@@ -186,6 +186,10 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
   } else {
     const char* load = "Load";
     app.add_flag("--verify", verify_, "check the checksum of every weight block of an engine file").group(load);
+    app.add_flag("--copy-weights", copy_weights_,
+                 "copy the weights of an engine file instead of mapping them: what happens to the file later does not "
+                 "matter")
+        .group(load);
     app.add_flag("--prefault", prefault_, "touch all pages of weights and activations before the first run")
         .group(load);
     app.add_flag("--pin", pin_, "bind each worker thread to one CPU").group(load);

@@ -81,7 +81,12 @@ class ModelArgs {
   ContextOptions context_options() const;
   Limits limits() const;  ///< what the command line says of them
   LoadOptions load_options() const {
-    return {.verify = verify_, .prefault = prefault_, .replan = true, .threads = threads, .limits = limits()};
+    return {.verify = verify_,
+            .prefault = prefault_,
+            .copy_weights = copy_weights_,
+            .replan = true,
+            .threads = threads,
+            .limits = limits()};
   }
   /// Everything said that changes the engine, as text: equal texts and models give equal engines on one machine.
   std::string cache_key() const;
@@ -114,8 +119,8 @@ class ModelArgs {
   std::map<std::string, std::string> limits_;  ///< by option; "" where none is given
   double max_build_seconds_ = BuildOptions{}.max_build_seconds;
   std::int64_t max_rewrites_ = -1, tactic_seed_ = -1;
-  bool verify_ = false, prefault_ = false, pin_ = false, batch_invariant_ = false, strip_ = false, no_optimize_ = false,
-       strict_rewrites_ = false, quiet_ = false;
+  bool verify_ = false, prefault_ = false, copy_weights_ = false, pin_ = false, batch_invariant_ = false,
+       strip_ = false, no_optimize_ = false, strict_rewrites_ = false, quiet_ = false;
   std::optional<bool> tune_;
 };
 

@@ -136,6 +136,10 @@ struct BuildOptions {
 struct LoadOptions {
   bool verify = false;    ///< check the checksum of every weight block
   bool prefault = false;  ///< touch every page of the weights now
+  /// Copies the weights instead of mapping them, so that nothing that happens to the file later matters. Plans are
+  /// always copied. Mapped weights change with the file, and where the file has been cut, reading them is a signal
+  /// (SIGBUS): write engines beside and rename them, as Engine::save and the tool do.
+  bool copy_weights = false;
   /// An engine of another build, instruction set or for fewer threads is planned anew from the graph that it carries,
   /// with a warning (Stats::replanned says why), where the program links the compiler. False: it is refused.
   bool replan = true;

@@ -19,7 +19,7 @@ std::string reason(int error) { return std::generic_category().message(error); }
 
 }  // namespace
 
-std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path, std::size_t max_bytes) {
+std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path, std::size_t max_bytes, bool stays_open) {
   // O_NONBLOCK: a named pipe must not hang us; it is refused below.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) fail("cannot open '{}': {}", printable(path.string()), reason(errno));
@@ -38,7 +38,8 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path, std::si
   if (size > 0) {
     void* p = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
     const int error = errno;
-    ::close(fd);
+    if (stays_open) file->fd_ = fd;
+    else ::close(fd);
     if (p == MAP_FAILED) fail("cannot map '{}' ({} bytes): {}", printable(path.string()), size, reason(error));
     file->data_ = static_cast<const std::byte*>(p);
     file->size_ = size;
@@ -49,6 +50,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path, std::si
 }
 
 MappedFile::~MappedFile() {
+  if (fd_ >= 0) ::close(fd_);
   if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
@@ -57,6 +59,23 @@ std::span<const std::byte> MappedFile::slice(std::uint64_t offset, std::uint64_t
     fail("{} lies at bytes [{}, +{}) of '{}', which has {} bytes", what, offset, length, printable(path_.string()),
          size_);
   return {data_ + offset, static_cast<std::size_t>(length)};
+}
+
+void MappedFile::read(std::uint64_t offset, std::span<std::byte> to, std::string_view what) const {
+  (void)slice(offset, to.size(), what);
+  while (!to.empty()) {
+    const ssize_t n = ::pread(fd_, to.data(), to.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) fail("cannot read {} of '{}': {}", what, printable(path_.string()), reason(errno));
+    if (n == 0) fail("{} is missing: '{}' has become shorter than its {} bytes", what, printable(path_.string()), size_);
+    to = to.subspan(static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+}
+
+bool MappedFile::shrunk() const noexcept {
+  struct stat st{};
+  return fd_ >= 0 && ::fstat(fd_, &st) == 0 && static_cast<std::size_t>(st.st_size) < size_;
 }
 
 namespace {

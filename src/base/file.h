@@ -15,7 +15,13 @@ class MappedFile {
  public:
   /// Maps a regular file; Error if it cannot be opened, is no regular file, or is larger than `max_bytes`.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path,
-                                                std::size_t max_bytes = std::size_t(1) << 46);
+                                                std::size_t max_bytes = std::size_t(1) << 46) {
+    return open(path, max_bytes, false);
+  }
+  /// The same, and the file stays open for read() and shrunk().
+  static std::shared_ptr<const MappedFile> open_to_read(const std::filesystem::path& path) {
+    return open(path, std::size_t(1) << 46, true);
+  }
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
@@ -26,8 +32,18 @@ class MappedFile {
   /// The part [offset, offset + length), or an Error that names the file and the bounds.
   std::span<const std::byte> slice(std::uint64_t offset, std::uint64_t length, std::string_view what) const;
 
+  /// Copies the bytes from `offset` on. Where others may cut or rewrite the file, what is to be trusted is copied
+  /// before it is checked, and not through the mapping, where a file that has been cut is a signal: here it is an
+  /// Error.
+  void read(std::uint64_t offset, std::span<std::byte> to, std::string_view what) const;
+  /// Whether the file is shorter than its mapping by now: touching what is missing is a signal (SIGBUS).
+  bool shrunk() const noexcept;
+
  private:
   MappedFile() = default;
+  static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path, std::size_t max_bytes,
+                                                bool stays_open);
+  int fd_ = -1;
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
   std::filesystem::path path_;

@@ -6,6 +6,9 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <iterator>
+#include <span>
 
 #include "base/error.h"
 #include "support/error_text.h"
@@ -46,6 +49,21 @@ TEST(MappedFile, RefusesWhatIsNoPlainFile) {
   EXPECT_EQ(opened("big", 9), "'FOLDER/big' has 10 bytes, more than the limit of 9");
   write(folder / "empty", "");
   EXPECT_EQ(MappedFile::open(folder / "empty")->bytes().size(), 0u);
+}
+
+TEST(MappedFile, AFileThatIsCutIsAnError) {
+  const TemporaryFolder folder;
+  write(folder / "a", "0123456789");
+  const auto file = MappedFile::open_to_read(folder / "a");
+  char middle[4] = {};
+  file->read(3, std::as_writable_bytes(std::span(middle)), "the middle");
+  EXPECT_EQ(std::string_view(middle, 4), "3456");
+  EXPECT_THROW(file->read(7, std::as_writable_bytes(std::span(middle)), "the end"), Error);
+  EXPECT_FALSE(file->shrunk());
+  fs::resize_file(folder / "a", 5);
+  EXPECT_TRUE(file->shrunk());
+  EXPECT_EQ(error_of([&] { file->read(3, std::as_writable_bytes(std::span(middle)), "the middle"); }, folder.path()),
+            "the middle is missing: 'FOLDER/a' has become shorter than its 10 bytes");
 }
 
 TEST(ResolveConfined, StaysInTheFolder) {

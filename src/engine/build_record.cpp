@@ -1,6 +1,8 @@
 #include "engine/build_record.h"
 
 #include <map>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -77,49 +79,92 @@ class Writer {
   flatbuffers::FlatBufferBuilder fb_{1 << 16};
 };
 
-ir::OriginSet origins_of(const flatbuffers::Vector<std::uint32_t>& list, const ir::Graph& graph) {
-  ir::OriginSet origins;
-  for (const std::uint32_t o : list) {
-    if (o >= graph.model().origins.size() || (!origins.empty() && o <= origins.back()))
-      fail("origin {} of {} of the model", o, graph.model().origins.size());
-    origins.push_back(o);
-  }
-  return origins;
-}
+/// Reads the tables of a record. Texts recur, so they are written once and shared: a small file could have a large list
+/// share a large text. What is made of a record stays in proportion to it.
+class RecordReader {
+ public:
+  RecordReader(std::span<const std::byte> record, const ir::Graph& graph)
+      : graph_(graph), left_(kMostTimes * record.size()) {}
 
-void read_passes(const fb::BuildRecord& record, const ir::Graph& graph, PassReport& passes) {
-  for (const fb::PassRun* p : *record.passes())
-    passes.passes.push_back({.name = p->name()->str(),
-                             .enabled = p->enabled(),
-                             .rewrites = p->rewrites(),
-                             .nodes_before = p->nodes_before(),
-                             .nodes_after = p->nodes_after()});
-  for (const fb::Rewrite* r : *record.rewrites())
-    passes.rewrites.push_back({r->pass()->str(), r->what()->str(), r->node()->str(), origins_of(*r->origins(), graph)});
-  for (const fb::NearMiss* m : *record.near_misses())
-    passes.near_misses.push_back({m->pass()->str(), m->pattern()->str(), m->node()->str(), m->reason()->str(),
-                                  origins_of(*m->origins(), graph)});
-}
-
-std::vector<plan::Choice> read_choices(const fb::BuildRecord& record, const ir::Graph& graph) {
-  std::map<ir::ValueId, ir::NodeId> nodes;
-  each_node(graph, [&](const ir::Node& node) {
-    if (!node.outputs.empty()) nodes.emplace(node.outputs[0], node.id);
-  });
-  std::vector<plan::Choice> choices;
-  for (const fb::Choice* c : *record.choices()) {
-    plan::Choice choice;
-    if (const auto it = nodes.find(c->value()); it != nodes.end()) choice.id = it->second;
-    choice.node = c->node()->str();
-    choice.op = c->op()->str();
-    choice.kernel = c->kernel()->str();
-    for (const flatbuffers::String* kernel : *c->accepted()) choice.accepted.push_back(kernel->str());
-    for (const fb::Timed* t : *c->timed()) choice.timed.emplace_back(t->kernel()->str(), t->us());
-    for (const fb::Refused* r : *c->refused()) choice.refused.emplace_back(r->kernel()->str(), r->reason()->str());
-    choices.push_back(std::move(choice));
+  BuildReport read(const fb::BuildRecord& record) {
+    BuildReport report;
+    for (const fb::Named* t : *record.tensors()) {
+      take(sizeof(NamedTensor));
+      report.tensors.push_back({text(t->name()), origins(*t->origins())});
+    }
+    read_passes(record, report.passes);
+    report.choices = choices(record);
+    return report;
   }
-  return choices;
-}
+
+ private:
+  static constexpr std::uint64_t kMostTimes = 64;
+
+  void take(std::uint64_t bytes) {
+    if (bytes > left_) fail("it is more than {} times its size when it is read", kMostTimes);
+    left_ -= bytes;
+  }
+  std::string text(const flatbuffers::String* s) {
+    take(s->size());
+    return s->str();
+  }
+  ir::OriginSet origins(const flatbuffers::Vector<std::uint32_t>& list) {
+    take(sizeof(std::uint32_t) * list.size());
+    ir::OriginSet origins;
+    for (const std::uint32_t o : list) {
+      if (o >= graph_.model().origins.size() || (!origins.empty() && o <= origins.back()))
+        fail("origin {} of {} of the model", o, graph_.model().origins.size());
+      origins.push_back(o);
+    }
+    return origins;
+  }
+
+  void read_passes(const fb::BuildRecord& record, PassReport& passes) {
+    for (const fb::PassRun* p : *record.passes()) {
+      take(sizeof(PassRun));
+      passes.passes.push_back({.name = text(p->name()),
+                               .enabled = p->enabled(),
+                               .rewrites = p->rewrites(),
+                               .nodes_before = p->nodes_before(),
+                               .nodes_after = p->nodes_after()});
+    }
+    for (const fb::Rewrite* r : *record.rewrites()) {
+      take(sizeof(Rewrite));
+      passes.rewrites.push_back({text(r->pass()), text(r->what()), text(r->node()), origins(*r->origins())});
+    }
+    for (const fb::NearMiss* m : *record.near_misses()) {
+      take(sizeof(NearMiss));
+      passes.near_misses.push_back(
+          {text(m->pass()), text(m->pattern()), text(m->node()), text(m->reason()), origins(*m->origins())});
+    }
+  }
+
+  std::vector<plan::Choice> choices(const fb::BuildRecord& record) {
+    std::map<ir::ValueId, ir::NodeId> nodes;
+    each_node(graph_, [&](const ir::Node& node) {
+      if (!node.outputs.empty()) nodes.emplace(node.outputs[0], node.id);
+    });
+    std::vector<plan::Choice> choices;
+    for (const fb::Choice* c : *record.choices()) {
+      take(sizeof(plan::Choice));
+      plan::Choice choice;
+      if (const auto it = nodes.find(c->value()); it != nodes.end()) choice.id = it->second;
+      choice.node = text(c->node());
+      choice.op = text(c->op());
+      choice.kernel = text(c->kernel());
+      take(sizeof(std::string) * c->accepted()->size() + sizeof(choice.timed[0]) * c->timed()->size() +
+           sizeof(choice.refused[0]) * c->refused()->size());
+      for (const flatbuffers::String* kernel : *c->accepted()) choice.accepted.push_back(text(kernel));
+      for (const fb::Timed* t : *c->timed()) choice.timed.emplace_back(text(t->kernel()), t->us());
+      for (const fb::Refused* r : *c->refused()) choice.refused.emplace_back(text(r->kernel()), text(r->reason()));
+      choices.push_back(std::move(choice));
+    }
+    return choices;
+  }
+
+  const ir::Graph& graph_;
+  std::uint64_t left_;
+};
 
 }  // namespace
 
@@ -131,16 +176,15 @@ BuildReport read_record(const engine_file::Image& image, const Limits& limits) {
   if (image.graph.empty() || image.record.empty())
     fail_hint("ask the ONNX file, or build the engine without --strip",
               "the engine was built with --strip: it keeps neither its graph nor what its build chose");
+  std::unique_ptr<ir::Graph> planned = read_carried_graph(image, limits);
   BuildReport report;
-  report.planned = read_carried_graph(image, limits);
   try {
-    flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(image.record.data()), image.record.size());
+    // Checked and read from a copy: the file may be changed in between.
+    const std::vector<std::byte> record(image.record.begin(), image.record.end());
+    flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(record.data()), record.size());
     if (!verifier.VerifyBuffer<fb::BuildRecord>()) fail("it cannot be read");
-    const fb::BuildRecord& record = *flatbuffers::GetRoot<fb::BuildRecord>(image.record.data());
-    for (const fb::Named* t : *record.tensors())
-      report.tensors.push_back({t->name()->str(), origins_of(*t->origins(), *report.planned)});
-    read_passes(record, *report.planned, report.passes);
-    report.choices = read_choices(record, *report.planned);
+    report = RecordReader(record, *planned).read(*flatbuffers::GetRoot<fb::BuildRecord>(record.data()));
+    report.planned = std::move(planned);
   } catch (const Error& e) {
     throw Error("the record of the engine's build is damaged: " + e.fact(),
                 "copy the file again, or rebuild with: monza build MODEL --output FILE");

@@ -48,15 +48,20 @@ ir::Attrs place(const char* section, const plan::WeightStore::Block& block) {
 /// Finds the elements of constants that carry_graph described.
 class Resolver {
  public:
-  explicit Resolver(const engine_file::Image& image) : image_(image) {}
+  explicit Resolver(const engine_file::Image& image)
+      : image_(image), left_(kMostTimes * (image.weights.size() + image.graph_data.size())) {}
 
-  std::shared_ptr<const ir::Constant> operator()(DType dtype, const Shape& shape, const ir::Attrs& attrs) const {
+  std::shared_ptr<const ir::Constant> operator()(DType dtype, const Shape& shape, const ir::Attrs& attrs) {
     if (dtype == DType::string) fail("strings have no elements to store");
     const std::int64_t needed = storage_bytes(dtype, shape);
     const std::span<const std::byte> block = block_of(attrs);
     if (static_cast<std::uint64_t>(needed) > block.size())
       fail("a constant {} {} takes {} bytes, its block has {}", dtype_name(dtype), to_string(shape), needed,
            block.size());
+    // Any number of constants may name one block; each is unpacked, or packed again, for itself.
+    if (static_cast<std::uint64_t>(needed) > left_)
+      fail("the constants take more than {} times the stored bytes", kMostTimes);
+    left_ -= static_cast<std::uint64_t>(needed);
     if (attrs.has("format")) return unpack(dtype, shape, block, attrs);
     if (attrs.has("stride")) return arrange(dtype, shape, block, attrs);
     return ir::borrow_constant(dtype, shape, block.first(static_cast<std::size_t>(needed)), image_.owner);
@@ -127,7 +132,10 @@ class Resolver {
     return constant;
   }
 
+  static constexpr std::uint64_t kMostTimes = 4;
+
   const engine_file::Image& image_;
+  std::uint64_t left_;
 };
 
 }  // namespace

@@ -78,6 +78,7 @@ Image make_image(Parts parts) {
     image.further.push_back(finish(plan));
     weights_bytes = std::max(weights_bytes, plan.weights_bytes);
   }
+  verify_profiles(image.plan, image.further);
   image.weights = {owner->weights.data(), static_cast<std::size_t>(weights_bytes)};
   image.graph = owner->graph;
   image.graph_data = {owner->graph_data.data(), static_cast<std::size_t>(owner->graph_data.bytes())};

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/cpu.h"
+#include "base/file.h"
 #include "memory/region.h"
 #include "monza/engine.h"
 #include "plan/data/plan.h"
@@ -37,7 +38,9 @@ struct Info {
   std::map<std::string, std::string> metadata;  ///< the model's and the builder's
 };
 
-/// A plan with its weights and everything that belongs to them. Immutable; the spans live as long as `owner`.
+/// A plan with its weights and everything that belongs to them. Immutable; the spans live as long as `owner`. Of an
+/// image that was read, plans and graph are copies; weights, graph_data and record lie in the mapped file unless they
+/// were copied too (LoadOptions::copy_weights).
 struct Image {
   plan::Plan plan;                        ///< of the first profile
   std::vector<plan::Plan> further;        ///< of the others, with the same weights
@@ -47,6 +50,7 @@ struct Image {
   std::span<const std::byte> record;      ///< what the build chose (engine/build_record.h); empty when stripped
   Info info;
   std::shared_ptr<const void> owner;
+  std::shared_ptr<const MappedFile> file;  ///< where weights are mapped from; null: nowhere
   /// Why the plans cannot run here ("built for avx512; this CPU has avx2"): they are then left out. Empty: they can.
   std::string stale;
   int threads = 0;  ///< that the plans were timed for

@@ -2,7 +2,8 @@
 
 #include <cstring>
 #include <fstream>
-#include <type_traits>
+#include <map>
+#include <span>
 #include <vector>
 
 #include <engine_header_generated.h>
@@ -12,6 +13,7 @@
 #include "engine/file/format.h"
 #include "engine/file/image.h"
 #include "engine/file/verify.h"
+#include "memory/region.h"
 
 #ifndef MADV_POPULATE_READ
 #define MADV_POPULATE_READ 22  // Linux 5.14; older kernels refuse it and the pages come when they are used
@@ -23,9 +25,34 @@ namespace {
 constexpr const char* kRebuild = "rebuild with: monza build MODEL --output FILE";
 constexpr const char* kCopyAgain = "copy the file again, or rebuild with: monza build MODEL --output FILE";
 
+/// What of an image is copied from its file, beside the mapping for the rest.
+struct Loaded {
+  std::shared_ptr<const MappedFile> file;
+  std::vector<plan::PlanStorage> plans;
+  std::vector<char> graph;
+  std::vector<std::byte> header;
+  Region weights, graph_data, record;
+};
+
+/// Takes off what reading costs from what a part of the file may cost: more only where entries share their bytes.
+class Budget {
+ public:
+  explicit Budget(std::uint64_t bytes) : left_(bytes) {}
+  void take(std::uint64_t bytes, const char* what) {
+    if (bytes > left_) fail_hint(kCopyAgain, "the engine file is damaged: {} lie over each other", what);
+    left_ -= bytes;
+  }
+
+ private:
+  std::uint64_t left_;
+};
+
 class Reader {
  public:
-  Reader(const std::string& path, const LoadOptions& options) : options_(options), file_(MappedFile::open(path)) {}
+  Reader(const std::string& path, const LoadOptions& options)
+      : options_(options), loaded_(std::make_shared<Loaded>()), file_(MappedFile::open_to_read(path)) {
+    loaded_->file = file_;
+  }
 
   Image read() {
     read_prefix();
@@ -34,46 +61,43 @@ class Reader {
     image.stale = stale();
     image.threads = header_->threads();
     read_info(image.info);
-    const std::span<const std::byte> graph = section("graph", 1).bytes;
-    image.graph = {reinterpret_cast<const char*>(graph.data()), graph.size()};
-    image.graph_data = section("graph_data", 1).bytes;
-    image.record = section("record", 1).bytes;
-    image.weights = section("weights", 1).bytes;
+    copy_array("graph", loaded_->graph);
+    image.graph = {loaded_->graph.data(), loaded_->graph.size()};
+    image.graph_data = large_section("graph_data", loaded_->graph_data);
+    image.record = large_section("record", loaded_->record);
+    image.weights = large_section("weights", loaded_->weights);
     if (image.stale.empty()) read_plans(image);
     if (options_.prefault && !image.weights.empty())
       madvise(const_cast<std::byte*>(image.weights.data()), image.weights.size(), MADV_POPULATE_READ);
     if (options_.verify)
       for (std::size_t k = 0; k < image.plan_count(); ++k) verify_weights(image.plan_of(k), image.weights);
-    image.owner = file_;
+    if (!options_.copy_weights) image.file = file_;
+    image.owner = loaded_;
     return image;
   }
 
  private:
-  struct Found {
-    std::span<const std::byte> bytes;
-    std::uint64_t checksum;
-  };
-
   void read_prefix() {
-    const std::span<const std::byte> bytes = file_->bytes();
-    if (bytes.size() < sizeof(Prefix) || std::memcmp(bytes.data(), kMagic, sizeof kMagic) != 0)
+    const std::size_t size = file_->bytes().size();
+    if (size >= sizeof(Prefix)) file_->read(0, std::as_writable_bytes(std::span(&prefix_, 1)), "the beginning");
+    if (size < sizeof(Prefix) || std::memcmp(prefix_.magic, kMagic, sizeof kMagic) != 0)
       fail_hint(kRebuild, "this is not an engine file of monza");
-    std::memcpy(&prefix_, bytes.data(), sizeof prefix_);
     if (prefix_.format_version != kFormatVersion || prefix_.plan_version != plan::kPlanVersion)
       fail_hint(kRebuild, "the engine was written by another version of monza (format {}.{}; this one reads {}.{})",
                 prefix_.format_version, prefix_.plan_version, kFormatVersion, plan::kPlanVersion);
-    if (prefix_.file_bytes > bytes.size())
-      fail_hint(kCopyAgain, "the engine file is truncated: it has {} of {} bytes", bytes.size(), prefix_.file_bytes);
-    if (prefix_.file_bytes < bytes.size())
-      fail_hint(kCopyAgain, "the engine file is damaged: it has {} bytes and should have {}", bytes.size(),
-                prefix_.file_bytes);
+    if (prefix_.file_bytes > size)
+      fail_hint(kCopyAgain, "the engine file is truncated: it has {} of {} bytes", size, prefix_.file_bytes);
+    if (prefix_.file_bytes < size)
+      fail_hint(kCopyAgain, "the engine file is damaged: it has {} bytes and should have {}", size, prefix_.file_bytes);
     if (prefix_.reserved[0] != 0 || prefix_.reserved[1] != 0 || prefix_.reserved[2] != 0)
       fail_hint(kCopyAgain, "the engine file is damaged: its first 64 bytes have changed");
   }
 
   void read_header() {
-    const std::span<const std::byte> bytes =
-        file_->slice(sizeof(Prefix), prefix_.header_bytes, "the engine file's header");
+    (void)file_->slice(sizeof(Prefix), prefix_.header_bytes, "the engine file's header");
+    std::vector<std::byte>& bytes = loaded_->header;
+    bytes.resize(prefix_.header_bytes);
+    file_->read(sizeof(Prefix), bytes, "the engine file's header");
     if (hash64(bytes, prefix_.file_bytes) != prefix_.header_checksum)
       fail_hint(kCopyAgain, "the engine file is damaged: its header has changed");
     flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size());
@@ -82,6 +106,13 @@ class Reader {
     header_ = flatbuffers::GetRoot<fb::Header>(bytes.data());
     if (header_->profiles()->size() < 1 || header_->profiles()->size() > kMaxProfiles)
       fail_hint(kCopyAgain, "the engine file is damaged: it has {} profiles", header_->profiles()->size());
+    Budget header(bytes.size()), file(file_->bytes().size());
+    for (const fb::Section* s : *header_->sections()) {
+      header.take(sizeof(std::uint32_t) + s->name()->size(), "names of sections");
+      if (s->offset() <= file_->bytes().size() && s->bytes() <= file_->bytes().size() - s->offset())
+        file.take(s->bytes(), "sections");  // others are named when they are read
+      sections_.emplace(s->name()->string_view(), s);
+    }
   }
 
   std::string stale() const {
@@ -99,39 +130,58 @@ class Reader {
   }
 
   void read_plans(Image& image) {
-    image.further.resize(header_->profiles()->size() - 1);
-    for (std::size_t k = 0; k < image.plan_count(); ++k) {
-      plan::Plan& plan = k == 0 ? image.plan : image.further[k - 1];
-      plan::for_each_array(plan, [&](const char* name, auto& array) { read_array(plan_section(k, name), array); });
+    loaded_->plans.resize(header_->profiles()->size());
+    image.further.resize(loaded_->plans.size() - 1);
+    for (std::size_t k = 0; k < loaded_->plans.size(); ++k) {
+      plan::PlanStorage& plan = loaded_->plans[k];
+      plan::for_each_array(plan, [&](const char* name, auto& array) { copy_array(plan_section(k, name), array); });
       plan.threads = header_->threads();
       plan.event_count = header_->profiles()->Get(static_cast<flatbuffers::uoffset_t>(k))->event_count();
       plan.weights_bytes = static_cast<std::int64_t>(image.weights.size());
-      verify_plan(plan, plan.weights_bytes);
+      verify_plan(plan.view(), plan.weights_bytes);
+      (k == 0 ? image.plan : image.further[k - 1]) = plan.view();
     }
+    verify_profiles(image.plan, image.further);
   }
 
-  Found section(std::string_view name, std::uint32_t element_bytes) {
-    for (const fb::Section* s : *header_->sections()) {
-      if (s->name()->string_view() != name) continue;
-      const std::span<const std::byte> bytes = file_->slice(s->offset(), s->bytes(), name);
-      if (s->offset() % kSectionAlignment != 0 || s->element_bytes() != element_bytes ||
-          s->bytes() % element_bytes != 0)
-        fail_hint(kCopyAgain, "the engine file is damaged: section '{}' has {} bytes of elements of {} at {}", name,
-                  s->bytes(), s->element_bytes(), s->offset());
-      // Weights are large, and what only planning anew and questions read is not touched by a load: they are checked on
-      // request. Whether a checksum counts must not depend on its value.
-      const bool aside = name == "graph_data" || name == "record";
-      if (name != "weights" && (!aside || options_.verify) && hash64(bytes) != s->checksum())
-        fail_hint(kCopyAgain, "the engine file is damaged: section '{}' has changed", name);
-      return {bytes, s->checksum()};
-    }
-    fail_hint(kCopyAgain, "the engine file is damaged: section '{}' is missing", name);
+  const fb::Section& section(std::string_view name, std::uint32_t element_bytes) const {
+    const auto it = sections_.find(name);
+    if (it == sections_.end()) fail_hint(kCopyAgain, "the engine file is damaged: section '{}' is missing", name);
+    const fb::Section& s = *it->second;
+    (void)file_->slice(s.offset(), s.bytes(), name);
+    if (s.offset() % kSectionAlignment != 0 || s.element_bytes() != element_bytes || s.bytes() % element_bytes != 0)
+      fail_hint(kCopyAgain, "the engine file is damaged: section '{}' has {} bytes of elements of {} at {}", name,
+                s.bytes(), s.element_bytes(), s.offset());
+    return s;
+  }
+  // Whether a checksum counts must not depend on its value.
+  static void check(std::string_view name, const fb::Section& s, std::span<const std::byte> bytes) {
+    if (hash64(bytes) != s.checksum())
+      fail_hint(kCopyAgain, "the engine file is damaged: section '{}' has changed", name);
   }
 
+  /// What is checked is the copy, which nobody else can change.
   template <typename T>
-  void read_array(const std::string& name, std::span<T>& array) {
-    const std::span<const std::byte> bytes = section(name, sizeof(T)).bytes;
-    array = {reinterpret_cast<T*>(bytes.data()), bytes.size() / sizeof(T)};
+  void copy_array(const std::string& name, std::vector<T>& array) {
+    const fb::Section& s = section(name, sizeof(T));
+    array.resize(s.bytes() / sizeof(T));
+    file_->read(s.offset(), std::as_writable_bytes(std::span(array)), name);
+    check(name, s, std::as_bytes(std::span(array)));
+  }
+
+  /// Weights are large, and what only planning anew and questions read is not touched by a load: they stay in the file,
+  /// unless they are to be copied, and are checked on request (weights by their blocks).
+  std::span<const std::byte> large_section(const char* name, Region& copy) {
+    const fb::Section& s = section(name, 1);
+    std::span<const std::byte> bytes = file_->slice(s.offset(), s.bytes(), name);
+    if (options_.copy_weights) {
+      copy = Region(static_cast<std::int64_t>(s.bytes()));
+      const std::span<std::byte> to(copy.data(), bytes.size());
+      file_->read(s.offset(), to, name);
+      bytes = to;
+    }
+    if (options_.verify && std::string_view(name) != "weights") check(name, s, bytes);
+    return bytes;
   }
 
   void read_info(Info& info) const {
@@ -143,11 +193,18 @@ class Reader {
                 header_->device());
     info.optimize = header_->optimize();
     info.batch_invariant = header_->batch_invariant();
+    Budget budget(loaded_->header.size());
     for (const fb::Profile* p : *header_->profiles()) {
       Profile& profile = info.profiles.emplace_back();
-      for (const fb::Extent* e : *p->extents()) profile[e->symbol()->str()] = {e->min(), e->opt(), e->max()};
+      for (const fb::Extent* e : *p->extents()) {
+        budget.take(sizeof(fb::Extent*) + e->symbol()->size(), "dimensions of profiles");
+        profile[e->symbol()->str()] = {e->min(), e->opt(), e->max()};
+      }
     }
-    for (const fb::KeyValue* kv : *header_->metadata()) info.metadata.emplace(kv->key()->str(), kv->value()->str());
+    for (const fb::KeyValue* kv : *header_->metadata()) {
+      budget.take(sizeof(fb::KeyValue*) + kv->key()->size() + kv->value()->size(), "entries of the metadata");
+      info.metadata.emplace(kv->key()->str(), kv->value()->str());
+    }
   }
 
   static void verify_weights(const plan::Plan& plan, std::span<const std::byte> weights) {
@@ -160,7 +217,9 @@ class Reader {
   }
 
   const LoadOptions& options_;
+  std::shared_ptr<Loaded> loaded_;
   std::shared_ptr<const MappedFile> file_;
+  std::map<std::string_view, const fb::Section*> sections_;
   Prefix prefix_{};
   const fb::Header* header_ = nullptr;
 };

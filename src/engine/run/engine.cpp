@@ -151,6 +151,10 @@ bool Engine::is_engine_file(const std::string& path) { return engine_file::is_en
 void Engine::save(const std::string& path) const { engine_file::write_engine(path, impl_->image); }
 
 Context Engine::create_context(const ContextOptions& options) const {
+  if (const auto& file = impl_->image.file; file != nullptr && file->shrunk())
+    fail_hint("load the engine again; LoadOptions::copy_weights makes an engine independent of its file",
+              "the engine's file '{}' has become shorter since it was loaded: its weights are gone",
+              file->path().string());
   return Context(std::make_unique<Context::Impl>(impl_, options));
 }
 
