@@ -13,6 +13,7 @@
 #include <functional>
 
 #include "base/limits.h"
+#include "import/onnx/tensor_file.h"
 #include "monza/engine.h"
 #include "support/onnx_model.h"
 #include "support/temporary.h"
@@ -587,6 +588,19 @@ const std::vector<Bomb>& bombs() {
        },
        {"bytes of symbolic shapes and elements", "--max-expression-bytes"},
        {}},
+      {"function_inputs",
+       [](ModelProto& m) {
+         onnx::FunctionProto* f = add_function(m, "wide");
+         for (int i = 0; i < 4'000; ++i) f->add_input("");
+         add_node(*f, "Relu", {"x"}, {"y"});
+         GraphProto& g = *m.mutable_graph();
+         add_input(g, "v0", TensorProto::FLOAT, {4});
+         for (int i = 0; i < 2'000; ++i)
+           add_node(g, "wide", {"v" + std::to_string(i)}, {"v" + std::to_string(i + 1)})->set_domain("f");
+         add_output(g, "v2000");
+       },
+       {"values of nodes once functions are expanded", "--max-values"},
+       {}},
       {"symbolic_sums",
        [](ModelProto& m) {
          GraphProto& g = *m.mutable_graph();
@@ -688,6 +702,74 @@ TEST(Limits, SmallFilesCostLittle) {
     bomb.raise(raised);
     EXPECT_EQ(build_in_child(path, raised, bomb.tune).error, "");
   }
+}
+
+std::string varint(std::uint64_t value) {
+  std::string out;
+  for (; value >= 128; value >>= 7) out += static_cast<char>(value | 128);
+  return out + static_cast<char>(value);
+}
+/// A field of the wire format that holds bytes.
+std::string field(std::uint64_t number, const std::string& bytes) {
+  return varint(number << 3 | 2) + varint(bytes.size()) + bytes;
+}
+std::string repeated(const std::string& text, int count) {
+  std::string out;
+  for (int i = 0; i < count; ++i) out += text;
+  return out;
+}
+
+/// Fields of two or three bytes, each of which parsing makes an object of, in every message there is; and all of them
+/// before a tag that ends too soon.
+TEST(Limits, EveryObjectOfAFileIsCounted) {
+  constexpr int kMany = 3'000'000;
+  const auto graph = [](const std::string& content) { return field(7, content); };
+  const auto node = [&](const std::string& content) { return graph(field(1, content)); };
+  const auto attribute = [&](const std::string& content) { return node(field(5, content)); };
+  const auto tensor = [&](const std::string& content) { return graph(field(5, content)); };
+  const auto shape = [&](const std::string& content) {
+    return graph(field(11, field(2, field(1, field(2, content)))));
+  };
+  const struct {
+    const char* name;
+    std::string file;
+  } files[] = {
+      {"functions", repeated(field(25, ""), kMany)},
+      {"metadata", repeated(field(14, ""), 2 * kMany)},
+      {"operator sets", repeated(field(8, ""), 2 * kMany)},
+      {"nodes", graph(repeated(field(1, ""), kMany))},
+      {"tensors", graph(repeated(field(5, ""), kMany))},
+      {"values", graph(repeated(field(13, ""), 2 * kMany))},
+      {"sparse tensors", graph(repeated(field(15, ""), 2 * kMany))},
+      {"attributes", node(repeated(field(5, ""), kMany))},
+      {"inputs of a node", node(repeated(field(1, ""), 3 * kMany))},
+      {"tensors of an attribute", attribute(repeated(field(10, ""), kMany))},
+      {"types of an attribute", attribute(repeated(field(15, ""), 2 * kMany))},
+      {"dimensions", shape(repeated(field(1, ""), 2 * kMany))},
+      {"strings of a tensor", tensor(repeated(field(6, ""), 3 * kMany))},
+      {"places of a tensor", tensor(repeated(field(13, ""), 2 * kMany))},
+      {"inputs of a function", field(25, repeated(field(4, ""), 3 * kMany))},
+      {"a broken tag at the end", repeated(field(25, ""), kMany) + "\xff\xff"},
+  };
+  const TemporaryFolder folder;
+  for (const auto& f : files) {
+    SCOPED_TRACE(f.name);
+    std::ofstream(folder / "m.onnx", std::ios::binary) << f.file;
+    const Result r = build_in_child(folder / "m.onnx", {}, false);
+    EXPECT_TRUE(r.ended);
+    const bool counted = r.error.find("nodes in the file are more than the limit of") != std::string::npos ||
+                         r.error.find("values in the file are more than the limit of") != std::string::npos ||
+                         r.error.find("values' worth of objects in the file") != std::string::npos;
+    EXPECT_TRUE(counted) << r.error;
+    if (!kSanitized) {
+      EXPECT_LT(r.bytes, std::int64_t(f.file.size()) + (std::int64_t{32} << 20));
+    }
+  }
+  // Files of tensors and of lists of them, too.
+  std::ofstream(folder / "list.pb", std::ios::binary) << repeated(field(3, ""), kMany);
+  EXPECT_THROW(read_onnx_list(folder / "list.pb", false), Error);
+  std::ofstream(folder / "tensor.pb", std::ios::binary) << repeated(field(13, ""), 2 * kMany);
+  EXPECT_THROW(read_onnx_tensor(folder / "tensor.pb"), Error);
 }
 
 /// Loop(n, "", first) to y: `fill` adds to the body what makes "w" of "v".

@@ -107,6 +107,9 @@ class Census {
     if (f.counted) return f.size;
     if (f.entered) fail("the function '{}' calls itself, so it has no end", f.proto->name());
     f.entered = true;
+    // Every call walks these lists, whatever it passes.
+    f.size.values = std::int64_t{f.proto->input_size()} + f.proto->output_size() + f.proto->attribute_proto_size() +
+                    f.proto->opset_import_size();
     for (const auto& n : f.proto->node()) f.size += of_node(n, level);
     f.counted = true;
     return f.size;

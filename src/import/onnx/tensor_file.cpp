@@ -8,13 +8,15 @@
 
 #include "base/error.h"
 #include "import/onnx/proto_file.h"
+#include "import/onnx/wire_scan.h"
 
 namespace monza {
 
 namespace {
 
-void parse(const std::filesystem::path& path, google::protobuf::MessageLite& message, const char* what) {
+void parse(const std::filesystem::path& path, google::protobuf::MessageLite& message, const char* what, OnnxRoot root) {
   const auto mapped = MappedFile::open(path, std::size_t(std::numeric_limits<int>::max()));
+  scan_onnx(mapped->bytes(), {}, root);
   google::protobuf::io::ArrayInputStream raw(mapped->bytes().data(), static_cast<int>(mapped->bytes().size()));
   google::protobuf::io::CodedInputStream stream(&raw);
   stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
@@ -36,7 +38,7 @@ OnnxTensorFile read_onnx_tensor(const std::filesystem::path& path) {
   try {
     auto model = std::make_shared<onnx::ModelProto>();
     onnx::TensorProto* tensor = model->mutable_graph()->add_initializer();
-    parse(path, *tensor, "tensor");
+    parse(path, *tensor, "tensor", OnnxRoot::tensor);
     return {tensor->name(), constant_of(model, *tensor, path)};
   } catch (const Error& e) {
     throw e.at("tensor file '" + path.string() + "'");
@@ -50,12 +52,12 @@ OnnxListFile read_onnx_list(const std::filesystem::path& path, bool optional) {
     onnx::SequenceProto sequence;
     if (optional) {
       onnx::OptionalProto proto;
-      parse(path, proto, "optional");
+      parse(path, proto, "optional", OnnxRoot::optional);
       list.present = proto.has_tensor_value() || proto.has_sequence_value();
       if (proto.has_tensor_value()) proto.mutable_tensor_value()->Swap(sequence.add_tensor_values());
       else if (proto.has_sequence_value()) proto.mutable_sequence_value()->Swap(&sequence);
     } else {
-      parse(path, sequence, "sequence");
+      parse(path, sequence, "sequence", OnnxRoot::sequence);
     }
     for (onnx::TensorProto& tensor : *sequence.mutable_tensor_values()) {
       onnx::TensorProto* kept = model->mutable_graph()->add_initializer();

@@ -8,9 +8,13 @@
 
 namespace monza {
 
+/// The message that a file holds.
+enum class OnnxRoot { model, tensor, sequence, optional };
+
 /// Counts what parsing would make objects of, without making any: two bytes of file can be an object of two hundred.
-/// Error when the nodes and values that the file itself holds, or the nesting of its graphs, are over the limits. A
-/// damaged file is left to the parser, which names it.
-void scan_onnx(std::span<const std::byte> file, const Limits& limits);
+/// Error when the nodes and values that the file itself holds, the nesting of its graphs, or the memory of its objects
+/// (beyond a megabyte, 128 bytes count as one value) are over the limits. A damaged file is left to the parser, which
+/// names it, once what precedes the damage is within the limits.
+void scan_onnx(std::span<const std::byte> file, const Limits& limits, OnnxRoot root = OnnxRoot::model);
 
 }  // namespace monza
