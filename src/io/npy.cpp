@@ -77,7 +77,15 @@ void from_fortran(std::byte* to, const std::byte* from, const Shape& shape, std:
   }
 }
 
-Tensor parse(std::span<const std::byte> bytes) {
+/// What stands before the elements, and where they begin.
+struct Head {
+  NpyHeader header;
+  DType dtype = DType::invalid;
+  Shape shape;
+  std::size_t begin = 0, size = 0;
+};
+
+Head parse_head(std::span<const std::byte> bytes) {
   const auto byte = [&](std::size_t i) { return std::to_integer<std::uint32_t>(bytes[i]); };
   if (bytes.size() < 10 || std::memcmp(bytes.data(), kMagic, 6) != 0)
     fail_hint("write it with numpy.save", "this is no .npy file: it does not begin as one does");
@@ -92,11 +100,18 @@ Tensor parse(std::span<const std::byte> bytes) {
   if (length > bytes.size() - begin)
     fail("the array file ends inside its header ({} of {} bytes)", bytes.size() - begin, length);
 
-  const NpyHeader header = parse_npy_header({reinterpret_cast<const char*>(bytes.data()) + begin, length});
-  const DType dtype = dtype_of(header.descr);
-  const Shape shape = shape_of(header.shape);
-  const auto size = static_cast<std::size_t>(storage_bytes(dtype, shape));
-  const std::span<const std::byte> data = bytes.subspan(begin + length);
+  Head head;
+  head.header = parse_npy_header({reinterpret_cast<const char*>(bytes.data()) + begin, length});
+  head.dtype = dtype_of(head.header.descr);
+  head.shape = shape_of(head.header.shape);
+  head.begin = begin + length;
+  head.size = static_cast<std::size_t>(storage_bytes(head.dtype, head.shape));
+  return head;
+}
+
+Tensor parse(std::span<const std::byte> bytes) {
+  const auto [header, dtype, shape, begin, size] = parse_head(bytes);
+  const std::span<const std::byte> data = bytes.subspan(begin);
   if (data.size() < size)
     fail("the array file is truncated: {} of {} bytes of a {} array", data.size(), size, to_string(shape));
 
@@ -120,12 +135,26 @@ Tensor parse(std::span<const std::byte> bytes) {
 
 }  // namespace
 
-Tensor parse_npy(std::span<const std::byte> bytes, std::string_view where) {
+namespace {
+template <typename F>
+auto located(std::string_view where, F&& parse) {
   try {
-    return parse(bytes);
+    return parse();
   } catch (const Error& e) {
     throw(e.hint().empty() ? Error(e.fact(), "write the array again, with numpy.save") : e).at(std::string(where));
   }
+}
+}  // namespace
+
+Tensor parse_npy(std::span<const std::byte> bytes, std::string_view where) {
+  return located(where, [&] { return parse(bytes); });
+}
+
+NpyInfo npy_info(std::span<const std::byte> begin, std::string_view where) {
+  return located(where, [&] {
+    Head head = parse_head(begin);
+    return NpyInfo{head.dtype, std::move(head.header.shape), head.begin + std::uint64_t{head.size}};
+  });
 }
 
 Tensor read_npy(const std::filesystem::path& path) {

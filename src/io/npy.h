@@ -19,6 +19,16 @@ Tensor read_npy(const std::filesystem::path& path);
 /// The same from memory; `where` names it in messages.
 Tensor parse_npy(std::span<const std::byte> bytes, std::string_view where);
 
+/// What the beginning of a .npy file says of the whole.
+struct NpyInfo {
+  DType dtype = DType::invalid;
+  std::vector<std::int64_t> shape;
+  std::uint64_t bytes = 0;  ///< of the file, header and elements
+};
+inline constexpr std::size_t kNpyHeadBytes = (64 << 10) + 12;  ///< the most that stands before the elements
+/// `begin`: the file's first bytes, kNpyHeadBytes of them or all. Throws Error as parse_npy does.
+NpyInfo npy_info(std::span<const std::byte> begin, std::string_view where);
+
 /// How a tensor is written: the header, and its elements as NumPy knows them.
 struct NpyImage {
   std::string header;

@@ -10,7 +10,9 @@
 
 namespace monza::io {
 
-std::vector<NamedTensor> read_npz(const std::filesystem::path& path) {
+std::vector<NamedTensor> read_npz(const std::filesystem::path& path) { return read_npz(path, {}); }
+
+std::vector<NamedTensor> read_npz(const std::filesystem::path& path, const NpzFilter& check) {
   const auto file = MappedFile::open(path);
   const std::string where = "'" + path.string() + "'";
   try {
@@ -20,8 +22,12 @@ std::vector<NamedTensor> read_npz(const std::filesystem::path& path) {
       std::string name = entry.name;
       if (name.ends_with(".npy")) name.resize(name.size() - 4);
       if (!seen.insert(name).second) fail("it holds the array '{}' twice", name);
-      const ZipContent content = zip_content(file->bytes(), entry);
-      arrays.push_back({name, parse_npy(content.bytes, "array '" + name + "'")});
+      const std::string where = "array '" + name + "'";
+      const NpyInfo info = npy_info(zip_content(file->bytes(), entry, kNpyHeadBytes).bytes, where);
+      if (check) check(name, info);
+      if (entry.size > info.bytes)
+        throw Error(fmt::format("the array file has {} bytes, its shape takes {}", entry.size, info.bytes)).at(where);
+      arrays.push_back({name, parse_npy(zip_content(file->bytes(), entry).bytes, where)});
     }
     return arrays;
   } catch (const Error& e) {

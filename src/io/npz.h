@@ -2,10 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "io/npy.h"
 #include "monza/engine.h"
 
 namespace monza::io {
@@ -19,6 +21,11 @@ struct NamedTensor {
 /// Throws Error when the archive is damaged, encrypted, names an array twice, or an entry is larger than
 /// its compressed bytes can give.
 std::vector<NamedTensor> read_npz(const std::filesystem::path& path);
+
+/// Says of an array, before its elements are read, whether they are wanted: throws Error when they are not.
+using NpzFilter = std::function<void(const std::string& name, const NpyInfo& array)>;
+/// The same, but asks first: a megabyte of archive can hold a gigabyte of zeros.
+std::vector<NamedTensor> read_npz(const std::filesystem::path& path, const NpzFilter& check);
 
 struct NamedRef {
   std::string name;

@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cstring>
 #include <fstream>
 #include <iterator>
+#include <span>
 
 #include "base/error.h"
 #include "io/zip.h"
@@ -118,6 +120,76 @@ TEST(Npz, EntriesCannotShareTheirBytes) {
     FAIL() << "an archive whose entries share their bytes is read";
   } catch (const Error& e) {
     EXPECT_NE(std::string(e.what()).find("take more bytes"), std::string::npos) << e.what();
+  }
+}
+
+/// A zip of one deflated entry.
+std::string deflated(const std::string& name, const std::string& content) {
+  std::string packed(compressBound(uLong(content.size())) + 64, '\0');
+  z_stream stream{};
+  EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, -MAX_WBITS, 9, Z_DEFAULT_STRATEGY), Z_OK);
+  stream.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(content.data()));
+  stream.avail_in = uInt(content.size());
+  stream.next_out = reinterpret_cast<Bytef*>(packed.data());
+  stream.avail_out = uInt(packed.size());
+  EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
+  packed.resize(stream.total_out);
+  deflateEnd(&stream);
+  const auto put = [](std::string& out, std::uint64_t value, int width) {
+    for (int i = 0; i < width; ++i) out += static_cast<char>(value >> (8 * i));
+  };
+  std::string common;
+  for (const std::uint64_t field : {20, 0, 8, 0, 0}) put(common, field, 2);
+  put(common, crc32(0, reinterpret_cast<const Bytef*>(content.data()), uInt(content.size())), 4);
+  put(common, packed.size(), 4);
+  put(common, content.size(), 4);
+  put(common, name.size(), 2);
+  put(common, 0, 2);
+  std::string archive = "PK\3\4" + common + name + packed;
+  const std::size_t directory = archive.size();
+  archive += "PK\1\2";
+  put(archive, 20, 2);
+  archive += common + std::string(14, '\0') + name;
+  const std::size_t bytes = archive.size() - directory;
+  archive += std::string("PK\5\6") + std::string(4, '\0');
+  for (const std::uint64_t field : {1, 1}) put(archive, field, 2);
+  put(archive, bytes, 4);
+  put(archive, directory, 4);
+  put(archive, 0, 2);
+  return archive;
+}
+
+TEST(Npz, ArraysAreAskedAboutBeforeTheyAreUnpacked) {
+  const Scratch scratch;
+  const std::vector<float> zeros(4 << 20);
+  const NpyImage image = npy_image({DType::f32, {4 << 20}, const_cast<float*>(zeros.data()), 16 << 20});
+  std::string array = image.header + std::string(reinterpret_cast<const char*>(zeros.data()), 16 << 20);
+  scratch.write(deflated("x.npy", array));
+  EXPECT_EQ(read_npz(scratch.path()).at(0).tensor.shape(), (std::vector<std::int64_t>{4 << 20}));
+  // No more than the head is unpacked, whatever follows it.
+  const std::string archive = contents(scratch.path());
+  const auto bytes = std::as_bytes(std::span(archive));
+  EXPECT_EQ(zip_content(bytes, zip_entries(bytes).at(0), 100).bytes.size(), 100u);
+  bool asked = false;
+  try {
+    read_npz(scratch.path(), [&](const std::string& name, const NpyInfo& info) {
+      asked = name == "x" && info.dtype == DType::f32 && info.shape == std::vector<std::int64_t>{4 << 20};
+      throw Error("not wanted");
+    });
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.fact(), "not wanted");
+  }
+  EXPECT_TRUE(asked);
+  // Elements that no shape speaks of are not unpacked at all.
+  const float one = 1;
+  array = npy_image({DType::f32, {1}, const_cast<float*>(&one), 4}).header + std::string(1 << 20, '\0');
+  scratch.write(deflated("x.npy", array));
+  try {
+    read_npz(scratch.path());
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.fact(), "the array file has 1048704 bytes, its shape takes 132");
   }
 }
 

@@ -130,22 +130,22 @@ std::vector<ZipEntry> zip_entries(std::span<const std::byte> archive) {
   return entries;
 }
 
-ZipContent zip_content(std::span<const std::byte> archive, const ZipEntry& entry) {
+ZipContent zip_content(std::span<const std::byte> archive, const ZipEntry& entry, std::uint64_t most) {
   const Bytes in(archive);
   if (in.u32(entry.header) != kLocal) fail("'{}' has no header where the directory says", entry.name);
   const std::uint64_t begin = entry.header + kLocalBytes + in.u16(entry.header + 26) + in.u16(entry.header + 28);
   const std::span<const std::byte> packed = in.part(begin, entry.compressed);
+  const std::uint64_t wanted = std::min(most, entry.size);
   ZipContent content;
   if (entry.method == 0) {
     if (entry.size != entry.compressed)
       fail("'{}' is stored, but has {} bytes of {}", entry.name, entry.compressed, entry.size);
-    content.bytes = packed;
+    content.bytes = packed.first(wanted);
   } else if (entry.method == 8) {
     if (entry.size > packed.size() * kMaxRatio)
       fail("'{}' claims {} bytes, more than its {} can give", entry.name, entry.size, packed.size());
     // malloc, not a vector: gigabytes need not be zeroed first.
-    std::shared_ptr<std::byte> out(static_cast<std::byte*>(std::malloc(std::max<std::size_t>(entry.size, 1))),
-                                   std::free);
+    std::shared_ptr<std::byte> out(static_cast<std::byte*>(std::malloc(std::max<std::size_t>(wanted, 1))), std::free);
     if (!out) throw std::bad_alloc();
     z_stream stream{};
     if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) fail("zlib cannot start");
@@ -156,7 +156,7 @@ ZipContent zip_content(std::span<const std::byte> archive, const ZipEntry& entry
       stream.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(packed.data() + read));
       stream.avail_in = static_cast<uInt>(std::min(kStep, packed.size() - read));
       stream.next_out = reinterpret_cast<Bytef*>(out.get() + written);
-      stream.avail_out = static_cast<uInt>(std::min(kStep, entry.size - written));
+      stream.avail_out = static_cast<uInt>(std::min(kStep, wanted - written));
       const uInt in_before = stream.avail_in, out_before = stream.avail_out;
       result = inflate(&stream, Z_NO_FLUSH);
       read += in_before - stream.avail_in;
@@ -164,15 +164,16 @@ ZipContent zip_content(std::span<const std::byte> archive, const ZipEntry& entry
       if (result == Z_BUF_ERROR || (in_before == stream.avail_in && out_before == stream.avail_out)) break;
     }
     inflateEnd(&stream);
-    if (result != Z_STREAM_END || written != entry.size)
+    if ((result != Z_STREAM_END && wanted == entry.size) || written != wanted)
       fail("'{}' is damaged: it does not unpack to the {} bytes that the directory says", entry.name, entry.size);
-    content.bytes = {out.get(), entry.size};
+    content.bytes = {out.get(), wanted};
     content.owner = out;
   } else {
     fail_hint("write it with numpy.savez or numpy.savez_compressed",
               "'{}' is packed by method {}, which is not supported", entry.name, entry.method);
   }
-  if (crc_of(0, content.bytes) != entry.crc) fail("'{}' is damaged: its checksum is wrong", entry.name);
+  if (wanted == entry.size && crc_of(0, content.bytes) != entry.crc)
+    fail("'{}' is damaged: its checksum is wrong", entry.name);
   return content;
 }
 

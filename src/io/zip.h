@@ -21,12 +21,13 @@ struct ZipEntry {
 /// The central directory. Throws Error when it is damaged, or the archive is split or encrypted.
 std::vector<ZipEntry> zip_entries(std::span<const std::byte> archive);
 
-/// The bytes of an entry, checked against its CRC: a part of `archive` when stored, else kept alive by `owner`.
+/// The first `most` bytes of an entry, or all of them, checked against its CRC: a part of `archive` when stored, else
+/// kept alive by `owner`. No more memory is taken than is asked for.
 struct ZipContent {
   std::span<const std::byte> bytes;
   std::shared_ptr<const void> owner;
 };
-ZipContent zip_content(std::span<const std::byte> archive, const ZipEntry& entry);
+ZipContent zip_content(std::span<const std::byte> archive, const ZipEntry& entry, std::uint64_t most = UINT64_MAX);
 
 /// One stored file of an archive being written, in pieces.
 struct ZipSource {

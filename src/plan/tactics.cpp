@@ -125,7 +125,9 @@ void Tactics::read_cache() {
   if (!std::filesystem::is_regular_file(options_.cache_file)) refuse_cache();
   std::shared_ptr<const MappedFile> file;
   try {
-    file = MappedFile::open(options_.cache_file, std::size_t(256) << 20);
+    // 200 000 timings: more than a machine gathers in years, and a fraction of what a build takes.
+    constexpr std::size_t kMostBytes = std::size_t(32) << 20;
+    file = MappedFile::open(options_.cache_file, kMostBytes);
   } catch (const Error& e) {
     log(LogLevel::warning, "timing cache is ignored: {}", e.what());
     options_.cache_file.clear();  // what cannot be read may be anything: nothing is appended to it
@@ -148,7 +150,8 @@ void Tactics::read_cache() {
     text.remove_prefix(end + 1);
     const std::size_t space = line.find(' ');
     double us = 0;
-    if (space == std::string_view::npos) continue;
+    constexpr std::size_t kLeastKey = 32;  // shorter ones are no keys, and cost more to keep than to write
+    if (space == std::string_view::npos || line.size() - space <= kLeastKey) continue;
     const auto [p, error] = std::from_chars(line.data(), line.data() + space, us);
     // Of two builds at once that timed the same, the first counts: later builds agree.
     if (error == std::errc() && p == line.data() + space && us >= 0)
