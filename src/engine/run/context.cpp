@@ -132,10 +132,6 @@ std::uint64_t Context::Impl::begin_submit(Ticket::State::Callback call, void* wi
     pending = true;
     return run;
   }
-  if (serving) {
-    pending = true;
-    return true;
-  }
   serving = workers().post(errand);
   if (serving) return run;
   ticket.complete({StatusCode::unavailable, "nothing was submitted"});
