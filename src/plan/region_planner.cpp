@@ -482,6 +482,10 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
 
   std::vector<Place> outputs(node.outputs.size());
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
+    if (graph_.value(node.outputs[i]).type.kind == ir::ValueKind::state) {
+      outputs[i] = inputs[0];  // the one that the node grew, under a new name
+      continue;
+    }
     if (extents > 0) {
       // Written densely for extents not known yet: straight to a model output when there is one, else to a block of its
       // own.
