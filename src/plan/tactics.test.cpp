@@ -2,6 +2,7 @@
 #include "plan/tactics.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -207,6 +208,27 @@ TEST(Tactics, DrawnFromASeedNothingIsMeasuredAndNoCacheIsTouched) {
   }
   EXPECT_GT(plans.size(), 1u) << "every seed gives the same plan";
   EXPECT_FALSE(std::filesystem::exists(cache));
+}
+
+/// What a cache takes in memory stays in proportion to the file: lines that are no timings are not kept, and a file
+/// that no machine gathers is not read.
+TEST(Tactics, ACacheTakesNoMoreMemoryThanItIsWorth) {
+  const TemporaryFolder folder;
+  const auto peak = [] {
+    rusage used{};
+    getrusage(RUSAGE_SELF, &used);
+    return std::int64_t{used.ru_maxrss} * 1024;
+  };
+  std::string text = "monza timings 1\n";
+  for (int i = 0; i < 500'000; ++i) text += "1 " + std::to_string(i) + "\n";
+  std::ofstream(folder / "short", std::ios::binary) << text;
+  std::ofstream(folder / "large", std::ios::binary) << "monza timings 1\n";
+  std::filesystem::resize_file(folder / "large", std::uintmax_t{512} << 20);
+  for (const char* name : {"short", "large"}) {
+    const std::int64_t before = peak();
+    const plan::Tactics timings({.threads = 1, .cache_file = folder / name});
+    EXPECT_LT(peak() - before, std::int64_t{24} << 20) << name;
+  }
 }
 
 }  // namespace
