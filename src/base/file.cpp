@@ -67,7 +67,8 @@ void MappedFile::read(std::uint64_t offset, std::span<std::byte> to, std::string
     const ssize_t n = ::pread(fd_, to.data(), to.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
     if (n < 0) fail("cannot read {} of '{}': {}", what, printable(path_.string()), reason(errno));
-    if (n == 0) fail("{} is missing: '{}' has become shorter than its {} bytes", what, printable(path_.string()), size_);
+    if (n == 0)
+      fail("{} is missing: '{}' has become shorter than its {} bytes", what, printable(path_.string()), size_);
     to = to.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }

@@ -8,6 +8,8 @@
 #include <string>
 #include <string_view>
 
+#include "support/memory_file.h"
+
 namespace monza::fuzz {
 
 using Bytes = std::span<const std::byte>;
@@ -19,26 +21,16 @@ struct Target {
   void (*run)(Bytes input);
   /// Changes an input in place, as LLVMFuzzerCustomMutator does; null for libFuzzer's own changes alone.
   std::size_t (*mutate)(std::uint8_t* data, std::size_t size, std::size_t max_size, unsigned seed) = nullptr;
+  /// Bytes of memory that an input may take at once, beside what its size is worth: more is a finding.
+  std::int64_t most_bytes = std::int64_t{64} << 20, most_times = 1024;
 };
 
-extern const Target engine_target, image_target, npy_target, npz_target, onnx_target, tensor_target, text_target,
-    timings_target;
+extern const Target engine_target, image_target, npy_target, npz_target, onnx_target, tables_target, tensor_target,
+    text_target, timings_target;
 
 inline std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 
-/// Bytes under a path, for what opens files itself; nothing touches a disk.
-class InputFile {
- public:
-  explicit InputFile(Bytes bytes);
-  ~InputFile();
-  InputFile(const InputFile&) = delete;
-  InputFile& operator=(const InputFile&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  int fd_;
-  std::string path_;
-};
+using InputFile = test::MemoryFile;
 
 /// A broken promise that no sanitizer sees: prints it and stops the process, which is libFuzzer's sign of a finding.
 [[noreturn]] void finding(std::string_view what);

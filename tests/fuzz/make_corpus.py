@@ -12,7 +12,7 @@ from pathlib import Path
 import onnx_seeds
 
 SOURCE = Path(__file__).resolve().parents[2]
-MODELS, WAYS = 17, 4  # of tests/support/hostile.cpp; ways to load an engine (engine.fuzz.cpp)
+MODELS, WAYS = 44, 5  # of tests/support: hostile.cpp; ways to load an engine (edited_engine.h)
 MOST_BYTES = 20_000
 
 
@@ -44,6 +44,7 @@ def words() -> set:
 def seeds() -> dict:
     return {
         "engine": {f"{m:02}_{w}": bytes([m, w]) for m in range(MODELS) for w in range(WAYS)},
+        "tables": {name: struct.pack("<5H", *counts) for name, counts in {"none": (0, 0, 0, 0, 0), "metadata": (2000, 0, 0, 0, 4000), "extents": (0, 2000, 0, 0, 4000), "choices": (0, 0, 4000, 4000, 64)}.items()},
         "onnx": onnx_seeds.models(),
         "text": text_graphs(),
         "image": files("vision/*.jpg", "vision/*.png", "vision/*.webp", "vision/*.bmp") | {"small.ppm": b"P6 2 1 255\nabcdef", "grey.pgm": b"P5\n# c\n2 2\n65535\n" + struct.pack(">4H", 1, 2, 3, 4)},

@@ -26,6 +26,6 @@ void run(Bytes input) {
 
 }  // namespace
 
-const Target npy_target{"npy", run};
+const Target npy_target{"npy", run, nullptr, 1 << 20, 64};
 
 }  // namespace monza::fuzz

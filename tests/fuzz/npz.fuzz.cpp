@@ -64,6 +64,7 @@ std::size_t mutate(std::uint8_t* data, std::size_t size, std::size_t max_size, u
 
 }  // namespace
 
-const Target npz_target{"npz", run, mutate};
+// Deflate makes 1032 bytes of one; an array is unpacked and copied.
+const Target npz_target{"npz", run, mutate, 1 << 20, 3000};
 
 }  // namespace monza::fuzz

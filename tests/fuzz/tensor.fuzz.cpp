@@ -21,6 +21,6 @@ void run(Bytes input) {
 
 }  // namespace
 
-const Target tensor_target{"tensor", run, mutate_message};
+const Target tensor_target{"tensor", run, mutate_message, 1 << 20, 512};
 
 }  // namespace monza::fuzz

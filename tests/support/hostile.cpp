@@ -4,8 +4,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <random>
 
+#include "engine/run/engine_impl.h"
 #include "monza/error.h"
 #include "monza/sequence.h"
 
@@ -214,36 +216,134 @@ const std::vector<HostileGraph>& hostile_graphs() {
     return (t: %t, s: %s)
   })",
        symbols({{"n", {1, 3, 5}}})},
+      {"profiles",
+       R"(graph "g" (%x: f32[n,4], %y: f32[m,4]) {
+    %w = constant f32[4,4] splat 0.5
+    %p = MatMul(%x, %w)
+    %r = Relu(%p)
+    %s = ReduceSum(%y) {axes=[0], keepdims=1}
+    %z = Mul(%r, %s)
+    return (z: %z, s: %s)
+  })",
+       symbols({{"n", {1, 2, 3}}, {"m", {1, 1, 2}}}),
+       false,
+       {{{"n", {1, 6, 8}}, {"m", {1, 3, 4}}}, {{"n", {9, 9, 9}}, {"m", {2, 2, 2}}}}},
+      {"sequence_state",
+       R"(graph "g" (%q: f32[n,2,4], %r: f32[n,2,4], %k: state(f32[64,2,4]), %v: state(f32[64,2,4])) {
+    %ka = StateAppend(%k, %r)
+    %va = StateAppend(%v, %r)
+    %y = StateAttention(%q, %ka, %va)
+    return (y: %y)
+  })",
+       symbols({{"n", {1, 2, 5}}}),
+       false,
+       {{{"n", {1, 6, 8}}}}},
+      {"lists", R"(graph "g" (%s: seq(f32[2]), %o: optional(f32[3]), %x: f32[2]) {
+    %i = SequenceInsert(%s, %x)
+    %at = constant i64[] [0]
+    %a = SequenceAt(%i, %at)
+    %n = SequenceLength(%i)
+    %h = OptionalHas(%o)
+    %e = OptionalGet(%o)
+    %c = ConcatFromSequence(%i) {axis=0}
+    %d = Relu(%c)
+    return (i: %i, a: %a, n: %n, h: %h, e: %e, d: %d)
+  })"},
+      {"counts", R"(graph "g" (%x: f32[3,4], %k: i64[], %l: i64[4], %b: i32[2,3], %h: f32[4,1,2,4]) {
+    %a = Attention(%h, %h, %h, _, _, _, %l)
+    %r = Trilu(%x, %k)
+    %n = Abs(%b)
+    %q = Div(%b, %b)
+    %m = Mod(%b, %b)
+    %s = Sub(%b, %n)
+    %v = ReverseSequence(%x, %l) {batch_axis=1, time_axis=0}
+    return (a: %a, r: %r, q: %q, m: %m, s: %s, v: %v)
+  })"},
+      {"scan_axes", R"(graph "g" (%x: f32[2], %seq: f32[2,n]) {
+    %st, %ys = Scan(%x, %seq) {carried=1, scanned=1, scan_input_axes=[1], scan_input_directions=[1], scan_output_axes=[1]}
+      body graph "scan" (%s: f32[2], %e: f32[2]) {
+        %t = Mul(%s, %e)
+        return (t: %t, u: %t)
+      }
+    %z = Neg(%ys)
+    return (st: %st, z: %z)
+  })",
+       symbols({{"n", {1, 3, 5}}})},
   };
   return graphs;
 }
+
+namespace {
+
+/// Small numbers mostly, so that indices exist; a quarter is any bits, and a quarter the numbers that arithmetic breaks
+/// on.
+void fill(Tensor& t, std::mt19937& random) {
+  auto* bytes = static_cast<unsigned char*>(t.ref().data);
+  const unsigned how = random() % 4;
+  for (std::size_t i = 0; i < t.bytes(); ++i) {
+    const auto byte = static_cast<unsigned>(random());
+    if (how == 0) bytes[i] = static_cast<unsigned char>(byte);
+    else if (t.dtype() == DType::i64) bytes[i] = static_cast<unsigned char>(i % 8 == 0 ? byte % 4 : 0);
+    else bytes[i] = static_cast<unsigned char>(byte % 64);
+    if (t.dtype() == DType::boolean) bytes[i] = bytes[i] % 2;
+  }
+  static constexpr std::int64_t kExtremes[] = {INT64_MIN, INT64_MAX, INT64_MIN + 1, -1, 0, 1};
+  static constexpr std::int32_t kExtremes32[] = {INT32_MIN, INT32_MAX, INT32_MIN + 1, -1, 0, 1};
+  for (std::int64_t i = 0; how == 1 && i < t.numel(); ++i) {
+    if (t.dtype() == DType::i64) t.as<std::int64_t>()[i] = kExtremes[random() % 6];
+    if (t.dtype() == DType::i32) t.as<std::int32_t>()[i] = kExtremes32[random() % 6];
+  }
+}
+
+/// Elements of a shape; -1 when they are too many to be bound.
+std::int64_t count_of(const std::vector<std::int64_t>& shape, std::int64_t most) {
+  std::int64_t count = 1;
+  for (const std::int64_t e : shape)
+    if (__builtin_mul_overflow(count, e, &count) || count > most) return -1;
+  return count;
+}
+
+void read_all(const TensorRef& tensor) {
+  volatile unsigned sum = 0;
+  for (std::size_t k = 0; k < tensor.bytes; ++k) sum = sum + static_cast<const unsigned char*>(tensor.data)[k];
+}
+
+}  // namespace
 
 int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements) {
   std::mt19937 random(seed);
   int ran = 0;
   try {
-    Context context = engine.create_context({.threads = 1});
+    Context context = engine.create_context({.threads = 1, .max_pool_bytes = 1 << 20});
+    std::optional<SequencePool> pool;
+    std::optional<Sequence> sequence;
+    if (!engine.impl().image.plan.states.empty()) {
+      pool.emplace(engine, SequencePoolOptions{.block_length = 4, .blocks = 16, .max_positions = 40});
+      sequence.emplace(pool->create());
+      if (Status s = context.bind_sequence(*sequence); !s) return ran;
+    }
     for (int round = 0; round < 3; ++round) {
       std::vector<Tensor> inputs;
-      bool bound = true;
-      for (const TensorInfo& info : engine.inputs()) {
+      std::vector<std::vector<TensorRef>> lists(engine.inputs().size());  // must live until the run is over
+      bool bound = !sequence || sequence->reserve(static_cast<std::int64_t>(random() % 12)).ok();
+      inputs.reserve(4 * engine.inputs().size());
+      for (std::size_t k = 0; k < engine.inputs().size(); ++k) {
+        const TensorInfo& info = engine.inputs()[k];
         const auto& shape = round == 0 ? info.min : round == 1 ? info.opt : info.max;
-        std::int64_t count = 1;
-        for (std::int64_t e : shape)
-          if (__builtin_mul_overflow(count, e, &count) || count > max_elements)
-            return ran;  // nobody would bind so much
-        Tensor& t = inputs.emplace_back(info.dtype, shape);
-        const bool wild = random() % 4 == 0;
-        auto* bytes = static_cast<unsigned char*>(t.ref().data);
-        for (std::size_t i = 0; i < t.bytes(); ++i) {
-          const unsigned byte = static_cast<unsigned>(random());
-          // Indices that mostly exist; small floats and integers.
-          if (wild) bytes[i] = static_cast<unsigned char>(byte);
-          else if (info.dtype == DType::i64) bytes[i] = static_cast<unsigned char>(i % 8 == 0 ? byte % 4 : 0);
-          else bytes[i] = static_cast<unsigned char>(byte % 64);
-          if (info.dtype == DType::boolean) bytes[i] = bytes[i] % 2;
+        if (count_of(shape, max_elements) < 0) return ran;  // nobody would bind so much
+        const bool list = info.kind != ValueKind::tensor;
+        const bool optional = info.kind == ValueKind::optional || info.kind == ValueKind::optional_sequence;
+        if (optional && random() % 3 == 0) {
+          bound = bound && context.bind_input_absent(info.name).ok();
+          continue;
         }
-        bound = bound && context.bind_input(inputs.size() - 1, t).ok();
+        const unsigned tensors = !list || info.kind == ValueKind::optional ? 1 : random() % 4;
+        for (unsigned t = 0; t < tensors; ++t) {
+          fill(inputs.emplace_back(info.dtype, shape), random);
+          lists[k].push_back(inputs.back());
+        }
+        bound =
+            bound && (list ? context.bind_input_list(info.name, lists[k]) : context.bind_input(k, inputs.back())).ok();
       }
       if (!bound) continue;
       if (const Status s = context.run(); !s) {
@@ -252,10 +352,13 @@ int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements) 
       }
       ++ran;
       for (std::size_t i = 0; i < engine.outputs().size(); ++i) {
-        const TensorRef out = context.output(i);
-        volatile unsigned sum = 0;  // reads all of it
-        for (std::size_t k = 0; k < out.bytes; ++k) sum = sum + static_cast<const unsigned char*>(out.data)[k];
+        if (engine.outputs()[i].kind == ValueKind::tensor) {
+          read_all(context.output(i));
+        } else if (const auto tensors = context.output_list(engine.outputs()[i].name)) {
+          for (const Tensor& t : *tensors) read_all(t);
+        }
       }
+      if (sequence && random() % 2 == 0) (void)sequence->truncate(sequence->length() / 2);
     }
   } catch (const Error&) {
     // No memory for the arena, an output of unknown size: said, not suffered.

@@ -1,6 +1,7 @@
 // Small models of every operator family and of everything that a plan can hold: what hostile files are made from.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,11 +15,13 @@ struct HostileGraph {
   const char* text;
   plan::PlannerOptions options = {};
   bool optimized = false;
+  std::vector<std::map<std::string, plan::SymbolRange>> further = {};  ///< profiles beside that of `options`
 };
 
 const std::vector<HostileGraph>& hostile_graphs();
 
-/// Runs a loaded engine at its least, usual and largest shapes on arbitrary data. Statuses are fine, and so is an Error
+/// Runs a loaded engine at its least, usual and largest shapes on arbitrary data, with sequences, lists and optionals
+/// where it takes them. Statuses are fine, and so is an Error
 /// when a context cannot be made: only a crash or a sanitizer's finding is not. Returns how many of the three runs
 /// ended well. An input of more than max_elements is not tried.
 int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements = 1 << 22);
