@@ -71,7 +71,7 @@ bool same_file(const fs::path& a, const fs::path& b) {
   if (here && there)
     return holds(first) && holds(second) && first.st_dev == second.st_dev && first.st_ino == second.st_ino;
   std::error_code error;
-  if (here || there || a.empty()) return false;
+  if (here || there || a.empty() || b.empty()) return false;
   // Absolute before: of a relative path that does not exist "./" would be kept.
   return fs::weakly_canonical(fs::absolute(a), error) == fs::weakly_canonical(fs::absolute(b), error) && !error;
 }

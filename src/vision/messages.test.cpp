@@ -194,7 +194,7 @@ TEST(LabelMessages, SayWhatIsNotUnderstood) {
   };
   for (const auto& [text, error] : cases) EXPECT_EQ(error_of([&] { parse_names_metadata(text); }), error) << text;
   const TemporaryFolder folder;
-  write_file(folder / "labels.txt", {});
+  write_file(folder / "labels.txt", "");
   EXPECT_EQ(error_of([&] { load_labels(folder / "labels.txt"); }, folder.path()),
             "FOLDER/labels.txt: holds no class names\n  try: a text file with one class name a line");
 }
