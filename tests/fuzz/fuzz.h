@@ -43,7 +43,7 @@ class Taker {
   T take() {
     T value{};
     const std::size_t count = rest_.size() < sizeof(T) ? rest_.size() : sizeof(T);
-    std::memcpy(&value, rest_.data(), count);
+    if (count > 0) std::memcpy(&value, rest_.data(), count);  // an empty input may have no address
     rest_ = rest_.subspan(count);
     return value;
   }

@@ -3,6 +3,7 @@
 
 #include <fstream>
 
+#include "base/log.h"
 #include "import/onnx/onnx_import.h"
 #include "monza/engine.h"
 #include "support/onnx_notation.h"
@@ -62,7 +63,13 @@ Engine two_profiles(const test::TemporaryFolder& folder) {
 
 TEST(OnnxBranches, EachProfileTakesTheBranchThatFitsIt) {
   const test::TemporaryFolder folder;
+  testing::internal::CaptureStderr();
+  set_log_level(LogLevel::info);
   const Engine engine = two_profiles(folder);
+  set_log_level(LogLevel::warning);
+  // Which branch fits is tried, and the log says what became of the other.
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_NE(said.find("fails when it is taken: the results of the branches differ in rank"), std::string::npos) << said;
   Context context = engine.create_context();
   const auto run = [&](std::int64_t n, std::int64_t rate) {
     Tensor x(DType::f32, {1, 3, n}), r(DType::i64, {});
