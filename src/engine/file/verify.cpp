@@ -83,7 +83,9 @@ class Verifier {
 
   void check_tables() {
     require(p_.threads >= 1 && p_.threads <= kMaxThreads, "it is for {} threads", p_.threads);
-    require(p_.event_count >= 0, "it has {} events", p_.event_count);
+    // Their number is no array's: two billion would be a quarter of a gigabyte of marks.
+    require(p_.event_count >= 0 && static_cast<std::size_t>(p_.event_count) <= p_.steps.size(),
+            "it has {} events for {} steps", p_.event_count, p_.steps.size());
     require(p_.weights_bytes >= 0 && p_.weights_bytes <= weights_bytes_, "it has {} bytes of weights and needs {}",
             weights_bytes_, p_.weights_bytes);
     for (std::size_t i = 0; i < p_.regions.size(); ++i)

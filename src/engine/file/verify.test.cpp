@@ -95,6 +95,8 @@ TEST(VerifyPlan, RefusesWhatBreaksARule) {
          p.region_refs.clear();
          p.loops.clear();
          p.steps.clear();
+         p.events.clear();
+         p.event_count = 0;
        }},
       {"the engine's plan is damaged: regions[0]: steps [3, +100) leave their array of 7\n  try: rebuild the engine",
        [](PlanStorage& p) { p.regions[0].steps.count = 100; }},
@@ -267,8 +269,10 @@ TEST(VerifyPlan, RefusesWhatBreaksARule) {
        [](PlanStorage& p) { p.devices.resize(257); }},
       {"the engine's plan is damaged: segments[0]: steps [0, +99) leave their array of 7\n  try: rebuild the engine",
        [](PlanStorage& p) { p.segments.push_back({{0, 99}}); }},
-      {"the engine's plan is damaged: it has -1 events\n  try: rebuild the engine",
+      {"the engine's plan is damaged: it has -1 events for 7 steps\n  try: rebuild the engine",
        [](PlanStorage& p) { p.event_count = -1; }},
+      {"the engine's plan is damaged: it has 2000000000 events for 7 steps\n  try: rebuild the engine",
+       [](PlanStorage& p) { p.event_count = 2'000'000'000; }},
       {"the engine's plan is damaged: weight_blocks[0]: kernel 99 is not below 4\n  try: rebuild the engine",
        [](PlanStorage& p) { p.weight_blocks[0].kernel = 99; }},
       {"the engine's plan is damaged: inputs[0]: kind 3 is unknown\n  try: rebuild the engine",
