@@ -103,7 +103,7 @@ TEST(VideoMessages, SayWhatCannotBeWritten) {
   };
   EXPECT_EQ(limited("a.mp4", 0, 0), "FOLDER/a.mp4: cannot write the header: File too large");
   EXPECT_EQ(limited("a.mkv", 0, 0), "FOLDER/a.mkv: cannot finish the file: File too large");
-  EXPECT_EQ(limited("a.mp4", 1000, 1), "FOLDER/a.mp4: cannot finish the file: File too large");
+  EXPECT_EQ(limited("a.mp4", 1000, 1), "FOLDER/a.mp4: cannot write a frame: File too large");
   EXPECT_EQ(limited("a.mp4", 1000, 100), "FOLDER/a.mp4: cannot write a frame: File too large");
   std::filesystem::create_directories(folder / "full.mp4/inside");
   EXPECT_EQ(written("full.mp4", 32,

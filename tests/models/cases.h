@@ -42,6 +42,7 @@ inline std::vector<ModelCase> model_cases() {
       {"ultraface", "ultraface_RFB_320.onnx", {}},
       {"silero_16k", "silero_vad_v5.onnx", {{"input", {1, 512}}, {"state", {2, 1, 128}}}},
       {"silero_8k", "silero_vad_v5.onnx", {{"input", {1, 256}}, {"state", {2, 1, 128}}}},
+      {"efficientnet_lite0", "efficientnet-lite0.onnx", {{"input", {1, 3, 224, 224}}}},
       {"mobilenetv2", "mobilenetv2_fp32_dequant.onnx", {{"input", {1, 3, 224, 224}}}},
       {"mobilenetv2_dynamic", "mobilenetv2_int8_dynamic.onnx", {{"input", {1, 3, 224, 224}}}},
       {"mobilenetv2_qdq", "mobilenetv2_int8_qdq.onnx", {}},

@@ -92,6 +92,7 @@ BuildOptions options_of(const test::ModelCase& c) {
 /// Gives what is blocked or copies 1 us in the cache, and all else a thousand.
 void prefer_blocks(const std::string& cache) {
   std::ifstream in(cache);
+  if (!in) return;  // nothing was timed
   std::ostringstream out;
   std::string line;
   std::getline(in, line);
