@@ -61,8 +61,8 @@ def check_report(report, ours, ref) -> str:
 
 def compare(model, case, feed, tool, folder) -> dict:
     """Runs one input set through both and judges every output."""
-    ref = peerlib.run(peerlib.session(model), feed)
     integer = peerlib.is_integer(model)
+    ref = peerlib.run(peerlib.session(peerlib.without_saturation(model) if integer else model), feed)
     own = peerlib.self_agreement(model, feed, ref) if integer else {}
     row = {"model": model.stem, "case": case, "integer": integer, "outputs": {}, "ok": False, "error": ""}
     args = peerlib.write_inputs(feed, folder)
