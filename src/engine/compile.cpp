@@ -13,6 +13,7 @@
 #include "engine/build_record.h"
 #include "engine/carried_graph.h"
 #include "ir/op.h"
+#include "ops/control/control.def.h"
 #include "plan/data/memory_map.h"
 #include "plan/tactics.h"
 #include "plan/weights.h"
@@ -20,28 +21,44 @@
 namespace monza {
 namespace {
 
+/// Puts numbers in the place of symbols where inference begins: in a graph's inputs and in what refusing branches say
+/// of their outputs.
+void substitute(ir::Graph& graph, const ops::Replacement& numbers) {
+  for (const ir::ValueId id : graph.inputs()) {
+    ir::Value& value = graph.value(id);
+    for (ir::Expr& e : value.type.shape) e = ir::substitute(e, numbers);
+    if (value.content)
+      for (ir::Expr& e : *value.content) e = ir::substitute(e, numbers);
+  }
+  for (const ir::NodeId id : graph.order()) ops::substitute_refused(graph, id, numbers);
+}
+
+/// The same in the bodies of a node: their inputs keep the declared types of lists and the bounds of what grows.
+void substitute_in_bodies(ir::Graph& graph, ir::NodeId id, const ops::Replacement& numbers) {
+  for (std::size_t b = 0; b < std::as_const(graph).node(id).bodies.size(); ++b) {
+    ir::Graph& body = graph.body(id, b);
+    substitute(body, numbers);
+    for (const ir::NodeId inner : body.order()) substitute_in_bodies(body, inner, numbers);
+    body.infer_all();
+  }
+}
+
 /// The graph with the dimensions that the profile fixes as numbers, or null when it fixes none (or a branch forbids
 /// it): kernels refuse less of what cannot vary.
 std::unique_ptr<ir::Graph> specialised(const ir::Graph& graph, const engine_file::Profile& profile) {
   bool any = false;
   for (const auto& [symbol, extent] : profile) any |= extent.min == extent.max;
   if (!any) return nullptr;
-  const auto fixed = [&](const ir::Expr& e) {
-    return ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<ir::Expr> {
-      const auto it = atom.kind == ir::AtomKind::symbol ? profile.find(atom.name) : profile.end();
-      if (it == profile.end() || it->second.min != it->second.max) return std::nullopt;
-      return ir::Expr(it->second.max);
-    });
-  };
   std::unique_ptr<ir::Graph> copy = graph.clone();
-  for (const ir::ValueId id : copy->inputs()) {
-    ir::Value& value = copy->value(id);
-    for (ir::Expr& e : value.type.shape) e = fixed(e);
-    if (value.content)
-      for (ir::Expr& e : *value.content) e = fixed(e);
-  }
+  const ops::Replacement fixed = [&](const ir::Atom& atom) -> std::optional<ir::Expr> {
+    const auto it = atom.kind == ir::AtomKind::symbol ? profile.find(atom.name) : profile.end();
+    if (it == profile.end() || it->second.min != it->second.max) return std::nullopt;
+    return ir::Expr(it->second.max);
+  };
+  substitute(*copy, fixed);
   for (const ir::NodeId id : copy->order()) {
     try {
+      substitute_in_bodies(*copy, id, fixed);
       copy->infer(id);
     } catch (const Error& e) {
       // A branch that only other profiles take need not fit this one's numbers: they stay ranges of one number.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <random>
 
 #include "engine/compile.h"
@@ -14,6 +15,7 @@
 #include "passes/evaluate.h"
 #include "passes/pass.h"
 #include "support/allocations.h"
+#include "support/onnx_notation.h"
 #include "support/temporary.h"
 
 namespace monza {
@@ -151,6 +153,63 @@ TEST(Profiles, TheMemoryCapHoldsForEachProfile) {
     }
     EXPECT_GE(values, 3) << text;
   }
+}
+
+// --- what a profile fixes inside of bodies -------------------------------------------------------------------------
+
+/// An engine of a model with an input x: f32[n,3], whose first profile is a range of n and whose second fixes it.
+Engine ranged_and_fixed(const std::string& notation) {
+  const test::TemporaryFolder folder;
+  const auto noted = test::parse_onnx_notation(notation);
+  std::ofstream(folder / "m.onnx", std::ios::binary) << noted.model.SerializeAsString();
+  BuildOptions options;
+  options.threads = 1;
+  options.tune = false;
+  options.profiles = {{{"x", {.min = {1, 3}, .opt = {4, 3}, .max = {9, 3}}}},
+                      {{"x", {.min = {2, 3}, .opt = {2, 3}, .max = {2, 3}}}}};
+  return Engine::build(folder / "m.onnx", options);
+}
+
+/// The model's first output for x = 1, 2, 3, ... of n rows, which `profile` runs.
+std::vector<float> run_rows(const Engine& engine, std::int64_t n, std::size_t profile) {
+  Context context = engine.create_context();
+  Tensor x(DType::f32, {n, 3}), no(DType::boolean, {});
+  *no.as<bool>() = false;
+  for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = static_cast<float>(i + 1);
+  EXPECT_TRUE(context.bind_input("x", x).ok());
+  if (engine.inputs().size() > 1) EXPECT_TRUE(context.bind_input("c", no).ok());
+  const Status status = context.run();
+  EXPECT_TRUE(status.ok()) << context.describe(status);
+  EXPECT_EQ(context.profile_index(), profile);
+  const TensorRef y = context.output(std::size_t{0});
+  return {y.as<float>(), y.as<float>() + y.numel()};
+}
+
+void expect_rows_are_negated(const Engine& engine) {
+  for (const auto& [n, profile] : {std::pair<std::int64_t, std::size_t>{2, 1}, {1, 0}, {9, 0}}) {
+    std::vector<float> want;
+    for (std::int64_t i = 0; i < n * 3; ++i) want.push_back(static_cast<float>(-i - 1));
+    EXPECT_EQ(run_rows(engine, n, profile), want) << n;
+  }
+}
+
+TEST(Profiles, FixWhatABodyPutsIntoASequence) {
+  expect_rows_are_negated(
+      ranged_and_fixed("s = SequenceConstruct(x: f32[n,3]) m = SequenceMap(s; body = (b: f32) { Neg(b) return out }) "
+                       "y = SequenceAt(m, -1) return y"));
+}
+
+TEST(Profiles, FixTheBoundOfWhatGrows) {
+  // Each of two iterations adds a row in front of what there is; the first rows are left out again.
+  expect_rows_are_negated(ranged_and_fixed(
+      "x: f32[n,3] g = Loop(2, _, x; body = (i: i64[], k: bool[], a: f32) { z = ConstantOfShape([1, 3]) "
+      "b = Concat(z, a; axis = 0) l = Identity(k) return l, b }) t = Slice(g, [2], [99], [0]) y = Neg(t) return y"));
+}
+
+TEST(Profiles, FixTheOutputsOfABranchThatRefuses) {
+  expect_rows_are_negated(
+      ranged_and_fixed("x: f32[n,3] c: bool[] y = If(c; then_branch = { a = MatMul(x, w: f32[2,3] = 0) return a }, "
+                       "else_branch = { b = Neg(x) return b }) return y"));
 }
 
 std::int64_t resident_pages() {

@@ -281,20 +281,30 @@ void infer_scan(ir::InferContext& c) {
   }
 }
 
+/// A shape as Refuse's attribute has it: each extent is followed by a semicolon.
+std::string refused_text(const ir::SymShape& shape) {
+  std::string text;
+  for (const Expr& e : shape) text += ir::to_string(e) + ";";
+  return text;
+}
+
+ir::SymShape parse_refused(std::string_view text) {
+  ir::SymShape shape;
+  while (!text.empty()) {
+    const std::size_t end = std::min(text.find(';'), text.size());
+    shape.push_back(ir::parse_expr(text.substr(0, end)));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return shape;
+}
+
 /// Refuse() {dtypes, shapes}: stands for the nodes of a branch that cannot run with the shapes an engine is built for.
 void infer_refuse(ir::InferContext& c) {
   const auto dtypes = c.attrs().strings("dtypes"), shapes = c.attrs().strings("shapes");
   if (dtypes.size() != static_cast<std::size_t>(c.output_count()) || shapes.size() != dtypes.size())
     c.fail("{} element types and {} shapes for {} outputs", dtypes.size(), shapes.size(), c.output_count());
-  for (std::size_t i = 0; i < dtypes.size(); ++i) {
-    ir::SymShape shape;
-    for (std::size_t at = 0; at < shapes[i].size();) {
-      const std::size_t end = shapes[i].find(';', at);
-      shape.push_back(ir::parse_expr(std::string_view(shapes[i]).substr(at, end - at)));
-      at = end + 1;
-    }
-    c.set_output(static_cast<int>(i), parse_dtype(dtypes[i]), std::move(shape));
-  }
+  for (std::size_t i = 0; i < dtypes.size(); ++i)
+    c.set_output(static_cast<int>(i), parse_dtype(dtypes[i]), parse_refused(shapes[i]));
 }
 
 }  // namespace
@@ -310,16 +320,10 @@ std::unique_ptr<ir::Graph> refusing_body(const std::shared_ptr<ir::Model>& model
   for (const auto& output : other.outputs()) {
     const ir::Type& type = other.value(output.value).type;
     dtypes.emplace_back(dtype_name(type.dtype));
-    std::string text;
-    for (const Expr& e : type.shape) {
-      bool symbols = true;  // extents that the other body's values decide mean nothing here
-      ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<Expr> {
-        symbols = symbols && atom.kind == ir::AtomKind::symbol;
-        return std::nullopt;
-      });
-      text += (symbols ? ir::to_string(e) : "0") + ";";
-    }
-    shapes.push_back(std::move(text));
+    ir::SymShape shape = type.shape;
+    for (Expr& e : shape)
+      if (!only_symbols(e)) e = 0;  // extents that the other body's values decide mean nothing here
+    shapes.push_back(refused_text(shape));
   }
   const int count = static_cast<int>(dtypes.size());
   ir::Attrs attrs;
@@ -328,6 +332,18 @@ std::unique_ptr<ir::Graph> refusing_body(const std::shared_ptr<ir::Model>& model
   const auto outputs = body->add_node(ir::get_op("Refuse"), {}, std::move(attrs), count, origins).outputs;
   for (std::size_t i = 0; i < outputs.size(); ++i) body->add_output(other.outputs()[i].name, outputs[i]);
   return body;
+}
+
+void substitute_refused(ir::Graph& graph, ir::NodeId node, const Replacement& replacement) {
+  if (std::string_view(std::as_const(graph).node(node).op->name) != "Refuse") return;
+  ir::Attrs& attrs = graph.node(node).attrs;
+  std::vector<std::string> shapes = attrs.strings("shapes");
+  for (std::string& text : shapes) {
+    ir::SymShape shape = parse_refused(text);
+    for (Expr& e : shape) e = ir::substitute(e, replacement);
+    text = refused_text(shape);
+  }
+  attrs.set("shapes", std::move(shapes));
 }
 
 namespace {

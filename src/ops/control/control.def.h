@@ -1,6 +1,7 @@
 // What importers and passes need of control flow: taking a body into the graph around it.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <vector>
@@ -22,5 +23,10 @@ std::optional<bool> known_condition(ir::Graph& graph, ir::ValueId condition, boo
 /// shapes an engine is built for, and which then must not be taken.
 std::unique_ptr<ir::Graph> refusing_body(const std::shared_ptr<ir::Model>& model, const ir::Graph& other,
                                          const std::vector<ir::Value>& captures, const ir::OriginSet& origins);
+
+/// What ir::substitute asks of each atom.
+using Replacement = std::function<std::optional<ir::Expr>(const ir::Atom&)>;
+/// Replaces atoms in what a node of such a body says of its outputs' shapes; other nodes stay as they are.
+void substitute_refused(ir::Graph& graph, ir::NodeId node, const Replacement& replacement);
 
 }  // namespace monza::ops

@@ -18,6 +18,15 @@ bool is_list(const ir::Type& type) {
          type.kind == ValueKind::optional_sequence;
 }
 
+bool only_symbols(const Expr& e) {
+  bool only = true;
+  ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<Expr> {
+    only = only && atom.kind == ir::AtomKind::symbol;
+    return std::nullopt;
+  });
+  return only;
+}
+
 namespace {
 
 /// Greatest value of an extent whatever the symbols are; kNoBound where they decide.
@@ -27,15 +36,6 @@ std::int64_t greatest(const Expr& e) {
     return {0, kNoBound};
   };
   return std::min(ir::range(e, any).high, kNoBound);
-}
-
-bool only_symbols(const Expr& e) {
-  bool only = true;
-  ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<Expr> {
-    only = only && atom.kind == ir::AtomKind::symbol;
-    return std::nullopt;
-  });
-  return only;
 }
 
 void set_varying(ir::Type& type, std::size_t axis, Expr bound) {

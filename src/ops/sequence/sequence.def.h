@@ -13,6 +13,8 @@ inline constexpr std::int64_t kNoBound = std::int64_t{1} << 41;
 ir::Type joined(const ir::Type& a, const ir::Type& b);
 /// A list's type as the outside of a body sees it: extents that values decide become bounds.
 ir::Type seen_outside(ir::Type list);
+/// True if inputs' extents alone decide the expression, which then means the same inside and outside of a body.
+bool only_symbols(const ir::Expr& e);
 /// A value that is a sequence or optional.
 bool is_list(const ir::Type& type);
 
