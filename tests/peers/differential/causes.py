@@ -97,11 +97,9 @@ def explain(groups, options):
     """Prints the groups with their causes, the most frequent first."""
     ordered = sorted(groups.values(), key=len, reverse=True)
     tasks = [(cases[0][0], cases[0][1], len(cases), options) for cases in ordered[:options.most]]
-    print(f"\n{len(groups)} groups of differences; looking into {len(tasks)}")
-    for cases in ordered[options.most:]:
-        print(f"{len(cases)} x {cases[0][0]}: {keep.words(cases[0][1])}"[:400])
     if not tasks:
         return []
+    print(f"\nlooking into {len(tasks)} of {len(groups)} groups", flush=True)
     with multiprocessing.get_context("spawn").Pool(min(options.jobs, len(tasks))) as pool:
         explained = []
         for e in pool.imap_unordered(explain_one, tasks):

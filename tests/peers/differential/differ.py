@@ -3,14 +3,18 @@
 optimisations.
 
   differ.py --seconds 60                           every family in turn, a job for each CPU
+  differ.py --seconds 600 --jobs 16 --quiet        for so long; the groups and the table come at the end
   differ.py --count 200000 --jobs 16 --isa avx2    so many graphs, with a lower instruction set forced
   differ.py --families conv,qdq --start 5000       some families, other graphs
   differ.py --repeat conv:1234                     one graph again; --dump DIR writes it down
   differ.py --case FOLDER                          a case that was kept
   differ.py --list                                 the families
 
-Exit code 1 when something disagrees. The first case of each cause is shrunk and kept in --keep DIR: model, inputs, what
-ONNX Runtime computes, what was said, and the command that repeats it. What is drawn depends on family and seed alone.
+Exit code 1 when something disagrees. Each wrong graph is a line in DIR/wrong.txt as soon as it is found; the first case of
+each cause is shrunk and kept in --keep DIR: model, inputs, what ONNX Runtime computes, what was said, and the command that
+repeats it. A signal to end (SIGINT, SIGTERM) ends the drawing, and what was found is told; a second one ends all. Where
+ONNX Runtime's process dies over a graph, the graph counts as "peer died" and a new process goes on. What is drawn depends
+on family and seed alone.
 """
 import argparse
 import collections
@@ -20,6 +24,7 @@ import os
 import pathlib
 import queue
 import re
+import signal
 import sys
 import time
 import traceback
@@ -33,16 +38,16 @@ def arguments():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--runner", default=str(ROOT / "build/test/monza_differential"), help="the program monza_differential")
     p.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
-    p.add_argument("--seconds", type=float, default=0, help="stop after so long; 0: no limit")
-    p.add_argument("--count", type=int, default=0, help="stop after so many graphs; 0: no limit")
+    p.add_argument("--seconds", type=float, default=0, help="draw for so long; 0: no limit")
+    p.add_argument("--count", type=int, default=0, help="draw so many graphs; 0: no limit")
     p.add_argument("--start", type=int, default=0, help="the first seed of each family")
     p.add_argument("--families", default="", help="some, by commas; NAME* takes all that begin so")
     p.add_argument("--isa", default="", help="MONZA_ISA of the runner: avx2, avx512, ...")
     p.add_argument("--timeout", type=float, default=60, help="seconds that one step may take")
-    p.add_argument("--keep", default="", help="folder for wrong cases; nothing is kept without it")
-    p.add_argument("--most", type=int, default=40, help="causes that are looked into and shrunk")
+    p.add_argument("--keep", default="", help="folder for wrong cases and their list; nothing is kept without it")
+    p.add_argument("--most", type=int, default=40, help="groups that are looked into and shrunk; 0: none")
     p.add_argument("--no-shrink", action="store_true")
-    p.add_argument("--quiet", action="store_true", help="no progress, no table")
+    p.add_argument("--quiet", action="store_true", help="no progress")
     p.add_argument("--coverage", action="store_true", help="print what was never reached")
     p.add_argument("--repeat", default="", help="FAMILY:SEED")
     p.add_argument("--case", default="", help="a folder that --keep or --dump wrote")
@@ -102,6 +107,7 @@ class Worker:
 
     def run(self):
         from graph import Invalid
+        from peer import PeerDied
         from protocol import ways_of
         self.start()
         reported, done = time.monotonic(), self.begun.value
@@ -113,6 +119,10 @@ class Worker:
             self.begun.value = index
             try:
                 case = draw(name, seed)
+            except PeerDied as e:
+                self.tally[name, "died"] += 1
+                self.results.put(("died", f"{name}:{seed}", str(e)))
+                continue
             except Invalid as e:
                 self.tally[name, "invalid"] += 1
                 self.tally["why", name, re.sub(r"\d+", "#", str(e))[:160]] += 1
@@ -181,10 +191,10 @@ def remaining(case, bads):
 
 
 def work(options, number, weights, results, stop, begun):
+    for signal_ in (signal.SIGINT, signal.SIGTERM):  # the parent decides
+        signal.signal(signal_, signal.SIG_IGN)
     try:
         Worker(options, number, weights, results, stop, begun).run()
-    except KeyboardInterrupt:
-        pass
     except Exception:
         results.put(("failed", traceback.format_exc()))
     results.put(("done", number))
@@ -202,12 +212,18 @@ class Campaign:
         self.bad = collections.OrderedDict()  # signature -> list of (case id, Bad)
         self.bad_cases = set()
         self.failed = []
+        self.listed = None
+        if options.keep:
+            pathlib.Path(options.keep).mkdir(parents=True, exist_ok=True)
+            self.listed = open(pathlib.Path(options.keep) / "wrong.txt", "a", buffering=1)
 
     def run(self):
         self.context = multiprocessing.get_context("spawn")
         self.results, self.stop = self.context.Queue(), self.context.Event()
         jobs = {number: self.job(number, self.context.Value("q", -1)) for number in range(self.options.jobs)}
         begin = said = time.monotonic()
+        for signal_ in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(signal_, self.end)
         while jobs:
             try:
                 message = self.results.get(timeout=1)
@@ -228,6 +244,11 @@ class Campaign:
                       f"{len(self.bad_cases)} wrong in {len(self.bad)} groups", flush=True)
         self.seconds = time.monotonic() - begin
 
+    def end(self, number, _frame):
+        """The first signal: what is begun is finished and told."""
+        self.stop.set()
+        signal.signal(number, signal.SIG_DFL)
+
     def job(self, number, begun):
         process = self.context.Process(target=work, daemon=True,
                                        args=(self.options, number, self.weights, self.results, self.stop, begun))
@@ -235,16 +256,21 @@ class Campaign:
         return process, begun
 
     def revive(self, jobs):
-        """ONNX Runtime may crash, too: the job goes on behind the graph at which it did."""
+        """A job that ended by itself, for want of memory perhaps, goes on behind the graph at which it did."""
         for number, (process, begun) in list(jobs.items()):
             if process.is_alive():
                 continue
             name, seed = next(itertools.islice(schedule(self.weights, self.options.start), begun.value, None), ("?", 0))
-            print(f"job {number} ended with {process.exitcode} while it drew {name}:{seed}, or asked ONNX Runtime about it",
-                  flush=True)
+            self.say(f"job {number} ended with {process.exitcode} while it drew {name}:{seed}")
             self.tally[name, "invalid"] += 1
-            self.tally["why", name, "the reference crashes"] += 1
+            self.tally["why", name, "the job ended"] += 1
             jobs[number] = self.job(number, begun)
+
+    def say(self, line):
+        """At once, and in the list of what is kept."""
+        print(line, flush=True)
+        if self.listed:
+            self.listed.write(line + "\n")
 
     def graphs(self):
         return sum(n for k, n in self.tally.items() if k[1] == "graphs")
@@ -256,21 +282,34 @@ class Campaign:
             self.counts += collections.Counter(message[3])
         elif message[0] == "bad":
             self.bad_cases.add(message[1])
+            bad = message[2][0]
+            self.say(f"wrong {message[1]} {bad.way} {bad.kind} {bad.text[:200]}" +
+                     "".join(f"; [{i}] {got} instead of {want}" for i, got, want in bad.elements[:1]))
             first = {}
             for bad in message[2]:  # the ways are in order: what fails in the plain one is not the others' fault
                 first.setdefault("value" if bad.kind in ("value", "threads", "again", "type") else bad.kind, bad)
             for bad in first.values():
                 self.bad.setdefault(signature(message[1], bad), []).append((message[1], bad))
+        elif message[0] == "died":
+            self.say(f"peer died {message[1]} {message[2]}")
         elif message[0] == "failed":
             self.failed.append(message[1])
             print(message[1], file=sys.stderr)
 
     def table(self):
-        print(f"\n{'family':18} {'graphs':>8} {'invalid':>8} {'wrong':>6}")
-        for name in self.weights:
-            print(f"{name:18} {self.tally[name, 'graphs']:8} {self.tally[name, 'invalid']:8} {self.tally[name, 'bad']:6}")
-        print(f"{'all':18} {self.graphs():8}          {len(self.bad_cases):6}   in {self.seconds:.0f} s, "
-              f"{self.graphs() / self.seconds / self.options.jobs:.1f} a second and job")
+        """The families, then the groups of what is wrong, the most frequent first."""
+        print(f"\n{'family':18} {'graphs':>8} {'invalid':>8} {'peer died':>10} {'wrong':>6}")
+        columns = ("graphs", "invalid", "died", "bad")
+        lines = {name: [self.tally[name, c] for c in columns] for name in self.weights}
+        lines["all"] = [sum(line[k] for line in lines.values()) for k in range(len(columns))]
+        for name, (graphs, invalid, died, bad) in lines.items():
+            print(f"{name:18} {graphs:8} {invalid:8} {died:10} {bad:6}")
+        print(f"in {self.seconds:.0f} s, {self.graphs() / self.seconds / self.options.jobs:.1f} a second and job")
+        if self.bad:
+            print(f"\n{len(self.bad)} groups of differences")
+        for (family, way, kind, text), cases in sorted(self.bad.items(), key=lambda group: -len(group[1])):
+            seeds = ", ".join(case_id.split(":")[1] for case_id, _ in cases[:8]) + (", ..." if len(cases) > 8 else "")
+            print(f"{len(cases):6} x {family} {way} {kind} {text}: {seeds}", flush=True)
 
     def coverage(self):
         from protocol import everything
@@ -343,14 +382,15 @@ def main():
         return repeat(options)
     campaign = Campaign(options, chosen(weights, options.families))
     campaign.run()
-    if not options.quiet:
-        campaign.table()
+    campaign.table()
     if options.coverage:
         campaign.coverage()
     if campaign.bad:
         import causes
         causes.explain(campaign.bad, options)
-    print(f"{campaign.graphs()} graphs, {len(campaign.bad_cases)} of them wrong")
+    died = sum(n for k, n in campaign.tally.items() if k[1] == "died")
+    print(f"{campaign.graphs()} graphs, {len(campaign.bad_cases)} of them wrong" +
+          (f"; {died} more at which the peer died" if died else ""))
     return 1 if campaign.bad or campaign.failed or not campaign.graphs() else 0
 
 

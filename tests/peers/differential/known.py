@@ -57,12 +57,6 @@ def winograd(case, bad):
     return "winograd" in bad.kernels and bad.kind == "value" and all("nan" in g or "inf" in g for _, g, _ in bad.elements)
 
 
-def mapped_in_profiles(case, bad):
-    """A fault of Monza that is open: the second profile of a sequence whose elements a body makes."""
-    return (bad.way == "profiles" and bad.kind == "build" and "SequenceMap" in operators(case)
-            and "is used before any input defines it" in bad.text)
-
-
 KNOWN: list[Known] = [
     Known("softmax spelled out", "docs/numerics.md: its exponents are at most 0", stable_softmax),
     Known("Winograd", "docs/numerics.md: neighbours of an infinity are not defined", winograd),
@@ -79,8 +73,6 @@ KNOWN: list[Known] = [
     Known("GridSample", "reflection and cubic at the border", by_reference("GridSample")),
     Known("NaN is the largest", "docs/numerics.md: ONNX Runtime drops NaN", by_reference("Hardmax", "ArgMax", "ArgMin")),
     Known("MaxUnpool", "with output_shape, indices count in that shape", by_reference("MaxUnpool")),
-    Known("SequenceMap with two profiles", "refused at build, an open fault: elements that a body made have the first "
-          "profile's extents", mapped_in_profiles),
     Known("StringSplit", "an empty string has no pieces or one", by_reference("StringSplit")),
 ]
 

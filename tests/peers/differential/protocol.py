@@ -117,7 +117,7 @@ class Runner:
         environment.setdefault("ASAN_OPTIONS", "detect_leaks=0:allocator_may_return_null=1")
         self.errors = tempfile.TemporaryFile()
         self.process = subprocess.Popen([path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors,
-                                        env=environment)
+                                        env=environment, start_new_session=True)
         self.lines = queue.Queue()
         threading.Thread(target=self._read, args=(self.process.stdout,), daemon=True).start()
 

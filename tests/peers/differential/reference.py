@@ -1,12 +1,12 @@
 """What a case must compute: ONNX Runtime without optimisations, and how far rounding alone may carry a result."""
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 from graph import Invalid
+from peer import Peer
 
-ort.set_default_logger_severity(4)
+PEER = Peer()
 FLOATS = {TensorProto.FLOAT: 2.0**-20, TensorProto.DOUBLE: 2.0**-49, TensorProto.FLOAT16: 2.0**-10}
 TRIALS = 16
 # Operands that are settings rather than data: a change of 1e-6 makes another computation of them.
@@ -16,22 +16,9 @@ SETTINGS = {"Pow": {1}, "Mod": {1}, "Resize": {1, 2, 3}, "Upsample": {1}, "Clip"
 OWN_NOISE = {"Sigmoid": "one", "Elu": "one", "Celu": "one", "Selu": "one", "Gelu": "x", "Mish": "x"}
 
 
-def session(model: bytes):
-    options = ort.SessionOptions()
-    options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
 def outputs_of(model: bytes, feeds):
-    """A dictionary of arrays for each feed. Raises Invalid with ONNX Runtime's words."""
-    try:
-        run = session(model)
-        names = [o.name for o in run.get_outputs()]
-        return [dict(zip(names, map(np.asarray, run.run(names, feed)))) for feed in feeds]
-    except Exception as e:  # its exceptions have no common class
-        raise Invalid(str(e).splitlines()[0][:300] if str(e) else type(e).__name__) from None
+    """A dictionary of arrays for each feed. Raises Invalid with ONNX Runtime's words, PeerDied where it has none."""
+    return PEER.outputs_of(model, feeds)
 
 
 def second_opinion(model: onnx.ModelProto, feed):
