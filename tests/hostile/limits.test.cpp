@@ -625,36 +625,33 @@ struct Result {
   bool ended = false;
 };
 
-std::int64_t resident_bytes() {
+/// Of this process: its address space, and what of it is in memory.
+std::pair<std::int64_t, std::int64_t> memory_bytes() {
   std::ifstream file("/proc/self/statm");
   std::int64_t total = 0, resident = 0;
   file >> total >> resident;
-  return resident * sysconf(_SC_PAGESIZE);
+  return {total * sysconf(_SC_PAGESIZE), resident * sysconf(_SC_PAGESIZE)};
 }
 
-std::string build(const std::string& path, const Limits& limits, bool tune) {
-  BuildOptions options;
-  options.limits = limits;
-  options.tune = tune;
-  options.max_build_seconds = 1;
-  options.threads = 1;
+std::string error_of(const std::function<void()>& act) {
   try {
-    Engine::build(path, options);
+    act();
     return "";
   } catch (const std::exception& e) {
     return e.what();
   }
 }
 
-Result build_in_child(const std::string& path, const Limits& limits, bool tune) {
+/// What `act` throws and takes, in a process of its own.
+Result in_child(const std::function<void()>& act) {
   int ends[2];
   Result result;
   if (pipe(ends) != 0) return result;
-  const std::int64_t before = resident_bytes();
+  const std::int64_t before = memory_bytes().second;
   const pid_t child = fork();
   if (child == 0) {
     alarm(kSanitized ? 600 : 120);
-    const std::string error = build(path, limits, tune) + "\n";
+    const std::string error = error_of(act) + "\n";
     const bool written = write(ends[1], error.data(), error.size()) == ssize_t(error.size());
     _exit(written ? 0 : 1);
   }
@@ -673,6 +670,18 @@ Result build_in_child(const std::string& path, const Limits& limits, bool tune) 
   return result;
 }
 
+void build(const std::string& path, const Limits& limits, bool tune) {
+  BuildOptions options;
+  options.limits = limits;
+  options.tune = tune;
+  options.max_build_seconds = 1;
+  options.threads = 1;
+  Engine::build(path, options);
+}
+Result build_in_child(const std::string& path, const Limits& limits, bool tune) {
+  return in_child([&] { build(path, limits, tune); });
+}
+
 TEST(Limits, SmallFilesCostLittle) {
   const char* only = std::getenv("MONZA_BOMB");
   TemporaryFolder folder;
@@ -684,7 +693,7 @@ TEST(Limits, SmallFilesCostLittle) {
     const std::string file = std::string(bomb.name) + ".onnx", path = only != nullptr ? file : folder / file;
     write_model(model, path);
     if (only != nullptr) {
-      std::printf("%s\n", build(path, {}, bomb.tune).c_str());
+      std::printf("%s\n", error_of([&] { build(path, {}, bomb.tune); }).c_str());
       continue;
     }
     const Result r = build_in_child(path, {}, bomb.tune);
@@ -770,6 +779,38 @@ TEST(Limits, EveryObjectOfAFileIsCounted) {
   EXPECT_THROW(read_onnx_list(folder / "list.pb", false), Error);
   std::ofstream(folder / "tensor.pb", std::ios::binary) << repeated(field(13, ""), 2 * kMany);
   EXPECT_THROW(read_onnx_tensor(folder / "tensor.pb"), Error);
+}
+
+/// A string of 50 MB that a few bytes announce, in each kind of file: no room is made for it.
+TEST(Limits, NoRoomIsMadeForWhatAFileOnlyAnnounces) {
+  if (kSanitized) GTEST_SKIP() << "sanitizers take memory of their own";
+  const auto announced = [](std::uint64_t number) { return varint(number << 3 | 2) + varint(48 << 20) + "x"; };
+  const TemporaryFolder folder;
+  const struct {
+    const char* file;
+    std::string bytes;
+  } files[] = {
+      {"m.onnx", announced(2)},                                       // the producer's name
+      {"graph.onnx", varint(7 << 3 | 2) + varint(9) + announced(2)},  // the graph's, which leaves the graph
+      {"tensor.pb", announced(9)},                                    // raw data
+      {"list.pb", announced(1)},
+  };
+  for (const auto& f : files) {
+    SCOPED_TRACE(f.file);
+    const std::string path = folder / f.file;
+    std::ofstream(path, std::ios::binary) << f.bytes;
+    const Result r = in_child([&] {
+      // Room that is reserved and not touched is no resident memory: the address space is what is limited.
+      const auto most = rlim_t(memory_bytes().first + (std::int64_t{32} << 20));
+      const rlimit room{most, most};
+      if (setrlimit(RLIMIT_AS, &room) != 0) throw Error("the address space cannot be limited");
+      if (path.ends_with(".onnx")) (void)onnx_interface(path, {});
+      else if (path.ends_with("list.pb")) (void)read_onnx_list(path, false);
+      else (void)read_onnx_tensor(path);
+    });
+    EXPECT_TRUE(r.ended);
+    EXPECT_NE(r.error.find("damaged or truncated"), std::string::npos) << r.error;
+  }
 }
 
 /// Loop(n, "", first) to y: `fill` adds to the body what makes "w" of "v".

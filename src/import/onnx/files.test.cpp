@@ -39,7 +39,7 @@ TEST(OnnxFiles, AreModels) {
   const std::string at = "\nat: model '" + folder / "file" + "'";
   EXPECT_EQ(import(""), "the file is empty\ntry: check that it was copied or downloaded completely" + at);
   EXPECT_EQ(import("version https://git-lfs"),
-            "this is no ONNX model, or the file is damaged or truncated (protobuf cannot parse its 23 bytes)\n"
+            "this is no ONNX model, or the file is damaged or truncated (its 23 bytes are no protobuf message)\n"
             "try: check that the download completed; a Git LFS pointer file is text of about 130 bytes" +
                 at);
   onnx::ModelProto model;

@@ -62,10 +62,11 @@ std::shared_ptr<OnnxFile> OnnxFile::open(const std::filesystem::path& path, cons
   if (mapped->bytes().size() > std::size_t(std::numeric_limits<int>::max()))
     throw Error("the file is larger than 2 GiB, which protobuf cannot hold", "export the model with external data")
         .at(where);
+  bool whole = false;
   try {
     check_limits(limits);
     check_limit(limits, &Limits::file_bytes, static_cast<std::int64_t>(mapped->bytes().size()), "bytes of the file");
-    scan_onnx(mapped->bytes(), limits);
+    whole = scan_onnx(mapped->bytes(), limits);
   } catch (const Error& e) {
     throw e.at(where);
   }
@@ -74,9 +75,9 @@ std::shared_ptr<OnnxFile> OnnxFile::open(const std::filesystem::path& path, cons
   stream.SetTotalBytesLimit(std::numeric_limits<int>::max());
   // A body is three messages deep in its parent: node, attribute, graph.
   stream.SetRecursionLimit(static_cast<int>(3 * limits.depth) + 100);
-  if (!file->model_->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
-    throw Error("this is no ONNX model, or the file is damaged or truncated (protobuf cannot parse its " +
-                    std::to_string(mapped->bytes().size()) + " bytes)",
+  if (!whole || !file->model_->ParseFromCodedStream(&stream) || !stream.ConsumedEntireMessage())
+    throw Error("this is no ONNX model, or the file is damaged or truncated (its " +
+                    std::to_string(mapped->bytes().size()) + " bytes are no protobuf message)",
                 "check that the download completed; a Git LFS pointer file is text of about 130 bytes")
         .at(where);
   if (!file->model_->has_graph())

@@ -13,10 +13,8 @@ namespace {
 
 void parse(const std::filesystem::path& path, google::protobuf::MessageLite& message, const char* what, OnnxRoot root) {
   const auto mapped = MappedFile::open(path, std::size_t(std::numeric_limits<int>::max()));
-  scan_onnx(mapped->bytes(), {}, root);
-  // From an array, not a stream: of that protobuf does not know the end, and makes room for a string of 50 MB that nine
-  // bytes announce.
-  if (!message.ParseFromArray(mapped->bytes().data(), static_cast<int>(mapped->bytes().size())))
+  if (!scan_onnx(mapped->bytes(), {}, root) ||
+      !message.ParseFromArray(mapped->bytes().data(), static_cast<int>(mapped->bytes().size())))
     throw Error(fmt::format("this is no ONNX {}, or the file is damaged or truncated", what));
 }
 

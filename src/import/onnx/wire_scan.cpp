@@ -163,9 +163,10 @@ namespace {
 
 struct WireCensus {
   std::int64_t nodes = 0, values = 0, deepest = 0, bytes = 0;
+  bool whole = false;
 };
 
-/// Counts up to the end, or to where the file is damaged.
+/// Counts up to the end, or to where the file is damaged (then it is not whole).
 WireCensus count(std::span<const std::byte> file, Kind root) {
   struct Message {
     std::size_t end;
@@ -205,13 +206,14 @@ WireCensus count(std::span<const std::byte> file, Kind root) {
     census.deepest = std::max(census.deepest, graphs - 1);
     open.push_back({scan.at() + static_cast<std::size_t>(bytes), kind});
   }
+  census.whole = true;
   return census;
 }
 
 }  // namespace
 
-void scan_onnx(std::span<const std::byte> file, const Limits& limits, OnnxRoot root) {
-  // What precedes a damaged place was parsed before the parser finds it, so the limits hold for it too.
+bool scan_onnx(std::span<const std::byte> file, const Limits& limits, OnnxRoot root) {
+  // A file over the limits is said to be that, damaged or not.
   const WireCensus census = count(file, root == OnnxRoot::model      ? Kind::model
                                         : root == OnnxRoot::tensor   ? Kind::tensor
                                         : root == OnnxRoot::sequence ? Kind::sequence
@@ -223,6 +225,7 @@ void scan_onnx(std::span<const std::byte> file, const Limits& limits, OnnxRoot r
   constexpr std::int64_t kValueBytes = 128, kFree = std::int64_t{1} << 20;
   check_limit(limits, &Limits::values, std::max<std::int64_t>(census.bytes - kFree, 0) / kValueBytes,
               "values' worth of objects in the file");
+  return census.whole;
 }
 
 }  // namespace monza
