@@ -36,14 +36,18 @@ struct Given {
   bool contains(const std::string& name) const { return tensors.contains(name) || numbers.contains(name); }
 };
 
+/// Throws Error when the input of this name does not take the shape.
+using ShapeCheck = std::function<void(const std::string& name, const std::vector<std::int64_t>& shape)>;
+
 /// Sorts what the command line gives to the model's inputs.
 class Reader {
  public:
   /// `defaults` need not be given. `shapes`: the extents of `inputs` that a picture is made to fit. `outputs` gives the
-  /// names of the model's outputs.
+  /// names of the model's outputs. `check` is asked about arrays of archives before they are unpacked, and about all.
   Reader(const std::vector<ModelInput>& inputs, const std::vector<ModelInput>& defaults,
-         const std::vector<std::vector<std::int64_t>>& shapes, std::function<std::vector<std::string>()> outputs)
-      : inputs_(inputs), defaults_(defaults), shapes_(shapes), outputs_(std::move(outputs)) {}
+         const std::vector<std::vector<std::int64_t>>& shapes, std::function<std::vector<std::string>()> outputs,
+         ShapeCheck check)
+      : inputs_(inputs), defaults_(defaults), shapes_(shapes), outputs_(std::move(outputs)), check_(std::move(check)) {}
 
   Given read(const InputArgs& args) {
     for (const std::string& text : args.files) take(text);
@@ -77,6 +81,7 @@ class Reader {
           message("the file holds {}, the model's input is {}", dtype_name(tensor.dtype()), dtype_name(input.dtype)),
           fmt::format("convert it: numpy.save(FILE, array.astype(...)) for {}", dtype_name(input.dtype)))
           .at(file.empty() ? fmt::format("input '{}'", name) : fmt::format("input '{}' from '{}'", name, file));
+    check_(name, tensor.shape());
     given_.tensors.emplace(name, std::move(tensor));
   }
 
@@ -113,7 +118,10 @@ class Reader {
     add(input.name, picture_tensor(file, input.dtype, std::move(shape)), file);
   }
   void take_arrays(const std::string& name, const std::string& file) {
-    std::vector<io::NamedTensor> found = read_tensor_file(file);
+    std::vector<io::NamedTensor> found = read_tensor_file(file, [&](const std::string& array, const io::NpyInfo& info) {
+      const std::string& input = name.empty() ? array : name;
+      if (find(input) != nullptr) check_(input, info.shape);
+    });
     if (!name.empty()) {
       if (found.size() != 1)
         throw UsageError(
@@ -149,6 +157,7 @@ class Reader {
   const std::vector<ModelInput>&inputs_, &defaults_;
   const std::vector<std::vector<std::int64_t>>& shapes_;
   std::function<std::vector<std::string>()> outputs_;
+  ShapeCheck check_;
   std::optional<std::vector<std::string>> known_outputs_;
   Given given_;
 };
@@ -174,12 +183,13 @@ struct Missing {
   throw UsageError(message("{}\n  try: --input {}=FILE.npy, or --random", fact, missing[0].name));
 }
 
-void check_shape(const ModelInput& input, const std::vector<std::int64_t>& wanted, const Tensor& tensor) {
-  bool fits = !input.has_shape || wanted.size() == tensor.shape().size();
+void check_shape(const ModelInput& input, const std::vector<std::int64_t>& wanted,
+                 const std::vector<std::int64_t>& shape) {
+  bool fits = !input.has_shape || wanted.size() == shape.size();
   for (std::size_t a = 0; fits && input.has_shape && a < wanted.size(); ++a)
-    fits = wanted[a] < 0 || wanted[a] == tensor.shape()[a];
+    fits = wanted[a] < 0 || wanted[a] == shape[a];
   if (!fits)
-    throw Error(message("input '{}' has the shape {}, the model takes {}", input.name, extents_text(tensor.shape()),
+    throw Error(message("input '{}' has the shape {}, the model takes {}", input.name, extents_text(shape),
                         extents_text(wanted)),
                 "give a tensor of that shape");
 }
@@ -257,7 +267,13 @@ Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args, const Build
   std::vector<ModelInput> inputs = model.declared_inputs();
   auto shapes = model.shapes_for(inputs);
   const std::vector<ModelInput> defaults = model.default_inputs();
-  Given given = Reader(inputs, defaults, shapes, [&] { return model.output_names(); }).read(args);
+  const auto fits = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+    for (std::size_t k = 0; k < inputs.size(); ++k)
+      if (inputs[k].name == name) return check_shape(inputs[k], shapes[k], shape);
+    for (const ModelInput& i : defaults)
+      if (i.name == name) return check_shape(i, i.shape, shape);
+  };
+  Given given = Reader(inputs, defaults, shapes, [&] { return model.output_names(); }, fits).read(args);
   BuildReport report;
   BuildHooks own = hooks != nullptr ? *hooks : BuildHooks{};
   if (own.report == nullptr) own.report = &report;
@@ -268,10 +284,7 @@ Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args, const Build
       shapes.push_back(i.shape);
     }
   for (std::size_t k = 0; k < inputs.size(); ++k)
-    if (const auto it = given.tensors.find(inputs[k].name); it != given.tensors.end()) {
-      check_shape(inputs[k], shapes[k], it->second);
-      shapes[k] = it->second.shape();
-    }
+    if (const auto it = given.tensors.find(inputs[k].name); it != given.tensors.end()) shapes[k] = it->second.shape();
   spread_symbols(inputs, shapes);
   std::map<std::string, std::vector<std::int64_t>> values;
   std::vector<std::string> random_integers;
@@ -329,13 +342,12 @@ Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args, const Build
   return prepared;
 }
 
-void check_range(const TensorInfo& info, const Tensor& tensor) {
-  bool fits = tensor.shape().size() == info.min.size();
-  for (std::size_t a = 0; fits && a < info.min.size(); ++a)
-    fits = tensor.shape()[a] >= info.min[a] && tensor.shape()[a] <= info.max[a];
+void check_range(const TensorInfo& info, const std::vector<std::int64_t>& shape) {
+  bool fits = shape.size() == info.min.size();
+  for (std::size_t a = 0; fits && a < info.min.size(); ++a) fits = shape[a] >= info.min[a] && shape[a] <= info.max[a];
   if (fits) return;
   const bool fixed = info.min == info.max;
-  throw Error(message("input '{}' has the shape {}, the engine takes {}", info.name, extents_text(tensor.shape()),
+  throw Error(message("input '{}' has the shape {}, the engine takes {}", info.name, extents_text(shape),
                       fixed ? extents_text(info.min) : extents_text(info.min) + " to " + extents_text(info.max)),
               fixed ? "build an engine with --shape, or with --min-shape and --max-shape around it"
                     : "build an engine with a wider --min-shape and --max-shape");
@@ -349,7 +361,11 @@ Prepared prepare_engine(const ModelArgs& model, const InputArgs& args) {
   std::vector<std::string> outputs;
   for (const TensorInfo& i : engine.inputs()) inputs.push_back({i.name, i.dtype, true, i.min, i.symbols});
   for (const TensorInfo& o : engine.outputs()) outputs.push_back(o.name);
-  const Given given = Reader(inputs, {}, shapes, [&] { return outputs; }).read(args);
+  const auto fits = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+    for (const TensorInfo& i : engine.inputs())
+      if (i.name == name) check_range(i, shape);
+  };
+  const Given given = Reader(inputs, {}, shapes, [&] { return outputs; }, fits).read(args);
   std::vector<Missing> missing;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const TensorInfo& info = engine.inputs()[k];
@@ -365,7 +381,7 @@ Prepared prepare_engine(const ModelArgs& model, const InputArgs& args) {
       missing.push_back({info.name, info.dtype, info.opt});
       continue;
     }
-    check_range(info, tensor);
+    check_range(info, tensor.shape());
     prepared.inputs.push_back(std::move(tensor));
   }
   if (!missing.empty()) fail_missing(missing, args);
@@ -388,10 +404,10 @@ void InputArgs::add_to(CommandOptions& app, bool random_by_default) {
   app.add_option("--seed", seed, "of random inputs").type_name("N");
 }
 
-std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path) {
+std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path, const io::NpzFilter& check) {
   const std::string ending = path.extension().string();
   if (ending == ".npy") return {{"", io::read_npy(path)}};
-  if (ending == ".npz") return io::read_npz(path);
+  if (ending == ".npz") return io::read_npz(path, check);
   if (ending == ".pb") {
     const OnnxTensorFile file = read_onnx_tensor(path);
     return {{file.name, tensor_of(*file.value)}};

@@ -28,8 +28,9 @@ class InputArgs {
   std::uint64_t seed = 0;
 };
 
-/// Reads .npy, .npz and .pb, by the file's ending. A .npy or .pb gives one tensor, named as the .pb says or "".
-std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path);
+/// Reads .npy, .npz and .pb, by the file's ending. A .npy or .pb gives one tensor, named as the .pb says or "". `check`
+/// is asked about each array of an .npz before it is unpacked (io/npz.h).
+std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path, const io::NpzFilter& check = {});
 
 /// Whether a file leaves open which input an array is for: an .npy, a .pb, or the name that numpy.savez makes up.
 bool is_nameless(const io::NamedTensor& tensor, const std::string& file);

@@ -10,8 +10,6 @@
 
 namespace monza::io {
 
-std::vector<NamedTensor> read_npz(const std::filesystem::path& path) { return read_npz(path, {}); }
-
 std::vector<NamedTensor> read_npz(const std::filesystem::path& path, const NpzFilter& check) {
   const auto file = MappedFile::open(path);
   const std::string where = "'" + path.string() + "'";

@@ -17,15 +17,14 @@ struct NamedTensor {
   Tensor tensor;
 };
 
-/// All arrays of an archive, in its order; names are without ".npy". Stored and deflated entries, zip64.
-/// Throws Error when the archive is damaged, encrypted, names an array twice, or an entry is larger than
-/// its compressed bytes can give.
-std::vector<NamedTensor> read_npz(const std::filesystem::path& path);
-
 /// Says of an array, before its elements are read, whether they are wanted: throws Error when they are not.
 using NpzFilter = std::function<void(const std::string& name, const NpyInfo& array)>;
-/// The same, but asks first: a megabyte of archive can hold a gigabyte of zeros.
-std::vector<NamedTensor> read_npz(const std::filesystem::path& path, const NpzFilter& check);
+
+/// All arrays of an archive, in its order; names are without ".npy". Stored and deflated entries, zip64.
+/// `check` is asked about each before it is unpacked: a megabyte of archive can hold a gigabyte of zeros.
+/// Throws Error when the archive is damaged, encrypted, names an array twice, or an entry is larger than
+/// its compressed bytes can give.
+std::vector<NamedTensor> read_npz(const std::filesystem::path& path, const NpzFilter& check = {});
 
 struct NamedRef {
   std::string name;

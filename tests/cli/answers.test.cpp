@@ -257,6 +257,25 @@ TEST(CliRun, OneFileOfInputsAndOutputsIsATest) {
   EXPECT_EQ(tool.run("run other.onnx --expect golden.npz").code, 1);
 }
 
+/// A damaged byte far behind the head of the array is never come upon.
+TEST(CliRun, ArraysThatTheModelDoesNotTakeAreNotUnpacked) {
+  const Tool tool;
+  tool.model("m.onnx");
+  ASSERT_EQ(tool.run("build m.onnx --no-tune --output m.engine").code, 0);
+  const Tensor x(DType::f32, {300, 1000});
+  const io::NamedRef array{"x", x.ref()};
+  io::write_npz(tool.path("big.npz"), std::span(&array, 1));
+  std::string bytes = tool.read("big.npz");
+  bytes[bytes.size() / 2] ^= 1;
+  tool.write("big.npz", bytes);
+  for (const auto& [model, takes] :
+       {std::pair("m.onnx", "the model takes 2x3"), {"m.engine", "the engine takes 2x3"}}) {
+    const Ran ran = tool.run(std::string("run ") + model + " --input big.npz");
+    EXPECT_EQ(ran.code, 3) << ran.err;
+    EXPECT_TRUE(has(ran.err, std::string("input 'x' has the shape 300x1000, ") + takes)) << ran.err;
+  }
+}
+
 TEST(CliRun, NumbersStandForTensors) {
   const Tool tool;
   tool.model("m.onnx");
