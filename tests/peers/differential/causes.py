@@ -41,7 +41,8 @@ def explain_one(task):
                 runner[0] = Runner(options.runner, options.isa, options.timeout)
                 names = [w.name for w in left]
                 rest = left[names.index(bads[-1].way) + 1:] if bads[-1].way in names else []
-            found |= {b.way for b in remaining(some_case, bads) if same(bad, b)}
+            wrong = remaining(some_case, bads, left, lambda *what: keep.try_case(*what, options))
+            found |= {b.way for b in wrong if same(bad, b)}
             left = rest
         return found
 

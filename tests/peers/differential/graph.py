@@ -402,6 +402,7 @@ class Case:
         self.feeds, self.ranges, self.shape_values = feeds, ranges, shape_values
         self.notes = notes or {}
         self.expected = None  # a dictionary of outputs for each feed, by reference.py
+        self.evaluate = None  # what computed it: a function of a model and feeds; None for ONNX Runtime
 
     @property
     def id(self):

@@ -12,8 +12,10 @@ TRIALS = 16
 # Operands that are settings rather than data: a change of 1e-6 makes another computation of them.
 SETTINGS = {"Pow": {1}, "Mod": {1}, "Resize": {1, 2, 3}, "Upsample": {1}, "Clip": {1, 2}, "OneHot": {1, 2}, "Range": {0, 1, 2},
             "Pad": {2}, "TopK": {1}, "NonMaxSuppression": {2, 3, 4}}
-# Operators that cancel inside: exp(x) - 1 loses an ulp of 1, x * (1 + erf(x)) one of x. Sigmoid is 0 below -18 there.
-OWN_NOISE = {"Sigmoid": "one", "Elu": "one", "Celu": "one", "Selu": "one", "Gelu": "x", "Mish": "x"}
+# Operators that cancel inside: exp(x) - 1 loses an ulp of 1, x * (1 + erf(x)) one of x, a transform one of its largest.
+# Sigmoid is 0 below -18 there.
+OWN_NOISE = {"Sigmoid": "one", "Elu": "one", "Celu": "one", "Selu": "one", "Gelu": "x", "Mish": "x", "DFT": "largest",
+             "STFT": "largest", "BlackmanWindow": "one", "HannWindow": "one", "HammingWindow": "one"}
 
 
 def outputs_of(model: bytes, feeds):
@@ -38,6 +40,33 @@ def settle(case):
     elif case.expected is None:
         case.expected = outputs_of(case.model.SerializeToString(), case.feeds)
     return case
+
+
+def widened(model: onnx.ModelProto, feed, kind):
+    """The model and what it is fed with, its floats of 16 or 32 bits (`kind`, NumPy's) made such of twice as many."""
+    wide, half = onnx.ModelProto(), helper.np_dtype_to_tensor_dtype(np.dtype(kind))
+    more = {np.float16: np.float32, np.float32: np.float64}[kind]
+    double = helper.np_dtype_to_tensor_dtype(np.dtype(more))
+    wide.CopyFrom(model)
+    settings = {n.input[k] for n in wide.graph.node if n.op_type in ("Resize", "Upsample") for k in range(1, len(n.input))}
+    tensors = list(wide.graph.initializer) + [a.t for n in wide.graph.node for a in n.attribute if a.HasField("t")]
+    for tensor in tensors:
+        if tensor.data_type == half and tensor.name not in settings:
+            tensor.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(tensor).astype(more), tensor.name))
+    for info in [*wide.graph.input, *wide.graph.output, *wide.graph.value_info]:
+        if info.type.tensor_type.elem_type == half:
+            info.type.tensor_type.elem_type = double
+    for attribute in (a for n in wide.graph.node for a in n.attribute):
+        if attribute.name in ("to", "dtype") and attribute.i == half:
+            attribute.i = double
+    # An absent bound of Clip stays that of the narrower type.
+    bounds = {"__lowest": np.finfo(kind).min, "__highest": np.finfo(kind).max}
+    wide.graph.initializer.extend(helper.make_tensor(n, double, [], [float(v)]) for n, v in bounds.items())
+    for node in (n for n in wide.graph.node if n.op_type == "Clip"):
+        given = [*node.input, "", ""]
+        del node.input[:]
+        node.input.extend([given[0], given[1] or "__lowest", given[2] or "__highest"])
+    return wide, {k: v.astype(more) if v.dtype == kind else v for k, v in feed.items()}
 
 
 def _noisy_model(model: onnx.ModelProto) -> onnx.ModelProto:
@@ -81,7 +110,11 @@ def _noisy_model(model: onnx.ModelProto) -> onnx.ModelProto:
                 continue
             # What the operator cancels inside is lost whatever its result is.
             amount, moved = f"__amount_{name}", f"__moved_{name}"
-            nodes.append(helper.make_node("Mul", [noise, one[kind] if own == "one" else copy.input[0]], [amount]))
+            if own == "largest":
+                nodes.append(helper.make_node("Abs", [copy.input[0]], [amount + "a"]))
+                nodes.append(helper.make_node("ReduceMax", [amount + "a"], [amount + "m"], keepdims=0))
+            of = {"one": one[kind], "x": copy.input[0], "largest": amount + "m"}[own]
+            nodes.append(helper.make_node("Mul", [noise, of], [amount]))
             nodes.append(helper.make_node("Mul", [plain, factor], [moved]))
             nodes.append(helper.make_node("Add", [moved, amount], [name]))
     del graph.node[:]
@@ -110,8 +143,9 @@ def _settings(model):
     return names
 
 
-def noise(model: onnx.ModelProto, feed, trials=TRIALS):
-    """Results of the model with noise on every operand and result: a list for each output name. Raises Invalid."""
+def noise(model: onnx.ModelProto, feed, evaluate=None, trials=TRIALS):
+    """Results of the model with noise on every operand and result: a list for each output name. Raises Invalid.
+    `evaluate` computes them; ONNX Runtime where it is None."""
     rng = np.random.default_rng(7)
     settings = _settings(model)
     shaken = {k: [] for k in (o.name for o in model.graph.output)}
@@ -127,6 +161,6 @@ def noise(model: onnx.ModelProto, feed, trials=TRIALS):
             if tensor.name in originals and originals[tensor.name].size > 1:
                 tensor.CopyFrom(numpy_helper.from_array(_shaken(originals[tensor.name], rng), tensor.name))
         moved = {k: v if k in settings else _shaken(v, rng) for k, v in feed.items()}
-        for name, value in outputs_of(noisy.SerializeToString(), [moved])[0].items():
+        for name, value in (evaluate or outputs_of)(noisy.SerializeToString(), [moved])[0].items():
             shaken[name].append(value)
     return shaken
