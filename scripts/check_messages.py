@@ -9,7 +9,7 @@ A message is a text that src/ or tools/ hands to something that throws it (fail,
 and functions that pass a parameter on to these), that is a Status, or that is a Refusal. It is covered when
   - an expected line of a *.messages.txt file is this text, with anything for each {}; or
   - the longest piece of it between {} stands in a string of a *.test.cpp or of another file of tests/.
-What tools/ prints goes through print() of tools/terminal.h, which makes the names of strangers printable.
+What tools/ prints goes through print() of tools/text/terminal.h, which makes the names of strangers printable.
 Statuses with StatusCode::internal report a broken promise of Monza itself and need no test. What else no input can
 reach is listed in tests/messages/unreachable.txt, a line each: `file: text  # why`.
 
@@ -328,10 +328,10 @@ def main() -> int:
         return 0
     problems = [f"{s.file}:{s.line}: no test shows: {one_line(s.text)}" for s in open_sites
                 if (s.file, one_line(s.text)) not in excused]
-    for path in sorted((root / "tools").glob("*.cpp")):
+    for path in sorted((root / "tools").rglob("*.cpp")):
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if re.search(r"fmt::print\((?!stderr)", line):
-                problems.append(f"tools/{path.name}:{number}: print with tools/terminal.h, which makes names printable")
+                problems.append(f"{path.relative_to(root)}:{number}: print with tools/text/terminal.h, which makes names printable")
     still_open = {(s.file, one_line(s.text)) for s in open_sites}
     for (file, text), reason in excused.items():
         if (file, text) not in still_open:

@@ -15,9 +15,9 @@
 #include "base/printable.h"
 #include "commands.h"  // generated: add_all()
 #include "monza/error.h"
-#include "tools/command.h"
-#include "tools/terminal.h"
-#include "tools/version.h"
+#include "tools/args/command.h"
+#include "tools/text/terminal.h"
+#include "tools/text/version.h"
 
 namespace {
 

@@ -6,8 +6,8 @@
 #include "cli/driver.h"
 #include "io/npz.h"
 #include "support/error_text.h"
-#include "tools/ceilings.h"
-#include "tools/conformance.h"
+#include "tools/conformance/conformance.h"
+#include "tools/measure/ceilings.h"
 
 namespace monza::test {
 namespace {

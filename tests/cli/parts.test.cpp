@@ -10,11 +10,11 @@
 
 #include "base/error.h"
 #include "engine/compare.h"
-#include "tools/conformance.h"
-#include "tools/finite.h"
-#include "tools/shape_text.h"
-#include "tools/statistics.h"
-#include "tools/usage_error.h"
+#include "tools/args/shape_text.h"
+#include "tools/args/usage_error.h"
+#include "tools/conformance/conformance.h"
+#include "tools/measure/finite.h"
+#include "tools/measure/statistics.h"
 
 namespace monza::tool {
 namespace {

@@ -11,9 +11,9 @@
 #include "cli/driver.h"
 #include "monza/error.h"
 #include "onnx.pb.h"
-#include "tools/vision_classifier.h"
-#include "tools/vision_detector.h"
-#include "tools/vision_model.h"
+#include "tools/vision/classifier.h"
+#include "tools/vision/detector.h"
+#include "tools/vision/model.h"
 
 namespace monza::tool {
 namespace {

@@ -1,0 +1,506 @@
+#include "tools/args/inputs.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstring>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "base/error.h"
+#include "engine/build_report.h"
+#include "engine/carried_graph.h"
+#include "engine/input_roles.h"
+#include "engine/run/engine_impl.h"
+#include "import/onnx/tensor_file.h"
+#include "io/npy.h"
+#include "tensor/dtype.h"
+#include "tensor/element.h"
+#include "tools/args/command.h"
+#include "tools/args/input_numbers.h"
+#include "tools/args/picture.h"
+#include "tools/text/terminal.h"
+
+namespace monza::tool {
+namespace {
+
+/// Integer inputs of at most this many elements may decide extents; their values go to the build.
+constexpr std::int64_t kMaxShapeElements = 64;
+
+/// What was given, by the inputs' names.
+struct Given {
+  std::map<std::string, Tensor> tensors;
+  std::map<std::string, std::string> numbers;  ///< to become tensors when the extents are known
+  bool contains(const std::string& name) const { return tensors.contains(name) || numbers.contains(name); }
+};
+
+/// Throws Error when the input of this name does not take the shape.
+using ShapeCheck = std::function<void(const std::string& name, const std::vector<std::int64_t>& shape)>;
+
+/// Sorts what the command line gives to the model's inputs.
+class Reader {
+ public:
+  /// `defaults` need not be given. `shapes`: the extents of `inputs` that a picture is made to fit. `outputs` gives the
+  /// names of the model's outputs. `check` is asked about arrays of archives before they are unpacked, and about all.
+  Reader(const std::vector<ModelInput>& inputs, const std::vector<ModelInput>& defaults,
+         const std::vector<std::vector<std::int64_t>>& shapes, std::function<std::vector<std::string>()> outputs,
+         ShapeCheck check)
+      : inputs_(inputs), defaults_(defaults), shapes_(shapes), outputs_(std::move(outputs)), check_(std::move(check)) {}
+
+  Given read(const InputArgs& args) {
+    for (const std::string& text : args.files) take(text);
+    for (const auto& [name, tensor] : args.tensors)
+      if (!given_.contains(name) && find(name) != nullptr) add(name, tensor, args.tensors_from);
+    return std::move(given_);
+  }
+
+ private:
+  const ModelInput* find(const std::string& name) const {
+    for (const auto* list : {&inputs_, &defaults_})
+      for (const ModelInput& i : *list)
+        if (i.name == name) return &i;
+    return nullptr;
+  }
+  const ModelInput& known(const std::string& name, const std::string& what) const {
+    if (const ModelInput* input = find(name)) return *input;
+    std::string names;
+    for (const ModelInput& i : inputs_) names += (names.empty() ? "'" : ", '") + i.name + "'";
+    throw UsageError(message("the model has no input '{}' (for '{}'); it has {}", name, what, names));
+  }
+  void once(const std::string& name) const {
+    if (given_.contains(name)) throw UsageError(message("input '{}' is given twice", name));
+  }
+  void add(const std::string& name, Tensor tensor, const std::string& file) {
+    const ModelInput& input = known(name, file);
+    once(name);
+    tensor = io::as_model_type(tensor, input.dtype);
+    if (tensor.dtype() != input.dtype && input.dtype != DType::invalid)
+      throw Error(
+          message("the file holds {}, the model's input is {}", dtype_name(tensor.dtype()), dtype_name(input.dtype)),
+          fmt::format("convert it: numpy.save(FILE, array.astype(...)) for {}", dtype_name(input.dtype)))
+          .at(file.empty() ? fmt::format("input '{}'", name) : fmt::format("input '{}' from '{}'", name, file));
+    check_(name, tensor.shape());
+    given_.tensors.emplace(name, std::move(tensor));
+  }
+
+  void take(const std::string& text) {
+    // NAME=VALUE, where names and files may hold '=' too: the longest known name that the text begins with decides.
+    std::string name, value = text;
+    for (const auto* list : {&inputs_, &defaults_})
+      for (const ModelInput& i : *list)
+        if (text.size() > i.name.size() && text.starts_with(i.name) && text[i.name.size()] == '=' &&
+            i.name.size() >= name.size()) {
+          name = i.name;
+          value = text.substr(i.name.size() + 1);
+        }
+    if (name.empty() && text.find('=') != std::string::npos && !std::filesystem::exists(text))
+      std::tie(name, value) = split_assignment(text, "--input");
+    if (!name.empty()) known(name, value);
+    if (!name.empty() && is_numbers(value) && !std::filesystem::exists(value)) {
+      once(name);
+      given_.numbers.emplace(name, value);
+    } else if (is_picture(value)) {
+      take_picture(name, value);
+    } else {
+      take_arrays(name, value);
+    }
+  }
+  void take_picture(const std::string& name, const std::string& file) {
+    if (name.empty() && inputs_.size() != 1)
+      throw UsageError(message("which input is '{}' for?\n  try: --input NAME={}", file, file));
+    const ModelInput& input = name.empty() ? inputs_[0] : known(name, file);
+    once(input.name);
+    std::vector<std::int64_t> shape = input.shape;
+    for (std::size_t k = 0; k < inputs_.size(); ++k)
+      if (inputs_[k].name == input.name) shape = shapes_[k];
+    add(input.name, picture_tensor(file, input.dtype, std::move(shape)), file);
+  }
+  void take_arrays(const std::string& name, const std::string& file) {
+    std::vector<io::NamedTensor> found = read_tensor_file(file, [&](const std::string& array, const io::NpyInfo& info) {
+      const std::string& input = name.empty() ? array : name;
+      if (find(input) != nullptr) check_(input, info.shape);
+    });
+    if (!name.empty()) {
+      if (found.size() != 1)
+        throw UsageError(
+            message("'{}' holds {} arrays; leave out '{}=' to take each by its name", file, found.size(), name));
+      return add(name, std::move(found[0].tensor), file);
+    }
+    if (found.size() == 1 && inputs_.size() == 1 && find(found[0].name) == nullptr && is_nameless(found[0], file))
+      return add(inputs_[0].name, std::move(found[0].tensor), file);
+    bool any = false;
+    std::string outputs;
+    for (io::NamedTensor& t : found) {
+      if (find(t.name) == nullptr && is_nameless(t, file))
+        throw UsageError(message("'{}' does not say which of the model's {} inputs it is\n  try: --input NAME={}", file,
+                                 inputs_.size(), file));
+      if (find(t.name) == nullptr && is_output(t.name)) {
+        outputs += (outputs.empty() ? "'" : ", '") + t.name + "'";
+        continue;  // a file of `run --save-inputs` holds both
+      }
+      any = true;
+      add(t.name, std::move(t.tensor), file);
+    }
+    if (!any && !outputs.empty())
+      throw UsageError(
+          message("'{}' holds outputs of the model alone: {}\n  try: a file of inputs; `monza run "
+                  "MODEL --output FILE --save-inputs` writes both",
+                  file, outputs));
+  }
+  bool is_output(const std::string& name) {
+    if (!known_outputs_) known_outputs_ = outputs_();
+    return std::find(known_outputs_->begin(), known_outputs_->end(), name) != known_outputs_->end();
+  }
+
+  const std::vector<ModelInput>&inputs_, &defaults_;
+  const std::vector<std::vector<std::int64_t>>& shapes_;
+  std::function<std::vector<std::string>()> outputs_;
+  ShapeCheck check_;
+  std::optional<std::vector<std::string>> known_outputs_;
+  Given given_;
+};
+
+/// An input that nothing gives, in words.
+struct Missing {
+  std::string name;
+  DType dtype;
+  std::vector<std::int64_t> shape;
+};
+
+[[noreturn]] void fail_missing(const std::vector<Missing>& missing, const InputArgs& args) {
+  std::string list;
+  for (const Missing& m : missing)
+    list += fmt::format("{}'{}' ({} {})", list.empty() ? "" : ", ", m.name, dtype_name(m.dtype), extents_text(m.shape));
+  const std::string fact =
+      missing.size() == 1 ? fmt::format("input {} is not given", list) : fmt::format("inputs {} are not given", list);
+  if (!args.tensors_from.empty())
+    throw UsageError(
+        message("{}, and '{}' has no array of that name\n  try: --input {}=FILE.npy; `monza run MODEL "
+                "--output FILE --save-inputs` writes inputs and outputs",
+                fact, args.tensors_from, missing[0].name));
+  throw UsageError(message("{}\n  try: --input {}=FILE.npy, or --random", fact, missing[0].name));
+}
+
+void check_shape(const ModelInput& input, const std::vector<std::int64_t>& wanted,
+                 const std::vector<std::int64_t>& shape) {
+  bool fits = !input.has_shape || wanted.size() == shape.size();
+  for (std::size_t a = 0; fits && input.has_shape && a < wanted.size(); ++a)
+    fits = wanted[a] < 0 || wanted[a] == shape[a];
+  if (!fits)
+    throw Error(message("input '{}' has the shape {}, the model takes {}", input.name, extents_text(shape),
+                        extents_text(wanted)),
+                "give a tensor of that shape");
+}
+
+/// Extents by the names of dimensions: one name is one extent in all inputs.
+void spread_symbols(const std::vector<ModelInput>& inputs, std::vector<std::vector<std::int64_t>>& shapes) {
+  std::map<std::string, std::int64_t> known;
+  for (std::size_t k = 0; k < inputs.size(); ++k)
+    for (std::size_t a = 0; a < inputs[k].symbols.size(); ++a)
+      if (!inputs[k].symbols[a].empty() && shapes[k][a] >= 0) known.emplace(inputs[k].symbols[a], shapes[k][a]);
+  for (std::size_t k = 0; k < inputs.size(); ++k)
+    for (std::size_t a = 0; a < inputs[k].symbols.size(); ++a)
+      if (const auto it = known.find(inputs[k].symbols[a]); it != known.end() && shapes[k][a] < 0)
+        shapes[k][a] = it->second;
+}
+
+bool closed(const std::vector<std::int64_t>& shape) {
+  return std::all_of(shape.begin(), shape.end(), [](std::int64_t d) { return d >= 0; });
+}
+
+bool is_integral(DType dtype) { return is_integer(dtype) || dtype == DType::boolean; }
+
+/// "'a', 'b'"
+std::string quoted(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "'" : ", '") + name + "'";
+  return list;
+}
+
+std::string random_hint(const std::vector<std::string>& names) {
+  return fmt::format("--input {}=VALUE ({} {} random)", names[0], quoted(names), names.size() == 1 ? "was" : "were");
+}
+
+/// Says which random integers are more than data.
+void note_roles(const ir::Graph& graph, const std::vector<std::string>& random_integers) {
+  const InputRoles roles = input_roles(graph);
+  const auto those = [&](const std::set<std::string>& role) {
+    std::vector<std::string> names;
+    for (const std::string& name : random_integers)
+      if (role.contains(name)) names.push_back(name);
+    return names;
+  };
+  const std::vector<std::string> deciding = those(roles.deciding), indices = those(roles.indices);
+  std::string text;
+  if (!deciding.empty()) text += quoted(deciding) + " decide shapes or branches";
+  if (!indices.empty()) text += (text.empty() ? "" : "; ") + quoted(indices) + " are indices";
+  if (!text.empty())
+    note(message("random integers (0 or 1): {} (--input {}=VALUE gives them)", text,
+                 deciding.empty() ? indices[0] : deciding[0]));
+}
+
+/// Engines with more weights than this are not read for their graph, only to say more in a note.
+constexpr std::size_t kMostWeightsToRead = std::size_t{64} << 20;
+
+void note_roles(const Engine& engine, const std::vector<std::string>& random_integers) {
+  const engine_file::Image& image = engine.impl().image;
+  if (image.graph.empty() || image.weights.size() > kMostWeightsToRead) return;
+  note_roles(*read_carried_graph(image), random_integers);
+}
+
+/// What is refused on random integers may be right on others.
+ModelArgs::Opened open(const ModelArgs& model, const std::function<void(BuildOptions&)>& adjust,
+                       const BuildHooks* hooks, const std::vector<std::string>& random_integers) {
+  try {
+    return model.open(adjust, hooks);
+  } catch (const Error& e) {
+    if (random_integers.empty()) throw;
+    const Error known(e.fact(),
+                      fmt::format("{}{}{}", random_hint(random_integers), e.hint().empty() ? "" : "; or: ", e.hint()));
+    throw e.where().empty() ? known : known.at(e.where());
+  }
+}
+
+Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args, const BuildHooks* hooks) {
+  std::vector<ModelInput> inputs = model.declared_inputs();
+  auto shapes = model.shapes_for(inputs);
+  const std::vector<ModelInput> defaults = model.default_inputs();
+  const auto fits = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+    for (std::size_t k = 0; k < inputs.size(); ++k)
+      if (inputs[k].name == name) return check_shape(inputs[k], shapes[k], shape);
+    for (const ModelInput& i : defaults)
+      if (i.name == name) return check_shape(i, i.shape, shape);
+  };
+  Given given = Reader(inputs, defaults, shapes, [&] { return model.output_names(); }, fits).read(args);
+  BuildReport report;
+  BuildHooks own = hooks != nullptr ? *hooks : BuildHooks{};
+  if (own.report == nullptr) own.report = &report;
+  for (const ModelInput& i : defaults)
+    if (given.contains(i.name)) {
+      own.fed_initializers.push_back(i.name);
+      inputs.push_back(i);
+      shapes.push_back(i.shape);
+    }
+  for (std::size_t k = 0; k < inputs.size(); ++k)
+    if (const auto it = given.tensors.find(inputs[k].name); it != given.tensors.end()) shapes[k] = it->second.shape();
+  spread_symbols(inputs, shapes);
+  std::map<std::string, std::vector<std::int64_t>> values;
+  std::vector<std::string> random_integers;
+  std::string fixed;
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    const ModelInput& input = inputs[k];
+    if (const auto it = given.numbers.find(input.name); it != given.numbers.end()) {
+      if (!input.has_shape && shapes[k].empty() && it->second.find(',') != std::string::npos) shapes[k] = {-1};
+      const auto tensor =
+          given.tensors.emplace(input.name, tensor_of_numbers(input.name, it->second, input.dtype, shapes[k]));
+      shapes[k] = tensor.first->second.shape();
+    }
+    const bool known = (input.has_shape || !shapes[k].empty() || given.contains(input.name)) && closed(shapes[k]);
+    if (!given.contains(input.name) && args.random && known) {
+      given.tensors.emplace(input.name, random_tensor(input.dtype, shapes[k], args.seed + k));
+      if (is_integral(input.dtype)) random_integers.push_back(input.name);
+    }
+    const auto it = given.tensors.find(input.name);
+    if (it == given.tensors.end()) continue;
+    if (auto v = shape_values(it->second); !v.empty()) values.emplace(input.name, std::move(v));
+    if (!input.has_shape || !closed(input.shape))
+      fixed += fmt::format("{}{} = {}", fixed.empty() ? "" : ", ", input.name, extents_text(shapes[k]));
+  }
+  const auto adjust = [&](BuildOptions& options) {
+    for (std::size_t k = 0; k < inputs.size(); ++k)
+      if (given.contains(inputs[k].name) && (!inputs[k].has_shape || !closed(inputs[k].shape)))
+        options.shapes.try_emplace(inputs[k].name, ShapeProfile{shapes[k], shapes[k], shapes[k]});
+    options.shape_values = values;
+  };
+  if (!args.random && model.keeps_all_outputs()) {
+    std::vector<Missing> missing;
+    for (const ModelInput& i : inputs)
+      if (!given.contains(i.name)) missing.push_back({i.name, i.dtype, i.shape});
+    if (!missing.empty()) fail_missing(missing, args);
+  }
+  // What a report costs is two copies of the graph.
+  const bool hooked = hooks != nullptr || !own.fed_initializers.empty() || !random_integers.empty();
+  Prepared prepared{open(model, adjust, hooked ? &own : nullptr, random_integers), {}, std::move(random_integers)};
+  if (!fixed.empty() && !model.quiet())
+    note("dimensions that the model leaves open are those of the inputs (min = opt = max): " + fixed);
+  if (const ir::Graph* graph = own.report->planned.get();
+      graph != nullptr && !prepared.random_integers.empty() && !model.quiet())
+    note_roles(*graph, prepared.random_integers);
+  const Engine& engine = prepared.opened.engine;
+  std::vector<Missing> missing;
+  for (std::size_t k = 0; k < engine.inputs().size(); ++k) {
+    const TensorInfo& info = engine.inputs()[k];
+    const auto it = given.tensors.find(info.name);
+    if (it == given.tensors.end() && !args.random) missing.push_back({info.name, info.dtype, info.opt});
+    else
+      prepared.inputs.push_back(it != given.tensors.end() ? it->second
+                                                          : random_tensor(info.dtype, info.opt, args.seed + k));
+  }
+  if (!missing.empty()) fail_missing(missing, args);
+  return prepared;
+}
+
+void check_range(const TensorInfo& info, const std::vector<std::int64_t>& shape) {
+  bool fits = shape.size() == info.min.size();
+  for (std::size_t a = 0; fits && a < info.min.size(); ++a) fits = shape[a] >= info.min[a] && shape[a] <= info.max[a];
+  if (fits) return;
+  const bool fixed = info.min == info.max;
+  throw Error(message("input '{}' has the shape {}, the engine takes {}", info.name, extents_text(shape),
+                      fixed ? extents_text(info.min) : extents_text(info.min) + " to " + extents_text(info.max)),
+              fixed ? "build an engine with --shape, or with --min-shape and --max-shape around it"
+                    : "build an engine with a wider --min-shape and --max-shape");
+}
+
+Prepared prepare_engine(const ModelArgs& model, const InputArgs& args) {
+  Prepared prepared{model.open(), {}, {}};
+  const Engine& engine = prepared.opened.engine;
+  const auto shapes = model.run_shapes(engine);
+  std::vector<ModelInput> inputs;
+  std::vector<std::string> outputs;
+  for (const TensorInfo& i : engine.inputs()) inputs.push_back({i.name, i.dtype, true, i.min, i.symbols});
+  for (const TensorInfo& o : engine.outputs()) outputs.push_back(o.name);
+  const auto fits = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+    for (const TensorInfo& i : engine.inputs())
+      if (i.name == name) check_range(i, shape);
+  };
+  const Given given = Reader(inputs, {}, shapes, [&] { return outputs; }, fits).read(args);
+  std::vector<Missing> missing;
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    const TensorInfo& info = engine.inputs()[k];
+    Tensor tensor;
+    if (const auto it = given.tensors.find(info.name); it != given.tensors.end()) {
+      tensor = it->second;
+    } else if (const auto number = given.numbers.find(info.name); number != given.numbers.end()) {
+      tensor = tensor_of_numbers(info.name, number->second, info.dtype, shapes[k]);
+    } else if (args.random) {
+      tensor = random_tensor(info.dtype, shapes[k], args.seed + k);
+      if (is_integral(info.dtype)) prepared.random_integers.push_back(info.name);
+    } else {
+      missing.push_back({info.name, info.dtype, info.opt});
+      continue;
+    }
+    check_range(info, tensor.shape());
+    prepared.inputs.push_back(std::move(tensor));
+  }
+  if (!missing.empty()) fail_missing(missing, args);
+  if (!prepared.random_integers.empty() && !model.quiet()) note_roles(engine, prepared.random_integers);
+  return prepared;
+}
+
+}  // namespace
+
+void InputArgs::add_to(CommandOptions& app, bool random_by_default) {
+  random = random_by_default;
+  app.add_option("--input,-i", files,
+                 "a tensor: NAME=FILE.npy or NAME=FILE.pb; an .npz gives all of its arrays by name; a picture is "
+                 "stretched to fit, in 0..1; a number (sr=16000, mask=1) fills the input, more are its elements "
+                 "(size=640,480)")
+      .allow_extra_args(false)
+      .type_name("[NAME=]FILE")
+      .file(FileRole::reads);
+  if (!random_by_default) app.add_flag("--random", random, "random values for the inputs that no file gives");
+  app.add_option("--seed", seed, "of random inputs").type_name("N");
+}
+
+std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path, const io::NpzFilter& check) {
+  const std::string ending = path.extension().string();
+  if (ending == ".npy") return {{"", io::read_npy(path)}};
+  if (ending == ".npz") return io::read_npz(path, check);
+  if (ending == ".pb") {
+    const OnnxTensorFile file = read_onnx_tensor(path);
+    return {{file.name, tensor_of(*file.value)}};
+  }
+  throw UsageError(
+      message("'{}' is of no known kind\n  try: a file that ends in .npy, .npz or .pb (or, as an input, a picture)",
+              path.string()));
+}
+
+bool is_nameless(const io::NamedTensor& tensor, const std::string& file) {
+  return tensor.name.empty() || !file.ends_with(".npz") || tensor.name == "arr_0";
+}
+
+void take_inputs(std::vector<io::NamedTensor>& arrays, const std::string& file, const ModelArgs& model,
+                 InputArgs& args) {
+  std::set<std::string> names;
+  for (const ModelInput& i : model.all_inputs()) names.insert(i.name);
+  for (const ModelInput& i : model.default_inputs()) names.insert(i.name);
+  args.tensors_from = file;
+  for (const io::NamedTensor& t : arrays)
+    if (names.contains(t.name)) args.tensors.emplace(t.name, t.tensor);
+  std::erase_if(arrays, [&](const io::NamedTensor& t) { return names.contains(t.name); });
+}
+
+std::vector<std::int64_t> shape_values(const Tensor& tensor) {
+  std::vector<std::int64_t> values;
+  if (!is_integer(tensor.dtype()) || dtype_bits(tensor.dtype()) < 8 || tensor.numel() > kMaxShapeElements)
+    return values;
+  const ElementAccess& access = element_access(tensor.dtype());
+  for (std::int64_t i = 0; i < tensor.numel(); ++i) values.push_back(access.load_int(tensor.ref().data, i));
+  return values;
+}
+
+Tensor tensor_of(const ir::Constant& constant) {
+  if (constant.dtype == DType::string)
+    return Tensor::of_strings(std::vector<std::string_view>(constant.strings.begin(), constant.strings.end()),
+                              {constant.shape.dim, constant.shape.dim + constant.shape.rank});
+  Tensor tensor(constant.dtype, {constant.shape.dim, constant.shape.dim + constant.shape.rank});
+  if (!constant.bytes.empty()) std::memcpy(tensor.ref().data, constant.bytes.data(), constant.bytes.size());
+  return tensor;
+}
+
+Tensor random_tensor(DType dtype, const std::vector<std::int64_t>& shape, std::uint64_t seed) {
+  Tensor tensor(dtype, shape);
+  const ElementAccess& access = element_access(dtype);
+  if (access.store == nullptr && dtype != DType::c64)
+    fail_hint("--input NAME=FILE", "random values of type {} are not supported", dtype_name(dtype));
+  // SplitMix64: enough for test data, and the same on every machine.
+  std::uint64_t state = seed * 0x9e3779b97f4a7c15u + 0x2545f4914f6cdd1du;
+  const auto next = [&] {
+    std::uint64_t z = (state += 0x9e3779b97f4a7c15u);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  };
+  const std::int64_t count = tensor.numel();
+  void* data = tensor.ref().data;
+  if (dtype == DType::f32 || dtype == DType::c64) {
+    auto* out = static_cast<float*>(data);
+    for (std::int64_t i = 0; i < (dtype == DType::c64 ? 2 * count : count); ++i)
+      out[i] = float(next() >> 40) * 0x1p-24f;
+  } else if (is_float(dtype)) {
+    for (std::int64_t i = 0; i < count; ++i) access.store(data, i, double(next() >> 11) * 0x1p-53);
+  } else {
+    const bool byte = dtype == DType::u8 || dtype == DType::i8;
+    for (std::int64_t i = 0; i < count; ++i) access.store_int(data, i, std::int64_t(next() >> 32 & (byte ? 255 : 1)));
+  }
+  return tensor;
+}
+
+Prepared prepare(const ModelArgs& model, const InputArgs& args, const BuildHooks* hooks) {
+  return model.is_engine() ? prepare_engine(model, args) : prepare_onnx(model, args, hooks);
+}
+
+void check(const Context& context, const Status& status) {
+  if (!status) throw RunError(context.describe(status));
+}
+
+std::string with_random_inputs(const std::string& what, const Prepared& prepared) {
+  return prepared.random_integers.empty() ? what
+                                          : fmt::format("{}\n  try: {}", what, random_hint(prepared.random_integers));
+}
+
+void run_checked(Context& context, const Prepared& prepared) {
+  if (const Status status = context.run(); !status)
+    throw RunError(with_random_inputs(context.describe(status), prepared));
+}
+
+void bind_inputs(const Engine& engine, Context& context, const std::vector<Tensor>& inputs) {
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    const Status status = context.bind_input(k, inputs[k]);
+    if (!status) throw RunError(message("input '{}': {}", engine.inputs()[k].name, context.describe(status)));
+  }
+}
+
+}  // namespace monza::tool

@@ -1,0 +1,154 @@
+// monza build: an ONNX file into an engine file.
+#include <fmt/core.h>
+
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/output_file.h"
+#include "engine/build_record.h"
+#include "engine/run/engine_impl.h"
+#include "tools/args/command.h"
+#include "tools/args/inputs.h"
+#include "tools/args/model_args.h"
+#include "tools/args/named_files.h"
+#include "tools/draw/html_report.h"
+#include "tools/draw/svg.h"
+#include "tools/text/json_text.h"
+#include "tools/text/terminal.h"
+
+namespace monza::tool {
+namespace {
+
+struct Options {
+  ModelArgs model;
+  std::string output, report;
+  bool json = false;
+};
+
+/// Of a file; 0 for a pipe or a device, which keep nothing.
+std::int64_t bytes_of(const std::filesystem::path& path) {
+  std::error_code none;
+  return std::filesystem::is_regular_file(path, none) ? std::int64_t(std::filesystem::file_size(path)) : 0;
+}
+
+/// Profiles the engine on random inputs and writes the page.
+void write_report(const Options& o, const std::string& output, const ModelArgs::Opened& opened,
+                  const BuildReport& build) {
+  PageContent page;
+  page.model_file = o.model.model;
+  page.engine_file = output;
+  page.engine = &opened.engine;
+  page.build = &build;
+  page.build_ms = opened.build_ms;
+  page.file_bytes = bytes_of(output);
+  ProfileResult profile;
+  Progress progress(!o.json && !o.model.quiet());
+  try {
+    std::vector<Tensor> inputs;
+    for (const TensorInfo& info : opened.engine.inputs())
+      inputs.push_back(random_tensor(info.dtype, info.opt, inputs.size()));
+    ProfileOptions options;
+    options.threads = opened.engine.stats().threads;
+    options.progress = [&](std::string_view what, double fraction) { progress.update(what, fraction); };
+    profile = measure_profile(opened.engine, inputs, options);
+    page.profile = &profile;
+  } catch (const std::runtime_error& e) {  // random inputs do not suit every model
+    page.no_profile_because = e.what();
+  }
+  progress.clear();
+  write_file(o.report, html_report(page));
+}
+
+int run(const Options& o) {
+  std::filesystem::path output = o.output;
+  if (output.empty()) {
+    output = std::filesystem::path(o.model.model).filename().replace_extension(".engine");
+    refuse_overwriting({{"build without --output", output.string(), FileRole::writes},
+                        {"MODEL", o.model.model, FileRole::reads_model},
+                        {"--report", o.report, FileRole::reads}});
+  }
+  BuildReport build;
+  BuildHooks hooks;
+  hooks.report = &build;
+  const ModelArgs::Opened opened = o.model.is_engine() ? o.model.rebuild()
+                                   : o.report.empty()  ? o.model.open()
+                                                       : o.model.open({}, &hooks);
+  opened.engine.save(output.string());
+  if (!o.report.empty() && o.model.is_engine()) build = read_record(opened.engine.impl().image, o.model.limits());
+  if (!o.report.empty()) write_report(o, output.string(), opened, build);
+  const Engine::Stats s = opened.engine.stats();
+  const std::int64_t file_bytes = bytes_of(output);
+  if (o.json) {
+    auto profiles = nlohmann::ordered_json::array();
+    for (const ProfileInfo& p : opened.engine.profiles()) {
+      nlohmann::ordered_json inputs = nlohmann::ordered_json::object();
+      for (const TensorInfo& i : p.inputs) inputs[i.name] = {{"min", i.min}, {"opt", i.opt}, {"max", i.max}};
+      profiles.push_back({{"inputs", inputs}, {"arena_bytes", p.arena_bytes}});
+    }
+    const nlohmann::ordered_json report = {{"output", output.string()},
+                                           {"file_bytes", file_bytes},
+                                           {"build_ms", opened.build_ms},
+                                           {"import_ms", s.import_ms},
+                                           {"passes_ms", s.passes_ms},
+                                           {"plan_ms", s.plan_ms},
+                                           {"steps", s.steps},
+                                           {"threads", s.threads},
+                                           {"isa", s.isa},
+                                           {"precision", precision_name(s.precision)},
+                                           {"device", device_name(s.device)},
+                                           {"arena_bytes", s.arena_bytes},
+                                           {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
+                                           {"weights_bytes", s.weights_bytes},
+                                           {"profiles", profiles}};
+    print_json(report);
+    return kExitOk;
+  }
+  print("{}: {}{} steps for {} threads of {}, {} {}\n", output.string(),
+        file_bytes > 0 ? bytes_text(double(file_bytes)) + ", " : "", s.steps, s.threads, s.isa, device_name(s.device),
+        precision_name(s.precision));
+  print("  built in {} (import {}, passes {}, plan {})\n", time_text(opened.build_ms), time_text(s.import_ms),
+        time_text(s.passes_ms), time_text(s.plan_ms));
+  print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n",
+        bytes_text(double(s.weights_bytes)), bytes_text(double(s.arena_bytes)),
+        bytes_text(double(s.arena_lower_bound_bytes)));
+  for (std::size_t k = 0; opened.engine.profiles().size() > 1 && k < opened.engine.profiles().size(); ++k) {
+    std::string inputs;
+    for (const TensorInfo& i : opened.engine.profiles()[k].inputs)
+      inputs +=
+          fmt::format("{}{} {}..{}", inputs.empty() ? "" : ", ", i.name, extents_text(i.min), extents_text(i.max));
+    print("  profile {}: {}: activations {}\n", k, inputs, bytes_text(double(opened.engine.profiles()[k].arena_bytes)));
+  }
+  if (!o.report.empty()) print("  report: {}\n", o.report);
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_build(Commands& commands) {
+  const auto o = std::make_shared<Options>();
+  CommandOptions app = commands.add(
+      "build", "Compiles an ONNX file into an engine file for this machine, or plans an engine file anew.",
+      "  monza build yolov8n.onnx --output yolov8n.engine\n"
+      "  monza build bert.onnx --output bert.engine --shape batch=1 --shape sequence=128\n"
+      "  monza build bert.onnx -o bert.engine --min-shape sequence=1 --opt-shape sequence=128 --max-shape "
+      "sequence=512 \\\n"
+      "      --shape batch=1                                    one engine for all lengths up to 512\n"
+      "  monza build resnet50.onnx -o r.engine --profile batch=1 --profile batch=2..8..16   a plan for each\n"
+      "  monza build bert.onnx -o bert.engine --max-memory 512M --profile \"batch=1..4 sequence=1..128\"\n"
+      "  monza build old.engine -o new.engine    plans an engine's graph anew for this machine and build\n"
+      "  monza build yolov8n.onnx -o y.engine --timing-cache timings   a second build measures nothing\n"
+      "  monza build vit.onnx -o vit.engine --precision bf16 --threads 4",
+      [o] { return run(*o); });
+  o->model.add_to(app, ModelArgs::Use::build);
+  app.add_option("--output,-o", o->output, "the engine file (default: the model's name with .engine, in this folder)")
+      .type_name("FILE")
+      .file(FileRole::writes);
+  app.add_option("--report", o->report,
+                 "write a page there that shows layers, fusions, graphs, memory and every candidate kernel")
+      .type_name("FILE.html")
+      .file(FileRole::writes);
+  app.add_flag("--json", o->json, "for a program to read");
+}
+
+}  // namespace monza::tool

@@ -1,0 +1,147 @@
+// monza doctor: what this machine and this build offer.
+#include <fmt/core.h>
+#include <google/protobuf/stubs/common.h>
+#include <zlib.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "base/cpu.h"
+#include "tools/args/command.h"
+#include "tools/measure/ceilings.h"
+#include "tools/text/json_text.h"
+#include "tools/text/terminal.h"
+#include "tools/text/version.h"
+
+namespace monza::tool {
+namespace {
+
+struct Options {
+  bool json = false, quick = false;
+};
+
+std::int64_t memory_of(std::string_view key) {
+  std::ifstream in("/proc/meminfo");
+  for (std::string line; std::getline(in, line);)
+    if (line.starts_with(key)) return std::strtoll(line.c_str() + key.size(), nullptr, 10) * 1024;
+  return 0;
+}
+
+struct Library {
+  const char* name;
+  bool found;
+  const char* gives;
+  const char* package;  ///< what to install where it is missing
+};
+
+#ifdef MONZA_WITH_JPEG
+constexpr bool kVision = true;
+#else
+constexpr bool kVision = false;
+#define MONZA_WITH_JPEG 0
+#define MONZA_WITH_PNG 0
+#define MONZA_WITH_WEBP 0
+#define MONZA_WITH_FFMPEG 0
+#endif
+constexpr Library kLibraries[] = {
+    {"libjpeg", MONZA_WITH_JPEG == 1, "JPEG pictures", "libjpeg-dev"},
+    {"libpng", MONZA_WITH_PNG == 1, "PNG pictures", "libpng-dev"},
+    {"libwebp", MONZA_WITH_WEBP == 1, "WebP pictures", "libwebp-dev"},
+    {"FFmpeg", MONZA_WITH_FFMPEG == 1, "video files and cameras",
+     "libavcodec-dev libavformat-dev libavdevice-dev libswscale-dev"},
+};
+
+std::string protobuf_version() {
+  return fmt::format("{}.{}.{}", GOOGLE_PROTOBUF_VERSION / 1000000, GOOGLE_PROTOBUF_VERSION / 1000 % 1000,
+                     GOOGLE_PROTOBUF_VERSION % 1000);
+}
+
+nlohmann::ordered_json to_json(const Ceilings& c) {
+  return {{"threads", c.threads},
+          {"f32_gflops", c.f32_gflops},
+          {"int8_gops", c.int8_gops},
+          {"bf16_gflops", c.bf16_gflops},
+          {"read_gb_s", c.read_gb_s}};
+}
+
+int run(const Options& o) {
+  const CpuInfo& cpu = cpu_info();
+  std::vector<Ceilings> ceilings;
+  if (!o.quick) {
+    Progress progress(!o.json);
+    progress.update("ceilings", 0);
+    ceilings.push_back(measure_ceilings(1, cpu.isa));
+    progress.update("ceilings", 0.5);
+    if (cpu.usable_threads > 1) ceilings.push_back(measure_ceilings(cpu.usable_threads, cpu.isa));
+  }
+  const bool nvidia = std::filesystem::exists("/proc/driver/nvidia/version");
+  if (o.json) {
+    nlohmann::ordered_json report = {
+        {"version", version_text()},
+        {"cpu",
+         {{"model", cpu.model},
+          {"isa", isa_name(cpu.isa)},
+          {"logical_cpus", cpu.logical_cpus},
+          {"usable_threads", cpu.usable_threads},
+          {"l1d_bytes", cpu.l1d_bytes},
+          {"l2_bytes", cpu.l2_bytes},
+          {"l3_bytes", cpu.l3_bytes}}},
+        {"memory", {{"total_bytes", memory_of("MemTotal:")}, {"available_bytes", memory_of("MemAvailable:")}}},
+        {"ceilings", nlohmann::json::array()},
+        {"devices", {{"cpu", true}, {"reference", true}, {"cuda", false}}},
+        {"nvidia_driver", nvidia},
+        {"vision", kVision},
+        {"libraries", nlohmann::ordered_json::object()}};
+    for (const Ceilings& c : ceilings) report["ceilings"].push_back(to_json(c));
+    report["libraries"]["protobuf"] = protobuf_version();
+    report["libraries"]["zlib"] = zlibVersion();
+    for (const Library& l : kLibraries) report["libraries"][l.name] = l.found;
+    print_json(report);
+    return kExitOk;
+  }
+  print("{}\n\n", version_text());
+  print("CPU        {}\n", cpu.model);
+  print("           {} CPUs for this process, {} threads by default (affinity and cgroup quota counted)\n",
+        cpu.logical_cpus, cpu.usable_threads);
+  print("           {}\n", isa_name(cpu.isa));
+  print("caches     L1d {}, L2 {}, L3 {}\n", bytes_text(double(cpu.l1d_bytes)), bytes_text(double(cpu.l2_bytes)),
+        bytes_text(double(cpu.l3_bytes)));
+  print("memory     {}, {} available\n", bytes_text(double(memory_of("MemTotal:"))),
+        bytes_text(double(memory_of("MemAvailable:"))));
+  for (const Ceilings& c : ceilings) {
+    print("ceilings   {} thread{}: fp32 {:.0f} GFLOP/s", c.threads, c.threads > 1 ? "s" : "", c.f32_gflops);
+    if (c.bf16_gflops > 0) print(", bf16 {:.0f} GFLOP/s", c.bf16_gflops);
+    if (c.int8_gops > 0) print(", int8 {:.0f} GOP/s", c.int8_gops);
+    print(", memory read {:.1f} GB/s\n", c.read_gb_s);
+  }
+  print("precisions fp32{}; int8 for models that are quantised already\n",
+        covers(cpu.isa, Isa::avx512bf16) ? ", bf16" : "");
+  print("devices    cpu, reference; {}\n",
+        nvidia ? "an NVIDIA driver is here, but this build has no CUDA backend" : "no NVIDIA driver");
+  print("libraries  protobuf {}, zlib {}\n", protobuf_version(), zlibVersion());
+  if (!kVision) print("           built without pictures and video (MONZA_VISION)\n");
+  for (const Library& l : kLibraries)
+    if (kVision)
+      print("           {:8} {:8} {}{}\n", l.name, l.found ? "found" : "missing", l.gives,
+            l.found ? "" : fmt::format("; apt-get install {}", l.package));
+  return kExitOk;
+}
+
+}  // namespace
+
+void add_doctor(Commands& commands) {
+  const auto o = std::make_shared<Options>();
+  CommandOptions app =
+      commands.add("doctor", "Says what this machine and this build offer.",
+                   "  monza doctor                 CPU, instruction sets, measured ceilings, libraries\n"
+                   "  monza doctor --quick         without measuring\n"
+                   "  monza doctor --json          for a program to read",
+                   [o] { return run(*o); });
+  app.add_flag("--quick", o->quick, "do not measure the ceilings");
+  app.add_flag("--json", o->json, "for a program to read");
+}
+
+}  // namespace monza::tool

@@ -1,0 +1,256 @@
+#include "tools/draw/html_report.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/cpu.h"
+#include "engine/run/engine_impl.h"
+#include "tensor/dtype.h"
+#include "tools/args/model_args.h"
+#include "tools/args/shape_text.h"
+#include "tools/draw/chart.h"
+#include "tools/draw/graph_picture.h"
+#include "tools/draw/svg.h"
+#include "tools/measure/statistics.h"
+#include "tools/text/terminal.h"
+#include "tools/text/version.h"
+
+namespace monza::tool {
+namespace {
+
+// Scripts are forbidden to the page as a second wall behind the escaping.
+constexpr std::string_view kHead = R"(<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>
+:root { --ink: #1f2329; --soft: #5b6270; --rule: #e2e5ea; --panel: #f6f7f9; --accent: #2f6db3; }
+body { font: 14px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--ink); margin: 0; background: #fff; }
+main { max-width: 1180px; margin: 0 auto; padding: 24px 28px 80px; }
+h1 { font-size: 24px; margin: 0 0 2px; overflow-wrap: anywhere; }
+h2 { font-size: 18px; margin: 40px 0 8px; padding-top: 12px; border-top: 2px solid var(--rule); }
+h3 { font-size: 14px; margin: 18px 0 6px; }
+p { margin: 4px 0 10px; color: var(--soft); max-width: 80ch; }
+nav { margin: 10px 0 0; } nav a { margin-right: 16px; color: var(--accent); text-decoration: none; }
+table { border-collapse: collapse; font-size: 13px; }
+th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 1px solid #c5cad2; position: sticky; top: 0; background: #fff; }
+th, td { padding: 3px 14px 3px 0; vertical-align: top; } td { border-bottom: 1px solid var(--rule); overflow-wrap: anywhere; }
+td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; width: 1%; }
+td.w { white-space: nowrap; }
+code, .k { font: 12px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(230px, 1fr)); gap: 10px; margin: 16px 0; }
+.card { background: var(--panel); border-radius: 8px; padding: 10px 14px; }
+.card b { display: block; font-size: 19px; font-weight: 600; } .card span { color: var(--soft); font-size: 12px; }
+.scroll { overflow: auto; max-height: 640px; border: 1px solid var(--rule); border-radius: 8px; }
+.scroll > table { width: 100%; } .scroll td:first-child, .scroll th:first-child { padding-left: 12px; }
+.bar { background: #9ecae9; height: 9px; display: inline-block; border-radius: 2px; vertical-align: middle; }
+.gain { background: #f3b28c; }
+details { margin: 6px 0; } summary { cursor: pointer; color: var(--accent); overflow-wrap: anywhere; }
+.taken { font-weight: 600; } .no { color: var(--soft); }
+svg { display: block; }
+</style>
+)";
+
+std::string e(std::string_view text) { return escape_markup(text); }
+
+std::string range_text(const TensorInfo& t) {
+  std::string text;
+  for (std::size_t a = 0; a < t.min.size(); ++a) {
+    if (a > 0) text += " x ";
+    text += t.min[a] == t.max[a] ? std::to_string(t.min[a]) : fmt::format("{}..{}", t.min[a], t.max[a]);
+    if (!t.symbols[a].empty()) text += " (" + t.symbols[a] + ")";
+  }
+  return t.min.empty() ? "scalar" : text;
+}
+
+std::string card(const std::string& value, const std::string& what) {
+  return fmt::format("<div class=\"card\"><b>{}</b><span>{}</span></div>\n", e(value), e(what));
+}
+
+std::string summary(const PageContent& c) {
+  const Engine::Stats s = c.engine->stats();
+  double flops = 0;
+  for (const plan::Step& step : c.engine->impl().image.plan.steps) flops += double(step.flops);
+  std::string html = "<div class=\"cards\">\n";
+  if (c.profile != nullptr) {
+    const Summary runs = summarize(c.profile->run_ms);
+    html += card(time_text(runs.median),
+                 fmt::format("median of {} runs, best {}", c.profile->run_ms.size(), time_text(runs.min)));
+  }
+  html += card(std::to_string(s.steps), "steps");
+  html += card(fmt::format("{:.2f} GFLOP", flops * 1e-9), "work at the shape planned for");
+  html += card(bytes_text(double(s.weights_bytes)), "weights");
+  html += card(bytes_text(double(s.arena_bytes)),
+               fmt::format("activations (at least {})", bytes_text(double(s.arena_lower_bound_bytes))));
+  html += card(bytes_text(double(c.file_bytes)), "engine file");
+  // An engine's graph, planned anew, goes through no passes.
+  html += card(time_text(c.build_ms), s.passes_ms > 0
+                                          ? fmt::format("build: import {}, passes {}, plan {}", time_text(s.import_ms),
+                                                        time_text(s.passes_ms), time_text(s.plan_ms))
+                                          : fmt::format("build: plan {}", time_text(s.plan_ms)));
+  html += card(precision_name(s.precision),
+               fmt::format("{}, {} thread{}, {}", device_name(s.device), s.threads, s.threads == 1 ? "" : "s", s.isa));
+  html += "</div>\n<table><tr><th></th><th>name</th><th>type</th><th>extents</th></tr>\n";
+  const auto ports = [&](const char* what, const std::vector<TensorInfo>& list) {
+    for (const TensorInfo& t : list)
+      html += fmt::format("<tr><td>{}</td><td class=\"k\">{}</td><td>{}</td><td>{}</td></tr>\n", what, e(t.name),
+                          dtype_name(t.dtype), e(range_text(t)));
+  };
+  ports("input", c.engine->inputs());
+  ports("output", c.engine->outputs());
+  html += "</table>\n";
+  if (const auto metadata = c.engine->metadata(); !metadata.empty()) {
+    html += "<details><summary>metadata</summary><table>\n";
+    for (const auto& [key, value] : metadata)
+      html += fmt::format("<tr><td class=\"k\">{}</td><td>{}</td></tr>\n", e(key), e(shortened(value, 400)));
+    html += "</table></details>\n";
+  }
+  return html;
+}
+
+/// Microseconds, with a digit behind the point where there are few.
+std::string step_time(double us) { return us < 1000 ? fmt::format("{:.1f} us", us) : time_text(us * 1e-3); }
+
+std::string layers(const PageContent& c) {
+  std::string html = "<h2 id=\"layers\">Layers</h2>\n";
+  if (c.profile == nullptr) return html + fmt::format("<p>Not measured: {}</p>\n", e(c.no_profile_because));
+  const ProfileResult& p = *c.profile;
+  html += fmt::format(
+      "<p>Sorted by what could be won: the time of a layer less its time at this machine's nearer ceiling. Ceilings of "
+      "{} "
+      "thread{}: fp32 {:.0f} GFLOP/s, memory {:.1f} GB/s; above 100 % the data came from a cache, or the kernel needs "
+      "fewer operations than are counted. The part of a bar in "
+      "orange is what could be won.</p>\n<div class=\"scroll\"><table>\n<tr><th class=\"n\">time</th><th>share</th>"
+      "<th class=\"n\">to win</th><th class=\"n\">GFLOP/s</th><th class=\"n\">GB/s</th><th class=\"n\">of ceiling</th>"
+      "<th>kernel</th><th>ONNX nodes</th></tr>\n",
+      p.ceilings.threads, p.ceilings.threads == 1 ? "" : "s", p.ceilings.f32_gflops, p.ceilings.read_gb_s);
+  std::vector<const LayerTime*> sorted;
+  double longest = 0;
+  for (const LayerTime& l : p.layers) {
+    sorted.push_back(&l);
+    longest = std::max(longest, l.us);
+  }
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const LayerTime* a, const LayerTime* b) { return a->gain_us > b->gain_us; });
+  for (const LayerTime* l : sorted) {
+    const double wide = longest > 0 ? 110 / longest : 0;
+    html += fmt::format(
+        "<tr><td class=\"n\">{}</td><td class=\"w\"><span class=\"bar\" "
+        "style=\"width:{:.1f}px\">"
+        "</span><span class=\"bar gain\" style=\"width:{:.1f}px\"></span> {:.1f} %</td><td class=\"n\">{}</td>"
+        "<td class=\"n\">{:.1f}</td><td class=\"n\">{:.1f}</td><td class=\"n\">{}</td>"
+        "<td class=\"k w\">{}</td><td class=\"k\">{}</td></tr>\n",
+        step_time(l->us), (l->us - l->gain_us) * wide, l->gain_us * wide, l->share * 100, step_time(l->gain_us),
+        l->gflops, l->gb_s, *l->ceiling != 0 ? fmt::format("{:.0f} % {}", l->of_ceiling * 100, l->ceiling) : "",
+        e(l->step.kernel.empty() ? l->step.op : l->step.kernel), e(l->step.name));
+  }
+  html += "</table></div>\n<h3>Whole runs</h3>\n";
+  const Summary t = summarize(p.run_ms);
+  return html + draw_histogram(histogram_of(p.run_ms), fmt::format("{} runs", p.run_ms.size()),
+                               {{"median", t.median}, {"p90", t.p90}, {"p99", t.p99}});
+}
+
+std::string fusions(const BuildReport& b) {
+  std::string html =
+      "<h2 id=\"fusions\">Fusions</h2>\n<p>Every pass in order, what it rewrote, and what almost matched.</p>\n"
+      "<div class=\"scroll\"><table><tr><th>pass</th><th class=\"n\">rewrites</th><th class=\"n\">nodes after</th>"
+      "<th class=\"n\">time</th></tr>\n";
+  for (const PassRun& r : b.passes.passes)
+    html += fmt::format(
+        "<tr{}><td class=\"k\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+        r.rewrites == 0 ? " class=\"no\"" : "", e(r.name), r.enabled ? std::to_string(r.rewrites) : "off",
+        r.nodes_after, r.seconds > 0 ? time_text(r.seconds * 1e3) : "");
+  html += "</table></div>\n";
+  html += fmt::format(
+      "<details><summary>{} rewrites</summary><div class=\"scroll\"><table><tr><th class=\"n\">#</th>"
+      "<th>pass</th><th>rewrite</th><th>at</th></tr>\n",
+      b.passes.rewrites.size());
+  for (std::size_t i = 0; i < b.passes.rewrites.size(); ++i) {
+    const Rewrite& r = b.passes.rewrites[i];
+    html += fmt::format("<tr><td class=\"n\">{}</td><td class=\"k w\">{}</td><td>{}</td><td class=\"k\">{}</td></tr>\n",
+                        i + 1, e(r.pass), e(r.what), e(r.node));
+  }
+  html += fmt::format(
+      "</table></div></details>\n<details{}><summary>{} near misses</summary><div class=\"scroll\"><table>"
+      "<tr><th>pass</th><th>pattern</th><th>at</th><th>refused because</th></tr>\n",
+      b.passes.near_misses.empty() || b.passes.near_misses.size() > 40 ? "" : " open", b.passes.near_misses.size());
+  for (const NearMiss& m : b.passes.near_misses)
+    html += fmt::format("<tr><td class=\"k w\">{}</td><td class=\"w\">{}</td><td class=\"k\">{}</td><td>{}</td></tr>\n",
+                        e(m.pass), e(m.pattern), e(m.node), e(m.reason));
+  return html + "</table></div></details>\n";
+}
+
+std::string graphs(const BuildReport& b) {
+  // A drawing of very many nodes is of no use, and slow to show.
+  constexpr std::size_t kMostNodes = 3000;
+  const auto drawn = [&](const char* title, const ir::Graph& graph, bool open) {
+    const std::size_t nodes = graph.order().size();
+    std::string html = fmt::format("<details{}><summary>{}: {} nodes</summary>", open ? " open" : "", title, nodes);
+    if (nodes > kMostNodes) html += fmt::format("<p>Not drawn: more than {} nodes.</p>", kMostNodes);
+    else html += "<div class=\"scroll\">" + draw_graph(graph) + "</div>";
+    return html + "</details>\n";
+  };
+  return "<h2 id=\"graph\">Graph</h2>\n<p>Constants are left out. The mouse shows the ONNX nodes of a box.</p>\n" +
+         drawn("After the passes", *b.planned, true) +
+         (b.imported != nullptr ? drawn("As imported", *b.imported, false) : "");
+}
+
+std::string memory(const PageContent& c) {
+  const plan::Plan& plan = c.engine->impl().image.plan;
+  std::string html =
+      "<h2 id=\"memory\">Memory</h2>\n<p>Each box is a block of the arena: the steps that use it across, its addresses "
+      "upwards; grey is scratch. The dashed line is the least that any placement needs.</p>\n";
+  for (std::size_t d = 0; d < plan.devices.size(); ++d)
+    html += "<div class=\"scroll\">" + draw_memory(plan, int(d)) + "</div>\n";
+  std::vector<const plan::WeightBlock*> blocks;
+  for (const plan::WeightBlock& w : plan.weight_blocks) blocks.push_back(&w);
+  std::stable_sort(blocks.begin(), blocks.end(), [](const auto* a, const auto* b) { return a->bytes > b->bytes; });
+  html += fmt::format(
+      "<details><summary>{} weight blocks, largest first</summary><div class=\"scroll\"><table><tr>"
+      "<th class=\"n\">bytes</th><th>form</th><th>name</th></tr>\n",
+      blocks.size());
+  for (const plan::WeightBlock* w : blocks)
+    html += fmt::format("<tr><td class=\"n\">{}</td><td>{}</td><td class=\"k\">{}</td></tr>\n",
+                        bytes_text(double(w->bytes)), w->kernel >= 0 ? "packed" : "plain", e(plan.text(w->name)));
+  return html + "</table></div></details>\n";
+}
+
+std::string candidates(const BuildReport& b) {
+  std::string html =
+      "<h2 id=\"candidates\">Kernels</h2>\n<p>For each node the kernel it got, and every candidate with its time or "
+      "its reason for refusing. Layouts are chosen for the whole graph, conversions counted: the fastest alone need "
+      "not "
+      "be taken.</p>\n";
+  for (const plan::Choice& c : b.choices) {
+    html += fmt::format("<details><summary>{} <code>{}</code> runs <code>{}</code></summary><table>\n", e(c.op),
+                        e(shortened(c.node, 160)), e(c.kernel));
+    for (const std::string& kernel : c.accepted) {
+      const auto timed = std::find_if(c.timed.begin(), c.timed.end(), [&](const auto& t) { return t.first == kernel; });
+      html += fmt::format("<tr{}><td class=\"k\">{}</td><td class=\"n\">{}</td></tr>\n",
+                          kernel == c.kernel ? " class=\"taken\"" : "", e(kernel),
+                          timed != c.timed.end() ? fmt::format("{:.1f} us", timed->second) : "not timed");
+    }
+    for (const auto& [kernel, reason] : c.refused)
+      html += fmt::format("<tr class=\"no\"><td class=\"k\">{}</td><td>refused: {}</td></tr>\n", e(kernel), e(reason));
+    html += "</table></details>\n";
+  }
+  return html;
+}
+
+}  // namespace
+
+std::string html_report(const PageContent& c) {
+  const std::string title = file_name(c.model_file);
+  return std::string(kHead) +
+         fmt::format(
+             "<title>{0}</title></head><body><main>\n<h1>{0}</h1>\n<p>{1} on {2}</p>\n"
+             "<nav><a href=\"#layers\">Layers</a><a href=\"#fusions\">Fusions</a><a href=\"#graph\">Graph</a>"
+             "<a href=\"#memory\">Memory</a><a href=\"#candidates\">Kernels</a></nav>\n",
+             e(title), e(version_text()), e(cpu_info().model)) +
+         summary(c) + layers(c) + fusions(*c.build) + graphs(*c.build) + memory(c) + candidates(*c.build) +
+         "</main></body></html>\n";
+}
+
+}  // namespace monza::tool

@@ -1,0 +1,47 @@
+// Latency, throughput, load time and memory of a model: what `monza bench` measures, once or at each point of a sweep.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tools/args/inputs.h"
+#include "tools/args/model_args.h"
+#include "tools/measure/dataset.h"
+#include "tools/measure/statistics.h"
+
+namespace monza::tool {
+
+struct BenchOptions {
+  ModelArgs model;
+  InputArgs inputs;
+  int iterations = 0;  ///< 0: for `duration`
+  int streams = 1;
+  double duration = 3, warmup = 0.3;  ///< seconds
+  std::string export_times;
+  bool json = false;
+};
+
+/// What a measurement found, and what it was of.
+struct Measured {
+  Summary latency;
+  double throughput = 0, context_ms = 0, first_ms = 0, load_ms = 0, build_ms = 0;
+  bool built = false;
+  std::size_t runs = 0;
+  int threads = 1;
+  Engine::Stats stats;
+  std::int64_t rss_before = 0, rss_peak = 0;
+  const char* warning = "";
+  std::vector<std::string> not_finite;  ///< outputs that hold NaN or infinities, in words
+  std::optional<Accuracy> accuracy;     ///< when there are samples
+};
+
+/// Opens the model and measures it, with its accuracy on `samples` if they are given. Throws as they do.
+Measured measure(BenchOptions options, DataSet* samples = nullptr);
+
+/// `bench`: what was measured.
+nlohmann::ordered_json to_json(const Measured& measured, const BenchOptions& bench);
+
+}  // namespace monza::tool

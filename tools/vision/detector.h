@@ -1,0 +1,50 @@
+// A YOLO detector as one call: picture in, boxes in the picture's pixels out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "monza/engine.h"
+#include "tools/vision/model.h"
+#include "vision/boxes.h"
+
+namespace monza::tool {
+
+struct DetectorOptions {
+  std::string head;  // "" tells the head from the model
+  int classes = 0;   // number of class names; 0 when there are none
+  vision::DecodeOptions decode;
+  vision::NmsOptions nms;
+};
+
+/// What COCO's evaluation asks for: every box above almost nothing, of every class.
+DetectorOptions coco_options();
+
+struct StageTimes {
+  double preprocess_ms = 0, inference_ms = 0, postprocess_ms = 0;
+};
+
+/// One context of an engine and its buffers. Not thread-safe.
+class Detector {
+ public:
+  /// Throws Error when the network's input or output is not that of a detector we know.
+  Detector(const Engine& engine, const ContextOptions& context, const DetectorOptions& options);
+
+  /// Sorted by falling score. Throws RunError when the inference fails.
+  std::vector<vision::Detection> detect(const vision::Image& image, StageTimes& times);
+  const vision::HeadLayout& head() const noexcept { return head_; }
+
+ private:
+  PictureInput input_;
+  DetectorOptions options_;
+  std::string output_;
+  bool warned_ = false;  // that the output is not finite
+  vision::HeadLayout head_;
+  vision::Normalization normalization_;
+  vision::LetterboxRule rule_ = vision::LetterboxRule::centred;
+  Tensor tensor_;
+  Context context_;
+};
+
+}  // namespace monza::tool

@@ -1,0 +1,216 @@
+#include "tools/vision/model.h"
+
+#include <fmt/core.h>
+
+#include <sys/stat.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <sstream>
+#include <system_error>
+
+#include "base/error.h"
+#include "base/hash.h"
+#include "import/onnx/onnx_import.h"
+#include "tools/args/shape_text.h"
+#include "tools/args/usage_error.h"
+#include "tools/text/terminal.h"
+#include "tools/text/version.h"
+#include "vision/labels.h"
+
+namespace monza::tool {
+namespace fs = std::filesystem;
+namespace {
+
+volatile std::sig_atomic_t interrupt_seen = 0;
+
+void on_interrupt(int signal) {
+  interrupt_seen = 1;
+  std::signal(signal, SIG_DFL);
+}
+
+/// Gives every dimension that the model and the command line leave open one extent, and says so.
+void close_shapes(const ModelArgs& args, int side, BuildOptions& options) {
+  const std::vector<ModelInput> inputs = args.declared_inputs();
+  for (const ModelInput& input : inputs) {
+    if (!input.has_shape || input.shape.size() != 4) continue;
+    const auto given = options.shapes.find(input.name);
+    const ShapeProfile before =
+        given != options.shapes.end() ? given->second : ShapeProfile{input.shape, input.shape, input.shape};
+    ShapeProfile profile = before;
+    for (auto* shape : {&profile.min, &profile.opt, &profile.max})
+      if (shape->size() == 4) close_extents(*shape, side);
+    if (profile.min == before.min && profile.opt == before.opt && profile.max == before.max) continue;
+    note(message("input {} is open in the model and taken as {}", input.name, extents_text(profile.opt)));
+    options.shapes[input.name] = profile;
+  }
+}
+
+/// Changes with the content of a file: when either was written, or another took its name.
+std::string file_stamp(const fs::path& path) {
+  struct stat st{};
+  if (::stat(path.c_str(), &st) != 0) return "none";
+  const auto ns = [](const timespec& t) { return t.tv_sec * 1'000'000'000 + t.tv_nsec; };
+  return fmt::format("{}@{}/{}#{}", st.st_size, ns(st.st_mtim), ns(st.st_ctim), st.st_ino);
+}
+
+/// All that was said of the engine.
+std::string cache_key(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side) {
+  std::string key = fmt::format("{}|{}|{}", fs::canonical(args.model).string(), side, args.cache_key());
+  for (const auto& [name, value] : metadata) key += fmt::format("|{}={}", name, value);
+  return key;
+}
+
+/// What a cached engine was made of: what was said, the tool, whose kernels were chosen by their time, and the model as
+/// it was, with its weights in other files, whose names are kept too: a start from the cache does not read the model.
+constexpr const char *kStamp = "monza.cache.stamp", *kData = "monza.cache.data";
+std::string cache_stamp(const ModelArgs& args, const std::string& key, const std::string& data) {
+  std::string stamp = fmt::format("{} {} {:016x} {}", version_text(), file_stamp("/proc/self/exe"), hash64(key, 1),
+                                  file_stamp(args.model));
+  std::istringstream names(data);
+  for (std::string name; std::getline(names, name);)
+    stamp += " " + file_stamp(fs::path(args.model).parent_path() / name);
+  return stamp;
+}
+
+/// The names of the files with the model's weights, a line each.
+std::string data_names(const ModelArgs& args) {
+  std::string names;
+  for (const std::string& name : onnx_data_files(args.model, args.limits())) names += name + "\n";
+  return names;
+}
+
+}  // namespace
+
+fs::path user_cache_folder() {
+  if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/') return fs::path(cache) / "monza";
+  if (const char* home = std::getenv("HOME"); home && *home) return fs::path(home) / ".cache" / "monza";
+  fail_hint("set HOME or XDG_CACHE_HOME, or name an engine file with --model",
+            "there is no cache folder: neither HOME nor XDG_CACHE_HOME is set");
+}
+
+fs::path default_detector() {
+  const fs::path path = user_cache_folder() / "yolov8n.onnx";
+  if (!fs::exists(path))
+    fail_hint("run scripts/demo once, which fetches it, or name a model: --model FILE",
+              "no model was named and {} does not exist", path.string());
+  return path;
+}
+
+void close_extents(std::vector<std::int64_t>& shape, int side) {
+  const bool planes = shape[3] != 3;
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (shape[i] < 0) shape[i] = i == 0 ? 1 : planes && i == 1 ? 3 : side;
+}
+
+PictureInput picture_input(const Engine& engine) {
+  std::string seen;
+  for (const TensorInfo& info : engine.inputs())
+    seen += fmt::format("{}{} [{}]", seen.empty() ? "" : ", ", info.name, extents_text(info.opt));
+  const auto& inputs = engine.inputs();
+  if (inputs.size() != 1 || inputs[0].opt.size() != 4)
+    fail_hint("a model with one input [1, 3, height, width] or [1, height, width, 3]",
+              "the model's inputs are no single picture: {}", seen);
+  PictureInput in;
+  in.name = inputs[0].name;
+  in.dtype = inputs[0].dtype;
+  in.shape = inputs[0].opt;
+  const bool planes = in.shape[1] == 3;
+  if (in.shape[0] != 1 || (!planes && in.shape[3] != 3))
+    fail_hint("a model with one input [1, 3, height, width] or [1, height, width, 3]",
+              "the model's input is no single RGB picture: {}", seen);
+  if (in.dtype != DType::f32 && in.dtype != DType::u8)
+    fail_hint(fmt::format("--io-type {}=f32, with the ONNX file", in.name),
+              "the model's input {} has the type {}; pictures are given as float32 or uint8", in.name,
+              name_of(in.dtype));
+  in.layout = planes ? vision::PixelLayout::nchw : vision::PixelLayout::nhwc;
+  const std::int64_t height = in.shape[planes ? 2 : 1], width = in.shape[planes ? 3 : 2];
+  constexpr std::int64_t largest = 1 << 15;
+  if (height < 1 || width < 1 || height > largest || width > largest)
+    fail_hint(fmt::format("a model whose input has sides from 1 to {}", largest),
+              "the model's input is not of a picture's size: {}", seen);
+  in.height = static_cast<int>(height), in.width = static_cast<int>(width);
+  return in;
+}
+
+void check_size(const Engine& engine, int size) {
+  const PictureInput in = picture_input(engine);
+  if (size > 0 && (in.width != size || in.height != size))
+    throw UsageError(
+        message("--size {} does not act: the model's input is {}x{}\n  try: leave --size out, or "
+                "export the model with height and width open",
+                size, in.width, in.height));
+}
+
+OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side,
+                               bool use_cache) {
+  std::error_code ignored;
+  if (!fs::is_regular_file(args.model, ignored))
+    fail_hint("--model FILE with an ONNX or engine file", "there is no model file '{}'", args.model);
+  if (args.is_engine()) {
+    auto opened = args.open();
+    return {std::move(opened.engine), 0, opened.load_ms, args.model};
+  }
+  fs::path engine_file;
+  std::string key, data;
+  if (use_cache) {
+    key = cache_key(args, metadata, side);
+    // A newer model or tool takes the place of the older.
+    engine_file =
+        user_cache_folder() / fmt::format("{}-{:016x}.engine", fs::canonical(args.model).stem().string(), hash64(key));
+    if (fs::exists(engine_file)) {
+      try {
+        LapTimer watch;
+        Engine engine = Engine::load(engine_file.string(), args.load_options());
+        const double load_ms = watch.lap_ms();
+        const auto found = engine.metadata();
+        const auto stamp = found.find(kStamp), names = found.find(kData);
+        if (stamp != found.end() && names != found.end() && stamp->second == cache_stamp(args, key, names->second))
+          return {std::move(engine), 0, load_ms, engine_file};
+      } catch (const Error& e) {
+        note(message("the cached engine is built again: {}", e.fact()));
+      }
+    }
+  }
+  std::string stamp;
+  if (use_cache) {
+    // Before anything is read: what changes while the engine is built makes it stale.
+    data = data_names(args);
+    stamp = cache_stamp(args, key, data);
+  }
+  auto opened = args.open([&](BuildOptions& options) {
+    close_shapes(args, side, options);
+    for (const auto& [name, value] : metadata) options.metadata[name] = value;
+    if (use_cache) {
+      options.metadata[kStamp] = stamp;
+      options.metadata[kData] = data;
+    }
+  });
+  if (use_cache) {
+    try {
+      fs::create_directories(engine_file.parent_path(), ignored);
+      opened.engine.save(engine_file.string());
+    } catch (const Error& e) {
+      note(message("the engine is not cached: {}", e.what()));
+      engine_file.clear();
+    }
+  }
+  return {std::move(opened.engine), opened.build_ms, 0, engine_file};
+}
+
+std::vector<std::string> class_names(const Engine& engine, const std::string& label_file) {
+  if (!label_file.empty()) return vision::load_labels(label_file);
+  const auto metadata = engine.metadata();
+  const auto names = metadata.find("names");
+  if (names == metadata.end()) return {};
+  return vision::parse_names_metadata(names->second);
+}
+
+void run_or_throw(Context& context) {
+  if (const Status status = context.run(); !status) throw RunError(context.describe(status));
+}
+
+void catch_interrupt() { std::signal(SIGINT, on_interrupt); }
+bool interrupted() noexcept { return interrupt_seen != 0; }
+
+}  // namespace monza::tool

@@ -1,0 +1,37 @@
+// How detect and classify report: tables for people, a JSON object a line for programs.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+#include "tools/vision/detector.h"
+#include "tools/vision/model.h"
+#include "vision/source.h"
+
+namespace monza::tool {
+
+using nlohmann::ordered_json;
+
+/// The value at so many steps of 1, such as 1e3: what a float does not hold is not printed.
+double rounded(float value, double steps) noexcept;
+
+ordered_json times_json(const OpenedModel& model, double decode_ms, const StageTimes& times);
+
+/// One object on one line, as print_json writes it.
+void print_line(const ordered_json& value);
+
+/// The next frame, past the pictures of a folder that cannot be read: each is reported, on stderr or as {"source",
+/// "error"}, and counted in `refused`. From any other source the error is thrown.
+bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json, int& refused);
+
+/// Reports what a video lost, on stderr or as {"source", "error"}; true when it lost anything.
+bool report_loss(const vision::FrameSource& source, const std::string& name, bool json);
+
+/// Columns as wide as their longest cell; the first stands at the left, the others at the right.
+std::string format_table(std::vector<std::vector<std::string>> rows);
+
+/// How long the engine took to build or load, and the stages of a frame took (the mean, when there were several).
+std::string times_table(const OpenedModel& model, double decode_ms, const StageTimes& times, std::int64_t frames);
+
+}  // namespace monza::tool
