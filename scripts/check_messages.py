@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 # Calls that make a message: name -> positions of the arguments that are its text.
-MAKERS = {"fail": [0], "fail_hint": [0, 1], "Error": [0, 1], "UsageError": [0, 1], "RunError": [0], "runtime_error": [0],
+MAKERS = {"fail": [0], "fail_hint": [0, 1], "Error": [0, 1], "UsageError": [0, 1], "SettingsError": [0, 1], "RunError": [0], "runtime_error": [0],
           "fail_with": [1]}
 TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|R"(?P<d>[^(]*)\((?P<raw>.*?)\)(?P=d)"|"(?P<s>(?:[^"\\\n]|\\.)*)"|'
                    r"'(?:[^'\\]|\\.)+'|[A-Za-z_]\w*|\d[\w.']*|::|->|<<|>>|[^\s\w]", re.S)

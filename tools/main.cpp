@@ -84,6 +84,8 @@ int run(int argc, char** argv) {
     return commands.chosen()();
   } catch (const UsageError& e) {
     return report(e.what(), kExitUsage);
+  } catch (const monza::eval::SettingsError& e) {
+    return report(e, kExitUsage);
   } catch (const RunError& e) {
     return report(e.what(), kExitRuntime);
   } catch (const monza::Error& e) {

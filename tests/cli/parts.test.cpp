@@ -10,10 +10,10 @@
 
 #include "base/error.h"
 #include "engine/compare.h"
+#include "eval/run.h"
 #include "tools/args/shape_text.h"
 #include "tools/args/usage_error.h"
 #include "tools/conformance/conformance.h"
-#include "tools/measure/finite.h"
 #include "tools/measure/statistics.h"
 
 namespace monza::tool {
@@ -82,17 +82,17 @@ TEST(Statistics, OtherWorkShows) {
 TEST(NotFinite, CountsWhatIsNoNumber) {
   const float nan = std::numeric_limits<float>::quiet_NaN(), infinity = std::numeric_limits<float>::infinity();
   Tensor t(DType::f32, {4});
-  EXPECT_EQ(not_finite(t), "");
+  EXPECT_EQ(eval::not_finite(t), "");
   t.as<float>()[1] = -infinity;
-  EXPECT_EQ(not_finite(t), "1 of 4 elements are infinite");
+  EXPECT_EQ(eval::not_finite(t), "1 of 4 elements are infinite");
   t.as<float>()[3] = nan;
-  EXPECT_EQ(not_finite(t), "1 of 4 elements are NaN, 1 are infinite");
+  EXPECT_EQ(eval::not_finite(t), "1 of 4 elements are NaN, 1 are infinite");
   t.as<float>()[1] = 0;
-  EXPECT_EQ(not_finite(t), "1 of 4 elements are NaN");
+  EXPECT_EQ(eval::not_finite(t), "1 of 4 elements are NaN");
   Tensor half(DType::f16, {2});
   half.as<std::uint16_t>()[0] = 0x7e00;
-  EXPECT_EQ(not_finite(half), "1 of 2 elements are NaN");
-  EXPECT_EQ(not_finite(Tensor(DType::i32, {2})), "");
+  EXPECT_EQ(eval::not_finite(half), "1 of 2 elements are NaN");
+  EXPECT_EQ(eval::not_finite(Tensor(DType::i32, {2})), "");
 }
 
 TEST(Compare, UsesTheDocumentedRule) {

@@ -9,13 +9,15 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/driver.h"
+#include "eval/classifier.h"
+#include "eval/detector.h"
 #include "monza/error.h"
 #include "onnx.pb.h"
-#include "tools/vision/classifier.h"
-#include "tools/vision/detector.h"
 #include "tools/vision/model.h"
 
 namespace monza::tool {
+
+using namespace eval;  // NOLINT(google-build-using-namespace)
 namespace {
 
 namespace fs = std::filesystem;

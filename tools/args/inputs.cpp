@@ -14,7 +14,6 @@
 #include "engine/carried_graph.h"
 #include "engine/input_roles.h"
 #include "engine/run/engine_impl.h"
-#include "import/onnx/tensor_file.h"
 #include "io/npy.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
@@ -404,23 +403,6 @@ void InputArgs::add_to(CommandOptions& app, bool random_by_default) {
   app.add_option("--seed", seed, "of random inputs").type_name("N");
 }
 
-std::vector<io::NamedTensor> read_tensor_file(const std::filesystem::path& path, const io::NpzFilter& check) {
-  const std::string ending = path.extension().string();
-  if (ending == ".npy") return {{"", io::read_npy(path)}};
-  if (ending == ".npz") return io::read_npz(path, check);
-  if (ending == ".pb") {
-    const OnnxTensorFile file = read_onnx_tensor(path);
-    return {{file.name, tensor_of(*file.value)}};
-  }
-  throw UsageError(
-      message("'{}' is of no known kind\n  try: a file that ends in .npy, .npz or .pb (or, as an input, a picture)",
-              path.string()));
-}
-
-bool is_nameless(const io::NamedTensor& tensor, const std::string& file) {
-  return tensor.name.empty() || !file.ends_with(".npz") || tensor.name == "arr_0";
-}
-
 void take_inputs(std::vector<io::NamedTensor>& arrays, const std::string& file, const ModelArgs& model,
                  InputArgs& args) {
   std::set<std::string> names;
@@ -441,49 +423,8 @@ std::vector<std::int64_t> shape_values(const Tensor& tensor) {
   return values;
 }
 
-Tensor tensor_of(const ir::Constant& constant) {
-  if (constant.dtype == DType::string)
-    return Tensor::of_strings(std::vector<std::string_view>(constant.strings.begin(), constant.strings.end()),
-                              {constant.shape.dim, constant.shape.dim + constant.shape.rank});
-  Tensor tensor(constant.dtype, {constant.shape.dim, constant.shape.dim + constant.shape.rank});
-  if (!constant.bytes.empty()) std::memcpy(tensor.ref().data, constant.bytes.data(), constant.bytes.size());
-  return tensor;
-}
-
-Tensor random_tensor(DType dtype, const std::vector<std::int64_t>& shape, std::uint64_t seed) {
-  Tensor tensor(dtype, shape);
-  const ElementAccess& access = element_access(dtype);
-  if (access.store == nullptr && dtype != DType::c64)
-    fail_hint("--input NAME=FILE", "random values of type {} are not supported", dtype_name(dtype));
-  // SplitMix64: enough for test data, and the same on every machine.
-  std::uint64_t state = seed * 0x9e3779b97f4a7c15u + 0x2545f4914f6cdd1du;
-  const auto next = [&] {
-    std::uint64_t z = (state += 0x9e3779b97f4a7c15u);
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
-    return z ^ (z >> 31);
-  };
-  const std::int64_t count = tensor.numel();
-  void* data = tensor.ref().data;
-  if (dtype == DType::f32 || dtype == DType::c64) {
-    auto* out = static_cast<float*>(data);
-    for (std::int64_t i = 0; i < (dtype == DType::c64 ? 2 * count : count); ++i)
-      out[i] = float(next() >> 40) * 0x1p-24f;
-  } else if (is_float(dtype)) {
-    for (std::int64_t i = 0; i < count; ++i) access.store(data, i, double(next() >> 11) * 0x1p-53);
-  } else {
-    const bool byte = dtype == DType::u8 || dtype == DType::i8;
-    for (std::int64_t i = 0; i < count; ++i) access.store_int(data, i, std::int64_t(next() >> 32 & (byte ? 255 : 1)));
-  }
-  return tensor;
-}
-
 Prepared prepare(const ModelArgs& model, const InputArgs& args, const BuildHooks* hooks) {
   return model.is_engine() ? prepare_engine(model, args) : prepare_onnx(model, args, hooks);
-}
-
-void check(const Context& context, const Status& status) {
-  if (!status) throw RunError(context.describe(status));
 }
 
 std::string with_random_inputs(const std::string& what, const Prepared& prepared) {
@@ -494,13 +435,6 @@ std::string with_random_inputs(const std::string& what, const Prepared& prepared
 void run_checked(Context& context, const Prepared& prepared) {
   if (const Status status = context.run(); !status)
     throw RunError(with_random_inputs(context.describe(status), prepared));
-}
-
-void bind_inputs(const Engine& engine, Context& context, const std::vector<Tensor>& inputs) {
-  for (std::size_t k = 0; k < inputs.size(); ++k) {
-    const Status status = context.bind_input(k, inputs[k]);
-    if (!status) throw RunError(message("input '{}': {}", engine.inputs()[k].name, context.describe(status)));
-  }
 }
 
 }  // namespace monza::tool

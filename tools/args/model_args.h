@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/tensors.h"
 #include "monza/engine.h"
 #include "tools/args/options.h"
 #include "tools/args/shape_text.h"
@@ -19,14 +20,7 @@ struct OnnxInput;
 
 namespace monza::tool {
 
-/// An input of a model file or an engine file, before it is built or loaded. Unknown extents are -1.
-struct ModelInput {
-  std::string name;
-  DType dtype = DType::invalid;
-  bool has_shape = false;
-  std::vector<std::int64_t> shape;
-  std::vector<std::string> symbols;  ///< the dimension's name, or ""
-};
+using eval::ModelInput;
 
 const char* precision_name(Precision precision);
 const char* device_name(Device device);

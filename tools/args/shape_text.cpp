@@ -29,13 +29,6 @@ std::vector<std::int64_t> parse_extents(const std::string& text) {
   return extents;
 }
 
-std::string extents_text(const std::vector<std::int64_t>& extents) {
-  if (extents.empty()) return "scalar";
-  std::string text;
-  for (std::int64_t d : extents) text += (text.empty() ? "" : "x") + (d < 0 ? "?" : std::to_string(d));
-  return text;
-}
-
 std::int64_t parse_bytes(const std::string& text, const char* option) {
   std::int64_t value = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);

@@ -6,11 +6,13 @@
 #include <utility>
 #include <vector>
 
+#include "eval/tensors.h"
+
 namespace monza::tool {
 
 /// "1x3x224x224" (or with commas; "" is a scalar; "-1" and "?" leave a dimension open). Throws UsageError.
 std::vector<std::int64_t> parse_extents(const std::string& text);
-std::string extents_text(const std::vector<std::int64_t>& extents);
+using eval::extents_text;
 /// "1500000", "300K", "256M" or "2G", in units of 1024. Throws UsageError.
 std::int64_t parse_bytes(const std::string& text, const char* option);
 /// The same the other way: "256M", or bytes where no unit fits.

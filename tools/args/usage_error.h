@@ -4,6 +4,7 @@
 #include <stdexcept>
 
 #include "base/printable.h"
+#include "eval/run.h"
 
 namespace monza::tool {
 
@@ -12,10 +13,7 @@ class UsageError : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
 };
-/// An inference failed: the words of Context::describe(). Exit 4.
-class RunError : public std::runtime_error {
- public:
-  using std::runtime_error::runtime_error;
-};
+/// Exit 4.
+using eval::RunError;
 
 }  // namespace monza::tool

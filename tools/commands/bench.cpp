@@ -5,14 +5,15 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "eval/data_set.h"
 #include "tools/args/command.h"
 #include "tools/measure/bench.h"
-#include "tools/measure/dataset.h"
 #include "tools/measure/sweep.h"
 #include "tools/text/json_text.h"
 #include "tools/text/terminal.h"
 #ifdef MONZA_WITH_JPEG  // defined, as 0 or 1, where the vision library is part of the build
-#include "tools/vision/dataset.h"
+#include "eval/picture_samples.h"
+#include "tools/vision/settings.h"
 #endif
 
 namespace monza::tool {
@@ -24,12 +25,12 @@ struct Options {
   std::int64_t samples = 0;
   int size = 0;
 #ifdef MONZA_WITH_JPEG
-  ClassifySettings settings;
+  eval::ClassifySettings settings;
 #endif
 };
 
 /// The samples that the options name, or null.
-std::unique_ptr<DataSet> open_data(const Options& o) {
+std::unique_ptr<eval::DataSet> open_data(const Options& o) {
   if (o.data.empty()) {
     for (const auto& [given, option] : {std::pair(!o.truth.empty(), "--truth"), std::pair(!o.coco.empty(), "--coco"),
                                         std::pair(o.samples > 0, "--samples")})
@@ -38,10 +39,10 @@ std::unique_ptr<DataSet> open_data(const Options& o) {
   }
   if (!o.truth.empty() && !o.coco.empty())
     throw UsageError("--truth is for classifiers, --coco for detectors: give one of them");
-  if (o.truth.empty() && o.coco.empty()) return open_tensors(o.data, o.samples, o.sweep.bench.model.all_inputs());
+  if (o.truth.empty() && o.coco.empty()) return eval::open_tensors(o.data, o.samples, o.sweep.bench.model.all_inputs());
 #ifdef MONZA_WITH_JPEG
-  if (!o.truth.empty()) return open_classified(o.data, o.truth, o.samples, o.size, o.settings);
-  return open_detected(o.data, o.coco, o.samples, o.size, o.labels, o.head);
+  if (!o.truth.empty()) return eval::open_classified(o.data, o.truth, o.samples, o.size, o.settings, note);
+  return eval::open_detected(o.data, o.coco, o.samples, o.size, o.labels, o.head, note);
 #else
   throw UsageError(
       "this build was made without pictures\n  try: build with MONZA_VISION=ON, or give a folder of .npz files");
@@ -49,7 +50,7 @@ std::unique_ptr<DataSet> open_data(const Options& o) {
 }
 
 int run(const Options& o) {
-  const std::unique_ptr<DataSet> samples = open_data(o);
+  const std::unique_ptr<eval::DataSet> samples = open_data(o);
   const bool sweeps = !o.sweep.sweep.empty() || !o.sweep.also.empty() || samples != nullptr;
   if (!o.sweep.chart.empty() && !sweeps)
     throw UsageError("--chart draws a sweep\n  try: --sweep batch=1,2,4,8 --chart FILE.svg");
@@ -159,7 +160,7 @@ void add_bench(Commands& commands) {
       .type_name("FILE")
       .file(FileRole::reads);
   app.add_option("--head", o->head, "of a detector, as `monza detect` takes it").group(data).type_name("NAME");
-  o->settings.add_to(app, data);
+  add_settings(app, o->settings, data);
 #endif
   app.add_flag("--json", o->sweep.bench.json, "for a program to read");
 }

@@ -7,14 +7,15 @@
 
 #include "base/error.h"
 #include "commands.h"
+#include "eval/accuracy.h"
+#include "eval/classifier.h"
 #include "tools/args/command.h"
 #include "tools/args/model_args.h"
 #include "tools/text/terminal.h"
-#include "tools/vision/accuracy.h"
-#include "tools/vision/classifier.h"
 #include "tools/vision/model.h"
 #include "tools/vision/output.h"
 #include "tools/vision/report.h"
+#include "tools/vision/settings.h"
 #include "vision/draw.h"
 #include "vision/labels.h"
 #include "vision/source.h"
@@ -27,7 +28,7 @@ constexpr int kDefaultSize = 224;
 struct ClassifyArgs {
   std::string source;
   ModelArgs model;
-  ClassifySettings settings;
+  eval::ClassifySettings settings;
   std::string labels, truth, output, save_engine;
   std::size_t top = 5;
   int size = 0;  // 0: not said
@@ -35,9 +36,9 @@ struct ClassifyArgs {
   bool json = false, no_cache = false;
 };
 
-ordered_json frame_json(const vision::Frame& frame, const std::vector<ClassScore>& best,
+ordered_json frame_json(const vision::Frame& frame, const std::vector<eval::ClassScore>& best,
                         const std::vector<std::string>& labels, std::size_t top, const OpenedModel& model,
-                        double decode_ms, const StageTimes& times) {
+                        double decode_ms, const eval::StageTimes& times) {
   ordered_json list = ordered_json::array();
   for (std::size_t i = 0; i < std::min(top, best.size()); ++i)
     list.push_back({{"class", vision::label_of(labels, best[i].class_id)},
@@ -49,7 +50,7 @@ ordered_json frame_json(const vision::Frame& frame, const std::vector<ClassScore
           {"timings_ms", times_json(model, decode_ms, times)}};
 }
 
-void draw_best(vision::Image& image, const std::vector<ClassScore>& best, const std::vector<std::string>& labels,
+void draw_best(vision::Image& image, const std::vector<eval::ClassScore>& best, const std::vector<std::string>& labels,
                std::size_t top) {
   const int scale = std::max(1, (std::max(image.width, image.height) + 200) / 500);
   int y = 2 * scale;
@@ -69,13 +70,13 @@ int run_classify(ClassifyArgs args) {
         "--save-engine writes an engine that was built from an ONNX file; --model names an engine already\n"
         "  try: --model with the ONNX file");
   const auto source = vision::open_source(args.source);
-  const ClassTruth truth = args.truth.empty() ? ClassTruth{} : load_truth(args.truth);
+  const eval::ClassTruth truth = args.truth.empty() ? eval::ClassTruth{} : eval::load_truth(args.truth);
   const int side = args.settings.crop > 0 ? args.settings.crop : args.size > 0 ? args.size : kDefaultSize;
   const OpenedModel model = open_picture_model(args.model, args.settings.to_metadata(), side, !args.no_cache);
-  check_size(model.engine, args.size);
+  eval::check_size(model.engine, args.size);
   if (!args.save_engine.empty()) model.engine.save(args.save_engine);
-  const std::vector<std::string> labels = class_names(model.engine, args.labels);
-  Classifier classifier(model.engine, args.model.context_options(), args.settings);
+  const std::vector<std::string> labels = eval::class_names(model.engine, args.labels);
+  eval::Classifier classifier(model.engine, args.model.context_options(), args.settings, note);
   if (!labels.empty() && static_cast<int>(labels.size()) != classifier.classes())
     fail_hint("the label file that belongs to the model", "there are {} class names for {} classes", labels.size(),
               classifier.classes());
@@ -86,21 +87,21 @@ int run_classify(ClassifyArgs args) {
   Progress progress(many && !args.json);
   const std::int64_t total = args.max_frames > 0 ? args.max_frames : source->size_estimate();
   const std::size_t wanted = std::max<std::size_t>(args.top, 5);  // top-5 accuracy needs five
-  ClassAccuracy accuracy;
-  StageTimes sum;
+  eval::ClassAccuracy accuracy;
+  eval::StageTimes sum;
   double decode_sum = 0;
   std::int64_t frames = 0;
   int refused = 0;
   vision::Frame frame;
   while (!interrupted() && (args.max_frames <= 0 || frames < args.max_frames)) {
-    LapTimer watch;
+    eval::LapTimer watch;
     if (!next_readable(*source, frame, args.json, refused)) {
       progress.clear();
       if (report_loss(*source, args.source, args.json)) ++refused;
       break;
     }
     const double decode_ms = watch.lap_ms();
-    StageTimes times;
+    eval::StageTimes times;
     const auto best = classifier.classify(frame.image, wanted, times);
     ++frames;
     decode_sum += decode_ms;
@@ -137,7 +138,7 @@ int run_classify(ClassifyArgs args) {
   }
   if (!args.json) {
     const double n = static_cast<double>(std::max<std::int64_t>(frames, 1));
-    const StageTimes mean = {sum.preprocess_ms / n, sum.inference_ms / n, sum.postprocess_ms / n};
+    const eval::StageTimes mean = {sum.preprocess_ms / n, sum.inference_ms / n, sum.postprocess_ms / n};
     print("\n{}\ninput: {}\n", Lines{times_table(model, decode_sum / n, mean, frames)}, classifier.describe());
   }
   return refused == 0 ? kExitOk : kExitRefused;
@@ -163,7 +164,7 @@ void add_classify(Commands& commands) {
   app.add_option("--labels", args->labels, "class names, one a line; default: the model's own").file(FileRole::reads);
   app.add_option("--truth", args->truth, "lines of 'FILE CLASS-NUMBER' to measure accuracy against")
       .file(FileRole::reads);
-  args->settings.add_to(app);
+  add_settings(app, args->settings);
   app.add_option("--size", args->size, "side of the input where the model leaves it open [224]").range(8, 8192);
   app.add_option("--top", args->top, "how many classes to print").range(1, 1000).capture_default_str();
   app.add_option("--output", args->output, "annotated picture, folder or video to write")

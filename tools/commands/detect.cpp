@@ -7,11 +7,11 @@
 
 #include "base/error.h"
 #include "commands.h"
+#include "eval/accuracy.h"
+#include "eval/detector.h"
 #include "tools/args/command.h"
 #include "tools/args/model_args.h"
 #include "tools/text/terminal.h"
-#include "tools/vision/accuracy.h"
-#include "tools/vision/detector.h"
 #include "tools/vision/model.h"
 #include "tools/vision/output.h"
 #include "tools/vision/report.h"
@@ -35,7 +35,7 @@ struct DetectArgs {
 };
 
 struct Totals {
-  StageTimes sum;
+  eval::StageTimes sum;
   double decode_ms = 0;
   std::int64_t frames = 0, boxes = 0;
 };
@@ -77,16 +77,18 @@ std::string summary(const std::vector<vision::Detection>& found, const std::vect
 
 void print_times(const OpenedModel& model, const Totals& totals) {
   const double n = static_cast<double>(std::max<std::int64_t>(totals.frames, 1));
-  const StageTimes mean = {totals.sum.preprocess_ms / n, totals.sum.inference_ms / n, totals.sum.postprocess_ms / n};
+  const eval::StageTimes mean = {totals.sum.preprocess_ms / n, totals.sum.inference_ms / n,
+                                 totals.sum.postprocess_ms / n};
   print("\n{}", Lines{times_table(model, totals.decode_ms / n, mean, totals.frames)});
 }
 
-void report_score(const CocoScore& score, const OpenedModel& model, const Totals& totals, bool json) {
+void report_score(const eval::CocoScore& score, const OpenedModel& model, const Totals& totals, bool json) {
   const vision::AveragePrecision ap = score.result();
   if (score.unknown() > 0) note(message("{} pictures are not in the instances file and do not count", score.unknown()));
   if (json) {
     const double n = static_cast<double>(std::max<std::int64_t>(totals.frames, 1));
-    const StageTimes mean = {totals.sum.preprocess_ms / n, totals.sum.inference_ms / n, totals.sum.postprocess_ms / n};
+    const eval::StageTimes mean = {totals.sum.preprocess_ms / n, totals.sum.inference_ms / n,
+                                   totals.sum.postprocess_ms / n};
     print_line({{"map50_95", ap.map50_95},
                 {"map50", ap.map50},
                 {"map75", ap.map75},
@@ -98,13 +100,14 @@ void report_score(const CocoScore& score, const OpenedModel& model, const Totals
   }
 }
 
-DetectorOptions detector_options(const DetectArgs& args, int classes) {
-  DetectorOptions options = args.coco.empty() ? DetectorOptions{} : coco_options();
+eval::DetectorOptions detector_options(const DetectArgs& args, int classes) {
+  eval::DetectorOptions options = args.coco.empty() ? eval::DetectorOptions{} : eval::coco_options();
   options.head = args.head;
   options.classes = classes;
   if (args.score >= 0) options.decode.min_score = args.score;
   if (args.iou >= 0) options.nms.iou = args.iou;
   options.nms.max_detections = args.max_boxes;
+  options.warn = note;
   return options;
 }
 
@@ -113,11 +116,11 @@ int run_detect(DetectArgs args) {
   const auto source = vision::open_source(args.source);
   const OpenedModel model =
       open_picture_model(args.model, {}, args.size > 0 ? args.size : kDefaultSize, !args.no_cache);
-  check_size(model.engine, args.size);
-  const std::vector<std::string> labels = class_names(model.engine, args.labels);
-  Detector detector(model.engine, args.model.context_options(),
-                    detector_options(args, static_cast<int>(labels.size())));
-  std::optional<CocoScore> score;
+  eval::check_size(model.engine, args.size);
+  const std::vector<std::string> labels = eval::class_names(model.engine, args.labels);
+  eval::Detector detector(model.engine, args.model.context_options(),
+                          detector_options(args, static_cast<int>(labels.size())));
+  std::optional<eval::CocoScore> score;
   if (!args.coco.empty()) score.emplace(args.coco, labels, detector.head().classes);
   AnnotatedOutput output(args.output, *source);
 
@@ -129,14 +132,14 @@ int run_detect(DetectArgs args) {
   int refused = 0;
   vision::Frame frame;
   while (!interrupted() && (args.max_frames <= 0 || totals.frames < args.max_frames)) {
-    LapTimer watch;
+    eval::LapTimer watch;
     if (!next_readable(*source, frame, args.json, refused)) {
       progress.clear();
       if (report_loss(*source, args.source, args.json)) ++refused;
       break;
     }
     const double decode_ms = watch.lap_ms();
-    StageTimes times;
+    eval::StageTimes times;
     const auto found = detector.detect(frame.image, times);
     ++totals.frames;
     totals.boxes += static_cast<std::int64_t>(found.size());

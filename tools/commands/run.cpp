@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "engine/compare.h"
+#include "eval/run.h"
 #include "io/npy.h"
 #include "io/npz.h"
 #include "tensor/dtype.h"
@@ -15,7 +16,6 @@
 #include "tools/args/command.h"
 #include "tools/args/inputs.h"
 #include "tools/args/model_args.h"
-#include "tools/measure/finite.h"
 #include "tools/measure/identity.h"
 #include "tools/text/json_text.h"
 #include "tools/text/terminal.h"
@@ -121,7 +121,7 @@ int run(const Options& o) {
     const auto it = std::find_if(expected.begin(), expected.end(), [&](const auto& e) { return e.name == out.name; });
     const std::string what =
         fmt::format("{} {} {}", out.name, dtype_name(out.tensor.dtype), extents_text(out.tensor.shape));
-    const std::string strange = not_finite(out.tensor);
+    const std::string strange = eval::not_finite(out.tensor);
     if (!strange.empty() && !o.model.quiet()) note(message("warning: output '{}': {}", out.name, strange));
     if (o.json && !strange.empty()) report["not_finite"][out.name] = strange;
     if (it == expected.end()) {

@@ -14,8 +14,8 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/output_file.h"
+#include "eval/run.h"
 #include "tools/args/usage_error.h"
-#include "tools/measure/finite.h"
 #include "tools/measure/identity.h"
 #include "tools/text/json_text.h"
 #include "tools/text/terminal.h"
@@ -107,7 +107,7 @@ class Measurement {
       const std::lock_guard lock(mutex_);
       wall_ms_ = std::max(wall_ms_, now);
       for (const TensorInfo& out : engine_.outputs())
-        if (const std::string strange = out.kind == ValueKind::tensor ? not_finite(context.output(out.name)) : "";
+        if (const std::string strange = out.kind == ValueKind::tensor ? eval::not_finite(context.output(out.name)) : "";
             leads && !strange.empty())
           stream.not_finite.push_back(fmt::format("output '{}': {}", out.name, strange));
     } catch (const std::exception& e) {
@@ -142,7 +142,7 @@ void export_times(const std::string& path, const std::vector<Stream>& streams) {
 
 }  // namespace
 
-Measured measure(BenchOptions o, DataSet* samples) {
+Measured measure(BenchOptions o, eval::DataSet* samples) {
   const int all_threads = o.model.threads > 0 ? o.model.threads : 0;
   if (o.streams > 1)
     o.model.threads = std::max(1, (all_threads > 0 ? all_threads : cpu_info().usable_threads) / o.streams);

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "eval/data_set.h"
 #include "tools/args/inputs.h"
 #include "tools/args/model_args.h"
-#include "tools/measure/dataset.h"
 #include "tools/measure/statistics.h"
 
 namespace monza::tool {
@@ -34,12 +34,12 @@ struct Measured {
   Engine::Stats stats;
   std::int64_t rss_before = 0, rss_peak = 0;
   const char* warning = "";
-  std::vector<std::string> not_finite;  ///< outputs that hold NaN or infinities, in words
-  std::optional<Accuracy> accuracy;     ///< when there are samples
+  std::vector<std::string> not_finite;     ///< outputs that hold NaN or infinities, in words
+  std::optional<eval::Accuracy> accuracy;  ///< when there are samples
 };
 
 /// Opens the model and measures it, with its accuracy on `samples` if they are given. Throws as they do.
-Measured measure(BenchOptions options, DataSet* samples = nullptr);
+Measured measure(BenchOptions options, eval::DataSet* samples = nullptr);
 
 /// `bench`: what was measured.
 nlohmann::ordered_json to_json(const Measured& measured, const BenchOptions& bench);

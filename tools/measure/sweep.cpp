@@ -73,7 +73,7 @@ std::vector<ModelInput> inputs_of(const ModelArgs& model) {
 }
 
 /// The engine whose outputs stand for the answers that the samples lack: the model in fp32.
-void take_reference(const SweepOptions& o, DataSet& samples) {
+void take_reference(const SweepOptions& o, eval::DataSet& samples) {
   const ModelArgs& model = o.bench.model;
   InputArgs inputs = o.bench.inputs;
   inputs.tensors = samples.example(inputs_of(model));
@@ -113,7 +113,7 @@ std::string chart_of(const SweepOptions& o, const std::string& key, const std::v
     std::vector<TradeOff> marks;
     for (const Point& p : points)
       marks.push_back({p.label, p.measured.latency.median, p.measured.accuracy->value, p.best});
-    const Accuracy& first = *points[0].measured.accuracy;
+    const eval::Accuracy& first = *points[0].measured.accuracy;
     return draw_trade_off(title, fmt::format("{} of {} samples", first.metric, first.samples), marks);
   }
   std::vector<SweepPoint> bars;
@@ -124,7 +124,7 @@ std::string chart_of(const SweepOptions& o, const std::string& key, const std::v
 
 }  // namespace
 
-void run_sweep(const SweepOptions& o, DataSet* samples) {
+void run_sweep(const SweepOptions& o, eval::DataSet* samples) {
   std::string key;
   std::vector<std::string> values = {""};
   if (!o.sweep.empty()) {

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "eval/data_set.h"
 #include "tools/measure/bench.h"
-#include "tools/measure/dataset.h"
 
 namespace monza::tool {
 
@@ -18,6 +18,6 @@ struct SweepOptions {
 
 /// Measures every file at every value, and each one's accuracy on `samples` if they are given; prints a table or JSON.
 /// All settings are checked before the first is measured. Throws as measure() does.
-void run_sweep(const SweepOptions& options, DataSet* samples);
+void run_sweep(const SweepOptions& options, eval::DataSet* samples);
 
 }  // namespace monza::tool

@@ -16,7 +16,6 @@
 #include "tools/args/usage_error.h"
 #include "tools/text/terminal.h"
 #include "tools/text/version.h"
-#include "vision/labels.h"
 
 namespace monza::tool {
 namespace fs = std::filesystem;
@@ -39,7 +38,7 @@ void close_shapes(const ModelArgs& args, int side, BuildOptions& options) {
         given != options.shapes.end() ? given->second : ShapeProfile{input.shape, input.shape, input.shape};
     ShapeProfile profile = before;
     for (auto* shape : {&profile.min, &profile.opt, &profile.max})
-      if (shape->size() == 4) close_extents(*shape, side);
+      if (shape->size() == 4) eval::close_extents(*shape, side);
     if (profile.min == before.min && profile.opt == before.opt && profile.max == before.max) continue;
     note(message("input {} is open in the model and taken as {}", input.name, extents_text(profile.opt)));
     options.shapes[input.name] = profile;
@@ -97,51 +96,6 @@ fs::path default_detector() {
   return path;
 }
 
-void close_extents(std::vector<std::int64_t>& shape, int side) {
-  const bool planes = shape[3] != 3;
-  for (std::size_t i = 0; i < shape.size(); ++i)
-    if (shape[i] < 0) shape[i] = i == 0 ? 1 : planes && i == 1 ? 3 : side;
-}
-
-PictureInput picture_input(const Engine& engine) {
-  std::string seen;
-  for (const TensorInfo& info : engine.inputs())
-    seen += fmt::format("{}{} [{}]", seen.empty() ? "" : ", ", info.name, extents_text(info.opt));
-  const auto& inputs = engine.inputs();
-  if (inputs.size() != 1 || inputs[0].opt.size() != 4)
-    fail_hint("a model with one input [1, 3, height, width] or [1, height, width, 3]",
-              "the model's inputs are no single picture: {}", seen);
-  PictureInput in;
-  in.name = inputs[0].name;
-  in.dtype = inputs[0].dtype;
-  in.shape = inputs[0].opt;
-  const bool planes = in.shape[1] == 3;
-  if (in.shape[0] != 1 || (!planes && in.shape[3] != 3))
-    fail_hint("a model with one input [1, 3, height, width] or [1, height, width, 3]",
-              "the model's input is no single RGB picture: {}", seen);
-  if (in.dtype != DType::f32 && in.dtype != DType::u8)
-    fail_hint(fmt::format("--io-type {}=f32, with the ONNX file", in.name),
-              "the model's input {} has the type {}; pictures are given as float32 or uint8", in.name,
-              name_of(in.dtype));
-  in.layout = planes ? vision::PixelLayout::nchw : vision::PixelLayout::nhwc;
-  const std::int64_t height = in.shape[planes ? 2 : 1], width = in.shape[planes ? 3 : 2];
-  constexpr std::int64_t largest = 1 << 15;
-  if (height < 1 || width < 1 || height > largest || width > largest)
-    fail_hint(fmt::format("a model whose input has sides from 1 to {}", largest),
-              "the model's input is not of a picture's size: {}", seen);
-  in.height = static_cast<int>(height), in.width = static_cast<int>(width);
-  return in;
-}
-
-void check_size(const Engine& engine, int size) {
-  const PictureInput in = picture_input(engine);
-  if (size > 0 && (in.width != size || in.height != size))
-    throw UsageError(
-        message("--size {} does not act: the model's input is {}x{}\n  try: leave --size out, or "
-                "export the model with height and width open",
-                size, in.width, in.height));
-}
-
 OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side,
                                bool use_cache) {
   std::error_code ignored;
@@ -160,7 +114,7 @@ OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string
         user_cache_folder() / fmt::format("{}-{:016x}.engine", fs::canonical(args.model).stem().string(), hash64(key));
     if (fs::exists(engine_file)) {
       try {
-        LapTimer watch;
+        eval::LapTimer watch;
         Engine engine = Engine::load(engine_file.string(), args.load_options());
         const double load_ms = watch.lap_ms();
         const auto found = engine.metadata();
@@ -196,18 +150,6 @@ OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string
     }
   }
   return {std::move(opened.engine), opened.build_ms, 0, engine_file};
-}
-
-std::vector<std::string> class_names(const Engine& engine, const std::string& label_file) {
-  if (!label_file.empty()) return vision::load_labels(label_file);
-  const auto metadata = engine.metadata();
-  const auto names = metadata.find("names");
-  if (names == metadata.end()) return {};
-  return vision::parse_names_metadata(names->second);
-}
-
-void run_or_throw(Context& context) {
-  if (const Status status = context.run(); !status) throw RunError(context.describe(status));
 }
 
 void catch_interrupt() { std::signal(SIGINT, on_interrupt); }

@@ -14,7 +14,7 @@ namespace monza::tool {
 
 double rounded(float value, double steps) noexcept { return std::round(static_cast<double>(value) * steps) / steps; }
 
-ordered_json times_json(const OpenedModel& model, double decode_ms, const StageTimes& times) {
+ordered_json times_json(const OpenedModel& model, double decode_ms, const eval::StageTimes& times) {
   return {
       {"build", model.build_ms},           {"load", model.load_ms},           {"decode", decode_ms},
       {"preprocess", times.preprocess_ms}, {"inference", times.inference_ms}, {"postprocess", times.postprocess_ms}};
@@ -62,7 +62,8 @@ std::string format_table(std::vector<std::vector<std::string>> rows) {
   return text;
 }
 
-std::string times_table(const OpenedModel& model, double decode_ms, const StageTimes& times, std::int64_t frames) {
+std::string times_table(const OpenedModel& model, double decode_ms, const eval::StageTimes& times,
+                        std::int64_t frames) {
   std::vector<std::vector<std::string>> rows;
   const auto add = [&](const char* what, double ms) { rows.push_back({what, fmt::format("{:.2f} ms", ms)}); };
   add(model.build_ms > 0 ? "build the engine" : "load the engine", model.build_ms > 0 ? model.build_ms : model.load_ms);

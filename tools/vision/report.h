@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/vision/detector.h"
+#include "eval/detector.h"
 #include "tools/vision/model.h"
 #include "vision/source.h"
 
@@ -16,7 +16,7 @@ using nlohmann::ordered_json;
 /// The value at so many steps of 1, such as 1e3: what a float does not hold is not printed.
 double rounded(float value, double steps) noexcept;
 
-ordered_json times_json(const OpenedModel& model, double decode_ms, const StageTimes& times);
+ordered_json times_json(const OpenedModel& model, double decode_ms, const eval::StageTimes& times);
 
 /// One object on one line, as print_json writes it.
 void print_line(const ordered_json& value);
@@ -32,6 +32,6 @@ bool report_loss(const vision::FrameSource& source, const std::string& name, boo
 std::string format_table(std::vector<std::vector<std::string>> rows);
 
 /// How long the engine took to build or load, and the stages of a frame took (the mean, when there were several).
-std::string times_table(const OpenedModel& model, double decode_ms, const StageTimes& times, std::int64_t frames);
+std::string times_table(const OpenedModel& model, double decode_ms, const eval::StageTimes& times, std::int64_t frames);
 
 }  // namespace monza::tool

@@ -6,10 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "tools/vision/classifier.h"
+#include "eval/classifier.h"
+#include "eval/detector.h"
 #include "vision/coco.h"
 
-namespace monza::tool {
+namespace monza::eval {
 
 /// The right class of each picture, by its file's name.
 using ClassTruth = std::map<std::string, int>;
@@ -50,4 +51,4 @@ class CocoScore {
   std::size_t unknown_ = 0;
 };
 
-}  // namespace monza::tool
+}  // namespace monza::eval

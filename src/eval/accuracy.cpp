@@ -1,4 +1,4 @@
-#include "tools/vision/accuracy.h"
+#include "eval/accuracy.h"
 
 #include <fmt/core.h>
 
@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "vision/labels.h"
 
-namespace monza::tool {
+namespace monza::eval {
 
 std::string picture_name(const std::string& path) { return std::filesystem::path(path).filename().string(); }
 
@@ -68,4 +68,4 @@ vision::AveragePrecision CocoScore::result() const {
   return vision::average_precision(dataset_, scored_, images_);
 }
 
-}  // namespace monza::tool
+}  // namespace monza::eval

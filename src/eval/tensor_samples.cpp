@@ -1,4 +1,4 @@
-#include "tools/measure/dataset.h"
+#include "eval/data_set.h"
 
 #include <fmt/core.h>
 
@@ -7,15 +7,15 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/printable.h"
 #include "engine/compare.h"
+#include "eval/run.h"
 #include "io/npy.h"
 #include "io/npz.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
-#include "tools/args/inputs.h"
-#include "tools/args/usage_error.h"
 
-namespace monza::tool {
+namespace monza::eval {
 namespace {
 
 namespace fs = std::filesystem;
@@ -148,7 +148,7 @@ class TensorSamples final : public DataSet {
     }
     try {
       bind_inputs(engine, context, inputs);
-      check(context, context.run());
+      eval::run(context);
     } catch (const RunError& e) {
       throw RunError(message("sample '{}': {}", sample.file, e.what()));
     }
@@ -189,4 +189,4 @@ std::unique_ptr<DataSet> open_tensors(const std::string& source, std::int64_t sa
   return std::make_unique<TensorSamples>(source, samples, inputs);
 }
 
-}  // namespace monza::tool
+}  // namespace monza::eval

@@ -1,4 +1,4 @@
-#include "tools/vision/classifier.h"
+#include "eval/classifier.h"
 
 #include <fmt/core.h>
 
@@ -8,12 +8,10 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "tools/args/shape_text.h"
-#include "tools/args/usage_error.h"
-#include "tools/measure/finite.h"
-#include "tools/text/terminal.h"
+#include "base/printable.h"
+#include "eval/tensors.h"
 
-namespace monza::tool {
+namespace monza::eval {
 namespace {
 
 constexpr const char* kMean = "monza.classify.mean";
@@ -55,33 +53,19 @@ void check_scale(const std::vector<float>& values, const char* what) {
   constexpr float kMost = 2;
   for (const float v : values)
     if (!(std::abs(v) <= kMost))
-      throw UsageError(
-          message("{0} {1} is in units of 0..255, and pixels are 0..1 here\n  try: {0} {2:.3g}, which is "
-                  "that over 255",
-                  what, v, v / 255));
+      throw SettingsError(message("{} {} is in units of 0..255, and pixels are 0..1 here", what, v),
+                          fmt::format("{} {:.3g}, which is that over 255", what, v / 255));
 }
 
 /// Three values, or one for all three channels.
 std::array<float, 3> per_channel(const std::vector<float>& values, const char* what) {
   check_scale(values, what);
   if (values.size() == 1) return {values[0], values[0], values[0]};
-  if (values.size() != 3) throw UsageError(message("{} takes one value or three, not {}", what, values.size()));
+  if (values.size() != 3) throw SettingsError(message("{} takes one value or three, not {}", what, values.size()));
   return {values[0], values[1], values[2]};
 }
 
 }  // namespace
-
-void ClassifySettings::add_to(CommandOptions& app, const char* group) {
-  app.add_option("--mean", mean, "of R,G,B in 0..1; one value stands for all [0.485,0.456,0.406]")
-      .delimiter(',')
-      .group(group)
-      .type_name("R,G,B");
-  app.add_option("--std", std, "of R,G,B in 0..1 [0.229,0.224,0.225]").delimiter(',').group(group).type_name("R,G,B");
-  app.add_option("--resize", resize, "short side before the crop; 0 for none [the crop times 256/224]")
-      .group(group)
-      .range(0, 16384);
-  app.add_option("--crop", crop, "side of the centre crop [the model's input]").group(group).range(1, 16384);
-}
 
 std::map<std::string, std::string> ClassifySettings::to_metadata() const {
   std::map<std::string, std::string> metadata;
@@ -92,8 +76,11 @@ std::map<std::string, std::string> ClassifySettings::to_metadata() const {
   return metadata;
 }
 
-Classifier::Classifier(const Engine& engine, const ContextOptions& context, const ClassifySettings& said)
-    : input_(picture_input(engine)), tensor_(input_.dtype, input_.shape), context_(engine.create_context(context)) {
+Classifier::Classifier(const Engine& engine, const ContextOptions& context, const ClassifySettings& said, WarnFn warn)
+    : input_(picture_input(engine)),
+      warn_(std::move(warn)),
+      tensor_(input_.dtype, input_.shape),
+      context_(engine.create_context(context)) {
   const auto& outputs = engine.outputs();
   std::string seen;
   for (const TensorInfo& info : outputs)
@@ -112,8 +99,7 @@ Classifier::Classifier(const Engine& engine, const ContextOptions& context, cons
   output_ = outputs[0].name;
   classes_ = static_cast<int>(elements(outputs[0]));
   settle(engine, said);
-  if (const Status status = context_.bind_input(input_.name, tensor_); !status)
-    throw RunError(context_.describe(status));
+  check(context_, context_.bind_input(input_.name, tensor_));
 }
 
 void Classifier::settle(const Engine& engine, const ClassifySettings& said) {
@@ -132,17 +118,18 @@ void Classifier::settle(const Engine& engine, const ClassifySettings& said) {
   const auto* author = find("author");
   const bool ultralytics = author && *author == "Ultralytics";
   normalization_ = ultralytics ? vision::Normalization{} : vision::imagenet_normalization();
-  if (!s.mean.empty()) normalization_.mean = per_channel(s.mean, "--mean");
-  if (!s.std.empty()) normalization_.std = per_channel(s.std, "--std");
+  if (!s.mean.empty()) normalization_.mean = per_channel(s.mean, "mean");
+  if (!s.std.empty()) normalization_.std = per_channel(s.std, "std");
   if (std::any_of(normalization_.std.begin(), normalization_.std.end(), [](float v) { return !(v > 0); }))
-    throw UsageError("--std takes values above 0");
+    throw SettingsError("std takes values above 0");
   normalization_.layout = input_.layout;
 
   const int side = std::min(input_.width, input_.height);
   geometry_.crop_width = input_.width, geometry_.crop_height = input_.height;
   if (s.crop >= 0 && (s.crop != input_.width || s.crop != input_.height))
-    throw UsageError(message("--crop {} does not give the model's input of {}x{}\n  try: leave --crop out", s.crop,
-                             input_.width, input_.height));
+    throw SettingsError(
+        message("crop {} does not give the model's input of {}x{}", s.crop, input_.width, input_.height),
+        "leave it out");
   geometry_.resize = s.resize >= 0 ? s.resize : ultralytics ? side : (side * 256 + 112) / 224;
 }
 
@@ -175,12 +162,12 @@ std::vector<ClassScore> Classifier::classify(const vision::Image& image, std::si
     vision::classify_input(image, geometry_, normalization_, std::span(tensor_.as<std::uint8_t>(), elements));
   else vision::classify_input(image, geometry_, normalization_, std::span(tensor_.as<float>(), elements));
   times.preprocess_ms = watch.lap_ms();
-  run_or_throw(context_);
+  run(context_);
   times.inference_ms = watch.lap_ms();
   const TensorRef out = context_.output(output_);
   std::vector<float> scores(out.as<float>(), out.as<float>() + out.numel());
   if (const std::string strange = not_finite(out); !strange.empty() && !warned_) {
-    note(message("warning: the model's output '{}': {}", output_, strange));
+    if (warn_) warn_(message("warning: the model's output '{}': {}", output_, strange));
     warned_ = true;
   }
   to_probabilities(scores);
@@ -199,4 +186,4 @@ std::vector<ClassScore> Classifier::classify(const vision::Image& image, std::si
   return best;
 }
 
-}  // namespace monza::tool
+}  // namespace monza::eval

@@ -5,25 +5,23 @@
 #include <string>
 #include <vector>
 
+#include "eval/picture_network.h"
+#include "eval/run.h"
 #include "monza/engine.h"
-#include "tools/vision/model.h"
 #include "vision/boxes.h"
 
-namespace monza::tool {
+namespace monza::eval {
 
 struct DetectorOptions {
   std::string head;  // "" tells the head from the model
   int classes = 0;   // number of class names; 0 when there are none
   vision::DecodeOptions decode;
   vision::NmsOptions nms;
+  WarnFn warn;  // told once when the output is not finite
 };
 
 /// What COCO's evaluation asks for: every box above almost nothing, of every class.
 DetectorOptions coco_options();
-
-struct StageTimes {
-  double preprocess_ms = 0, inference_ms = 0, postprocess_ms = 0;
-};
 
 /// One context of an engine and its buffers. Not thread-safe.
 class Detector {
@@ -47,4 +45,4 @@ class Detector {
   Context context_;
 };
 
-}  // namespace monza::tool
+}  // namespace monza::eval

@@ -5,11 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "eval/picture_network.h"
+#include "eval/run.h"
 #include "monza/engine.h"
-#include "tools/vision/detector.h"
-#include "tools/vision/model.h"
 
-namespace monza::tool {
+namespace monza::eval {
 
 struct ClassScore {
   int class_id = 0;
@@ -23,8 +23,6 @@ struct ClassifySettings {
   int resize = -1;               // short side before the crop; 0: none; -1: not said
   int crop = -1;                 // side of the centre crop; -1: the network's input
 
-  /// `group` is the heading in --help.
-  void add_to(CommandOptions& app, const char* group = "Options");
   /// Under the keys monza.classify.*, only what was said.
   std::map<std::string, std::string> to_metadata() const;
 };
@@ -32,8 +30,9 @@ struct ClassifySettings {
 class Classifier {
  public:
   /// What `said` leaves open comes from the engine's metadata, then from what its exporter writes about itself, then
-  /// from the conventions of ImageNet. Throws Error when the network is no classifier of pictures.
-  Classifier(const Engine& engine, const ContextOptions& context, const ClassifySettings& said);
+  /// from the conventions of ImageNet. `warn` is told once when the output is not finite. Throws Error when the network
+  /// is no classifier of pictures, SettingsError when what is said does not fit it.
+  Classifier(const Engine& engine, const ContextOptions& context, const ClassifySettings& said, WarnFn warn = {});
 
   /// The best `count` classes by falling probability; equal ones in the order of their numbers.
   std::vector<ClassScore> classify(const vision::Image& image, std::size_t count, StageTimes& times);
@@ -50,6 +49,7 @@ class Classifier {
   bool warned_ = false;  // that the output is not finite
   vision::ClassifyGeometry geometry_;
   vision::Normalization normalization_;
+  WarnFn warn_;
   Tensor tensor_;
   Context context_;
 };
@@ -57,4 +57,4 @@ class Classifier {
 /// Probabilities of a network's last layer: as they are when they already sum to 1, else softmax. In place.
 void to_probabilities(std::vector<float>& values);
 
-}  // namespace monza::tool
+}  // namespace monza::eval

@@ -1,4 +1,4 @@
-#include "tools/vision/dataset.h"
+#include "eval/picture_samples.h"
 
 #include <fmt/core.h>
 
@@ -6,26 +6,33 @@
 #include <utility>
 
 #include "base/error.h"
-#include "tools/args/inputs.h"
-#include "tools/vision/accuracy.h"
-#include "tools/vision/report.h"
+#include "eval/accuracy.h"
+#include "eval/detector.h"
 #include "vision/source.h"
 
-namespace monza::tool {
+namespace monza::eval {
 namespace {
 
-/// Calls f(path, image) for the pictures of the folder, at most `most` that `wanted` takes. Those that cannot be read
-/// are reported and left out.
+/// The next picture that can be read; `warn` is told of the others.
+bool next_readable(vision::FrameSource& source, vision::Frame& frame, const WarnFn& warn) {
+  while (true) try {
+      return source.next(frame);
+    } catch (const Error& e) {
+      if (source.kind() != vision::SourceKind::folder) throw;
+      if (warn) warn(e.what());
+    }
+}
+
+/// Calls f(path, image) for the pictures of the folder, at most `most` that `wanted` takes.
 template <typename Wanted, typename F>
 void each_picture(const std::string& folder, std::int64_t most, std::int64_t expected,
-                  const DataSet::ProgressFn& progress, const Wanted& wanted, F&& f) {
+                  const DataSet::ProgressFn& progress, const WarnFn& warn, const Wanted& wanted, F&& f) {
   const auto source = vision::open_source(folder);
   const std::int64_t pictures = source->size_estimate();
   const std::int64_t total = most > 0 ? std::min(most, pictures) : std::min(pictures, expected);
   std::int64_t done = 0;
-  int refused = 0;
   vision::Frame frame;
-  while ((most <= 0 || done < most) && next_readable(*source, frame, false, refused)) {
+  while ((most <= 0 || done < most) && next_readable(*source, frame, warn)) {
     if (!wanted(frame.name)) continue;
     f(frame.name, frame.image);
     ++done;
@@ -43,7 +50,8 @@ std::map<std::string, Tensor> picture_like(const std::vector<ModelInput>& inputs
 
 class Classified final : public DataSet {
  public:
-  Classified(std::string folder, const std::string& truth, std::int64_t samples, int side, ClassifySettings settings)
+  Classified(std::string folder, const std::string& truth, std::int64_t samples, int side, ClassifySettings settings,
+             WarnFn warn)
       : folder_(std::move(folder)),
         truth_file_(truth),
         truth_(load_truth(truth)),
@@ -52,14 +60,15 @@ class Classified final : public DataSet {
               : settings.crop > 0 ? settings.crop
                                   : 224),
         samples_(samples),
-        settings_(std::move(settings)) {}
+        settings_(std::move(settings)),
+        warn_(std::move(warn)) {}
 
   Accuracy measure(const Engine& engine, const ContextOptions& options, const ProgressFn& progress) override {
     check_size(engine, size_);
-    Classifier classifier(engine, options, settings_);
+    Classifier classifier(engine, options, settings_, warn_);
     ClassAccuracy accuracy;
     each_picture(
-        folder_, samples_, static_cast<std::int64_t>(truth_.size()), progress,
+        folder_, samples_, static_cast<std::int64_t>(truth_.size()), progress, warn_,
         [&](const std::string& path) { return truth_.contains(picture_name(path)); },
         [&](const std::string& path, const vision::Image& image) {
           StageTimes times;
@@ -79,30 +88,34 @@ class Classified final : public DataSet {
   int size_, side_;  // as said, 0 for nothing; as taken
   std::int64_t samples_;
   ClassifySettings settings_;
+  WarnFn warn_;
 };
 
 class Detected final : public DataSet {
  public:
   Detected(std::string folder, std::string instances, std::int64_t samples, int side, std::string labels,
-           std::string head)
+           std::string head, WarnFn warn)
       : folder_(std::move(folder)),
         instances_(std::move(instances)),
         labels_(std::move(labels)),
         head_(std::move(head)),
         size_(side),
         side_(side > 0 ? side : 640),
-        samples_(samples) {}
+        samples_(samples),
+        warn_(std::move(warn)) {}
 
   Accuracy measure(const Engine& engine, const ContextOptions& options, const ProgressFn& progress) override {
     check_size(engine, size_);
     const std::vector<std::string> labels = class_names(engine, labels_);
     DetectorOptions settings = coco_options();
     settings.head = head_;
+    settings.warn = warn_;
     settings.classes = static_cast<int>(labels.size());
     Detector detector(engine, options, settings);
     CocoScore score(instances_, labels, detector.head().classes);
     each_picture(
-        folder_, samples_, score.pictures(), progress, [&](const std::string& path) { return score.knows(path); },
+        folder_, samples_, score.pictures(), progress, warn_,
+        [&](const std::string& path) { return score.knows(path); },
         [&](const std::string& path, const vision::Image& image) {
           StageTimes times;
           score.add(path, detector.detect(image, times));
@@ -120,18 +133,19 @@ class Detected final : public DataSet {
   std::string folder_, instances_, labels_, head_;
   int size_, side_;  // as said, 0 for nothing; as taken
   std::int64_t samples_;
+  WarnFn warn_;
 };
 
 }  // namespace
 
 std::unique_ptr<DataSet> open_classified(const std::string& folder, const std::string& truth, std::int64_t samples,
-                                         int side, const ClassifySettings& settings) {
-  return std::make_unique<Classified>(folder, truth, samples, side, settings);
+                                         int side, const ClassifySettings& settings, WarnFn warn) {
+  return std::make_unique<Classified>(folder, truth, samples, side, settings, std::move(warn));
 }
 
 std::unique_ptr<DataSet> open_detected(const std::string& folder, const std::string& instances, std::int64_t samples,
-                                       int side, const std::string& labels, const std::string& head) {
-  return std::make_unique<Detected>(folder, instances, samples, side, labels, head);
+                                       int side, const std::string& labels, const std::string& head, WarnFn warn) {
+  return std::make_unique<Detected>(folder, instances, samples, side, labels, head, std::move(warn));
 }
 
-}  // namespace monza::tool
+}  // namespace monza::eval

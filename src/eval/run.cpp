@@ -1,13 +1,27 @@
-#include "tools/measure/finite.h"
+#include "eval/run.h"
 
 #include <fmt/core.h>
 
 #include <cmath>
 
+#include "base/printable.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 
-namespace monza::tool {
+namespace monza::eval {
+
+void run(Context& context) { check(context, context.run()); }
+
+void check(const Context& context, const Status& status) {
+  if (!status) throw RunError(context.describe(status));
+}
+
+void bind_inputs(const Engine& engine, Context& context, const std::vector<Tensor>& inputs) {
+  for (std::size_t k = 0; k < inputs.size(); ++k) {
+    const Status status = context.bind_input(k, inputs[k]);
+    if (!status) throw RunError(message("input '{}': {}", engine.inputs()[k].name, context.describe(status)));
+  }
+}
 
 std::string not_finite(const TensorRef& tensor) {
   if (!is_float(tensor.dtype)) return {};
@@ -30,4 +44,4 @@ std::string not_finite(const TensorRef& tensor) {
   return fmt::format("{} of {} elements are NaN, {} are infinite", nan, count, infinite);
 }
 
-}  // namespace monza::tool
+}  // namespace monza::eval

@@ -1,14 +1,11 @@
-#include "tools/vision/detector.h"
+#include "eval/detector.h"
 
 #include <fmt/core.h>
 
 #include "base/error.h"
-#include "tools/args/shape_text.h"
-#include "tools/args/usage_error.h"
-#include "tools/measure/finite.h"
-#include "tools/text/terminal.h"
+#include "base/printable.h"
 
-namespace monza::tool {
+namespace monza::eval {
 namespace {
 
 struct ChosenOutput {
@@ -67,8 +64,7 @@ Detector::Detector(const Engine& engine, const ContextOptions& context, const De
     rule_ = vision::LetterboxRule::top_left;
   }
   normalization_.layout = input_.layout;
-  if (const Status status = context_.bind_input(input_.name, tensor_); !status)
-    throw RunError(context_.describe(status));
+  check(context_, context_.bind_input(input_.name, tensor_));
 }
 
 std::vector<vision::Detection> Detector::detect(const vision::Image& image, StageTimes& times) {
@@ -80,7 +76,7 @@ std::vector<vision::Detection> Detector::detect(const vision::Image& image, Stag
                                     : vision::letterbox(image, input_.width, input_.height, rule_, normalization_,
                                                         std::span(tensor_.as<float>(), elements));
   times.preprocess_ms = watch.lap_ms();
-  run_or_throw(context_);
+  run(context_);
   times.inference_ms = watch.lap_ms();
   const TensorRef out = context_.output(output_);
   const std::span<const float> values(out.as<float>(), static_cast<std::size_t>(out.numel()));
@@ -89,7 +85,7 @@ std::vector<vision::Detection> Detector::detect(const vision::Image& image, Stag
   // A score that is NaN is above no threshold, so it shows where nothing is found.
   if (found.empty() && !warned_)
     if (const std::string strange = not_finite(out); !strange.empty()) {
-      note(message("warning: the model's output '{}': {}", output_, strange));
+      if (options_.warn) options_.warn(message("warning: the model's output '{}': {}", output_, strange));
       warned_ = true;
     }
   vision::to_source(found, box);
@@ -97,4 +93,4 @@ std::vector<vision::Detection> Detector::detect(const vision::Image& image, Stag
   return found;
 }
 
-}  // namespace monza::tool
+}  // namespace monza::eval

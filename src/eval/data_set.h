@@ -9,10 +9,11 @@
 #include <utility>
 #include <vector>
 
+#include "eval/run.h"
+#include "eval/tensors.h"
 #include "monza/engine.h"
-#include "tools/args/model_args.h"
 
-namespace monza::tool {
+namespace monza::eval {
 
 /// How right an engine is on the samples; higher is better.
 struct Accuracy {
@@ -43,4 +44,4 @@ class DataSet {
 std::unique_ptr<DataSet> open_tensors(const std::string& source, std::int64_t samples,
                                       const std::vector<ModelInput>& inputs);
 
-}  // namespace monza::tool
+}  // namespace monza::eval
