@@ -259,7 +259,7 @@ void store(Graph& graph, Node& node, std::vector<InferContext::Result> results) 
 }  // namespace
 
 Node& Graph::insert_node(NodeId before, const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, int output_count,
-                         OriginSet origins, std::vector<std::unique_ptr<Graph>> bodies) {
+                         OriginSet origins, std::vector<std::unique_ptr<Graph>>&& bodies) {
   std::vector<ValueId> ids;
   for (int i = 0; i < output_count; ++i) ids.push_back(model_->next_value++);
   return place_node(before, op, std::move(inputs), std::move(attrs), std::move(ids), std::move(origins),
@@ -268,7 +268,7 @@ Node& Graph::insert_node(NodeId before, const OpDef& op, std::vector<ValueId> in
 
 Node& Graph::place_node(NodeId before, const OpDef& op, std::vector<ValueId> inputs, Attrs attrs,
                         std::vector<ValueId> output_ids, OriginSet origins,
-                        std::vector<std::unique_ptr<Graph>> bodies) {
+                        std::vector<std::unique_ptr<Graph>>&& bodies) {
   check_origins(*model_, origins, fmt::format("a new {} node", op.name));
   // Importers may make several nodes of one, and passes hold the old and the new for a while.
   if (const std::int64_t most = model_->limits.nodes; model_->nodes >= most && model_->nodes - most >= most)
@@ -302,6 +302,7 @@ Node& Graph::place_node(NodeId before, const OpDef& op, std::vector<ValueId> inp
     store(*this, node, infer_node(*this, node));
   } catch (...) {
     for (ValueId v : node.outputs) impl_->erase_value(*model_, v);
+    bodies = std::move(node.bodies);
     throw;
   }
   impl_->nodes[node.id].node = std::move(owned);

@@ -118,8 +118,8 @@ struct Model {
   std::int64_t nodes = 0;             ///< of all graphs
   std::int64_t inferences = 0;        ///< of nodes in bodies, within the inference of one node of the main graph
   int inference_depth = 0;
-  /// What the dimensions range over in all profiles, by symbol: import decides by them which branch of an If is taken.
-  /// Passes and plans do without, and the text of a graph does not keep them.
+  /// What the dimensions range over, by symbol: in all profiles, and in a plan in its own. Import decides by them which
+  /// branch of an If is taken; broadcasting asks whether an extent may be 0. The text of a graph does not keep them.
   std::map<std::string, Interval> extent_ranges;
   std::uint32_t add_origin(std::string name, std::string op_type);
 };
@@ -146,9 +146,9 @@ class Graph {
   /// Error (with the node's origin) if the operator refuses. The returned reference lives until the next change.
   Node& add_node(const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, int output_count, OriginSet origins,
                  std::vector<std::unique_ptr<Graph>> bodies = {}, std::vector<std::string> output_names = {});
-  /// The same, placed before `before` in the node list.
+  /// The same, placed before `before` in the node list. A node that is refused leaves the bodies to the caller.
   Node& insert_node(NodeId before, const OpDef& op, std::vector<ValueId> inputs, Attrs attrs, int output_count,
-                    OriginSet origins, std::vector<std::unique_ptr<Graph>> bodies = {});
+                    OriginSet origins, std::vector<std::unique_ptr<Graph>>&& bodies = {});
   /// Graph outputs: a value may be output twice, may be an input, may be a constant. Names are the model's.
   void add_output(std::string name, ValueId value);
   void set_output(std::size_t index, ValueId value);
@@ -207,7 +207,7 @@ class Graph {
   friend class TextReader;
   /// insert_node with the outputs' ids given; the caller has made sure that they are new.
   Node& place_node(NodeId before, const OpDef& op, std::vector<ValueId> inputs, Attrs attrs,
-                   std::vector<ValueId> output_ids, OriginSet origins, std::vector<std::unique_ptr<Graph>> bodies);
+                   std::vector<ValueId> output_ids, OriginSet origins, std::vector<std::unique_ptr<Graph>>&& bodies);
   struct Impl;
   std::shared_ptr<Model> model_;
   std::string name_;

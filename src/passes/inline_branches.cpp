@@ -7,13 +7,19 @@
 namespace monza {
 namespace {
 
-/// Copies the body's nodes in front of `before`, its inputs standing for `arguments`; the values of its outputs.
-/// `names` are those of the graph's values.
-std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::NodeId before, ir::Graph& body,
-                                     const std::vector<ir::ValueId>& arguments, const ir::OriginSet& origins,
-                                     std::unordered_set<std::string>& names) {
+/// A body's nodes in the graph around it.
+struct Inlined {
+  std::vector<ir::ValueId> results;                        ///< what stands for the body's outputs
+  std::vector<std::pair<ir::NodeId, ir::NodeId>> nodes;    ///< of the body, of the graph
+  std::vector<std::pair<ir::ValueId, std::string>> names;  ///< that its values bring along
+};
+
+/// Copies the body's nodes in front of `before`, its inputs standing for `arguments`. What was copied when one is
+/// refused is in `inlined`.
+void inline_body(ir::Graph& graph, ir::NodeId before, ir::Graph& body, const std::vector<ir::ValueId>& arguments,
+                 const ir::OriginSet& origins, Inlined& inlined) {
   auto name = [&](ir::ValueId to, const std::string& wanted) {
-    if (!wanted.empty() && names.insert(wanted).second) graph.value(to).name = wanted;
+    if (!wanted.empty()) inlined.names.emplace_back(to, wanted);
   };
   std::unordered_map<ir::ValueId, ir::ValueId> moved;
   for (std::size_t i = 0; i < arguments.size(); ++i) moved[body.inputs()[i]] = arguments[i];
@@ -31,15 +37,24 @@ std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::NodeId before, ir::Gr
                                        ir::merge(n.origins, origins), std::move(n.bodies));
     copy.precision = n.precision;
     copy.device = n.device;
+    inlined.nodes.emplace_back(id, copy.id);
     const std::vector<ir::ValueId> outputs = copy.outputs;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
       moved[n.outputs[i]] = outputs[i];
       name(outputs[i], std::as_const(body).value(n.outputs[i]).name);
     }
   }
-  std::vector<ir::ValueId> results;
-  for (const auto& o : body.outputs()) results.push_back(moved.at(o.value));
-  return results;
+  for (const auto& o : body.outputs()) inlined.results.push_back(moved.at(o.value));
+}
+
+/// Takes the copies out again; the bodies of inner nodes go back to where they were.
+void take_back(ir::Graph& graph, ir::Graph& body, const Inlined& inlined) {
+  for (auto it = inlined.nodes.rbegin(); it != inlined.nodes.rend(); ++it) {
+    body.node(it->first).bodies = std::move(graph.node(it->second).bodies);
+    graph.remove_node(it->second);
+  }
+  graph.remove_unused_values();
+  body.infer_all();  // types in the inner bodies are those of the copies
 }
 
 void run(ir::Graph& graph, PassContext& context) {
@@ -54,13 +69,31 @@ void run(ir::Graph& graph, PassContext& context) {
       continue;
     }
     const bool taken = ir::to_ints(*condition)[0] != 0;
-    if (!context.allow(taken ? "took the first branch" : "took the second branch", graph, node)) return;
+    if (!context.open()) return;
+    const char* what = taken ? "took the first branch" : "took the second branch";
     const std::vector<ir::ValueId> arguments(node.inputs.begin() + 1, node.inputs.end()), outputs = node.outputs;
+    ir::Graph& body = graph.body(id, taken ? 0 : 1);
+    Inlined inlined;
+    try {
+      inline_body(graph, id, body, arguments, node.origins, inlined);
+    } catch (const Error& error) {
+      take_back(graph, body, inlined);
+      context.near_miss(what, graph, node,
+                        "a node of it is refused: " + error.fact().substr(0, error.fact().find('\n')));
+      continue;
+    }
+    std::vector<std::pair<ir::ValueId, ir::ValueId>> exchanged;
+    for (std::size_t i = 0; i < outputs.size(); ++i) exchanged.emplace_back(outputs[i], inlined.results[i]);
+    if (!exchange(graph, context, what, id, exchanged)) {
+      take_back(graph, body, inlined);
+      continue;
+    }
+    context.allow(what, graph, std::as_const(graph).node(id));
+    graph.remove_node(id);
     if (names.empty())
       for (ir::ValueId v : graph.values()) names.insert(graph.value(v).name);
-    const auto results = inline_body(graph, id, graph.body(id, taken ? 0 : 1), arguments, node.origins, names);
-    for (std::size_t i = 0; i < outputs.size(); ++i) graph.replace_uses(outputs[i], results[i]);
-    graph.remove_node(id);
+    for (const auto& [value, name] : inlined.names)
+      if (graph.has_value(value) && names.insert(name).second) graph.value(value).name = name;
   }
 }
 }  // namespace

@@ -82,8 +82,14 @@ std::optional<std::vector<std::int64_t>> split_sizes(const ir::Graph& graph, con
   return sizes;
 }
 
-/// The value that stands for the node's output, made in front of it; kNone where nothing is known.
-ir::ValueId known_value(ir::Graph& graph, ir::NodeId id, PassContext& context) {
+/// What stands for a node's output; kNone where nothing is known.
+struct Known {
+  ir::ValueId value = ir::kNone;
+  const char* what = "";
+};
+
+/// Makes it in front of the node.
+Known known_value(ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = std::as_const(graph).node(id);
   const ir::OriginSet origins = node.origins;
   const auto constant = [&](std::shared_ptr<const ir::Constant> c) {
@@ -94,48 +100,63 @@ ir::ValueId known_value(ir::Graph& graph, ir::NodeId id, PassContext& context) {
   };
   if (is(node, "SplitToSequence")) {
     const auto sizes = split_sizes(graph, node);
-    if (!sizes || !context.allow("split into values", graph, node)) return ir::kNone;
+    if (!sizes) return {};
     const std::int64_t axis = normal_axis(node, graph.value(node.inputs[0]).type.rank());
     const bool keeps = (node.inputs.size() > 1 && node.inputs[1] != ir::kNone) || node.attrs.i("keepdims", 1) != 0;
     const int count = static_cast<int>(sizes->size());
     Values parts = insert("Split", {node.inputs[0]}, {{"axis", axis}, {"split", *sizes}}, count);
     if (!keeps)
       for (ir::ValueId& part : parts) part = insert("Squeeze", {part}, {{"axes", std::vector<std::int64_t>{axis}}})[0];
-    return insert("SequenceConstruct", parts, {})[0];
+    return {insert("SequenceConstruct", parts, {})[0], "split into values"};
   }
   const bool at = is(node, "SequenceAt"), length = is(node, "SequenceLength"), concat = is(node, "ConcatFromSequence"),
              get = is(node, "OptionalGet"), has = is(node, "OptionalHas");
-  if (!at && !length && !concat && !get && !has) return ir::kNone;
+  if (!at && !length && !concat && !get && !has) return {};
   if (has) {
     const ir::Node* maker = graph.producer(node.inputs[0]);
     const bool none = maker != nullptr && is(*maker, "OptionalNone");
     const bool made = maker != nullptr && (is(*maker, "SequenceConstruct") || is(*maker, "OptionalOf"));
-    if ((!none && !made) || !context.allow("known to be there or not", graph, node)) return ir::kNone;
-    return constant(ir::constant_scalar(DType::boolean, made ? 1 : 0));
+    if (!none && !made) return {};
+    return {constant(ir::constant_scalar(DType::boolean, made ? 1 : 0)), "known to be there or not"};
   }
   const auto list = tensors_of(graph, node.inputs[0]);
-  if (!list) return ir::kNone;
+  if (!list) return {};
   const auto count = static_cast<std::int64_t>(list->size());
-  if (length) return context.allow("known length", graph, node) ? constant(ir::constant_i64_scalar(count)) : ir::kNone;
+  if (length) return {constant(ir::constant_i64_scalar(count)), "known length"};
   if (at || get) {
     const auto i = position(graph, node, 1, count, 0, count - 1);
-    return i && context.allow("known element", graph, node) ? (*list)[*i] : ir::kNone;
+    return i ? Known{(*list)[*i], "known element"} : Known{};
   }
-  if (count == 0 || !context.allow("known tensors", graph, node)) return ir::kNone;
+  if (count == 0) return {};
   const bool stacks = node.attrs.i("new_axis", 0) != 0;
   const std::int64_t axis = normal_axis(node, graph.value(list->front()).type.rank() + (stacks ? 1 : 0));
   Values parts = *list;
   if (stacks)
     for (ir::ValueId& part : parts) part = insert("Unsqueeze", {part}, {{"axes", std::vector<std::int64_t>{axis}}})[0];
-  return insert("Concat", parts, {{"axis", axis}})[0];
+  return {insert("Concat", parts, {{"axis", axis}})[0], "known tensors"};
 }
 
 void run(ir::Graph& graph, PassContext& context) {
   const std::vector<ir::NodeId> order = graph.order();
   for (const ir::NodeId id : order) {
     if (!graph.has_node(id)) continue;
-    const ir::ValueId known = known_value(graph, id, context);
-    if (known != ir::kNone) replace_value(graph, std::as_const(graph).node(id).outputs[0], known);
+    if (!context.open()) return;
+    const ir::NodeId first_new = graph.model().next_node;
+    Known known;
+    try {
+      known = known_value(graph, id);
+    } catch (const Error& error) {
+      // Tensors that do not fit each other: a run would say so.
+      context.near_miss("known sequence", graph, std::as_const(graph).node(id),
+                        "what stands for it is refused: " + error.fact().substr(0, error.fact().find('\n')));
+    }
+    const ir::Node& node = std::as_const(graph).node(id);
+    if (known.value != ir::kNone && exchange(graph, context, known.what, id, {{node.outputs[0], known.value}})) {
+      context.allow(known.what, graph, node);
+      replace_value(graph, node.outputs[0], known.value);
+    } else {
+      undo(graph, first_new);
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "ir/text.h"
 #include "passes/rewrite.h"
 #include "support/rewrite.h"
 
@@ -53,6 +54,27 @@ TEST(KnownSequences, OptionalsOfKnownMaking) {
   EXPECT_EQ(r.ops(), (Ops{"Neg"}));
   EXPECT_EQ(to_ints(*r.after->value(r.after->outputs()[1].value).constant), (std::vector<std::int64_t>{1}));
   EXPECT_EQ(to_ints(*r.after->value(r.after->outputs()[2].value).constant), (std::vector<std::int64_t>{0}));
+}
+
+TEST(KnownSequences, WhatFollowsMayRefuseTheElement) {
+  // The run would stop at these nodes, if it came so far: the build does not.
+  auto r = known("%a: f32[2], %b: f32[3], %c: f32[2]", R"(
+    %one = constant i64[] [1]
+    %s = SequenceConstruct(%a, %b)
+    %e = SequenceAt(%s, %one)
+    %n = Neg(%e)
+    %y = Add(%n, %c))");
+  EXPECT_EQ(r.ops(), (Ops{"SequenceConstruct", "SequenceAt", "Neg", "Add"}));
+  EXPECT_EQ(ir::print(*r.after), ir::print(*r.before));
+  EXPECT_NE(r.reasons().find("what follows is refused: shapes [3] and [2] do not broadcast"), std::string::npos)
+      << r.reasons();
+  EXPECT_EQ(r.rewrites(), 0);
+  r = known("%a: f32[2,3], %b: f32[2,4]", R"(
+    %s = SequenceConstruct(%a, %b)
+    %y = ConcatFromSequence(%s) {axis=0})");
+  EXPECT_EQ(r.ops(), (Ops{"SequenceConstruct", "ConcatFromSequence"}));
+  EXPECT_NE(r.reasons().find("what stands for it is refused"), std::string::npos) << r.reasons();
+  EXPECT_EQ(r.rewrites(), 0);
 }
 
 TEST(KnownSequences, WhatARunDecidesStays) {

@@ -2,7 +2,9 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cstring>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
@@ -47,6 +49,75 @@ void give_up(ir::Graph& graph, PassContext& context, std::string_view what, ir::
   // The fact alone: the rest says where the new node came from.
   context.near_miss(what, graph, at, "the new node is refused: " + error.fact().substr(0, error.fact().find('\n')));
   undo(graph, first_new);
+}
+
+namespace {
+/// Where a value is read: an input of a node, or an output of the graph (kNone).
+struct Use {
+  ir::ValueId value;
+  ir::NodeId node;
+  std::size_t index;
+};
+
+std::vector<Use> uses_of(const ir::Graph& graph, ir::ValueId value) {
+  std::vector<Use> uses;
+  for (const ir::NodeId id : graph.users(value)) {
+    const std::vector<ir::ValueId>& inputs = graph.node(id).inputs;
+    for (std::size_t i = 0; i < inputs.size(); ++i)
+      if (inputs[i] == value) uses.push_back({value, id, i});
+  }
+  for (std::size_t i = 0; i < graph.outputs().size(); ++i)
+    if (graph.outputs()[i].value == value) uses.push_back({value, ir::kNone, i});
+  return uses;
+}
+
+/// What inference says of a value.
+bool same_facts(const ir::Value& a, const ir::Value& b) {
+  return a.type == b.type && a.content == b.content && !a.fractions == !b.fractions && !a.constant == !b.constant;
+}
+
+/// Infers the nodes that read one of `changed`, and on from what changes by that; each is noted before it is inferred.
+void infer_from(ir::Graph& graph, std::set<ir::ValueId> changed, std::vector<ir::NodeId>& inferred) {
+  if (changed.empty()) return;
+  for (const ir::NodeId id : std::vector<ir::NodeId>(graph.order())) {
+    const ir::Node& node = std::as_const(graph).node(id);
+    if (std::none_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) { return changed.count(v) != 0; }))
+      continue;
+    std::vector<ir::Value> before;
+    for (const ir::ValueId v : node.outputs) before.push_back(std::as_const(graph).value(v));
+    inferred.push_back(id);
+    graph.infer(id);
+    for (const ir::Value& v : before)
+      if (!same_facts(v, std::as_const(graph).value(v.id))) changed.insert(v.id);
+  }
+}
+}  // namespace
+
+bool exchange(ir::Graph& graph, PassContext& context, std::string_view what, ir::NodeId node,
+              const std::vector<std::pair<ir::ValueId, ir::ValueId>>& values) {
+  std::vector<Use> uses;
+  std::set<ir::ValueId> changed;
+  for (const auto& [from, to] : values) {
+    const std::vector<Use> more = uses_of(graph, from);
+    uses.insert(uses.end(), more.begin(), more.end());
+    if (!same_facts(std::as_const(graph).value(from), std::as_const(graph).value(to))) changed.insert(to);
+  }
+  for (const auto& [from, to] : values) graph.replace_uses(from, to);
+  std::vector<ir::NodeId> inferred;
+  std::string refusal;
+  try {
+    infer_from(graph, std::move(changed), inferred);
+    return true;
+  } catch (const Error& error) {
+    refusal = "what follows is refused: " + error.fact().substr(0, error.fact().find('\n'));
+  }
+  for (const Use& use : uses) {
+    if (use.node == ir::kNone) graph.set_output(use.index, use.value);
+    else graph.node(use.node).inputs[use.index] = use.value;
+  }
+  for (const ir::NodeId id : inferred) graph.infer(id);
+  context.near_miss(what, graph, std::as_const(graph).node(node), refusal);
+  return false;
 }
 
 std::optional<std::vector<std::int64_t>> reshape_target(const ir::SymShape& from, const ir::SymShape& to) {

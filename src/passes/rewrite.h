@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "ir/graph.h"
@@ -35,6 +36,11 @@ bool attempt(ir::Graph& graph, PassContext& context, std::string_view what, ir::
     return false;
   }
 }
+/// Lets each `second` take the place of its `first` everywhere, whatever their types, and infers what follows. Where
+/// that is refused (the model is wrong in a way that only a run would have shown), all is as before, a near miss is
+/// noted at `node`, and it returns false.
+bool exchange(ir::Graph& graph, PassContext& context, std::string_view what, ir::NodeId node,
+              const std::vector<std::pair<ir::ValueId, ir::ValueId>>& values);
 /// The `shape` attribute of a Reshape from `from` to `to` (constants, 0 for an extent kept in place, one -1), or
 /// nullopt if it takes more than constants to say.
 std::optional<std::vector<std::int64_t>> reshape_target(const ir::SymShape& from, const ir::SymShape& to);

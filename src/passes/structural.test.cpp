@@ -307,6 +307,64 @@ TEST(InlineBranches, TakesTheBranchThatIsKnown) {
   EXPECT_NE(r.reasons().find("only known at run time"), std::string::npos) << r.reasons();
 }
 
+TEST(InlineBranches, LeavesABranchThatWhatFollowsRefuses) {
+  // The branch that is taken gives 3 elements where 2 are wanted. A run would stop at the sum, if it came so far.
+  const auto r = rewrite(graph_text("%x: f32[2], %z: f32[3], %c: bool[]", R"(%yes = constant bool[] [1]
+      %i = If(%yes, %x, %z, %c)
+      body graph "then" (%p: f32[2], %q: f32[3], %d: bool[]) {
+        %n = Neg(%q)
+        %r = If(%d, %n)
+        body graph "one" (%m: f32[3]) {
+          %a = Exp(%m)
+          return (a: %a)
+        }
+        body graph "two" (%m: f32[3]) {
+          return (b: %m)
+        }
+        return (r: %r)
+      }
+      body graph "else" (%p: f32[2], %q: f32[3], %d: bool[]) {
+        return (r: %p)
+      }
+      %y = Add(%i, %x))"),
+                         {&inline_branches_pass});
+  EXPECT_EQ(r.ops(), (Ops{"If", "Add"})) << ir::print(*r.after);
+  EXPECT_EQ(ir::print(*r.after), ir::print(*r.before));
+  EXPECT_NE(r.reasons().find("what follows is refused: shapes [3] and [2] do not broadcast"), std::string::npos)
+      << r.reasons();
+  EXPECT_EQ(r.rewrites(), 0);
+}
+
+TEST(InlineBranches, LeavesABranchWhoseNodesRefuseWhatIsKnown) {
+  // In the branch the step is a value of a run; in its place stands a constant that no range can have.
+  const auto r = rewrite(graph_text("%x: f32[2], %c: bool[]", R"(%yes = constant bool[] [1]
+      %from = constant f32[] [0.5]
+      %to = constant f32[] [2.5]
+      %step = constant f32[] [0]
+      %y = If(%yes, %from, %to, %step, %c, %x)
+      body graph "then" (%f: f32[], %t: f32[], %s: f32[], %d: bool[], %p: f32[2]) {
+        %q = If(%d, %p)
+        body graph "one" (%m: f32[2]) {
+          %a = Exp(%m)
+          return (a: %a)
+        }
+        body graph "two" (%m: f32[2]) {
+          return (b: %m)
+        }
+        %n = Neg(%q)
+        %r = Range(%f, %t, %s)
+        return (r: %r)
+      }
+      body graph "else" (%f: f32[], %t: f32[], %s: f32[], %d: bool[], %p: f32[2]) {
+        return (r: %p)
+      })"),
+                         {&inline_branches_pass});
+  EXPECT_EQ(r.ops(), (Ops{"If"})) << ir::print(*r.after);
+  EXPECT_EQ(ir::print(*r.after), ir::print(*r.before));
+  EXPECT_NE(r.reasons().find("a node of it is refused: delta is 0"), std::string::npos) << r.reasons();
+  EXPECT_EQ(r.rewrites(), 0);
+}
+
 TEST(Runner, RunsOnBodies) {
   auto r = rewrite(graph_text("%x: f32[2], %c: bool[]", R"(%y: f32[2] = If(%c, %x)
       body graph "then" (%p: f32[2]) {
