@@ -110,6 +110,7 @@ std::string side_by_side(const Match& m) {
                      &v = g.value(m.node("result").inputs[1]).type.shape;
   if (q.size() != 4 || k.size() != 4 || v.size() != 4) return "an operand lacks the axes of batch or heads";
   if (!(q[0] == k[0]) || !(q[0] == v[0])) return "the batches of query, key and value differ";
+  if (q[1] == ir::Expr(0)) return "there are no heads";
   if (!(k[1] == v[1]) || !(q[1] == k[1] || k[1] == ir::Expr(1))) return "query, key and value have different heads";
   return "";
 }

@@ -181,6 +181,7 @@ TEST(Attention, OperandsThatBroadcast) {
   refused(reasons("[2,3,4,8]", "[2,3,5,8]", "[1,3,5,8]", four), "the batches of query, key and value differ");
   refused(reasons("[2,3,4,8]", "[2,3,5,8]", "[2,1,5,8]", four), "query, key and value have different heads");
   refused(reasons("[2,3,4,8]", "[2,1,5,8]", "[2,3,5,8]", four), "query, key and value have different heads");
+  refused(reasons("[2,0,4,8]", "[2,0,5,8]", "[2,0,5,8]", four), "there are no heads");
   refused(reasons("[2,1,4,8]", "[2,3,5,8]", "[2,3,5,8]", four), "query, key and value have different heads");
   EXPECT_EQ(reasons("[2,3,4,8]", "[2,1,5,8]", "[2,1,5,8]", four), "fused") << "one key head for all query heads";
 }
