@@ -56,6 +56,7 @@ class InferContext {
   /// How many extents new_extent has handed out: slots that the kernel fills.
   int extent_count() const { return extents_; }
 
+  const Model& model() const { return std::as_const(graph_).model(); }
   Graph& body(int i) { return *node_.bodies[static_cast<std::size_t>(i)]; }
 
   /// What the operator found for each output; the graph stores it, the verifier compares it.

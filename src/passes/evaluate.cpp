@@ -10,6 +10,7 @@
 #include "ir/op.h"
 #include "kernel/check.h"
 #include "kernel/registry.h"
+#include "ops/move/ranges.def.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
 
@@ -192,15 +193,15 @@ std::string Evaluator::run(const ir::Graph& graph, const ir::Node& node, FoldBud
   }
 }
 
-std::vector<ConstantPtr> run_reference(const ir::Graph& graph, const std::vector<ConstantPtr>& inputs) {
+std::vector<ConstantPtr> run_reference(const ir::Graph& given, const std::vector<ConstantPtr>& inputs) {
   Evaluator evaluator;
-  if (inputs.size() != graph.inputs().size())
-    fail("{} inputs are expected, {} given", graph.inputs().size(), inputs.size());
+  if (inputs.size() != given.inputs().size())
+    fail("{} inputs are expected, {} given", given.inputs().size(), inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const ir::Type& type = graph.value(graph.inputs()[i]).type;
+    const ir::Type& type = given.value(given.inputs()[i]).type;
     if (inputs[i]->dtype != type.dtype || inputs[i]->shape.rank != static_cast<int>(type.rank()))
       fail("input {} does not have the type {}", i, ir::to_string(type));
-    evaluator.values[graph.inputs()[i]] = inputs[i];
+    evaluator.values[given.inputs()[i]] = inputs[i];
     for (std::size_t a = 0; a < type.rank(); ++a) {
       const auto terms = type.shape[a].terms();
       if (terms.size() == 1 && terms[0].coefficient == 1 && terms[0].atoms.size() == 1 &&
@@ -208,6 +209,10 @@ std::vector<ConstantPtr> run_reference(const ir::Graph& graph, const std::vector
         evaluator.symbols[terms[0].atoms[0]->name] = inputs[i]->shape[static_cast<int>(a)];
     }
   }
+  std::map<std::string, ir::Interval> ranges;
+  for (const auto& [symbol, extent] : evaluator.symbols) ranges[symbol] = {extent, extent};
+  const std::unique_ptr<ir::Graph> own = ops::inferred_for(given, ranges);
+  const ir::Graph& graph = own ? *own : given;
   for (ir::NodeId id : graph.order()) {
     const ir::Node& node = graph.node(id);
     FoldBudget budget{std::int64_t{1} << 32, std::int64_t{1} << 32, std::numeric_limits<std::int64_t>::max()};

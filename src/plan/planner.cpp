@@ -1,9 +1,11 @@
 #include "plan/planner.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "base/error.h"
 #include "monza/engine.h"
+#include "ops/move/ranges.def.h"
 #include "plan/builder.h"
 #include "plan/element_bounds.h"
 #include "plan/region_planner.h"
@@ -133,7 +135,9 @@ void plan_segments(PlanBuilder& b) {
 
 }  // namespace
 
-PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights) {
+namespace {
+
+PlannedModel plan_graph(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights) {
   PlanBuilder b(options, weights, graph.model().limits);
   std::vector<Choice> choices;
   DeviceRef device;
@@ -188,6 +192,15 @@ PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options, WeightSt
   b.plan.steps.insert(b.plan.steps.end(), root.steps().begin(), root.steps().end());
   plan_segments(b);
   return {b.finish(), std::move(choices)};
+}
+
+}  // namespace
+
+PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights) {
+  std::map<std::string, ir::Interval> ranges;
+  for (const auto& [symbol, range] : options.symbols) ranges[symbol] = {range.min, range.max};
+  const std::unique_ptr<ir::Graph> own = ops::inferred_for(graph, ranges);
+  return plan_graph(own ? *own : graph, options, weights);
 }
 
 }  // namespace monza::plan

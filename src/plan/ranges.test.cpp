@@ -79,6 +79,27 @@ TEST(Ranges, OperandsWithEqualBoundsBroadcastInARun) {
   }
 }
 
+TEST(Ranges, OneAndNothingBroadcastToNothing) {
+  // Two extents of which a run may make one 0 and the other 1: the result has none, as in NumPy.
+  const char* bodies[] = {
+      "%y = Add(%x, %z)",
+      "%a = Sub(%x, %z)\n%b = Mul(%a, %x)\n%c = Max(%z, %b)\n%y = Add(%c, %a)",
+      "%c = Less(%x, %z)\n%y = Where(%c, %z, %x)",
+      "%a = Unsqueeze(%x) {axes=[1]}\n%b = Unsqueeze(%z) {axes=[2]}\n%y = MatMul(%a, %b)",
+      "%s = Shape(%z)\n%y = Expand(%x, %s)",
+      "%a = Add(%x, %z)\n%s = Shape(%a)\n%y = Expand(%z, %s)",
+      "%a = Add(%x, %z)\n%y = ReduceSum(%a) {axes=[0], keepdims=0}",
+  };
+  for (const char* body : bodies) {
+    const std::string text = std::string("graph \"g\" (%x: f32[s,3], %z: f32[t,3]) {\n") + body + "\nreturn (y: %y) }";
+    SCOPED_TRACE(text);
+    plan::PlannerOptions options;
+    options.symbols = {{"s", {0, 4, 4}}, {"t", {0, 4, 4}}};
+    for (const auto& [s, t] : {std::pair<std::int64_t, std::int64_t>{0, 1}, {1, 0}, {0, 0}, {1, 4}, {4, 1}, {4, 4}})
+      for (const bool optimized : {false, true}) expect_same_as_reference(text, {{s, 3}, {t, 3}}, options, optimized);
+  }
+}
+
 TEST(Ranges, TheLastRowTakenFromEveryRow) {
   // x - x[-1:]: the slice has one row, whatever x has.
   expect_range(R"(graph "g" (%x: f32[t,4]) {

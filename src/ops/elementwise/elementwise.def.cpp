@@ -1,6 +1,7 @@
 // Elementwise operators: names, types, shapes, parameters.
 #include "ops/elementwise/elementwise.def.h"
 #include "ops/elementwise/unary_list.params.h"
+#include "ops/move/shapes.def.h"
 
 #include <iterator>
 
@@ -246,7 +247,7 @@ ir::SymShape broadcast_shapes(const ir::InferContext& c, const std::vector<const
         c.fail("shapes {} do not broadcast: {} against {} on axis -{}", text, ir::to_string(have), ir::to_string(more),
                i + 1);
       } else if (!have.is_constant()) {
-        have = ir::max(have, more);
+        have = broadcast_extent(c.model(), have, more);
       }
     }
   }

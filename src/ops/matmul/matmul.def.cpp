@@ -2,6 +2,7 @@
 #include "ir/op.h"
 #include "ops/activation/activation.def.h"
 #include "ops/matmul/matmul.params.h"
+#include "ops/move/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {
@@ -17,7 +18,7 @@ Expr broadcast(ir::InferContext& c, const Expr& a, const Expr& b, const char* wh
   // Only one of them may be symbolic and 1 at run time; the constant one is then the extent.
   if (a.is_constant()) return a;
   if (b.is_constant()) return b;
-  return ir::max(a, b);
+  return broadcast_extent(c.model(), a, b);
 }
 
 void check_broadcast(ir::InferContext& c, int input, const ir::SymShape& out, const char* what) {

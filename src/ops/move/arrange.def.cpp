@@ -55,13 +55,13 @@ void alias_transpose(const ir::NodeView& n, std::vector<ir::Alias>& list) {
 }
 
 /// Extent of two broadcast axes.
-Expr broadcast(const Expr& a, const Expr& b) {
+Expr broadcast(const ir::Model& model, const Expr& a, const Expr& b) {
   if (a == b || b == Expr(1)) return a;
   if (a == Expr(1)) return b;
   require_equal(a, b, "extents cannot be broadcast");
   if (a.is_constant()) return a;
   if (b.is_constant()) return b;
-  return larger(a, b);
+  return broadcast_extent(model, a, b);
 }
 
 /// Expand(x, shape?) {shape?}: numpy's broadcasting of x with the shape.
@@ -72,7 +72,7 @@ void infer_expand(ir::InferContext& c) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     const std::ptrdiff_t a = static_cast<std::ptrdiff_t>(i + x.size()) - static_cast<std::ptrdiff_t>(out.size());
     const std::ptrdiff_t b = static_cast<std::ptrdiff_t>(i + target.size()) - static_cast<std::ptrdiff_t>(out.size());
-    out[i] = broadcast(a >= 0 ? x[static_cast<std::size_t>(a)] : Expr(1),
+    out[i] = broadcast(c.model(), a >= 0 ? x[static_cast<std::size_t>(a)] : Expr(1),
                        b >= 0 ? target[static_cast<std::size_t>(b)] : Expr(1));
   }
   const auto extents = static_shape(out), in = static_shape(x);

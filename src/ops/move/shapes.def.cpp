@@ -1,4 +1,5 @@
 #include "ops/move/shapes.def.h"
+#include "ops/move/ranges.def.h"
 
 #include <algorithm>
 #include <limits>
@@ -75,6 +76,60 @@ Expr smaller(const Expr& a, const Expr& b) {
 Expr larger(const Expr& a, const Expr& b) {
   const int o = order(a, b);
   return o < 0 ? b : o > 0 ? a : ir::max(a, b);
+}
+
+namespace {
+/// Whether e is 0 for some extents that the model's ranges admit, or that kernels report; others are at least 1.
+bool may_be_nothing(const ir::Model& model, const Expr& e) {
+  return ir::range(e, [&](const ir::Atom& atom) {
+           if (atom.kind != ir::AtomKind::symbol) return ir::Interval{1, kHigh};
+           const auto it = model.extent_ranges.find(atom.name);
+           return it == model.extent_ranges.end() ? ir::Interval{1, kHigh} : it->second;
+         }).low <= 0;
+}
+
+/// An extent as most * some: the larger of what was broadcast, and 1 or 0, where any of it is 0.
+struct Broadcast {
+  Expr most, some;
+
+  explicit Broadcast(const Expr& e) : most(e), some(ir::min(1, e)) {
+    for (const auto& term : e.terms())
+      for (const auto& atom : term.atoms) {
+        const auto rest = atom->kind == ir::AtomKind::min ? ir::exact_div(e, ir::atom_expr(atom)) : std::nullopt;
+        // Only a product that was made here: what may be 0 is in both of its factors.
+        if (!rest || rest->is_constant() || !(ir::min(ir::atom_expr(atom), least_of(*rest)) == ir::atom_expr(atom)))
+          continue;
+        most = *rest;
+        some = ir::atom_expr(atom);
+        return;
+      }
+  }
+
+ private:
+  static Expr least_of(const Expr& e) {
+    const auto terms = e.terms();
+    const bool maximum = terms.size() == 1 && terms[0].coefficient == 1 && terms[0].atoms.size() == 1 &&
+                         terms[0].atoms[0]->kind == ir::AtomKind::max;
+    Expr least = 1;
+    for (const Expr& arg : maximum ? terms[0].atoms[0]->args : std::vector<Expr>{e}) least = ir::min(least, arg);
+    return least;
+  }
+};
+}  // namespace
+
+Expr broadcast_extent(const ir::Model& model, const Expr& a, const Expr& b) {
+  if (!may_be_nothing(model, a) && !may_be_nothing(model, b)) return larger(a, b);
+  const Broadcast x(a), y(b);
+  const Expr most = larger(x.most, y.most), some = ir::min(x.some, y.some);
+  return some == ir::min(1, most) ? most : most * some;
+}
+
+std::unique_ptr<ir::Graph> inferred_for(const ir::Graph& graph, const std::map<std::string, ir::Interval>& ranges) {
+  if (std::none_of(ranges.begin(), ranges.end(), [](const auto& r) { return r.second.low == 0; })) return nullptr;
+  std::unique_ptr<ir::Graph> copy = graph.clone();
+  copy->model().extent_ranges = ranges;
+  copy->infer_all();
+  return copy;
 }
 
 std::vector<Expr> numbers(const ir::InferContext& c, std::string_view name, int i) {

@@ -24,6 +24,9 @@ ir::Expr negative(const ir::Expr& e);
 /// min and max that fold where the order is known for all extents.
 ir::Expr smaller(const ir::Expr& a, const ir::Expr& b);
 ir::Expr larger(const ir::Expr& a, const ir::Expr& b);
+/// Extent of two axes that broadcast to each other, neither of them known: the larger, and 0 where either is 0 (against
+/// 1). That an input's extent may be 0 is part of the formula only where the model's ranges say so.
+ir::Expr broadcast_extent(const ir::Model& model, const ir::Expr& a, const ir::Expr& b);
 
 /// Integers that are an attribute `name`, or else the content of input `i` (which then must be present).
 std::vector<ir::Expr> numbers(const ir::InferContext& c, std::string_view name, int i);

@@ -3,6 +3,7 @@
 
 #include "ir/op.h"
 #include "ops/activation/activation.def.h"
+#include "ops/move/shapes.def.h"
 #include "ops/qmatmul/quantized.def.h"
 #include "tensor/dtype.h"
 
@@ -17,7 +18,7 @@ Expr broadcast(ir::InferContext& c, const Expr& a, const Expr& b) {
   if (a.is_constant() && b.is_constant())
     c.fail("batch extents {} and {} do not broadcast", ir::to_string(a), ir::to_string(b));
   if (a.is_constant()) return a;
-  return b.is_constant() ? b : ir::max(a, b);
+  return b.is_constant() ? b : broadcast_extent(c.model(), a, b);
 }
 
 struct Product {

@@ -58,7 +58,7 @@ def mixed(g):
 
 def other(g, without=()):
     """A graph of another family, drawn with what this one set."""
-    names = sorted(n for n in families.FAMILIES if n not in ("special", "empty", "separable", *without))
+    names = sorted(n for n in families.FAMILIES if n not in ("special", "empty", "separable", "broadcast_nothing", *without))
     name = g.pick(names)
     g.notes["drawn"] = name
     families.FAMILIES[name][0](g)

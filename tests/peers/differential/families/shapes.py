@@ -140,8 +140,33 @@ def broadcast_ranges(g):
             size[a[k].name], size[b[k].name] = first, second
         sizes.append(size)
     g.sizes = sizes
+    of_two(g, a, b)
+
+
+@family("broadcast_nothing", 0.5)
+def broadcast_nothing(g):
+    """The same where a run may make one extent 0 and the other 1, or both 0."""
+    rank = g.between(1, 3)
+    shape = [g.fixed(1, 4) for _ in range(rank)]
+    a, b = list(shape), list(shape)
+    axes = g.some(range(rank), 1)
+    g.sizes = [{}, {}, {}]
+    for k in axes:
+        extents = [g.pick([(0, 1), (1, 0), (0, 0), (1, 1), (1, n), (n, 1), (n, n)]) for n in [g.between(2, 6)] * 3]
+        for side, value in ((a, 0), (b, 1)):
+            dim = Dim(extents[0][value], f"d{len(g.dims)}", 0, 6)
+            side[k] = g.dims[dim.name] = dim
+            for size, extent in zip(g.sizes, extents):
+                size[dim.name] = extent[value]
+    z = of_two(g, a, b)
+    if g.chance(0.3):
+        g.node("Expand", [g.pick(z.sources), g.shape_of(z)], z.shape)
+
+
+def of_two(g, a, b):
+    """Nodes over two inputs of these extents, which broadcast in every feed."""
     x, y = g.input(F32, a), g.input(F32, b)
-    shape = tuple(Dim(max(int(p), int(q))) if varies(p, q) else p for p, q in zip(a, b))
+    shape = tuple(Dim(0 if 0 in (int(p), int(q)) else max(int(p), int(q))) if varies(p, q) else p for p, q in zip(a, b))
 
     def together(op, p, q, dtype=F32):
         return g.node(op, [p, q], shape, dtype)
