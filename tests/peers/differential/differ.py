@@ -12,7 +12,7 @@ optimisations.
 
 Exit code 1 when something disagrees. Each wrong graph is a line in DIR/wrong.txt as soon as it is found; the first case of
 each cause is shrunk and kept in --keep DIR: model, inputs, what ONNX Runtime computes, what was said, and the command that
-repeats it. A signal to end (SIGINT, SIGTERM) ends the drawing, and what was found is told; a second one ends all. Where
+repeats it. A signal to end (SIGINT, SIGTERM) ends the drawing, and what was found is told; a later one ends all. Where
 ONNX Runtime's process dies over a graph, the graph counts as "peer died" and a new process goes on. What is drawn depends
 on family and seed alone.
 """
@@ -273,6 +273,8 @@ class Campaign:
                 print(f"{now - begin:6.0f} s  {self.graphs()} graphs, {self.graphs() / (now - begin):.1f} a second, "
                       f"{len(self.bad_cases)} wrong in {len(self.bad)} groups", flush=True)
         self.seconds = time.monotonic() - begin
+        for signal_ in (signal.SIGINT, signal.SIGTERM):  # looking into causes may be cut short
+            signal.signal(signal_, signal.SIG_DFL)
 
     def end(self, number, _frame):
         """The first signal: what is begun is finished and told."""
