@@ -175,13 +175,18 @@ def log_sum_exp(a, inputs, outputs):
     return [np.asarray(result if a.get("keepdims", 1) else np.squeeze(result, axes), x.dtype)]
 
 
-@operator("ReduceMean")
-def mean_of_nothing(a, inputs, outputs):
-    """NaN, as 0 / 0 is."""
+NOTHING = {"ReduceMean": np.nan, "ReduceProd": 1, "ReduceLogSum": -np.inf, "ReduceSum": 0, "ReduceSumSquare": 0, "ReduceL1": 0,
+           "ReduceL2": 0}
+
+
+@operator(*NOTHING)
+def of_nothing(a, inputs, outputs):
+    """What no elements give: the mean is 0 / 0. Releases of ONNX Runtime differ in the extents, too."""
     x, axes = inputs[0], reduced(a, inputs)
     if x.dtype.kind != "f" or x.size or axes is None:
         return None
-    return [np.asarray(np.sum(x, axis=axes, keepdims=bool(a.get("keepdims", 1))) * np.nan, x.dtype)]
+    shape = np.sum(x, axis=axes, keepdims=bool(a.get("keepdims", 1))).shape
+    return [np.full(shape, NOTHING[a["op"]], x.dtype)]
 
 
 @operator("Clip")
