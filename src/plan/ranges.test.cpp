@@ -100,6 +100,17 @@ TEST(Ranges, OneAndNothingBroadcastToNothing) {
   }
 }
 
+TEST(Ranges, AKernelForThreeChannelsTakesNoFewer) {
+  // Of c channels the first is left out: three of them are the most, not all that come.
+  expect_range(R"(graph "g" (%x: f32[b,c,4,5]) {
+    %scale = constant f32[] [0.1]
+    %zero = constant u8[] [3]
+    %s = Slice(%x) {starts=[1], ends=[9], axes=[1]}
+    %y = QuantizeLinear(%s, %scale, %zero)
+    return (y: %y) })",
+               {{"b", 1, 2}, {"c", 2, 4}});
+}
+
 TEST(Ranges, TheLastRowTakenFromEveryRow) {
   // x - x[-1:]: the slice has one row, whatever x has.
   expect_range(R"(graph "g" (%x: f32[t,4]) {

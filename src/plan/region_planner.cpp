@@ -231,15 +231,26 @@ void RegionPlanner::ask(Question& q, const ir::Node& node, const Kernel& kernel)
 Refusal RegionPlanner::refuse_least(const Question& q, const ir::Node& node, const Kernel& kernel) const {
   std::vector<OperandDesc> in = q.in, out = q.out;
   bool any = false;
+  // The extent where every input's extent is the least one; nullopt where more than those decides it.
+  const auto least = [&](const ir::Expr& e) -> std::optional<std::int64_t> {
+    bool known = true;
+    try {
+      const std::int64_t value = ir::evaluate(e, [&](const ir::Atom& atom) -> std::int64_t {
+        known = known && atom.kind == ir::AtomKind::symbol;
+        return known ? b_.range(ir::Expr::symbol(atom.name)).low : 1;
+      });
+      return known ? std::optional(std::max<std::int64_t>(1, value)) : std::nullopt;
+    } catch (const Error&) {  // a division by such an extent
+      return std::nullopt;
+    }
+  };
   const auto lower = [&](OperandDesc& d, ir::ValueId id) {
     if (id == ir::kNone || !d.dynamic) return;
     const ir::SymShape shape = stored_type(graph_.value(id).type).shape;
     for (std::size_t a = 0; a < shape.size(); ++a) {
-      const auto terms = shape[a].terms();
-      if (terms.size() != 1 || terms[0].coefficient != 1 || terms[0].atoms.size() != 1 ||
-          terms[0].atoms[0]->kind != ir::AtomKind::symbol)
-        continue;
-      d.shape.dim[a] = std::max<std::int64_t>(1, b_.range(shape[a]).low);
+      const auto extent = shape[a].is_constant() ? std::nullopt : least(shape[a]);
+      if (!extent) continue;
+      d.shape.dim[a] = *extent;
       any = true;
     }
   };

@@ -83,8 +83,8 @@ class RegionPlanner {
   std::string name_of(const ir::Node& node) const;
   int device_of(const ir::Node& node);
   void ask(Question& q, const ir::Node& node, const Kernel& kernel);
-  /// What the kernel, asked about the largest extents, says of the least: a run asks it again. Extents that follow from
-  /// others stay the largest, as their least may never come about; 0 counts as 1.
+  /// What the kernel, asked about the largest extents, says of those that come about where every input's extent is the
+  /// least one: a run asks it again. Extents that values decide stay the largest; 0 counts as 1.
   Refusal refuse_least(const Question& q, const ir::Node& node, const Kernel& kernel) const;
   /// Whether the node's operands at the kernel's uniform ports have the same shape in every run.
   bool lie_alike(const ir::Node& node, const Kernel& kernel) const;
