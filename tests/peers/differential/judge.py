@@ -48,7 +48,8 @@ class Judge:
         if want.dtype == object:
             return False
         flat = want.ravel()
-        left = [(i, got) for i, got, _ in bad.elements if not self._is_wider(feed, bad.output, flat, i, float(got))]
+        left = [(i, got) for i, got, _ in bad.elements if not self._is_wider(feed, bad.output, flat, i, float(got))
+                and not self._overflows(feed, bad.output, flat, i, float(got))]
         if not left:
             return True
         trials = self._shaken(feed).get(bad.output, [])
@@ -84,6 +85,22 @@ class Judge:
         if want.dtype == np.float16:
             return abs(got - exact) <= max(abs(float(want[i]) - exact), ulp)
         return abs(got - exact) <= max(1e-4 * abs(exact), ulp)
+
+    def _overflows(self, feed, output, want, i, got) -> bool:
+        """An infinity or NaN of 16 bits that ONNX's reference has, too: it rounds behind each node, which some releases of
+        ONNX Runtime do not."""
+        if want.dtype != np.float16 or np.isfinite(got):
+            return False
+        if ("reference", feed) not in self.exact:
+            try:
+                self.exact["reference", feed] = second_opinion(self.case.model, self.case.feeds[feed])
+            except Invalid:
+                self.exact["reference", feed] = {}
+        says = self.exact["reference", feed].get(output)
+        if says is None or np.size(says) != want.size:
+            return False
+        value = float(np.ravel(says)[i])
+        return value == got or np.isnan(value) and np.isnan(got)
 
     def reference_agrees(self, bad) -> bool:
         """True if ONNX's own reference computes what Monza does where ONNX Runtime does not."""
