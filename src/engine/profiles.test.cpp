@@ -199,6 +199,36 @@ TEST(Profiles, FixWhatABodyPutsIntoASequence) {
                        "y = SequenceAt(m, -1) return y"));
 }
 
+TEST(Profiles, BroadcastOneAndNothingAndCarryAGraphForAllRanges) {
+  // The sum stands in the graph and in a branch; its rows are of x, which may be none, and of one other.
+  const test::TemporaryFolder folder;
+  const auto noted = test::parse_onnx_notation(
+      "x: f32[n,3] z: f32[m,3] c: bool[] s = Add(x, z) t = If(c; then_branch = { a = Mul(x, z) return a }, "
+      "else_branch = { b = Sub(x, z) return b }) y = Add(s, t) e = Shape(y) return y, e");
+  std::ofstream(folder / "m.onnx", std::ios::binary) << noted.model.SerializeAsString();
+  BuildOptions options;
+  options.threads = 1;
+  options.tune = false;
+  options.shapes = {{"x", {.min = {0, 3}, .opt = {4, 3}, .max = {9, 3}}},
+                    {"z", {.min = {0, 3}, .opt = {1, 3}, .max = {9, 3}}}};
+  Engine::build(folder / "m.onnx", options).save(folder / "m.engine");
+  // On two threads it is planned anew, from the graph that it carries.
+  for (const int threads : {1, 2}) {
+    const Engine engine = Engine::load(folder / "m.engine", {.threads = threads});
+    for (const auto& [n, m] : {std::pair<std::int64_t, std::int64_t>{0, 1}, {1, 0}, {0, 0}, {1, 4}, {4, 4}}) {
+      Context context = engine.create_context();
+      const Tensor x(DType::f32, {n, 3}), z(DType::f32, {m, 3}), no(DType::boolean, {});
+      ASSERT_TRUE(context.bind_input("x", x).ok() && context.bind_input("z", z).ok() &&
+                  context.bind_input("c", no).ok());
+      const Status status = context.run();
+      ASSERT_TRUE(status.ok()) << context.describe(status);
+      const std::int64_t rows = n * m == 0 ? 0 : std::max(n, m);
+      EXPECT_EQ(context.output("y").shape, (std::vector<std::int64_t>{rows, 3}));
+      EXPECT_EQ(context.output("e").as<std::int64_t>()[0], rows);
+    }
+  }
+}
+
 TEST(Profiles, FixTheBoundOfWhatGrows) {
   // Each of two iterations adds a row in front of what there is; the first rows are left out again.
   expect_rows_are_negated(ranged_and_fixed(

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "import/onnx/census.h"
+#include "ops/move/ranges.def.h"
 #include "tensor/dtype.h"
 
 namespace monza {
@@ -475,6 +476,13 @@ std::unique_ptr<ir::Graph> import_onnx(const std::filesystem::path& path, const 
   try {
     auto graph = OnnxImport(file, options).run();
     ir::verify(*graph);
+    // What broadcasts to nothing is a matter of each plan; the graph, and its text in an engine, stand for all ranges.
+    auto& ranges = graph->model().extent_ranges;
+    if (std::any_of(ranges.begin(), ranges.end(), [](const auto& range) { return range.second.low == 0; })) {
+      ranges.clear();
+      ops::infer_again(*graph);
+      ir::verify(*graph);
+    }
     return graph;
   } catch (const Error& e) {
     throw e.at("model '" + path.string() + "'");

@@ -13,4 +13,7 @@ namespace monza::ops {
 /// then be nothing (broadcast_extent), which other graphs need not know.
 std::unique_ptr<ir::Graph> inferred_for(const ir::Graph& graph, const std::map<std::string, ir::Interval>& ranges);
 
+/// Infers all nodes, those of bodies first.
+void infer_again(ir::Graph& graph);
+
 }  // namespace monza::ops

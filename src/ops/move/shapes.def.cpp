@@ -128,8 +128,14 @@ std::unique_ptr<ir::Graph> inferred_for(const ir::Graph& graph, const std::map<s
   if (std::none_of(ranges.begin(), ranges.end(), [](const auto& r) { return r.second.low == 0; })) return nullptr;
   std::unique_ptr<ir::Graph> copy = graph.clone();
   copy->model().extent_ranges = ranges;
-  copy->infer_all();
+  infer_again(*copy);
   return copy;
+}
+
+void infer_again(ir::Graph& graph) {
+  for (const ir::NodeId id : graph.order())
+    for (std::size_t b = 0; b < std::as_const(graph).node(id).bodies.size(); ++b) infer_again(graph.body(id, b));
+  graph.infer_all();
 }
 
 std::vector<Expr> numbers(const ir::InferContext& c, std::string_view name, int i) {
