@@ -189,6 +189,12 @@ def of_nothing(a, inputs, outputs):
     return [np.full(shape, NOTHING[a["op"]], x.dtype)]
 
 
+@operator("MatMul")
+def product_of_nothing(a, inputs, outputs):
+    """0 under the batches of both; ONNX Runtime may forget one."""
+    return None if inputs[0].size and inputs[1].size else [np.matmul(inputs[0], inputs[1])]
+
+
 @operator("Clip")
 def clip(a, inputs, outputs):
     """An absent bound is the last finite number; a NaN bound gives NaN."""
