@@ -195,6 +195,16 @@ def product_of_nothing(a, inputs, outputs):
     return None if inputs[0].size and inputs[1].size else [np.matmul(inputs[0], inputs[1])]
 
 
+@operator("Gemm")
+def sum_of_nothing(a, inputs, outputs):
+    """beta * C; releases of ONNX Runtime forget beta."""
+    x, y = (np.transpose(i) if a.get(flag, 0) else i for i, flag in zip(inputs, ("transA", "transB")))
+    if x.dtype.kind != "f" or x.shape[1] != 0:
+        return None
+    shape, c = (x.shape[0], y.shape[1]), inputs[2] if len(inputs) > 2 and inputs[2] is not None else 0
+    return [np.broadcast_to(np.asarray(a.get("beta", 1.0) * c, x.dtype), shape).copy()]
+
+
 @operator("Clip")
 def clip(a, inputs, outputs):
     """An absent bound is the last finite number; a NaN bound gives NaN."""
