@@ -167,7 +167,8 @@ struct ProfileInfo {
 };
 
 struct StepProfile {
-  std::string name;  ///< the ONNX nodes it computes
+  std::string name;                ///< what it computes, shortened
+  std::vector<std::string> nodes;  ///< the ONNX nodes it computes; none where it only rearranges a value
   std::string op;
   std::string kernel;
   double best_us = 0, mean_us = 0;

@@ -84,6 +84,8 @@ StepText step_text(const Engine& engine, std::uint32_t index) {
   StepText text;
   text.index = index;
   text.name = std::string(plan.text(s.name));
+  text.nodes = plan.nodes_of(s);
+  text.value = s.value;
   text.measured_us = double(s.measured_us);
   text.scratch_bytes = s.scratch_bytes;
   if (s.kind == plan::StepKind::kernel) {
@@ -101,27 +103,6 @@ StepText step_text(const Engine& engine, std::uint32_t index) {
   for (std::uint32_t i = 0; i < s.outputs.count; ++i)
     text.outputs.push_back(operand_text(plan, plan.operands[s.outputs.begin + i]));
   return text;
-}
-
-/// The parts of a step's name: "a + b" computes both.
-bool names_node(std::string_view step, const std::string& node) {
-  std::size_t begin = 0;
-  while (begin <= step.size()) {
-    const std::size_t end = std::min(step.find(" + ", begin), step.size());
-    if (step.substr(begin, end - begin) == node) return true;
-    begin = end + 3;
-  }
-  return false;
-}
-
-/// The name that the planner gave a node's steps (RegionPlanner::name_of).
-std::string step_name(const ir::Graph& graph, const ir::Node& node) {
-  std::string name;
-  for (const std::uint32_t o : node.origins) {
-    const ir::Origin& origin = graph.model().origins[o];
-    if (is_node(origin) && !origin.name.empty()) name += (name.empty() ? "" : " + ") + origin.name;
-  }
-  return name.empty() ? std::string(node.op->name) : name;
 }
 
 /// The origins of that name: of an ONNX node, else those of the node that makes a tensor of that name.
@@ -193,7 +174,7 @@ std::vector<StepText> steps_of(const Engine& engine) {
 
 std::vector<StepText> steps_of(const Engine& engine, const std::string& name) {
   std::vector<StepText> list = steps_of(engine);
-  std::erase_if(list, [&](const StepText& s) { return !names_node(s.name, name); });
+  std::erase_if(list, [&](const StepText& s) { return std::ranges::find(s.nodes, name) == s.nodes.end(); });
   return list;
 }
 
@@ -213,10 +194,9 @@ Explanation explain(const BuildReport& report, const Engine& engine, const std::
   e.name = origins[wanted[0]].name;
   e.op_type = origins[wanted[0]].op_type;
 
-  ir::OriginSet around = wanted;  // the node and all that shares its realisations
-  each_node(*report.planned, [&](const ir::Graph& graph, const ir::Node& node) {
+  const std::vector<StepText> steps = steps_of(engine);
+  each_node(*report.planned, [&](const ir::Graph&, const ir::Node& node) {
     if (!overlap(wanted, node.origins)) return;
-    around = ir::merge(around, node.origins);
     Realisation r;
     r.op = node.op->name;
     r.precision = precision_text(node.precision);
@@ -226,10 +206,9 @@ Explanation explain(const BuildReport& report, const Engine& engine, const std::
       if (overlap(w.origins, node.origins)) r.rewrites.push_back(fmt::format("{}: {} at {}", w.pass, w.what, w.node));
     for (const plan::Choice& c : report.choices)
       if (c.id == node.id) r.choice = &c;
-    const std::string planned_as = step_name(graph, node);
-    for (StepText& s : steps_of(engine))
-      if (s.name == planned_as && (r.choice == nullptr || s.kernel == r.choice->kernel))
-        r.steps.push_back(std::move(s));
+    for (const StepText& s : steps)
+      if (std::ranges::find(node.outputs, s.value) != node.outputs.end())
+        (s.nodes.empty() ? e.conversions : r.steps).push_back(s);
     e.realisations.push_back(std::move(r));
   });
   if (e.realisations.empty()) {
@@ -243,16 +222,6 @@ Explanation explain(const BuildReport& report, const Engine& engine, const std::
   }
   for (const NearMiss& m : report.passes.near_misses)
     if (overlap(m.origins, wanted)) e.near_misses.push_back(&m);
-  // Steps that the planner put in between are named after the value they rearrange.
-  std::set<std::string> results;
-  each_value(*report.planned, [&](const ir::Graph& graph, const ir::Value& value) {
-    const ir::Node* producer = graph.producer(value.id);
-    if (producer == nullptr || !overlap(wanted, producer->origins)) return;
-    results.insert("convert " +
-                   (value.name.empty() && !value.origins.empty() ? origins[value.origins[0]].name : value.name));
-  });
-  for (StepText& s : steps_of(engine))
-    if (results.contains(s.name)) e.conversions.push_back(std::move(s));
   return e;
 }
 

@@ -19,9 +19,11 @@ struct OperandText {
 /// A step of the plan.
 struct StepText {
   std::uint32_t index = 0;
-  std::string name;    ///< the ONNX nodes it computes
-  std::string op;      ///< of a kernel: its operator
-  std::string kernel;  ///< or "If", "Loop", "Scan"
+  std::string name;                 ///< what it computes, shortened
+  std::vector<std::string> nodes;   ///< the ONNX nodes it computes; none where it only rearranges a value
+  std::uint32_t value = ir::kNone;  ///< of the planned graph: what it computes (the first of several), or rearranges
+  std::string op;                   ///< of a kernel: its operator
+  std::string kernel;               ///< or "If", "Loop", "Scan"
   double measured_us = 0;
   std::int64_t scratch_bytes = 0;
   std::vector<OperandText> inputs, outputs;

@@ -143,6 +143,50 @@ TEST_F(ExplainTest, AnEngineKnowsItsSteps) {
   EXPECT_TRUE(steps_of(*engine_, "node/su").empty());
 }
 
+/// y = the sum of 40 equal activations of x, which common_subexpressions makes one node of.
+std::string write_equal_nodes(const std::filesystem::path& folder) {
+  onnx::ModelProto model;
+  model.set_ir_version(8);
+  model.add_opset_import()->set_version(17);
+  auto& graph = *model.mutable_graph();
+  graph.set_name("test");
+  declare(*graph.add_input(), "x", {4, 16});
+  declare(*graph.add_output(), "y", {4, 16});
+  for (int i = 0; i < 40; ++i) node(graph, "Sigmoid", {"x"}, fmt::format("s{} + s", i).c_str());
+  node(graph, "Sum", {}, "y");
+  for (int i = 0; i < 40; ++i) graph.mutable_node(40)->add_input(fmt::format("s{} + s", i));
+  const std::string path = (folder / "equal.onnx").string();
+  std::ofstream(path, std::ios::binary) << model.SerializeAsString();
+  return path;
+}
+
+TEST(Steps, CarryEveryNodeThatTheyComputeHoweverMany) {
+  TemporaryFolder folder;
+  BuildReport report;
+  BuildHooks hooks;
+  hooks.report = &report;
+  const Engine built = build_engine(write_equal_nodes(folder.path()), untimed(), hooks);
+  const Explanation e = explain(report, built, "node/s39 + s");
+  ASSERT_EQ(e.realisations.size(), 1u);
+  EXPECT_EQ(e.realisations[0].op, "Sigmoid");
+  ASSERT_EQ(e.realisations[0].steps.size(), 1u);
+  EXPECT_EQ(e.realisations[0].steps[0].nodes.size(), 40u);
+  EXPECT_TRUE(e.realisations[0].steps[0].name.ends_with(" + ...")) << "names are for people";
+
+  // Without graph and record it is the plan alone that knows.
+  const std::string path = folder / "stripped.engine";
+  BuildOptions stripped = untimed();
+  stripped.strip = true;
+  Engine::build(write_equal_nodes(folder.path()), stripped).save(path);
+  const Engine loaded = Engine::load(path);
+  ASSERT_EQ(steps_of(loaded, "node/s39 + s").size(), 1u);
+  EXPECT_EQ(steps_of(loaded, "node/s39 + s")[0].op, "Sigmoid");
+  EXPECT_TRUE(steps_of(loaded, "node/s39").empty());
+  EXPECT_TRUE(steps_of(loaded, "s").empty());
+  Context context = loaded.create_context();
+  EXPECT_EQ(context.profile().at(0).nodes.size(), 40u);
+}
+
 TEST(NearestNames, RanksByDistanceAndIgnoresWhatIsFar) {
   const std::vector<std::string> names = {"conv1", "conv2", "layer1/conv1/Conv", "softmax"};
   const std::vector<std::string> near = {"conv1", "conv2", "layer1/conv1/Conv"};

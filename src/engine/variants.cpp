@@ -98,9 +98,10 @@ VariantRunner::Result VariantRunner::run(const Variant& variant, const std::vect
   return result;
 }
 
-std::vector<std::pair<std::string, std::string>> kernels_of(const Engine& engine) {
-  std::vector<std::pair<std::string, std::string>> kernels;
-  for (StepText& step : steps_of(engine)) kernels.emplace_back(std::move(step.name), std::move(step.kernel));
+std::vector<StepKernel> kernels_of(const Engine& engine) {
+  std::vector<StepKernel> kernels;
+  for (StepText& step : steps_of(engine))
+    kernels.push_back({std::move(step.name), std::move(step.nodes), std::move(step.kernel)});
   return kernels;
 }
 

@@ -32,6 +32,13 @@ struct NamedValue {
   std::string kernel;  ///< "" where no kernel does (a view, an input)
 };
 
+/// A step of an engine: what it computes, and with which kernel.
+struct StepKernel {
+  std::string name;                ///< shortened
+  std::vector<std::string> nodes;  ///< the ONNX nodes it computes
+  std::string kernel;
+};
+
 /// Builds variants of a model for given inputs, runs them, and reads any value that has a name. Values in bodies of
 /// If, Loop and Scan cannot be read. Not thread-safe.
 class VariantRunner {
@@ -45,7 +52,7 @@ class VariantRunner {
     BuildReport report;
     std::vector<NamedValue> outputs;
     std::vector<NamedValue> values;  ///< those watched that the variant still computes, in its order
-    std::vector<std::pair<std::string, std::string>> kernels;  ///< of each step: the ONNX nodes it computes, its kernel
+    std::vector<StepKernel> kernels;
   };
   /// Builds and runs one variant. Values named in `watch` become outputs after the passes: no fusion is prevented, but
   /// the plan may place them elsewhere. Throws Error when it is refused, or when its run fails.
@@ -66,7 +73,7 @@ class VariantRunner {
 };
 
 /// What each step of an engine computes, and with which kernel.
-std::vector<std::pair<std::string, std::string>> kernels_of(const Engine& engine);
+std::vector<StepKernel> kernels_of(const Engine& engine);
 
 /// Whether an operator rounds what it computes to few bits: integer products, QuantizeLinear and its like.
 bool is_quantised_op(std::string_view op);

@@ -256,6 +256,19 @@ Range PlanBuilder::params(std::span<const std::byte> bytes) {
   return range;
 }
 
+Range PlanBuilder::nodes(const ir::Model& model, const ir::OriginSet& origins) {
+  Range range{std::uint32_t(plan.node_refs.size()), 0};
+  for (const std::uint32_t o : origins) {
+    const ir::Origin& origin = model.origins[o];
+    if (!is_named_node(origin)) continue;
+    const auto [it, added] = node_indices_.try_emplace(o, std::int32_t(plan.nodes.size()));
+    if (added) plan.nodes.push_back(plan.intern(origin.name));
+    plan.node_refs.push_back(it->second);
+    ++range.count;
+  }
+  return range;
+}
+
 int PlanBuilder::add_step(std::vector<Step>& steps, Step step) {
   step.program = scalars.flush();
   steps.push_back(step);

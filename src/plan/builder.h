@@ -37,6 +37,11 @@ struct TypedShape {
 /// What a value of that type is in memory: sequences and optionals are one handle.
 TypedShape stored_type(const ir::Type& type);
 
+/// Whether it is an ONNX node with a name, and no initializer or input.
+inline bool is_named_node(const ir::Origin& o) {
+  return o.op_type != "initializer" && o.op_type != "input" && !o.name.empty();
+}
+
 /// Everything that is not a decision. Offsets in arenas are assigned at the end, by finish().
 class PlanBuilder {
  public:
@@ -77,6 +82,8 @@ class PlanBuilder {
   // Steps.
   int kernel_ref(const Kernel& kernel);
   Range params(std::span<const std::byte> bytes);
+  /// The ONNX nodes among the origins, as Step::nodes.
+  Range nodes(const ir::Model& model, const ir::OriginSet& origins);
   /// Takes the pending scalar program; returns the time at which the step runs.
   int add_step(std::vector<Step>& steps, Step step);
   /// A storage for the next step only. The step carries its id in scratch_offset until finish().
@@ -102,7 +109,8 @@ class PlanBuilder {
   std::vector<int> operand_storage_;  ///< per operand, or -1
   std::map<int, int> weights_;        ///< block of the store -> storage
   std::map<std::string, int> kernel_refs_;
-  std::map<std::string, Text> texts_;  ///< of string constants
+  std::map<std::uint32_t, std::int32_t> node_indices_;  ///< origin of the model -> Plan::nodes
+  std::map<std::string, Text> texts_;                   ///< of string constants
   std::map<std::pair<ir::ValueId, std::int64_t>, ir::Interval> element_ranges_;
   int time_ = 0;
 };

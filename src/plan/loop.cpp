@@ -174,7 +174,7 @@ void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
 
   Step step;
   step.kind = StepKind::loop;
-  step.name = b_.plan.intern(name_of(node));
+  identify(step, node);
   step.loop = std::int32_t(b_.plan.loops.size());
   b_.plan.loops.push_back(loop);
   // Whatever an iteration reads from outside is read again by the next: it lives until the loop ends.

@@ -27,7 +27,7 @@ std::string RegionPlanner::name_of(const ir::Node& node) const {
   int named = 0;
   for (const std::uint32_t o : node.origins) {
     const ir::Origin& origin = graph_.model().origins[o];
-    if (origin.op_type == "initializer" || origin.op_type == "input" || origin.name.empty()) continue;
+    if (!is_named_node(origin)) continue;
     if (++named > kMostNamed) {
       name += " + ...";
       break;
@@ -35,6 +35,17 @@ std::string RegionPlanner::name_of(const ir::Node& node) const {
     name += (name.empty() ? "" : " + ") + origin.name;
   }
   return name.empty() ? std::string(node.op->name) : name;
+}
+
+void RegionPlanner::identify(Step& step, const ir::Node& node) {
+  step.name = b_.plan.intern(name_of(node));
+  step.nodes = b_.nodes(graph_.model(), node.origins);
+  step.value = node.outputs.empty() ? kNoValue : node.outputs[0];
+}
+
+void RegionPlanner::identify(Step& step, ir::ValueId value, std::string_view name) {
+  step.name = b_.plan.intern(name);
+  step.value = value;
 }
 
 int RegionPlanner::device_of(const ir::Node& node) {
@@ -137,7 +148,7 @@ const Kernel& RegionPlanner::copy_kernel(Layout from, Layout to, const TypedShap
   return plain ? *found.back() : *found.front();
 }
 
-void RegionPlanner::copy(const Place& from, const Place& to, const TypedShape& type, const std::string& name) {
+Step& RegionPlanner::copy(const Place& from, const Place& to, const TypedShape& type) {
   Step step;
   const int in = b_.operand(from, type), out = b_.operand(to, type);
   step.inputs = {std::uint32_t(in), 1};
@@ -146,9 +157,9 @@ void RegionPlanner::copy(const Place& from, const Place& to, const TypedShape& t
   // Copies between devices, and all on the reference device, are plain.
   const bool plain = b_.options.reference_only || b_.storage(from.storage).device != b_.storage(to.storage).device;
   step.kernel = b_.kernel_ref(copy_kernel(from.layout, to.layout, type, plain));
-  step.name = b_.plan.intern(name);
   step.bytes = 2.f * float(storage_bytes(type.dtype, b_.largest(type.shape)));
   b_.add_step(steps_, step);
+  return steps_.back();
 }
 
 Place RegionPlanner::ensure(ir::ValueId value, Port port, int device, const Place* uniform) {
@@ -174,7 +185,7 @@ Place RegionPlanner::ensure(ir::ValueId value, Port port, int device, const Plac
     to.storage = b_.add_arena(type.dtype, type.shape, to.layout, device, region_);
     std::string name = v.name;
     if (name.empty() && !v.origins.empty()) name = graph_.model().origins[v.origins[0]].name;
-    copy(forms(value)[0], to, type, "convert " + name);
+    identify(copy(forms(value)[0], to, type), value, "convert " + name);
   }
   add_form(value, to);
   return to;
@@ -517,7 +528,7 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
   step.device = std::uint8_t(device);
   step.kernel = b_.kernel_ref(kernel);
   step.params = b_.params(q.params);
-  step.name = b_.plan.intern(name);
+  identify(step, node);
   step.inputs = {std::uint32_t(b_.plan.operands.size()), std::uint32_t(node.inputs.size())};
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     if (inputs[i].storage < 0) b_.absent_operand();
@@ -577,7 +588,6 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
 bool RegionPlanner::plan_views(ir::Node& node) {
   if (!is_view_node(node)) return false;
   const auto& list = aliases(node);
-  const std::string name = name_of(node);
   for (const ir::Alias& alias : list) {
     const ir::ValueId in = node.inputs[std::size_t(alias.input)], out = node.outputs[std::size_t(alias.output)];
     const ir::SymShape &in_shape = graph_.value(in).type.shape, &out_shape = graph_.value(out).type.shape;
@@ -596,7 +606,7 @@ bool RegionPlanner::plan_views(ir::Node& node) {
       if (target != targets_.end()) to = target->second;
       else
         to.storage = b_.add_arena(graph_.value(out).type.dtype, out_shape, Layout::strided, device_of(node), region_);
-      copy(*view, to, type_of(out), name);
+      identify(copy(*view, to, type_of(out)), node);
       view = to;
     }
     set_form(out, *view);
@@ -607,7 +617,6 @@ bool RegionPlanner::plan_views(ir::Node& node) {
 
 void RegionPlanner::plan_concat(ir::Node& node) {
   const auto& list = aliases(node);
-  const std::string name = name_of(node);
   // Without a buffer yet nothing lies in it: keep the form that the first input has.
   Port port = Port::dense;
   for (const ir::ValueId v : node.inputs) {
@@ -636,18 +645,17 @@ void RegionPlanner::plan_concat(ir::Node& node) {
     const bool there = std::any_of(places.begin(), places.end(), [&](const Place& p) {
       return p.storage == part.storage && p.offset == part.offset && same_form(p, part, type.shape);
     });
-    if (!there) copy(places[0], part, type, name);
+    if (!there) identify(copy(places[0], part, type), node);
   }
   set_form(node.outputs[0], buffer);
 }
 
 void RegionPlanner::plan_branch(ir::Node& node) {
-  const std::string name = name_of(node);
   const int device = device_of(node);
   Step step;
   step.kind = StepKind::branch;
   step.device = std::uint8_t(device);
-  step.name = b_.plan.intern(name);
+  identify(step, node);
   const Place condition = ensure(node.inputs[0], Port::dense, 0);
 
   // Results: one block for each output, written by whichever body runs.
@@ -733,8 +741,8 @@ void RegionPlanner::write_target(ir::ValueId value, bool view) {
     return;
   const auto output =
       std::find_if(graph_.outputs().begin(), graph_.outputs().end(), [&](const auto& o) { return o.value == value; });
-  copy(places[0], target->second, type,
-       output != graph_.outputs().end() ? "output " + output->name : graph_.value(value).name);
+  identify(copy(places[0], target->second, type), value,
+           output != graph_.outputs().end() ? "output " + output->name : graph_.value(value).name);
   // Later readers of a view keep nothing alive but the output; of a result in another order, they read it as it is.
   add_form(value, target->second);
   if (view) std::rotate(places.begin(), places.end() - 1, places.end());
@@ -776,7 +784,7 @@ void RegionPlanner::run(const std::vector<Place>& outputs) {
     const bool there = std::any_of(places.begin(), places.end(), [&](const Place& p) {
       return p.storage == outputs[i].storage && p.offset == outputs[i].offset && is_dense(p, type.shape);
     });
-    if (!there) copy(places[0], outputs[i], type, "output " + graph_.outputs()[i].name);
+    if (!there) identify(copy(places[0], outputs[i], type), v, "output " + graph_.outputs()[i].name);
   }
 }
 

@@ -70,7 +70,11 @@ class RegionPlanner {
   // loop.cpp
   void plan_loop(ir::Node& node, bool is_scan);
   int loop_operand(const Place& place, const TypedShape& type, const std::set<ir::ValueId>& bound_to);
-  void copy(const Place& from, const Place& to, const TypedShape& type, const std::string& name);
+  /// The step, for identify().
+  Step& copy(const Place& from, const Place& to, const TypedShape& type);
+  /// Says that the step computes the node, or that it only rearranges the value.
+  void identify(Step& step, const ir::Node& node);
+  void identify(Step& step, ir::ValueId value, std::string_view name);
   const Kernel& copy_kernel(Layout from, Layout to, const TypedShape& type, bool plain) const;
   /// A place of `value` that the port takes on `device`; converts when there is none.
   Place ensure(ir::ValueId value, Port port, int device, const Place* uniform = nullptr);

@@ -47,7 +47,7 @@ struct EngineEdit {
   std::uint32_t where = 0;
   std::int32_t value = 0;
 };
-inline constexpr int kPlanArrays = 19;
+inline constexpr int kPlanArrays = 21;
 enum EngineArray : std::uint8_t {
   kGraph = kPlanArrays,
   kGraphData,

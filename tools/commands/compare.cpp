@@ -355,7 +355,7 @@ class Comparing {
   }
 
   /// What is other in the engine than in a build now, as far as it shows.
-  using Kernels = std::vector<std::pair<std::string, std::string>>;
+  using Kernels = std::vector<StepKernel>;
   std::string other_kernels(const Engine& engine, const std::string& source) {
     const auto now = runner(source).run({suspect_options(engine), nullptr});
     progress_.clear();
@@ -364,14 +364,14 @@ class Comparing {
   static std::string other_kernels(const Engine& engine, const Kernels& now) {
     const Kernels then = kernels_of(engine);
     for (std::size_t i = 0; i < std::max(then.size(), now.size()); ++i) {
-      if (i >= then.size() || i >= now.size() || then[i].first != now[i].first)
+      if (i >= then.size() || i >= now.size() || then[i].name != now[i].name || then[i].nodes != now[i].nodes)
         return fmt::format(
             ": its steps are others ('{}', where the build now has '{}'), so it is of another model, "
             "other options or another version",
-            i < then.size() ? then[i].first : "none", i < now.size() ? now[i].first : "none");
-      if (then[i].second != now[i].second)
+            i < then.size() ? then[i].name : "none", i < now.size() ? now[i].name : "none");
+      if (then[i].kernel != now[i].kernel)
         return fmt::format(": timing chose other kernels for it ('{}' at '{}', where the build now has '{}')",
-                           then[i].second, then[i].first, now[i].second);
+                           then[i].kernel, then[i].name, now[i].kernel);
     }
     return ", with the same steps and kernels: its weights are others, or the result is not the same at each run";
   }

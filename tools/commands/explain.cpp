@@ -72,6 +72,7 @@ Json step_json(const StepText& s) {
   };
   return {{"index", s.index},
           {"name", s.name},
+          {"nodes", s.nodes},
           {"op", s.op},
           {"kernel", s.kernel},
           {"measured_us", s.measured_us},
@@ -144,7 +145,7 @@ int explain_stripped(const Options& o, const Engine& engine) {
   const std::vector<StepText> steps = steps_of(engine, o.node);
   if (steps.empty()) {
     std::vector<std::string> names;
-    for (const StepText& s : steps_of(engine)) names.push_back(s.name);
+    for (const StepText& s : steps_of(engine)) names.insert(names.end(), s.nodes.begin(), s.nodes.end());
     std::string near;
     for (const std::string& n : nearest_names(o.node, names)) near += (near.empty() ? "'" : ", '") + n + "'";
     fail_hint(near.empty() ? "`monza inspect ENGINE --plan` lists the steps" : "one of " + near,

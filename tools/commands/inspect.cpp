@@ -175,6 +175,7 @@ int run(const Options& o) {
     auto& steps = report["steps"] = nlohmann::ordered_json::array();
     for (const plan::Step& step : plan.steps)
       steps.push_back({{"name", plan.text(step.name)},
+                       {"nodes", plan.nodes_of(step)},
                        {"kernel", step.kind == plan::StepKind::kernel
                                       ? std::string(plan.text(plan.kernels[std::size_t(step.kernel)].name))
                                   : step.kind == plan::StepKind::branch ? "If"

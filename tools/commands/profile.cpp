@@ -103,22 +103,21 @@ void print_table(const std::vector<LayerTime>& rows, std::size_t top, const Ceil
         c.threads, c.threads > 1 ? "s" : "", c.f32_gflops, c.read_gb_s);
 }
 
-/// The ONNX nodes that layers compute; a layer's name lists them.
-std::set<std::string> nodes_in(const std::string& name) {
-  std::set<std::string> nodes;
-  for (std::size_t at = 0; at <= name.size();) {
-    const std::size_t end = std::min(name.find(", ", at), name.size());
-    if (end > at) nodes.insert(name.substr(at, end - at));
-    at = end + 2;
-  }
-  return nodes;
+/// What a layer is found by in another profile: the ONNX nodes it computes, or its name where it only rearranges.
+using Identity = std::vector<std::string>;
+Identity identity_of(const StepProfile& step) { return step.nodes.empty() ? Identity{step.name} : step.nodes; }
+Identity identity_of(const Json& layer) {
+  const Identity nodes = layer.value("nodes", Identity{});
+  return nodes.empty() ? Identity{layer.at("name").get<std::string>()} : nodes;
 }
 
-/// Layers are found again by their names, so profiles of two models would be one of nonsense.
+/// Layers are found again by their nodes, so profiles of two models would be one of nonsense.
 void require_same_model(const Json& before, const std::vector<LayerTime>& layers, const std::string& path) {
   std::set<std::string> then, now;
-  for (const Json& layer : before.at("layers")) then.merge(nodes_in(layer.at("name").get<std::string>()));
-  for (const LayerTime& l : layers) now.merge(nodes_in(l.step.name));
+  for (const Json& layer : before.at("layers"))
+    for (std::string& node : identity_of(layer)) then.insert(std::move(node));
+  for (const LayerTime& l : layers)
+    for (std::string& node : identity_of(l.step)) now.insert(std::move(node));
   const auto common = std::count_if(then.begin(), then.end(), [&](const std::string& n) { return now.contains(n); });
   if (2 * std::size_t(common) < std::min(then.size(), now.size()))
     throw Error(message("it is a profile of another model: of its {} ONNX nodes {} are among the {} here", then.size(),
@@ -159,29 +158,29 @@ struct Change {
 
 /// What changed since an earlier `--json`, largest change first.
 std::vector<Change> changes_since(const Json& before, const std::vector<LayerTime>& layers) {
-  // A name may stand for several steps (conversions, a node computed in parts): they are added up.
-  std::map<std::string, Change> by_name;
-  std::vector<std::string> order;
-  const auto entry = [&](const std::string& name) -> Change& {
-    const auto [it, added] = by_name.try_emplace(name);
+  // Several steps may compute the same nodes (a node computed in parts): they are added up.
+  std::map<Identity, Change> found;
+  std::vector<Identity> order;
+  const auto entry = [&](const Identity& identity, const std::string& name) -> Change& {
+    const auto [it, added] = found.try_emplace(identity);
     if (added) {
       it->second.name = name;
-      order.push_back(name);
+      order.push_back(identity);
     }
     return it->second;
   };
   for (const Json& layer : before.at("layers")) {
-    Change& c = entry(layer.at("name").get<std::string>());
+    Change& c = entry(identity_of(layer), layer.at("name").get<std::string>());
     c.before_us += layer.at("best_us").get<double>();
     c.kernel_before = layer.at("kernel").get<std::string>();
   }
   for (const LayerTime& l : layers) {
-    Change& c = entry(l.step.name);
+    Change& c = entry(identity_of(l.step), l.step.name);
     c.now_us += l.us;
     c.kernel_now = l.step.kernel;
   }
   std::vector<Change> changes;
-  for (const std::string& name : order) changes.push_back(by_name[name]);
+  for (const Identity& identity : order) changes.push_back(found[identity]);
   std::stable_sort(changes.begin(), changes.end(),
                    [](const Change& a, const Change& b) { return std::abs(a.by()) > std::abs(b.by()); });
   return changes;
@@ -195,12 +194,18 @@ Json read_profile(const std::string& path) {
   const auto is = [](const Json& object, const char* key, bool number) {
     return object.contains(key) && (number ? object[key].is_number() : object[key].is_string());
   };
+  const auto are_names = [](const Json& object, const char* key) {
+    return !object.contains(key) ||
+           (object[key].is_array() &&
+            std::all_of(object[key].begin(), object[key].end(), [](const Json& name) { return name.is_string(); }));
+  };
   bool good = profile.is_object() && is(profile, "best_run_ms", true) && profile.contains("layers") &&
               profile["layers"].is_array();
   if (good)
     for (const Json& layer : profile["layers"])
       good = good && layer.is_object() && is(layer, "name", false) && is(layer, "kernel", false) &&
-             is(layer, "best_us", true) && (!layer.contains("flops") || is(layer, "flops", true));
+             is(layer, "best_us", true) && are_names(layer, "nodes") &&
+             (!layer.contains("flops") || is(layer, "flops", true));
   good = good && (!profile.contains("isa") || is(profile, "isa", false));
   if (!good) throw Error("it is no profile", "give what `monza profile MODEL --json` printed").at("'" + path + "'");
   return profile;
@@ -253,6 +258,7 @@ Json report_of(const ModelArgs& model, const Engine& engine, const ProfileResult
   report["histogram"] = {{"low_ms", h.low}, {"width_ms", h.width}, {"counts", h.counts}, {"above", h.above}};
   for (const LayerTime& r : profile.layers)
     report["layers"].push_back({{"name", r.step.name},
+                                {"nodes", r.step.nodes},
                                 {"op", r.step.op},
                                 {"kernel", r.step.kernel},
                                 {"best_us", r.step.best_us},

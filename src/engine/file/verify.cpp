@@ -114,6 +114,9 @@ class Verifier {
         in_range(p_.segments[i].steps, p_.steps, "steps");
         in_array(p_.segments[i].device, p_.devices, "device");
       });
+    for (std::size_t i = 0; i < p_.nodes.size(); ++i) at("nodes", i, [&] { in_text(p_.nodes[i]); });
+    for (std::size_t i = 0; i < p_.node_refs.size(); ++i)
+      at("node_refs", i, [&] { in_array(p_.node_refs[i], p_.nodes, "node"); });
     for (std::size_t i = 0; i < p_.weight_blocks.size(); ++i)
       at("weight_blocks", i, [&] {
         const plan::WeightBlock& b = p_.weight_blocks[i];
@@ -165,7 +168,7 @@ class Verifier {
         extents{"reported extents", p_.registers.size()}, regions{"regions of steps", p_.region_refs.size()},
         waits{"waits", p_.events.size()}, loops{"operands of loops", p_.operands.size()},
         axes{"axes of loops", p_.ints.size()}, segments{"steps of segments", p_.steps.size()},
-        text{"texts", p_.strings.size()};
+        nodes{"nodes of steps", p_.node_refs.size()}, text{"texts", p_.strings.size()};
     for (const Step& s : p_.steps) {
       operands.take(s.inputs);
       operands.take(s.outputs);
@@ -173,6 +176,7 @@ class Verifier {
       extents.take(s.extents);
       regions.take(s.regions);
       waits.take(s.waits);
+      nodes.take(s.nodes);
       text.take({s.name.begin, s.name.length});
     }
     for (const plan::Region& r : p_.regions) program.take(r.program);
@@ -189,6 +193,7 @@ class Verifier {
     for (const plan::KernelRef& k : p_.kernels) text.take({k.name.begin, k.name.length});
     for (const plan::WeightBlock& b : p_.weight_blocks) text.take({b.name.begin, b.name.length});
     for (const plan::Check& c : p_.checks) text.take({c.what.begin, c.what.length});
+    for (const Text& node : p_.nodes) text.take({node.begin, node.length});
   }
   /// Entries of an array that ranges name: more than it has only where two lie over each other.
   struct Share {
@@ -437,6 +442,7 @@ class Verifier {
     in_range(s.extents, p_.registers, "reported extents");
     in_range(s.regions, p_.region_refs, "regions");
     in_range(s.waits, p_.events, "waits");
+    in_range(s.nodes, p_.node_refs, "nodes");
     require(s.signals >= -1 && s.signals < p_.event_count, "event {} does not exist", s.signals);
     in_text(s.name);
     const std::int64_t arena = p_.devices[s.device].arena_bytes;

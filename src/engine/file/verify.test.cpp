@@ -44,11 +44,14 @@ PlanBuilder everything() {
   b.storage.event_count = 1;
   b.storage.events = {0};
   b.storage.ints = {0, 0};
+  b.storage.nodes = {b.storage.intern("node")};
+  b.storage.node_refs = {0, 0};
   plan::Step& first = b.step("compress", test::kCompress, {x}, {t}, {}, {{ScalarOp::input_extent, {}, n, 0, 0}});
   first.extents = {static_cast<std::uint32_t>(m), 1};
   first.signals = 0;
   plan::Step& second = b.step("add", test::kAdd, {w, t}, {u});
   second.waits = {0, 1};
+  second.nodes = {0, 2};
   second.scratch_bytes = 64;
   second.scratch_offset = b.arena(64);
   const std::int64_t four = 4;
@@ -166,6 +169,14 @@ TEST(VerifyPlan, RefusesWhatBreaksARule) {
        }},
       {"the engine's plan is damaged: steps[0]: text [7, +100000) leaves the strings\n  try: rebuild the engine",
        [](PlanStorage& p) { p.steps[0].name.length = 100000; }},
+      {"the engine's plan is damaged: steps[0]: nodes [5, +1) leave their array of 2\n  try: rebuild the engine",
+       [](PlanStorage& p) { p.steps[0].nodes = {5, 1}; }},
+      {"the engine's plan is damaged: nodes of steps lie over each other\n  try: rebuild the engine",
+       [](PlanStorage& p) { p.steps[0].nodes = p.steps[1].nodes = {0, 2}; }},
+      {"the engine's plan is damaged: node_refs[1]: node 7 is not below 1\n  try: rebuild the engine",
+       [](PlanStorage& p) { p.node_refs[1] = 7; }},
+      {"the engine's plan is damaged: nodes[0]: text [7, +100000) leaves the strings\n  try: rebuild the engine",
+       [](PlanStorage& p) { p.nodes[0] = {7, 100000}; }},
       {"the engine's plan is damaged: steps[4]: output 0 would be written to the weights\n  try: rebuild the engine",
        [](PlanStorage& p) { p.steps[4].outputs = {p.steps[4].inputs.begin, 1}; }},
       {"the engine's plan is damaged: operands[10]: base 77 is unknown\n  try: rebuild the engine",

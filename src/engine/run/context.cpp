@@ -333,6 +333,7 @@ std::vector<StepProfile> Context::profile() const {
     const runtime::StepTimes& t = impl_->executor->times()[i];
     StepProfile p;
     p.name = std::string(program.plan.text(step.name));
+    p.nodes = program.plan.nodes_of(step);
     if (step.kind == plan::StepKind::kernel) {
       const Kernel& kernel = *program.kernels[static_cast<std::size_t>(step.kernel)];
       p.op = kernel.op;

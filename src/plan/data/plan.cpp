@@ -2,6 +2,13 @@
 
 namespace monza::plan {
 
+std::vector<std::string> Plan::nodes_of(const Step& step) const {
+  std::vector<std::string> names;
+  for (std::uint32_t i = 0; i < step.nodes.count; ++i)
+    names.emplace_back(text(nodes[static_cast<std::size_t>(node_refs[step.nodes.begin + i])]));
+  return names;
+}
+
 Text PlanStorage::intern(std::string_view text) {
   const Text t{static_cast<std::uint32_t>(strings.size()), static_cast<std::uint32_t>(text.size())};
   strings.insert(strings.end(), text.begin(), text.end());
@@ -9,9 +16,9 @@ Text PlanStorage::intern(std::string_view text) {
 }
 
 Plan PlanStorage::view() const {
-  return {regions,       steps,  operands, program,       registers, checks,     loops,   region_refs,
-          events,        ints,   segments, kernels,       devices,   inputs,     outputs, states,
-          weight_blocks, params, strings,  weights_bytes, threads,   event_count};
+  return {regions,       steps, operands,  program, registers, checks,        loops,   region_refs,
+          events,        ints,  segments,  kernels, devices,   inputs,        outputs, states,
+          weight_blocks, nodes, node_refs, params,  strings,   weights_bytes, threads, event_count};
 }
 
 }  // namespace monza::plan

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
@@ -20,10 +21,11 @@
 namespace monza::plan {
 
 /// Version of these structs and of their meaning: an engine file of another version is refused.
-inline constexpr std::uint32_t kPlanVersion = 1;
+inline constexpr std::uint32_t kPlanVersion = 2;
 
 using Register = std::int32_t;  ///< index into the register file; -1: none
 inline constexpr Register kNoRegister = -1;
+inline constexpr std::uint32_t kNoValue = 0xffffffffu;  ///< of Step::value
 
 /// A range of another array.
 struct Range {
@@ -112,10 +114,12 @@ struct Step {
   std::int32_t loop = -1;           ///< index into Plan::loops
   std::int64_t scratch_offset = 0;  ///< in the device's arena
   std::int64_t scratch_bytes = 0;
-  Text name;                   ///< the ONNX nodes it computes, for messages and profiles
+  Text name;                   ///< what it computes in words, shortened, for messages and profiles
+  Range nodes;                 ///< Plan::node_refs: the ONNX nodes it computes; none where it only rearranges a value
   float flops = 0, bytes = 0;  ///< work at the shape planned for, for profiles
   float measured_us = 0;       ///< time of this kernel when it was chosen; 0 when it was not timed
-  std::uint32_t reserved = 0;  ///< no padding: equal plans have equal bytes
+  /// The value of the engine's graph that it computes (the first of several) or rearranges, by its number there.
+  std::uint32_t value = kNoValue;
 };
 
 /// Bytes that lie in Plan::params from the begin of any step's parameters on: at least any kernel's params struct, so
@@ -208,6 +212,8 @@ struct Plan {
   std::span<const DeviceRef> devices;
   std::span<const ModelPort> inputs, outputs, states;
   std::span<const WeightBlock> weight_blocks;
+  std::span<const Text> nodes;              ///< names of ONNX nodes, each once
+  std::span<const std::int32_t> node_refs;  ///< indices of nodes
   std::span<const std::byte> params;
   std::span<const char> strings;
   std::int64_t weights_bytes = 0;
@@ -215,6 +221,8 @@ struct Plan {
   std::int32_t event_count = 0;
 
   std::string_view text(Text t) const { return {strings.data() + t.begin, t.length}; }
+  /// Names of the ONNX nodes that a step computes.
+  std::vector<std::string> nodes_of(const Step& step) const;
 };
 
 /// Calls f(name, span member) for every array of a plan, in file order: one list for the writer, the reader
@@ -238,6 +246,8 @@ void for_each_array(P& plan, F&& f) {
   f("outputs", plan.outputs);
   f("states", plan.states);
   f("weight_blocks", plan.weight_blocks);
+  f("nodes", plan.nodes);
+  f("node_refs", plan.node_refs);
   f("params", plan.params);
   f("strings", plan.strings);
 }
@@ -259,6 +269,8 @@ struct PlanStorage {
   std::vector<DeviceRef> devices;
   std::vector<ModelPort> inputs, outputs, states;
   std::vector<WeightBlock> weight_blocks;
+  std::vector<Text> nodes;
+  std::vector<std::int32_t> node_refs;
   std::vector<std::byte> params;
   std::vector<char> strings;
   std::int64_t weights_bytes = 0;
@@ -269,7 +281,7 @@ struct PlanStorage {
   Plan view() const;
 };
 
-static_assert(sizeof(Step) == 112 && std::has_unique_object_representations_v<Operand> &&
+static_assert(sizeof(Step) == 120 && std::has_unique_object_representations_v<Operand> &&
               std::has_unique_object_representations_v<LoopInfo> &&
               std::has_unique_object_representations_v<ModelPort> &&
               std::has_unique_object_representations_v<WeightBlock>);
