@@ -17,17 +17,19 @@ add_custom_command(OUTPUT ${engine_header}
   DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/file/engine_header.fbs)
 
 monza_sources(run_sources base tensor memory kernel backend/cpu plan/data runtime engine/file engine/run)
-# Plans and packed weights fit the kernels that they were made with: what those are made of is part of an engine's hash.
-file(GLOB kernel_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/ops/*/*.params.h ${CMAKE_SOURCE_DIR}/src/ops/*/*.simd.h
-  ${CMAKE_SOURCE_DIR}/src/ops/*/*.ref.cpp ${CMAKE_SOURCE_DIR}/src/ops/*/*.x86*.cpp ${CMAKE_SOURCE_DIR}/src/kernel/*.h
-  ${CMAKE_SOURCE_DIR}/src/tensor/shape.h ${CMAKE_SOURCE_DIR}/src/tensor/view.h ${CMAKE_SOURCE_DIR}/src/plan/data/plan.h)
+# Plans and packed weights fit the kernels that they were made with: what those are made of is part of an engine's hashes.
+# Whatever a kernel may include is looked at again when it changes.
+file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/monza/*.h ${CMAKE_SOURCE_DIR}/src/base/*.h
+  ${CMAKE_SOURCE_DIR}/src/kernel/*.h ${CMAKE_SOURCE_DIR}/src/memory/*.h ${CMAKE_SOURCE_DIR}/src/ops/*.h
+  ${CMAKE_SOURCE_DIR}/src/ops/*.ref.cpp ${CMAKE_SOURCE_DIR}/src/ops/*.x86*.cpp ${CMAKE_SOURCE_DIR}/src/ops/*.arm*.cpp
+  ${CMAKE_SOURCE_DIR}/src/plan/data/*.h ${CMAKE_SOURCE_DIR}/src/simd/*.h ${CMAKE_SOURCE_DIR}/src/tensor/*.h)
 add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp
-  COMMAND ${CMAKE_COMMAND} "-DFILES=${kernel_sources}" -DOUT=${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp
-    -P ${CMAKE_SOURCE_DIR}/cmake/KernelSources.cmake
+  COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} "-DFAMILIES=${kernel_families}"
+    -DOUT=${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp -P ${CMAKE_SOURCE_DIR}/cmake/KernelSources.cmake
   DEPENDS ${kernel_sources} ${CMAKE_SOURCE_DIR}/cmake/KernelSources.cmake VERBATIM)
 
 add_library(monza_run STATIC ${run_sources} ${engine_header} ${MONZA_RUN_OPS} ${CMAKE_BINARY_DIR}/generated/kernel_table.cpp
-  ${CMAKE_BINARY_DIR}/generated/check_table.cpp ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp)
+  ${CMAKE_BINARY_DIR}/generated/kernel_families.cpp ${CMAKE_BINARY_DIR}/generated/check_table.cpp ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp)
 target_include_directories(monza_run PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(monza_run PUBLIC fmt::fmt Threads::Threads)
 

@@ -15,6 +15,10 @@ if(NOT MONZA_SANITIZE AND NOT MONZA_TSAN)
   add_test(NAME isa_symbols COMMAND ${Python3_EXECUTABLE} ${CMAKE_SOURCE_DIR}/scripts/check_isa_symbols.py ${CMAKE_BINARY_DIR})
 endif()
 
+# What changes the hash of which family.
+add_test(NAME kernel_sources COMMAND ${CMAKE_COMMAND} -DSCRIPT=${CMAKE_SOURCE_DIR}/cmake/KernelSources.cmake
+  -DWORK=${CMAKE_BINARY_DIR}/test/kernel_sources -P ${CMAKE_SOURCE_DIR}/tests/kernel_sources/kernel_sources_test.cmake)
+
 # The installed package, as a user's project finds it.
 add_executable(monza_make_model ${CMAKE_SOURCE_DIR}/tests/install/make_model.cpp)
 target_link_libraries(monza_make_model PRIVATE monza_build)

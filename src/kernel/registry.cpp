@@ -10,6 +10,8 @@ namespace monza {
 namespace ops {
 extern const Kernel* const kernel_table[];  // generated from the lists in src/ops
 extern const int kernel_table_count;
+extern const KernelFamily kernel_family_table[];
+extern const int kernel_family_count;
 }  // namespace ops
 
 namespace {
@@ -37,6 +39,10 @@ const Index& index() {
 
 std::span<const Kernel* const> all_kernels() {
   return {ops::kernel_table, static_cast<std::size_t>(ops::kernel_table_count)};
+}
+
+std::span<const KernelFamily> kernel_families() {
+  return {ops::kernel_family_table, static_cast<std::size_t>(ops::kernel_family_count)};
 }
 
 std::span<const Kernel* const> kernels_of(std::string_view op) {

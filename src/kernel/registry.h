@@ -19,6 +19,15 @@ const PackedFormat* find_packed_format(std::string_view name);
 /// Every kernel, family by family.
 std::span<const Kernel* const> all_kernels();
 
+/// The kernels of one folder of src/ops.
+struct KernelFamily {
+  const char* name;
+  const Kernel* const* kernels;
+  int count;
+  const char* sources;  ///< a hash of what they are compiled from (cmake/KernelSources.cmake)
+};
+std::span<const KernelFamily> kernel_families();
+
 struct Rejection {
   const Kernel* kernel;
   std::string reason;

@@ -30,7 +30,7 @@ void run(Bytes input) {
   test::EngineParts parts = original();
   constexpr std::uint32_t kMost = 1 << 13;
   for (std::uint32_t* count : {&parts.shared.metadata, &parts.shared.extents, &parts.shared.choices,
-                               &parts.shared.kernels, &parts.shared.bytes})
+                               &parts.shared.kernels, &parts.shared.families, &parts.shared.bytes})
     *count = in.take<std::uint16_t>() % kMost;
   std::vector<test::EngineEdit> edits;
   constexpr std::size_t kMostEdits = 12;

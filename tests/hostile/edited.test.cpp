@@ -255,11 +255,13 @@ TEST(EditedEngines, EntriesDoNotShareWhatTheyName) {
 }
 
 TEST(EditedEngines, TextsThatTablesShareAreNotCopiedForEach) {
-  EngineParts metadata = two_profiles(), extents = metadata, record = metadata;
+  EngineParts metadata = two_profiles(), extents = metadata, families = metadata, record = metadata;
   metadata.shared = {.metadata = 200, .bytes = 4096};
   EXPECT_EQ(refusal(metadata), "the engine file is damaged: entries of the metadata lie over each other");
   extents.shared = {.extents = 4000, .bytes = 4096};
   EXPECT_EQ(refusal(extents), "the engine file is damaged: dimensions of profiles lie over each other");
+  families.shared = {.families = 4000, .bytes = 4096};
+  EXPECT_EQ(refusal(families), "the engine file is damaged: names of families lie over each other");
   record.shared = {.choices = 4000, .kernels = 4000, .bytes = 64};
   const Engine engine = load(record);
   EXPECT_EQ(
@@ -310,7 +312,8 @@ TEST(EditedEngines, SectionsDoNotLieOverEachOther) {
     const auto metadata = b.CreateVector(std::vector<flatbuffers::Offset<fb::KeyValue>>{});
     const auto profile = fb::CreateProfile(b, b.CreateVector(std::vector<flatbuffers::Offset<fb::Extent>>{}));
     const auto profiles = b.CreateVector(&profile, 1);
-    b.Finish(fb::CreateHeader(b, 0, 0, 0, 0, false, false, 1, sections, metadata, profiles));
+    const auto families = b.CreateVector(std::vector<flatbuffers::Offset<fb::Family>>{});
+    b.Finish(fb::CreateHeader(b, 0, 0, 0, 0, false, false, 1, sections, metadata, profiles, families));
     const auto* begin = reinterpret_cast<const std::byte*>(b.GetBufferPointer());
     header.assign(begin, begin + b.GetSize());
   });

@@ -94,6 +94,7 @@ void edit_sharing(EngineParts::Shared& shared, const EngineEdit& edit) {
     case 1: shared.extents = count; break;
     case 2: shared.choices = count; break;
     case 3: shared.kernels = count; break;
+    case 4: shared.families = count; break;
     default: shared.bytes = count;
   }
 }
@@ -142,8 +143,13 @@ std::vector<std::byte> shared_header(const engine_file::fb::Header& h, const Eng
   const auto section_list = b.CreateVector(sections);
   const auto metadata_list = b.CreateVector(metadata);
   const auto profile_list = b.CreateVector(profiles);
-  b.Finish(f::CreateHeader(b, h.kernels_hash(), h.isa(), h.precision(), h.device(), h.optimize(), h.batch_invariant(),
-                           h.threads(), section_list, metadata_list, profile_list));
+  std::vector<flatbuffers::Offset<f::Family>> families;
+  for (const f::Family* family : *h.families())
+    families.push_back(f::CreateFamily(b, b.CreateString(family->name()), family->hash()));
+  if (shared.families > 0) families.resize(families.size() + shared.families, f::CreateFamily(b, text, 1));
+  const auto family_list = b.CreateVector(families);
+  b.Finish(f::CreateHeader(b, h.plan_hash(), h.isa(), h.precision(), h.device(), h.optimize(), h.batch_invariant(),
+                           h.threads(), section_list, metadata_list, profile_list, family_list));
   const auto* begin = reinterpret_cast<const std::byte*>(b.GetBufferPointer());
   return {begin, begin + b.GetSize()};
 }
@@ -234,7 +240,7 @@ std::vector<std::byte> file_of(const EngineParts& parts) {
   image.info = parts.info;
   image.info.profiles.resize(parts.plans.size());
   const std::vector<std::byte> file = engine_file::engine_bytes(image);
-  return parts.shared.metadata + parts.shared.extents > 0 ? share(file, parts.shared) : file;
+  return parts.shared.metadata + parts.shared.extents + parts.shared.families > 0 ? share(file, parts.shared) : file;
 }
 
 void edit_header(std::vector<std::byte>& file, const std::function<void(std::vector<std::byte>&)>& change) {

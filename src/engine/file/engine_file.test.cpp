@@ -232,7 +232,10 @@ TEST(EngineFile, TheHashNoticesEveryChangeOfAKernel) {
   const std::uint64_t before = engine_file::hash_kernels(list, "sources");
   EXPECT_EQ(engine_file::hash_kernels(list, "sources"), before);
   EXPECT_NE(engine_file::hash_kernels(list, "other parameters"), before);
-  EXPECT_NE(engine_file::kernels_hash(), engine_file::hash_kernels(list, "")) << "the text of the kernels is left out";
+  for (const KernelFamily& family : kernel_families())
+    EXPECT_NE(engine_file::family_hash(family),
+              engine_file::hash_kernels({family.kernels, static_cast<std::size_t>(family.count)}, ""))
+        << "the text of " << family.name << " is left out";
   std::swap(list[0], list[1]);
   EXPECT_NE(engine_file::hash_kernels(list, "sources"), before) << "order";
   std::swap(list[0], list[1]);
@@ -259,11 +262,43 @@ TEST(EngineFile, TheHashNoticesEveryChangeOfAKernel) {
   differs("packings", [](Kernel& k) { k.packing_count = 0; });
 }
 
+TEST(EngineFile, FamiliesHoldEveryKernelOnceInTheOrderOfTheTable) {
+  std::vector<const Kernel*> all;
+  for (const KernelFamily& family : kernel_families()) {
+    EXPECT_GT(family.count, 0) << family.name;
+    all.insert(all.end(), family.kernels, family.kernels + family.count);
+  }
+  const auto table = all_kernels();
+  EXPECT_EQ(all, std::vector<const Kernel*>(table.begin(), table.end()));
+}
+
+TEST(EngineFile, OnlyAChangeOfAFamilyThatItUsesMakesAnEngineStale) {
+  const auto kernels = all_kernels();
+  ASSERT_GE(kernels.size(), 5u);
+  const KernelFamily then[] = {{"mine", kernels.data(), 2, "text of mine"}, {"other", kernels.data() + 2, 2, "text"}};
+  const engine_file::FamilyHash mine{"mine", engine_file::family_hash(then[0])},
+      other{"other", engine_file::family_hash(then[1])};
+  EXPECT_EQ(engine_file::changed_family(std::vector{mine, other}, then), nullptr);
+
+  const KernelFamily more_kernels[] = {
+      then[0], {"other", kernels.data() + 2, 3, "text"}, {"new", kernels.data(), 1, ""}};
+  const KernelFamily more_text[] = {{"other", kernels.data() + 2, 2, "more text"}, then[0]};
+  const KernelFamily without[] = {then[0]};
+  for (const std::span<const KernelFamily> now :
+       {std::span<const KernelFamily>(more_kernels), {more_text}, {without}}) {
+    EXPECT_EQ(engine_file::changed_family(std::vector{mine}, now), nullptr);
+    const std::vector both{mine, other};
+    const engine_file::FamilyHash* changed = engine_file::changed_family(both, now);
+    ASSERT_NE(changed, nullptr);
+    EXPECT_EQ(changed->name, "other");
+  }
+}
+
 TEST(EngineFile, AnotherBuildIsAnErrorThatSaysHowToRebuild) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
   engine_file::write_engine(path, sample_image());
-  rewrite_header(path, as_text(engine_file::kernels_hash()), as_text(engine_file::kernels_hash() + 1));
+  rewrite_header(path, as_text(engine_file::plan_hash()), as_text(engine_file::plan_hash() + 1));
   const std::string error = load_error(path, {.replan = false});
   EXPECT_NE(error.find("another build of monza"), std::string::npos) << error;
   EXPECT_NE(error.find("rebuild with: monza build"), std::string::npos) << error;

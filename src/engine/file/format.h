@@ -6,13 +6,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "kernel/kernel.h"
+#include "engine/file/image.h"
+#include "kernel/registry.h"
 
 namespace monza::engine_file {
 
 inline constexpr char kMagic[8] = {'M', 'O', 'N', 'Z', 'A', 'E', 'N', 'G'};
-inline constexpr std::uint32_t kFormatVersion = 3;
+inline constexpr std::uint32_t kFormatVersion = 4;
 /// Profiles that one engine may have: more are a mistake in a file.
 inline constexpr std::size_t kMaxProfiles = 256;
 /// Sections begin at multiples of this, so that each can be mapped with its own protection.
@@ -32,11 +34,26 @@ static_assert(sizeof(Prefix) == 64);
 
 /// "plan.steps", "plan1.steps", ...
 std::string plan_section(std::size_t profile, const char* array);
-/// Of everything in this binary that a plan and its packed weights rely on: each kernel's name, place in the order of
-/// preference, version, ports and packings, and the text of the kernels, their parameter structs and the plan's structs
-/// (comments and spacing apart). Engines of another build are planned anew.
-std::uint64_t kernels_hash();
+
+// What of this binary a plan and its packed weights rely on. An engine names the families whose kernels its plans use;
+// where one of them, or the plan's structs, are others in this build, it is planned anew. Text counts without comments
+// and spacing.
+
+/// Of the text of the plan's structs.
+std::uint64_t plan_hash();
+/// Of a family: each kernel's name, place in the order of preference, version, ports and packings, and the text of the
+/// kernels with all that they include.
+std::uint64_t family_hash(const KernelFamily& family);
 /// The same of any kernels; `sources` stands for the text.
 std::uint64_t hash_kernels(std::span<const Kernel* const> kernels, std::string_view sources);
+
+struct FamilyHash {
+  std::string name;
+  std::uint64_t hash = 0;
+};
+/// The families of the kernels that the plans name, by name.
+std::vector<FamilyHash> families_of(const Image& image);
+/// The first of `used` that is another among `families`, or that is not there; null when all are as they were.
+const FamilyHash* changed_family(std::span<const FamilyHash> used, std::span<const KernelFamily> families);
 
 }  // namespace monza::engine_file

@@ -116,9 +116,18 @@ class Reader {
   }
 
   std::string stale() const {
-    if (header_->kernels_hash() != kernels_hash())
-      return fmt::format("the engine was written by another build of monza (kernels {:016x}; this build has {:016x})",
-                         header_->kernels_hash(), kernels_hash());
+    if (header_->plan_hash() != plan_hash())
+      return fmt::format("the engine was written by another build of monza (plans {:016x}; this build has {:016x})",
+                         header_->plan_hash(), plan_hash());
+    Budget budget(loaded_->header.size());
+    std::vector<FamilyHash> used;
+    for (const fb::Family* f : *header_->families()) {
+      budget.take(sizeof(fb::Family*) + f->name()->size(), "names of families");
+      used.push_back({f->name()->str(), f->hash()});
+    }
+    if (const FamilyHash* changed = changed_family(used, kernel_families()))
+      return fmt::format("the engine was written by another build of monza (the kernels of '{}' are others)",
+                         changed->name);
     const Isa isa = static_cast<Isa>(header_->isa());
     if (!covers(cpu_info().isa, isa))
       return fmt::format("the engine was built for {}; this CPU ({}) has {}", isa_name(isa), cpu_info().model,

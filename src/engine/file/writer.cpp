@@ -51,10 +51,13 @@ flatbuffers::DetachedBuffer header_of(const Image& image, const std::vector<Piec
       extents.push_back(fb::CreateExtent(fb, fb.CreateString(symbol), e.min, e.opt, e.max));
     profiles.push_back(fb::CreateProfile(fb, fb.CreateVector(extents), image.plan_of(k).event_count));
   }
+  std::vector<flatbuffers::Offset<fb::Family>> families;
+  for (const FamilyHash& f : families_of(image))
+    families.push_back(fb::CreateFamily(fb, fb.CreateString(f.name), f.hash));
   fb.Finish(fb::CreateHeader(
-      fb, kernels_hash(), static_cast<std::uint32_t>(image.info.isa), static_cast<std::uint8_t>(image.info.precision),
+      fb, plan_hash(), static_cast<std::uint32_t>(image.info.isa), static_cast<std::uint8_t>(image.info.precision),
       static_cast<std::uint8_t>(image.info.device), image.info.optimize, image.info.batch_invariant, image.plan.threads,
-      fb.CreateVector(sections), fb.CreateVector(metadata), fb.CreateVector(profiles)));
+      fb.CreateVector(sections), fb.CreateVector(metadata), fb.CreateVector(profiles), fb.CreateVector(families)));
   return fb.Release();
 }
 
