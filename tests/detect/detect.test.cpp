@@ -225,6 +225,22 @@ TEST_F(Detect, TheCacheKnowsEveryOptionOfTheBuild) {
   }
 }
 
+TEST_F(Detect, TheCacheGivesEachElementTypeItsOwnAnswer) {
+  const test::Tool tool;
+  // Floats of a picture are in 0..1, bytes in 0..255: class 1 wins where the network sees bytes.
+  tool.write("m.onnx", brightness_model({1, 2}, {10, 0}, {0, 1}).SerializeAsString());
+  vision::save_image(grey(8, 8, 128), tool.path("p.png"));
+  for (const bool first : {true, false})
+    for (const auto& [options, id] : {std::pair("", 0), std::pair("--io-type images=u8", 1)}) {
+      const test::Ran ran =
+          tool.run(std::string("classify p.png --model m.onnx --json --no-tune --threads 1 ") + options);
+      ASSERT_EQ(ran.code, 0) << ran.err;
+      const auto line = nlohmann::json::parse(ran.out);
+      EXPECT_EQ(line.at("top").at(0).at("class_id"), id) << options;
+      EXPECT_EQ(line.at("timings_ms").at("build") > 0, first) << options;
+    }
+}
+
 TEST_F(Detect, AnnotatedPicturesDoNotReplaceTheirOriginals) {
   const test::Tool tool;
   const std::vector<float> zeros(6 * cells);

@@ -526,8 +526,10 @@ ModelArgs::Opened ModelArgs::rebuild() const {
   return {std::move(engine), true, ms, 0};
 }
 
-std::string ModelArgs::cache_key() const {
-  std::string key = options_key(options_without_shapes());
+std::string ModelArgs::cache_key(const std::map<std::string, std::string>& metadata) const {
+  BuildOptions options = options_without_shapes();
+  for (const auto& [name, value] : metadata) options.metadata[name] = value;
+  std::string key = options_key(options);
   // What shapes mean depends on the model's inputs, which are not read for a key; --feed is no option of a build.
   for (const auto* list : {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_, &feed_}) {
     key += " |";

@@ -82,8 +82,9 @@ class ModelArgs {
             .threads = threads,
             .limits = limits()};
   }
-  /// Everything said that changes the engine, as text: equal texts and models give equal engines on one machine.
-  std::string cache_key() const;
+  /// Everything said that changes the engine, and the `metadata` that the command adds, as text: equal texts and models
+  /// give equal engines on one machine.
+  std::string cache_key(const std::map<std::string, std::string>& metadata) const;
   bool is_engine() const;
   bool keeps_all_outputs() const { return outputs_.empty(); }
   bool quiet() const { return quiet_; }

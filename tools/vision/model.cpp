@@ -55,9 +55,7 @@ std::string file_stamp(const fs::path& path) {
 
 /// All that was said of the engine.
 std::string cache_key(const ModelArgs& args, const std::map<std::string, std::string>& metadata, int side) {
-  std::string key = fmt::format("{}|{}|{}", fs::canonical(args.model).string(), side, args.cache_key());
-  for (const auto& [name, value] : metadata) key += fmt::format("|{}={}", name, value);
-  return key;
+  return fmt::format("{}|{}|{}", fs::canonical(args.model).string(), side, args.cache_key(metadata));
 }
 
 /// What a cached engine was made of: what was said, the tool, whose kernels were chosen by their time, and the model as
