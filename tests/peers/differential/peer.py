@@ -15,7 +15,7 @@ import time
 
 from graph import Invalid
 
-SECONDS = 60  # that one model may take
+SECONDS = 20  # that one model may take
 
 
 class PeerDied(Invalid):
