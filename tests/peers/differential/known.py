@@ -39,6 +39,11 @@ def winograd(case, bad):
     return "winograd" in bad.kernels and bad.kind == "value" and all("nan" in g or "inf" in g for _, g, _ in bad.elements)
 
 
+def no_index(case, bad):
+    """The position of the largest of no elements."""
+    return bad.kind == "run" and bad.text.startswith("ArgMax or ArgMin along an axis without elements")
+
+
 SUMS = {"MatMul", "Gemm", "Einsum", "Conv", "ConvTranspose", "CumSum", "ReduceSum", "ReduceMean", "ReduceProd", "AveragePool",
         "GlobalAveragePool", "Attention"}
 SQUARES = {"ReduceSumSquare", "ReduceL2", "LayerNormalization", "RMSNormalization", "InstanceNormalization",
@@ -80,6 +85,7 @@ def subnormal(case, bad):
 KNOWN: list[Known] = [
     Known("sums of huge numbers", "docs/numerics.md: whether they overflow on the way is not defined", overflowing_sum),
     Known("Winograd", "docs/numerics.md: neighbours of an infinity are not defined", winograd),
+    Known("index of nothing", "docs/numerics.md: refused, as in NumPy; releases of ONNX Runtime refuse it or not", no_index),
     Known("subnormal numbers", "docs/numerics.md: they may be 0, which an infinity makes NaN", subnormal),
     Known("scan output of no iterations", "ONNX Runtime gives [0] where the elements' extents are known to the graph",
           empty_loop),
