@@ -152,13 +152,15 @@ def noise(model: onnx.ModelProto, feed, evaluate=None, trials=TRIALS):
     noisy = _noisy_model(model)
     originals = {t.name: numpy_helper.to_array(t) for t in noisy.graph.initializer
                  if t.data_type in FLOATS and not t.name.startswith("__") and t.name not in settings}
+    # Integer operators have no floats inside but their scales: halves between two steps show by them alone.
+    scales = {n for node in model.graph.node if node.op_type.startswith("QLinear") for n in node.input}
     for _ in range(trials):
         for node in noisy.graph.node:
             for a in node.attribute:
                 if node.op_type == "RandomUniformLike" and a.name == "seed":
                     a.f = float(rng.integers(2**24, 2**30))  # small seeds begin with small numbers
         for tensor in noisy.graph.initializer:
-            if tensor.name in originals and originals[tensor.name].size > 1:
+            if tensor.name in originals and (originals[tensor.name].size > 1 or tensor.name in scales):
                 tensor.CopyFrom(numpy_helper.from_array(_shaken(originals[tensor.name], rng), tensor.name))
         moved = {k: v if k in settings else _shaken(v, rng) for k, v in feed.items()}
         for name, value in (evaluate or outputs_of)(noisy.SerializeToString(), [moved])[0].items():
