@@ -16,7 +16,7 @@ add_custom_command(OUTPUT ${engine_header}
   COMMAND ${FLATC} --cpp -o ${CMAKE_BINARY_DIR}/generated ${CMAKE_SOURCE_DIR}/src/engine/file/engine_header.fbs
   DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/file/engine_header.fbs)
 
-monza_sources(run_sources base tensor memory kernel backend/cpu plan/data runtime engine/file engine/run)
+monza_sources(run_sources base tensor memory kernel backend backend/cpu backend/reference plan/data runtime engine/file engine/run)
 # Plans and packed weights fit the kernels that they were made with: what those are made of is part of an engine's hashes.
 # Whatever a kernel may include is looked at again when it changes.
 file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/monza/*.h ${CMAKE_SOURCE_DIR}/src/base/*.h

@@ -37,9 +37,10 @@ std::vector<std::byte> from_hex(std::string_view text) {
   return bytes;
 }
 
-ir::Attrs place(const char* section, const plan::WeightStore::Block& block) {
+ir::Attrs place(const char* section, const plan::WeightStore& store, int id) {
+  const plan::WeightStore::Block& block = store.blocks()[static_cast<std::size_t>(id)];
   ir::Attrs attrs;
-  attrs.set(section, block.offset);
+  attrs.set(section, store.offset_of(block));
   attrs.set("bytes", block.bytes);
   attrs.set("sum", fmt::format("{:016x}", block.sum));
   return attrs;
@@ -146,9 +147,8 @@ CarriedGraph carry_graph(const ir::Graph& graph, const plan::WeightStore& weight
   options.complete = true;
   options.stored = [&](const std::shared_ptr<const ir::Constant>& constant) {
     const plan::StoredConstant found = weights.find(*constant);
-    if (found.block < 0)
-      return place("data", originals.blocks()[static_cast<std::size_t>(originals.plain(constant, ""))]);
-    ir::Attrs attrs = place("weights", weights.blocks()[static_cast<std::size_t>(found.block)]);
+    if (found.block < 0) return place("data", originals, originals.plain(constant, ""));
+    ir::Attrs attrs = place("weights", weights, found.block);
     if (found.format != nullptr) {
       attrs.set("format", std::string(found.format->name));
       attrs.set("input", static_cast<std::int64_t>(found.input));

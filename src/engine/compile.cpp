@@ -149,6 +149,8 @@ engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, Buil
         "gives "
         "more time, and with --timing-cache the next build goes on from here",
         options.max_build_seconds, tactics->over_budget());
+  weights.settle(parts.plan);
+  for (plan::PlanStorage& plan : parts.further) weights.settle(plan);
   // Every plan's weights are in the engine, so the cap is known when all are planned.
   for (std::size_t k = 0; options.max_memory > 0 && k < info.profiles.size(); ++k)
     in_profile(info, k,

@@ -93,10 +93,7 @@ StepText step_text(const Engine& engine, std::uint32_t index) {
     text.kernel = kernel.name;
     text.op = kernel.op;
   } else {
-    text.kernel = s.kind == plan::StepKind::branch               ? "If"
-                  : plan.loops[std::size_t(s.loop)].is_scan != 0 ? "Scan"
-                                                                 : "Loop";
-    text.op = text.kernel;
+    text.op = text.kernel = work_of(plan, s);
   }
   for (std::uint32_t i = 0; i < s.inputs.count; ++i)
     text.inputs.push_back(operand_text(plan, plan.operands[s.inputs.begin + i]));

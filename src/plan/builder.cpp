@@ -107,15 +107,6 @@ int PlanBuilder::add_bound(Base base, int index, const TypedShape& type, int dev
   return int(storages_.size()) - 1;
 }
 
-int PlanBuilder::add_weight(std::int64_t bytes, std::int64_t offset) {
-  Storage s;
-  s.base = Base::weights;
-  s.bytes = bytes;
-  s.offset = offset;
-  storages_.push_back(s);
-  return int(storages_.size()) - 1;
-}
-
 int PlanBuilder::add_scratch(std::int64_t bytes, int device, int region) {
   Storage s;
   s.device = device;
@@ -194,10 +185,16 @@ int PlanBuilder::weight(int id) {
   block.offset = from.offset;
   block.bytes = from.bytes;
   block.kernel = from.kernel ? kernel_ref(*from.kernel) : -1;
-  block.packing = from.packing;
+  block.packing = std::int16_t(from.packing);
+  block.device = std::uint8_t(from.device);
   plan.weight_blocks.push_back(block);
-  it->second = add_weight(from.bytes, from.offset);
-  return it->second;
+  Storage s;
+  s.base = Base::weights;
+  s.device = from.device;
+  s.bytes = from.bytes;
+  s.offset = from.offset;
+  storages_.push_back(s);
+  return it->second = int(storages_.size()) - 1;
 }
 
 /// The text of string constants lies among the plan's own; what is stored as their elements points there.
@@ -216,10 +213,12 @@ std::vector<std::byte> PlanBuilder::string_handles(const ir::Constant& constant)
   return {bytes.begin(), bytes.end()};
 }
 
-Place PlanBuilder::constant_place(const std::shared_ptr<const ir::Constant>& constant, const std::string& name) {
+Place PlanBuilder::constant_place(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
+                                  int device) {
   Place place;
+  // Strings lie on the host, as does the pool of those that a run makes.
   place.storage = weight(constant->dtype == DType::string ? store_.raw(name, string_handles(*constant))
-                                                          : store_.plain(constant, name));
+                                                          : store_.plain(constant, name, device));
   ir::SymShape shape;
   for (int i = 0; i < constant->shape.rank; ++i) shape.emplace_back(constant->shape[i]);
   place.stride = dense_strides(shape);
@@ -227,19 +226,19 @@ Place PlanBuilder::constant_place(const std::shared_ptr<const ir::Constant>& con
 }
 
 Place PlanBuilder::converted_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
-                                      const Place& form) {
+                                      const Place& form, int device) {
   Place place = form;
   const std::vector<std::byte> handles = string_handles(*constant);
   place.storage = weight(constant->dtype == DType::string ? store_.rearranged_raw(*constant, handles, name, form)
-                                                          : store_.rearranged(constant, name, form));
+                                                          : store_.rearranged(constant, name, form, device));
   place.offset = 0;
   return place;
 }
 
 int PlanBuilder::packed_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
                                  const Kernel& kernel, int packing, const KernelQuery& query,
-                                 std::span<const std::byte> params_bytes) {
-  return weight(store_.packed(constant, name, kernel, packing, query, params_bytes));
+                                 std::span<const std::byte> params_bytes, int device) {
+  return weight(store_.packed(constant, name, kernel, packing, query, params_bytes, device));
 }
 
 int PlanBuilder::kernel_ref(const Kernel& kernel) {
@@ -295,7 +294,6 @@ PlanStorage PlanBuilder::finish() {
   for (Step& step : plan.steps)
     if (step.scratch_bytes > 0) step.scratch_offset = storages_[std::size_t(step.scratch_offset)].offset;
   plan.threads = options.threads;
-  plan.weights_bytes = store_.bytes();
   return std::move(plan);
 }
 

@@ -28,6 +28,7 @@ struct Storage {
   std::int64_t bytes = 0;     ///< at the largest shape
   std::int64_t offset = 0;    ///< arena, weights
   int first = -1, last = -1;  ///< steps that touch it, in executed order; -1: none yet
+  bool arrives = false;       ///< a copy from another device writes it: its readers on the host wait
 };
 
 struct TypedShape {
@@ -60,7 +61,6 @@ class PlanBuilder {
   // Storages and operands.
   int add_arena(DType dtype, const ir::SymShape& shape, Layout layout, int device, int region);
   int add_bound(Base base, int index, const TypedShape& type, int device);
-  int add_weight(std::int64_t bytes, std::int64_t offset);
   Storage& storage(int id) { return storages_[std::size_t(id)]; }
   int storage_count() const { return int(storages_.size()); }
   /// An operand of the step that comes next; marks the storage as used then.
@@ -71,13 +71,14 @@ class PlanBuilder {
   void touch(int storage, int time);
   int time() const { return time_; }
 
-  // Weights, in the store that the plans of an engine share.
-  Place constant_place(const std::shared_ptr<const ir::Constant>& constant, const std::string& name);
+  // Weights of a device, in the store that the plans of an engine share.
+  Place constant_place(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, int device);
   /// The constant rearranged to other strides or a blocked layout, at build.
   Place converted_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
-                           const Place& form);
+                           const Place& form, int device);
   int packed_constant(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
-                      const Kernel& kernel, int packing, const KernelQuery& query, std::span<const std::byte> params);
+                      const Kernel& kernel, int packing, const KernelQuery& query, std::span<const std::byte> params,
+                      int device);
 
   // Steps.
   int kernel_ref(const Kernel& kernel);
@@ -93,7 +94,7 @@ class PlanBuilder {
   ScalarCompiler scalars;
   const PlannerOptions& options;
 
-  /// Assigns arena offsets and patches operands; sizes the weights as they are now.
+  /// Assigns arena offsets and patches operands. Where the weights lie is settled by their store.
   PlanStorage finish();
 
  private:

@@ -135,7 +135,7 @@ double LayoutChooser::conversion(ir::ValueId value, const Place& from, Port to) 
   // Between blocks of 8 and of 16 no kernel copies at speed: not worth the time to measure it.
   if (is_blocked(to) && from.layout != Layout::strided && form_of(from, type.shape) != to)
     return double(storage_bytes(type.dtype, r_.b_.largest(type.shape))) / 100;
-  const Kernel& copy = r_.copy_kernel(from.layout, form_place(to, type.shape).layout, type, false);
+  const Kernel& copy = r_.copy_kernel(from.layout, form_place(to, type.shape).layout, type, 0);
   return r_.b_.options.tactics->conversion_us(copy, type.dtype, r_.b_.largest(type.shape), form_of(from, type.shape),
                                               to);
 }
@@ -207,7 +207,7 @@ void LayoutChooser::list_kernels() {
     const ir::Node& n = r_.graph_.node(id);
     const int device = r_.device_of(n);
     const bool concat = r_.is_concat(n);
-    if (has(n.op->flags, ir::OpFlag::control) || (!concat && device == 0 && r_.is_view_node(n))) continue;
+    if (has(n.op->flags, ir::OpFlag::control) || (!concat && r_.is_view_node(n))) continue;
     Planned p;
     p.node = id;
     if (concat) {

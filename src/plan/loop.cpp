@@ -126,12 +126,13 @@ void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
   for (std::size_t k = 0; k < carried; ++k) body_carried_in.push_back(body_input(first_in + k));
   for (std::size_t k = 0; k < scanned; ++k) body_scanned.push_back(body_input(carried + k));
   for (std::size_t i = first_in + carried + scanned; i < body.inputs().size(); ++i)
-    inner.bind(body.inputs()[i], forms(node.inputs[i])[0]);
+    capture(inner, body.inputs()[i], node.inputs[i]);
   const Range program = b_.scalars.flush();
 
   std::vector<Place> outputs;
   for (const auto& o : body.outputs()) outputs.push_back(memory(body_type(o.value)));
   inner.run(outputs);
+  inner.await_all();
   std::vector<int> body_carried_out, body_stacked;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const int operand = b_.operand(outputs[i], body_type(body.outputs()[i].value));

@@ -126,16 +126,18 @@ Place& RegionPlanner::concat_buffer(const ir::Node& concat, Port port) {
   const ir::ValueId out = concat.outputs[0];
   const TypedShape type = type_of(out);
   if (const auto it = assigned_.find(concat.id); it != assigned_.end()) port = it->second.form;
-  if (const auto it = targets_.find(out); it != targets_.end())
+  const int device = device_of(concat);
+  if (const auto it = targets_.find(out); it != targets_.end() && device_of(it->second) == device)
     return buffers_.emplace(concat.id, it->second).first->second;
   // Blocks of an outer buffer may begin inside of this one's inputs.
   const bool blocked = port == Port::blocked8 || port == Port::blocked16;
-  if (auto inside = part_place(out, port); inside && !blocked && inside->layout == Layout::strided)
+  if (auto inside = part_place(out, port);
+      inside && !blocked && inside->layout == Layout::strided && device_of(*inside) == device)
     return buffers_.emplace(concat.id, *inside).first->second;
   // Only the choice over the whole graph knows that all inputs begin blocks.
   const bool chosen = assigned_.contains(concat.id);
   Place place = form_place(port == Port::channels_last || (blocked && chosen) ? port : Port::dense, type.shape);
-  place.storage = b_.add_arena(type.dtype, type.shape, place.layout, device_of(concat), region_);
+  place.storage = b_.add_arena(type.dtype, type.shape, place.layout, device, region_);
   return buffers_.emplace(concat.id, place).first->second;
 }
 

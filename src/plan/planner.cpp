@@ -1,14 +1,18 @@
 #include "plan/planner.h"
 
 #include <algorithm>
+#include <functional>
 #include <memory>
+#include <set>
 
 #include "base/error.h"
 #include "monza/engine.h"
 #include "ops/move/ranges.def.h"
 #include "plan/builder.h"
+#include "plan/data/segments.h"
 #include "plan/element_bounds.h"
 #include "plan/region_planner.h"
+#include "plan/waits.h"
 #include "tensor/storage.h"
 
 namespace monza::plan {
@@ -111,26 +115,46 @@ void bound_elements(PlanBuilder& b, const ir::Graph& graph) {
     for (const auto& body : graph.node(n).bodies) bound_elements(b, *body);
 }
 
-void plan_segments(PlanBuilder& b) {
-  // A segment ends where the host must look at data: a branch, a loop, a reported extent, a loaded element.
-  const Region& root = b.plan.regions[0];
-  for (std::uint32_t i = root.steps.begin; i < root.steps.begin + root.steps.count; ++i) {
-    const Step& step = b.plan.steps[i];
-    bool host = step.kind != StepKind::kernel || step.extents.count > 0;
-    for (std::uint32_t k = step.program.begin; k < step.program.begin + step.program.count; ++k)
-      host |= b.plan.program[k].op == ScalarOp::load_element;
-    const bool extends = !b.plan.segments.empty() && b.plan.segments.back().device == step.device &&
-                         bool(b.plan.segments.back().capturable) == !host && !host;
-    if (extends) {
-      ++b.plan.segments.back().steps.count;
-    } else {
-      Segment s;
-      s.steps = {i, 1};
-      s.device = step.device;
-      s.capturable = host ? 0 : 1;
-      b.plan.segments.push_back(s);
+/// The host first, then what nodes name or the options ask for: the same for every profile of a model.
+std::vector<DeviceRef> devices_of(const ir::Graph& graph, DeviceKind usual) {
+  std::set<DeviceKind> kinds{DeviceKind::cpu, usual};
+  const std::function<void(const ir::Graph&)> collect = [&](const ir::Graph& g) {
+    for (const ir::NodeId id : g.order()) {
+      const ir::Node& node = g.node(id);
+      if (!node.device.empty()) kinds.insert(device_kind(graph, node));
+      for (const auto& body : node.bodies) collect(*body);
     }
-  }
+  };
+  collect(graph);
+  std::vector<DeviceRef> devices;
+  for (const DeviceKind kind : kinds) devices.push_back({.kind = std::uint8_t(kind)});
+  return devices;
+}
+
+/// A step that the host must look into or after: a branch, a loop, a reported extent, a loaded element.
+bool needs_host(const PlanStorage& plan, const Step& step) {
+  if (step.kind != StepKind::kernel || step.extents.count > 0) return true;
+  const auto* first = plan.program.data() + step.program.begin;
+  return std::any_of(first, first + step.program.count,
+                     [](const ScalarInstruction& in) { return in.op == ScalarOp::load_element; });
+}
+
+/// Segments are for devices that capture: there, work that is the same in every run (see Segment).
+void plan_segments(PlanStorage& storage) {
+  const Plan plan = storage.view();
+  for (std::size_t r = 0; r < plan.regions.size(); ++r)
+    for (std::uint32_t i = plan.regions[r].steps.begin, end = i + plan.regions[r].steps.count; i < end; ++i) {
+      const Step& step = plan.steps[i];
+      const bool capturable = step.device == 0 ? !needs_host(storage, step) : is_same_in_every_run(plan, step);
+      if (r != 0 && (step.device == 0 || !capturable)) continue;
+      Segment* last = storage.segments.empty() ? nullptr : &storage.segments.back();
+      if (capturable && last != nullptr && last->capturable != 0 && i != plan.regions[r].steps.begin &&
+          last->steps.begin + last->steps.count == i && may_follow(plan.steps[i - 1], step)) {
+        ++last->steps.count;
+        continue;
+      }
+      storage.segments.push_back({.steps = {i, 1}, .device = step.device, .capturable = std::uint8_t(capturable)});
+    }
 }
 
 }  // namespace
@@ -140,9 +164,7 @@ namespace {
 PlannedModel plan_graph(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights) {
   PlanBuilder b(options, weights, graph.model().limits);
   std::vector<Choice> choices;
-  DeviceRef device;
-  device.kind = std::uint8_t(options.device);
-  b.plan.devices.push_back(device);
+  b.plan.devices = devices_of(graph, options.device);
   b.plan.regions.emplace_back();
   // Elements that a profile gives are known; others may be anything until a check bounds them.
   for (const auto& [value, elements] : graph.model().element_values)
@@ -190,8 +212,10 @@ PlannedModel plan_graph(ir::Graph& graph, const PlannerOptions& options, WeightS
   b.plan.regions[0].program = b.scalars.flush();
   b.plan.regions[0].steps = {std::uint32_t(b.plan.steps.size()), std::uint32_t(root.steps().size())};
   b.plan.steps.insert(b.plan.steps.end(), root.steps().begin(), root.steps().end());
-  plan_segments(b);
-  return {b.finish(), std::move(choices)};
+  PlannedModel model{b.finish(), std::move(choices)};
+  write_waits(model.plan);
+  plan_segments(model.plan);
+  return model;
 }
 
 }  // namespace

@@ -48,19 +48,6 @@ void RegionPlanner::identify(Step& step, ir::ValueId value, std::string_view nam
   step.value = value;
 }
 
-int RegionPlanner::device_of(const ir::Node& node) {
-  if (node.device.empty()) return 0;
-  const std::uint8_t kind = std::uint8_t(node.device == "reference" ? DeviceKind::reference
-                                         : node.device == "cuda"    ? DeviceKind::cuda
-                                                                    : DeviceKind::cpu);
-  for (std::size_t i = 0; i < b_.plan.devices.size(); ++i)
-    if (b_.plan.devices[i].kind == kind) return int(i);
-  DeviceRef device;
-  device.kind = kind;
-  b_.plan.devices.push_back(device);
-  return int(b_.plan.devices.size()) - 1;
-}
-
 const RegionPlanner::Aliases& RegionPlanner::aliases_of(const ir::Node& node) const {
   const auto [it, added] = aliases_.try_emplace(node.id);
   if (!added) return it->second;
@@ -75,19 +62,14 @@ const RegionPlanner::Aliases& RegionPlanner::aliases_of(const ir::Node& node) co
 bool RegionPlanner::is_concat(const ir::Node& node) {
   const auto& list = aliases(node);
   return !list.empty() && list[0].kind == ir::Alias::Kind::placement && list.size() == node.inputs.size() &&
-         device_of(node) == 0 && dtype_bits(graph_.value(node.outputs[0]).type.dtype) >= 8;
+         dtype_bits(graph_.value(node.outputs[0]).type.dtype) >= 8;
 }
 
-const std::vector<Place>& RegionPlanner::forms(ir::ValueId value) {
+const std::vector<Place>& RegionPlanner::forms(ir::ValueId value, int device) {
   auto& list = forms_[value];
-  if (list.empty()) {
-    const ir::Value& v = graph_.value(value);
-    if (!v.constant) fail("value %{} is read before it is planned", value);
-    const std::string name = !v.name.empty()     ? v.name
-                             : v.origins.empty() ? ""
-                                                 : graph_.model().origins[v.origins[0]].name;
-    list.push_back(b_.constant_place(v.constant, name));
-  }
+  const ir::Value& v = graph_.value(value);
+  if (list.empty() && !v.constant) fail("value %{} is read before it is planned", value);
+  if (v.constant && !lies_on(value, device)) list.push_back(b_.constant_place(v.constant, name_of(v), device));
   return list;
 }
 
@@ -104,7 +86,8 @@ void RegionPlanner::set_form(ir::ValueId value, const Place& place) {
 void RegionPlanner::load_elements(ir::ValueId value) {
   const auto it = elements_.find(value);
   if (it == elements_.end()) return;
-  const Place place = forms(value)[0];
+  const Place place = on_device(value, 0);
+  if (b_.storage(place.storage).arrives) await(place, type_of(value), value);
   const int operand = b_.operand(place, type_of(value));
   const auto given = graph_.model().element_values.find(value);
   for (const std::int64_t index : it->second) {
@@ -131,7 +114,7 @@ void RegionPlanner::load_elements(ir::ValueId value) {
   }
 }
 
-const Kernel& RegionPlanner::copy_kernel(Layout from, Layout to, const TypedShape& type, bool plain) const {
+const Kernel& RegionPlanner::copy_kernel(Layout from, Layout to, const TypedShape& type, int device) const {
   OperandDesc in, out;
   in.dtype = out.dtype = type.dtype;
   in.shape = out.shape = b_.largest(type.shape);
@@ -143,9 +126,9 @@ const Kernel& RegionPlanner::copy_kernel(Layout from, Layout to, const TypedShap
   query.out = &out;
   query.out_count = 1;
   query.threads = b_.options.threads;
-  const auto found = candidates("Copy", plain ? DeviceKind::reference : b_.options.device, b_.options.isa, query);
+  const auto found = candidates("Copy", DeviceKind(b_.plan.devices[std::size_t(device)].kind), b_.options.isa, query);
   if (found.empty()) fail("no kernel copies {} of shape {}", dtype_name(type.dtype), to_string(in.shape));
-  return plain ? *found.back() : *found.front();
+  return b_.options.reference_only ? *found.back() : *found.front();
 }
 
 Step& RegionPlanner::copy(const Place& from, const Place& to, const TypedShape& type) {
@@ -153,10 +136,8 @@ Step& RegionPlanner::copy(const Place& from, const Place& to, const TypedShape& 
   const int in = b_.operand(from, type), out = b_.operand(to, type);
   step.inputs = {std::uint32_t(in), 1};
   step.outputs = {std::uint32_t(out), 1};
-  step.device = std::uint8_t(b_.storage(to.storage).device);
-  // Copies between devices, and all on the reference device, are plain.
-  const bool plain = b_.options.reference_only || b_.storage(from.storage).device != b_.storage(to.storage).device;
-  step.kernel = b_.kernel_ref(copy_kernel(from.layout, to.layout, type, plain));
+  step.device = std::uint8_t(device_of(to));
+  step.kernel = b_.kernel_ref(copy_kernel(from.layout, to.layout, type, device_of(to)));
   step.bytes = 2.f * float(storage_bytes(type.dtype, b_.largest(type.shape)));
   b_.add_step(steps_, step);
   return steps_.back();
@@ -165,11 +146,12 @@ Step& RegionPlanner::copy(const Place& from, const Place& to, const TypedShape& 
 Place RegionPlanner::ensure(ir::ValueId value, Port port, int device, const Place* uniform) {
   const TypedShape type = type_of(value);
   const auto fits = [&](const Place& p) {
-    if (b_.storage(p.storage).device != device && b_.storage(p.storage).base == Base::arena) return false;
+    if (device_of(p) != device) return false;
     return uniform != nullptr ? same_form(p, *uniform, type.shape) : satisfies(port, p, type.shape);
   };
-  for (const Place& p : forms(value))
+  for (const Place& p : forms(value, device))
     if (fits(p)) return p;
+  if (const Place p = on_device(value, device); fits(p)) return p;
 
   Place to;
   to.layout = uniform ? uniform->layout : layout_of(port);
@@ -179,13 +161,11 @@ Place RegionPlanner::ensure(ir::ValueId value, Port port, int device, const Plac
   else to.stride = dense_strides(type.shape);
 
   const ir::Value& v = graph_.value(value);
-  if (v.constant && device == 0) {
-    to = b_.converted_constant(v.constant, v.name, to);
+  if (v.constant) {
+    to = b_.converted_constant(v.constant, v.name, to, device);
   } else {
     to.storage = b_.add_arena(type.dtype, type.shape, to.layout, device, region_);
-    std::string name = v.name;
-    if (name.empty() && !v.origins.empty()) name = graph_.model().origins[v.origins[0]].name;
-    identify(copy(forms(value)[0], to, type), value, "convert " + name);
+    identify(copy(on_device(value, device), to, type), value, "convert " + name_of(v));
   }
   add_form(value, to);
   return to;
@@ -381,7 +361,7 @@ Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kern
   const Port port = kernel.out[output];
   const auto assigned = assigned_.find(node.id);
   const auto fits = [&](const Place& p) {
-    if (b_.storage(p.storage).device != device && b_.storage(p.storage).base == Base::arena) return false;
+    if (device_of(p) != device) return false;
     if (port == Port::uniform)
       return uniform != nullptr ? same_form(p, *uniform, type.shape) && is_gap_free(p, type.shape)
                                 : is_gap_free(p, type.shape);
@@ -395,7 +375,7 @@ Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kern
       if ((kernel.in_place_inputs >> i & 1u) == 0 || inputs[i].storage < 0) continue;
       const TypedShape in = type_of(node.inputs[i]);
       if (in.dtype != type.dtype || !(in.shape == type.shape) || !fits(inputs[i]) ||
-          repeats_elements(inputs[i], in.shape) || b_.storage(inputs[i].storage).device != device)
+          repeats_elements(inputs[i], in.shape))
         continue;
       // The chosen order counts for more than the memory.
       if (port == Port::strided && assigned != assigned_.end() &&
@@ -472,10 +452,8 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
     const std::size_t i = std::size_t(kernel.packings[p].input);
     if (i >= node.inputs.size() || node.inputs[i] == ir::kNone || kernel.in[int(i)] != Port::packed) continue;
     const ir::Value& v = graph_.value(node.inputs[i]);
-    const std::string weight = !v.name.empty()     ? v.name
-                               : v.origins.empty() ? name
-                                                   : graph_.model().origins[v.origins[0]].name;
-    inputs[i].storage = b_.packed_constant(v.constant, weight, kernel, p, q.query, q.params);
+    const std::string weight = v.name.empty() && v.origins.empty() ? name : name_of(v);
+    inputs[i].storage = b_.packed_constant(v.constant, weight, kernel, p, q.query, q.params, device);
     inputs[i].layout = Layout::packed;
     packed[i] = true;
   }
@@ -512,7 +490,7 @@ void RegionPlanner::plan_kernel(ir::Node& node) {
       // Written densely for extents not known yet: straight to a model output when there is one, else to a block of its
       // own.
       const auto it = targets_.find(node.outputs[i]);
-      if (it != targets_.end()) {
+      if (it != targets_.end() && device_of(it->second) == device) {
         outputs[i] = it->second;
       } else {
         const TypedShape type = type_of(node.outputs[i]);
@@ -593,19 +571,19 @@ bool RegionPlanner::plan_views(ir::Node& node) {
     const ir::SymShape &in_shape = graph_.value(in).type.shape, &out_shape = graph_.value(out).type.shape;
     const bool whole_bytes = dtype_bits(graph_.value(out).type.dtype) >= 8 || alias.kind == ir::Alias::Kind::reshape;
     if (!whole_bytes) return false;
+    // Looking at what lies there takes no device's work.
     std::optional<Place> view;
     for (const Place& p : forms(in))
       if (!view) view = view_of(p, in_shape, out_shape, alias);
-    if (!view)
-      view = view_of(ensure(in, Port::dense, b_.storage(forms(in)[0].storage).device), in_shape, out_shape, alias);
+    if (!view) view = view_of(ensure(in, Port::dense, device_of(forms(in)[0])), in_shape, out_shape, alias);
     if (!view) return false;
     if (b_.options.copy_views) {
       Place to;
       to.stride = dense_strides(out_shape);
       const auto target = targets_.find(out);
-      if (target != targets_.end()) to = target->second;
-      else
-        to.storage = b_.add_arena(graph_.value(out).type.dtype, out_shape, Layout::strided, device_of(node), region_);
+      const int device = device_of(*view);
+      if (target != targets_.end() && device_of(target->second) == device) to = target->second;
+      else to.storage = b_.add_arena(graph_.value(out).type.dtype, out_shape, Layout::strided, device, region_);
       identify(copy(*view, to, type_of(out)), node);
       view = to;
     }
@@ -641,20 +619,19 @@ void RegionPlanner::plan_concat(ir::Node& node) {
     const auto offset = offset_at(buffer, list[i].start);
     if (!offset) fail("input {} of a concatenation does not begin a block of its buffer", i);
     part.offset = part.offset + *offset;
-    const auto& places = forms(v);
+    const auto& places = forms(v, device_of(buffer));
     const bool there = std::any_of(places.begin(), places.end(), [&](const Place& p) {
       return p.storage == part.storage && p.offset == part.offset && same_form(p, part, type.shape);
     });
-    if (!there) identify(copy(places[0], part, type), node);
+    if (!there) identify(copy(on_device(v, device_of(buffer)), part, type), node);
   }
   set_form(node.outputs[0], buffer);
 }
 
 void RegionPlanner::plan_branch(ir::Node& node) {
-  const int device = device_of(node);
+  constexpr int device = 0;  // control flow and what its bodies give are the host's
   Step step;
   step.kind = StepKind::branch;
-  step.device = std::uint8_t(device);
   identify(step, node);
   const Place condition = ensure(node.inputs[0], Port::dense, 0);
 
@@ -692,11 +669,12 @@ void RegionPlanner::plan_branch(ir::Node& node) {
     regions.push_back(region);
     b_.scalars.push_scope();
     RegionPlanner inner(b_, *body, region, this, choices_);
-    for (std::size_t k = 0; k < body->inputs().size(); ++k) inner.bind(body->inputs()[k], forms(node.inputs[k + 1])[0]);
+    for (std::size_t k = 0; k < body->inputs().size(); ++k) capture(inner, body->inputs()[k], node.inputs[k + 1]);
     std::vector<Place> outputs = results;
     for (std::size_t i = 0; i < outputs.size(); ++i)
       outputs[i].stride = dense_strides(stored_type(body->value(body->outputs()[i].value).type).shape);
     inner.run(outputs);
+    inner.await_all();
     for (const auto& [slot, at] : merged) {
       const ir::SymShape& shape = body->value(body->outputs()[at.first].value).type.shape;
       ScalarInstruction move;
@@ -741,8 +719,8 @@ void RegionPlanner::write_target(ir::ValueId value, bool view) {
     return;
   const auto output =
       std::find_if(graph_.outputs().begin(), graph_.outputs().end(), [&](const auto& o) { return o.value == value; });
-  identify(copy(places[0], target->second, type), value,
-           output != graph_.outputs().end() ? "output " + output->name : graph_.value(value).name);
+  deliver(value, target->second,
+          output != graph_.outputs().end() ? "output " + output->name : graph_.value(value).name);
   // Later readers of a view keep nothing alive but the output; of a result in another order, they read it as it is.
   add_form(value, target->second);
   if (view) std::rotate(places.begin(), places.end() - 1, places.end());
@@ -753,7 +731,7 @@ void RegionPlanner::plan_node(ir::Node& node) {
   else if (std::string_view(node.op->name) == "Loop") plan_loop(node, false);
   else if (std::string_view(node.op->name) == "Scan") plan_loop(node, true);
   else if (is_concat(node)) plan_concat(node);
-  else if (device_of(node) != 0 || !plan_views(node)) plan_kernel(node);
+  else if (!plan_views(node)) plan_kernel(node);
   const bool view = is_view_node(node);
   for (const ir::ValueId v : node.outputs) write_target(v, view);
   for (const ir::ValueId v : node.outputs) load_elements(v);
@@ -784,7 +762,7 @@ void RegionPlanner::run(const std::vector<Place>& outputs) {
     const bool there = std::any_of(places.begin(), places.end(), [&](const Place& p) {
       return p.storage == outputs[i].storage && p.offset == outputs[i].offset && is_dense(p, type.shape);
     });
-    if (!there) identify(copy(places[0], outputs[i], type), v, "output " + graph_.outputs()[i].name);
+    if (!there) deliver(v, outputs[i], "output " + graph_.outputs()[i].name);
   }
 }
 

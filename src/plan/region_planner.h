@@ -24,6 +24,9 @@ struct Question {
 
 class LayoutChooser;
 
+/// The kind of device that a node names. Error when there is none of that name.
+DeviceKind device_kind(const ir::Graph& graph, const ir::Node& node);
+
 class RegionPlanner {
  public:
   /// `parent` is the planner of the enclosing graph, or null.
@@ -34,6 +37,8 @@ class RegionPlanner {
   void bind(ir::ValueId value, const Place& place) { add_form(value, place); }
   /// Plans all needed nodes; then output i lies at `outputs[i]` (dense).
   void run(const std::vector<Place>& outputs);
+  /// Ends a body: the host waits for whatever other devices still do of it.
+  void await_all();
   std::vector<Step>& steps() { return steps_; }
   /// Loads the elements of `value` on which extents depend; called once it is computed.
   void load_elements(ir::ValueId value);
@@ -67,6 +72,21 @@ class RegionPlanner {
   void plan_branch(ir::Node& node);
   /// Copies a model output that does not lie in the caller's memory there now: its storage is free the sooner.
   void write_target(ir::ValueId value, bool view);
+  // devices.cpp: which device computes what, and what is copied between them.
+  int device_of(const ir::Node& node) const;
+  int device_of(const Place& place) { return b_.storage(place.storage).device; }
+  bool lies_on(ir::ValueId value, int device);
+  /// The first place of `value` on the device, dense and brought there when there is none.
+  Place on_device(ir::ValueId value, int device);
+  /// What a body's input is, on each device that the enclosing graph's value lies on.
+  void capture(RegionPlanner& inner, ir::ValueId input, ir::ValueId value);
+  /// Writes `value` to the place, from wherever it lies.
+  void deliver(ir::ValueId value, const Place& to, const std::string& name);
+  /// A copy between the host and another device, of two dense places. The step, for identify().
+  Step& transfer(const Place& from, const Place& to, const TypedShape& type);
+  /// The host waits here for what is copied to its memory.
+  void await(const Place& place, const TypedShape& type, ir::ValueId value);
+  std::string name_of(const ir::Value& value) const;
   // loop.cpp
   void plan_loop(ir::Node& node, bool is_scan);
   int loop_operand(const Place& place, const TypedShape& type, const std::set<ir::ValueId>& bound_to);
@@ -75,17 +95,17 @@ class RegionPlanner {
   /// Says that the step computes the node, or that it only rearranges the value.
   void identify(Step& step, const ir::Node& node);
   void identify(Step& step, ir::ValueId value, std::string_view name);
-  const Kernel& copy_kernel(Layout from, Layout to, const TypedShape& type, bool plain) const;
+  const Kernel& copy_kernel(Layout from, Layout to, const TypedShape& type, int device) const;
   /// A place of `value` that the port takes on `device`; converts when there is none.
   Place ensure(ir::ValueId value, Port port, int device, const Place* uniform = nullptr);
-  const std::vector<Place>& forms(ir::ValueId value);
+  /// Where the value lies; a constant at least on `device`.
+  const std::vector<Place>& forms(ir::ValueId value, int device = 0);
   void add_form(ir::ValueId value, const Place& place);
   /// Makes the place the only one that the value lies at.
   void set_form(ir::ValueId value, const Place& place);
   bool may_overwrite(const ir::Node& node, int input);
   TypedShape type_of(ir::ValueId value) const;
   std::string name_of(const ir::Node& node) const;
-  int device_of(const ir::Node& node);
   void ask(Question& q, const ir::Node& node, const Kernel& kernel);
   /// What the kernel, asked about the largest extents, says of those that come about where every input's extent is the
   /// least one: a run asks it again. Extents that values decide stay the largest; 0 counts as 1.

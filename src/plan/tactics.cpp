@@ -102,9 +102,8 @@ double operand_bytes(const KernelQuery& query) {
 
 Tactics::Tactics(const TacticOptions& options)
     : options_(options),
-      machine_(options.seed ? fmt::format("seed {}", *options.seed)
-                            : fmt::format("{} {}t {:016x}", isa_name(cpu_info().isa), options.threads,
-                                          hash64(cpu_info().model))),
+      device_(backend::open_device(DeviceKind::cpu)),
+      machine_(options.seed ? fmt::format("seed {}", *options.seed) : device_->identity(options.threads)),
       team_(ThreadPool::Options{.threads = options.seed ? 1 : options.threads}),
       start_(Clock::now()) {
   if (options_.seed) options_.cache_file.clear();
@@ -293,19 +292,7 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query, const Po
   const std::int64_t scratch = kernel.scratch_bytes ? std::int64_t(kernel.scratch_bytes(query)) : 0;
   context.scratch = scratch > 0 ? allocate(scratch) : nullptr;
 
-  // A warm-up, then at least three runs and at most about 15 ms of them: the smallest time is the kernel's own. Short
-  // kernels run for a millisecond, so that an interruption of the machine does not cover all of their runs.
-  double best = 0, spent = 0;
-  for (int run = 0; (run < 12 || spent < 1000) && (run < 4 || spent < 15000); ++run) {
-    const auto begin = Clock::now();
-    if (!kernel.run(context)) return 0;
-    const double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
-    spent += us;
-    if (run > 0 && (best == 0 || us < best)) best = us;
-    // A second or more for one run is told apart well enough by it.
-    if (spent > (run == 0 ? 1e6 : 4e5) && (run == 0 || run >= 2)) return run == 0 ? us : best;
-  }
-  return best;
+  return device_->time(kernel, context).value_or(0);
 }
 
 }  // namespace monza::plan

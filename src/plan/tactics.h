@@ -8,6 +8,7 @@
 #include <string>
 
 #include "backend/cpu/thread_pool.h"
+#include "backend/device.h"
 #include "base/cpu.h"
 #include "kernel/kernel.h"
 #include "monza/limits.h"
@@ -23,8 +24,8 @@ struct TacticOptions {
   std::optional<std::uint64_t> seed;
 };
 
-/// Times kernels on random data. Keys name the CPU, the threads, the kernel and its version, parameters, types,
-/// shapes and layouts, so a cached time is only used for the very same question. The cache grows line by line as
+/// Times kernels of the host on random data. Keys name the CPU, the threads, the kernel and its version, parameters,
+/// types, shapes and layouts, so a cached time is only used for the very same question. The cache grows line by line as
 /// kernels are timed: a build that is killed leaves what it has measured to the next. Not thread-safe.
 class Tactics {
  public:
@@ -57,7 +58,8 @@ class Tactics {
   void append(const std::string& line);
 
   TacticOptions options_;
-  std::string machine_;  ///< what times depend on beside the question: CPU and threads, or the seed
+  std::shared_ptr<backend::Device> device_;
+  std::string machine_;  ///< what times depend on beside the question: the device's identity, or the seed
   Team team_;
   std::map<std::string, double> times_;  ///< by key; 0: the kernel fails on random data
   std::chrono::steady_clock::time_point start_;

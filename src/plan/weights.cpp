@@ -23,15 +23,18 @@ int WeightStore::add(Block block, Content content) {
   for (auto [it, end] = by_content_.equal_range(hash); it != end; ++it) {
     const Block& other = blocks_[std::size_t(it->second)];
     const std::span<const std::byte> its = contents_[std::size_t(it->second)].bytes();
-    if (other.kernel == block.kernel && other.packing == block.packing && std::ranges::equal(its, bytes))
+    if (other.kernel == block.kernel && other.packing == block.packing && other.device == block.device &&
+        std::ranges::equal(its, bytes))
       return it->second;
   }
   const int id = int(blocks_.size());
-  bytes_ = (bytes_ + 63) & ~std::int64_t(63);
-  block.offset = bytes_;
+  if (part_bytes_.size() <= std::size_t(block.device)) part_bytes_.resize(std::size_t(block.device) + 1);
+  std::int64_t& end = part_bytes_[std::size_t(block.device)];
+  end = (end + 63) & ~std::int64_t(63);
+  block.offset = end;
   block.bytes = std::int64_t(bytes.size());
   block.sum = hash;
-  bytes_ += block.bytes;
+  end += block.bytes;
   blocks_.push_back(std::move(block));
   contents_.push_back(std::move(content));
   by_content_.emplace(hash, id);
@@ -45,26 +48,27 @@ void WeightStore::note(const ir::Constant& constant, StoredConstant stored) {
   if (!added && plain) it->second = std::move(stored);
 }
 
-int WeightStore::plain(const std::shared_ptr<const ir::Constant>& constant, const std::string& name) {
-  auto [it, added] = known_.try_emplace({constant.get(), "", ""}, -1);
+int WeightStore::plain(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, int device) {
+  auto [it, added] = known_.try_emplace({constant.get(), device, "", ""}, -1);
   if (added) {
     alive_.push_back(constant);
-    it->second = add({.name = name}, {.borrowed = constant});
+    it->second = add({.name = name, .device = device}, {.borrowed = constant});
     note(*constant, {.block = it->second});
   }
   return it->second;
 }
 
 int WeightStore::rearranged(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
-                            const Place& form) {
+                            const Place& form, int device) {
   std::string key = std::to_string(int(form.layout));
   for (const ir::Expr& s : form.stride) key += "," + ir::to_string(s);
-  auto [it, added] = known_.try_emplace({constant.get(), "form", key}, -1);
+  auto [it, added] = known_.try_emplace({constant.get(), device, "form", key}, -1);
   if (!added) return it->second;
   alive_.push_back(constant);
   StoredConstant stored{.rearranged = true, .layout = form.layout};
   for (int i = 0; i < constant->shape.rank; ++i) stored.stride.push_back(form.stride[std::size_t(i)].constant());
-  stored.block = it->second = rearranged_raw(*constant, constant->bytes, name, form);
+  stored.block = it->second =
+      add({.name = name, .device = device}, {.owned = arranged(*constant, constant->bytes, name, form)});
   note(*constant, std::move(stored));
   return it->second;
 }
@@ -75,11 +79,16 @@ int WeightStore::raw(const std::string& name, std::vector<std::byte> bytes) {
 
 int WeightStore::rearranged_raw(const ir::Constant& constant, std::span<const std::byte> elements,
                                 const std::string& name, const Place& form) {
+  return add({.name = name}, {.owned = arranged(constant, elements, name, form)});
+}
+
+std::vector<std::byte> WeightStore::arranged(const ir::Constant& constant, std::span<const std::byte> elements,
+                                             const std::string& name, const Place& form) {
   const std::int64_t bytes = storage_bytes(constant.dtype, constant.shape, form.layout);
-  Content content{.owned = std::vector<std::byte>(std::size_t(std::max<std::int64_t>(bytes, 1)))};
+  std::vector<std::byte> content(std::size_t(std::max<std::int64_t>(bytes, 1)));
   const TensorView in = dense_view(const_cast<std::byte*>(elements.data()), constant.dtype, constant.shape);
   TensorView out = in;
-  out.data = content.owned.data();
+  out.data = content.data();
   out.layout = form.layout;
   for (int i = 0; i < constant.shape.rank; ++i) out.stride[i] = form.stride[std::size_t(i)].constant();
   Serial serial;
@@ -91,19 +100,19 @@ int WeightStore::rearranged_raw(const ir::Constant& constant, std::span<const st
   context.parallel = &serial;
   if (const Status status = find_kernel("copy_ref")->run(context); !status)
     fail("cannot rearrange constant '{}': {}", name, status.message());
-  content.owned.resize(std::size_t(bytes));
-  return add({.name = name}, std::move(content));
+  content.resize(std::size_t(bytes));
+  return content;
 }
 
 int WeightStore::packed(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
-                        const Kernel& kernel, int packing, const KernelQuery& query,
-                        std::span<const std::byte> params) {
+                        const Kernel& kernel, int packing, const KernelQuery& query, std::span<const std::byte> params,
+                        int device) {
   // What a packing looks at is the kernel's query: parameters, and the types and shapes of the operands.
   std::string key(reinterpret_cast<const char*>(params.data()), params.size());
   key += std::to_string(packing);
   for (int i = 0; i < query.in_count; ++i)
     key += ";" + to_string(query.in[i].shape) + std::to_string(int(query.in[i].dtype));
-  auto [it, added] = known_.try_emplace({constant.get(), kernel.name, key}, -1);
+  auto [it, added] = known_.try_emplace({constant.get(), device, kernel.name, key}, -1);
   if (!added) return it->second;
   alive_.push_back(constant);
   const Packing& p = kernel.packings[packing];
@@ -114,7 +123,7 @@ int WeightStore::packed(const std::shared_ptr<const ir::Constant>& constant, con
   p.pack(query, aligned);
   std::memmove(content.owned.data(), aligned, bytes);
   content.owned.resize(bytes);
-  it->second = add({.name = name, .kernel = &kernel, .packing = packing}, std::move(content));
+  it->second = add({.name = name, .kernel = &kernel, .packing = packing, .device = device}, std::move(content));
   if (p.format != nullptr)
     note(*constant, {.block = it->second,
                      .format = p.format,
@@ -128,11 +137,32 @@ StoredConstant WeightStore::find(const ir::Constant& constant) const {
   return it == stored_.end() ? StoredConstant{} : it->second;
 }
 
+std::int64_t WeightStore::part_begin(int device) const {
+  constexpr std::int64_t kPage = 4096;  // a part may be mapped or sent to its device by itself
+  std::int64_t begin = 0;
+  for (std::size_t d = 0; d < std::min(std::size_t(device), part_bytes_.size()); ++d)
+    begin = (begin + part_bytes_[d] + kPage - 1) / kPage * kPage;
+  return begin;
+}
+
+std::int64_t WeightStore::bytes() const {
+  return part_bytes_.empty() ? 0 : part_begin(int(part_bytes_.size()) - 1) + part_bytes_.back();
+}
+
+void WeightStore::settle(PlanStorage& plan) const {
+  for (WeightBlock& b : plan.weight_blocks) b.offset += part_begin(b.device);
+  for (std::size_t d = 0; d < std::min(plan.devices.size(), part_bytes_.size()); ++d) {
+    plan.devices[d].weights_offset = part_begin(int(d));
+    plan.devices[d].weights_bytes = part_bytes_[d];
+  }
+  plan.weights_bytes = bytes();
+}
+
 monza::Region WeightStore::assemble() const {
-  monza::Region region(bytes_);
+  monza::Region region(bytes());
   for (std::size_t i = 0; i < blocks_.size(); ++i) {
     const std::span<const std::byte> bytes = contents_[i].bytes();
-    if (!bytes.empty()) std::memcpy(region.data() + blocks_[i].offset, bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(region.data() + offset_of(blocks_[i]), bytes.data(), bytes.size());
   }
   return region;
 }

@@ -13,6 +13,7 @@
 #include "ir/constant.h"
 #include "kernel/kernel.h"
 #include "memory/region.h"
+#include "plan/data/plan.h"
 #include "plan/place.h"
 
 namespace monza::plan {
@@ -29,23 +30,25 @@ struct StoredConstant {
   std::vector<std::int64_t> stride;
 };
 
-/// Blocks in the order they were asked for, 64-byte aligned. Equal constants, and packings that agree in every byte,
-/// are one block. The plans of one engine share a store. Not thread-safe.
+/// Blocks in the order they were asked for, 64-byte aligned, in a part for each device. Equal constants of a device,
+/// and packings that agree in every byte, are one block. The plans of one engine share a store. Not thread-safe.
 class WeightStore {
  public:
   struct Block {
     std::string name;
-    std::int64_t offset = 0, bytes = 0;
-    std::uint64_t sum = 0;           ///< hash64 of the bytes
-    const Kernel* kernel = nullptr;  ///< whose packing it has, or null: plain
+    std::int64_t offset = 0, bytes = 0;  ///< in its device's part
+    std::uint64_t sum = 0;               ///< hash64 of the bytes
+    const Kernel* kernel = nullptr;      ///< whose packing it has, or null: plain
     int packing = 0;
+    int device = 0;  ///< index into Plan::devices
   };
 
-  int plain(const std::shared_ptr<const ir::Constant>& constant, const std::string& name);
+  int plain(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, int device = 0);
   /// The constant rearranged to the strides or the blocked layout of `form`.
-  int rearranged(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, const Place& form);
+  int rearranged(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, const Place& form,
+                 int device = 0);
   int packed(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, const Kernel& kernel,
-             int packing, const KernelQuery& query, std::span<const std::byte> params);
+             int packing, const KernelQuery& query, std::span<const std::byte> params, int device = 0);
 
   /// Bytes that are no constant's elements: a plan's handles of strings.
   int raw(const std::string& name, std::vector<std::byte> bytes);
@@ -54,8 +57,12 @@ class WeightStore {
                      const Place& form);
 
   const std::vector<Block>& blocks() const { return blocks_; }
-  std::int64_t bytes() const { return bytes_; }
+  std::int64_t bytes() const;  ///< of all parts
+  /// Where a block begins once no more is asked for.
+  std::int64_t offset_of(const Block& block) const { return part_begin(block.device) + block.offset; }
   StoredConstant find(const ir::Constant& constant) const;
+  /// Tells a plan where the parts lie, once the last plan of the engine is made.
+  void settle(PlanStorage& plan) const;
   /// All blocks, where they belong.
   monza::Region assemble() const;
 
@@ -66,12 +73,15 @@ class WeightStore {
     std::span<const std::byte> bytes() const;
   };
   int add(Block block, Content content);
+  static std::vector<std::byte> arranged(const ir::Constant& constant, std::span<const std::byte> elements,
+                                         const std::string& name, const Place& form);
   void note(const ir::Constant& constant, StoredConstant stored);
+  std::int64_t part_begin(int device) const;
 
-  std::int64_t bytes_ = 0;
+  std::vector<std::int64_t> part_bytes_;  ///< by device
   std::vector<Block> blocks_;
   std::vector<Content> contents_;
-  std::map<std::tuple<const ir::Constant*, std::string, std::string>, int> known_;
+  std::map<std::tuple<const ir::Constant*, int, std::string, std::string>, int> known_;
   std::unordered_multimap<std::uint64_t, int> by_content_;
   std::unordered_map<const ir::Constant*, StoredConstant> stored_;
   std::vector<std::shared_ptr<const ir::Constant>> alive_;  ///< so that no address in the maps is used again

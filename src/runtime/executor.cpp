@@ -53,14 +53,28 @@ ExecutorMemory::ExecutorMemory(std::span<const Program* const> programs, const E
                         ThreadPool::Options{.threads = thread_count(programs, options.threads), .pin = options.pin})),
       team(workers, {.threads = thread_count(programs, options.threads), .priority = options.priority}),
       prefault(options.prefault) {
-  std::vector<std::int64_t> bytes;
-  for (const Program* p : programs)
-    for (std::size_t d = 0; d < p->plan.devices.size(); ++d) {
-      if (d == bytes.size()) bytes.push_back(0);
-      bytes[d] = std::max(bytes[d], p->plan.devices[d].arena_bytes);
+  const std::vector<Devices::Open>& devices = programs[0]->devices->list;
+  for (std::size_t d = 0; d < devices.size(); ++d) {
+    std::int64_t bytes = 0;
+    std::size_t count = 0;
+    backend::QueueOptions queue;
+    for (const Program* p : programs) {
+      bytes = std::max(bytes, p->plan.devices[d].arena_bytes);
+      count = std::max<std::size_t>(count, p->plan.devices[d].queues);
+      for (const Step& s : p->plan.steps)
+        queue.most_operands = std::max(queue.most_operands, static_cast<int>(s.inputs.count + s.outputs.count));
     }
-  for (const std::int64_t n : bytes)
-    arenas.emplace_back(n, RegionOptions{.prefault = options.prefault, .huge_pages = options.huge_pages});
+    arenas.push_back(
+        devices[d].device->allocate(bytes, {.prefault = options.prefault, .huge_pages = options.huge_pages}));
+    queues.emplace_back();
+    for (std::size_t q = 0; d > 0 && q < count; ++q) {
+      queue_teams.push_back(
+          std::make_unique<Team>(workers, Team::Options{.threads = team.threads(), .priority = options.priority}));
+      queue.parallel = queue_teams.back().get();
+      queues[d].push_back(devices[d].device->make_queue(queue));
+      has_queues = true;
+    }
+  }
 }
 
 namespace {
@@ -81,6 +95,10 @@ Executor::Executor(std::shared_ptr<ExecutorMemory> memory, std::shared_ptr<const
   set_up_values(max_pool_bytes);
   set_up_operands();
   set_up_steps();
+  if (memory_->has_queues) {
+    set_up_events();
+    capture_segments();
+  }
   std::vector<std::int64_t> output_bytes(outputs_.size(), 64);
   for (const Operand& o : plan_.operands)
     if (o.base == Base::output) {
@@ -152,6 +170,7 @@ void Executor::set_up_steps() {
           dynamic_operands_.push_back(static_cast<std::int32_t>(k));
       }
     state.dynamic.count = static_cast<std::uint32_t>(dynamic_operands_.size()) - state.dynamic.begin;
+    if (step.device != 0) state.queue = memory_->queues[step.device][step.queue].get();
     if (step.kind != plan::StepKind::kernel) continue;
     state.kernel = program_->kernels[static_cast<std::size_t>(step.kernel)];
     if (!program_->checks.empty()) state.check = program_->checks[static_cast<std::size_t>(step.kernel)];
@@ -173,7 +192,7 @@ void Executor::set_up_steps() {
     c.in_count = static_cast<int>(step.inputs.count);
     c.out = views_.data() + step.outputs.begin;
     c.out_count = static_cast<int>(step.outputs.count);
-    c.scratch = step.scratch_bytes > 0 ? memory_->arenas[step.device].data() + step.scratch_offset : nullptr;
+    c.scratch = step.scratch_bytes > 0 ? memory_->arenas[step.device].data + step.scratch_offset : nullptr;
     c.parallel = &memory_->team;
     c.pool = has_values_ ? &values_ : nullptr;
     c.extents = step.extents.count > 0 ? reported_.data() + reported : nullptr;
@@ -262,8 +281,8 @@ std::byte* Executor::base_of(const Operand& o, std::int64_t* limit) noexcept {
   *limit = o.byte_bound;
   const Binding* b = nullptr;
   switch (o.base) {
-    case Base::arena: return memory_->arenas[o.device].data() + o.byte_offset;
-    case Base::weights: return const_cast<std::byte*>(program_->weights.data()) + o.byte_offset;
+    case Base::arena: return memory_->arenas[o.device].data + o.byte_offset;
+    case Base::weights: return program_->devices->list[o.device].weights.data + o.byte_offset;
     case Base::input: b = &inputs_[static_cast<std::size_t>(o.index)]; break;
     case Base::output: b = &outputs_[static_cast<std::size_t>(o.index)]; break;
     case Base::none:
@@ -321,7 +340,9 @@ Status Executor::run() noexcept {
   if (profiling_) run_start_ns_ = now_ns();
   if (has_values_)
     if (Status s = load_values(); !s) return s;
-  if (Status s = run_region(0); !s) return s;
+  Status status = run_region(0);
+  if (memory_->has_queues) status = drain(status);
+  if (!status) return status;
   // What the caller reads is what the registers say, and must lie within the output's memory.
   for (std::size_t i = 0; i < outputs_.size(); ++i)
     if (!output(static_cast<int>(i)).present())
@@ -329,19 +350,26 @@ Status Executor::run() noexcept {
   return has_values_ ? store_values() : Status{};
 }
 
-// Queues and events need nothing here: on host devices steps run one after the other, in an order in which every
-// event is signalled before it is waited for (the verifier checks that).
 Status Executor::run_region(std::int32_t index) noexcept {
   const plan::Region& region = plan_.regions[static_cast<std::size_t>(index)];
-  for (std::uint32_t i = region.steps.begin; i < region.steps.begin + region.steps.count; ++i)
+  for (std::uint32_t i = region.steps.begin; i < region.steps.begin + region.steps.count; ++i) {
+    if (!segment_at_.empty() && segment_at_[i] >= 0 && !profiling_) {
+      const plan::Segment& segment = plan_.segments[static_cast<std::size_t>(segment_at_[i])];
+      if (Status s = replay(segment); !s) return s.step() >= 0 ? s : s.at_step(static_cast<std::int32_t>(i));
+      i += segment.steps.count - 1;
+      continue;
+    }
     if (Status s = run_step(static_cast<std::int32_t>(i)); !s)
       return s.step() >= 0 ? s : s.at_step(static_cast<std::int32_t>(i));
+  }
   return run_program(region.program);
 }
 
 Status Executor::run_step(std::int32_t index) noexcept {
   const Step& step = plan_.steps[static_cast<std::size_t>(index)];
   StepState& state = steps_[static_cast<std::size_t>(index)];
+  if (step.waits.count > 0 && memory_->has_queues)
+    if (Status s = await(step, state); !s) return s;
   if (step.program.count > 0)
     if (Status s = run_program(step.program); !s) return s;
   for (std::uint32_t i = 0; i < state.dynamic.count; ++i)
@@ -358,7 +386,13 @@ Status Executor::run_step(std::int32_t index) noexcept {
       break;
     case plan::StepKind::branch: status = run_branch(step); break;
     case plan::StepKind::loop: status = run_loop(plan_.loops[static_cast<std::size_t>(step.loop)]); break;
+    case plan::StepKind::copy: status = run_copy(index); break;
+    case plan::StepKind::wait: break;
   }
+  if (status && step.signals >= 0 && state.queue != nullptr)
+    status = state.queue->record(*events_[static_cast<std::size_t>(step.signals)]);
+  // A time is of the work itself, not of handing it out.
+  if (profiling_ && status && state.queue != nullptr) status = state.queue->synchronise();
   if (profiling_) {
     StepTimes& t = times_[static_cast<std::size_t>(index)];
     const double us = static_cast<double>(now_ns() - start) * 1e-3;
@@ -383,9 +417,11 @@ Status Executor::run_kernel(std::int32_t index) noexcept {
   for (std::uint32_t i = 0; i < state.states.count; ++i)
     state.context.state[i] = states_[state_refs_[state.states.begin + i]];
 
-  if constexpr (kPoisons) fence(step, true);
-  const Status status = state.kernel->run(state.context);
-  if constexpr (kPoisons) fence(step, false);
+  // Copies of other queues touch the arena while a kernel of the host runs.
+  const bool fenced = kPoisons && !memory_->has_queues;
+  if (fenced) fence(step, true);
+  const Status status = state.queue != nullptr ? launch(index) : state.kernel->run(state.context);
+  if (fenced) fence(step, false);
   if (!status) return status;
 
   for (std::uint32_t i = 0; i < state.states.count; ++i)
@@ -399,19 +435,18 @@ Status Executor::run_kernel(std::int32_t index) noexcept {
 
 /// Under the address sanitizer a kernel may touch its own operands and scratch memory in the arena, and nothing else.
 void Executor::fence(const Step& step, bool up) noexcept {
-  Region& arena = memory_->arenas[step.device];
-  if (!up) return unpoison(arena.data(), static_cast<std::size_t>(arena.bytes()));
-  poison(arena.data(), static_cast<std::size_t>(arena.bytes()));
+  const backend::DeviceMemory& arena = memory_->arenas[step.device];
+  if (!up) return unpoison(arena.data, static_cast<std::size_t>(arena.bytes));
+  poison(arena.data, static_cast<std::size_t>(arena.bytes));
   for (const plan::Range& range : {step.inputs, step.outputs})
     for (std::uint32_t k = range.begin; k < range.begin + range.count; ++k) {
       const Operand& o = plan_.operands[k];
       if (o.base != Base::arena) continue;
       const std::int64_t offset = o.element_offset >= 0 ? registers_[static_cast<std::size_t>(o.element_offset)] : 0;
       const std::int64_t end = plan::reach(o.dtype, o.layout, views_[k].shape, views_[k].stride, offset);
-      if (end > 0) unpoison(memory_->arenas[o.device].data() + o.byte_offset, static_cast<std::size_t>(end));
+      if (end > 0) unpoison(memory_->arenas[o.device].data + o.byte_offset, static_cast<std::size_t>(end));
     }
-  if (step.scratch_bytes > 0)
-    unpoison(arena.data() + step.scratch_offset, static_cast<std::size_t>(step.scratch_bytes));
+  if (step.scratch_bytes > 0) unpoison(arena.data + step.scratch_offset, static_cast<std::size_t>(step.scratch_bytes));
 }
 
 bool Executor::stale(const StepState& state) const noexcept {
@@ -435,7 +470,7 @@ Status Executor::check_step(const Step& step, StepState& state) noexcept {
           asked_layout((input ? state.kernel->in : state.kernel->out)[static_cast<int>(k - range.begin)], v.layout);
       d.shape = v.shape;
       d.constant = plan_.operands[k].base == Base::weights;
-      d.data = d.constant && v.layout != Layout::packed ? v.data : nullptr;
+      d.data = d.constant && v.layout != Layout::packed ? host_copy(plan_.operands[k], v.data) : nullptr;
     }
   StepQuery query;
   query.operands = {.params = state.context.params,
@@ -490,7 +525,7 @@ void Executor::set_profiling(bool on) noexcept {
 
 std::int64_t Executor::arena_bytes() const noexcept {
   std::int64_t total = 0;
-  for (const Region& arena : memory_->arenas) total += arena.bytes();
+  for (const backend::DeviceMemory& arena : memory_->arenas) total += arena.bytes;
   return total;
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend/cpu/thread_pool.h"
+#include "backend/device.h"
 #include "kernel/value_pool.h"
 #include "memory/region.h"
 #include "monza/engine.h"
@@ -31,10 +32,14 @@ struct ExecutorOptions {
 struct ExecutorMemory {
   /// Arenas that hold any of `programs`, and threads for as many as they allow.
   ExecutorMemory(std::span<const Program* const> programs, const ExecutorOptions& options);
-  std::vector<Region> arenas;           ///< one for each device
-  std::shared_ptr<ThreadPool> workers;  ///< of its own or shared
-  Team team;                            ///< its claim on them
-  bool prefault = false;                ///< touch the pages of the executors' own outputs too, when they are made
+  std::vector<backend::DeviceMemory> arenas;  ///< one for each device
+  std::shared_ptr<ThreadPool> workers;        ///< of its own or shared
+  Team team;                                  ///< its claim on them
+  bool prefault = false;                      ///< touch the pages of the executors' own outputs too, when they are made
+  std::vector<std::unique_ptr<Team>> queue_teams;  ///< of queues whose kernels are host code
+  /// By device; none of the host, whose queue is the thread that runs.
+  std::vector<std::vector<std::unique_ptr<backend::Queue>>> queues;
+  bool has_queues = false;
 };
 
 /// What profiling knows of a step, over the runs since it was turned on. Times in microseconds.
@@ -101,8 +106,9 @@ class Executor {
   struct StepState {
     KernelContext context;
     const Kernel* kernel = nullptr;
-    plan::Range dynamic;  ///< of dynamic_operands_: resolved before each execution
-    plan::Range states;   ///< of state_refs_ and state_views_
+    backend::Queue* queue = nullptr;  ///< null: the thread that runs
+    plan::Range dynamic;              ///< of dynamic_operands_: resolved before each execution
+    plan::Range states;               ///< of state_refs_ and state_views_
     const OperatorCheck* check = nullptr;
     std::int64_t checked_at = -1;  ///< shape_clock_ when the step was found sound; -1: not yet
     std::uint32_t state_inputs = 0, state_outputs = 0;
@@ -129,10 +135,20 @@ class Executor {
   Status run_region(std::int32_t region) noexcept;
   Status run_step(std::int32_t step) noexcept;
   Status run_kernel(std::int32_t step) noexcept;
+  Status run_copy(std::int32_t step) noexcept;
   Status run_branch(const plan::Step& step) noexcept;
   void fence(const plan::Step& step, bool up) noexcept;
   bool stale(const StepState& state) const noexcept;
   Status check_step(const plan::Step& step, StepState& state) noexcept;
+
+  // Queues of other devices (executor_queues.cpp).
+  void set_up_events();
+  void capture_segments();
+  Status replay(const plan::Segment& segment) noexcept;
+  Status await(const plan::Step& step, const StepState& state) noexcept;
+  Status launch(std::int32_t step) noexcept;
+  Status drain(Status status) noexcept;
+  const void* host_copy(const plan::Operand& operand, const void* data) const noexcept;
 
   // Strings, sequences and optionals (executor_values.cpp).
   void set_up_values(std::int64_t max_pool_bytes);
@@ -174,7 +190,10 @@ class Executor {
   std::vector<std::uint32_t> scanned_begin_;  ///< of each loop, in scanned_
   std::vector<std::int32_t> state_refs_;
   std::vector<StateView> state_views_;
-  std::vector<std::int64_t> reported_;  ///< where kernels report extents
+  std::vector<std::int64_t> reported_;                            ///< where kernels report extents
+  std::vector<std::unique_ptr<backend::Event>> events_;           ///< by id
+  std::vector<std::unique_ptr<backend::CapturedWork>> captured_;  ///< by segment; null: its steps are run one by one
+  std::vector<std::int32_t> segment_at_;                          ///< by step: what was captured from it on, or -1
   std::vector<Binding> inputs_, outputs_;
   StateView* states_ = nullptr;
   Region pool_memory_;

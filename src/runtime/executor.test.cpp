@@ -268,36 +268,6 @@ TEST(Executor, BranchTakesOneRegion) {
   EXPECT_EQ(e.output(0).as<float>()[1], 6);
 }
 
-TEST(Executor, TwoDevicesHaveSeparateMemory) {
-  // x -> (cpu) double -> copy -> (reference) add itself -> copy -> y. The copies are steps like any other.
-  PlanBuilder b;
-  b.storage.devices.push_back({.kind = static_cast<std::uint8_t>(DeviceKind::reference)});
-  b.input("x", DType::f32, {4}, {4});
-  const Operand doubled = b.in_arena(DType::f32, {4}), there = b.in_arena(DType::f32, {4}, 1),
-                sum = b.in_arena(DType::f32, {4}, 1);
-  const Operand y = b.operand(Base::output, DType::f32, {4});
-  b.output("y", y);
-  b.storage.event_count = 2;
-  b.storage.events = {0, 1};
-  b.step("double", test::kScale, {b.operand(Base::input, DType::f32, {4})}, {doubled}, bytes_of(kTwo)).signals = 0;
-  plan::Step& over = b.step("copy over", test::kCopy, {doubled}, {there});
-  over.waits = {0, 1};
-  Kernel add = test::kAdd;
-  add.reference = true;
-  b.step("add", add, {there, there}, {sum}).device = 1;
-  plan::Step& back = b.step("copy back", test::kCopy, {sum}, {y});
-  back.device = 1;
-  back.queue = 1;
-  back.signals = 1;
-  b.finish();
-  Executor e = make(b);
-  EXPECT_EQ(e.arena_bytes(), 64 + 128);
-  std::array<float, 4> x{1, 2, 3, 4};
-  ASSERT_TRUE(bind(e, 0, x, {4}));
-  ASSERT_TRUE(e.run());
-  EXPECT_EQ(e.output(0).as<float>()[2], 12);
-}
-
 TEST(Executor, ScratchIsCheckedAtEachDynamicShape) {
   PlanBuilder b;
   b.input("x", DType::f32, {0}, {8});

@@ -6,13 +6,45 @@
 
 namespace monza::runtime {
 
+namespace {
+
+std::span<const std::byte> part_of(std::span<const std::byte> all, std::int64_t offset, std::int64_t bytes) {
+  return all.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(bytes));
+}
+
+}  // namespace
+
+std::shared_ptr<const Devices> open_devices(const plan::Plan& plan, std::span<const std::byte> weights,
+                                            std::span<const std::byte> code) {
+  auto devices = std::make_shared<Devices>();
+  for (const plan::DeviceRef& ref : plan.devices) {
+    const auto own_code = part_of(code, ref.code_offset, ref.code_bytes);
+    Devices::Open open{backend::open_device(static_cast<DeviceKind>(ref.kind), own_code), {}};
+    const auto part = part_of(weights, ref.weights_offset, ref.weights_bytes);
+    if (open.device->kind() == DeviceKind::cpu) {
+      open.weights = {const_cast<std::byte*>(part.data()), ref.weights_bytes, nullptr};
+    } else if (!part.empty()) {
+      open.weights = open.device->allocate(ref.weights_bytes);
+      const std::unique_ptr<backend::Queue> queue = open.device->make_queue({});
+      Status status =
+          queue->copy(open.weights.data, part.data(), ref.weights_bytes, backend::Queue::Direction::to_device);
+      if (status) status = queue->synchronise();
+      if (!status)
+        fail("weights cannot be brought to the device '{}': {}", open.device->identity(plan.threads), status.message());
+    }
+    devices->list.push_back(std::move(open));
+  }
+  return devices;
+}
+
 std::shared_ptr<const Program> make_program(const plan::Plan& plan, std::span<const std::byte> weights,
-                                            std::shared_ptr<const void> owner) {
+                                            std::shared_ptr<const void> owner, std::shared_ptr<const Devices> devices) {
   static const char* const kRebuild = "rebuild the engine on this machine: monza build MODEL --output FILE";
   auto program = std::make_shared<Program>();
   program->plan = plan;
   program->weights = weights;
   program->owner = std::move(owner);
+  program->devices = devices != nullptr ? std::move(devices) : open_devices(plan, weights);
   program->kernels.reserve(plan.kernels.size());
   for (const plan::KernelRef& ref : plan.kernels) {
     const std::string_view name = plan.text(ref.name);

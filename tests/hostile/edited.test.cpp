@@ -98,6 +98,11 @@ TEST(EditedEngines, PlansOfOneEngineTakeAndGiveTheSame) {
          state.operand = -1;
          e.plans[1].states.assign(2, state);
        }},
+      {"devices[1] is another than the first's, or has other weights or code",
+       [](EngineParts& e) {
+         e.plans[1].devices.push_back(e.plans[1].devices[0]);
+         e.plans[1].devices[1] = {.kind = static_cast<std::uint8_t>(DeviceKind::reference)};
+       }},
       {"states[0] has other rows than the first's",
        [](EngineParts& e) {
          for (PlanStorage& p : e.plans) {

@@ -21,6 +21,7 @@ Engine engine_from_graph(ir::Graph& graph, plan::PlannerOptions options) {
   plan::PlannedModel planned = plan::make_plan(graph, options, weights);
   engine_file::Parts parts;
   parts.plan = std::move(planned.plan);
+  weights.settle(parts.plan);
   parts.weights = weights.assemble();
   return make_engine(engine_file::make_image(std::move(parts)), {});
 }

@@ -249,6 +249,34 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %d = Relu(%c)
     return (i: %i, a: %a, n: %n, h: %h, e: %e, d: %d)
   })"},
+      {"devices", R"(graph "g" (%x: f32[1,1], %n: bool[2], %a: bool[], %t: i64[]) {
+  %less = constant i64[2] [1, 2]
+  %more = constant i64[2] [3, 5]
+  %m = Where(%n, %less, %more) @device="reference"
+  %e = Expand(%x, %m)
+  %c = Not(%a) @device="reference"
+  %y = If(%c, %x)
+    body graph "then" (%p: f32[1,1]) {
+      %r = Exp(%p) @device="reference"
+      return (r: %r)
+    }
+    body graph "else" (%p: f32[1,1]) {
+      %r = Neg(%p)
+      return (r: %r)
+    }
+  %three = constant i64[] [3]
+  %trips = Min(%t, %three) @device="reference"
+  %go = constant bool[] [1]
+  %v, %all = Loop(%trips, %go, %x) {carried=1}
+    body graph "body" (%i: i64[], %cond: bool[], %s: f32[1,1]) {
+      %u = Add(%s, %s) @device="reference"
+      %d = Not(%cond) @device="reference"
+      %c = Not(%d)
+      return (c: %c, u: %u, w: %s)
+    }
+  %z = Add(%e, %y) @device="reference"
+  return (z: %z, v: %v, all: %all)
+})"},
       {"counts", R"(graph "g" (%x: f32[3,4], %k: i64[], %l: i64[4], %b: i32[2,3], %h: f32[4,1,2,4]) {
     %a = Attention(%h, %h, %h, _, _, _, %l)
     %r = Trilu(%x, %k)
@@ -303,14 +331,17 @@ std::int64_t count_of(const std::vector<std::int64_t>& shape, std::int64_t most)
   return count;
 }
 
-void read_all(const TensorRef& tensor) {
+void read_all(const TensorRef& tensor, std::string* trace) {
   volatile unsigned sum = 0;
   for (std::size_t k = 0; k < tensor.bytes; ++k) sum = sum + static_cast<const unsigned char*>(tensor.data)[k];
+  if (trace == nullptr) return;
+  for (const std::int64_t e : tensor.shape) *trace += std::to_string(e) + ",";
+  if (tensor.bytes > 0) trace->append(static_cast<const char*>(tensor.data), tensor.bytes);
 }
 
 }  // namespace
 
-int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements) {
+int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements, std::string* trace) {
   std::mt19937 random(seed);
   int ran = 0;
   try {
@@ -348,14 +379,15 @@ int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements) 
       if (!bound) continue;
       if (const Status s = context.run(); !s) {
         if (std::getenv("MONZA_HOSTILE_LOG") != nullptr) std::fprintf(stderr, "%s\n", context.describe(s).c_str());
+        if (trace != nullptr) *trace += s.message();
         continue;
       }
       ++ran;
       for (std::size_t i = 0; i < engine.outputs().size(); ++i) {
         if (engine.outputs()[i].kind == ValueKind::tensor) {
-          read_all(context.output(i));
+          read_all(context.output(i), trace);
         } else if (const auto tensors = context.output_list(engine.outputs()[i].name)) {
-          for (const Tensor& t : *tensors) read_all(t);
+          for (const Tensor& t : *tensors) read_all(t, trace);
         }
       }
       if (sequence && random() % 2 == 0) (void)sequence->truncate(sequence->length() / 2);

@@ -1,5 +1,7 @@
 #include "support/plan_builder.h"
 
+#include <algorithm>
+
 #include "tensor/storage.h"
 
 namespace monza::test {
@@ -39,7 +41,7 @@ std::int64_t PlanBuilder::weight(std::string name, std::span<const std::byte> by
   block.offset = static_cast<std::int64_t>(at);
   block.bytes = static_cast<std::int64_t>(bytes.size());
   storage.weight_blocks.push_back(block);
-  storage.weights_bytes = static_cast<std::int64_t>(weights_.size() * 64);
+  storage.weights_bytes = storage.devices[0].weights_bytes = static_cast<std::int64_t>(weights_.size() * 64);
   return block.offset;
 }
 
@@ -165,6 +167,17 @@ Step& PlanBuilder::step(std::string name, const Kernel& kernel, const std::vecto
   return pending_.back();
 }
 
+Step& PlanBuilder::copy(std::string name, const Operand& from, const Operand& to) {
+  Step s;
+  s.kind = plan::StepKind::copy;
+  s.device = std::max(from.device, to.device);
+  s.name = storage.intern(name);
+  s.inputs = add(std::vector{from});
+  s.outputs = add(std::vector{to});
+  pending_.push_back(s);
+  return pending_.back();
+}
+
 Step& PlanBuilder::branch(std::string name, Operand condition, std::int32_t then_region, std::int32_t else_region) {
   Step s;
   s.kind = plan::StepKind::branch;
@@ -209,6 +222,7 @@ std::shared_ptr<const runtime::Program> PlanBuilder::program_of() const {
   program->plan = storage.view();
   program->weights = weights();
   program->kernels = kernels;
+  program->devices = runtime::open_devices(program->plan, program->weights);
   return program;
 }
 

@@ -62,6 +62,8 @@ class PlanBuilder {
   plan::Step& step(std::string name, const Kernel& kernel, const std::vector<plan::Operand>& in,
                    const std::vector<plan::Operand>& out, std::span<const std::byte> params = {},
                    const std::vector<plan::ScalarInstruction>& before = {});
+  /// A copy between the host and another device.
+  plan::Step& copy(std::string name, const plan::Operand& from, const plan::Operand& to);
   plan::Step& branch(std::string name, plan::Operand condition, std::int32_t then_region, std::int32_t else_region);
   plan::Step& loop(std::string name, const plan::LoopInfo& info);
   /// Closes the steps collected since the last call as a region and returns its number after finish().

@@ -90,9 +90,7 @@ void print_summary(const Engine& engine, const ModelArgs::Opened& opened) {
   double flops = 0;
   for (const plan::Step& step : plan.steps) {
     flops += double(step.flops);
-    ++kernels[step.kind == plan::StepKind::kernel ? std::string(plan.text(plan.kernels[std::size_t(step.kernel)].name))
-              : step.kind == plan::StepKind::branch ? "If"
-                                                    : "Loop"];
+    ++kernels[std::string(work_of(plan, step))];
   }
   print("work: {:.3f} GFLOP at the shape planned for\nkernels:\n", flops * 1e-9);
   std::vector<std::pair<std::string, int>> sorted(kernels.begin(), kernels.end());
@@ -176,10 +174,7 @@ int run(const Options& o) {
     for (const plan::Step& step : plan.steps)
       steps.push_back({{"name", plan.text(step.name)},
                        {"nodes", plan.nodes_of(step)},
-                       {"kernel", step.kind == plan::StepKind::kernel
-                                      ? std::string(plan.text(plan.kernels[std::size_t(step.kernel)].name))
-                                  : step.kind == plan::StepKind::branch ? "If"
-                                                                        : "Loop"},
+                       {"kernel", work_of(plan, step)},
                        {"device", step.device},
                        {"flops", step.flops},
                        {"bytes", step.bytes},

@@ -84,7 +84,7 @@ Image make_image(Parts parts) {
       fail("the plan has {} bytes of weights, the memory given for them {}", plan.weights_bytes,
            owner->weights.bytes());
     plan.params.resize(plan.params.size() + plan::kParamsRoom);
-    verify_plan(plan.view(), plan.weights_bytes);
+    verify_plan(plan.view(), plan.weights_bytes, static_cast<std::int64_t>(owner->device_code.size()));
     for (plan::WeightBlock& b : plan.weight_blocks)
       b.checksum =
           hash64(std::span<const std::byte>(owner->weights.data() + b.offset, static_cast<std::size_t>(b.bytes)));
@@ -102,6 +102,7 @@ Image make_image(Parts parts) {
   }
   verify_profiles(image.plan, image.further);
   image.weights = {owner->weights.data(), static_cast<std::size_t>(weights_bytes)};
+  image.device_code = owner->device_code;
   image.graph = owner->graph;
   image.graph_data = {owner->graph_data.data(), static_cast<std::size_t>(owner->graph_data.bytes())};
   image.record = owner->record;

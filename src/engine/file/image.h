@@ -42,12 +42,13 @@ struct Info {
 /// image that was read, plans and graph are copies; weights, graph_data and record lie in the mapped file unless they
 /// were copied too (LoadOptions::copy_weights).
 struct Image {
-  plan::Plan plan;                        ///< of the first profile
-  std::vector<plan::Plan> further;        ///< of the others, with the same weights
-  std::span<const std::byte> weights;     ///< page-aligned; WeightBlock offsets count from its begin
-  std::string_view graph;                 ///< the graph's text; empty when stripped
-  std::span<const std::byte> graph_data;  ///< constants that only the graph's text refers to
-  std::span<const std::byte> record;      ///< what the build chose (engine/build_record.h); empty when stripped
+  plan::Plan plan;                         ///< of the first profile
+  std::vector<plan::Plan> further;         ///< of the others, with the same weights
+  std::span<const std::byte> weights;      ///< page-aligned; WeightBlock offsets count from its begin
+  std::string_view graph;                  ///< the graph's text; empty when stripped
+  std::span<const std::byte> device_code;  ///< of the plans' devices, each its part (DeviceRef); today nobody's
+  std::span<const std::byte> graph_data;   ///< constants that only the graph's text refers to
+  std::span<const std::byte> record;       ///< what the build chose (engine/build_record.h); empty when stripped
   Info info;
   std::shared_ptr<const void> owner;
   std::shared_ptr<const MappedFile> file;  ///< where weights are mapped from; null: nowhere
@@ -64,6 +65,7 @@ struct Parts {
   plan::PlanStorage plan;                  ///< of the first profile
   std::vector<plan::PlanStorage> further;  ///< of the others
   Region weights;
+  std::vector<std::byte> device_code;
   std::string graph;
   Region graph_data;
   std::vector<std::byte> record;

@@ -30,7 +30,7 @@ struct Loaded {
   std::shared_ptr<const MappedFile> file;
   std::vector<plan::PlanStorage> plans;
   std::vector<char> graph;
-  std::vector<std::byte> header;
+  std::vector<std::byte> header, device_code;
   Region weights, graph_data, record;
 };
 
@@ -66,6 +66,8 @@ class Reader {
     image.graph_data = large_section("graph_data", loaded_->graph_data);
     image.record = large_section("record", loaded_->record);
     image.weights = large_section("weights", loaded_->weights);
+    copy_array("device_code", loaded_->device_code);
+    image.device_code = loaded_->device_code;
     if (image.stale.empty()) read_plans(image);
     if (options_.prefault && !image.weights.empty())
       madvise(const_cast<std::byte*>(image.weights.data()), image.weights.size(), MADV_POPULATE_READ);
@@ -147,7 +149,7 @@ class Reader {
       plan.threads = header_->threads();
       plan.event_count = header_->profiles()->Get(static_cast<flatbuffers::uoffset_t>(k))->event_count();
       plan.weights_bytes = static_cast<std::int64_t>(image.weights.size());
-      verify_plan(plan.view(), plan.weights_bytes);
+      verify_plan(plan.view(), plan.weights_bytes, static_cast<std::int64_t>(image.device_code.size()));
       (k == 0 ? image.plan : image.further[k - 1]) = plan.view();
     }
     verify_profiles(image.plan, image.further);

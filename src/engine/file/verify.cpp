@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,6 +14,8 @@
 #include "kernel/value_pool.h"
 #include "monza/engine.h"
 #include "plan/data/reach.h"
+#include "plan/data/segments.h"
+#include "plan/data/step_order.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
 
@@ -33,11 +36,13 @@ using plan::Text;
 constexpr int kMaxDepth = 201;  // of regions: the largest Limits::depth, and the main one
 constexpr int kMaxThreads = 4096;
 constexpr std::size_t kMaxDevices = 256;
+constexpr int kMaxQueues = 16;                                  // of a device
 constexpr std::int64_t kMaxArenaBytes = std::int64_t{1} << 47;  // all that a process can address
 
 class Verifier {
  public:
-  Verifier(const Plan& plan, std::int64_t weights_bytes) : p_(plan), weights_bytes_(weights_bytes) {}
+  Verifier(const Plan& plan, std::int64_t weights_bytes, std::int64_t code_bytes)
+      : p_(plan), weights_bytes_(weights_bytes), code_bytes_(code_bytes) {}
 
   void run() {
     check_tables();
@@ -49,6 +54,9 @@ class Verifier {
     for (std::size_t i = 0; i < p_.loops.size(); ++i) at("loops", i, [&] { check_loop(p_.loops[i]); });
     for (std::size_t i = 0; i < p_.steps.size(); ++i) at("steps", i, [&] { check_step(p_.steps[i]); });
     check_tree();
+    for (std::size_t i = 0; i < p_.segments.size(); ++i) at("segments", i, [&] { check_segment(p_.segments[i]); });
+    if (p_.devices.size() > 1)
+      for (std::size_t i = 0; i < p_.regions.size(); ++i) check_order(i);
   }
 
  private:
@@ -100,7 +108,7 @@ class Verifier {
       at("events", i,
          [&] { require(p_.events[i] >= 0 && p_.events[i] < p_.event_count, "event {} does not exist", p_.events[i]); });
     for (std::size_t i = 0; i < p_.kernels.size(); ++i) at("kernels", i, [&] { in_text(p_.kernels[i].name); });
-    require(p_.devices.size() <= kMaxDevices, "it has {} devices", p_.devices.size());
+    require(!p_.devices.empty() && p_.devices.size() <= kMaxDevices, "it has {} devices", p_.devices.size());
     for (std::size_t i = 0; i < p_.devices.size(); ++i)
       at("devices", i, [&] {
         const plan::DeviceRef& d = p_.devices[i];
@@ -108,7 +116,18 @@ class Verifier {
         require(d.arena_bytes >= 0 && d.arena_bytes <= kMaxArenaBytes, "the arena has {} bytes", d.arena_bytes);
         require(d.arena_lower_bound >= 0 && d.arena_lower_bound <= d.arena_bytes,
                 "the arena's lower bound is {} of {} bytes", d.arena_lower_bound, d.arena_bytes);
+        require((d.kind == static_cast<std::uint8_t>(DeviceKind::cpu)) == (i == 0),
+                "the first device, and no other, is the host");
+        require(d.queues == 1 || (i > 0 && d.queues >= 1 && d.queues <= kMaxQueues), "it has {} queues", d.queues);
+        require(d.weights_offset >= 0 && d.weights_offset % 64 == 0 && d.weights_bytes >= 0 &&
+                    d.weights_offset <= p_.weights_bytes && d.weights_bytes <= p_.weights_bytes - d.weights_offset,
+                "its part [{}, +{}) leaves the {} bytes of weights or is not aligned", d.weights_offset,
+                d.weights_bytes, p_.weights_bytes);
+        require(d.code_offset >= 0 && d.code_bytes >= 0 && d.code_offset <= code_bytes_ &&
+                    d.code_bytes <= code_bytes_ - d.code_offset,
+                "its code [{}, +{}) leaves the {} bytes of device code", d.code_offset, d.code_bytes, code_bytes_);
       });
+    require(plan::queue_count(p_) <= plan::kMostQueues, "its devices have {} queues", plan::queue_count(p_));
     for (std::size_t i = 0; i < p_.segments.size(); ++i)
       at("segments", i, [&] {
         in_range(p_.segments[i].steps, p_.steps, "steps");
@@ -121,8 +140,11 @@ class Verifier {
       at("weight_blocks", i, [&] {
         const plan::WeightBlock& b = p_.weight_blocks[i];
         in_text(b.name);
-        require(b.offset >= 0 && b.bytes >= 0 && b.offset <= p_.weights_bytes && b.bytes <= p_.weights_bytes - b.offset,
-                "bytes [{}, +{}) leave the {} bytes of weights", b.offset, b.bytes, p_.weights_bytes);
+        in_array(b.device, p_.devices, "device");
+        const plan::DeviceRef& d = p_.devices[b.device];
+        require(b.offset >= d.weights_offset && b.bytes >= 0 && b.offset <= d.weights_offset + d.weights_bytes &&
+                    b.bytes <= d.weights_offset + d.weights_bytes - b.offset,
+                "bytes [{}, +{}) leave the {} bytes of weights", b.offset, b.bytes, d.weights_bytes);
         if (b.kernel != -1) in_array(b.kernel, p_.kernels, "kernel");
       });
     check_ports("inputs", p_.inputs, Base::input);
@@ -138,6 +160,7 @@ class Verifier {
         require(port.rank <= kMaxRank, "rank {} is above {}", port.rank, kMaxRank);
         require(port.kind <= static_cast<std::uint8_t>(ValueKind::optional_sequence) && port.kind != 3,
                 "kind {} is unknown", port.kind);
+        require(port.device == 0, "it is bound on device {}, and callers have memory of the host", port.device);
         Shape largest;
         largest.rank = port.rank;
         for (int a = 0; a < port.rank; ++a) {
@@ -285,15 +308,13 @@ class Verifier {
     }
   }
 
-  void check_host_integers(const Operand& o) const {
+  static void check_host_integers(const Operand& o) {
     const bool kind = o.dtype == DType::boolean || (is_integer(o.dtype) && dtype_bits(o.dtype) >= 8);
     require(kind && o.layout == Layout::strided && o.base != Base::none && o.base != Base::state && on_host(o),
             "integers are read from an operand that holds none in host memory");
   }
 
-  bool on_host(const Operand& o) const {
-    return o.device < p_.devices.size() && p_.devices[o.device].kind != static_cast<std::uint8_t>(DeviceKind::cuda);
-  }
+  static bool on_host(const Operand& o) { return o.device == 0; }
 
   void check_operand(const Operand& o) {
     require(o.base <= Base::state, "base {} is unknown", static_cast<int>(o.base));
@@ -302,6 +323,8 @@ class Verifier {
     require(o.layout <= Layout::packed, "layout {} is unknown", static_cast<int>(o.layout));
     require(o.rank <= kMaxRank, "rank {} is above {}", o.rank, kMaxRank);
     in_array(o.device, p_.devices, "device");
+    require(o.device == 0 || (o.dtype != DType::string && o.dtype != DType::handle),
+            "strings and lists lie on the host alone");
     for (int a = 0; a < o.rank; ++a) {
       in_registers(o.extent[a]);
       in_registers(o.stride[a]);
@@ -309,7 +332,7 @@ class Verifier {
     if (o.element_offset != plan::kNoRegister) in_registers(o.element_offset);
     require(o.byte_offset >= 0 && o.byte_bound >= 0, "bytes [{}, +{}) are no range", o.byte_offset, o.byte_bound);
     const std::int64_t end = checked_add(o.byte_offset, o.byte_bound, "the operand's end");
-    const std::int64_t room = room_of(o);
+    const std::int64_t room = room_of(o);  // of what the operand's base is on its device
     require(o.base == Base::state || end <= room, "bytes [{}, +{}) leave the {} bytes there are", o.byte_offset,
             o.byte_bound, room);
     const std::int64_t unit = o.layout == Layout::packed ? 64 : std::max(1, std::min(dtype_bits(o.dtype), 64) / 8);
@@ -321,17 +344,22 @@ class Verifier {
   std::int64_t room_of(const Operand& o) const {
     switch (o.base) {
       case Base::arena: return p_.devices[o.device].arena_bytes;
-      case Base::weights: return p_.weights_bytes;
+      case Base::weights: return p_.devices[o.device].weights_bytes;
       case Base::input:
-        in_array(o.index, p_.inputs, "input");
+        on_port_of(o, p_.inputs, "input");
         return largest_bytes(p_.inputs[static_cast<std::size_t>(o.index)]);
       case Base::output:
-        in_array(o.index, p_.outputs, "output");
+        on_port_of(o, p_.outputs, "output");
         return largest_bytes(p_.outputs[static_cast<std::size_t>(o.index)]);
-      case Base::state: in_array(o.index, p_.states, "state"); return 0;
+      case Base::state: on_port_of(o, p_.states, "state"); return 0;
       case Base::none: break;
     }
     return 0;
+  }
+  static void on_port_of(const Operand& o, std::span<const plan::ModelPort> ports, const char* what) {
+    in_array(o.index, ports, what);
+    require(o.device == ports[static_cast<std::size_t>(o.index)].device, "{} {} is not bound on device {}", what,
+            o.index, o.device);
   }
   static std::int64_t largest_bytes(const plan::ModelPort& port) {
     if (port.kind != 0) return sizeof(Handle);
@@ -432,8 +460,9 @@ class Verifier {
   }
 
   void check_step(const Step& s) {
-    require(s.kind <= StepKind::loop, "kind {} is unknown", static_cast<int>(s.kind));
+    require(s.kind <= StepKind::wait, "kind {} is unknown", static_cast<int>(s.kind));
     in_array(s.device, p_.devices, "device");
+    require(s.queue < p_.devices[s.device].queues, "its device has no queue {}", s.queue);
     in_range(s.inputs, p_.operands, "inputs");
     in_range(s.outputs, p_.operands, "outputs");
     in_range(s.params, p_.params, "parameters");
@@ -458,6 +487,7 @@ class Verifier {
     switch (s.kind) {
       case StepKind::kernel:
         in_array(s.kernel, p_.kernels, "kernel");
+        check_operands_on(s, s.device);
         check_scratch(s);
         require(p_.params.size() - s.params.begin >= plan::kParamsRoom,
                 "less than {} bytes follow the begin of its parameters", plan::kParamsRoom);
@@ -468,7 +498,51 @@ class Verifier {
         check_host_integers(p_.operands[s.inputs.begin]);
         break;
       case StepKind::loop: in_array(s.loop, p_.loops, "loop"); break;
+      case StepKind::copy: check_copy(s); break;
+      case StepKind::wait: require(s.outputs.count == 0, "a wait has outputs"); break;
     }
+    if (s.kind == StepKind::kernel || s.kind == StepKind::copy) return;
+    require(s.device == 0, "the host runs it, and it is on device {}", s.device);
+    check_operands_on(s, 0);
+  }
+
+  void check_operands_on(const Step& s, std::uint8_t device) const {
+    for (const Range& r : {s.inputs, s.outputs})
+      for (std::uint32_t k = 0; k < r.count; ++k) {
+        const Operand& o = p_.operands[r.begin + k];
+        require(o.base == Base::none || o.device == device, "{} {} lies on device {}, and the step runs on device {}",
+                r.begin == s.inputs.begin && k < s.inputs.count ? "input" : "output", k, o.device, device);
+      }
+  }
+
+  /// What both sides lie in is theirs alone, so that a copy of bytes is all there is to it.
+  void check_copy(const Step& s) const {
+    require(s.inputs.count == 1 && s.outputs.count == 1 && s.extents.count == 0 && s.scratch_bytes == 0,
+            "a copy has {} inputs and {} outputs", s.inputs.count, s.outputs.count);
+    const Operand &from = p_.operands[s.inputs.begin], &to = p_.operands[s.outputs.begin];
+    for (const Operand* o : {&from, &to})
+      require(o->base != Base::none && o->base != Base::state && o->layout == Layout::strided,
+              "a copy moves dense tensors alone");
+    require(s.device != 0 && from.device != to.device && (from.device == 0 || to.device == 0) &&
+                (from.device == s.device || to.device == s.device),
+            "a copy from device {} to device {} is no step of device {}", from.device, to.device, s.device);
+    require(from.dtype == to.dtype && from.rank == to.rank, "a copy changes the type or the rank");
+    for (int a = 0; a < from.rank; ++a)
+      require(from.is_static == 0 || to.is_static == 0 || extent(from, a) == extent(to, a),
+              "a copy changes the extent of axis {}", a);
+    for (const Operand* o : {&from, &to}) require(o->is_static == 0 || dense(*o), "a copy moves dense tensors alone");
+  }
+  std::int64_t extent(const Operand& o, int axis) const {
+    return p_.registers[static_cast<std::size_t>(o.extent[axis])];
+  }
+  bool dense(const Operand& o) const {
+    TensorView v;
+    v.shape.rank = o.rank;
+    for (int a = 0; a < o.rank; ++a) {
+      v.shape[a] = extent(o, a);
+      v.stride[a] = p_.registers[static_cast<std::size_t>(o.stride[a])];
+    }
+    return v.dense();
   }
 
   /// Kernels keep there what they trust: nothing else lies in it. States come as views made for the first 32 operands.
@@ -519,8 +593,55 @@ class Verifier {
     }
   }
 
+  /// What a context captures is what each run would hand out, and lies within a region.
+  void check_segment(const plan::Segment& segment) const {
+    if (segment.device == 0 || segment.capturable == 0) return;
+    const std::uint32_t begin = segment.steps.begin, end = begin + segment.steps.count;
+    require(std::any_of(p_.regions.begin(), p_.regions.end(),
+                        [&](const plan::Region& r) {
+                          return begin >= r.steps.begin && end <= r.steps.begin + r.steps.count && begin < end;
+                        }),
+            "its steps are not those of a region");
+    for (std::uint32_t i = begin; i < end; ++i)
+      require(p_.steps[i].device == segment.device && plan::is_same_in_every_run(p_, p_.steps[i]) &&
+                  (i == begin || plan::may_follow(p_.steps[i - 1], p_.steps[i])),
+              "step {} of it is not the same in every run", i);
+  }
+
+  /// What a step must come after it comes after, by what it and its queue wait for.
+  void check_order(std::size_t index) {
+    // Of pieces of memory: sound plans look at a few for each operand.
+    const std::int64_t most_visits = 4096 + 256 * static_cast<std::int64_t>(p_.operands.size());
+    plan::StepOrder order(p_, most_visits);
+    std::map<std::int32_t, std::uint32_t> signalled;
+    const Range steps = p_.regions[index].steps;
+    for (std::uint32_t i = steps.begin; i < steps.begin + steps.count; ++i)
+      at("steps", i, [&] {
+        const Step& s = p_.steps[i];
+        require(!order.reads_too_early(i), "its extents read what a device may not have brought yet");
+        for (std::uint32_t w = 0; w < s.waits.count; ++w) {
+          const auto by = signalled.find(p_.events[s.waits.begin + w]);
+          require(by != signalled.end(), "it waits for event {}, which no step before it in its region signals",
+                  p_.events[s.waits.begin + w]);
+          order.wait(i, by->second);
+        }
+        if (const auto missing = order.missing(i); !missing.empty())
+          fail("it does not wait for step {}, which touches the same memory", missing[0]);
+        order.issue(i);
+        require(!order.exhausted(), "the memory of steps before it is cut into too many pieces");
+        if (s.signals >= 0)
+          require(signalled.emplace(s.signals, i).second, "another step signals event {} too", s.signals);
+      });
+    at("regions", index, [&] {
+      require(!order.reads_too_early(p_.regions[index].program),
+              "its extents read what a device may not have brought yet");
+      const auto open = order.under_way();
+      if (index != 0 && !open.empty()) fail("it ends while step {} may be under way", open[0]);
+    });
+  }
+
   const Plan& p_;
-  const std::int64_t weights_bytes_;
+  const std::int64_t weights_bytes_, code_bytes_;
   std::vector<bool> written_, region_seen_, step_seen_, signalled_;
   std::vector<std::uint32_t> uses_;
 };
@@ -609,9 +730,9 @@ void verify_step(const Plan& p, const Step& s, const Kernel& kernel) {
 
 }  // namespace
 
-void verify_plan(const Plan& plan, std::int64_t weights_bytes) {
+void verify_plan(const Plan& plan, std::int64_t weights_bytes, std::int64_t code_bytes) {
   try {
-    Verifier(plan, weights_bytes).run();
+    Verifier(plan, weights_bytes, code_bytes).run();
   } catch (const Error& e) {
     fail_hint("rebuild the engine", "the engine's plan is damaged: {}", e.fact());
   }
@@ -636,6 +757,15 @@ void verify_same(const char* array, const Plan& first, const Plan& other, std::s
 
 void verify_profiles(const Plan& first, std::span<const Plan> further) {
   for (std::size_t k = 0; k < further.size(); ++k) try {
+      // A context has memory of each device for all of them, and an engine opens each device once.
+      for (std::size_t d = 0; d < std::max(first.devices.size(), further[k].devices.size()); ++d)
+        if (d >= first.devices.size() || d >= further[k].devices.size() ||
+            first.devices[d].kind != further[k].devices[d].kind ||
+            first.devices[d].weights_offset != further[k].devices[d].weights_offset ||
+            first.devices[d].weights_bytes != further[k].devices[d].weights_bytes ||
+            first.devices[d].code_offset != further[k].devices[d].code_offset ||
+            first.devices[d].code_bytes != further[k].devices[d].code_bytes)
+          fail("devices[{}] is another than the first's, or has other weights or code", d);
       verify_same("inputs", first, further[k], first.inputs, further[k].inputs);
       verify_same("outputs", first, further[k], first.outputs, further[k].outputs);
       verify_same("states", first, further[k], first.states, further[k].states);

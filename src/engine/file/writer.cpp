@@ -26,6 +26,7 @@ std::vector<Piece> pieces_of(const Image& image) {
       pieces.push_back({plan_section(k, name), std::as_bytes(array), static_cast<std::uint32_t>(sizeof(array[0]))});
     });
   pieces.push_back({"graph", std::as_bytes(std::span(image.graph.data(), image.graph.size()))});
+  pieces.push_back({"device_code", image.device_code});
   pieces.push_back({"graph_data", image.graph_data});
   pieces.push_back({"record", image.record});
   pieces.push_back({"weights", image.weights});

@@ -339,7 +339,7 @@ std::vector<StepProfile> Context::profile() const {
       p.op = kernel.op;
       p.kernel = kernel.name;
     } else {
-      p.op = step.kind == plan::StepKind::branch ? "If" : "Loop";
+      p.op = work_of(program.plan, step);
     }
     p.best_us = t.best_us;
     p.mean_us = t.runs > 0 ? t.total_us / static_cast<double>(t.runs) : 0;

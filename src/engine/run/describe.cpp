@@ -14,7 +14,9 @@ std::string address(const plan::Plan& plan, const plan::Operand& o) {
     case Base::arena:
       return plan.devices.size() > 1 ? fmt::format("arena{}+{}", o.device, o.byte_offset)
                                      : fmt::format("arena+{}", o.byte_offset);
-    case Base::weights: return fmt::format("weights+{}", o.byte_offset);
+    case Base::weights:
+      return plan.devices.size() > 1 ? fmt::format("weights{}+{}", o.device, o.byte_offset)
+                                     : fmt::format("weights+{}", o.byte_offset);
     case Base::input:
       return fmt::format("input '{}'+{}", plan.text(plan.inputs[static_cast<std::size_t>(o.index)].name),
                          o.byte_offset);
@@ -52,12 +54,7 @@ void describe_region(const plan::Plan& plan, std::int32_t region, int depth, std
   const plan::Range steps = plan.regions[static_cast<std::size_t>(region)].steps;
   for (std::uint32_t i = steps.begin; i < steps.begin + steps.count; ++i) {
     const plan::Step& s = plan.steps[i];
-    std::string what = "branch";
-    if (s.kind == plan::StepKind::kernel)
-      what = std::string(plan.text(plan.kernels[static_cast<std::size_t>(s.kernel)].name));
-    if (s.kind == plan::StepKind::loop)
-      what = plan.loops[static_cast<std::size_t>(s.loop)].is_scan != 0 ? "scan" : "loop";
-    text += fmt::format("{:{}}{:4} {} [{}] ({}) -> ({})", "", 2 * depth, i, what, plan.text(s.name),
+    text += fmt::format("{:{}}{:4} {} [{}] ({}) -> ({})", "", 2 * depth, i, work_of(plan, s), plan.text(s.name),
                         operands(plan, s.inputs), operands(plan, s.outputs));
     if (plan.devices.size() > 1) text += fmt::format(" device {}", s.device);
     if (s.queue != 0) text += fmt::format(" queue {}", s.queue);

@@ -51,10 +51,11 @@ std::string_view name_of(DType dtype) { return dtype_name(dtype); }
 Engine make_engine(engine_file::Image image, Engine::Stats stats) {
   auto impl = std::make_shared<Engine::Impl>();
   impl->image = std::move(image);
+  const auto devices = runtime::open_devices(impl->image.plan, impl->image.weights, impl->image.device_code);
   for (std::size_t k = 0; k < impl->image.plan_count(); ++k) {
     const plan::Plan& plan = impl->image.plan_of(k);
     Engine::Impl::Profile profile;
-    profile.program = runtime::make_program(plan, impl->image.weights, impl->image.owner);
+    profile.program = runtime::make_program(plan, impl->image.weights, impl->image.owner, devices);
     engine_file::verify_kernels(plan, profile.program->kernels);
     ProfileInfo info;
     info.inputs = describe_ports(plan, plan.inputs);

@@ -15,6 +15,17 @@ Text PlanStorage::intern(std::string_view text) {
   return t;
 }
 
+std::string_view work_of(const Plan& plan, const Step& step) {
+  switch (step.kind) {
+    case StepKind::kernel: return plan.text(plan.kernels[static_cast<std::size_t>(step.kernel)].name);
+    case StepKind::branch: return "If";
+    case StepKind::loop: return plan.loops[static_cast<std::size_t>(step.loop)].is_scan != 0 ? "Scan" : "Loop";
+    case StepKind::copy: return "Transfer";
+    case StepKind::wait: return "Wait";
+  }
+  return {};
+}
+
 Plan PlanStorage::view() const {
   return {regions,       steps, operands,  program, registers, checks,        loops,   region_refs,
           events,        ints,  segments,  kernels, devices,   inputs,        outputs, states,

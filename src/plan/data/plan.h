@@ -21,7 +21,7 @@
 namespace monza::plan {
 
 /// Version of these structs and of their meaning: an engine file of another version is refused.
-inline constexpr std::uint32_t kPlanVersion = 2;
+inline constexpr std::uint32_t kPlanVersion = 3;
 
 using Register = std::int32_t;  ///< index into the register file; -1: none
 inline constexpr Register kNoRegister = -1;
@@ -40,7 +40,7 @@ struct Text {
 enum class Base : std::uint8_t {
   none = 0,  ///< an absent operand
   arena,     ///< the context's activations; one arena for each device (Operand::device)
-  weights,   ///< the engine's constants: shared and read-only
+  weights,   ///< the engine's constants: shared and read-only; a part of them for each device (Operand::device)
   input,     ///< the memory bound to model input `index`
   output,    ///< the memory bound to model output `index`
   state,     ///< sequence state `index`: reaches the kernel through a StateView, not through `data`
@@ -54,7 +54,7 @@ struct Operand {
   DType dtype = DType::invalid;
   Layout layout = Layout::strided;
   std::uint8_t rank = 0;
-  std::uint8_t device = 0;     ///< index into Plan::devices of the memory it lies in
+  std::uint8_t device = 0;     ///< index into Plan::devices of the memory it lies in; whatever its base
   std::uint8_t is_static = 0;  ///< every register below is a constant: resolved once, when a context is made
   /// Bit i: extent[i] is a register that a loop sets from the value it copies in (see LoopInfo). Other operands: 0.
   std::uint16_t bound_axes = 0;
@@ -97,12 +97,16 @@ enum class StepKind : std::uint8_t {
   kernel = 0,
   branch,  ///< If: in[0] is the condition; regions[0] then, regions[1] else; each region writes the step's outputs
   loop,    ///< Loop and Scan: see LoopInfo
+  copy,    ///< in[0] to out[0], both dense and of one shape: one lies on the host, the other on the step's device
+  wait,    ///< the host waits for the events; inputs name what it reads next, outside of any kernel
 };
 
+/// The operands of a kernel lie on the step's device. Branches, loops and waits are steps of the host; their regions'
+/// steps may be of any device. A copy is a step of the device that is not the host.
 struct Step {
   StepKind kind = StepKind::kernel;
-  std::uint8_t device = 0;  ///< index into Plan::devices
-  std::uint16_t queue = 0;
+  std::uint8_t device = 0;          ///< index into Plan::devices
+  std::uint16_t queue = 0;          ///< of the device: below DeviceRef::queues
   std::int32_t kernel = -1;         ///< index into Plan::kernels
   Range inputs, outputs;            ///< operands
   Range params;                     ///< bytes of Plan::params; begin is 16-byte aligned
@@ -154,7 +158,8 @@ struct Region {
   Range program;  ///< scalar instructions after the last step (extents of outputs)
 };
 
-/// Steps that a device graph may capture: no host read, no allocation, no data-dependent extent inside.
+/// Steps that a device may capture and replay: no host read, no allocation, no data-dependent extent inside. A context
+/// captures the capturable segments of devices other than the host when it is made (plan/data/segments.h).
 struct Segment {
   Range steps;
   std::uint8_t device = 0;
@@ -167,11 +172,17 @@ struct KernelRef {
   std::int32_t version = 0;
 };
 
+/// Plan::devices[0] is the host: its memory is the process's, where callers bind inputs and outputs and where extents,
+/// conditions and loop bounds are read. Its one queue is the thread that runs the plan.
 struct DeviceRef {
-  std::uint8_t kind = 0;  ///< DeviceKind
-  std::uint8_t reserved[7] = {};
+  std::uint8_t kind = 0;    ///< DeviceKind
+  std::uint8_t queues = 1;  ///< steps of one queue run one after the other; queues run beside each other
+  std::uint8_t reserved[6] = {};
   std::int64_t arena_bytes = 0;
-  std::int64_t arena_lower_bound = 0;  ///< largest sum of live bytes over the executed order
+  std::int64_t arena_lower_bound = 0;            ///< largest sum of live bytes over the executed order
+  std::int64_t weights_offset = 0;               ///< its part of the engine's weights; operands count from there
+  std::int64_t weights_bytes = 0;                ///< of that part
+  std::int64_t code_offset = 0, code_bytes = 0;  ///< its part of the engine's device code; none for the host
 };
 
 /// A model input, output or state.
@@ -179,8 +190,8 @@ struct ModelPort {
   Text name;
   DType dtype = DType::invalid;
   std::uint8_t rank = 0;
-  std::uint8_t kind = 0;  ///< as monza::ValueKind; the dtype of all but tensors is that of their elements
-  std::uint8_t reserved[1] = {};
+  std::uint8_t kind = 0;      ///< as monza::ValueKind; the dtype of all but tensors is that of their elements
+  std::uint8_t device = 0;    ///< whose memory is bound to it
   std::int32_t operand = -1;  ///< its operand: gives the extents after the run (outputs)
   std::int64_t min[kMaxRank] = {}, opt[kMaxRank] = {}, max[kMaxRank] = {};
   Text symbol[kMaxRank] = {};  ///< the dimension's name, or empty
@@ -192,7 +203,9 @@ struct WeightBlock {
   std::int64_t offset = 0, bytes = 0;
   std::uint64_t checksum = 0;  ///< hash64 of the bytes; checked by --verify
   std::int32_t kernel = -1;    ///< the kernel (index into kernels) whose packing it has, or -1: plain
-  std::int32_t packing = 0;    ///< which packing of that kernel
+  std::int16_t packing = 0;    ///< which packing of that kernel
+  std::uint8_t device = 0;     ///< in whose part it lies
+  std::uint8_t reserved = 0;
 };
 
 /// All of a plan. The spans point into a PlanStorage or into a mapped engine file.
@@ -224,6 +237,10 @@ struct Plan {
   /// Names of the ONNX nodes that a step computes.
   std::vector<std::string> nodes_of(const Step& step) const;
 };
+
+/// What a step does, in a word: its kernel's name, or If, Loop, Scan, Transfer (a copy between devices), Wait. Lives as
+/// long as the plan.
+std::string_view work_of(const Plan& plan, const Step& step);
 
 /// Calls f(name, span member) for every array of a plan, in file order: one list for the writer, the reader
 /// and the verifier, so that none can forget one.

@@ -28,7 +28,7 @@ std::int64_t dense_reach(DType dtype, TensorView& view) noexcept;
 /// Whether two operands count from the same memory: only then can a plan lay one over the other.
 inline bool same_memory(const Operand& a, const Operand& b) noexcept {
   if (a.base != b.base || a.base == Base::none || a.base == Base::state) return false;
-  return a.base == Base::arena ? a.device == b.device : a.base == Base::weights || a.index == b.index;
+  return a.base == Base::arena || a.base == Base::weights ? a.device == b.device : a.index == b.index;
 }
 
 }  // namespace monza::plan
