@@ -71,112 +71,155 @@ void CostNetwork::descend(std::vector<int>& choice) const {
   }
 }
 
+/// Takes one variable after another out of a copy of the network's tables.
+class CostNetwork::Elimination {
+ public:
+  /// `choice` holds the values of variables that are held instead.
+  Elimination(const CostNetwork& network, std::size_t largest_table, const std::vector<int>& choice)
+      : network_(network),
+        largest_table_(largest_table),
+        tables_(network.tables_),
+        tables_of_(network.tables_of_),
+        gone_(choice.size(), false),
+        sizes_(choice.size()),
+        at_(choice) {
+    for (int v = 0; v < int(choice.size()); ++v) waiting_.emplace(sizes_[std::size_t(v)] = table_size(v), v);
+  }
+
+  void run() {
+    while (!waiting_.empty()) {
+      const int next = waiting_.begin()->second;
+      if (sizes_[std::size_t(next)] > largest_table_) hold(most_connected(next));
+      else eliminate(next);
+    }
+  }
+
+  /// Backwards: the variables that an eliminated one depended on have their values by then.
+  void choose(std::vector<int>& found) const {
+    for (auto e = order_.rbegin(); e != order_.rend(); ++e) {
+      double least = 0;
+      int best = 0;
+      for (int value = 0; value < network_.values(e->variable); ++value) {
+        found[std::size_t(e->variable)] = value;
+        const double sum = sum_of(e->tables, found);
+        if (value == 0 || sum < least) {
+          least = sum;
+          best = value;
+        }
+      }
+      found[std::size_t(e->variable)] = best;
+    }
+  }
+
+ private:
+  struct Eliminated {
+    int variable;
+    std::vector<std::size_t> tables;  ///< those it was in
+  };
+
+  std::vector<int> neighbours(int v) const {
+    std::set<int> found;
+    for (const std::size_t t : tables_of_[std::size_t(v)])
+      for (const int other : tables_[t].variables)
+        if (other != v && !gone_[std::size_t(other)]) found.insert(other);
+    return {found.begin(), found.end()};
+  }
+  std::size_t table_size(int v) const {
+    std::size_t size = std::size_t(network_.values(v));
+    for (const int other : neighbours(v))
+      size = std::min(size * std::size_t(network_.values(other)), largest_table_ + 1);
+    return size;
+  }
+  void resize(int v) {
+    waiting_.erase({sizes_[std::size_t(v)], v});
+    waiting_.emplace(sizes_[std::size_t(v)] = table_size(v), v);
+  }
+  double sum_of(const std::vector<std::size_t>& tables, const std::vector<int>& choice) const {
+    double sum = 0;
+    for (const std::size_t t : tables) sum += network_.look_up(tables_[t], choice);
+    return sum;
+  }
+
+  int most_connected(int otherwise) const {
+    std::size_t most = 0;
+    for (int v = 0; v < int(gone_.size()); ++v)
+      if (!gone_[std::size_t(v)])
+        if (const std::size_t n = neighbours(v).size(); n > most) {
+          most = n;
+          otherwise = v;
+        }
+    return otherwise;
+  }
+  /// Keeps the variable at the value that it has.
+  void hold(int v) {
+    gone_[std::size_t(v)] = true;
+    waiting_.erase({sizes_[std::size_t(v)], v});
+    for (const int other : neighbours(v)) resize(other);
+  }
+  void eliminate(int v) {
+    waiting_.erase(waiting_.begin());
+    const std::vector<int> around = neighbours(v);
+    gone_[std::size_t(v)] = true;
+    order_.push_back({v, tables_of_[std::size_t(v)]});
+    Table joined = join(v, around);
+    // The joined table stands for those it was made of.
+    for (const int other : around) {
+      auto& list = tables_of_[std::size_t(other)];
+      std::erase_if(list, [&](std::size_t t) {
+        const auto& used = order_.back().tables;
+        return std::find(used.begin(), used.end(), t) != used.end();
+      });
+      list.push_back(tables_.size());
+    }
+    tables_.push_back(std::move(joined));
+    for (const int other : around) resize(other);
+  }
+  /// The least sum of the tables of the last one eliminated, over its values, for all values of those around it.
+  Table join(int v, const std::vector<int>& around) {
+    Table joined;
+    joined.variables = around;
+    std::size_t size = 1;
+    for (const int other : around) size *= std::size_t(network_.values(other));
+    joined.cost.assign(size, 0);
+    for (const int other : around) at_[std::size_t(other)] = 0;
+    for (std::size_t i = 0; i < size; ++i) {
+      double least = 0;
+      for (int value = 0; value < network_.values(v); ++value) {
+        at_[std::size_t(v)] = value;
+        const double sum = sum_of(order_.back().tables, at_);
+        if (value == 0 || sum < least) least = sum;
+      }
+      joined.cost[i] = least;
+      for (std::size_t k = around.size(); k-- > 0;) {
+        if (++at_[std::size_t(around[k])] < network_.values(around[k])) break;
+        at_[std::size_t(around[k])] = 0;
+      }
+    }
+    return joined;
+  }
+
+  const CostNetwork& network_;
+  const std::size_t largest_table_;
+  std::vector<Table> tables_;  ///< over variables that are left
+  std::vector<std::vector<std::size_t>> tables_of_;
+  std::vector<bool> gone_;
+  std::vector<std::size_t> sizes_;
+  std::set<std::pair<std::size_t, int>> waiting_;  ///< by size
+  std::vector<int> at_;                            ///< of held variables
+  std::vector<Eliminated> order_;
+};
+
 std::vector<int> CostNetwork::minimise(std::size_t largest_table) const {
-  const int count = variables();
-  std::vector<int> choice(std::size_t(count), 0);
+  std::vector<int> choice(std::size_t(variables()), 0);
   descend(choice);
   // Every elimination beside a variable looks at all its tables: one with thousands makes the whole too slow.
   constexpr std::size_t kMostTables = 2000;
   for (const auto& tables : tables_of_)
     if (tables.size() > kMostTables) return choice;
-
-  // Tables over variables that are left; those that go into an elimination are emptied.
-  std::vector<Table> tables = tables_;
-  std::vector<std::vector<std::size_t>> tables_of = tables_of_;
-  std::vector<bool> gone(std::size_t(count), false);
-  struct Eliminated {
-    int variable;
-    std::vector<std::size_t> tables;  ///< those it was in
-  };
-  std::vector<Eliminated> order;
-  const auto neighbours = [&](int v) {
-    std::set<int> found;
-    for (const std::size_t t : tables_of[std::size_t(v)])
-      for (const int other : tables[t].variables)
-        if (other != v && !gone[std::size_t(other)]) found.insert(other);
-    return std::vector<int>(found.begin(), found.end());
-  };
-  const auto table_size = [&](int v) {
-    std::size_t size = std::size_t(values(v));
-    for (const int other : neighbours(v)) size = std::min(size * std::size_t(values(other)), largest_table + 1);
-    return size;
-  };
-  std::vector<std::size_t> sizes(static_cast<std::size_t>(count));
-  std::set<std::pair<std::size_t, int>> waiting;  // by size
-  for (int v = 0; v < count; ++v) waiting.emplace(sizes[std::size_t(v)] = table_size(v), v);
-  const auto resize = [&](int v) {
-    waiting.erase({sizes[std::size_t(v)], v});
-    waiting.emplace(sizes[std::size_t(v)] = table_size(v), v);
-  };
-  std::vector<int> at = choice;  // of held variables
-  while (!waiting.empty()) {
-    int next = waiting.begin()->second;
-    if (sizes[std::size_t(next)] > largest_table) {
-      // Hold the variable that touches most others at what it has.
-      std::size_t most = 0;
-      for (int v = 0; v < count; ++v)
-        if (!gone[std::size_t(v)])
-          if (const std::size_t n = neighbours(v).size(); n > most) {
-            most = n;
-            next = v;
-          }
-      gone[std::size_t(next)] = true;
-      waiting.erase({sizes[std::size_t(next)], next});
-      for (const int other : neighbours(next)) resize(other);
-      continue;
-    }
-    waiting.erase(waiting.begin());
-    const std::vector<int> around = neighbours(next);
-    gone[std::size_t(next)] = true;
-    order.push_back({next, tables_of[std::size_t(next)]});
-    Table joined;
-    joined.variables = around;
-    std::size_t size = 1;
-    for (const int v : around) size *= std::size_t(values(v));
-    joined.cost.assign(size, 0);
-    for (const int v : around) at[std::size_t(v)] = 0;
-    for (std::size_t i = 0; i < size; ++i) {
-      double least = 0;
-      for (int value = 0; value < values(next); ++value) {
-        at[std::size_t(next)] = value;
-        double sum = 0;
-        for (const std::size_t t : order.back().tables) sum += look_up(tables[t], at);
-        if (value == 0 || sum < least) least = sum;
-      }
-      joined.cost[i] = least;
-      for (std::size_t k = around.size(); k-- > 0;) {
-        if (++at[std::size_t(around[k])] < values(around[k])) break;
-        at[std::size_t(around[k])] = 0;
-      }
-    }
-    // The joined table stands for those it was made of.
-    for (const int v : around) {
-      auto& list = tables_of[std::size_t(v)];
-      std::erase_if(list, [&](std::size_t t) {
-        const auto& used = order.back().tables;
-        return std::find(used.begin(), used.end(), t) != used.end();
-      });
-      list.push_back(tables.size());
-    }
-    tables.push_back(std::move(joined));
-    for (const int v : around) resize(v);
-  }
-  // Backwards: the variables that an eliminated one depended on have their values by now.
+  Elimination elimination(*this, largest_table, choice);
+  elimination.run();
   std::vector<int> found = choice;
-  for (auto e = order.rbegin(); e != order.rend(); ++e) {
-    double least = 0;
-    int best = 0;
-    for (int value = 0; value < values(e->variable); ++value) {
-      found[std::size_t(e->variable)] = value;
-      double sum = 0;
-      for (const std::size_t t : e->tables) sum += look_up(tables[t], found);
-      if (value == 0 || sum < least) {
-        least = sum;
-        best = value;
-      }
-    }
-    found[std::size_t(e->variable)] = best;
-  }
+  elimination.choose(found);
   descend(found);
   return cost(found) <= cost(choice) ? found : choice;
 }

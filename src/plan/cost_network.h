@@ -34,6 +34,7 @@ class CostNetwork {
   int values(int variable) const { return values_[std::size_t(variable)]; }
 
  private:
+  class Elimination;
   struct Table {
     std::vector<int> variables;
     std::vector<double> cost;  ///< the last variable runs fastest

@@ -1,59 +1,13 @@
-// Which device computes a node, and the copies between devices that follow from it.
+// The copies between devices that follow from where nodes are computed, and what the host waits for.
 //
 // Only the host is connected with every device: a value goes from one to another by way of its memory. Copies move
 // dense elements, so what lies otherwise is rearranged on the device where it lies.
 #include <algorithm>
-#include <array>
 
-#include "base/error.h"
 #include "plan/region_planner.h"
 #include "tensor/storage.h"
 
 namespace monza::plan {
-
-DeviceKind device_kind(const ir::Graph& graph, const ir::Node& node) {
-  constexpr std::array<std::string_view, 3> kNames{"cpu", "reference", "cuda"};  // in the order of DeviceKind
-  const auto name = std::find(kNames.begin(), kNames.end(), node.device);
-  if (name == kNames.end())
-    throw Error(fmt::format("there is no device '{}'", node.device), "one of cpu, reference, cuda")
-        .at(ir::describe(graph, node));
-  return DeviceKind(name - kNames.begin());
-}
-
-namespace {
-
-/// Whether a node works on what only the host has: control flow, the pool of strings and lists, sequences' states.
-bool is_of_host(const ir::Graph& graph, const ir::Node& node) {
-  if (has(node.op->flags, ir::OpFlag::control)) return true;
-  const auto of_host = [&](ir::ValueId v) {
-    if (v == ir::kNone) return false;
-    const ir::Type& type = graph.value(v).type;
-    return type.kind != ir::ValueKind::tensor || type.dtype == DType::string;
-  };
-  return std::any_of(node.inputs.begin(), node.inputs.end(), of_host) ||
-         std::any_of(node.outputs.begin(), node.outputs.end(), of_host);
-}
-
-}  // namespace
-
-int RegionPlanner::device_of(const ir::Node& node) const {
-  if (b_.plan.devices.size() == 1) return 0;
-  const DeviceKind kind = node.device.empty() ? b_.options.device : device_kind(graph_, node);
-  if (kind != DeviceKind::cpu && is_of_host(graph_, node)) {
-    if (node.device.empty()) return 0;
-    throw Error(fmt::format("it runs on the host, and is to run on device '{}'", node.device),
-                "leave control flow, strings, lists and states of sequences where they are");
-  }
-  const auto& devices = b_.plan.devices;
-  return int(
-      std::find_if(devices.begin(), devices.end(), [&](const DeviceRef& d) { return DeviceKind(d.kind) == kind; }) -
-      devices.begin());
-}
-
-std::string RegionPlanner::name_of(const ir::Value& value) const {
-  if (!value.name.empty() || value.origins.empty()) return value.name;
-  return graph_.model().origins[value.origins[0]].name;
-}
 
 bool RegionPlanner::lies_on(ir::ValueId value, int device) {
   const std::vector<Place>& places = forms_[value];

@@ -14,7 +14,6 @@
 #include "base/log.h"
 #include "kernel/ports.h"
 #include "plan/cost_network.h"
-#include "plan/region_planner.h"
 #include "plan/tactics.h"
 #include "tensor/storage.h"
 
@@ -59,8 +58,9 @@ Port form_of(const Place& place, const ir::SymShape& shape) {
 /// One region's network.
 class LayoutChooser {
  public:
-  explicit LayoutChooser(RegionPlanner& region) : r_(region) {}
-  void run();
+  explicit LayoutChooser(const LayoutQuestion& question)
+      : q_(question), b_(question.builder), facts_(question.facts), graph_(question.facts.graph()) {}
+  std::map<ir::NodeId, Assigned> run();
 
  private:
   struct Planned {
@@ -87,11 +87,11 @@ class LayoutChooser {
   void add_concat(const ir::Node& node, const Planned& p);
   void settle(std::vector<int>& choice);
 
-  const ir::Node& node(const Planned& p) const { return r_.graph_.node(p.node); }
+  const ir::Node& node(const Planned& p) const { return graph_.node(p.node); }
   /// Of what lies in memory: a sequence or optional is one handle, whatever its tensors are.
   const ir::SymShape& shape(ir::ValueId v) const {
     static const ir::SymShape kScalar;
-    const ir::Type& type = r_.graph_.value(v).type;
+    const ir::Type& type = graph_.value(v).type;
     return stored_type(type).dtype == DType::handle ? kScalar : type.shape;
   }
   bool joins_blocks(const ir::Node& node, Port form) const;
@@ -102,7 +102,10 @@ class LayoutChooser {
   void add(const std::vector<int>& variables, const std::function<double(const std::vector<int>&)>& cost);
   int new_variable(std::size_t labels) { return labels > 1 ? network_.add_variable(int(labels)) : -1; }
 
-  RegionPlanner& r_;
+  const LayoutQuestion& q_;
+  const PlanBuilder& b_;
+  const RegionFacts& facts_;
+  const ir::Graph& graph_;
   CostNetwork network_;
   std::vector<Planned> planned_;
   std::map<ir::NodeId, std::size_t> index_;
@@ -131,13 +134,12 @@ void LayoutChooser::add(const std::vector<int>& variables, const std::function<d
 }
 
 double LayoutChooser::conversion(ir::ValueId value, const Place& from, Port to) {
-  const TypedShape type = r_.type_of(value);
+  const TypedShape type = facts_.type_of(value);
   // Between blocks of 8 and of 16 no kernel copies at speed: not worth the time to measure it.
   if (is_blocked(to) && from.layout != Layout::strided && form_of(from, type.shape) != to)
-    return double(storage_bytes(type.dtype, r_.b_.largest(type.shape))) / 100;
-  const Kernel& copy = r_.copy_kernel(from.layout, form_place(to, type.shape).layout, type, 0);
-  return r_.b_.options.tactics->conversion_us(copy, type.dtype, r_.b_.largest(type.shape), form_of(from, type.shape),
-                                              to);
+    return double(storage_bytes(type.dtype, b_.largest(type.shape))) / 100;
+  const Kernel& copy = q_.candidates.copy_kernel(from.layout, form_place(to, type.shape).layout, type, 0);
+  return b_.options.tactics->conversion_us(copy, type.dtype, b_.largest(type.shape), form_of(from, type.shape), to);
 }
 
 bool LayoutChooser::takes(const Label& label, std::size_t input, const Place& place, const ir::SymShape& of) const {
@@ -149,7 +151,7 @@ bool LayoutChooser::takes(const Label& label, std::size_t input, const Place& pl
 /// Whether every input of a concatenation of channels begins a block, so that each can lie in a blocked buffer.
 bool LayoutChooser::joins_blocks(const ir::Node& node, Port form) const {
   const std::int64_t block = block_of(layout_of(form));
-  const auto& list = r_.aliases(node);
+  const auto& list = facts_.aliases(node);
   for (const ir::Alias& a : list)
     for (std::size_t k = 0; k < a.start.size(); ++k)
       if (const auto start = a.start[k].try_constant();
@@ -178,8 +180,8 @@ void LayoutChooser::time_kernels(Planned& p) {
   bool all = true;
   for (const Label& label : p.labels) {
     Question q;
-    r_.ask(q, node(p), *label.kernel);
-    const auto us = r_.b_.options.tactics->time(*label.kernel, q.query);
+    q_.candidates.ask(q, node(p), *label.kernel);
+    const auto us = b_.options.tactics->time(*label.kernel, q.query);
     all &= us.has_value();
     if (!us) continue;
     p.choice.timed.emplace_back(label.kernel->name, *us);
@@ -202,18 +204,18 @@ void LayoutChooser::time_kernels(Planned& p) {
 }
 
 void LayoutChooser::list_kernels() {
-  for (const ir::NodeId id : r_.graph_.order()) {
-    if (!r_.needed_.contains(id)) continue;
-    const ir::Node& n = r_.graph_.node(id);
-    const int device = r_.device_of(n);
-    const bool concat = r_.is_concat(n);
-    if (has(n.op->flags, ir::OpFlag::control) || (!concat && r_.is_view_node(n))) continue;
+  for (const ir::NodeId id : graph_.order()) {
+    if (!facts_.is_needed(id)) continue;
+    const ir::Node& n = graph_.node(id);
+    const int device = facts_.device_of(n);
+    const bool concat = facts_.is_concat(n);
+    if (has(n.op->flags, ir::OpFlag::control) || (!concat && facts_.is_view_node(n))) continue;
     Planned p;
     p.node = id;
     if (concat) {
       p.labels.push_back({});
     } else {
-      std::vector<const Kernel*> fits = r_.fitting(n, device, p.choice);
+      std::vector<const Kernel*> fits = q_.candidates.fitting(n, device, p.choice);
       // The reference is there to be right, not fast: it runs only when nothing else can.
       std::erase_if(fits, [&](const Kernel* k) { return k->reference && k != fits[0]; });
       for (const Kernel* k : fits) p.labels.push_back({k, Port::dense, 0});
@@ -233,12 +235,11 @@ void LayoutChooser::list_kernels() {
 
 /// Labels with forms, variables, and where every value lies under them.
 void LayoutChooser::list_places() {
-  for (const ir::ValueId v : r_.graph_.inputs())
-    if (const auto it = r_.forms_.find(v); it != r_.forms_.end() && !it->second.empty())
-      lies_[v] = {-1, {it->second[0]}};
-  for (const ir::NodeId id : r_.graph_.order()) {
-    if (!r_.needed_.contains(id)) continue;
-    const ir::Node& n = r_.graph_.node(id);
+  for (const ir::ValueId v : graph_.inputs())
+    if (const auto it = q_.inputs.find(v); it != q_.inputs.end()) lies_[v] = {-1, {it->second}};
+  for (const ir::NodeId id : graph_.order()) {
+    if (!facts_.is_needed(id)) continue;
+    const ir::Node& n = graph_.node(id);
     const auto found = index_.find(id);
     if (found == index_.end()) {
       if (has(n.op->flags, ir::OpFlag::control))
@@ -251,7 +252,7 @@ void LayoutChooser::list_places() {
     std::vector<Label> labels;
     for (const Label& label : p.labels) {
       const bool uniform = label.kernel != nullptr && label.kernel->out[0] == Port::uniform;
-      bool free = label.kernel == nullptr ? !r_.targets_.contains(n.outputs[0]) : uniform;
+      bool free = label.kernel == nullptr ? !q_.targets.places.contains(n.outputs[0]) : uniform;
       for (std::size_t i = 0; i < n.inputs.size() && label.kernel != nullptr; ++i)
         free |= n.inputs[i] != ir::kNone && keeps_order(n, label, i);
       for (const Port form : kForms) {
@@ -277,7 +278,7 @@ void LayoutChooser::list_places() {
         lies.places.push_back(form_place(form, shape(n.outputs[o])));
       }
       // A model output is dense: written so, or converted at the end.
-      if (r_.targets_.contains(n.outputs[o]))
+      if (q_.targets.places.contains(n.outputs[o]))
         add({p.variable}, [&](const std::vector<int>& c) {
           const Place& place = lies.places[std::size_t(c[0])];
           return is_dense(place, shape(n.outputs[o])) ? 0 : conversion(n.outputs[o], place, Port::dense);
@@ -288,7 +289,7 @@ void LayoutChooser::list_places() {
 }
 
 void LayoutChooser::place_view(const ir::Node& n) {
-  for (const ir::Alias& alias : r_.aliases(n)) {
+  for (const ir::Alias& alias : facts_.aliases(n)) {
     const ir::ValueId in = n.inputs[std::size_t(alias.input)], out = n.outputs[std::size_t(alias.output)];
     const auto from = lies_.find(in);
     if (from == lies_.end()) continue;  // of a constant
@@ -355,12 +356,12 @@ void LayoutChooser::add_concat(const ir::Node& n, const Planned& p) {
     const auto found = lies_.find(v);
     if (found == lies_.end()) continue;
     const auto claimed = [&](ir::ValueId part) {
-      const auto it = r_.parts_.find(part);
-      return it != r_.parts_.end() && it->second.concat == n.id;
+      const auto it = q_.targets.parts.find(part);
+      return it != q_.targets.parts.end() && it->second.concat == n.id;
     };
-    const ir::Node* producer = r_.graph_.producer(v);
+    const ir::Node* producer = graph_.producer(v);
     const bool inside =
-        claimed(v) || (producer != nullptr && r_.is_view_node(*producer) && claimed(producer->inputs[0]));
+        claimed(v) || (producer != nullptr && facts_.is_view_node(*producer) && claimed(producer->inputs[0]));
     add({found->second.variable, p.variable}, [&](const std::vector<int>& c) {
       const Place& place = found->second.places[std::size_t(c[0])];
       const Port form = p.labels[std::size_t(c[1])].form;
@@ -384,10 +385,10 @@ void LayoutChooser::settle(std::vector<int>& choice) {
   }
 }
 
-void LayoutChooser::run() {
+std::map<ir::NodeId, Assigned> LayoutChooser::run() {
   list_kernels();
   // Without a single time there is nothing to weigh: as a plan that is not tuned.
-  if (!timed_) return;
+  if (!timed_) return {};
   list_places();
   std::map<ir::ValueId, std::vector<Reader>> readers;
   for (std::size_t k = 0; k < planned_.size(); ++k) {
@@ -398,7 +399,7 @@ void LayoutChooser::run() {
     }
     for (std::size_t i = 0; i < n.inputs.size(); ++i)
       if (n.inputs[i] != ir::kNone && lies_.contains(n.inputs[i]) && (i >= 32 || (n.op->shape_inputs >> i & 1u) == 0) &&
-          r_.graph_.value(n.inputs[i]).type.kind == ir::ValueKind::tensor)
+          graph_.value(n.inputs[i]).type.kind == ir::ValueKind::tensor)
         readers[n.inputs[i]].push_back({k, i});
   }
   for (const auto& [value, list] : readers) add_readers(value, list);
@@ -406,12 +407,14 @@ void LayoutChooser::run() {
   settle(choice);
   log(LogLevel::debug, "layouts: {} nodes, {} variables, {:.1f} us", planned_.size(), network_.variables(),
       network_.cost(choice));
+  std::map<ir::NodeId, Assigned> assigned;
   for (Planned& p : planned_) {
     const Label& label = p.labels[p.variable < 0 ? 0 : std::size_t(choice[std::size_t(p.variable)])];
-    r_.assigned_[p.node] = {label.kernel, label.form, std::move(p.choice)};
+    assigned[p.node] = {label.kernel, label.form, std::move(p.choice)};
   }
+  return assigned;
 }
 
-void choose_layouts(RegionPlanner& region) { LayoutChooser(region).run(); }
+std::map<ir::NodeId, Assigned> choose_layouts(const LayoutQuestion& question) { return LayoutChooser(question).run(); }
 
 }  // namespace monza::plan

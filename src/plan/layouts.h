@@ -1,19 +1,35 @@
 // The choice of kernels and layouts over a whole region. Internal to src/plan.
 #pragma once
 
+#include <map>
+
 #include "kernel/kernel.h"
+#include "plan/candidates.h"
 #include "plan/place.h"
+#include "plan/targets.h"
 
 namespace monza::plan {
-
-class RegionPlanner;
 
 /// A place, without a storage, of one of the four forms: dense, channels_last, blocked8, blocked16.
 Place form_place(Port form, const ir::SymShape& shape);
 /// The form that a place has, or is nearest to.
 Port form_of(const Place& place, const ir::SymShape& shape);
 
-/// Fills the region's assignment from measured times. Leaves it empty when nothing could be timed.
-void choose_layouts(RegionPlanner& region);
+/// What was chosen for a node.
+struct Assigned {
+  const Kernel* kernel = nullptr;  ///< null for a concatenation
+  Port form = Port::dense;         ///< of uniform operands, of strided results, of a concatenation's buffer
+  Choice choice;
+};
+
+struct LayoutQuestion {
+  const PlanBuilder& builder;
+  const RegionFacts& facts;
+  const Candidates& candidates;
+  const Targets& targets;
+  std::map<ir::ValueId, Place> inputs;  ///< where the graph's inputs lie
+};
+/// Chooses by measured times. Empty when nothing could be timed.
+std::map<ir::NodeId, Assigned> choose_layouts(const LayoutQuestion& question);
 
 }  // namespace monza::plan

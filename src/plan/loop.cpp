@@ -1,5 +1,6 @@
 // Planning Loop and Scan: operands that the runtime copies between iterations, around the body's own region.
 #include <algorithm>
+#include <span>
 
 #include "base/error.h"
 #include "plan/region_planner.h"
@@ -41,154 +42,173 @@ int RegionPlanner::loop_operand(const Place& place, const TypedShape& type, cons
   return operand;
 }
 
-void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
+/// A Loop or Scan on its way to be a step.
+struct RegionPlanner::LoopNode {
+  ir::Node& node;
+  const bool is_scan;
   ir::Graph& body = *node.bodies[0];
-  const std::size_t carried = std::size_t(node.attrs.i("carried", 0));
-  const std::size_t scanned = is_scan ? std::size_t(node.attrs.i("scanned", 1)) : 0;
-  const std::size_t first_in = is_scan ? 0 : 2, first_out = is_scan ? 0 : 1;
-  const std::size_t stacked = node.outputs.size() - carried;
-  const int begin = b_.time();
-  const int storages_before = b_.storage_count();
-  std::vector<int> own;  // storages that live through the whole loop
+  std::size_t carried = std::size_t(node.attrs.i("carried", 0));
+  std::size_t scanned = is_scan ? std::size_t(node.attrs.i("scanned", 1)) : 0;
+  std::size_t first_in = is_scan ? 0 : 2, first_out = is_scan ? 0 : 1;  ///< of the carried values
+  LoopInfo info = {};
+  std::vector<int> own = {};  ///< storages that live through the whole loop
+  std::vector<int> carried_in = {}, scanned_in = {}, results = {}, body_carried_in = {},
+                   body_scanned = {};  ///< operands
+  std::vector<int> body_carried_out = {}, body_stacked = {};
+  std::vector<Place> result_places = {};
+};
 
-  const auto memory = [&](const TypedShape& type) {
-    Place place;
-    place.storage = b_.add_arena(type.dtype, type.shape, Layout::strided, 0, region_);
-    place.stride = dense_strides(type.shape);
-    own.push_back(place.storage);
-    return place;
-  };
-  const auto body_type = [&](ir::ValueId v) { return stored_type(body.value(v).type); };
-  const auto range_of = [&](const std::vector<int>& list) {
-    Range range{std::uint32_t(b_.plan.operands.size()), std::uint32_t(list.size())};
-    // Operands of one list lie together: copies of those made before.
-    for (const int o : list) b_.repeat_operand(o);
-    return range;
-  };
+Place RegionPlanner::loop_memory(LoopNode& l, const TypedShape& type) {
+  Place place;
+  place.storage = b_.add_arena(type.dtype, type.shape, Layout::strided, 0, region_);
+  place.stride = dense_strides(type.shape);
+  l.own.push_back(place.storage);
+  return place;
+}
 
-  LoopInfo loop;
-  loop.is_scan = is_scan ? 1 : 0;
+/// What the loop reads of the outside, all on the host.
+void RegionPlanner::take_loop_inputs(LoopNode& l) {
+  const ir::Node& node = l.node;
+  const auto operand = [&](std::size_t i, Port port) {
+    return b_.operand(ensure(node.inputs[i], port, 0), type_of(node.inputs[i]));
+  };
   const std::int64_t most = graph_.model().limits.trips;
-  loop.max_trips = most;
-  const auto scalar_input = [&](std::size_t i) {
-    return node.inputs[i] == ir::kNone ? -1
-                                       : b_.operand(ensure(node.inputs[i], Port::dense, 0), type_of(node.inputs[i]));
-  };
-  if (!is_scan) {
-    loop.trip_count = scalar_input(0);
-    loop.condition = scalar_input(1);
-    if (loop.trip_count >= 0) {
-      ir::InferContext context(graph_, node);
-      loop.max_trips = std::clamp<std::int64_t>(b_.range(context.content(0)[0]).high, 0, most);
+  l.info.max_trips = most;
+  if (!l.is_scan) {
+    l.info.trip_count = node.inputs[0] == ir::kNone ? -1 : operand(0, Port::dense);
+    l.info.condition = node.inputs[1] == ir::kNone ? -1 : operand(1, Port::dense);
+    if (l.info.trip_count >= 0) {
+      ir::InferContext context(graph_, l.node);
+      l.info.max_trips = std::clamp<std::int64_t>(b_.range(context.content(0)[0]).high, 0, most);
     }
   }
-  std::vector<int> carried_in, scanned_in;
-  for (std::size_t k = 0; k < carried; ++k)
-    carried_in.push_back(
-        b_.operand(ensure(node.inputs[first_in + k], Port::strided, 0), type_of(node.inputs[first_in + k])));
-  for (std::size_t k = 0; k < scanned; ++k)
-    scanned_in.push_back(
-        b_.operand(ensure(node.inputs[carried + k], Port::strided, 0), type_of(node.inputs[carried + k])));
-  if (is_scan) {
-    const auto axis = node.attrs.ints("scan_input_axes", std::vector<std::int64_t>(scanned, 0))[0];
-    const ir::SymShape& shape = graph_.value(node.inputs[carried]).type.shape;
-    loop.max_trips = b_.range(shape[std::size_t(axis < 0 ? axis + std::int64_t(shape.size()) : axis)]).high;
+  for (std::size_t k = 0; k < l.carried; ++k) l.carried_in.push_back(operand(l.first_in + k, Port::strided));
+  for (std::size_t k = 0; k < l.scanned; ++k) l.scanned_in.push_back(operand(l.carried + k, Port::strided));
+  if (l.is_scan) {
+    const auto axis = node.attrs.ints("scan_input_axes", std::vector<std::int64_t>(l.scanned, 0))[0];
+    const ir::SymShape& shape = graph_.value(node.inputs[l.carried]).type.shape;
+    l.info.max_trips = b_.range(shape[std::size_t(axis < 0 ? axis + std::int64_t(shape.size()) : axis)]).high;
   }
+}
 
-  // Results of the loop, set before the body so that its extents' registers exist outside.
-  const std::set<ir::ValueId> results(node.outputs.begin(), node.outputs.end());
-  std::vector<int> results_operands;
-  std::vector<Place> result_places;
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-    const TypedShape type = type_of(node.outputs[i]);
-    const auto target = targets_.find(node.outputs[i]);
-    result_places.push_back(target != targets_.end() ? target->second : memory(type));
-    results_operands.push_back(loop_operand(result_places.back(), type, results));
+/// Set before the body, so that its extents' registers exist outside.
+void RegionPlanner::place_loop_results(LoopNode& l) {
+  const std::set<ir::ValueId> results(l.node.outputs.begin(), l.node.outputs.end());
+  for (const ir::ValueId v : l.node.outputs) {
+    const TypedShape type = type_of(v);
+    const auto target = targets_.places.find(v);
+    l.result_places.push_back(target != targets_.places.end() ? target->second : loop_memory(l, type));
+    l.results.push_back(loop_operand(l.result_places.back(), type, results));
   }
+}
 
-  // The body's inputs.
+/// The body's region; returns the program of the loop's step, which runs before it.
+Range RegionPlanner::plan_loop_body(LoopNode& l) {
+  ir::Graph& body = l.body;
+  const auto body_type = [&](ir::ValueId v) { return stored_type(body.value(v).type); };
   const int region = int(b_.plan.regions.size());
   b_.plan.regions.emplace_back();
-  loop.region = region;
+  l.info.region = region;
   b_.scalars.push_scope();
-  RegionPlanner inner(b_, body, region, this, choices_);
+  RegionPlanner inner(b_, body, region, choices_);
   const auto body_input = [&](std::size_t i) {
     const ir::ValueId v = body.inputs()[i];
-    const Place place = memory(body_type(v));
+    const Place place = loop_memory(l, body_type(v));
     inner.bind(v, place);
     return loop_operand(place, body_type(v), {v});
   };
-  if (!is_scan) {
-    loop.body_iteration = body_input(0);
-    loop.body_condition_in = body_input(1);
+  if (!l.is_scan) {
+    l.info.body_iteration = body_input(0);
+    l.info.body_condition_in = body_input(1);
   }
-  std::vector<int> body_carried_in, body_scanned;
-  for (std::size_t k = 0; k < carried; ++k) body_carried_in.push_back(body_input(first_in + k));
-  for (std::size_t k = 0; k < scanned; ++k) body_scanned.push_back(body_input(carried + k));
-  for (std::size_t i = first_in + carried + scanned; i < body.inputs().size(); ++i)
-    capture(inner, body.inputs()[i], node.inputs[i]);
+  for (std::size_t k = 0; k < l.carried; ++k) l.body_carried_in.push_back(body_input(l.first_in + k));
+  for (std::size_t k = 0; k < l.scanned; ++k) l.body_scanned.push_back(body_input(l.carried + k));
+  for (std::size_t i = l.first_in + l.carried + l.scanned; i < body.inputs().size(); ++i)
+    capture(inner, body.inputs()[i], l.node.inputs[i]);
   const Range program = b_.scalars.flush();
 
   std::vector<Place> outputs;
-  for (const auto& o : body.outputs()) outputs.push_back(memory(body_type(o.value)));
+  for (const auto& o : body.outputs()) outputs.push_back(loop_memory(l, body_type(o.value)));
   inner.run(outputs);
   inner.await_all();
-  std::vector<int> body_carried_out, body_stacked;
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     const int operand = b_.operand(outputs[i], body_type(body.outputs()[i].value));
-    if (!is_scan && i == 0) loop.body_condition_out = operand;
-    else if (i < first_out + carried) body_carried_out.push_back(operand);
-    else body_stacked.push_back(operand);
+    if (!l.is_scan && i == 0) l.info.body_condition_out = operand;
+    else if (i < l.first_out + l.carried) l.body_carried_out.push_back(operand);
+    else l.body_stacked.push_back(operand);
   }
   Region& r = b_.plan.regions[std::size_t(region)];
   r.program = b_.scalars.flush();
   r.steps = {std::uint32_t(b_.plan.steps.size()), std::uint32_t(inner.steps().size())};
   b_.plan.steps.insert(b_.plan.steps.end(), inner.steps().begin(), inner.steps().end());
   b_.scalars.pop_scope();
+  return program;
+}
 
-  loop.carried_in = range_of(carried_in);
-  loop.body_carried_in = range_of(body_carried_in);
-  loop.body_carried_out = range_of(body_carried_out);
-  loop.carried_out = range_of({results_operands.begin(), results_operands.begin() + std::ptrdiff_t(carried)});
-  loop.scanned = range_of(scanned_in);
-  loop.body_scanned = range_of(body_scanned);
-  loop.body_scan_out = range_of(body_stacked);
-  loop.scan_out = range_of({results_operands.begin() + std::ptrdiff_t(carried), results_operands.end()});
-  if (is_scan) {
-    loop.scan_axes.begin = std::uint32_t(b_.plan.ints.size());
-    const auto add = [&](const char* name, std::size_t count, bool axes) {
-      const auto list = node.attrs.ints(name, std::vector<std::int64_t>(count, 0));
-      for (std::size_t k = 0; k < count; ++k) {
-        const ir::ValueId v = std::string_view(name).find("input") != std::string_view::npos
-                                  ? node.inputs[carried + k]
-                                  : node.outputs[carried + k];
-        const auto rank = std::int64_t(graph_.value(v).type.shape.size());
-        b_.plan.ints.push_back(axes && list[k] < 0 ? list[k] + rank : list[k]);
-      }
-    };
-    add("scan_input_axes", scanned, true);
-    add("scan_input_directions", scanned, false);
-    add("scan_output_axes", stacked, true);
-    add("scan_output_directions", stacked, false);
-    loop.scan_axes.count = std::uint32_t(b_.plan.ints.size()) - loop.scan_axes.begin;
-  }
+/// Operands of one list lie together: copies of those made before.
+void RegionPlanner::list_loop_operands(LoopNode& l) {
+  const auto range_of = [&](std::span<const int> list) {
+    const Range range{std::uint32_t(b_.plan.operands.size()), std::uint32_t(list.size())};
+    for (const int o : list) b_.repeat_operand(o);
+    return range;
+  };
+  const std::span<const int> results = l.results;
+  l.info.carried_in = range_of(l.carried_in);
+  l.info.body_carried_in = range_of(l.body_carried_in);
+  l.info.body_carried_out = range_of(l.body_carried_out);
+  l.info.carried_out = range_of(results.first(l.carried));
+  l.info.scanned = range_of(l.scanned_in);
+  l.info.body_scanned = range_of(l.body_scanned);
+  l.info.body_scan_out = range_of(l.body_stacked);
+  l.info.scan_out = range_of(results.subspan(l.carried));
+}
+
+void RegionPlanner::list_scan_axes(LoopNode& l) {
+  const ir::Node& node = l.node;
+  const auto add = [&](const char* name, std::size_t count, const ir::ValueId* values, bool axes) {
+    const auto list = node.attrs.ints(name, std::vector<std::int64_t>(count, 0));
+    for (std::size_t k = 0; k < count; ++k) {
+      const auto rank = std::int64_t(graph_.value(values[k]).type.shape.size());
+      b_.plan.ints.push_back(axes && list[k] < 0 ? list[k] + rank : list[k]);
+    }
+  };
+  const ir::ValueId *scanned = node.inputs.data() + l.carried, *stacked = node.outputs.data() + l.carried;
+  const std::size_t stacks = node.outputs.size() - l.carried;
+  l.info.scan_axes.begin = std::uint32_t(b_.plan.ints.size());
+  add("scan_input_axes", l.scanned, scanned, true);
+  add("scan_input_directions", l.scanned, scanned, false);
+  add("scan_output_axes", stacks, stacked, true);
+  add("scan_output_directions", stacks, stacked, false);
+  l.info.scan_axes.count = std::uint32_t(b_.plan.ints.size()) - l.info.scan_axes.begin;
+}
+
+void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
+  LoopNode l{node, is_scan};
+  const int begin = b_.time();
+  const int storages_before = b_.storage_count();
+  l.info.is_scan = is_scan ? 1 : 0;
+  take_loop_inputs(l);
+  place_loop_results(l);
+  const Range program = plan_loop_body(l);
+  list_loop_operands(l);
+  if (is_scan) list_scan_axes(l);
 
   Step step;
   step.kind = StepKind::loop;
   identify(step, node);
   step.loop = std::int32_t(b_.plan.loops.size());
-  b_.plan.loops.push_back(loop);
+  b_.plan.loops.push_back(l.info);
   // Whatever an iteration reads from outside is read again by the next: it lives until the loop ends.
   const int end = b_.time();
   for (int s = 0; s < storages_before; ++s)
     if (b_.storage(s).base == Base::arena && b_.storage(s).last >= begin) b_.touch(s, end);
-  for (const int s : own) {
+  for (const int s : l.own) {
     b_.touch(s, begin);
     b_.touch(s, end);
   }
   b_.add_step(steps_, step);
   steps_.back().program = program;
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) set_form(node.outputs[i], result_places[i]);
+  for (std::size_t i = 0; i < node.outputs.size(); ++i) set_form(node.outputs[i], l.result_places[i]);
 }
 
 }  // namespace monza::plan

@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 #include <set>
+#include <utility>
 
 namespace monza::plan {
 namespace {
@@ -107,6 +108,132 @@ std::int64_t lower_bound(const std::vector<Lifetime>& blocks) {
   return most;
 }
 
+/// Attempts at an order of the blocks, of which the best is kept.
+class Search {
+ public:
+  Search(const std::vector<Lifetime>& blocks, std::vector<int> ids)
+      : blocks_(blocks), ids_(std::move(ids)), offsets_(blocks.size(), 0), best_offsets_(blocks.size(), 0) {}
+
+  void greedy();
+  /// A block that reaches the top is moved to an earlier place, and what is no worse is kept, so that the search can
+  /// walk over plateaus. The generator is fixed: builds repeat.
+  void walk(std::int64_t lower_bound);
+
+  std::int64_t best() const { return best_; }
+  std::int64_t offset(std::size_t block) const { return best_offsets_[block]; }
+
+ private:
+  const Lifetime& block(int i) const { return blocks_[std::size_t(i)]; }
+  int length(int i) const { return block(i).last - block(i).first; }
+  void attempt(const std::vector<int>& order, bool best_fit);
+  std::vector<std::int64_t> peaks() const;
+  std::size_t random(std::size_t n);
+  std::size_t one_at_the_top(const std::vector<int>& order, std::size_t from, std::int64_t top) const;
+
+  const std::vector<Lifetime>& blocks_;
+  const std::vector<int> ids_;
+  std::vector<std::int64_t> offsets_, best_offsets_;
+  std::vector<int> best_order_;
+  std::int64_t best_ = -1;
+  bool best_fits_ = false;
+  std::uint64_t state_ = 0x9E3779B97F4A7C15ull;
+};
+
+void Search::attempt(const std::vector<int>& order, bool best_fit) {
+  const std::int64_t top = place(blocks_, order, best_fit, offsets_);
+  if (best_ >= 0 && top >= best_) return;
+  best_ = top;
+  best_offsets_ = offsets_;
+  best_order_ = order;
+  best_fits_ = best_fit;
+}
+
+/// By block, the bytes that are live in the busiest step that it lives through.
+std::vector<std::int64_t> Search::peaks() const {
+  int steps = 0;
+  for (int i : ids_) steps = std::max(steps, block(i).last + 1);
+  std::vector<std::int64_t> pressure(std::size_t(steps), 0);
+  for (int i : ids_)
+    for (int t = block(i).first; t <= block(i).last; ++t) pressure[std::size_t(t)] += round64(block(i).bytes);
+  std::vector<std::int64_t> peak(blocks_.size(), 0);
+  for (int i : ids_)
+    for (int t = block(i).first; t <= block(i).last; ++t)
+      peak[std::size_t(i)] = std::max(peak[std::size_t(i)], pressure[std::size_t(t)]);
+  return peak;
+}
+
+void Search::greedy() {
+  std::vector<int> order = ids_;
+  const auto sort = [&](const auto& before) { std::stable_sort(order.begin(), order.end(), before); };
+  sort([&](int a, int b) { return block(a).bytes > block(b).bytes; });
+  attempt(order, true);
+  attempt(order, false);
+  sort([&](int a, int b) {
+    return double(block(a).bytes) * (length(a) + 1) > double(block(b).bytes) * (length(b) + 1);
+  });
+  attempt(order, false);
+  sort([&](int a, int b) { return length(a) > length(b); });
+  attempt(order, false);
+  attempt(ids_, false);
+  // What is live at the peak is packed first.
+  const std::vector<std::int64_t> peak = peaks();
+  sort([&](int a, int b) {
+    if (peak[std::size_t(a)] != peak[std::size_t(b)]) return peak[std::size_t(a)] > peak[std::size_t(b)];
+    return block(a).bytes > block(b).bytes;
+  });
+  attempt(order, false);
+  attempt(order, true);
+}
+
+std::size_t Search::random(std::size_t n) {
+  state_ ^= state_ << 13;
+  state_ ^= state_ >> 7;
+  state_ ^= state_ << 17;
+  return std::size_t(state_ % n);
+}
+
+/// The first place in `order`, from `from` on and around, of a block that reached the top in the last attempt; else
+/// `from`.
+std::size_t Search::one_at_the_top(const std::vector<int>& order, std::size_t from, std::int64_t top) const {
+  for (std::size_t k = 0; k < order.size(); ++k) {
+    const std::size_t at = (from + k) % order.size();
+    const auto b = std::size_t(order[at]);
+    if (offsets_[b] + round64(blocks_[b].bytes) >= top) return at;
+  }
+  return from;
+}
+
+void Search::walk(std::int64_t lower_bound) {
+  // Bounded work: placing n blocks compares n^2 / 2 pairs.
+  const std::size_t pairs = std::max<std::size_t>(1, ids_.size() * ids_.size());
+  const std::size_t tries = std::min<std::size_t>(3000, 20'000'000 / pairs);
+  std::vector<int> walk = best_order_;
+  std::int64_t walk_top = best_;
+  for (std::size_t t = 0; t < tries && best_ > lower_bound && ids_.size() > 1; ++t) {
+    if (t % 1000 == 999) {
+      walk = best_order_;
+      walk_top = best_;
+    }
+    std::vector<int> next = walk;
+    std::size_t from = random(next.size());
+    if (t % 3 != 0) from = one_at_the_top(next, from, walk_top);
+    if (from == 0) continue;
+    const std::size_t to = random(from);
+    std::rotate(next.begin() + std::ptrdiff_t(to), next.begin() + std::ptrdiff_t(from),
+                next.begin() + std::ptrdiff_t(from) + 1);
+    const std::int64_t top = place(blocks_, next, best_fits_, offsets_);
+    if (top <= walk_top) {
+      walk = next;
+      walk_top = top;
+    }
+    if (top < best_) {
+      best_ = top;
+      best_offsets_ = offsets_;
+      best_order_ = next;
+    }
+  }
+}
+
 }  // namespace
 
 ArenaSize assign_offsets(std::vector<Lifetime>& blocks) {
@@ -121,101 +248,11 @@ ArenaSize assign_offsets(std::vector<Lifetime>& blocks) {
     result.bytes = place_in_time(blocks, std::move(ids));
     return result;
   }
-  std::vector<std::int64_t> offsets(blocks.size(), 0), best_offsets(blocks.size(), 0);
-  std::vector<int> best_order;
-  std::int64_t best = -1;
-  bool best_fits = false;
-  const auto attempt = [&](const std::vector<int>& order, bool best_fit) {
-    const std::int64_t top = place(blocks, order, best_fit, offsets);
-    if (best < 0 || top < best) {
-      best = top;
-      best_offsets = offsets;
-      best_order = order;
-      best_fits = best_fit;
-    }
-  };
-  const auto length = [&](int i) { return blocks[std::size_t(i)].last - blocks[std::size_t(i)].first; };
-  std::vector<int> order = ids;
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int a, int b) { return blocks[std::size_t(a)].bytes > blocks[std::size_t(b)].bytes; });
-  attempt(order, true);
-  attempt(order, false);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    return double(blocks[std::size_t(a)].bytes) * (length(a) + 1) >
-           double(blocks[std::size_t(b)].bytes) * (length(b) + 1);
-  });
-  attempt(order, false);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) { return length(a) > length(b); });
-  attempt(order, false);
-  attempt(ids, false);
-
-  // By the pressure of the busiest step a block lives through: what is live at the peak is packed first.
-  int steps = 0;
-  for (int i : ids) steps = std::max(steps, blocks[std::size_t(i)].last + 1);
-  std::vector<std::int64_t> pressure(std::size_t(steps), 0);
-  for (int i : ids)
-    for (int t = blocks[std::size_t(i)].first; t <= blocks[std::size_t(i)].last; ++t)
-      pressure[std::size_t(t)] += round64(blocks[std::size_t(i)].bytes);
-  std::vector<std::int64_t> peak(blocks.size(), 0);
-  for (int i : ids)
-    for (int t = blocks[std::size_t(i)].first; t <= blocks[std::size_t(i)].last; ++t)
-      peak[std::size_t(i)] = std::max(peak[std::size_t(i)], pressure[std::size_t(t)]);
-  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
-    if (peak[std::size_t(a)] != peak[std::size_t(b)]) return peak[std::size_t(a)] > peak[std::size_t(b)];
-    return blocks[std::size_t(a)].bytes > blocks[std::size_t(b)].bytes;
-  });
-  attempt(order, false);
-  attempt(order, true);
-
-  // Local search over orders: a block that reaches the top is moved to an earlier place, and what is no worse is kept,
-  // so that the search can walk over plateaus. The generator is fixed: builds repeat.
-  std::uint64_t state = 0x9E3779B97F4A7C15ull;
-  const auto random = [&](std::size_t n) {
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return std::size_t(state % n);
-  };
-  // Bounded work: placing n blocks compares n^2 / 2 pairs.
-  const std::size_t pairs = std::max<std::size_t>(1, ids.size() * ids.size());
-  const std::size_t tries = std::min<std::size_t>(3000, 20'000'000 / pairs);
-  std::vector<int> walk = best_order;
-  std::int64_t walk_top = best;
-  for (std::size_t t = 0; t < tries && best > result.lower_bound && ids.size() > 1; ++t) {
-    if (t % 1000 == 999) {
-      walk = best_order;
-      walk_top = best;
-    }
-    std::vector<int> next = walk;
-    std::size_t from = random(next.size());
-    if (t % 3 != 0) {
-      // One of those that lie highest in the last attempt.
-      for (std::size_t k = 0; k < next.size(); ++k) {
-        const std::size_t at = (from + k) % next.size();
-        const auto b = std::size_t(next[at]);
-        if (offsets[b] + round64(blocks[b].bytes) >= walk_top) {
-          from = at;
-          break;
-        }
-      }
-    }
-    if (from == 0) continue;
-    const std::size_t to = random(from);
-    std::rotate(next.begin() + std::ptrdiff_t(to), next.begin() + std::ptrdiff_t(from),
-                next.begin() + std::ptrdiff_t(from) + 1);
-    const std::int64_t top = place(blocks, next, best_fits, offsets);
-    if (top <= walk_top) {
-      walk = next;
-      walk_top = top;
-    }
-    if (top < best) {
-      best = top;
-      best_offsets = offsets;
-      best_order = next;
-    }
-  }
-  for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].offset = best_offsets[i];
-  result.bytes = std::max<std::int64_t>(best, 0);
+  Search search(blocks, std::move(ids));
+  search.greedy();
+  search.walk(result.lower_bound);
+  for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].offset = search.offset(i);
+  result.bytes = std::max<std::int64_t>(search.best(), 0);
   return result;
 }
 

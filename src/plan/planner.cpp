@@ -173,7 +173,7 @@ PlannedModel plan_graph(ir::Graph& graph, const PlannerOptions& options, WeightS
 
   bound_elements(b, graph);
 
-  RegionPlanner root(b, graph, 0, nullptr, choices);
+  RegionPlanner root(b, graph, 0, choices);
   plan_inputs(b, graph, root);
   std::vector<Place> outputs;
   std::vector<std::pair<TypedShape, Place>> ports;

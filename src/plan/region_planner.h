@@ -11,27 +11,17 @@
 #include "ir/graph.h"
 #include "ir/op.h"
 #include "plan/builder.h"
+#include "plan/candidates.h"
+#include "plan/layouts.h"
 #include "plan/planner.h"
+#include "plan/region_facts.h"
+#include "plan/targets.h"
 
 namespace monza::plan {
 
-/// What a kernel would be asked, with the memory that the question points into.
-struct Question {
-  std::vector<OperandDesc> in, out;
-  std::vector<std::byte> params;
-  KernelQuery query;
-};
-
-class LayoutChooser;
-
-/// The kind of device that a node names. Error when there is none of that name.
-DeviceKind device_kind(const ir::Graph& graph, const ir::Node& node);
-
 class RegionPlanner {
  public:
-  /// `parent` is the planner of the enclosing graph, or null.
-  RegionPlanner(PlanBuilder& builder, ir::Graph& graph, int region, RegionPlanner* parent,
-                std::vector<Choice>& choices);
+  RegionPlanner(PlanBuilder& builder, ir::Graph& graph, int region, std::vector<Choice>& choices);
 
   /// The body's inputs lie where the enclosing graph has them.
   void bind(ir::ValueId value, const Place& place) { add_form(value, place); }
@@ -44,16 +34,7 @@ class RegionPlanner {
   void load_elements(ir::ValueId value);
 
  private:
-  friend class LayoutChooser;  // layouts.cpp: reads what is known before planning, fills assigned_
-  // placement.cpp: where results go.
-  void find_needed();
-  void find_targets(const std::vector<Place>& outputs);
-  void find_concats();
-  struct Part {
-    ir::NodeId concat;
-    int axis;
-    ir::Expr start;  ///< along the concat's axis
-  };
+  // buffers.cpp: concatenations, whose inputs are computed inside of them.
   std::optional<Place> part_place(ir::ValueId value, Port port);
   Place& concat_buffer(const ir::Node& concat, Port port);
 
@@ -68,12 +49,23 @@ class RegionPlanner {
   void check_least(const ir::Expr& have, std::int64_t least, const std::string& what);
   /// A run in which the node's views do not lie in its input, or leave a part of it out, fails.
   void check_views(const ir::Node& node, const std::vector<ir::Alias>& views);
+  // kernel_steps.cpp
+  struct KernelNode;
   void plan_kernel(ir::Node& node);
+  std::optional<Place> uniform_form(const ir::Node& node, const Kernel& kernel);
+  void take_inputs(KernelNode& k);
+  void place_outputs(KernelNode& k);
+  static ir::SymShape bounded(const ir::Node& node, ir::SymShape shape);
+  void describe_work(const KernelNode& k, Step& step);
+  Step kernel_step(const KernelNode& k);
+  /// Says in which registers the extents are that the step reports.
+  void bind_reported(const ir::Node& node, const Step& step);
+  // branch.cpp
   void plan_branch(ir::Node& node);
   /// Copies a model output that does not lie in the caller's memory there now: its storage is free the sooner.
   void write_target(ir::ValueId value, bool view);
   // devices.cpp: which device computes what, and what is copied between them.
-  int device_of(const ir::Node& node) const;
+  int device_of(const ir::Node& node) const { return facts_.device_of(node); }
   int device_of(const Place& place) { return b_.storage(place.storage).device; }
   bool lies_on(ir::ValueId value, int device);
   /// The first place of `value` on the device, dense and brought there when there is none.
@@ -86,16 +78,21 @@ class RegionPlanner {
   Step& transfer(const Place& from, const Place& to, const TypedShape& type);
   /// The host waits here for what is copied to its memory.
   void await(const Place& place, const TypedShape& type, ir::ValueId value);
-  std::string name_of(const ir::Value& value) const;
   // loop.cpp
+  struct LoopNode;
   void plan_loop(ir::Node& node, bool is_scan);
+  Place loop_memory(LoopNode& l, const TypedShape& type);
+  void take_loop_inputs(LoopNode& l);
+  void place_loop_results(LoopNode& l);
+  Range plan_loop_body(LoopNode& l);
+  void list_loop_operands(LoopNode& l);
+  void list_scan_axes(LoopNode& l);
   int loop_operand(const Place& place, const TypedShape& type, const std::set<ir::ValueId>& bound_to);
   /// The step, for identify().
   Step& copy(const Place& from, const Place& to, const TypedShape& type);
   /// Says that the step computes the node, or that it only rearranges the value.
   void identify(Step& step, const ir::Node& node);
   void identify(Step& step, ir::ValueId value, std::string_view name);
-  const Kernel& copy_kernel(Layout from, Layout to, const TypedShape& type, int device) const;
   /// A place of `value` that the port takes on `device`; converts when there is none.
   Place ensure(ir::ValueId value, Port port, int device, const Place* uniform = nullptr);
   /// Where the value lies; a constant at least on `device`.
@@ -104,50 +101,26 @@ class RegionPlanner {
   /// Makes the place the only one that the value lies at.
   void set_form(ir::ValueId value, const Place& place);
   bool may_overwrite(const ir::Node& node, int input);
-  TypedShape type_of(ir::ValueId value) const;
-  std::string name_of(const ir::Node& node) const;
-  void ask(Question& q, const ir::Node& node, const Kernel& kernel);
-  /// What the kernel, asked about the largest extents, says of those that come about where every input's extent is the
-  /// least one: a run asks it again. Extents that values decide stay the largest; 0 counts as 1.
-  Refusal refuse_least(const Question& q, const ir::Node& node, const Kernel& kernel) const;
-  /// Whether the node's operands at the kernel's uniform ports have the same shape in every run.
-  bool lie_alike(const ir::Node& node, const Kernel& kernel) const;
-  /// Kernels that take the node, best first; the others and their reasons go to `choice`. Throws when there is none.
-  std::vector<const Kernel*> fitting(const ir::Node& node, int device, Choice& choice);
-  void refuse_unfit(const Question& q, const ir::Node& node);
+  TypedShape type_of(ir::ValueId value) const { return facts_.type_of(value); }
+  std::string name_of(const ir::Node& node) const { return facts_.name_of(node); }
+  std::string name_of(const ir::Value& value) const { return facts_.name_of(value); }
   const Kernel* choose(ir::Node& node, int device);
   Place output_place(ir::Node& node, int output, const Kernel& kernel, int device, const Place* uniform,
                      const std::vector<Place>& inputs);
-  const std::vector<ir::Alias>& aliases(const ir::Node& node) const { return aliases_of(node).list; }
-  bool is_view_node(const ir::Node& node) const { return aliases_of(node).view; }
-  bool is_concat(const ir::Node& node);
 
   PlanBuilder& b_;
   ir::Graph& graph_;
+  const RegionFacts facts_;
+  const Candidates candidates_{b_, facts_};
+  Targets targets_;
   int region_;
-  RegionPlanner* parent_;
   std::vector<Choice>& choices_;
   std::vector<Step> steps_;
   std::map<ir::ValueId, std::vector<Place>> forms_;  ///< the first is where it was computed
-  struct Aliases {
-    std::vector<ir::Alias> list;
-    bool view = false;  ///< every output is a view of an input
-  };
-  const Aliases& aliases_of(const ir::Node& node) const;
-  mutable std::map<ir::NodeId, Aliases> aliases_;    ///< a Split has one for every output, and is asked for each
   std::map<int, std::vector<ir::ValueId>> holders_;  ///< by storage: values that lay there and may be read again
   std::map<ir::ValueId, int> uses_;                  ///< reads still to come
-  std::map<ir::ValueId, Place> targets_;             ///< where the value should be computed
-  std::map<ir::ValueId, Part> parts_;                ///< values that should be computed inside a concat's buffer
   std::map<ir::NodeId, Place> buffers_;
-  std::set<ir::NodeId> needed_;
-  struct Assigned {
-    const Kernel* kernel = nullptr;  ///< null for a concatenation
-    Port form = Port::dense;         ///< of uniform operands, of strided results, of a concatenation's buffer
-    Choice choice;
-  };
-  std::map<ir::NodeId, Assigned> assigned_;                 ///< empty in plans that are not tuned
-  std::map<ir::ValueId, std::set<std::int64_t>> elements_;  ///< elements that extents read
+  std::map<ir::NodeId, Assigned> assigned_;  ///< empty in plans that are not tuned
 };
 
 }  // namespace monza::plan
