@@ -1,5 +1,8 @@
 #include "backend/reference/reference_device.h"
 
+#include <array>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <cstring>
 #include <mutex>
@@ -28,12 +31,11 @@ class ReferenceEvent final : public Event {
     const std::lock_guard lock(mutex_);
     return recorded_;
   }
+  /// Under the lock to the end: who waited may destroy the event at once.
   void reach(std::uint64_t record, Status status) noexcept {
-    {
-      const std::lock_guard lock(mutex_);
-      reached_ = record;
-      status_ = status;
-    }
+    const std::lock_guard lock(mutex_);
+    reached_ = record;
+    status_ = status;
     changed_.notify_all();
   }
   Status wait_for(std::uint64_t record) noexcept {
@@ -60,7 +62,7 @@ class ReferenceQueue final : public Queue {
     }
   }
   ~ReferenceQueue() override {
-    put(Kind::stop, [](Work&) {});
+    (void)put(Kind::stop, [](Work&) {});
     thread_.join();
   }
 
@@ -94,8 +96,13 @@ class ReferenceQueue final : public Queue {
     });
   }
   Status synchronise() noexcept override {
-    std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return count_ == 0; });
+    // Work is done in order, so the last is done last. To park here would tell the thread of the queue what the caller
+    // has done until now, and hide that it had not waited for it.
+    const std::atomic<bool>& last = ring_[(next_ + kDepth - 1) % kDepth].full;
+    for (int turn = 0; last.load(std::memory_order_acquire); ++turn) {
+      if (turn < 64) std::this_thread::yield();
+      else std::this_thread::sleep_for(std::chrono::microseconds(50));
+    }
     return std::exchange(status_, Status{});
   }
 
@@ -116,47 +123,33 @@ class ReferenceQueue final : public Queue {
     ReferenceEvent* event = nullptr;
     std::uint64_t record = 0;
     const CapturedLaunches* replayed = nullptr;
+    std::atomic<bool> full{false};  ///< put in and not done yet: the thread of the queue has it
   };
   static constexpr std::size_t kDepth = 64;  // who puts more in waits for room
 
-  /// Nobody but the calling thread writes to a place in the ring before it counts.
+  // A place in the ring is handed over and back by its own flag, and nothing else is shared: whoever relies on an order
+  // that no event makes has a race that the thread sanitizer sees.
   template <typename F>
   Status put(Kind kind, F&& fill) noexcept {
-    std::size_t at;
-    {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [&] { return count_ < kDepth; });
-      at = (first_ + count_) % kDepth;
-    }
-    ring_[at].kind = kind;
-    fill(ring_[at]);
-    {
-      const std::lock_guard lock(mutex_);
-      ++count_;
-    }
-    changed_.notify_all();
+    Work& w = ring_[next_];
+    w.full.wait(true, std::memory_order_acquire);
+    w.kind = kind;
+    fill(w);
+    w.full.store(true, std::memory_order_release);
+    w.full.notify_all();
+    next_ = (next_ + 1) % kDepth;
     return {};
   }
 
   void serve() noexcept {
-    for (Kind kind = Kind::launch; kind != Kind::stop;) {
-      bool failed;
-      std::size_t at;
-      {
-        std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return count_ > 0; });
-        at = first_;
-        failed = !status_;
-      }
-      kind = ring_[at].kind;
-      const Status status = run(ring_[at], failed);
-      {
-        const std::lock_guard lock(mutex_);
-        if (status_ && !status) status_ = status;
-        first_ = (first_ + 1) % kDepth;
-        --count_;
-      }
-      changed_.notify_all();
+    for (std::size_t at = 0;; at = (at + 1) % kDepth) {
+      Work& w = ring_[at];
+      w.full.wait(false, std::memory_order_acquire);
+      const bool last = w.kind == Kind::stop;
+      if (const Status s = run(w, !status_); status_ && !s) status_ = s;
+      w.full.store(false, std::memory_order_release);
+      w.full.notify_all();
+      if (last) return;
     }
   }
 
@@ -167,7 +160,7 @@ class ReferenceQueue final : public Queue {
       case Kind::copy:
         if (!failed && w.bytes > 0) std::memcpy(w.to, w.from, static_cast<std::size_t>(w.bytes));
         return {};
-      case Kind::record: w.event->reach(w.record, failure()); return {};
+      case Kind::record: w.event->reach(w.record, status_); return {};
       case Kind::wait: return w.event->wait_for(w.record);
       case Kind::replay:
         for (const CapturedLaunch& launch : w.replayed->launches)
@@ -177,19 +170,13 @@ class ReferenceQueue final : public Queue {
     }
     return {};
   }
-  Status failure() noexcept {
-    const std::lock_guard lock(mutex_);
-    return status_;
-  }
 
   Serial serial_;
   Parallel* const parallel_;
   std::unique_ptr<CapturedLaunches> capture_;
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::vector<Work> ring_ = std::vector<Work>(kDepth);
-  std::size_t first_ = 0, count_ = 0;
-  Status status_;
+  std::array<Work, kDepth> ring_;
+  std::size_t next_ = 0;
+  Status status_;  ///< of the thread; of the caller while all work is done
   std::thread thread_;
 };
 
