@@ -13,16 +13,15 @@
 
 namespace monza {
 namespace fs = std::filesystem;
-namespace {
 
-std::string reason(int error) { return std::generic_category().message(error); }
+std::string system_reason(int error) { return std::generic_category().message(error); }
 
-}  // namespace
+namespace {}  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path, std::size_t max_bytes, bool stays_open) {
   // O_NONBLOCK: a named pipe must not hang us; it is refused below.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) fail("cannot open '{}': {}", printable(path.string()), reason(errno));
+  if (fd < 0) fail("cannot open '{}': {}", printable(path.string()), system_reason(errno));
   struct stat st{};
   if (::fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) {
     ::close(fd);
@@ -40,7 +39,7 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path, std::si
     const int error = errno;
     if (stays_open) file->fd_ = fd;
     else ::close(fd);
-    if (p == MAP_FAILED) fail("cannot map '{}' ({} bytes): {}", printable(path.string()), size, reason(error));
+    if (p == MAP_FAILED) fail("cannot map '{}' ({} bytes): {}", printable(path.string()), size, system_reason(error));
     file->data_ = static_cast<const std::byte*>(p);
     file->size_ = size;
   } else {
@@ -66,7 +65,7 @@ void MappedFile::read(std::uint64_t offset, std::span<std::byte> to, std::string
   while (!to.empty()) {
     const ssize_t n = ::pread(fd_, to.data(), to.size(), static_cast<off_t>(offset));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) fail("cannot read {} of '{}': {}", what, printable(path_.string()), reason(errno));
+    if (n < 0) fail("cannot read {} of '{}': {}", what, printable(path_.string()), system_reason(errno));
     if (n == 0)
       fail("{} is missing: '{}' has become shorter than its {} bytes", what, printable(path_.string()), size_);
     to = to.subspan(static_cast<std::size_t>(n));

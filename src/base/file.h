@@ -10,6 +10,9 @@
 
 namespace monza {
 
+/// What the system says of an errno.
+std::string system_reason(int error);
+
 /// A file mapped read-only. Immutable and safe to read from any thread while it lives.
 class MappedFile {
  public:

@@ -13,13 +13,13 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/printable.h"
 
 namespace monza {
 namespace fs = std::filesystem;
 namespace {
 
-std::string reason(int error) { return std::generic_category().message(error); }
 std::string shown_path(const fs::path& path) { return printable(path.string()); }
 
 fs::path folder_of(const fs::path& path) { return path.has_parent_path() ? path.parent_path() : fs::path("."); }
@@ -45,12 +45,14 @@ Place find(const fs::path& path) {
     if (::lstat(place.target.c_str(), &st) != 0) {
       if (errno == ENOENT && place.target.has_filename() && ::access(folder_of(place.target).c_str(), F_OK) == 0)
         return place;
-      if (errno == ENOENT) fail_hint("a folder that exists", "cannot write '{}': {}", shown_path(path), reason(errno));
-      fail("cannot write '{}': {}", shown_path(path), reason(errno));
+      if (errno == ENOENT)
+        fail_hint("a folder that exists", "cannot write '{}': {}", shown_path(path), system_reason(errno));
+      fail("cannot write '{}': {}", shown_path(path), system_reason(errno));
     }
     place.own = S_ISLNK(st.st_mode) && in_proc(place.target);
     if (!S_ISLNK(st.st_mode) || place.own) {
-      if (::stat(place.target.c_str(), &place.st) != 0) fail("cannot write '{}': {}", shown_path(path), reason(errno));
+      if (::stat(place.target.c_str(), &place.st) != 0)
+        fail("cannot write '{}': {}", shown_path(path), system_reason(errno));
       place.exists = true;
       return place;
     }
@@ -59,7 +61,7 @@ Place find(const fs::path& path) {
     if (error) fail("cannot follow the link '{}': {}", shown_path(place.target), error.message());
     place.target = folder_of(place.target) / next;
   }
-  fail("cannot write '{}': {}", shown_path(path), reason(ELOOP));
+  fail("cannot write '{}': {}", shown_path(path), system_reason(ELOOP));
 }
 
 /// Of a place that is written by renaming.
@@ -105,7 +107,7 @@ OutputFile::~OutputFile() {
 }
 
 void OutputFile::fail_at(const char* what, int error) const {
-  fail("{} '{}': {}", what, shown_path(path_), reason(error));
+  fail("{} '{}': {}", what, shown_path(path_), system_reason(error));
 }
 
 /// A file that nobody sees until it is published: without a name where the file system allows it, so that a process
@@ -188,7 +190,7 @@ void check_output(const fs::path& path) {
   const Place place = find(path);
   check_regular(path, place);
   if (!place.exists && ::access(folder_of(place.target).c_str(), W_OK) != 0)
-    fail("cannot create a file beside '{}': {}", shown_path(path), reason(errno));
+    fail("cannot create a file beside '{}': {}", shown_path(path), system_reason(errno));
 }
 
 }  // namespace monza

@@ -20,18 +20,18 @@ bool overlap(const ir::OriginSet& a, const ir::OriginSet& b) {
 
 /// Calls f(graph, node) for every node, those of bodies after the node that has them.
 template <typename F>
-void each_node(const ir::Graph& graph, F&& f) {
+void each_node_in(const ir::Graph& graph, F&& f) {
   for (const ir::NodeId id : graph.order()) {
     const ir::Node& node = graph.node(id);
     f(graph, node);
-    for (const auto& body : node.bodies) each_node(*body, f);
+    for (const auto& body : node.bodies) each_node_in(*body, f);
   }
 }
 template <typename F>
-void each_value(const ir::Graph& graph, F&& f) {
+void each_value_in(const ir::Graph& graph, F&& f) {
   for (const ir::ValueId id : graph.values()) f(graph, graph.value(id));
   for (const ir::NodeId id : graph.order())
-    for (const auto& body : graph.node(id).bodies) each_value(*body, f);
+    for (const auto& body : graph.node(id).bodies) each_value_in(*body, f);
 }
 
 std::string quoted(const ir::Origin& o) { return fmt::format("{} '{}'", o.op_type, o.name); }
@@ -192,7 +192,7 @@ Explanation explain(const BuildReport& report, const Engine& engine, const std::
   e.op_type = origins[wanted[0]].op_type;
 
   const std::vector<StepText> steps = steps_of(engine);
-  each_node(*report.planned, [&](const ir::Graph&, const ir::Node& node) {
+  each_node_in(*report.planned, [&](const ir::Graph&, const ir::Node& node) {
     if (!overlap(wanted, node.origins)) return;
     Realisation r;
     r.op = node.op->name;
@@ -209,7 +209,7 @@ Explanation explain(const BuildReport& report, const Engine& engine, const std::
     e.realisations.push_back(std::move(r));
   });
   if (e.realisations.empty()) {
-    each_value(*report.planned, [&](const ir::Graph&, const ir::Value& value) {
+    each_value_in(*report.planned, [&](const ir::Graph&, const ir::Value& value) {
       if (value.constant && overlap(wanted, value.origins))
         e.constants.push_back(fmt::format("{} {}", value.name.empty() ? "a constant" : "'" + value.name + "'",
                                           ir::to_string(value.type)));

@@ -15,7 +15,7 @@ extern const int check_table_count;
 
 namespace {
 
-const std::map<std::string_view, const OperatorCheck*>& index() {
+const std::map<std::string_view, const OperatorCheck*>& checks_by_op() {
   static const auto built = [] {
     std::map<std::string_view, const OperatorCheck*> map;
     for (int i = 0; i < ops::check_table_count; ++i)
@@ -121,8 +121,8 @@ Refusal refuse_port(const Kernel& kernel, Port port, const TensorView& v, const 
 }  // namespace
 
 const OperatorCheck* find_check(const char* op) {
-  const auto it = index().find(op);
-  return it == index().end() ? nullptr : it->second;
+  const auto it = checks_by_op().find(op);
+  return it == checks_by_op().end() ? nullptr : it->second;
 }
 
 Refusal refuse_operands(const char* op, CheckContext operands) noexcept {

@@ -13,6 +13,10 @@ namespace monza {
     if (!(condition)) return reason;     \
   } while (false)
 
+/// What most refusals say.
+inline constexpr Refusal kTypes = "the element types do not fit the operator";
+inline constexpr Refusal kShapes = "input and output do not fit each other";
+
 /// How many operands a step must and may have. Beyond the first `least` ones operands may be absent.
 struct Arity {
   int least_in = 1, most_in = 1, least_out = 1, most_out = 1, extents = 0;

@@ -21,7 +21,7 @@ struct Index {
   std::map<std::string_view, const Kernel*> by_name;
 };
 
-const Index& index() {
+const Index& kernel_index() {
   static const Index built = [] {
     Index index;
     for (const Kernel* k : all_kernels()) {
@@ -46,13 +46,13 @@ std::span<const KernelFamily> kernel_families() {
 }
 
 std::span<const Kernel* const> kernels_of(std::string_view op) {
-  const auto it = index().by_op.find(op);
-  return it == index().by_op.end() ? std::span<const Kernel* const>{} : it->second;
+  const auto it = kernel_index().by_op.find(op);
+  return it == kernel_index().by_op.end() ? std::span<const Kernel* const>{} : it->second;
 }
 
 const Kernel* find_kernel(std::string_view name) {
-  const auto it = index().by_name.find(name);
-  return it == index().by_name.end() ? nullptr : it->second;
+  const auto it = kernel_index().by_name.find(name);
+  return it == kernel_index().by_name.end() ? nullptr : it->second;
 }
 
 const PackedFormat* find_packed_format(std::string_view name) {

@@ -246,7 +246,7 @@ double Tactics::conversion_us(const Kernel& copy, DType dtype, const Shape& shap
 
 double Tactics::measure(const Kernel& kernel, const KernelQuery& query, const Ports& in_ports, const Ports& out_ports) {
   std::vector<TensorView> in(std::size_t(query.in_count)), out(std::size_t(query.out_count));
-  std::vector<Region> memory;
+  std::vector<monza::Region> memory;
   const auto allocate = [&](std::int64_t bytes) {
     memory.emplace_back(std::max<std::int64_t>(bytes, 64) + 64);
     return memory.back().data();

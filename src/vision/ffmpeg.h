@@ -95,7 +95,7 @@ struct Deleter {
 
 using FormatInput = std::unique_ptr<AVFormatContext, Deleter>;
 using CodecContext = std::unique_ptr<AVCodecContext, Deleter>;
-using Frame = std::unique_ptr<AVFrame, Deleter>;
+using FramePointer = std::unique_ptr<AVFrame, Deleter>;
 using Packet = std::unique_ptr<AVPacket, Deleter>;
 using Scaler = std::unique_ptr<SwsContext, Deleter>;
 

@@ -49,7 +49,7 @@ struct VideoReader::State {
   DecodeLimits limits;
   FormatInput input;
   CodecContext codec;
-  Frame frame;
+  FramePointer frame;
   Packet packet;
   Scaler scaler;
   AVStream* stream = nullptr;

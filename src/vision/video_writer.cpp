@@ -63,7 +63,7 @@ struct VideoWriter::State {
   std::optional<OutputFile> file;
   AVFormatContext* output = nullptr;
   CodecContext codec;
-  Frame frame;
+  FramePointer frame;
   Packet packet;
   Scaler scaler;
   AVStream* stream = nullptr;

@@ -12,7 +12,7 @@ namespace monza::tool {
 namespace {
 
 constexpr double kLeft = 72, kTop = 54, kWide = 640, kHigh = 320, kRight = 30;
-constexpr const char* kTick = "fill:#444;font-size:11px";
+constexpr const char* kSmallText = "fill:#444;font-size:11px";
 
 struct Box {
   double x = 0, y = 0, w = 0, h = 0;
@@ -78,12 +78,12 @@ std::string draw_trade_off(const std::string& title, const std::string& metric, 
   for (int i = 0; ay.low + i * ay.step <= ay.high + ay.step * 1e-6; ++i) {
     const double v = ay.low + i * ay.step;
     svg.line(kLeft, y(v), kLeft + kWide, y(v), "stroke:#e4e6ea");
-    svg.text(kLeft - 7, y(v) + 4, fmt::format("{:.5g}", v), kTick, "end");
+    svg.text(kLeft - 7, y(v) + 4, fmt::format("{:.5g}", v), kSmallText, "end");
   }
   for (int i = 0; ax.low + i * ax.step <= ax.high + ax.step * 1e-6; ++i) {
     const double v = ax.low + i * ax.step;
     svg.line(x(v), kTop, x(v), kTop + kHigh, "stroke:#eef0f3");
-    svg.text(x(v), kTop + kHigh + 17, fmt::format("{:.4g}", v), kTick, "middle");
+    svg.text(x(v), kTop + kHigh + 17, fmt::format("{:.4g}", v), kSmallText, "middle");
   }
   std::vector<TradeOff> front;
   std::copy_if(points.begin(), points.end(), std::back_inserter(front), [](const TradeOff& p) { return p.best; });
@@ -112,9 +112,9 @@ std::string draw_trade_off(const std::string& title, const std::string& metric, 
     labels.draw(svg, x(p.ms), y(p.accuracy), shortened(p.label, 48), p.best ? "fill:#c0562b" : "fill:#4878a8");
   svg.text(kLeft + kWide / 2, kTop + kHigh + 40, "median latency in ms", "fill:#444", "middle");
   svg.circle(kLeft + kWide - 264, 16, 5, "fill:#c0562b");
-  svg.text(kLeft + kWide - 254, 20, "none is as fast and as accurate", kTick);
+  svg.text(kLeft + kWide - 254, 20, "none is as fast and as accurate", kSmallText);
   svg.circle(kLeft + kWide - 46, 16, 5, "fill:#fff;stroke:#4878a8;stroke-width:2");
-  svg.text(kLeft + kWide - 36, 20, "others", kTick);
+  svg.text(kLeft + kWide - 36, 20, "others", kSmallText);
   return svg.str();
 }
 

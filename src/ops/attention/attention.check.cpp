@@ -9,8 +9,6 @@
 namespace monza::ops {
 namespace {
 
-constexpr Refusal kTypes = "the element types do not fit the operator";
-
 /// The four logical axes [batch, heads, length, size] of an operand of three or four axes; false where it has others.
 bool heads_of(const TensorView& v, std::int64_t heads, Shape& s) {
   if (v.shape.rank == 4) {
@@ -114,7 +112,7 @@ Refusal check_linear(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kAttentionChecks[] = {
     {"Attention", check_attention},
     {"RotaryEmbedding", check_rotary},
     {"LinearAttention", check_linear},
@@ -123,6 +121,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList attention_checks;
-const CheckList attention_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList attention_checks{kAttentionChecks, static_cast<int>(std::size(kAttentionChecks))};
 
 }  // namespace monza::ops

@@ -76,7 +76,7 @@ struct Sequence {
   }
 };
 
-std::size_t scratch_bytes(const KernelQuery& q) noexcept {
+std::size_t scratch_attention(const KernelQuery& q) noexcept {
   const auto& p = *static_cast<const AttentionParams*>(q.params);
   const OperandDesc& k = q.input(1);
   const std::int64_t length = (p.q_heads ? k.shape[1] : k.shape[2]) + (q.has_input(4) ? q.input(4).shape[2] : 0);
@@ -214,7 +214,7 @@ const Kernel attention_ref{.name = "attention_ref",
                            .reference = true,
                            .in{Port::strided},
                            .out{Port::strided},
-                           .scratch_bytes = scratch_bytes,
+                           .scratch_bytes = scratch_attention,
                            .run = run_attention};
 const Kernel rotary_ref{.name = "rotary_ref",
                         .op = "RotaryEmbedding",

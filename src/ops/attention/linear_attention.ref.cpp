@@ -13,12 +13,12 @@ double load3(const TensorView& v, std::int64_t b, std::int64_t t, std::int64_t i
   return element_access(v.dtype).load(v.data, b * v.stride[0] + t * v.stride[1] + i * v.stride[2]);
 }
 
-std::size_t scratch_bytes(const KernelQuery& q) noexcept {
+std::size_t scratch_linear(const KernelQuery& q) noexcept {
   const Shape& state = q.out[1].shape;
   return static_cast<std::size_t>(q.threads) * static_cast<std::size_t>((state[2] + 1) * state[3]) * sizeof(double);
 }
 
-Status run(const KernelContext& c) noexcept {
+Status run_linear(const KernelContext& c) noexcept {
   const auto& p = c.params_as<LinearAttentionParams>();
   const TensorView &q = c.in[0], &k = c.in[1], &v = c.in[2], &y = c.out[0], &after = c.out[1];
   const std::int64_t heads = p.kv_heads, group = p.q_heads / p.kv_heads, size = after.shape[2], v_size = after.shape[3];
@@ -73,7 +73,7 @@ const Kernel linear_attention_ref{.name = "linear_attention_ref",
                                   .reference = true,
                                   .in{Port::strided},
                                   .out{Port::strided},
-                                  .scratch_bytes = scratch_bytes,
-                                  .run = run};
+                                  .scratch_bytes = scratch_linear,
+                                  .run = run_linear};
 
 }  // namespace monza::ops

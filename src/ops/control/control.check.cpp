@@ -8,13 +8,13 @@ namespace {
 
 Refusal check_refuse(const CheckContext&) noexcept { return nullptr; }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kControlChecks[] = {
     {"Refuse", check_refuse},
 };
 
 }  // namespace
 
 extern const CheckList control_checks;
-const CheckList control_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList control_checks{kControlChecks, static_cast<int>(std::size(kControlChecks))};
 
 }  // namespace monza::ops

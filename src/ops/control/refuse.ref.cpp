@@ -18,5 +18,6 @@ Status run_refuse(const KernelContext&) noexcept {
   }
 
 MONZA_REFERENCE(refuse_ref, "Refuse", run_refuse);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

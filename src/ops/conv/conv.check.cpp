@@ -29,13 +29,13 @@ Refusal check_conv(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kConvChecks[] = {
     {"Conv", check_conv},
 };
 
 }  // namespace
 
 extern const CheckList conv_checks;
-const CheckList conv_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList conv_checks{kConvChecks, static_cast<int>(std::size(kConvChecks))};
 
 }  // namespace monza::ops

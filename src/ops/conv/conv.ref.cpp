@@ -114,7 +114,7 @@ void run_typed(const KernelContext& c) {
   });
 }
 
-Status run(const KernelContext& c) noexcept {
+Status run_conv(const KernelContext& c) noexcept {
   switch (c.in[0].dtype) {
     case DType::f32: run_typed<float>(c); break;
     case DType::f64: run_typed<double>(c); break;
@@ -129,6 +129,6 @@ Status run(const KernelContext& c) noexcept {
 
 extern const Kernel conv_ref;
 const Kernel conv_ref{
-    .name = "conv_ref", .op = "Conv", .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run};
+    .name = "conv_ref", .op = "Conv", .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run_conv};
 
 }  // namespace monza::ops

@@ -26,13 +26,13 @@ Refusal check_convtranspose(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kConvtransposeChecks[] = {
     {"ConvTranspose", check_convtranspose},
 };
 
 }  // namespace
 
 extern const CheckList convtranspose_checks;
-const CheckList convtranspose_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList convtranspose_checks{kConvtransposeChecks, static_cast<int>(std::size(kConvtransposeChecks))};
 
 }  // namespace monza::ops

@@ -6,7 +6,7 @@
 namespace monza::ops {
 namespace {
 
-Status run(const KernelContext& c) noexcept {
+Status run_convtranspose(const KernelContext& c) noexcept {
   const auto& p = c.params_as<ConvTransposeParams>();
   const TensorView &x = c.in[0], &w = c.in[1], &out = c.out[0];
   const ElementAccess& element = element_access(x.dtype);
@@ -65,6 +65,6 @@ const Kernel convtranspose_ref{.name = "convtranspose_ref",
                                .reference = true,
                                .in{Port::strided},
                                .out{Port::strided},
-                               .run = run};
+                               .run = run_convtranspose};
 
 }  // namespace monza::ops

@@ -14,13 +14,13 @@ Refusal check_copy(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kCopyChecks[] = {
     {"Copy", check_copy},
 };
 
 }  // namespace
 
 extern const CheckList copy_checks;
-const CheckList copy_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList copy_checks{kCopyChecks, static_cast<int>(std::size(kCopyChecks))};
 
 }  // namespace monza::ops

@@ -21,7 +21,7 @@ std::int64_t offset_of(const TensorView& v, const std::int64_t* index) {
   return at;
 }
 
-Status run(const KernelContext& c) noexcept {
+Status run_strided_copy(const KernelContext& c) noexcept {
   const TensorView &in = c.in[0], &out = c.out[0];
   const int bits = dtype_bits(in.dtype);
   const std::int64_t count = out.shape.numel();
@@ -55,7 +55,11 @@ Status run(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel copy_ref;
-const Kernel copy_ref{
-    .name = "copy_ref", .op = "Copy", .reference = true, .in = {Port::strided}, .out = {Port::strided}, .run = run};
+const Kernel copy_ref{.name = "copy_ref",
+                      .op = "Copy",
+                      .reference = true,
+                      .in = {Port::strided},
+                      .out = {Port::strided},
+                      .run = run_strided_copy};
 
 }  // namespace monza::ops

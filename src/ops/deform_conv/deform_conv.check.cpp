@@ -30,13 +30,13 @@ Refusal check_deform_conv(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kDeformConvChecks[] = {
     {"DeformConv", check_deform_conv},
 };
 
 }  // namespace
 
 extern const CheckList deform_conv_checks;
-const CheckList deform_conv_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList deform_conv_checks{kDeformConvChecks, static_cast<int>(std::size(kDeformConvChecks))};
 
 }  // namespace monza::ops

@@ -69,5 +69,6 @@ Status run_deform_conv(const KernelContext& c) noexcept {
   }
 
 MONZA_REFERENCE(deform_conv_ref, "DeformConv", run_deform_conv);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

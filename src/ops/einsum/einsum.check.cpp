@@ -36,13 +36,13 @@ Refusal check_einsum(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kEinsumChecks[] = {
     {"Einsum", check_einsum},
 };
 
 }  // namespace
 
 extern const CheckList einsum_checks;
-const CheckList einsum_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList einsum_checks{kEinsumChecks, static_cast<int>(std::size(kEinsumChecks))};
 
 }  // namespace monza::ops

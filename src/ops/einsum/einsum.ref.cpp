@@ -76,5 +76,6 @@ Status run_einsum(const KernelContext& c) noexcept {
   }
 
 MONZA_REFERENCE(einsum_ref, "Einsum", run_einsum);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

@@ -12,48 +12,47 @@ bool all_broadcast(const CheckContext& c) {
   return true;
 }
 
-constexpr Refusal kTypes = "the element types do not fit the operator";
-constexpr Refusal kShapes = "an input does not broadcast to the output";
+constexpr Refusal kBroadcast = "an input does not broadcast to the output";
 
 Refusal check_unary(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {})) return r;
   MONZA_REQUIRE(plain(c.in[0]) && c.out[0].dtype == c.in[0].dtype, kTypes);
-  MONZA_REQUIRE(all_broadcast(c), kShapes);
+  MONZA_REQUIRE(all_broadcast(c), kBroadcast);
   return nullptr;
 }
 
 Refusal check_test(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {})) return r;
   MONZA_REQUIRE(plain(c.in[0]) && c.out[0].dtype == DType::boolean, kTypes);
-  MONZA_REQUIRE(all_broadcast(c), kShapes);
+  MONZA_REQUIRE(all_broadcast(c), kBroadcast);
   return nullptr;
 }
 
 Refusal check_binary(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.least_in = 2, .most_in = 2})) return r;
   MONZA_REQUIRE(plain(c.in[0]) && c.in[1].dtype == c.in[0].dtype && c.out[0].dtype == c.in[0].dtype, kTypes);
-  MONZA_REQUIRE(all_broadcast(c), kShapes);
+  MONZA_REQUIRE(all_broadcast(c), kBroadcast);
   return nullptr;
 }
 
 Refusal check_pow(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.least_in = 2, .most_in = 2})) return r;
   MONZA_REQUIRE(plain(c.in[0]) && plain(c.in[1]) && c.out[0].dtype == c.in[0].dtype, kTypes);
-  MONZA_REQUIRE(all_broadcast(c), kShapes);
+  MONZA_REQUIRE(all_broadcast(c), kBroadcast);
   return nullptr;
 }
 
 Refusal check_compare(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.least_in = 2, .most_in = 2})) return r;
   MONZA_REQUIRE(plain(c.in[0]) && c.in[1].dtype == c.in[0].dtype && c.out[0].dtype == DType::boolean, kTypes);
-  MONZA_REQUIRE(all_broadcast(c), kShapes);
+  MONZA_REQUIRE(all_broadcast(c), kBroadcast);
   return nullptr;
 }
 
 Refusal check_clip(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.most_in = 3})) return r;
   MONZA_REQUIRE(plain(c.in[0]) && c.out[0].dtype == c.in[0].dtype, kTypes);
-  MONZA_REQUIRE(broadcasts(c.in[0].shape, c.out[0].shape), kShapes);
+  MONZA_REQUIRE(broadcasts(c.in[0].shape, c.out[0].shape), kBroadcast);
   for (int i = 1; i < 3; ++i)
     MONZA_REQUIRE(!c.has_input(i) || (c.in[i].dtype == c.in[0].dtype && one_element(c.in[i])),
                   "a limit is not one element of the input's type");
@@ -65,7 +64,7 @@ Refusal check_where(const CheckContext& c) noexcept {
   MONZA_REQUIRE(c.in[0].dtype == DType::boolean && c.in[1].dtype == c.out[0].dtype && c.in[2].dtype == c.out[0].dtype &&
                     dtype_bits(c.out[0].dtype) >= 8,
                 kTypes);
-  MONZA_REQUIRE(all_broadcast(c), kShapes);
+  MONZA_REQUIRE(all_broadcast(c), kBroadcast);
   return nullptr;
 }
 
@@ -73,18 +72,18 @@ Refusal check_where(const CheckContext& c) noexcept {
 Refusal check_bits(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {})) return r;
   MONZA_REQUIRE(same_bits(c.in[0], c.out[0]), kTypes);
-  MONZA_REQUIRE(all_broadcast(c), kShapes);
+  MONZA_REQUIRE(all_broadcast(c), kBroadcast);
   return nullptr;
 }
 
 Refusal check_cast(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {})) return r;
   MONZA_REQUIRE(plain(c.in[0]) && plain(c.out[0]), kTypes);
-  MONZA_REQUIRE(all_broadcast(c), kShapes);
+  MONZA_REQUIRE(all_broadcast(c), kBroadcast);
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kElementwiseChecks[] = {
     {"Abs", check_unary},
     {"Neg", check_unary},
     {"Sign", check_unary},
@@ -158,6 +157,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList elementwise_checks;
-const CheckList elementwise_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList elementwise_checks{kElementwiseChecks, static_cast<int>(std::size(kElementwiseChecks))};
 
 }  // namespace monza::ops

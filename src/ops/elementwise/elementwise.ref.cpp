@@ -272,8 +272,10 @@ Status run_copy(const KernelContext& c) noexcept {
                             .in_place_inputs = in_place};
 #define MONZA_UNARY(symbol, op_name) MONZA_REF(symbol, op_name, run_unary, 1)
 MONZA_UNARY_OPS(MONZA_UNARY)
+#undef MONZA_UNARY
 #define MONZA_UNARY_TEST(symbol, op_name) MONZA_REF(symbol, op_name, run_unary, 0)
 MONZA_UNARY_TESTS(MONZA_UNARY_TEST)
+#undef MONZA_UNARY_TEST
 
 #define MONZA_BINARY(symbol, op_name) MONZA_REF(symbol, op_name, run_binary, 3)
 MONZA_BINARY(add, "Add")
@@ -297,10 +299,12 @@ MONZA_REF(less_or_equal, "LessOrEqual", run_binary, 0)
 MONZA_REF(greater, "Greater", run_binary, 0)
 MONZA_REF(greater_or_equal, "GreaterOrEqual", run_binary, 0)
 MONZA_BINARY(prelu, "PRelu")
+#undef MONZA_BINARY
 
 MONZA_REF(clip, "Clip", run_clip, 1)
 MONZA_REF(where, "Where", run_where, 6)
 MONZA_REF(bit_cast, "BitCast", run_copy, 1)
 MONZA_REF(identity, "Identity", run_copy, 1)
+#undef MONZA_REF
 
 }  // namespace monza::ops

@@ -257,5 +257,6 @@ MONZA_REFERENCE(gather_nd_ref, "GatherND", 0, run_gather_nd);
 MONZA_REFERENCE(scatter_elements_ref, "ScatterElements", 1, run_scatter_elements);
 MONZA_REFERENCE(scatter_nd_ref, "ScatterND", 1, run_scatter_nd);
 MONZA_REFERENCE(tensor_scatter_ref, "TensorScatter", 1, run_tensor_scatter);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

@@ -266,5 +266,6 @@ MONZA_REFERENCE(compress_ref, "Compress", Port::dense, nullptr, run_compress);
 MONZA_REFERENCE(unique_ref, "Unique", Port::dense, unique_scratch, run_unique);
 MONZA_REFERENCE(topk_ref, "TopK", Port::strided, topk_scratch, run_topk);
 MONZA_REFERENCE(nms_ref, "NonMaxSuppression", Port::dense, nms_scratch, run_nms);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

@@ -19,13 +19,13 @@ Refusal check_det(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kLinalgChecks[] = {
     {"Det", check_det},
 };
 
 }  // namespace
 
 extern const CheckList linalg_checks;
-const CheckList linalg_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList linalg_checks{kLinalgChecks, static_cast<int>(std::size(kLinalgChecks))};
 
 }  // namespace monza::ops

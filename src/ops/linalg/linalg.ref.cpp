@@ -61,5 +61,6 @@ Status run_det(const KernelContext& c) noexcept {
   }
 
 MONZA_REFERENCE(det_ref, "Det", run_det);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

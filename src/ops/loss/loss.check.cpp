@@ -22,13 +22,13 @@ Refusal check_nll(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kLossChecks[] = {
     {"NegativeLogLikelihoodLoss", check_nll},
 };
 
 }  // namespace
 
 extern const CheckList loss_checks;
-const CheckList loss_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList loss_checks{kLossChecks, static_cast<int>(std::size(kLossChecks))};
 
 }  // namespace monza::ops

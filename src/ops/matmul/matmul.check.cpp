@@ -25,13 +25,13 @@ Refusal check_matmul(const CheckContext& c) noexcept {
   return refuse_product(a.shape, b.shape, out.shape, p.trans_a != 0, p.trans_b != 0, e);
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kMatmulChecks[] = {
     {"MatMul", check_matmul},
 };
 
 }  // namespace
 
 extern const CheckList matmul_checks;
-const CheckList matmul_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList matmul_checks{kMatmulChecks, static_cast<int>(std::size(kMatmulChecks))};
 
 }  // namespace monza::ops

@@ -153,7 +153,7 @@ void run_typed(const KernelContext& c) {
   });
 }
 
-Status run(const KernelContext& c) noexcept {
+Status run_matmul(const KernelContext& c) noexcept {
   switch (c.in[0].dtype) {
     case DType::f32: run_typed<float>(c); break;
     case DType::f64: run_typed<double>(c); break;
@@ -186,6 +186,6 @@ const Kernel matmul_ref{.name = "matmul_ref",
                         .in{Port::strided},
                         .out{Port::strided},
                         .accepts = accepts,
-                        .run = run};
+                        .run = run_matmul};
 
 }  // namespace monza::ops

@@ -6,14 +6,14 @@ namespace monza::ops {
 namespace {
 
 template <int kVector>
-std::size_t bytes(const KernelQuery& q, int) noexcept {
+std::size_t matmul_bytes(const KernelQuery& q, int) noexcept {
   if (q.input(1).dtype != DType::f32 || q.input(1).shape.rank < 1) return kNeverPacked;
   const WeightShape w = weight_shape(q);
   return static_cast<std::size_t>(w.matrices) * packed_b_bytes(w.k, w.n, kVector);
 }
 
 template <int kVector>
-void unpack(const KernelQuery& q, int, const std::byte* packed, void* dense) noexcept {
+void unpack_matmul(const KernelQuery& q, int, const std::byte* packed, void* dense) noexcept {
   const WeightShape w = weight_shape(q);
   const std::int64_t total = padded_columns(w.n, kVector) / kVector, each = k_block(w.k);
   const float* from = reinterpret_cast<const float*>(packed);
@@ -30,7 +30,7 @@ void unpack(const KernelQuery& q, int, const std::byte* packed, void* dense) noe
 
 }  // namespace
 
-const PackedFormat matmul_panels_8{"matmul_panels_8", bytes<8>, unpack<8>};
-const PackedFormat matmul_panels_16{"matmul_panels_16", bytes<16>, unpack<16>};
+const PackedFormat matmul_panels_8{"matmul_panels_8", matmul_bytes<8>, unpack_matmul<8>};
+const PackedFormat matmul_panels_16{"matmul_panels_16", matmul_bytes<16>, unpack_matmul<16>};
 
 }  // namespace monza::ops

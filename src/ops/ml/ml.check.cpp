@@ -8,8 +8,7 @@
 namespace monza::ops {
 namespace {
 
-constexpr Refusal kTypes = "the element types do not fit the operator";
-constexpr Refusal kShapes = "the tables do not fit each other";
+constexpr Refusal kTables = "the tables do not fit each other";
 
 Refusal check_label_encoder(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.least_in = 4, .most_in = 4})) return r;
@@ -19,7 +18,7 @@ Refusal check_label_encoder(const CheckContext& c) noexcept {
                 kTypes);
   MONZA_REQUIRE(keys.shape.rank == 1 && values.shape.rank == 1 && values.shape[0] >= keys.shape[0] &&
                     one_element(c.in[3]) && x.shape == c.out[0].shape,
-                kShapes);
+                kTables);
   return nullptr;
 }
 
@@ -29,15 +28,15 @@ Refusal check_tree_ensemble(const CheckContext& c) noexcept {
   MONZA_REQUIRE(plain(x) && out.dtype == x.dtype, kTypes);
   for (int i : {2, 4, 6}) MONZA_REQUIRE(c.in[i].dtype == x.dtype, kTypes);
   for (int i : {1, 3, 5}) MONZA_REQUIRE(c.in[i].dtype == DType::i64, kTypes);
-  MONZA_REQUIRE(x.shape.rank == 2 && out.shape.rank == 2 && out.shape[0] == x.shape[0], kShapes);
+  MONZA_REQUIRE(x.shape.rank == 2 && out.shape.rank == 2 && out.shape[0] == x.shape[0], kTables);
   MONZA_REQUIRE(c.in[1].shape.rank == 2 && c.in[1].shape[1] == TreeNode::kFields &&
                     c.in[2].shape.numel() >= c.in[1].shape[0] && c.in[3].shape.rank == 1 &&
                     c.in[4].shape.numel() >= c.in[3].shape[0] && c.in[5].shape.rank == 1 && c.in[6].shape.rank == 1,
-                kShapes);
+                kTables);
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kMlChecks[] = {
     {"LabelEncoder", check_label_encoder},
     {"TreeEnsemble", check_tree_ensemble},
 };
@@ -45,6 +44,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList ml_checks;
-const CheckList ml_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList ml_checks{kMlChecks, static_cast<int>(std::size(kMlChecks))};
 
 }  // namespace monza::ops

@@ -221,5 +221,6 @@ MONZA_REFERENCE(center_crop_pad_ref, "CenterCropPad", run_center_crop_pad);
 MONZA_REFERENCE(reverse_sequence_ref, "ReverseSequence", run_reverse_sequence);
 MONZA_REFERENCE(trilu_ref, "Trilu", run_trilu);
 MONZA_REFERENCE(col2im_ref, "Col2Im", run_col2im);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

@@ -109,5 +109,6 @@ MONZA_REFERENCE(constant_of_shape_ref, "ConstantOfShape", Port::strided, run_fil
 MONZA_REFERENCE(range_ref, "Range", Port::strided, run_range);
 MONZA_REFERENCE(eye_like_ref, "EyeLike", Port::strided, run_eye);
 MONZA_REFERENCE(one_hot_ref, "OneHot", Port::strided, run_one_hot);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

@@ -8,9 +8,7 @@
 namespace monza::ops {
 namespace {
 
-constexpr Refusal kTypes = "the element types do not fit the operator";
-constexpr Refusal kShapes = "input and output do not fit each other";
-constexpr Refusal kAxis = "an axis lies outside the rank";
+constexpr Refusal kMoveAxis = "an axis lies outside the rank";
 
 Refusal check_reshape(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.most_in = 2})) return r;
@@ -54,7 +52,7 @@ Refusal check_concat(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.most_in = 1 << 30})) return r;
   const int axis = c.params_as<AxisParams>().axis;
   const Shape& out = c.out[0].shape;
-  MONZA_REQUIRE(is_axis(axis, out.rank), kAxis);
+  MONZA_REQUIRE(is_axis(axis, out.rank), kMoveAxis);
   std::int64_t sum = 0;
   for (int i = 0; i < c.in_count; ++i) {
     MONZA_REQUIRE(c.in[i].present() && c.in[i].dtype == c.out[0].dtype && same_bits(c.in[i], c.out[0]), kTypes);
@@ -69,7 +67,7 @@ Refusal check_split(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.most_in = 2, .most_out = 1 << 30})) return r;
   const int axis = c.params_as<AxisParams>().axis;
   const Shape& x = c.in[0].shape;
-  MONZA_REQUIRE(is_axis(axis, x.rank), kAxis);
+  MONZA_REQUIRE(is_axis(axis, x.rank), kMoveAxis);
   std::int64_t sum = 0;
   for (int i = 0; i < c.out_count; ++i) {
     MONZA_REQUIRE(c.out[i].dtype == c.in[0].dtype && same_bits(c.in[0], c.out[i]), kTypes);
@@ -144,7 +142,8 @@ Refusal check_reverse_sequence(const CheckContext& c) noexcept {
   const Shape& x = c.in[0].shape;
   MONZA_REQUIRE(same_bits(c.in[0], c.out[0]) && integral(c.in[1]), kTypes);
   MONZA_REQUIRE(x == c.out[0].shape, kShapes);
-  MONZA_REQUIRE(is_axis(p.batch_axis, x.rank) && is_axis(p.time_axis, x.rank) && p.batch_axis != p.time_axis, kAxis);
+  MONZA_REQUIRE(is_axis(p.batch_axis, x.rank) && is_axis(p.time_axis, x.rank) && p.batch_axis != p.time_axis,
+                kMoveAxis);
   MONZA_REQUIRE(vector_of(c.in[1], x[p.batch_axis]), "there is not one length for each sequence");
   return nullptr;
 }
@@ -217,7 +216,7 @@ Refusal check_one_hot(const CheckContext& c) noexcept {
   const Shape &indices = c.in[0].shape, &out = c.out[0].shape;
   MONZA_REQUIRE(plain(c.in[0]) && plain(c.out[0]) && c.has_input(2) && c.in[2].dtype == c.out[0].dtype, kTypes);
   MONZA_REQUIRE(out.rank == indices.rank + 1, kShapes);
-  MONZA_REQUIRE(is_axis(p.axis, out.rank), kAxis);
+  MONZA_REQUIRE(is_axis(p.axis, out.rank), kMoveAxis);
   for (int i = 0, j = 0; i < out.rank; ++i)
     if (i != p.axis) MONZA_REQUIRE(out[i] == indices[j++], kShapes);
   MONZA_REQUIRE(vector_of(c.in[2], 2), "there are not two values");
@@ -226,7 +225,7 @@ Refusal check_one_hot(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kMoveChecks[] = {
     {"Reshape", check_reshape},
     {"Flatten", check_reshape},
     {"Squeeze", check_reshape},
@@ -255,6 +254,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList move_checks;
-const CheckList move_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList move_checks{kMoveChecks, static_cast<int>(std::size(kMoveChecks))};
 
 }  // namespace monza::ops

@@ -202,5 +202,6 @@ MONZA_REFERENCE(split_ref, "Split", run_split);
 MONZA_REFERENCE(slice_ref, "Slice", run_slice);
 MONZA_REFERENCE(depth_to_space_ref, "DepthToSpace", run_depth_to_space);
 MONZA_REFERENCE(space_to_depth_ref, "SpaceToDepth", run_space_to_depth);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

@@ -75,7 +75,7 @@ Refusal check_lp_norm(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kNormChecks[] = {
     {"BatchNormalization", check_batch_norm},    {"LayerNormalization", check_layer_norm},
     {"RMSNormalization", check_layer_norm},      {"GroupNormalization", check_group_norm},
     {"InstanceNormalization", check_group_norm}, {"LRN", check_lrn},
@@ -85,6 +85,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList norm_checks;
-const CheckList norm_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList norm_checks{kNormChecks, static_cast<int>(std::size(kNormChecks))};
 
 }  // namespace monza::ops

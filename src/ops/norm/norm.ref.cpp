@@ -212,5 +212,6 @@ MONZA_REF(group_norm, "GroupNormalization", run_group_norm)
 MONZA_REF(instance_norm, "InstanceNormalization", run_group_norm)
 MONZA_REF(lrn, "LRN", run_lrn)
 MONZA_REF(lp_norm, "LpNormalization", run_lp_norm)
+#undef MONZA_REF
 
 }  // namespace monza::ops

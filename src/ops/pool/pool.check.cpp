@@ -8,9 +8,6 @@
 namespace monza::ops {
 namespace {
 
-constexpr Refusal kTypes = "the element types do not fit the operator";
-constexpr Refusal kShapes = "input and output do not fit each other";
-
 Refusal refuse_pool(const CheckContext& c) {
   const auto& p = c.params_as<PoolParams>();
   const Shape &x = c.in[0].shape, &out = c.out[0].shape;
@@ -83,7 +80,7 @@ Refusal check_max_roi_pool(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kPoolChecks[] = {
     {"MaxPool", check_max_pool},     {"AveragePool", check_pool},   {"LpPool", check_pool},
     {"MaxUnpool", check_max_unpool}, {"RoiAlign", check_roi_align}, {"MaxRoiPool", check_max_roi_pool},
 };
@@ -91,6 +88,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList pool_checks;
-const CheckList pool_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList pool_checks{kPoolChecks, static_cast<int>(std::size(kPoolChecks))};
 
 }  // namespace monza::ops

@@ -199,5 +199,6 @@ MONZA_REFERENCE(max_pool_ref, "MaxPool", run_max_pool);
 MONZA_REFERENCE(average_pool_ref, "AveragePool", run_average_pool);
 MONZA_REFERENCE(lp_pool_ref, "LpPool", run_lp_pool);
 MONZA_REFERENCE(max_unpool_ref, "MaxUnpool", run_max_unpool);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

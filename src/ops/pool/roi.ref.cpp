@@ -176,5 +176,6 @@ Status run_max_roi_pool(const KernelContext& c) noexcept {
 
 MONZA_REFERENCE(roi_align_ref, "RoiAlign", run_roi_align);
 MONZA_REFERENCE(max_roi_pool_ref, "MaxRoiPool", run_max_roi_pool);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

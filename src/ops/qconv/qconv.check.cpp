@@ -10,7 +10,7 @@
 namespace monza::ops {
 namespace {
 
-Refusal check_integer(const CheckContext& c) noexcept {
+Refusal check_conv_integer(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.least_in = 2, .most_in = 4})) return r;
   MONZA_REQUIRE(is_8bit(c.in[0]) && is_8bit(c.in[1]) && c.out[0].dtype == DType::i32,
                 "the element types do not fit the operator");
@@ -22,7 +22,7 @@ Refusal check_integer(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-Refusal check_quantized(const CheckContext& c) noexcept {
+Refusal check_qconv(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.least_in = 2, .most_in = QInput::count})) return r;
   MONZA_REQUIRE(c.has_input(QInput::w), "an input is missing");
   if (const Refusal r =
@@ -31,14 +31,14 @@ Refusal check_quantized(const CheckContext& c) noexcept {
   return refuse_quantized(c, c.out[0].shape[1]);
 }
 
-constexpr OperatorCheck kChecks[] = {
-    {"ConvInteger", check_integer},
-    {"QConv", check_quantized},
+constexpr OperatorCheck kQconvChecks[] = {
+    {"ConvInteger", check_conv_integer},
+    {"QConv", check_qconv},
 };
 
 }  // namespace
 
 extern const CheckList qconv_checks;
-const CheckList qconv_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList qconv_checks{kQconvChecks, static_cast<int>(std::size(kQconvChecks))};
 
 }  // namespace monza::ops

@@ -6,10 +6,6 @@
 namespace monza::ops {
 namespace {
 
-std::int32_t element(const TensorView& v, std::int64_t at) {
-  return v.dtype == DType::u8 ? v.as<std::uint8_t>()[at] : v.as<std::int8_t>()[at];
-}
-
 /// One spatial axis; axes that the operands lack have extent 1.
 struct Axis {
   std::int64_t in = 1, k = 1, out = 1, stride = 1, dilation = 1, pad = 0, xs = 0, ws = 0, os = 0;
@@ -52,15 +48,15 @@ void convolve(const KernelContext& c, const TensorView& x, const TensorView& w, 
                 }
                 if (!inside) continue;
                 for (std::int64_t ch = 0; ch < channels; ++ch)
-                  acc += static_cast<std::uint32_t>((element(x, xe + ch * x.stride[1]) - zero_x) *
-                                                    (element(w, we + ch * w.stride[1]) - zw));
+                  acc += static_cast<std::uint32_t>((byte_element(x, xe + ch * x.stride[1]) - zero_x) *
+                                                    (byte_element(w, we + ch * w.stride[1]) - zw));
               }
           store(n, m, o, n * out.stride[0] + m * out.stride[1] + o[0] * s[0].os + o[1] * s[1].os + o[2] * s[2].os, acc);
         }
   });
 }
 
-Status run_integer(const KernelContext& c) noexcept {
+Status run_conv_integer(const KernelContext& c) noexcept {
   const QOperands o{c.in, c.in_count};
   convolve(
       c, c.in[0], c.in[1], o.zero(2, 0), [&](std::int64_t m) { return o.zero(3, m); },
@@ -70,7 +66,7 @@ Status run_integer(const KernelContext& c) noexcept {
   return {};
 }
 
-Status run_quantized(const KernelContext& c) noexcept {
+Status run_qconv(const KernelContext& c) noexcept {
   const auto& p = c.params_as<QConvParams>();
   const QFinish finish(c.in, c.in_count, c.out[0], p.act, p.residual_after != 0);
   const QOperands& o = finish.operands;
@@ -97,13 +93,13 @@ const Kernel conv_integer_ref{.name = "conv_integer_ref",
                               .reference = true,
                               .in{Port::strided, Port::strided, Port::dense},
                               .out{Port::strided},
-                              .run = run_integer};
+                              .run = run_conv_integer};
 const Kernel qconv_ref{.name = "qconv_ref",
                        .op = "QConv",
                        .reference = true,
                        .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense,
                            Port::dense, Port::dense, Port::dense, Port::strided, Port::dense},
                        .out{Port::strided},
-                       .run = run_quantized};
+                       .run = run_qconv};
 
 }  // namespace monza::ops

@@ -15,7 +15,7 @@ bool is_weight(const KernelQuery& q, int input) {
 }
 
 template <int kLanes>
-std::size_t bytes(const KernelQuery& q, int input) noexcept {
+std::size_t qconv_bytes(const KernelQuery& q, int input) noexcept {
   const auto& p = *static_cast<const QConvParams*>(q.params);
   if (!is_weight(q, input) || p.spatial < 1 || p.spatial > 2 || q.in[input].shape.rank != p.spatial + 2 ||
       p.group < 1 || q.in[input].shape[0] % p.group != 0)
@@ -23,7 +23,7 @@ std::size_t bytes(const KernelQuery& q, int input) noexcept {
   return static_cast<std::size_t>(geometry(q, input).template panels<kLanes>().bytes());
 }
 template <int kLanes>
-void unpack(const KernelQuery& q, int input, const std::byte* packed, void* dense) noexcept {
+void unpack_qconv(const KernelQuery& q, int input, const std::byte* packed, void* dense) noexcept {
   const ConvGeometry g = geometry(q, input);
   igemm_unpack(g.template panels<kLanes>(), packed, q.in[input].dtype == DType::u8, static_cast<std::uint8_t*>(dense),
                ConvSource{g});
@@ -50,8 +50,8 @@ void unpack_depthwise(const KernelQuery& q, int input, const std::byte* packed, 
 
 }  // namespace
 
-const PackedFormat qconv_panels_8{"qconv_panels_8", bytes<8>, unpack<8>};
-const PackedFormat qconv_panels_16{"qconv_panels_16", bytes<16>, unpack<16>};
+const PackedFormat qconv_panels_8{"qconv_panels_8", qconv_bytes<8>, unpack_qconv<8>};
+const PackedFormat qconv_panels_16{"qconv_panels_16", qconv_bytes<16>, unpack_qconv<16>};
 const PackedFormat qconv_depthwise_8{"qconv_depthwise_8", depthwise_bytes<8>, unpack_depthwise<8>};
 const PackedFormat qconv_depthwise_16{"qconv_depthwise_16", depthwise_bytes<16>, unpack_depthwise<16>};
 

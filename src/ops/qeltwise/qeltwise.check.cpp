@@ -35,7 +35,7 @@ Refusal check_pool(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kQeltwiseChecks[] = {
     {"QAdd", check_add},
     {"QGlobalAveragePool", check_pool},
 };
@@ -43,6 +43,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList qeltwise_checks;
-const CheckList qeltwise_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList qeltwise_checks{kQeltwiseChecks, static_cast<int>(std::size(kQeltwiseChecks))};
 
 }  // namespace monza::ops

@@ -8,10 +8,6 @@
 namespace monza::ops {
 namespace {
 
-std::int32_t element(const TensorView& v, std::int64_t at) {
-  return v.dtype == DType::u8 ? v.as<std::uint8_t>()[at] : v.as<std::int8_t>()[at];
-}
-
 void finish(const TensorView& out, std::int64_t at, float v, const Requantize& q) {
   v = v > q.low ? v : q.low;
   v = v < q.high ? v : q.high;
@@ -42,8 +38,8 @@ Status run_add(const KernelContext& c) noexcept {
   for (std::int64_t i = 0; i < count; ++i) {
     std::int64_t at[3];
     offsets<3>(i, y.shape, {&a, &b, &y}, at);
-    const float right = static_cast<float>(element(b, at[1]) - b_zero) * b_over_y;
-    finish(y, at[2], std::fma(static_cast<float>(element(a, at[0]) - a_zero), a_over_y, right), q);
+    const float right = static_cast<float>(byte_element(b, at[1]) - b_zero) * b_over_y;
+    finish(y, at[2], std::fma(static_cast<float>(byte_element(a, at[0]) - a_zero), a_over_y, right), q);
   }
   return {};
 }
@@ -64,7 +60,7 @@ Status run_pool(const KernelContext& c) noexcept {
     for (std::int64_t i = 0; i < count; ++i) {
       std::int64_t at[1];
       offsets<1>(i, window, {&x}, at);
-      sum += element(x, n * x.stride[0] + ch * x.stride[1] + at[0]) - zero;
+      sum += byte_element(x, n * x.stride[0] + ch * x.stride[1] + at[0]) - zero;
     }
     finish(y, n * y.stride[0] + ch * y.stride[1], static_cast<float>(static_cast<std::int32_t>(sum)) * factor, q);
   });

@@ -7,6 +7,11 @@
 
 namespace monza {
 
+/// Element `at` of a tensor of u8 or i8.
+MONZA_INLINE std::int32_t byte_element(const TensorView& v, std::int64_t at) {
+  return v.dtype == DType::u8 ? v.as<std::uint8_t>()[at] : v.as<std::int8_t>()[at];
+}
+
 /// The operands of one node as they lie in memory: dense, one element or one an output channel.
 struct QOperands {
   const TensorView* in;
@@ -24,7 +29,7 @@ struct QOperands {
     if (!has(i)) return 0;
     const TensorView& v = in[i];
     if (v.shape.numel() == 1) n = 0;
-    return v.dtype == DType::u8 ? v.as<std::uint8_t>()[n] : v.as<std::int8_t>()[n];
+    return byte_element(v, n);
   }
   MONZA_INLINE bool integer_bias() const { return has(QInput::bias) && in[QInput::bias].dtype == DType::i32; }
   /// The part of the bias that the accumulator starts with.

@@ -9,7 +9,7 @@
 namespace monza::ops {
 namespace {
 
-Refusal check_integer(const CheckContext& c) noexcept {
+Refusal check_matmul_integer(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.least_in = 2, .most_in = 4})) return r;
   MONZA_REQUIRE(is_8bit(c.in[0]) && is_8bit(c.in[1]) && c.out[0].dtype == DType::i32,
                 "the element types do not fit the operator");
@@ -23,7 +23,7 @@ Refusal check_integer(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-Refusal check_quantized(const CheckContext& c) noexcept {
+Refusal check_qmatmul(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.least_in = 2, .most_in = QInput::count})) return r;
   MONZA_REQUIRE(c.has_input(QInput::w), "an input is missing");
   ProductExtents e;
@@ -33,14 +33,14 @@ Refusal check_quantized(const CheckContext& c) noexcept {
   return refuse_quantized(c, e.n);
 }
 
-constexpr OperatorCheck kChecks[] = {
-    {"MatMulInteger", check_integer},
-    {"QMatMul", check_quantized},
+constexpr OperatorCheck kQmatmulChecks[] = {
+    {"MatMulInteger", check_matmul_integer},
+    {"QMatMul", check_qmatmul},
 };
 
 }  // namespace
 
 extern const CheckList qmatmul_checks;
-const CheckList qmatmul_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList qmatmul_checks{kQmatmulChecks, static_cast<int>(std::size(kQmatmulChecks))};
 
 }  // namespace monza::ops

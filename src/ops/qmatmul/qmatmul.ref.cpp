@@ -43,10 +43,6 @@ void QFinish::store(const TensorView& out, std::int64_t offset, std::uint32_t ac
 namespace ops {
 namespace {
 
-std::int32_t element(const TensorView& v, std::int64_t at) {
-  return v.dtype == DType::u8 ? v.as<std::uint8_t>()[at] : v.as<std::int8_t>()[at];
-}
-
 /// Where one output element lies.
 struct Place {
   const std::int64_t* index;  ///< of the batch axes
@@ -84,14 +80,14 @@ void product(const KernelContext& c, const TensorView& a, const TensorView& b, b
       const std::int64_t column = vector_b ? at_b : at_b + n * b.stride[bn];
       std::uint32_t acc = 0;
       for (std::int64_t k = 0; k < depth; ++k)
-        acc += static_cast<std::uint32_t>((element(a, at_a + k * a.stride[ak]) - za) *
-                                          (element(b, column + k * b.stride[bk]) - zb));
+        acc += static_cast<std::uint32_t>((byte_element(a, at_a + k * a.stride[ak]) - za) *
+                                          (byte_element(b, column + k * b.stride[bk]) - zb));
       store(Place{index, batch_rank, m, n, at_out + n * out_n}, acc);
     }
   });
 }
 
-Status run_integer(const KernelContext& c) noexcept {
+Status run_matmul_integer(const KernelContext& c) noexcept {
   const QOperands o{c.in, c.in_count};
   product(
       c, c.in[0], c.in[1], c.params_as<QMatMulParams>().trans_b != 0, [&](std::int64_t m) { return o.zero(2, m); },
@@ -102,7 +98,7 @@ Status run_integer(const KernelContext& c) noexcept {
   return {};
 }
 
-Status run_quantized(const KernelContext& c) noexcept {
+Status run_qmatmul(const KernelContext& c) noexcept {
   const auto& p = c.params_as<QMatMulParams>();
   const QFinish finish(c.in, c.in_count, c.out[0], p.act, p.residual_after != 0);
   const QOperands& o = finish.operands;
@@ -131,14 +127,14 @@ const Kernel matmul_integer_ref{.name = "matmul_integer_ref",
                                 .reference = true,
                                 .in{Port::strided, Port::strided, Port::dense},
                                 .out{Port::strided},
-                                .run = run_integer};
+                                .run = run_matmul_integer};
 const Kernel qmatmul_ref{.name = "qmatmul_ref",
                          .op = "QMatMul",
                          .reference = true,
                          .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense,
                              Port::dense, Port::dense, Port::dense, Port::strided, Port::dense},
                          .out{Port::strided},
-                         .run = run_quantized};
+                         .run = run_qmatmul};
 
 }  // namespace ops
 }  // namespace monza

@@ -20,7 +20,6 @@ inline bool per_column(const TensorView& v, std::int64_t columns) {
 /// Scales, zero points, bias and residual of QMatMul and QConv (see QInput), for an output of `columns` channels.
 inline Refusal refuse_quantized(const CheckContext& c, std::int64_t columns) {
   using Q = QInput;
-  constexpr Refusal kTypes = "the element types do not fit the operator";
   MONZA_REQUIRE(is_8bit(c.in[Q::x]) && is_8bit(c.in[Q::w]), kTypes);
   for (int i : {int{Q::x_scale}, int{Q::w_scale}}) MONZA_REQUIRE(c.has_input(i), "a scale is missing");
   for (int i : {int{Q::x_scale}, int{Q::w_scale}, int{Q::y_scale}, int{Q::r_scale}, int{Q::mid_scale}})

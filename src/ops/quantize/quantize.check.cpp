@@ -7,8 +7,6 @@
 namespace monza::ops {
 namespace {
 
-constexpr Refusal kTypes = "the element types do not fit the operator";
-
 bool plain_float(const TensorView& v) {
   return v.dtype == DType::f32 || v.dtype == DType::f16 || v.dtype == DType::bf16;
 }
@@ -57,7 +55,7 @@ Refusal check_dynamic(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kQuantizeChecks[] = {
     {"QuantizeLinear", check_quantize},
     {"DequantizeLinear", check_dequantize},
     {"DynamicQuantizeLinear", check_dynamic},
@@ -66,6 +64,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList quantize_checks;
-const CheckList quantize_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList quantize_checks{kQuantizeChecks, static_cast<int>(std::size(kQuantizeChecks))};
 
 }  // namespace monza::ops

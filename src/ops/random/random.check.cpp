@@ -38,13 +38,13 @@ Refusal check(const CheckContext& c) noexcept {
   return "the kind of distribution is unknown";
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kRandomChecks[] = {
     {"RandomUniform", check}, {"RandomNormal", check}, {"Bernoulli", check}, {"Multinomial", check}, {"Dropout", check},
 };
 
 }  // namespace
 
 extern const CheckList random_checks;
-const CheckList random_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList random_checks{kRandomChecks, static_cast<int>(std::size(kRandomChecks))};
 
 }  // namespace monza::ops

@@ -68,7 +68,7 @@ Status run_multinomial(const KernelContext& c, const Generator& uniform) {
   return {};
 }
 
-Status run(const KernelContext& c) noexcept {
+Status run_random(const KernelContext& c) noexcept {
   const auto& p = c.params_as<RandomParams>();
   const Generator uniform = generator(c);
   if (p.kind == RandomParams::Kind::dropout) return run_dropout(c, uniform);
@@ -93,14 +93,19 @@ Status run(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REF(symbol, op_name)  \
-  extern const Kernel symbol##_ref; \
-  const Kernel symbol##_ref{        \
-      .name = #symbol "_ref", .op = op_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run};
+#define MONZA_REF(symbol, op_name)                  \
+  extern const Kernel symbol##_ref;                 \
+  const Kernel symbol##_ref{.name = #symbol "_ref", \
+                            .op = op_name,          \
+                            .reference = true,      \
+                            .in{Port::strided},     \
+                            .out{Port::strided},    \
+                            .run = run_random};
 MONZA_REF(random_uniform, "RandomUniform")
 MONZA_REF(random_normal, "RandomNormal")
 MONZA_REF(bernoulli, "Bernoulli")
 MONZA_REF(multinomial, "Multinomial")
 MONZA_REF(dropout, "Dropout")
+#undef MONZA_REF
 
 }  // namespace monza::ops

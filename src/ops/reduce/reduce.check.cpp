@@ -48,7 +48,7 @@ Refusal check_cumulative(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kReduceChecks[] = {
     {"ReduceSum", check_reduce},       {"ReduceMean", check_reduce},   {"ReduceMax", check_reduce},
     {"ReduceMin", check_reduce},       {"ReduceProd", check_reduce},   {"ReduceL1", check_reduce},
     {"ReduceL2", check_reduce},        {"ReduceLogSum", check_reduce}, {"ReduceLogSumExp", check_reduce},
@@ -59,6 +59,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList reduce_checks;
-const CheckList reduce_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList reduce_checks{kReduceChecks, static_cast<int>(std::size(kReduceChecks))};
 
 }  // namespace monza::ops

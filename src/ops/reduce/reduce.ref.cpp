@@ -199,5 +199,6 @@ MONZA_REF(arg_max, "ArgMax", run_arg)
 MONZA_REF(arg_min, "ArgMin", run_arg)
 MONZA_REF(cum_sum, "CumSum", run_cumulative)
 MONZA_REF(cum_prod, "CumProd", run_cumulative)
+#undef MONZA_REF
 
 }  // namespace monza::ops

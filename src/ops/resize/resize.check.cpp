@@ -8,9 +8,6 @@
 namespace monza::ops {
 namespace {
 
-constexpr Refusal kTypes = "the element types do not fit the operator";
-constexpr Refusal kShapes = "input and output do not fit each other";
-
 Refusal check_resize(const CheckContext& c) noexcept {
   const auto& p = c.params_as<ResizeParams>();
   const bool reads = p.scales == ResizeParams::Scales::read;
@@ -64,7 +61,7 @@ Refusal check_affine_grid(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kResizeChecks[] = {
     {"Resize", check_resize},
     {"GridSample", check_grid_sample},
     {"AffineGrid", check_affine_grid},
@@ -73,6 +70,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList resize_checks;
-const CheckList resize_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList resize_checks{kResizeChecks, static_cast<int>(std::size(kResizeChecks))};
 
 }  // namespace monza::ops

@@ -170,5 +170,6 @@ Status run_resize(const KernelContext& c) noexcept {
   }
 
 MONZA_REFERENCE(resize_ref, "Resize", run_resize);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

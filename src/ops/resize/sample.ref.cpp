@@ -146,5 +146,6 @@ Status run_affine_grid(const KernelContext& c) noexcept {
 
 MONZA_REFERENCE(grid_sample_ref, "GridSample", run_grid_sample);
 MONZA_REFERENCE(affine_grid_ref, "AffineGrid", run_affine_grid);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

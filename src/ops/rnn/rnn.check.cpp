@@ -37,7 +37,7 @@ Refusal check(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kRnnChecks[] = {
     {"RNN", check<RnnParams::Kind::rnn>},
     {"GRU", check<RnnParams::Kind::gru>},
     {"LSTM", check<RnnParams::Kind::lstm>},
@@ -46,6 +46,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList rnn_checks;
-const CheckList rnn_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList rnn_checks{kRnnChecks, static_cast<int>(std::size(kRnnChecks))};
 
 }  // namespace monza::ops

@@ -170,5 +170,6 @@ Status run_rnn(const KernelContext& c) noexcept {
 MONZA_REFERENCE(rnn_ref, "RNN");
 MONZA_REFERENCE(gru_ref, "GRU");
 MONZA_REFERENCE(lstm_ref, "LSTM");
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

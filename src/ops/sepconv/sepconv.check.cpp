@@ -39,13 +39,13 @@ Refusal check_sepconv(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kSepconvChecks[] = {
     {"SeparableConv", check_sepconv},
 };
 
 }  // namespace
 
 extern const CheckList sepconv_checks;
-const CheckList sepconv_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList sepconv_checks{kSepconvChecks, static_cast<int>(std::size(kSepconvChecks))};
 
 }  // namespace monza::ops

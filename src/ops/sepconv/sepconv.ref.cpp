@@ -11,11 +11,11 @@ std::int64_t slope_stride(const TensorView& slope) {
   return 0;
 }
 
-std::size_t scratch_bytes(const KernelQuery& q) noexcept {
+std::size_t scratch_sepconv(const KernelQuery& q) noexcept {
   return static_cast<std::size_t>(q.threads * q.input(1).shape[0]) * sizeof(double);
 }
 
-Status run(const KernelContext& c) noexcept {
+Status run_sepconv(const KernelContext& c) noexcept {
   const auto& p = c.params_as<SeparableConvParams>();
   const TensorView &x = c.in[0], &depth = c.in[1], &w = c.in[3], &out = c.out[0];
   const std::int64_t channels = depth.shape[0], height = out.shape[2], width = out.shape[3];
@@ -61,7 +61,7 @@ const Kernel sepconv_ref{.name = "sepconv_ref",
                          .reference = true,
                          .in{Port::strided},
                          .out{Port::strided},
-                         .scratch_bytes = scratch_bytes,
-                         .run = run};
+                         .scratch_bytes = scratch_sepconv,
+                         .run = run_sepconv};
 
 }  // namespace monza::ops

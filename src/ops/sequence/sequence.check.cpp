@@ -8,8 +8,6 @@
 namespace monza::ops {
 namespace {
 
-constexpr Refusal kTypes = "the element types do not fit the operator";
-
 bool is_list(const TensorView& v) { return v.dtype == DType::handle && v.shape.rank == 0; }
 /// Tensors that the pool takes in and gives out.
 bool is_tensor(const TensorView& v) { return v.present() && !is_block_encoding(v.dtype); }
@@ -92,7 +90,7 @@ Refusal check_concat(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kSequenceChecks[] = {
     {"SequenceConstruct", check_construct},
     {"SequenceInsert", check_insert},
     {"SequenceErase", check_erase},
@@ -110,6 +108,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList sequence_checks;
-const CheckList sequence_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList sequence_checks{kSequenceChecks, static_cast<int>(std::size(kSequenceChecks))};
 
 }  // namespace monza::ops

@@ -226,5 +226,6 @@ MONZA_REFERENCE(optional_get_sequence_ref, "OptionalGetSequence", run_get_sequen
 MONZA_REFERENCE(optional_has_ref, "OptionalHas", run_has, Port::dense);
 MONZA_REFERENCE(optional_of_ref, "OptionalOf", run_optional_of, Port::dense);
 MONZA_REFERENCE(optional_none_ref, "OptionalNone", run_none, Port::dense);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

@@ -7,9 +7,6 @@
 namespace monza::ops {
 namespace {
 
-constexpr Refusal kTypes = "the element types do not fit the operator";
-constexpr Refusal kShapes = "input and output do not fit each other";
-
 Refusal check_dft(const CheckContext& c) noexcept {
   if (const Refusal r = refuse_arity(c, {.most_in = 3})) return r;
   const auto& p = c.params_as<DftParams>();
@@ -51,7 +48,7 @@ Refusal check_mel(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kSignalChecks[] = {
     {"DFT", check_dft},
     {"STFT", check_stft},
     {"MelWeightMatrix", check_mel},
@@ -60,6 +57,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList signal_checks;
-const CheckList signal_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList signal_checks{kSignalChecks, static_cast<int>(std::size(kSignalChecks))};
 
 }  // namespace monza::ops

@@ -146,5 +146,6 @@ Status run_mel(const KernelContext& c) noexcept {
 MONZA_REFERENCE(dft_ref, "DFT", run_dft);
 MONZA_REFERENCE(stft_ref, "STFT", run_stft);
 MONZA_REFERENCE(mel_weight_matrix_ref, "MelWeightMatrix", run_mel);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

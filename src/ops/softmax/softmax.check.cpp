@@ -17,7 +17,7 @@ Refusal check(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kSoftmaxChecks[] = {
     {"Softmax", check},
     {"LogSoftmax", check},
     {"Hardmax", check},
@@ -26,6 +26,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList softmax_checks;
-const CheckList softmax_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList softmax_checks{kSoftmaxChecks, static_cast<int>(std::size(kSoftmaxChecks))};
 
 }  // namespace monza::ops

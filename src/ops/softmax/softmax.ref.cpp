@@ -10,7 +10,7 @@
 namespace monza::ops {
 namespace {
 
-Status run(const KernelContext& c) noexcept {
+Status run_softmax(const KernelContext& c) noexcept {
   const auto& p = c.params_as<SoftmaxParams>();
   const TensorView &x = c.in[0], &out = c.out[0];
   std::uint32_t mask = 0;
@@ -63,21 +63,21 @@ const Kernel softmax_ref{.name = "softmax_ref",
                          .reference = true,
                          .in{Port::strided},
                          .out{Port::strided},
-                         .run = run,
+                         .run = run_softmax,
                          .in_place_inputs = 1};
 const Kernel log_softmax_ref{.name = "log_softmax_ref",
                              .op = "LogSoftmax",
                              .reference = true,
                              .in{Port::strided},
                              .out{Port::strided},
-                             .run = run,
+                             .run = run_softmax,
                              .in_place_inputs = 1};
 const Kernel hardmax_ref{.name = "hardmax_ref",
                          .op = "Hardmax",
                          .reference = true,
                          .in{Port::strided},
                          .out{Port::strided},
-                         .run = run,
+                         .run = run_softmax,
                          .in_place_inputs = 1};
 
 }  // namespace monza::ops

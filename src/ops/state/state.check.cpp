@@ -22,7 +22,7 @@ Refusal check_attention(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kStateChecks[] = {
     {"StateAppend", check_append, 1u, 1u},
     {"StateAttention", check_attention, 6u, 0u},
 };
@@ -30,6 +30,6 @@ constexpr OperatorCheck kChecks[] = {
 }  // namespace
 
 extern const CheckList state_checks;
-const CheckList state_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList state_checks{kStateChecks, static_cast<int>(std::size(kStateChecks))};
 
 }  // namespace monza::ops

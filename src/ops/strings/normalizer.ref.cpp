@@ -11,7 +11,7 @@ namespace monza::ops {
 namespace {
 
 using Case = StringNormalizerParams::Case;
-constexpr Status kBroken{StatusCode::internal, "a kernel of strings was given other operands"};
+constexpr Status kOtherOperands{StatusCode::internal, "a kernel of strings was given other operands"};
 
 /// Characters of any script, whatever the process has set; null where the C library lacks the locale.
 locale_t unicode() noexcept {
@@ -84,7 +84,7 @@ Status run_normalizer(const KernelContext& c) noexcept {
   const TensorView &x = c.in[0], &out = c.out[0];
   if (c.pool == nullptr || c.extents == nullptr || x.dtype != DType::string || c.in[1].dtype != DType::string ||
       out.dtype != DType::string || c.in[1].shape.rank != 1 || x.shape.rank < 1 || out.shape.rank != x.shape.rank)
-    return kBroken;
+    return kOtherOperands;
   if (unicode() == nullptr) return {StatusCode::unavailable, "the C library lacks the locale C.UTF-8"};
   const int last = x.shape.rank - 1;
   const std::int64_t words = x.shape[last], room = out.shape[last];
@@ -100,7 +100,7 @@ Status run_normalizer(const KernelContext& c) noexcept {
       stop = same(word, other, p.case_sensitive != 0);
     }
     if (stop) continue;
-    if (kept == room) return kBroken;
+    if (kept == room) return kOtherOperands;
     Handle& result = out.as<Handle>()[kept++];
     if (p.change == Case::keep) result = handle;
     else if (Status s = change_case(*c.pool, word, p.change, &result); !s) return s;

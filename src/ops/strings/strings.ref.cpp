@@ -230,5 +230,6 @@ MONZA_REFERENCE(string_concat_ref, "StringConcat", run_concat, Port::strided);
 MONZA_REFERENCE(string_split_ref, "StringSplit", run_split, Port::dense);
 MONZA_REFERENCE(string_to_number_ref, "StringToNumber", run_to_number, Port::strided);
 MONZA_REFERENCE(number_to_string_ref, "NumberToString", run_to_string, Port::strided);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops

@@ -33,13 +33,13 @@ Refusal check_tfidf(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-constexpr OperatorCheck kChecks[] = {
+constexpr OperatorCheck kTextChecks[] = {
     {"TfIdfVectorizer", check_tfidf},
 };
 
 }  // namespace
 
 extern const CheckList text_checks;
-const CheckList text_checks{kChecks, static_cast<int>(std::size(kChecks))};
+const CheckList text_checks{kTextChecks, static_cast<int>(std::size(kTextChecks))};
 
 }  // namespace monza::ops

@@ -63,5 +63,6 @@ Status run_tfidf(const KernelContext& c) noexcept {
   }
 
 MONZA_REFERENCE(tfidf_vectorizer_ref, "TfIdfVectorizer", run_tfidf);
+#undef MONZA_REFERENCE
 
 }  // namespace monza::ops
