@@ -32,6 +32,7 @@ add_library(monza_run STATIC ${run_sources} ${engine_header} ${MONZA_RUN_OPS} ${
   ${CMAKE_BINARY_DIR}/generated/kernel_families.cpp ${CMAKE_BINARY_DIR}/generated/check_table.cpp ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp)
 target_include_directories(monza_run PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(monza_run PUBLIC fmt::fmt Threads::Threads)
+monza_group(monza_run ${run_sources})
 
 # Regular expressions over strings in a model: without RE2 such a model is an error that names the package.
 find_path(MONZA_RE2_INCLUDE re2/re2.h)
@@ -61,6 +62,10 @@ monza_sources(build_sources ir import import/onnx passes passes/fusions quant pl
 add_library(monza_build STATIC ${build_sources} ${MONZA_BUILD_OPS} ${onnx_generated} ${build_record}
   ${CMAKE_BINARY_DIR}/generated/op_table.cpp ${CMAKE_BINARY_DIR}/generated/onnx_table.cpp)
 target_link_libraries(monza_build PUBLIC monza_run protobuf::libprotobuf)
+monza_precompile(monza_build ${CMAKE_SOURCE_DIR}/src/ir/graph.h ${CMAKE_SOURCE_DIR}/src/ir/op.h)
+set(grouped ${build_sources})
+list(FILTER grouped EXCLUDE REGEX "src/(passes|import/onnx)/")
+monza_group(monza_build ${grouped})
 # Engine::load plans stale engines anew where the compiler is there; a weak reference alone would not bring it in.
 target_link_options(monza_build INTERFACE "LINKER:-u,monza_replan_engine")
 
@@ -75,6 +80,7 @@ if(MONZA_TESTS)
   file(GLOB support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.cpp)
   add_library(monza_test_support STATIC ${support})
   target_include_directories(monza_test_support PUBLIC ${CMAKE_SOURCE_DIR}/tests)
+  monza_group(monza_test_support ${support})
   set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/support/data.cpp
     PROPERTIES COMPILE_DEFINITIONS "MONZA_TEST_DATA=\"${CMAKE_SOURCE_DIR}/tests/data\"")
   target_link_libraries(monza_test_support PUBLIC monza_build GTest::gtest)
@@ -99,6 +105,7 @@ if(MONZA_TESTS)
     endif()
     add_executable(monza_test_${name} ${test_sources_${name}})
     target_link_libraries(monza_test_${name} PRIVATE monza_test_support GTest::gtest_main)
+    monza_precompile_test(monza_test_${name})
     if(name MATCHES "^vision")
       target_link_libraries(monza_test_${name} PRIVATE monza_vision)
     endif()

@@ -12,6 +12,7 @@ endif()
 
 monza_sources(vision_sources vision)
 add_library(monza_vision STATIC ${vision_sources})
+monza_group(monza_vision ${vision_sources})
 target_link_libraries(monza_vision PUBLIC monza_run PRIVATE nlohmann_json::nlohmann_json)
 # The pixel loops gain from the vectoriser, which -O2 uses only where it costs nothing.
 set_source_files_properties(src/vision/letterbox.cpp src/vision/resample.cpp src/vision/boxes.cpp

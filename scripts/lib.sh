@@ -12,7 +12,7 @@ die() {
 build_packages="g++ cmake ninja-build pkg-config libfmt-dev libprotobuf-dev protobuf-compiler flatbuffers-compiler
   libflatbuffers-dev libcli11-dev nlohmann-json3-dev zlib1g-dev libjpeg-dev libpng-dev libwebp-dev libre2-dev
   libavcodec-dev libavformat-dev libavdevice-dev libavutil-dev libswscale-dev"
-test_packages="libgtest-dev python3 python3-venv xz-utils"
+test_packages="libgtest-dev mold python3 python3-venv xz-utils"
 # What scripts/fuzz needs beside what the build needs.
 fuzz_packages="clang-14 libclang-rt-14-dev llvm-14 libgtest-dev python3"
 
@@ -32,6 +32,18 @@ missing_packages() {
       *) printf '%s ' "$package" ;;
     esac
   done
+}
+
+# configure FOLDER [CMAKE OPTION...]: a new folder is set up for a build from nothing, an old one stays as it is.
+configure() {
+  local folder=$1 new='' cold=()
+  shift
+  [ -f "$folder/CMakeCache.txt" ] || new=1
+  [ -z "$new" ] || cold=(-DMONZA_COLD_BUILD=ON)
+  cmake -S . -B "$folder" -G Ninja "${cold[@]}" "$@" >/dev/null || {
+    [ -z "$new" ] || rm -f "$folder/CMakeCache.txt" # a half-made configuration would be taken for a good one
+    die "the build cannot be configured" "cmake -S . -B $folder -G Ninja $*"
+  }
 }
 
 apt_lists_fresh=

@@ -32,12 +32,12 @@ const AVCodec* find_encoder() {
 // FFmpeg's writes and seeks, on the file that OutputFile keeps from view until it is whole. Newer versions promise not
 // to change the bytes.
 #if LIBAVFORMAT_VERSION_MAJOR >= 61
-using Bytes = const std::uint8_t*;
+using FileBytes = const std::uint8_t*;
 #else
-using Bytes = std::uint8_t*;
+using FileBytes = std::uint8_t*;
 #endif
 
-int put(void* file, Bytes data, int bytes) {
+int put(void* file, FileBytes data, int bytes) {
   const int fd = static_cast<OutputFile*>(file)->descriptor();
   for (int done = 0; done < bytes;) {
     const ssize_t n = ::write(fd, data + done, static_cast<std::size_t>(bytes - done));

@@ -1,0 +1,42 @@
+# MONZA_COLD_BUILD: for a build from nothing, without a compiler cache. Most of what a compiler reads are headers, the same
+# ones in every file: so the files of a folder are compiled together, and where files name what they hold alike by
+# convention (a fusion its run(), a test its helpers), common headers are parsed once for a target. A build after a change
+# does better without.
+set(MONZA_COMMON_HEADERS <algorithm> <array> <cmath> <cstdint> <cstring> <functional> <map> <memory> <optional> <set> <span>
+  <string> <string_view> <utility> <vector> <fmt/core.h>)
+
+# monza_group(TARGET SOURCE...): these sources of the target are compiled together, folder by folder.
+function(monza_group target)
+  if(NOT MONZA_COLD_BUILD)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  # GCC takes the files of a group for headers, where an unnamed namespace would be a mistake.
+  target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  foreach(source ${ARGN})
+    get_filename_component(folder ${source} DIRECTORY)
+    string(MAKE_C_IDENTIFIER ${folder} folder)
+    set_source_files_properties(${source} PROPERTIES UNITY_GROUP ${folder})
+  endforeach()
+endfunction()
+
+# monza_precompile(TARGET HEADER...): common headers and these.
+function(monza_precompile target)
+  if(MONZA_COLD_BUILD)
+    target_precompile_headers(${target} PRIVATE ${MONZA_COMMON_HEADERS} ${ARGN})
+  endif()
+endfunction()
+
+# Of the test programs the first one precompiles, and the others take it from there.
+function(monza_precompile_test target)
+  get_property(first GLOBAL PROPERTY MONZA_FIRST_TEST)
+  if(NOT MONZA_COLD_BUILD)
+    return()
+  elseif(first)
+    target_precompile_headers(${target} REUSE_FROM ${first})
+  else()
+    set_property(GLOBAL PROPERTY MONZA_FIRST_TEST ${target})
+    monza_precompile(${target} <gtest/gtest.h> <filesystem> <fstream> <random> ${CMAKE_SOURCE_DIR}/src/ir/graph.h
+      ${CMAKE_SOURCE_DIR}/src/base/error.h)
+  endif()
+endfunction()
