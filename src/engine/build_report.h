@@ -22,9 +22,10 @@ struct NamedTensor {
 /// What was known while an engine was built. The engine keeps it (build_record.h), but for the imported graph and the
 /// passes' durations.
 struct BuildReport {
-  std::unique_ptr<ir::Graph> imported;  ///< the model, with the shapes that the profile fixes; null for an engine file
-  std::unique_ptr<ir::Graph> planned;   ///< after the passes: what the plan was made for
-  std::vector<NamedTensor> tensors;     ///< that nodes of the imported model make, in its order
+  /// The model, with the shapes that the profile fixes; null for an engine file.
+  std::shared_ptr<const ir::Graph> imported;
+  std::unique_ptr<ir::Graph> planned;  ///< after the passes: what the plan was made for
+  std::vector<NamedTensor> tensors;    ///< that nodes of the imported model make, in its order
   PassReport passes;
   std::vector<plan::Choice> choices;  ///< one for each node that a kernel computes, of the first profile
 };
@@ -37,6 +38,10 @@ struct BuildHooks {
   /// Initializers that the model lists among its inputs, too, and that stay inputs of the engine: their values are
   /// defaults that callers may replace.
   std::vector<std::string> fed_initializers;
+  std::shared_ptr<class BuildSession> session;  ///< builds there, if given: a session of the same model
+  /// In a session: the engine uses weights where the session keeps them, which spares their copy. What it saves then
+  /// holds those of earlier engines, too, and max_memory does not count.
+  bool weights_in_place = false;
 };
 
 /// Engine::build with hooks. Throws Error as that does.

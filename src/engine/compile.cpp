@@ -111,25 +111,46 @@ void check_memory(const plan::PlanStorage& storage, std::int64_t weights, std::i
             weights + arena, weights, arena, cap, list);
 }
 
+/// Those of the last build where they answer the same questions, with a budget of their own.
+plan::Tactics& tactics_for(const BuildOptions& options, int threads, std::int64_t most_bytes, CompileShared& shared) {
+  const std::string key =
+      fmt::format("{} {} {} {}", threads, most_bytes, options.tactic_seed ? std::to_string(*options.tactic_seed) : "-",
+                  options.timing_cache);
+  if (shared.tactics == nullptr || shared.tactics_for != key)
+    shared.tactics = std::make_unique<plan::Tactics>(
+        plan::TacticOptions{threads, options.timing_cache, options.max_build_seconds, most_bytes, options.tactic_seed});
+  else shared.tactics->restart(options.max_build_seconds);
+  shared.tactics_for = key;
+  return *shared.tactics;
+}
+
 }  // namespace
 
-engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, BuildReport& report) {
-  const engine_file::Info& info = options.info;
+Isa isa_for(const BuildOptions& options) {
+  const Isa have = cpu_info().isa;
+  const Isa isa = options.isa.empty() ? have : parse_isa(options.isa);
+  if (!covers(have, isa))
+    fail("this CPU ({}) has {}, but {} was asked for", cpu_info().model, isa_name(have), isa_name(isa));
+  return isa;
+}
+
+engine_file::Image compile(ir::Graph& graph, const BuildOptions& options, engine_file::Info info, BuildReport& report,
+                           CompileShared* shared) {
   plan::PlannerOptions planner;
-  planner.threads = options.threads;
-  planner.isa = options.isa;
+  planner.threads = options.threads > 0 ? options.threads : cpu_info().usable_threads;
+  planner.isa = isa_for(options);
   planner.device = info.device == Device::reference ? DeviceKind::reference : DeviceKind::cpu;
   planner.reference_only = !info.optimize || info.device == Device::reference;
   planner.batch_invariant = info.batch_invariant;
-  std::unique_ptr<plan::Tactics> tactics;
-  if ((options.tune || options.tactic_seed) && !planner.reference_only) {
-    tactics = std::make_unique<plan::Tactics>(
-        plan::TacticOptions{planner.threads, options.timing_cache, options.max_build_seconds,
-                            graph.model().limits.timing_bytes, options.tactic_seed});
-    planner.tactics = tactics.get();
-  }
+  CompileShared own;
+  CompileShared& s = shared != nullptr ? *shared : own;
+  const bool timed = (options.tune || options.tactic_seed) && !planner.reference_only;
+  if (timed) planner.tactics = &tactics_for(options, planner.threads, graph.model().limits.timing_bytes, s);
 
-  plan::WeightStore weights;
+  // An engine of its own adopts what is packed already, in the order and at the places of a build that stands alone.
+  const bool in_place = shared == nullptr || (shared->in_place && info.device == Device::cpu);
+  plan::WeightStore adopted(&s.weights);
+  plan::WeightStore& weights = in_place ? s.weights : adopted;
   engine_file::Parts parts;
   for (std::size_t k = 0; k < info.profiles.size(); ++k) {
     planner.symbols.clear();
@@ -142,27 +163,32 @@ engine_file::Image compile(ir::Graph& graph, const CompileOptions& options, Buil
       if (k == 0) report.choices = std::move(planned.choices);
     });
   }
-  if (tactics) log(LogLevel::info, "timings: {} measured, {} known", tactics->measured(), tactics->cached());
-  if (tactics && tactics->over_budget() > 0)
+  s.timed = timed ? s.tactics->measured() : 0;
+  if (timed) log(LogLevel::info, "timings: {} measured, {} known", s.tactics->measured(), s.tactics->cached());
+  if (timed && s.tactics->over_budget() > 0)
     log(LogLevel::warning,
         "timing kernels stopped after {:g} s: {} questions were answered by preference order; --max-build-seconds "
         "gives "
         "more time, and with --timing-cache the next build goes on from here",
-        options.max_build_seconds, tactics->over_budget());
+        options.max_build_seconds, s.tactics->over_budget());
   weights.settle(parts.plan);
   for (plan::PlanStorage& plan : parts.further) weights.settle(plan);
   // Every plan's weights are in the engine, so the cap is known when all are planned.
-  for (std::size_t k = 0; options.max_memory > 0 && k < info.profiles.size(); ++k)
+  const auto on_host = [](const plan::PlanStorage& plan) { return plan.devices.size() == 1; };
+  const bool shares_memory = shared != nullptr && in_place && on_host(parts.plan) &&
+                             std::all_of(parts.further.begin(), parts.further.end(), on_host);
+  for (std::size_t k = 0; options.max_memory > 0 && !shares_memory && k < info.profiles.size(); ++k)
     in_profile(info, k,
                [&] { check_memory(k == 0 ? parts.plan : parts.further[k - 1], weights.bytes(), options.max_memory); });
-  parts.weights = weights.assemble();
+  if (shares_memory) parts.gathered = weights.gather();
+  else parts.weights = weights.assemble();
   if (!options.strip) {
     CarriedGraph carried = carry_graph(graph, weights);
     parts.graph = std::move(carried.text);
     parts.graph_data = std::move(carried.data);
     parts.record = write_record(graph, report);
   }
-  parts.info = info;
+  parts.info = std::move(info);
   return engine_file::make_image(std::move(parts));
 }
 

@@ -36,13 +36,14 @@ constexpr const char* kModel = R"(graph "main" (%x: f32[batch,sequence,32]) {
 engine_file::Image compiled(std::vector<engine_file::Profile> profiles, std::int64_t max_memory = 0) {
   const auto graph = ir::parse(kModel);
   optimize(*graph, {.strict = true});
-  CompileOptions options;
+  BuildOptions options;
   options.threads = 1;
-  options.isa = cpu_info().isa;
+  options.tune = false;
   options.max_memory = max_memory;
-  options.info.profiles = std::move(profiles);
+  engine_file::Info info;
+  info.profiles = std::move(profiles);
   BuildReport report;
-  return compile(*graph, options, report);
+  return compile(*graph, options, info, report);
 }
 engine_file::Profile profile(engine_file::Extent batch, engine_file::Extent sequence) {
   return {{"batch", batch}, {"sequence", sequence}};

@@ -9,18 +9,15 @@
 
 namespace monza {
 
-CompileOptions replan_options(const engine_file::Image& image) {
-  CompileOptions options;
-  options.threads = std::max(1, image.threads);
-  options.isa = cpu_info().isa;
-  options.info = image.info;
-  options.info.isa = Isa::none;  // of the new plans
+engine_file::Info info_to_replan(const engine_file::Image& image) {
+  engine_file::Info info = image.info;
+  info.isa = Isa::none;  // of the new plans
   if (image.info.device == Device::cuda) fail_hint("--device cpu", "this build of Monza has no CUDA backend");
-  if (image.info.precision == Precision::bf16 && !covers(options.isa, Isa::avx512bf16))
+  if (image.info.precision == Precision::bf16 && !covers(cpu_info().isa, Isa::avx512bf16))
     fail_hint("build it again from its ONNX file with --precision fp32",
               "the engine computes in bf16, which needs AVX512_BF16; this CPU ({}) is used with {}", cpu_info().model,
-              isa_name(options.isa));
-  return options;
+              isa_name(cpu_info().isa));
+  return info;
 }
 
 }  // namespace monza
@@ -28,7 +25,8 @@ CompileOptions replan_options(const engine_file::Image& image) {
 extern "C" void monza_replan_engine(const monza::engine_file::Image& stale, const monza::ReplanOptions& options,
                                     monza::engine_file::Image& fresh) {
   monza::BuildReport report = monza::read_record(stale, options.limits);
-  monza::CompileOptions compile = monza::replan_options(stale);
-  if (options.threads > 0) compile.threads = options.threads;
-  fresh = monza::compile(*report.planned, compile, report);
+  monza::BuildOptions build;
+  build.tune = false;
+  build.threads = options.threads > 0 ? options.threads : std::max(1, stale.threads);
+  fresh = monza::compile(*report.planned, build, monza::info_to_replan(stale), report);
 }

@@ -46,19 +46,23 @@ constexpr const char* kModel = R"(graph "main" (%x: f32[batch,3,32,32]) {
   return (y: %h, map: %e2)
 })";
 
-CompileOptions options_for(std::vector<engine_file::Profile> profiles) {
-  CompileOptions options;
-  options.threads = 1;
-  options.isa = cpu_info().isa;
-  options.info.profiles = std::move(profiles);
-  return options;
+struct Wanted {
+  BuildOptions build;
+  engine_file::Info info;
+};
+Wanted options_for(std::vector<engine_file::Profile> profiles) {
+  Wanted wanted;
+  wanted.build.threads = 1;
+  wanted.build.tune = false;
+  wanted.info.profiles = std::move(profiles);
+  return wanted;
 }
 
-engine_file::Image compiled(const char* text, const CompileOptions& options) {
+engine_file::Image compiled(const char* text, const Wanted& wanted) {
   const auto graph = ir::parse(text);
   optimize(*graph, {.strict = true});
   BuildReport report;
-  return compile(*graph, options, report);
+  return compile(*graph, wanted.build, wanted.info, report);
 }
 
 std::vector<std::vector<float>> outputs_of(const Engine& engine, std::int64_t batch) {
@@ -123,13 +127,11 @@ std::string load_error(const std::string& path, const LoadOptions& options = {})
 TEST(Replan, TheCarriedGraphGivesTheSameBytesAgain) {
   for (const Isa isa : {Isa::none, Isa::avx2, cpu_info().isa}) {
     if (!covers(cpu_info().isa, isa)) continue;
-    CompileOptions options = options_for({{{"batch", {1, 2, 4}}}});
-    options.isa = isa;
+    Wanted options = options_for({{{"batch", {1, 2, 4}}}});
+    options.build.isa = isa == Isa::none ? "baseline" : isa_name(isa);
     const engine_file::Image image = compiled(kModel, options);
     BuildReport report = read_record(image);
-    CompileOptions again = replan_options(image);
-    again.isa = isa;
-    const engine_file::Image second = compile(*report.planned, again, report);
+    const engine_file::Image second = compile(*report.planned, options.build, info_to_replan(image), report);
     const TemporaryFolder folder;
     engine_file::write_engine(folder / "a.engine", image);
     engine_file::write_engine(folder / "b.engine", second);
@@ -139,7 +141,7 @@ TEST(Replan, TheCarriedGraphGivesTheSameBytesAgain) {
 }
 
 TEST(Replan, WeightsLieInTheFileOnceUnlessPackingLosesBits) {
-  CompileOptions options = options_for({{{"batch", {1, 2, 4}}}});
+  Wanted options = options_for({{{"batch", {1, 2, 4}}}});
   const engine_file::Image image = compiled(kModel, options);
   bool winograd = false;
   for (const plan::KernelRef& k : image.plan.kernels)
@@ -151,7 +153,7 @@ TEST(Replan, WeightsLieInTheFileOnceUnlessPackingLosesBits) {
     EXPECT_NE(image.graph.find("format=\"conv_"), std::string_view::npos) << image.graph;
     EXPECT_NE(image.graph.find("format=\"matmul_panels_"), std::string_view::npos) << image.graph;
   }
-  options.strip = true;
+  options.build.strip = true;
   const engine_file::Image stripped = compiled(kModel, options);
   EXPECT_EQ(stripped.graph, "");
   EXPECT_EQ(stripped.graph_data.size(), 0u);
@@ -221,8 +223,8 @@ TEST(Replan, MoreThreadsThanPlannedArePlannedFor) {
 TEST(Replan, AStrippedEngineSaysHowToRebuild) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
-  CompileOptions options = options_for({{{"batch", {1, 2, 4}}}});
-  options.strip = true;
+  Wanted options = options_for({{{"batch", {1, 2, 4}}}});
+  options.build.strip = true;
   engine_file::write_engine(path, compiled(kModel, options));
   EXPECT_EQ(load_error(path), "");
   age(path);

@@ -55,11 +55,16 @@ Variant reference_of(const Variant& variant) {
 }
 
 VariantRunner::VariantRunner(std::string model_path, std::map<std::string, Tensor> inputs, ProgressFn progress)
-    : model_path_(std::move(model_path)), inputs_(std::move(inputs)), progress_(std::move(progress)) {}
+    : VariantRunner(std::make_shared<BuildSession>(std::move(model_path)), std::move(inputs), std::move(progress)) {}
+
+VariantRunner::VariantRunner(std::shared_ptr<BuildSession> session, std::map<std::string, Tensor> inputs,
+                             ProgressFn progress)
+    : session_(std::move(session)), inputs_(std::move(inputs)), progress_(std::move(progress)) {}
 
 VariantRunner::Result VariantRunner::run(const Variant& variant, const std::vector<std::string>& watch) {
   BuildOptions options = variant.options;
   options.progress = nullptr;
+  options.strip = true;  // it is run, not kept
   for (const auto& [name, tensor] : inputs_) {
     options.shapes[name] = {tensor.shape(), tensor.shape(), tensor.shape()};
     if (auto values = small_integers(tensor); !values.empty()) options.shape_values[name] = std::move(values);
@@ -68,8 +73,13 @@ VariantRunner::Result VariantRunner::run(const Variant& variant, const std::vect
   BuildHooks hooks;
   hooks.report = &result.report;
   hooks.pipeline = variant.pipeline;
-  for (const OnnxInput& i : onnx_defaults(model_path_, options.limits))
-    if (inputs_.contains(i.name)) hooks.fed_initializers.push_back(i.name);
+  hooks.weights_in_place = true;
+  if (!fed_) {
+    fed_.emplace();
+    for (const OnnxInput& i : onnx_defaults(session_->model_path(), options.limits))
+      if (inputs_.contains(i.name)) fed_->push_back(i.name);
+  }
+  hooks.fed_initializers = *fed_;
   std::size_t own = 0;
   hooks.before_plan = [&](ir::Graph& graph) {
     own = graph.outputs().size();
@@ -80,7 +90,7 @@ VariantRunner::Result VariantRunner::run(const Variant& variant, const std::vect
         if (readable(value) && wanted.contains(value.name)) graph.add_output(value.name, v);
       }
   };
-  const Engine engine = build_engine(model_path_, options, hooks);
+  const Engine engine = session_->build(options, hooks);
   ++builds_;
 
   Context context = engine.create_context({.threads = options.threads});
@@ -90,7 +100,8 @@ VariantRunner::Result VariantRunner::run(const Variant& variant, const std::vect
     if (const Status s = context.bind_input(input.name, it->second); !s)
       throw Error(context.describe(s)).at("input '" + input.name + "'");
   }
-  if (const Status s = context.run(); !s) throw Error(context.describe(s)).at("a run of '" + model_path_ + "'");
+  if (const Status s = context.run(); !s)
+    throw Error(context.describe(s)).at("a run of '" + session_->model_path() + "'");
   for (std::size_t k = 0; k < engine.outputs().size(); ++k)
     (k < own ? result.outputs : result.values)
         .push_back(named_value(result.report, engine.outputs()[k].name, Tensor::copy_of(context.output(k))));

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -11,6 +12,7 @@
 
 #include "engine/build_report.h"
 #include "engine/compare.h"
+#include "engine/session.h"
 #include "monza/engine.h"
 
 namespace monza {
@@ -47,6 +49,8 @@ class VariantRunner {
 
   /// `inputs` by name: their shapes (and the elements of small integer ones) are what the variants are built for.
   VariantRunner(std::string model_path, std::map<std::string, Tensor> inputs, ProgressFn progress = {});
+  /// The same, with what other builds of the session have made already.
+  VariantRunner(std::shared_ptr<BuildSession> session, std::map<std::string, Tensor> inputs, ProgressFn progress = {});
 
   struct Result {
     BuildReport report;
@@ -60,15 +64,16 @@ class VariantRunner {
 
   /// Builds made so far.
   int builds() const { return builds_; }
-  const std::string& model_path() const { return model_path_; }
+  const BuildSession& session() const { return *session_; }
   void say(std::string_view what, double fraction) const {
     if (progress_) progress_(what, fraction);
   }
 
  private:
-  std::string model_path_;
+  std::shared_ptr<BuildSession> session_;
   std::map<std::string, Tensor> inputs_;
   ProgressFn progress_;
+  std::optional<std::vector<std::string>> fed_;  ///< inputs that are initializers of the model
   int builds_ = 0;
 };
 

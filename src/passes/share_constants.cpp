@@ -1,24 +1,25 @@
 // Constants of equal content, in the graph and in all bodies inside it, share one block of memory: the branches of an
 // If often fold the same weights, and each block is stored once in the engine.
-#include <unordered_map>
-
 #include "base/hash.h"
+#include "passes/constant_pool.h"
 #include "passes/rewrite.h"
 
 namespace monza {
 namespace {
 
-using Blocks = std::unordered_map<std::uint64_t, std::vector<std::shared_ptr<const ir::Constant>>>;
-
 /// Smaller ones are not worth the comparison.
 constexpr std::size_t kSmallest = 1024;
 
-void share(ir::Graph& graph, Blocks& seen) {
+void run(ir::Graph& graph, PassContext&) { ConstantPool().share(graph); }
+
+}  // namespace
+
+void ConstantPool::share(ir::Graph& graph) {
   for (ir::ValueId id : graph.values()) {
     ir::Value& v = graph.value(id);
     if (!v.constant || v.constant->bytes.size() < kSmallest) continue;
     const auto bytes = v.constant->bytes;
-    auto& list = seen[hash64(bytes.first(kSmallest), bytes.size()) ^ hash64(bytes.last(kSmallest), 7)];
+    auto& list = seen_[hash64(bytes.first(kSmallest), bytes.size()) ^ hash64(bytes.last(kSmallest), 7)];
     bool found = false;
     for (const auto& block : list) {
       if (block != v.constant && !ir::same_content(*block, *v.constant)) continue;
@@ -29,15 +30,8 @@ void share(ir::Graph& graph, Blocks& seen) {
     if (!found) list.push_back(v.constant);
   }
   for (ir::NodeId id : graph.order())
-    for (const auto& body : graph.node(id).bodies) share(*body, seen);
+    for (const auto& body : graph.node(id).bodies) share(*body);
 }
-
-void run(ir::Graph& graph, PassContext&) {
-  Blocks seen;
-  share(graph, seen);
-}
-
-}  // namespace
 
 const Pass share_constants_pass{"share_constants", "equal constants of all bodies share their memory", run};
 

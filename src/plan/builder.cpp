@@ -184,6 +184,7 @@ int PlanBuilder::weight(int id) {
   block.name = plan.intern(from.name);
   block.offset = from.offset;
   block.bytes = from.bytes;
+  block.checksum = from.sum;
   block.kernel = from.kernel ? kernel_ref(*from.kernel) : -1;
   block.packing = std::int16_t(from.packing);
   block.device = std::uint8_t(from.device);

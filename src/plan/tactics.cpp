@@ -110,6 +110,12 @@ Tactics::Tactics(const TacticOptions& options)
   if (!options_.cache_file.empty() && std::filesystem::exists(options_.cache_file)) read_cache();
 }
 
+void Tactics::restart(double max_seconds) {
+  options_.max_seconds = max_seconds;
+  start_ = Clock::now();
+  measured_ = cached_ = over_budget_ = 0;
+}
+
 Tactics::~Tactics() {
   if (cache_ >= 0) ::close(cache_);
 }

@@ -43,6 +43,8 @@ class Tactics {
   /// measured with `copy`, a kernel of Copy. When the budget is spent: modelled from the bytes.
   double conversion_us(const Kernel& copy, DType dtype, const Shape& shape, Port from, Port to);
 
+  /// Begins anew to count, and to spend a budget of seconds (0: no limit). What is known stays known.
+  void restart(double max_seconds);
   std::int64_t measured() const { return measured_; }
   std::int64_t cached() const { return cached_; }
   std::int64_t over_budget() const { return over_budget_; }  ///< questions that came when the budget was spent

@@ -14,12 +14,23 @@ namespace monza::plan {
 std::int64_t constant_bytes(const ir::Constant& constant) { return storage_bytes(constant.dtype, constant.shape); }
 
 std::span<const std::byte> WeightStore::Content::bytes() const {
+  if (elsewhere.data() != nullptr) return elsewhere;
   return borrowed ? borrowed->bytes.first(std::size_t(constant_bytes(*borrowed))) : std::span(owned);
 }
 
 int WeightStore::add(Block block, Content content) {
+  const std::uint64_t hash = hash64(content.bytes());
+  return add(std::move(block), std::move(content), hash);
+}
+
+int WeightStore::adopt(int id, const std::string& name) {
+  const Block& from = source_->blocks_[std::size_t(id)];
+  return add({.name = name, .kernel = from.kernel, .packing = from.packing, .device = from.device},
+             {.elsewhere = source_->contents_[std::size_t(id)].bytes()}, from.sum);
+}
+
+int WeightStore::add(Block block, Content content, std::uint64_t hash) {
   const std::span<const std::byte> bytes = content.bytes();
-  const std::uint64_t hash = hash64(bytes);
   for (auto [it, end] = by_content_.equal_range(hash); it != end; ++it) {
     const Block& other = blocks_[std::size_t(it->second)];
     const std::span<const std::byte> its = contents_[std::size_t(it->second)].bytes();
@@ -35,6 +46,7 @@ int WeightStore::add(Block block, Content content) {
   block.bytes = std::int64_t(bytes.size());
   block.sum = hash;
   end += block.bytes;
+  made_bytes_ += block.bytes;
   blocks_.push_back(std::move(block));
   contents_.push_back(std::move(content));
   by_content_.emplace(hash, id);
@@ -52,7 +64,8 @@ int WeightStore::plain(const std::shared_ptr<const ir::Constant>& constant, cons
   auto [it, added] = known_.try_emplace({constant.get(), device, "", ""}, -1);
   if (added) {
     alive_.push_back(constant);
-    it->second = add({.name = name, .device = device}, {.borrowed = constant});
+    it->second = source_ != nullptr ? adopt(source_->plain(constant, name, device), name)
+                                    : add({.name = name, .device = device}, {.borrowed = constant});
     note(*constant, {.block = it->second});
   }
   return it->second;
@@ -67,8 +80,9 @@ int WeightStore::rearranged(const std::shared_ptr<const ir::Constant>& constant,
   alive_.push_back(constant);
   StoredConstant stored{.rearranged = true, .layout = form.layout};
   for (int i = 0; i < constant->shape.rank; ++i) stored.stride.push_back(form.stride[std::size_t(i)].constant());
-  stored.block = it->second =
-      add({.name = name, .device = device}, {.owned = arranged(*constant, constant->bytes, name, form)});
+  stored.block = it->second = source_ != nullptr ? adopt(source_->rearranged(constant, name, form, device), name)
+                                                 : add({.name = name, .device = device},
+                                                       {.owned = arranged(*constant, constant->bytes, name, form)});
   note(*constant, std::move(stored));
   return it->second;
 }
@@ -107,23 +121,29 @@ std::vector<std::byte> WeightStore::arranged(const ir::Constant& constant, std::
 int WeightStore::packed(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
                         const Kernel& kernel, int packing, const KernelQuery& query, std::span<const std::byte> params,
                         int device) {
-  // What a packing looks at is the kernel's query: parameters, and the types and shapes of the operands.
+  // What a packing looks at is the kernel's query: parameters, and the types and shapes of the operands. What can be
+  // unpacked from parameters and the constant alone was packed from these alone.
+  const Packing& p = kernel.packings[packing];
   std::string key(reinterpret_cast<const char*>(params.data()), params.size());
   key += std::to_string(packing);
   for (int i = 0; i < query.in_count; ++i)
-    key += ";" + to_string(query.in[i].shape) + std::to_string(int(query.in[i].dtype));
+    if (p.format == nullptr || i == p.input)
+      key += ";" + to_string(query.in[i].shape) + std::to_string(int(query.in[i].dtype));
   auto [it, added] = known_.try_emplace({constant.get(), device, kernel.name, key}, -1);
   if (!added) return it->second;
   alive_.push_back(constant);
-  const Packing& p = kernel.packings[packing];
-  const std::size_t bytes = p.bytes(query);
-  Content content{.owned = std::vector<std::byte>(bytes + 64)};
-  auto* aligned =
-      reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(content.owned.data()) + 63) & ~std::uintptr_t(63));
-  p.pack(query, aligned);
-  std::memmove(content.owned.data(), aligned, bytes);
-  content.owned.resize(bytes);
-  it->second = add({.name = name, .kernel = &kernel, .packing = packing, .device = device}, std::move(content));
+  if (source_ != nullptr) {
+    it->second = adopt(source_->packed(constant, name, kernel, packing, query, params, device), name);
+  } else {
+    const std::size_t bytes = p.bytes(query);
+    Content content{.owned = std::vector<std::byte>(bytes + 64)};
+    auto* aligned = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(content.owned.data()) + 63) &
+                                                 ~std::uintptr_t(63));
+    p.pack(query, aligned);
+    std::memmove(content.owned.data(), aligned, bytes);
+    content.owned.resize(bytes);
+    it->second = add({.name = name, .kernel = &kernel, .packing = packing, .device = device}, std::move(content));
+  }
   if (p.format != nullptr)
     note(*constant, {.block = it->second,
                      .format = p.format,
@@ -165,6 +185,24 @@ monza::Region WeightStore::assemble() const {
     if (!bytes.empty()) std::memcpy(region.data() + offset_of(blocks_[i]), bytes.data(), bytes.size());
   }
   return region;
+}
+
+std::shared_ptr<const monza::Region> WeightStore::gather() {
+  std::shared_ptr<monza::Region> old;  // engines go on using it; what lies there is copied from there
+  if (gathered_ == nullptr || gathered_->bytes() < bytes()) {
+    // Room is address space alone until it is written to.
+    old = std::exchange(gathered_, std::make_shared<monza::Region>(2 * bytes()));
+    gathered_blocks_ = 0;
+  }
+  for (; gathered_blocks_ < blocks_.size(); ++gathered_blocks_) {
+    Content& content = contents_[gathered_blocks_];
+    const std::span<const std::byte> bytes = content.bytes();
+    std::byte* to = gathered_->data() + blocks_[gathered_blocks_].offset;
+    if (bytes.empty() || blocks_[gathered_blocks_].device != 0) continue;
+    std::memcpy(to, bytes.data(), bytes.size());
+    content = {.elsewhere = {to, bytes.size()}};
+  }
+  return gathered_;
 }
 
 }  // namespace monza::plan

@@ -34,6 +34,10 @@ struct StoredConstant {
 /// and packings that agree in every byte, are one block. The plans of one engine share a store. Not thread-safe.
 class WeightStore {
  public:
+  /// What `source` has, or makes once for all stores that it is the source of, is not packed again. It must outlive
+  /// this store.
+  explicit WeightStore(WeightStore* source = nullptr) : source_(source) {}
+
   struct Block {
     std::string name;
     std::int64_t offset = 0, bytes = 0;  ///< in its device's part
@@ -65,20 +69,34 @@ class WeightStore {
   void settle(PlanStorage& plan) const;
   /// All blocks, where they belong.
   monza::Region assemble() const;
+  /// The same in memory that the store keeps: only what is new since the last call is copied there, and the store's own
+  /// copies of it are given up. What was returned before stays as it is. Of
+  /// the host's part alone: those after it move when it grows.
+  std::shared_ptr<const monza::Region> gather();
+  /// Bytes of blocks that were made, not adopted from a source.
+  std::int64_t made_bytes() const { return source_ != nullptr ? source_->made_bytes() : made_bytes_; }
 
  private:
   struct Content {
     std::vector<std::byte> owned;
     std::shared_ptr<const ir::Constant> borrowed;
+    std::span<const std::byte> elsewhere;  ///< of the source, or in gathered_
     std::span<const std::byte> bytes() const;
   };
   int add(Block block, Content content);
   static std::vector<std::byte> arranged(const ir::Constant& constant, std::span<const std::byte> elements,
                                          const std::string& name, const Place& form);
+  int add(Block block, Content content, std::uint64_t hash);
+  /// A block of the source, under a name of its own.
+  int adopt(int block, const std::string& name);
   void note(const ir::Constant& constant, StoredConstant stored);
   std::int64_t part_begin(int device) const;
 
   std::vector<std::int64_t> part_bytes_;  ///< by device
+  WeightStore* source_;
+  std::int64_t made_bytes_ = 0;
+  std::shared_ptr<monza::Region> gathered_;  ///< with room for more blocks
+  std::size_t gathered_blocks_ = 0;
   std::vector<Block> blocks_;
   std::vector<Content> contents_;
   std::map<std::tuple<const ir::Constant*, int, std::string, std::string>, int> known_;

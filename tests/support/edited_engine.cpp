@@ -214,17 +214,19 @@ EngineParts parts_of(const engine_file::Image& image) {
 EngineParts compile_parts(const HostileGraph& model, std::optional<std::uint64_t> tactic_seed) {
   const auto graph = ir::parse(model.text);
   if (model.optimized) optimize(*graph, {.strict = true});
-  CompileOptions options;
-  options.isa = cpu_info().isa;
+  BuildOptions options;
+  options.threads = 1;
+  options.tune = false;
   options.tactic_seed = tactic_seed;
+  engine_file::Info info;
   const auto add = [&](const std::map<std::string, plan::SymbolRange>& symbols) {
-    engine_file::Profile& profile = options.info.profiles.emplace_back();
+    engine_file::Profile& profile = info.profiles.emplace_back();
     for (const auto& [name, range] : symbols) profile[name] = {range.min, range.opt, range.max};
   };
   add(model.options.symbols);
   for (const auto& symbols : model.further) add(symbols);
   BuildReport report;
-  return parts_of(compile(*graph, options, report));
+  return parts_of(compile(*graph, options, info, report));
 }
 
 std::vector<std::byte> file_of(const EngineParts& parts) {

@@ -138,7 +138,9 @@ class Comparing {
   Findings run() {
     InputArgs args = o_.inputs;
     if (kind_ == Kind::tensors) read_expected(args);
-    const Prepared prepared = prepare(o_.model, args);
+    BuildHooks hooks;
+    if (!o_.model.is_engine()) hooks.session = session(o_.model.model);
+    const Prepared prepared = prepare(o_.model, args, &hooks);
     const Engine& engine = prepared.opened.engine;
     for (std::size_t k = 0; k < engine.inputs().size(); ++k)
       inputs_.emplace(engine.inputs()[k].name, prepared.inputs[k]);
@@ -212,9 +214,15 @@ class Comparing {
     return options;
   }
   VariantRunner runner(const std::string& source, const std::map<std::string, Tensor>& inputs) {
-    return VariantRunner(source, inputs, [this](std::string_view what, double f) { progress_.update(what, f); });
+    return VariantRunner(session(source), inputs,
+                         [this](std::string_view what, double f) { progress_.update(what, f); });
   }
   VariantRunner runner(const std::string& source) { return runner(source, inputs_); }
+  std::shared_ptr<BuildSession> session(const std::string& source) {
+    auto& session = sessions_[source];
+    if (session == nullptr) session = std::make_shared<BuildSession>(source);
+    return session;
+  }
 
   /// WITH's outputs. `first`: its operators decide what is asked for, too.
   std::vector<NamedValue> other_engine(const std::map<std::string, Tensor>& inputs, bool first) {
@@ -402,6 +410,7 @@ class Comparing {
   const Options& o_;
   Kind kind_;
   Progress progress_;
+  std::map<std::string, std::shared_ptr<BuildSession>> sessions_;  ///< by model file
   std::map<std::string, Tensor> inputs_;
   std::vector<NamedValue> expected_, want_;
   Findings found_;

@@ -14,6 +14,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/output_file.h"
+#include "engine/build_report.h"
 #include "eval/run.h"
 #include "tools/args/usage_error.h"
 #include "tools/measure/identity.h"
@@ -148,7 +149,9 @@ Measured measure(BenchOptions o, eval::DataSet* samples) {
     o.model.threads = std::max(1, (all_threads > 0 ? all_threads : cpu_info().usable_threads) / o.streams);
   Measured m;
   m.rss_before = peak_resident_bytes();
-  Prepared prepared = prepare(o.model, o.inputs);
+  BuildHooks hooks;
+  hooks.session = o.session;
+  Prepared prepared = prepare(o.model, o.inputs, &hooks);
   if (prepared.opened.built) reload(prepared.opened);
   const Engine& engine = prepared.opened.engine;
   m.stats = engine.stats();

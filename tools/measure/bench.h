@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -11,6 +12,10 @@
 #include "tools/args/inputs.h"
 #include "tools/args/model_args.h"
 #include "tools/measure/statistics.h"
+
+namespace monza {
+class BuildSession;
+}
 
 namespace monza::tool {
 
@@ -22,6 +27,7 @@ struct BenchOptions {
   double duration = 3, warmup = 0.3;  ///< seconds
   std::string export_times;
   bool json = false;
+  std::shared_ptr<BuildSession> session;  ///< that builds of the model share, or null
 };
 
 /// What a measurement found, and what it was of.

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/output_file.h"
+#include "engine/session.h"
 #include "tools/args/shape_text.h"
 #include "tools/args/usage_error.h"
 #include "tools/draw/chart.h"
@@ -44,12 +45,15 @@ std::vector<Point> points_of(const SweepOptions& o, const std::string& key, cons
   std::vector<std::string> files = {o.bench.model.model};
   files.insert(files.end(), o.also.begin(), o.also.end());
   std::vector<Point> points;
-  for (const std::string& file : files)
+  for (const std::string& file : files) {
+    const auto session =
+        values.size() > 1 && !Engine::is_engine_file(file) ? std::make_shared<BuildSession>(file) : nullptr;
     for (const std::string& value : values) {
       Point& p = points.emplace_back();
       p.value = value;
       p.bench = o.bench;
       p.bench.model.model = file;
+      p.bench.session = session;
       if (!std::filesystem::is_regular_file(file))
         throw Error("there is no such model file", "an ONNX or engine file").at("'" + file + "'");
       if (key == "precision" && p.bench.model.is_engine())
@@ -61,6 +65,7 @@ std::vector<Point> points_of(const SweepOptions& o, const std::string& key, cons
       const std::string stem = std::filesystem::path(file).stem().string();
       p.label = o.also.empty() && !key.empty() ? value : key.empty() ? stem : stem + " " + value;
     }
+  }
   return points;
 }
 
@@ -143,6 +148,7 @@ void run_sweep(const SweepOptions& o, eval::DataSet* samples) {
   for (Point& p : points) {
     if (samples != nullptr) p.bench.inputs.tensors = samples->example(inputs_of(p.bench.model));
     p.measured = measure(p.bench, samples);
+    p.bench.session.reset();  // with the last point of a file goes what its builds share
     // A run of a batch is that many items.
     p.items_per_s = p.measured.throughput * (batches ? std::stod(p.value) : 1);
     if (!o.bench.json) print_row(p, width);

@@ -78,16 +78,17 @@ std::string to_string(const Profile& profile) {
 Image make_image(Parts parts) {
   auto owner = std::make_shared<Parts>(std::move(parts));
   owner->info.profiles.resize(1 + owner->further.size());
+  const Region& weights = owner->gathered != nullptr ? *owner->gathered : owner->weights;
   Image image;
   const auto finish = [&](plan::PlanStorage& plan) {
-    if (owner->weights.bytes() < plan.weights_bytes)
-      fail("the plan has {} bytes of weights, the memory given for them {}", plan.weights_bytes,
-           owner->weights.bytes());
+    if (weights.bytes() < plan.weights_bytes)
+      fail("the plan has {} bytes of weights, the memory given for them {}", plan.weights_bytes, weights.bytes());
     plan.params.resize(plan.params.size() + plan::kParamsRoom);
     verify_plan(plan.view(), plan.weights_bytes, static_cast<std::int64_t>(owner->device_code.size()));
+    // Planning has hashed what it packed.
     for (plan::WeightBlock& b : plan.weight_blocks)
-      b.checksum =
-          hash64(std::span<const std::byte>(owner->weights.data() + b.offset, static_cast<std::size_t>(b.bytes)));
+      if (b.checksum == 0)
+        b.checksum = hash64(std::span<const std::byte>(weights.data() + b.offset, static_cast<std::size_t>(b.bytes)));
     for (const plan::KernelRef& ref : plan.kernels) {
       const std::string_view name{plan.strings.data() + ref.name.begin, ref.name.length};
       if (const Kernel* kernel = find_kernel(name)) owner->info.isa = owner->info.isa | kernel->needs;
@@ -101,7 +102,7 @@ Image make_image(Parts parts) {
     weights_bytes = std::max(weights_bytes, plan.weights_bytes);
   }
   verify_profiles(image.plan, image.further);
-  image.weights = {owner->weights.data(), static_cast<std::size_t>(weights_bytes)};
+  image.weights = {weights.data(), static_cast<std::size_t>(weights_bytes)};
   image.device_code = owner->device_code;
   image.graph = owner->graph;
   image.graph_data = {owner->graph_data.data(), static_cast<std::size_t>(owner->graph_data.bytes())};

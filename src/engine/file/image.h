@@ -65,14 +65,16 @@ struct Parts {
   plan::PlanStorage plan;                  ///< of the first profile
   std::vector<plan::PlanStorage> further;  ///< of the others
   Region weights;
+  /// In place of `weights`: shared with other engines, which may add to its end.
+  std::shared_ptr<const Region> gathered;
   std::vector<std::byte> device_code;
   std::string graph;
   Region graph_data;
   std::vector<std::byte> record;
   Info info;
 };
-/// Takes the parts and sets the checksums of weight blocks and Info::isa. Throws Error when the plan is not sound
-/// (verify_plan): a planner's mistake never reaches the runtime.
+/// Takes the parts and sets the checksums of weight blocks that have none (0) and Info::isa. Throws Error when the plan
+/// is not sound (verify_plan): a planner's mistake never reaches the runtime.
 Image make_image(Parts parts);
 
 /// Writes the file beside `path` and renames it. Throws Error.

@@ -183,12 +183,13 @@ TEST(ContextMessages, DescribeListsThatCannotBe) {
 /// Engines with several profiles take their inputs when they run.
 TEST(ContextMessages, DescribeProfiles) {
   const auto graph = ir::parse("graph \"main\" (%x: f32[n]) {\n  %y = Relu(%x)\n  return (y: %y)\n}");
-  CompileOptions options;
+  BuildOptions options;
   options.threads = 1;
-  options.isa = cpu_info().isa;
-  options.info.profiles = {{{"n", {1, 2, 4}}}, {{"n", {6, 6, 6}}}};
+  options.tune = false;
+  engine_file::Info info;
+  info.profiles = {{{"n", {1, 2, 4}}}, {{"n", {6, 6, 6}}}};
   BuildReport report;
-  const Engine engine = make_engine(compile(*graph, options, report), {});
+  const Engine engine = make_engine(compile(*graph, options, info, report), {});
   Context context = engine.create_context();
   const Tensor five(DType::f32, {5}), flat(DType::f32, {2, 2}), ints(DType::i32, {2});
   EXPECT_EQ(context.describe(context.run()), "an input is not bound: input 'x' (f32, rank 1)");
