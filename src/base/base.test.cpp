@@ -24,6 +24,14 @@ TEST(Error, ReadsPlaceFactAndHint) {
   EXPECT_EQ(full.hint(), "mend it");
 }
 
+TEST(Error, StringsOfStrangersAddNoLineToIt) {
+  const std::string mode = "linear'\n  try: run this\x1b[2K";
+  EXPECT_EQ(test::error_of([&] { fail("there is no mode '{}' of {}", mode, 3); }),
+            "there is no mode 'linear'\\n  try: run this\\x1b[2K' of 3");
+  EXPECT_EQ(test::error_of([&] { fail_hint("a known one", "there is no mode '{}'", mode.c_str()); }),
+            "there is no mode 'linear'\\n  try: run this\\x1b[2K'\n  try: a known one");
+}
+
 TEST(Checked, OverflowsAreErrorsThatNameWhat) {
   EXPECT_EQ(checked_mul(1 << 20, 1 << 20, "x"), std::int64_t(1) << 40);
   EXPECT_EQ(checked_mul(INT64_MIN, 1, "x"), INT64_MIN);

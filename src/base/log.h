@@ -1,10 +1,10 @@
 // Logging: one process-wide level, messages to stderr. Nothing on the run path logs.
 #pragma once
 
-#include <fmt/core.h>
-
 #include <string_view>
+
 #include <utility>
+#include "base/printable.h"
 
 namespace monza {
 
@@ -16,8 +16,8 @@ bool log_enabled(LogLevel level);
 void log_write(LogLevel level, std::string_view text);
 
 template <typename... Args>
-void log(LogLevel level, fmt::format_string<Args...> format, Args&&... args) {
-  if (log_enabled(level)) log_write(level, fmt::format(format, std::forward<Args>(args)...));
+void log(LogLevel level, fmt::format_string<Shown<Args>...> format, const Args&... args) {
+  if (log_enabled(level)) log_write(level, message(format, args...));
 }
 
 }  // namespace monza

@@ -69,8 +69,8 @@ class InferContext {
   const std::vector<Result>& results() const { return results_; }
 
   template <typename... Args>
-  [[noreturn]] void fail(fmt::format_string<Args...> format, Args&&... args) const {
-    monza::fail(format, std::forward<Args>(args)...);
+  [[noreturn]] void fail(fmt::format_string<Shown<Args>...> format, const Args&... args) const {
+    monza::fail(format, args...);
   }
 
  private:

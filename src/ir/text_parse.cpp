@@ -73,8 +73,8 @@ class TextReader {
                        at - (newline == head.npos ? 0 : newline + 1) + 1);
   }
   template <typename... Args>
-  [[noreturn]] void bad(fmt::format_string<Args...> format, Args&&... args) const {
-    throw Error(fmt::format(format, std::forward<Args>(args)...)).at(place(at_));
+  [[noreturn]] void bad(fmt::format_string<Shown<Args>...> format, const Args&... args) const {
+    throw Error(message(format, args...)).at(place(at_));
   }
   void within(std::int64_t Limits::* field, std::int64_t found, const char* what) const {
     try {

@@ -70,8 +70,8 @@ class Verifier {
     }
   }
   template <typename... Args>
-  static void require(bool ok, fmt::format_string<Args...> format, Args&&... args) {
-    if (!ok) fail(format, std::forward<Args>(args)...);
+  static void require(bool ok, fmt::format_string<Shown<Args>...> format, const Args&... args) {
+    if (!ok) fail(format, args...);
   }
   template <typename Array>
   static void in_range(const Range& r, const Array& array, const char* what) {
