@@ -96,7 +96,7 @@ void check_memory(const plan::PlanStorage& storage, std::int64_t weights, std::i
   std::string list;
   constexpr std::size_t kMost = 10;
   for (std::size_t i = 0; i < values.size() && i < kMost; ++i)
-    list += fmt::format("\n  {:>12}  {}", values[i].first, values[i].second);
+    list += message("\n  {:>12}  {}", values[i].first, values[i].second);
   if (values.size() > kMost) list += fmt::format("\n  and {} smaller ones", values.size() - kMost);
   std::string dynamic;
   for (const plan::ModelPort& port : plan.inputs)
@@ -108,7 +108,7 @@ void check_memory(const plan::PlanStorage& storage, std::int64_t weights, std::i
                         weights + arena),
             "at its largest shape the engine needs {} bytes (weights {}, activations {}), more than the {} bytes of "
             "the memory cap; where memory is fullest these are in it:{}",
-            weights + arena, weights, arena, cap, list);
+            weights + arena, weights, arena, cap, Lines{list});
 }
 
 /// Those of the last build where they answer the same questions, with a budget of their own.

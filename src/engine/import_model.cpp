@@ -123,12 +123,12 @@ engine_file::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes,
       example += (a ? "x" : "") + (e.is_constant() ? std::to_string(e.constant()) : std::string("1"));
     }
     if (!still) continue;
-    missing += fmt::format("\n  {} [{}]", value.name, shape);
+    missing += message("\n  {} [{}]", value.name, shape);
     suggestion += fmt::format("{}--shape {}={}", suggestion.empty() ? "" : " ", value.name, example);
   }
   if (!missing.empty())
     fail_hint(suggestion + " (or ranges: --min-shape, --opt-shape and --max-shape)",
-              "these inputs have dimensions without a profile:{}", missing);
+              "these inputs have dimensions without a profile:{}", Lines{missing});
   return ranges;
 }
 

@@ -449,9 +449,9 @@ std::unique_ptr<ir::Graph> OnnxImport::run() {
   check_supported(graph.node(), order, frame, missing);
   if (!missing.empty()) {
     std::string list;
-    for (const auto& [op, node] : missing) list += fmt::format("\n  {}, first used by node '{}'", op, node);
+    for (const auto& [op, node] : missing) list += message("\n  {}, first used by node '{}'", op, node);
     fail_hint("build only the outputs that do not need it with --outputs, or export the model with other operators",
-              "{} operator{} not supported:{}", missing.size(), missing.size() == 1 ? " is" : "s are", list);
+              "{} operator{} not supported:{}", missing.size(), missing.size() == 1 ? " is" : "s are", Lines{list});
   }
   for (const std::string& name : options_.fed_initializers)
     if (std::none_of(graph.input().begin(), graph.input().end(), [&](const auto& v) { return v.name() == name; }))
