@@ -60,8 +60,8 @@ bool read_header(Reader& r) {
   r.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &r.stream, on_error, [](png_structp, png_const_charp) {});
   if (!r.png || !(r.info = png_create_info_struct(r.png))) return false;
   if (setjmp(png_jmpbuf(r.png))) return false;
-  // Of the chunks that are no part of the picture (text, profiles, EXIF, which codecs.h reads) none is looked at: they may
-  // be compressed, and for an EXIF block libpng makes as much room as its length claims.
+  // Of the chunks that are no part of the picture (text, profiles, EXIF, which codecs.h reads) none is looked at: they
+  // may be compressed, and for an EXIF block libpng makes as much room as its length claims.
   png_set_keep_unknown_chunks(r.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
   png_set_user_limits(r.png, 1u << 20, 1u << 20);
   png_set_read_fn(r.png, &r.stream, on_read);
