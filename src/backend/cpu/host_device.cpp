@@ -43,7 +43,7 @@ class HostQueue final : public Queue {
   std::unique_ptr<CapturedWork> end_capture() override { return std::move(capture_); }
   Status replay(CapturedWork& work) noexcept override {
     for (const CapturedLaunch& launch : static_cast<CapturedLaunches&>(work).launches)
-      if (status_) note(launch.run(parallel_));
+      if (status_) (void)note(launch.run(parallel_));
     return {};
   }
 
