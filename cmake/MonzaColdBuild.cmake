@@ -13,6 +13,8 @@ function(monza_group target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
   # GCC takes the files of a group for headers, where an unnamed namespace would be a mistake.
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  # The C API is compiled into the shared library once more, so its objects must bring nothing else along.
+  list(FILTER ARGN EXCLUDE REGEX "/c_api[^/]*\\.cpp$")
   foreach(source ${ARGN})
     get_filename_component(folder ${source} DIRECTORY)
     string(MAKE_C_IDENTIFIER ${folder} folder)

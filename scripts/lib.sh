@@ -34,12 +34,12 @@ missing_packages() {
   done
 }
 
-# configure FOLDER [CMAKE OPTION...]: a new folder is set up for a build from nothing, an old one stays as it is.
+# configure FOLDER [CMAKE OPTION...]: sets a build folder up; with MONZA_COLD_BUILD=1 a new one for a build from nothing.
 configure() {
   local folder=$1 new='' cold=()
   shift
   [ -f "$folder/CMakeCache.txt" ] || new=1
-  [ -z "$new" ] || cold=(-DMONZA_COLD_BUILD=ON)
+  [ -z "$new" ] || [ -z "${MONZA_COLD_BUILD:-}" ] || cold=(-DMONZA_COLD_BUILD=ON)
   cmake -S . -B "$folder" -G Ninja "${cold[@]}" "$@" >/dev/null || {
     [ -z "$new" ] || rm -f "$folder/CMakeCache.txt" # a half-made configuration would be taken for a good one
     die "the build cannot be configured" "cmake -S . -B $folder -G Ninja $*"
