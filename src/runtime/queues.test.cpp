@@ -196,7 +196,7 @@ TEST(Queues, BodiesEndWithNothingUnderWay) {
             "engine");
 }
 
-/// y = 16 x by three sums on the device, captured as one segment.
+/// y = 16 x by four sums on the device, captured as one segment.
 PlanBuilder captured() {
   PlanBuilder b = two_devices();
   b.input("x", DType::f32, {4}, {4});
