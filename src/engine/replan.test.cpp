@@ -99,7 +99,7 @@ void age(const std::string& path) {
   std::vector<char> bytes = read_all(path);
   engine_file::Prefix prefix;
   std::memcpy(&prefix, bytes.data(), sizeof prefix);
-  std::uint64_t hash = engine_file::families_of(engine_file::read_engine(path, {})).at(0).hash;
+  std::uint64_t hash = engine_file::read_engine(path, {}).info.families.at(0).hash;
   const auto begin = bytes.begin() + sizeof prefix, end = begin + static_cast<std::ptrdiff_t>(prefix.header_bytes);
   const auto* key = reinterpret_cast<const char*>(&hash);
   const auto at = std::search(begin, end, key, key + sizeof hash);
@@ -187,9 +187,8 @@ TEST(Replan, AnEngineOfAnotherBuildIsPlannedAnewAndSaysSo) {
 
 TEST(Replan, AnEngineNamesTheFamiliesOfItsKernelsAlone) {
   std::vector<std::string> names;
-  for (const engine_file::FamilyHash& used :
-       engine_file::families_of(compiled(kModel, options_for({{{"batch", {1, 2, 4}}}}))))
-    names.push_back(used.name);
+  const engine_file::Image image = compiled(kModel, options_for({{{"batch", {1, 2, 4}}}}));
+  for (const engine_file::FamilyHash& used : image.info.families) names.push_back(used.name);
   for (const char* used : {"conv", "matmul", "reduce"})
     EXPECT_EQ(std::count(names.begin(), names.end(), used), 1) << used;
   for (const char* unused : {"attention", "qconv", "qmatmul", "rnn", "strings", "text"})

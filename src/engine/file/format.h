@@ -47,12 +47,6 @@ std::uint64_t family_hash(const KernelFamily& family);
 /// The same of any kernels; `sources` stands for the text.
 std::uint64_t hash_kernels(std::span<const Kernel* const> kernels, std::string_view sources);
 
-struct FamilyHash {
-  std::string name;
-  std::uint64_t hash = 0;
-};
-/// The families of the kernels that the plans name, by name.
-std::vector<FamilyHash> families_of(const Image& image);
 /// The first of `used` that is another among `families`, or that is not there; null when all are as they were.
 const FamilyHash* changed_family(std::span<const FamilyHash> used, std::span<const KernelFamily> families);
 

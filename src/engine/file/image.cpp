@@ -41,17 +41,18 @@ std::uint64_t family_hash(const KernelFamily& family) {
   return hash_kernels({family.kernels, static_cast<std::size_t>(family.count)}, family.sources);
 }
 
-std::vector<FamilyHash> families_of(const Image& image) {
-  std::set<std::string_view> named;
-  for (std::size_t k = 0; k < image.plan_count(); ++k)
-    for (const plan::KernelRef& kernel : image.plan_of(k).kernels) named.insert(image.plan_of(k).text(kernel.name));
+namespace {
+
+std::vector<FamilyHash> families_of(const std::set<const Kernel*>& kernels) {
   std::vector<FamilyHash> used;
   for (const KernelFamily& family : kernel_families())
     if (std::any_of(family.kernels, family.kernels + family.count,
-                    [&](const Kernel* kernel) { return named.contains(kernel->name); }))
+                    [&](const Kernel* kernel) { return kernels.contains(kernel); }))
       used.push_back({family.name, family_hash(family)});
   return used;
 }
+
+}  // namespace
 
 const FamilyHash* changed_family(std::span<const FamilyHash> used, std::span<const KernelFamily> families) {
   const auto changed = std::ranges::find_if(used, [&](const FamilyHash& u) {
@@ -80,6 +81,7 @@ Image make_image(Parts parts) {
   owner->info.profiles.resize(1 + owner->further.size());
   const Region& weights = owner->gathered != nullptr ? *owner->gathered : owner->weights;
   Image image;
+  std::set<const Kernel*> kernels;
   const auto finish = [&](plan::PlanStorage& plan) {
     if (weights.bytes() < plan.weights_bytes)
       fail("the plan has {} bytes of weights, the memory given for them {}", plan.weights_bytes, weights.bytes());
@@ -89,11 +91,13 @@ Image make_image(Parts parts) {
     for (plan::WeightBlock& b : plan.weight_blocks)
       if (b.checksum == 0)
         b.checksum = hash64(std::span<const std::byte>(weights.data() + b.offset, static_cast<std::size_t>(b.bytes)));
-    for (const plan::KernelRef& ref : plan.kernels) {
-      const std::string_view name{plan.strings.data() + ref.name.begin, ref.name.length};
-      if (const Kernel* kernel = find_kernel(name)) owner->info.isa = owner->info.isa | kernel->needs;
-    }
-    return plan.view();
+    const plan::Plan view = plan.view();
+    for (const plan::KernelRef& ref : view.kernels)
+      if (const Kernel* kernel = find_kernel(view.text(ref.name))) {
+        owner->info.isa = owner->info.isa | kernel->needs;
+        kernels.insert(kernel);
+      }
+    return view;
   };
   std::int64_t weights_bytes = owner->plan.weights_bytes;
   image.plan = finish(owner->plan);
@@ -102,6 +106,7 @@ Image make_image(Parts parts) {
     weights_bytes = std::max(weights_bytes, plan.weights_bytes);
   }
   verify_profiles(image.plan, image.further);
+  owner->info.families = families_of(kernels);
   image.weights = {weights.data(), static_cast<std::size_t>(weights_bytes)};
   image.device_code = owner->device_code;
   image.graph = owner->graph;

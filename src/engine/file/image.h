@@ -27,9 +27,16 @@ using Profile = std::map<std::string, Extent>;
 /// "batch 1..8 (4), sequence 128".
 std::string to_string(const Profile& profile);
 
+/// What a family's kernels were made of when a plan that uses them was (family_hash).
+struct FamilyHash {
+  std::string name;
+  std::uint64_t hash = 0;
+};
+
 /// Facts about an engine that are not in its plans.
 struct Info {
-  Isa isa = Isa::none;  ///< what the CPU must have: the union of what the plan's kernels need
+  Isa isa = Isa::none;               ///< what the CPU must have: the union of what the plans' kernels need
+  std::vector<FamilyHash> families;  ///< of the plans' kernels, in the order of the registry
   Precision precision = Precision::fp32;
   Device device = Device::cpu;
   bool optimize = true;                         ///< false: reference kernels only
@@ -73,8 +80,8 @@ struct Parts {
   std::vector<std::byte> record;
   Info info;
 };
-/// Takes the parts and sets the checksums of weight blocks that have none (0) and Info::isa. Throws Error when the plan
-/// is not sound (verify_plan): a planner's mistake never reaches the runtime.
+/// Takes the parts and sets the checksums of weight blocks that have none (0), Info::isa and Info::families. Throws
+/// Error when the plan is not sound (verify_plan): a planner's mistake never reaches the runtime.
 Image make_image(Parts parts);
 
 /// Writes the file beside `path` and renames it. Throws Error.

@@ -58,9 +58,9 @@ class Reader {
     read_prefix();
     read_header();
     Image image;
-    image.stale = stale();
-    image.threads = header_->threads();
     read_info(image.info);
+    image.stale = stale(image.info);
+    image.threads = header_->threads();
     copy_array("graph", loaded_->graph);
     image.graph = {loaded_->graph.data(), loaded_->graph.size()};
     image.graph_data = large_section("graph_data", loaded_->graph_data);
@@ -117,22 +117,15 @@ class Reader {
     }
   }
 
-  std::string stale() const {
+  std::string stale(const Info& info) const {
     if (header_->plan_hash() != plan_hash())
       return fmt::format("the engine was written by another build of monza (plans {:016x}; this build has {:016x})",
                          header_->plan_hash(), plan_hash());
-    Budget budget(loaded_->header.size());
-    std::vector<FamilyHash> used;
-    for (const fb::Family* f : *header_->families()) {
-      budget.take(sizeof(fb::Family*) + f->name()->size(), "names of families");
-      used.push_back({f->name()->str(), f->hash()});
-    }
-    if (const FamilyHash* changed = changed_family(used, kernel_families()))
+    if (const FamilyHash* changed = changed_family(info.families, kernel_families()))
       return fmt::format("the engine was written by another build of monza (the kernels of '{}' are others)",
                          changed->name);
-    const Isa isa = static_cast<Isa>(header_->isa());
-    if (!covers(cpu_info().isa, isa))
-      return fmt::format("the engine was built for {}; this CPU ({}) has {}", isa_name(isa), cpu_info().model,
+    if (!covers(cpu_info().isa, info.isa))
+      return fmt::format("the engine was built for {}; this CPU ({}) has {}", isa_name(info.isa), cpu_info().model,
                          isa_name(cpu_info().isa));
     if (options_.threads > header_->threads() && options_.replan)
       return fmt::format("the engine was planned for {} threads, and {} are asked for", header_->threads(),
@@ -215,6 +208,10 @@ class Reader {
     for (const fb::KeyValue* kv : *header_->metadata()) {
       budget.take(sizeof(fb::KeyValue*) + kv->key()->size() + kv->value()->size(), "entries of the metadata");
       info.metadata.emplace(kv->key()->str(), kv->value()->str());
+    }
+    for (const fb::Family* f : *header_->families()) {
+      budget.take(sizeof(fb::Family*) + f->name()->size(), "names of families");
+      info.families.push_back({f->name()->str(), f->hash()});
     }
   }
 

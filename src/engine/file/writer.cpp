@@ -53,7 +53,7 @@ flatbuffers::DetachedBuffer header_of(const Image& image, const std::vector<Piec
     profiles.push_back(fb::CreateProfile(fb, fb.CreateVector(extents), image.plan_of(k).event_count));
   }
   std::vector<flatbuffers::Offset<fb::Family>> families;
-  for (const FamilyHash& f : families_of(image))
+  for (const FamilyHash& f : image.info.families)
     families.push_back(fb::CreateFamily(fb, fb.CreateString(f.name), f.hash));
   fb.Finish(fb::CreateHeader(
       fb, plan_hash(), static_cast<std::uint32_t>(image.info.isa), static_cast<std::uint8_t>(image.info.precision),
