@@ -63,7 +63,7 @@ const char plan_sources[] = \"${plan}\";
 foreach(family ${FAMILIES})
   set(dir src/ops/${family})
   file(GLOB files RELATIVE ${SOURCE} ${SOURCE}/${dir}/*.params.h ${SOURCE}/${dir}/*.simd.h ${SOURCE}/${dir}/*.ref.cpp
-    ${SOURCE}/${dir}/*.x86*.cpp ${SOURCE}/${dir}/*.arm*.cpp)
+    ${SOURCE}/${dir}/*.any.cpp ${SOURCE}/${dir}/*.x86_*.cpp)
   closure_hash(hash ${files})
   string(APPEND text "extern const char ${family}_sources[];\nconst char ${family}_sources[] = \"${hash}\";\n")
 endforeach()

@@ -21,7 +21,7 @@ monza_sources(run_sources base tensor memory kernel backend backend/cpu backend/
 # Whatever a kernel may include is looked at again when it changes.
 file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/monza/*.h ${CMAKE_SOURCE_DIR}/src/base/*.h
   ${CMAKE_SOURCE_DIR}/src/kernel/*.h ${CMAKE_SOURCE_DIR}/src/memory/*.h ${CMAKE_SOURCE_DIR}/src/ops/*.h
-  ${CMAKE_SOURCE_DIR}/src/ops/*.ref.cpp ${CMAKE_SOURCE_DIR}/src/ops/*.x86*.cpp ${CMAKE_SOURCE_DIR}/src/ops/*.arm*.cpp
+  ${CMAKE_SOURCE_DIR}/src/ops/*.ref.cpp ${CMAKE_SOURCE_DIR}/src/ops/*.any.cpp ${CMAKE_SOURCE_DIR}/src/ops/*.x86_*.cpp
   ${CMAKE_SOURCE_DIR}/src/plan/data/*.h ${CMAKE_SOURCE_DIR}/src/simd/*.h ${CMAKE_SOURCE_DIR}/src/tensor/*.h)
 add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp
   COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} "-DFAMILIES=${kernel_families}"

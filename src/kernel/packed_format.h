@@ -2,7 +2,7 @@
 #pragma once
 
 #ifdef __AVX__
-#error "a PackedFormat is read on other CPUs than it was packed for: define it in a file that ends in .x86.cpp"
+#error "a PackedFormat is read on other CPUs than it was packed for: define it in a file that ends in .any.cpp"
 #endif
 
 #include <cstddef>

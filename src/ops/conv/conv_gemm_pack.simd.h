@@ -7,7 +7,7 @@
 
 namespace monza::ops {
 
-// Defined in conv_packed.x86.cpp.
+// Defined in conv_packed.any.cpp.
 extern const PackedFormat conv_panels_8, conv_panels_16, conv_image_8, conv_image_16, conv_depthwise_8,
     conv_depthwise_16, conv_direct_8, conv_direct_16;
 

@@ -7,7 +7,7 @@
 
 namespace monza::ops {
 
-// Defined in matmul_packed.x86.cpp.
+// Defined in matmul_packed.any.cpp.
 extern const PackedFormat matmul_panels_8, matmul_panels_16;
 
 namespace {

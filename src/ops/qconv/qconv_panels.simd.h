@@ -6,7 +6,7 @@
 
 namespace monza::ops {
 
-// Defined in qconv_packed.x86.cpp.
+// Defined in qconv_packed.any.cpp.
 extern const PackedFormat qconv_panels_8, qconv_panels_16, qconv_depthwise_8, qconv_depthwise_16;
 
 namespace {

@@ -7,7 +7,7 @@
 
 namespace monza::ops {
 
-// Defined in qmatmul_packed.x86.cpp.
+// Defined in qmatmul_packed.any.cpp.
 extern const PackedFormat qmatmul_panels_8, qmatmul_panels_16;
 
 namespace {

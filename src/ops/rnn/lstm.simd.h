@@ -9,7 +9,7 @@
 
 namespace monza::ops {
 
-// Defined in lstm_packed.x86.cpp.
+// Defined in lstm_packed.any.cpp.
 extern const PackedFormat lstm_gates_64, lstm_gates_128;
 
 namespace {

@@ -6,7 +6,7 @@
 
 namespace monza::ops {
 
-// Defined in sepconv_packed.x86.cpp.
+// Defined in sepconv_packed.any.cpp.
 extern const PackedFormat sepconv_depth_8, sepconv_depth_16, sepconv_point_8, sepconv_point_16;
 
 namespace {
