@@ -63,17 +63,17 @@ class Writer {
     return fb_.CreateVector(origins);
   }
   flatbuffers::Offset<fb::Choice> choice(const plan::Choice& c, ir::ValueId value) {
-    std::vector<flatbuffers::Offset<flatbuffers::String>> accepted;
-    for (const std::string& kernel : c.accepted) accepted.push_back(text(kernel));
+    std::vector<flatbuffers::Offset<fb::Accepted>> accepted;
+    for (const std::string& kernel : c.accepted) accepted.push_back(fb::CreateAccepted(fb_, text(kernel)));
     std::vector<flatbuffers::Offset<fb::Timed>> timed;
     for (const auto& [kernel, us] : c.timed) timed.push_back(fb::CreateTimed(fb_, text(kernel), us));
     std::vector<flatbuffers::Offset<fb::Refused>> refused;
     for (const auto& [kernel, reason] : c.refused)
       refused.push_back(fb::CreateRefused(fb_, text(kernel), text(reason)));
     const auto node = text(c.node), op = text(c.op), kernel = text(c.kernel);
-    const auto accepted_list = fb_.CreateVector(accepted);
     const auto timed_list = fb_.CreateVector(timed);
-    return fb::CreateChoice(fb_, value, node, op, kernel, accepted_list, timed_list, fb_.CreateVector(refused));
+    const auto refused_list = fb_.CreateVector(refused);
+    return fb::CreateChoice(fb_, value, node, op, kernel, timed_list, refused_list, fb_.CreateVector(accepted));
   }
 
   flatbuffers::FlatBufferBuilder fb_{1 << 16};
@@ -152,9 +152,12 @@ class RecordReader {
       choice.node = text(c->node());
       choice.op = text(c->op());
       choice.kernel = text(c->kernel());
-      take(sizeof(std::string) * c->accepted()->size() + sizeof(choice.timed[0]) * c->timed()->size() +
+      const flatbuffers::Vector<flatbuffers::Offset<fb::Accepted>>* accepted = c->accepted();
+      const std::uint64_t accepted_count = accepted == nullptr ? 0 : accepted->size();
+      take(sizeof(choice.accepted[0]) * accepted_count + sizeof(choice.timed[0]) * c->timed()->size() +
            sizeof(choice.refused[0]) * c->refused()->size());
-      for (const flatbuffers::String* kernel : *c->accepted()) choice.accepted.push_back(text(kernel));
+      if (accepted != nullptr)
+        for (const fb::Accepted* a : *accepted) choice.accepted.push_back(text(a->kernel()));
       for (const fb::Timed* t : *c->timed()) choice.timed.emplace_back(text(t->kernel()), t->us());
       for (const fb::Refused* r : *c->refused()) choice.refused.emplace_back(text(r->kernel()), text(r->reason()));
       choices.push_back(std::move(choice));
@@ -181,7 +184,11 @@ BuildReport read_record(const engine_file::Image& image, const Limits& limits) {
   try {
     // Checked and read from a copy: the file may be changed in between.
     const std::vector<std::byte> record(image.record.begin(), image.record.end());
-    flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(record.data()), record.size());
+    // A table that lists share is visited once for each of them, but no more are than the record has room for.
+    constexpr std::size_t kLeastBytes = 12;  // of a table and of its place in a list
+    constexpr flatbuffers::uoffset_t kMostDepth = 64;
+    flatbuffers::Verifier verifier(reinterpret_cast<const std::uint8_t*>(record.data()), record.size(), kMostDepth,
+                                   static_cast<flatbuffers::uoffset_t>(record.size() / kLeastBytes));
     if (!verifier.VerifyBuffer<fb::BuildRecord>()) fail("it cannot be read");
     report = RecordReader(record, *planned).read(*flatbuffers::GetRoot<fb::BuildRecord>(record.data()));
     report.planned = std::move(planned);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
@@ -191,6 +192,26 @@ void expect_rows_are_negated(const Engine& engine) {
     std::vector<float> want;
     for (std::int64_t i = 0; i < n * 3; ++i) want.push_back(static_cast<float>(-i - 1));
     EXPECT_EQ(run_rows(engine, n, profile), want) << n;
+  }
+}
+
+TEST(Profiles, GiveEmptyOutputsTheExtentsThatTheRangeGives) {
+  // Two axes more make one Reshape, whose inferred extent is that of x x^T's last column beside rows that there are
+  // not.
+  const Engine engine = ranged_and_fixed(
+      "t = Transpose(x: f32[n,3]) p = MatMul(x, t) s = Slice(p, i64[2] = [2, -1], i64[2] = [100, 100], i64[2] = [0, "
+      "1]) "
+      "u = Unsqueeze(s, i64[1] = [1]) y = Unsqueeze(u, i64[1] = [3]) return y");
+  for (const auto& [n, profile] : {std::pair<std::int64_t, std::size_t>{2, 1}, {1, 0}, {9, 0}}) {
+    Context context = engine.create_context();
+    const Tensor x(DType::f32, {n, 3});
+    ASSERT_TRUE(context.bind_input("x", x).ok());
+    ASSERT_TRUE(context.run().ok());
+    EXPECT_EQ(context.profile_index(), profile);
+    const auto shape = context.output(std::size_t{0}).shape;
+    EXPECT_EQ(std::vector<std::int64_t>(shape.begin(), shape.end()),
+              (std::vector<std::int64_t>{std::max<std::int64_t>(0, n - 2), 1, 1, 1}))
+        << n;
   }
 }
 

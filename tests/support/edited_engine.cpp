@@ -89,7 +89,7 @@ void edit_numbers(EngineParts& parts, plan::PlanStorage& plan, const EngineEdit&
 void edit_sharing(EngineParts::Shared& shared, const EngineEdit& edit) {
   constexpr std::uint32_t kMost = 1 << 12;
   const auto count = static_cast<std::uint32_t>(edit.value) % kMost;
-  switch (edit.where % 5) {
+  switch (edit.where % 6) {
     case 0: shared.metadata = count; break;
     case 1: shared.extents = count; break;
     case 2: shared.choices = count; break;
@@ -99,14 +99,16 @@ void edit_sharing(EngineParts::Shared& shared, const EngineEdit& edit) {
   }
 }
 
-/// A record whose choices are one table with one list of one text.
+/// A record whose choices are one table, with one list of tables that name one text.
 std::vector<std::byte> shared_record(const EngineParts::Shared& shared) {
   flatbuffers::FlatBufferBuilder b;
   const auto text = b.CreateString(std::string(shared.bytes, 'k'));
-  const auto kernels = b.CreateVector(std::vector<flatbuffers::Offset<flatbuffers::String>>(shared.kernels, text));
+  std::vector<flatbuffers::Offset<fb::Accepted>> kernels;
+  for (std::uint32_t k = 0; k < shared.kernels; ++k) kernels.push_back(fb::CreateAccepted(b, text));
+  const auto accepted = b.CreateVector(kernels);
   const auto timed = b.CreateVector(std::vector<flatbuffers::Offset<fb::Timed>>{});
   const auto refused = b.CreateVector(std::vector<flatbuffers::Offset<fb::Refused>>{});
-  const auto choice = fb::CreateChoice(b, 0, text, text, text, kernels, timed, refused);
+  const auto choice = fb::CreateChoice(b, 0, text, text, text, timed, refused, accepted);
   const auto choices = b.CreateVector(std::vector<flatbuffers::Offset<fb::Choice>>(shared.choices, choice));
   const auto tensors = b.CreateVector(std::vector<flatbuffers::Offset<fb::Named>>{});
   const auto passes = b.CreateVector(std::vector<flatbuffers::Offset<fb::PassRun>>{});

@@ -24,7 +24,7 @@ double unary(const UnaryParams& p, double x) {
     case UnaryKind::identity: return x;
     case UnaryKind::abs: return std::fabs(x);
     case UnaryKind::neg: return -x;
-    case UnaryKind::sign: return x > 0 ? 1 : x < 0 ? -1 : x;
+    case UnaryKind::sign: return x > 0 ? 1 : x < 0 ? -1 : x == 0 ? 0 : x;  // 0 of -0, too
     case UnaryKind::ceil: return std::ceil(x);
     case UnaryKind::floor: return std::floor(x);
     case UnaryKind::round: return std::nearbyint(x);

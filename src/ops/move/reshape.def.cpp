@@ -15,6 +15,7 @@ void infer_reshape(ir::InferContext& c) {
   const bool allow_zero = c.attrs().i("allowzero", 0) != 0;
   std::ptrdiff_t wild = -1;
   std::vector<std::size_t> unknown;  // elements that may turn out to be -1 at run time
+  std::vector<bool> copied(target.size());
   for (std::size_t i = 0; i < target.size(); ++i) {
     Expr& e = target[i];
     if (auto v = e.try_constant()) {
@@ -24,6 +25,7 @@ void infer_reshape(ir::InferContext& c) {
       } else if (*v == 0 && !allow_zero) {
         if (i >= x.size()) c.fail("element {} of the shape copies an extent, the input has rank {}", i, x.size());
         e = x[i];
+        copied[i] = true;
       } else if (*v < -1) {
         c.fail("the shape {} has a negative extent", ir::to_string(target));
       }
@@ -32,7 +34,8 @@ void infer_reshape(ir::InferContext& c) {
       if (!allow_zero && i < x.size()) e = e + equals(e, 0) * x[i];
     }
   }
-  // Extents common to both sides cancel before the division, so that it stays exact on sums.
+  // Extents common to both sides cancel before the division, so that it stays exact on sums. One that is copied does so
+  // when it is 0, too: what is left for -1 is the same for a range and for its numbers.
   std::vector<Expr> left(x.begin(), x.end()), right;
   for (std::size_t i = 0; i < target.size(); ++i) {
     if (static_cast<std::ptrdiff_t>(i) == wild) continue;
@@ -40,7 +43,7 @@ void infer_reshape(ir::InferContext& c) {
     const bool maybe = std::find(unknown.begin(), unknown.end(), i) != unknown.end();
     const Expr known = maybe ? target[i] + Expr(2) * negative(target[i]) : target[i];
     const auto same = std::find(left.begin(), left.end(), known);
-    if (same != left.end() && !(known == Expr(0))) left.erase(same);
+    if (same != left.end() && (copied[i] || !(known == Expr(0)))) left.erase(same);
     else right.push_back(known);
   }
   const Expr total = ir::product(left), known = ir::product(right);

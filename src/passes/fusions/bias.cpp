@@ -22,8 +22,7 @@ std::string guard(const Match& m) {
   if (has_operand(product, at.bias)) {
     const auto& old = m.graph->value(product.inputs[at.bias]).constant;
     if (!old || old->dtype != DType::f32) return "the product has a bias that is no f32 constant";
-    if (old->numel() != 1 && old->numel() != out.shape[axis].constant())
-      return "the product has a bias that is not one number per channel";
+    if (!fits_bias(product, *old, out).empty()) return "the product has a bias that is not one number per channel";
   }
   return "";
 }

@@ -16,6 +16,10 @@ std::string fits_channels(const ir::Constant& c, const ir::Type& out, std::size_
   return "";
 }
 
+std::string fits_bias(const ir::Node& product, const ir::Constant& bias, const ir::Type& out) {
+  return operands_of(product).conv ? "" : fits_channels(bias, out, channel_axis(product, out.rank()));
+}
+
 bool same_number(const ir::Graph& graph, ir::ValueId a, ir::ValueId b) {
   if (a == b) return true;
   // An absent zero point is zero.

@@ -52,4 +52,8 @@ bool same_number(const ir::Graph& graph, ir::ValueId a, ir::ValueId b);
 /// "" if the constant is one number, or one number per channel of a result of type `out`; else why not.
 std::string fits_channels(const ir::Constant& c, const ir::Type& out, std::size_t axis);
 
+/// The same of the bias that a product with a result of type `out` has: a convolution's is one number per channel, a
+/// matrix product's may broadcast in any way.
+std::string fits_bias(const ir::Node& product, const ir::Constant& bias, const ir::Type& out);
+
 }  // namespace monza

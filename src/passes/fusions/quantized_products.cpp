@@ -57,11 +57,8 @@ std::string integer_form(const Match& m) {
         if (z != 0) return "the bias has a zero point";
     }
     if (!quantized && g.value(stored).type.dtype != DType::f32) return "the bias is not f32";
-    const auto channels = m.graph->value(m["product"])
-                              .type.shape[channel_axis(product, g.value(m["product"]).type.rank())]
-                              .try_constant();
-    const std::int64_t count = g.value(stored).constant->numel();
-    if (count != 1 && (!channels || count != *channels)) return "the bias is not one number per channel";
+    if (!fits_bias(product, *g.value(stored).constant, g.value(m["product"]).type).empty())
+      return "the bias is not one number per channel";
   }
   return "";
 }
