@@ -46,13 +46,26 @@ ir::Attrs place(const char* section, const plan::WeightStore& store, int id) {
   return attrs;
 }
 
+/// How a stored constant is described: where its block lies, the block's hash, and how its elements lie in it.
+constexpr ir::AttrDef kStored[] = {{"weights", -1},
+                                   {"data", -1},
+                                   ir::required("bytes", ir::AttrKind::integer),
+                                   ir::required("sum", ir::AttrKind::string),
+                                   {"format", ir::AttrKind::string},
+                                   {"input", 0},
+                                   {"params", ""},
+                                   {"layout", 0},
+                                   {"stride", ir::AttrKind::ints}};
+
 /// Finds the elements of constants that carry_graph described.
 class Resolver {
  public:
   explicit Resolver(const engine_file::Image& image)
       : image_(image), left_(kMostTimes * (image.weights.size() + image.graph_data.size())) {}
 
-  std::shared_ptr<const ir::Constant> operator()(DType dtype, const Shape& shape, const ir::Attrs& attrs) {
+  std::shared_ptr<const ir::Constant> operator()(DType dtype, const Shape& shape, const ir::Attrs& given) {
+    const ir::AttrReader attrs(kStored, given);
+    attrs.check("a stored constant");
     if (dtype == DType::string) fail("strings have no elements to store");
     const std::int64_t needed = storage_bytes(dtype, shape);
     const std::span<const std::byte> block = block_of(attrs);
@@ -69,29 +82,28 @@ class Resolver {
   }
 
  private:
-  std::span<const std::byte> block_of(const ir::Attrs& attrs) const {
+  std::span<const std::byte> block_of(const ir::AttrReader& attrs) const {
     const bool data = attrs.has("data");
     const std::span<const std::byte> section = data ? image_.graph_data : image_.weights;
-    const std::int64_t at = attrs.i(data ? "data" : "weights", -1), bytes = attrs.i("bytes", -1);
+    const std::int64_t at = attrs.i(data ? "data" : "weights"), bytes = attrs.i("bytes");
     const auto end = static_cast<std::int64_t>(section.size());
     if (at < 0 || bytes < 0 || at > end || bytes > end - at || at % 64 != 0)
       fail("bytes [{}, +{}) leave the {} bytes of {}", at, bytes, end, data ? "graph_data" : "weights");
     const auto block = section.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(bytes));
     // A changed weight would go on unnoticed under the checksum of what it is packed into next.
-    if (fmt::format("{:016x}", hash64(block)) != attrs.s("sum", ""))
-      fail("the bytes [{}, +{}) have changed", at, bytes);
+    if (fmt::format("{:016x}", hash64(block)) != attrs.s("sum")) fail("the bytes [{}, +{}) have changed", at, bytes);
     return block;
   }
 
   static std::shared_ptr<const ir::Constant> unpack(DType dtype, const Shape& shape, std::span<const std::byte> block,
-                                                    const ir::Attrs& attrs) {
-    const std::string name = attrs.s("format", "");
+                                                    const ir::AttrReader& attrs) {
+    const std::string name = attrs.s("format");
     const PackedFormat* format = find_packed_format(name);
     if (format == nullptr)
       fail("the weights are packed as '{}', which this build of monza does not know: they cannot be unpacked", name);
-    const std::int64_t input = attrs.i("input", 0);
+    const std::int64_t input = attrs.i("input");
     if (input < 0 || input >= 16) fail("they are input {} of a kernel, which has 16 at most", input);
-    std::vector<std::byte> params = from_hex(attrs.s("params", ""));
+    std::vector<std::byte> params = from_hex(attrs.s("params"));
     params.resize(params.size() + plan::kParamsRoom);
     std::vector<OperandDesc> in(static_cast<std::size_t>(input) + 1);
     in.back() = {.dtype = dtype, .constant = true, .shape = shape};
@@ -108,9 +120,9 @@ class Resolver {
   }
 
   static std::shared_ptr<const ir::Constant> arrange(DType dtype, const Shape& shape, std::span<const std::byte> block,
-                                                     const ir::Attrs& attrs) {
+                                                     const ir::AttrReader& attrs) {
     const std::vector<std::int64_t> stride = attrs.ints("stride");
-    const std::int64_t layout = attrs.i("layout", 0);
+    const std::int64_t layout = attrs.i("layout");
     if (stride.size() != static_cast<std::size_t>(shape.rank) || layout < 0 ||
         layout >= static_cast<std::int64_t>(Layout::packed))
       fail("layout {} and {} strides do not fit {} axes", layout, stride.size(), shape.rank);

@@ -61,8 +61,4 @@ std::vector<StepText> steps_of(const Engine& engine, const std::string& name);
 /// Every step of an engine.
 std::vector<StepText> steps_of(const Engine& engine);
 
-/// Those of `names` that are most like `name`: at most `count`, nearest first; none when nothing is near.
-std::vector<std::string> nearest_names(const std::string& name, const std::vector<std::string>& names,
-                                       std::size_t count = 5);
-
 }  // namespace monza

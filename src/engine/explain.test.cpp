@@ -187,14 +187,6 @@ TEST(Steps, CarryEveryNodeThatTheyComputeHoweverMany) {
   EXPECT_EQ(context.profile().at(0).nodes.size(), 40u);
 }
 
-TEST(NearestNames, RanksByDistanceAndIgnoresWhatIsFar) {
-  const std::vector<std::string> names = {"conv1", "conv2", "layer1/conv1/Conv", "softmax"};
-  const std::vector<std::string> near = {"conv1", "conv2", "layer1/conv1/Conv"};
-  EXPECT_EQ(nearest_names("conv1", names), near);
-  EXPECT_TRUE(nearest_names("embedding", names).empty());
-  EXPECT_TRUE(nearest_names(std::string(100'000, 'a'), {std::string(100'000, 'b')}).empty());
-}
-
 /// Deliberately wrong: every Relu becomes Abs, and, as its second rewrite, every Softmax becomes LogSoftmax.
 void break_graph(ir::Graph& graph, PassContext& context, std::string_view from, std::string_view to) {
   for (const ir::NodeId id : graph.order()) {

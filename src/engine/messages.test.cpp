@@ -160,6 +160,13 @@ TEST(CarriedGraphMessages, SayWhatIsDamaged) {
        "line 2, column 31, in the graph that the engine carries: bytes [64, +128) leave the 128 bytes of weights"},
       {"f32[16]", "data=0, bytes=64, sum=\"SUM\"",
        "line 2, column 31, in the graph that the engine carries: bytes [0, +64) leave the 0 bytes of graph_data"},
+      {"f32[16]", "weights=0, bytes=64, sum=\"SUM\", wieghts=64",
+       "line 2, column 31, in the graph that the engine carries: a stored constant has no attribute 'wieghts'\n  try: "
+       "one of "
+       "'weights'"},
+      {"f32[16]", "weights=0, bytes=64",
+       "line 2, column 31, in the graph that the engine carries: a stored constant needs the attribute 'sum', a "
+       "string"},
       {"f32[16]", "weights=0, bytes=64, sum=\"0\"",
        "line 2, column 31, in the graph that the engine carries: the bytes [0, +64) have changed"},
       {"f32[4,4]", "weights=0, bytes=64, sum=\"SUM\", format=\"braid\"",

@@ -93,7 +93,7 @@ struct Node {
   const OpDef* op = nullptr;
   std::vector<ValueId> inputs;  ///< kNone for an absent optional input
   std::vector<ValueId> outputs;
-  Attrs attrs;
+  Attrs attrs;  ///< those that its operator declares; attrs_of() reads them
   /// Bodies of If, Loop and Scan. They capture nothing: what a body uses of the outside is an extra input of
   /// the node, after its own inputs, and of the body, after its own inputs, in the same order.
   std::vector<std::unique_ptr<Graph>> bodies;
@@ -219,7 +219,8 @@ class Graph {
 /// "Conv node 'layer1.0/conv' (from ONNX nodes 'layer1.0/conv', 'layer1.0/bn')": the place for an Error.
 std::string describe(const Graph& graph, const Node& node);
 
-/// Checks SSA, types (each node's inference gives the types its outputs carry), origins, order and body arity.
+/// Checks SSA, types (each node's inference gives the types its outputs carry), attributes, origins, order and body
+/// arity.
 /// Error names the node and the broken rule.
 void verify(const Graph& graph);
 

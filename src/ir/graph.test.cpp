@@ -135,11 +135,57 @@ TEST(Constant, ConvertsAndCompares) {
   EXPECT_THROW(make_constant(DType::f32, Shape{3}, std::as_bytes(std::span(nibbles))), Error);
 }
 
-TEST(Attrs, GettersCheckTheKind) {
+constexpr AttrDef kOne[] = {{"axis", -1}, {"scale", 0.5}, {"mode", "linear"}};
+constexpr AttrDef kTwo[] = {{"strides", Each{1}},
+                            {"sizes", AttrKind::ints},
+                            {"value", AttrKind::tensor},
+                            {"length", AttrKind::integer},
+                            required("to", AttrKind::string)};
+constexpr auto kBoth = joined(kOne, kTwo);
+
+TEST(Attrs, ReadAsTheirSchemaHasThem) {
+  const Attrs none, given{{"axis", std::int64_t{1}}, {"strides", std::vector<std::int64_t>{2, 3}}};
+  EXPECT_EQ(AttrReader(kBoth, none).i("axis"), -1);
+  EXPECT_EQ(AttrReader(kBoth, none).f("scale"), 0.5);
+  EXPECT_EQ(AttrReader(kBoth, none).s("mode"), "linear");
+  EXPECT_EQ(AttrReader(kBoth, none).ints("strides", 3), (std::vector<std::int64_t>{1, 1, 1}));
+  EXPECT_TRUE(AttrReader(kBoth, none).ints("strides").empty());
+  EXPECT_TRUE(AttrReader(kBoth, none).ints("sizes").empty());
+  EXPECT_EQ(AttrReader(kBoth, none).tensor("value"), nullptr);
+  EXPECT_FALSE(AttrReader(kBoth, none).has("axis"));
+  EXPECT_EQ(AttrReader(kBoth, given).i("axis"), 1);
+  EXPECT_EQ(AttrReader(kBoth, given).ints("strides", 3), (std::vector<std::int64_t>{2, 3}));
+  EXPECT_TRUE(AttrReader(kBoth, given).has("axis"));
+}
+
+TEST(Attrs, SayWhatCannotBeRead) {
+  const Attrs given{{"axis", std::string("x")}};
+  const AttrReader r(kBoth, given);
+  EXPECT_EQ(test::error_of([&] { (void)r.i("axis"); }), "attribute 'axis' is a string, but an integer is expected");
+  EXPECT_EQ(test::error_of([&] { (void)r.i("axes"); }), "attribute 'axes' is read, but not declared");
+  EXPECT_EQ(test::error_of([&] { (void)r.has("axes"); }), "attribute 'axes' is read, but not declared");
+  EXPECT_EQ(test::error_of([&] { (void)r.i("scale"); }),
+            "attribute 'scale' is read as an integer, but declared as a number");
+  for (const char* name : {"length", "to"})
+    EXPECT_EQ(test::error_of([&] { (void)(std::string_view(name) == "to" ? r.s(name).size() : r.i(name)); }),
+              fmt::format("attribute '{}' is read, but it is not given and has no default", name));
+}
+
+TEST(Attrs, SayWhatASchemaDoesNotHave) {
+  const auto said = [](Attrs attrs) { return test::error_of([&] { AttrReader(kBoth, attrs).check("Test"); }); };
+  const std::string to = "f32";
+  EXPECT_EQ(said({{"to", to}, {"axsi", std::int64_t{0}}}), "Test has no attribute 'axsi'\n  try: one of 'axis'");
+  EXPECT_EQ(
+      said({{"to", to}, {"blabla", std::int64_t{0}}}),
+      "Test has no attribute 'blabla'\n  try: one of 'axis', 'scale', 'mode', 'strides', 'sizes', 'value', 'length', "
+      "'to'");
+  EXPECT_EQ(said({{"to", to}, {"axis", 1.5}}), "attribute 'axis' of Test is a number, but an integer is expected");
+  EXPECT_EQ(said({}), "Test needs the attribute 'to', a string");
+  EXPECT_EQ(test::error_of([] { AttrReader({}, Attrs{{"a", 1.5}}).check("Test"); }), "Test has no attribute 'a'");
+}
+
+TEST(Attrs, Compare) {
   Attrs a{{"axis", std::int64_t{1}}, {"mode", std::string("x")}};
-  EXPECT_EQ(a.i("axis", 0), 1);
-  EXPECT_EQ(a.i("none", 7), 7);
-  EXPECT_EQ(test::error_of([&] { a.f("axis", 0); }), "attribute 'axis' is an integer, but a number is expected");
   Attrs b = a;
   EXPECT_TRUE(a == b);
   b.set("axis", std::int64_t{2});

@@ -35,6 +35,9 @@ constexpr OpDef kUnsettled{.name = "Unsettled",
                            .bodies = 1};
 constexpr OpDef kHolder{.name = "Holder", .infer = [](InferContext& c) { c.set_output(0, c.input(0)); }, .bodies = 1};
 constexpr OpDef kSilent{.name = "Silent", .infer = [](InferContext&) {}};
+constexpr AttrDef kScale[] = {{"scale", 1.0}};
+constexpr OpDef kScaled{
+    .name = "Scaled", .attrs = kScale, .infer = [](InferContext& c) { c.set_output(0, c.input(0)); }};
 constexpr OpDef kMute{.name = "Mute"};
 
 /// y = Negate(x), x of [n, 3] floats; the constant c of 2 floats; the indices i of [n] and j of 2000 integers.
@@ -126,6 +129,10 @@ TEST(GraphMessages, OfInference) {
        [](Built& b) { b.graph.add_node(kNegative, {b.x}, {}, 1, b.here); }},
       {"Silent node 'here': Silent does not say the type of output 0\n  input 0: f32[n,3] 'x', an input of the graph",
        [](Built& b) { b.graph.add_node(kSilent, {b.x}, {}, 1, b.here); }},
+      {"Scaled node 'here': Scaled has no attribute 'scael'\n  input 0: f32[n,3] 'x', an input of the graph\n  try: "
+       "one of "
+       "'scale'",
+       [](Built& b) { b.graph.add_node(kScaled, {b.x}, {{"scael", 2.0}}, 1, b.here); }},
       {"Mute node 'here': operator Mute has no shape inference\n  input 0: f32[n,3] 'x', an input of the graph",
        [](Built& b) { b.graph.add_node(kMute, {b.x}, {}, 1, b.here); }},
   });
@@ -178,6 +185,13 @@ TEST(GraphMessages, OfTheVerifier) {
       {"Negate node 'here': output 0 carries the type f32[3], but inference gives f32[n,3]",
        verified([](Built& b) { b.graph.value(b.y).type.shape = {3}; })},
       {"unknown node 'here': it has no operator", verified([](Built& b) { b.graph.node(b.negate).op = nullptr; })},
+      {"Scaled node 'here': attribute 'scale' of Scaled is an integer, but a number is expected\n  input 0: f32[n,3] "
+       "'x', "
+       "an input of the graph",
+       verified([](Built& b) {
+         const ValueId z = b.graph.add_node(kScaled, {b.x}, {}, 1, b.here).outputs[0];
+         b.graph.node(b.graph.value(z).producer).attrs.set("scale", std::int64_t{2});
+       })},
       {"Negate node 'here': input 0 (value 4) is used before it is made",
        verified([](Built& b) { b.graph.node(b.negate).inputs[0] = b.y; })},
       {"value 'c' (3) names a producer that does not make it", verified([](Built& b) {

@@ -214,6 +214,7 @@ std::vector<InferContext::Result> infer_node(Graph& graph, Node& node) {
       fail("{} makes {} outputs, but {} are asked for", op.name, count_text(op.min_outputs, op.max_outputs), outputs);
     if (node.bodies.size() != static_cast<std::size_t>(op.bodies))
       fail("{} holds {} bodies, but has {}", op.name, op.bodies, node.bodies.size());
+    attrs_of(node).check(op.name);
     if (op.infer == nullptr) fail("operator {} has no shape inference", op.name);
     InferContext context(graph, node);
     op.infer(context);

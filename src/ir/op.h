@@ -20,7 +20,7 @@ class InferContext {
   InferContext(Graph& graph, Node& node) : graph_(graph), node_(node), results_(node.outputs.size()) {}
 
   const Node& node() const { return node_; }
-  const Attrs& attrs() const { return node_.attrs; }
+  AttrReader attrs() const;
   int input_count() const { return static_cast<int>(node_.inputs.size()); }
   int output_count() const { return static_cast<int>(node_.outputs.size()); }
   bool has_input(int i) const;
@@ -134,7 +134,7 @@ struct Cost {
 struct NodeView {
   const Graph& graph;
   const Node& node;
-  const Attrs& attrs() const { return node.attrs; }
+  AttrReader attrs() const;
   bool has_input(int i) const {
     return i < static_cast<int>(node.inputs.size()) && node.inputs[static_cast<std::size_t>(i)] != kNone;
   }
@@ -161,6 +161,7 @@ constexpr bool has(OpFlag set, OpFlag flag) { return (std::uint32_t(set) & std::
 /// An operator of the graph. Instances are constant objects named in their folder's <family>.ops.inc.
 struct OpDef {
   const char* name = nullptr;  ///< "Conv": also Kernel::op
+  AttrSchema attrs = {};       ///< every attribute that a node may have: graphs refuse others
   int min_inputs = 1, max_inputs = 1;
   int min_outputs = 1, max_outputs = 1;
   OpFlag flags = OpFlag::none;
@@ -179,6 +180,11 @@ struct OpDef {
   std::uint32_t shape_inputs = 0;
   int bodies = 0;  ///< how many graphs a node holds
 };
+
+/// A node's attributes with the defaults of its operator.
+inline AttrReader attrs_of(const Node& node) { return {node.op->attrs, node.attrs}; }
+inline AttrReader InferContext::attrs() const { return attrs_of(node_); }
+inline AttrReader NodeView::attrs() const { return attrs_of(node); }
 
 /// The operator of that name, or null. All operators, sorted by name.
 const OpDef* find_op(std::string_view name);

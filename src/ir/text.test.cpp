@@ -15,7 +15,10 @@ std::string sample() {
   %7 = constant i4[3] [-8, 7, 1]
   %s = constant string[2] ["a\"b", "line\nbreak"]
   %m = constant f32[8,4] splat 0.25
-  %y: f32[batch,4,8,8] = Conv(%x, %w, _, %40) {activation="relu", extra=[0.5, 2.0], names=["p", "q"], pads=[0, 0, 0, 0], t=tensor bool[2] [1, 0]} @precision=bf16 @device="reference"
+  %y: f32[batch,4,8,8] = Conv(%x, %w, _, %40) {activation="relu", pads=[0, 0, 0, 0]} @precision=bf16 @device="reference"
+  %z: f32[batch,4,16,8] = Resize(%y) {scales=[1.0, 1.0, 2.0, 1.0]}
+  %f: bool[3] = ConstantOfShape() {shape=[3], value=tensor bool[1] [1]}
+  %r: f32[2], %q: i64[3] = Refuse() {dtypes=["f32", "i64"], shapes=["2;", "3;"]}
   %41 "a b": f32[batch,4,8,4] = MatMul(%y, %m)
   return (y: %y, "out put": %41, y2: %y, w: %w)
 }
@@ -132,7 +135,7 @@ TEST(Text, CompleteTextGivesTheSameGraph) {
 
   ParseOptions parse_options;
   parse_options.stored = [&](DType dtype, const Shape& shape, const Attrs& attrs) {
-    auto c = store.at(std::size_t(attrs.i("at", -1)));
+    auto c = store.at(std::size_t(std::get<std::int64_t>(attrs.all().at("at"))));
     EXPECT_EQ(c->dtype, dtype);
     EXPECT_EQ(c->shape, shape);
     return c;

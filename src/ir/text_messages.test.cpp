@@ -60,6 +60,18 @@ TEST(TextMessages, SayWhereAndWhatIsWrong) {
       {"%y = Concat(%x, %x) {axis=7} return ()",
        "Concat node 'y', in line 2, column 3: axis 7 lies outside [-2, 2)\n  input 0: f32[n,3] 'x', an input of the "
        "graph\n  input 1: f32[n,3] 'x', an input of the graph"},
+      {"%y = Softmax(%x) {axsi=0} return ()",
+       "Softmax node 'y', in line 2, column 3: Softmax has no attribute 'axsi'\n  input 0: f32[n,3] 'x', an input of "
+       "the "
+       "graph\n  try: one of 'axis'"},
+      {"%y = Softmax(%x) {axis=0.5} return ()",
+       "Softmax node 'y', in line 2, column 3: attribute 'axis' of Softmax is a number, but an integer is expected\n  "
+       "input "
+       "0: f32[n,3] 'x', an input of the graph"},
+      {"%y = Cast(%x) return ()",
+       "Cast node 'y', in line 2, column 3: Cast needs the attribute 'to', a string\n  input 0: f32[n,3] 'x', an input "
+       "of "
+       "the graph"},
       {"return (y: _)", "line 2, column 15: an output needs a value"},
       {"%c = constant f32[n] [1] return ()", "line 2, column 23: a constant's extents are plain numbers"},
       {"%c = constant unknown[1] [1] return ()", "line 2, column 27: constants of this type cannot be written as text"},

@@ -59,7 +59,7 @@ std::optional<Values> tensors_of(const ir::Graph& graph, ir::ValueId list) {
 }
 
 std::int64_t normal_axis(const ir::Node& node, std::size_t rank) {
-  const std::int64_t axis = node.attrs.i("axis", 0);
+  const std::int64_t axis = attrs_of(node).i("axis");
   return axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis;
 }
 
@@ -102,7 +102,7 @@ Known known_value(ir::Graph& graph, ir::NodeId id) {
     const auto sizes = split_sizes(graph, node);
     if (!sizes) return {};
     const std::int64_t axis = normal_axis(node, graph.value(node.inputs[0]).type.rank());
-    const bool keeps = (node.inputs.size() > 1 && node.inputs[1] != ir::kNone) || node.attrs.i("keepdims", 1) != 0;
+    const bool keeps = (node.inputs.size() > 1 && node.inputs[1] != ir::kNone) || attrs_of(node).i("keepdims") != 0;
     const int count = static_cast<int>(sizes->size());
     Values parts = insert("Split", {node.inputs[0]}, {{"axis", axis}, {"split", *sizes}}, count);
     if (!keeps)
@@ -128,7 +128,7 @@ Known known_value(ir::Graph& graph, ir::NodeId id) {
     return i ? Known{(*list)[*i], "known element"} : Known{};
   }
   if (count == 0) return {};
-  const bool stacks = node.attrs.i("new_axis", 0) != 0;
+  const bool stacks = attrs_of(node).i("new_axis") != 0;
   const std::int64_t axis = normal_axis(node, graph.value(list->front()).type.rank() + (stacks ? 1 : 0));
   Values parts = *list;
   if (stacks)

@@ -103,11 +103,11 @@ bool unmerge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   ir::Attrs attrs = node.attrs;
   std::vector<ir::ValueId> inputs{merged->inputs[0]};
   if (name == "Transpose") {
-    if (node.attrs.ints("perm") != std::vector<std::int64_t>{0, 2, 1}) return false;
+    if (attrs_of(node).ints("perm") != std::vector<std::int64_t>{0, 2, 1}) return false;
     attrs.set("perm", std::vector<std::int64_t>{0, 1, 3, 2});
   } else if (name == "Softmax") {
-    const std::int64_t axis = node.attrs.i("axis", -1);
-    if ((axis != -1 && axis != 2) || node.attrs.i("flatten", 0) != 0) return false;
+    const std::int64_t axis = attrs_of(node).i("axis");
+    if ((axis != -1 && axis != 2) || attrs_of(node).i("flatten") != 0) return false;
     attrs.set("axis", std::int64_t{-1});
   } else if (name == "MatMul") {
     if (node.inputs.size() != 2) return false;

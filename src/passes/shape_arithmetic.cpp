@@ -52,7 +52,7 @@ void known_targets(ir::Graph& graph, PassContext& context) {
   const std::vector<ir::NodeId> order = graph.order();
   for (ir::NodeId id : order) {
     const ir::Node& node = std::as_const(graph).node(id);
-    if (std::string_view(node.op->name) != "Reshape" || node.attrs.has("shape") || node.inputs.size() < 2) continue;
+    if (std::string_view(node.op->name) != "Reshape" || attrs_of(node).has("shape") || node.inputs.size() < 2) continue;
     const ir::Type from = graph.value(node.inputs[0]).type, to = graph.value(node.outputs[0]).type;
     const auto target = reshape_target(from.shape, to.shape);
     if (!target) continue;

@@ -7,7 +7,7 @@ namespace {
 
 bool is_transpose(const ir::Node* node) { return node != nullptr && std::string_view(node->op->name) == "Transpose"; }
 
-std::vector<std::int64_t> perm_of(const ir::Node& node) { return node.attrs.ints("perm"); }
+std::vector<std::int64_t> perm_of(const ir::Node& node) { return attrs_of(node).ints("perm"); }
 
 /// Transpose(Transpose(x)) to one transpose; a transpose that moves nothing is left to the identity pass.
 bool merge(ir::Graph& graph, PassContext& context, ir::NodeId id) {

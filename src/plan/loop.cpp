@@ -47,8 +47,8 @@ struct RegionPlanner::LoopNode {
   ir::Node& node;
   const bool is_scan;
   ir::Graph& body = *node.bodies[0];
-  std::size_t carried = std::size_t(node.attrs.i("carried", 0));
-  std::size_t scanned = is_scan ? std::size_t(node.attrs.i("scanned", 1)) : 0;
+  std::size_t carried = std::size_t(attrs_of(node).i("carried"));
+  std::size_t scanned = is_scan ? std::size_t(attrs_of(node).i("scanned")) : 0;
   std::size_t first_in = is_scan ? 0 : 2, first_out = is_scan ? 0 : 1;  ///< of the carried values
   LoopInfo info = {};
   std::vector<int> own = {};  ///< storages that live through the whole loop
@@ -85,7 +85,7 @@ void RegionPlanner::take_loop_inputs(LoopNode& l) {
   for (std::size_t k = 0; k < l.carried; ++k) l.carried_in.push_back(operand(l.first_in + k, Port::strided));
   for (std::size_t k = 0; k < l.scanned; ++k) l.scanned_in.push_back(operand(l.carried + k, Port::strided));
   if (l.is_scan) {
-    const auto axis = node.attrs.ints("scan_input_axes", std::vector<std::int64_t>(l.scanned, 0))[0];
+    const auto axis = attrs_of(node).ints("scan_input_axes", l.scanned)[0];
     const ir::SymShape& shape = graph_.value(node.inputs[l.carried]).type.shape;
     l.info.max_trips = b_.range(shape[std::size_t(axis < 0 ? axis + std::int64_t(shape.size()) : axis)]).high;
   }
@@ -166,7 +166,7 @@ void RegionPlanner::list_loop_operands(LoopNode& l) {
 void RegionPlanner::list_scan_axes(LoopNode& l) {
   const ir::Node& node = l.node;
   const auto add = [&](const char* name, std::size_t count, const ir::ValueId* values, bool axes) {
-    const auto list = node.attrs.ints(name, std::vector<std::int64_t>(count, 0));
+    const auto list = attrs_of(node).ints(name, count);
     for (std::size_t k = 0; k < count; ++k) {
       const auto rank = std::int64_t(graph_.value(values[k]).type.shape.size());
       b_.plan.ints.push_back(axes && list[k] < 0 ? list[k] + rank : list[k]);

@@ -40,8 +40,8 @@ void RegionPlanner::check_views(const ir::Node& node, const std::vector<ir::Alia
   const auto shape_of = [&](ir::ValueId v) -> const ir::SymShape& { return graph_.value(v).type.shape; };
   const ir::SymShape& in = shape_of(node.inputs[std::size_t(views[0].input)]);
   if (std::string_view(node.op->name) == "Split") {
-    if (!node.attrs.has("split") && node.inputs.size() < 2) return;  // equal pieces
-    const std::int64_t given = node.attrs.i("axis", 0);
+    if (!attrs_of(node).has("split") && node.inputs.size() < 2) return;  // equal pieces
+    const std::int64_t given = attrs_of(node).i("axis");
     const std::size_t axis = std::size_t(given < 0 ? given + std::int64_t(in.size()) : given);
     ir::Expr sum = 0;
     for (const ir::Alias& piece : views) sum = sum + shape_of(node.outputs[std::size_t(piece.output)])[axis];

@@ -166,7 +166,7 @@ void RegionPlanner::plan_concat(ir::Node& node) {
     const ir::ValueId v = node.inputs[i];
     const TypedShape type = type_of(v);
     // No kernel sees all inputs, so the extent program compares what only a run knows.
-    const std::int64_t axis = node.attrs.i("axis", 0);
+    const std::int64_t axis = attrs_of(node).i("axis");
     for (std::size_t a = 0; a < out.size(); ++a)
       if (std::int64_t(a) != (axis < 0 ? axis + std::int64_t(out.size()) : axis))
         check_equal(type.shape[a], out[a], fmt::format("axis {} of input {} of a concatenation", a, i));

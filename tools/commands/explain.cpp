@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/nearest.h"
 #include "engine/build_record.h"
 #include "engine/run/engine_impl.h"
 #include "tools/args/command.h"
@@ -146,9 +147,8 @@ int explain_stripped(const Options& o, const Engine& engine) {
   if (steps.empty()) {
     std::vector<std::string> names;
     for (const StepText& s : steps_of(engine)) names.insert(names.end(), s.nodes.begin(), s.nodes.end());
-    std::string near;
-    for (const std::string& n : nearest_names(o.node, names)) near += (near.empty() ? "'" : ", '") + n + "'";
-    fail_hint(near.empty() ? "`monza inspect ENGINE --plan` lists the steps" : "one of " + near,
+    const std::string near = one_of(nearest_names(o.node, names));
+    fail_hint(near.empty() ? "`monza inspect ENGINE --plan` lists the steps" : near,
               "no step of the engine computes a node '{}'", o.node);
   }
   if (o.json) {

@@ -27,11 +27,11 @@ ActivationKind parse_activation(std::string_view name) {
 
 std::string_view activation_name(ActivationKind kind) { return kNames[static_cast<std::size_t>(kind)]; }
 
-Activation activation_of(const ir::Attrs& attrs) {
+Activation activation_of(const ir::AttrReader& attrs) {
   Activation act;
-  act.kind = parse_activation(attrs.s("activation", "none"));
-  if (reads_alpha(act.kind)) act.alpha = static_cast<float>(attrs.f("act_alpha", 0));
-  if (reads_beta(act.kind)) act.beta = static_cast<float>(attrs.f("act_beta", 0));
+  act.kind = parse_activation(attrs.s("activation"));
+  if (reads_alpha(act.kind)) act.alpha = static_cast<float>(attrs.f("act_alpha"));
+  if (reads_beta(act.kind)) act.beta = static_cast<float>(attrs.f("act_beta"));
   // Of bounds that cross the upper one is the result everywhere; integer kernels turn each into a bound of its own.
   if (act.kind == ActivationKind::clip && act.alpha > act.beta) act.alpha = act.beta;
   return act;

@@ -31,7 +31,7 @@ void require_equal(ir::InferContext& c, const Expr& a, const Expr& b, const char
 }
 
 void infer_attention(ir::InferContext& c) {
-  const std::int64_t q_heads = c.attrs().i("q_num_heads", 0), kv_heads = c.attrs().i("kv_num_heads", 0);
+  const std::int64_t q_heads = c.attrs().i("q_num_heads"), kv_heads = c.attrs().i("kv_num_heads");
   const std::size_t rank = c.shape(0).size();
   if (c.shape(1).size() != rank || c.shape(2).size() != rank) c.fail("query, key and value have different ranks");
   for (int i = 0; i < 3; ++i)
@@ -45,7 +45,7 @@ void infer_attention(ir::InferContext& c) {
   require_equal(c, q.batch, k.batch, "batches of query and key differ");
   if (const auto h = q.heads.try_constant(), hk = k.heads.try_constant(); h && hk && (*hk == 0 || *h % *hk != 0))
     c.fail("{} query heads are no multiple of {} key heads", *h, *hk);
-  if (const std::int64_t mode = c.attrs().i("qk_matmul_output_mode", 0); mode < 0 || mode > 3)
+  if (const std::int64_t mode = c.attrs().i("qk_matmul_output_mode"); mode < 0 || mode > 3)
     c.fail("qk_matmul_output_mode is {}", mode);
   if (c.has_input(4) != c.has_input(5)) c.fail("past key and past value come together");
   Expr total = k.length;
@@ -77,17 +77,17 @@ void infer_attention(ir::InferContext& c) {
 void attention_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   AttentionParams p;
   if (n.input(0).rank() == 3) {
-    p.q_heads = static_cast<std::int32_t>(n.attrs().i("q_num_heads", 0));
-    p.kv_heads = static_cast<std::int32_t>(n.attrs().i("kv_num_heads", 0));
+    p.q_heads = static_cast<std::int32_t>(n.attrs().i("q_num_heads"));
+    p.kv_heads = static_cast<std::int32_t>(n.attrs().i("kv_num_heads"));
   }
-  p.scale = static_cast<float>(n.attrs().f("scale", 0));
-  p.softcap = static_cast<float>(n.attrs().f("softcap", 0));
-  p.causal = n.attrs().i("is_causal", 0) != 0;
-  p.left_window = static_cast<std::int32_t>(n.attrs().i("left_window_size", -1));
-  p.right_window = static_cast<std::int32_t>(n.attrs().i("right_window_size", -1));
-  p.scores = static_cast<AttentionParams::Scores>(n.attrs().i("qk_matmul_output_mode", 0));
-  p.masked = static_cast<float>(n.attrs().f("masked_score", p.masked));
-  p.nan_rows = n.attrs().i("nan_rows", 0) != 0;
+  p.scale = static_cast<float>(n.attrs().f("scale"));
+  p.softcap = static_cast<float>(n.attrs().f("softcap"));
+  p.causal = n.attrs().i("is_causal") != 0;
+  p.left_window = static_cast<std::int32_t>(n.attrs().i("left_window_size"));
+  p.right_window = static_cast<std::int32_t>(n.attrs().i("right_window_size"));
+  p.scores = static_cast<AttentionParams::Scores>(n.attrs().i("qk_matmul_output_mode"));
+  p.masked = static_cast<float>(n.attrs().f("masked_score"));
+  p.nan_rows = n.attrs().i("nan_rows") != 0;
   blob.set(p);
 }
 
@@ -101,13 +101,13 @@ double attention_flops(const ir::NodeView& n, const std::vector<Shape>& in, cons
 
 void infer_rotary(ir::InferContext& c) {
   if (!floating(c.dtype(0))) c.fail("element type {} is not a float", dtype_name(c.dtype(0)));
-  const Heads x = heads_of(c, 0, c.attrs().i("num_heads", 0), "the input");
+  const Heads x = heads_of(c, 0, c.attrs().i("num_heads"), "the input");
   const std::size_t table = c.has_input(3) ? 2 : 3;
   for (int i = 1; i < 3; ++i)
     if (c.shape(i).size() != table) c.fail("a table has rank {}, not {}", c.shape(i).size(), table);
   if (c.has_input(3) && (c.dtype(3) != DType::i64 || c.shape(3).size() != 2))
     c.fail("positions have type {}, not i64 of two axes", ir::to_string(c.input(3)));
-  const std::int64_t dim = c.attrs().i("rotary_embedding_dim", 0);
+  const std::int64_t dim = c.attrs().i("rotary_embedding_dim");
   const Expr rotated = dim == 0 ? x.size : Expr(dim);
   if (const auto r = rotated.try_constant(), d = x.size.try_constant(); r && d && (*r > *d || *r % 2 != 0))
     c.fail("{} of {} elements of a head cannot be rotated in pairs", *r, *d);
@@ -118,9 +118,9 @@ void infer_rotary(ir::InferContext& c) {
 
 void rotary_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   RotaryParams p;
-  if (n.input(0).rank() == 3) p.heads = static_cast<std::int32_t>(n.attrs().i("num_heads", 0));
-  p.dim = static_cast<std::int32_t>(n.attrs().i("rotary_embedding_dim", 0));
-  p.interleaved = n.attrs().i("interleaved", 0) != 0;
+  if (n.input(0).rank() == 3) p.heads = static_cast<std::int32_t>(n.attrs().i("num_heads"));
+  p.dim = static_cast<std::int32_t>(n.attrs().i("rotary_embedding_dim"));
+  p.interleaved = n.attrs().i("interleaved") != 0;
   blob.set(p);
 }
 
@@ -128,10 +128,23 @@ double rotary_flops(const ir::NodeView&, const std::vector<Shape>& in, const std
   return 3.0 * static_cast<double>(in[0].numel());
 }
 
+constexpr ir::AttrDef kAttentionAttrs[] = {{"q_num_heads", 0},
+                                           {"kv_num_heads", 0},
+                                           {"scale", 0.0},
+                                           {"softcap", 0.0},
+                                           {"is_causal", 0},
+                                           {"left_window_size", -1},
+                                           {"right_window_size", -1},
+                                           {"qk_matmul_output_mode", 0},
+                                           {"masked_score", AttentionParams{}.masked},
+                                           {"nan_rows", 0}};
+constexpr ir::AttrDef kRotaryAttrs[] = {{"num_heads", 0}, {"rotary_embedding_dim", 0}, {"interleaved", 0}};
+
 }  // namespace
 
 extern const ir::OpDef attention_op, rotary_op;
 const ir::OpDef attention_op{.name = "Attention",
+                             .attrs = kAttentionAttrs,
                              .min_inputs = 3,
                              .max_inputs = 7,
                              .max_outputs = 4,
@@ -139,6 +152,7 @@ const ir::OpDef attention_op{.name = "Attention",
                              .params = attention_params,
                              .flops = attention_flops};
 const ir::OpDef rotary_op{.name = "RotaryEmbedding",
+                          .attrs = kRotaryAttrs,
                           .min_inputs = 3,
                           .max_inputs = 4,
                           .infer = infer_rotary,

@@ -10,7 +10,7 @@ namespace {
 using ir::Expr;
 
 void infer(ir::InferContext& c) {
-  const std::int64_t q_heads = c.attrs().i("q_num_heads", 0), kv_heads = c.attrs().i("kv_num_heads", 0);
+  const std::int64_t q_heads = c.attrs().i("q_num_heads"), kv_heads = c.attrs().i("kv_num_heads");
   if (q_heads < 1 || kv_heads < 1 || q_heads % kv_heads != 0)
     c.fail("{} query heads are no multiple of {} key heads", q_heads, kv_heads);
   for (int i = 0; i < 3; ++i) {
@@ -31,22 +31,25 @@ void infer(ir::InferContext& c) {
 
 void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   LinearAttentionParams p;
-  p.q_heads = static_cast<std::int32_t>(n.attrs().i("q_num_heads", 1));
-  p.kv_heads = static_cast<std::int32_t>(n.attrs().i("kv_num_heads", 1));
-  p.scale = static_cast<float>(n.attrs().f("scale", 0));
+  p.q_heads = static_cast<std::int32_t>(n.attrs().i("q_num_heads"));
+  p.kv_heads = static_cast<std::int32_t>(n.attrs().i("kv_num_heads"));
+  p.scale = static_cast<float>(n.attrs().f("scale"));
   blob.set(p);
 }
 
 /// Every position updates and reads the whole state.
 double flops(const ir::NodeView& n, const std::vector<Shape>& in, const std::vector<Shape>& out) {
-  const auto heads = static_cast<double>(n.attrs().i("q_num_heads", 1));
+  const auto heads = static_cast<double>(n.attrs().i("q_num_heads"));
   return 4.0 * static_cast<double>(in[0].numel()) * static_cast<double>(out[0][2]) / heads;
 }
+
+constexpr ir::AttrDef kAttrs[] = {{"q_num_heads", 0}, {"kv_num_heads", 0}, {"scale", 0.0}};
 
 }  // namespace
 
 extern const ir::OpDef linear_attention_op;
 const ir::OpDef linear_attention_op{.name = "LinearAttention",
+                                    .attrs = kAttrs,
                                     .min_inputs = 3,
                                     .max_inputs = 6,
                                     .min_outputs = 2,

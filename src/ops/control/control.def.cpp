@@ -192,7 +192,7 @@ Expr outside(ir::InferContext& c, int output, const Expr& extent) {
 /// Loop(trips?, condition?, carried..., captures...) {carried}, body (iteration, condition, carried..., captures...) to
 /// (condition, carried..., stacked...).
 void infer_loop(ir::InferContext& c) {
-  const auto carried = static_cast<std::size_t>(c.attrs().i("carried", 0));
+  const auto carried = static_cast<std::size_t>(c.attrs().i("carried"));
   ir::Graph& body = c.body(0);
   if (body.inputs().size() != static_cast<std::size_t>(c.input_count()))
     c.fail("the body has {} inputs, the node {}", body.inputs().size(), c.input_count());
@@ -233,8 +233,8 @@ void infer_loop(ir::InferContext& c) {
   }
 }
 
-std::vector<std::int64_t> per_item(const ir::Attrs& attrs, const char* name, std::size_t count) {
-  auto list = attrs.ints(name, std::vector<std::int64_t>(count, 0));
+std::vector<std::int64_t> per_item(const ir::AttrReader& attrs, const char* name, std::size_t count) {
+  auto list = attrs.ints(name, count);
   if (list.size() != count) fail("{} has {} entries, not {}", name, list.size(), count);
   return list;
 }
@@ -242,8 +242,8 @@ std::vector<std::int64_t> per_item(const ir::Attrs& attrs, const char* name, std
 /// Scan(states..., sequences..., captures...) {carried, scanned, scan_input_axes, scan_input_directions,
 /// scan_output_axes, scan_output_directions}, body (states..., slices..., captures...) to (states..., stacked...).
 void infer_scan(ir::InferContext& c) {
-  const auto carried = static_cast<std::size_t>(c.attrs().i("carried", 0)),
-             scanned = static_cast<std::size_t>(c.attrs().i("scanned", 1));
+  const auto carried = static_cast<std::size_t>(c.attrs().i("carried")),
+             scanned = static_cast<std::size_t>(c.attrs().i("scanned"));
   ir::Graph& body = c.body(0);
   if (body.inputs().size() != static_cast<std::size_t>(c.input_count()))
     c.fail("the body has {} inputs, the node {}", body.inputs().size(), c.input_count());
@@ -336,14 +336,13 @@ std::unique_ptr<ir::Graph> refusing_body(const std::shared_ptr<ir::Model>& model
 
 void substitute_refused(ir::Graph& graph, ir::NodeId node, const Replacement& replacement) {
   if (std::string_view(std::as_const(graph).node(node).op->name) != "Refuse") return;
-  ir::Attrs& attrs = graph.node(node).attrs;
-  std::vector<std::string> shapes = attrs.strings("shapes");
+  std::vector<std::string> shapes = attrs_of(std::as_const(graph).node(node)).strings("shapes");
   for (std::string& text : shapes) {
     ir::SymShape shape = parse_refused(text);
     for (Expr& e : shape) e = ir::substitute(e, replacement);
     text = refused_text(shape);
   }
-  attrs.set("shapes", std::move(shapes));
+  graph.node(node).attrs.set("shapes", std::move(shapes));
 }
 
 namespace {
@@ -425,6 +424,20 @@ std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const st
   return outputs;
 }
 
+namespace {
+
+constexpr ir::AttrDef kLoopAttrs[] = {{"carried", 0}};
+constexpr ir::AttrDef kScanAttrs[] = {{"carried", 0},
+                                      {"scanned", 1},
+                                      {"scan_input_axes", ir::Each{0}},
+                                      {"scan_input_directions", ir::Each{0}},
+                                      {"scan_output_axes", ir::Each{0}},
+                                      {"scan_output_directions", ir::Each{0}}};
+constexpr ir::AttrDef kRefuseAttrs[] = {ir::required("dtypes", ir::AttrKind::strings),
+                                        ir::required("shapes", ir::AttrKind::strings)};
+
+}  // namespace
+
 extern const ir::OpDef if_op, loop_op, scan_op, refuse_op;
 const ir::OpDef if_op{.name = "If",
                       .max_inputs = 1 << 16,
@@ -433,6 +446,7 @@ const ir::OpDef if_op{.name = "If",
                       .infer = infer_if,
                       .bodies = 2};
 const ir::OpDef loop_op{.name = "Loop",
+                        .attrs = kLoopAttrs,
                         .min_inputs = 2,
                         .max_inputs = 1 << 16,
                         .max_outputs = 1 << 16,
@@ -440,6 +454,7 @@ const ir::OpDef loop_op{.name = "Loop",
                         .infer = infer_loop,
                         .bodies = 1};
 const ir::OpDef scan_op{.name = "Scan",
+                        .attrs = kScanAttrs,
                         .max_inputs = 1 << 16,
                         .max_outputs = 1 << 16,
                         .flags = ir::OpFlag::control,
@@ -447,6 +462,7 @@ const ir::OpDef scan_op{.name = "Scan",
                         .bodies = 1};
 // Named an effect so that nothing folds it: its failure is the point.
 const ir::OpDef refuse_op{.name = "Refuse",
+                          .attrs = kRefuseAttrs,
                           .min_inputs = 0,
                           .max_inputs = 0,
                           .max_outputs = 1 << 16,

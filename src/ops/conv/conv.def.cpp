@@ -11,8 +11,8 @@ namespace {
 
 using ir::Expr;
 
-ConvParams::Padding padding_of(const ir::Attrs& attrs) {
-  const std::string text = attrs.s("auto_pad", "given");
+ConvParams::Padding padding_of(const ir::AttrReader& attrs) {
+  const std::string text = attrs.s("auto_pad");
   if (text == "same_upper") return ConvParams::Padding::same_upper;
   if (text == "same_lower") return ConvParams::Padding::same_lower;
   if (text != "given") fail("auto_pad \"{}\" is not known", text);
@@ -23,10 +23,8 @@ struct Spatial {
   std::vector<std::int64_t> strides, dilations, pads;  // pads: begins, then ends
 };
 
-Spatial spatial_of(const ir::Attrs& attrs, std::size_t axes) {
-  Spatial s{attrs.ints("strides", std::vector<std::int64_t>(axes, 1)),
-            attrs.ints("dilations", std::vector<std::int64_t>(axes, 1)),
-            attrs.ints("pads", std::vector<std::int64_t>(2 * axes, 0))};
+Spatial spatial_of(const ir::AttrReader& attrs, std::size_t axes) {
+  Spatial s{attrs.ints("strides", axes), attrs.ints("dilations", axes), attrs.ints("pads", 2 * axes)};
   if (s.strides.size() != axes || s.dilations.size() != axes || s.pads.size() != 2 * axes)
     fail("strides, dilations and pads have {}, {} and {} entries for {} spatial axes", s.strides.size(),
          s.dilations.size(), s.pads.size(), axes);
@@ -41,7 +39,7 @@ Spatial spatial_of(const ir::Attrs& attrs, std::size_t axes) {
 
 }  // namespace
 
-ConvParams conv_params_of(const ir::Attrs& attrs, std::size_t rank) {
+ConvParams conv_params_of(const ir::AttrReader& attrs, std::size_t rank) {
   ConvParams p;
   p.spatial = static_cast<std::int32_t>(rank) - 2;
   const std::size_t axes = rank - 2;
@@ -53,11 +51,11 @@ ConvParams conv_params_of(const ir::Attrs& attrs, std::size_t rank) {
     p.pad_end[i] = static_cast<std::int32_t>(s.pads[i + axes]);
   }
   p.padding = padding_of(attrs);
-  p.group = static_cast<std::int32_t>(attrs.i("group", 1));
+  p.group = static_cast<std::int32_t>(attrs.i("group"));
   return p;
 }
 
-ir::SymShape conv_output_shape(const ir::SymShape& x, const ir::SymShape& w, const ir::Attrs& attrs) {
+ir::SymShape conv_output_shape(const ir::SymShape& x, const ir::SymShape& w, const ir::AttrReader& attrs) {
   const std::size_t axes = x.size() - 2;
   const Spatial s = spatial_of(attrs, axes);
   const auto padding = padding_of(attrs);
@@ -98,7 +96,7 @@ void infer(ir::InferContext& c) {
     if (c.has_input(i) && c.dtype(i) != type)
       c.fail("input {} has element type {}, input 0 {}", i, dtype_name(c.dtype(i)), dtype_name(type));
 
-  const std::int64_t group = c.attrs().i("group", 1);
+  const std::int64_t group = c.attrs().i("group");
   if (group < 1) c.fail("group is {}", group);
   require_equal(c, x[1], w[1] * Expr(group), "channels of the input and of the weight times group differ");
   if (auto m = w[0].try_constant(); m && *m % group != 0) c.fail("{} filters do not divide into {} groups", *m, group);
@@ -125,7 +123,7 @@ void infer(ir::InferContext& c) {
 void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   ConvParams p = conv_params_of(n.attrs(), n.input(0).rank());
   p.act = activation_of(n.attrs());
-  p.residual_after = n.attrs().i("residual_after", 0) != 0;
+  p.residual_after = n.attrs().i("residual_after") != 0;
   p.bf16 = n.node.precision == ir::Precision::bf16;
   blob.set(p);
 }
@@ -134,10 +132,17 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
   return 2.0 * static_cast<double>(out[0].numel()) * static_cast<double>(in[1].count(1, in[1].rank));
 }
 
+constexpr auto kAttrs = ir::joined(kConvAttrs, kActivationAttrs, kResidualAttrs);
+
 }  // namespace
 
 extern const ir::OpDef conv_op;
-const ir::OpDef conv_op{
-    .name = "Conv", .min_inputs = 2, .max_inputs = 5, .infer = infer, .params = params, .flops = flops};
+const ir::OpDef conv_op{.name = "Conv",
+                        .attrs = kAttrs,
+                        .min_inputs = 2,
+                        .max_inputs = 5,
+                        .infer = infer,
+                        .params = params,
+                        .flops = flops};
 
 }  // namespace monza::ops

@@ -29,7 +29,7 @@ void infer(ir::InferContext& c) {
     c.fail("channels of the input and of the weight differ: {} against {}", ir::to_string(x[1]), ir::to_string(w[0]));
   if (auto channels = x[1].try_constant(); channels && *channels % p.group != 0)
     c.fail("{} channels do not divide into {} groups", *channels, p.group);
-  const auto extra = c.attrs().ints("output_padding", std::vector<std::int64_t>(x.size() - 2, 0));
+  const auto extra = c.attrs().ints("output_padding", x.size() - 2);
   if (extra.size() != x.size() - 2)
     c.fail("output_padding has {} entries for {} spatial axes", extra.size(), x.size() - 2);
   ir::SymShape out{x[0], w[1] * Expr(p.group)};
@@ -60,10 +60,18 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
   return 2.0 * static_cast<double>(in[0].numel()) * static_cast<double>(in[1].count(1, in[1].rank));
 }
 
+constexpr ir::AttrDef kOwnAttrs[] = {{"output_padding", ir::Each{0}}};
+constexpr auto kAttrs = ir::joined(kConvAttrs, kActivationAttrs, kOwnAttrs);
+
 }  // namespace
 
 extern const ir::OpDef convtranspose_op;
-const ir::OpDef convtranspose_op{
-    .name = "ConvTranspose", .min_inputs = 2, .max_inputs = 3, .infer = infer, .params = params, .flops = flops};
+const ir::OpDef convtranspose_op{.name = "ConvTranspose",
+                                 .attrs = kAttrs,
+                                 .min_inputs = 2,
+                                 .max_inputs = 3,
+                                 .infer = infer,
+                                 .params = params,
+                                 .flops = flops};
 
 }  // namespace monza::ops

@@ -9,10 +9,9 @@ namespace {
 
 using ir::Expr;
 
-DeformConvParams params_of(const ir::Attrs& attrs) {
+DeformConvParams params_of(const ir::AttrReader& attrs) {
   DeformConvParams p;
-  const auto strides = attrs.ints("strides", {1, 1}), dilations = attrs.ints("dilations", {1, 1}),
-             pads = attrs.ints("pads", {0, 0, 0, 0});
+  const auto strides = attrs.ints("strides", 2), dilations = attrs.ints("dilations", 2), pads = attrs.ints("pads", 4);
   if (strides.size() != 2 || dilations.size() != 2 || pads.size() != 4) fail("two spatial axes are supported");
   constexpr std::int64_t kMost = 1 << 24;
   for (std::size_t i = 0; i < 2; ++i) {
@@ -25,7 +24,7 @@ DeformConvParams params_of(const ir::Attrs& attrs) {
     p.pad_begin[i] = static_cast<std::int32_t>(pads[i]);
     p.pad_end[i] = static_cast<std::int32_t>(pads[i + 2]);
   }
-  const std::int64_t group = attrs.i("group", 1), offset_group = attrs.i("offset_group", 1);
+  const std::int64_t group = attrs.i("group"), offset_group = attrs.i("offset_group");
   if (group < 1 || offset_group < 1 || group > kMost || offset_group > kMost)
     fail("group is {} and offset_group {}", group, offset_group);
   p.group = static_cast<std::int32_t>(group);
@@ -67,10 +66,14 @@ double flops_deform_conv(const ir::NodeView&, const std::vector<Shape>& in, cons
   return 2.0 * static_cast<double>(out[0].numel()) * static_cast<double>(in[1].count(1, 4));
 }
 
+constexpr ir::AttrDef kAttrs[] = {
+    {"strides", ir::Each{1}}, {"dilations", ir::Each{1}}, {"pads", ir::Each{0}}, {"group", 1}, {"offset_group", 1}};
+
 }  // namespace
 
 extern const ir::OpDef deform_conv_op;
 const ir::OpDef deform_conv_op{.name = "DeformConv",
+                               .attrs = kAttrs,
                                .min_inputs = 3,
                                .max_inputs = 5,
                                .infer = infer_deform_conv,

@@ -98,7 +98,7 @@ void infer_einsum(ir::InferContext& c) {
   }
   if (!is_float(c.dtype(0)) && !is_integer(c.dtype(0)))
     c.fail("element type {} is not supported", dtype_name(c.dtype(0)));
-  const Equation e = parse_equation(c.attrs().s("equation", ""), ranks);
+  const Equation e = parse_equation(c.attrs().s("equation"), ranks);
   std::vector<Expr> extent(static_cast<std::size_t>(e.labels), 1);
   for (int i = 0; i < c.input_count(); ++i)
     for (std::size_t a = 0; a < c.shape(i).size(); ++a) {
@@ -113,7 +113,7 @@ void infer_einsum(ir::InferContext& c) {
 void params_einsum(const ir::NodeView& n, ir::ParamsBlob& blob) {
   std::vector<std::size_t> ranks;
   for (int i = 0; i < n.input_count(); ++i) ranks.push_back(n.input(i).rank());
-  const Equation e = parse_equation(n.attrs().s("equation", ""), ranks);
+  const Equation e = parse_equation(n.attrs().s("equation"), ranks);
   EinsumParams p;
   p.operands = static_cast<std::int32_t>(e.operands.size());
   p.labels = e.labels;
@@ -126,7 +126,7 @@ void params_einsum(const ir::NodeView& n, ir::ParamsBlob& blob) {
 double flops_einsum(const ir::NodeView& n, const std::vector<Shape>& in, const std::vector<Shape>&) {
   std::vector<std::size_t> ranks;
   for (const Shape& s : in) ranks.push_back(static_cast<std::size_t>(s.rank));
-  const Equation e = parse_equation(n.attrs().s("equation", ""), ranks);
+  const Equation e = parse_equation(n.attrs().s("equation"), ranks);
   std::vector<double> extent(static_cast<std::size_t>(e.labels), 1);
   for (std::size_t i = 0; i < in.size(); ++i)
     for (std::size_t a = 0; a < ranks[i]; ++a) {
@@ -138,10 +138,13 @@ double flops_einsum(const ir::NodeView& n, const std::vector<Shape>& in, const s
   return flops;
 }
 
+constexpr ir::AttrDef kAttrs[] = {ir::required("equation", ir::AttrKind::string)};
+
 }  // namespace
 
 extern const ir::OpDef einsum_op;
 const ir::OpDef einsum_op{.name = "Einsum",
+                          .attrs = kAttrs,
                           .max_inputs = EinsumParams::kMaxOperands,
                           .infer = infer_einsum,
                           .params = params_einsum,

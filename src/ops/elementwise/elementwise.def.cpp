@@ -37,36 +37,39 @@ constexpr UnaryOp kUnary[] = {
     {"Atanh", UnaryKind::atanh, kFloats},
     {"Erf", UnaryKind::erf, kNumbers},
     {"Relu", UnaryKind::relu, kNumbers},
-    {"LeakyRelu", UnaryKind::leaky_relu, kFloats, "alpha", 0.01f},
-    {"Elu", UnaryKind::elu, kFloats, "alpha", 1.f},
-    {"Selu", UnaryKind::selu, kFloats, "alpha", 1.67326319217681884765625f, "gamma", 1.05070102214813232421875f},
-    {"Celu", UnaryKind::celu, kFloats, "alpha", 1.f},
+    {"LeakyRelu", UnaryKind::leaky_relu, kFloats, {{"alpha", 0.01f}}},
+    {"Elu", UnaryKind::elu, kFloats, {{"alpha", 1.f}}},
+    {"Selu", UnaryKind::selu, kFloats, {{"alpha", 1.67326319217681884765625f}, {"gamma", 1.05070102214813232421875f}}},
+    {"Celu", UnaryKind::celu, kFloats, {{"alpha", 1.f}}},
     {"Sigmoid", UnaryKind::sigmoid, kFloats},
-    {"HardSigmoid", UnaryKind::hard_sigmoid, kFloats, "alpha", 0.2f, "beta", 0.5f},
+    {"HardSigmoid", UnaryKind::hard_sigmoid, kFloats, {{"alpha", 0.2f}, {"beta", 0.5f}}},
     {"HardSwish", UnaryKind::hardswish, kFloats},
-    {"Swish", UnaryKind::swish, kFloats, "alpha", 1.f},
-    {"Gelu", UnaryKind::gelu_erf, kFloats},
+    {"Swish", UnaryKind::swish, kFloats, {{"alpha", 1.f}}},
+    {"Gelu", UnaryKind::gelu_erf, kFloats, {{"approximate", "none"}}},
     {"Mish", UnaryKind::mish, kFloats},
     {"Softplus", UnaryKind::softplus, kFloats},
     {"Softsign", UnaryKind::softsign, kFloats},
-    {"ThresholdedRelu", UnaryKind::thresholded_relu, kFloats, "alpha", 1.f},
-    {"Shrink", UnaryKind::shrink, kNumbers, "lambd", 0.5f, "bias", 0.f},
+    {"ThresholdedRelu", UnaryKind::thresholded_relu, kFloats, {{"alpha", 1.f}}},
+    {"Shrink", UnaryKind::shrink, kNumbers, {{"lambd", 0.5f}, {"bias", 0.f}}},
     {"Not", UnaryKind::logical_not, kBoolean},
     {"BitwiseNot", UnaryKind::bitwise_not, kIntegers},
     {"IsNaN", UnaryKind::is_nan, Types(kFloats | kSmallFloats)},
-    {"IsInf", UnaryKind::is_inf, Types(kFloats | kSmallFloats), "detect_negative", 1.f, "detect_positive", 1.f},
+    {"IsInf", UnaryKind::is_inf, Types(kFloats | kSmallFloats), {{"detect_negative", 1.f}, {"detect_positive", 1.f}}},
 };
+
+constexpr ir::AttrDef kModAttrs[] = {{"fmod", 0}};
+constexpr ir::AttrDef kBitShiftAttrs[] = {ir::required("direction", ir::AttrKind::string)};
 
 constexpr BinaryOp kBinary[] = {
     {"Add", BinaryKind::add, kNumbers},
     {"Sub", BinaryKind::sub, kNumbers},
     {"Mul", BinaryKind::mul, kNumbers},
     {"Div", BinaryKind::div, kNumbers},
-    {"Mod", BinaryKind::mod, kNumbers},
+    {"Mod", BinaryKind::mod, kNumbers, false, kModAttrs},
     {"Pow", BinaryKind::pow, kNumbers},
     {"Min", BinaryKind::min, kNumbers},
     {"Max", BinaryKind::max, kNumbers},
-    {"BitShift", BinaryKind::shift_left, kIntegers},
+    {"BitShift", BinaryKind::shift_left, kIntegers, false, kBitShiftAttrs},
     {"BitwiseAnd", BinaryKind::bitwise_and, kIntegers},
     {"BitwiseOr", BinaryKind::bitwise_or, kIntegers},
     {"BitwiseXor", BinaryKind::bitwise_xor, kIntegers},
@@ -81,6 +84,13 @@ constexpr BinaryOp kBinary[] = {
     {"PRelu", BinaryKind::prelu, kNumbers},
 };
 
+template <typename Row, std::size_t N>
+constexpr const Row* row_of(const Row (&rows)[N], std::string_view name) {
+  for (const Row& row : rows)
+    if (name == row.name) return &row;
+  return nullptr;
+}
+
 const UnaryOp& unary_of(const ir::Node& node) { return *find_unary(node.op->name); }
 const BinaryOp& binary_of(const ir::Node& node) { return *find_binary(node.op->name); }
 
@@ -89,7 +99,7 @@ void infer_unary(ir::InferContext& c) {
   const DType type = c.dtype(0);
   if (!takes(op.types, type)) c.fail("element type {} is not one {} takes", dtype_name(type), op.name);
   if (op.kind == UnaryKind::gelu_erf)
-    if (const std::string a = c.attrs().s("approximate", "none"); a != "none" && a != "tanh")
+    if (const std::string a = c.attrs().s("approximate"); a != "none" && a != "tanh")
       c.fail("approximate \"{}\" is neither \"none\" nor \"tanh\"", a);
   const bool test = op.kind == UnaryKind::is_nan || op.kind == UnaryKind::is_inf;
   c.set_output(0, test ? DType::boolean : type, c.shape(0));
@@ -99,9 +109,13 @@ void infer_unary(ir::InferContext& c) {
 void unary_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   const UnaryOp& op = unary_of(n.node);
   UnaryParams p{.kind = op.kind};
-  if (op.alpha) p.alpha = static_cast<float>(n.attrs().f(op.alpha, op.alpha_default));
-  if (op.beta) p.beta = static_cast<float>(n.attrs().f(op.beta, op.beta_default));
-  if (op.kind == UnaryKind::gelu_erf && n.attrs().s("approximate", "none") == "tanh") p.kind = UnaryKind::gelu_tanh;
+  if (op.kind == UnaryKind::gelu_erf) {
+    if (n.attrs().s("approximate") == "tanh") p.kind = UnaryKind::gelu_tanh;
+    return blob.set(p);
+  }
+  const ir::AttrSchema numbers = op.schema();
+  if (!numbers.empty()) p.alpha = static_cast<float>(n.attrs().f(numbers[0].name));
+  if (numbers.size() > 1) p.beta = static_cast<float>(n.attrs().f(numbers[1].name));
   blob.set(p);
 }
 
@@ -115,7 +129,7 @@ void infer_binary(ir::InferContext& c) {
     c.fail("operands have element types {} and {}", dtype_name(type), dtype_name(c.dtype(1)));
   }
   if (op.kind == BinaryKind::shift_left)
-    if (const std::string d = c.attrs().s("direction", ""); d != "LEFT" && d != "RIGHT")
+    if (const std::string d = c.attrs().s("direction"); d != "LEFT" && d != "RIGHT")
       c.fail("direction \"{}\" is neither \"LEFT\" nor \"RIGHT\"", d);
   ir::SymShape shape = broadcast_shapes(c, {&c.shape(0), &c.shape(1)});
   c.set_output(0, op.to_boolean ? DType::boolean : type, shape);
@@ -124,8 +138,8 @@ void infer_binary(ir::InferContext& c) {
 
 void binary_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   BinaryParams p{binary_of(n.node).kind};
-  if (p.kind == BinaryKind::mod && n.attrs().i("fmod", 0) != 0) p.kind = BinaryKind::fmod;
-  if (p.kind == BinaryKind::shift_left && n.attrs().s("direction", "") == "RIGHT") p.kind = BinaryKind::shift_right;
+  if (p.kind == BinaryKind::mod && n.attrs().i("fmod") != 0) p.kind = BinaryKind::fmod;
+  if (p.kind == BinaryKind::shift_left && n.attrs().s("direction") == "RIGHT") p.kind = BinaryKind::shift_right;
   blob.set(p);
 }
 
@@ -152,8 +166,8 @@ void infer_where(ir::InferContext& c) {
   propagate_content(c, shape);
 }
 
-DType cast_target(const ir::Attrs& attrs) {
-  const std::string name = attrs.s("to", "");
+DType cast_target(const ir::AttrReader& attrs) {
+  const std::string name = attrs.s("to");
   const DType to = parse_dtype(name);
   if (to == DType::invalid) fail("attribute to=\"{}\" names no element type", name);
   return to;
@@ -164,7 +178,7 @@ void infer_cast(ir::InferContext& c) {
   for (DType t : {c.dtype(0), to})
     if (dtype_bits(t) == 0 || t == DType::string || t == DType::c64 || t == DType::c128)
       c.fail("a cast from {} to {} is not supported", dtype_name(c.dtype(0)), dtype_name(to));
-  const std::string round = c.attrs().s("round_mode", "up");
+  const std::string round = c.attrs().s("round_mode");
   if (round != "up" && round != "down" && round != "nearest") c.fail("round_mode \"{}\" is not known", round);
   c.set_output(0, to, c.shape(0));
   propagate_content(c, c.shape(0));
@@ -172,8 +186,8 @@ void infer_cast(ir::InferContext& c) {
 
 void cast_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   CastParams p;
-  p.saturate = n.attrs().i("saturate", 1) != 0;
-  const std::string round = n.attrs().s("round_mode", "up");
+  p.saturate = n.attrs().i("saturate") != 0;
+  const std::string round = n.attrs().s("round_mode");
   p.e8m0 = round == "down"      ? CastParams::Round::down
            : round == "nearest" ? CastParams::Round::nearest
                                 : CastParams::Round::up;
@@ -219,17 +233,8 @@ bool takes(Types types, DType type) {
   }
 }
 
-const UnaryOp* find_unary(std::string_view name) {
-  for (const UnaryOp& op : kUnary)
-    if (name == op.name) return &op;
-  return nullptr;
-}
-
-const BinaryOp* find_binary(std::string_view name) {
-  for (const BinaryOp& op : kBinary)
-    if (name == op.name) return &op;
-  return nullptr;
-}
+const UnaryOp* find_unary(std::string_view name) { return row_of(kUnary, name); }
+const BinaryOp* find_binary(std::string_view name) { return row_of(kBinary, name); }
 
 ir::SymShape broadcast_shapes(const ir::InferContext& c, const std::vector<const ir::SymShape*>& shapes) {
   ir::SymShape out;
@@ -254,12 +259,13 @@ ir::SymShape broadcast_shapes(const ir::InferContext& c, const std::vector<const
   return out;
 }
 
-#define MONZA_UNARY(symbol, op_name)                          \
-  extern const ir::OpDef symbol##_op;                         \
-  const ir::OpDef symbol##_op{.name = op_name,                \
-                              .flags = ir::OpFlag::pointwise, \
-                              .infer = infer_unary,           \
-                              .params = unary_params,         \
+#define MONZA_UNARY(symbol, op_name)                                      \
+  extern const ir::OpDef symbol##_op;                                     \
+  const ir::OpDef symbol##_op{.name = op_name,                            \
+                              .attrs = row_of(kUnary, op_name)->schema(), \
+                              .flags = ir::OpFlag::pointwise,             \
+                              .infer = infer_unary,                       \
+                              .params = unary_params,                     \
                               .flops = one_flop};
 MONZA_UNARY_OPS(MONZA_UNARY)
 MONZA_UNARY_TESTS(MONZA_UNARY)
@@ -268,6 +274,7 @@ MONZA_UNARY_TESTS(MONZA_UNARY)
 #define MONZA_BINARY(symbol, op_name, more_flags)                          \
   extern const ir::OpDef symbol##_op;                                      \
   const ir::OpDef symbol##_op{.name = op_name,                             \
+                              .attrs = row_of(kBinary, op_name)->attrs,    \
                               .min_inputs = 2,                             \
                               .max_inputs = 2,                             \
                               .flags = ir::OpFlag::pointwise | more_flags, \
@@ -301,6 +308,13 @@ MONZA_ORDERED(prelu, "PRelu")
 #undef MONZA_ORDERED
 #undef MONZA_BINARY
 
+namespace {
+
+constexpr ir::AttrDef kCastAttrs[] = {ir::required("to", ir::AttrKind::string), {"saturate", 1}, {"round_mode", "up"}};
+constexpr ir::AttrDef kBitCastAttrs[] = {ir::required("to", ir::AttrKind::string)};
+
+}  // namespace
+
 extern const ir::OpDef clip_op, where_op, cast_op, bit_cast_op, identity_op;
 const ir::OpDef clip_op{.name = "Clip",
                         .min_inputs = 1,
@@ -310,8 +324,10 @@ const ir::OpDef clip_op{.name = "Clip",
                         .flops = one_flop};
 const ir::OpDef where_op{
     .name = "Where", .min_inputs = 3, .max_inputs = 3, .flags = ir::OpFlag::pointwise, .infer = infer_where};
-const ir::OpDef cast_op{.name = "Cast", .flags = ir::OpFlag::pointwise, .infer = infer_cast, .params = cast_params};
-const ir::OpDef bit_cast_op{.name = "BitCast", .flags = ir::OpFlag::pointwise, .infer = infer_bit_cast};
+const ir::OpDef cast_op{
+    .name = "Cast", .attrs = kCastAttrs, .flags = ir::OpFlag::pointwise, .infer = infer_cast, .params = cast_params};
+const ir::OpDef bit_cast_op{
+    .name = "BitCast", .attrs = kBitCastAttrs, .flags = ir::OpFlag::pointwise, .infer = infer_bit_cast};
 const ir::OpDef identity_op{
     .name = "Identity", .flags = ir::OpFlag::pointwise, .infer = infer_identity, .aliases = identity_aliases};
 

@@ -25,10 +25,11 @@ struct UnaryOp {
   const char* name;
   UnaryKind kind;
   Types types;
-  const char* alpha = nullptr;  ///< attribute behind UnaryParams::alpha
-  float alpha_default = 0;
-  const char* beta = nullptr;
-  float beta_default = 0;
+  ir::AttrDef attrs[2] = {};  ///< numbers: what is behind UnaryParams::alpha and beta; those beyond have no name
+
+  constexpr ir::AttrSchema schema() const {
+    return {attrs, static_cast<std::size_t>((*attrs[0].name != 0) + (*attrs[1].name != 0))};
+  }
 };
 /// The row of that name, or null.
 const UnaryOp* find_unary(std::string_view name);
@@ -38,6 +39,7 @@ struct BinaryOp {
   BinaryKind kind;
   Types types;
   bool to_boolean = false;
+  ir::AttrSchema attrs = {};
 };
 const BinaryOp* find_binary(std::string_view name);
 

@@ -12,19 +12,19 @@ namespace {
 void import_unary(OnnxNode& n) {
   const UnaryOp& op = *find_unary(n.op_type());
   ir::Attrs attrs;
-  if (op.kind == UnaryKind::is_inf) {
-    attrs.set(op.alpha, static_cast<double>(n.i(op.alpha, 1)));
-    attrs.set(op.beta, static_cast<double>(n.i(op.beta, 1)));
-  } else {
-    // Up to opset 5, Elu and Selu had other defaults for what they left out.
-    if (op.alpha)
-      attrs.set(op.alpha, static_cast<double>(
-                              n.f(op.alpha, op.kind == UnaryKind::selu && n.opset() < 6 ? 1.6732f : op.alpha_default)));
-    if (op.beta)
-      attrs.set(op.beta, static_cast<double>(
-                             n.f(op.beta, op.kind == UnaryKind::selu && n.opset() < 6 ? 1.0507f : op.beta_default)));
+  // Up to opset 5, Selu had other defaults.
+  const bool old_selu = op.kind == UnaryKind::selu && n.opset() < 6;
+  for (const ir::AttrDef& attr : op.schema()) {
+    const std::string_view name = attr.name;
+    if (attr.kind == ir::AttrKind::string) {
+      attrs.set(attr.name, n.s(name, attr.string));
+    } else if (op.kind == UnaryKind::is_inf) {
+      attrs.set(attr.name, static_cast<double>(n.i(name, 1)));
+    } else {
+      const float old = name == "alpha" ? 1.6732f : 1.0507f;
+      attrs.set(attr.name, static_cast<double>(n.f(name, old_selu ? old : static_cast<float>(attr.number))));
+    }
   }
-  if (op.kind == UnaryKind::gelu_erf) attrs.set("approximate", n.s("approximate", "none"));
   if (n.opset() < 6) n.ignore("consumed_inputs");  // a hint for in-place execution
   n.bind(0, n.add1(op.name, {n.input(0)}, std::move(attrs)));
 }

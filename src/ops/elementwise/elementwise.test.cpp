@@ -27,8 +27,9 @@ Params params_of(const std::string& op, std::mt19937& rng) {
     p.is_unary = true;
     p.unary.kind = u->kind;
     if (u->kind == UnaryKind::gelu_erf && rng() % 2) p.unary.kind = UnaryKind::gelu_tanh;
-    if (u->alpha) p.unary.alpha = rng() % 2 ? u->alpha_default : 0.3f;
-    if (u->beta) p.unary.beta = u->beta_default;
+    const ir::AttrSchema numbers = u->kind == UnaryKind::gelu_erf ? ir::AttrSchema{} : u->schema();
+    if (!numbers.empty()) p.unary.alpha = rng() % 2 ? static_cast<float>(numbers[0].number) : 0.3f;
+    if (numbers.size() > 1) p.unary.beta = static_cast<float>(numbers[1].number);
   } else if (const ops::BinaryOp* b = ops::find_binary(op)) {
     p.binary.kind = b->kind;
   }

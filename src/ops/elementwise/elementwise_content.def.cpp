@@ -242,7 +242,7 @@ void propagate_content(ir::InferContext& c, const ir::SymShape& out) {
   }
   DType to = DType::invalid;
   if (std::string_view(c.node().op->name) == "Cast") {
-    to = parse_dtype(c.attrs().s("to", ""));
+    to = parse_dtype(c.attrs().s("to"));
     if (!carries_shapes(to) || (to == DType::boolean && c.dtype(0) != to)) return;
   }
   if (!is_float_shape(c.dtype(0))) return propagate(c, extents, count, to);

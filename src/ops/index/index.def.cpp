@@ -17,7 +17,7 @@ void require_indices(const ir::InferContext& c, int i) {
 void infer_gather(ir::InferContext& c) {
   const ir::SymShape &x = c.shape(0), &indices = c.shape(1);
   require_indices(c, 1);
-  const std::size_t axis = axis_of(c.attrs().i("axis", 0), x.size());
+  const std::size_t axis = axis_of(c.attrs().i("axis"), x.size());
   ir::SymShape out(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(axis));
   out.insert(out.end(), indices.begin(), indices.end());
   out.insert(out.end(), x.begin() + static_cast<std::ptrdiff_t>(axis) + 1, x.end());
@@ -39,16 +39,16 @@ void infer_gather(ir::InferContext& c) {
 
 void params_gather(const ir::NodeView& n, ir::ParamsBlob& blob) {
   GatherParams p;
-  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis", 0), n.input(0).rank()));
+  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis"), n.input(0).rank()));
   blob.set(p);
 }
 
 /// One index known at build is a view: x without its axis, from that index.
 void alias_gather(const ir::NodeView& n, std::vector<ir::Alias>& list) {
   const ir::SymShape& x = n.input(0).shape;
-  const auto picks = constant_numbers(n, "indices", 1);
+  const auto picks = constant_numbers(n, 1);
   if (!picks || picks->size() != 1) return;
-  const std::size_t axis = axis_of(n.attrs().i("axis", 0), x.size()), added = n.input(1).rank();
+  const std::size_t axis = axis_of(n.attrs().i("axis"), x.size()), added = n.input(1).rank();
   ir::Alias view;
   for (std::size_t i = 0; i < x.size(); ++i) {
     view.start.emplace_back(0);
@@ -67,7 +67,7 @@ void infer_gather_elements(ir::InferContext& c) {
   require_indices(c, 1);
   if (c.shape(0).size() != c.shape(1).size())
     c.fail("indices have rank {}, the input {}", c.shape(1).size(), c.shape(0).size());
-  axis_of(c.attrs().i("axis", 0), c.shape(0).size());
+  axis_of(c.attrs().i("axis"), c.shape(0).size());
   c.set_output(0, c.dtype(0), c.shape(1));
 }
 
@@ -90,7 +90,7 @@ std::size_t tuple_length(const ir::InferContext& c, std::size_t at_most) {
 void infer_gather_nd(ir::InferContext& c) {
   require_tuples(c);
   const ir::SymShape &x = c.shape(0), &indices = c.shape(1);
-  const std::int64_t batch = c.attrs().i("batch_dims", 0);
+  const std::int64_t batch = c.attrs().i("batch_dims");
   if (batch < 0 || static_cast<std::size_t>(batch) >= indices.size() || static_cast<std::size_t>(batch) >= x.size())
     c.fail("batch_dims is {}, input ranks are {} and {}", batch, x.size(), indices.size());
   const auto b = static_cast<std::size_t>(batch);
@@ -102,12 +102,12 @@ void infer_gather_nd(ir::InferContext& c) {
 
 void params_gather_nd(const ir::NodeView& n, ir::ParamsBlob& blob) {
   GatherParams p;
-  p.batch_dims = static_cast<std::int32_t>(n.attrs().i("batch_dims", 0));
+  p.batch_dims = static_cast<std::int32_t>(n.attrs().i("batch_dims"));
   blob.set(p);
 }
 
-ScatterParams::Reduction reduction_of(const ir::Attrs& attrs) {
-  const std::string text = attrs.s("reduction", "none");
+ScatterParams::Reduction reduction_of(const ir::AttrReader& attrs) {
+  const std::string text = attrs.s("reduction");
   if (text == "none") return ScatterParams::Reduction::none;
   if (text == "add") return ScatterParams::Reduction::add;
   if (text == "mul") return ScatterParams::Reduction::mul;
@@ -130,7 +130,7 @@ void infer_scatter_elements(ir::InferContext& c) {
   if (indices.size() != c.shape(0).size() || updates.size() != indices.size())
     c.fail("ranks differ: input {}, indices {}, updates {}", c.shape(0).size(), indices.size(), updates.size());
   for (std::size_t i = 0; i < indices.size(); ++i) require_equal(indices[i], updates[i], "indices and updates differ");
-  axis_of(c.attrs().i("axis", 0), indices.size());
+  axis_of(c.attrs().i("axis"), indices.size());
   c.set_output(0, c.dtype(0), c.shape(0));
 }
 
@@ -148,9 +148,15 @@ void infer_scatter_nd(ir::InferContext& c) {
   c.set_output(0, c.dtype(0), x);
 }
 
-void params_scatter(const ir::NodeView& n, ir::ParamsBlob& blob) {
+void params_scatter_nd(const ir::NodeView& n, ir::ParamsBlob& blob) {
   ScatterParams p;
-  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis", 0), n.input(0).rank()));
+  p.reduction = reduction_of(n.attrs());
+  blob.set(p);
+}
+
+void params_scatter_elements(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  ScatterParams p;
+  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis"), n.input(0).rank()));
   p.reduction = reduction_of(n.attrs());
   blob.set(p);
 }
@@ -159,7 +165,7 @@ void params_scatter(const ir::NodeView& n, ir::ParamsBlob& blob) {
 void infer_tensor_scatter(ir::InferContext& c) {
   const ir::SymShape &x = c.shape(0), &update = c.shape(1);
   if (x.size() != update.size()) c.fail("cache has rank {}, update {}", x.size(), update.size());
-  const std::size_t axis = axis_of(c.attrs().i("axis", -2), x.size());
+  const std::size_t axis = axis_of(c.attrs().i("axis"), x.size());
   if (axis == 0) c.fail("axis 0 is the batch");
   for (std::size_t i = 0; i < x.size(); ++i)
     if (i != axis) require_equal(x[i], update[i], "cache and update differ");
@@ -169,43 +175,61 @@ void infer_tensor_scatter(ir::InferContext& c) {
     require_equal(c.shape(2)[0], x[0], "write_indices and batch differ");
     require_indices(c, 2);
   }
-  const std::string mode = c.attrs().s("mode", "linear");
+  const std::string mode = c.attrs().s("mode");
   if (mode != "linear" && mode != "circular") c.fail("mode \"{}\" is not known", mode);
   c.set_output(0, c.dtype(0), x);
 }
 
 void params_tensor_scatter(const ir::NodeView& n, ir::ParamsBlob& blob) {
   TensorScatterParams p;
-  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis", -2), n.input(0).rank()));
-  p.circular = n.attrs().s("mode", "linear") == "circular";
+  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis"), n.input(0).rank()));
+  p.circular = n.attrs().s("mode") == "circular";
   blob.set(p);
 }
+
+constexpr ir::AttrDef kGatherAttrs[] = {{"axis", 0}};
+constexpr ir::AttrDef kGatherNdAttrs[] = {{"batch_dims", 0}};
+constexpr ir::AttrDef kScatterElementsAttrs[] = {{"axis", 0}, {"reduction", "none"}};
+constexpr ir::AttrDef kScatterNdAttrs[] = {{"reduction", "none"}};
+constexpr ir::AttrDef kTensorScatterAttrs[] = {{"axis", -2}, {"mode", "linear"}};
 
 }  // namespace
 
 extern const ir::OpDef gather_op, gather_elements_op, gather_nd_op, scatter_elements_op, scatter_nd_op,
     tensor_scatter_op;
 const ir::OpDef gather_op{.name = "Gather",
+                          .attrs = kGatherAttrs,
                           .min_inputs = 2,
                           .max_inputs = 2,
                           .infer = infer_gather,
                           .params = params_gather,
                           .aliases = alias_gather};
 const ir::OpDef gather_elements_op{.name = "GatherElements",
+                                   .attrs = kGatherAttrs,
                                    .min_inputs = 2,
                                    .max_inputs = 2,
                                    .infer = infer_gather_elements,
                                    .params = params_gather};
-const ir::OpDef gather_nd_op{
-    .name = "GatherND", .min_inputs = 2, .max_inputs = 2, .infer = infer_gather_nd, .params = params_gather_nd};
+const ir::OpDef gather_nd_op{.name = "GatherND",
+                             .attrs = kGatherNdAttrs,
+                             .min_inputs = 2,
+                             .max_inputs = 2,
+                             .infer = infer_gather_nd,
+                             .params = params_gather_nd};
 const ir::OpDef scatter_elements_op{.name = "ScatterElements",
+                                    .attrs = kScatterElementsAttrs,
                                     .min_inputs = 3,
                                     .max_inputs = 3,
                                     .infer = infer_scatter_elements,
-                                    .params = params_scatter};
-const ir::OpDef scatter_nd_op{
-    .name = "ScatterND", .min_inputs = 3, .max_inputs = 3, .infer = infer_scatter_nd, .params = params_scatter};
+                                    .params = params_scatter_elements};
+const ir::OpDef scatter_nd_op{.name = "ScatterND",
+                              .attrs = kScatterNdAttrs,
+                              .min_inputs = 3,
+                              .max_inputs = 3,
+                              .infer = infer_scatter_nd,
+                              .params = params_scatter_nd};
 const ir::OpDef tensor_scatter_op{.name = "TensorScatter",
+                                  .attrs = kTensorScatterAttrs,
                                   .min_inputs = 2,
                                   .max_inputs = 3,
                                   .infer = infer_tensor_scatter,

@@ -25,7 +25,7 @@ void infer_compress(ir::InferContext& c) {
     c.set_output(0, c.dtype(0), {c.new_extent(0, smaller(ir::product(x), c.shape(1)[0]))});
     return;
   }
-  const std::size_t axis = axis_of(c.attrs().i("axis", 0), x.size());
+  const std::size_t axis = axis_of(c.attrs().i("axis"), x.size());
   ir::SymShape out = x;
   out[axis] = c.new_extent(0, smaller(x[axis], c.shape(1)[0]));
   c.set_output(0, c.dtype(0), std::move(out));
@@ -37,7 +37,7 @@ void infer_unique(ir::InferContext& c) {
   if (!is_float(c.dtype(0)) && !is_integer(c.dtype(0)) && c.dtype(0) != DType::boolean)
     c.fail("element type {} is not supported", dtype_name(c.dtype(0)));
   const bool flat = !c.attrs().has("axis");
-  const std::size_t axis = flat ? 0 : axis_of(c.attrs().i("axis", 0), x.size());
+  const std::size_t axis = flat ? 0 : axis_of(c.attrs().i("axis"), x.size());
   const Expr rows = flat ? ir::product(x) : x[axis];
   const Expr count = c.new_extent(0, rows);
   ir::SymShape out = flat ? ir::SymShape{count} : x;
@@ -48,11 +48,18 @@ void infer_unique(ir::InferContext& c) {
   c.set_output(3, DType::i64, {count});
 }
 
-void params_select(const ir::NodeView& n, ir::ParamsBlob& blob) {
+SelectParams params_of(const ir::NodeView& n) {
   SelectParams p;
   p.flat = !n.attrs().has("axis");
-  if (!p.flat) p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis", 0), n.input(0).rank()));
-  p.sorted = n.attrs().i("sorted", 1) != 0;
+  if (!p.flat) p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis"), n.input(0).rank()));
+  return p;
+}
+
+void params_compress(const ir::NodeView& n, ir::ParamsBlob& blob) { blob.set(params_of(n)); }
+
+void params_unique(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  SelectParams p = params_of(n);
+  p.sorted = n.attrs().i("sorted") != 0;
   blob.set(p);
 }
 
@@ -61,7 +68,7 @@ void infer_topk(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
   if (!is_float(c.dtype(0)) && !is_integer(c.dtype(0)))
     c.fail("element type {} is not supported", dtype_name(c.dtype(0)));
-  const std::size_t axis = axis_of(c.attrs().i("axis", -1), x.size());
+  const std::size_t axis = axis_of(c.attrs().i("axis"), x.size());
   const Expr k = one_number(c, "k", 1);
   if (k.is_constant() && x[axis].is_constant() && k.constant() > x[axis].constant())
     c.fail("k is {}, but axis {} has {} elements", k.constant(), axis, x[axis].constant());
@@ -74,9 +81,9 @@ void infer_topk(ir::InferContext& c) {
 
 void params_topk(const ir::NodeView& n, ir::ParamsBlob& blob) {
   TopKParams p;
-  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis", -1), n.input(0).rank()));
-  p.largest = n.attrs().i("largest", 1) != 0;
-  p.sorted = n.attrs().i("sorted", 1) != 0;
+  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis"), n.input(0).rank()));
+  p.largest = n.attrs().i("largest") != 0;
+  p.sorted = n.attrs().i("sorted") != 0;
   blob.set(p);
 }
 
@@ -102,7 +109,7 @@ void infer_nms(ir::InferContext& c) {
 
 void params_nms(const ir::NodeView& n, ir::ParamsBlob& blob) {
   NonMaxSuppressionParams p;
-  p.center_point_box = n.attrs().i("center_point_box", 0) != 0;
+  p.center_point_box = n.attrs().i("center_point_box") != 0;
   blob.set(p);
 }
 
@@ -113,15 +120,29 @@ double work_sort(const ir::NodeView&, const std::vector<Shape>& in, const std::v
   return kComparison * n * std::log2(n + 2);
 }
 
+constexpr ir::AttrDef kCompressAttrs[] = {{"axis", ir::AttrKind::integer}};
+constexpr ir::AttrDef kUniqueAttrs[] = {{"axis", ir::AttrKind::integer}, {"sorted", 1}};
+constexpr ir::AttrDef kTopKAttrs[] = {{"k", ir::AttrKind::ints}, {"axis", -1}, {"largest", 1}, {"sorted", 1}};
+constexpr ir::AttrDef kNmsAttrs[] = {{"center_point_box", 0}};
+
 }  // namespace
 
 extern const ir::OpDef non_zero_op, compress_op, unique_op, topk_op, nms_op;
 const ir::OpDef non_zero_op{.name = "NonZero", .infer = infer_non_zero};
-const ir::OpDef compress_op{
-    .name = "Compress", .min_inputs = 2, .max_inputs = 2, .infer = infer_compress, .params = params_select};
-const ir::OpDef unique_op{
-    .name = "Unique", .max_outputs = 4, .infer = infer_unique, .params = params_select, .work = work_sort};
+const ir::OpDef compress_op{.name = "Compress",
+                            .attrs = kCompressAttrs,
+                            .min_inputs = 2,
+                            .max_inputs = 2,
+                            .infer = infer_compress,
+                            .params = params_compress};
+const ir::OpDef unique_op{.name = "Unique",
+                          .attrs = kUniqueAttrs,
+                          .max_outputs = 4,
+                          .infer = infer_unique,
+                          .params = params_unique,
+                          .work = work_sort};
 const ir::OpDef topk_op{.name = "TopK",
+                        .attrs = kTopKAttrs,
                         .max_inputs = 2,
                         .max_outputs = 2,
                         .infer = infer_topk,
@@ -130,6 +151,7 @@ const ir::OpDef topk_op{.name = "TopK",
                         .shape_inputs = 2};
 // Not folded: how much work it is depends on the boxes.
 const ir::OpDef nms_op{.name = "NonMaxSuppression",
+                       .attrs = kNmsAttrs,
                        .min_inputs = 2,
                        .max_inputs = 5,
                        .flags = ir::OpFlag::no_fold,

@@ -6,8 +6,8 @@
 namespace monza::ops {
 namespace {
 
-NllParams::Reduction reduction_of(const ir::Attrs& attrs) {
-  const std::string text = attrs.s("reduction", "mean");
+NllParams::Reduction reduction_of(const ir::AttrReader& attrs) {
+  const std::string text = attrs.s("reduction");
   if (text == "none") return NllParams::Reduction::none;
   if (text == "sum") return NllParams::Reduction::sum;
   if (text == "mean") return NllParams::Reduction::mean;
@@ -30,14 +30,20 @@ void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   NllParams p;
   p.reduction = reduction_of(n.attrs());
   p.ignores = n.attrs().has("ignore_index");
-  p.ignore_index = n.attrs().i("ignore_index", 0);
+  if (p.ignores) p.ignore_index = n.attrs().i("ignore_index");
   blob.set(p);
 }
+
+constexpr ir::AttrDef kAttrs[] = {{"reduction", "mean"}, {"ignore_index", ir::AttrKind::integer}};
 
 }  // namespace
 
 extern const ir::OpDef nll_loss_op;
-const ir::OpDef nll_loss_op{
-    .name = "NegativeLogLikelihoodLoss", .min_inputs = 2, .max_inputs = 3, .infer = infer, .params = params};
+const ir::OpDef nll_loss_op{.name = "NegativeLogLikelihoodLoss",
+                            .attrs = kAttrs,
+                            .min_inputs = 2,
+                            .max_inputs = 3,
+                            .infer = infer,
+                            .params = params};
 
 }  // namespace monza::ops

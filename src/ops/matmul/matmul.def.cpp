@@ -39,7 +39,7 @@ void infer(ir::InferContext& c) {
   const bool number = type == DType::f32 || type == DType::f64 || type == DType::f16 || type == DType::bf16 ||
                       type == DType::i32 || type == DType::i64 || type == DType::u32 || type == DType::u64;
   if (!number) c.fail("element type {} is not one MatMul takes", dtype_name(type));
-  const bool trans_a = c.attrs().i("trans_a", 0) != 0, trans_b = c.attrs().i("trans_b", 0) != 0;
+  const bool trans_a = c.attrs().i("trans_a") != 0, trans_b = c.attrs().i("trans_b") != 0;
   if (is_block_encoding(c.dtype(1))) {
     if (type != DType::f32) c.fail("a block-quantised weight needs f32 activations, not {}", dtype_name(type));
     if (!trans_b || b.size() < 2) c.fail("a block-quantised weight has rows of K elements: trans_b must be 1");
@@ -75,25 +75,33 @@ void infer(ir::InferContext& c) {
 
 void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   MatMulParams p;
-  p.trans_a = n.attrs().i("trans_a", 0) != 0 && n.input(0).rank() > 1;
-  p.trans_b = n.attrs().i("trans_b", 0) != 0 && n.input(1).rank() > 1;
-  p.alpha = static_cast<float>(n.attrs().f("alpha", 1));
+  p.trans_a = n.attrs().i("trans_a") != 0 && n.input(0).rank() > 1;
+  p.trans_b = n.attrs().i("trans_b") != 0 && n.input(1).rank() > 1;
+  p.alpha = static_cast<float>(n.attrs().f("alpha"));
   p.act = activation_of(n.attrs());
-  p.residual_after = n.attrs().i("residual_after", 0) != 0;
+  p.residual_after = n.attrs().i("residual_after") != 0;
   p.bf16 = n.node.precision == ir::Precision::bf16;
   blob.set(p);
 }
 
 double flops(const ir::NodeView& n, const std::vector<Shape>& in, const std::vector<Shape>& out) {
   const Shape& a = in[0];
-  const bool trans_a = n.attrs().i("trans_a", 0) != 0 && a.rank > 1;
+  const bool trans_a = n.attrs().i("trans_a") != 0 && a.rank > 1;
   return 2.0 * static_cast<double>(out[0].numel()) * static_cast<double>(trans_a ? a[a.rank - 2] : a[a.rank - 1]);
 }
+
+constexpr ir::AttrDef kProductAttrs[] = {{"trans_a", 0}, {"trans_b", 0}, {"alpha", 1.0}};
+constexpr auto kAttrs = ir::joined(kProductAttrs, kActivationAttrs, kResidualAttrs);
 
 }  // namespace
 
 extern const ir::OpDef matmul_op;
-const ir::OpDef matmul_op{
-    .name = "MatMul", .min_inputs = 2, .max_inputs = 4, .infer = infer, .params = params, .flops = flops};
+const ir::OpDef matmul_op{.name = "MatMul",
+                          .attrs = kAttrs,
+                          .min_inputs = 2,
+                          .max_inputs = 4,
+                          .infer = infer,
+                          .params = params,
+                          .flops = flops};
 
 }  // namespace monza::ops

@@ -36,13 +36,13 @@ void infer_tree_ensemble(ir::InferContext& c) {
   require_equal(c.shape(1)[1], TreeNode::kFields, "a node has another number of fields");
   require_equal(c.shape(1)[0], c.shape(2)[0], "nodes and splits differ in number");
   require_equal(c.shape(3)[0], c.shape(4)[0], "leaf targets and weights differ in number");
-  c.set_output(0, c.dtype(0), {c.shape(0)[0], c.attrs().i("targets", 1)});
+  c.set_output(0, c.dtype(0), {c.shape(0)[0], c.attrs().i("targets")});
 }
 
 void params_tree_ensemble(const ir::NodeView& n, ir::ParamsBlob& blob) {
   TreeEnsembleParams p;
-  p.targets = n.attrs().i("targets", 1);
-  p.aggregate = static_cast<TreeEnsembleParams::Aggregate>(n.attrs().i("aggregate", 1));
+  p.targets = n.attrs().i("targets");
+  p.aggregate = static_cast<TreeEnsembleParams::Aggregate>(n.attrs().i("aggregate"));
   blob.set(p);
 }
 
@@ -56,12 +56,15 @@ double work_tree_ensemble(const ir::NodeView&, const std::vector<Shape>& in, con
   return static_cast<double>(out[0].numel()) * trees * nodes * static_cast<double>(1 + in[6].numel());
 }
 
+constexpr ir::AttrDef kTreeAttrs[] = {{"targets", 1}, {"aggregate", 1}};
+
 }  // namespace
 
 extern const ir::OpDef label_encoder_op, tree_ensemble_op;
 const ir::OpDef label_encoder_op{
     .name = "LabelEncoder", .min_inputs = 4, .max_inputs = 4, .infer = infer_label_encoder, .work = work_label_encoder};
 const ir::OpDef tree_ensemble_op{.name = "TreeEnsemble",
+                                 .attrs = kTreeAttrs,
                                  .min_inputs = 7,
                                  .max_inputs = 7,
                                  .infer = infer_tree_ensemble,

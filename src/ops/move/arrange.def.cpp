@@ -9,7 +9,7 @@ namespace {
 
 using ir::Expr;
 
-std::vector<std::size_t> permutation(const ir::Attrs& attrs, std::size_t rank) {
+std::vector<std::size_t> permutation(const ir::AttrReader& attrs, std::size_t rank) {
   const auto perm = attrs.ints("perm");
   if (perm.size() != rank) fail("perm has {} entries for rank {}", perm.size(), rank);
   // Passes compose permutations, so they have one spelling: axes from the end, which others take, are refused.
@@ -132,14 +132,14 @@ void infer_tile(ir::InferContext& c) {
 
 void params_axis(const ir::NodeView& n, ir::ParamsBlob& blob) {
   AxisParams p;
-  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis", 0), n.input(0).rank()));
+  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis"), n.input(0).rank()));
   blob.set(p);
 }
 
 /// Concat(x...) {axis}.
 void infer_concat(ir::InferContext& c) {
   const ir::SymShape& first = c.shape(0);
-  const std::size_t axis = axis_of(c.attrs().i("axis", 0), first.size());
+  const std::size_t axis = axis_of(c.attrs().i("axis"), first.size());
   ir::SymShape out = first;
   std::vector<Expr> content;
   bool known = axis == 0;
@@ -165,7 +165,7 @@ void infer_concat(ir::InferContext& c) {
 }
 
 void alias_concat(const ir::NodeView& n, std::vector<ir::Alias>& list) {
-  const std::size_t rank = n.input(0).rank(), axis = axis_of(n.attrs().i("axis", 0), rank);
+  const std::size_t rank = n.input(0).rank(), axis = axis_of(n.attrs().i("axis"), rank);
   Expr start = 0;
   for (int i = 0; i < n.input_count(); ++i) {
     ir::Alias placement{.kind = ir::Alias::Kind::placement, .input = i};
@@ -197,7 +197,7 @@ std::vector<Expr> split_sizes(const std::optional<std::vector<Expr>>& given, con
 
 void infer_split(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
-  const std::size_t axis = axis_of(c.attrs().i("axis", 0), x.size());
+  const std::size_t axis = axis_of(c.attrs().i("axis"), x.size());
   std::optional<std::vector<Expr>> given;
   if (c.attrs().has("split") || c.has_input(1)) given = numbers(c, "split", 1);
   const auto sizes = split_sizes(given, x[axis], static_cast<std::size_t>(c.output_count()));
@@ -219,7 +219,7 @@ void infer_split(ir::InferContext& c) {
 }
 
 void alias_split(const ir::NodeView& n, std::vector<ir::Alias>& list) {
-  const std::size_t rank = n.input(0).rank(), axis = axis_of(n.attrs().i("axis", 0), rank);
+  const std::size_t rank = n.input(0).rank(), axis = axis_of(n.attrs().i("axis"), rank);
   Expr start = 0;
   for (int i = 0; i < n.output_count(); ++i) {
     ir::Alias view{.output = i};
@@ -231,8 +231,8 @@ void alias_split(const ir::NodeView& n, std::vector<ir::Alias>& list) {
   }
 }
 
-std::int64_t block_of(const ir::Attrs& attrs) {
-  const std::int64_t block = attrs.i("blocksize", 1);
+std::int64_t block_of(const ir::AttrReader& attrs) {
+  const std::int64_t block = attrs.i("blocksize");
   if (block < 1 || block > (1 << 20)) fail("blocksize {} is out of range", block);
   return block;
 }
@@ -256,37 +256,67 @@ void infer_space_to_depth(ir::InferContext& c) {
   c.set_output(0, c.dtype(0), {x[0], x[1] * Expr(b * b), divide(x[2], b, "height"), divide(x[3], b, "width")});
 }
 
-void params_block(const ir::NodeView& n, ir::ParamsBlob& blob) {
+void params_space_to_depth(const ir::NodeView& n, ir::ParamsBlob& blob) {
   BlockParams p;
   p.block = static_cast<std::int32_t>(block_of(n.attrs()));
-  const std::string mode = n.attrs().s("mode", "DCR");
+  blob.set(p);
+}
+
+void params_depth_to_space(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  BlockParams p;
+  p.block = static_cast<std::int32_t>(block_of(n.attrs()));
+  const std::string mode = n.attrs().s("mode");
   if (mode != "DCR" && mode != "CRD") fail("mode \"{}\" is not known", mode);
   p.channels_first = mode == "CRD";
   blob.set(p);
 }
 
+constexpr ir::AttrDef kTransposeAttrs[] = {ir::required("perm", ir::AttrKind::ints)};
+constexpr ir::AttrDef kExpandAttrs[] = {{"shape", ir::AttrKind::ints}};
+constexpr ir::AttrDef kTileAttrs[] = {{"repeats", ir::AttrKind::ints}};
+constexpr ir::AttrDef kConcatAttrs[] = {{"axis", 0}};
+constexpr ir::AttrDef kSplitAttrs[] = {{"axis", 0}, {"split", ir::AttrKind::ints}};
+constexpr ir::AttrDef kDepthToSpaceAttrs[] = {ir::required("blocksize", ir::AttrKind::integer), {"mode", "DCR"}};
+constexpr ir::AttrDef kSpaceToDepthAttrs[] = {ir::required("blocksize", ir::AttrKind::integer)};
+
 }  // namespace
 
 extern const ir::OpDef transpose_op, expand_op, tile_op, concat_op, split_op, depth_to_space_op, space_to_depth_op;
-const ir::OpDef transpose_op{
-    .name = "Transpose", .infer = infer_transpose, .params = params_transpose, .aliases = alias_transpose};
+const ir::OpDef transpose_op{.name = "Transpose",
+                             .attrs = kTransposeAttrs,
+                             .infer = infer_transpose,
+                             .params = params_transpose,
+                             .aliases = alias_transpose};
 const ir::OpDef expand_op{.name = "Expand",
+                          .attrs = kExpandAttrs,
                           .min_inputs = 1,
                           .max_inputs = 2,
                           .infer = infer_expand,
                           .aliases = alias_expand,
                           .shape_inputs = 2};
-const ir::OpDef tile_op{.name = "Tile", .min_inputs = 1, .max_inputs = 2, .infer = infer_tile, .shape_inputs = 2};
-const ir::OpDef concat_op{
-    .name = "Concat", .max_inputs = 1 << 20, .infer = infer_concat, .params = params_axis, .aliases = alias_concat};
+const ir::OpDef tile_op{
+    .name = "Tile", .attrs = kTileAttrs, .min_inputs = 1, .max_inputs = 2, .infer = infer_tile, .shape_inputs = 2};
+const ir::OpDef concat_op{.name = "Concat",
+                          .attrs = kConcatAttrs,
+                          .max_inputs = 1 << 20,
+                          .infer = infer_concat,
+                          .params = params_axis,
+                          .aliases = alias_concat};
 const ir::OpDef split_op{.name = "Split",
+                         .attrs = kSplitAttrs,
                          .max_inputs = 2,
                          .max_outputs = 1 << 16,
                          .infer = infer_split,
                          .params = params_axis,
                          .aliases = alias_split,
                          .shape_inputs = 2};
-const ir::OpDef depth_to_space_op{.name = "DepthToSpace", .infer = infer_depth_to_space, .params = params_block};
-const ir::OpDef space_to_depth_op{.name = "SpaceToDepth", .infer = infer_space_to_depth, .params = params_block};
+const ir::OpDef depth_to_space_op{.name = "DepthToSpace",
+                                  .attrs = kDepthToSpaceAttrs,
+                                  .infer = infer_depth_to_space,
+                                  .params = params_depth_to_space};
+const ir::OpDef space_to_depth_op{.name = "SpaceToDepth",
+                                  .attrs = kSpaceToDepthAttrs,
+                                  .infer = infer_space_to_depth,
+                                  .params = params_space_to_depth};
 
 }  // namespace monza::ops

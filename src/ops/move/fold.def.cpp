@@ -10,8 +10,8 @@ using ir::Expr;
 /// ReverseSequence(x, lengths) {batch_axis, time_axis}.
 void infer_reverse_sequence(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
-  const std::size_t batch = axis_of(c.attrs().i("batch_axis", 1), x.size()),
-                    time = axis_of(c.attrs().i("time_axis", 0), x.size());
+  const std::size_t batch = axis_of(c.attrs().i("batch_axis"), x.size()),
+                    time = axis_of(c.attrs().i("time_axis"), x.size());
   if (batch == time) c.fail("batch_axis and time_axis are both {}", batch);
   if (c.shape(1).size() != 1) c.fail("lengths have rank {}, not 1", c.shape(1).size());
   require_equal(c.shape(1)[0], x[batch], "lengths and batch differ");
@@ -21,8 +21,8 @@ void infer_reverse_sequence(ir::InferContext& c) {
 
 void params_reverse_sequence(const ir::NodeView& n, ir::ParamsBlob& blob) {
   ReverseSequenceParams p;
-  p.batch_axis = static_cast<std::int32_t>(axis_of(n.attrs().i("batch_axis", 1), n.input(0).rank()));
-  p.time_axis = static_cast<std::int32_t>(axis_of(n.attrs().i("time_axis", 0), n.input(0).rank()));
+  p.batch_axis = static_cast<std::int32_t>(axis_of(n.attrs().i("batch_axis"), n.input(0).rank()));
+  p.time_axis = static_cast<std::int32_t>(axis_of(n.attrs().i("time_axis"), n.input(0).rank()));
   blob.set(p);
 }
 
@@ -36,7 +36,7 @@ void infer_trilu(ir::InferContext& c) {
 
 void params_trilu(const ir::NodeView& n, ir::ParamsBlob& blob) {
   TriluParams p;
-  p.upper = n.attrs().i("upper", 1) != 0;
+  p.upper = n.attrs().i("upper") != 0;
   blob.set(p);
 }
 
@@ -63,9 +63,9 @@ void params_col2im(const ir::NodeView& n, ir::ParamsBlob& blob) {
   const std::size_t axes = n.output(0).rank() - 2;
   p.axes = static_cast<std::int64_t>(axes);
   const auto block = constant_numbers(n, "block_shape", 2);
-  const auto dilations = n.attrs().ints("dilations", std::vector<std::int64_t>(axes, 1));
-  const auto strides = n.attrs().ints("strides", std::vector<std::int64_t>(axes, 1));
-  const auto pads = n.attrs().ints("pads", std::vector<std::int64_t>(2 * axes, 0));
+  const auto dilations = n.attrs().ints("dilations", axes);
+  const auto strides = n.attrs().ints("strides", axes);
+  const auto pads = n.attrs().ints("pads", 2 * axes);
   for (std::size_t i = 0; i < axes; ++i) {
     p.block[i] = block ? (*block)[i] : -1;  // -1: read while running
     p.dilation[i] = dilations[i];
@@ -78,16 +78,30 @@ void params_col2im(const ir::NodeView& n, ir::ParamsBlob& blob) {
   blob.set(p);
 }
 
+constexpr ir::AttrDef kReverseSequenceAttrs[] = {{"batch_axis", 1}, {"time_axis", 0}};
+constexpr ir::AttrDef kTriluAttrs[] = {{"upper", 1}};
+constexpr ir::AttrDef kCol2ImAttrs[] = {{"image_shape", ir::AttrKind::ints},
+                                        {"block_shape", ir::AttrKind::ints},
+                                        {"dilations", ir::Each{1}},
+                                        {"strides", ir::Each{1}},
+                                        {"pads", ir::Each{0}}};
+
 }  // namespace
 
 extern const ir::OpDef reverse_sequence_op, trilu_op, col2im_op;
 const ir::OpDef reverse_sequence_op{.name = "ReverseSequence",
+                                    .attrs = kReverseSequenceAttrs,
                                     .min_inputs = 2,
                                     .max_inputs = 2,
                                     .infer = infer_reverse_sequence,
                                     .params = params_reverse_sequence};
-const ir::OpDef trilu_op{.name = "Trilu", .max_inputs = 2, .infer = infer_trilu, .params = params_trilu};
-const ir::OpDef col2im_op{
-    .name = "Col2Im", .max_inputs = 3, .infer = infer_col2im, .params = params_col2im, .shape_inputs = 2};
+const ir::OpDef trilu_op{
+    .name = "Trilu", .attrs = kTriluAttrs, .max_inputs = 2, .infer = infer_trilu, .params = params_trilu};
+const ir::OpDef col2im_op{.name = "Col2Im",
+                          .attrs = kCol2ImAttrs,
+                          .max_inputs = 3,
+                          .infer = infer_col2im,
+                          .params = params_col2im,
+                          .shape_inputs = 2};
 
 }  // namespace monza::ops

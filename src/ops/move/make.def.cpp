@@ -16,13 +16,13 @@ using ir::Expr;
 /// Elements of a tensor whose length only the data says: more end the run with resource_exhausted.
 constexpr std::int64_t kLongestRange = 1 << 16;
 
-std::pair<std::size_t, std::size_t> shape_range(const ir::Attrs& attrs, std::size_t rank) {
+std::pair<std::size_t, std::size_t> shape_range(const ir::AttrReader& attrs, std::size_t rank) {
   const auto r = static_cast<std::int64_t>(rank);
   const auto clamp = [&](std::int64_t v) {
     if (v < 0) v += r;
     return static_cast<std::size_t>(v < 0 ? 0 : v > r ? r : v);
   };
-  const std::size_t start = clamp(attrs.i("start", 0)), end = clamp(attrs.i("end", r));
+  const std::size_t start = clamp(attrs.i("start")), end = attrs.has("end") ? clamp(attrs.i("end")) : rank;
   return {start, end < start ? start : end};
 }
 
@@ -48,7 +48,7 @@ void infer_size(ir::InferContext& c) {
 }
 
 /// The `value` attribute (one element; f32 zero when absent) as type and bits.
-DType fill_value(const ir::Attrs& attrs, std::uint64_t bits[2]) {
+DType fill_value(const ir::AttrReader& attrs, std::uint64_t bits[2]) {
   bits[0] = bits[1] = 0;
   const auto value = attrs.tensor("value");
   if (!value) return DType::f32;
@@ -136,13 +136,13 @@ void params_range(const ir::NodeView& n, ir::ParamsBlob& blob) {
 /// EyeLike(x) {dtype?, k}.
 void infer_eye(ir::InferContext& c) {
   if (c.shape(0).size() != 2) c.fail("input has rank {}, not 2", c.shape(0).size());
-  const std::string type = c.attrs().s("dtype", "");
+  const std::string type = c.attrs().s("dtype");
   c.set_output(0, type.empty() ? c.dtype(0) : parse_dtype(type), c.shape(0));
 }
 
 void params_eye(const ir::NodeView& n, ir::ParamsBlob& blob) {
   EyeParams p;
-  p.k = n.attrs().i("k", 0);
+  p.k = n.attrs().i("k");
   blob.set(p);
 }
 
@@ -152,7 +152,7 @@ void infer_one_hot(ir::InferContext& c) {
   if (!(ir::product(c.shape(1)) == Expr(1)))
     c.fail("depth has the shape {}, not one element", ir::to_string(c.shape(1)));
   require_equal(ir::product(c.shape(2)), 2, "values must be [off, on]");
-  const std::size_t axis = axis_of(c.attrs().i("axis", -1), indices.size() + 1);
+  const std::size_t axis = axis_of(c.attrs().i("axis"), indices.size() + 1);
   ir::SymShape out = indices;
   Expr depth;
   if (is_integer(c.dtype(1)) || c.known_content(1)) depth = c.content(1)[0];
@@ -164,25 +164,36 @@ void infer_one_hot(ir::InferContext& c) {
 
 void params_one_hot(const ir::NodeView& n, ir::ParamsBlob& blob) {
   OneHotParams p;
-  p.axis = static_cast<std::int64_t>(axis_of(n.attrs().i("axis", -1), n.input(0).rank() + 1));
+  p.axis = static_cast<std::int64_t>(axis_of(n.attrs().i("axis"), n.input(0).rank() + 1));
   p.reports = reports_extents(n);
   blob.set(p);
 }
 
+constexpr ir::AttrDef kShapeAttrs[] = {{"start", 0}, {"end", ir::AttrKind::integer}};
+constexpr ir::AttrDef kConstantOfShapeAttrs[] = {{"shape", ir::AttrKind::ints}, {"value", ir::AttrKind::tensor}};
+constexpr ir::AttrDef kEyeAttrs[] = {{"dtype", ""}, {"k", 0}};
+constexpr ir::AttrDef kOneHotAttrs[] = {{"axis", -1}};
+
 }  // namespace
 
 extern const ir::OpDef shape_op, size_op, constant_of_shape_op, range_op, eye_like_op, one_hot_op;
-const ir::OpDef shape_op{.name = "Shape", .infer = infer_shape, .params = params_shape};
+const ir::OpDef shape_op{.name = "Shape", .attrs = kShapeAttrs, .infer = infer_shape, .params = params_shape};
 const ir::OpDef size_op{.name = "Size", .infer = infer_size};
 const ir::OpDef constant_of_shape_op{.name = "ConstantOfShape",
+                                     .attrs = kConstantOfShapeAttrs,
                                      .min_inputs = 0,
                                      .infer = infer_constant_of_shape,
                                      .params = params_fill,
                                      .shape_inputs = 1};
 const ir::OpDef range_op{
     .name = "Range", .min_inputs = 3, .max_inputs = 3, .infer = infer_range, .params = params_range};
-const ir::OpDef eye_like_op{.name = "EyeLike", .infer = infer_eye, .params = params_eye, .shape_inputs = 1};
-const ir::OpDef one_hot_op{
-    .name = "OneHot", .min_inputs = 3, .max_inputs = 3, .infer = infer_one_hot, .params = params_one_hot};
+const ir::OpDef eye_like_op{
+    .name = "EyeLike", .attrs = kEyeAttrs, .infer = infer_eye, .params = params_eye, .shape_inputs = 1};
+const ir::OpDef one_hot_op{.name = "OneHot",
+                           .attrs = kOneHotAttrs,
+                           .min_inputs = 3,
+                           .max_inputs = 3,
+                           .infer = infer_one_hot,
+                           .params = params_one_hot};
 
 }  // namespace monza::ops

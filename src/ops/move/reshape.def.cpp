@@ -12,7 +12,7 @@ using ir::Expr;
 void infer_reshape(ir::InferContext& c) {
   const ir::SymShape x = c.shape(0);
   std::vector<Expr> target = numbers(c, "shape", 1);
-  const bool allow_zero = c.attrs().i("allowzero", 0) != 0;
+  const bool allow_zero = c.attrs().i("allowzero") != 0;
   std::ptrdiff_t wild = -1;
   std::vector<std::size_t> unknown;  // elements that may turn out to be -1 at run time
   std::vector<bool> copied(target.size());
@@ -69,7 +69,7 @@ void infer_reshape(ir::InferContext& c) {
 /// Flatten(x) {axis}: [product of axes before, product of the others].
 void infer_flatten(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
-  const std::int64_t axis = c.attrs().i("axis", 1), rank = static_cast<std::int64_t>(x.size());
+  const std::int64_t axis = c.attrs().i("axis"), rank = static_cast<std::int64_t>(x.size());
   if (axis < -rank || axis > rank) c.fail("axis {} lies outside [-{}, {}]", axis, rank, rank);
   const auto a = static_cast<std::size_t>(axis < 0 ? axis + rank : axis);
   set_reordered(c, c.dtype(0), {ir::product(x, 0, a), ir::product(x, a, x.size())});
@@ -170,23 +170,30 @@ void alias_unsqueeze(const ir::NodeView& n, std::vector<ir::Alias>& list) {
   alias_reshape(n, list);
 }
 
+constexpr ir::AttrDef kReshapeAttrs[] = {{"shape", ir::AttrKind::ints}, {"allowzero", 0}};
+constexpr ir::AttrDef kFlattenAttrs[] = {{"axis", 1}};
+constexpr ir::AttrDef kSqueezeAttrs[] = {{"axes", ir::AttrKind::ints}};
+
 }  // namespace
 
 extern const ir::OpDef reshape_op, flatten_op, squeeze_op, unsqueeze_op;
 const ir::OpDef reshape_op{.name = "Reshape",
+                           .attrs = kReshapeAttrs,
                            .min_inputs = 1,
                            .max_inputs = 2,
                            .infer = infer_reshape,
                            .aliases = alias_reshape,
                            .shape_inputs = 2};
-const ir::OpDef flatten_op{.name = "Flatten", .infer = infer_flatten, .aliases = alias_reshape};
+const ir::OpDef flatten_op{.name = "Flatten", .attrs = kFlattenAttrs, .infer = infer_flatten, .aliases = alias_reshape};
 const ir::OpDef squeeze_op{.name = "Squeeze",
+                           .attrs = kSqueezeAttrs,
                            .min_inputs = 1,
                            .max_inputs = 2,
                            .infer = infer_squeeze,
                            .aliases = alias_squeeze,
                            .shape_inputs = 2};
 const ir::OpDef unsqueeze_op{.name = "Unsqueeze",
+                             .attrs = kSqueezeAttrs,
                              .min_inputs = 1,
                              .max_inputs = 2,
                              .infer = infer_unsqueeze,

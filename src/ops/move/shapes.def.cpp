@@ -157,6 +157,10 @@ std::optional<std::vector<Expr>> numbers(const ir::NodeView& n, std::string_view
     const auto values = n.attrs().ints(name);
     return std::vector<Expr>(values.begin(), values.end());
   }
+  return numbers(n, i);
+}
+
+std::optional<std::vector<Expr>> numbers(const ir::NodeView& n, int i) {
   if (!n.has_input(i)) return std::nullopt;
   const ir::Value& v = n.graph.value(n.node.inputs[static_cast<std::size_t>(i)]);
   std::vector<Expr> elements;
@@ -195,6 +199,11 @@ std::optional<std::vector<std::int64_t>> all_constant(const std::vector<Expr>& v
 
 std::optional<std::vector<std::int64_t>> constant_numbers(const ir::NodeView& n, std::string_view name, int i) {
   const auto values = numbers(n, name, i);
+  return values ? all_constant(*values) : std::nullopt;
+}
+
+std::optional<std::vector<std::int64_t>> constant_numbers(const ir::NodeView& n, int i) {
+  const auto values = numbers(n, i);
   return values ? all_constant(*values) : std::nullopt;
 }
 

@@ -34,9 +34,12 @@ std::vector<ir::Expr> numbers(const ir::InferContext& c, std::string_view name, 
 ir::Expr one_number(const ir::InferContext& c, std::string_view name, int i);
 /// The same as numbers() seen from a finished node: nullopt where neither is there or the content is not tracked.
 std::optional<std::vector<ir::Expr>> numbers(const ir::NodeView& n, std::string_view name, int i);
+/// Of an input alone.
+std::optional<std::vector<ir::Expr>> numbers(const ir::NodeView& n, int i);
 /// The values when all are constants.
 std::optional<std::vector<std::int64_t>> all_constant(const std::vector<ir::Expr>& values);
 std::optional<std::vector<std::int64_t>> constant_numbers(const ir::NodeView& n, std::string_view name, int i);
+std::optional<std::vector<std::int64_t>> constant_numbers(const ir::NodeView& n, int i);
 
 /// Whether the kernel finds an extent of the node's results while it runs (InferContext::new_extent).
 bool reports_extents(const ir::NodeView& n);

@@ -159,8 +159,8 @@ void alias_slice(const ir::NodeView& n, std::vector<ir::Alias>& list) {
   list.push_back(std::move(view));
 }
 
-PadParams::Mode pad_mode(const ir::Attrs& attrs) {
-  const std::string mode = attrs.s("mode", "constant");
+PadParams::Mode pad_mode(const ir::AttrReader& attrs) {
+  const std::string mode = attrs.s("mode");
   if (mode == "constant") return PadParams::Mode::constant;
   if (mode == "reflect") return PadParams::Mode::reflect;
   if (mode == "edge") return PadParams::Mode::edge;
@@ -234,17 +234,28 @@ void infer_center_crop_pad(ir::InferContext& c) {
   c.set_output(0, c.dtype(0), std::move(out));
 }
 
+constexpr ir::AttrDef kSliceAttrs[] = {{"starts", ir::AttrKind::ints},
+                                       {"ends", ir::AttrKind::ints},
+                                       {"axes", ir::AttrKind::ints},
+                                       {"steps", ir::AttrKind::ints}};
+constexpr ir::AttrDef kPadAttrs[] = {{"pads", ir::AttrKind::ints}, {"axes", ir::AttrKind::ints}, {"mode", "constant"}};
+constexpr ir::AttrDef kCenterCropPadAttrs[] = {{"shape", ir::AttrKind::ints}, {"axes", ir::AttrKind::ints}};
+
 }  // namespace
 
 extern const ir::OpDef slice_op, pad_op, center_crop_pad_op;
 const ir::OpDef slice_op{.name = "Slice",
+                         .attrs = kSliceAttrs,
                          .max_inputs = 5,
                          .infer = infer_slice,
                          .params = params_slice,
                          .aliases = alias_slice,
                          .shape_inputs = 0};
-const ir::OpDef pad_op{.name = "Pad", .max_inputs = 4, .infer = infer_pad, .params = params_pad};
-const ir::OpDef center_crop_pad_op{
-    .name = "CenterCropPad", .max_inputs = 2, .infer = infer_center_crop_pad, .shape_inputs = 2};
+const ir::OpDef pad_op{.name = "Pad", .attrs = kPadAttrs, .max_inputs = 4, .infer = infer_pad, .params = params_pad};
+const ir::OpDef center_crop_pad_op{.name = "CenterCropPad",
+                                   .attrs = kCenterCropPadAttrs,
+                                   .max_inputs = 2,
+                                   .infer = infer_center_crop_pad,
+                                   .shape_inputs = 2};
 
 }  // namespace monza::ops

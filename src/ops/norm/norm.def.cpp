@@ -40,7 +40,7 @@ void infer_batch_norm(ir::InferContext& c) {
   if (c.shape(0).size() < 2) c.fail("the input has rank {}; batch and channel axes are needed", c.shape(0).size());
   static constexpr const char* kNames[] = {"", "scale", "bias", "mean", "variance"};
   for (int i = 1; i < 5; ++i) require_channels(c, i, kNames[i]);
-  if (c.output_count() > 1 && c.attrs().i("training_mode", 0) == 0)
+  if (c.output_count() > 1 && c.attrs().i("training_mode") == 0)
     c.fail("running statistics are asked for outside of training");
   c.set_output(0, c.dtype(0), c.shape(0));
   c.set_output(1, c.dtype(3), c.shape(3));
@@ -49,9 +49,9 @@ void infer_batch_norm(ir::InferContext& c) {
 
 void batch_norm_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   BatchNormParams p;
-  p.epsilon = static_cast<float>(n.attrs().f("epsilon", 1e-5));
-  p.momentum = static_cast<float>(n.attrs().f("momentum", 0.9));
-  p.training = n.attrs().i("training_mode", 0) != 0;
+  p.epsilon = static_cast<float>(n.attrs().f("epsilon"));
+  p.momentum = static_cast<float>(n.attrs().f("momentum"));
+  p.training = n.attrs().i("training_mode") != 0;
   blob.set(p);
 }
 
@@ -61,7 +61,7 @@ void infer_layer_norm(ir::InferContext& c) {
   require_floating(c);
   const ir::SymShape& x = c.shape(0);
   if (x.empty()) c.fail("the input is a scalar");
-  const auto axis = static_cast<std::size_t>(normal_axis(c.attrs().i("axis", -1), x.size()));
+  const auto axis = static_cast<std::size_t>(normal_axis(c.attrs().i("axis"), x.size()));
   for (int i = 1; i < c.input_count(); ++i) {
     if (!c.has_input(i)) continue;
     const ir::SymShape& s = c.shape(i);
@@ -77,17 +77,22 @@ void infer_layer_norm(ir::InferContext& c) {
   c.set_output(0, is_rms(c.node()) && c.has_input(1) ? c.dtype(1) : c.dtype(0), x);
   ir::SymShape rows(x.begin(), x.begin() + static_cast<std::ptrdiff_t>(axis));
   rows.resize(x.size(), Expr(1));
-  const DType stash = c.attrs().s("stash_type", "f32") == "bf16" ? DType::bf16 : DType::f32;
+  const DType stash = c.attrs().s("stash_type") == "bf16" ? DType::bf16 : DType::f32;
   c.set_output(1, stash, rows);
   c.set_output(2, stash, rows);
 }
 
 void layer_norm_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   LayerNormParams p;
-  p.axis = static_cast<std::int32_t>(normal_axis(n.attrs().i("axis", -1), n.input(0).rank()));
-  p.epsilon = static_cast<float>(n.attrs().f("epsilon", 1e-5));
+  p.axis = static_cast<std::int32_t>(normal_axis(n.attrs().i("axis"), n.input(0).rank()));
+  p.epsilon = static_cast<float>(n.attrs().f("epsilon"));
   p.rms = is_rms(n.node);
   blob.set(p);
+}
+
+/// Of GroupNormalization and InstanceNormalization, for which 0 stands: one per channel.
+std::int64_t groups_of(const ir::Node& n) {
+  return std::string_view(n.op->name) == "GroupNormalization" ? attrs_of(n).i("num_groups") : 0;
 }
 
 void infer_group_norm(ir::InferContext& c) {
@@ -96,7 +101,7 @@ void infer_group_norm(ir::InferContext& c) {
   if (x.size() < 2) c.fail("the input has rank {}; batch and channel axes are needed", x.size());
   require_channels(c, 1, "scale");
   require_channels(c, 2, "bias");
-  const std::int64_t groups = c.attrs().i("num_groups", 0);
+  const std::int64_t groups = groups_of(c.node());
   if (groups < 0 || groups > 1 << 24) c.fail("num_groups is {}", groups);
   if (const auto channels = x[1].try_constant(); channels && groups > 0 && *channels % groups != 0)
     c.fail("{} channels do not divide into {} groups", *channels, groups);
@@ -105,38 +110,38 @@ void infer_group_norm(ir::InferContext& c) {
 
 void group_norm_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   GroupNormParams p;
-  p.groups = static_cast<std::int32_t>(n.attrs().i("num_groups", 0));
-  p.epsilon = static_cast<float>(n.attrs().f("epsilon", 1e-5));
+  p.groups = static_cast<std::int32_t>(groups_of(n.node));
+  p.epsilon = static_cast<float>(n.attrs().f("epsilon"));
   blob.set(p);
 }
 
 void infer_lrn(ir::InferContext& c) {
   require_floating(c);
   if (c.shape(0).size() < 2) c.fail("the input has rank {}; batch and channel axes are needed", c.shape(0).size());
-  if (const std::int64_t size = c.attrs().i("size", 0); size < 1 || size > 1 << 24) c.fail("size is {}", size);
+  if (const std::int64_t size = c.attrs().i("size"); size < 1 || size > 1 << 24) c.fail("size is {}", size);
   c.set_output(0, c.dtype(0), c.shape(0));
 }
 
 void lrn_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   LrnParams p;
-  p.size = static_cast<std::int32_t>(n.attrs().i("size", 1));
-  p.alpha = static_cast<float>(n.attrs().f("alpha", 1e-4f));
-  p.beta = static_cast<float>(n.attrs().f("beta", 0.75));
-  p.bias = static_cast<float>(n.attrs().f("bias", 1));
+  p.size = static_cast<std::int32_t>(n.attrs().i("size"));
+  p.alpha = static_cast<float>(n.attrs().f("alpha"));
+  p.beta = static_cast<float>(n.attrs().f("beta"));
+  p.bias = static_cast<float>(n.attrs().f("bias"));
   blob.set(p);
 }
 
 void infer_lp_norm(ir::InferContext& c) {
   require_floating(c);
-  normal_axis(c.attrs().i("axis", -1), c.shape(0).size());
-  if (const std::int64_t p = c.attrs().i("p", 2); p != 1 && p != 2) c.fail("p is {}, not 1 or 2", p);
+  normal_axis(c.attrs().i("axis"), c.shape(0).size());
+  if (const std::int64_t p = c.attrs().i("p"); p != 1 && p != 2) c.fail("p is {}, not 1 or 2", p);
   c.set_output(0, c.dtype(0), c.shape(0));
 }
 
 void lp_norm_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   LpNormParams p;
-  p.axis = static_cast<std::int32_t>(normal_axis(n.attrs().i("axis", -1), n.input(0).rank()));
-  p.p = static_cast<std::int32_t>(n.attrs().i("p", 2));
+  p.axis = static_cast<std::int32_t>(normal_axis(n.attrs().i("axis"), n.input(0).rank()));
+  p.p = static_cast<std::int32_t>(n.attrs().i("p"));
   blob.set(p);
 }
 
@@ -146,14 +151,23 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
 }
 
 double lrn_work(const ir::NodeView& n, const std::vector<Shape>& in, const std::vector<Shape>&) {
-  const std::int64_t window = std::min(n.attrs().i("size", 1), in[0].rank > 1 ? in[0][1] : 1);
+  const std::int64_t window = std::min(n.attrs().i("size"), in[0].rank > 1 ? in[0][1] : 1);
   return static_cast<double>(in[0].numel()) * static_cast<double>(std::max<std::int64_t>(window, 1));
 }
+
+constexpr ir::AttrDef kBatchNormAttrs[] = {{"epsilon", 1e-5}, {"momentum", 0.9}, {"training_mode", 0}};
+constexpr ir::AttrDef kLayerNormAttrs[] = {{"axis", -1}, {"epsilon", 1e-5}, {"stash_type", "f32"}};
+constexpr ir::AttrDef kGroupNormAttrs[] = {ir::required("num_groups", ir::AttrKind::integer), {"epsilon", 1e-5}};
+constexpr ir::AttrDef kInstanceNormAttrs[] = {{"epsilon", 1e-5}};
+constexpr ir::AttrDef kLrnAttrs[] = {
+    ir::required("size", ir::AttrKind::integer), {"alpha", 1e-4f}, {"beta", 0.75}, {"bias", 1.0}};
+constexpr ir::AttrDef kLpNormAttrs[] = {{"axis", -1}, {"p", 2}};
 
 }  // namespace
 
 extern const ir::OpDef batch_norm_op, layer_norm_op, rms_norm_op, group_norm_op, instance_norm_op, lrn_op, lp_norm_op;
 const ir::OpDef batch_norm_op{.name = "BatchNormalization",
+                              .attrs = kBatchNormAttrs,
                               .min_inputs = 5,
                               .max_inputs = 5,
                               .max_outputs = 3,
@@ -161,6 +175,7 @@ const ir::OpDef batch_norm_op{.name = "BatchNormalization",
                               .params = batch_norm_params,
                               .flops = flops<2>};
 const ir::OpDef layer_norm_op{.name = "LayerNormalization",
+                              .attrs = kLayerNormAttrs,
                               .min_inputs = 1,
                               .max_inputs = 3,
                               .max_outputs = 3,
@@ -168,25 +183,32 @@ const ir::OpDef layer_norm_op{.name = "LayerNormalization",
                               .params = layer_norm_params,
                               .flops = flops<7>};
 const ir::OpDef rms_norm_op{.name = "RMSNormalization",
+                            .attrs = kLayerNormAttrs,
                             .min_inputs = 1,
                             .max_inputs = 2,
                             .infer = infer_layer_norm,
                             .params = layer_norm_params,
                             .flops = flops<4>};
 const ir::OpDef group_norm_op{.name = "GroupNormalization",
+                              .attrs = kGroupNormAttrs,
                               .min_inputs = 3,
                               .max_inputs = 3,
                               .infer = infer_group_norm,
                               .params = group_norm_params,
                               .flops = flops<7>};
 const ir::OpDef instance_norm_op{.name = "InstanceNormalization",
+                                 .attrs = kInstanceNormAttrs,
                                  .min_inputs = 3,
                                  .max_inputs = 3,
                                  .infer = infer_group_norm,
                                  .params = group_norm_params,
                                  .flops = flops<7>};
-const ir::OpDef lrn_op{.name = "LRN", .infer = infer_lrn, .params = lrn_params, .flops = flops<10>, .work = lrn_work};
-const ir::OpDef lp_norm_op{
-    .name = "LpNormalization", .infer = infer_lp_norm, .params = lp_norm_params, .flops = flops<3>};
+const ir::OpDef lrn_op{
+    .name = "LRN", .attrs = kLrnAttrs, .infer = infer_lrn, .params = lrn_params, .flops = flops<10>, .work = lrn_work};
+const ir::OpDef lp_norm_op{.name = "LpNormalization",
+                           .attrs = kLpNormAttrs,
+                           .infer = infer_lp_norm,
+                           .params = lp_norm_params,
+                           .flops = flops<3>};
 
 }  // namespace monza::ops

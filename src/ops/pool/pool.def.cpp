@@ -11,14 +11,19 @@ namespace {
 
 using ir::Expr;
 
+constexpr ir::AttrDef kWindowAttrs[] = {{"kernel_shape", ir::AttrKind::ints},
+                                        {"strides", ir::Each{1}},
+                                        {"dilations", ir::Each{1}},
+                                        {"pads", ir::Each{0}}};  // begins, then ends
+constexpr ir::AttrDef kPoolAttrs[] = {{"auto_pad", "given"}, {"global", 0}, {"ceil_mode", 0}};
+
 struct Spatial {
   std::vector<std::int64_t> kernel, strides, dilations, pads;
 };
 
-Spatial spatial_of(const ir::Attrs& attrs, std::size_t axes) {
-  Spatial s{attrs.ints("kernel_shape"), attrs.ints("strides", std::vector<std::int64_t>(axes, 1)),
-            attrs.ints("dilations", std::vector<std::int64_t>(axes, 1)),
-            attrs.ints("pads", std::vector<std::int64_t>(2 * axes, 0))};
+Spatial spatial_of(const ir::AttrReader& attrs, std::size_t axes) {
+  Spatial s{attrs.ints("kernel_shape"), attrs.ints("strides", axes), attrs.ints("dilations", axes),
+            attrs.ints("pads", 2 * axes)};
   if (s.kernel.size() != axes || s.strides.size() != axes || s.dilations.size() != axes || s.pads.size() != 2 * axes)
     fail("kernel_shape, strides, dilations and pads have {}, {}, {} and {} entries for {} spatial axes",
          s.kernel.size(), s.strides.size(), s.dilations.size(), s.pads.size(), axes);
@@ -31,8 +36,8 @@ Spatial spatial_of(const ir::Attrs& attrs, std::size_t axes) {
   return s;
 }
 
-PoolParams::Padding padding_of(const ir::Attrs& attrs) {
-  const std::string text = attrs.s("auto_pad", "given");
+PoolParams::Padding padding_of(const ir::AttrReader& attrs) {
+  const std::string text = attrs.s("auto_pad");
   if (text == "same_upper") return PoolParams::Padding::same_upper;
   if (text == "same_lower") return PoolParams::Padding::same_lower;
   if (text != "given") fail("auto_pad \"{}\" is not known", text);
@@ -45,15 +50,15 @@ std::size_t spatial_axes(const ir::SymShape& x) {
   return x.size() - 2;
 }
 
-ir::SymShape pooled_shape(const ir::Attrs& attrs, const ir::SymShape& x) {
+ir::SymShape pooled_shape(const ir::AttrReader& attrs, const ir::SymShape& x) {
   const std::size_t axes = spatial_axes(x);
   ir::SymShape out{x[0], x[1]};
-  if (attrs.i("global", 0) != 0) {
+  if (attrs.i("global") != 0) {
     out.resize(x.size(), 1);
     return out;
   }
   const Spatial s = spatial_of(attrs, axes);
-  const bool given = padding_of(attrs) == PoolParams::Padding::given, ceil = attrs.i("ceil_mode", 0) != 0;
+  const bool given = padding_of(attrs) == PoolParams::Padding::given, ceil = attrs.i("ceil_mode") != 0;
   for (std::size_t i = 0; i < axes; ++i) {
     const Expr& in = x[i + 2];
     if (!given) {
@@ -88,11 +93,11 @@ void infer_float_pool(ir::InferContext& c) {
   c.set_output(0, c.dtype(0), pooled_shape(c.attrs(), c.shape(0)));
 }
 
-void params_pool(const ir::NodeView& n, ir::ParamsBlob& blob) {
+PoolParams pool_params_of(const ir::NodeView& n) {
   PoolParams p;
   const std::size_t axes = spatial_axes(n.input(0).shape);
   p.spatial = static_cast<std::int32_t>(axes);
-  p.global = n.attrs().i("global", 0) != 0;
+  p.global = n.attrs().i("global") != 0;
   if (!p.global) {
     const Spatial s = spatial_of(n.attrs(), axes);
     for (std::size_t i = 0; i < axes; ++i) {
@@ -104,24 +109,44 @@ void params_pool(const ir::NodeView& n, ir::ParamsBlob& blob) {
     }
     p.padding = padding_of(n.attrs());
   }
-  p.count_include_pad = n.attrs().i("count_include_pad", 0) != 0;
-  p.p = static_cast<std::int32_t>(n.attrs().i("p", 2));
+  return p;
+}
+
+void params_max_pool(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  PoolParams p = pool_params_of(n);
+  p.column_major = n.attrs().i("storage_order") != 0;
+  blob.set(p);
+}
+
+void params_average_pool(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  PoolParams p = pool_params_of(n);
+  p.count_include_pad = n.attrs().i("count_include_pad") != 0;
+  blob.set(p);
+}
+
+void params_lp_pool(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  PoolParams p = pool_params_of(n);
+  p.p = static_cast<std::int32_t>(n.attrs().i("p"));
   if (p.p < 1) fail("the norm p is {}", p.p);
-  p.column_major = n.attrs().i("storage_order", 0) != 0;
   blob.set(p);
 }
 
 double flops_pool(const ir::NodeView& n, const std::vector<Shape>& in, const std::vector<Shape>& out) {
-  if (n.attrs().i("global", 0) != 0) return static_cast<double>(in[0].numel());
+  if (n.attrs().i("global") != 0) return static_cast<double>(in[0].numel());
   double window = 1;
   for (std::int64_t k : n.attrs().ints("kernel_shape")) window *= static_cast<double>(k);
   return window * static_cast<double>(out[0].numel());
 }
 
+/// The windows of an unpooling, which are not dilated.
+Spatial unpool_windows(const ir::AttrReader& attrs, std::size_t axes) {
+  return spatial_of({kWindowAttrs, attrs.given()}, axes);
+}
+
 /// Extents of the tensor that was pooled.
-ir::SymShape unpooled_shape(const ir::Attrs& attrs, const ir::SymShape& x) {
+ir::SymShape unpooled_shape(const ir::AttrReader& attrs, const ir::SymShape& x) {
   const std::size_t axes = spatial_axes(x);
-  const Spatial s = spatial_of(attrs, axes);
+  const Spatial s = unpool_windows(attrs, axes);
   ir::SymShape out{x[0], x[1]};
   for (std::size_t i = 0; i < axes; ++i)
     out.push_back((x[i + 2] - Expr(1)) * Expr(s.strides[i]) + Expr(s.kernel[i] - s.pads[i] - s.pads[i + axes]));
@@ -145,7 +170,7 @@ void infer_max_unpool(ir::InferContext& c) {
 void params_max_unpool(const ir::NodeView& n, ir::ParamsBlob& blob) {
   MaxUnpoolParams p;
   const std::size_t axes = spatial_axes(n.input(0).shape);
-  const Spatial s = spatial_of(n.attrs(), axes);
+  const Spatial s = unpool_windows(n.attrs(), axes);
   p.spatial = static_cast<std::int32_t>(axes);
   for (std::size_t i = 0; i < axes; ++i) {
     p.kernel[i] = static_cast<std::int32_t>(s.kernel[i]);
@@ -162,7 +187,7 @@ void infer_roi(ir::InferContext& c, std::int64_t columns) {
   if (rois.size() != 2) c.fail("rois have rank {}, not 2", rois.size());
   require_equal(rois[1], columns, "columns of rois");
   if (!is_float(c.dtype(0)) || c.dtype(1) != c.dtype(0)) c.fail("input and rois must be of one floating point type");
-  const std::int64_t h = c.attrs().i("output_height", 1), w = c.attrs().i("output_width", 1);
+  const std::int64_t h = c.attrs().i("output_height"), w = c.attrs().i("output_width");
   if (h < 1 || w < 1) c.fail("the output is {} by {}", h, w);
   c.set_output(0, c.dtype(0), {rois[0], x[1], h, w});
 }
@@ -172,32 +197,61 @@ void infer_roi_align(ir::InferContext& c) {
 }
 void infer_max_roi_pool(ir::InferContext& c) { infer_roi(c, 5); }
 
-void params_roi(const ir::NodeView& n, ir::ParamsBlob& blob) {
+void params_max_roi_pool(const ir::NodeView& n, ir::ParamsBlob& blob) {
   RoiParams p;
-  const std::string mode = n.attrs().s("mode", "avg"),
-                    transform = n.attrs().s("coordinate_transformation_mode", "half_pixel");
+  p.spatial_scale = static_cast<float>(n.attrs().f("spatial_scale"));
+  blob.set(p);
+}
+
+void params_roi_align(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  RoiParams p;
+  const std::string mode = n.attrs().s("mode"), transform = n.attrs().s("coordinate_transformation_mode");
   if (mode != "avg" && mode != "max") fail("mode \"{}\" is not known", mode);
   if (transform != "half_pixel" && transform != "output_half_pixel")
     fail("coordinate_transformation_mode \"{}\" is not known", transform);
   p.max = mode == "max";
   p.half_pixel = transform == "half_pixel";
-  const std::int64_t samples = n.attrs().i("sampling_ratio", 0);
+  const std::int64_t samples = n.attrs().i("sampling_ratio");
   if (samples < 0 || samples > RoiParams::kMostSamples)
     fail("sampling_ratio {} is outside of 0 to {}", samples, RoiParams::kMostSamples);
   p.sampling_ratio = static_cast<std::int32_t>(samples);
-  p.spatial_scale = static_cast<float>(n.attrs().f("spatial_scale", 1));
+  p.spatial_scale = static_cast<float>(n.attrs().f("spatial_scale"));
   blob.set(p);
 }
+
+constexpr ir::AttrDef kMaxOnlyAttrs[] = {{"storage_order", 0}};
+constexpr ir::AttrDef kAverageOnlyAttrs[] = {{"count_include_pad", 0}};
+constexpr ir::AttrDef kLpOnlyAttrs[] = {{"p", 2}};
+constexpr auto kMaxPoolAttrs = ir::joined(kWindowAttrs, kPoolAttrs, kMaxOnlyAttrs);
+constexpr auto kAveragePoolAttrs = ir::joined(kWindowAttrs, kPoolAttrs, kAverageOnlyAttrs);
+constexpr auto kLpPoolAttrs = ir::joined(kWindowAttrs, kPoolAttrs, kLpOnlyAttrs);
+constexpr ir::AttrDef kMaxUnpoolAttrs[] = {{"kernel_shape", ir::AttrKind::ints},
+                                           {"strides", ir::Each{1}},
+                                           {"pads", ir::Each{0}},
+                                           {"output_shape", ir::AttrKind::ints}};
+constexpr ir::AttrDef kMaxRoiPoolAttrs[] = {{"output_height", 1}, {"output_width", 1}, {"spatial_scale", 1.0}};
+constexpr ir::AttrDef kRoiAlignOnlyAttrs[] = {
+    {"mode", "avg"}, {"coordinate_transformation_mode", "half_pixel"}, {"sampling_ratio", 0}};
+constexpr auto kRoiAlignAttrs = ir::joined(kMaxRoiPoolAttrs, kRoiAlignOnlyAttrs);
 
 }  // namespace
 
 extern const ir::OpDef max_pool_op, average_pool_op, lp_pool_op, max_unpool_op, roi_align_op, max_roi_pool_op;
-const ir::OpDef max_pool_op{
-    .name = "MaxPool", .max_outputs = 2, .infer = infer_max_pool, .params = params_pool, .flops = flops_pool};
-const ir::OpDef average_pool_op{
-    .name = "AveragePool", .infer = infer_float_pool, .params = params_pool, .flops = flops_pool};
-const ir::OpDef lp_pool_op{.name = "LpPool", .infer = infer_float_pool, .params = params_pool, .flops = flops_pool};
+const ir::OpDef max_pool_op{.name = "MaxPool",
+                            .attrs = kMaxPoolAttrs,
+                            .max_outputs = 2,
+                            .infer = infer_max_pool,
+                            .params = params_max_pool,
+                            .flops = flops_pool};
+const ir::OpDef average_pool_op{.name = "AveragePool",
+                                .attrs = kAveragePoolAttrs,
+                                .infer = infer_float_pool,
+                                .params = params_average_pool,
+                                .flops = flops_pool};
+const ir::OpDef lp_pool_op{
+    .name = "LpPool", .attrs = kLpPoolAttrs, .infer = infer_float_pool, .params = params_lp_pool, .flops = flops_pool};
 const ir::OpDef max_unpool_op{.name = "MaxUnpool",
+                              .attrs = kMaxUnpoolAttrs,
                               .min_inputs = 2,
                               .max_inputs = 3,
                               .infer = infer_max_unpool,
@@ -205,16 +259,18 @@ const ir::OpDef max_unpool_op{.name = "MaxUnpool",
                               .shape_inputs = 4};
 // Not folded: how much work they are depends on the boxes.
 const ir::OpDef roi_align_op{.name = "RoiAlign",
+                             .attrs = kRoiAlignAttrs,
                              .min_inputs = 3,
                              .max_inputs = 3,
                              .flags = ir::OpFlag::no_fold,
                              .infer = infer_roi_align,
-                             .params = params_roi};
+                             .params = params_roi_align};
 const ir::OpDef max_roi_pool_op{.name = "MaxRoiPool",
+                                .attrs = kMaxRoiPoolAttrs,
                                 .min_inputs = 2,
                                 .max_inputs = 2,
                                 .flags = ir::OpFlag::no_fold,
                                 .infer = infer_max_roi_pool,
-                                .params = params_roi};
+                                .params = params_max_roi_pool};
 
 }  // namespace monza::ops

@@ -15,7 +15,7 @@ ir::SymShape conv_shape(ir::InferContext& c, const ir::SymShape& x, const ir::Sy
   if (x.size() < 3 || x.size() > 5)
     c.fail("input has rank {}; 1 to 3 spatial axes after batch and channel are supported", x.size());
   if (w.size() != x.size()) c.fail("weight has rank {}, input {}", w.size(), x.size());
-  const std::int64_t group = c.attrs().i("group", 1);
+  const std::int64_t group = c.attrs().i("group");
   if (group < 1) c.fail("group is {}", group);
   const Expr channels = w[1] * Expr(group);
   if (channels.is_constant() && x[1].is_constant() && !(channels == x[1]))
@@ -44,10 +44,14 @@ void infer_quantized(ir::InferContext& c) {
   c.set_output(0, type, std::move(out));
 }
 
-void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
+void params_integer(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  blob.set(QConvParams(conv_params_of(n.attrs(), n.input(0).rank())));
+}
+
+void params_quantized(const ir::NodeView& n, ir::ParamsBlob& blob) {
   QConvParams p = conv_params_of(n.attrs(), n.input(0).rank());
   p.act = activation_of(n.attrs());
-  p.residual_after = n.attrs().i("residual_after", 0) != 0;
+  p.residual_after = n.attrs().i("residual_after") != 0;
   blob.set(p);
 }
 
@@ -61,20 +65,24 @@ double flops_quantized(const ir::NodeView&, const std::vector<Shape>& in, const 
   return flops(out, in[QInput::w]);
 }
 
+constexpr auto kAttrs = ir::joined(kConvAttrs, kActivationAttrs, kResidualAttrs);
+
 }  // namespace
 
 extern const ir::OpDef conv_integer_op, qconv_op;
 const ir::OpDef conv_integer_op{.name = "ConvInteger",
+                                .attrs = kConvAttrs,
                                 .min_inputs = 2,
                                 .max_inputs = 4,
                                 .infer = infer_integer,
-                                .params = params,
+                                .params = params_integer,
                                 .flops = flops_integer};
 const ir::OpDef qconv_op{.name = "QConv",
+                         .attrs = kAttrs,
                          .min_inputs = 5,
                          .max_inputs = QInput::count,
                          .infer = infer_quantized,
-                         .params = params,
+                         .params = params_quantized,
                          .flops = flops_quantized};
 
 }  // namespace monza::ops

@@ -53,7 +53,9 @@ void infer_pool(ir::InferContext& c) {
   c.set_output(0, output_type(c, 4), std::move(out));
 }
 
-void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
+void params_pool(const ir::NodeView&, ir::ParamsBlob& blob) { blob.set(QEltwiseParams{}); }
+
+void params_add(const ir::NodeView& n, ir::ParamsBlob& blob) {
   QEltwiseParams p;
   p.act = activation_of(n.attrs());
   blob.set(p);
@@ -66,13 +68,18 @@ double one_an_element(const ir::NodeView&, const std::vector<Shape>& in, const s
 }  // namespace
 
 extern const ir::OpDef qadd_op, qglobal_average_pool_op;
-const ir::OpDef qadd_op{
-    .name = "QAdd", .min_inputs = 7, .max_inputs = 8, .infer = infer_add, .params = params, .flops = one_an_element};
+const ir::OpDef qadd_op{.name = "QAdd",
+                        .attrs = kActivationAttrs,
+                        .min_inputs = 7,
+                        .max_inputs = 8,
+                        .infer = infer_add,
+                        .params = params_add,
+                        .flops = one_an_element};
 const ir::OpDef qglobal_average_pool_op{.name = "QGlobalAveragePool",
                                         .min_inputs = 4,
                                         .max_inputs = 5,
                                         .infer = infer_pool,
-                                        .params = params,
+                                        .params = params_pool,
                                         .flops = one_an_element};
 
 }  // namespace monza::ops

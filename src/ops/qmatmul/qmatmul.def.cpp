@@ -32,7 +32,7 @@ Product product_shape(ir::InferContext& c, const ir::SymShape& a_shape, const ir
   const bool vector_a = a.size() == 1, vector_b = b.size() == 1;
   if (vector_a) a.insert(a.begin(), Expr(1));
   if (vector_b) b.push_back(Expr(1));
-  if (c.attrs().i("trans_b", 0) != 0) {
+  if (c.attrs().i("trans_b") != 0) {
     if (b_shape.size() != 2) c.fail("trans_b needs a weight of rank 2, not {}", b_shape.size());
     std::swap(b[0], b[1]);
   }
@@ -72,11 +72,17 @@ void infer_quantized(ir::InferContext& c) {
   c.set_output(0, type, std::move(p.out));
 }
 
-void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
+void params_integer(const ir::NodeView& n, ir::ParamsBlob& blob) {
   QMatMulParams p;
-  p.trans_b = n.attrs().i("trans_b", 0) != 0;
+  p.trans_b = n.attrs().i("trans_b") != 0;
+  blob.set(p);
+}
+
+void params_quantized(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  QMatMulParams p;
+  p.trans_b = n.attrs().i("trans_b") != 0;
   p.act = activation_of(n.attrs());
-  p.residual_after = n.attrs().i("residual_after", 0) != 0;
+  p.residual_after = n.attrs().i("residual_after") != 0;
   blob.set(p);
 }
 
@@ -84,20 +90,25 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
   return 2.0 * static_cast<double>(out[0].numel()) * static_cast<double>(in[0][in[0].rank - 1]);
 }
 
+constexpr ir::AttrDef kProductAttrs[] = {{"trans_b", 0}};
+constexpr auto kQuantizedAttrs = ir::joined(kProductAttrs, kActivationAttrs, kResidualAttrs);
+
 }  // namespace
 
 extern const ir::OpDef matmul_integer_op, qmatmul_op;
 const ir::OpDef matmul_integer_op{.name = "MatMulInteger",
+                                  .attrs = kProductAttrs,
                                   .min_inputs = 2,
                                   .max_inputs = 4,
                                   .infer = infer_integer,
-                                  .params = params,
+                                  .params = params_integer,
                                   .flops = flops};
 const ir::OpDef qmatmul_op{.name = "QMatMul",
+                           .attrs = kQuantizedAttrs,
                            .min_inputs = 5,
                            .max_inputs = QInput::count,
                            .infer = infer_quantized,
-                           .params = params,
+                           .params = params_quantized,
                            .flops = flops};
 
 }  // namespace monza::ops

@@ -69,7 +69,7 @@ DType check_quantized(ir::InferContext& c, const ir::SymShape& out, const ir::Ex
   const ActivationKind kind = activation_of(c.attrs()).kind;
   if (kind != ActivationKind::none && kind != ActivationKind::relu && kind != ActivationKind::clip)
     c.fail("the activation {} is not supported with a quantised output", activation_name(kind));
-  if (c.attrs().i("residual_after", 0) != 0) c.fail("residual_after is not supported with a quantised output");
+  if (c.attrs().i("residual_after") != 0) c.fail("residual_after is not supported with a quantised output");
   check_one(c, Q::y_scale, "the output's scale");
   DType type = DType::u8;
   if (c.has_input(Q::y_zero)) {

@@ -26,8 +26,8 @@ bool is_quantized(DType t) {
   }
 }
 
-DType dtype_attr(const ir::Attrs& attrs, const char* name) {
-  const std::string text = attrs.s(name, "");
+DType dtype_attr(const ir::AttrReader& attrs, const char* name) {
+  const std::string text = attrs.s(name);
   if (text.empty()) return DType::invalid;
   const DType type = parse_dtype(text);
   if (type == DType::invalid) fail("{} \"{}\" is not a type", name, text);
@@ -35,8 +35,8 @@ DType dtype_attr(const ir::Attrs& attrs, const char* name) {
 }
 
 /// The axis, counted from the front; 0 where it plays no role.
-std::int64_t axis_of(const ir::Attrs& attrs, std::size_t rank) {
-  std::int64_t axis = attrs.i("axis", 1);
+std::int64_t axis_of(const ir::AttrReader& attrs, std::size_t rank) {
+  std::int64_t axis = attrs.i("axis");
   if (axis < 0) axis += static_cast<std::int64_t>(rank);
   return axis;
 }
@@ -44,7 +44,7 @@ std::int64_t axis_of(const ir::Attrs& attrs, std::size_t rank) {
 /// Checks that scale (input 1) and zero point (input 2) fit x.
 void check_granularity(ir::InferContext& c) {
   const ir::SymShape &x = c.shape(0), &scale = c.shape(1);
-  const std::int64_t axis = axis_of(c.attrs(), x.size()), block = c.attrs().i("block_size", 0);
+  const std::int64_t axis = axis_of(c.attrs(), x.size()), block = c.attrs().i("block_size");
   const bool single = ir::product(scale) == ir::Expr(1);
   if (block < 0 || block > (1 << 30)) c.fail("block_size {} is out of range", block);
   if (block > 0) {
@@ -107,16 +107,23 @@ void infer_dequantize(ir::InferContext& c) {
   c.set_output(0, out, c.shape(0));
 }
 
-void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
+QuantizeParams params_of(const ir::NodeView& n) {
   QuantizeParams p;
   const std::int64_t axis = axis_of(n.attrs(), n.input(0).rank());
-  p.block_size = static_cast<std::int32_t>(n.attrs().i("block_size", 0));
+  p.block_size = static_cast<std::int32_t>(n.attrs().i("block_size"));
   const bool single = p.block_size == 0 && ir::product(n.input(1).shape) == ir::Expr(1);
   p.axis = single ? 0 : static_cast<std::int32_t>(axis);
-  p.saturate = n.attrs().i("saturate", 1) != 0;
+  return p;
+}
+
+void params_quantize(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  QuantizeParams p = params_of(n);
+  p.saturate = n.attrs().i("saturate") != 0;
   p.precision = static_cast<std::int32_t>(dtype_attr(n.attrs(), "precision"));
   blob.set(p);
 }
+
+void params_dequantize(const ir::NodeView& n, ir::ParamsBlob& blob) { blob.set(params_of(n)); }
 
 void infer_dynamic(ir::InferContext& c) {
   if (c.dtype(0) != DType::f32)
@@ -130,22 +137,28 @@ double one_an_element(const ir::NodeView&, const std::vector<Shape>& in, const s
   return static_cast<double>(in[0].numel());
 }
 
+constexpr ir::AttrDef kDequantizeAttrs[] = {{"axis", 1}, {"block_size", 0}, {"output_type", ""}};
+constexpr ir::AttrDef kQuantizeOnlyAttrs[] = {{"saturate", 1}, {"precision", ""}};
+constexpr auto kQuantizeAttrs = ir::joined(kDequantizeAttrs, kQuantizeOnlyAttrs);
+
 }  // namespace
 
 extern const ir::OpDef quantize_linear_op, dequantize_linear_op, dynamic_quantize_linear_op;
 const ir::OpDef quantize_linear_op{.name = "QuantizeLinear",
+                                   .attrs = kQuantizeAttrs,
                                    .min_inputs = 2,
                                    .max_inputs = 3,
                                    .infer = infer_quantize,
-                                   .params = params,
+                                   .params = params_quantize,
                                    .flops = one_an_element};
 // Not folded: a dequantised weight is four times its size, and the integer kernels want the weight itself.
 const ir::OpDef dequantize_linear_op{.name = "DequantizeLinear",
+                                     .attrs = kDequantizeAttrs,
                                      .min_inputs = 2,
                                      .max_inputs = 3,
                                      .flags = ir::OpFlag::no_fold,
                                      .infer = infer_dequantize,
-                                     .params = params,
+                                     .params = params_dequantize,
                                      .flops = one_an_element};
 const ir::OpDef dynamic_quantize_linear_op{.name = "DynamicQuantizeLinear",
                                            .min_inputs = 1,

@@ -20,18 +20,18 @@ RandomParams::Kind kind_of(const ir::Node& n) {
 
 void infer(ir::InferContext& c) {
   const RandomParams::Kind kind = kind_of(c.node());
-  const DType type = parse_dtype(c.attrs().s("dtype", "f32"));
   if (kind == RandomParams::Kind::dropout) {
     if (!is_float(c.dtype(0))) c.fail("element type {} is not a float", dtype_name(c.dtype(0)));
     c.set_output(0, c.dtype(0), c.shape(0));
     c.set_output(1, DType::boolean, c.shape(0));
     return;
   }
+  const DType type = parse_dtype(c.attrs().s("dtype"));
   if (!is_float(type) && !is_integer(type) && type != DType::boolean)
     c.fail("random numbers of element type {} are not supported", dtype_name(type));
   if (kind == RandomParams::Kind::multinomial) {
     if (c.shape(0).size() != 2) c.fail("the input has rank {}, not 2", c.shape(0).size());
-    c.set_output(0, type, {c.shape(0)[0], c.attrs().i("sample_size", 1)});
+    c.set_output(0, type, {c.shape(0)[0], c.attrs().i("sample_size")});
     return;
   }
   c.set_output(0, type, c.has_input(0) ? c.shape(0) : ir::constant_shape(c.attrs().ints("shape")));
@@ -40,28 +40,38 @@ void infer(ir::InferContext& c) {
 void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   RandomParams p;
   p.kind = kind_of(n.node);
-  p.a = static_cast<float>(n.attrs().f("a", 0));
-  p.b = static_cast<float>(n.attrs().f("b", 1));
+  if (p.kind == RandomParams::Kind::uniform || p.kind == RandomParams::Kind::normal) {
+    p.a = static_cast<float>(n.attrs().f("a"));
+    p.b = static_cast<float>(n.attrs().f("b"));
+  }
   p.seeded = n.attrs().has("seed");
-  p.seed = std::bit_cast<std::uint64_t>(n.attrs().f("seed", 0));
+  if (p.seeded) p.seed = std::bit_cast<std::uint64_t>(n.attrs().f("seed"));
   blob.set(p);
 }
 
+constexpr ir::AttrDef kDropoutAttrs[] = {{"seed", ir::AttrKind::number}};
+constexpr ir::AttrDef kTypedAttrs[] = {{"seed", ir::AttrKind::number}, {"dtype", "f32"}};
+constexpr ir::AttrDef kSamplesAttrs[] = {{"sample_size", 1}};
+constexpr ir::AttrDef kRangeAttrs[] = {{"a", 0.0}, {"b", 1.0}, {"shape", ir::AttrKind::ints}};
+constexpr auto kDistributionAttrs = ir::joined(kTypedAttrs, kRangeAttrs);
+constexpr auto kMultinomialAttrs = ir::joined(kTypedAttrs, kSamplesAttrs);
+
 }  // namespace
 
-#define MONZA_RANDOM(symbol, op_name, most_inputs, outputs) \
-  extern const ir::OpDef symbol##_op;                       \
-  const ir::OpDef symbol##_op{.name = op_name,              \
-                              .min_inputs = 0,              \
-                              .max_inputs = most_inputs,    \
-                              .max_outputs = outputs,       \
-                              .flags = ir::OpFlag::effect,  \
-                              .infer = infer,               \
+#define MONZA_RANDOM(symbol, op_name, schema, most_inputs, outputs) \
+  extern const ir::OpDef symbol##_op;                               \
+  const ir::OpDef symbol##_op{.name = op_name,                      \
+                              .attrs = schema,                      \
+                              .min_inputs = 0,                      \
+                              .max_inputs = most_inputs,            \
+                              .max_outputs = outputs,               \
+                              .flags = ir::OpFlag::effect,          \
+                              .infer = infer,                       \
                               .params = params};
-MONZA_RANDOM(random_uniform, "RandomUniform", 1, 1)
-MONZA_RANDOM(random_normal, "RandomNormal", 1, 1)
-MONZA_RANDOM(bernoulli, "Bernoulli", 1, 1)
-MONZA_RANDOM(multinomial, "Multinomial", 1, 1)
-MONZA_RANDOM(dropout, "Dropout", 3, 2)
+MONZA_RANDOM(random_uniform, "RandomUniform", kDistributionAttrs, 1, 1)
+MONZA_RANDOM(random_normal, "RandomNormal", kDistributionAttrs, 1, 1)
+MONZA_RANDOM(bernoulli, "Bernoulli", kTypedAttrs, 1, 1)
+MONZA_RANDOM(multinomial, "Multinomial", kMultinomialAttrs, 1, 1)
+MONZA_RANDOM(dropout, "Dropout", kDropoutAttrs, 3, 2)
 
 }  // namespace monza::ops

@@ -25,8 +25,8 @@ constexpr std::pair<std::string_view, ReduceKind> kKinds[] = {{"ReduceSum", Redu
 
 /// The reduced axes from attribute `axes` or the elements of input 1: none given means all, unless
 /// noop_with_empty_axes.
-std::uint32_t axes_mask(const ir::Attrs& attrs, const std::vector<std::int64_t>& axes, std::size_t rank) {
-  if (axes.empty()) return attrs.i("noop_with_empty_axes", 0) != 0 ? 0u : (1u << rank) - 1;
+std::uint32_t axes_mask(const ir::AttrReader& attrs, const std::vector<std::int64_t>& axes, std::size_t rank) {
+  if (axes.empty()) return attrs.i("noop_with_empty_axes") != 0 ? 0u : (1u << rank) - 1;
   std::uint32_t mask = 0;
   for (std::int64_t axis : axes) mask |= 1u << axis_of(axis, rank);
   return mask;
@@ -64,7 +64,7 @@ void infer_reduce(ir::InferContext& c) {
     c.fail("element type {} is not one reductions take", dtype_name(type));
   const auto axes = c.has_input(1) ? constants(c.content(1)) : c.attrs().ints("axes");
   const std::uint32_t mask = axes_mask(c.attrs(), axes, x.size());
-  const bool keep = c.attrs().i("keepdims", 1) != 0;
+  const bool keep = c.attrs().i("keepdims") != 0;
   ir::SymShape out;
   for (std::size_t i = 0; i < x.size(); ++i) {
     if (!(mask >> i & 1)) out.push_back(x[i]);
@@ -101,18 +101,18 @@ double reduce_flops(const ir::NodeView&, const std::vector<Shape>& in, const std
 void infer_arg(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
   if (x.empty()) c.fail("the input is a scalar");
-  const auto axis = axis_of(c.attrs().i("axis", 0), x.size());
+  const auto axis = axis_of(c.attrs().i("axis"), x.size());
   ir::SymShape out = x;
-  if (c.attrs().i("keepdims", 1) != 0) out[axis] = Expr(1);
+  if (c.attrs().i("keepdims") != 0) out[axis] = Expr(1);
   else out.erase(out.begin() + static_cast<std::ptrdiff_t>(axis));
   c.set_output(0, DType::i64, std::move(out));
 }
 
 void arg_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   ArgParams p;
-  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis", 0), n.input(0).rank()));
+  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis"), n.input(0).rank()));
   p.largest = std::string_view(n.node.op->name) == "ArgMax";
-  p.last = n.attrs().i("select_last_index", 0) != 0;
+  p.last = n.attrs().i("select_last_index") != 0;
   blob.set(p);
 }
 
@@ -130,16 +130,21 @@ void infer_cumulative(ir::InferContext& c) {
 void cumulative_params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   CumulativeParams p;
   p.product = std::string_view(n.node.op->name) == "CumProd";
-  p.exclusive = n.attrs().i("exclusive", 0) != 0;
-  p.reverse = n.attrs().i("reverse", 0) != 0;
+  p.exclusive = n.attrs().i("exclusive") != 0;
+  p.reverse = n.attrs().i("reverse") != 0;
   blob.set(p);
 }
+
+constexpr ir::AttrDef kReduceAttrs[] = {{"axes", ir::AttrKind::ints}, {"keepdims", 1}, {"noop_with_empty_axes", 0}};
+constexpr ir::AttrDef kArgAttrs[] = {{"axis", 0}, {"keepdims", 1}, {"select_last_index", 0}};
+constexpr ir::AttrDef kCumulativeAttrs[] = {{"exclusive", 0}, {"reverse", 0}};
 
 }  // namespace
 
 #define MONZA_REDUCE(symbol, op_name)                  \
   extern const ir::OpDef symbol##_op;                  \
   const ir::OpDef symbol##_op{.name = op_name,         \
+                              .attrs = kReduceAttrs,   \
                               .max_inputs = 2,         \
                               .infer = infer_reduce,   \
                               .params = reduce_params, \
@@ -158,15 +163,19 @@ MONZA_REDUCE(reduce_sum_square, "ReduceSumSquare")
 #undef MONZA_REDUCE
 
 extern const ir::OpDef arg_max_op, arg_min_op, cum_sum_op, cum_prod_op;
-const ir::OpDef arg_max_op{.name = "ArgMax", .infer = infer_arg, .params = arg_params, .flops = reduce_flops};
-const ir::OpDef arg_min_op{.name = "ArgMin", .infer = infer_arg, .params = arg_params, .flops = reduce_flops};
+const ir::OpDef arg_max_op{
+    .name = "ArgMax", .attrs = kArgAttrs, .infer = infer_arg, .params = arg_params, .flops = reduce_flops};
+const ir::OpDef arg_min_op{
+    .name = "ArgMin", .attrs = kArgAttrs, .infer = infer_arg, .params = arg_params, .flops = reduce_flops};
 const ir::OpDef cum_sum_op{.name = "CumSum",
+                           .attrs = kCumulativeAttrs,
                            .min_inputs = 2,
                            .max_inputs = 2,
                            .infer = infer_cumulative,
                            .params = cumulative_params,
                            .flops = reduce_flops};
 const ir::OpDef cum_prod_op{.name = "CumProd",
+                            .attrs = kCumulativeAttrs,
                             .min_inputs = 2,
                             .max_inputs = 2,
                             .infer = infer_cumulative,

@@ -13,8 +13,8 @@ namespace {
 using ir::Expr;
 
 template <typename E, std::size_t N>
-E choice(const ir::Attrs& attrs, const char* name, const char* fallback, const std::string_view (&names)[N]) {
-  const std::string text = attrs.s(name, fallback);
+E choice(const ir::AttrReader& attrs, const char* name, const std::string_view (&names)[N]) {
+  const std::string text = attrs.s(name);
   for (std::size_t i = 0; i < N; ++i)
     if (names[i] == text) return static_cast<E>(i);
   fail("{} \"{}\" is not known", name, text);
@@ -25,7 +25,7 @@ constexpr std::string_view kTransforms[] = {"half_pixel", "half_pixel_symmetric"
                                             "asymmetric", "tf_half_pixel_for_nn", "tf_crop_and_resize"};
 constexpr std::string_view kNearest[] = {"round_prefer_floor", "round_prefer_ceil", "floor", "ceil"};
 
-std::vector<std::size_t> resized_axes(const ir::Attrs& attrs, std::size_t rank) {
+std::vector<std::size_t> resized_axes(const ir::AttrReader& attrs, std::size_t rank) {
   if (attrs.has("axes")) return axes_of(attrs.ints("axes"), rank);
   std::vector<std::size_t> all(rank);
   for (std::size_t i = 0; i < rank; ++i) all[i] = i;
@@ -51,7 +51,7 @@ Expr scaled(const Expr& extent, double scale) {
 }
 
 /// Scales that are constants: as an attribute, or a constant input 2.
-std::optional<std::vector<double>> known_scales(const ir::Attrs& attrs, const ir::Constant* input) {
+std::optional<std::vector<double>> known_scales(const ir::AttrReader& attrs, const ir::Constant* input) {
   if (attrs.has("scales")) return attrs.floats("scales");
   if (input != nullptr) return ir::to_doubles(*input);
   return std::nullopt;
@@ -82,7 +82,7 @@ void infer_resize(ir::InferContext& c) {
   if (c.attrs().has("sizes") || c.has_input(3)) {
     const auto sizes = numbers(c, "sizes", 3);
     if (sizes.size() != axes.size()) c.fail("{} sizes for {} axes", sizes.size(), axes.size());
-    const std::string policy = c.attrs().s("keep_aspect_ratio_policy", "stretch");
+    const std::string policy = c.attrs().s("keep_aspect_ratio_policy");
     if (policy == "stretch") {
       for (std::size_t i = 0; i < axes.size(); ++i) out[axes[i]] = sizes[i];
     } else if (policy == "not_larger" || policy == "not_smaller") {
@@ -109,7 +109,7 @@ void infer_resize(ir::InferContext& c) {
   } else {
     c.fail("neither scales nor sizes are given");
   }
-  if (c.has_input(1) && c.attrs().s("coordinate_transformation_mode", "") == kTransforms[6])
+  if (c.has_input(1) && c.attrs().s("coordinate_transformation_mode") == kTransforms[6])
     require_equal(ir::product(c.shape(1)), 2 * static_cast<std::int64_t>(axes.size()),
                   "elements of roi and ends of the resized axes differ in number");
   c.set_output(0, c.dtype(0), std::move(out));
@@ -117,14 +117,14 @@ void infer_resize(ir::InferContext& c) {
 
 void params_resize(const ir::NodeView& n, ir::ParamsBlob& blob) {
   ResizeParams p;
-  const ir::Attrs& attrs = n.attrs();
-  p.mode = choice<ResizeParams::Mode>(attrs, "mode", "nearest", kModes);
-  p.transform = choice<ResizeParams::Transform>(attrs, "coordinate_transformation_mode", "half_pixel", kTransforms);
-  p.nearest = choice<ResizeParams::Nearest>(attrs, "nearest_mode", "round_prefer_floor", kNearest);
-  p.antialias = attrs.i("antialias", 0) != 0;
-  p.exclude_outside = attrs.i("exclude_outside", 0) != 0;
-  p.cubic_a = attrs.f("cubic_coeff_a", -0.75);
-  p.extrapolation = attrs.f("extrapolation_value", 0);
+  const ir::AttrReader attrs = n.attrs();
+  p.mode = choice<ResizeParams::Mode>(attrs, "mode", kModes);
+  p.transform = choice<ResizeParams::Transform>(attrs, "coordinate_transformation_mode", kTransforms);
+  p.nearest = choice<ResizeParams::Nearest>(attrs, "nearest_mode", kNearest);
+  p.antialias = attrs.i("antialias") != 0;
+  p.exclude_outside = attrs.i("exclude_outside") != 0;
+  p.cubic_a = attrs.f("cubic_coeff_a");
+  p.extrapolation = attrs.f("extrapolation_value");
   const ir::SymShape& x = n.input(0).shape;
   const auto axes = resized_axes(attrs, x.size());
   p.axes_count = static_cast<std::int64_t>(axes.size());
@@ -135,12 +135,12 @@ void params_resize(const ir::NodeView& n, ir::ParamsBlob& blob) {
   }
   if (attrs.has("sizes") || n.has_input(3)) {
     p.scales = ResizeParams::Scales::extents;
-    if (attrs.s("keep_aspect_ratio_policy", "stretch") != "stretch") {
+    if (attrs.s("keep_aspect_ratio_policy") != "stretch") {
       // The scale is the policy's, the same for every axis, and not the quotient of the rounded extents.
       const auto sizes = constant_numbers(n, "sizes", 3);  // known: inference needs them
       std::vector<std::int64_t> in;
       for (std::size_t a : axes) in.push_back(x[a].constant());
-      const double scale = policy_scale(attrs.s("keep_aspect_ratio_policy", "stretch"), in, *sizes);
+      const double scale = policy_scale(attrs.s("keep_aspect_ratio_policy"), in, *sizes);
       p.scales = ResizeParams::Scales::known;
       for (std::size_t a : axes) p.scale[a] = scale;
     }
@@ -186,9 +186,9 @@ void infer_grid_sample(ir::InferContext& c) {
 
 void params_grid_sample(const ir::NodeView& n, ir::ParamsBlob& blob) {
   GridSampleParams p;
-  p.mode = choice<GridSampleParams::Mode>(n.attrs(), "mode", "linear", kSampleModes);
-  p.padding = choice<GridSampleParams::Padding>(n.attrs(), "padding_mode", "zeros", kSamplePaddings);
-  p.align_corners = n.attrs().i("align_corners", 0) != 0;
+  p.mode = choice<GridSampleParams::Mode>(n.attrs(), "mode", kSampleModes);
+  p.padding = choice<GridSampleParams::Padding>(n.attrs(), "padding_mode", kSamplePaddings);
+  p.align_corners = n.attrs().i("align_corners") != 0;
   blob.set(p);
 }
 
@@ -211,7 +211,7 @@ void infer_affine_grid(ir::InferContext& c) {
 
 void params_affine_grid(const ir::NodeView& n, ir::ParamsBlob& blob) {
   AffineGridParams p;
-  p.align_corners = n.attrs().i("align_corners", 0) != 0;
+  p.align_corners = n.attrs().i("align_corners") != 0;
   blob.set(p);
 }
 
@@ -224,8 +224,8 @@ double taps(std::string_view mode, double factor) {
 /// An element of the result reads the product of what each axis reads.
 double work_resize(const ir::NodeView& n, const std::vector<Shape>& in, const std::vector<Shape>& out) {
   constexpr double kTap = 4;  // operations
-  const std::string mode = n.attrs().s("mode", "nearest");
-  const bool antialias = n.attrs().i("antialias", 0) != 0;
+  const std::string mode = n.attrs().s("mode");
+  const bool antialias = n.attrs().i("antialias") != 0;
   double work = kTap * static_cast<double>(out[0].numel());
   for (const std::size_t a : resized_axes(n.attrs(), n.input(0).rank())) {
     const double from = static_cast<double>(in[0][static_cast<int>(a)]),
@@ -238,26 +238,47 @@ double work_resize(const ir::NodeView& n, const std::vector<Shape>& in, const st
 double work_grid_sample(const ir::NodeView& n, const std::vector<Shape>&, const std::vector<Shape>& out) {
   constexpr double kTap = 4;  // operations
   double work = kTap * static_cast<double>(out[0].numel());
-  for (int a = 2; a < out[0].rank; ++a) work *= taps(n.attrs().s("mode", "linear"), 1);
+  for (int a = 2; a < out[0].rank; ++a) work *= taps(n.attrs().s("mode"), 1);
   return work;
 }
+
+constexpr ir::AttrDef kResizeAttrs[] = {{"mode", "nearest"},
+                                        {"coordinate_transformation_mode", "half_pixel"},
+                                        {"nearest_mode", "round_prefer_floor"},
+                                        {"antialias", 0},
+                                        {"exclude_outside", 0},
+                                        {"cubic_coeff_a", -0.75},
+                                        {"extrapolation_value", 0.0},
+                                        {"keep_aspect_ratio_policy", "stretch"},
+                                        {"axes", ir::AttrKind::ints},
+                                        {"scales", ir::AttrKind::floats},
+                                        {"sizes", ir::AttrKind::ints},
+                                        {"roi", ir::AttrKind::floats}};
+constexpr ir::AttrDef kGridSampleAttrs[] = {{"mode", "linear"}, {"padding_mode", "zeros"}, {"align_corners", 0}};
+constexpr ir::AttrDef kAffineGridAttrs[] = {{"size", ir::AttrKind::ints}, {"align_corners", 0}};
 
 }  // namespace
 
 extern const ir::OpDef resize_op, grid_sample_op, affine_grid_op;
 const ir::OpDef resize_op{.name = "Resize",
+                          .attrs = kResizeAttrs,
                           .max_inputs = 4,
                           .infer = infer_resize,
                           .params = params_resize,
                           .work = work_resize,
                           .shape_inputs = 8};
 const ir::OpDef grid_sample_op{.name = "GridSample",
+                               .attrs = kGridSampleAttrs,
                                .min_inputs = 2,
                                .max_inputs = 2,
                                .infer = infer_grid_sample,
                                .params = params_grid_sample,
                                .work = work_grid_sample};
-const ir::OpDef affine_grid_op{
-    .name = "AffineGrid", .max_inputs = 2, .infer = infer_affine_grid, .params = params_affine_grid, .shape_inputs = 2};
+const ir::OpDef affine_grid_op{.name = "AffineGrid",
+                               .attrs = kAffineGridAttrs,
+                               .max_inputs = 2,
+                               .infer = infer_affine_grid,
+                               .params = params_affine_grid,
+                               .shape_inputs = 2};
 
 }  // namespace monza::ops

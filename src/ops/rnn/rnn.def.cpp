@@ -32,20 +32,20 @@ RnnParams::Kind kind_of(const ir::Node& node) {
 
 RnnParams params_of(const ir::Node& node) {
   RnnParams p;
-  const ir::Attrs& attrs = node.attrs;
+  const ir::AttrReader attrs = ir::attrs_of(node);
   p.kind = kind_of(node);
-  const std::string direction = attrs.s("direction", "forward");
+  const std::string direction = attrs.s("direction");
   if (direction == "forward") p.direction = RnnParams::Direction::forward;
   else if (direction == "reverse") p.direction = RnnParams::Direction::reverse;
   else if (direction == "bidirectional") p.direction = RnnParams::Direction::both;
   else fail("direction \"{}\" is not known", direction);
-  const std::int64_t hidden = attrs.i("hidden_size", 0);
+  const std::int64_t hidden = attrs.i("hidden_size");
   if (hidden < 1 || hidden > (1 << 24)) fail("hidden_size is {}", hidden);
   p.hidden = static_cast<std::int32_t>(hidden);
-  p.batch_first = attrs.i("layout", 0) != 0;
-  p.linear_before_reset = attrs.i("linear_before_reset", 0) != 0;
-  p.input_forget = attrs.i("input_forget", 0) != 0;
-  p.clip = static_cast<float>(attrs.f("clip", 0));
+  p.batch_first = attrs.i("layout") != 0;
+  if (p.kind == RnnParams::Kind::gru) p.linear_before_reset = attrs.i("linear_before_reset") != 0;
+  if (p.kind == RnnParams::Kind::lstm) p.input_forget = attrs.i("input_forget") != 0;
+  p.clip = static_cast<float>(attrs.f("clip"));
   const int per_direction = p.kind == RnnParams::Kind::rnn ? 1 : p.kind == RnnParams::Kind::gru ? 2 : 3;
   std::vector<std::string> names = attrs.strings("activations");
   if (names.empty())
@@ -120,10 +120,23 @@ double flops_rnn(const ir::NodeView&, const std::vector<Shape>& in, const std::v
   return 2 * steps * (static_cast<double>(in[1].numel()) + static_cast<double>(in[2].numel()));
 }
 
+constexpr ir::AttrDef kRnnAttrs[] = {{"direction", "forward"},
+                                     ir::required("hidden_size", ir::AttrKind::integer),
+                                     {"layout", 0},
+                                     {"clip", 0.0},
+                                     {"activations", ir::AttrKind::strings},
+                                     {"activation_alpha", ir::AttrKind::floats},
+                                     {"activation_beta", ir::AttrKind::floats}};
+constexpr ir::AttrDef kGruOnlyAttrs[] = {{"linear_before_reset", 0}};
+constexpr ir::AttrDef kLstmOnlyAttrs[] = {{"input_forget", 0}};
+constexpr auto kGruAttrs = ir::joined(kRnnAttrs, kGruOnlyAttrs);
+constexpr auto kLstmAttrs = ir::joined(kRnnAttrs, kLstmOnlyAttrs);
+
 }  // namespace
 
 extern const ir::OpDef rnn_op, gru_op, lstm_op;
 const ir::OpDef rnn_op{.name = "RNN",
+                       .attrs = kRnnAttrs,
                        .min_inputs = 3,
                        .max_inputs = 6,
                        .max_outputs = 2,
@@ -131,6 +144,7 @@ const ir::OpDef rnn_op{.name = "RNN",
                        .params = params_rnn,
                        .flops = flops_rnn};
 const ir::OpDef gru_op{.name = "GRU",
+                       .attrs = kGruAttrs,
                        .min_inputs = 3,
                        .max_inputs = 6,
                        .max_outputs = 2,
@@ -138,6 +152,7 @@ const ir::OpDef gru_op{.name = "GRU",
                        .params = params_rnn,
                        .flops = flops_rnn};
 const ir::OpDef lstm_op{.name = "LSTM",
+                        .attrs = kLstmAttrs,
                         .min_inputs = 3,
                         .max_inputs = 8,
                         .max_outputs = 3,

@@ -16,13 +16,16 @@ void require_equal(ir::InferContext& c, const Expr& a, const Expr& b, const char
     c.fail("{}: {} against {}", what, ir::to_string(a), ir::to_string(b));
 }
 
-Activation depth_activation_of(const ir::Attrs& attrs) {
+Activation depth_activation_of(const ir::AttrReader& attrs) {
   ir::Attrs own;
-  own.set("activation", attrs.s("depth_activation", "none"));
-  own.set("act_alpha", attrs.f("depth_alpha", 0));
-  own.set("act_beta", attrs.f("depth_beta", 0));
-  return activation_of(own);
+  own.set("activation", attrs.s("depth_activation"));
+  own.set("act_alpha", attrs.f("depth_alpha"));
+  own.set("act_beta", attrs.f("depth_beta"));
+  return activation_of({kActivationAttrs, own});
 }
+
+/// The attributes as a Conv's, which has more than these.
+ir::AttrReader depth_of(const ir::AttrReader& attrs) { return {kConvAttrs, attrs.given()}; }
 
 void infer(ir::InferContext& c) {
   const ir::SymShape &x = c.shape(0), &depth = c.shape(1), &w = c.shape(3);
@@ -34,7 +37,7 @@ void infer(ir::InferContext& c) {
   require_equal(c, depth[1], Expr(1), "channels of a depthwise filter");
   require_equal(c, w[1], x[1], "channels of the second weight and of the input differ");
   for (std::size_t i = 2; i < 4; ++i) require_equal(c, w[i], Expr(1), "extent of the second kernel");
-  ir::SymShape out = conv_output_shape(x, depth, c.attrs());
+  ir::SymShape out = conv_output_shape(x, depth, depth_of(c.attrs()));
   out[1] = w[0];
   for (const int i : {2, 4})
     if (c.has_input(i)) {
@@ -57,11 +60,11 @@ void infer(ir::InferContext& c) {
 
 void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   SeparableConvParams p;
-  p.depth = conv_params_of(n.attrs(), 4);
+  p.depth = conv_params_of(depth_of(n.attrs()), 4);
   if (const auto channels = n.input(1).shape[0].try_constant()) p.depth.group = static_cast<std::int32_t>(*channels);
   p.depth.act = depth_activation_of(n.attrs());
   p.point.act = activation_of(n.attrs());
-  p.point.residual_after = n.attrs().i("residual_after", 0) != 0;
+  p.point.residual_after = n.attrs().i("residual_after") != 0;
   blob.set(p);
 }
 
@@ -70,10 +73,19 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
   return 2.0 * pixels * channels * static_cast<double>(in[1].count(2, 4) + out[0][1]);
 }
 
+constexpr ir::AttrDef kDepthAttrs[] = {{"strides", ir::Each{1}},     {"dilations", ir::Each{1}}, {"pads", ir::Each{0}},
+                                       {"depth_activation", "none"}, {"depth_alpha", 0.0},       {"depth_beta", 0.0}};
+constexpr auto kAttrs = ir::joined(kDepthAttrs, kActivationAttrs, kResidualAttrs);
+
 }  // namespace
 
 extern const ir::OpDef separable_conv_op;
-const ir::OpDef separable_conv_op{
-    .name = "SeparableConv", .min_inputs = 4, .max_inputs = 7, .infer = infer, .params = params, .flops = flops};
+const ir::OpDef separable_conv_op{.name = "SeparableConv",
+                                  .attrs = kAttrs,
+                                  .min_inputs = 4,
+                                  .max_inputs = 7,
+                                  .infer = infer,
+                                  .params = params,
+                                  .flops = flops};
 
 }  // namespace monza::ops

@@ -94,11 +94,11 @@ void require_position(const ir::InferContext& c, int i) {
 
 /// SequenceConstruct(tensors...) {dtype?, optional?}: a sequence of them, or an optional of the one.
 void infer_construct(ir::InferContext& c) {
-  const bool optional = c.attrs().i("optional", 0) != 0;
+  const bool optional = c.attrs().i("optional") != 0;
   ir::Type type;
   type.kind = optional ? ValueKind::optional : ValueKind::sequence;
   type.elements = Elements::none;
-  type.dtype = c.input_count() > 0 ? c.dtype(0) : parse_dtype(c.attrs().s("dtype", "f32"));
+  type.dtype = c.input_count() > 0 ? c.dtype(0) : parse_dtype(c.attrs().s("dtype"));
   if (optional && c.input_count() != 1) c.fail("an optional of {} tensors", c.input_count());
   for (int i = 0; i < c.input_count(); ++i) {
     require_tensor(c, i);
@@ -190,9 +190,9 @@ void infer_optional_of(ir::InferContext& c) {
 /// OptionalNone() {dtype, sequence}: an optional that holds nothing.
 void infer_none(ir::InferContext& c) {
   ir::Type type;
-  type.kind = c.attrs().i("sequence", 0) != 0 ? ValueKind::optional_sequence : ValueKind::optional;
+  type.kind = c.attrs().i("sequence") != 0 ? ValueKind::optional_sequence : ValueKind::optional;
   type.elements = Elements::none;
-  type.dtype = parse_dtype(c.attrs().s("dtype", ""));
+  type.dtype = parse_dtype(c.attrs().s("dtype"));
   c.set_output(0, std::move(type));
 }
 
@@ -201,11 +201,11 @@ void infer_none(ir::InferContext& c) {
 void infer_split(ir::InferContext& c) {
   require_tensor(c, 0);
   const ir::SymShape& x = c.shape(0);
-  const std::size_t axis = axis_of(c.attrs().i("axis", 0), x.size());
+  const std::size_t axis = axis_of(c.attrs().i("axis"), x.size());
   ir::Type type = of_tensor(c.input(0), ValueKind::sequence);
   if (!c.has_input(1)) {
     type.shape[axis] = 1;
-    if (c.attrs().i("keepdims", 1) == 0) type.shape.erase(type.shape.begin() + static_cast<std::ptrdiff_t>(axis));
+    if (c.attrs().i("keepdims") == 0) type.shape.erase(type.shape.begin() + static_cast<std::ptrdiff_t>(axis));
     c.set_output(0, std::move(type));
     return;
   }
@@ -227,16 +227,16 @@ void infer_split(ir::InferContext& c) {
 
 void params_split(const ir::NodeView& n, ir::ParamsBlob& blob) {
   SplitToSequenceParams p;
-  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis", 0), n.input(0).rank()));
-  p.keep = n.has_input(1) || n.attrs().i("keepdims", 1) != 0 ? 1 : 0;
+  p.axis = static_cast<std::int32_t>(axis_of(n.attrs().i("axis"), n.input(0).rank()));
+  p.keep = n.has_input(1) || n.attrs().i("keepdims") != 0 ? 1 : 0;
   blob.set(p);
 }
 
 /// ConcatFromSequence(sequence) {axis, new_axis}.
-ConcatFromSequenceParams concat_params(const ir::Attrs& attrs, const ir::Type& list) {
+ConcatFromSequenceParams concat_params(const ir::AttrReader& attrs, const ir::Type& list) {
   ConcatFromSequenceParams p;
-  p.stacks = attrs.i("new_axis", 0) != 0 ? 1 : 0;
-  p.axis = static_cast<std::int32_t>(axis_of(attrs.i("axis", 0), list.rank() + (p.stacks != 0 ? 1 : 0)));
+  p.stacks = attrs.i("new_axis") != 0 ? 1 : 0;
+  p.axis = static_cast<std::int32_t>(axis_of(attrs.i("axis"), list.rank() + (p.stacks != 0 ? 1 : 0)));
   for (std::size_t a = 0; a < list.rank(); ++a) {
     const std::size_t to = p.stacks != 0 && a >= static_cast<std::size_t>(p.axis) ? a + 1 : a;
     p.varying |= static_cast<std::uint32_t>(list.varying >> a & 1) << to;
@@ -260,26 +260,33 @@ void infer_concat(ir::InferContext& c) {
 
 void params_concat(const ir::NodeView& n, ir::ParamsBlob& blob) { blob.set(concat_params(n.attrs(), n.input(0))); }
 
+constexpr ir::AttrDef kConstructAttrs[] = {{"dtype", "f32"}, {"optional", 0}};
+constexpr ir::AttrDef kNoneAttrs[] = {ir::required("dtype", ir::AttrKind::string), {"sequence", 0}};
+constexpr ir::AttrDef kSplitAttrs[] = {{"axis", 0}, {"keepdims", 1}};
+constexpr ir::AttrDef kConcatAttrs[] = {{"axis", 0}, {"new_axis", 0}};
+
 }  // namespace
 
 #define MONZA_SEQUENCE_OP(symbol, op_name, ...) \
   extern const ir::OpDef symbol;                \
   const ir::OpDef symbol { .name = op_name, __VA_ARGS__ }
 
-MONZA_SEQUENCE_OP(sequence_construct_op, "SequenceConstruct", .min_inputs = 0, .max_inputs = 1 << 16,
-                  .infer = infer_construct);
+MONZA_SEQUENCE_OP(sequence_construct_op, "SequenceConstruct", .attrs = kConstructAttrs, .min_inputs = 0,
+                  .max_inputs = 1 << 16, .infer = infer_construct);
 MONZA_SEQUENCE_OP(sequence_insert_op, "SequenceInsert", .min_inputs = 2, .max_inputs = 3, .infer = infer_insert);
 MONZA_SEQUENCE_OP(sequence_erase_op, "SequenceErase", .max_inputs = 2, .infer = infer_erase);
 MONZA_SEQUENCE_OP(sequence_length_op, "SequenceLength", .infer = infer_length);
 MONZA_SEQUENCE_OP(sequence_at_op, "SequenceAt", .min_inputs = 2, .max_inputs = 2, .infer = infer_at,
                   .params = params_at);
-MONZA_SEQUENCE_OP(split_to_sequence_op, "SplitToSequence", .max_inputs = 2, .infer = infer_split,
+MONZA_SEQUENCE_OP(split_to_sequence_op, "SplitToSequence", .attrs = kSplitAttrs, .max_inputs = 2, .infer = infer_split,
                   .params = params_split);
-MONZA_SEQUENCE_OP(concat_from_sequence_op, "ConcatFromSequence", .infer = infer_concat, .params = params_concat);
+MONZA_SEQUENCE_OP(concat_from_sequence_op, "ConcatFromSequence", .attrs = kConcatAttrs, .infer = infer_concat,
+                  .params = params_concat);
 MONZA_SEQUENCE_OP(optional_get_op, "OptionalGet", .infer = infer_get, .params = params_at);
 MONZA_SEQUENCE_OP(optional_get_sequence_op, "OptionalGetSequence", .infer = infer_get_sequence);
 MONZA_SEQUENCE_OP(optional_has_op, "OptionalHas", .infer = infer_has);
 MONZA_SEQUENCE_OP(optional_of_op, "OptionalOf", .infer = infer_optional_of);
-MONZA_SEQUENCE_OP(optional_none_op, "OptionalNone", .min_inputs = 0, .max_inputs = 0, .infer = infer_none);
+MONZA_SEQUENCE_OP(optional_none_op, "OptionalNone", .attrs = kNoneAttrs, .min_inputs = 0, .max_inputs = 0,
+                  .infer = infer_none);
 
 }  // namespace monza::ops

@@ -38,8 +38,8 @@ void infer_dft(ir::InferContext& c) {
   require_complex_or_real(c, x);
   std::optional<std::vector<Expr>> given;
   if (c.has_input(2)) given = c.content(2);
-  const std::size_t axis = dft_axis(given, c.attrs().i("axis", -2), x.size());
-  const bool inverse = c.attrs().i("inverse", 0) != 0, onesided = c.attrs().i("onesided", 0) != 0;
+  const std::size_t axis = dft_axis(given, c.attrs().i("axis"), x.size());
+  const bool inverse = c.attrs().i("inverse") != 0, onesided = c.attrs().i("onesided") != 0;
   Expr length = inverse && onesided ? Expr(2) * (x[axis] - Expr(1)) : x[axis];
   if (c.attrs().has("length") || c.has_input(1)) length = one_number(c, "length", 1);
   ir::SymShape out = x;
@@ -51,10 +51,10 @@ void infer_dft(ir::InferContext& c) {
 void params_dft(const ir::NodeView& n, ir::ParamsBlob& blob) {
   DftParams p;
   std::optional<std::vector<Expr>> given;
-  if (n.has_input(2)) given = numbers(n, "", 2);
-  p.axis = static_cast<std::int64_t>(dft_axis(given, n.attrs().i("axis", -2), n.input(0).rank()));
-  p.inverse = n.attrs().i("inverse", 0) != 0;
-  p.onesided = n.attrs().i("onesided", 0) != 0;
+  if (n.has_input(2)) given = numbers(n, 2);
+  p.axis = static_cast<std::int64_t>(dft_axis(given, n.attrs().i("axis"), n.input(0).rank()));
+  p.inverse = n.attrs().i("inverse") != 0;
+  p.onesided = n.attrs().i("onesided") != 0;
   if (n.attrs().has("length") || n.has_input(1)) {
     const auto length = constant_numbers(n, "length", 1);
     p.length = length ? length->at(0) : -2;  // -2: read while running
@@ -79,7 +79,7 @@ void infer_stft(ir::InferContext& c) {
     fail_hint("give it with --input NAME=FILE, or the window's extent with --shape NAME=...",
               "the length of a frame must be known at build");
   if (whole && *known > *whole) c.fail("a frame of {} is longer than the signal of {}", *known, *whole);
-  const bool onesided = c.attrs().i("onesided", 1) != 0;
+  const bool onesided = c.attrs().i("onesided") != 0;
   c.set_output(
       0, c.dtype(0),
       {x[0], ir::floor_div(x[1] - length, step) + Expr(1), onesided ? ir::floor_div(length, 2) + Expr(1) : length, 2});
@@ -102,7 +102,7 @@ void params_stft(const ir::NodeView& n, ir::ParamsBlob& blob) {
 /// MelWeightMatrix(bins?, length?, rate, low, high) {bins?, length?, dtype}: [length / 2 + 1, bins].
 void infer_mel(ir::InferContext& c) {
   const Expr bins = one_number(c, "bins", 0), length = one_number(c, "length", 1);
-  const DType type = parse_dtype(c.attrs().s("dtype", "f32"));
+  const DType type = parse_dtype(c.attrs().s("dtype"));
   if (!is_float(type) && !is_integer(type)) c.fail("element type {} is not supported", dtype_name(type));
   c.set_output(0, type, {ir::floor_div(length, 2) + Expr(1), bins});
 }
@@ -116,20 +116,27 @@ double flops_dft(const ir::NodeView&, const std::vector<Shape>& in, const std::v
 }
 
 double flops_stft(const ir::NodeView& n, const std::vector<Shape>&, const std::vector<Shape>& out) {
-  const double frame = static_cast<double>(out[0][2]) * (n.attrs().i("onesided", 1) != 0 ? 2 : 1);
+  const double frame = static_cast<double>(out[0][2]) * (n.attrs().i("onesided") != 0 ? 2 : 1);
   return 4 * static_cast<double>(out[0].numel()) * frame;
 }
+
+constexpr ir::AttrDef kDftAttrs[] = {{"length", ir::AttrKind::ints}, {"axis", -2}, {"inverse", 0}, {"onesided", 0}};
+constexpr ir::AttrDef kStftAttrs[] = {{"step", ir::AttrKind::ints}, {"length", ir::AttrKind::ints}, {"onesided", 1}};
+constexpr ir::AttrDef kMelAttrs[] = {{"bins", ir::AttrKind::ints}, {"length", ir::AttrKind::ints}, {"dtype", "f32"}};
 
 }  // namespace
 
 extern const ir::OpDef dft_op, stft_op, mel_weight_matrix_op;
-const ir::OpDef dft_op{.name = "DFT", .max_inputs = 3, .infer = infer_dft, .params = params_dft, .flops = flops_dft};
+const ir::OpDef dft_op{
+    .name = "DFT", .attrs = kDftAttrs, .max_inputs = 3, .infer = infer_dft, .params = params_dft, .flops = flops_dft};
 const ir::OpDef stft_op{.name = "STFT",
+                        .attrs = kStftAttrs,
                         .max_inputs = 4,
                         .infer = infer_stft,
                         .params = params_stft,
                         .flops = flops_stft,
                         .shape_inputs = 8};
-const ir::OpDef mel_weight_matrix_op{.name = "MelWeightMatrix", .min_inputs = 5, .max_inputs = 5, .infer = infer_mel};
+const ir::OpDef mel_weight_matrix_op{
+    .name = "MelWeightMatrix", .attrs = kMelAttrs, .min_inputs = 5, .max_inputs = 5, .infer = infer_mel};
 
 }  // namespace monza::ops

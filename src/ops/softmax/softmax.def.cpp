@@ -8,11 +8,11 @@
 namespace monza::ops {
 namespace {
 
-std::int64_t axis_of(const ir::Attrs& attrs, std::size_t rank) {
+std::int64_t axis_of(const ir::AttrReader& attrs, std::size_t rank) {
   const auto r = static_cast<std::int64_t>(rank);
-  const std::int64_t axis = attrs.i("axis", -1);
+  const std::int64_t axis = attrs.i("axis");
   // Flattening may begin after the last axis: then every element is alone.
-  const std::int64_t last = attrs.i("flatten", 0) != 0 ? r : r - 1;
+  const std::int64_t last = attrs.i("flatten") != 0 ? r : r - 1;
   if (axis < -r || axis > last) fail("axis {} lies outside [-{}, {}]", axis, r, last);
   return axis < 0 ? axis + r : axis;
 }
@@ -21,7 +21,7 @@ void infer(ir::InferContext& c) {
   const DType type = c.dtype(0);
   if (type != DType::f32 && type != DType::f64 && type != DType::f16 && type != DType::bf16)
     c.fail("element type {} is not a floating point type", dtype_name(type));
-  if (c.shape(0).empty() && c.attrs().i("flatten", 0) == 0) c.fail("the input is a scalar");
+  if (c.shape(0).empty() && c.attrs().i("flatten") == 0) c.fail("the input is a scalar");
   axis_of(c.attrs(), c.shape(0).size());
   c.set_output(0, type, c.shape(0));
 }
@@ -34,7 +34,7 @@ void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
                                   : SoftmaxKind::hardmax;
   const auto rank = n.input(0).rank();
   p.axis = static_cast<std::int32_t>(axis_of(n.attrs(), rank));
-  p.end = n.attrs().i("flatten", 0) != 0 ? static_cast<std::int32_t>(rank) : p.axis + 1;
+  p.end = n.attrs().i("flatten") != 0 ? static_cast<std::int32_t>(rank) : p.axis + 1;
   blob.set(p);
 }
 
@@ -43,11 +43,13 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
   return 5.0 * static_cast<double>(in[0].numel());
 }
 
+constexpr ir::AttrDef kAttrs[] = {{"axis", -1}, {"flatten", 0}};
+
 }  // namespace
 
 extern const ir::OpDef softmax_op, log_softmax_op, hardmax_op;
-const ir::OpDef softmax_op{.name = "Softmax", .infer = infer, .params = params, .flops = flops};
-const ir::OpDef log_softmax_op{.name = "LogSoftmax", .infer = infer, .params = params, .flops = flops};
-const ir::OpDef hardmax_op{.name = "Hardmax", .infer = infer, .params = params, .flops = flops};
+const ir::OpDef softmax_op{.name = "Softmax", .attrs = kAttrs, .infer = infer, .params = params, .flops = flops};
+const ir::OpDef log_softmax_op{.name = "LogSoftmax", .attrs = kAttrs, .infer = infer, .params = params, .flops = flops};
+const ir::OpDef hardmax_op{.name = "Hardmax", .attrs = kAttrs, .infer = infer, .params = params, .flops = flops};
 
 }  // namespace monza::ops

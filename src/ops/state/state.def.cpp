@@ -49,11 +49,13 @@ void infer_attention(ir::InferContext& c) {
 void params_attention(const ir::NodeView& n, ir::ParamsBlob& blob) {
   StateAttentionParams p;
   const auto width = n.input(0).shape[2].try_constant();
-  p.scale =
-      static_cast<float>(n.attrs().f("scale", width && *width > 0 ? 1 / std::sqrt(static_cast<double>(*width)) : 1));
-  p.causal = n.attrs().i("causal", 1) != 0 ? 1 : 0;
+  const double own = width && *width > 0 ? 1 / std::sqrt(static_cast<double>(*width)) : 1;
+  p.scale = static_cast<float>(n.attrs().has("scale") ? n.attrs().f("scale") : own);
+  p.causal = n.attrs().i("causal") != 0 ? 1 : 0;
   blob.set(p);
 }
+
+constexpr ir::AttrDef kAttentionAttrs[] = {{"scale", ir::AttrKind::number}, {"causal", 1}};
 
 }  // namespace
 
@@ -61,6 +63,7 @@ extern const ir::OpDef state_append_op, state_attention_op;
 const ir::OpDef state_append_op{
     .name = "StateAppend", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::effect, .infer = infer_append};
 const ir::OpDef state_attention_op{.name = "StateAttention",
+                                   .attrs = kAttentionAttrs,
                                    .min_inputs = 3,
                                    .max_inputs = 3,
                                    .flags = ir::OpFlag::effect,

@@ -25,10 +25,13 @@ void infer_split(ir::InferContext& c) {
   require_strings(c, 0);
   require_strings(c, 1);
   require_equal(ir::product(c.shape(1)), 1, "there must be one delimiter");
-  if (c.attrs().i("maxsplit", 1) < 0) c.fail("maxsplit is {}", c.attrs().i("maxsplit", 1));
   ir::SymShape pieces = c.shape(0);
   std::int64_t most = StringSplitParams::kMostPieces;
-  if (c.attrs().has("maxsplit")) most = std::min(most - 1, c.attrs().i("maxsplit", 0)) + 1;
+  if (c.attrs().has("maxsplit")) {
+    const std::int64_t splits = c.attrs().i("maxsplit");
+    if (splits < 0) c.fail("maxsplit is {}", splits);
+    most = std::min(most - 1, splits) + 1;
+  }
   pieces.push_back(c.new_extent(0, most));
   c.set_output(0, DType::string, std::move(pieces));
   c.set_output(1, DType::i64, c.shape(0));
@@ -36,7 +39,7 @@ void infer_split(ir::InferContext& c) {
 
 void params_split(const ir::NodeView& n, ir::ParamsBlob& blob) {
   StringSplitParams p;
-  p.most_splits = n.attrs().i("maxsplit", INT64_MAX);
+  p.most_splits = n.attrs().has("maxsplit") ? n.attrs().i("maxsplit") : INT64_MAX;
   blob.set(p);
 }
 
@@ -55,18 +58,18 @@ void infer_normalizer(ir::InferContext& c) {
 
 void params_normalizer(const ir::NodeView& n, ir::ParamsBlob& blob) {
   StringNormalizerParams p;
-  const std::string action = n.attrs().s("case_change_action", "NONE");
+  const std::string action = n.attrs().s("case_change_action");
   if (action == "LOWER") p.change = StringNormalizerParams::Case::lower;
   else if (action == "UPPER") p.change = StringNormalizerParams::Case::upper;
   else if (action != "NONE") fail("case_change_action \"{}\" is not known", action);
-  p.case_sensitive = n.attrs().i("is_case_sensitive", 0) != 0 ? 1 : 0;
+  p.case_sensitive = n.attrs().i("is_case_sensitive") != 0 ? 1 : 0;
   blob.set(p);
 }
 
 /// StringToNumber(x) {to}, NumberToString(x).
 void infer_to_number(ir::InferContext& c) {
   require_strings(c, 0);
-  const DType to = parse_dtype(c.attrs().s("to", ""));
+  const DType to = parse_dtype(c.attrs().s("to"));
   if (dtype_bits(to) < 8 || (!is_float(to) && !is_integer(to) && to != DType::boolean))
     c.fail("strings are not converted to {}", dtype_name(to));
   c.set_output(0, to, c.shape(0));
@@ -77,6 +80,10 @@ void infer_to_string(ir::InferContext& c) {
     c.fail("{} is not converted to strings", dtype_name(from));
   c.set_output(0, DType::string, c.shape(0));
 }
+
+constexpr ir::AttrDef kSplitAttrs[] = {{"maxsplit", ir::AttrKind::integer}};
+constexpr ir::AttrDef kNormalizerAttrs[] = {{"case_change_action", "NONE"}, {"is_case_sensitive", 0}};
+constexpr ir::AttrDef kToNumberAttrs[] = {ir::required("to", ir::AttrKind::string)};
 
 }  // namespace
 
@@ -90,17 +97,20 @@ const ir::OpDef string_equal_op{.name = "StringEqual",
 const ir::OpDef string_concat_op{
     .name = "StringConcat", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::pointwise, .infer = infer_concat};
 const ir::OpDef string_split_op{.name = "StringSplit",
+                                .attrs = kSplitAttrs,
                                 .min_inputs = 2,
                                 .max_inputs = 2,
                                 .max_outputs = 2,
                                 .infer = infer_split,
                                 .params = params_split};
 const ir::OpDef string_normalizer_op{.name = "StringNormalizer",
+                                     .attrs = kNormalizerAttrs,
                                      .min_inputs = 2,
                                      .max_inputs = 2,
                                      .infer = infer_normalizer,
                                      .params = params_normalizer};
-const ir::OpDef string_to_number_op{.name = "StringToNumber", .flags = ir::OpFlag::pointwise, .infer = infer_to_number};
+const ir::OpDef string_to_number_op{
+    .name = "StringToNumber", .attrs = kToNumberAttrs, .flags = ir::OpFlag::pointwise, .infer = infer_to_number};
 const ir::OpDef number_to_string_op{.name = "NumberToString", .flags = ir::OpFlag::pointwise, .infer = infer_to_string};
 
 }  // namespace monza::ops

@@ -9,16 +9,16 @@
 namespace monza::ops {
 namespace {
 
-TfIdfParams params_of(const ir::Attrs& attrs, std::int64_t pool) {
+TfIdfParams params_of(const ir::AttrReader& attrs, std::int64_t pool) {
   TfIdfParams p;
-  const std::string mode = attrs.s("mode", "TF");
+  const std::string mode = attrs.s("mode");
   if (mode == "TF") p.mode = TfIdfParams::Mode::tf;
   else if (mode == "IDF") p.mode = TfIdfParams::Mode::idf;
   else if (mode == "TFIDF") p.mode = TfIdfParams::Mode::tfidf;
   else fail("mode \"{}\" is not known", mode);
-  p.shortest = attrs.i("min_gram_length", 1);
-  p.longest = attrs.i("max_gram_length", 1);
-  p.most_skipped = attrs.i("max_skip_count", 0);
+  p.shortest = attrs.i("min_gram_length");
+  p.longest = attrs.i("max_gram_length");
+  p.most_skipped = attrs.i("max_skip_count");
   if (p.shortest < 1 || p.longest < p.shortest || p.most_skipped < 0)
     fail("n-grams of {} to {} tokens with up to {} skipped", p.shortest, p.longest, p.most_skipped);
   const auto counts = attrs.ints("ngram_counts");
@@ -71,13 +71,20 @@ void params_tfidf(const ir::NodeView& n, ir::ParamsBlob& blob) {
 /// Every n-gram of the pool at every place of the input, at every distance.
 double work_tfidf(const ir::NodeView& n, const std::vector<Shape>& in, const std::vector<Shape>&) {
   return static_cast<double>(in[0].numel()) * static_cast<double>(in[1].numel()) *
-         (1 + static_cast<double>(n.attrs().i("max_skip_count", 0)));
+         (1 + static_cast<double>(n.attrs().i("max_skip_count")));
 }
+
+constexpr ir::AttrDef kAttrs[] = {{"mode", "TF"},
+                                  {"min_gram_length", 1},
+                                  {"max_gram_length", 1},
+                                  {"max_skip_count", 0},
+                                  ir::required("ngram_counts", ir::AttrKind::ints)};
 
 }  // namespace
 
 extern const ir::OpDef tfidf_vectorizer_op;
 const ir::OpDef tfidf_vectorizer_op{.name = "TfIdfVectorizer",
+                                    .attrs = kAttrs,
                                     .min_inputs = 3,
                                     .max_inputs = 4,
                                     .infer = infer_tfidf,

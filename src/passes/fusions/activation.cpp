@@ -28,14 +28,13 @@ std::optional<Activation> activation_of_node(const ir::Graph& graph, const ir::N
   if (name == "Softplus") return with(ActivationKind::softplus);
   if (name == "Mish") return with(ActivationKind::mish);
   if (name == "PRelu") return with(ActivationKind::prelu);
-  if (name == "LeakyRelu") return with(ActivationKind::leaky_relu, n.attrs.f("alpha", 0.01F));
-  if (name == "Elu") return with(ActivationKind::elu, n.attrs.f("alpha", 1));
-  if (name == "HardSigmoid")
-    return with(ActivationKind::hard_sigmoid, n.attrs.f("alpha", 0.2F), n.attrs.f("beta", 0.5));
+  if (name == "LeakyRelu") return with(ActivationKind::leaky_relu, attrs_of(n).f("alpha"));
+  if (name == "Elu") return with(ActivationKind::elu, attrs_of(n).f("alpha"));
+  if (name == "HardSigmoid") return with(ActivationKind::hard_sigmoid, attrs_of(n).f("alpha"), attrs_of(n).f("beta"));
   if (name == "Gelu")
-    return with(n.attrs.s("approximate", "none") == "tanh" ? ActivationKind::gelu_tanh : ActivationKind::gelu_erf);
+    return with(attrs_of(n).s("approximate") == "tanh" ? ActivationKind::gelu_tanh : ActivationKind::gelu_erf);
   if (name == "Swish") {
-    if (n.attrs.f("alpha", 1) != 1) return std::nullopt;
+    if (attrs_of(n).f("alpha") != 1) return std::nullopt;
     return with(ActivationKind::silu);
   }
   if (name == "Clip") {
@@ -55,8 +54,8 @@ std::string guard(const Match& m) {
   const ir::Node &product = m.node("product"), &n = activation_node(m);
   if (requantizes(product)) return "the product's result is quantised";
   if (n.inputs[0] != m["product"]) return "the product is not its first input";
-  if (product.attrs.s("activation", "none") != "none") return "the product has an activation already";
-  if (product.attrs.i("residual_after", 0) != 0) return "the product adds a residual behind its activation";
+  if (attrs_of(product).s("activation") != "none") return "the product has an activation already";
+  if (attrs_of(product).i("residual_after") != 0) return "the product adds a residual behind its activation";
   const auto act = activation_of_node(*m.graph, n);
   if (!act) return "its bounds are not constant, or its parameters are not those of a fused activation";
   if (act->kind == ActivationKind::prelu) {

@@ -51,7 +51,7 @@ std::optional<Source> source_of(const ir::Graph& g, ir::ValueId v, const Perm& w
     v = unscaled(g, v, source.scale);
     const ir::Node* n = g.producer(v);
     if (is(n, "Transpose")) {
-      const auto p = n->attrs.ints("perm");
+      const auto p = attrs_of(*n).ints("perm");
       if (p.size() != perm.size()) return std::nullopt;
       for (std::size_t& axis : perm) axis = static_cast<std::size_t>(p[axis]);
       v = n->inputs[0];
@@ -61,9 +61,9 @@ std::optional<Source> source_of(const ir::Graph& g, ir::ValueId v, const Perm& w
       // Query, key and value in one tensor: [B, L, parts * H * D] to [B, L, parts, H, D] to [parts, B, H, L, D].
       const auto index = scalar_value(g, n->inputs[1]);
       const ir::Node* turn = g.producer(n->inputs[0]);
-      if (!index || g.value(n->inputs[1]).type.rank() != 0 || n->attrs.i("axis", 0) != 0 || !is(turn, "Transpose"))
+      if (!index || g.value(n->inputs[1]).type.rank() != 0 || attrs_of(*n).i("axis") != 0 || !is(turn, "Transpose"))
         return std::nullopt;
-      const auto p = turn->attrs.ints("perm");
+      const auto p = attrs_of(*turn).ints("perm");
       if (p.size() != 5 || p[0] != 2) return std::nullopt;
       const ir::Node* split = g.producer(turn->inputs[0]);
       if (!is(split, "Reshape")) return std::nullopt;
@@ -99,7 +99,7 @@ std::optional<Source> source_of(const ir::Graph& g, ir::ValueId v, const Perm& w
   return std::nullopt;
 }
 
-double scale_of(const Match& m) { return m.number("scale") * m.node("scores").attrs.f("alpha", 1); }
+double scale_of(const Match& m) { return m.number("scale") * attrs_of(m.node("scores")).f("alpha"); }
 
 /// Query, key (turned, [B, H, D, L]) and value as the operator takes them: no batch and no query head broadcasts; keys
 /// and values may have one head for all. "" or why not.
@@ -124,15 +124,15 @@ std::string guard(const Match& m) {
   if (rank != 4) return "the scores are not [batch, heads, queries, keys]";
   if (p.dtype != DType::f32) return "the scores are not f32";
   if (auto reason = side_by_side(m); !reason.empty()) return reason;
-  const std::int64_t axis = softmax.attrs.i("axis", -1);
-  if ((axis < 0 ? axis + rank : axis) != rank - 1 || softmax.attrs.i("flatten", 0) != 0)
+  const std::int64_t axis = attrs_of(softmax).i("axis");
+  if ((axis < 0 ? axis + rank : axis) != rank - 1 || attrs_of(softmax).i("flatten") != 0)
     return "the softmax is not over the keys";
   for (const ir::Node* n : {&scores, &result}) {
-    if (has_operand(*n, 2) || has_operand(*n, 3) || n->attrs.s("activation", "none") != "none")
+    if (has_operand(*n, 2) || has_operand(*n, 3) || attrs_of(*n).s("activation") != "none")
       return "a product adds or applies something of its own";
-    if (n->attrs.i("trans_a", 0) != 0 || n->attrs.i("trans_b", 0) != 0) return "a product transposes an operand";
+    if (attrs_of(*n).i("trans_a") != 0 || attrs_of(*n).i("trans_b") != 0) return "a product transposes an operand";
   }
-  if (result.attrs.f("alpha", 1) != 1) return "the result is scaled";
+  if (attrs_of(result).f("alpha") != 1) return "the result is scaled";
   if (static_cast<float>(scale_of(m)) == 0) return "the scale is zero";
   if (!(s == p)) return "the mask has more extents than the scores";
   if (m.has("mask")) {
@@ -202,7 +202,7 @@ ir::ValueId replace_joined(const Match& m) {
 /// The transposition that makes the key's second operand, behind factors.
 const ir::Node* key_turn(const Match& m, double& scale) {
   const ir::Node* n = m.graph->producer(unscaled(*m.graph, m.node("scores").inputs[1], scale));
-  return is(n, "Transpose") && n->attrs.ints("perm").size() == 4 ? n : nullptr;
+  return is(n, "Transpose") && attrs_of(*n).ints("perm").size() == 4 ? n : nullptr;
 }
 
 std::string guard_apart(const Match& m) {
@@ -216,7 +216,7 @@ ir::ValueId replace_apart(const Match& m) {
   double scale = scale_of(m);
   const ir::ValueId q = unscaled(*m.graph, m.node("scores").inputs[0], scale);
   const ir::Node& turn = *key_turn(m, scale);
-  auto perm = turn.attrs.ints("perm");
+  auto perm = attrs_of(turn).ints("perm");
   std::swap(perm[2], perm[3]);
   ir::ValueId k = turn.inputs[0];
   if (perm != std::vector<std::int64_t>{0, 1, 2, 3}) k = m.add("Transpose", {k}, {{"perm", perm}});
@@ -231,7 +231,7 @@ void run(ir::Graph& graph, PassContext& context) {
   const Pattern softmax = op("Softmax", {masked}).as("softmax");
   const Pattern result = op("MatMul", {softmax, any(), rest()}).as("result");
   const Pattern joined = op("Reshape", {op("Transpose", {result}).where([](const ir::Graph&, const ir::Node& n) {
-                                          return n.attrs.ints("perm") == std::vector<std::int64_t>{0, 2, 1, 3};
+                                          return attrs_of(n).ints("perm") == std::vector<std::int64_t>{0, 2, 1, 3};
                                         }),
                                         rest()});
   // Joined heads first, at the end of the chain; then products that stand alone.

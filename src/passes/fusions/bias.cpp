@@ -11,7 +11,7 @@ std::string guard(const Match& m) {
   const ProductOperands at = operands_of(product);
   const ir::Type& out = m.output().type;
   if (requantizes(product)) return "the product's result is quantised";
-  if (product.attrs.s("activation", "none") != "none") return "the product has an activation already";
+  if (attrs_of(product).s("activation") != "none") return "the product has an activation already";
   if (has_operand(product, at.residual)) return "the product adds a residual already";
   const ir::Constant& c = *m.constant("bias");
   if (c.dtype != DType::f32) return "the bias is not f32";

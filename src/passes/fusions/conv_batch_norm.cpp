@@ -12,7 +12,7 @@ namespace {
 /// The convolution computes conv + bias only, on constants of f32: "" or why not.
 std::string plain(const Match& m) {
   const ir::Node& conv = m.node("conv");
-  if (conv.attrs.s("activation", "none") != "none") return "the convolution has an activation already";
+  if (attrs_of(conv).s("activation") != "none") return "the convolution has an activation already";
   if (conv.inputs.size() > 3 && conv.inputs[3] != ir::kNone) return "the convolution adds a residual already";
   for (std::size_t i = 1; i < conv.inputs.size() && i < 3; ++i) {
     if (conv.inputs[i] == ir::kNone) continue;
@@ -49,7 +49,7 @@ ir::ValueId scaled(const Match& m, const std::vector<double>& factor, const std:
 
 ir::ValueId fold_norm(const Match& m) {
   const ir::Node& norm = *m.graph->producer(m.output().id);
-  const double epsilon = norm.attrs.f("epsilon", 1e-5);
+  const double epsilon = attrs_of(norm).f("epsilon");
   const auto scale = ir::to_doubles(*m.constant("scale")), bias = ir::to_doubles(*m.constant("bias")),
              mean = ir::to_doubles(*m.constant("mean")), variance = ir::to_doubles(*m.constant("variance"));
   std::vector<double> factor, shift;
@@ -79,7 +79,7 @@ void run_norm(ir::Graph& graph, PassContext& context) {
         {{"batch_norm(conv(x))",
           op("BatchNormalization", {conv, constant("scale"), constant("bias"), constant("mean"), constant("variance")})
               .where([](const ir::Graph&, const ir::Node& n) {
-                return n.outputs.size() == 1 && n.attrs.i("training_mode", 0) == 0;
+                return n.outputs.size() == 1 && attrs_of(n).i("training_mode") == 0;
               }),
           plain, fold_norm}});
 }

@@ -6,7 +6,7 @@
 namespace monza {
 namespace {
 
-bool to_f32(const ir::Graph&, const ir::Node& n) { return n.attrs.s("to", "") == "f32"; }
+bool to_f32(const ir::Graph&, const ir::Node& n) { return attrs_of(n).s("to") == "f32"; }
 
 bool single(const ir::Graph& graph, ir::ValueId v) { return ir::product(graph.value(v).type.shape) == ir::Expr(1); }
 

@@ -8,7 +8,7 @@ namespace monza {
 namespace {
 /// 1/6 as far as an f32 can tell it: 0.1667 is another function.
 bool is_sixth_and_half(const ir::Graph&, const ir::Node& n) {
-  return std::abs(n.attrs.f("alpha", 0.2) - 1.0 / 6) < 1e-7 && std::abs(n.attrs.f("beta", 0.5) - 0.5) < 1e-6;
+  return std::abs(attrs_of(n).f("alpha") - 1.0 / 6) < 1e-7 && std::abs(attrs_of(n).f("beta") - 0.5) < 1e-6;
 }
 
 void run(ir::Graph& graph, PassContext& context) {

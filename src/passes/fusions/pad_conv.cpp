@@ -9,7 +9,7 @@ namespace {
 std::vector<std::int64_t> pads_of(const ir::Graph& graph, const ir::Node& pad) {
   const std::size_t rank = graph.value(pad.inputs[0]).type.rank();
   auto list = [&](const char* name, std::size_t input) -> std::optional<std::vector<std::int64_t>> {
-    if (pad.attrs.has(name)) return pad.attrs.ints(name);
+    if (attrs_of(pad).has(name)) return attrs_of(pad).ints(name);
     if (pad.inputs.size() <= input || pad.inputs[input] == ir::kNone) return std::nullopt;
     const ir::Constant* c = graph.value(pad.inputs[input]).constant.get();
     return c != nullptr ? std::optional(ir::to_ints(*c)) : std::vector<std::int64_t>{};
@@ -31,10 +31,10 @@ std::vector<std::int64_t> pads_of(const ir::Graph& graph, const ir::Node& pad) {
 
 std::string guard(const Match& m) {
   const ir::Node &pad = m.node("pad"), &conv = m.node("conv");
-  if (pad.attrs.s("mode", "constant") != "constant") return "the padding is not with a constant";
+  if (attrs_of(pad).s("mode") != "constant") return "the padding is not with a constant";
   if (pad.inputs.size() > 2 && pad.inputs[2] != ir::kNone && scalar_value(*m.graph, pad.inputs[2]) != 0.0)
     return "the padding value is not known to be zero";
-  if (conv.attrs.s("auto_pad", "given") != "given") return "the convolution finds its padding from its input's extents";
+  if (attrs_of(conv).s("auto_pad") != "given") return "the convolution finds its padding from its input's extents";
   const auto pads = pads_of(*m.graph, pad);
   if (pads.empty()) return "the pads are not known at build";
   const std::size_t rank = pads.size() / 2;
@@ -49,7 +49,7 @@ ir::ValueId replace(const Match& m) {
   const ir::Node &pad = m.node("pad"), &conv = m.node("conv");
   const auto extra = pads_of(*m.graph, pad);
   const std::size_t rank = extra.size() / 2, axes = rank - 2;
-  auto pads = conv.attrs.ints("pads", std::vector<std::int64_t>(2 * axes, 0));
+  auto pads = attrs_of(conv).ints("pads", 2 * axes);
   for (std::size_t i = 0; i < axes; ++i) {
     pads[i] += extra[i + 2];
     pads[i + axes] += extra[rank + i + 2];

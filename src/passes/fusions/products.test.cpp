@@ -1,6 +1,7 @@
 // What convolutions and matrix products take in: padding, normalisation, bias, activation, residual.
 #include <gtest/gtest.h>
 
+#include "ir/op.h"
 #include "ir/text.h"
 #include "passes/fusions/fusions.h"
 #include "passes/rewrite.h"
@@ -36,8 +37,8 @@ Rewritten run(const std::string& body, const std::string& outputs = "y: %y") {
 }
 std::string attr(const Rewritten& r, const char* name) {
   for (ir::NodeId id : r.after->order())
-    if (std::string_view(std::as_const(*r.after).node(id).op->name) == "Conv")
-      return std::as_const(*r.after).node(id).attrs.s(name, "");
+    if (const ir::Node& n = std::as_const(*r.after).node(id); std::string_view(n.op->name) == "Conv")
+      return attrs_of(n).s(name);
   return "";
 }
 

@@ -17,9 +17,9 @@ std::string plain_dequantize(const ir::Graph& g, const ir::Node& dq, std::int64_
   const ir::Type &x = g.value(dq.inputs[0]).type, &scale = g.value(dq.inputs[1]).type;
   if (!is_8bit(x.dtype)) return fmt::format("{} are {}", what, ir::to_string(x));
   if (scale.dtype != DType::f32) return fmt::format("the scale of {} is not f32", what);
-  if (dq.attrs.i("block_size", 0) != 0) return fmt::format("{} are quantised in blocks", what);
+  if (attrs_of(dq).i("block_size") != 0) return fmt::format("{} are quantised in blocks", what);
   if (ir::product(scale.shape) == ir::Expr(1)) return "";
-  std::int64_t have = dq.attrs.i("axis", 1);
+  std::int64_t have = attrs_of(dq).i("axis");
   if (have < 0) have += static_cast<std::int64_t>(x.rank());
   if (axis < 0 || have != axis) return fmt::format("{} are quantised along axis {}", what, have);
   return "";
@@ -32,14 +32,14 @@ std::string integer_form(const Match& m) {
   const ProductOperands at = operands_of(product);
   const ir::Node &x = m.node("x"), &w = m.node("w");
   if (has_operand(product, at.residual)) return "the product adds a residual already";
-  if (product.attrs.s("activation", "none") == "prelu") return "a slope per channel has no integer form";
-  if (product.attrs.f("alpha", 1) != 1) return "the product is scaled by alpha";
-  if (product.attrs.i("trans_a", 0) != 0) return "the first operand is transposed";
+  if (attrs_of(product).s("activation") == "prelu") return "a slope per channel has no integer form";
+  if (!at.conv && attrs_of(product).f("alpha") != 1) return "the product is scaled by alpha";
+  if (!at.conv && attrs_of(product).i("trans_a") != 0) return "the first operand is transposed";
   if (auto reason = plain_dequantize(g, x, -1, "activations"); !reason.empty()) return reason;
   const std::size_t w_rank = g.value(w.inputs[0]).type.rank();
   if (!at.conv && w_rank != 2) return "the weight is not a matrix";
   if (at.conv && w_rank > 5) return "the convolution has more than three spatial axes";
-  const std::int64_t axis = at.conv || product.attrs.i("trans_b", 0) != 0 ? 0 : 1;
+  const std::int64_t axis = at.conv || attrs_of(product).i("trans_b") != 0 ? 0 : 1;
   if (auto reason = plain_dequantize(g, w, axis, "weights"); !reason.empty()) return reason;
   if (has_operand(product, at.bias)) {
     const ir::ValueId b = product.inputs[at.bias];
@@ -49,7 +49,7 @@ std::string integer_form(const Match& m) {
     if (!g.value(stored).constant) return "the bias is not constant";
     if (quantized && (g.value(stored).type.dtype != DType::i32 || !g.value(dq->inputs[1]).constant))
       return "the bias is not i32 with constant scales";
-    if (quantized && dq->attrs.i("block_size", 0) != 0) return "the bias is quantised in blocks";
+    if (quantized && attrs_of(*dq).i("block_size") != 0) return "the bias is quantised in blocks";
     if (quantized && has_operand(*dq, 2)) {
       const auto& zero = g.value(dq->inputs[2]).constant;
       if (!zero) return "the bias has a zero point that is not constant";
@@ -93,10 +93,12 @@ ir::ValueId bias_of(const Match& m) {
 
 ir::ValueId integer_product(const Match& m, ir::ValueId y_scale, ir::ValueId y_zero) {
   const ir::Node &product = m.node("product"), &x = m.node("x"), &w = m.node("w");
+  ir::Attrs attrs = product.attrs;
+  for (const char* plain : {"alpha", "trans_a"}) attrs.erase(plain);  // 1 and 0, as integer_form has seen
   return m.add(
       operands_of(product).conv ? "QConv" : "QMatMul",
       {x.inputs[0], x.inputs[1], operand(x, 2), w.inputs[0], w.inputs[1], operand(w, 2), y_scale, y_zero, bias_of(m)},
-      product.attrs);
+      std::move(attrs));
 }
 
 /// The zero point of a QuantizeLinear to 8 bits, made where it is absent; "" in `reason` or why there is none.
@@ -104,7 +106,7 @@ std::string output_form(const ir::Graph& g, const ir::Node& q, DType type) {
   if (!is_8bit(type)) return "the result is quantised to another type than 8 bits";
   if (g.value(q.inputs[1]).type.dtype != DType::f32) return "the result's scale is not f32";
   if (!(ir::product(g.value(q.inputs[1]).type.shape) == ir::Expr(1))) return "the result is quantised per channel";
-  if (q.attrs.i("block_size", 0) != 0) return "the result is quantised in blocks";
+  if (attrs_of(q).i("block_size") != 0) return "the result is quantised in blocks";
   return "";
 }
 
@@ -123,7 +125,7 @@ void run_products(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
         {{"Q(product(DQ(x), DQ(w), bias))", op("QuantizeLinear", {product, any(), rest()}),
           [](const Match& m) -> std::string {
-            const std::string act = m.node("product").attrs.s("activation", "none");
+            const std::string act = attrs_of(m.node("product")).s("activation");
             if (act != "none" && act != "relu" && act != "clip")
               return "the activation " + act + " is not computed on a quantised result";
             if (auto reason = output_form(*m.graph, root_of(m), m.output().type.dtype); !reason.empty()) return reason;
@@ -147,7 +149,7 @@ std::string residual_form(const Match& m) {
   if (!requantizes(product)) return "the product's result is not quantised";
   if (has_operand(product, QInput::residual) || has_operand(product, QInput::mid_scale))
     return "the product adds a residual already";
-  if (product.attrs.s("activation", "none") != "none") return "the product has an activation of its own";
+  if (attrs_of(product).s("activation") != "none") return "the product has an activation of its own";
   if (!same_number(g, middle.inputs[1], product.inputs[QInput::y_scale]) ||
       !(ir::product(g.value(middle.inputs[1]).type.shape) == ir::Expr(1)))
     return "the product is dequantised with another scale";

@@ -18,7 +18,7 @@ std::string plain(const ir::Graph& g, const ir::Node& n, DType quantized, const 
   if (quantized != DType::u8 && quantized != DType::i8) return fmt::format("{} is not 8-bit", what);
   const ir::Type& scale = g.value(n.inputs[1]).type;
   if (scale.dtype != DType::f32) return fmt::format("the scale of {} is not f32", what);
-  if (n.attrs.i("block_size", 0) != 0 || !(ir::product(scale.shape) == ir::Expr(1)))
+  if (attrs_of(n).i("block_size") != 0 || !(ir::product(scale.shape) == ir::Expr(1)))
     return fmt::format("{} has more than one scale", what);
   return "";
 }
@@ -59,7 +59,7 @@ ir::ValueId replace_sum(const Match& m) {
 }
 
 std::string guard_average(const Match& m) {
-  if (m.node("pool").attrs.i("global", 0) == 0) return "the average is over windows";
+  if (attrs_of(m.node("pool")).i("global") == 0) return "the average is over windows";
   if (auto reason = plain_input(m, "x"); !reason.empty()) return reason;
   return plain_result(m);
 }

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "ir/op.h"
+
 namespace monza {
 
 std::vector<std::int64_t> kept_axes(const ir::Graph& graph, const ir::Node& reduce, ir::ValueId x) {
   const auto rank = static_cast<std::int64_t>(graph.value(reduce.inputs[0]).type.rank());
-  if (reduce.attrs.i("keepdims", 1) == 0 || rank != static_cast<std::int64_t>(graph.value(x).type.rank())) return {};
-  std::vector<std::int64_t> axes = reduce.attrs.ints("axes");
+  if (attrs_of(reduce).i("keepdims") == 0 || rank != static_cast<std::int64_t>(graph.value(x).type.rank())) return {};
+  std::vector<std::int64_t> axes = attrs_of(reduce).ints("axes");
   if (reduce.inputs.size() > 1 && reduce.inputs[1] != ir::kNone) {
     const ir::Constant* c = graph.value(reduce.inputs[1]).constant.get();
     if (c == nullptr) return {};

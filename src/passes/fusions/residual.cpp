@@ -20,7 +20,7 @@ std::string guard(const Match& m) {
 ir::ValueId replace(const Match& m) {
   const ir::Node& product = m.node("product");
   ir::Attrs attrs = product.attrs;
-  if (attrs.s("activation", "none") != "none") attrs.set("residual_after", std::int64_t{1});
+  if (attrs_of(product).s("activation") != "none") attrs.set("residual_after", std::int64_t{1});
   return m.add(product.op->name, with_operand(product, operands_of(product).residual, m["residual"]), attrs);
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 /// The first axis of a row.
 std::size_t row_axis(const ir::Node& norm, std::size_t rank) {
-  const std::int64_t axis = norm.attrs.i("axis", -1);
+  const std::int64_t axis = attrs_of(norm).i("axis");
   return static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis);
 }
 

@@ -22,7 +22,7 @@ bool is_depthwise(const ir::Graph& graph, const ir::Node& n) {
   if (!has(n, 1)) return false;
   const ir::Type& weights = graph.value(n.inputs[1]).type;
   const auto channels = extent(weights, 0);
-  return channels && *channels >= 2 && extent(weights, 1) == 1 && n.attrs.i("group", 1) == *channels;
+  return channels && *channels >= 2 && extent(weights, 1) == 1 && attrs_of(n).i("group") == *channels;
 }
 
 std::string guard(const Match& m) {
@@ -30,15 +30,15 @@ std::string guard(const Match& m) {
   const ir::Type &first = m.type("w1"), &second = m.type("w2"), &between = m.type("depth");
   if (first.rank() != 4) return "not two spatial axes";
   if (first.dtype != DType::f32) return "not f32";
-  if (depth.attrs.s("auto_pad", "given") != "given") return "the first convolution finds its padding by itself";
+  if (attrs_of(depth).s("auto_pad") != "given") return "the first convolution finds its padding by itself";
   // Measured: with SiLU between, two steps were as fast or faster (yolox_nano 11.9 ms against 12.6).
-  const std::string act = depth.attrs.s("activation", "none");
+  const std::string act = attrs_of(depth).s("activation");
   if (act != "none" && act != "relu" && act != "clip") return "the first convolution's activation is not a bound";
   if (has(depth, 3) || has(depth, 4)) return "the first convolution has a residual or a slope";
-  if (extent(second, 2) != 1 || extent(second, 3) != 1 || point.attrs.i("group", 1) != 1)
+  if (extent(second, 2) != 1 || extent(second, 3) != 1 || attrs_of(point).i("group") != 1)
     return "the second convolution is not 1x1 over all channels";
-  if (!all_are(point.attrs.ints("strides", {}), 1) || !all_are(point.attrs.ints("pads", {}), 0) ||
-      point.attrs.s("auto_pad", "given") != "given")
+  if (!all_are(attrs_of(point).ints("strides"), 1) || !all_are(attrs_of(point).ints("pads"), 0) ||
+      attrs_of(point).s("auto_pad") != "given")
     return "the second convolution has strides or padding";
   const auto height = extent(between, 2), width = extent(between, 3);
   if (!height || !width) return "the extents of the picture vary";
@@ -51,14 +51,14 @@ ir::ValueId replace(const Match& m) {
   const auto input = [](const ir::Node& n, std::size_t i) { return has(n, i) ? n.inputs[i] : ir::kNone; };
   ir::Attrs attrs;
   for (const char* name : {"strides", "dilations", "pads"})
-    if (depth.attrs.has(name)) attrs.set(name, depth.attrs.ints(name));
-  attrs.set("depth_activation", depth.attrs.s("activation", "none"));
-  attrs.set("depth_alpha", depth.attrs.f("act_alpha", 0));
-  attrs.set("depth_beta", depth.attrs.f("act_beta", 0));
-  attrs.set("activation", point.attrs.s("activation", "none"));
-  attrs.set("act_alpha", point.attrs.f("act_alpha", 0));
-  attrs.set("act_beta", point.attrs.f("act_beta", 0));
-  attrs.set("residual_after", point.attrs.i("residual_after", 0));
+    if (attrs_of(depth).has(name)) attrs.set(name, attrs_of(depth).ints(name));
+  attrs.set("depth_activation", attrs_of(depth).s("activation"));
+  attrs.set("depth_alpha", attrs_of(depth).f("act_alpha"));
+  attrs.set("depth_beta", attrs_of(depth).f("act_beta"));
+  attrs.set("activation", attrs_of(point).s("activation"));
+  attrs.set("act_alpha", attrs_of(point).f("act_alpha"));
+  attrs.set("act_beta", attrs_of(point).f("act_beta"));
+  attrs.set("residual_after", attrs_of(point).i("residual_after"));
   return m.add("SeparableConv",
                {depth.inputs[0], depth.inputs[1], input(depth, 2), point.inputs[1], input(point, 2), input(point, 3),
                 input(point, 4)},
