@@ -10,7 +10,7 @@
 #include "ir/op.h"
 #include "kernel/check.h"
 #include "kernel/registry.h"
-#include "ops/move/ranges.def.h"
+#include "ops/shared/ranges.def.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
 

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "monza/engine.h"
-#include "ops/move/ranges.def.h"
+#include "ops/shared/ranges.def.h"
 #include "plan/builder.h"
 #include "plan/data/segments.h"
 #include "plan/element_bounds.h"

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <utility>
 
-#include "ops/qmatmul/requantize.params.h"
+#include "ops/shared/requantize.params.h"
 #include "tensor/shape.h"
 
 namespace monza::test {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "ops/activation/activation.params.h"
+#include "ops/shared/activation.params.h"
 #include "support/kernel_check.h"
 
 namespace monza::test {

@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "import/onnx/census.h"
-#include "ops/move/ranges.def.h"
+#include "ops/shared/ranges.def.h"
 #include "tensor/dtype.h"
 
 namespace monza {

@@ -9,10 +9,10 @@
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/activation/activation.simd.h"
 #include "ops/attention/attention.params.h"
-#include "ops/elementwise/lanes.simd.h"
 #include "ops/matmul/gemm_table.simd.h"
+#include "ops/shared/activation.simd.h"
+#include "simd/lanes.h"
 
 extern "C" float sqrtf(float) noexcept;
 

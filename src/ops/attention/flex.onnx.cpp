@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "import/api.h"
-#include "ops/control/control.def.h"
+#include "ops/shared/bodies.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -1,4 +1,4 @@
-// What importers and passes need of control flow: taking a body into the graph around it.
+// What importers and passes need of control flow: which branch is taken, and branches that cannot be.
 #pragma once
 
 #include <functional>
@@ -9,10 +9,6 @@
 #include "ir/graph.h"
 
 namespace monza::ops {
-
-/// Moves the nodes of `body` to the end of `graph`, with `inputs` in the place of its inputs, and returns the values
-/// that are its outputs. The body is left without meaning.
-std::vector<ir::ValueId> inline_body(ir::Graph& graph, ir::Graph& body, const std::vector<ir::ValueId>& inputs);
 
 /// Value of a condition that is known at build, or nullopt. Elements that a profile fixes count as known; the model
 /// notes that it is specialised to them. With `in_profiles`, what holds for all extents of the profiles is known too:

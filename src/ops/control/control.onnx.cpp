@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "import/api.h"
 #include "ops/control/control.def.h"
+#include "ops/shared/bodies.def.h"
 
 namespace monza::ops {
 namespace {

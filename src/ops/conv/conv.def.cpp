@@ -2,8 +2,8 @@
 #include "ops/conv/conv.def.h"
 #include "ir/op.h"
 #include "monza/dtype.h"
-#include "ops/activation/activation.def.h"
 #include "ops/conv/conv.params.h"
+#include "ops/shared/activation.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -1,8 +1,8 @@
 // ConvTranspose: attributes, shapes, parameters, cost.
 #include "ir/op.h"
-#include "ops/activation/activation.def.h"
 #include "ops/conv/conv.def.h"
 #include "ops/convtranspose/convtranspose.params.h"
+#include "ops/shared/activation.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

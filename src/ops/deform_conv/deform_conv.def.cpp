@@ -1,7 +1,7 @@
 // DeformConv: shapes and parameters.
 #include "ops/deform_conv/deform_conv.params.h"
 
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

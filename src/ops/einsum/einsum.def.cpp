@@ -6,7 +6,7 @@
 #include <string>
 
 #include "ops/einsum/einsum.params.h"
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

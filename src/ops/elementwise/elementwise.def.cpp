@@ -1,7 +1,7 @@
 // Elementwise operators: names, types, shapes, parameters.
 #include "ops/elementwise/elementwise.def.h"
 #include "ops/elementwise/unary_list.params.h"
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 
 #include <iterator>
 
@@ -235,29 +235,6 @@ bool takes(Types types, DType type) {
 
 const UnaryOp* find_unary(std::string_view name) { return row_of(kUnary, name); }
 const BinaryOp* find_binary(std::string_view name) { return row_of(kBinary, name); }
-
-ir::SymShape broadcast_shapes(const ir::InferContext& c, const std::vector<const ir::SymShape*>& shapes) {
-  ir::SymShape out;
-  for (const ir::SymShape* shape : shapes) {
-    if (shape->size() > out.size()) out.insert(out.begin(), shape->size() - out.size(), Expr(1));
-    for (std::size_t i = 0; i < shape->size(); ++i) {
-      Expr& have = out[out.size() - 1 - i];
-      const Expr& more = (*shape)[shape->size() - 1 - i];
-      if (have == more || more == Expr(1)) continue;
-      if (have == Expr(1) || (more.is_constant() && !have.is_constant())) {
-        have = more;  // against a constant, a symbolic extent can only be equal or 1
-      } else if (more.is_constant() && have.is_constant()) {
-        std::string text;
-        for (const ir::SymShape* s : shapes) text += (text.empty() ? "" : " and ") + ir::to_string(*s);
-        c.fail("shapes {} do not broadcast: {} against {} on axis -{}", text, ir::to_string(have), ir::to_string(more),
-               i + 1);
-      } else if (!have.is_constant()) {
-        have = broadcast_extent(c.model(), have, more);
-      }
-    }
-  }
-  return out;
-}
 
 #define MONZA_UNARY(symbol, op_name)                                      \
   extern const ir::OpDef symbol##_op;                                     \

@@ -43,9 +43,6 @@ struct BinaryOp {
 };
 const BinaryOp* find_binary(std::string_view name);
 
-/// The shape that shapes broadcast to by numpy's rules; reports the axis that disagrees through `c`.
-ir::SymShape broadcast_shapes(const ir::InferContext& c, const std::vector<const ir::SymShape*>& shapes);
-
 /// Symbolic elements of an elementwise node's output from those of its inputs, where all are known and the output is a
 /// small integer or boolean tensor: keeps shape arithmetic symbolic.
 void propagate_content(ir::InferContext& c, const ir::SymShape& out);

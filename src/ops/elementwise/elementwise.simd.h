@@ -2,10 +2,10 @@
 // the transcendental ones take 10 to 30 FMAs a vector and stay near that bound outside of the L2 cache.
 #pragma once
 
-#include "ops/activation/activation.simd.h"
 #include "ops/elementwise/elementwise.params.h"
-#include "ops/elementwise/lanes.simd.h"
-#include "ops/elementwise/walk.simd.h"
+#include "ops/shared/activation.simd.h"
+#include "simd/lanes.h"
+#include "simd/walk.h"
 
 extern "C" float powf(float, float) noexcept;
 

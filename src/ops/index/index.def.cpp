@@ -1,6 +1,6 @@
 // Gather*, Scatter*, TensorScatter: elements picked or placed by index tensors.
 #include "ops/index/index.params.h"
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -1,6 +1,6 @@
 // ONNX operators that gather, scatter and select.
 #include "import/api.h"
-#include "ops/move/inputs.onnx.h"
+#include "ops/shared/inputs.onnx.h"
 
 namespace monza::ops {
 namespace {

@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "ops/index/index.params.h"
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -1,5 +1,5 @@
 // Det: determinants of square matrices.
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

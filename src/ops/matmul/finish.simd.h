@@ -2,8 +2,8 @@
 // were stored a moment ago and lie in L1.
 #pragma once
 
-#include "ops/activation/activation.simd.h"
 #include "ops/matmul/gemm_table.simd.h"
+#include "ops/shared/activation.simd.h"
 
 namespace monza::ops {
 namespace {

@@ -1,8 +1,8 @@
 // Packing of B into panels, f32.
 #pragma once
 
-#include "ops/activation/vec.simd.h"
 #include "ops/matmul/gemm_table.simd.h"
+#include "simd/vec.h"
 
 namespace monza::ops {
 namespace {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/activation/vec.simd.h"
 #include "ops/matmul/gemm_table.simd.h"
+#include "simd/vec.h"
 
 namespace monza::ops {
 namespace {

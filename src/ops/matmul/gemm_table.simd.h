@@ -6,7 +6,7 @@
 #include <cstdint>
 
 #include "base/macros.h"
-#include "ops/activation/activation.params.h"
+#include "ops/shared/activation.params.h"
 
 namespace monza::ops {
 

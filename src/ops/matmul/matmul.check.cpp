@@ -3,7 +3,7 @@
 
 #include "kernel/check_rules.h"
 #include "ops/matmul/matmul.params.h"
-#include "ops/matmul/product.check.h"
+#include "ops/shared/product.check.h"
 
 namespace monza::ops {
 namespace {

@@ -1,8 +1,8 @@
 // MatMul: attributes, shapes, parameters, cost.
 #include "ir/op.h"
-#include "ops/activation/activation.def.h"
 #include "ops/matmul/matmul.params.h"
-#include "ops/move/shapes.def.h"
+#include "ops/shared/activation.def.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

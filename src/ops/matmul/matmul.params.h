@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "ops/activation/activation.params.h"
+#include "ops/shared/activation.params.h"
 
 namespace monza {
 

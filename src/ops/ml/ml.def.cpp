@@ -2,7 +2,7 @@
 #include "ops/ml/ml.params.h"
 
 #include <cmath>
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

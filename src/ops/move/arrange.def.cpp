@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "ops/move/move.params.h"
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 
 namespace monza::ops {
 namespace {

@@ -1,6 +1,6 @@
 // ReverseSequence, Trilu, Col2Im.
 #include "ops/move/move.params.h"
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 
 namespace monza::ops {
 namespace {

@@ -1,6 +1,6 @@
 // ONNX operators that move elements, every opset: what became an input later is an attribute before.
 #include "import/api.h"
-#include "ops/move/inputs.onnx.h"
+#include "ops/shared/inputs.onnx.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -1,7 +1,7 @@
 // Reshape, Flatten, Squeeze, Unsqueeze: the same elements in the same order under another shape.
 #include <algorithm>
 
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 
 namespace monza::ops {
 namespace {

@@ -3,10 +3,10 @@
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/activation/activation.simd.h"
-#include "ops/elementwise/lanes.simd.h"
-#include "ops/elementwise/walk.simd.h"
 #include "ops/norm/norm.params.h"
+#include "ops/shared/activation.simd.h"
+#include "simd/lanes.h"
+#include "simd/walk.h"
 
 namespace monza::ops {
 namespace {

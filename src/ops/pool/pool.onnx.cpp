@@ -1,6 +1,6 @@
 // ONNX pooling, every opset: pads resolved where the extents are known.
 #include "import/api.h"
-#include "ops/move/inputs.onnx.h"
+#include "ops/shared/inputs.onnx.h"
 
 namespace monza::ops {
 namespace {

@@ -6,8 +6,8 @@
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/activation/vec.simd.h"
 #include "ops/pool/pool.params.h"
+#include "simd/vec.h"
 
 namespace monza::ops {
 namespace {

@@ -5,7 +5,7 @@
 #include "kernel/check_rules.h"
 #include "ops/conv/conv.check.h"
 #include "ops/qconv/qconv.params.h"
-#include "ops/qmatmul/quantized.check.h"
+#include "ops/shared/quantized.check.h"
 
 namespace monza::ops {
 namespace {

@@ -1,9 +1,9 @@
 // ConvInteger, QConv: attributes, shapes, parameters, cost.
 #include "ir/op.h"
-#include "ops/activation/activation.def.h"
 #include "ops/conv/conv.def.h"
 #include "ops/qconv/qconv.params.h"
-#include "ops/qmatmul/quantized.def.h"
+#include "ops/shared/activation.def.h"
+#include "ops/shared/quantized.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "ops/conv/conv.params.h"
-#include "ops/qmatmul/requantize.params.h"
+#include "ops/shared/requantize.params.h"
 
 namespace monza {
 

@@ -1,7 +1,7 @@
 // Plain integer convolution: one output element at a time, exact (sums wrap at 32 bits); any strides.
 #include "kernel/kernel.h"
 #include "ops/qconv/qconv.params.h"
-#include "ops/qmatmul/operands.params.h"
+#include "ops/shared/operands.params.h"
 
 namespace monza::ops {
 namespace {

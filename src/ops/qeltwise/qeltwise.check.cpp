@@ -3,7 +3,7 @@
 
 #include "kernel/check_rules.h"
 #include "ops/qeltwise/qeltwise.params.h"
-#include "ops/qmatmul/quantized.check.h"
+#include "ops/shared/quantized.check.h"
 
 namespace monza::ops {
 namespace {

@@ -1,8 +1,8 @@
 // QAdd, QGlobalAveragePool: shapes, types, parameters.
 #include "ir/op.h"
-#include "ops/activation/activation.def.h"
 #include "ops/qeltwise/qeltwise.params.h"
-#include "ops/qmatmul/quantized.def.h"
+#include "ops/shared/activation.def.h"
+#include "ops/shared/quantized.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

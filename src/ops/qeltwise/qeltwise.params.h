@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "ops/qmatmul/requantize.params.h"
+#include "ops/shared/requantize.params.h"
 
 namespace monza {
 

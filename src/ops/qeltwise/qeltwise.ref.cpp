@@ -3,7 +3,7 @@
 
 #include "kernel/kernel.h"
 #include "ops/qeltwise/qeltwise.params.h"
-#include "ops/qmatmul/operands.params.h"
+#include "ops/shared/operands.params.h"
 
 namespace monza::ops {
 namespace {

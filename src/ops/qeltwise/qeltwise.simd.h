@@ -4,8 +4,8 @@
 
 #include "kernel/kernel.h"
 #include "ops/qeltwise/qeltwise.params.h"
-#include "ops/qmatmul/operands.params.h"
-#include "ops/qmatmul/vnni.simd.h"
+#include "ops/shared/operands.params.h"
+#include "simd/vnni.h"
 
 namespace monza::ops {
 namespace {

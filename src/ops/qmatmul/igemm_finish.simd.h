@@ -4,10 +4,10 @@
 // pack them, where saturation does the lower bound. A product of depth 16 has as many dots.
 #pragma once
 
-#include "ops/activation/activation.simd.h"
 #include "ops/qmatmul/igemm_panels.simd.h"
-#include "ops/qmatmul/operands.params.h"
-#include "ops/qmatmul/vnni.simd.h"
+#include "ops/shared/activation.simd.h"
+#include "ops/shared/operands.params.h"
+#include "simd/vnni.h"
 
 namespace monza::ops {
 namespace {

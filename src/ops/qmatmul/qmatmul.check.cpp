@@ -2,9 +2,9 @@
 #include <iterator>
 
 #include "kernel/check_rules.h"
-#include "ops/matmul/product.check.h"
 #include "ops/qmatmul/qmatmul.params.h"
-#include "ops/qmatmul/quantized.check.h"
+#include "ops/shared/product.check.h"
+#include "ops/shared/quantized.check.h"
 
 namespace monza::ops {
 namespace {

@@ -2,9 +2,9 @@
 #include "ops/qmatmul/qmatmul.params.h"
 
 #include "ir/op.h"
-#include "ops/activation/activation.def.h"
-#include "ops/move/shapes.def.h"
-#include "ops/qmatmul/quantized.def.h"
+#include "ops/shared/activation.def.h"
+#include "ops/shared/quantized.def.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -1,6 +1,6 @@
 // ONNX MatMulInteger, QLinearMatMul, and com.microsoft's MatMulIntegerToFloat, DynamicQuantizeMatMul, QGemm.
 #include "import/api.h"
-#include "ops/qmatmul/requantize.params.h"
+#include "ops/shared/requantize.params.h"
 
 namespace monza::ops {
 namespace {

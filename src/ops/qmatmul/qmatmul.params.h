@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-#include "ops/activation/activation.params.h"
-#include "ops/qmatmul/requantize.params.h"
+#include "ops/shared/activation.params.h"
+#include "ops/shared/requantize.params.h"
 
 namespace monza {
 

@@ -2,8 +2,8 @@
 #include <cmath>
 
 #include "kernel/kernel.h"
-#include "ops/qmatmul/operands.params.h"
 #include "ops/qmatmul/qmatmul.params.h"
+#include "ops/shared/operands.params.h"
 
 namespace monza {
 

@@ -4,9 +4,9 @@
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/activation/vec.simd.h"
 #include "ops/qmatmul/igemm_finish.simd.h"
 #include "ops/quantize/quantize.params.h"
+#include "simd/vec.h"
 
 namespace monza::ops {
 namespace {

@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "ir/op.h"
-#include "ops/move/shapes.def.h"
 #include "ops/reduce/reduce.params.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -3,8 +3,8 @@
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/elementwise/lanes.simd.h"
 #include "ops/reduce/reduce.params.h"
+#include "simd/lanes.h"
 
 namespace monza::ops {
 namespace {

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <iterator>
 
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

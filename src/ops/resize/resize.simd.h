@@ -4,8 +4,8 @@
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/activation/vec.simd.h"
 #include "ops/resize/resize.params.h"
+#include "simd/vec.h"
 
 namespace monza::ops {
 namespace {

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/activation/activation.simd.h"
 #include "ops/rnn/rnn.params.h"
+#include "ops/shared/activation.simd.h"
 
 namespace monza::ops {
 

@@ -5,7 +5,7 @@
 #include <cctype>
 #include <iterator>
 
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -2,9 +2,9 @@
 // depthwise part, depth_activation, depth_alpha and depth_beta its activation; activation, act_alpha, act_beta and
 // residual_after belong to the 1x1 part.
 #include "ir/op.h"
-#include "ops/activation/activation.def.h"
 #include "ops/conv/conv.def.h"
 #include "ops/sepconv/sepconv.params.h"
+#include "ops/shared/activation.def.h"
 
 namespace monza::ops {
 namespace {

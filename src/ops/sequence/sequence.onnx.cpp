@@ -1,7 +1,7 @@
 // ONNX operators on sequences and optionals.
 #include "import/api.h"
-#include "ops/control/control.def.h"
-#include "ops/move/inputs.onnx.h"
+#include "ops/shared/bodies.def.h"
+#include "ops/shared/inputs.onnx.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -1,6 +1,6 @@
 // ONNX DFT, STFT and MelWeightMatrix.
 #include "import/api.h"
-#include "ops/move/inputs.onnx.h"
+#include "ops/shared/inputs.onnx.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -3,9 +3,9 @@
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/activation/activation.simd.h"
-#include "ops/elementwise/lanes.simd.h"
+#include "ops/shared/activation.simd.h"
 #include "ops/softmax/softmax.params.h"
+#include "simd/lanes.h"
 
 namespace monza::ops {
 namespace {

@@ -1,6 +1,6 @@
 // RegexFullMatch: which strings a regular expression of RE2's syntax describes as a whole.
 #include "ir/op.h"
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 
 #if MONZA_WITH_RE2
 #include <re2/re2.h>

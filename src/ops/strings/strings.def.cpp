@@ -1,6 +1,5 @@
 // Operators on tensors of strings: types and shapes.
-#include "ops/elementwise/elementwise.def.h"
-#include "ops/move/shapes.def.h"
+#include "ops/shared/shapes.def.h"
 #include "ops/strings/strings.params.h"
 #include "tensor/dtype.h"
 

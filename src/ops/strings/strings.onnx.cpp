@@ -1,6 +1,6 @@
 // ONNX operators that only strings have. Equal and Cast of strings are imported with their families.
 #include "import/api.h"
-#include "ops/move/inputs.onnx.h"
+#include "ops/shared/inputs.onnx.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -1,6 +1,6 @@
 // ONNX TfIdfVectorizer with a pool of integers.
 #include "import/api.h"
-#include "ops/move/inputs.onnx.h"
+#include "ops/shared/inputs.onnx.h"
 
 namespace monza::ops {
 namespace {

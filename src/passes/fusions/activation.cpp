@@ -1,7 +1,7 @@
 // An activation moves into the convolution or matrix product before it.
 #include <cmath>
 
-#include "ops/activation/activation.def.h"
+#include "ops/shared/activation.def.h"
 #include "passes/fusions/fusions.h"
 #include "passes/fusions/product.h"
 #include "passes/pattern.h"

@@ -6,7 +6,7 @@
 
 #include "ir/graph.h"
 #include "ir/op.h"
-#include "ops/qmatmul/requantize.params.h"
+#include "ops/shared/requantize.params.h"
 
 namespace monza {
 

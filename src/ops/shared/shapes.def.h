@@ -28,6 +28,9 @@ ir::Expr larger(const ir::Expr& a, const ir::Expr& b);
 /// 1). That an input's extent may be 0 is part of the formula only where the model's ranges say so.
 ir::Expr broadcast_extent(const ir::Model& model, const ir::Expr& a, const ir::Expr& b);
 
+/// The shape that shapes broadcast to by numpy's rules; reports the axis that disagrees through `c`.
+ir::SymShape broadcast_shapes(const ir::InferContext& c, const std::vector<const ir::SymShape*>& shapes);
+
 /// Integers that are an attribute `name`, or else the content of input `i` (which then must be present).
 std::vector<ir::Expr> numbers(const ir::InferContext& c, std::string_view name, int i);
 /// The one integer that is an attribute `name` or the content of input `i`; Error when there is another number of them.

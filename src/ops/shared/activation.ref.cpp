@@ -1,7 +1,7 @@
 // Activations of one value, close to their formulas.
 #include <cmath>
 
-#include "ops/activation/activation.params.h"
+#include "ops/shared/activation.params.h"
 
 namespace monza {
 

@@ -1,7 +1,7 @@
 // Sums and extremes over the lanes of a vector and over contiguous rows. Included by ISA files only.
 #pragma once
 
-#include "ops/activation/vec.simd.h"
+#include "simd/vec.h"
 
 namespace monza::ops {
 namespace {

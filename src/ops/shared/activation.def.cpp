@@ -1,4 +1,4 @@
-#include "ops/activation/activation.def.h"
+#include "ops/shared/activation.def.h"
 
 #include <iterator>
 

@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "ir/attrs.h"
-#include "ops/activation/activation.params.h"
+#include "ops/shared/activation.params.h"
 
 namespace monza::ops {
 

@@ -1,7 +1,7 @@
 // Reading the quantisation operands of QConv and QMatMul (see QInput) at run time.
 #pragma once
 
-#include "ops/qmatmul/requantize.params.h"
+#include "ops/shared/requantize.params.h"
 #include "tensor/float_convert.h"
 #include "tensor/view.h"
 

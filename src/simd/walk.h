@@ -6,7 +6,7 @@
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/activation/vec.simd.h"
+#include "simd/vec.h"
 
 namespace monza::ops {
 namespace {

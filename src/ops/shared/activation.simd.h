@@ -3,8 +3,8 @@
 // infinity, the NaN that the formula gives (docs/numerics.md).
 #pragma once
 
-#include "ops/activation/activation.params.h"
-#include "ops/activation/vec.simd.h"
+#include "ops/shared/activation.params.h"
+#include "simd/vec.h"
 
 namespace monza::ops {
 namespace {

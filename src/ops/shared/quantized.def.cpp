@@ -1,7 +1,7 @@
-#include "ops/qmatmul/quantized.def.h"
+#include "ops/shared/quantized.def.h"
 
-#include "ops/activation/activation.def.h"
-#include "ops/qmatmul/requantize.params.h"
+#include "ops/shared/activation.def.h"
+#include "ops/shared/requantize.params.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernel/check_rules.h"
-#include "ops/qmatmul/requantize.params.h"
+#include "ops/shared/requantize.params.h"
 
 namespace monza::ops {
 

@@ -1,5 +1,5 @@
-#include "ops/move/shapes.def.h"
-#include "ops/move/ranges.def.h"
+#include "ops/shared/shapes.def.h"
+#include "ops/shared/ranges.def.h"
 
 #include <algorithm>
 #include <limits>
@@ -136,6 +136,29 @@ void infer_again(ir::Graph& graph) {
   for (const ir::NodeId id : graph.order())
     for (std::size_t b = 0; b < std::as_const(graph).node(id).bodies.size(); ++b) infer_again(graph.body(id, b));
   graph.infer_all();
+}
+
+ir::SymShape broadcast_shapes(const ir::InferContext& c, const std::vector<const ir::SymShape*>& shapes) {
+  ir::SymShape out;
+  for (const ir::SymShape* shape : shapes) {
+    if (shape->size() > out.size()) out.insert(out.begin(), shape->size() - out.size(), Expr(1));
+    for (std::size_t i = 0; i < shape->size(); ++i) {
+      Expr& have = out[out.size() - 1 - i];
+      const Expr& more = (*shape)[shape->size() - 1 - i];
+      if (have == more || more == Expr(1)) continue;
+      if (have == Expr(1) || (more.is_constant() && !have.is_constant())) {
+        have = more;  // against a constant, a symbolic extent can only be equal or 1
+      } else if (more.is_constant() && have.is_constant()) {
+        std::string text;
+        for (const ir::SymShape* s : shapes) text += (text.empty() ? "" : " and ") + ir::to_string(*s);
+        c.fail("shapes {} do not broadcast: {} against {} on axis -{}", text, ir::to_string(have), ir::to_string(more),
+               i + 1);
+      } else if (!have.is_constant()) {
+        have = broadcast_extent(c.model(), have, more);
+      }
+    }
+  }
+  return out;
 }
 
 std::vector<Expr> numbers(const ir::InferContext& c, std::string_view name, int i) {
