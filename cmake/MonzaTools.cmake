@@ -81,10 +81,11 @@ if(TARGET monza_vision)
   target_link_libraries(monza PRIVATE monza_tool_vision)
 endif()
 
-# Made by the tool from its own options; installed with it.
-set(tool_files ${CMAKE_BINARY_DIR}/generated/completion)
+# Made by the tool from its own options and operators; installed with it.
+set(tool_files ${CMAKE_BINARY_DIR}/generated/tool)
 file(MAKE_DIRECTORY ${tool_files})
 add_custom_command(TARGET monza POST_BUILD
   COMMAND monza completion bash > ${tool_files}/monza
   COMMAND monza completion zsh > ${tool_files}/_monza
-  COMMAND monza man > ${tool_files}/monza.1 VERBATIM)
+  COMMAND monza man > ${tool_files}/monza.1
+  COMMAND monza ops --markdown > ${tool_files}/operators.md VERBATIM)

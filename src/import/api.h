@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,13 +90,19 @@ class OnnxNode {
   virtual void bind(int i, ir::ValueId value) = 0;
 };
 
-/// Translates one ONNX operator. Instances are constant objects named in their folder's <family>.onnx.inc.
+/// Translates one ONNX operator: an entry of its family's table.
 struct OnnxImporter {
   const char* op_type = nullptr;
   const char* domain = "";  ///< "" for ai.onnx; "ai.onnx.ml", "com.microsoft", ...
   int since = 1;            ///< first opset this function understands
   int until = 1000;         ///< last one
   void (*import)(OnnxNode&) = nullptr;
+};
+
+/// The importers of src/ops/<family>/<name>.onnx.cpp, which ends with `extern const OnnxImporters
+/// <name>_onnx{kImporters};`.
+struct OnnxImporters {
+  std::span<const OnnxImporter> importers;
 };
 
 /// The element type of an ONNX TensorProto.DataType number; Error on one that is unknown or not supported.

@@ -5,12 +5,15 @@
 
 namespace monza {
 namespace ops {
-extern const OnnxImporter* const onnx_table[];  // generated from the lists in src/ops
+extern const OnnxImporters* const onnx_table[];  // generated: one for each src/ops/<family>/<name>.onnx.cpp
 extern const int onnx_table_count;
 }  // namespace ops
 
 std::vector<const OnnxImporter*> all_onnx_importers() {
-  return {ops::onnx_table, ops::onnx_table + ops::onnx_table_count};
+  std::vector<const OnnxImporter*> all;
+  for (int i = 0; i < ops::onnx_table_count; ++i)
+    for (const OnnxImporter& importer : ops::onnx_table[i]->importers) all.push_back(&importer);
+  return all;
 }
 
 const OnnxImporter* find_onnx_importer(std::string_view domain, std::string_view op_type, int opset) {

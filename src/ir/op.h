@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -158,7 +159,7 @@ enum class OpFlag : std::uint32_t {
 constexpr OpFlag operator|(OpFlag a, OpFlag b) { return OpFlag(std::uint32_t(a) | std::uint32_t(b)); }
 constexpr bool has(OpFlag set, OpFlag flag) { return (std::uint32_t(set) & std::uint32_t(flag)) != 0; }
 
-/// An operator of the graph. Instances are constant objects named in their folder's <family>.ops.inc.
+/// An operator of the graph: an entry of its family's table.
 struct OpDef {
   const char* name = nullptr;  ///< "Conv": also Kernel::op
   AttrSchema attrs = {};       ///< every attribute that a node may have: graphs refuse others
@@ -179,6 +180,11 @@ struct OpDef {
   /// when its content is known without reading its elements.
   std::uint32_t shape_inputs = 0;
   int bodies = 0;  ///< how many graphs a node holds
+};
+
+/// The operators of src/ops/<family>/<name>.def.cpp, which ends with `extern const ir::OpList <name>_ops{kOps};`.
+struct OpList {
+  std::span<const OpDef> ops;
 };
 
 /// A node's attributes with the defaults of its operator.

@@ -5,14 +5,16 @@
 
 namespace monza {
 namespace ops {
-extern const ir::OpDef* const op_table[];  // generated from the lists in src/ops
+extern const ir::OpList* const op_table[];  // generated: one for each src/ops/<family>/<name>.def.cpp
 extern const int op_table_count;
 }  // namespace ops
 
 namespace ir {
 
 std::vector<const OpDef*> all_ops() {
-  std::vector<const OpDef*> ops(ops::op_table, ops::op_table + ops::op_table_count);
+  std::vector<const OpDef*> ops;
+  for (int i = 0; i < ops::op_table_count; ++i)
+    for (const OpDef& op : ops::op_table[i]->ops) ops.push_back(&op);
   std::sort(ops.begin(), ops.end(), [](const OpDef* a, const OpDef* b) { return std::string_view(a->name) < b->name; });
   return ops;
 }

@@ -1,4 +1,4 @@
-// monza ops: which operators run, where, and in which precisions. docs/operators.md is what --markdown prints.
+// monza ops: which operators run, where, and in which precisions. The build keeps what --markdown prints.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -188,9 +188,9 @@ void add_ops(Commands& commands) {
   const auto o = std::make_shared<Options>();
   CommandOptions app = commands.add("ops", "Lists the operators that run, and the kernels that each has.",
                                     "  monza ops | grep Conv\n"
-                                    "  monza ops --markdown > docs/operators.md",
+                                    "  monza ops --markdown > operators.md",
                                     [o] { return run(o->json, o->markdown); });
-  app.add_flag("--markdown", o->markdown, "the tables of docs/operators.md");
+  app.add_flag("--markdown", o->markdown, "tables, as a page");
   app.add_flag("--json", o->json, "for a program to read");
 }
 

@@ -140,23 +140,26 @@ constexpr ir::AttrDef kAttentionAttrs[] = {{"q_num_heads", 0},
                                            {"nan_rows", 0}};
 constexpr ir::AttrDef kRotaryAttrs[] = {{"num_heads", 0}, {"rotary_embedding_dim", 0}, {"interleaved", 0}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "Attention",
+     .attrs = kAttentionAttrs,
+     .min_inputs = 3,
+     .max_inputs = 7,
+     .max_outputs = 4,
+     .infer = infer_attention,
+     .params = attention_params,
+     .flops = attention_flops},
+    {.name = "RotaryEmbedding",
+     .attrs = kRotaryAttrs,
+     .min_inputs = 3,
+     .max_inputs = 4,
+     .infer = infer_rotary,
+     .params = rotary_params,
+     .flops = rotary_flops},
+};
+
 }  // namespace
 
-extern const ir::OpDef attention_op, rotary_op;
-const ir::OpDef attention_op{.name = "Attention",
-                             .attrs = kAttentionAttrs,
-                             .min_inputs = 3,
-                             .max_inputs = 7,
-                             .max_outputs = 4,
-                             .infer = infer_attention,
-                             .params = attention_params,
-                             .flops = attention_flops};
-const ir::OpDef rotary_op{.name = "RotaryEmbedding",
-                          .attrs = kRotaryAttrs,
-                          .min_inputs = 3,
-                          .max_inputs = 4,
-                          .infer = infer_rotary,
-                          .params = rotary_params,
-                          .flops = rotary_flops};
+extern const ir::OpList attention_ops{kOps};
 
 }  // namespace monza::ops

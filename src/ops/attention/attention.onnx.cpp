@@ -42,10 +42,13 @@ void import_rotary(OnnxNode& n) {
   n.bind(0, n.add1("RotaryEmbedding", std::move(inputs), std::move(attrs)));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "Attention", .import = import_attention},
+    {.op_type = "RotaryEmbedding", .import = import_rotary},
+};
+
 }  // namespace
 
-extern const OnnxImporter attention_onnx, rotary_onnx;
-const OnnxImporter attention_onnx{.op_type = "Attention", .import = import_attention};
-const OnnxImporter rotary_onnx{.op_type = "RotaryEmbedding", .import = import_rotary};
+extern const OnnxImporters attention_onnx{kImporters};
 
 }  // namespace monza::ops

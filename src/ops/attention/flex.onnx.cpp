@@ -57,10 +57,12 @@ void import_flex_attention(OnnxNode& n) {
   n.bind(0, cast(reshape(n.add1("MatMul", {reshape(probabilities, groups), cast(v, wide)}), heads), type));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "FlexAttention", .domain = "ai.onnx.preview", .import = import_flex_attention},
+};
+
 }  // namespace
 
-extern const OnnxImporter flex_attention_onnx;
-const OnnxImporter flex_attention_onnx{
-    .op_type = "FlexAttention", .domain = "ai.onnx.preview", .import = import_flex_attention};
+extern const OnnxImporters flex_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -45,17 +45,20 @@ double flops(const ir::NodeView& n, const std::vector<Shape>& in, const std::vec
 
 constexpr ir::AttrDef kAttrs[] = {{"q_num_heads", 0}, {"kv_num_heads", 0}, {"scale", 0.0}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "LinearAttention",
+     .attrs = kAttrs,
+     .min_inputs = 3,
+     .max_inputs = 6,
+     .min_outputs = 2,
+     .max_outputs = 2,
+     .infer = infer,
+     .params = params,
+     .flops = flops},
+};
+
 }  // namespace
 
-extern const ir::OpDef linear_attention_op;
-const ir::OpDef linear_attention_op{.name = "LinearAttention",
-                                    .attrs = kAttrs,
-                                    .min_inputs = 3,
-                                    .max_inputs = 6,
-                                    .min_outputs = 2,
-                                    .max_outputs = 2,
-                                    .infer = infer,
-                                    .params = params,
-                                    .flops = flops};
+extern const ir::OpList linear_attention_ops{kOps};
 
 }  // namespace monza::ops

@@ -21,9 +21,12 @@ void import_linear_attention(OnnxNode& n) {
     if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "LinearAttention", .import = import_linear_attention},
+};
+
 }  // namespace
 
-extern const OnnxImporter linear_attention_onnx;
-const OnnxImporter linear_attention_onnx{.op_type = "LinearAttention", .import = import_linear_attention};
+extern const OnnxImporters linear_attention_onnx{kImporters};
 
 }  // namespace monza::ops

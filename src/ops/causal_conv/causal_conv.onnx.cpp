@@ -37,9 +37,12 @@ void import_causal_conv(OnnxNode& n) {
   }
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "CausalConvWithState", .import = import_causal_conv},
+};
+
 }  // namespace
 
-extern const OnnxImporter causal_conv_onnx;
-const OnnxImporter causal_conv_onnx{.op_type = "CausalConvWithState", .import = import_causal_conv};
+extern const OnnxImporters causal_conv_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -409,37 +409,40 @@ constexpr ir::AttrDef kScanAttrs[] = {{"carried", 0},
 constexpr ir::AttrDef kRefuseAttrs[] = {ir::required("dtypes", ir::AttrKind::strings),
                                         ir::required("shapes", ir::AttrKind::strings)};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "If",
+     .max_inputs = 1 << 16,
+     .max_outputs = 1 << 16,
+     .flags = ir::OpFlag::control,
+     .infer = infer_if,
+     .bodies = 2},
+    {.name = "Loop",
+     .attrs = kLoopAttrs,
+     .min_inputs = 2,
+     .max_inputs = 1 << 16,
+     .max_outputs = 1 << 16,
+     .flags = ir::OpFlag::control,
+     .infer = infer_loop,
+     .bodies = 1},
+    {.name = "Scan",
+     .attrs = kScanAttrs,
+     .max_inputs = 1 << 16,
+     .max_outputs = 1 << 16,
+     .flags = ir::OpFlag::control,
+     .infer = infer_scan,
+     .bodies = 1},
+    // Named an effect so that nothing folds it: its failure is the point.
+    {.name = "Refuse",
+     .attrs = kRefuseAttrs,
+     .min_inputs = 0,
+     .max_inputs = 0,
+     .max_outputs = 1 << 16,
+     .flags = ir::OpFlag::effect,
+     .infer = infer_refuse},
+};
+
 }  // namespace
 
-extern const ir::OpDef if_op, loop_op, scan_op, refuse_op;
-const ir::OpDef if_op{.name = "If",
-                      .max_inputs = 1 << 16,
-                      .max_outputs = 1 << 16,
-                      .flags = ir::OpFlag::control,
-                      .infer = infer_if,
-                      .bodies = 2};
-const ir::OpDef loop_op{.name = "Loop",
-                        .attrs = kLoopAttrs,
-                        .min_inputs = 2,
-                        .max_inputs = 1 << 16,
-                        .max_outputs = 1 << 16,
-                        .flags = ir::OpFlag::control,
-                        .infer = infer_loop,
-                        .bodies = 1};
-const ir::OpDef scan_op{.name = "Scan",
-                        .attrs = kScanAttrs,
-                        .max_inputs = 1 << 16,
-                        .max_outputs = 1 << 16,
-                        .flags = ir::OpFlag::control,
-                        .infer = infer_scan,
-                        .bodies = 1};
-// Named an effect so that nothing folds it: its failure is the point.
-const ir::OpDef refuse_op{.name = "Refuse",
-                          .attrs = kRefuseAttrs,
-                          .min_inputs = 0,
-                          .max_inputs = 0,
-                          .max_outputs = 1 << 16,
-                          .flags = ir::OpFlag::effect,
-                          .infer = infer_refuse};
+extern const ir::OpList control_ops{kOps};
 
 }  // namespace monza::ops

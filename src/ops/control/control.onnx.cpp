@@ -190,15 +190,15 @@ void import_scan_8(OnnxNode& n) {
                     static_cast<int>(made.size()), std::move(outer)));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "If", .import = import_if},
+    {.op_type = "Loop", .import = import_loop},
+    {.op_type = "Scan", .until = 8, .import = import_scan_8},
+    {.op_type = "Scan", .since = 9, .import = import_scan},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function, ...) \
-  extern const OnnxImporter symbol;                 \
-  const OnnxImporter symbol { .op_type = type, __VA_ARGS__.import = function }
-
-MONZA_IMPORTER(if_onnx, "If", import_if);
-MONZA_IMPORTER(loop_onnx, "Loop", import_loop);
-MONZA_IMPORTER(scan_8_onnx, "Scan", import_scan_8, .until = 8, );
-MONZA_IMPORTER(scan_onnx, "Scan", import_scan, .since = 9, );
+extern const OnnxImporters control_onnx{kImporters};
 
 }  // namespace monza::ops

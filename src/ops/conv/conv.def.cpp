@@ -134,15 +134,18 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
 
 constexpr auto kAttrs = ir::joined(kConvAttrs, kActivationAttrs, kResidualAttrs);
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "Conv",
+     .attrs = kAttrs,
+     .min_inputs = 2,
+     .max_inputs = 5,
+     .infer = infer,
+     .params = params,
+     .flops = flops},
+};
+
 }  // namespace
 
-extern const ir::OpDef conv_op;
-const ir::OpDef conv_op{.name = "Conv",
-                        .attrs = kAttrs,
-                        .min_inputs = 2,
-                        .max_inputs = 5,
-                        .infer = infer,
-                        .params = params,
-                        .flops = flops};
+extern const ir::OpList conv_ops{kOps};
 
 }  // namespace monza::ops

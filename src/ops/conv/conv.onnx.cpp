@@ -65,9 +65,12 @@ void import_conv(OnnxNode& n) {
   n.bind(0, n.add1("Conv", std::move(inputs), std::move(attrs)));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "Conv", .import = import_conv},
+};
+
 }  // namespace
 
-extern const OnnxImporter conv_onnx;
-const OnnxImporter conv_onnx{.op_type = "Conv", .import = import_conv};
+extern const OnnxImporters conv_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -63,15 +63,18 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
 constexpr ir::AttrDef kOwnAttrs[] = {{"output_padding", ir::Each{0}}};
 constexpr auto kAttrs = ir::joined(kConvAttrs, kActivationAttrs, kOwnAttrs);
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "ConvTranspose",
+     .attrs = kAttrs,
+     .min_inputs = 2,
+     .max_inputs = 3,
+     .infer = infer,
+     .params = params,
+     .flops = flops},
+};
+
 }  // namespace
 
-extern const ir::OpDef convtranspose_op;
-const ir::OpDef convtranspose_op{.name = "ConvTranspose",
-                                 .attrs = kAttrs,
-                                 .min_inputs = 2,
-                                 .max_inputs = 3,
-                                 .infer = infer,
-                                 .params = params,
-                                 .flops = flops};
+extern const ir::OpList convtranspose_ops{kOps};
 
 }  // namespace monza::ops

@@ -57,9 +57,12 @@ void import_convtranspose(OnnxNode& n) {
   n.bind(0, n.add1("ConvTranspose", std::move(inputs), std::move(attrs)));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "ConvTranspose", .import = import_convtranspose},
+};
+
 }  // namespace
 
-extern const OnnxImporter convtranspose_onnx;
-const OnnxImporter convtranspose_onnx{.op_type = "ConvTranspose", .import = import_convtranspose};
+extern const OnnxImporters convtranspose_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -69,15 +69,18 @@ double flops_deform_conv(const ir::NodeView&, const std::vector<Shape>& in, cons
 constexpr ir::AttrDef kAttrs[] = {
     {"strides", ir::Each{1}}, {"dilations", ir::Each{1}}, {"pads", ir::Each{0}}, {"group", 1}, {"offset_group", 1}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "DeformConv",
+     .attrs = kAttrs,
+     .min_inputs = 3,
+     .max_inputs = 5,
+     .infer = infer_deform_conv,
+     .params = params_deform_conv,
+     .flops = flops_deform_conv},
+};
+
 }  // namespace
 
-extern const ir::OpDef deform_conv_op;
-const ir::OpDef deform_conv_op{.name = "DeformConv",
-                               .attrs = kAttrs,
-                               .min_inputs = 3,
-                               .max_inputs = 5,
-                               .infer = infer_deform_conv,
-                               .params = params_deform_conv,
-                               .flops = flops_deform_conv};
+extern const ir::OpList deform_conv_ops{kOps};
 
 }  // namespace monza::ops

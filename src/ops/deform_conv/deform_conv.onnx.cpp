@@ -19,12 +19,12 @@ void import_deform_conv(OnnxNode& n) {
   p.add("DeformConv");
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "DeformConv", .import = import_deform_conv},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function) \
-  extern const OnnxImporter symbol;            \
-  const OnnxImporter symbol { .op_type = type, .import = function }
-
-MONZA_IMPORTER(deform_conv_onnx, "DeformConv", import_deform_conv);
+extern const OnnxImporters deform_conv_onnx{kImporters};
 
 }  // namespace monza::ops

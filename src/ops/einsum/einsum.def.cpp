@@ -140,14 +140,17 @@ double flops_einsum(const ir::NodeView& n, const std::vector<Shape>& in, const s
 
 constexpr ir::AttrDef kAttrs[] = {ir::required("equation", ir::AttrKind::string)};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "Einsum",
+     .attrs = kAttrs,
+     .max_inputs = EinsumParams::kMaxOperands,
+     .infer = infer_einsum,
+     .params = params_einsum,
+     .flops = flops_einsum},
+};
+
 }  // namespace
 
-extern const ir::OpDef einsum_op;
-const ir::OpDef einsum_op{.name = "Einsum",
-                          .attrs = kAttrs,
-                          .max_inputs = EinsumParams::kMaxOperands,
-                          .infer = infer_einsum,
-                          .params = params_einsum,
-                          .flops = flops_einsum};
+extern const ir::OpList einsum_ops{kOps};
 
 }  // namespace monza::ops

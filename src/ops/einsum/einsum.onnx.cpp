@@ -76,12 +76,12 @@ void import_einsum(OnnxNode& n) {
   n.bind(0, n.add1("Einsum", std::move(inputs), std::move(attrs)));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "Einsum", .import = import_einsum},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function) \
-  extern const OnnxImporter symbol;            \
-  const OnnxImporter symbol { .op_type = type, .import = function }
-
-MONZA_IMPORTER(einsum_onnx, "Einsum", import_einsum);
+extern const OnnxImporters einsum_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -1,9 +1,11 @@
 // Elementwise operators: names, types, shapes, parameters.
 #include "ops/elementwise/elementwise.def.h"
-#include "ops/elementwise/unary_list.params.h"
-#include "ops/shared/shapes.def.h"
 
+#include <algorithm>
+#include <array>
 #include <iterator>
+
+#include "ops/shared/shapes.def.h"
 
 #include "tensor/dtype.h"
 
@@ -11,85 +13,6 @@ namespace monza::ops {
 namespace {
 
 using ir::Expr;
-
-constexpr UnaryOp kUnary[] = {
-    {"Abs", UnaryKind::abs, kNumbers},
-    {"Neg", UnaryKind::neg, kNumbers},
-    {"Sign", UnaryKind::sign, kNumbers},
-    {"Ceil", UnaryKind::ceil, kFloats},
-    {"Floor", UnaryKind::floor, kFloats},
-    {"Round", UnaryKind::round, kFloats},
-    {"Sqrt", UnaryKind::sqrt, kFloats},
-    {"Reciprocal", UnaryKind::reciprocal, kFloats},
-    {"Exp", UnaryKind::exp, kFloats},
-    {"Log", UnaryKind::log, kFloats},
-    {"Sin", UnaryKind::sin, kFloats},
-    {"Cos", UnaryKind::cos, kFloats},
-    {"Tan", UnaryKind::tan, kFloats},
-    {"Asin", UnaryKind::asin, kFloats},
-    {"Acos", UnaryKind::acos, kFloats},
-    {"Atan", UnaryKind::atan, kFloats},
-    {"Sinh", UnaryKind::sinh, kFloats},
-    {"Cosh", UnaryKind::cosh, kFloats},
-    {"Tanh", UnaryKind::tanh, kFloats},
-    {"Asinh", UnaryKind::asinh, kFloats},
-    {"Acosh", UnaryKind::acosh, kFloats},
-    {"Atanh", UnaryKind::atanh, kFloats},
-    {"Erf", UnaryKind::erf, kNumbers},
-    {"Relu", UnaryKind::relu, kNumbers},
-    {"LeakyRelu", UnaryKind::leaky_relu, kFloats, {{"alpha", 0.01f}}},
-    {"Elu", UnaryKind::elu, kFloats, {{"alpha", 1.f}}},
-    {"Selu", UnaryKind::selu, kFloats, {{"alpha", 1.67326319217681884765625f}, {"gamma", 1.05070102214813232421875f}}},
-    {"Celu", UnaryKind::celu, kFloats, {{"alpha", 1.f}}},
-    {"Sigmoid", UnaryKind::sigmoid, kFloats},
-    {"HardSigmoid", UnaryKind::hard_sigmoid, kFloats, {{"alpha", 0.2f}, {"beta", 0.5f}}},
-    {"HardSwish", UnaryKind::hardswish, kFloats},
-    {"Swish", UnaryKind::swish, kFloats, {{"alpha", 1.f}}},
-    {"Gelu", UnaryKind::gelu_erf, kFloats, {{"approximate", "none"}}},
-    {"Mish", UnaryKind::mish, kFloats},
-    {"Softplus", UnaryKind::softplus, kFloats},
-    {"Softsign", UnaryKind::softsign, kFloats},
-    {"ThresholdedRelu", UnaryKind::thresholded_relu, kFloats, {{"alpha", 1.f}}},
-    {"Shrink", UnaryKind::shrink, kNumbers, {{"lambd", 0.5f}, {"bias", 0.f}}},
-    {"Not", UnaryKind::logical_not, kBoolean},
-    {"BitwiseNot", UnaryKind::bitwise_not, kIntegers},
-    {"IsNaN", UnaryKind::is_nan, Types(kFloats | kSmallFloats)},
-    {"IsInf", UnaryKind::is_inf, Types(kFloats | kSmallFloats), {{"detect_negative", 1.f}, {"detect_positive", 1.f}}},
-};
-
-constexpr ir::AttrDef kModAttrs[] = {{"fmod", 0}};
-constexpr ir::AttrDef kBitShiftAttrs[] = {ir::required("direction", ir::AttrKind::string)};
-
-constexpr BinaryOp kBinary[] = {
-    {"Add", BinaryKind::add, kNumbers},
-    {"Sub", BinaryKind::sub, kNumbers},
-    {"Mul", BinaryKind::mul, kNumbers},
-    {"Div", BinaryKind::div, kNumbers},
-    {"Mod", BinaryKind::mod, kNumbers, false, kModAttrs},
-    {"Pow", BinaryKind::pow, kNumbers},
-    {"Min", BinaryKind::min, kNumbers},
-    {"Max", BinaryKind::max, kNumbers},
-    {"BitShift", BinaryKind::shift_left, kIntegers, false, kBitShiftAttrs},
-    {"BitwiseAnd", BinaryKind::bitwise_and, kIntegers},
-    {"BitwiseOr", BinaryKind::bitwise_or, kIntegers},
-    {"BitwiseXor", BinaryKind::bitwise_xor, kIntegers},
-    {"And", BinaryKind::logical_and, kBoolean, true},
-    {"Or", BinaryKind::logical_or, kBoolean, true},
-    {"Xor", BinaryKind::logical_xor, kBoolean, true},
-    {"Equal", BinaryKind::equal, Types(kNumbers | kBoolean), true},
-    {"Less", BinaryKind::less, kNumbers, true},
-    {"LessOrEqual", BinaryKind::less_or_equal, kNumbers, true},
-    {"Greater", BinaryKind::greater, kNumbers, true},
-    {"GreaterOrEqual", BinaryKind::greater_or_equal, kNumbers, true},
-    {"PRelu", BinaryKind::prelu, kNumbers},
-};
-
-template <typename Row, std::size_t N>
-constexpr const Row* row_of(const Row (&rows)[N], std::string_view name) {
-  for (const Row& row : rows)
-    if (name == row.name) return &row;
-  return nullptr;
-}
 
 const UnaryOp& unary_of(const ir::Node& node) { return *find_unary(node.op->name); }
 const BinaryOp& binary_of(const ir::Node& node) { return *find_binary(node.op->name); }
@@ -233,79 +156,53 @@ bool takes(Types types, DType type) {
   }
 }
 
-const UnaryOp* find_unary(std::string_view name) { return row_of(kUnary, name); }
-const BinaryOp* find_binary(std::string_view name) { return row_of(kBinary, name); }
-
-#define MONZA_UNARY(symbol, op_name)                                      \
-  extern const ir::OpDef symbol##_op;                                     \
-  const ir::OpDef symbol##_op{.name = op_name,                            \
-                              .attrs = row_of(kUnary, op_name)->schema(), \
-                              .flags = ir::OpFlag::pointwise,             \
-                              .infer = infer_unary,                       \
-                              .params = unary_params,                     \
-                              .flops = one_flop};
-MONZA_UNARY_OPS(MONZA_UNARY)
-MONZA_UNARY_TESTS(MONZA_UNARY)
-#undef MONZA_UNARY
-
-#define MONZA_BINARY(symbol, op_name, more_flags)                          \
-  extern const ir::OpDef symbol##_op;                                      \
-  const ir::OpDef symbol##_op{.name = op_name,                             \
-                              .attrs = row_of(kBinary, op_name)->attrs,    \
-                              .min_inputs = 2,                             \
-                              .max_inputs = 2,                             \
-                              .flags = ir::OpFlag::pointwise | more_flags, \
-                              .infer = infer_binary,                       \
-                              .params = binary_params,                     \
-                              .flops = one_flop};
-#define MONZA_COMMUTATIVE(symbol, op_name) MONZA_BINARY(symbol, op_name, ir::OpFlag::commutative)
-#define MONZA_ORDERED(symbol, op_name) MONZA_BINARY(symbol, op_name, ir::OpFlag::none)
-MONZA_COMMUTATIVE(add, "Add")
-MONZA_ORDERED(sub, "Sub")
-MONZA_COMMUTATIVE(mul, "Mul")
-MONZA_ORDERED(div, "Div")
-MONZA_ORDERED(mod, "Mod")
-MONZA_ORDERED(pow, "Pow")
-MONZA_COMMUTATIVE(min, "Min")
-MONZA_COMMUTATIVE(max, "Max")
-MONZA_ORDERED(bit_shift, "BitShift")
-MONZA_COMMUTATIVE(bitwise_and, "BitwiseAnd")
-MONZA_COMMUTATIVE(bitwise_or, "BitwiseOr")
-MONZA_COMMUTATIVE(bitwise_xor, "BitwiseXor")
-MONZA_COMMUTATIVE(logical_and, "And")
-MONZA_COMMUTATIVE(logical_or, "Or")
-MONZA_COMMUTATIVE(logical_xor, "Xor")
-MONZA_COMMUTATIVE(equal, "Equal")
-MONZA_ORDERED(less, "Less")
-MONZA_ORDERED(less_or_equal, "LessOrEqual")
-MONZA_ORDERED(greater, "Greater")
-MONZA_ORDERED(greater_or_equal, "GreaterOrEqual")
-MONZA_ORDERED(prelu, "PRelu")
-#undef MONZA_COMMUTATIVE
-#undef MONZA_ORDERED
-#undef MONZA_BINARY
-
 namespace {
 
 constexpr ir::AttrDef kCastAttrs[] = {ir::required("to", ir::AttrKind::string), {"saturate", 1}, {"round_mode", "up"}};
 constexpr ir::AttrDef kBitCastAttrs[] = {ir::required("to", ir::AttrKind::string)};
 
+constexpr ir::OpDef definition(const UnaryOp& op) {
+  return {.name = op.name,
+          .attrs = op.schema(),
+          .flags = ir::OpFlag::pointwise,
+          .infer = infer_unary,
+          .params = unary_params,
+          .flops = one_flop};
+}
+constexpr ir::OpDef definition(const BinaryOp& op) {
+  return {.name = op.name,
+          .attrs = op.attrs,
+          .min_inputs = 2,
+          .max_inputs = 2,
+          .flags = ir::OpFlag::pointwise | (op.commutative ? ir::OpFlag::commutative : ir::OpFlag::none),
+          .infer = infer_binary,
+          .params = binary_params,
+          .flops = one_flop};
+}
+constexpr ir::OpDef kOthers[] = {
+    {.name = "Clip",
+     .min_inputs = 1,
+     .max_inputs = 3,
+     .flags = ir::OpFlag::pointwise,
+     .infer = infer_clip,
+     .flops = one_flop},
+    {.name = "Where", .min_inputs = 3, .max_inputs = 3, .flags = ir::OpFlag::pointwise, .infer = infer_where},
+    {.name = "Cast", .attrs = kCastAttrs, .flags = ir::OpFlag::pointwise, .infer = infer_cast, .params = cast_params},
+    {.name = "BitCast", .attrs = kBitCastAttrs, .flags = ir::OpFlag::pointwise, .infer = infer_bit_cast},
+    {.name = "Identity", .flags = ir::OpFlag::pointwise, .infer = infer_identity, .aliases = identity_aliases},
+};
+
+constexpr auto kOps = [] {
+  std::array<ir::OpDef, std::size(kUnary) + std::size(kBinary) + std::size(kOthers)> ops;
+  auto at = ops.begin();
+  for (const UnaryOp& op : kUnary) *at++ = definition(op);
+  for (const BinaryOp& op : kBinary) *at++ = definition(op);
+  std::copy(std::begin(kOthers), std::end(kOthers), at);
+  return ops;
+}();
+
 }  // namespace
 
-extern const ir::OpDef clip_op, where_op, cast_op, bit_cast_op, identity_op;
-const ir::OpDef clip_op{.name = "Clip",
-                        .min_inputs = 1,
-                        .max_inputs = 3,
-                        .flags = ir::OpFlag::pointwise,
-                        .infer = infer_clip,
-                        .flops = one_flop};
-const ir::OpDef where_op{
-    .name = "Where", .min_inputs = 3, .max_inputs = 3, .flags = ir::OpFlag::pointwise, .infer = infer_where};
-const ir::OpDef cast_op{
-    .name = "Cast", .attrs = kCastAttrs, .flags = ir::OpFlag::pointwise, .infer = infer_cast, .params = cast_params};
-const ir::OpDef bit_cast_op{
-    .name = "BitCast", .attrs = kBitCastAttrs, .flags = ir::OpFlag::pointwise, .infer = infer_bit_cast};
-const ir::OpDef identity_op{
-    .name = "Identity", .flags = ir::OpFlag::pointwise, .infer = infer_identity, .aliases = identity_aliases};
+extern const ir::OpList elementwise_ops{kOps};
 
 }  // namespace monza::ops

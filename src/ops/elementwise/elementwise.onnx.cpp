@@ -1,9 +1,11 @@
 // ONNX elementwise operators of every opset.
+#include <algorithm>
+#include <array>
+#include <iterator>
 #include <limits>
 
 #include "import/api.h"
 #include "ops/elementwise/elementwise.def.h"
-#include "ops/elementwise/unary_list.params.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {
@@ -151,44 +153,33 @@ void import_bit_cast(OnnxNode& n) {
 /// No node: the output is another name of the input.
 void import_identity(OnnxNode& n) { n.bind(0, n.input(0)); }
 
+constexpr OnnxImporter kOthers[] = {
+    {.op_type = "Sum", .import = import_variadic},
+    {.op_type = "Mean", .import = import_variadic},
+    {.op_type = "Clip", .until = 10, .import = import_clip_attributes},
+    {.op_type = "Clip", .since = 11, .import = import_clip},
+    {.op_type = "Where", .import = import_where},
+    {.op_type = "Cast", .import = import_cast},
+    {.op_type = "CastLike", .import = import_cast_like},
+    {.op_type = "BitCast", .import = import_bit_cast},
+    {.op_type = "Identity", .import = import_identity},
+};
+
+/// ONNX names them as the graph does.
+constexpr auto kImporters = [] {
+  std::array<OnnxImporter, std::size(kUnary) + std::size(kBinary) + std::size(kOthers)> importers;
+  auto at = importers.begin();
+  for (const UnaryOp& op : kUnary) *at++ = {.op_type = op.name, .import = import_unary};
+  for (const BinaryOp& op : kBinary) {
+    const bool any_number = op.kind == BinaryKind::min || op.kind == BinaryKind::max;
+    *at++ = {.op_type = op.name, .import = any_number ? import_variadic : import_binary};
+  }
+  std::copy(std::begin(kOthers), std::end(kOthers), at);
+  return importers;
+}();
+
 }  // namespace
 
-#define MONZA_IMPORT(symbol, type, ...)    \
-  extern const OnnxImporter symbol##_onnx; \
-  const OnnxImporter symbol##_onnx{.op_type = type, __VA_ARGS__};
-#define MONZA_UNARY(symbol, type) MONZA_IMPORT(symbol, type, .import = import_unary)
-#define MONZA_BINARY(symbol, type) MONZA_IMPORT(symbol, type, .import = import_binary)
-MONZA_UNARY_OPS(MONZA_UNARY)
-MONZA_UNARY_TESTS(MONZA_UNARY)
-MONZA_BINARY(add, "Add")
-MONZA_BINARY(sub, "Sub")
-MONZA_BINARY(mul, "Mul")
-MONZA_BINARY(div, "Div")
-MONZA_BINARY(mod, "Mod")
-MONZA_BINARY(pow, "Pow")
-MONZA_BINARY(bit_shift, "BitShift")
-MONZA_BINARY(bitwise_and, "BitwiseAnd")
-MONZA_BINARY(bitwise_or, "BitwiseOr")
-MONZA_BINARY(bitwise_xor, "BitwiseXor")
-MONZA_BINARY(logical_and, "And")
-MONZA_BINARY(logical_or, "Or")
-MONZA_BINARY(logical_xor, "Xor")
-MONZA_BINARY(equal, "Equal")
-MONZA_BINARY(less, "Less")
-MONZA_BINARY(less_or_equal, "LessOrEqual")
-MONZA_BINARY(greater, "Greater")
-MONZA_BINARY(greater_or_equal, "GreaterOrEqual")
-MONZA_BINARY(prelu, "PRelu")
-MONZA_IMPORT(min, "Min", .import = import_variadic)
-MONZA_IMPORT(max, "Max", .import = import_variadic)
-MONZA_IMPORT(sum, "Sum", .import = import_variadic)
-MONZA_IMPORT(mean, "Mean", .import = import_variadic)
-MONZA_IMPORT(clip_attributes, "Clip", .until = 10, .import = import_clip_attributes)
-MONZA_IMPORT(clip, "Clip", .since = 11, .import = import_clip)
-MONZA_IMPORT(where, "Where", .import = import_where)
-MONZA_IMPORT(cast, "Cast", .import = import_cast)
-MONZA_IMPORT(cast_like, "CastLike", .import = import_cast_like)
-MONZA_IMPORT(bit_cast, "BitCast", .import = import_bit_cast)
-MONZA_IMPORT(identity, "Identity", .import = import_identity)
+extern const OnnxImporters elementwise_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -193,46 +193,48 @@ constexpr ir::AttrDef kScatterElementsAttrs[] = {{"axis", 0}, {"reduction", "non
 constexpr ir::AttrDef kScatterNdAttrs[] = {{"reduction", "none"}};
 constexpr ir::AttrDef kTensorScatterAttrs[] = {{"axis", -2}, {"mode", "linear"}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "Gather",
+     .attrs = kGatherAttrs,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_gather,
+     .params = params_gather,
+     .aliases = alias_gather},
+    {.name = "GatherElements",
+     .attrs = kGatherAttrs,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_gather_elements,
+     .params = params_gather},
+    {.name = "GatherND",
+     .attrs = kGatherNdAttrs,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_gather_nd,
+     .params = params_gather_nd},
+    {.name = "ScatterElements",
+     .attrs = kScatterElementsAttrs,
+     .min_inputs = 3,
+     .max_inputs = 3,
+     .infer = infer_scatter_elements,
+     .params = params_scatter_elements},
+    {.name = "ScatterND",
+     .attrs = kScatterNdAttrs,
+     .min_inputs = 3,
+     .max_inputs = 3,
+     .infer = infer_scatter_nd,
+     .params = params_scatter_nd},
+    {.name = "TensorScatter",
+     .attrs = kTensorScatterAttrs,
+     .min_inputs = 2,
+     .max_inputs = 3,
+     .infer = infer_tensor_scatter,
+     .params = params_tensor_scatter},
+};
+
 }  // namespace
 
-extern const ir::OpDef gather_op, gather_elements_op, gather_nd_op, scatter_elements_op, scatter_nd_op,
-    tensor_scatter_op;
-const ir::OpDef gather_op{.name = "Gather",
-                          .attrs = kGatherAttrs,
-                          .min_inputs = 2,
-                          .max_inputs = 2,
-                          .infer = infer_gather,
-                          .params = params_gather,
-                          .aliases = alias_gather};
-const ir::OpDef gather_elements_op{.name = "GatherElements",
-                                   .attrs = kGatherAttrs,
-                                   .min_inputs = 2,
-                                   .max_inputs = 2,
-                                   .infer = infer_gather_elements,
-                                   .params = params_gather};
-const ir::OpDef gather_nd_op{.name = "GatherND",
-                             .attrs = kGatherNdAttrs,
-                             .min_inputs = 2,
-                             .max_inputs = 2,
-                             .infer = infer_gather_nd,
-                             .params = params_gather_nd};
-const ir::OpDef scatter_elements_op{.name = "ScatterElements",
-                                    .attrs = kScatterElementsAttrs,
-                                    .min_inputs = 3,
-                                    .max_inputs = 3,
-                                    .infer = infer_scatter_elements,
-                                    .params = params_scatter_elements};
-const ir::OpDef scatter_nd_op{.name = "ScatterND",
-                              .attrs = kScatterNdAttrs,
-                              .min_inputs = 3,
-                              .max_inputs = 3,
-                              .infer = infer_scatter_nd,
-                              .params = params_scatter_nd};
-const ir::OpDef tensor_scatter_op{.name = "TensorScatter",
-                                  .attrs = kTensorScatterAttrs,
-                                  .min_inputs = 2,
-                                  .max_inputs = 3,
-                                  .infer = infer_tensor_scatter,
-                                  .params = params_tensor_scatter};
+extern const ir::OpList index_ops{kOps};
 
 }  // namespace monza::ops

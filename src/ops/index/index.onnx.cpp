@@ -104,24 +104,24 @@ void import_nms(OnnxNode& n) {
   p.add("NonMaxSuppression");
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "Gather", .import = import_gather},
+    {.op_type = "GatherElements", .import = import_gather_elements},
+    {.op_type = "GatherND", .import = import_gather_nd},
+    {.op_type = "Scatter", .import = import_scatter_elements},
+    {.op_type = "ScatterElements", .import = import_scatter_elements},
+    {.op_type = "ScatterND", .import = import_scatter_nd},
+    {.op_type = "TensorScatter", .import = import_tensor_scatter},
+    {.op_type = "NonZero", .import = import_non_zero},
+    {.op_type = "Compress", .import = import_compress},
+    {.op_type = "Unique", .import = import_unique},
+    {.op_type = "TopK", .until = 9, .import = import_topk_1},
+    {.op_type = "TopK", .since = 10, .import = import_topk},
+    {.op_type = "NonMaxSuppression", .import = import_nms},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function, ...) \
-  extern const OnnxImporter symbol;                 \
-  const OnnxImporter symbol { .op_type = type, __VA_ARGS__.import = function }
-
-MONZA_IMPORTER(gather_onnx, "Gather", import_gather);
-MONZA_IMPORTER(gather_elements_onnx, "GatherElements", import_gather_elements);
-MONZA_IMPORTER(gather_nd_onnx, "GatherND", import_gather_nd);
-MONZA_IMPORTER(scatter_onnx, "Scatter", import_scatter_elements);
-MONZA_IMPORTER(scatter_elements_onnx, "ScatterElements", import_scatter_elements);
-MONZA_IMPORTER(scatter_nd_onnx, "ScatterND", import_scatter_nd);
-MONZA_IMPORTER(tensor_scatter_onnx, "TensorScatter", import_tensor_scatter);
-MONZA_IMPORTER(non_zero_onnx, "NonZero", import_non_zero);
-MONZA_IMPORTER(compress_onnx, "Compress", import_compress);
-MONZA_IMPORTER(unique_onnx, "Unique", import_unique);
-MONZA_IMPORTER(topk_1_onnx, "TopK", import_topk_1, .until = 9, );
-MONZA_IMPORTER(topk_onnx, "TopK", import_topk, .since = 10, );
-MONZA_IMPORTER(nms_onnx, "NonMaxSuppression", import_nms);
+extern const OnnxImporters index_onnx{kImporters};
 
 }  // namespace monza::ops

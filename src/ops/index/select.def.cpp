@@ -125,37 +125,40 @@ constexpr ir::AttrDef kUniqueAttrs[] = {{"axis", ir::AttrKind::integer}, {"sorte
 constexpr ir::AttrDef kTopKAttrs[] = {{"k", ir::AttrKind::ints}, {"axis", -1}, {"largest", 1}, {"sorted", 1}};
 constexpr ir::AttrDef kNmsAttrs[] = {{"center_point_box", 0}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "NonZero", .infer = infer_non_zero},
+    {.name = "Compress",
+     .attrs = kCompressAttrs,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_compress,
+     .params = params_compress},
+    {.name = "Unique",
+     .attrs = kUniqueAttrs,
+     .max_outputs = 4,
+     .infer = infer_unique,
+     .params = params_unique,
+     .work = work_sort},
+    {.name = "TopK",
+     .attrs = kTopKAttrs,
+     .max_inputs = 2,
+     .max_outputs = 2,
+     .infer = infer_topk,
+     .params = params_topk,
+     .work = work_sort,
+     .shape_inputs = 2},
+    // Not folded: how much work it is depends on the boxes.
+    {.name = "NonMaxSuppression",
+     .attrs = kNmsAttrs,
+     .min_inputs = 2,
+     .max_inputs = 5,
+     .flags = ir::OpFlag::no_fold,
+     .infer = infer_nms,
+     .params = params_nms},
+};
+
 }  // namespace
 
-extern const ir::OpDef non_zero_op, compress_op, unique_op, topk_op, nms_op;
-const ir::OpDef non_zero_op{.name = "NonZero", .infer = infer_non_zero};
-const ir::OpDef compress_op{.name = "Compress",
-                            .attrs = kCompressAttrs,
-                            .min_inputs = 2,
-                            .max_inputs = 2,
-                            .infer = infer_compress,
-                            .params = params_compress};
-const ir::OpDef unique_op{.name = "Unique",
-                          .attrs = kUniqueAttrs,
-                          .max_outputs = 4,
-                          .infer = infer_unique,
-                          .params = params_unique,
-                          .work = work_sort};
-const ir::OpDef topk_op{.name = "TopK",
-                        .attrs = kTopKAttrs,
-                        .max_inputs = 2,
-                        .max_outputs = 2,
-                        .infer = infer_topk,
-                        .params = params_topk,
-                        .work = work_sort,
-                        .shape_inputs = 2};
-// Not folded: how much work it is depends on the boxes.
-const ir::OpDef nms_op{.name = "NonMaxSuppression",
-                       .attrs = kNmsAttrs,
-                       .min_inputs = 2,
-                       .max_inputs = 5,
-                       .flags = ir::OpFlag::no_fold,
-                       .infer = infer_nms,
-                       .params = params_nms};
+extern const ir::OpList select_ops{kOps};
 
 }  // namespace monza::ops

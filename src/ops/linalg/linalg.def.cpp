@@ -18,9 +18,12 @@ double flops_det(const ir::NodeView&, const std::vector<Shape>& in, const std::v
   return static_cast<double>(in[0].numel()) * static_cast<double>(in[0][in[0].rank - 1]);
 }
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "Det", .infer = infer_det, .flops = flops_det},
+};
+
 }  // namespace
 
-extern const ir::OpDef det_op;
-const ir::OpDef det_op{.name = "Det", .infer = infer_det, .flops = flops_det};
+extern const ir::OpList linalg_ops{kOps};
 
 }  // namespace monza::ops

@@ -6,12 +6,12 @@ namespace {
 
 void import_det(OnnxNode& n) { n.bind(0, n.add1("Det", {n.input(0)})); }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "Det", .import = import_det},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function) \
-  extern const OnnxImporter symbol;            \
-  const OnnxImporter symbol { .op_type = type, .import = function }
-
-MONZA_IMPORTER(det_onnx, "Det", import_det);
+extern const OnnxImporters linalg_onnx{kImporters};
 
 }  // namespace monza::ops

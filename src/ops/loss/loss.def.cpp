@@ -36,14 +36,17 @@ void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
 
 constexpr ir::AttrDef kAttrs[] = {{"reduction", "mean"}, {"ignore_index", ir::AttrKind::integer}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "NegativeLogLikelihoodLoss",
+     .attrs = kAttrs,
+     .min_inputs = 2,
+     .max_inputs = 3,
+     .infer = infer,
+     .params = params},
+};
+
 }  // namespace
 
-extern const ir::OpDef nll_loss_op;
-const ir::OpDef nll_loss_op{.name = "NegativeLogLikelihoodLoss",
-                            .attrs = kAttrs,
-                            .min_inputs = 2,
-                            .max_inputs = 3,
-                            .infer = infer,
-                            .params = params};
+extern const ir::OpList loss_ops{kOps};
 
 }  // namespace monza::ops

@@ -20,10 +20,13 @@ void import_cross_entropy(OnnxNode& n) {
   if (n.has_output(1)) n.bind(1, log_probabilities);
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "NegativeLogLikelihoodLoss", .import = import_nll},
+    {.op_type = "SoftmaxCrossEntropyLoss", .import = import_cross_entropy},
+};
+
 }  // namespace
 
-extern const OnnxImporter nll_loss_onnx, cross_entropy_onnx;
-const OnnxImporter nll_loss_onnx{.op_type = "NegativeLogLikelihoodLoss", .import = import_nll};
-const OnnxImporter cross_entropy_onnx{.op_type = "SoftmaxCrossEntropyLoss", .import = import_cross_entropy};
+extern const OnnxImporters loss_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -93,15 +93,18 @@ double flops(const ir::NodeView& n, const std::vector<Shape>& in, const std::vec
 constexpr ir::AttrDef kProductAttrs[] = {{"trans_a", 0}, {"trans_b", 0}, {"alpha", 1.0}};
 constexpr auto kAttrs = ir::joined(kProductAttrs, kActivationAttrs, kResidualAttrs);
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "MatMul",
+     .attrs = kAttrs,
+     .min_inputs = 2,
+     .max_inputs = 4,
+     .infer = infer,
+     .params = params,
+     .flops = flops},
+};
+
 }  // namespace
 
-extern const ir::OpDef matmul_op;
-const ir::OpDef matmul_op{.name = "MatMul",
-                          .attrs = kAttrs,
-                          .min_inputs = 2,
-                          .max_inputs = 4,
-                          .infer = infer,
-                          .params = params,
-                          .flops = flops};
+extern const ir::OpList matmul_ops{kOps};
 
 }  // namespace monza::ops

@@ -44,11 +44,13 @@ void import_gemm(OnnxNode& n) {
   n.bind(0, n.add1("MatMul", std::move(inputs), std::move(attrs)));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "MatMul", .import = import_matmul},
+    {.op_type = "Gemm", .import = import_gemm},
+};
+
 }  // namespace
 
-extern const OnnxImporter matmul_onnx;
-const OnnxImporter matmul_onnx{.op_type = "MatMul", .import = import_matmul};
-extern const OnnxImporter gemm_onnx;
-const OnnxImporter gemm_onnx{.op_type = "Gemm", .import = import_gemm};
+extern const OnnxImporters matmul_onnx{kImporters};
 
 }  // namespace monza::ops

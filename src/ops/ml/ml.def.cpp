@@ -58,17 +58,23 @@ double work_tree_ensemble(const ir::NodeView&, const std::vector<Shape>& in, con
 
 constexpr ir::AttrDef kTreeAttrs[] = {{"targets", 1}, {"aggregate", 1}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "LabelEncoder",
+     .min_inputs = 4,
+     .max_inputs = 4,
+     .infer = infer_label_encoder,
+     .work = work_label_encoder},
+    {.name = "TreeEnsemble",
+     .attrs = kTreeAttrs,
+     .min_inputs = 7,
+     .max_inputs = 7,
+     .infer = infer_tree_ensemble,
+     .params = params_tree_ensemble,
+     .work = work_tree_ensemble},
+};
+
 }  // namespace
 
-extern const ir::OpDef label_encoder_op, tree_ensemble_op;
-const ir::OpDef label_encoder_op{
-    .name = "LabelEncoder", .min_inputs = 4, .max_inputs = 4, .infer = infer_label_encoder, .work = work_label_encoder};
-const ir::OpDef tree_ensemble_op{.name = "TreeEnsemble",
-                                 .attrs = kTreeAttrs,
-                                 .min_inputs = 7,
-                                 .max_inputs = 7,
-                                 .infer = infer_tree_ensemble,
-                                 .params = params_tree_ensemble,
-                                 .work = work_tree_ensemble};
+extern const ir::OpList ml_ops{kOps};
 
 }  // namespace monza::ops

@@ -174,15 +174,15 @@ void import_tree_ensemble(OnnxNode& n) {
   n.bind(0, y);
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "ArrayFeatureExtractor", .domain = "ai.onnx.ml", .import = import_array_feature_extractor},
+    {.op_type = "Binarizer", .domain = "ai.onnx.ml", .import = import_binarizer},
+    {.op_type = "LabelEncoder", .domain = "ai.onnx.ml", .import = import_label_encoder},
+    {.op_type = "TreeEnsemble", .domain = "ai.onnx.ml", .import = import_tree_ensemble},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function) \
-  extern const OnnxImporter symbol;            \
-  const OnnxImporter symbol { .op_type = type, .domain = "ai.onnx.ml", .import = function }
-
-MONZA_IMPORTER(array_feature_extractor_onnx, "ArrayFeatureExtractor", import_array_feature_extractor);
-MONZA_IMPORTER(binarizer_onnx, "Binarizer", import_binarizer);
-MONZA_IMPORTER(label_encoder_onnx, "LabelEncoder", import_label_encoder);
-MONZA_IMPORTER(tree_ensemble_onnx, "TreeEnsemble", import_tree_ensemble);
+extern const OnnxImporters ml_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -279,44 +279,46 @@ constexpr ir::AttrDef kSplitAttrs[] = {{"axis", 0}, {"split", ir::AttrKind::ints
 constexpr ir::AttrDef kDepthToSpaceAttrs[] = {ir::required("blocksize", ir::AttrKind::integer), {"mode", "DCR"}};
 constexpr ir::AttrDef kSpaceToDepthAttrs[] = {ir::required("blocksize", ir::AttrKind::integer)};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "Transpose",
+     .attrs = kTransposeAttrs,
+     .infer = infer_transpose,
+     .params = params_transpose,
+     .aliases = alias_transpose},
+    {.name = "Expand",
+     .attrs = kExpandAttrs,
+     .min_inputs = 1,
+     .max_inputs = 2,
+     .infer = infer_expand,
+     .aliases = alias_expand,
+     .shape_inputs = 2},
+    {.name = "Tile", .attrs = kTileAttrs, .min_inputs = 1, .max_inputs = 2, .infer = infer_tile, .shape_inputs = 2},
+    {.name = "Concat",
+     .attrs = kConcatAttrs,
+     .max_inputs = 1 << 20,
+     .infer = infer_concat,
+     .params = params_axis,
+     .aliases = alias_concat},
+    {.name = "Split",
+     .attrs = kSplitAttrs,
+     .max_inputs = 2,
+     .max_outputs = 1 << 16,
+     .infer = infer_split,
+     .params = params_axis,
+     .aliases = alias_split,
+     .shape_inputs = 2},
+    {.name = "DepthToSpace",
+     .attrs = kDepthToSpaceAttrs,
+     .infer = infer_depth_to_space,
+     .params = params_depth_to_space},
+    {.name = "SpaceToDepth",
+     .attrs = kSpaceToDepthAttrs,
+     .infer = infer_space_to_depth,
+     .params = params_space_to_depth},
+};
+
 }  // namespace
 
-extern const ir::OpDef transpose_op, expand_op, tile_op, concat_op, split_op, depth_to_space_op, space_to_depth_op;
-const ir::OpDef transpose_op{.name = "Transpose",
-                             .attrs = kTransposeAttrs,
-                             .infer = infer_transpose,
-                             .params = params_transpose,
-                             .aliases = alias_transpose};
-const ir::OpDef expand_op{.name = "Expand",
-                          .attrs = kExpandAttrs,
-                          .min_inputs = 1,
-                          .max_inputs = 2,
-                          .infer = infer_expand,
-                          .aliases = alias_expand,
-                          .shape_inputs = 2};
-const ir::OpDef tile_op{
-    .name = "Tile", .attrs = kTileAttrs, .min_inputs = 1, .max_inputs = 2, .infer = infer_tile, .shape_inputs = 2};
-const ir::OpDef concat_op{.name = "Concat",
-                          .attrs = kConcatAttrs,
-                          .max_inputs = 1 << 20,
-                          .infer = infer_concat,
-                          .params = params_axis,
-                          .aliases = alias_concat};
-const ir::OpDef split_op{.name = "Split",
-                         .attrs = kSplitAttrs,
-                         .max_inputs = 2,
-                         .max_outputs = 1 << 16,
-                         .infer = infer_split,
-                         .params = params_axis,
-                         .aliases = alias_split,
-                         .shape_inputs = 2};
-const ir::OpDef depth_to_space_op{.name = "DepthToSpace",
-                                  .attrs = kDepthToSpaceAttrs,
-                                  .infer = infer_depth_to_space,
-                                  .params = params_depth_to_space};
-const ir::OpDef space_to_depth_op{.name = "SpaceToDepth",
-                                  .attrs = kSpaceToDepthAttrs,
-                                  .infer = infer_space_to_depth,
-                                  .params = params_space_to_depth};
+extern const ir::OpList arrange_ops{kOps};
 
 }  // namespace monza::ops

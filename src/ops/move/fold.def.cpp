@@ -86,22 +86,24 @@ constexpr ir::AttrDef kCol2ImAttrs[] = {{"image_shape", ir::AttrKind::ints},
                                         {"strides", ir::Each{1}},
                                         {"pads", ir::Each{0}}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "ReverseSequence",
+     .attrs = kReverseSequenceAttrs,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_reverse_sequence,
+     .params = params_reverse_sequence},
+    {.name = "Trilu", .attrs = kTriluAttrs, .max_inputs = 2, .infer = infer_trilu, .params = params_trilu},
+    {.name = "Col2Im",
+     .attrs = kCol2ImAttrs,
+     .max_inputs = 3,
+     .infer = infer_col2im,
+     .params = params_col2im,
+     .shape_inputs = 2},
+};
+
 }  // namespace
 
-extern const ir::OpDef reverse_sequence_op, trilu_op, col2im_op;
-const ir::OpDef reverse_sequence_op{.name = "ReverseSequence",
-                                    .attrs = kReverseSequenceAttrs,
-                                    .min_inputs = 2,
-                                    .max_inputs = 2,
-                                    .infer = infer_reverse_sequence,
-                                    .params = params_reverse_sequence};
-const ir::OpDef trilu_op{
-    .name = "Trilu", .attrs = kTriluAttrs, .max_inputs = 2, .infer = infer_trilu, .params = params_trilu};
-const ir::OpDef col2im_op{.name = "Col2Im",
-                          .attrs = kCol2ImAttrs,
-                          .max_inputs = 3,
-                          .infer = infer_col2im,
-                          .params = params_col2im,
-                          .shape_inputs = 2};
+extern const ir::OpList fold_ops{kOps};
 
 }  // namespace monza::ops

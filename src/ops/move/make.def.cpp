@@ -174,26 +174,27 @@ constexpr ir::AttrDef kConstantOfShapeAttrs[] = {{"shape", ir::AttrKind::ints}, 
 constexpr ir::AttrDef kEyeAttrs[] = {{"dtype", ""}, {"k", 0}};
 constexpr ir::AttrDef kOneHotAttrs[] = {{"axis", -1}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "Shape", .attrs = kShapeAttrs, .infer = infer_shape, .params = params_shape},
+    {.name = "Size", .infer = infer_size},
+    {.name = "ConstantOfShape",
+     .attrs = kConstantOfShapeAttrs,
+     .min_inputs = 0,
+     .infer = infer_constant_of_shape,
+     .params = params_fill,
+     .shape_inputs = 1},
+    {.name = "Range", .min_inputs = 3, .max_inputs = 3, .infer = infer_range, .params = params_range},
+    {.name = "EyeLike", .attrs = kEyeAttrs, .infer = infer_eye, .params = params_eye, .shape_inputs = 1},
+    {.name = "OneHot",
+     .attrs = kOneHotAttrs,
+     .min_inputs = 3,
+     .max_inputs = 3,
+     .infer = infer_one_hot,
+     .params = params_one_hot},
+};
+
 }  // namespace
 
-extern const ir::OpDef shape_op, size_op, constant_of_shape_op, range_op, eye_like_op, one_hot_op;
-const ir::OpDef shape_op{.name = "Shape", .attrs = kShapeAttrs, .infer = infer_shape, .params = params_shape};
-const ir::OpDef size_op{.name = "Size", .infer = infer_size};
-const ir::OpDef constant_of_shape_op{.name = "ConstantOfShape",
-                                     .attrs = kConstantOfShapeAttrs,
-                                     .min_inputs = 0,
-                                     .infer = infer_constant_of_shape,
-                                     .params = params_fill,
-                                     .shape_inputs = 1};
-const ir::OpDef range_op{
-    .name = "Range", .min_inputs = 3, .max_inputs = 3, .infer = infer_range, .params = params_range};
-const ir::OpDef eye_like_op{
-    .name = "EyeLike", .attrs = kEyeAttrs, .infer = infer_eye, .params = params_eye, .shape_inputs = 1};
-const ir::OpDef one_hot_op{.name = "OneHot",
-                           .attrs = kOneHotAttrs,
-                           .min_inputs = 3,
-                           .max_inputs = 3,
-                           .infer = infer_one_hot,
-                           .params = params_one_hot};
+extern const ir::OpList make_ops{kOps};
 
 }  // namespace monza::ops

@@ -255,36 +255,36 @@ void import_constant(OnnxNode& n) {
   n.bind(0, n.constant_value(std::move(c)));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "Reshape", .import = import_reshape},
+    {.op_type = "Flatten", .import = import_flatten},
+    {.op_type = "Squeeze", .import = import_squeeze},
+    {.op_type = "Unsqueeze", .import = import_unsqueeze},
+    {.op_type = "Transpose", .import = import_transpose},
+    {.op_type = "Expand", .import = import_expand},
+    {.op_type = "Tile", .until = 5, .import = import_tile_1},
+    {.op_type = "Tile", .since = 6, .import = import_tile},
+    {.op_type = "Concat", .import = import_concat},
+    {.op_type = "Split", .import = import_split},
+    {.op_type = "Slice", .import = import_slice},
+    {.op_type = "Pad", .import = import_pad},
+    {.op_type = "CenterCropPad", .import = import_center_crop_pad},
+    {.op_type = "DepthToSpace", .import = import_depth_to_space},
+    {.op_type = "SpaceToDepth", .import = import_space_to_depth},
+    {.op_type = "ReverseSequence", .import = import_reverse_sequence},
+    {.op_type = "Trilu", .import = import_trilu},
+    {.op_type = "Col2Im", .import = import_col2im},
+    {.op_type = "Shape", .import = import_shape},
+    {.op_type = "Size", .import = import_size},
+    {.op_type = "ConstantOfShape", .import = import_constant_of_shape},
+    {.op_type = "Range", .import = import_range},
+    {.op_type = "EyeLike", .import = import_eye_like},
+    {.op_type = "OneHot", .import = import_one_hot},
+    {.op_type = "Constant", .import = import_constant},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function, ...) \
-  extern const OnnxImporter symbol;                 \
-  const OnnxImporter symbol { .op_type = type, __VA_ARGS__.import = function }
-
-MONZA_IMPORTER(reshape_onnx, "Reshape", import_reshape);
-MONZA_IMPORTER(flatten_onnx, "Flatten", import_flatten);
-MONZA_IMPORTER(squeeze_onnx, "Squeeze", import_squeeze);
-MONZA_IMPORTER(unsqueeze_onnx, "Unsqueeze", import_unsqueeze);
-MONZA_IMPORTER(transpose_onnx, "Transpose", import_transpose);
-MONZA_IMPORTER(expand_onnx, "Expand", import_expand);
-MONZA_IMPORTER(tile_1_onnx, "Tile", import_tile_1, .until = 5, );
-MONZA_IMPORTER(tile_onnx, "Tile", import_tile, .since = 6, );
-MONZA_IMPORTER(concat_onnx, "Concat", import_concat);
-MONZA_IMPORTER(split_onnx, "Split", import_split);
-MONZA_IMPORTER(slice_onnx, "Slice", import_slice);
-MONZA_IMPORTER(pad_onnx, "Pad", import_pad);
-MONZA_IMPORTER(center_crop_pad_onnx, "CenterCropPad", import_center_crop_pad);
-MONZA_IMPORTER(depth_to_space_onnx, "DepthToSpace", import_depth_to_space);
-MONZA_IMPORTER(space_to_depth_onnx, "SpaceToDepth", import_space_to_depth);
-MONZA_IMPORTER(reverse_sequence_onnx, "ReverseSequence", import_reverse_sequence);
-MONZA_IMPORTER(trilu_onnx, "Trilu", import_trilu);
-MONZA_IMPORTER(col2im_onnx, "Col2Im", import_col2im);
-MONZA_IMPORTER(shape_onnx, "Shape", import_shape);
-MONZA_IMPORTER(size_onnx, "Size", import_size);
-MONZA_IMPORTER(constant_of_shape_onnx, "ConstantOfShape", import_constant_of_shape);
-MONZA_IMPORTER(range_onnx, "Range", import_range);
-MONZA_IMPORTER(eye_like_onnx, "EyeLike", import_eye_like);
-MONZA_IMPORTER(one_hot_onnx, "OneHot", import_one_hot);
-MONZA_IMPORTER(constant_onnx, "Constant", import_constant);
+extern const OnnxImporters move_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -174,30 +174,33 @@ constexpr ir::AttrDef kReshapeAttrs[] = {{"shape", ir::AttrKind::ints}, {"allowz
 constexpr ir::AttrDef kFlattenAttrs[] = {{"axis", 1}};
 constexpr ir::AttrDef kSqueezeAttrs[] = {{"axes", ir::AttrKind::ints}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "Reshape",
+     .attrs = kReshapeAttrs,
+     .min_inputs = 1,
+     .max_inputs = 2,
+     .infer = infer_reshape,
+     .aliases = alias_reshape,
+     .shape_inputs = 2},
+    {.name = "Flatten", .attrs = kFlattenAttrs, .infer = infer_flatten, .aliases = alias_reshape},
+    {.name = "Squeeze",
+     .attrs = kSqueezeAttrs,
+     .min_inputs = 1,
+     .max_inputs = 2,
+     .infer = infer_squeeze,
+     .aliases = alias_squeeze,
+     .shape_inputs = 2},
+    {.name = "Unsqueeze",
+     .attrs = kSqueezeAttrs,
+     .min_inputs = 1,
+     .max_inputs = 2,
+     .infer = infer_unsqueeze,
+     .aliases = alias_unsqueeze,
+     .shape_inputs = 2},
+};
+
 }  // namespace
 
-extern const ir::OpDef reshape_op, flatten_op, squeeze_op, unsqueeze_op;
-const ir::OpDef reshape_op{.name = "Reshape",
-                           .attrs = kReshapeAttrs,
-                           .min_inputs = 1,
-                           .max_inputs = 2,
-                           .infer = infer_reshape,
-                           .aliases = alias_reshape,
-                           .shape_inputs = 2};
-const ir::OpDef flatten_op{.name = "Flatten", .attrs = kFlattenAttrs, .infer = infer_flatten, .aliases = alias_reshape};
-const ir::OpDef squeeze_op{.name = "Squeeze",
-                           .attrs = kSqueezeAttrs,
-                           .min_inputs = 1,
-                           .max_inputs = 2,
-                           .infer = infer_squeeze,
-                           .aliases = alias_squeeze,
-                           .shape_inputs = 2};
-const ir::OpDef unsqueeze_op{.name = "Unsqueeze",
-                             .attrs = kSqueezeAttrs,
-                             .min_inputs = 1,
-                             .max_inputs = 2,
-                             .infer = infer_unsqueeze,
-                             .aliases = alias_unsqueeze,
-                             .shape_inputs = 2};
+extern const ir::OpList reshape_ops{kOps};
 
 }  // namespace monza::ops

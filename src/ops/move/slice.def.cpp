@@ -241,21 +241,24 @@ constexpr ir::AttrDef kSliceAttrs[] = {{"starts", ir::AttrKind::ints},
 constexpr ir::AttrDef kPadAttrs[] = {{"pads", ir::AttrKind::ints}, {"axes", ir::AttrKind::ints}, {"mode", "constant"}};
 constexpr ir::AttrDef kCenterCropPadAttrs[] = {{"shape", ir::AttrKind::ints}, {"axes", ir::AttrKind::ints}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "Slice",
+     .attrs = kSliceAttrs,
+     .max_inputs = 5,
+     .infer = infer_slice,
+     .params = params_slice,
+     .aliases = alias_slice,
+     .shape_inputs = 0},
+    {.name = "Pad", .attrs = kPadAttrs, .max_inputs = 4, .infer = infer_pad, .params = params_pad},
+    {.name = "CenterCropPad",
+     .attrs = kCenterCropPadAttrs,
+     .max_inputs = 2,
+     .infer = infer_center_crop_pad,
+     .shape_inputs = 2},
+};
+
 }  // namespace
 
-extern const ir::OpDef slice_op, pad_op, center_crop_pad_op;
-const ir::OpDef slice_op{.name = "Slice",
-                         .attrs = kSliceAttrs,
-                         .max_inputs = 5,
-                         .infer = infer_slice,
-                         .params = params_slice,
-                         .aliases = alias_slice,
-                         .shape_inputs = 0};
-const ir::OpDef pad_op{.name = "Pad", .attrs = kPadAttrs, .max_inputs = 4, .infer = infer_pad, .params = params_pad};
-const ir::OpDef center_crop_pad_op{.name = "CenterCropPad",
-                                   .attrs = kCenterCropPadAttrs,
-                                   .max_inputs = 2,
-                                   .infer = infer_center_crop_pad,
-                                   .shape_inputs = 2};
+extern const ir::OpList slice_ops{kOps};
 
 }  // namespace monza::ops

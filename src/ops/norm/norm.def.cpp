@@ -163,52 +163,54 @@ constexpr ir::AttrDef kLrnAttrs[] = {
     ir::required("size", ir::AttrKind::integer), {"alpha", 1e-4f}, {"beta", 0.75}, {"bias", 1.0}};
 constexpr ir::AttrDef kLpNormAttrs[] = {{"axis", -1}, {"p", 2}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "BatchNormalization",
+     .attrs = kBatchNormAttrs,
+     .min_inputs = 5,
+     .max_inputs = 5,
+     .max_outputs = 3,
+     .infer = infer_batch_norm,
+     .params = batch_norm_params,
+     .flops = flops<2>},
+    {.name = "LayerNormalization",
+     .attrs = kLayerNormAttrs,
+     .min_inputs = 1,
+     .max_inputs = 3,
+     .max_outputs = 3,
+     .infer = infer_layer_norm,
+     .params = layer_norm_params,
+     .flops = flops<7>},
+    {.name = "RMSNormalization",
+     .attrs = kLayerNormAttrs,
+     .min_inputs = 1,
+     .max_inputs = 2,
+     .infer = infer_layer_norm,
+     .params = layer_norm_params,
+     .flops = flops<4>},
+    {.name = "GroupNormalization",
+     .attrs = kGroupNormAttrs,
+     .min_inputs = 3,
+     .max_inputs = 3,
+     .infer = infer_group_norm,
+     .params = group_norm_params,
+     .flops = flops<7>},
+    {.name = "InstanceNormalization",
+     .attrs = kInstanceNormAttrs,
+     .min_inputs = 3,
+     .max_inputs = 3,
+     .infer = infer_group_norm,
+     .params = group_norm_params,
+     .flops = flops<7>},
+    {.name = "LRN", .attrs = kLrnAttrs, .infer = infer_lrn, .params = lrn_params, .flops = flops<10>, .work = lrn_work},
+    {.name = "LpNormalization",
+     .attrs = kLpNormAttrs,
+     .infer = infer_lp_norm,
+     .params = lp_norm_params,
+     .flops = flops<3>},
+};
+
 }  // namespace
 
-extern const ir::OpDef batch_norm_op, layer_norm_op, rms_norm_op, group_norm_op, instance_norm_op, lrn_op, lp_norm_op;
-const ir::OpDef batch_norm_op{.name = "BatchNormalization",
-                              .attrs = kBatchNormAttrs,
-                              .min_inputs = 5,
-                              .max_inputs = 5,
-                              .max_outputs = 3,
-                              .infer = infer_batch_norm,
-                              .params = batch_norm_params,
-                              .flops = flops<2>};
-const ir::OpDef layer_norm_op{.name = "LayerNormalization",
-                              .attrs = kLayerNormAttrs,
-                              .min_inputs = 1,
-                              .max_inputs = 3,
-                              .max_outputs = 3,
-                              .infer = infer_layer_norm,
-                              .params = layer_norm_params,
-                              .flops = flops<7>};
-const ir::OpDef rms_norm_op{.name = "RMSNormalization",
-                            .attrs = kLayerNormAttrs,
-                            .min_inputs = 1,
-                            .max_inputs = 2,
-                            .infer = infer_layer_norm,
-                            .params = layer_norm_params,
-                            .flops = flops<4>};
-const ir::OpDef group_norm_op{.name = "GroupNormalization",
-                              .attrs = kGroupNormAttrs,
-                              .min_inputs = 3,
-                              .max_inputs = 3,
-                              .infer = infer_group_norm,
-                              .params = group_norm_params,
-                              .flops = flops<7>};
-const ir::OpDef instance_norm_op{.name = "InstanceNormalization",
-                                 .attrs = kInstanceNormAttrs,
-                                 .min_inputs = 3,
-                                 .max_inputs = 3,
-                                 .infer = infer_group_norm,
-                                 .params = group_norm_params,
-                                 .flops = flops<7>};
-const ir::OpDef lrn_op{
-    .name = "LRN", .attrs = kLrnAttrs, .infer = infer_lrn, .params = lrn_params, .flops = flops<10>, .work = lrn_work};
-const ir::OpDef lp_norm_op{.name = "LpNormalization",
-                           .attrs = kLpNormAttrs,
-                           .infer = infer_lp_norm,
-                           .params = lp_norm_params,
-                           .flops = flops<3>};
+extern const ir::OpList norm_ops{kOps};
 
 }  // namespace monza::ops

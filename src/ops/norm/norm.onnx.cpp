@@ -86,18 +86,19 @@ void import_mean_variance_norm(OnnxNode& n) {
   n.bind(0, n.add1("Div", {centred, n.add1("Add", {deviation, tiny})}));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "BatchNormalization", .import = import_batch_norm},
+    {.op_type = "LayerNormalization", .import = import_layer_norm},
+    {.op_type = "RMSNormalization", .import = import_layer_norm},
+    {.op_type = "GroupNormalization", .import = import_group_norm},
+    {.op_type = "InstanceNormalization", .import = import_instance_norm},
+    {.op_type = "LRN", .import = import_lrn},
+    {.op_type = "LpNormalization", .import = import_lp_norm},
+    {.op_type = "MeanVarianceNormalization", .import = import_mean_variance_norm},
+};
+
 }  // namespace
 
-#define MONZA_IMPORT(symbol, type, function) \
-  extern const OnnxImporter symbol##_onnx;   \
-  const OnnxImporter symbol##_onnx{.op_type = type, .import = function};
-MONZA_IMPORT(batch_norm, "BatchNormalization", import_batch_norm)
-MONZA_IMPORT(layer_norm, "LayerNormalization", import_layer_norm)
-MONZA_IMPORT(rms_norm, "RMSNormalization", import_layer_norm)
-MONZA_IMPORT(group_norm, "GroupNormalization", import_group_norm)
-MONZA_IMPORT(instance_norm, "InstanceNormalization", import_instance_norm)
-MONZA_IMPORT(lrn, "LRN", import_lrn)
-MONZA_IMPORT(lp_norm, "LpNormalization", import_lp_norm)
-MONZA_IMPORT(mean_variance_norm, "MeanVarianceNormalization", import_mean_variance_norm)
+extern const OnnxImporters norm_onnx{kImporters};
 
 }  // namespace monza::ops

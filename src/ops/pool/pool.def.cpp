@@ -234,43 +234,45 @@ constexpr ir::AttrDef kRoiAlignOnlyAttrs[] = {
     {"mode", "avg"}, {"coordinate_transformation_mode", "half_pixel"}, {"sampling_ratio", 0}};
 constexpr auto kRoiAlignAttrs = ir::joined(kMaxRoiPoolAttrs, kRoiAlignOnlyAttrs);
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "MaxPool",
+     .attrs = kMaxPoolAttrs,
+     .max_outputs = 2,
+     .infer = infer_max_pool,
+     .params = params_max_pool,
+     .flops = flops_pool},
+    {.name = "AveragePool",
+     .attrs = kAveragePoolAttrs,
+     .infer = infer_float_pool,
+     .params = params_average_pool,
+     .flops = flops_pool},
+    {.name = "LpPool", .attrs = kLpPoolAttrs, .infer = infer_float_pool, .params = params_lp_pool, .flops = flops_pool},
+    {.name = "MaxUnpool",
+     .attrs = kMaxUnpoolAttrs,
+     .min_inputs = 2,
+     .max_inputs = 3,
+     .infer = infer_max_unpool,
+     .params = params_max_unpool,
+     .shape_inputs = 4},
+    // Not folded: how much work they are depends on the boxes.
+    {.name = "RoiAlign",
+     .attrs = kRoiAlignAttrs,
+     .min_inputs = 3,
+     .max_inputs = 3,
+     .flags = ir::OpFlag::no_fold,
+     .infer = infer_roi_align,
+     .params = params_roi_align},
+    {.name = "MaxRoiPool",
+     .attrs = kMaxRoiPoolAttrs,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .flags = ir::OpFlag::no_fold,
+     .infer = infer_max_roi_pool,
+     .params = params_max_roi_pool},
+};
+
 }  // namespace
 
-extern const ir::OpDef max_pool_op, average_pool_op, lp_pool_op, max_unpool_op, roi_align_op, max_roi_pool_op;
-const ir::OpDef max_pool_op{.name = "MaxPool",
-                            .attrs = kMaxPoolAttrs,
-                            .max_outputs = 2,
-                            .infer = infer_max_pool,
-                            .params = params_max_pool,
-                            .flops = flops_pool};
-const ir::OpDef average_pool_op{.name = "AveragePool",
-                                .attrs = kAveragePoolAttrs,
-                                .infer = infer_float_pool,
-                                .params = params_average_pool,
-                                .flops = flops_pool};
-const ir::OpDef lp_pool_op{
-    .name = "LpPool", .attrs = kLpPoolAttrs, .infer = infer_float_pool, .params = params_lp_pool, .flops = flops_pool};
-const ir::OpDef max_unpool_op{.name = "MaxUnpool",
-                              .attrs = kMaxUnpoolAttrs,
-                              .min_inputs = 2,
-                              .max_inputs = 3,
-                              .infer = infer_max_unpool,
-                              .params = params_max_unpool,
-                              .shape_inputs = 4};
-// Not folded: how much work they are depends on the boxes.
-const ir::OpDef roi_align_op{.name = "RoiAlign",
-                             .attrs = kRoiAlignAttrs,
-                             .min_inputs = 3,
-                             .max_inputs = 3,
-                             .flags = ir::OpFlag::no_fold,
-                             .infer = infer_roi_align,
-                             .params = params_roi_align};
-const ir::OpDef max_roi_pool_op{.name = "MaxRoiPool",
-                                .attrs = kMaxRoiPoolAttrs,
-                                .min_inputs = 2,
-                                .max_inputs = 2,
-                                .flags = ir::OpFlag::no_fold,
-                                .infer = infer_max_roi_pool,
-                                .params = params_max_roi_pool};
+extern const ir::OpList pool_ops{kOps};
 
 }  // namespace monza::ops

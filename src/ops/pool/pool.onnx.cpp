@@ -115,20 +115,20 @@ void import_max_roi_pool(OnnxNode& n) {
   p.add("MaxRoiPool");
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "MaxPool", .import = import_max_pool},
+    {.op_type = "AveragePool", .import = import_average_pool},
+    {.op_type = "LpPool", .import = import_lp_pool},
+    {.op_type = "GlobalMaxPool", .import = import_global_max_pool},
+    {.op_type = "GlobalAveragePool", .import = import_global_average_pool},
+    {.op_type = "GlobalLpPool", .import = import_global_lp_pool},
+    {.op_type = "MaxUnpool", .import = import_max_unpool},
+    {.op_type = "RoiAlign", .import = import_roi_align},
+    {.op_type = "MaxRoiPool", .import = import_max_roi_pool},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function) \
-  extern const OnnxImporter symbol;            \
-  const OnnxImporter symbol { .op_type = type, .import = function }
-
-MONZA_IMPORTER(max_pool_onnx, "MaxPool", import_max_pool);
-MONZA_IMPORTER(average_pool_onnx, "AveragePool", import_average_pool);
-MONZA_IMPORTER(lp_pool_onnx, "LpPool", import_lp_pool);
-MONZA_IMPORTER(global_max_pool_onnx, "GlobalMaxPool", import_global_max_pool);
-MONZA_IMPORTER(global_average_pool_onnx, "GlobalAveragePool", import_global_average_pool);
-MONZA_IMPORTER(global_lp_pool_onnx, "GlobalLpPool", import_global_lp_pool);
-MONZA_IMPORTER(max_unpool_onnx, "MaxUnpool", import_max_unpool);
-MONZA_IMPORTER(roi_align_onnx, "RoiAlign", import_roi_align);
-MONZA_IMPORTER(max_roi_pool_onnx, "MaxRoiPool", import_max_roi_pool);
+extern const OnnxImporters pool_onnx{kImporters};
 
 }  // namespace monza::ops

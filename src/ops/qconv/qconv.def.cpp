@@ -67,22 +67,25 @@ double flops_quantized(const ir::NodeView&, const std::vector<Shape>& in, const 
 
 constexpr auto kAttrs = ir::joined(kConvAttrs, kActivationAttrs, kResidualAttrs);
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "ConvInteger",
+     .attrs = kConvAttrs,
+     .min_inputs = 2,
+     .max_inputs = 4,
+     .infer = infer_integer,
+     .params = params_integer,
+     .flops = flops_integer},
+    {.name = "QConv",
+     .attrs = kAttrs,
+     .min_inputs = 5,
+     .max_inputs = QInput::count,
+     .infer = infer_quantized,
+     .params = params_quantized,
+     .flops = flops_quantized},
+};
+
 }  // namespace
 
-extern const ir::OpDef conv_integer_op, qconv_op;
-const ir::OpDef conv_integer_op{.name = "ConvInteger",
-                                .attrs = kConvAttrs,
-                                .min_inputs = 2,
-                                .max_inputs = 4,
-                                .infer = infer_integer,
-                                .params = params_integer,
-                                .flops = flops_integer};
-const ir::OpDef qconv_op{.name = "QConv",
-                         .attrs = kAttrs,
-                         .min_inputs = 5,
-                         .max_inputs = QInput::count,
-                         .infer = infer_quantized,
-                         .params = params_quantized,
-                         .flops = flops_quantized};
+extern const ir::OpList qconv_ops{kOps};
 
 }  // namespace monza::ops

@@ -25,10 +25,13 @@ void import_qlinear(OnnxNode& n) {  // x, its scale and zero point, w, its, y's,
   n.bind(0, n.add1("QConv", trimmed(std::move(inputs)), std::move(attrs)));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "ConvInteger", .since = 10, .import = import_integer},
+    {.op_type = "QLinearConv", .since = 10, .import = import_qlinear},
+};
+
 }  // namespace
 
-extern const OnnxImporter conv_integer_onnx, qlinear_conv_onnx;
-const OnnxImporter conv_integer_onnx{.op_type = "ConvInteger", .since = 10, .import = import_integer};
-const OnnxImporter qlinear_conv_onnx{.op_type = "QLinearConv", .since = 10, .import = import_qlinear};
+extern const OnnxImporters qconv_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -65,21 +65,24 @@ double one_an_element(const ir::NodeView&, const std::vector<Shape>& in, const s
   return static_cast<double>(in[0].numel());
 }
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "QAdd",
+     .attrs = kActivationAttrs,
+     .min_inputs = 7,
+     .max_inputs = 8,
+     .infer = infer_add,
+     .params = params_add,
+     .flops = one_an_element},
+    {.name = "QGlobalAveragePool",
+     .min_inputs = 4,
+     .max_inputs = 5,
+     .infer = infer_pool,
+     .params = params_pool,
+     .flops = one_an_element},
+};
+
 }  // namespace
 
-extern const ir::OpDef qadd_op, qglobal_average_pool_op;
-const ir::OpDef qadd_op{.name = "QAdd",
-                        .attrs = kActivationAttrs,
-                        .min_inputs = 7,
-                        .max_inputs = 8,
-                        .infer = infer_add,
-                        .params = params_add,
-                        .flops = one_an_element};
-const ir::OpDef qglobal_average_pool_op{.name = "QGlobalAveragePool",
-                                        .min_inputs = 4,
-                                        .max_inputs = 5,
-                                        .infer = infer_pool,
-                                        .params = params_pool,
-                                        .flops = one_an_element};
+extern const ir::OpList qeltwise_ops{kOps};
 
 }  // namespace monza::ops

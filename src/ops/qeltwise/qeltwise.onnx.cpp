@@ -25,11 +25,13 @@ void import_pool(OnnxNode& n) {
   n.bind(0, n.add1("QGlobalAveragePool", std::move(inputs)));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "QLinearAdd", .domain = "com.microsoft", .import = import_add},
+    {.op_type = "QLinearGlobalAveragePool", .domain = "com.microsoft", .import = import_pool},
+};
+
 }  // namespace
 
-extern const OnnxImporter qlinear_add_onnx, qlinear_global_average_pool_onnx;
-const OnnxImporter qlinear_add_onnx{.op_type = "QLinearAdd", .domain = "com.microsoft", .import = import_add};
-const OnnxImporter qlinear_global_average_pool_onnx{
-    .op_type = "QLinearGlobalAveragePool", .domain = "com.microsoft", .import = import_pool};
+extern const OnnxImporters qeltwise_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -93,22 +93,25 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
 constexpr ir::AttrDef kProductAttrs[] = {{"trans_b", 0}};
 constexpr auto kQuantizedAttrs = ir::joined(kProductAttrs, kActivationAttrs, kResidualAttrs);
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "MatMulInteger",
+     .attrs = kProductAttrs,
+     .min_inputs = 2,
+     .max_inputs = 4,
+     .infer = infer_integer,
+     .params = params_integer,
+     .flops = flops},
+    {.name = "QMatMul",
+     .attrs = kQuantizedAttrs,
+     .min_inputs = 5,
+     .max_inputs = QInput::count,
+     .infer = infer_quantized,
+     .params = params_quantized,
+     .flops = flops},
+};
+
 }  // namespace
 
-extern const ir::OpDef matmul_integer_op, qmatmul_op;
-const ir::OpDef matmul_integer_op{.name = "MatMulInteger",
-                                  .attrs = kProductAttrs,
-                                  .min_inputs = 2,
-                                  .max_inputs = 4,
-                                  .infer = infer_integer,
-                                  .params = params_integer,
-                                  .flops = flops};
-const ir::OpDef qmatmul_op{.name = "QMatMul",
-                           .attrs = kQuantizedAttrs,
-                           .min_inputs = 5,
-                           .max_inputs = QInput::count,
-                           .infer = infer_quantized,
-                           .params = params_quantized,
-                           .flops = flops};
+extern const ir::OpList qmatmul_ops{kOps};
 
 }  // namespace monza::ops

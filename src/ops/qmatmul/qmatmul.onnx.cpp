@@ -44,16 +44,16 @@ void import_qgemm(OnnxNode& n) {  // a, a_scale, a_zero, b, b_scale, b_zero, c?,
                    std::move(attrs)));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "MatMulInteger", .since = 10, .import = import_integer},
+    {.op_type = "QLinearMatMul", .since = 10, .import = import_qlinear},
+    {.op_type = "MatMulIntegerToFloat", .domain = "com.microsoft", .import = import_to_float},
+    {.op_type = "DynamicQuantizeMatMul", .domain = "com.microsoft", .import = import_dynamic},
+    {.op_type = "QGemm", .domain = "com.microsoft", .import = import_qgemm},
+};
+
 }  // namespace
 
-extern const OnnxImporter matmul_integer_onnx, qlinear_matmul_onnx, matmul_integer_to_float_onnx,
-    dynamic_quantize_matmul_onnx, qgemm_onnx;
-const OnnxImporter matmul_integer_onnx{.op_type = "MatMulInteger", .since = 10, .import = import_integer};
-const OnnxImporter qlinear_matmul_onnx{.op_type = "QLinearMatMul", .since = 10, .import = import_qlinear};
-const OnnxImporter matmul_integer_to_float_onnx{
-    .op_type = "MatMulIntegerToFloat", .domain = "com.microsoft", .import = import_to_float};
-const OnnxImporter dynamic_quantize_matmul_onnx{
-    .op_type = "DynamicQuantizeMatMul", .domain = "com.microsoft", .import = import_dynamic};
-const OnnxImporter qgemm_onnx{.op_type = "QGemm", .domain = "com.microsoft", .import = import_qgemm};
+extern const OnnxImporters qmatmul_onnx{kImporters};
 
 }  // namespace monza::ops

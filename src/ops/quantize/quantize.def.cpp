@@ -141,31 +141,34 @@ constexpr ir::AttrDef kDequantizeAttrs[] = {{"axis", 1}, {"block_size", 0}, {"ou
 constexpr ir::AttrDef kQuantizeOnlyAttrs[] = {{"saturate", 1}, {"precision", ""}};
 constexpr auto kQuantizeAttrs = ir::joined(kDequantizeAttrs, kQuantizeOnlyAttrs);
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "QuantizeLinear",
+     .attrs = kQuantizeAttrs,
+     .min_inputs = 2,
+     .max_inputs = 3,
+     .infer = infer_quantize,
+     .params = params_quantize,
+     .flops = one_an_element},
+    // Not folded: a dequantised weight is four times its size, and the integer kernels want the weight itself.
+    {.name = "DequantizeLinear",
+     .attrs = kDequantizeAttrs,
+     .min_inputs = 2,
+     .max_inputs = 3,
+     .flags = ir::OpFlag::no_fold,
+     .infer = infer_dequantize,
+     .params = params_dequantize,
+     .flops = one_an_element},
+    {.name = "DynamicQuantizeLinear",
+     .min_inputs = 1,
+     .max_inputs = 1,
+     .min_outputs = 3,
+     .max_outputs = 3,
+     .infer = infer_dynamic,
+     .flops = one_an_element},
+};
+
 }  // namespace
 
-extern const ir::OpDef quantize_linear_op, dequantize_linear_op, dynamic_quantize_linear_op;
-const ir::OpDef quantize_linear_op{.name = "QuantizeLinear",
-                                   .attrs = kQuantizeAttrs,
-                                   .min_inputs = 2,
-                                   .max_inputs = 3,
-                                   .infer = infer_quantize,
-                                   .params = params_quantize,
-                                   .flops = one_an_element};
-// Not folded: a dequantised weight is four times its size, and the integer kernels want the weight itself.
-const ir::OpDef dequantize_linear_op{.name = "DequantizeLinear",
-                                     .attrs = kDequantizeAttrs,
-                                     .min_inputs = 2,
-                                     .max_inputs = 3,
-                                     .flags = ir::OpFlag::no_fold,
-                                     .infer = infer_dequantize,
-                                     .params = params_dequantize,
-                                     .flops = one_an_element};
-const ir::OpDef dynamic_quantize_linear_op{.name = "DynamicQuantizeLinear",
-                                           .min_inputs = 1,
-                                           .max_inputs = 1,
-                                           .min_outputs = 3,
-                                           .max_outputs = 3,
-                                           .infer = infer_dynamic,
-                                           .flops = one_an_element};
+extern const ir::OpList quantize_ops{kOps};
 
 }  // namespace monza::ops

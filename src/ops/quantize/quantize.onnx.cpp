@@ -52,15 +52,16 @@ void import_dynamic(OnnxNode& n) {
     if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "QuantizeLinear", .since = 10, .import = import_quantize},
+    {.op_type = "DequantizeLinear", .since = 10, .import = import_dequantize},
+    {.op_type = "DynamicQuantizeLinear", .since = 11, .import = import_dynamic},
+    {.op_type = "QuantizeLinear", .domain = "com.microsoft", .import = import_ms_quantize},
+    {.op_type = "DequantizeLinear", .domain = "com.microsoft", .import = import_ms_dequantize},
+};
+
 }  // namespace
 
-extern const OnnxImporter quantize_onnx, dequantize_onnx, dynamic_quantize_onnx, quantize_ms_onnx, dequantize_ms_onnx;
-const OnnxImporter quantize_onnx{.op_type = "QuantizeLinear", .since = 10, .import = import_quantize};
-const OnnxImporter dequantize_onnx{.op_type = "DequantizeLinear", .since = 10, .import = import_dequantize};
-const OnnxImporter dynamic_quantize_onnx{.op_type = "DynamicQuantizeLinear", .since = 11, .import = import_dynamic};
-const OnnxImporter quantize_ms_onnx{
-    .op_type = "QuantizeLinear", .domain = "com.microsoft", .import = import_ms_quantize};
-const OnnxImporter dequantize_ms_onnx{
-    .op_type = "DequantizeLinear", .domain = "com.microsoft", .import = import_ms_dequantize};
+extern const OnnxImporters quantize_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -56,22 +56,27 @@ constexpr ir::AttrDef kRangeAttrs[] = {{"a", 0.0}, {"b", 1.0}, {"shape", ir::Att
 constexpr auto kDistributionAttrs = ir::joined(kTypedAttrs, kRangeAttrs);
 constexpr auto kMultinomialAttrs = ir::joined(kTypedAttrs, kSamplesAttrs);
 
+constexpr ir::OpDef random(const char* name, ir::AttrSchema attrs, int most_inputs, int outputs) {
+  return {.name = name,
+          .attrs = attrs,
+          .min_inputs = 0,
+          .max_inputs = most_inputs,
+          .max_outputs = outputs,
+          .flags = ir::OpFlag::effect,
+          .infer = infer,
+          .params = params};
+}
+
+constexpr ir::OpDef kOps[] = {
+    random("RandomUniform", kDistributionAttrs, 1, 1),
+    random("RandomNormal", kDistributionAttrs, 1, 1),
+    random("Bernoulli", kTypedAttrs, 1, 1),
+    random("Multinomial", kMultinomialAttrs, 1, 1),
+    random("Dropout", kDropoutAttrs, 3, 2),
+};
+
 }  // namespace
 
-#define MONZA_RANDOM(symbol, op_name, schema, most_inputs, outputs) \
-  extern const ir::OpDef symbol##_op;                               \
-  const ir::OpDef symbol##_op{.name = op_name,                      \
-                              .attrs = schema,                      \
-                              .min_inputs = 0,                      \
-                              .max_inputs = most_inputs,            \
-                              .max_outputs = outputs,               \
-                              .flags = ir::OpFlag::effect,          \
-                              .infer = infer,                       \
-                              .params = params};
-MONZA_RANDOM(random_uniform, "RandomUniform", kDistributionAttrs, 1, 1)
-MONZA_RANDOM(random_normal, "RandomNormal", kDistributionAttrs, 1, 1)
-MONZA_RANDOM(bernoulli, "Bernoulli", kTypedAttrs, 1, 1)
-MONZA_RANDOM(multinomial, "Multinomial", kMultinomialAttrs, 1, 1)
-MONZA_RANDOM(dropout, "Dropout", kDropoutAttrs, 3, 2)
+extern const ir::OpList random_ops{kOps};
 
 }  // namespace monza::ops

@@ -75,17 +75,15 @@ void import_dropout(OnnxNode& n) {
   if (n.has_output(1)) n.bind(1, out[1]);
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "RandomUniform", .import = import_random}, {.op_type = "RandomUniformLike", .import = import_random},
+    {.op_type = "RandomNormal", .import = import_random},  {.op_type = "RandomNormalLike", .import = import_random},
+    {.op_type = "Bernoulli", .import = import_bernoulli},  {.op_type = "Multinomial", .import = import_multinomial},
+    {.op_type = "Dropout", .import = import_dropout},
+};
+
 }  // namespace
 
-#define MONZA_IMPORT(symbol, type, function) \
-  extern const OnnxImporter symbol##_onnx;   \
-  const OnnxImporter symbol##_onnx{.op_type = type, .import = function};
-MONZA_IMPORT(random_uniform, "RandomUniform", import_random)
-MONZA_IMPORT(random_uniform_like, "RandomUniformLike", import_random)
-MONZA_IMPORT(random_normal, "RandomNormal", import_random)
-MONZA_IMPORT(random_normal_like, "RandomNormalLike", import_random)
-MONZA_IMPORT(bernoulli, "Bernoulli", import_bernoulli)
-MONZA_IMPORT(multinomial, "Multinomial", import_multinomial)
-MONZA_IMPORT(dropout, "Dropout", import_dropout)
+extern const OnnxImporters random_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -139,47 +139,47 @@ constexpr ir::AttrDef kReduceAttrs[] = {{"axes", ir::AttrKind::ints}, {"keepdims
 constexpr ir::AttrDef kArgAttrs[] = {{"axis", 0}, {"keepdims", 1}, {"select_last_index", 0}};
 constexpr ir::AttrDef kCumulativeAttrs[] = {{"exclusive", 0}, {"reverse", 0}};
 
+constexpr ir::OpDef reduction(const char* name) {
+  return {.name = name,
+          .attrs = kReduceAttrs,
+          .max_inputs = 2,
+          .infer = infer_reduce,
+          .params = reduce_params,
+          .flops = reduce_flops,
+          .shape_inputs = 2};
+}
+
+constexpr ir::OpDef kOps[] = {
+    reduction("ReduceSum"),
+    reduction("ReduceMean"),
+    reduction("ReduceMax"),
+    reduction("ReduceMin"),
+    reduction("ReduceProd"),
+    reduction("ReduceL1"),
+    reduction("ReduceL2"),
+    reduction("ReduceLogSum"),
+    reduction("ReduceLogSumExp"),
+    reduction("ReduceSumSquare"),
+    {.name = "ArgMax", .attrs = kArgAttrs, .infer = infer_arg, .params = arg_params, .flops = reduce_flops},
+    {.name = "ArgMin", .attrs = kArgAttrs, .infer = infer_arg, .params = arg_params, .flops = reduce_flops},
+    {.name = "CumSum",
+     .attrs = kCumulativeAttrs,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_cumulative,
+     .params = cumulative_params,
+     .flops = reduce_flops},
+    {.name = "CumProd",
+     .attrs = kCumulativeAttrs,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_cumulative,
+     .params = cumulative_params,
+     .flops = reduce_flops},
+};
+
 }  // namespace
 
-#define MONZA_REDUCE(symbol, op_name)                  \
-  extern const ir::OpDef symbol##_op;                  \
-  const ir::OpDef symbol##_op{.name = op_name,         \
-                              .attrs = kReduceAttrs,   \
-                              .max_inputs = 2,         \
-                              .infer = infer_reduce,   \
-                              .params = reduce_params, \
-                              .flops = reduce_flops,   \
-                              .shape_inputs = 2};
-MONZA_REDUCE(reduce_sum, "ReduceSum")
-MONZA_REDUCE(reduce_mean, "ReduceMean")
-MONZA_REDUCE(reduce_max, "ReduceMax")
-MONZA_REDUCE(reduce_min, "ReduceMin")
-MONZA_REDUCE(reduce_prod, "ReduceProd")
-MONZA_REDUCE(reduce_l1, "ReduceL1")
-MONZA_REDUCE(reduce_l2, "ReduceL2")
-MONZA_REDUCE(reduce_log_sum, "ReduceLogSum")
-MONZA_REDUCE(reduce_log_sum_exp, "ReduceLogSumExp")
-MONZA_REDUCE(reduce_sum_square, "ReduceSumSquare")
-#undef MONZA_REDUCE
-
-extern const ir::OpDef arg_max_op, arg_min_op, cum_sum_op, cum_prod_op;
-const ir::OpDef arg_max_op{
-    .name = "ArgMax", .attrs = kArgAttrs, .infer = infer_arg, .params = arg_params, .flops = reduce_flops};
-const ir::OpDef arg_min_op{
-    .name = "ArgMin", .attrs = kArgAttrs, .infer = infer_arg, .params = arg_params, .flops = reduce_flops};
-const ir::OpDef cum_sum_op{.name = "CumSum",
-                           .attrs = kCumulativeAttrs,
-                           .min_inputs = 2,
-                           .max_inputs = 2,
-                           .infer = infer_cumulative,
-                           .params = cumulative_params,
-                           .flops = reduce_flops};
-const ir::OpDef cum_prod_op{.name = "CumProd",
-                            .attrs = kCumulativeAttrs,
-                            .min_inputs = 2,
-                            .max_inputs = 2,
-                            .infer = infer_cumulative,
-                            .params = cumulative_params,
-                            .flops = reduce_flops};
+extern const ir::OpList reduce_ops{kOps};
 
 }  // namespace monza::ops

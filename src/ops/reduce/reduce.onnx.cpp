@@ -29,24 +29,25 @@ void import_cumulative(OnnxNode& n) {
                    {{"exclusive", n.i("exclusive", 0)}, {"reverse", n.i("reverse", 0)}}));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "ReduceSum", .import = import_reduce},
+    {.op_type = "ReduceMean", .import = import_reduce},
+    {.op_type = "ReduceMax", .import = import_reduce},
+    {.op_type = "ReduceMin", .import = import_reduce},
+    {.op_type = "ReduceProd", .import = import_reduce},
+    {.op_type = "ReduceL1", .import = import_reduce},
+    {.op_type = "ReduceL2", .import = import_reduce},
+    {.op_type = "ReduceLogSum", .import = import_reduce},
+    {.op_type = "ReduceLogSumExp", .import = import_reduce},
+    {.op_type = "ReduceSumSquare", .import = import_reduce},
+    {.op_type = "ArgMax", .import = import_arg},
+    {.op_type = "ArgMin", .import = import_arg},
+    {.op_type = "CumSum", .import = import_cumulative},
+    {.op_type = "CumProd", .import = import_cumulative},
+};
+
 }  // namespace
 
-#define MONZA_IMPORT(symbol, type, function) \
-  extern const OnnxImporter symbol##_onnx;   \
-  const OnnxImporter symbol##_onnx{.op_type = type, .import = function};
-MONZA_IMPORT(reduce_sum, "ReduceSum", import_reduce)
-MONZA_IMPORT(reduce_mean, "ReduceMean", import_reduce)
-MONZA_IMPORT(reduce_max, "ReduceMax", import_reduce)
-MONZA_IMPORT(reduce_min, "ReduceMin", import_reduce)
-MONZA_IMPORT(reduce_prod, "ReduceProd", import_reduce)
-MONZA_IMPORT(reduce_l1, "ReduceL1", import_reduce)
-MONZA_IMPORT(reduce_l2, "ReduceL2", import_reduce)
-MONZA_IMPORT(reduce_log_sum, "ReduceLogSum", import_reduce)
-MONZA_IMPORT(reduce_log_sum_exp, "ReduceLogSumExp", import_reduce)
-MONZA_IMPORT(reduce_sum_square, "ReduceSumSquare", import_reduce)
-MONZA_IMPORT(arg_max, "ArgMax", import_arg)
-MONZA_IMPORT(arg_min, "ArgMin", import_arg)
-MONZA_IMPORT(cum_sum, "CumSum", import_cumulative)
-MONZA_IMPORT(cum_prod, "CumProd", import_cumulative)
+extern const OnnxImporters reduce_onnx{kImporters};
 
 }  // namespace monza::ops

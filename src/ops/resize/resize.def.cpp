@@ -257,28 +257,31 @@ constexpr ir::AttrDef kResizeAttrs[] = {{"mode", "nearest"},
 constexpr ir::AttrDef kGridSampleAttrs[] = {{"mode", "linear"}, {"padding_mode", "zeros"}, {"align_corners", 0}};
 constexpr ir::AttrDef kAffineGridAttrs[] = {{"size", ir::AttrKind::ints}, {"align_corners", 0}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "Resize",
+     .attrs = kResizeAttrs,
+     .max_inputs = 4,
+     .infer = infer_resize,
+     .params = params_resize,
+     .work = work_resize,
+     .shape_inputs = 8},
+    {.name = "GridSample",
+     .attrs = kGridSampleAttrs,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_grid_sample,
+     .params = params_grid_sample,
+     .work = work_grid_sample},
+    {.name = "AffineGrid",
+     .attrs = kAffineGridAttrs,
+     .max_inputs = 2,
+     .infer = infer_affine_grid,
+     .params = params_affine_grid,
+     .shape_inputs = 2},
+};
+
 }  // namespace
 
-extern const ir::OpDef resize_op, grid_sample_op, affine_grid_op;
-const ir::OpDef resize_op{.name = "Resize",
-                          .attrs = kResizeAttrs,
-                          .max_inputs = 4,
-                          .infer = infer_resize,
-                          .params = params_resize,
-                          .work = work_resize,
-                          .shape_inputs = 8};
-const ir::OpDef grid_sample_op{.name = "GridSample",
-                               .attrs = kGridSampleAttrs,
-                               .min_inputs = 2,
-                               .max_inputs = 2,
-                               .infer = infer_grid_sample,
-                               .params = params_grid_sample,
-                               .work = work_grid_sample};
-const ir::OpDef affine_grid_op{.name = "AffineGrid",
-                               .attrs = kAffineGridAttrs,
-                               .max_inputs = 2,
-                               .infer = infer_affine_grid,
-                               .params = params_affine_grid,
-                               .shape_inputs = 2};
+extern const ir::OpList resize_ops{kOps};
 
 }  // namespace monza::ops

@@ -97,18 +97,18 @@ void import_affine_grid(OnnxNode& n) {
   p.add("AffineGrid");
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "Upsample", .until = 6, .import = import_upsample_1},
+    {.op_type = "Upsample", .since = 7, .until = 8, .import = import_upsample_7},
+    {.op_type = "Upsample", .since = 9, .import = import_resize_10},
+    {.op_type = "Resize", .until = 10, .import = import_resize_10},
+    {.op_type = "Resize", .since = 11, .import = import_resize},
+    {.op_type = "GridSample", .import = import_grid_sample},
+    {.op_type = "AffineGrid", .import = import_affine_grid},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function, ...) \
-  extern const OnnxImporter symbol;                 \
-  const OnnxImporter symbol { .op_type = type, __VA_ARGS__.import = function }
-
-MONZA_IMPORTER(upsample_1_onnx, "Upsample", import_upsample_1, .until = 6, );
-MONZA_IMPORTER(upsample_7_onnx, "Upsample", import_upsample_7, .since = 7, .until = 8, );
-MONZA_IMPORTER(upsample_9_onnx, "Upsample", import_resize_10, .since = 9, );
-MONZA_IMPORTER(resize_10_onnx, "Resize", import_resize_10, .until = 10, );
-MONZA_IMPORTER(resize_onnx, "Resize", import_resize, .since = 11, );
-MONZA_IMPORTER(grid_sample_onnx, "GridSample", import_grid_sample);
-MONZA_IMPORTER(affine_grid_onnx, "AffineGrid", import_affine_grid);
+extern const OnnxImporters resize_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -132,32 +132,35 @@ constexpr ir::AttrDef kLstmOnlyAttrs[] = {{"input_forget", 0}};
 constexpr auto kGruAttrs = ir::joined(kRnnAttrs, kGruOnlyAttrs);
 constexpr auto kLstmAttrs = ir::joined(kRnnAttrs, kLstmOnlyAttrs);
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "RNN",
+     .attrs = kRnnAttrs,
+     .min_inputs = 3,
+     .max_inputs = 6,
+     .max_outputs = 2,
+     .infer = infer_rnn,
+     .params = params_rnn,
+     .flops = flops_rnn},
+    {.name = "GRU",
+     .attrs = kGruAttrs,
+     .min_inputs = 3,
+     .max_inputs = 6,
+     .max_outputs = 2,
+     .infer = infer_rnn,
+     .params = params_rnn,
+     .flops = flops_rnn},
+    {.name = "LSTM",
+     .attrs = kLstmAttrs,
+     .min_inputs = 3,
+     .max_inputs = 8,
+     .max_outputs = 3,
+     .infer = infer_rnn,
+     .params = params_rnn,
+     .flops = flops_rnn},
+};
+
 }  // namespace
 
-extern const ir::OpDef rnn_op, gru_op, lstm_op;
-const ir::OpDef rnn_op{.name = "RNN",
-                       .attrs = kRnnAttrs,
-                       .min_inputs = 3,
-                       .max_inputs = 6,
-                       .max_outputs = 2,
-                       .infer = infer_rnn,
-                       .params = params_rnn,
-                       .flops = flops_rnn};
-const ir::OpDef gru_op{.name = "GRU",
-                       .attrs = kGruAttrs,
-                       .min_inputs = 3,
-                       .max_inputs = 6,
-                       .max_outputs = 2,
-                       .infer = infer_rnn,
-                       .params = params_rnn,
-                       .flops = flops_rnn};
-const ir::OpDef lstm_op{.name = "LSTM",
-                        .attrs = kLstmAttrs,
-                        .min_inputs = 3,
-                        .max_inputs = 8,
-                        .max_outputs = 3,
-                        .infer = infer_rnn,
-                        .params = params_rnn,
-                        .flops = flops_rnn};
+extern const ir::OpList rnn_ops{kOps};
 
 }  // namespace monza::ops

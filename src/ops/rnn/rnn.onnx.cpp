@@ -28,14 +28,14 @@ void import_recurrent(OnnxNode& n) {
     if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "RNN", .import = import_recurrent},
+    {.op_type = "GRU", .import = import_recurrent},
+    {.op_type = "LSTM", .import = import_recurrent},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function) \
-  extern const OnnxImporter symbol;            \
-  const OnnxImporter symbol { .op_type = type, .import = function }
-
-MONZA_IMPORTER(rnn_onnx, "RNN", import_recurrent);
-MONZA_IMPORTER(gru_onnx, "GRU", import_recurrent);
-MONZA_IMPORTER(lstm_onnx, "LSTM", import_recurrent);
+extern const OnnxImporters rnn_onnx{kImporters};
 
 }  // namespace monza::ops

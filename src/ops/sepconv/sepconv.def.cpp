@@ -77,15 +77,18 @@ constexpr ir::AttrDef kDepthAttrs[] = {{"strides", ir::Each{1}},     {"dilations
                                        {"depth_activation", "none"}, {"depth_alpha", 0.0},       {"depth_beta", 0.0}};
 constexpr auto kAttrs = ir::joined(kDepthAttrs, kActivationAttrs, kResidualAttrs);
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "SeparableConv",
+     .attrs = kAttrs,
+     .min_inputs = 4,
+     .max_inputs = 7,
+     .infer = infer,
+     .params = params,
+     .flops = flops},
+};
+
 }  // namespace
 
-extern const ir::OpDef separable_conv_op;
-const ir::OpDef separable_conv_op{.name = "SeparableConv",
-                                  .attrs = kAttrs,
-                                  .min_inputs = 4,
-                                  .max_inputs = 7,
-                                  .infer = infer,
-                                  .params = params,
-                                  .flops = flops};
+extern const ir::OpList sepconv_ops{kOps};
 
 }  // namespace monza::ops

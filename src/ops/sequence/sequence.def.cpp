@@ -204,28 +204,27 @@ constexpr ir::AttrDef kNoneAttrs[] = {ir::required("dtype", ir::AttrKind::string
 constexpr ir::AttrDef kSplitAttrs[] = {{"axis", 0}, {"keepdims", 1}};
 constexpr ir::AttrDef kConcatAttrs[] = {{"axis", 0}, {"new_axis", 0}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "SequenceConstruct",
+     .attrs = kConstructAttrs,
+     .min_inputs = 0,
+     .max_inputs = 1 << 16,
+     .infer = infer_construct},
+    {.name = "SequenceInsert", .min_inputs = 2, .max_inputs = 3, .infer = infer_insert},
+    {.name = "SequenceErase", .max_inputs = 2, .infer = infer_erase},
+    {.name = "SequenceLength", .infer = infer_length},
+    {.name = "SequenceAt", .min_inputs = 2, .max_inputs = 2, .infer = infer_at, .params = params_at},
+    {.name = "SplitToSequence", .attrs = kSplitAttrs, .max_inputs = 2, .infer = infer_split, .params = params_split},
+    {.name = "ConcatFromSequence", .attrs = kConcatAttrs, .infer = infer_concat, .params = params_concat},
+    {.name = "OptionalGet", .infer = infer_get, .params = params_at},
+    {.name = "OptionalGetSequence", .infer = infer_get_sequence},
+    {.name = "OptionalHas", .infer = infer_has},
+    {.name = "OptionalOf", .infer = infer_optional_of},
+    {.name = "OptionalNone", .attrs = kNoneAttrs, .min_inputs = 0, .max_inputs = 0, .infer = infer_none},
+};
+
 }  // namespace
 
-#define MONZA_SEQUENCE_OP(symbol, op_name, ...) \
-  extern const ir::OpDef symbol;                \
-  const ir::OpDef symbol { .name = op_name, __VA_ARGS__ }
-
-MONZA_SEQUENCE_OP(sequence_construct_op, "SequenceConstruct", .attrs = kConstructAttrs, .min_inputs = 0,
-                  .max_inputs = 1 << 16, .infer = infer_construct);
-MONZA_SEQUENCE_OP(sequence_insert_op, "SequenceInsert", .min_inputs = 2, .max_inputs = 3, .infer = infer_insert);
-MONZA_SEQUENCE_OP(sequence_erase_op, "SequenceErase", .max_inputs = 2, .infer = infer_erase);
-MONZA_SEQUENCE_OP(sequence_length_op, "SequenceLength", .infer = infer_length);
-MONZA_SEQUENCE_OP(sequence_at_op, "SequenceAt", .min_inputs = 2, .max_inputs = 2, .infer = infer_at,
-                  .params = params_at);
-MONZA_SEQUENCE_OP(split_to_sequence_op, "SplitToSequence", .attrs = kSplitAttrs, .max_inputs = 2, .infer = infer_split,
-                  .params = params_split);
-MONZA_SEQUENCE_OP(concat_from_sequence_op, "ConcatFromSequence", .attrs = kConcatAttrs, .infer = infer_concat,
-                  .params = params_concat);
-MONZA_SEQUENCE_OP(optional_get_op, "OptionalGet", .infer = infer_get, .params = params_at);
-MONZA_SEQUENCE_OP(optional_get_sequence_op, "OptionalGetSequence", .infer = infer_get_sequence);
-MONZA_SEQUENCE_OP(optional_has_op, "OptionalHas", .infer = infer_has);
-MONZA_SEQUENCE_OP(optional_of_op, "OptionalOf", .infer = infer_optional_of);
-MONZA_SEQUENCE_OP(optional_none_op, "OptionalNone", .attrs = kNoneAttrs, .min_inputs = 0, .max_inputs = 0,
-                  .infer = infer_none);
+extern const ir::OpList sequence_ops{kOps};
 
 }  // namespace monza::ops

@@ -122,23 +122,17 @@ void import_map(OnnxNode& n) {
     if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "SequenceEmpty", .import = import_empty},    {.op_type = "SequenceConstruct", .import = import_plain},
+    {.op_type = "SequenceInsert", .import = import_plain},   {.op_type = "SequenceErase", .import = import_plain},
+    {.op_type = "SequenceLength", .import = import_plain},   {.op_type = "SequenceAt", .import = import_plain},
+    {.op_type = "SplitToSequence", .import = import_split},  {.op_type = "ConcatFromSequence", .import = import_concat},
+    {.op_type = "SequenceMap", .import = import_map},        {.op_type = "Optional", .import = import_optional},
+    {.op_type = "OptionalHasElement", .import = import_has}, {.op_type = "OptionalGetElement", .import = import_get},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function) \
-  extern const OnnxImporter symbol;            \
-  const OnnxImporter symbol { .op_type = type, .import = function }
-
-MONZA_IMPORTER(sequence_empty_onnx, "SequenceEmpty", import_empty);
-MONZA_IMPORTER(sequence_construct_onnx, "SequenceConstruct", import_plain);
-MONZA_IMPORTER(sequence_insert_onnx, "SequenceInsert", import_plain);
-MONZA_IMPORTER(sequence_erase_onnx, "SequenceErase", import_plain);
-MONZA_IMPORTER(sequence_length_onnx, "SequenceLength", import_plain);
-MONZA_IMPORTER(sequence_at_onnx, "SequenceAt", import_plain);
-MONZA_IMPORTER(split_to_sequence_onnx, "SplitToSequence", import_split);
-MONZA_IMPORTER(concat_from_sequence_onnx, "ConcatFromSequence", import_concat);
-MONZA_IMPORTER(sequence_map_onnx, "SequenceMap", import_map);
-MONZA_IMPORTER(optional_onnx, "Optional", import_optional);
-MONZA_IMPORTER(optional_has_onnx, "OptionalHasElement", import_has);
-MONZA_IMPORTER(optional_get_onnx, "OptionalGetElement", import_get);
+extern const OnnxImporters sequence_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -124,19 +124,20 @@ constexpr ir::AttrDef kDftAttrs[] = {{"length", ir::AttrKind::ints}, {"axis", -2
 constexpr ir::AttrDef kStftAttrs[] = {{"step", ir::AttrKind::ints}, {"length", ir::AttrKind::ints}, {"onesided", 1}};
 constexpr ir::AttrDef kMelAttrs[] = {{"bins", ir::AttrKind::ints}, {"length", ir::AttrKind::ints}, {"dtype", "f32"}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "DFT", .attrs = kDftAttrs, .max_inputs = 3, .infer = infer_dft, .params = params_dft, .flops = flops_dft},
+    {.name = "STFT",
+     .attrs = kStftAttrs,
+     .max_inputs = 4,
+     .infer = infer_stft,
+     .params = params_stft,
+     .flops = flops_stft,
+     .shape_inputs = 8},
+    {.name = "MelWeightMatrix", .attrs = kMelAttrs, .min_inputs = 5, .max_inputs = 5, .infer = infer_mel},
+};
+
 }  // namespace
 
-extern const ir::OpDef dft_op, stft_op, mel_weight_matrix_op;
-const ir::OpDef dft_op{
-    .name = "DFT", .attrs = kDftAttrs, .max_inputs = 3, .infer = infer_dft, .params = params_dft, .flops = flops_dft};
-const ir::OpDef stft_op{.name = "STFT",
-                        .attrs = kStftAttrs,
-                        .max_inputs = 4,
-                        .infer = infer_stft,
-                        .params = params_stft,
-                        .flops = flops_stft,
-                        .shape_inputs = 8};
-const ir::OpDef mel_weight_matrix_op{
-    .name = "MelWeightMatrix", .attrs = kMelAttrs, .min_inputs = 5, .max_inputs = 5, .infer = infer_mel};
+extern const ir::OpList signal_ops{kOps};
 
 }  // namespace monza::ops

@@ -40,14 +40,14 @@ void import_mel(OnnxNode& n) {
   p.add("MelWeightMatrix");
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "DFT", .import = import_dft},
+    {.op_type = "STFT", .import = import_stft},
+    {.op_type = "MelWeightMatrix", .import = import_mel},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function) \
-  extern const OnnxImporter symbol;            \
-  const OnnxImporter symbol { .op_type = type, .import = function }
-
-MONZA_IMPORTER(dft_onnx, "DFT", import_dft);
-MONZA_IMPORTER(stft_onnx, "STFT", import_stft);
-MONZA_IMPORTER(mel_weight_matrix_onnx, "MelWeightMatrix", import_mel);
+extern const OnnxImporters signal_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -45,11 +45,14 @@ double flops(const ir::NodeView&, const std::vector<Shape>& in, const std::vecto
 
 constexpr ir::AttrDef kAttrs[] = {{"axis", -1}, {"flatten", 0}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "Softmax", .attrs = kAttrs, .infer = infer, .params = params, .flops = flops},
+    {.name = "LogSoftmax", .attrs = kAttrs, .infer = infer, .params = params, .flops = flops},
+    {.name = "Hardmax", .attrs = kAttrs, .infer = infer, .params = params, .flops = flops},
+};
+
 }  // namespace
 
-extern const ir::OpDef softmax_op, log_softmax_op, hardmax_op;
-const ir::OpDef softmax_op{.name = "Softmax", .attrs = kAttrs, .infer = infer, .params = params, .flops = flops};
-const ir::OpDef log_softmax_op{.name = "LogSoftmax", .attrs = kAttrs, .infer = infer, .params = params, .flops = flops};
-const ir::OpDef hardmax_op{.name = "Hardmax", .attrs = kAttrs, .infer = infer, .params = params, .flops = flops};
+extern const ir::OpList softmax_ops{kOps};
 
 }  // namespace monza::ops

@@ -18,11 +18,14 @@ void import(OnnxNode& n) {
   n.bind(0, n.add1(n.op_type(), {n.input(0)}, std::move(attrs)));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "Softmax", .import = import},
+    {.op_type = "LogSoftmax", .import = import},
+    {.op_type = "Hardmax", .import = import},
+};
+
 }  // namespace
 
-extern const OnnxImporter softmax_onnx, log_softmax_onnx, hardmax_onnx;
-const OnnxImporter softmax_onnx{.op_type = "Softmax", .import = import};
-const OnnxImporter log_softmax_onnx{.op_type = "LogSoftmax", .import = import};
-const OnnxImporter hardmax_onnx{.op_type = "Hardmax", .import = import};
+extern const OnnxImporters softmax_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -57,17 +57,19 @@ void params_attention(const ir::NodeView& n, ir::ParamsBlob& blob) {
 
 constexpr ir::AttrDef kAttentionAttrs[] = {{"scale", ir::AttrKind::number}, {"causal", 1}};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "StateAppend", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::effect, .infer = infer_append},
+    {.name = "StateAttention",
+     .attrs = kAttentionAttrs,
+     .min_inputs = 3,
+     .max_inputs = 3,
+     .flags = ir::OpFlag::effect,
+     .infer = infer_attention,
+     .params = params_attention},
+};
+
 }  // namespace
 
-extern const ir::OpDef state_append_op, state_attention_op;
-const ir::OpDef state_append_op{
-    .name = "StateAppend", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::effect, .infer = infer_append};
-const ir::OpDef state_attention_op{.name = "StateAttention",
-                                   .attrs = kAttentionAttrs,
-                                   .min_inputs = 3,
-                                   .max_inputs = 3,
-                                   .flags = ir::OpFlag::effect,
-                                   .infer = infer_attention,
-                                   .params = params_attention};
+extern const ir::OpList state_ops{kOps};
 
 }  // namespace monza::ops

@@ -27,10 +27,12 @@ void infer_regex(ir::InferContext& c) {
 #endif
 }
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "RegexFullMatch", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::pointwise, .infer = infer_regex},
+};
+
 }  // namespace
 
-extern const ir::OpDef regex_full_match_op;
-const ir::OpDef regex_full_match_op{
-    .name = "RegexFullMatch", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::pointwise, .infer = infer_regex};
+extern const ir::OpList regex_ops{kOps};
 
 }  // namespace monza::ops

@@ -84,32 +84,32 @@ constexpr ir::AttrDef kSplitAttrs[] = {{"maxsplit", ir::AttrKind::integer}};
 constexpr ir::AttrDef kNormalizerAttrs[] = {{"case_change_action", "NONE"}, {"is_case_sensitive", 0}};
 constexpr ir::AttrDef kToNumberAttrs[] = {ir::required("to", ir::AttrKind::string)};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "StringEqual",
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .flags = ir::OpFlag::pointwise | ir::OpFlag::commutative,
+     .infer = infer_equal},
+    {.name = "StringConcat", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::pointwise, .infer = infer_concat},
+    {.name = "StringSplit",
+     .attrs = kSplitAttrs,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .max_outputs = 2,
+     .infer = infer_split,
+     .params = params_split},
+    {.name = "StringNormalizer",
+     .attrs = kNormalizerAttrs,
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .infer = infer_normalizer,
+     .params = params_normalizer},
+    {.name = "StringToNumber", .attrs = kToNumberAttrs, .flags = ir::OpFlag::pointwise, .infer = infer_to_number},
+    {.name = "NumberToString", .flags = ir::OpFlag::pointwise, .infer = infer_to_string},
+};
+
 }  // namespace
 
-extern const ir::OpDef string_equal_op, string_concat_op, string_split_op, string_normalizer_op, string_to_number_op,
-    number_to_string_op;
-const ir::OpDef string_equal_op{.name = "StringEqual",
-                                .min_inputs = 2,
-                                .max_inputs = 2,
-                                .flags = ir::OpFlag::pointwise | ir::OpFlag::commutative,
-                                .infer = infer_equal};
-const ir::OpDef string_concat_op{
-    .name = "StringConcat", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::pointwise, .infer = infer_concat};
-const ir::OpDef string_split_op{.name = "StringSplit",
-                                .attrs = kSplitAttrs,
-                                .min_inputs = 2,
-                                .max_inputs = 2,
-                                .max_outputs = 2,
-                                .infer = infer_split,
-                                .params = params_split};
-const ir::OpDef string_normalizer_op{.name = "StringNormalizer",
-                                     .attrs = kNormalizerAttrs,
-                                     .min_inputs = 2,
-                                     .max_inputs = 2,
-                                     .infer = infer_normalizer,
-                                     .params = params_normalizer};
-const ir::OpDef string_to_number_op{
-    .name = "StringToNumber", .attrs = kToNumberAttrs, .flags = ir::OpFlag::pointwise, .infer = infer_to_number};
-const ir::OpDef number_to_string_op{.name = "NumberToString", .flags = ir::OpFlag::pointwise, .infer = infer_to_string};
+extern const ir::OpList strings_ops{kOps};
 
 }  // namespace monza::ops

@@ -46,12 +46,15 @@ void import_regex(OnnxNode& n) {
   n.bind(0, n.add1("RegexFullMatch", {n.input(0), strings(n, {n.s("pattern", "")}, Shape{})}));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "StringConcat", .import = import_concat},
+    {.op_type = "StringSplit", .import = import_split},
+    {.op_type = "StringNormalizer", .import = import_normalizer},
+    {.op_type = "RegexFullMatch", .import = import_regex},
+};
+
 }  // namespace
 
-extern const OnnxImporter string_concat_onnx, string_split_onnx, string_normalizer_onnx, regex_full_match_onnx;
-const OnnxImporter string_concat_onnx{.op_type = "StringConcat", .import = import_concat};
-const OnnxImporter string_split_onnx{.op_type = "StringSplit", .import = import_split};
-const OnnxImporter string_normalizer_onnx{.op_type = "StringNormalizer", .import = import_normalizer};
-const OnnxImporter regex_full_match_onnx{.op_type = "RegexFullMatch", .import = import_regex};
+extern const OnnxImporters strings_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -80,15 +80,18 @@ constexpr ir::AttrDef kAttrs[] = {{"mode", "TF"},
                                   {"max_skip_count", 0},
                                   ir::required("ngram_counts", ir::AttrKind::ints)};
 
+constexpr ir::OpDef kOps[] = {
+    {.name = "TfIdfVectorizer",
+     .attrs = kAttrs,
+     .min_inputs = 3,
+     .max_inputs = 4,
+     .infer = infer_tfidf,
+     .params = params_tfidf,
+     .work = work_tfidf},
+};
+
 }  // namespace
 
-extern const ir::OpDef tfidf_vectorizer_op;
-const ir::OpDef tfidf_vectorizer_op{.name = "TfIdfVectorizer",
-                                    .attrs = kAttrs,
-                                    .min_inputs = 3,
-                                    .max_inputs = 4,
-                                    .infer = infer_tfidf,
-                                    .params = params_tfidf,
-                                    .work = work_tfidf};
+extern const ir::OpList text_ops{kOps};
 
 }  // namespace monza::ops

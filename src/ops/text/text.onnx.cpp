@@ -22,12 +22,12 @@ void import_tfidf(OnnxNode& n) {
   p.add("TfIdfVectorizer");
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "TfIdfVectorizer", .import = import_tfidf},
+};
+
 }  // namespace
 
-#define MONZA_IMPORTER(symbol, type, function) \
-  extern const OnnxImporter symbol;            \
-  const OnnxImporter symbol { .op_type = type, .import = function }
-
-MONZA_IMPORTER(tfidf_vectorizer_onnx, "TfIdfVectorizer", import_tfidf);
+extern const OnnxImporters text_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -93,12 +93,14 @@ void import_momentum(OnnxNode& n) {
   }
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "Adagrad", .domain = "ai.onnx.preview.training", .import = import_adagrad},
+    {.op_type = "Adam", .domain = "ai.onnx.preview.training", .import = import_adam},
+    {.op_type = "Momentum", .domain = "ai.onnx.preview.training", .import = import_momentum},
+};
+
 }  // namespace
 
-extern const OnnxImporter adagrad_onnx, adam_onnx, momentum_onnx;
-const OnnxImporter adagrad_onnx{.op_type = "Adagrad", .domain = "ai.onnx.preview.training", .import = import_adagrad};
-const OnnxImporter adam_onnx{.op_type = "Adam", .domain = "ai.onnx.preview.training", .import = import_adam};
-const OnnxImporter momentum_onnx{
-    .op_type = "Momentum", .domain = "ai.onnx.preview.training", .import = import_momentum};
+extern const OnnxImporters training_onnx{kImporters};
 
 }  // namespace monza::ops

@@ -32,11 +32,14 @@ void import_window(OnnxNode& n) {
   n.bind(0, cast(window, to));
 }
 
+constexpr OnnxImporter kImporters[] = {
+    {.op_type = "HannWindow", .import = import_window},
+    {.op_type = "HammingWindow", .import = import_window},
+    {.op_type = "BlackmanWindow", .import = import_window},
+};
+
 }  // namespace
 
-extern const OnnxImporter hann_window_onnx, hamming_window_onnx, blackman_window_onnx;
-const OnnxImporter hann_window_onnx{.op_type = "HannWindow", .import = import_window};
-const OnnxImporter hamming_window_onnx{.op_type = "HammingWindow", .import = import_window};
-const OnnxImporter blackman_window_onnx{.op_type = "BlackmanWindow", .import = import_window};
+extern const OnnxImporters window_onnx{kImporters};
 
 }  // namespace monza::ops

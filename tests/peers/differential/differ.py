@@ -31,7 +31,7 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-ROOT = HERE.parents[2] if (HERE.parents[2] / "docs/operators.md").exists() else HERE.parent  # or a folder of --pack
+ROOT = HERE.parents[2] if (HERE.parents[2] / "src/ops").exists() else HERE.parent  # or a folder of --pack
 
 
 def arguments():
@@ -366,9 +366,9 @@ class Campaign:
 
 
 def known_operators():
-    """Operators that docs/operators.md lists; empty where it is not at hand."""
+    """Operators that `monza ops` lists, as the build keeps it; empty where it is not at hand."""
     found, domain = set(), ""
-    path = next((p for p in (ROOT / "docs/operators.md", ROOT / "operators.md") if p.exists()), None)
+    path = next((p for p in (ROOT / "build/generated/tool/operators.md", ROOT / "operators.md") if p.exists()), None)
     if path:
         for line in path.read_text().splitlines():
             if line.startswith("## "):
