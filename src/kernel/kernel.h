@@ -133,7 +133,7 @@ struct Packing {
   const PackedFormat* format = nullptr;
 };
 
-/// One kernel. Instances are constant objects named in their folder's <op>.kernels.inc.
+/// One kernel. Instances are constant objects, a line each in their folder's <family>.kernels.txt.
 struct Kernel {
   const char* name = nullptr;  ///< unique; part of the engine file and of the timing cache key
   const char* op = nullptr;    ///< the operator it computes, as in OpDef::name
