@@ -9,7 +9,7 @@
 
 namespace monza {
 namespace ops {
-extern const CheckList* const check_table[];  // generated: one for each src/ops/<family>/<family>.check.cpp
+extern const CheckList* const check_table[];  // generated: one for each src/ops/<family>/<name>.check.cpp
 extern const int check_table_count;
 }  // namespace ops
 
@@ -19,8 +19,7 @@ const std::map<std::string_view, const OperatorCheck*>& checks_by_op() {
   static const auto built = [] {
     std::map<std::string_view, const OperatorCheck*> map;
     for (int i = 0; i < ops::check_table_count; ++i)
-      for (int k = 0; k < ops::check_table[i]->count; ++k)
-        map.emplace(ops::check_table[i]->checks[k].op, &ops::check_table[i]->checks[k]);
+      for (const OperatorCheck& check : ops::check_table[i]->checks) map.emplace(check.op, &check);
     return map;
   }();
   return built;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "kernel/kernel.h"
 
@@ -39,10 +40,9 @@ struct OperatorCheck {
   std::uint32_t state_inputs = 0, state_outputs = 0;  ///< operands that must be sequence state; all others are memory
 };
 
-/// The rules of a family: `<family>_checks`, defined in src/ops/<family>/<family>.check.cpp.
+/// The rules of src/ops/<family>/<name>.check.cpp, which ends with `extern const CheckList <name>_checks{...};`.
 struct CheckList {
-  const OperatorCheck* checks = nullptr;
-  int count = 0;
+  std::span<const OperatorCheck> checks;
 };
 
 /// The rule of an operator, or null. Thread-safe.

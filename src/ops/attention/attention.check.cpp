@@ -1,7 +1,5 @@
 // What the kernels of this family rely on: heads that divide, lengths and head sizes that agree, a mask that broadcasts
 // to the scores.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/attention/attention.params.h"
 #include "ops/attention/linear_attention.params.h"
@@ -120,7 +118,6 @@ constexpr OperatorCheck kAttentionChecks[] = {
 
 }  // namespace
 
-extern const CheckList attention_checks;
-const CheckList attention_checks{kAttentionChecks, static_cast<int>(std::size(kAttentionChecks))};
+extern const CheckList attention_checks{kAttentionChecks};
 
 }  // namespace monza::ops

@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: nothing: the operator only refuses.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 
 namespace monza::ops {
@@ -14,7 +12,6 @@ constexpr OperatorCheck kControlChecks[] = {
 
 }  // namespace
 
-extern const CheckList control_checks;
-const CheckList control_checks{kControlChecks, static_cast<int>(std::size(kControlChecks))};
+extern const CheckList control_checks{kControlChecks};
 
 }  // namespace monza::ops

@@ -1,8 +1,6 @@
 // What the kernels of this family rely on: channels, filters and spatial extents that fit each other.
-#include <iterator>
-
-#include "kernel/check_rules.h"
 #include "ops/conv/conv.check.h"
+#include "kernel/check_rules.h"
 
 namespace monza::ops {
 namespace {
@@ -35,7 +33,6 @@ constexpr OperatorCheck kConvChecks[] = {
 
 }  // namespace
 
-extern const CheckList conv_checks;
-const CheckList conv_checks{kConvChecks, static_cast<int>(std::size(kConvChecks))};
+extern const CheckList conv_checks{kConvChecks};
 
 }  // namespace monza::ops

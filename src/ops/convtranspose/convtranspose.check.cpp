@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: channels, filters and groups that fit each other.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/conv/conv.check.h"
 #include "ops/convtranspose/convtranspose.params.h"
@@ -32,7 +30,6 @@ constexpr OperatorCheck kConvtransposeChecks[] = {
 
 }  // namespace
 
-extern const CheckList convtranspose_checks;
-const CheckList convtranspose_checks{kConvtransposeChecks, static_cast<int>(std::size(kConvtransposeChecks))};
+extern const CheckList convtranspose_checks{kConvtransposeChecks};
 
 }  // namespace monza::ops

@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: equal shapes and element widths.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 
 namespace monza::ops {
@@ -20,7 +18,6 @@ constexpr OperatorCheck kCopyChecks[] = {
 
 }  // namespace
 
-extern const CheckList copy_checks;
-const CheckList copy_checks{kCopyChecks, static_cast<int>(std::size(kCopyChecks))};
+extern const CheckList copy_checks{kCopyChecks};
 
 }  // namespace monza::ops

@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: offsets and masks for every tap of every output position.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/deform_conv/deform_conv.params.h"
 
@@ -36,7 +34,6 @@ constexpr OperatorCheck kDeformConvChecks[] = {
 
 }  // namespace
 
-extern const CheckList deform_conv_checks;
-const CheckList deform_conv_checks{kDeformConvChecks, static_cast<int>(std::size(kDeformConvChecks))};
+extern const CheckList deform_conv_checks{kDeformConvChecks};
 
 }  // namespace monza::ops

@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: labels within the table, and axes of one label that agree.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/einsum/einsum.params.h"
 
@@ -42,7 +40,6 @@ constexpr OperatorCheck kEinsumChecks[] = {
 
 }  // namespace
 
-extern const CheckList einsum_checks;
-const CheckList einsum_checks{kEinsumChecks, static_cast<int>(std::size(kEinsumChecks))};
+extern const CheckList einsum_checks{kEinsumChecks};
 
 }  // namespace monza::ops

@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: inputs that broadcast to the output, and types that fit.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 
 namespace monza::ops {
@@ -156,7 +154,6 @@ constexpr OperatorCheck kElementwiseChecks[] = {
 
 }  // namespace
 
-extern const CheckList elementwise_checks;
-const CheckList elementwise_checks{kElementwiseChecks, static_cast<int>(std::size(kElementwiseChecks))};
+extern const CheckList elementwise_checks{kElementwiseChecks};
 
 }  // namespace monza::ops

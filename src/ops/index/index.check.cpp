@@ -1,7 +1,5 @@
 // What the kernels of this family rely on: index tensors that fit what they index; the indices themselves are checked
 // by the kernels.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/index/index.params.h"
 
@@ -174,7 +172,6 @@ constexpr OperatorCheck kIndexChecks[] = {
 
 }  // namespace
 
-extern const CheckList index_checks;
-const CheckList index_checks{kIndexChecks, static_cast<int>(std::size(kIndexChecks))};
+extern const CheckList index_checks{kIndexChecks};
 
 }  // namespace monza::ops

@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: square matrices, and an output element for each.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 
 namespace monza::ops {
@@ -25,7 +23,6 @@ constexpr OperatorCheck kLinalgChecks[] = {
 
 }  // namespace
 
-extern const CheckList linalg_checks;
-const CheckList linalg_checks{kLinalgChecks, static_cast<int>(std::size(kLinalgChecks))};
+extern const CheckList linalg_checks{kLinalgChecks};
 
 }  // namespace monza::ops

@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: a target for each position of the input, a weight for each class.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/loss/loss.params.h"
 
@@ -28,7 +26,6 @@ constexpr OperatorCheck kLossChecks[] = {
 
 }  // namespace
 
-extern const CheckList loss_checks;
-const CheckList loss_checks{kLossChecks, static_cast<int>(std::size(kLossChecks))};
+extern const CheckList loss_checks{kLossChecks};
 
 }  // namespace monza::ops

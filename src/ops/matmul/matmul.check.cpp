@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: inner extents that agree, batches, biases and residuals that broadcast.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/matmul/matmul.params.h"
 #include "ops/shared/product.check.h"
@@ -31,7 +29,6 @@ constexpr OperatorCheck kMatmulChecks[] = {
 
 }  // namespace
 
-extern const CheckList matmul_checks;
-const CheckList matmul_checks{kMatmulChecks, static_cast<int>(std::size(kMatmulChecks))};
+extern const CheckList matmul_checks{kMatmulChecks};
 
 }  // namespace monza::ops

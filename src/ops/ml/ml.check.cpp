@@ -1,7 +1,5 @@
 // What the kernels of this family rely on: tables whose columns fit each other; nodes and leaves are checked as they
 // are walked.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/ml/ml.params.h"
 
@@ -43,7 +41,6 @@ constexpr OperatorCheck kMlChecks[] = {
 
 }  // namespace
 
-extern const CheckList ml_checks;
-const CheckList ml_checks{kMlChecks, static_cast<int>(std::size(kMlChecks))};
+extern const CheckList ml_checks{kMlChecks};
 
 }  // namespace monza::ops

@@ -1,7 +1,5 @@
 // What the kernels of this family rely on: shapes that follow from each other; what is read from inputs the kernels
 // check themselves.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/move/move.params.h"
 
@@ -253,7 +251,6 @@ constexpr OperatorCheck kMoveChecks[] = {
 
 }  // namespace
 
-extern const CheckList move_checks;
-const CheckList move_checks{kMoveChecks, static_cast<int>(std::size(kMoveChecks))};
+extern const CheckList move_checks{kMoveChecks};
 
 }  // namespace monza::ops

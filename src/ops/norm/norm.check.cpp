@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: an output as the input, and vectors with an element for each channel.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/norm/norm.params.h"
 
@@ -84,7 +82,6 @@ constexpr OperatorCheck kNormChecks[] = {
 
 }  // namespace
 
-extern const CheckList norm_checks;
-const CheckList norm_checks{kNormChecks, static_cast<int>(std::size(kNormChecks))};
+extern const CheckList norm_checks{kNormChecks};
 
 }  // namespace monza::ops

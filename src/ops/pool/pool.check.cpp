@@ -1,7 +1,5 @@
 // What the kernels of this family rely on: windows that begin inside of the padded input, regions and indices that fit
 // the output.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/pool/pool.params.h"
 
@@ -87,7 +85,6 @@ constexpr OperatorCheck kPoolChecks[] = {
 
 }  // namespace
 
-extern const CheckList pool_checks;
-const CheckList pool_checks{kPoolChecks, static_cast<int>(std::size(kPoolChecks))};
+extern const CheckList pool_checks{kPoolChecks};
 
 }  // namespace monza::ops

@@ -1,7 +1,5 @@
 // What the kernels of this family rely on: channels, filters and spatial extents that fit each other, and scales and
 // zero points for all filters.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/conv/conv.check.h"
 #include "ops/qconv/qconv.params.h"
@@ -38,7 +36,6 @@ constexpr OperatorCheck kQconvChecks[] = {
 
 }  // namespace
 
-extern const CheckList qconv_checks;
-const CheckList qconv_checks{kQconvChecks, static_cast<int>(std::size(kQconvChecks))};
+extern const CheckList qconv_checks{kQconvChecks};
 
 }  // namespace monza::ops

@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: operands of one shape, and one scale and zero point for each.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/qeltwise/qeltwise.params.h"
 #include "ops/shared/quantized.check.h"
@@ -42,7 +40,6 @@ constexpr OperatorCheck kQeltwiseChecks[] = {
 
 }  // namespace
 
-extern const CheckList qeltwise_checks;
-const CheckList qeltwise_checks{kQeltwiseChecks, static_cast<int>(std::size(kQeltwiseChecks))};
+extern const CheckList qeltwise_checks{kQeltwiseChecks};
 
 }  // namespace monza::ops

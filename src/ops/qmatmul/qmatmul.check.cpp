@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: inner extents that agree, and scales and zero points for all columns.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/qmatmul/qmatmul.params.h"
 #include "ops/shared/product.check.h"
@@ -40,7 +38,6 @@ constexpr OperatorCheck kQmatmulChecks[] = {
 
 }  // namespace
 
-extern const CheckList qmatmul_checks;
-const CheckList qmatmul_checks{kQmatmulChecks, static_cast<int>(std::size(kQmatmulChecks))};
+extern const CheckList qmatmul_checks{kQmatmulChecks};
 
 }  // namespace monza::ops

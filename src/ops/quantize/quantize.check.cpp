@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: a scale for each tensor, axis index or block, and zero points beside them.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/quantize/quantize.params.h"
 
@@ -63,7 +61,6 @@ constexpr OperatorCheck kQuantizeChecks[] = {
 
 }  // namespace
 
-extern const CheckList quantize_checks;
-const CheckList quantize_checks{kQuantizeChecks, static_cast<int>(std::size(kQuantizeChecks))};
+extern const CheckList quantize_checks{kQuantizeChecks};
 
 }  // namespace monza::ops

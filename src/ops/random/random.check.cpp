@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: outputs as the inputs, and scalars where the operator has them.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/random/random.params.h"
 
@@ -44,7 +42,6 @@ constexpr OperatorCheck kRandomChecks[] = {
 
 }  // namespace
 
-extern const CheckList random_checks;
-const CheckList random_checks{kRandomChecks, static_cast<int>(std::size(kRandomChecks))};
+extern const CheckList random_checks{kRandomChecks};
 
 }  // namespace monza::ops

@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: axes within the rank, and an output element for each position on the others.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/reduce/reduce.params.h"
 
@@ -58,7 +56,6 @@ constexpr OperatorCheck kReduceChecks[] = {
 
 }  // namespace
 
-extern const CheckList reduce_checks;
-const CheckList reduce_checks{kReduceChecks, static_cast<int>(std::size(kReduceChecks))};
+extern const CheckList reduce_checks{kReduceChecks};
 
 }  // namespace monza::ops

@@ -1,7 +1,5 @@
 // What the kernels of this family rely on: axes within the rank, scales that can be divided by, images that are not
 // empty.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/resize/resize.params.h"
 
@@ -69,7 +67,6 @@ constexpr OperatorCheck kResizeChecks[] = {
 
 }  // namespace
 
-extern const CheckList resize_checks;
-const CheckList resize_checks{kResizeChecks, static_cast<int>(std::size(kResizeChecks))};
+extern const CheckList resize_checks{kResizeChecks};
 
 }  // namespace monza::ops

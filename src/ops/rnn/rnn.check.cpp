@@ -1,7 +1,5 @@
 // What the kernels of this family rely on: weights, states and outputs of one hidden size, batch and number of
 // directions.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/rnn/rnn.params.h"
 
@@ -45,7 +43,6 @@ constexpr OperatorCheck kRnnChecks[] = {
 
 }  // namespace
 
-extern const CheckList rnn_checks;
-const CheckList rnn_checks{kRnnChecks, static_cast<int>(std::size(kRnnChecks))};
+extern const CheckList rnn_checks{kRnnChecks};
 
 }  // namespace monza::ops

@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: the depthwise part's shapes fit the input, the 1x1 part's the output.
-#include <iterator>
-
 #include "ops/conv/conv.check.h"
 #include "ops/sepconv/sepconv.params.h"
 
@@ -45,7 +43,6 @@ constexpr OperatorCheck kSepconvChecks[] = {
 
 }  // namespace
 
-extern const CheckList sepconv_checks;
-const CheckList sepconv_checks{kSepconvChecks, static_cast<int>(std::size(kSepconvChecks))};
+extern const CheckList sepconv_checks{kSepconvChecks};
 
 }  // namespace monza::ops

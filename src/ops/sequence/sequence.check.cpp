@@ -1,7 +1,5 @@
 // What the kernels of this family rely on: handles where lists are, and a reported extent for each that varies; the
 // pool checks the handles.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/sequence/sequence.params.h"
 
@@ -107,7 +105,6 @@ constexpr OperatorCheck kSequenceChecks[] = {
 
 }  // namespace
 
-extern const CheckList sequence_checks;
-const CheckList sequence_checks{kSequenceChecks, static_cast<int>(std::size(kSequenceChecks))};
+extern const CheckList sequence_checks{kSequenceChecks};
 
 }  // namespace monza::ops

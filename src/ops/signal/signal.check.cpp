@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: an axis before the complex parts, frames and windows that fit.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/signal/signal.params.h"
 
@@ -56,7 +54,6 @@ constexpr OperatorCheck kSignalChecks[] = {
 
 }  // namespace
 
-extern const CheckList signal_checks;
-const CheckList signal_checks{kSignalChecks, static_cast<int>(std::size(kSignalChecks))};
+extern const CheckList signal_checks{kSignalChecks};
 
 }  // namespace monza::ops

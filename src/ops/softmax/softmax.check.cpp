@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: the axes lie within the rank, and the output is as the input.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/softmax/softmax.params.h"
 
@@ -25,7 +23,6 @@ constexpr OperatorCheck kSoftmaxChecks[] = {
 
 }  // namespace
 
-extern const CheckList softmax_checks;
-const CheckList softmax_checks{kSoftmaxChecks, static_cast<int>(std::size(kSoftmaxChecks))};
+extern const CheckList softmax_checks{kSoftmaxChecks};
 
 }  // namespace monza::ops

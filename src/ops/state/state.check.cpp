@@ -1,7 +1,5 @@
 // What the kernels of this family rely on: rows of f32 queries, and operands that are states; their sizes are checked
 // against the sequence.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 
 namespace monza::ops {
@@ -29,7 +27,6 @@ constexpr OperatorCheck kStateChecks[] = {
 
 }  // namespace
 
-extern const CheckList state_checks;
-const CheckList state_checks{kStateChecks, static_cast<int>(std::size(kStateChecks))};
+extern const CheckList state_checks{kStateChecks};
 
 }  // namespace monza::ops

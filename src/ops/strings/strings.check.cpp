@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: tensors of strings that broadcast, and room for what a string splits into.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 
 namespace monza::ops {
@@ -73,7 +71,6 @@ constexpr OperatorCheck kStringsChecks[] = {
 
 }  // namespace
 
-extern const CheckList strings_checks;
-const CheckList strings_checks{kStringsChecks, static_cast<int>(std::size(kStringsChecks))};
+extern const CheckList strings_checks{kStringsChecks};
 
 }  // namespace monza::ops

@@ -1,6 +1,4 @@
 // What the kernels of this family rely on: an n-gram table that lies within the pool, and an index for each n-gram.
-#include <iterator>
-
 #include "kernel/check_rules.h"
 #include "ops/text/text.params.h"
 
@@ -39,7 +37,6 @@ constexpr OperatorCheck kTextChecks[] = {
 
 }  // namespace
 
-extern const CheckList text_checks;
-const CheckList text_checks{kTextChecks, static_cast<int>(std::size(kTextChecks))};
+extern const CheckList text_checks{kTextChecks};
 
 }  // namespace monza::ops
