@@ -35,7 +35,8 @@ void infer_reshape(ir::InferContext& c) {
     }
   }
   // Extents common to both sides cancel before the division, so that it stays exact on sums. One that is copied does so
-  // when it is 0, too: what is left for -1 is the same for a range and for its numbers.
+  // when it is 0, too, where there is a -1: what is left for that is the same for a range and for its numbers.
+  const bool infers = wild >= 0 || !unknown.empty();
   std::vector<Expr> left(x.begin(), x.end()), right;
   for (std::size_t i = 0; i < target.size(); ++i) {
     if (static_cast<std::ptrdiff_t>(i) == wild) continue;
@@ -43,7 +44,7 @@ void infer_reshape(ir::InferContext& c) {
     const bool maybe = std::find(unknown.begin(), unknown.end(), i) != unknown.end();
     const Expr known = maybe ? target[i] + Expr(2) * negative(target[i]) : target[i];
     const auto same = std::find(left.begin(), left.end(), known);
-    if (same != left.end() && (copied[i] || !(known == Expr(0)))) left.erase(same);
+    if (same != left.end() && ((copied[i] && infers) || !(known == Expr(0)))) left.erase(same);
     else right.push_back(known);
   }
   const Expr total = ir::product(left), known = ir::product(right);
