@@ -92,11 +92,12 @@ def max_pool(a, inputs, outputs):
     outs, all_places = found
     flat = x.reshape(*x.shape[:2], int(np.prod(x.shape[2:])))
     best = np.full((*x.shape[:2], *outs), lowest(x.dtype), x.dtype)
-    where = np.zeros(best.shape, np.int64)
+    where, any_ = np.zeros(best.shape, np.int64), np.zeros(outs, bool)
     for index, inside, _ in all_places if flat.size and best.size else ():
         value = flat[:, :, index]
-        better = inside & ((value > best) | np.isnan(value) & ~np.isnan(best) if x.dtype.kind == "f" else value > best)
-        best, where = np.where(better, value, best), np.where(better, index, where)
+        further = (value > best) | np.isnan(value) & ~np.isnan(best) if x.dtype.kind == "f" else value > best
+        better = inside & (further | ~any_)
+        best, where, any_ = np.where(better, value, best), np.where(better, index, where), any_ | inside
     if outputs == 1:
         return [best]
     if a.get("storage_order", 0):
@@ -175,6 +176,36 @@ def log_sum_exp(a, inputs, outputs):
     return [np.asarray(result if a.get("keepdims", 1) else np.squeeze(result, axes), x.dtype)]
 
 
+# Elementwise.
+@operator("Where")
+def where(a, inputs, outputs):
+    """ONNX Runtime adds what is chosen to 0, so that -0 becomes 0."""
+    return [np.where(*inputs)] if inputs[1].dtype.kind == "f" else None
+
+
+@operator("Sigmoid")
+def sigmoid(a, inputs, outputs):
+    """ONNX Runtime's is 0 below -18, of wide floats below -37."""
+    x = inputs[0]
+    return [(1 / (1 + np.exp(-x.astype(np.float64)))).astype(x.dtype)]
+
+
+@operator("Softplus")
+def softplus(a, inputs, outputs):
+    """Of wide floats ONNX Runtime's overflows in the exponential."""
+    x = inputs[0]
+    return [np.logaddexp(0, x.astype(np.float64)).astype(x.dtype)]
+
+
+@operator("MeanVarianceNormalization")
+def mean_variance(a, inputs, outputs):
+    """ONNX Runtime's variance may be below 0, and its root NaN."""
+    x, axes = inputs[0].astype(np.float64), tuple(a.get("axes") or (0, 2, 3))
+    centred = x - np.mean(x, axis=axes, keepdims=True)
+    return [(centred / (np.sqrt(np.mean(centred * centred, axis=axes, keepdims=True)) + 1e-9)).astype(inputs[0].dtype)]
+
+
+# Means and sums of nothing.
 NOTHING = {"ReduceMean": np.nan, "ReduceProd": 1, "ReduceLogSum": -np.inf, "ReduceSum": 0, "ReduceSumSquare": 0, "ReduceL1": 0,
            "ReduceL2": 0}
 
@@ -183,10 +214,20 @@ NOTHING = {"ReduceMean": np.nan, "ReduceProd": 1, "ReduceLogSum": -np.inf, "Redu
 def of_nothing(a, inputs, outputs):
     """What no elements give: the mean is 0 / 0. Releases of ONNX Runtime differ in the extents, too."""
     x, axes = inputs[0], reduced(a, inputs)
+    if a["op"] == "ReduceMean" and x.dtype.kind in "iu" and x.size and axes is not None:
+        return [mean_of_integers(x, axes, bool(a.get("keepdims", 1)))]
     if x.dtype.kind != "f" or x.size or axes is None:
         return None
     shape = np.sum(x, axis=axes, keepdims=bool(a.get("keepdims", 1))).shape
     return [np.full(shape, NOTHING[a["op"]], x.dtype)]
+
+
+def mean_of_integers(x, axes, keepdims):
+    """The sum wraps, the quotient is cut off; ONNX Runtime adds in wide floats."""
+    total = np.sum(x, axis=axes, keepdims=keepdims, dtype=x.dtype)
+    count = x.size // max(1, total.size)
+    cut = [abs(int(t)) // count * (-1 if t < 0 else 1) for t in np.ravel(total)]
+    return np.array(cut, x.dtype).reshape(total.shape)
 
 
 @operator("MatMul")

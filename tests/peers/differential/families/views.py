@@ -21,8 +21,9 @@ def reshape(g, x):
         at = g.between(0, x.rank - 2)
         joined = derived(int(x.shape[at]) * int(x.shape[at + 1]), x.shape[at], x.shape[at + 1])
         shape = [*x.shape[:at], joined, *x.shape[at + 2:]]
-        target = [-1 if k == at else int(d) if not varies(d) else 0 if k < at else None for k, d in enumerate(shape)]
-        if None in target:
+        # 0 copies the extent of the same place, which is this one before the two that are joined only.
+        target = [-1 if k == at else 0 if k < at and varies(d) else int(d) for k, d in enumerate(shape)]
+        if any(varies(d) or d == 0 for d in shape[at + 1:]):
             return None
         return g.reshape(x, shape, target)
     total = int(np.prod(x.shape, dtype=np.int64))
