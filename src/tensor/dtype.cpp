@@ -1,5 +1,8 @@
 #include "tensor/dtype.h"
 
+#include "base/error.h"
+#include "tensor/block_encoding.h"
+
 namespace monza {
 namespace {
 
@@ -9,6 +12,7 @@ struct Row {
   int bits;
   enum { other, floating, integer, block } family;
   bool is_signed;
+  BlockEncoding blocks{};  ///< of a block encoding
 };
 // In the order of the enum: looked up by index.
 constexpr Row kRows[] = {
@@ -39,13 +43,13 @@ constexpr Row kRows[] = {
     {DType::f4e2m1, "f4e2m1", 4, Row::floating, true},
     {DType::i2, "i2", 2, Row::integer, true},
     {DType::u2, "u2", 2, Row::integer, false},
-    {DType::q4_0, "q4_0", 0, Row::block, true},
-    {DType::q8_0, "q8_0", 0, Row::block, true},
+    {DType::q4_0, "q4_0", 0, Row::block, true, {32, 18, decode_q4_0}},
+    {DType::q8_0, "q8_0", 0, Row::block, true, {32, 34, decode_q8_0}},
     {DType::handle, "handle", 128, Row::other, false},
 };
 constexpr bool in_order() {
   for (std::size_t i = 0; i < std::size(kRows); ++i)
-    if (static_cast<std::size_t>(kRows[i].type) != i) return false;
+    if (static_cast<std::size_t>(kRows[i].type) != i || kRows[i].blocks.elements > kMostBlockElements) return false;
   return true;
 }
 static_assert(in_order());
@@ -68,5 +72,16 @@ bool is_float(DType type) { return row(type).family == Row::floating; }
 bool is_integer(DType type) { return row(type).family == Row::integer; }
 bool is_signed(DType type) { return row(type).is_signed; }
 bool is_block_encoding(DType type) { return row(type).family == Row::block; }
+
+const BlockEncoding& block_encoding(DType type) {
+  if (!is_block_encoding(type)) fail("{} is not a block encoding", dtype_name(type));
+  return row(type).blocks;
+}
+std::vector<DType> block_encodings() {
+  std::vector<DType> list;
+  for (const Row& r : kRows)
+    if (r.family == Row::block) list.push_back(r.type);
+  return list;
+}
 
 }  // namespace monza

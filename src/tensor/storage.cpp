@@ -3,6 +3,7 @@
 #include <string>
 
 #include "base/checked.h"
+#include "tensor/block_encoding.h"
 #include "tensor/dtype.h"
 
 namespace monza {
@@ -23,14 +24,6 @@ TensorView dense_view(void* data, DType dtype, const Shape& shape) {
   return view;
 }
 
-BlockFormat block_format(DType dtype) {
-  switch (dtype) {
-    case DType::q4_0: return {32, 18};
-    case DType::q8_0: return {32, 34};
-    default: fail("{} is not a block encoding", dtype_name(dtype));
-  }
-}
-
 std::int64_t storage_bytes(DType dtype, const Shape& shape) {
   std::int64_t count = 1;
   for (int i = 0; i < shape.rank; ++i) {
@@ -38,12 +31,12 @@ std::int64_t storage_bytes(DType dtype, const Shape& shape) {
     count = checked_mul(count, shape.dim[i], "the element count");
   }
   if (is_block_encoding(dtype)) {
-    const BlockFormat format = block_format(dtype);
+    const BlockEncoding& encoding = block_encoding(dtype);
     const std::int64_t row = shape.rank > 0 ? shape.dim[shape.rank - 1] : 1;
     const std::int64_t rows = row > 0 ? count / row : 0;
-    const std::int64_t blocks = checked_add(row, format.elements - 1, "the row length") / format.elements;
+    const std::int64_t blocks = checked_add(row, encoding.elements - 1, "the row length") / encoding.elements;
     // There are no more blocks than elements, whose number has been checked.
-    return checked_mul(rows * blocks, format.bytes, "the tensor's size");
+    return checked_mul(rows * blocks, encoding.bytes, "the tensor's size");
   }
   const int bits = dtype_bits(dtype);
   if (bits == 0) fail("{} has no storage", dtype_name(dtype));

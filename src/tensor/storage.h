@@ -15,11 +15,4 @@ std::int64_t storage_bytes(DType dtype, const Shape& shape);
 /// The same for a layout: blocked layouts round axis 1 up to whole blocks.
 std::int64_t storage_bytes(DType dtype, const Shape& shape, Layout layout);
 
-/// Elements and bytes of one block of a block encoding.
-struct BlockFormat {
-  int elements;
-  int bytes;
-};
-BlockFormat block_format(DType dtype);
-
 }  // namespace monza

@@ -6,6 +6,7 @@
 
 #include "monza/error.h"
 #include "support/error_text.h"
+#include "tensor/block_encoding.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 #include "tensor/storage.h"
@@ -80,6 +81,31 @@ TEST(StorageBytes, BlockedLayoutsRoundChannels) {
             "only a kernel knows the size of its packed form");
 }
 
+TEST(BlockEncodings, StorageIsWholeBlocksOfTheLastAxis) {
+  for (const DType type : block_encodings()) {
+    SCOPED_TRACE(dtype_name(type));
+    const BlockEncoding& e = block_encoding(type);
+    EXPECT_EQ(storage_bytes(type, {3, 2 * e.elements + 1}), 3 * 3 * e.bytes);
+    EXPECT_EQ(block_row_bytes(e, 2 * e.elements + 1), 3 * e.bytes);
+    EXPECT_EQ(storage_bytes(type, {3, 0}), 0);
+    EXPECT_EQ(parse_dtype(dtype_name(type)), type);
+  }
+}
+
+TEST(BlockEncodings, DecodeWhatTheFormatsSay) {
+  std::byte block[34] = {std::byte{0x00}, std::byte{0x38}};  // f16 0.5
+  float got[32];
+  for (int i = 0; i < 32; ++i) block[2 + i] = static_cast<std::byte>(i * 8 - 128);
+  block_encoding(DType::q8_0).decode(block, got);
+  for (int i = 0; i < 32; ++i) EXPECT_EQ(got[i], 0.5f * static_cast<float>(i * 8 - 128));
+  for (int i = 0; i < 16; ++i) block[2 + i] = static_cast<std::byte>(i | (15 - i) << 4);
+  block_encoding(DType::q4_0).decode(block, got);
+  for (int i = 0; i < 16; ++i) {
+    EXPECT_EQ(got[i], 0.5f * static_cast<float>(i - 8));
+    EXPECT_EQ(got[i + 16], 0.5f * static_cast<float>(7 - i));
+  }
+}
+
 TEST(StorageBytes, RefusesNegativeExtentsAndOverflow) {
   EXPECT_EQ(error_of([] { storage_bytes(DType::f32, {2, -1}); }), "extent 1 of shape 2x-1 is negative");
   EXPECT_EQ(error_of([] { storage_bytes(DType::f32, {0, -1}); }), "extent 1 of shape 0x-1 is negative");
@@ -95,7 +121,7 @@ TEST(StorageBytes, RefusesNegativeExtentsAndOverflow) {
   EXPECT_EQ(error_of([] { storage_bytes(DType::f32, {1, INT64_MAX, 1}, Layout::blocked8); }),
             "the channel count overflows 64 bits: 9223372036854775807 + 7");
   EXPECT_EQ(error_of([] { storage_bytes(DType::invalid, {1}); }), "invalid has no storage");
-  EXPECT_EQ(error_of([] { block_format(DType::f32); }), "f32 is not a block encoding");
+  EXPECT_EQ(error_of([] { block_encoding(DType::f32); }), "f32 is not a block encoding");
 }
 
 TEST(TensorView, DenseIgnoresExtentsOfOne) {

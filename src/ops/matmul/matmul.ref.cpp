@@ -1,9 +1,11 @@
 // Plain matrix product: one output element at a time, summed in double (integers in 64 bits); any strides.
-#include <cstring>
+#include <algorithm>
 #include <type_traits>
 
 #include "kernel/kernel.h"
 #include "ops/matmul/matmul.params.h"
+#include "tensor/block_encoding.h"
+#include "tensor/dtype.h"
 #include "tensor/float_convert.h"
 
 namespace monza::ops {
@@ -33,16 +35,17 @@ void store(T& to, std::uint64_t v) {
   to = static_cast<T>(v);
 }
 
-/// Blocks of 32 elements: an f16 scale, then 16 bytes (low halves are elements 0-15, high 16-31) or 32.
-double block_element(DType type, const std::byte* row, std::int64_t k) {
-  const int bytes = type == DType::q4_0 ? 18 : 34;
-  const std::byte* block = row + k / 32 * bytes;
-  const int i = static_cast<int>(k % 32);
-  std::uint16_t scale;
-  std::memcpy(&scale, block, 2);
-  const auto raw = static_cast<std::uint8_t>(block[2 + (type == DType::q4_0 ? i % 16 : i)]);
-  const int q = type == DType::q4_0 ? ((i < 16 ? raw & 15 : raw >> 4) - 8) : static_cast<std::int8_t>(raw);
-  return static_cast<double>(f16_to_f32(scale)) * q;
+/// a[k * step] . row[k] over k, block by block.
+double block_product(const float* a, std::int64_t step, const BlockEncoding& encoding, const std::byte* row,
+                     std::int64_t k) {
+  float block[kMostBlockElements];
+  double sum = 0;
+  for (std::int64_t begin = 0; begin < k; begin += encoding.elements, row += encoding.bytes) {
+    encoding.decode(row, block);
+    const std::int64_t n = std::min<std::int64_t>(k - begin, encoding.elements);
+    for (std::int64_t i = 0; i < n; ++i) sum += static_cast<double>(a[(begin + i) * step]) * block[i];
+  }
+  return sum;
 }
 
 /// The product as [batch..., M, N] with strides per operand; axes that an operand lacks or broadcasts have stride 0.
@@ -104,7 +107,7 @@ void run_typed(const KernelContext& c) {
   const auto& p = c.params_as<MatMulParams>();
   const Problem s = problem_of(c);
   const DType b_type = c.in[1].dtype;
-  const bool blocks = b_type == DType::q4_0 || b_type == DType::q8_0;
+  const BlockEncoding* blocks = is_block_encoding(b_type) ? &block_encoding(b_type) : nullptr;
   std::int64_t batches = 1;
   for (int i = 0; i < s.batch_rank; ++i) batches *= s.batch[i];
   parallel_for(*c.parallel, batches * s.m, [&](std::int64_t task, int) {
@@ -121,14 +124,13 @@ void run_typed(const KernelContext& c) {
       using Wide = decltype(load(T{}));
       Wide sum = 0;
       if constexpr (std::is_same_v<T, float>) {
-        if (blocks) {
-          const std::int64_t row_bytes = (s.k + 31) / 32 * (b_type == DType::q4_0 ? 18 : 34);
+        if (blocks != nullptr) {
           // Rows of K elements are whole blocks; element strides divide by K to count rows.
-          const std::byte* row = c.in[1].as<std::byte>() + ((s.k ? b / s.k : 0) + n) * row_bytes;
-          for (std::int64_t k = 0; k < s.k; ++k) sum += load(ap[k * s.ak]) * block_element(b_type, row, k);
+          const std::int64_t at = ((s.k ? b / s.k : 0) + n) * block_row_bytes(*blocks, s.k);
+          sum = block_product(ap, s.ak, *blocks, c.in[1].as<std::byte>() + at, s.k);
         }
       }
-      if (!blocks) {
+      if (blocks == nullptr) {
         const T* bp = c.in[1].as<T>() + b + n * s.bn;
         for (std::int64_t k = 0; k < s.k; ++k) sum += load(ap[k * s.ak]) * load(bp[k * s.bk]);
       }

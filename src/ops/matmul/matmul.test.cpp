@@ -1,6 +1,7 @@
 // Every kernel of MatMul against the reference, over random shapes, views, broadcasting and activations.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <random>
@@ -9,6 +10,8 @@
 #include "kernel/registry.h"
 #include "ops/matmul/matmul.params.h"
 #include "support/kernel_check.h"
+#include "tensor/block_encoding.h"
+#include "tensor/dtype.h"
 #include "tensor/float_convert.h"
 #include "tensor/shape.h"
 #include "tensor/storage.h"
@@ -120,51 +123,48 @@ std::vector<const Kernel*> kernels() {
 INSTANTIATE_TEST_SUITE_P(MatMul, MatMulKernels, ::testing::ValuesIn(kernels()),
                          [](const auto& info) { return std::string(info.param->name); });
 
-/// Blocks of 32 with a scale of 1/8 and values that cover the range.
+/// Rows of blocks of random bits, and what they decode to.
 Tensor quantised(DType dtype, std::int64_t rows, std::int64_t k, std::mt19937& rng, std::vector<float>& dense) {
+  const BlockEncoding& encoding = block_encoding(dtype);
   Tensor t = test::make_tensor(dtype, Shape{rows, k});
   t.constant = true;
-  const int bytes = block_format(dtype).bytes;
-  const std::uint16_t scale = f32_to_f16(0.125f);
-  dense.resize(static_cast<std::size_t>(rows * k));
-  for (std::int64_t r = 0; r < rows; ++r)
-    for (std::int64_t block = 0; block < k / 32; ++block) {
-      std::byte* at = t.bytes.data() + (r * (k / 32) + block) * bytes;
-      std::memcpy(at, &scale, 2);
-      for (int i = 0; i < 32; ++i) {
-        float& value = dense[static_cast<std::size_t>(r * k + block * 32 + i)];
-        if (dtype == DType::q8_0) {
-          const int q = static_cast<int>(rng() % 256) - 128;
-          at[2 + i] = static_cast<std::byte>(q);
-          value = 0.125f * static_cast<float>(q);
-        } else {
-          const int q = static_cast<int>(rng() % 16);
-          at[2 + i % 16] |= static_cast<std::byte>(i < 16 ? q : q << 4);
-          value = 0.125f * static_cast<float>(q - 8);
-        }
-      }
-    }
+  const std::int64_t blocks = (k + encoding.elements - 1) / encoding.elements;
+  std::vector<float> block(kMostBlockElements);
+  for (std::int64_t b = 0; b < rows * blocks; ++b) {
+    std::byte* at = t.bytes.data() + b * encoding.bytes;
+    do {
+      for (int i = 0; i < encoding.bytes; ++i) at[i] = static_cast<std::byte>(rng());
+      encoding.decode(at, block.data());
+    } while (!std::all_of(block.begin(), block.begin() + encoding.elements,
+                          [](float x) { return std::fabs(x) < 1000; }));  // scales are any bits, too
+    const std::int64_t n = std::min<std::int64_t>(encoding.elements, k - b % blocks * encoding.elements);
+    dense.insert(dense.end(), block.begin(), block.begin() + n);
+  }
   return t;
 }
 
-TEST(MatMulReference, DequantisesBlocksAlongK) {
+TEST(MatMulReference, TakesEveryBlockEncoding) {
   std::mt19937 rng(7);
-  for (DType dtype : {DType::q4_0, DType::q8_0}) {
-    constexpr std::int64_t kM = 3, kN = 5, kK = 96;
-    std::vector<float> dense;
-    const Tensor b = quantised(dtype, kN, kK, rng, dense);
-    const Tensor a = test::random_f32(Shape{kM, kK}, rng);
-    MatMulParams p;
-    p.trans_b = 1;
-    const auto got = test::run_kernel(*find_kernel("matmul_ref"), &p, {a, b}, {{DType::f32, Shape{kM, kN}}});
-    ASSERT_EQ(got.refusal + got.problem, "");
-    for (std::int64_t m = 0; m < kM; ++m)
-      for (std::int64_t n = 0; n < kN; ++n) {
-        double sum = 0;
-        for (std::int64_t k = 0; k < kK; ++k)
-          sum += static_cast<double>(a.as<float>()[m * kK + k]) * dense[static_cast<std::size_t>(n * kK + k)];
-        EXPECT_NEAR(got.outputs[0].as<float>()[m * kN + n], sum, 1e-4);
-      }
+  for (const DType dtype : block_encodings()) {
+    SCOPED_TRACE(dtype_name(dtype));
+    const int whole = 3 * block_encoding(dtype).elements;
+    for (const std::int64_t k : {std::int64_t{whole}, std::int64_t{whole - 5}, std::int64_t{1}, std::int64_t{0}}) {
+      constexpr std::int64_t kM = 3, kN = 5;
+      std::vector<float> dense;
+      const Tensor b = quantised(dtype, kN, k, rng, dense);
+      const Tensor a = test::random_f32(Shape{kM, k}, rng);
+      MatMulParams p;
+      p.trans_b = 1;
+      const auto got = test::run_kernel(*find_kernel("matmul_ref"), &p, {a, b}, {{DType::f32, Shape{kM, kN}}});
+      ASSERT_EQ(got.refusal + got.problem, "");
+      for (std::int64_t m = 0; m < kM; ++m)
+        for (std::int64_t n = 0; n < kN; ++n) {
+          double sum = 0;
+          for (std::int64_t i = 0; i < k; ++i)
+            sum += static_cast<double>(a.as<float>()[m * k + i]) * dense[static_cast<std::size_t>(n * k + i)];
+          EXPECT_FLOAT_EQ(got.outputs[0].as<float>()[m * kN + n], static_cast<float>(sum));
+        }
+    }
   }
 }
 

@@ -1,5 +1,6 @@
 #include "plan/data/reach.h"
 
+#include "tensor/block_encoding.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
 
@@ -27,12 +28,12 @@ std::int64_t reach_blocks(DType dtype, const Shape& shape, const std::int64_t* s
   view.shape = shape;
   for (int i = 0; i < shape.rank; ++i) view.stride[i] = stride[i];
   if (element_offset != 0 || !view.dense()) return -1;
-  const std::int64_t elements = 32, bytes = dtype == DType::q4_0 ? 18 : 34;
+  const BlockEncoding& encoding = block_encoding(dtype);
   const std::int64_t row = shape.rank > 0 ? shape[shape.rank - 1] : 1;
-  std::int64_t total = row / elements + (row % elements != 0 ? 1 : 0);
+  std::int64_t total = row / encoding.elements + (row % encoding.elements != 0 ? 1 : 0);
   for (int i = 0; i + 1 < shape.rank; ++i)
     if (__builtin_mul_overflow(total, shape[i], &total)) return -1;
-  return __builtin_mul_overflow(total, bytes, &total) ? -1 : total;
+  return __builtin_mul_overflow(total, encoding.bytes, &total) ? -1 : total;
 }
 
 }  // namespace

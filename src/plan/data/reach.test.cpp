@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tensor/block_encoding.h"
 #include "tensor/storage.h"
 
 namespace monza::plan {
@@ -17,8 +18,8 @@ TEST(Reach, DenseIsStorageBytes) {
     const TensorView v = dense_view(nullptr, t, {3, 5, 7});
     EXPECT_EQ(reach(t, v.layout, v.shape, v.stride, 0), storage_bytes(t, v.shape));
   }
-  for (DType t : {DType::q4_0, DType::q8_0})
-    for (std::int64_t row : {1, 32, 33, 96}) {
+  for (DType t : block_encodings())
+    for (std::int64_t row : {1, 32, 33, 96, 300}) {
       const TensorView v = dense_view(nullptr, t, {3, row});
       EXPECT_EQ(reach(t, v.layout, v.shape, v.stride, 0), storage_bytes(t, v.shape));
     }
