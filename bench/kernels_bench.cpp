@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <string>
 #include <utility>
@@ -14,6 +15,7 @@
 #include "ir/op.h"
 #include "kernel/ports.h"
 #include "kernel/registry.h"
+#include "kernel/state.h"
 #include "support/bench_cases.h"
 #include "tensor/storage.h"
 
@@ -54,8 +56,31 @@ void lay_out(TensorView& v, Port port) {
   }
 }
 
+/// States of one sequence, in blocks of 16 positions: it holds as many as the type says, and those of the node's first
+/// input are the last of them.
+class States {
+ public:
+  void add(const OperandDesc& state, std::int64_t added, std::vector<Memory>& memory) {
+    constexpr std::int64_t kBlock = 16;
+    Shape position;
+    for (int a = 1; a < state.shape.rank; ++a) position[position.rank++] = state.shape[a];
+    const StateFormat format = make_state_format(state.dtype, position);
+    std::vector<std::byte*>& blocks = blocks_.emplace_back();
+    for (std::int64_t at = 0; at < state.shape[0]; at += kBlock)
+      blocks.push_back(memory.emplace_back(state.dtype, static_cast<std::size_t>(kBlock * format.position_bytes)).data);
+    rows_.push_back({.blocks = blocks.data(), .length = state.shape[0] - added, .appended = added});
+    views.push_back({.rows = &rows_.back(), .row_count = 1, .block_length = kBlock, .format = format});
+  }
+  std::vector<StateView> views;
+
+ private:
+  std::deque<std::vector<std::byte*>> blocks_;
+  std::deque<StateRow> rows_;
+};
+
 /// A case's node as kernels see it.
 struct Node {
+  std::vector<bool> is_state;  ///< of its inputs
   std::vector<std::byte> params;
   std::vector<OperandDesc> in, out;
   double flops = 0, bytes = 0;
@@ -80,7 +105,10 @@ Node node_of(const test::BenchCase& c) {
     shapes.push_back(list.back().shape);
     if (v != ir::kNone) n.bytes += static_cast<double>(storage_bytes(list.back().dtype, list.back().shape));
   };
-  for (const ir::ValueId v : node.inputs) add(n.in, in, v);
+  for (const ir::ValueId v : node.inputs) {
+    add(n.in, in, v);
+    n.is_state.push_back(v != ir::kNone && graph.value(v).type.kind == ir::ValueKind::state);
+  }
   for (const ir::ValueId v : node.outputs) add(n.out, out, v);
   if (node.op->flops != nullptr) n.flops = node.op->flops({graph, node}, in, out);
   return n;
@@ -121,6 +149,9 @@ double time_kernel(const Kernel& kernel, const Node& node, Parallel& pool) {
     in[static_cast<std::size_t>(p.input)].data = memory.back().data;
     in[static_cast<std::size_t>(p.input)].layout = Layout::packed;
   }
+  States states;
+  for (std::size_t i = 0; i < in.size(); ++i)
+    if (node.is_state[i]) states.add(node.in[i], node.in[0].shape[0], memory);
   memory.emplace_back(DType::u8, kernel.scratch_bytes != nullptr ? kernel.scratch_bytes(query) : 0);
   const KernelContext context{.params = node.params.data(),
                               .in = in.data(),
@@ -128,7 +159,9 @@ double time_kernel(const Kernel& kernel, const Node& node, Parallel& pool) {
                               .out = out.data(),
                               .out_count = static_cast<int>(out.size()),
                               .scratch = memory.back().data,
-                              .parallel = &pool};
+                              .parallel = &pool,
+                              .state = states.views.data(),
+                              .state_count = static_cast<int>(states.views.size())};
   double best = 1e30, spent = 0;
   for (int i = 0; i < 5 || (spent < 0.15 && i < 2000); ++i) {
     const auto start = std::chrono::steady_clock::now();

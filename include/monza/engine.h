@@ -189,10 +189,18 @@ struct ContextOptions {
   /// Most bytes that the strings, sequences and optionals of one run may take; a run that needs more returns
   /// resource_exhausted. Address space is reserved for it when the model has any; pages are committed on touch.
   std::int64_t max_pool_bytes = std::int64_t{1} << 30;
+  /// Most sequences that one run may have. Memory for their tables is taken when the context is made.
+  int max_sequences = 64;
 };
 
 class Context;
 class Sequence;
+
+/// A sequence in a run of many, and how many of the run's new positions are its own.
+struct SequenceRun {
+  Sequence* sequence = nullptr;
+  std::int64_t positions = 0;
+};
 
 /// A model compiled for a machine. Immutable; safe to share between threads; cheap to copy (shared ownership).
 class Engine {
@@ -283,7 +291,13 @@ class Context {
   /// Binds the sequence whose state the next runs read and append to (monza/sequence.h). It must stay where it is
   /// while it is bound. A run that fails leaves its length as it was.
   Status bind_sequence(Sequence& sequence) noexcept;
-  void unbind_sequence() noexcept;
+  /// Binds many, for runs that have new positions of each: positions [0, n) of the inputs' first axis are those of the
+  /// first sequence, of which n is the number, and so on; none is a number, too. Each must have room (reserve) and may
+  /// come once. A run that succeeds makes each longer by its number, one that fails leaves all as they were. A refused
+  /// batch, or a run that fails for one of the sequences, says which: Status::row(). Nothing is bound afterwards when
+  /// the batch is refused.
+  Status bind_sequences(std::span<const SequenceRun> batch) noexcept;
+  void unbind_sequences() noexcept;
 
   Status run() noexcept;
   /// Starts a run on a thread of its own and returns at once. `callback`, if given, is called when it is done, on

@@ -6,6 +6,11 @@
 //   context.bind_sequence(a);
 //   context.run();                   // a.length() grew by what the run appended
 //   monza::Sequence b = a.fork();    // shares a's blocks; only a partial last one is copied, when b or a grows
+//
+// Many sequences in one run, here with a prompt of 5 positions and one more of `a`: the inputs hold 6 positions.
+//   const monza::SequenceRun batch[] = {{&b, 5}, {&a, 1}};
+//   context.bind_sequences(batch);
+//   context.run();                   // b grew by 5, a by 1: each sequence sees itself alone
 #pragma once
 
 #include <cstdint>

@@ -32,11 +32,18 @@ class [[nodiscard]] Status {
     s.step_ = step;
     return s;
   }
+  /// The sequence of the bound batch that it is about, counted from 0, or -1.
+  constexpr std::int32_t row() const noexcept { return row_; }
+  constexpr Status at_row(std::int64_t row) const noexcept {
+    Status s = *this;
+    s.row_ = static_cast<std::int32_t>(row);
+    return s;
+  }
 
  private:
   StatusCode code_ = StatusCode::ok;
   const char* message_ = "ok";
-  std::int32_t step_ = -1;
+  std::int32_t step_ = -1, row_ = -1;
 };
 
 }  // namespace monza

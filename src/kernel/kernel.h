@@ -73,18 +73,8 @@ struct KernelQuery {
 /// ("needs a constant weight", "dilation is not 1").
 using Refusal = const char*;
 
-/// A row's memory of a sequence, as a kernel sees it: fixed-size blocks named by a table, so that paging,
-/// forking and truncating need no new kernels.
-struct StateView {
-  std::byte* const* blocks = nullptr;  ///< block table: blocks[i] holds positions [i * block_length, ...)
-  std::int64_t block_length = 0;       ///< positions a block holds
-  std::int64_t length = 0;             ///< positions valid before this run
-  std::int64_t appended = 0;           ///< positions written in this run so far: raised by the kernel that appends
-  std::int64_t capacity = 0;           ///< positions the table reaches
-  std::int64_t row_bytes = 0;          ///< bytes of one position
-};
-
-class ValuePool;  // kernel/value_pool.h
+struct StateView;  // kernel/state.h
+class ValuePool;   // kernel/value_pool.h
 
 /// Everything a kernel may touch while it runs.
 struct KernelContext {
@@ -99,7 +89,7 @@ struct KernelContext {
   /// of an output that has one holds bounds on entry; the kernel reports the extents, and writes the output
   /// densely for them: its strides are those of the reported shape, not of the bounds.
   std::int64_t* extents = nullptr;
-  StateView* state = nullptr;  ///< sequence state bound to this step's state operands, in order
+  StateView* state = nullptr;  ///< of the run's sequences: one for each of this step's state operands, in order
   int state_count = 0;
   ValuePool* pool = nullptr;  ///< strings, sequences and optionals of this run; null where a plan has none
   MONZA_INLINE bool has_input(int i) const { return i < in_count && in[i].present(); }

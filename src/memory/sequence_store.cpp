@@ -44,19 +44,19 @@ std::int32_t BlockStore::free_blocks() const noexcept {
   return static_cast<std::int32_t>(free_.size());
 }
 
-StateLayout make_state_layout(std::int64_t block_length, std::vector<std::int64_t> row_bytes) {
+StateLayout make_state_layout(std::int64_t block_length, std::vector<std::int64_t> position_bytes) {
   if (block_length < 1)
     fail_hint("16 is usual", "a block of a sequence's state takes {} positions, and must take 1 at least",
               block_length);
   StateLayout layout;
   layout.block_length = block_length;
-  for (std::int64_t bytes : row_bytes) {
+  for (std::int64_t bytes : position_bytes) {
     layout.offset.push_back(layout.block_bytes);
     const std::int64_t part =
         checked_round_up(checked_mul(bytes, block_length, "a block of state"), 64, "a block of state");
     layout.block_bytes = checked_add(layout.block_bytes, part, "a block of state");
   }
-  layout.row_bytes = std::move(row_bytes);
+  layout.position_bytes = std::move(position_bytes);
   return layout;
 }
 
@@ -66,7 +66,7 @@ SequenceTable::SequenceTable(std::shared_ptr<BlockStore> store, std::shared_ptr<
   if (max_positions < 0) fail("a sequence cannot be of {} positions", max_positions);
   const auto blocks = static_cast<std::size_t>((max_positions + layout_->block_length - 1) / layout_->block_length);
   ids_.reserve(blocks);
-  pointers_.resize(layout_->row_bytes.size());
+  pointers_.resize(layout_->position_bytes.size());
   for (auto& list : pointers_) list.reserve(blocks);
 }
 
@@ -120,7 +120,7 @@ Status SequenceTable::reserve(std::int64_t positions) noexcept {
     const auto at = static_cast<std::size_t>(used - 1);
     for (std::size_t s = 0; s < pointers_.size(); ++s) {
       std::byte* to = store_->data(own) + layout_->offset[s];
-      std::memcpy(to, pointers_[s][at], static_cast<std::size_t>(length_ % unit * layout_->row_bytes[s]));
+      std::memcpy(to, pointers_[s][at], static_cast<std::size_t>(length_ % unit * layout_->position_bytes[s]));
       pointers_[s][at] = to;
     }
     store_->release(ids_[at]);

@@ -35,14 +35,15 @@ class BlockStore {
   std::vector<std::int32_t> free_;
 };
 
-/// How the states of one engine share a block: state s of position p of a block lies at offset[s] + p * row_bytes[s].
+/// How the states of one engine share a block: state s of position p of a block lies at offset[s] + p *
+/// position_bytes[s].
 struct StateLayout {
   std::int64_t block_length = 0;  ///< positions a block holds
-  std::vector<std::int64_t> row_bytes, offset;
+  std::vector<std::int64_t> position_bytes, offset;
   std::int64_t block_bytes = 0;
 };
 /// 64-byte aligned parts, one for each state. Throws Error when the sizes overflow.
-StateLayout make_state_layout(std::int64_t block_length, std::vector<std::int64_t> row_bytes);
+StateLayout make_state_layout(std::int64_t block_length, std::vector<std::int64_t> position_bytes);
 
 /// One sequence: its blocks in order. Blocks before the last are full and never written again, so forks share
 /// them; only a partial last block is copied, by whichever sharer first makes room to append. Not thread-safe;

@@ -333,7 +333,10 @@ Status Executor::run() noexcept {
     }
   if (!plan_.states.empty()) {
     if (states_ == nullptr) return {StatusCode::invalid_argument, "the model keeps state, and no sequence is bound"};
-    for (std::size_t i = 0; i < plan_.states.size(); ++i) states_[i].appended = 0;
+    for (std::size_t i = 0; i < plan_.states.size(); ++i)
+      for (std::int64_t r = 0; r < states_[i].row_count; ++r) states_[i].rows[r].appended = 0;
+    for (std::size_t i = 0; i < state_views_.size(); ++i)
+      state_views_[i] = states_[static_cast<std::size_t>(state_refs_[i])];
   }
   // Registers that a region not taken leaves unwritten must not keep values of an earlier run.
   if (!plan_.program.empty()) std::copy(plan_.registers.begin(), plan_.registers.end(), registers_.begin());
@@ -414,8 +417,6 @@ Status Executor::run_kernel(std::int32_t index) noexcept {
       gives_nothing(state.context.out, state.context.out_count))
     return {};
   for (std::uint32_t i = 0; i < step.extents.count; ++i) state.context.extents[i] = -1;
-  for (std::uint32_t i = 0; i < state.states.count; ++i)
-    state.context.state[i] = states_[state_refs_[state.states.begin + i]];
 
   // Copies of other queues touch the arena while a kernel of the host runs.
   const bool fenced = kPoisons && !memory_->has_queues;
@@ -424,8 +425,6 @@ Status Executor::run_kernel(std::int32_t index) noexcept {
   if (fenced) fence(step, false);
   if (!status) return status;
 
-  for (std::uint32_t i = 0; i < state.states.count; ++i)
-    states_[state_refs_[state.states.begin + i]].appended = state.context.state[i].appended;
   for (std::uint32_t i = 0; i < step.extents.count; ++i) {
     if (state.context.extents[i] < 0) return {StatusCode::internal, "a kernel did not report an extent"};
     registers_[step.extents.begin + i] = state.context.extents[i];

@@ -10,6 +10,7 @@
 
 #include "backend/cpu/thread_pool.h"
 #include "backend/device.h"
+#include "kernel/state.h"
 #include "kernel/value_pool.h"
 #include "memory/region.h"
 #include "monza/engine.h"
@@ -65,9 +66,12 @@ class Executor {
   Status bind_absent(int index) noexcept;
   Status bind_output(int index, DType dtype, void* data, std::int64_t bytes) noexcept;
   void unbind_output(int index) noexcept;
-  /// Sequence state for the next runs: one view for each state of the plan. The views' `appended` is reset when a
+  /// Sequence state for the next runs: one view for each state of the plan. Their rows' `appended` is reset when a
   /// run starts and tells afterwards how many positions it wrote. Null unbinds.
-  void bind_states(StateView* states) noexcept { states_ = states; }
+  void bind_states(const StateView* states) noexcept {
+    states_ = states;
+    failure_ = {};
+  }
 
   /// Runs the plan. The Status carries the step that failed; explain() says more.
   Status run() noexcept;
@@ -195,7 +199,7 @@ class Executor {
   std::vector<std::unique_ptr<backend::CapturedWork>> captured_;  ///< by segment; null: its steps are run one by one
   std::vector<std::int32_t> segment_at_;                          ///< by step: what was captured from it on, or -1
   std::vector<Binding> inputs_, outputs_;
-  StateView* states_ = nullptr;
+  const StateView* states_ = nullptr;
   Region pool_memory_;
   ValuePool values_;
   bool has_values_ = false;                 ///< some operand is of strings or a handle

@@ -229,7 +229,7 @@ const std::vector<HostileGraph>& hostile_graphs() {
        false,
        {{{"n", {1, 6, 8}}, {"m", {1, 3, 4}}}, {{"n", {9, 9, 9}}, {"m", {2, 2, 2}}}}},
       {"sequence_state",
-       R"(graph "g" (%q: f32[n,2,4], %r: f32[n,2,4], %k: state(f32[64,2,4]), %v: state(f32[64,2,4])) {
+       R"(graph "g" (%q: f32[n,2,4], %r: f32[n,2,4], %k: state(bf16[64,2,4]), %v: state(i8[64,2,4])) {
     %ka = StateAppend(%k, %r)
     %va = StateAppend(%v, %r)
     %y = StateAttention(%q, %ka, %va)
@@ -339,6 +339,21 @@ void read_all(const TensorRef& tensor, std::string* trace) {
   if (tensor.bytes > 0) trace->append(static_cast<const char*>(tensor.data), tensor.bytes);
 }
 
+/// The first sequence alone, or all of them, with room for what they may get, or not.
+bool bind_some(Context& context, std::vector<Sequence>& sequences, std::mt19937& random) {
+  const bool alone = random() % 2 == 0;
+  std::vector<SequenceRun> batch;
+  for (Sequence& s : sequences) {
+    batch.push_back({&s, static_cast<std::int64_t>(random() % 3)});
+    if (alone || random() % 8 != 0)
+      if (Status reserved = s.reserve(alone ? static_cast<std::int64_t>(random() % 12) : batch.back().positions);
+          !reserved)
+        return false;
+    if (alone) return context.bind_sequence(s).ok();
+  }
+  return context.bind_sequences(batch).ok();
+}
+
 }  // namespace
 
 int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements, std::string* trace) {
@@ -347,16 +362,15 @@ int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements, 
   try {
     Context context = engine.create_context({.threads = 1, .max_pool_bytes = 1 << 20});
     std::optional<SequencePool> pool;
-    std::optional<Sequence> sequence;
+    std::vector<Sequence> sequences;
     if (!engine.impl().image.plan.states.empty()) {
       pool.emplace(engine, SequencePoolOptions{.block_length = 4, .blocks = 16, .max_positions = 40});
-      sequence.emplace(pool->create());
-      if (Status s = context.bind_sequence(*sequence); !s) return ran;
+      for (int i = 0; i < 3; ++i) sequences.push_back(pool->create());
     }
     for (int round = 0; round < 3; ++round) {
       std::vector<Tensor> inputs;
       std::vector<std::vector<TensorRef>> lists(engine.inputs().size());  // must live until the run is over
-      bool bound = !sequence || sequence->reserve(static_cast<std::int64_t>(random() % 12)).ok();
+      bool bound = sequences.empty() || bind_some(context, sequences, random);
       inputs.reserve(4 * engine.inputs().size());
       for (std::size_t k = 0; k < engine.inputs().size(); ++k) {
         const TensorInfo& info = engine.inputs()[k];
@@ -390,7 +404,7 @@ int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements, 
           for (const Tensor& t : *tensors) read_all(t, trace);
         }
       }
-      if (sequence && random() % 2 == 0) (void)sequence->truncate(sequence->length() / 2);
+      if (!sequences.empty() && random() % 2 == 0) (void)sequences[0].truncate(sequences[0].length() / 2);
     }
   } catch (const Error&) {
     // No memory for the arena, an output of unknown size: said, not suffered.

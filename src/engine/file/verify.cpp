@@ -11,6 +11,7 @@
 #include "base/checked.h"
 #include "base/error.h"
 #include "kernel/check.h"
+#include "kernel/state.h"
 #include "kernel/value_pool.h"
 #include "monza/engine.h"
 #include "plan/data/reach.h"
@@ -150,6 +151,11 @@ class Verifier {
     check_ports("inputs", p_.inputs, Base::input);
     check_ports("outputs", p_.outputs, Base::output);
     check_ports("states", p_.states, Base::state);
+    for (std::size_t i = 0; i < p_.states.size(); ++i)
+      at("states", i, [&] {
+        require(is_state_encoding(p_.states[i].dtype), "the state of a sequence holds no {}",
+                dtype_name(p_.states[i].dtype));
+      });
   }
 
   void check_ports(const char* array, std::span<const plan::ModelPort> ports, Base base) {

@@ -327,6 +327,13 @@ TEST(VerifyPlan, RefusesWhatBreaksARule) {
          p.steps[4].inputs = {static_cast<std::uint32_t>(p.operands.size()), 33};
          p.operands.resize(p.operands.size() + 33, o);
        }},
+      {"the engine's plan is damaged: states[0]: the state of a sequence holds no i64\n  try: rebuild the engine",
+       [](PlanStorage& p) {
+         p.states.push_back(p.inputs[0]);
+         p.states.back().name = {};
+         p.states.back().operand = -1;
+         p.states.back().dtype = DType::i64;
+       }},
       {"the engine's plan is damaged: loops[0]: a Loop that scans\n  try: rebuild the engine",
        [](PlanStorage& p) {
          p.loops[0].scanned = p.loops[0].body_scanned = p.loops[0].carried_in;

@@ -21,6 +21,14 @@ constexpr Status kBusy{StatusCode::unavailable, "the context is still running wh
 
 Context::Impl::Impl(std::shared_ptr<const Engine::Impl> engine_, const ContextOptions& options)
     : engine(std::move(engine_)), states(engine->image.plan.states.size()) {
+  if (options.max_sequences < 1)
+    fail("a context takes a sequence at least, but ContextOptions::max_sequences is {}", options.max_sequences);
+  if (!states.empty()) {
+    const auto most = static_cast<std::size_t>(options.max_sequences);
+    sequences.reserve(most);
+    starts.reserve(most + 1);
+    rows.resize(states.size() * most);
+  }
   std::vector<const runtime::Program*> programs;
   for (const Engine::Impl::Profile& p : engine->profiles) programs.push_back(p.program.get());
   const auto memory = std::make_shared<runtime::ExecutorMemory>(
@@ -91,21 +99,83 @@ Status Context::Impl::choose_profile() noexcept {
 
 Status Context::Impl::run_bound() noexcept {
   if (Status s = choose_profile(); !s) return s;
-  if (sequence == nullptr || states.empty()) return executor->run();
-  SequenceTable& table = *sequence->impl().table;
+  if (sequences.empty()) {
+    executor->bind_states(nullptr);
+    return executor->run();
+  }
+  bind_states();
+  // What a run that fails has appended stays behind the lengths: as if it had not been.
+  if (Status s = executor->run(); !s) return s;
+  return commit_states();
+}
+
+/// The sequences as they are now: between runs they grow, are cut, and forked from.
+void Context::Impl::bind_states() noexcept {
   for (std::size_t s = 0; s < states.size(); ++s) {
-    states[s].blocks = table.blocks(s);
-    states[s].block_length = table.layout().block_length;
-    states[s].length = table.length();
-    states[s].capacity = table.capacity();
-    states[s].row_bytes = table.layout().row_bytes[s];
+    StateRow* const first = rows.data() + s * (rows.size() / states.size());
+    states[s] = {.rows = first,
+                 .row_count = static_cast<std::int64_t>(sequences.size()),
+                 .starts = one_sequence ? nullptr : starts.data(),
+                 .block_length = sequences[0]->impl().table->layout().block_length,
+                 .format = (*sequences[0]->impl().formats)[s]};
+    for (std::size_t r = 0; r < sequences.size(); ++r) {
+      const SequenceTable& table = *sequences[r]->impl().table;
+      first[r] = {.blocks = table.blocks(s), .length = table.length(), .capacity = table.capacity()};
+    }
   }
   executor->bind_states(states.data());
-  if (Status s = executor->run(); !s) return s;  // what it appended stays behind the length: as if it had not been
-  for (const StateView& v : states)
-    if (v.appended != states[0].appended)
-      return {StatusCode::internal, "the states of a sequence grew by different lengths"};
-  table.commit(states[0].appended);
+}
+
+/// All rows or none.
+Status Context::Impl::commit_states() noexcept {
+  for (std::size_t r = 0; r < sequences.size(); ++r)
+    for (const StateView& state : states)
+      if (state.rows[r].appended != states[0].rows[r].appended)
+        return Status(StatusCode::internal, "the states of a sequence grew by different lengths")
+            .at_row(static_cast<std::int64_t>(r));
+  for (std::size_t r = 0; r < sequences.size(); ++r) sequences[r]->impl().table->commit(states[0].rows[r].appended);
+  return {};
+}
+
+/// Notes the batch when all of it fits the engine, each other and the context; else nothing is bound.
+Status Context::Impl::bind_batch(std::span<const SequenceRun> batch) noexcept {
+  sequences.clear();
+  starts.clear();
+  executor->bind_states(nullptr);  // and nothing that failed before is what describe() tells of
+  at_fault = nullptr;
+  no_profile = false;
+  if (batch.empty()) return {StatusCode::invalid_argument, "the batch has no sequence"};
+  if (states.empty()) return {StatusCode::invalid_argument, "the sequence belongs to another engine"};
+  if (batch.size() > sequences.capacity())
+    return {StatusCode::resource_exhausted,
+            "the batch has more sequences than the context was made for: ContextOptions::max_sequences"};
+  Status status;
+  std::int64_t all = 0;
+  starts.push_back(0);
+  for (const SequenceRun& run : batch) {
+    status = add_to_batch(run, &all);
+    if (!status) break;
+  }
+  for (Sequence* s : sequences) s->impl().in_batch = false;
+  if (status) return {};
+  status = status.at_row(static_cast<std::int64_t>(sequences.size()));
+  sequences.clear();
+  return status;
+}
+
+Status Context::Impl::add_to_batch(const SequenceRun& run, std::int64_t* all) noexcept {
+  if (run.sequence == nullptr) return {StatusCode::invalid_argument, "a sequence of the batch is null"};
+  Sequence::Impl& s = run.sequence->impl();
+  if (s.program != engine->profiles[0].program)
+    return {StatusCode::invalid_argument, "the sequence belongs to another engine"};
+  if (s.in_batch) return {StatusCode::invalid_argument, "a sequence comes twice in one batch"};
+  if (!sequences.empty() && s.table->layout().block_length != sequences[0]->impl().table->layout().block_length)
+    return {StatusCode::invalid_argument, "the sequences of a batch come from pools with blocks of different lengths"};
+  if (run.positions < 0 || __builtin_add_overflow(*all, run.positions, all))
+    return {StatusCode::invalid_argument, "a number of new positions is negative, or all together are too many"};
+  s.in_batch = true;
+  sequences.push_back(run.sequence);
+  starts.push_back(*all);
   return {};
 }
 
@@ -222,16 +292,21 @@ void Context::unbind_output(std::string_view name) noexcept {
 
 Status Context::bind_sequence(Sequence& sequence) noexcept {
   if (impl_->ticket.busy.load(std::memory_order_acquire)) return kBusy;
-  if (sequence.impl().program != impl_->engine->profiles[0].program)
-    return {StatusCode::invalid_argument, "the sequence belongs to another engine"};
-  impl_->sequence = &sequence;
-  return {};
+  const SequenceRun alone{&sequence, 0};
+  impl_->one_sequence = true;
+  const Status status = impl_->bind_batch({&alone, 1});
+  return status ? status : Status(status.code(), status.message());  // no row: there is one
 }
 
-void Context::unbind_sequence() noexcept {
+Status Context::bind_sequences(std::span<const SequenceRun> batch) noexcept {
+  if (impl_->ticket.busy.load(std::memory_order_acquire)) return kBusy;
+  impl_->one_sequence = false;
+  return impl_->bind_batch(batch);
+}
+
+void Context::unbind_sequences() noexcept {
   if (impl_->ticket.busy.load(std::memory_order_acquire)) return;
-  impl_->sequence = nullptr;
-  for (const auto& executor : impl_->executors) executor->bind_states(nullptr);
+  impl_->sequences.clear();
 }
 
 Status Context::run() noexcept {
@@ -376,6 +451,7 @@ std::string Context::describe(const Status& status) const {
     const plan::Step& step = plan.steps[static_cast<std::size_t>(status.step())];
     text += fmt::format(" (in '{}', step {})", plan.text(step.name), status.step());
   }
+  if (status.row() >= 0) text += fmt::format(" (sequence {} of the batch)", status.row());
   if (const std::string more = impl_->executor->explain(); !more.empty()) text += ": " + more;
   return text;
 }

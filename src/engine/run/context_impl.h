@@ -5,10 +5,12 @@
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "backend/cpu/thread_pool.h"
 #include "engine/run/engine_impl.h"
+#include "kernel/state.h"
 #include "memory/sequence_store.h"
 #include "monza/engine.h"
 #include "monza/sequence.h"
@@ -18,6 +20,8 @@ namespace monza {
 
 struct Sequence::Impl {
   std::unique_ptr<SequenceTable> table;
+  std::shared_ptr<const std::vector<StateFormat>> formats;  ///< by state
+  bool in_batch = false;                                    ///< while a batch is looked at for one that comes twice
   /// The program whose states these are: a sequence of one engine must not reach another's kernels.
   std::shared_ptr<const runtime::Program> program;
 };
@@ -68,7 +72,7 @@ struct Context::Impl {
   };
 
   Status choose_profile() noexcept;
-  Status run_bound() noexcept;  ///< with the bound sequence's state, committed when the run succeeds
+  Status run_bound() noexcept;  ///< with the bound sequences' state, committed when the run succeeds
   std::uint64_t begin_submit(Ticket::State::Callback call, void* with) noexcept;
   void serve_submit() noexcept;
   ThreadPool& workers() const noexcept { return *executor->workers(); }
@@ -83,8 +87,18 @@ struct Context::Impl {
   std::vector<Input> inputs;  ///< empty with one profile: then bindings go to its executor at once
   std::vector<Output> outputs;
 
-  Sequence* sequence = nullptr;
+  Status bind_batch(std::span<const SequenceRun> batch) noexcept;
+  Status add_to_batch(const SequenceRun& run, std::int64_t* all) noexcept;
+  void bind_states() noexcept;
+  Status commit_states() noexcept;
+
+  // The bound batch: sequences, where their new positions begin, and what the kernels see of each state's rows. Room
+  // for as many as the context may have.
+  std::vector<Sequence*> sequences;
+  std::vector<std::int64_t> starts;
+  bool one_sequence = false;  ///< bound alone: all of a run's new positions are its own
   std::vector<StateView> states;
+  std::vector<StateRow> rows;  ///< state after state
 
   // One submitted run at a time, as an errand of the pool.
   Ticket::State ticket;

@@ -2,13 +2,13 @@
 
 #include "base/error.h"
 #include "engine/run/context_impl.h"
-#include "tensor/storage.h"
 
 namespace monza {
 
 struct SequencePool::Impl {
   std::shared_ptr<BlockStore> store;
   std::shared_ptr<const StateLayout> layout;
+  std::shared_ptr<const std::vector<StateFormat>> formats;
   std::int64_t max_positions = 0;
   std::shared_ptr<const runtime::Program> program;
 };
@@ -17,13 +17,17 @@ SequencePool::SequencePool(const Engine& engine, const SequencePoolOptions& opti
   const plan::Plan& plan = engine.impl().image.plan;
   if (plan.states.empty()) fail("the engine keeps no state, so there are no sequences of it");
   if (options.blocks < 1) fail("a pool of sequences needs a block at least, but {} are asked for", options.blocks);
-  std::vector<std::int64_t> row_bytes;
+  std::vector<StateFormat> formats;
+  std::vector<std::int64_t> position_bytes;
   for (const plan::ModelPort& port : plan.states) {
-    Shape row;
-    for (int a = 1; a < port.rank; ++a) row.dim[row.rank++] = port.max[a];
-    row_bytes.push_back(storage_bytes(port.dtype, row));
+    Shape position;
+    for (int a = 1; a < port.rank; ++a) position.dim[position.rank++] = port.max[a];
+    formats.push_back(make_state_format(port.dtype, position));
+    position_bytes.push_back(formats.back().position_bytes);
   }
-  impl_->layout = std::make_shared<const StateLayout>(make_state_layout(options.block_length, std::move(row_bytes)));
+  impl_->layout =
+      std::make_shared<const StateLayout>(make_state_layout(options.block_length, std::move(position_bytes)));
+  impl_->formats = std::make_shared<const std::vector<StateFormat>>(std::move(formats));
   impl_->store = std::make_shared<BlockStore>(impl_->layout->block_bytes, options.blocks);
   impl_->max_positions = options.max_positions;
   impl_->program = engine.impl().profiles[0].program;
@@ -35,6 +39,7 @@ SequencePool::~SequencePool() = default;
 Sequence SequencePool::create() const {
   auto impl = std::make_unique<Sequence::Impl>();
   impl->table = std::make_unique<SequenceTable>(impl_->store, impl_->layout, impl_->max_positions);
+  impl->formats = impl_->formats;
   impl->program = impl_->program;
   return Sequence(std::move(impl));
 }
@@ -53,6 +58,7 @@ Status Sequence::truncate(std::int64_t length) noexcept { return impl_->table->t
 Sequence Sequence::fork() const {
   auto impl = std::make_unique<Impl>();
   impl->table = impl_->table->fork();
+  impl->formats = impl_->formats;
   impl->program = impl_->program;
   return Sequence(std::move(impl));
 }

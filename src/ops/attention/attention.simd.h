@@ -11,8 +11,7 @@
 #include "kernel/kernel.h"
 #include "ops/attention/attention.params.h"
 #include "ops/matmul/gemm_table.simd.h"
-#include "ops/shared/activation.simd.h"
-#include "simd/lanes.h"
+#include "ops/shared/online_softmax.simd.h"
 
 extern "C" float sqrtf(float) noexcept;
 
@@ -95,35 +94,6 @@ MONZA_INLINE bool hides_all(const MaskView& m, bool causal, std::int64_t row, st
       return false;
   }
   return true;
-}
-
-/// exp(x - largest) over n scores in place, hidden ones exactly 0; their sum.
-MONZA_INLINE float exponentials(float* x, std::int64_t n, float largest) {
-  const Vec top = Vec::set(largest);
-  Vec sum = Vec::zero();
-  std::int64_t i = 0;
-  for (; i + Vec::kWidth <= n; i += Vec::kWidth) {
-    const Vec e = vexp_negative(Vec::load(x + i) - top);
-    e.store(x + i);
-    sum = sum + e;
-  }
-  if (i < n) {
-    const Vec::Mask m = Vec::mask(n - i);
-    const Vec e = select(m, vexp_negative(Vec::load(x + i, m) - top), Vec::zero());
-    e.store(x + i, m);
-    sum = sum + e;
-  }
-  return lane_sum(sum);
-}
-
-MONZA_INLINE void scale_row(float* x, std::int64_t n, float factor) {
-  const Vec f = Vec::set(factor);
-  std::int64_t i = 0;
-  for (; i + Vec::kWidth <= n; i += Vec::kWidth) (Vec::load(x + i) * f).store(x + i);
-  if (i < n) {
-    const Vec::Mask m = Vec::mask(n - i);
-    (Vec::load(x + i, m) * f).store(x + i, m);
-  }
 }
 
 /// Floats of one worker's scratch memory: a block of queries, a block of scores, packed keys and values, and two
@@ -209,25 +179,8 @@ Status run_attention(const GemmTable& table, const KernelContext& c) {
           if (mask.data != nullptr) add_mask(mask, query, key0, n, row);
           if (p.causal)
             for (std::int64_t j = query + 1 - key0 < 0 ? 0 : query + 1 - key0; j < n; ++j) row[j] = lowest;
-          float &top = largest[row0 + i], &sum = sums[row0 + i];
-          const float block_top = row_max(row, n), new_top = block_top > top ? block_top : top;
-          if (new_top == lowest) {  // nothing to attend to so far; a NaN, which no order finds, makes the sum NaN
-            for (std::int64_t j = 0; j < n; ++j) {
-              if (row[j] != row[j]) sum = row[j];
-              row[j] = 0;
-            }
-            continue;
-          }
-          const float block_sum = exponentials(row, n, new_top);
-          if (top == lowest) {
-            sum = sum + block_sum;
-          } else {
-            float factor[Vec::kWidth];
-            vexp_negative(Vec::set(top - new_top)).store(factor);
-            sum = sum * factor[0] + block_sum;
-            if (factor[0] != 1.0f) scale_row(y.at(b, h, query), v.size, factor[0]);
-          }
-          top = new_top;
+          const float factor = soften(row, n, largest[row0 + i], sums[row0 + i]);
+          if (factor != 1.0f) scale_row(y.at(b, h, query), v.size, factor);
         }
         GemmOut to_y;
         to_y.c = y.at(b, h, first + row0);

@@ -1,5 +1,5 @@
-// What the kernels of this family rely on: rows of f32 queries, and operands that are states; their sizes are checked
-// against the sequence.
+// What the kernels of this family rely on: f32 queries, and operands that are states; these have no shape here, and are
+// checked against the sequences in the run.
 #include "kernel/check_rules.h"
 
 namespace monza::ops {

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "ir/op.h"
+#include "kernel/state.h"
 #include "ops/state/state.params.h"
 #include "tensor/dtype.h"
 
@@ -16,14 +17,17 @@ const ir::Type& state_input(ir::InferContext& c, int i) {
   const ir::Type& type = c.input(i);
   if (type.kind != ir::ValueKind::state) c.fail("input {} is not the state of a sequence", i);
   if (type.shape.empty()) c.fail("state input {} has no axis of positions", i);
+  if (!is_state_encoding(type.dtype))
+    c.fail("the state of a sequence holds f32, f16, bf16 or i8, not {}", dtype_name(type.dtype));
   return type;
 }
 
-/// StateAppend(state, rows): rows [n, row...] become the next n positions; returns the state.
+/// StateAppend(state, rows): rows [n, position...] become the next positions of the run's sequences, each taking its
+/// own; returns the state. Rows are f32, or f16 or bf16 as the state is; i8 states are scaled vector by vector.
 void infer_append(ir::InferContext& c) {
   const ir::Type& state = state_input(c, 0);
   const ir::SymShape& rows = c.shape(1);
-  if (c.dtype(1) != state.dtype)
+  if (c.dtype(1) != DType::f32 && (c.dtype(1) != state.dtype || state.dtype == DType::i8))
     c.fail("rows are {}, the state holds {}", dtype_name(c.dtype(1)), dtype_name(state.dtype));
   if (rows.size() != state.shape.size() || !std::equal(rows.begin() + 1, rows.end(), state.shape.begin() + 1))
     c.fail("rows {} do not fit a state of {}", ir::to_string(rows), ir::to_string(state.shape));
@@ -33,8 +37,7 @@ void infer_append(ir::InferContext& c) {
 void infer_attention(ir::InferContext& c) {
   const ir::SymShape& q = c.shape(0);
   const ir::Type &k = state_input(c, 1), &v = state_input(c, 2);
-  if (c.dtype(0) != DType::f32 || k.dtype != DType::f32 || v.dtype != DType::f32)
-    c.fail("queries and state must be f32");
+  if (c.dtype(0) != DType::f32) c.fail("queries must be f32, not {}", dtype_name(c.dtype(0)));
   if (q.size() != 3 || k.shape.size() != 3 || v.shape.size() != 3)
     c.fail("queries {} and state {}, {} must be [rows, heads, width]", ir::to_string(q), ir::to_string(k.shape),
            ir::to_string(v.shape));

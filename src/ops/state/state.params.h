@@ -1,16 +1,27 @@
-// Operators on the state of a sequence: parameters.
+// Operators on the state of sequences: parameters.
 #pragma once
 
 #include <cstdint>
 
+#include "monza/status.h"
+
 namespace monza {
 
-/// StateAttention(q, k, v): attention of new rows over everything their sequence holds.
-///   q : [n, heads, d]    k : state of rows [kv_heads, d]    v : state of rows [kv_heads, dv]    out : [n, heads, dv]
-/// The n rows are the last n positions of the sequence; heads is a multiple of kv_heads.
+struct KernelContext;
+
+/// StateAttention(q, k, v): attention of each sequence's new positions over everything that this sequence holds.
+///   q   : [n, heads, d]    k : state of positions [kv_heads, d]    v : state of positions [kv_heads, dv]
+///   out : [n, heads, dv]
+/// The n rows are the new positions of the batch, sequence after sequence (StateView::starts): the last positions of
+/// each. heads is a multiple of kv_heads, and query head h reads head h / (heads / kv_heads).
 struct StateAttentionParams {
   float scale = 1;
-  std::int32_t causal = 1;  ///< row i sees positions up to its own; 0: all
+  std::int32_t causal = 1;  ///< a position sees those up to itself; 0: all that its sequence holds
 };
+
+namespace ops {
+/// What the kernels of StateAttention find out when they run: queries, states and batch fit each other.
+Status check_state_attention(const KernelContext& c) noexcept;
+}  // namespace ops
 
 }  // namespace monza
