@@ -123,6 +123,13 @@ struct BuildOptions {
   /// is an error that names the values. 0: no cap.
   std::int64_t max_memory = 0;
   Limits limits;  ///< what the model may cost to build
+  /// Where the weights of an engine go while it is built: to a file without a name in this folder, from which the
+  /// engine maps them and Engine::save writes it. Memory then holds the largest tensor beside the mapped model, and the
+  /// file system needs room for the engine twice. "": to memory. The engine is the same.
+  std::string spool_folder;
+  /// Weights that kernels read as a data file beside the model holds them stay there: the engine names the file and
+  /// maps it when it is loaded. It must lie in the engine's folder, or below, when the engine is saved and loaded.
+  bool external_weights = false;
   std::vector<std::string> disabled_passes;
   std::int64_t max_rewrites = -1;  ///< passes stop after this many rewrites: for bisecting a wrong output
   /// A rewrite that cannot be made throws std::logic_error, where else it is undone and noted: for tests and fuzzers.

@@ -5,18 +5,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
+#include <vector>
 
 #include "base/error.h"
+#include "base/hash.h"
 #include "base/printable.h"
 
 namespace monza {
 namespace fs = std::filesystem;
 
 std::string system_reason(int error) { return std::generic_category().message(error); }
-
-namespace {}  // namespace
 
 std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path, std::size_t max_bytes, bool stays_open) {
   // O_NONBLOCK: a named pipe must not hang us; it is refused below.
@@ -71,6 +72,21 @@ void MappedFile::read(std::uint64_t offset, std::span<std::byte> to, std::string
     to = to.subspan(static_cast<std::size_t>(n));
     offset += static_cast<std::uint64_t>(n);
   }
+}
+
+void MappedFile::map_over(std::byte* at, std::uint64_t offset, std::uint64_t length) const {
+  (void)slice(offset, length, "a mapping");
+  if (length > 0 &&
+      ::mmap(at, length, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd_, static_cast<off_t>(offset)) == MAP_FAILED)
+    fail("cannot map '{}' ({} bytes): {}", printable(path_.string()), length, system_reason(errno));
+}
+
+std::uint64_t MappedFile::sample() const {
+  std::vector<std::byte> ends(std::min<std::size_t>(size_, 64 << 10));
+  read(0, ends, "the beginning");
+  const std::uint64_t begin = hash64(ends, size_);
+  read(size_ - ends.size(), ends, "the end");
+  return hash64(ends, begin);
 }
 
 bool MappedFile::shrunk() const noexcept {

@@ -39,6 +39,11 @@ class MappedFile {
   /// before it is checked, and not through the mapping, where a file that has been cut is a signal: here it is an
   /// Error.
   void read(std::uint64_t offset, std::span<std::byte> to, std::string_view what) const;
+  /// Maps bytes [offset, offset + length) over the pages from `at` on, which must be address space of the caller's own;
+  /// `offset` is that of a page. For files that stay open.
+  void map_over(std::byte* at, std::uint64_t offset, std::uint64_t length) const;
+  /// Tells the file from another of its size: hash64 of its first and last 64 KiB. For files that stay open.
+  std::uint64_t sample() const;
   /// Whether the file is shorter than its mapping by now: touching what is missing is a signal (SIGBUS).
   bool shrunk() const noexcept;
 

@@ -87,7 +87,7 @@ class Resolver {
     const std::span<const std::byte> section = data ? image_.graph_data : image_.weights;
     const std::int64_t at = attrs.i(data ? "data" : "weights"), bytes = attrs.i("bytes");
     const auto end = static_cast<std::int64_t>(section.size());
-    if (at < 0 || bytes < 0 || at > end || bytes > end - at || at % 64 != 0)
+    if (at < 0 || bytes < 0 || at > end || bytes > end - at || (at % 64 != 0 && attrs.has("format")))
       fail("bytes [{}, +{}) leave the {} bytes of {}", at, bytes, end, data ? "graph_data" : "weights");
     const auto block = section.subspan(static_cast<std::size_t>(at), static_cast<std::size_t>(bytes));
     // A changed weight would go on unnoticed under the checksum of what it is packed into next.
@@ -153,8 +153,8 @@ class Resolver {
 
 }  // namespace
 
-CarriedGraph carry_graph(const ir::Graph& graph, const plan::WeightStore& weights) {
-  plan::WeightStore originals;
+CarriedGraph carry_graph(const ir::Graph& graph, const plan::WeightStore& weights, std::shared_ptr<SpoolFile> spool) {
+  plan::WeightStore originals(std::move(spool));
   ir::PrintOptions options;
   options.complete = true;
   options.stored = [&](const std::shared_ptr<const ir::Constant>& constant) {

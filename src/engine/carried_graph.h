@@ -10,20 +10,22 @@
 #include <memory>
 #include <string>
 
+#include "base/large_bytes.h"
 #include "engine/file/image.h"
 #include "ir/graph.h"
-#include "memory/region.h"
 #include "plan/weights.h"
 
 namespace monza {
 
 struct CarriedGraph {
   std::string text;
-  Region data;
+  LargeBytes data;
 };
 
-/// `weights` holds what the plans made of the graph's constants. The result is the same for the same plans.
-CarriedGraph carry_graph(const ir::Graph& graph, const plan::WeightStore& weights);
+/// `weights` holds what the plans made of the graph's constants. The result is the same for the same plans. What only
+/// the text refers to goes to `spool`; null: it is kept in memory.
+CarriedGraph carry_graph(const ir::Graph& graph, const plan::WeightStore& weights,
+                         std::shared_ptr<SpoolFile> spool = nullptr);
 
 /// The graph of an image, with its constants borrowed from the image where they lie as they are. The image's plans are
 /// not read. Throws Error when the text or a constant is damaged, or packed in a way that this build does not know.

@@ -148,9 +148,16 @@ engine_file::Image compile(ir::Graph& graph, const BuildOptions& options, engine
   if (timed) planner.tactics = &tactics_for(options, planner.threads, graph.model().limits.timing_bytes, s);
 
   // An engine of its own adopts what is packed already, in the order and at the places of a build that stands alone.
-  const bool in_place = shared == nullptr || (shared->in_place && info.device == Device::cpu);
-  plan::WeightStore adopted(&s.weights);
-  plan::WeightStore& weights = in_place ? s.weights : adopted;
+  const bool in_place =
+      shared != nullptr && shared->in_place && info.device == Device::cpu && !options.external_weights;
+  // What other builds adopt stays in memory.
+  const auto spool = [&] {
+    const bool streams = shared == nullptr && !options.spool_folder.empty();
+    return streams ? std::make_shared<SpoolFile>(options.spool_folder) : nullptr;
+  };
+  plan::WeightStore alone(spool()), adopted(&s.weights);
+  plan::WeightStore& weights = shared == nullptr ? alone : in_place ? s.weights : adopted;
+  if (options.external_weights) weights.keep_external();
   engine_file::Parts parts;
   for (std::size_t k = 0; k < info.profiles.size(); ++k) {
     planner.symbols.clear();
@@ -175,15 +182,15 @@ engine_file::Image compile(ir::Graph& graph, const BuildOptions& options, engine
   for (plan::PlanStorage& plan : parts.further) weights.settle(plan);
   // Every plan's weights are in the engine, so the cap is known when all are planned.
   const auto on_host = [](const plan::PlanStorage& plan) { return plan.devices.size() == 1; };
-  const bool shares_memory = shared != nullptr && in_place && on_host(parts.plan) &&
-                             std::all_of(parts.further.begin(), parts.further.end(), on_host);
+  const bool shares_memory =
+      in_place && on_host(parts.plan) && std::all_of(parts.further.begin(), parts.further.end(), on_host);
   for (std::size_t k = 0; options.max_memory > 0 && !shares_memory && k < info.profiles.size(); ++k)
     in_profile(info, k,
                [&] { check_memory(k == 0 ? parts.plan : parts.further[k - 1], weights.bytes(), options.max_memory); });
-  if (shares_memory) parts.gathered = weights.gather();
-  else parts.weights = weights.assemble();
+  parts.external = weights.external_files();
+  parts.stored = shares_memory ? weights.gather() : weights.assemble();
   if (!options.strip) {
-    CarriedGraph carried = carry_graph(graph, weights);
+    CarriedGraph carried = carry_graph(graph, weights, spool());
     parts.graph = std::move(carried.text);
     parts.graph_data = std::move(carried.data);
     parts.record = write_record(graph, report);

@@ -82,8 +82,9 @@ std::shared_ptr<const Constant> make_constant(DType dtype, const Shape& shape, s
   return constant;
 }
 
-std::shared_ptr<const Constant> borrow_constant(DType dtype, const Shape& shape, std::span<const std::byte> bytes,
-                                                std::shared_ptr<const void> owner) {
+namespace {
+std::shared_ptr<const Constant> borrow(DType dtype, const Shape& shape, std::span<const std::byte> bytes,
+                                       std::shared_ptr<const void> owner, std::shared_ptr<const MappedFile> file) {
   const std::size_t size = bytes_of(dtype, shape);
   if (bytes.size() != size)
     fail("a constant {} {} takes {} bytes, but {} are given", dtype_name(dtype), to_string(shape), size, bytes.size());
@@ -94,7 +95,18 @@ std::shared_ptr<const Constant> borrow_constant(DType dtype, const Shape& shape,
   constant->shape = shape;
   constant->bytes = bytes;
   constant->owner = std::move(owner);
+  constant->file = std::move(file);
   return constant;
+}
+}  // namespace
+
+std::shared_ptr<const Constant> borrow_constant(DType dtype, const Shape& shape, std::span<const std::byte> bytes,
+                                                std::shared_ptr<const void> owner) {
+  return borrow(dtype, shape, bytes, std::move(owner), nullptr);
+}
+std::shared_ptr<const Constant> borrow_from_file(DType dtype, const Shape& shape, std::span<const std::byte> bytes,
+                                                 const std::shared_ptr<const MappedFile>& file) {
+  return borrow(dtype, shape, bytes, file, file);
 }
 
 std::shared_ptr<const Constant> constant_i64(std::vector<std::int64_t> values) {

@@ -12,6 +12,10 @@
 #include "monza/dtype.h"
 #include "tensor/shape.h"
 
+namespace monza {
+class MappedFile;
+}
+
 namespace monza::ir {
 
 /// Immutable; safe to share between graphs and threads. Elements are dense and row-major; data is at least
@@ -20,8 +24,9 @@ struct Constant {
   DType dtype = DType::invalid;
   Shape shape;
   std::span<const std::byte> bytes;
-  std::shared_ptr<const void> owner;  ///< keeps `bytes` alive
-  std::vector<std::string> strings;   ///< elements of a DType::string tensor (bytes is then empty)
+  std::shared_ptr<const void> owner;       ///< keeps `bytes` alive
+  std::shared_ptr<const MappedFile> file;  ///< that `bytes` are part of; null: no file, or none that stays
+  std::vector<std::string> strings;        ///< elements of a DType::string tensor (bytes is then empty)
 
   template <typename T>
   const T* as() const {
@@ -35,6 +40,9 @@ std::shared_ptr<const Constant> make_constant(DType dtype, const Shape& shape, s
 /// Borrows `bytes`; `owner` keeps them alive. Copies when they are misaligned for the type.
 std::shared_ptr<const Constant> borrow_constant(DType dtype, const Shape& shape, std::span<const std::byte> bytes,
                                                 std::shared_ptr<const void> owner);
+/// The same of a data file that stays where it is.
+std::shared_ptr<const Constant> borrow_from_file(DType dtype, const Shape& shape, std::span<const std::byte> bytes,
+                                                 const std::shared_ptr<const MappedFile>& file);
 /// Uninitialised owned storage that the caller fills before sharing it: returns the constant and its bytes.
 std::pair<std::shared_ptr<Constant>, std::span<std::byte>> allocate_constant(DType dtype, const Shape& shape);
 std::shared_ptr<const Constant> constant_i64(std::vector<std::int64_t> values);  ///< 1-D

@@ -110,7 +110,7 @@ std::unique_ptr<Parts> planned(const std::string& text, plan::PlannerOptions opt
 Engine engine_of(const Parts& from) {
   engine_file::Parts parts;
   parts.plan = from.plan;
-  parts.weights = from.weights.assemble();
+  parts.stored = from.weights.assemble();
   return make_engine(engine_file::make_image(std::move(parts)), {});
 }
 std::string trace_of(const Engine& engine) {

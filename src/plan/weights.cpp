@@ -4,12 +4,24 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "base/hash.h"
 #include "kernel/registry.h"
 #include "kernel/serial.h"
 #include "tensor/storage.h"
 
 namespace monza::plan {
+
+namespace {
+
+constexpr std::int64_t kPage = 4096;  // a part may be mapped or sent to its device by itself
+/// Where the places of blocks in data files begin while plans are made: behind any block of the engine's own. settle()
+/// brings them nearer.
+constexpr std::int64_t kExternal = std::int64_t(1) << 52;
+
+std::int64_t whole_pages(std::int64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+}  // namespace
 
 std::int64_t constant_bytes(const ir::Constant& constant) { return storage_bytes(constant.dtype, constant.shape); }
 
@@ -33,9 +45,8 @@ int WeightStore::add(Block block, Content content, std::uint64_t hash) {
   const std::span<const std::byte> bytes = content.bytes();
   for (auto [it, end] = by_content_.equal_range(hash); it != end; ++it) {
     const Block& other = blocks_[std::size_t(it->second)];
-    const std::span<const std::byte> its = contents_[std::size_t(it->second)].bytes();
     if (other.kernel == block.kernel && other.packing == block.packing && other.device == block.device &&
-        std::ranges::equal(its, bytes))
+        holds(it->second, bytes))
       return it->second;
   }
   const int id = int(blocks_.size());
@@ -47,10 +58,44 @@ int WeightStore::add(Block block, Content content, std::uint64_t hash) {
   block.sum = hash;
   end += block.bytes;
   made_bytes_ += block.bytes;
+  if (spool_ != nullptr && block.device == 0) {
+    spool_->write(std::uint64_t(block.offset), bytes);
+    content = {.spooled = true};
+  }
   blocks_.push_back(std::move(block));
   contents_.push_back(std::move(content));
   by_content_.emplace(hash, id);
   return id;
+}
+
+int WeightStore::add_external(const std::shared_ptr<const ir::Constant>& constant, const std::string& name) {
+  std::size_t f = std::size_t(std::ranges::find(external_, constant->file) - external_.begin());
+  if (f == external_.size()) {
+    external_.push_back(constant->file);
+    external_at_.push_back(kExternal + external_end_);
+    external_end_ += whole_pages(std::int64_t(constant->file->bytes().size()));
+  }
+  const Content content{.borrowed = constant};
+  const std::span<const std::byte> bytes = content.bytes();
+  blocks_.push_back({.name = name,
+                     .offset = external_at_[f] + (bytes.data() - constant->file->bytes().data()),
+                     .bytes = std::int64_t(bytes.size()),
+                     .sum = hash64(bytes)});
+  contents_.push_back({});  // it is where it belongs
+  return int(blocks_.size()) - 1;
+}
+
+bool WeightStore::holds(int id, std::span<const std::byte> bytes) const {
+  const Block& block = blocks_[std::size_t(id)];
+  if (!contents_[std::size_t(id)].spooled) return std::ranges::equal(contents_[std::size_t(id)].bytes(), bytes);
+  if (std::size_t(block.bytes) != bytes.size()) return false;
+  std::vector<std::byte> piece(std::min(bytes.size(), std::size_t(1) << 20));
+  for (std::size_t at = 0; at < bytes.size(); at += piece.size()) {
+    piece.resize(std::min(piece.size(), bytes.size() - at));
+    spool_->read(std::uint64_t(block.offset) + at, piece);
+    if (!std::ranges::equal(piece, bytes.subspan(at, piece.size()))) return false;
+  }
+  return true;
 }
 
 void WeightStore::note(const ir::Constant& constant, StoredConstant stored) {
@@ -64,8 +109,9 @@ int WeightStore::plain(const std::shared_ptr<const ir::Constant>& constant, cons
   auto [it, added] = known_.try_emplace({constant.get(), device, "", ""}, -1);
   if (added) {
     alive_.push_back(constant);
-    it->second = source_ != nullptr ? adopt(source_->plain(constant, name, device), name)
-                                    : add({.name = name, .device = device}, {.borrowed = constant});
+    if (keeps_external_ && device == 0 && constant->file != nullptr) it->second = add_external(constant, name);
+    else if (source_ != nullptr) it->second = adopt(source_->plain(constant, name, device), name);
+    else it->second = add({.name = name, .device = device}, {.borrowed = constant});
     note(*constant, {.block = it->second});
   }
   return it->second;
@@ -158,10 +204,9 @@ StoredConstant WeightStore::find(const ir::Constant& constant) const {
 }
 
 std::int64_t WeightStore::part_begin(int device) const {
-  constexpr std::int64_t kPage = 4096;  // a part may be mapped or sent to its device by itself
   std::int64_t begin = 0;
   for (std::size_t d = 0; d < std::min(std::size_t(device), part_bytes_.size()); ++d)
-    begin = (begin + part_bytes_[d] + kPage - 1) / kPage * kPage;
+    begin = whole_pages(begin + part_bytes_[d]);
   return begin;
 }
 
@@ -169,25 +214,45 @@ std::int64_t WeightStore::bytes() const {
   return part_bytes_.empty() ? 0 : part_begin(int(part_bytes_.size()) - 1) + part_bytes_.back();
 }
 
+std::int64_t WeightStore::settled(std::int64_t offset) const {
+  return offset < kExternal ? offset : offset - kExternal + whole_pages(bytes());
+}
+
 void WeightStore::settle(PlanStorage& plan) const {
-  for (WeightBlock& b : plan.weight_blocks) b.offset += part_begin(b.device);
+  for (WeightBlock& b : plan.weight_blocks) b.offset = settled(b.offset) + part_begin(b.device);
+  for (Operand& o : plan.operands)
+    if (o.base == Base::weights) o.byte_offset = settled(o.byte_offset);
   for (std::size_t d = 0; d < std::min(plan.devices.size(), part_bytes_.size()); ++d) {
     plan.devices[d].weights_offset = part_begin(int(d));
     plan.devices[d].weights_bytes = part_bytes_[d];
   }
   plan.weights_bytes = bytes();
+  // The host's part then reaches over those of other devices to the files behind them.
+  if (!external_.empty()) plan.weights_bytes = plan.devices[0].weights_bytes = whole_pages(bytes()) + external_end_;
 }
 
-monza::Region WeightStore::assemble() const {
-  monza::Region region(bytes());
-  for (std::size_t i = 0; i < blocks_.size(); ++i) {
-    const std::span<const std::byte> bytes = contents_[i].bytes();
-    if (!bytes.empty()) std::memcpy(region.data() + offset_of(blocks_[i]), bytes.data(), bytes.size());
+LargeBytes WeightStore::assemble() const {
+  const auto each = [&](auto&& put) {
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      if (const auto bytes = contents_[i].bytes(); !bytes.empty()) put(offset_of(blocks_[i]), bytes);
+  };
+  LargeBytes all;
+  if (spool_ != nullptr) {
+    each([&](std::int64_t at, std::span<const std::byte> bytes) { spool_->write(std::uint64_t(at), bytes); });
+    all.bytes = SpoolFile::map(spool_, std::uint64_t(bytes()), &all.owner);
+    all.spool = spool_;
+    return all;
   }
-  return region;
+  const auto region = std::make_shared<monza::Region>(bytes());
+  each([&](std::int64_t at, std::span<const std::byte> bytes) {
+    std::memcpy(region->data() + at, bytes.data(), bytes.size());
+  });
+  all.bytes = {region->data(), std::size_t(region->bytes())};
+  all.owner = region;
+  return all;
 }
 
-std::shared_ptr<const monza::Region> WeightStore::gather() {
+LargeBytes WeightStore::gather() {
   std::shared_ptr<monza::Region> old;  // engines go on using it; what lies there is copied from there
   if (gathered_ == nullptr || gathered_->bytes() < bytes()) {
     // Room is address space alone until it is written to.
@@ -202,7 +267,7 @@ std::shared_ptr<const monza::Region> WeightStore::gather() {
     std::memcpy(to, bytes.data(), bytes.size());
     content = {.elsewhere = {to, bytes.size()}};
   }
-  return gathered_;
+  return {.bytes = {gathered_->data(), std::size_t(gathered_->bytes())}, .owner = gathered_};
 }
 
 }  // namespace monza::plan

@@ -10,6 +10,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/large_bytes.h"
 #include "ir/constant.h"
 #include "kernel/kernel.h"
 #include "memory/region.h"
@@ -37,6 +38,8 @@ class WeightStore {
   /// What `source` has, or makes once for all stores that it is the source of, is not packed again. It must outlive
   /// this store.
   explicit WeightStore(WeightStore* source = nullptr) : source_(source) {}
+  /// The host's part goes to the file as it is made, and memory holds one block at a time.
+  explicit WeightStore(std::shared_ptr<SpoolFile> spool) : source_(nullptr), spool_(std::move(spool)) {}
 
   struct Block {
     std::string name;
@@ -46,6 +49,12 @@ class WeightStore {
     int packing = 0;
     int device = 0;  ///< index into Plan::devices
   };
+
+  /// From now on plain constants that are part of a data file stay there: their blocks lie behind all others of the
+  /// host's part, where the file is mapped.
+  void keep_external() { keeps_external_ = true; }
+  /// The files, in the order of their places: each begins at a page.
+  const std::vector<std::shared_ptr<const MappedFile>>& external_files() const { return external_; }
 
   int plain(const std::shared_ptr<const ir::Constant>& constant, const std::string& name, int device = 0);
   /// The constant rearranged to the strides or the blocked layout of `form`.
@@ -61,18 +70,18 @@ class WeightStore {
                      const Place& form);
 
   const std::vector<Block>& blocks() const { return blocks_; }
-  std::int64_t bytes() const;  ///< of all parts
+  std::int64_t bytes() const;  ///< of all parts, without what lies in data files
   /// Where a block begins once no more is asked for.
-  std::int64_t offset_of(const Block& block) const { return part_begin(block.device) + block.offset; }
+  std::int64_t offset_of(const Block& block) const { return part_begin(block.device) + settled(block.offset); }
   StoredConstant find(const ir::Constant& constant) const;
   /// Tells a plan where the parts lie, once the last plan of the engine is made.
   void settle(PlanStorage& plan) const;
-  /// All blocks, where they belong.
-  monza::Region assemble() const;
+  /// All blocks, where they belong. Nothing is to be asked for afterwards.
+  LargeBytes assemble() const;
   /// The same in memory that the store keeps: only what is new since the last call is copied there, and the store's own
   /// copies of it are given up. What was returned before stays as it is. Of
   /// the host's part alone: those after it move when it grows.
-  std::shared_ptr<const monza::Region> gather();
+  LargeBytes gather();
   /// Bytes of blocks that were made, not adopted from a source.
   std::int64_t made_bytes() const { return source_ != nullptr ? source_->made_bytes() : made_bytes_; }
 
@@ -81,9 +90,12 @@ class WeightStore {
     std::vector<std::byte> owned;
     std::shared_ptr<const ir::Constant> borrowed;
     std::span<const std::byte> elsewhere;  ///< of the source, or in gathered_
+    bool spooled = false;                  ///< in spool_, where its block says
     std::span<const std::byte> bytes() const;
   };
+  bool holds(int block, std::span<const std::byte> bytes) const;
   int add(Block block, Content content);
+  int add_external(const std::shared_ptr<const ir::Constant>& constant, const std::string& name);
   static std::vector<std::byte> arranged(const ir::Constant& constant, std::span<const std::byte> elements,
                                          const std::string& name, const Place& form);
   int add(Block block, Content content, std::uint64_t hash);
@@ -91,10 +103,16 @@ class WeightStore {
   int adopt(int block, const std::string& name);
   void note(const ir::Constant& constant, StoredConstant stored);
   std::int64_t part_begin(int device) const;
+  std::int64_t settled(std::int64_t offset) const;  ///< in its part, once no more is asked for
 
   std::vector<std::int64_t> part_bytes_;  ///< by device
   WeightStore* source_;
   std::int64_t made_bytes_ = 0;
+  bool keeps_external_ = false;
+  std::vector<std::shared_ptr<const MappedFile>> external_;
+  std::vector<std::int64_t> external_at_;  ///< where each file begins, from kExternal on
+  std::int64_t external_end_ = 0;
+  std::shared_ptr<SpoolFile> spool_;
   std::shared_ptr<monza::Region> gathered_;  ///< with room for more blocks
   std::size_t gathered_blocks_ = 0;
   std::vector<Block> blocks_;

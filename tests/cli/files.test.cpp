@@ -84,12 +84,19 @@ TEST(CliFiles, NothingIsWrittenOverWhatIsRead) {
   fs::create_hard_link(tool.path("m.onnx"), tool.path("second.onnx"));
   fs::create_symlink("w.bin", tool.path("weights"));
   ASSERT_EQ(tool.run(std::string(kBuild) + "m.engine").code, 0);
+  // What is named stays where the model has it; it runs from there.
+  ASSERT_EQ(tool.run("build m.onnx --no-optimize --external-weights -o external.engine").code, 0);
+  EXPECT_EQ(tool.run("run external.engine --random").code, 0);
+  EXPECT_NE(
+      tool.run("build external.engine --external-weights -o e").err.find("--external-weights needs the ONNX file"),
+      std::string::npos);
   const std::string model = tool.read("m.onnx"), engine = tool.read("m.engine");
   const std::pair<const char*, const char*> lines[] = {
       {"build m.onnx -o m.onnx", "--output would write 'm.onnx' over MODEL, which is read"},
       {"build m.onnx -o ./link.onnx", "--output would write './link.onnx' over MODEL, which is read"},
       {"build m.onnx -o second.onnx", "--output would write 'second.onnx' over MODEL, which is read"},
       {"build m.onnx -o w.bin", "--output would write 'w.bin' over weights of MODEL"},
+      {"run external.engine --random -o w.bin", "--output would write 'w.bin' over weights of MODEL"},
       {"build m.onnx -o weights", "--output would write 'weights' over weights of MODEL"},
       {"build m.onnx -o new --report ./new", "--report would write './new' over what --output writes"},
       {"build m.engine", "build without --output would write 'm.engine' over MODEL, which is read"},

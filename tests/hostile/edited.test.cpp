@@ -260,13 +260,18 @@ TEST(EditedEngines, EntriesDoNotShareWhatTheyName) {
 }
 
 TEST(EditedEngines, TextsThatTablesShareAreNotCopiedForEach) {
-  EngineParts metadata = two_profiles(), extents = metadata, families = metadata, record = metadata;
+  EngineParts metadata = two_profiles(), extents = metadata, families = metadata, files = metadata, record = metadata;
   metadata.shared = {.metadata = 200, .bytes = 4096};
   EXPECT_EQ(refusal(metadata), "the engine file is damaged: entries of the metadata lie over each other");
   extents.shared = {.extents = 4000, .bytes = 4096};
   EXPECT_EQ(refusal(extents), "the engine file is damaged: dimensions of profiles lie over each other");
   families.shared = {.families = 4000, .bytes = 4096};
   EXPECT_EQ(refusal(families), "the engine file is damaged: names of families lie over each other");
+  files.shared = {.files = 4000, .bytes = 4096};
+  EXPECT_EQ(refusal(files), "the engine file is damaged: names of files lie over each other");
+  files.shared = {.files = 1, .bytes = 1};
+  EXPECT_EQ(refusal(files).substr(0, 76),
+            "the engine's weights lie in a file beside it, which cannot be read: cannot f");
   const auto said_of = [](const EngineParts& parts) {
     const Engine engine = load(parts);
     return test::error_of([&] { (void)read_record(engine.impl().image, {}); });

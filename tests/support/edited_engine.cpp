@@ -89,12 +89,13 @@ void edit_numbers(EngineParts& parts, plan::PlanStorage& plan, const EngineEdit&
 void edit_sharing(EngineParts::Shared& shared, const EngineEdit& edit) {
   constexpr std::uint32_t kMost = 1 << 12;
   const auto count = static_cast<std::uint32_t>(edit.value) % kMost;
-  switch (edit.where % 6) {
+  switch (edit.where % 7) {
     case 0: shared.metadata = count; break;
     case 1: shared.extents = count; break;
     case 2: shared.choices = count; break;
     case 3: shared.kernels = count; break;
     case 4: shared.families = count; break;
+    case 5: shared.files = count; break;
     default: shared.bytes = count;
   }
 }
@@ -150,8 +151,11 @@ std::vector<std::byte> shared_header(const engine_file::fb::Header& h, const Eng
     families.push_back(f::CreateFamily(b, b.CreateString(family->name()), family->hash()));
   if (shared.families > 0) families.resize(families.size() + shared.families, f::CreateFamily(b, text, 1));
   const auto family_list = b.CreateVector(families);
+  flatbuffers::Offset<flatbuffers::Vector<flatbuffers::Offset<f::File>>> file_list;
+  if (shared.files > 0)
+    file_list = b.CreateVector(std::vector<flatbuffers::Offset<f::File>>(shared.files, f::CreateFile(b, text, 1, 1)));
   b.Finish(f::CreateHeader(b, h.plan_hash(), h.isa(), h.precision(), h.device(), h.optimize(), h.batch_invariant(),
-                           h.threads(), section_list, metadata_list, profile_list, family_list));
+                           h.threads(), section_list, metadata_list, profile_list, family_list, file_list));
   const auto* begin = reinterpret_cast<const std::byte*>(b.GetBufferPointer());
   return {begin, begin + b.GetSize()};
 }
@@ -244,7 +248,8 @@ std::vector<std::byte> file_of(const EngineParts& parts) {
   image.info = parts.info;
   image.info.profiles.resize(parts.plans.size());
   const std::vector<std::byte> file = engine_file::engine_bytes(image);
-  return parts.shared.metadata + parts.shared.extents + parts.shared.families > 0 ? share(file, parts.shared) : file;
+  const EngineParts::Shared& shared = parts.shared;
+  return shared.metadata + shared.extents + shared.families + shared.files > 0 ? share(file, shared) : file;
 }
 
 void edit_header(std::vector<std::byte>& file, const std::function<void(std::vector<std::byte>&)>& change) {

@@ -26,7 +26,7 @@ struct EngineParts {
   engine_file::Info info;
   /// Tables of the header and of the record that name one text over and over: how often, and its bytes. 0: as it is.
   struct Shared {
-    std::uint32_t metadata = 0, extents = 0, families = 0, choices = 0, kernels = 0, bytes = 0;
+    std::uint32_t metadata = 0, extents = 0, families = 0, files = 0, choices = 0, kernels = 0, bytes = 0;
   } shared;
 };
 

@@ -22,7 +22,7 @@ Engine engine_from_graph(ir::Graph& graph, plan::PlannerOptions options) {
   engine_file::Parts parts;
   parts.plan = std::move(planned.plan);
   weights.settle(parts.plan);
-  parts.weights = weights.assemble();
+  parts.stored = weights.assemble();
   return make_engine(engine_file::make_image(std::move(parts)), {});
 }
 

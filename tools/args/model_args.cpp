@@ -182,6 +182,9 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
       .group(build);
   if (use == Use::build) {
     app.add_flag("--strip", strip_, "leave the graph and original weights out of the engine").group(build);
+    app.add_flag("--external-weights", external_weights_,
+                 "leave weights that need no packing in the model's data files, which must lie in the engine's folder")
+        .group(build);
     repeated(app, "--metadata", metadata_, "text stored in the engine").group(build).type_name("KEY=VALUE");
   } else {
     const char* load = "Load";
@@ -441,6 +444,7 @@ BuildOptions ModelArgs::options_without_shapes() const {
   if (tactic_seed_ >= 0) options.tactic_seed = static_cast<std::uint64_t>(tactic_seed_);
   options.batch_invariant = batch_invariant_;
   options.strip = strip_;
+  options.external_weights = external_weights_;
   for (const std::string& text : metadata_) {
     const std::size_t at = text.find('=');
     if (at == std::string::npos || at == 0)
@@ -512,7 +516,7 @@ ModelArgs::Opened ModelArgs::rebuild() const {
   refuse_build_options();
   for (const auto& [given, option] :
        {std::pair(!shapes_.empty(), "--shape"), std::pair(!precision_.empty(), "--precision"),
-        std::pair(!device_.empty(), "--device")})
+        std::pair(!device_.empty(), "--device"), std::pair(external_weights_, "--external-weights")})
     if (given)
       throw UsageError(
           message("{} needs the ONNX file: '{}' is an engine, whose graph is planned again as it is", option, model));

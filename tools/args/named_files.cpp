@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/printable.h"
+#include "engine/file/image.h"
 #include "import/onnx/onnx_import.h"
 #include "monza/engine.h"
 #include "tools/args/picture.h"
@@ -41,7 +42,10 @@ std::vector<std::string> places_of(const NamedFile& input) {
 std::vector<fs::path> data_of(const std::string& model) {
   std::vector<fs::path> files;
   try {
-    if (!Engine::is_engine_file(model))
+    if (Engine::is_engine_file(model))
+      for (const engine_file::ExternalFile& f : engine_file::read_engine(model, {}).external)
+        files.push_back(f.file->path());
+    else
       for (const std::string& name : onnx_data_files(model)) files.push_back(fs::path(model).parent_path() / name);
   } catch (const Error&) {
   }

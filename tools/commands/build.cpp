@@ -71,9 +71,16 @@ int run(const Options& o) {
   BuildReport build;
   BuildHooks hooks;
   hooks.report = &build;
+  // Weights wait where the engine is written, so that a large model does not have to fit into memory twice.
+  const auto streamed = [&](BuildOptions& options) {
+    std::error_code none;
+    const auto type = std::filesystem::status(output, none).type();
+    if (type == std::filesystem::file_type::not_found || type == std::filesystem::file_type::regular)
+      options.spool_folder = output.has_parent_path() ? output.parent_path().string() : ".";
+  };
   const ModelArgs::Opened opened = o.model.is_engine() ? o.model.rebuild()
-                                   : o.report.empty()  ? o.model.open()
-                                                       : o.model.open({}, &hooks);
+                                   : o.report.empty()  ? o.model.open(streamed)
+                                                       : o.model.open(streamed, &hooks);
   opened.engine.save(output.string());
   if (!o.report.empty() && o.model.is_engine()) build = read_record(opened.engine.impl().image, o.model.limits());
   if (!o.report.empty()) write_report(o, output.string(), opened, build);

@@ -14,7 +14,7 @@
 namespace monza::engine_file {
 
 inline constexpr char kMagic[8] = {'M', 'O', 'N', 'Z', 'A', 'E', 'N', 'G'};
-inline constexpr std::uint32_t kFormatVersion = 4;
+inline constexpr std::uint32_t kFormatVersion = 5;
 /// Profiles that one engine may have: more are a mistake in a file.
 inline constexpr std::size_t kMaxProfiles = 256;
 /// Sections begin at multiples of this, so that each can be mapped with its own protection.

@@ -1,12 +1,14 @@
 #include "engine/file/image.h"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "base/error.h"
 #include "base/hash.h"
+#include "engine/file/composed.h"
 #include "engine/file/format.h"
 #include "engine/file/verify.h"
 #include "kernel/registry.h"
@@ -79,18 +81,33 @@ std::string to_string(const Profile& profile) {
 Image make_image(Parts parts) {
   auto owner = std::make_shared<Parts>(std::move(parts));
   owner->info.profiles.resize(1 + owner->further.size());
-  const Region& weights = owner->gathered != nullptr ? *owner->gathered : owner->weights;
+  std::span<const std::byte> weights = owner->stored.bytes;
+  if (owner->stored.owner == nullptr)
+    weights = {owner->weights.data(), static_cast<std::size_t>(owner->weights.bytes())};
   Image image;
+  if (!owner->external.empty()) {
+    for (const auto& file : owner->external) image.external.push_back({.file = file});
+    image.own_weights = weights.size();
+    const auto all = compose_weights(
+        weights.size(),
+        [&](std::byte* to) {
+          if (owner->stored.spool != nullptr) owner->stored.spool->map_over(to, weights.size());
+          else if (!weights.empty()) std::memcpy(to, weights.data(), weights.size());
+        },
+        image.external, false);
+    weights = {all->data(), static_cast<std::size_t>(all->bytes())};
+    owner->composed = all;
+  }
   std::set<const Kernel*> kernels;
   const auto finish = [&](plan::PlanStorage& plan) {
-    if (weights.bytes() < plan.weights_bytes)
-      fail("the plan has {} bytes of weights, the memory given for them {}", plan.weights_bytes, weights.bytes());
+    if (static_cast<std::int64_t>(weights.size()) < plan.weights_bytes)
+      fail("the plan has {} bytes of weights, the memory given for them {}", plan.weights_bytes, weights.size());
     plan.params.resize(plan.params.size() + plan::kParamsRoom);
     verify_plan(plan.view(), plan.weights_bytes, static_cast<std::int64_t>(owner->device_code.size()));
     // Planning has hashed what it packed.
     for (plan::WeightBlock& b : plan.weight_blocks)
       if (b.checksum == 0)
-        b.checksum = hash64(std::span<const std::byte>(weights.data() + b.offset, static_cast<std::size_t>(b.bytes)));
+        b.checksum = hash64(weights.subspan(static_cast<std::size_t>(b.offset), static_cast<std::size_t>(b.bytes)));
     const plan::Plan view = plan.view();
     for (const plan::KernelRef& ref : view.kernels)
       if (const Kernel* kernel = find_kernel(view.text(ref.name))) {
@@ -107,10 +124,12 @@ Image make_image(Parts parts) {
   }
   verify_profiles(image.plan, image.further);
   owner->info.families = families_of(kernels);
-  image.weights = {weights.data(), static_cast<std::size_t>(weights_bytes)};
+  image.weights = weights.first(static_cast<std::size_t>(weights_bytes));
+  image.weights_spool = owner->stored.spool;
   image.device_code = owner->device_code;
   image.graph = owner->graph;
-  image.graph_data = {owner->graph_data.data(), static_cast<std::size_t>(owner->graph_data.bytes())};
+  image.graph_data = owner->graph_data.bytes;
+  image.graph_data_spool = owner->graph_data.spool;
   image.record = owner->record;
   image.info = owner->info;
   image.threads = image.plan.threads;

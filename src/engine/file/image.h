@@ -11,6 +11,7 @@
 
 #include "base/cpu.h"
 #include "base/file.h"
+#include "base/large_bytes.h"
 #include "memory/region.h"
 #include "monza/engine.h"
 #include "plan/data/plan.h"
@@ -45,18 +46,28 @@ struct Info {
   std::map<std::string, std::string> metadata;  ///< the model's and the builder's
 };
 
+/// A data file beside the engine, in which some of its weights lie.
+struct ExternalFile {
+  std::string path;                        ///< as the engine file says it: relative to its folder
+  std::shared_ptr<const MappedFile> file;  ///< open
+};
+
 /// A plan with its weights and everything that belongs to them. Immutable; the spans live as long as `owner`. Of an
 /// image that was read, plans and graph are copies; weights, graph_data and record lie in the mapped file unless they
 /// were copied too (LoadOptions::copy_weights).
 struct Image {
-  plan::Plan plan;                         ///< of the first profile
-  std::vector<plan::Plan> further;         ///< of the others, with the same weights
-  std::span<const std::byte> weights;      ///< page-aligned; WeightBlock offsets count from its begin
+  plan::Plan plan;                     ///< of the first profile
+  std::vector<plan::Plan> further;     ///< of the others, with the same weights
+  std::span<const std::byte> weights;  ///< page-aligned; WeightBlock offsets count from its begin
+  /// Bytes of `weights` that are the engine's own; `external` follow, each from a page on.
+  std::size_t own_weights = 0;
+  std::vector<ExternalFile> external;
   std::string_view graph;                  ///< the graph's text; empty when stripped
   std::span<const std::byte> device_code;  ///< of the plans' devices, each its part (DeviceRef); today nobody's
   std::span<const std::byte> graph_data;   ///< constants that only the graph's text refers to
   std::span<const std::byte> record;       ///< what the build chose (engine/build_record.h); empty when stripped
   Info info;
+  std::shared_ptr<const SpoolFile> weights_spool, graph_data_spool;  ///< whose first bytes these are; null: none
   std::shared_ptr<const void> owner;
   std::shared_ptr<const MappedFile> file;  ///< where weights are mapped from; null: nowhere
   /// Why the plans cannot run here ("built for avx512; this CPU has avx2"): they are then left out. Empty: they can.
@@ -72,11 +83,13 @@ struct Parts {
   plan::PlanStorage plan;                  ///< of the first profile
   std::vector<plan::PlanStorage> further;  ///< of the others
   Region weights;
-  /// In place of `weights`: shared with other engines, which may add to its end.
-  std::shared_ptr<const Region> gathered;
+  /// In place of `weights`: in a spool file, or shared with other engines, which may add to its end.
+  LargeBytes stored;
+  std::vector<std::shared_ptr<const MappedFile>> external;  ///< files that hold weights behind those
+  std::shared_ptr<const Region> composed;                   ///< make_image's: all of them, one after the other
   std::vector<std::byte> device_code;
   std::string graph;
-  Region graph_data;
+  LargeBytes graph_data;
   std::vector<std::byte> record;
   Info info;
 };

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "engine/file/composed.h"
 #include "engine/file/format.h"
 #include "engine/file/image.h"
 #include "engine/file/verify.h"
@@ -32,6 +33,7 @@ struct Loaded {
   std::vector<char> graph;
   std::vector<std::byte> header, device_code;
   Region weights, graph_data, record;
+  std::shared_ptr<const Region> composed;
 };
 
 /// Takes off what reading costs from what a part of the file may cost: more only where entries share their bytes.
@@ -65,7 +67,7 @@ class Reader {
     image.graph = {loaded_->graph.data(), loaded_->graph.size()};
     image.graph_data = large_section("graph_data", loaded_->graph_data);
     image.record = large_section("record", loaded_->record);
-    image.weights = large_section("weights", loaded_->weights);
+    read_weights(image);
     copy_array("device_code", loaded_->device_code);
     image.device_code = loaded_->device_code;
     if (image.stale.empty()) read_plans(image);
@@ -186,6 +188,30 @@ class Reader {
     }
     if (options_.verify && std::string_view(name) != "weights") check(name, s, bytes);
     return bytes;
+  }
+
+  /// The engine's own, and behind them the data files that it names.
+  void read_weights(Image& image) {
+    if (header_->files() == nullptr || header_->files()->size() == 0) {
+      image.weights = large_section("weights", loaded_->weights);
+      return;
+    }
+    Budget budget(loaded_->header.size());
+    for (const fb::File* f : *header_->files()) budget.take(sizeof(fb::File*) + f->path()->size(), "names of files");
+    for (const fb::File* f : *header_->files())
+      image.external.push_back(
+          open_external(file_->path().parent_path(), f->path()->string_view(), f->bytes(), f->sample()));
+    const fb::Section& s = section("weights", 1);
+    image.own_weights = s.bytes();
+    loaded_->composed = compose_weights(
+        s.bytes(),
+        [&](std::byte* to) {
+          if (options_.copy_weights) file_->read(s.offset(), {to, s.bytes()}, "weights");
+          else file_->map_over(to, s.offset(), s.bytes());
+        },
+        image.external, options_.copy_weights);
+    image.weights = {loaded_->composed->data(), static_cast<std::size_t>(loaded_->composed->bytes())};
+    if (options_.copy_weights) image.external.clear();  // all are the engine's own now
   }
 
   void read_info(Info& info) const {

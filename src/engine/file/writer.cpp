@@ -4,6 +4,7 @@
 #include <engine_header_generated.h>
 #include "base/hash.h"
 #include "base/output_file.h"
+#include "engine/file/composed.h"
 #include "engine/file/format.h"
 #include "engine/file/image.h"
 
@@ -12,9 +13,9 @@ namespace {
 
 struct Piece {
   std::string name;
-  std::span<const std::byte> bytes;
+  LargeBytes content;
   std::uint32_t element_bytes = 1;
-  std::uint64_t offset = 0;
+  std::uint64_t offset = 0, checksum = 0;
 };
 
 std::uint64_t align(std::uint64_t at) { return (at + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment; }
@@ -23,25 +24,26 @@ std::vector<Piece> pieces_of(const Image& image) {
   std::vector<Piece> pieces;
   for (std::size_t k = 0; k < image.plan_count(); ++k)
     plan::for_each_array(image.plan_of(k), [&](const char* name, const auto& array) {
-      pieces.push_back({plan_section(k, name), std::as_bytes(array), static_cast<std::uint32_t>(sizeof(array[0]))});
+      pieces.push_back({plan_section(k, name), {std::as_bytes(array)}, static_cast<std::uint32_t>(sizeof(array[0]))});
     });
-  pieces.push_back({"graph", std::as_bytes(std::span(image.graph.data(), image.graph.size()))});
-  pieces.push_back({"device_code", image.device_code});
-  pieces.push_back({"graph_data", image.graph_data});
-  pieces.push_back({"record", image.record});
-  pieces.push_back({"weights", image.weights});
+  pieces.push_back({"graph", {std::as_bytes(std::span(image.graph.data(), image.graph.size()))}});
+  pieces.push_back({"device_code", {image.device_code}});
+  pieces.push_back({"graph_data", {image.graph_data, nullptr, image.graph_data_spool}});
+  pieces.push_back({"record", {image.record}});
+  pieces.push_back({"weights", {own_weights(image), nullptr, image.weights_spool}});
   return pieces;
 }
 
 /// The header for pieces whose offsets are set. Its size does not depend on them: numbers have fixed widths, and
 /// defaults are written too.
-flatbuffers::DetachedBuffer header_of(const Image& image, const std::vector<Piece>& pieces) {
+flatbuffers::DetachedBuffer header_of(const Image& image, const std::vector<Piece>& pieces,
+                                      const std::filesystem::path& folder) {
   flatbuffers::FlatBufferBuilder fb(4096);
   fb.ForceDefaults(true);
   std::vector<flatbuffers::Offset<fb::Section>> sections;
   for (const Piece& p : pieces)
-    sections.push_back(fb::CreateSection(fb, fb.CreateString(p.name), p.offset, p.bytes.size(), p.element_bytes,
-                                         p.name == "weights" ? 0 : hash64(p.bytes)));
+    sections.push_back(
+        fb::CreateSection(fb, fb.CreateString(p.name), p.offset, p.content.bytes.size(), p.element_bytes, p.checksum));
   std::vector<flatbuffers::Offset<fb::KeyValue>> metadata;
   for (const auto& [key, value] : image.info.metadata)
     metadata.push_back(fb::CreateKeyValue(fb, fb.CreateString(key), fb.CreateString(value)));
@@ -55,24 +57,35 @@ flatbuffers::DetachedBuffer header_of(const Image& image, const std::vector<Piec
   std::vector<flatbuffers::Offset<fb::Family>> families;
   for (const FamilyHash& f : image.info.families)
     families.push_back(fb::CreateFamily(fb, fb.CreateString(f.name), f.hash));
+  std::vector<flatbuffers::Offset<fb::File>> files;
+  for (const ExternalFile& f : image.external)
+    files.push_back(
+        fb::CreateFile(fb, fb.CreateString(path_beside(f, folder)), f.file->bytes().size(), f.file->sample()));
   fb.Finish(fb::CreateHeader(
       fb, plan_hash(), static_cast<std::uint32_t>(image.info.isa), static_cast<std::uint8_t>(image.info.precision),
       static_cast<std::uint8_t>(image.info.device), image.info.optimize, image.info.batch_invariant, image.plan.threads,
-      fb.CreateVector(sections), fb.CreateVector(metadata), fb.CreateVector(profiles), fb.CreateVector(families)));
+      fb.CreateVector(sections), fb.CreateVector(metadata), fb.CreateVector(profiles), fb.CreateVector(families),
+      files.empty() ? 0 : fb.CreateVector(files)));
   return fb.Release();
 }
 
-/// Calls use(pieces) with an engine file's bytes in order.
+/// Calls use(bytes) for an engine file's bytes, piece by piece in order.
 template <typename F>
-void with_pieces(const Image& image, F&& use) {
+void with_pieces(const Image& image, const std::filesystem::path& folder, F&& use) {
   std::vector<Piece> pieces = pieces_of(image);
-  const std::uint64_t header_bytes = header_of(image, pieces).size();
+  for (Piece& p : pieces) {
+    Hash64 hash;
+    if (p.name == "weights") continue;
+    p.content.each_piece([&](std::span<const std::byte> bytes) { hash.add(bytes); });
+    p.checksum = hash.value();
+  }
+  const std::uint64_t header_bytes = header_of(image, pieces, folder).size();
   std::uint64_t at = sizeof(Prefix) + header_bytes;
   for (Piece& p : pieces) {
     p.offset = align(at);
-    at = p.offset + p.bytes.size();
+    at = p.offset + p.content.bytes.size();
   }
-  const flatbuffers::DetachedBuffer header = header_of(image, pieces);
+  const flatbuffers::DetachedBuffer header = header_of(image, pieces, folder);
 
   Prefix prefix{};
   std::memcpy(prefix.magic, kMagic, sizeof kMagic);
@@ -83,29 +96,29 @@ void with_pieces(const Image& image, F&& use) {
   prefix.header_checksum = hash64(std::as_bytes(std::span(header.data(), header.size())), prefix.file_bytes);
 
   static constexpr std::byte kZeros[kSectionAlignment] = {};
-  std::vector<std::span<const std::byte>> out{std::as_bytes(std::span(&prefix, 1)),
-                                              std::as_bytes(std::span(header.data(), header.size()))};
+  use(std::as_bytes(std::span(&prefix, 1)));
+  use(std::as_bytes(std::span(header.data(), header.size())));
   std::uint64_t written = sizeof prefix + header.size();
   for (const Piece& p : pieces) {
-    out.emplace_back(kZeros, static_cast<std::size_t>(p.offset - written));
-    out.push_back(p.bytes);
-    written = p.offset + p.bytes.size();
+    use(std::span(kZeros, static_cast<std::size_t>(p.offset - written)));
+    p.content.each_piece(use);
+    written = p.offset + p.content.bytes.size();
   }
-  use(std::span<const std::span<const std::byte>>(out));
 }
 
 }  // namespace
 
 void write_engine(const std::string& path, const Image& image) {
-  with_pieces(image, [&](std::span<const std::span<const std::byte>> pieces) { write_file(path, pieces); });
+  OutputFile file(path);
+  with_pieces(image, std::filesystem::path(path).parent_path(),
+              [&](std::span<const std::byte> bytes) { file.write(bytes); });
+  file.commit();
 }
 
 std::vector<std::byte> engine_bytes(const Image& image) {
-  std::vector<std::byte> bytes;
-  with_pieces(image, [&](std::span<const std::span<const std::byte>> pieces) {
-    for (const auto& piece : pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
-  });
-  return bytes;
+  std::vector<std::byte> all;
+  with_pieces(image, {}, [&](std::span<const std::byte> bytes) { all.insert(all.end(), bytes.begin(), bytes.end()); });
+  return all;
 }
 
 }  // namespace monza::engine_file

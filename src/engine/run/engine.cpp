@@ -152,10 +152,13 @@ bool Engine::is_engine_file(const std::string& path) { return engine_file::is_en
 void Engine::save(const std::string& path) const { engine_file::write_engine(path, impl_->image); }
 
 Context Engine::create_context(const ContextOptions& options) const {
-  if (const auto& file = impl_->image.file; file != nullptr && file->shrunk())
-    fail_hint("load the engine again; LoadOptions::copy_weights makes an engine independent of its file",
-              "the engine's file '{}' has become shorter since it was loaded: its weights are gone",
-              file->path().string());
+  std::vector<std::shared_ptr<const MappedFile>> files{impl_->image.file};
+  for (const engine_file::ExternalFile& f : impl_->image.external) files.push_back(f.file);
+  for (const auto& file : files)
+    if (file != nullptr && file->shrunk())
+      fail_hint("load the engine again; LoadOptions::copy_weights makes an engine independent of its file",
+                "the engine's file '{}' has become shorter since it was loaded: its weights are gone",
+                file->path().string());
   return Context(std::make_unique<Context::Impl>(impl_, options));
 }
 

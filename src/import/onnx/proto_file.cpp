@@ -211,8 +211,8 @@ std::shared_ptr<const ir::Constant> OnnxFile::external(const onnx::TensorProto& 
   }
   auto& file = external_files_[location];
   try {
-    if (!file) file = MappedFile::open(resolve_confined(path_.parent_path(), location));
-    return ir::borrow_constant(dtype, shape, file->slice(offset, length, "external data"), file);
+    if (!file) file = MappedFile::open_to_read(resolve_confined(path_.parent_path(), location));
+    return ir::borrow_from_file(dtype, shape, file->slice(offset, length, "external data"), file);
   } catch (const Error& e) {
     throw e.at("external data of tensor '" + tensor.name() + "'");
   }
