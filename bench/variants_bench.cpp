@@ -67,7 +67,7 @@ int main(int argc, char** argv) try {
     build(fmt::format("without {}", pass), [&](monza::BuildOptions& o) { o.disabled_passes = {pass}; });
   build("half of the rewrites", [](monza::BuildOptions& o) { o.max_rewrites = 500; });
   build("one node in another precision", as_it_is, [](monza::ir::Graph& graph) {
-    graph.node(graph.order()[graph.order().size() / 2]).precision = monza::ir::Precision::fp32;
+    graph.constrain(graph.order()[graph.order().size() / 2], {{monza::Precision::fp32}, {}});
   });
   return 0;
 } catch (const monza::Error& e) {

@@ -20,6 +20,7 @@
 #include <string_view>
 #include <vector>
 
+#include "monza/constraint.h"
 #include "monza/dtype.h"
 #include "monza/error.h"
 #include "monza/limits.h"
@@ -84,9 +85,6 @@ class Tensor {
   std::shared_ptr<void> storage_;
 };
 
-enum class Precision : std::uint8_t { fp32, bf16, fp16, int8 };
-enum class Device : std::uint8_t { cpu, reference, cuda };
-
 /// Extents that a dynamic input may take. -1 in `min`/`opt`/`max` keeps what the model says.
 struct ShapeProfile {
   std::vector<std::int64_t> min, opt, max;
@@ -107,8 +105,12 @@ struct BuildOptions {
   /// stands for all that hold floats.
   std::map<std::string, DType> io_types;
   std::vector<std::string> outputs;  ///< prunes the model to these outputs; empty keeps all
+  /// What nodes may compute in beside the model's own precision, and where they run.
   Precision precision = Precision::fp32;
   Device device = Device::cpu;
+  /// For some nodes in place of `precision` and `device`; of several that name a node, what the last one asks. Nodes
+  /// are fused where all that is asked of them can be done by one kernel. Error when one names no node.
+  std::vector<NodeConstraint> constraints;
   int threads = 0;                 ///< 0: as many as this process may use
   std::string isa;                 ///< "" for this machine's; "avx2", "avx512", ... to force a lower one
   bool tune = true;                ///< time candidate kernels; false takes the first that fits
@@ -212,8 +214,8 @@ struct SequenceRun {
 /// A model compiled for a machine. Immutable; safe to share between threads; cheap to copy (shared ownership).
 class Engine {
  public:
-  /// Compiles an ONNX file, or plans an engine file's graph anew (then shapes, outputs, types, passes and precision are
-  /// the engine's). Throws Error.
+  /// Compiles an ONNX file, or plans an engine file's graph anew (then shapes, outputs, types, passes, precision and
+  /// constraints are the engine's). Throws Error.
   static Engine build(const std::string& model_path, const BuildOptions& options = {});
   /// Maps an engine file. Throws Error when it is of another version, damaged, or stale and cannot be planned anew.
   static Engine load(const std::string& engine_path, const LoadOptions& options = {});

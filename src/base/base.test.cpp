@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/checked.h"
+#include "base/constraint.h"
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -110,6 +111,29 @@ TEST(CpuInfo, IsSane) {
   EXPECT_GE(cpu.l1d_bytes, 8 << 10);
   EXPECT_GE(cpu.l2_bytes, cpu.l1d_bytes);
   EXPECT_FALSE(cpu.model.empty());
+}
+
+TEST(Constraints, InWords) {
+  EXPECT_EQ(to_string(Precisions{Precision::int8, Precision::fp32}), "fp32,int8");
+  EXPECT_EQ(to_string(Devices{}), "");
+  for (const Precision p : kPrecisions) EXPECT_EQ(find_precision(precision_name(p)), p);
+  for (const Device d : kDevices) EXPECT_EQ(find_device(device_name(d)), d);
+  EXPECT_EQ(find_precision("fp8"), std::nullopt);
+  EXPECT_EQ(find_device(""), std::nullopt);
+}
+
+TEST(Constraints, OfSeveralAreWhatTheyHaveInCommon) {
+  const Constraint none, low{{Precision::bf16, Precision::fp16}, {}}, full{{Precision::fp32, Precision::fp16}, {}},
+      here{{}, {Device::cpu}}, there{{}, {Device::reference, Device::cuda}};
+  EXPECT_EQ(both(none, none), none);
+  EXPECT_EQ(both(none, low), low);
+  EXPECT_EQ(both(low, full), (Constraint{{Precision::fp16}, {}}));
+  EXPECT_EQ(both(low, here), (Constraint{low.precisions, here.devices}));
+  EXPECT_EQ(both(here, there), std::nullopt);
+  EXPECT_EQ(both(low, Constraint{{Precision::int8}, {}}), std::nullopt);
+  EXPECT_EQ(allowed_precisions(none), kOwnPrecisions);
+  EXPECT_EQ(allowed_by(Precision::fp32), kOwnPrecisions);
+  EXPECT_EQ(to_string(allowed_by(Precision::bf16)), "fp32,bf16,int8");
 }
 
 }  // namespace

@@ -86,6 +86,7 @@ class Search {
     if (reference_kernels) {
       v.options.device = Device::reference;
       v.options.precision = Precision::fp32;
+      v.options.constraints.clear();
       v.options.isa.clear();
     }
     return v;

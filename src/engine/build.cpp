@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "engine/build_record.h"
 #include "engine/compile.h"
+#include "engine/constraints.h"
 #include "engine/file/image.h"
 #include "engine/import_model.h"
 #include "engine/run/engine_impl.h"
@@ -60,8 +61,6 @@ PassOptions pass_options(const BuildOptions& options) {
   passes.disabled.insert(options.disabled_passes.begin(), options.disabled_passes.end());
   passes.max_rewrites = options.max_rewrites;
   passes.strict = options.strict_rewrites;
-  // Its kernels compute in f32; apart, the 1x1 convolution has kernels for bf16.
-  if (options.precision == Precision::bf16) passes.disabled.insert("fuse_separable");
   return passes;
 }
 
@@ -86,6 +85,7 @@ struct BuildSession::Impl {
   struct Passed {
     std::vector<const Pass*> passes;
     PassOptions options;
+    std::string constraints;  ///< constraints_key
     std::unique_ptr<ir::Graph> graph;
     PassReport report;
   };
@@ -115,24 +115,32 @@ struct BuildSession::Impl {
     if (!keep) {
       // Without another build the graph is free to take, and what the passes replace is freed.
       auto graph = hooks.report != nullptr ? model->graph->clone() : std::move(model->graph);
+      constrain_nodes(*graph, model->tensors, options);
       if (options.optimize) run_passes(*graph, passes, pass_options(options), report);
       return graph;
     }
-    if (!options.optimize) return model->graph->clone();
-    const Passed& found = passed_by(passes, pass_options(options));
+    if (!options.optimize) {
+      auto graph = model->graph->clone();
+      constrain_nodes(*graph, model->tensors, options);
+      return graph;
+    }
+    const Passed& found = passed_by(passes, options);
     report = found.report;
     return found.graph->clone();
   }
 
   /// What these passes make of the model: made now, or by one of the last builds.
-  const Passed& passed_by(const std::vector<const Pass*>& passes, const PassOptions& options) {
+  const Passed& passed_by(const std::vector<const Pass*>& passes, const BuildOptions& build) {
+    const PassOptions options = pass_options(build);
+    const std::string constraints = constraints_key(build);
     const auto same = [&](const Passed& p) {
-      return p.passes == passes && p.options.disabled == options.disabled &&
+      return p.passes == passes && p.options.disabled == options.disabled && p.constraints == constraints &&
              p.options.max_rewrites == options.max_rewrites && p.options.strict == options.strict;
     };
     const auto it = std::find_if(passed.begin(), passed.end(), same);
     if (it != passed.end()) return *it;
-    Passed fresh{passes, options, model->graph->clone(), {}};
+    Passed fresh{passes, options, constraints, model->graph->clone(), {}};
+    constrain_nodes(*fresh.graph, model->tensors, build);
     run_passes(*fresh.graph, passes, options, fresh.report);
     // What two runs fold alike is one constant, which is packed once.
     constants.share(*fresh.graph);
@@ -174,8 +182,6 @@ Engine BuildSession::build(const BuildOptions& options, const BuildHooks& hooks)
   progress("passes", 0.1);
   begin = Clock::now();
   std::unique_ptr<ir::Graph> graph = s.run_passes_on_model(options, hooks, report.passes);
-  if (options.precision == Precision::bf16)
-    for (const ir::NodeId id : graph->order()) graph->node(id).precision = ir::Precision::bf16;
   if (hooks.before_plan) hooks.before_plan(*graph);
   if (options.optimize) log(LogLevel::info, "{}", to_string(report.passes, true));
   stats.passes_ms = ms_since(begin);

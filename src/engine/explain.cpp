@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/constraint.h"
 #include "base/error.h"
 #include "base/nearest.h"
 #include "engine/run/engine_impl.h"
@@ -12,8 +13,6 @@
 
 namespace monza {
 namespace {
-
-bool is_node(const ir::Origin& o) { return o.op_type != "initializer" && o.op_type != "input"; }
 
 bool overlap(const ir::OriginSet& a, const ir::OriginSet& b) {
   return std::any_of(a.begin(), a.end(), [&](std::uint32_t o) { return std::binary_search(b.begin(), b.end(), o); });
@@ -36,17 +35,6 @@ void each_value_in(const ir::Graph& graph, F&& f) {
 }
 
 std::string quoted(const ir::Origin& o) { return fmt::format("{} '{}'", o.op_type, o.name); }
-
-const char* precision_text(ir::Precision p) {
-  switch (p) {
-    case ir::Precision::unconstrained: return "";
-    case ir::Precision::fp32: return "fp32";
-    case ir::Precision::bf16: return "bf16";
-    case ir::Precision::fp16: return "fp16";
-    case ir::Precision::int8: return "int8";
-  }
-  return "";
-}
 
 OperandText operand_text(const plan::Plan& plan, const plan::Operand& o) {
   OperandText text;
@@ -96,6 +84,10 @@ StepText step_text(const Engine& engine, std::uint32_t index) {
   } else {
     text.op = text.kernel = work_of(plan, s);
   }
+  if (const Arithmetic* a = arithmetic_of(plan, s)) {
+    text.computes_in = precision_name(a->computes_in);
+    text.accumulates_in = dtype_name(a->accumulates_in);
+  }
   for (std::uint32_t i = 0; i < s.inputs.count; ++i)
     text.inputs.push_back(operand_text(plan, plan.operands[s.inputs.begin + i]));
   for (std::uint32_t i = 0; i < s.outputs.count; ++i)
@@ -116,6 +108,8 @@ ir::OriginSet origins_named(const BuildReport& report, const std::string& name) 
 }
 
 }  // namespace
+
+bool is_node(const ir::Origin& o) { return o.op_type != "initializer" && o.op_type != "input"; }
 
 std::vector<std::string> explainable_names(const BuildReport& report) {
   std::vector<std::string> names;
@@ -161,7 +155,7 @@ Explanation explain(const BuildReport& report, const Engine& engine, const std::
     if (!overlap(wanted, node.origins)) return;
     Realisation r;
     r.op = node.op->name;
-    r.precision = precision_text(node.precision);
+    r.constraint = node.constraint;
     for (const std::uint32_t o : node.origins)
       if (is_node(origins[o])) r.onnx_nodes.push_back(quoted(origins[o]));
     for (const Rewrite& w : report.passes.rewrites)

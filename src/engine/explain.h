@@ -23,6 +23,8 @@ struct StepText {
   std::vector<std::string> nodes;   ///< the ONNX nodes it computes; none where it only rearranges a value
   std::uint32_t value = ir::kNone;  ///< of the planned graph: what it computes (the first of several), or rearranges
   std::string op;                   ///< of a kernel: its operator
+  std::string computes_in;          ///< "fp32", "bf16"; "" where it only moves elements
+  std::string accumulates_in;       ///< "f32", "i32"
   std::string kernel;               ///< or "If", "Loop", "Scan"
   double measured_us = 0;
   std::int64_t scratch_bytes = 0;
@@ -32,7 +34,7 @@ struct StepText {
 /// A node of the planned graph that computes the ONNX node, alone or with others.
 struct Realisation {
   std::string op;
-  std::string precision;                 ///< "" when nothing constrains it
+  Constraint constraint;                 ///< what is asked of its kernel
   std::vector<std::string> onnx_nodes;   ///< all that it computes, as "Conv 'layer1/conv'"
   std::vector<std::string> rewrites;     ///< "bias: Add into Conv", in the order made
   const plan::Choice* choice = nullptr;  ///< null: no kernel (a view, a branch, a loop)
@@ -48,6 +50,9 @@ struct Explanation {
   std::vector<const NearMiss*> near_misses;  ///< at the node, or at what computes it
   std::vector<StepText> conversions;         ///< steps that only rearrange a result of the node
 };
+
+/// Whether it is an ONNX node, and no initializer or input.
+bool is_node(const ir::Origin& origin);
 
 /// The names that `explain` takes: ONNX nodes, then tensors that nodes make. In the model's order, each once.
 std::vector<std::string> explainable_names(const BuildReport& report);

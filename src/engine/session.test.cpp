@@ -128,7 +128,7 @@ TEST_F(SessionTest, ASecondBuildMakesOnlyWhatIsNew) {
   BuildHooks hooks;
   hooks.before_plan = [](ir::Graph& graph) {
     for (const ir::NodeId id : graph.order())
-      if (std::string_view(graph.node(id).op->name) == "MatMul") graph.node(id).device = "reference";
+      if (std::string_view(graph.node(id).op->name) == "MatMul") graph.constrain(id, {{}, {Device::reference}});
   };
   session_.build(untimed(), hooks);
   EXPECT_FALSE(session_.last().imported);

@@ -49,6 +49,7 @@ Variant reference_of(const Variant& variant) {
   reference.options.optimize = false;
   reference.options.device = Device::reference;
   reference.options.precision = Precision::fp32;
+  reference.options.constraints.clear();
   reference.options.tune = false;
   reference.options.isa.clear();
   return reference;

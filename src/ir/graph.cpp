@@ -189,8 +189,7 @@ std::unique_ptr<Graph> Graph::clone() const {
       n->outputs = node->outputs;
       n->attrs = node->attrs;
       n->origins = node->origins;
-      n->precision = node->precision;
-      n->device = node->device;
+      n->constraint = node->constraint;
       for (const auto& body : node->bodies) n->bodies.push_back(self(self, *body, model));
       copy->impl_->nodes[id].node = std::move(n);
     }
@@ -355,10 +354,8 @@ Node& Graph::node(NodeId id) {
   return const_cast<Node&>(std::as_const(*this).node(id));
 }
 Graph& Graph::body(NodeId id, std::size_t index) { return *std::as_const(*this).node(id).bodies.at(index); }
-void Graph::constrain(NodeId id, const Node& as) {
-  Node& to = const_cast<Node&>(std::as_const(*this).node(id));
-  to.precision = as.precision;
-  to.device = as.device;
+void Graph::constrain(NodeId id, const Constraint& constraint) {
+  const_cast<Node&>(std::as_const(*this).node(id)).constraint = constraint;
 }
 
 std::vector<ValueId> Graph::values() const {

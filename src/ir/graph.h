@@ -15,6 +15,7 @@
 #include "ir/attrs.h"
 #include "ir/constant.h"
 #include "ir/expr.h"
+#include "monza/constraint.h"
 #include "monza/dtype.h"
 #include "monza/limits.h"
 
@@ -85,9 +86,6 @@ struct Value {
 };
 inline constexpr std::int64_t kMaxContent = 1024;
 
-/// Precision is a constraint on a node.
-enum class Precision : std::uint8_t { unconstrained, fp32, bf16, fp16, int8 };
-
 struct Node {
   NodeId id = kNone;
   const OpDef* op = nullptr;
@@ -98,8 +96,7 @@ struct Node {
   /// the node, after its own inputs, and of the body, after its own inputs, in the same order.
   std::vector<std::unique_ptr<Graph>> bodies;
   OriginSet origins;
-  Precision precision = Precision::unconstrained;
-  std::string device;  ///< "" lets the planner choose; else the name of the device it must run on
+  Constraint constraint;  ///< what is asked of its kernel: by the model's user, a search, or the graph's text
 };
 
 /// What all graphs of one model share: ids, origins, facts about dimensions.
@@ -172,8 +169,7 @@ class Graph {
   Node& node(NodeId id);
   /// A body of a node, for changes inside it.
   Graph& body(NodeId id, std::size_t index);
-  /// Gives a node the precision and device of another.
-  void constrain(NodeId id, const Node& as);
+  void constrain(NodeId id, const Constraint& constraint);
   /// All values of this graph (not of its bodies), ascending by id.
   std::vector<ValueId> values() const;
   /// The node that makes `id` in this graph, or null (inputs, constants).

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cmath>
 
+#include "base/constraint.h"
 #include "base/hash.h"
 #include "ir/op.h"
 #include "ir/text_common.h"
@@ -28,17 +29,6 @@ bool is_plain_name(std::string_view name) {
   for (char c : name)
     if (std::isalnum(static_cast<unsigned char>(c)) == 0 && c != '_' && c != '.') return false;
   return true;
-}
-
-const char* precision_name(Precision p) {
-  switch (p) {
-    case Precision::unconstrained: return "any";
-    case Precision::fp32: return "fp32";
-    case Precision::bf16: return "bf16";
-    case Precision::fp16: return "fp16";
-    case Precision::int8: return "int8";
-  }
-  return "any";
 }
 
 namespace {
@@ -199,8 +189,8 @@ class Printer {
     text_ += std::string(n.outputs.empty() ? "" : " = ") + n.op->name + "(";
     text_ += join(n.inputs, [&](ValueId v) { return v == kNone ? std::string("_") : use(g.value(v)); }) + ")";
     if (!n.attrs.all().empty()) text_ += " {" + attributes(n.attrs) + "}";
-    if (n.precision != Precision::unconstrained) text_ += std::string(" @precision=") + precision_name(n.precision);
-    if (!n.device.empty()) text_ += " @device=" + quote(n.device);
+    if (const Precisions p = n.constraint.precisions; !p.empty()) text_ += " @precision=" + quote(to_string(p));
+    if (const Devices d = n.constraint.devices; !d.empty()) text_ += " @device=" + quote(to_string(d));
     text_ += from(n.origins);
     if (options_.origins) {
       text_ += "  // from " + join(n.origins, [&](std::uint32_t o) {

@@ -15,7 +15,7 @@ std::string sample() {
   %7 = constant i4[3] [-8, 7, 1]
   %s = constant string[2] ["a\"b", "line\nbreak"]
   %m = constant f32[8,4] splat 0.25
-  %y: f32[batch,4,8,8] = Conv(%x, %w, _, %40) {activation="relu", pads=[0, 0, 0, 0]} @precision=bf16 @device="reference"
+  %y: f32[batch,4,8,8] = Conv(%x, %w, _, %40) {activation="relu", pads=[0, 0, 0, 0]} @precision="fp32,bf16" @device="cpu,reference"
   %z: f32[batch,4,16,8] = Resize(%y) {scales=[1.0, 1.0, 2.0, 1.0]}
   %f: bool[3] = ConstantOfShape() {shape=[3], value=tensor bool[1] [1]}
   %r: f32[2], %q: i64[3] = Refuse() {dtypes=["f32", "i64"], shapes=["2;", "3;"]}
@@ -31,7 +31,7 @@ TEST(Text, RoundTrip) {
   const PrintOptions all{.origins = false, .max_elements = 100};
   const std::string once = print(*g, all);
   EXPECT_NE(once.find("%40 \"odd name/1\": f32[batch,4,8,8]"), once.npos) << once;
-  EXPECT_NE(once.find("@precision=bf16 @device=\"reference\""), once.npos) << once;
+  EXPECT_NE(once.find("@precision=\"fp32,bf16\" @device=\"cpu,reference\""), once.npos) << once;
   EXPECT_NE(once.find("[-8, 7, 1]"), once.npos) << once;
   EXPECT_EQ(print(*parse(once), all), once);
   EXPECT_EQ(g->outputs().size(), 4u);

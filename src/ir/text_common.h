@@ -13,6 +13,5 @@ namespace monza::ir {
 std::string quote(std::string_view text);
 /// A letter or underscore, then letters, digits, underscores and dots.
 bool is_plain_name(std::string_view name);
-const char* precision_name(Precision p);
 
 }  // namespace monza::ir

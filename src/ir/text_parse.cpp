@@ -5,9 +5,11 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <unordered_map>
 
 #include "base/checked.h"
+#include "base/constraint.h"
 #include "base/limits.h"
 #include "ir/op.h"
 #include "ir/text.h"
@@ -115,6 +117,25 @@ class TextReader {
     if (std::isalnum(static_cast<unsigned char>(next)) != 0 || next == '_' || next == '.') return false;
     at_ += w.size();
     return true;
+  }
+  /// "fp32,bf16": names that `find` knows.
+  template <typename E>
+  SetOf<E> set_of(std::optional<E> (*find)(std::string_view), const char* what) {
+    const std::size_t begin = (peek(), at_);
+    const std::string names = string();
+    SetOf<E> set;
+    for (std::size_t from = 0; from <= names.size();) {
+      const std::size_t end = std::min(names.find(',', from), names.size());
+      const std::string name = names.substr(from, end - from);
+      const std::optional<E> found = find(name);
+      if (!found) {
+        at_ = begin;
+        bad("'{}' is no {}", name, what);
+      }
+      set.insert(*found);
+      from = end + 1;
+    }
+    return set;
   }
   std::string string() {
     expect('"');
@@ -589,21 +610,15 @@ class TextReader {
     }
     Attrs attrs;
     if (peek() == '{') attrs = attributes();
-    Precision precision = Precision::unconstrained;
-    std::string device;
+    Constraint constraint;
     OriginSet from;
     while (take('@')) {
       if (take_word("precision")) {
         expect('=');
-        const std::string p = word();
-        bool known = false;
-        for (Precision q :
-             {Precision::unconstrained, Precision::fp32, Precision::bf16, Precision::fp16, Precision::int8})
-          if (p == precision_name(q)) precision = q, known = true;
-        if (!known) bad("'{}' is no precision", p);
+        constraint.precisions = set_of(find_precision, "precision");
       } else if (take_word("device")) {
         expect('=');
-        device = string();
+        constraint.devices = set_of(find_device, "device");
       } else if (take_word("from")) {
         from = origins();
       } else {
@@ -619,8 +634,7 @@ class TextReader {
       from = defined.empty() ? OriginSet{model_->add_origin(op_name, op_name)} : origin(defined[0], op->name);
     try {
       Node& n = g.place_node(kNone, *op, std::move(inputs), std::move(attrs), ids, from, std::move(bodies));
-      n.precision = precision;
-      n.device = std::move(device);
+      n.constraint = constraint;
       for (const Definition& d : defined) {
         Value& v = g.value(d.id);
         v.name = d.name;

@@ -8,14 +8,20 @@
 #include "base/cpu.h"
 #include "base/macros.h"
 #include "kernel/parallel.h"
+#include "monza/constraint.h"
 #include "monza/status.h"
 #include "tensor/view.h"
 
 namespace monza {
 
-/// The kind of device a kernel runs on. `reference` is a second, host-memory device that runs reference
-/// kernels only: it proves plans over several devices, and errors in the fast kernels.
-enum class DeviceKind : std::uint8_t { cpu = 0, reference = 1, cuda = 2 };
+using DeviceKind = Device;  ///< where `Device` would be read as backend::Device
+
+/// What a kernel computes in: what it rounds the factors of products to, and what it sums them in. A kernel that
+/// computes in less than 32-bit floats, or in integers, says so; the others compute as this says.
+struct Arithmetic {
+  Precision computes_in = Precision::fp32;
+  DType accumulates_in = DType::f32;
+};
 
 /// What a kernel wants of an operand's strides. The planner arranges it, inserting conversions where needed.
 enum class Port : std::uint8_t {
@@ -129,6 +135,7 @@ struct Kernel {
   const char* op = nullptr;    ///< the operator it computes, as in OpDef::name
   DeviceKind device = DeviceKind::cpu;
   Isa needs = Isa::none;
+  Arithmetic arithmetic;
   bool reference = false;       ///< the plain one that every other is held against
   bool batch_invariant = true;  ///< a row's result does not depend on the other rows' presence
   int version = 1;  ///< raised when the code or packing changes: engines and timings of old ones are refused

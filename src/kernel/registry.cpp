@@ -55,6 +55,12 @@ const Kernel* find_kernel(std::string_view name) {
   return it == kernel_index().by_name.end() ? nullptr : it->second;
 }
 
+bool has_kernel_in(std::string_view op, Precisions precisions) {
+  const auto kernels = kernels_of(op);
+  return std::any_of(kernels.begin(), kernels.end(),
+                     [&](const Kernel* k) { return precisions.contains(k->arithmetic.computes_in); });
+}
+
 const PackedFormat* find_packed_format(std::string_view name) {
   for (const Kernel* k : all_kernels())
     for (int i = 0; i < k->packing_count; ++i)

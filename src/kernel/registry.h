@@ -28,6 +28,9 @@ struct KernelFamily {
 };
 std::span<const KernelFamily> kernel_families();
 
+/// Whether `op` has a kernel, for whatever device and instruction set, that computes in one of these.
+bool has_kernel_in(std::string_view op, Precisions precisions);
+
 struct Rejection {
   const Kernel* kernel;
   std::string reason;

@@ -21,8 +21,8 @@ std::uint64_t hash_of(const ir::Constant& c, std::uint64_t key) {
 }
 
 bool same(const ir::Node& a, const ir::Node& b) {
-  return a.op == b.op && a.inputs == b.inputs && a.outputs.size() == b.outputs.size() && a.precision == b.precision &&
-         a.device == b.device && a.attrs == b.attrs;
+  return a.op == b.op && a.inputs == b.inputs && a.outputs.size() == b.outputs.size() && a.constraint == b.constraint &&
+         a.attrs == b.attrs;
 }
 
 /// Equal attributes give equal numbers; tensors count by their type and begin.

@@ -12,7 +12,7 @@ void fold(ir::Graph& graph, PassContext& context, bool (*wanted)(const ir::Node&
   const std::vector<ir::NodeId> order = graph.order();
   for (ir::NodeId id : order) {
     const ir::Node& node = std::as_const(graph).node(id);
-    if (!is_pure(node) || !wanted(node) || !node.device.empty()) continue;
+    if (!is_pure(node) || !wanted(node)) continue;
     bool constant = true;
     for (ir::ValueId v : node.inputs) constant = constant && (v == ir::kNone || graph.value(v).constant != nullptr);
     if (!constant) continue;

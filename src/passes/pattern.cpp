@@ -4,8 +4,10 @@
 #include <cmath>
 #include <utility>
 
+#include "base/constraint.h"
 #include "base/error.h"
 #include "base/limits.h"
+#include "kernel/registry.h"
 #include "passes/rewrite.h"
 
 namespace monza {
@@ -104,13 +106,15 @@ ir::OriginSet Match::origins() const {
   for (ir::NodeId id : nodes) all = ir::merge(all, std::as_const(*graph).node(id).origins);
   return all;
 }
+std::optional<Constraint> Match::constraint() const {
+  std::optional<Constraint> all{std::in_place};
+  for (ir::NodeId id : nodes)
+    if (all) all = both(*all, std::as_const(*graph).node(id).constraint);
+  return all;
+}
 ir::ValueId Match::add(std::string_view op, std::vector<ir::ValueId> inputs, ir::Attrs attrs) const {
-  const ir::Node& at = std::as_const(*graph).node(root);
-  const ir::Precision precision = at.precision;
-  const std::string device = at.device;
   ir::Node& n = graph->insert_node(root, ir::get_op(op), std::move(inputs), std::move(attrs), 1, origins());
-  n.precision = precision;
-  n.device = device;
+  n.constraint = constraint().value();
   return n.outputs[0];
 }
 ir::ValueId Match::add_constant(std::shared_ptr<const ir::Constant> constant) const {
@@ -351,7 +355,7 @@ std::size_t size_of(const Pattern& pattern) {
   return p.kind == Kind::either ? least : n;
 }
 
-/// "" if nothing outside the match reads what lies inside.
+/// "" if nothing outside the match reads what lies inside, and one kernel could do what is asked of all of it.
 std::string closed(const ir::Graph& graph, const Match& m) {
   for (ir::NodeId id : m.nodes) {
     if (std::find(m.shared.begin(), m.shared.end(), id) != m.shared.end()) continue;
@@ -367,13 +371,7 @@ std::string closed(const ir::Graph& graph, const Match& m) {
                              ir::describe(graph, graph.node(user)));
     }
   }
-  const ir::Node& root = graph.node(m.root);
-  for (ir::NodeId id : m.nodes) {
-    const ir::Node& node = graph.node(id);
-    if (node.precision != root.precision || node.device != root.device)
-      return fmt::format("{} is bound to another precision or device", ir::describe(graph, node));
-  }
-  return "";
+  return m.constraint() ? "" : "its nodes are bound to precisions or devices that have none in common";
 }
 
 /// Finds where the fusion fits at `root`; else notes a near miss.
@@ -423,8 +421,14 @@ std::string refuse_replacement(const ir::Graph& graph, ir::ValueId old, ir::Valu
                        ir::to_string(graph.value(old).type));
   // Operands that a pattern takes as they come may be results of what it removes: softmax(s * c + s).
   std::vector<ir::ValueId> read{replacement};
-  for (ir::NodeId id = first_new; id < graph.model().next_node; ++id)
-    if (graph.has_node(id)) read.insert(read.end(), graph.node(id).inputs.begin(), graph.node(id).inputs.end());
+  for (ir::NodeId id = first_new; id < graph.model().next_node; ++id) {
+    if (!graph.has_node(id)) continue;
+    const ir::Node& node = graph.node(id);
+    read.insert(read.end(), node.inputs.begin(), node.inputs.end());
+    if (const Precisions asked = node.constraint.precisions;
+        !asked.empty() && node.op->flops != nullptr && !has_kernel_in(node.op->name, asked))
+      return fmt::format("no kernel of {} computes in {}, which is asked of it", node.op->name, to_string(asked));
+  }
   for (const ir::ValueId v : read) {
     const ir::Node* producer = v == ir::kNone ? nullptr : graph.producer(v);
     if (producer != nullptr && std::find(doomed.begin(), doomed.end(), producer->id) != doomed.end())

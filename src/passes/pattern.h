@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -89,7 +90,9 @@ struct Match {
   const ir::Value& output() const;
   /// Origins of all matched nodes.
   ir::OriginSet origins() const;
-  /// Adds a node in front of the root, with the origins of the match, and returns its first output.
+  /// What is asked of all matched nodes together; nullopt when no kernel could do it.
+  std::optional<Constraint> constraint() const;
+  /// Adds a node in front of the root, with the origins and the constraint of the match, and returns its first output.
   ir::ValueId add(std::string_view op, std::vector<ir::ValueId> inputs, ir::Attrs attrs = {}) const;
   ir::ValueId add_constant(std::shared_ptr<const ir::Constant> constant) const;
 };
@@ -105,8 +108,8 @@ struct Fusion {
 };
 
 /// Applies the fusions, in order of preference at each node, until none fires. A rewrite that cannot be made (inference
-/// refuses a new node, the type would change, something that is to go is still read) is undone and noted as a near
-/// miss.
+/// refuses a new node, the type would change, something that is to go is still read, no kernel of a new node computes
+/// in what it may) is undone and noted as a near miss.
 void apply(ir::Graph& graph, PassContext& context, const std::vector<Fusion>& fusions);
 
 /// The value of a constant with one element.

@@ -53,6 +53,37 @@ TEST(Rewrites, ThatCannotBeMadeAreUndoneAndNoted) {
   EXPECT_EQ(left_alone<another_type>(), "the result would be f64[2,3] instead of f32[2,3]");
 }
 
+/// What Tanh is asked that takes the place of Relu and Softmax; "" where they stay.
+std::string fused_constraint(const std::string& relu, const std::string& softmax) {
+  static const Pass pass{"test_rewrite", "", [](ir::Graph& graph, PassContext& context) {
+                           const Pattern x = any("x");
+                           apply(graph, context,
+                                 {{"softmax(relu(x))", op("Softmax", {op("Relu", {x})}), nullptr,
+                                   [](const Match& m) { return m.add("Tanh", {m["x"]}); }}});
+                         }};
+  const auto r =
+      test::rewrite(graph_text("%x: f32[2,3]", "%r = Relu(%x)" + relu + "\n%y = Softmax(%r)" + softmax), {&pass});
+  if (r.rewrites() == 0) {
+    EXPECT_NE(r.reasons().find("its nodes are bound to precisions or devices that have none in common"),
+              std::string::npos)
+        << r.reasons();
+    return "";
+  }
+  const std::string text = ir::print(*r.after);
+  const std::size_t begin = text.find("Tanh(%x)") + 8;
+  return text.substr(begin, text.find('\n', begin) - begin);
+}
+
+TEST(Rewrites, AreAskedWhatEachOfTheirNodesIs) {
+  EXPECT_EQ(fused_constraint("", ""), "");
+  EXPECT_EQ(fused_constraint(" @precision=\"fp32\"", ""), " @precision=\"fp32\"");
+  EXPECT_EQ(fused_constraint("", " @device=\"reference\""), " @device=\"reference\"");
+  EXPECT_EQ(fused_constraint(" @precision=\"fp32,bf16\" @device=\"cpu\"", " @precision=\"fp32,int8\""),
+            " @precision=\"fp32\" @device=\"cpu\"");
+  EXPECT_EQ(fused_constraint(" @precision=\"fp32\"", " @precision=\"bf16\""), "");
+  EXPECT_EQ(fused_constraint(" @device=\"cpu\"", " @device=\"reference\""), "");
+}
+
 TEST(Rewrites, ThatInferenceRefusesAreFatalWhereAsked) {
   static const Pass pass{"test_rewrite", "", run_fusion<beyond_the_rank>};
   const auto graph = ir::parse(kText);

@@ -73,7 +73,7 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
     graph.remove_node(work_id);
     return false;
   }
-  graph.constrain(work_id, std::as_const(graph).node(user_id));
+  graph.constrain(work_id, std::as_const(graph).node(user_id).constraint);
   const ir::ValueId replacement = after.outputs[0];
   replace_value(graph, old, replacement);
   graph.remove_node(id);
@@ -123,8 +123,7 @@ bool unmerge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const ir::ValueId old = node.outputs[0];
   const ir::OriginSet origins = merged->origins;
   ir::Node& work = graph.insert_node(id, *node.op, inputs, attrs, 1, node.origins);
-  work.precision = node.precision;
-  work.device = node.device;
+  work.constraint = node.constraint;
   const ir::NodeId work_id = work.id;
   const ir::ValueId worked = work.outputs[0];
   const auto target = reshape_target(g.value(worked).type.shape, to.shape);

@@ -87,8 +87,7 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const ir::ValueId old = user->outputs[0];
   const ir::OriginSet origins = transpose.origins;
   ir::Node& work = graph.insert_node(user_id, *user->op, inputs, user->attrs, 1, user->origins);
-  work.precision = user->precision;
-  work.device = user->device;
+  work.constraint = user->constraint;
   const ir::ValueId worked = work.outputs[0];
   const ir::ValueId after =
       graph.insert_node(user_id, ir::get_op("Transpose"), {worked}, ir::Attrs{{"perm", perm}}, 1, origins).outputs[0];

@@ -10,8 +10,11 @@ Place& RegionPlanner::concat_buffer(const ir::Node& concat, Port port) {
   if (const auto it = buffers_.find(concat.id); it != buffers_.end()) return it->second;
   const ir::ValueId out = concat.outputs[0];
   const TypedShape type = type_of(out);
-  if (const auto it = assigned_.find(concat.id); it != assigned_.end()) port = it->second.form;
-  const int device = device_of(concat);
+  int device = facts_.devices_of(concat)[0];
+  if (const auto it = assigned_.find(concat.id); it != assigned_.end()) {
+    port = it->second.form;
+    device = it->second.candidate.device;
+  }
   if (const auto it = targets_.places.find(out); it != targets_.places.end() && device_of(it->second) == device)
     return buffers_.emplace(concat.id, it->second).first->second;
   // Blocks of an outer buffer may begin inside of this one's inputs.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/constraint.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "kernel/check.h"
@@ -11,6 +12,15 @@
 #include "tensor/dtype.h"
 
 namespace monza::plan {
+namespace {
+
+/// Whether the node may be computed as the kernel does. Of what only moves elements no precision is asked.
+bool may_compute(const ir::Node& node, Precisions allowed, const Kernel& kernel) {
+  const Precision p = kernel.arithmetic.computes_in;
+  return allowed.contains(p) || (node.op->flops == nullptr && kOwnPrecisions.contains(p));
+}
+
+}  // namespace
 
 const Kernel& Candidates::copy_kernel(Layout from, Layout to, const TypedShape& type, int device) const {
   OperandDesc in, out;
@@ -24,7 +34,7 @@ const Kernel& Candidates::copy_kernel(Layout from, Layout to, const TypedShape& 
   query.out = &out;
   query.out_count = 1;
   query.threads = b_.options.threads;
-  const auto found = candidates("Copy", DeviceKind(b_.plan.devices[std::size_t(device)].kind), b_.options.isa, query);
+  const auto found = candidates("Copy", b_.kind_of(device), b_.options.isa, query);
   if (found.empty()) fail("no kernel copies {} of shape {}", dtype_name(type.dtype), to_string(in.shape));
   return b_.options.reference_only ? *found.back() : *found.front();
 }
@@ -113,19 +123,28 @@ bool Candidates::lie_alike(const ir::Node& node, const Kernel& kernel) const {
   return true;
 }
 
-std::vector<const Kernel*> Candidates::fitting(const ir::Node& node, int device, Choice& choice) const {
-  const auto kind = DeviceKind(b_.plan.devices[std::size_t(device)].kind);
+std::string Candidates::name_of(const ir::Node& node, const Candidate& candidate) const {
+  if (facts_.devices_of(node).size() == 1) return candidate.kernel->name;
+  return fmt::format("{} on {}", candidate.kernel->name, device_name(b_.kind_of(candidate.device)));
+}
+
+std::vector<Candidate> Candidates::fitting(const ir::Node& node, Choice& choice) const {
   choice.id = node.id;
   choice.node = facts_.name_of(node);
   choice.op = node.op->name;
-  std::vector<const Kernel*> fits;
+  std::vector<Candidate> fits;
   Question q;
-  const auto consider = [&](const Kernel* k) {
+  const Precisions allowed = allowed_precisions(node.constraint);
+  const auto consider = [&](const Kernel* k, int device) {
     std::string reason;
+    const DeviceKind kind = b_.kind_of(device);
     const bool on_device = k->device == kind || (k->reference && kind == DeviceKind::reference);
     if (!on_device) return;
     if (b_.options.reference_only && !k->reference) reason = "the plan is a reference plan";
     else if (!covers(b_.options.isa, k->needs)) reason = "needs " + isa_name(k->needs);
+    else if (!b_.options.reference_only && !may_compute(node, allowed, *k))
+      reason =
+          fmt::format("computes in {}; allowed is {}", precision_name(k->arithmetic.computes_in), to_string(allowed));
     else if (b_.options.batch_invariant && !k->batch_invariant) reason = "its rows depend on the batch";
     if (reason.empty()) {
       ask(q, node, *k);
@@ -140,22 +159,27 @@ std::vector<const Kernel*> Candidates::fitting(const ir::Node& node, int device,
         if (const Refusal r = refuse_least(q, node, *k)) reason = fmt::format("{} at the least extents", r);
       if (reason.empty() && !lie_alike(node, *k)) reason = "the extents of its operands may differ in a run";
     }
+    const Candidate candidate{k, device};
     if (reason.empty()) {
-      fits.push_back(k);
-      choice.accepted.emplace_back(k->name);
+      fits.push_back(candidate);
+      choice.accepted.push_back(name_of(node, candidate));
     } else {
-      choice.refused.emplace_back(k->name, reason);
+      choice.refused.emplace_back(name_of(node, candidate), reason);
     }
   };
-  for (const Kernel* k : b_.options.first_kernels)
-    if (std::string_view(k->op) == node.op->name) consider(k);
-  for (const Kernel* k : kernels_of(node.op->name)) consider(k);
+  for (const int device : facts_.devices_of(node)) {
+    for (const Kernel* k : b_.options.first_kernels)
+      if (std::string_view(k->op) == node.op->name) consider(k, device);
+    for (const Kernel* k : kernels_of(node.op->name)) consider(k, device);
+  }
   if (fits.empty()) {
     std::string list;
     for (const auto& [name, reason] : choice.refused) list += fmt::format("\n  {}: {}", name, reason);
     throw Error(list.empty() ? fmt::format("there is no kernel for {}", node.op->name)
                              : fmt::format("no kernel takes this {}:{}", node.op->name, list),
-                "this combination of types and attributes is not supported; change it in the model")
+                node.constraint.precisions.empty()
+                    ? "this combination of types and attributes is not supported; change it in the model"
+                    : "let it compute in fp32, too: --constrain NODE=fp32," + to_string(node.constraint.precisions))
         .at(ir::describe(facts_.graph(), node));
   }
   refuse_unfit(q, node);

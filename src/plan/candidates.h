@@ -17,13 +17,22 @@ struct Question {
   KernelQuery query;
 };
 
+/// A kernel that takes a node, and the device that it would run on.
+struct Candidate {
+  const Kernel* kernel = nullptr;
+  int device = 0;  ///< index into Plan::devices
+};
+
 class Candidates {
  public:
   Candidates(const PlanBuilder& builder, const RegionFacts& facts) : b_(builder), facts_(facts) {}
 
   void ask(Question& q, const ir::Node& node, const Kernel& kernel) const;
-  /// Kernels that take the node, best first; the others and their reasons go to `choice`. Throws when there is none.
-  std::vector<const Kernel*> fitting(const ir::Node& node, int device, Choice& choice) const;
+  /// Kernels that take the node on a device that it may run on, device by device, each list best first; the others and
+  /// their reasons go to `choice`. Throws when there is none.
+  std::vector<Candidate> fitting(const ir::Node& node, Choice& choice) const;
+  /// What `choice` calls it: the kernel's name, with the device where the node may run on several.
+  std::string name_of(const ir::Node& node, const Candidate& candidate) const;
   const Kernel& copy_kernel(Layout from, Layout to, const TypedShape& type, int device) const;
 
  private:

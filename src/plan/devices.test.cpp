@@ -8,6 +8,7 @@
 #include "ir/op.h"
 #include "ir/text.h"
 #include "plan/data/plan.h"
+#include "plan/tactics.h"
 #include "plan/weights.h"
 #include "support/engine_from_text.h"
 #include "support/error_text.h"
@@ -40,7 +41,7 @@ bool of_host(const ir::Graph& graph, const ir::Node& node) {
 void place_at_random(ir::Graph& graph, std::mt19937& random) {
   for (const ir::NodeId id : std::vector<ir::NodeId>(graph.order())) {
     ir::Node& node = graph.node(id);
-    if (!of_host(graph, node)) node.device = random() % 2 == 0 ? "reference" : "cpu";
+    if (!of_host(graph, node)) node.constraint.devices = {random() % 2 == 0 ? Device::reference : Device::cpu};
     for (std::size_t b = 0; b < node.bodies.size(); ++b) place_at_random(graph.body(id, b), random);
   }
 }
@@ -89,6 +90,36 @@ TEST_P(Placement, GivesTheBitsOfTheHost) {
     }
   }
   EXPECT_EQ(copies > 0, can_be_elsewhere(*plain));
+}
+
+/// Lets every node be where it can.
+void allow_both(ir::Graph& graph) {
+  for (const ir::NodeId id : std::vector<ir::NodeId>(graph.order())) {
+    ir::Node& node = graph.node(id);
+    if (!of_host(graph, node)) node.constraint.devices = {Device::cpu, Device::reference};
+    for (std::size_t b = 0; b < node.bodies.size(); ++b) allow_both(graph.body(id, b));
+  }
+}
+
+TEST_P(Placement, ChosenByAnyTimesGivesTheBitsOfTheHost) {
+  const test::HostileGraph& model = test::hostile_graphs()[GetParam()];
+  plan::PlannerOptions options = model.options;
+  options.reference_only = true;  // the same kernels on both devices
+  const auto graph = ir::parse(on_host(model.text));
+  const Engine host = test::engine_from_graph(*graph, options);
+  allow_both(*graph);
+  int copies = 0;
+  for (std::uint64_t seed = 0; seed < 24; ++seed) {
+    plan::Tactics tactics({.threads = 1, .seed = seed});
+    options.tactics = &tactics;
+    const Engine placed = test::engine_from_graph(*graph, options);
+    copies += count(placed, StepKind::copy);
+    std::string want, got;
+    test::run_hostile(host, 0, 1 << 22, &want);
+    test::run_hostile(placed, 0, 1 << 22, &got);
+    ASSERT_EQ(got, want) << model.name << ", seed " << seed << "\n" << placed.describe_plan();
+  }
+  EXPECT_TRUE(copies > 0 || !can_be_elsewhere(*graph)) << "no seed sends a node away";
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, Placement, testing::Range(std::size_t{0}, test::hostile_graphs().size()),
@@ -211,8 +242,11 @@ TEST(DevicePlans, RefuseNodesThatCannotBeWhereTheyAreSent) {
   const auto said = [](const std::string& text) {
     return test::error_of([&] { test::engine_from_text("graph \"g\" " + text); });
   };
-  EXPECT_EQ(said("(%x: f32[4]) {\n  %y = Relu(%x) @device=\"gpu7\"\n  return (y: %y)\n}"),
-            "Relu node 'y': there is no device 'gpu7'\n  try: one of cpu, reference, cuda");
+  const std::string branch = said(
+      "(%c: bool[], %x: f32[2]) {\n  %y = If(%c, %x) @device=\"reference\"\n  body graph \"a\" (%a: f32[2]) { return "
+      "(a: %a) "
+      "}\n  body graph \"b\" (%b: f32[2]) { return (b: %b) }\n  return (y: %y)\n}");
+  EXPECT_TRUE(branch.starts_with("If node 'y': it runs on the host, and is to run on device 'reference'")) << branch;
   EXPECT_EQ(said("(%x: seq(f32[2])) {\n  %y = SequenceLength(%x) @device=\"reference\"\n  return (y: %y)\n}"),
             "SequenceLength node 'y': it runs on the host, and is to run on device 'reference'\n  try: leave control "
             "flow, strings, lists and states of sequences where they are");

@@ -35,15 +35,16 @@ bool RegionPlanner::may_overwrite(const ir::Node& node, int input) {
   });
 }
 
-const Kernel* RegionPlanner::choose(ir::Node& node, int device) {
-  if (const auto it = assigned_.find(node.id); it != assigned_.end()) {
-    choices_.push_back(std::move(it->second.choice));
-    choices_.back().kernel = it->second.kernel->name;
-    return it->second.kernel;
-  }
+Candidate RegionPlanner::choose(const ir::Node& node) {
   Choice choice;
-  const Kernel* best = candidates_.fitting(node, device, choice)[0];
-  choice.kernel = best->name;
+  Candidate best;
+  if (const auto it = assigned_.find(node.id); it != assigned_.end()) {
+    choice = std::move(it->second.choice);
+    best = it->second.candidate;
+  } else {
+    best = candidates_.fitting(node, choice)[0];
+  }
+  choice.kernel = candidates_.name_of(node, best);
   choices_.push_back(std::move(choice));
   return best;
 }
@@ -214,7 +215,7 @@ void RegionPlanner::describe_work(const KernelNode& k, Step& step) {
   if (node.op->flops != nullptr) step.flops = float(node.op->flops({graph_, node}, in_shapes, out_shapes));
   if (!choices_.empty())
     for (const auto& [name, us] : choices_.back().timed)
-      if (name == k.kernel.name) step.measured_us = float(us);
+      if (name == choices_.back().kernel) step.measured_us = float(us);
 }
 
 Step RegionPlanner::kernel_step(const KernelNode& k) {
@@ -266,8 +267,8 @@ void RegionPlanner::bind_reported(const ir::Node& node, const Step& step) {
 }
 
 void RegionPlanner::plan_kernel(ir::Node& node) {
-  const int device = device_of(node);
-  KernelNode k{node, device, *choose(node, device), name_of(node), {}, {}, {}, {}};
+  const Candidate chosen = choose(node);
+  KernelNode k{node, chosen.device, *chosen.kernel, name_of(node), {}, {}, {}, {}};
   candidates_.ask(k.question, node, k.kernel);
   k.uniform = uniform_form(node, k.kernel);
   take_inputs(k);

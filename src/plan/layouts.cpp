@@ -1,10 +1,12 @@
-// Which kernel each node of a region runs and how its results lie: the least sum over the whole region of measured
-// times and of the conversions between what one node writes and the next one reads.
+// Which kernel each node of a region runs, on which device, and how its results lie: the least sum over the whole
+// region of measured times and of what lies between one node's writing and the next one's reading: conversions, and
+// copies between devices.
 //
-// Every node is a variable of a CostNetwork. Its values are its candidates, once for each form that its results may
-// have where the kernel takes several (pointwise work, concatenations). Views have no choice of their own: they lie as
-// what they look at. A value with several readers has a variable too, the set of forms it is converted to, so that a
-// conversion that two readers share counts once. See docs/adr/0008-layouts-over-the-whole-graph.md.
+// Every node is a variable of a CostNetwork. Its values are its candidates on all devices that it may run on, once for
+// each form that its results may have where the kernel takes several (pointwise work, concatenations). Views have no
+// choice of their own: they lie as what they look at. A value with several readers has a variable too, the set of forms
+// and devices it is brought to, so that what two readers share counts once. See
+// docs/adr/0008-layouts-over-the-whole-graph.md.
 #include "plan/layouts.h"
 
 #include <algorithm>
@@ -33,8 +35,22 @@ Port wanted(Port port, Port own) {
 /// A candidate of a node.
 struct Label {
   const Kernel* kernel = nullptr;  ///< null for a concatenation
-  Port form = Port::dense;         ///< of uniform operands, of strided results, of a concatenation's buffer
+  int device = 0;
+  Port form = Port::dense;  ///< of uniform operands, of strided results, of a concatenation's buffer
   double us = 0;
+};
+
+/// Where a value lies.
+struct Spot {
+  Place place;
+  int device = 0;
+};
+
+/// Where a value is wanted, and how.
+struct Target {
+  int device = 0;
+  Port form = Port::dense;
+  friend auto operator<=>(const Target&, const Target&) = default;
 };
 
 }  // namespace
@@ -72,7 +88,7 @@ class LayoutChooser {
   /// Where a value lies, for each label of the node that computes what it looks at.
   struct Lies {
     int variable = -1;
-    std::vector<Place> places;
+    std::vector<Spot> spots;
   };
   struct Reader {
     std::size_t planned;
@@ -85,6 +101,7 @@ class LayoutChooser {
   void place_view(const ir::Node& node);
   void add_readers(ir::ValueId value, const std::vector<Reader>& readers);
   void add_concat(const ir::Node& node, const Planned& p);
+  void add_host_reads();
   void settle(std::vector<int>& choice);
 
   const ir::Node& node(const Planned& p) const { return graph_.node(p.node); }
@@ -95,8 +112,13 @@ class LayoutChooser {
     return stored_type(type).dtype == DType::handle ? kScalar : type.shape;
   }
   bool joins_blocks(const ir::Node& node, Port form) const;
-  bool takes(const Label& label, std::size_t input, const Place& place, const ir::SymShape& of) const;
-  double conversion(ir::ValueId value, const Place& from, Port to);
+  bool takes(const Label& label, std::size_t input, const Spot& spot, const ir::SymShape& of) const;
+  static Target wanted_by(const Label& label, std::size_t input) {
+    return {label.device, wanted(label.kernel->in[int(input)], label.form)};
+  }
+  double conversion(ir::ValueId value, const Place& from, Port to, int device);
+  double transfer(ir::ValueId value, int from, int to);
+  double delivery(ir::ValueId value, const Spot& from, const std::vector<Target>& to);
   double gather(const ir::Node& node, const Label& label, std::size_t input, const Place& from);
   bool keeps_order(const ir::Node& node, const Label& label, std::size_t input) const;
   void add(const std::vector<int>& variables, const std::function<double(const std::vector<int>&)>& cost);
@@ -133,19 +155,50 @@ void LayoutChooser::add(const std::vector<int>& variables, const std::function<d
   });
 }
 
-double LayoutChooser::conversion(ir::ValueId value, const Place& from, Port to) {
+/// What rearranging a value costs on the device where it lies.
+double LayoutChooser::conversion(ir::ValueId value, const Place& from, Port to, int device) {
   const TypedShape type = facts_.type_of(value);
   // Between blocks of 8 and of 16 no kernel copies at speed: not worth the time to measure it.
   if (is_blocked(to) && from.layout != Layout::strided && form_of(from, type.shape) != to)
     return double(storage_bytes(type.dtype, b_.largest(type.shape))) / 100;
-  const Kernel& copy = q_.candidates.copy_kernel(from.layout, form_place(to, type.shape).layout, type, 0);
-  return b_.options.tactics->conversion_us(copy, type.dtype, b_.largest(type.shape), form_of(from, type.shape), to);
+  const Kernel& copy = q_.candidates.copy_kernel(from.layout, form_place(to, type.shape).layout, type, device);
+  return b_.options.tactics->conversion_us(copy, b_.kind_of(device), type.dtype, b_.largest(type.shape),
+                                           form_of(from, type.shape), to);
 }
 
-bool LayoutChooser::takes(const Label& label, std::size_t input, const Place& place, const ir::SymShape& of) const {
+/// What copying the dense value from one device to another costs: by way of the host.
+double LayoutChooser::transfer(ir::ValueId value, int from, int to) {
+  const TypedShape type = facts_.type_of(value);
+  double us = 0;
+  for (const int device : {from, to})
+    if (device != 0)
+      us += b_.options.tactics->transfer_us(b_.kind_of(device), device == to, type.dtype, b_.largest(type.shape));
+  return us;
+}
+
+/// What bringing a value to all of these costs: to each device once, and converted there.
+double LayoutChooser::delivery(ir::ValueId value, const Spot& from, const std::vector<Target>& to) {
+  const ir::SymShape& of = shape(value);
+  double us = 0;
+  std::set<int> reached;
+  for (const Target& t : to) {
+    if (t.device == from.device) {
+      us += conversion(value, from.place, t.form, t.device);
+      continue;
+    }
+    // Copies are of dense elements.
+    if (reached.empty() && !is_dense(from.place, of)) us += conversion(value, from.place, Port::dense, from.device);
+    if (reached.insert(t.device).second) us += transfer(value, from.device, t.device);
+    if (t.form != Port::dense) us += conversion(value, form_place(Port::dense, of), t.form, t.device);
+  }
+  return us;
+}
+
+bool LayoutChooser::takes(const Label& label, std::size_t input, const Spot& spot, const ir::SymShape& of) const {
+  if (spot.device != label.device) return false;
   const Port port = label.kernel->in[int(input)];
-  if (port != Port::uniform) return satisfies(port, place, of);
-  return is_gap_free(place, of) && same_form(place, form_place(label.form, of), of);
+  if (port != Port::uniform) return satisfies(port, spot.place, of);
+  return is_gap_free(spot.place, of) && same_form(spot.place, form_place(label.form, of), of);
 }
 
 /// Whether every input of a concatenation of channels begins a block, so that each can lie in a blocked buffer.
@@ -172,7 +225,7 @@ double LayoutChooser::gather(const ir::Node& node, const Label& label, std::size
   const ir::SymShape& of = shape(node.inputs[input]);
   const Place own = form_place(label.form, of);
   const bool same = label.form == Port::channels_last ? is_channels_last(from, of) : same_form(from, own, of);
-  return same ? 0 : conversion(node.inputs[input], from, label.form);
+  return same ? 0 : conversion(node.inputs[input], from, label.form, label.device);
 }
 
 void LayoutChooser::time_kernels(Planned& p) {
@@ -181,20 +234,22 @@ void LayoutChooser::time_kernels(Planned& p) {
   for (const Label& label : p.labels) {
     Question q;
     q_.candidates.ask(q, node(p), *label.kernel);
-    const auto us = b_.options.tactics->time(*label.kernel, q.query);
+    const auto us = b_.options.tactics->time(*label.kernel, q.query, b_.kind_of(label.device));
     all &= us.has_value();
     if (!us) continue;
-    p.choice.timed.emplace_back(label.kernel->name, *us);
+    p.choice.timed.emplace_back(q_.candidates.name_of(node(p), {label.kernel, label.device}), *us);
     // Of kernels that read and write the same way the faster is better everywhere; ties go by the list's order.
     const auto same = std::find_if(timed.begin(), timed.end(), [&](const Label& other) {
+      if (other.device != label.device) return false;
       for (std::size_t i = 0; i < node(p).inputs.size(); ++i)
         if (other.kernel->in[int(i)] != label.kernel->in[int(i)]) return false;
       for (std::size_t i = 0; i < node(p).outputs.size(); ++i)
         if (other.kernel->out[int(i)] != label.kernel->out[int(i)]) return false;
       return true;
     });
-    if (same == timed.end()) timed.push_back({label.kernel, label.form, *us});
-    else if (*us < 0.98 * same->us) *same = {label.kernel, label.form, *us};
+    const Label with_time{label.kernel, label.device, label.form, *us};
+    if (same == timed.end()) timed.push_back(with_time);
+    else if (*us < 0.98 * same->us) *same = with_time;
   }
   // Out of time: the order of the list decides.
   if (!all) timed.clear();
@@ -207,20 +262,18 @@ void LayoutChooser::list_kernels() {
   for (const ir::NodeId id : graph_.order()) {
     if (!facts_.is_needed(id)) continue;
     const ir::Node& n = graph_.node(id);
-    const int device = facts_.device_of(n);
     const bool concat = facts_.is_concat(n);
     if (has(n.op->flags, ir::OpFlag::control) || (!concat && facts_.is_view_node(n))) continue;
     Planned p;
     p.node = id;
     if (concat) {
-      p.labels.push_back({});
+      for (const int device : facts_.devices_of(n)) p.labels.push_back({nullptr, device});
     } else {
-      std::vector<const Kernel*> fits = q_.candidates.fitting(n, device, p.choice);
-      // The reference is there to be right, not fast: it runs only when nothing else can.
-      std::erase_if(fits, [&](const Kernel* k) { return k->reference && k != fits[0]; });
-      for (const Kernel* k : fits) p.labels.push_back({k, Port::dense, 0});
-      if (fits.size() > 1 && device == 0) time_kernels(p);
-      else p.labels.resize(1);
+      // The reference is there to be right, not fast: on a device it runs only when nothing else can.
+      std::set<int> served;
+      for (const Candidate& c : q_.candidates.fitting(n, p.choice))
+        if (served.insert(c.device).second || !c.kernel->reference) p.labels.push_back({c.kernel, c.device});
+      if (p.labels.size() > 1) time_kernels(p);
       for (const Label& label : p.labels) {
         for (std::size_t i = 0; i < n.inputs.size(); ++i)
           if (is_blocked(label.kernel->in[int(i)])) in_play_.insert(label.kernel->in[int(i)]);
@@ -236,14 +289,15 @@ void LayoutChooser::list_kernels() {
 /// Labels with forms, variables, and where every value lies under them.
 void LayoutChooser::list_places() {
   for (const ir::ValueId v : graph_.inputs())
-    if (const auto it = q_.inputs.find(v); it != q_.inputs.end()) lies_[v] = {-1, {it->second}};
+    if (const auto it = q_.inputs.find(v); it != q_.inputs.end())
+      lies_[v] = {-1, {{it->second, b_.storage(it->second.storage).device}}};
   for (const ir::NodeId id : graph_.order()) {
     if (!facts_.is_needed(id)) continue;
     const ir::Node& n = graph_.node(id);
     const auto found = index_.find(id);
     if (found == index_.end()) {
       if (has(n.op->flags, ir::OpFlag::control))
-        for (const ir::ValueId v : n.outputs) lies_[v] = {-1, {form_place(Port::dense, shape(v))}};
+        for (const ir::ValueId v : n.outputs) lies_[v] = {-1, {{form_place(Port::dense, shape(v)), 0}}};
       else place_view(n);
       continue;
     }
@@ -262,7 +316,7 @@ void LayoutChooser::list_places() {
             (!in_play_.contains(form) ||
              !(uniform ? is_gap_free(form_place(form, out), out) : label.kernel == nullptr && joins_blocks(n, form))))
           continue;
-        labels.push_back({label.kernel, form, label.us});
+        labels.push_back({label.kernel, label.device, form, label.us});
       }
     }
     p.labels = std::move(labels);
@@ -275,13 +329,14 @@ void LayoutChooser::list_places() {
         if (label.kernel != nullptr && label.kernel->out[int(o)] != Port::uniform &&
             !(o == 0 && label.kernel->out[0] == Port::strided))
           form = wanted(label.kernel->out[int(o)], label.form);
-        lies.places.push_back(form_place(form, shape(n.outputs[o])));
+        lies.spots.push_back({form_place(form, shape(n.outputs[o])), label.device});
       }
-      // A model output is dense: written so, or converted at the end.
+      // A model output is dense, and the host's: written so, or brought there at the end.
       if (q_.targets.places.contains(n.outputs[o]))
         add({p.variable}, [&](const std::vector<int>& c) {
-          const Place& place = lies.places[std::size_t(c[0])];
-          return is_dense(place, shape(n.outputs[o])) ? 0 : conversion(n.outputs[o], place, Port::dense);
+          const Spot& spot = lies.spots[std::size_t(c[0])];
+          if (spot.device == 0 && is_dense(spot.place, shape(n.outputs[o]))) return 0.0;
+          return delivery(n.outputs[o], spot, {{0, Port::dense}});
         });
       lies_[n.outputs[o]] = std::move(lies);
     }
@@ -295,11 +350,11 @@ void LayoutChooser::place_view(const ir::Node& n) {
     if (from == lies_.end()) continue;  // of a constant
     Lies lies{from->second.variable, {}};
     std::vector<double> us;
-    for (const Place& place : from->second.places) {
-      auto view = view_of(place, shape(in), shape(out), alias);
-      us.push_back(view ? 0 : conversion(in, place, Port::dense));
+    for (const Spot& spot : from->second.spots) {
+      auto view = view_of(spot.place, shape(in), shape(out), alias);
+      us.push_back(view ? 0 : conversion(in, spot.place, Port::dense, spot.device));
       if (!view) view = view_of(form_place(Port::dense, shape(in)), shape(in), shape(out), alias);
-      lies.places.push_back(view ? *view : form_place(Port::dense, shape(out)));
+      lies.spots.push_back({view ? *view : form_place(Port::dense, shape(out)), spot.device});
     }
     if (alias.output == 0) add({lies.variable}, [&](const std::vector<int>& c) { return us[std::size_t(c[0])]; });
     lies_[out] = std::move(lies);
@@ -313,38 +368,36 @@ void LayoutChooser::add_readers(ir::ValueId value, const std::vector<Reader>& re
     const Planned& p = planned_[readers[0].planned];
     const std::size_t i = readers[0].input;
     add({lies.variable, p.variable}, [&](const std::vector<int>& c) {
-      const Place& place = lies.places[std::size_t(c[0])];
+      const Spot& spot = lies.spots[std::size_t(c[0])];
       const Label& label = p.labels[std::size_t(c[1])];
-      if (takes(label, i, place, of)) return gather(node(p), label, i, place);
-      return conversion(value, place, wanted(label.kernel->in[int(i)], label.form));
+      if (takes(label, i, spot, of)) return gather(node(p), label, i, spot.place);
+      return delivery(value, spot, {wanted_by(label, i)});
     });
     return;
   }
-  // Sets of forms that the value is converted to: none, one or two of those that a reader may want.
-  std::set<Port> forms;
+  // Sets of what the value is brought to: none, one or two of those that a reader may want.
+  std::set<Target> targets;
   for (const Reader& r : readers)
     for (const Label& label : planned_[r.planned].labels)
-      for (const Place& place : lies.places)
-        if (!takes(label, r.input, place, of)) forms.insert(wanted(label.kernel->in[int(r.input)], label.form));
-  std::vector<std::vector<Port>> sets{{}};
-  for (const Port a : forms) sets.push_back({a});
-  for (const Port a : forms)
-    for (const Port b : forms)
+      for (const Spot& spot : lies.spots)
+        if (!takes(label, r.input, spot, of)) targets.insert(wanted_by(label, r.input));
+  std::vector<std::vector<Target>> sets{{}};
+  for (const Target& a : targets) sets.push_back({a});
+  for (const Target& a : targets)
+    for (const Target& b : targets)
       if (a < b) sets.push_back({a, b});
   const int converted = new_variable(sets.size());
   add({lies.variable, converted}, [&](const std::vector<int>& c) {
-    double us = 0;
-    for (const Port form : sets[std::size_t(c[1])]) us += conversion(value, lies.places[std::size_t(c[0])], form);
-    return us;
+    return delivery(value, lies.spots[std::size_t(c[0])], sets[std::size_t(c[1])]);
   });
   for (const Reader& r : readers) {
     const Planned& p = planned_[r.planned];
     add({lies.variable, converted, p.variable}, [&](const std::vector<int>& c) {
-      const Place& place = lies.places[std::size_t(c[0])];
+      const Spot& spot = lies.spots[std::size_t(c[0])];
       const Label& label = p.labels[std::size_t(c[2])];
-      if (takes(label, r.input, place, of)) return gather(node(p), label, r.input, place);
-      for (const Port form : sets[std::size_t(c[1])])
-        if (takes(label, r.input, form_place(form, of), of)) return 0.0;
+      if (takes(label, r.input, spot, of)) return gather(node(p), label, r.input, spot.place);
+      for (const Target& t : sets[std::size_t(c[1])])
+        if (takes(label, r.input, {form_place(t.form, of), t.device}, of)) return 0.0;
       return CostNetwork::kForbidden;
     });
   }
@@ -363,12 +416,31 @@ void LayoutChooser::add_concat(const ir::Node& n, const Planned& p) {
     const bool inside =
         claimed(v) || (producer != nullptr && facts_.is_view_node(*producer) && claimed(producer->inputs[0]));
     add({found->second.variable, p.variable}, [&](const std::vector<int>& c) {
-      const Place& place = found->second.places[std::size_t(c[0])];
-      const Port form = p.labels[std::size_t(c[1])].form;
-      const bool same = is_blocked(form)              ? place.layout == form_place(form, shape(v)).layout
-                        : form == Port::channels_last ? is_channels_last(place, shape(v))
-                                                      : is_dense(place, shape(v));
-      return inside && same ? 0 : conversion(v, place, form);
+      const Spot& spot = found->second.spots[std::size_t(c[0])];
+      const Label& label = p.labels[std::size_t(c[1])];
+      const Port form = label.form;
+      const bool same = is_blocked(form)              ? spot.place.layout == form_place(form, shape(v)).layout
+                        : form == Port::channels_last ? is_channels_last(spot.place, shape(v))
+                                                      : is_dense(spot.place, shape(v));
+      return inside && same && spot.device == label.device ? 0 : delivery(v, spot, {{label.device, form}});
+    });
+  }
+}
+
+/// What the host looks into is brought there: conditions, what a loop reads, elements that extents depend on.
+void LayoutChooser::add_host_reads() {
+  if (b_.plan.devices.size() == 1) return;
+  std::set<ir::ValueId> read;
+  for (const auto& [value, elements] : facts_.elements()) read.insert(value);
+  for (const ir::NodeId id : graph_.order())
+    if (const ir::Node& n = graph_.node(id); facts_.is_needed(id) && has(n.op->flags, ir::OpFlag::control))
+      read.insert(n.inputs.begin(), n.inputs.end());
+  for (const ir::ValueId v : read) {
+    const auto found = lies_.find(v);
+    if (found == lies_.end()) continue;
+    add({found->second.variable}, [&](const std::vector<int>& c) {
+      const Spot& spot = found->second.spots[std::size_t(c[0])];
+      return spot.device == 0 ? 0 : delivery(v, spot, {{0, Port::dense}});
     });
   }
 }
@@ -403,6 +475,7 @@ std::map<ir::NodeId, Assigned> LayoutChooser::run() {
         readers[n.inputs[i]].push_back({k, i});
   }
   for (const auto& [value, list] : readers) add_readers(value, list);
+  add_host_reads();
   std::vector<int> choice = network_.minimise();
   settle(choice);
   log(LogLevel::debug, "layouts: {} nodes, {} variables, {:.1f} us", planned_.size(), network_.variables(),
@@ -410,7 +483,7 @@ std::map<ir::NodeId, Assigned> LayoutChooser::run() {
   std::map<ir::NodeId, Assigned> assigned;
   for (Planned& p : planned_) {
     const Label& label = p.labels[p.variable < 0 ? 0 : std::size_t(choice[std::size_t(p.variable)])];
-    assigned[p.node] = {label.kernel, label.form, std::move(p.choice)};
+    assigned[p.node] = {{label.kernel, label.device}, label.form, std::move(p.choice)};
   }
   return assigned;
 }

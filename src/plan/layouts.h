@@ -1,4 +1,4 @@
-// The choice of kernels and layouts over a whole region. Internal to src/plan.
+// The choice of kernels, devices and layouts over a whole region. Internal to src/plan.
 #pragma once
 
 #include <map>
@@ -17,8 +17,8 @@ Port form_of(const Place& place, const ir::SymShape& shape);
 
 /// What was chosen for a node.
 struct Assigned {
-  const Kernel* kernel = nullptr;  ///< null for a concatenation
-  Port form = Port::dense;         ///< of uniform operands, of strided results, of a concatenation's buffer
+  Candidate candidate;      ///< without a kernel for a concatenation
+  Port form = Port::dense;  ///< of uniform operands, of strided results, of a concatenation's buffer
   Choice choice;
 };
 

@@ -1,4 +1,4 @@
-// The choice of layouts over a whole graph, with times that the tests write into the timing cache.
+// The choice of kernels, layouts and devices over a whole graph, with times that the tests write into the timing cache.
 #include <fstream>
 #include <sstream>
 
@@ -16,7 +16,7 @@ namespace {
 
 struct Planned {
   std::vector<std::string> kernels;
-  int conversions = 0, steps = 0;
+  int conversions = 0, transfers = 0, steps = 0;
 };
 
 Planned plan_with(const std::string& text, plan::Tactics& tactics, std::vector<const Kernel*> kernels) {
@@ -31,7 +31,10 @@ Planned plan_with(const std::string& text, plan::Tactics& tactics, std::vector<c
   for (const plan::Choice& c : model.choices) planned.kernels.push_back(c.kernel);
   const plan::Plan plan = model.plan.view();
   planned.steps = int(plan.steps.size());
-  for (const plan::Step& step : plan.steps) planned.conversions += plan.text(step.name).starts_with("convert ") ? 1 : 0;
+  for (const plan::Step& step : plan.steps) {
+    planned.conversions += plan.text(step.name).starts_with("convert ") ? 1 : 0;
+    planned.transfers += step.kind == plan::StepKind::copy ? 1 : 0;
+  }
   return planned;
 }
 
@@ -139,6 +142,78 @@ TEST(Layouts, SplitsAndConcatenationsOfWholeBlocksStayBlocked) {
   EXPECT_EQ(whole.steps, 3 + 2) << "the input is converted, and the output";
   // 40 and 8 channels: the second part begins in the middle of a block.
   EXPECT_GT(plan_timed(text(40), times, kernels).steps, 3 + 2);
+}
+
+// On the reference device a node takes a tenth of the host's time, and each copy there or back half of it.
+const std::map<std::string, double> kDeviceTimes{
+    {"test_sigmoid_dense", 100}, {"sigmoid_ref", 10}, {"transfer", 50}, {"copy", 8}};
+const std::string kHere = "test_sigmoid_dense on cpu", kThere = "sigmoid_ref on reference";
+
+/// y = sigmoids of sigmoids of x, one for each of `devices`.
+Planned placed(const Names& devices, const std::map<std::string, double>& us = kDeviceTimes) {
+  std::string text = "graph \"g\" (%v0: f32[1,32,4,4]) {\n";
+  for (std::size_t i = 0; i < devices.size(); ++i)
+    text += fmt::format(" %v{} = Sigmoid(%v{}) @device=\"{}\"\n", i + 1, i, devices[i]);
+  return plan_timed(text + fmt::format(" return (y: %v{})\n}}", devices.size()), us, {&test::kSigmoidDense});
+}
+
+TEST(Devices, ANodeGoesWhereTheSumWithCopiesIsLeast) {
+  const std::string either = "cpu,reference";
+  // 100 against 50 + 10 + 50; 200 against 50 + 20 + 50.
+  EXPECT_EQ(placed({either}).kernels, Names{kHere});
+  const Planned two = placed({either, either});
+  EXPECT_EQ(two.kernels, Names(2, kThere));
+  EXPECT_EQ(two.transfers, 2);
+  // One that stays in the middle: 300 against 10 + 100 + 10 and four copies. A longer way pays again.
+  EXPECT_EQ(placed({either, "cpu", either}).kernels, (Names{kHere, "test_sigmoid_dense", kHere}));
+  const Planned five = placed({either, either, "cpu", either, either});
+  EXPECT_EQ(five.kernels, (Names{kThere, kThere, "test_sigmoid_dense", kThere, kThere}));
+  EXPECT_EQ(five.transfers, 4);
+  // Where one is pinned its neighbour may as well be.
+  EXPECT_EQ(placed({"reference", either}).kernels, (Names{"sigmoid_ref", kThere}));
+}
+
+TEST(Devices, ReadersShareACopy) {
+  // Alone each would stay: 100 against 50 + 10 + 50. Together they share the way there: 200 against 50 + 20 + 100.
+  const Planned two = plan_timed(R"(graph "g" (%x: f32[1,32,4,4]) {
+    %a = Sigmoid(%x) @device="cpu,reference"
+    %b = Sigmoid(%x) @device="cpu,reference"
+    return (a: %a, b: %b)
+  })",
+                                 kDeviceTimes, {&test::kSigmoidDense});
+  EXPECT_EQ(two.kernels, Names(2, kThere));
+  EXPECT_EQ(two.transfers, 3);
+}
+
+TEST(Devices, ConcatenationsFollowTheirParts) {
+  // The last node is there to be timed: of one candidate each nothing is asked.
+  const auto joined = [](const char* device) {
+    return plan_timed(fmt::format(R"(graph "g" (%x: f32[1,32,4,4]) {{
+      %a = Sigmoid(%x) @device="{0}"
+      %b = Sigmoid(%a) @device="{0}"
+      %c = Concat(%a, %b) {{axis=1}} @device="cpu,reference"
+      %d = Sigmoid(%c) @device="{0}"
+      %e = Sigmoid(%x) @device="cpu,reference"
+      return (d: %d, e: %e)
+    }})",
+                                  device),
+                      kDeviceTimes, {&test::kSigmoidDense});
+  };
+  // The input goes there once and two outputs come back: the parts are computed in their buffer there.
+  EXPECT_EQ(joined("reference").transfers, 3);
+  EXPECT_EQ(joined("cpu").transfers, 0);
+}
+
+TEST(Devices, WithoutTimesTheUsualOneIsTaken) {
+  const auto graph = ir::parse(R"(graph "g" (%x: f32[4]) {
+    %y = Sigmoid(%x) @device="cpu,reference"
+    return (y: %y)
+  })");
+  plan::PlannerOptions options;
+  plan::WeightStore weights;
+  EXPECT_EQ(plan::make_plan(*graph, options, weights).choices[0].kernel, "sigmoid_ref on cpu");
+  options.device = DeviceKind::reference;
+  EXPECT_EQ(plan::make_plan(*graph, options, weights).choices[0].kernel, kThere);
 }
 
 TEST(Layouts, TiesGoByTheOrderOfTheList) {

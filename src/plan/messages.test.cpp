@@ -48,6 +48,20 @@ TEST(PlanMessages, SayWhatCannotBePlanned) {
       << refused;
 }
 
+TEST(PlanMessages, SayThatNoKernelComputesInWhatIsAsked) {
+  const std::string refused = planned("(%x: f32[4]) {\n  %y = Softmax(%x) @precision=\"bf16\"\n  return (y: %y)\n}");
+  EXPECT_TRUE(refused.starts_with("Softmax node 'y': no kernel takes this Softmax:\n  ")) << refused;
+  EXPECT_TRUE(
+      refused.ends_with("\n  softmax_ref: computes in fp32; allowed is bf16\n  try: let it compute in fp32, too: "
+                        "--constrain NODE=fp32,bf16"))
+      << refused;
+  EXPECT_EQ(
+      planned("(%x: f32[2,3]) {\n  %y = Transpose(%x) {perm=[1,0]} @precision=\"bf16\"\n  %z = Relu(%y)\n  return "
+              "(z: %z, y: %y)\n}"),
+      "")
+      << "what only moves elements computes in no precision";
+}
+
 TEST(PlanMessages, OfGraphsThatAreOutOfOrder) {
   const auto graph = ir::parse("graph \"main\" (%x: f32[4]) {\n  %y = Relu(%x)\n  %z = Exp(%y)\n  return (z: %z)\n}");
   const ir::NodeId first = graph->order()[0], second = graph->order()[1];

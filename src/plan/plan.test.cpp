@@ -154,7 +154,7 @@ TEST(Plan, TwoDevicesWithTheirCopiesInThePlan) {
     %c = Relu(%b)
     return (c: %c)
   })");
-  graph->node(graph->order()[1]).device = "reference";
+  graph->constrain(graph->order()[1], {{}, {Device::reference}});
   const Engine engine = test::engine_from_graph(*graph);
   EXPECT_EQ(engine.stats().steps, 5);  // relu, copy there, sigmoid, copy back, relu
   EXPECT_NE(engine.describe_plan().find("Transfer [send a]"), std::string::npos) << engine.describe_plan();

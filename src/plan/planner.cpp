@@ -5,6 +5,7 @@
 #include <memory>
 #include <set>
 
+#include "base/constraint.h"
 #include "base/error.h"
 #include "monza/engine.h"
 #include "ops/shared/ranges.def.h"
@@ -121,7 +122,8 @@ std::vector<DeviceRef> devices_of(const ir::Graph& graph, DeviceKind usual) {
   const std::function<void(const ir::Graph&)> collect = [&](const ir::Graph& g) {
     for (const ir::NodeId id : g.order()) {
       const ir::Node& node = g.node(id);
-      if (!node.device.empty()) kinds.insert(device_kind(graph, node));
+      for (const Device d : kDevices)
+        if (node.constraint.devices.contains(d)) kinds.insert(d);
       for (const auto& body : node.bodies) collect(*body);
     }
   };

@@ -24,7 +24,7 @@ struct SymbolRange {
 struct PlannerOptions {
   int threads = 1;
   Isa isa = Isa::none;
-  DeviceKind device = DeviceKind::cpu;  ///< of nodes that name none
+  DeviceKind device = DeviceKind::cpu;  ///< of nodes whose constraint allows it, or says nothing of devices
   bool reference_only = false;  ///< take reference kernels only: the unoptimised plan that others are compared with
   bool batch_invariant = false;
   bool copy_views = false;  ///< realise every view as a copy: the baseline of the memory planner

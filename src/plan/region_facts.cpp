@@ -1,22 +1,13 @@
 #include "plan/region_facts.h"
 
 #include <algorithm>
-#include <array>
 
+#include "base/constraint.h"
 #include "base/error.h"
 #include "plan/element_bounds.h"
 #include "tensor/dtype.h"
 
 namespace monza::plan {
-
-DeviceKind device_kind(const ir::Graph& graph, const ir::Node& node) {
-  constexpr std::array<std::string_view, 3> kNames{"cpu", "reference", "cuda"};  // in the order of DeviceKind
-  const auto name = std::find(kNames.begin(), kNames.end(), node.device);
-  if (name == kNames.end())
-    throw Error(fmt::format("there is no device '{}'", node.device), "one of cpu, reference, cuda")
-        .at(ir::describe(graph, node));
-  return DeviceKind(name - kNames.begin());
-}
 
 namespace {
 
@@ -61,18 +52,24 @@ std::string RegionFacts::name_of(const ir::Value& value) const {
   return graph_.model().origins[value.origins[0]].name;
 }
 
-int RegionFacts::device_of(const ir::Node& node) const {
-  if (b_.plan.devices.size() == 1) return 0;
-  const DeviceKind kind = node.device.empty() ? b_.options.device : device_kind(graph_, node);
-  if (kind != DeviceKind::cpu && is_of_host(graph_, node)) {
-    if (node.device.empty()) return 0;
-    throw Error(fmt::format("it runs on the host, and is to run on device '{}'", node.device),
-                "leave control flow, strings, lists and states of sequences where they are");
-  }
+std::vector<int> RegionFacts::devices_of(const ir::Node& node) const {
   const auto& devices = b_.plan.devices;
-  return int(
-      std::find_if(devices.begin(), devices.end(), [&](const DeviceRef& d) { return DeviceKind(d.kind) == kind; }) -
-      devices.begin());
+  if (devices.size() == 1) return {0};
+  Devices allowed = node.constraint.devices;
+  if (is_of_host(graph_, node)) {
+    if (!allowed.empty() && !allowed.contains(Device::cpu))
+      throw Error(fmt::format("it runs on the host, and is to run on device '{}'", to_string(allowed)),
+                  "leave control flow, strings, lists and states of sequences where they are");
+    return {0};
+  }
+  if (allowed.empty()) allowed = {b_.options.device};
+  std::vector<int> list;
+  for (std::size_t d = 0; d < devices.size(); ++d)
+    if (allowed.contains(Device(devices[d].kind))) list.push_back(int(d));
+  // Where nothing is timed the first one decides.
+  std::stable_partition(list.begin(), list.end(),
+                        [&](int d) { return Device(devices[std::size_t(d)].kind) == b_.options.device; });
+  return list;
 }
 
 const RegionFacts::Aliases& RegionFacts::aliases_of(const ir::Node& node) const {

@@ -13,9 +13,6 @@
 
 namespace monza::plan {
 
-/// The kind of device that a node names. Error when there is none of that name.
-DeviceKind device_kind(const ir::Graph& graph, const ir::Node& node);
-
 class RegionFacts {
  public:
   /// Both must outlive it, and the graph must not change.
@@ -26,8 +23,9 @@ class RegionFacts {
   /// The ONNX nodes that it came from.
   std::string name_of(const ir::Node& node) const;
   std::string name_of(const ir::Value& value) const;
-  /// Index into Plan::devices. Error when the node cannot be where it is pinned.
-  int device_of(const ir::Node& node) const;
+  /// Those that the node may run on, as indices into Plan::devices, the usual one first. Error when it cannot be where
+  /// it is pinned.
+  std::vector<int> devices_of(const ir::Node& node) const;
 
   const std::vector<ir::Alias>& aliases(const ir::Node& node) const { return aliases_of(node).list; }
   bool is_view_node(const ir::Node& node) const { return aliases_of(node).view; }

@@ -203,6 +203,7 @@ void RegionPlanner::write_target(ir::ValueId value, bool view) {
 }
 
 void RegionPlanner::plan_node(ir::Node& node) {
+  if (has(node.op->flags, ir::OpFlag::control)) (void)facts_.devices_of(node);  // Error where it cannot be the host
   if (std::string_view(node.op->name) == "If") plan_branch(node);
   else if (std::string_view(node.op->name) == "Loop") plan_loop(node, false);
   else if (std::string_view(node.op->name) == "Scan") plan_loop(node, true);

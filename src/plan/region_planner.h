@@ -64,8 +64,7 @@ class RegionPlanner {
   void plan_branch(ir::Node& node);
   /// Copies a model output that does not lie in the caller's memory there now: its storage is free the sooner.
   void write_target(ir::ValueId value, bool view);
-  // devices.cpp: which device computes what, and what is copied between them.
-  int device_of(const ir::Node& node) const { return facts_.device_of(node); }
+  // devices.cpp: what is copied between devices.
   int device_of(const Place& place) { return b_.storage(place.storage).device; }
   bool lies_on(ir::ValueId value, int device);
   /// The first place of `value` on the device, dense and brought there when there is none.
@@ -104,7 +103,7 @@ class RegionPlanner {
   TypedShape type_of(ir::ValueId value) const { return facts_.type_of(value); }
   std::string name_of(const ir::Node& node) const { return facts_.name_of(node); }
   std::string name_of(const ir::Value& value) const { return facts_.name_of(value); }
-  const Kernel* choose(ir::Node& node, int device);
+  Candidate choose(const ir::Node& node);
   Place output_place(ir::Node& node, int output, const Kernel& kernel, int device, const Place* uniform,
                      const std::vector<Place>& inputs);
 

@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "base/constraint.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -98,16 +99,59 @@ double operand_bytes(const KernelQuery& query) {
   return bits / 8;
 }
 
+/// Moves operands from memory of the host, a region each in their order, to memory of the device.
+bool send(backend::Device& device, std::vector<TensorView>& in, std::vector<TensorView>& out,
+          const std::vector<monza::Region>& from, std::vector<backend::DeviceMemory>& to) {
+  const std::unique_ptr<backend::Queue> queue = device.make_queue({});
+  std::size_t next = 0;
+  for (auto* operands : {&in, &out})
+    for (TensorView& v : *operands) {
+      if (v.data == nullptr) continue;
+      const monza::Region& here = from[next++];
+      to.push_back(device.allocate(here.bytes()));
+      v.data = to.back().data;
+      if (!queue->copy(v.data, here.data(), here.bytes(), backend::Queue::Direction::to_device)) return false;
+    }
+  return queue->synchronise().ok();
+}
+
+/// Microseconds of one copy: the least of some.
+double measure_transfer(backend::Device& device, bool to_device, std::int64_t bytes) {
+  const backend::DeviceMemory there = device.allocate(std::max<std::int64_t>(bytes, 64));
+  const monza::Region here(std::max<std::int64_t>(bytes, 64));
+  const std::unique_ptr<backend::Queue> queue = device.make_queue({});
+  const auto direction = to_device ? backend::Queue::Direction::to_device : backend::Queue::Direction::to_host;
+  double best = 0;
+  constexpr int kRuns = 5;
+  for (int run = 0; run < kRuns; ++run) {
+    const auto begin = Clock::now();
+    if (!queue->copy(to_device ? there.data : here.data(), to_device ? here.data() : there.data, bytes, direction) ||
+        !queue->synchronise())
+      return 0;
+    const double us = std::chrono::duration<double, std::micro>(Clock::now() - begin).count();
+    if (run > 0 && (best == 0 || us < best)) best = us;
+  }
+  return best;
+}
+
 }  // namespace
 
 Tactics::Tactics(const TacticOptions& options)
     : options_(options),
-      device_(backend::open_device(DeviceKind::cpu)),
-      machine_(options.seed ? fmt::format("seed {}", *options.seed) : device_->identity(options.threads)),
       team_(ThreadPool::Options{.threads = options.seed ? 1 : options.threads}),
       start_(Clock::now()) {
   if (options_.seed) options_.cache_file.clear();
   if (!options_.cache_file.empty() && std::filesystem::exists(options_.cache_file)) read_cache();
+}
+
+Tactics::OpenDevice& Tactics::open(DeviceKind kind) {
+  const auto [it, added] = devices_.try_emplace(kind);
+  if (!added) return it->second;
+  it->second.device = backend::open_device(kind);
+  if (!options_.seed) it->second.identity = it->second.device->identity(options_.threads);
+  else
+    it->second.identity = fmt::format("seed {}", *options_.seed) + (kind == DeviceKind::cpu ? "" : device_name(kind));
+  return it->second;
 }
 
 void Tactics::restart(double max_seconds) {
@@ -185,8 +229,8 @@ void Tactics::append(const std::string& line) {
   options_.cache_file.clear();
 }
 
-std::string Tactics::key(const Kernel& kernel, const KernelQuery& query) const {
-  std::string key = fmt::format("{}/{} {}", kernel.name, kernel.version, machine_);
+std::string Tactics::key(const Kernel& kernel, const KernelQuery& query, const std::string& identity) const {
+  std::string key = fmt::format("{}/{} {}", kernel.name, kernel.version, identity);
   const auto add = [&](const OperandDesc& d, bool out) {
     key += fmt::format(" {}{}:{}{}", out ? ">" : "", dtype_name(d.dtype), to_string(d.shape), d.constant ? "c" : "");
     if (d.layout != Layout::strided) key += fmt::format("/{}", int(d.layout));
@@ -203,16 +247,23 @@ std::optional<double> Tactics::draw(const std::string& key) const {
   return std::pow(10.0, double(bits >> 32) * 0x1p-32 * 3);
 }
 
-std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& query) {
-  return time(kernel, query, kernel.in, kernel.out);
+std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& query, DeviceKind device) {
+  return time(kernel, query, device, kernel.in, kernel.out);
 }
 
-std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& query, const Ports& in, const Ports& out) {
+std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& query, DeviceKind kind, const Ports& in,
+                                    const Ports& out) {
   if (operand_bytes(query) > double(options_.max_bytes)) return std::nullopt;
-  std::string k = key(kernel, query) + fmt::format(" p{:016x}", query.params_hash);
+  const auto& [device, identity] = open(kind);
+  std::string k = key(kernel, query, identity) + fmt::format(" p{:016x}", query.params_hash);
   if (&in != &kernel.in) k += fmt::format(" {}>{}", int(in[0]), int(out[0]));
-  if (options_.seed) return draw(k);
-  auto it = times_.find(k);
+  return look_up(std::move(k), [&, &on = *device] { return measure(kernel, query, on, in, out); });
+}
+
+template <typename F>
+std::optional<double> Tactics::look_up(std::string key, F&& measure) {
+  if (options_.seed) return draw(key);
+  auto it = times_.find(key);
   if (it != times_.end()) {
     ++cached_;
   } else {
@@ -222,17 +273,29 @@ std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& que
       return std::nullopt;
     }
     // As it will be read back: a build from the cache must decide as this one does.
-    const std::string text = fmt::format("{:.4g}", measure(kernel, query, in, out));
+    const std::string text = fmt::format("{:.4g}", measure());
     double us = 0;
     std::from_chars(text.data(), text.data() + text.size(), us);
-    append(text + " " + k + "\n");
-    it = times_.emplace(std::move(k), us).first;
+    append(text + " " + key + "\n");
+    it = times_.emplace(std::move(key), us).first;
     ++measured_;
   }
   return it->second > 0 ? std::optional(it->second) : std::nullopt;
 }
 
-double Tactics::conversion_us(const Kernel& copy, DType dtype, const Shape& shape, Port from, Port to) {
+double Tactics::transfer_us(DeviceKind kind, bool to_device, DType dtype, const Shape& shape) {
+  const auto& [device, identity] = open(kind);
+  const std::int64_t bytes = storage_bytes(dtype, shape);
+  const std::string k = fmt::format("transfer/1 {} {} {} bytes", identity, to_device ? "to device" : "to host", bytes);
+  if (bytes <= options_.max_bytes)
+    if (const auto us = look_up(k, [&, &on = *device] { return measure_transfer(on, to_device, bytes); })) return *us;
+  // About what a bus gives, and what it takes to say so.
+  constexpr double kStartUs = 10, kBytesPerUs = 10'000;
+  return kStartUs + double(bytes) / kBytesPerUs;
+}
+
+double Tactics::conversion_us(const Kernel& copy, DeviceKind device, DType dtype, const Shape& shape, Port from,
+                              Port to) {
   OperandDesc in, out;
   in.dtype = out.dtype = dtype;
   in.shape = out.shape = shape;
@@ -244,13 +307,14 @@ double Tactics::conversion_us(const Kernel& copy, DType dtype, const Shape& shap
   query.out = &out;
   query.out_count = 1;
   query.threads = options_.threads;
-  if (const auto us = time(copy, query, Ports{from}, Ports{to})) return *us;
+  if (const auto us = time(copy, query, device, Ports{from}, Ports{to})) return *us;
   // Conversions read and write everything once, with steps on one side: a fraction of the memory's rate.
   constexpr double kBytesPerUs = 2000;
   return 1 + double(storage_bytes(dtype, shape)) / kBytesPerUs;
 }
 
-double Tactics::measure(const Kernel& kernel, const KernelQuery& query, const Ports& in_ports, const Ports& out_ports) {
+double Tactics::measure(const Kernel& kernel, const KernelQuery& query, backend::Device& device, const Ports& in_ports,
+                        const Ports& out_ports) {
   std::vector<TensorView> in(std::size_t(query.in_count)), out(std::size_t(query.out_count));
   std::vector<monza::Region> memory;
   const auto allocate = [&](std::int64_t bytes) {
@@ -287,6 +351,8 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query, const Po
   // Extents that a run would refuse (largest ones need not fit each other) must not reach a kernel here either.
   const CheckContext operands{query.params, in.data(), query.in_count, out.data(), query.out_count};
   if (refuse_operands(kernel.op, operands) != nullptr) return 0;
+  std::vector<backend::DeviceMemory> there;
+  if (device.kind() != DeviceKind::cpu && !send(device, in, out, memory, there)) return 0;
   KernelContext context;
   context.params = query.params;
   context.in = in.data();
@@ -296,9 +362,11 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query, const Po
   context.parallel = &team_;
   context.extents = extents;
   const std::int64_t scratch = kernel.scratch_bytes ? std::int64_t(kernel.scratch_bytes(query)) : 0;
-  context.scratch = scratch > 0 ? allocate(scratch) : nullptr;
-
-  return device_->time(kernel, context).value_or(0);
+  if (scratch > 0) {
+    there.push_back(device.allocate(scratch + 64));
+    context.scratch = there.back().data;
+  }
+  return device.time(kernel, context).value_or(0);
 }
 
 }  // namespace monza::plan

@@ -24,7 +24,7 @@ struct TacticOptions {
   std::optional<std::uint64_t> seed;
 };
 
-/// Times kernels of the host on random data. Keys name the CPU, the threads, the kernel and its version, parameters,
+/// Times kernels on random data. Keys name the device, the threads, the kernel and its version, parameters,
 /// types, shapes and layouts, so a cached time is only used for the very same question. The cache grows line by line as
 /// kernels are timed: a build that is killed leaves what it has measured to the next. Not thread-safe.
 class Tactics {
@@ -38,10 +38,12 @@ class Tactics {
 
   /// Microseconds of one execution (the smallest of several). nullopt when the budget is spent, or when the kernel
   /// fails on random data.
-  std::optional<double> time(const Kernel& kernel, const KernelQuery& query);
-  /// Microseconds of converting `shape` from one form to another (each dense, channels_last, blocked8 or blocked16),
-  /// measured with `copy`, a kernel of Copy. When the budget is spent: modelled from the bytes.
-  double conversion_us(const Kernel& copy, DType dtype, const Shape& shape, Port from, Port to);
+  std::optional<double> time(const Kernel& kernel, const KernelQuery& query, DeviceKind device = DeviceKind::cpu);
+  /// Microseconds of converting `shape` from one form to another (each dense, channels_last, blocked8 or blocked16) on
+  /// a device, measured with `copy`, a kernel of Copy. When the budget is spent: modelled from the bytes.
+  double conversion_us(const Kernel& copy, DeviceKind device, DType dtype, const Shape& shape, Port from, Port to);
+  /// Microseconds of copying dense elements between the host and a device. When the budget is spent: modelled.
+  double transfer_us(DeviceKind device, bool to_device, DType dtype, const Shape& shape);
 
   /// Begins anew to count, and to spend a budget of seconds (0: no limit). What is known stays known.
   void restart(double max_seconds);
@@ -50,9 +52,19 @@ class Tactics {
   std::int64_t over_budget() const { return over_budget_; }  ///< questions that came when the budget was spent
 
  private:
-  std::optional<double> time(const Kernel& kernel, const KernelQuery& query, const Ports& in, const Ports& out);
-  double measure(const Kernel& kernel, const KernelQuery& query, const Ports& in, const Ports& out);
-  std::string key(const Kernel& kernel, const KernelQuery& query) const;
+  struct OpenDevice {
+    std::shared_ptr<backend::Device> device;
+    std::string identity;  ///< what times depend on beside the question: the device's own, or the seed
+  };
+  OpenDevice& open(DeviceKind kind);
+  std::optional<double> time(const Kernel& kernel, const KernelQuery& query, DeviceKind device, const Ports& in,
+                             const Ports& out);
+  /// What is known under the key, or what `measure` finds (0: nothing), as the cache and the budget allow.
+  template <typename F>
+  std::optional<double> look_up(std::string key, F&& measure);
+  double measure(const Kernel& kernel, const KernelQuery& query, backend::Device& device, const Ports& in,
+                 const Ports& out);
+  std::string key(const Kernel& kernel, const KernelQuery& query, const std::string& identity) const;
   std::optional<double> draw(const std::string& key) const;
   void read_cache();
   [[noreturn]] void refuse_cache() const;
@@ -60,8 +72,7 @@ class Tactics {
   void append(const std::string& line);
 
   TacticOptions options_;
-  std::shared_ptr<backend::Device> device_;
-  std::string machine_;  ///< what times depend on beside the question: the device's identity, or the seed
+  std::map<DeviceKind, OpenDevice> devices_;
   Team team_;
   std::map<std::string, double> times_;  ///< by key; 0: the kernel fails on random data
   std::chrono::steady_clock::time_point start_;

@@ -19,25 +19,6 @@
 
 namespace monza::tool {
 
-const char* precision_name(Precision precision) {
-  switch (precision) {
-    case Precision::fp32: return "fp32";
-    case Precision::bf16: return "bf16";
-    case Precision::fp16: return "fp16";
-    case Precision::int8: return "int8";
-  }
-  return "?";
-}
-
-const char* device_name(Device device) {
-  switch (device) {
-    case Device::cpu: return "cpu";
-    case Device::reference: return "reference";
-    case Device::cuda: return "cuda";
-  }
-  return "?";
-}
-
 DType parse_dtype_name(const std::string& text) {
   static constexpr std::pair<const char*, DType> kOther[] = {
       {"fp32", DType::f32},    {"float32", DType::f32}, {"float", DType::f32},   {"fp64", DType::f64},
@@ -53,8 +34,8 @@ DType parse_dtype_name(const std::string& text) {
 
 namespace {
 
-template <typename T>
-T named(const std::string& text, std::initializer_list<T> all, const char* (*name)(T)) {
+template <typename T, std::size_t N>
+T named(const std::string& text, const T (&all)[N], const char* (*name)(T)) {
   std::string known;
   for (T value : all) {
     if (text == name(value)) return value;
@@ -62,11 +43,26 @@ T named(const std::string& text, std::initializer_list<T> all, const char* (*nam
   }
   throw UsageError(message("'{}' is not known\n  try: one of {}", text, known));
 }
-Precision parse_precision(const std::string& text) {
-  return named(text, {Precision::fp32, Precision::bf16, Precision::fp16, Precision::int8}, precision_name);
-}
-Device parse_device(const std::string& text) {
-  return named(text, {Device::cpu, Device::reference, Device::cuda}, device_name);
+Precision parse_precision(const std::string& text) { return named(text, kPrecisions, precision_name); }
+Device parse_device(const std::string& text) { return named(text, kDevices, device_name); }
+
+/// "NODE=fp32,bf16,cpu": names of precisions and devices, in any order.
+NodeConstraint parse_constraint(const std::string& text) {
+  const std::size_t at = text.rfind('=');
+  if (at == text.npos || at == 0 || at + 1 == text.size())
+    throw UsageError(message("--constrain '{}' is not of the form NODE=fp32,bf16,..", text));
+  NodeConstraint asked{text.substr(0, at), {}};
+  std::istringstream names(text.substr(at + 1));
+  for (std::string name; std::getline(names, name, ',');) {
+    if (const auto precision = find_precision(name)) asked.constraint.precisions.insert(*precision);
+    else if (const auto device = find_device(name)) asked.constraint.devices.insert(*device);
+    else
+      throw UsageError(
+          message("--constrain '{}': '{}' is no precision and no device\n  try: fp32, bf16, fp16, int8, "
+                  "cpu, reference or cuda",
+                  text, name));
+  }
+  return asked;
 }
 
 /// An option that may be given several times, one value each.
@@ -110,6 +106,11 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
       .one_of({"cpu", "cuda", "reference"})
       .group(build)
       .type_name("D");
+  repeated(app, "--constrain", constraints_,
+           "precisions and devices that the nodes of that name may use, in place of --precision and --device; * and ? "
+           "stand for any text and any character, the last that names a node counts")
+      .group(build)
+      .type_name("NODE=P,..");
   app.add_option("--threads", threads, "threads of each run (default: all that this process may use)")
       .range(1, 4096)
       .type_name("N");
@@ -432,6 +433,7 @@ BuildOptions ModelArgs::options_without_shapes() const {
   options.io_types = io_types();
   if (!precision_.empty()) options.precision = parse_precision(precision_);
   if (!device_.empty()) options.device = parse_device(device_);
+  for (const std::string& text : constraints_) options.constraints.push_back(parse_constraint(text));
   options.threads = threads;
   options.isa = isa_;
   options.tune = tune_.value_or(tune_by_default);
@@ -480,6 +482,7 @@ void ModelArgs::refuse_build_options() const {
   build_only(!outputs_.empty(), "--outputs");
   build_only(!io_types_.empty(), "--io-type");
   build_only(!feed_.empty(), "--feed");
+  build_only(!constraints_.empty(), "--constrain");
   build_only(!min_shapes_.empty(), "--min-shape");
   build_only(!opt_shapes_.empty(), "--opt-shape");
   build_only(!max_shapes_.empty(), "--max-shape");

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/constraint.h"
 #include "eval/tensors.h"
 #include "monza/engine.h"
 #include "tools/args/options.h"
@@ -22,8 +23,6 @@ namespace monza::tool {
 
 using eval::ModelInput;
 
-const char* precision_name(Precision precision);
-const char* device_name(Device device);
 /// "f32", "fp32" and "float32" are one; throws UsageError for a name that is none.
 DType parse_dtype_name(const std::string& text);
 /// What the command line says about a model. Fill by add_to(), then call open().
@@ -108,8 +107,8 @@ class ModelArgs {
   /// What the command line says, but for shapes and profiles.
   BuildOptions options_without_shapes() const;
 
-  std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, profiles_, outputs_, feed_, disabled_passes_,
-      metadata_, io_types_;
+  std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, profiles_, outputs_, feed_, constraints_,
+      disabled_passes_, metadata_, io_types_;
   std::string precision_, device_, isa_, timing_cache_, max_memory_;
   std::map<std::string, std::string> limits_;  ///< by option; "" where none is given
   double max_build_seconds_ = BuildOptions{}.max_build_seconds;

@@ -145,7 +145,8 @@ void add_build(Commands& commands) {
       "  monza build bert.onnx -o bert.engine --max-memory 512M --profile \"batch=1..4 sequence=1..128\"\n"
       "  monza build old.engine -o new.engine    plans an engine's graph anew for this machine and build\n"
       "  monza build yolov8n.onnx -o y.engine --timing-cache timings   a second build measures nothing\n"
-      "  monza build vit.onnx -o vit.engine --precision bf16 --threads 4",
+      "  monza build vit.onnx -o vit.engine --precision bf16 --threads 4\n"
+      "  monza build vit.onnx -o vit.engine --precision bf16 --constrain '/head/*=fp32'   all nodes but those",
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::build);
   app.add_option("--output,-o", o->output, "the engine file (default: the model's name with .engine, in this folder)")

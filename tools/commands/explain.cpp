@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/constraint.h"
 #include "base/error.h"
 #include "base/nearest.h"
 #include "engine/build_record.h"
@@ -35,7 +36,8 @@ std::string list(const std::vector<std::string>& items) {
 }
 
 void print_step(const StepText& s) {
-  print("  step {}: {}{}\n", s.index, s.kernel,
+  print("  step {}: {}{}{}\n", s.index, s.kernel,
+        s.computes_in.empty() ? "" : fmt::format(", computes in {}, sums in {}", s.computes_in, s.accumulates_in),
         s.scratch_bytes > 0 ? ", scratch " + bytes_text(double(s.scratch_bytes)) : "");
   const auto operands = [](const char* what, const std::vector<OperandText>& all) {
     for (std::size_t i = 0; i < all.size(); ++i)
@@ -76,6 +78,8 @@ Json step_json(const StepText& s) {
           {"nodes", s.nodes},
           {"op", s.op},
           {"kernel", s.kernel},
+          {"computes_in", s.computes_in},
+          {"accumulates_in", s.accumulates_in},
           {"measured_us", s.measured_us},
           {"scratch_bytes", s.scratch_bytes},
           {"inputs", operands(s.inputs)},
@@ -93,7 +97,10 @@ Json explanation_json(const Explanation& e) {
   for (const Realisation& r : e.realisations) {
     Json entry = {{"op", r.op},
                   {"onnx_nodes", r.onnx_nodes},
-                  {"precision", r.precision},
+                  {"allowed",
+                   {{"precisions", to_string(allowed_precisions(r.constraint))},
+                    {"devices", to_string(r.constraint.devices)},
+                    {"asked", !r.constraint.empty()}}},
                   {"rewrites", r.rewrites},
                   {"steps", steps_json(r.steps)}};
     if (r.choice != nullptr) {
@@ -122,8 +129,10 @@ Json explanation_json(const Explanation& e) {
 void print_explanation(const Explanation& e) {
   print("{} '{}'\n", e.op_type, e.name);
   for (const Realisation& r : e.realisations) {
-    print("\ncomputed by {}{}{}\n", r.op, r.precision.empty() ? "" : " in " + r.precision,
-          r.onnx_nodes.size() > 1 ? ", which computes " + list(r.onnx_nodes) : "");
+    print("\ncomputed by {}{}\n", r.op, r.onnx_nodes.size() > 1 ? ", which computes " + list(r.onnx_nodes) : "");
+    print("  may compute in {}{}{}\n", to_string(allowed_precisions(r.constraint)),
+          r.constraint.precisions.empty() ? " (nothing else is asked of it)" : " (asked of it)",
+          r.constraint.devices.empty() ? "" : ", on " + to_string(r.constraint.devices));
     for (const std::string& w : r.rewrites) print("  rewrite {}\n", w);
     if (r.choice != nullptr) print_candidates(*r.choice);
     for (const StepText& s : r.steps) print_step(s);

@@ -171,15 +171,18 @@ int run(const Options& o) {
                                      {"replanned", s.replanned},
                                      {"graph", engine.graph_text()}};
     auto& steps = report["steps"] = nlohmann::ordered_json::array();
-    for (const plan::Step& step : plan.steps)
+    for (const plan::Step& step : plan.steps) {
+      const Arithmetic* arithmetic = arithmetic_of(plan, step);
       steps.push_back({{"name", plan.text(step.name)},
                        {"nodes", plan.nodes_of(step)},
                        {"kernel", work_of(plan, step)},
+                       {"computes_in", arithmetic != nullptr ? precision_name(arithmetic->computes_in) : ""},
                        {"device", step.device},
                        {"flops", step.flops},
                        {"bytes", step.bytes},
                        {"measured_us", step.measured_us},
                        {"scratch_bytes", step.scratch_bytes}});
+    }
     auto& memory = report["memory"] = nlohmann::ordered_json::array();
     for (const ArenaBlock& b : drawn_blocks(plan))
       memory.push_back({{"device", b.device},

@@ -52,7 +52,7 @@ void fill_cells(Row& row, std::string_view op) {
     };
     if (k->device == DeviceKind::cuda) add(kCuda, "yes");
     else if (k->reference) add(kReference, "yes");
-    else if (covers(k->needs, Isa::avx512bf16) || covers(k->needs, Isa::amx_bf16)) add(kBf16, vector_name(k->needs));
+    else if (k->arithmetic.computes_in == Precision::bf16) add(kBf16, vector_name(k->needs));
     else add(is_integer_operator(op) ? kInt8 : kFp32, vector_name(k->needs));
   }
 }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "base/constraint.h"
 #include "base/cpu.h"
+#include "kernel/registry.h"
 #include "tools/args/inputs.h"
 #include "tools/measure/statistics.h"
 #include "tools/text/terminal.h"
@@ -10,17 +12,13 @@
 namespace monza::tool {
 namespace {
 
-/// The arithmetic that a kernel uses, by what its name and operator say.
+/// What this machine reaches in what the step's kernel computes in, and its name.
 std::pair<double, const char*> arithmetic(const StepProfile& s, const Ceilings& c) {
-  const auto says = [&](const char* word) {
-    return s.op.find(word) != std::string::npos || s.kernel.find(word) != std::string::npos;
-  };
-  if (says("bf16") && c.bf16_gflops > 0) return {c.bf16_gflops, "bf16"};
-  if ((says("integer") || says("Integer") || says("qconv") || says("qmatmul") || says("qlinear") || says("QLinear") ||
-       says("vnni") || says("u8")) &&
-      c.int8_gops > 0)
-    return {c.int8_gops, "int8"};
-  return {c.f32_gflops, "fp32"};
+  const Kernel* kernel = find_kernel(s.kernel);
+  const Precision p = kernel != nullptr ? kernel->arithmetic.computes_in : Precision::fp32;
+  if (p == Precision::bf16 && c.bf16_gflops > 0) return {c.bf16_gflops, precision_name(p)};
+  if (p == Precision::int8 && c.int8_gops > 0) return {c.int8_gops, precision_name(p)};
+  return {c.f32_gflops, precision_name(Precision::fp32)};
 }
 
 std::vector<LayerTime> layers_of(const std::vector<StepProfile>& profile, const Ceilings& c) {

@@ -1,6 +1,8 @@
 // The plan in words: one line a step.
+#include "base/constraint.h"
 #include "base/error.h"
 #include "engine/run/engine_impl.h"
+#include "kernel/registry.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
 
@@ -56,6 +58,7 @@ void describe_region(const plan::Plan& plan, std::int32_t region, int depth, std
     const plan::Step& s = plan.steps[i];
     text += fmt::format("{:{}}{:4} {} [{}] ({}) -> ({})", "", 2 * depth, i, work_of(plan, s), plan.text(s.name),
                         operands(plan, s.inputs), operands(plan, s.outputs));
+    if (const Arithmetic* a = arithmetic_of(plan, s)) text += fmt::format(" in {}", precision_name(a->computes_in));
     if (plan.devices.size() > 1) text += fmt::format(" device {}", s.device);
     if (s.queue != 0) text += fmt::format(" queue {}", s.queue);
     if (s.scratch_bytes > 0) text += fmt::format(" scratch {}", s.scratch_bytes);
@@ -72,6 +75,11 @@ void describe_region(const plan::Plan& plan, std::int32_t region, int depth, std
 }
 
 }  // namespace
+
+const Arithmetic* arithmetic_of(const plan::Plan& plan, const plan::Step& step) {
+  const Kernel* kernel = step.flops > 0 ? find_kernel(work_of(plan, step)) : nullptr;
+  return kernel != nullptr ? &kernel->arithmetic : nullptr;
+}
 
 std::string Engine::describe_plan() const {
   const engine_file::Image& image = impl_->image;

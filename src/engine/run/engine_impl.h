@@ -27,4 +27,7 @@ struct Engine::Impl {
 /// is filled here. Throws Error when a kernel is missing.
 Engine make_engine(engine_file::Image image, Engine::Stats stats);
 
+/// What the step's kernel computes in; null for steps that compute nothing: moves of elements, copies, branches, waits.
+const Arithmetic* arithmetic_of(const plan::Plan& plan, const plan::Step& step);
+
 }  // namespace monza

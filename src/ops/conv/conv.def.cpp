@@ -124,7 +124,6 @@ void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   ConvParams p = conv_params_of(n.attrs(), n.input(0).rank());
   p.act = activation_of(n.attrs());
   p.residual_after = n.attrs().i("residual_after") != 0;
-  p.bf16 = n.node.precision == ir::Precision::bf16;
   blob.set(p);
 }
 

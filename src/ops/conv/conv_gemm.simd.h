@@ -143,7 +143,6 @@ Status run_conv_gemm(const GemmTable& table, const KernelContext& c) {
 
 Refusal accepts_conv_gemm(const KernelQuery& q) {
   if (const Refusal r = conv_common_refusal(q)) return r;
-  if (kLane == 2 && static_cast<const ConvParams*>(q.params)->bf16 == 0) return "bf16 is not allowed here";
   if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
   const Shape& w = q.input(1).shape;
   if (w[1] == 1 && w[0] > 1 && w[0] == static_cast<const ConvParams*>(q.params)->group)

@@ -54,6 +54,7 @@ extern const Kernel conv_gemm_avx512bf16;
 const Kernel conv_gemm_avx512bf16{.name = "conv_gemm_avx512bf16",
                                   .op = "Conv",
                                   .needs = Isa::avx2 | Isa::avx512 | Isa::avx512bf16,
+                                  .arithmetic = {Precision::bf16, DType::f32},
                                   .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
                                   .out{Port::channels_last},
                                   .packings = kPackings,

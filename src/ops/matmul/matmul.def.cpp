@@ -80,7 +80,6 @@ void params(const ir::NodeView& n, ir::ParamsBlob& blob) {
   p.alpha = static_cast<float>(n.attrs().f("alpha"));
   p.act = activation_of(n.attrs());
   p.residual_after = n.attrs().i("residual_after") != 0;
-  p.bf16 = n.node.precision == ir::Precision::bf16;
   blob.set(p);
 }
 

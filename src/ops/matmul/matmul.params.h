@@ -20,7 +20,6 @@ struct MatMulParams {
   float alpha = 1;
   Activation act;
   std::int32_t residual_after = 0;  ///< 1: the residual is added after the activation
-  std::int32_t bf16 = 0;            ///< 1: products of bf16-rounded factors are allowed, summed in f32
 };
 
 }  // namespace monza

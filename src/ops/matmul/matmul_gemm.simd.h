@@ -214,7 +214,6 @@ MONZA_INLINE void each_weight_block(const GemmTable& table, const KernelQuery& q
 }
 
 Refusal accepts_matmul(const KernelQuery& q, bool constant_b) {
-  if (kLane == 2 && static_cast<const MatMulParams*>(q.params)->bf16 == 0) return "bf16 is not allowed here";
   for (int i = 0; i < q.in_count; ++i)
     if (q.has_input(i) && q.input(i).dtype != DType::f32) return "an operand is not f32";
   if (constant_b && (!q.input(1).constant || q.input(1).dynamic)) return "B is not constant";

@@ -10,7 +10,7 @@ namespace monza {
 /// QConv(...QInput) : quantised or f32 = act(x_scale * w_scale[m] * conv(x - x_zero, w - w_zero[m]) + bias[m] +
 /// residual)
 ///   x : [N, C, in...] (u8, i8)    w : [M, C / group, k...] (u8, i8)    out : [N, M, out...]
-/// Padding is with x_zero, that is with zeros of the real numbers. Both use ConvParams; bf16 is unused.
+/// Padding is with x_zero, that is with zeros of the real numbers. Both use ConvParams.
 using QConvParams = ConvParams;
 
 }  // namespace monza

@@ -52,6 +52,17 @@ Rewritten run(const std::string& body, const std::string& outputs = "y: %y") {
   return r;
 }
 
+TEST(QuantizedProducts, StayInFloatsWhereThatIsAsked) {
+  const auto product = [](const std::string& precision) {
+    return run("%c = Conv(%dx, %dw)" + precision + "\n%y = QuantizeLinear(%c, %ys, %yz)");
+  };
+  EXPECT_EQ(product(" @precision=\"fp32,int8\"").ops(), (Ops{"QConv"}));
+  const Rewritten r = product(" @precision=\"fp32\"");
+  EXPECT_EQ(r.ops(), (Ops{"DequantizeLinear", "DequantizeLinear", "Conv", "QuantizeLinear"})) << r.reasons();
+  EXPECT_NE(r.reasons().find("no kernel of QConv computes in fp32, which is asked of it"), std::string::npos)
+      << r.reasons();
+}
+
 TEST(QuantizedProducts, Convolution) {
   EXPECT_EQ(run("%c = Conv(%dx, %dw)\n%y = QuantizeLinear(%c, %ys, %yz)").ops(), (Ops{"QConv"}));
   EXPECT_EQ(run("%c = Conv(%dx, %dw, %db) {pads=[0, 1, 0, 1]}\n%y = QuantizeLinear(%c, %ys, %yz)").ops(),

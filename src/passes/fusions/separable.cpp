@@ -1,5 +1,7 @@
 // A depthwise convolution and the 1x1 convolution behind it become one step, so that what lies between them, as large
 // as the input, is not written to memory and read again.
+#include "base/constraint.h"
+#include "kernel/registry.h"
 #include "passes/fusions/fusions.h"
 #include "passes/pattern.h"
 
@@ -40,6 +42,12 @@ std::string guard(const Match& m) {
   if (!all_are(attrs_of(point).ints("strides"), 1) || !all_are(attrs_of(point).ints("pads"), 0) ||
       attrs_of(point).s("auto_pad") != "given")
     return "the second convolution has strides or padding";
+  const Precisions allowed = allowed_precisions(point.constraint);
+  for (const Precision p : kPrecisions)
+    if (!kOwnPrecisions.contains(p) && allowed.contains(p) && has_kernel_in("Conv", {p}) &&
+        !has_kernel_in("SeparableConv", {p}))
+      return fmt::format("the second convolution may compute in {}, for which no kernel computes both",
+                         precision_name(p));
   const auto height = extent(between, 2), width = extent(between, 3);
   if (!height || !width) return "the extents of the picture vary";
   if (*extent(first, 0) * *height * *width * 4 < kLeastBytes) return "what lies between is small enough for the cache";
