@@ -299,7 +299,7 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
     }
     place(v, buffer, kernel.in[i]);
     if (is_block_encoding(v.dtype)) {
-      std::memcpy(v.data, t.bytes.data(), t.bytes.size());
+      std::copy(t.bytes.begin(), t.bytes.end(), static_cast<std::byte*>(v.data));
     } else {
       each_element(
           v, [&](std::int64_t dense, std::int64_t at) { copy_element(v.dtype, v.data, at, t.bytes.data(), dense); });
