@@ -57,9 +57,8 @@ void for_all_nodes(ir::Graph& graph, F&& f) {
   for (const ir::Origin& o : model.origins)
     if (is_node(o)) names.push_back(o.name);
   for (const NamedTensor& t : tensors) names.push_back(t.name);
-  std::string near;
-  for (const std::string& n : nearest_names(name, names)) near += (near.empty() ? "'" : ", '") + n + "'";
-  fail_hint(near.empty() ? "`monza inspect MODEL --imported` lists the nodes" : "one of " + near,
+  const std::string near = one_of(nearest_names(name, names));
+  fail_hint(near.empty() ? "`monza inspect MODEL --imported` lists the nodes" : near,
             "a constraint is on '{}', and the model has no node and no tensor of that name", name);
 }
 

@@ -13,10 +13,9 @@ namespace monza {
 /// How a state stores one position: `vectors` vectors of `width` elements, [heads, width] of keys or values. Whatever
 /// the encoding, a position is one run of bytes, so that blocks are paged, shared, copied and cut without knowing it.
 ///   f32, f16, bf16 : the elements
-///   i8             : a vector is its `width` elements, rounded up to whole words, then their scale in f32; element i
-///   is
-///                    scale * q[i]. The scale is the largest magnitude / 127; a vector with a NaN or an infinity is
-///                    NaN.
+///   i8             : a vector is its `width` elements q, rounded up to whole words, then their scale in f32; its
+///                    elements are scale * q. The scale is the largest magnitude / 127; a vector with a NaN or an
+///                    infinity is NaN.
 struct StateFormat {
   DType dtype = DType::invalid;
   std::int64_t vectors = 0, width = 0;

@@ -85,7 +85,12 @@ TEST(CliFiles, NothingIsWrittenOverWhatIsRead) {
   fs::create_symlink("w.bin", tool.path("weights"));
   ASSERT_EQ(tool.run(std::string(kBuild) + "m.engine").code, 0);
   // What is named stays where the model has it; it runs from there.
-  ASSERT_EQ(tool.run("build m.onnx --no-optimize --external-weights -o external.engine").code, 0);
+  const auto external = tool.run("build m.onnx --no-optimize --external-weights -o external.engine");
+  ASSERT_EQ(external.code, 0);
+  EXPECT_NE(external.out.find("w.bin, which the engine reads from there"), std::string::npos) << external.out;
+  tool.model("whole.onnx");
+  const std::string whole = tool.run("build whole.onnx --external-weights -o whole.engine").out;
+  EXPECT_NE(whole.find("weights: all in the engine"), std::string::npos) << whole;
   EXPECT_EQ(tool.run("run external.engine --random").code, 0);
   EXPECT_NE(
       tool.run("build external.engine --external-weights -o e").err.find("--external-weights needs the ONNX file"),

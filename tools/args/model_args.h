@@ -73,6 +73,7 @@ class ModelArgs {
 
   ContextOptions context_options() const;
   Limits limits() const;  ///< what the command line says of them
+  bool keeps_external_weights() const { return external_weights_; }
   LoadOptions load_options() const {
     return {.verify = verify_,
             .prefault = prefault_,

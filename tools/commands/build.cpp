@@ -119,6 +119,11 @@ int run(const Options& o) {
   print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n",
         bytes_text(double(s.weights_bytes)), bytes_text(double(s.arena_bytes)),
         bytes_text(double(s.arena_lower_bound_bytes)));
+  const auto& external = opened.engine.impl().image.external;
+  for (const engine_file::ExternalFile& e : external)
+    print("  weights in {}, which the engine reads from there\n", e.file->path().string());
+  if (o.model.keeps_external_weights() && external.empty())
+    print("  weights: all in the engine; no data file holds any that kernels read as it has them\n");
   for (std::size_t k = 0; opened.engine.profiles().size() > 1 && k < opened.engine.profiles().size(); ++k) {
     std::string inputs;
     for (const TensorInfo& i : opened.engine.profiles()[k].inputs)
