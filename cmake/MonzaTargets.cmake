@@ -17,11 +17,19 @@ add_custom_command(OUTPUT ${engine_header}
   DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/file/engine_header.fbs)
 
 monza_sources(run_sources base tensor memory kernel backend backend/cpu backend/reference plan/data runtime engine/file engine/run)
+if(MONZA_WITH_CUDA)
+  monza_sources(cuda_sources backend/cuda)
+  list(FILTER cuda_sources EXCLUDE REGEX "no_cuda")
+  list(APPEND run_sources ${cuda_sources})
+else()
+  list(APPEND run_sources ${CMAKE_SOURCE_DIR}/src/backend/cuda/no_cuda.cpp)
+endif()
 # Plans and packed weights fit the kernels that they were made with: what those are made of is part of an engine's hashes.
 # Whatever a kernel may include is looked at again when it changes.
 file(GLOB_RECURSE kernel_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/monza/*.h ${CMAKE_SOURCE_DIR}/src/base/*.h
   ${CMAKE_SOURCE_DIR}/src/kernel/*.h ${CMAKE_SOURCE_DIR}/src/memory/*.h ${CMAKE_SOURCE_DIR}/src/ops/*.h
   ${CMAKE_SOURCE_DIR}/src/ops/*.ref.cpp ${CMAKE_SOURCE_DIR}/src/ops/*.any.cpp ${CMAKE_SOURCE_DIR}/src/ops/*.x86_*.cpp
+  ${CMAKE_SOURCE_DIR}/src/ops/*.cu ${CMAKE_SOURCE_DIR}/src/ops/*.cuh ${CMAKE_SOURCE_DIR}/src/backend/cuda/*.cuh
   ${CMAKE_SOURCE_DIR}/src/plan/data/*.h ${CMAKE_SOURCE_DIR}/src/simd/*.h ${CMAKE_SOURCE_DIR}/src/tensor/*.h)
 add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp
   COMMAND ${CMAKE_COMMAND} -DSOURCE=${CMAKE_SOURCE_DIR} "-DFAMILIES=${kernel_families}"
@@ -32,6 +40,10 @@ add_library(monza_run STATIC ${run_sources} ${engine_header} ${MONZA_RUN_OPS} ${
   ${CMAKE_BINARY_DIR}/generated/kernel_families.cpp ${CMAKE_BINARY_DIR}/generated/check_table.cpp ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp)
 target_include_directories(monza_run PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(monza_run PUBLIC fmt::fmt Threads::Threads)
+if(MONZA_WITH_CUDA)
+  # The runtime library opens the driver's when the first GPU is asked for, so the binary starts without one.
+  target_link_libraries(monza_run PUBLIC CUDA::cudart_static)
+endif()
 monza_group(monza_run ${run_sources})
 
 # Regular expressions over strings in a model: without RE2 such a model is an error that names the package.

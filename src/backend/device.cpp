@@ -1,20 +1,21 @@
 #include "backend/device.h"
 
 #include "backend/cpu/host_device.h"
+#include "backend/cuda/cuda_device.h"
 #include "backend/reference/reference_device.h"
 #include "base/error.h"
 
 namespace monza::backend {
 
 std::shared_ptr<Device> open_device(DeviceKind kind, std::span<const std::byte> code) {
-  if (!code.empty() && kind != DeviceKind::cuda)
+  if (!code.empty())
     fail("the engine carries {} bytes of code for a device that runs none", code.size());
   switch (kind) {
     case DeviceKind::cpu: return std::make_shared<HostDevice>();
     case DeviceKind::reference: return std::make_shared<ReferenceDevice>();
-    case DeviceKind::cuda: break;
+    case DeviceKind::cuda: return open_cuda_device();
   }
-  fail_hint("--device cpu", "this build of Monza has no CUDA backend");
+  fail("device kind {} is unknown", int(kind));
 }
 
 }  // namespace monza::backend

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <deque>
 
+#include "backend/device.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/build_record.h"
@@ -44,7 +45,7 @@ Engine build_anew(const std::string& engine_path, BuildOptions options) {
 }
 
 void refuse_unsupported(const BuildOptions& options) {
-  if (options.device == Device::cuda) fail_hint("--device cpu", "this build of Monza has no CUDA backend");
+  (void)backend::open_device(options.device);  // says why there is none
   if (options.precision == Precision::int8)
     fail_hint("build a model that is already quantised (QLinear, Q/DQ or dynamic operators), or --precision fp32",
               "INT8 of a float model needs calibration, which this version does not do");

@@ -5,6 +5,7 @@
 #include <functional>
 #include <limits>
 
+#include "backend/cuda/cuda_device.h"
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/hash.h"
@@ -75,8 +76,6 @@ TEST(BuildMessages, SayWhichOptionCannotBe) {
       {"these inputs have dimensions without a profile:\n  x [batch,3]\n  y [batch,3]\n  try: --shape x=1x3 --shape "
        "y=1x3 (or ranges: --min-shape, --opt-shape and --max-shape)",
        [](BuildOptions&) {}},
-      {"this build of Monza has no CUDA backend\n  try: --device cpu",
-       [](BuildOptions& o) { o.device = Device::cuda; }},
       {"INT8 of a float model needs calibration, which this version does not do\n  try: build a model that is already "
        "quantised (QLinear, Q/DQ or dynamic operators), or --precision fp32",
        [](BuildOptions& o) { o.precision = Precision::int8; }},
@@ -119,8 +118,13 @@ TEST(BuildMessages, OfEnginesThatCannotBePlannedAnew) {
             "engine file 'FOLDER/m.engine': it was built with --strip, so it carries no graph to plan anew\n  try: "
             "build it from its ONNX file");
   engine_file::Image image;
-  image.info.device = Device::cuda;
-  EXPECT_EQ(error_of([&] { info_to_replan(image); }), "this build of Monza has no CUDA backend\n  try: --device cpu");
+  if (const std::string& missing = backend::cuda_facts().missing; !missing.empty()) {
+    image.info.device = Device::cuda;
+    EXPECT_EQ(error_of([&] { info_to_replan(image); }), missing + "\n  try: --device cpu");
+    BuildOptions on_gpu;
+    on_gpu.device = Device::cuda;
+    EXPECT_EQ(error_of([&] { Engine::build(folder / "m.onnx", on_gpu); }), missing + "\n  try: --device cpu");
+  }
   image.info.device = Device::cpu;
   image.info.precision = Precision::bf16;
   if (!covers(cpu_info().isa, Isa::avx512bf16)) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "backend/device.h"
 #include "base/error.h"
 #include "engine/build_record.h"
 #include "engine/compile.h"
@@ -12,7 +13,7 @@ namespace monza {
 engine_file::Info info_to_replan(const engine_file::Image& image) {
   engine_file::Info info = image.info;
   info.isa = Isa::none;  // of the new plans
-  if (image.info.device == Device::cuda) fail_hint("--device cpu", "this build of Monza has no CUDA backend");
+  (void)backend::open_device(image.info.device);  // says why there is none
   if (image.info.precision == Precision::bf16 && !covers(cpu_info().isa, Isa::avx512bf16))
     fail_hint("build it again from its ONNX file with --precision fp32",
               "the engine computes in bf16, which needs AVX512_BF16; this CPU ({}) is used with {}", cpu_info().model,

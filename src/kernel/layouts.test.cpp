@@ -122,7 +122,7 @@ class BlockKernels : public testing::TestWithParam<const Kernel*> {};
 
 TEST_P(BlockKernels, AgreeWithTheReferenceInEveryLayout) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *kernels_of(kernel.op).back();
   std::mt19937 rng(3);
   std::set<Port> ran;

@@ -175,9 +175,15 @@ std::vector<Candidate> Candidates::fitting(const ir::Node& node, Choice& choice)
   if (fits.empty()) {
     std::string list;
     for (const auto& [name, reason] : choice.refused) list += fmt::format("\n  {}: {}", name, reason);
-    throw Error(list.empty() ? fmt::format("there is no kernel for {}", node.op->name)
+    const Devices asked = node.constraint.devices;
+    const std::string where = !asked.empty() ? fmt::format(" on device '{}'", to_string(asked))
+                              : b_.options.device == DeviceKind::cpu
+                                  ? ""
+                                  : fmt::format(" on device '{}'", device_name(b_.options.device));
+    throw Error(list.empty() ? fmt::format("there is no kernel for {}{}", node.op->name, where)
                              : fmt::format("no kernel takes this {}:{}", node.op->name, list),
-                node.constraint.precisions.empty()
+                !where.empty()                         ? "let it run on the host: --constrain NODE=cpu"
+                : node.constraint.precisions.empty()
                     ? "this combination of types and attributes is not supported; change it in the model"
                     : "let it compute in fp32, too: --constrain NODE=fp32," + to_string(node.constraint.precisions))
         .at(ir::describe(facts_.graph(), node));

@@ -35,9 +35,8 @@ TEST(PlanMessages, SayWhatCannotBePlanned) {
           "(%x: f32[n*m], %s: i64[2] @content=[n,m]) {\n  %y = Reshape(%x, %s)\n  %z = Relu(%y)\n  return (z: %z)\n}",
           {.symbols = {{"n", {1, 2, 4}}, {"m", {1, 2, 4}}}}),
       "Relu node 'z': dimension 'n' is used before any input defines it");
-  EXPECT_EQ(planned("(%x: f32[4]) {\n  %y = Relu(%x)\n  return (y: %y)\n}", {.device = DeviceKind::cuda}),
-            "Relu node 'y': there is no kernel for Relu\n  try: this combination of types and attributes is not "
-            "supported; change it in the model");
+  EXPECT_EQ(planned("(%x: f32[2,2]) {\n  %y = Det(%x)\n  return (y: %y)\n}", {.device = DeviceKind::cuda}),
+            "Det node 'y': there is no kernel for Det on device 'cuda'\n  try: let it run on the host: --constrain NODE=cpu");
   // Which kernels there are beside the last depends on what they are made for.
   const std::string refused =
       planned("(%x: i32[4,4]) {\n  %y = MatMul(%x, %x) {activation=\"relu\"}\n  return (y: %y)\n}");

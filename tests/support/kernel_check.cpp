@@ -9,10 +9,15 @@
 #include <cstring>
 #include <iterator>
 #include <limits>
+#include <map>
+#include <memory>
 #include <new>
 #include <span>
 
 #include "backend/cpu/thread_pool.h"
+#include "backend/device.h"
+#include "base/cpu.h"
+#include "base/error.h"
 #include "kernel/ports.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
@@ -168,6 +173,69 @@ void lay_out_whole(TensorView& v, Port port) {
   lay_out_ordered(v, order);
 }
 
+/// The device that kernels of another one than the host are run on; opened once. Throws Error where there is none.
+backend::Device& device_of(const Kernel& kernel) {
+  static std::map<DeviceKind, std::shared_ptr<backend::Device>> open;
+  std::shared_ptr<backend::Device>& device = open[kernel.device];
+  if (device == nullptr) device = backend::open_device(kernel.device);
+  return *device;
+}
+
+/// Memory of a device that holds what a buffer of the host does, at the same distance from a boundary of 64 bytes.
+class Mirror {
+ public:
+  Mirror(backend::Device& device, Buffer& buffer) : buffer_(buffer) {
+    const std::int64_t bytes = static_cast<std::int64_t>(buffer.bytes.size());
+    memory_ = device.allocate(bytes + 64);
+    const auto phase = reinterpret_cast<std::uintptr_t>(buffer.bytes.data()) % 64;
+    first_ = memory_.data + phase;
+  }
+  std::byte* base() const { return buffer_.base == nullptr ? nullptr : first_ + (buffer_.base - buffer_.bytes.data()); }
+  Status send(backend::Queue& queue) const {
+    return queue.copy(first_, buffer_.bytes.data(), static_cast<std::int64_t>(buffer_.bytes.size()),
+                      backend::Queue::Direction::to_device);
+  }
+  Status fetch(backend::Queue& queue) const {
+    return queue.copy(buffer_.bytes.data(), first_, static_cast<std::int64_t>(buffer_.bytes.size()),
+                      backend::Queue::Direction::to_host);
+  }
+
+ private:
+  Buffer& buffer_;
+  backend::DeviceMemory memory_;
+  std::byte* first_ = nullptr;
+};
+
+/// Runs the kernel with its views' memory, and the scratch memory, on its device.
+Status run_there(const Kernel& kernel, KernelContext context, std::vector<Buffer>& in, std::vector<Buffer>& out,
+                 Buffer& scratch) {
+  backend::Device& device = device_of(kernel);
+  const std::unique_ptr<backend::Queue> queue =
+      device.make_queue({.most_operands = context.in_count + context.out_count});
+  std::vector<TensorView> views(context.in, context.in + context.in_count);
+  views.insert(views.end(), context.out, context.out + context.out_count);
+  std::vector<std::unique_ptr<Mirror>> mirrors;
+  std::size_t next = 0;
+  for (std::vector<Buffer>* buffers : {&in, &out})
+    for (Buffer& buffer : *buffers) {
+      TensorView& view = views[next++];
+      if (buffer.base == nullptr) continue;
+      mirrors.push_back(std::make_unique<Mirror>(device, buffer));
+      (void)mirrors.back()->send(*queue);
+      view.data = mirrors.back()->base();
+    }
+  mirrors.push_back(std::make_unique<Mirror>(device, scratch));
+  (void)mirrors.back()->send(*queue);
+  context.scratch = mirrors.back()->base();
+  context.in = views.data();
+  context.out = views.data() + context.in_count;
+  (void)queue->launch(kernel, context, 0);
+  const Status status = queue->synchronise();
+  for (const auto& mirror : mirrors) (void)mirror->fetch(*queue);
+  const Status fetched = queue->synchronise();
+  return status ? fetched : status;
+}
+
 /// Sets the padding of blocks to the fill of memory; false if it was not zero. The elements are the fill already.
 bool clear_padding(const TensorView& v, std::byte* data) {
   const auto size = static_cast<std::size_t>(dtype_bits(v.dtype) / 8);
@@ -206,6 +274,17 @@ void sprinkle(Tensor& t, std::mt19937& rng, int one_in, bool extremes) {
   for (std::int64_t i = 0; i < t.shape.numel(); ++i)
     if (rng() % static_cast<unsigned>(one_in) == 0)
       element_access(t.dtype).store(t.bytes.data(), i, special[rng() % count]);
+}
+
+std::string lacking(const Kernel& kernel) {
+  if (!covers(cpu_info().isa, kernel.needs)) return "this CPU lacks " + isa_name(kernel.needs);
+  if (kernel.device == DeviceKind::cpu) return "";
+  try {
+    (void)device_of(kernel);
+    return "";
+  } catch (const Error& e) {
+    return e.fact();
+  }
 }
 
 KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector<Tensor>& inputs,
@@ -323,7 +402,8 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
                               .out_count = out_count,
                               .scratch = scratch.base,
                               .parallel = &pool};
-  const Status status = kernel.run(context);
+  const Status status = kernel.device == DeviceKind::cpu ? kernel.run(context)
+                                                         : run_there(kernel, context, in_buffer, out_buffer, scratch);
   if (!status.ok()) result.problem = status.message();
   for (const std::byte* p = scratch.base + scratch_bytes; p < scratch.bytes.data() + scratch.bytes.size(); ++p)
     if (*p != std::byte{0xff}) result.problem = "bytes after the scratch memory were written";

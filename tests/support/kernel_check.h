@@ -52,6 +52,9 @@ struct KernelRunOptions {
   Port uniform = Port::uniform;
 };
 
+/// Why this machine cannot run the kernel: an instruction set or a device that it lacks. Empty if it can.
+std::string lacking(const Kernel& kernel);
+
 /// Lays the operands out, packs, runs, and gives the outputs back densely. Every constant that the kernel packs is
 /// unpacked again and compared. Bytes around and between the elements of the outputs must stay as they were, and the
 /// padding of their blocks must be zero; that of the inputs' is NaN, which no kernel may read.

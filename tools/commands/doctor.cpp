@@ -4,11 +4,11 @@
 #include <zlib.h>
 
 #include <cstdlib>
-#include <filesystem>
 #include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "backend/cuda/cuda_device.h"
 #include "base/cpu.h"
 #include "tools/args/command.h"
 #include "tools/measure/ceilings.h"
@@ -77,7 +77,7 @@ int run(const Options& o) {
     progress.update("ceilings", 0.5);
     if (cpu.usable_threads > 1) ceilings.push_back(measure_ceilings(cpu.usable_threads, cpu.isa));
   }
-  const bool nvidia = std::filesystem::exists("/proc/driver/nvidia/version");
+  const backend::CudaFacts& gpu = backend::cuda_facts();
   if (o.json) {
     nlohmann::ordered_json report = {
         {"version", version_text()},
@@ -91,8 +91,15 @@ int run(const Options& o) {
           {"l3_bytes", cpu.l3_bytes}}},
         {"memory", {{"total_bytes", memory_of("MemTotal:")}, {"available_bytes", memory_of("MemAvailable:")}}},
         {"ceilings", nlohmann::json::array()},
-        {"devices", {{"cpu", true}, {"reference", true}, {"cuda", false}}},
-        {"nvidia_driver", nvidia},
+        {"devices", {{"cpu", true}, {"reference", true}, {"cuda", gpu.missing.empty()}}},
+        {"cuda",
+         {{"built", gpu.built},
+          {"missing", gpu.missing},
+          {"name", gpu.name},
+          {"compute_capability", gpu.capability},
+          {"driver", gpu.driver},
+          {"multiprocessors", gpu.multiprocessors},
+          {"memory_bytes", gpu.memory_bytes}}},
         {"vision", kVision},
         {"libraries", nlohmann::ordered_json::object()}};
     for (const Ceilings& c : ceilings) report["ceilings"].push_back(to_json(c));
@@ -119,8 +126,11 @@ int run(const Options& o) {
   }
   print("precisions fp32{}; int8 for models that are quantised already\n",
         covers(cpu.isa, Isa::avx512bf16) ? ", bf16" : "");
-  print("devices    cpu, reference; {}\n",
-        nvidia ? "an NVIDIA driver is here, but this build has no CUDA backend" : "no NVIDIA driver");
+  print("devices    cpu, reference{}\n", gpu.missing.empty() ? ", cuda" : "; no cuda: " + gpu.missing);
+  if (gpu.missing.empty())
+    print("           {}, compute capability {}.{}, {} multiprocessors, {}, driver for CUDA {}.{}{}\n", gpu.name,
+          gpu.capability / 10, gpu.capability % 10, gpu.multiprocessors, bytes_text(double(gpu.memory_bytes)),
+          gpu.driver / 1000, gpu.driver % 1000 / 10, gpu.capability == 90 ? "" : " (untested: tests run on 9.0)");
   print("libraries  protobuf {}, zlib {}\n", protobuf_version(), zlibVersion());
   if (!kVision) print("           built without pictures and video (MONZA_VISION)\n");
   for (const Library& l : kLibraries)

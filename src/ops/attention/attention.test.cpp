@@ -84,7 +84,7 @@ class Attention : public ::testing::TestWithParam<const Kernel*> {};
 
 TEST_P(Attention, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *find_kernel("attention_ref");
   for (std::uint32_t seed = 0; seed < 80; ++seed) {
     const Case c = make_case(seed);

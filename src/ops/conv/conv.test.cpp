@@ -115,7 +115,7 @@ class ConvKernels : public ::testing::TestWithParam<const Kernel*> {};
 
 TEST_P(ConvKernels, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *find_kernel("conv_ref");
   int ran = 0;
   for (std::uint32_t seed = 0; seed < 400; ++seed) {

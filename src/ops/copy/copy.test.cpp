@@ -7,6 +7,7 @@
 
 #include "base/cpu.h"
 #include "kernel/registry.h"
+#include "support/kernel_check.h"
 #include "tensor/storage.h"
 
 namespace monza {
@@ -36,7 +37,7 @@ std::int64_t random_strides(std::mt19937& rng, TensorView& v) {
 
 TEST(Copy, PicturesOfThreePlanes) {
   for (const Kernel* kernel : kernels_of("Copy")) {
-    if (!covers(cpu_info().isa, kernel->needs)) continue;
+    if (kernel->device != DeviceKind::cpu || !covers(cpu_info().isa, kernel->needs)) continue;  // memory of the host
     for (std::int64_t pixels : {1, 15, 16, 17, 47, 48, 1000, 40000}) {
       TensorView in, out;
       in.dtype = out.dtype = DType::u8;
@@ -67,7 +68,7 @@ TEST(Copy, PicturesOfThreePlanes) {
 
 TEST(Copy, KernelsMoveEveryElementAndNothingElse) {
   for (const Kernel* kernel : kernels_of("Copy")) {
-    if (!covers(cpu_info().isa, kernel->needs)) continue;
+    if (kernel->device != DeviceKind::cpu || !covers(cpu_info().isa, kernel->needs)) continue;  // memory of the host
     for (std::uint32_t seed = 1; seed <= 400; ++seed) {
       std::mt19937 rng(seed);
       const DType type = std::initializer_list<DType>{DType::u8, DType::f16, DType::f32, DType::f64}.begin()[rng() % 4];
@@ -133,10 +134,29 @@ std::int64_t block_strides(std::mt19937& rng, TensorView& v, Layout layout) {
   return v.stride[0] * v.shape[0];
 }
 
+TEST(Copy, OnEveryDevice) {
+  for (const Kernel* kernel : kernels_of("Copy")) {
+    if (!test::lacking(*kernel).empty()) continue;
+    for (std::uint32_t seed = 1; seed <= 100; ++seed) {
+      std::mt19937 rng(seed);
+      const DType type = std::initializer_list<DType>{DType::u8, DType::f16, DType::f32, DType::f64}.begin()[rng() % 4];
+      Shape shape;
+      for (int i = static_cast<int>(rng() % 5); i > 0; --i)
+        shape[shape.rank++] = std::initializer_list<int>{0, 1, 2, 3, 7, 16, 33}.begin()[rng() % 16 == 0 ? 0 : 1 + rng() % 6];
+      test::Tensor x = test::make_tensor(type, shape);
+      for (std::byte& b : x.bytes) b = static_cast<std::byte>(rng());
+      const auto run = test::run_kernel(*kernel, nullptr, {x}, {{type, shape}}, {.threads = 1, .seed = seed});
+      if (!run.refusal.empty()) continue;
+      ASSERT_EQ(run.problem, "") << kernel->name << " " << to_string(shape);
+      ASSERT_EQ(run.outputs[0].bytes, x.bytes) << kernel->name << " " << to_string(shape);
+    }
+  }
+}
+
 /// To and from blocks of channels; their padding becomes zero.
 TEST(Copy, BlocksOfChannels) {
   for (const Kernel* kernel : kernels_of("Copy")) {
-    if (!covers(cpu_info().isa, kernel->needs)) continue;
+    if (kernel->device != DeviceKind::cpu || !covers(cpu_info().isa, kernel->needs)) continue;  // memory of the host
     int ran = 0;
     for (std::uint32_t seed = 1; seed <= 400; ++seed) {
       std::mt19937 rng(seed);

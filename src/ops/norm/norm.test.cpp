@@ -57,7 +57,7 @@ class Norm : public ::testing::TestWithParam<const Kernel*> {};
 
 TEST_P(Norm, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *kernels_of(kernel.op).back();
   int ran = 0;
   for (std::uint32_t seed = 0; seed < 100; ++seed) {
@@ -83,7 +83,7 @@ TEST(LayerNorm, AFactorForEachRowIsNoRow) {
   const std::vector<Tensor> in{test::random_f32(Shape{2, 2}, rng), test::random_f32(Shape{2, 1}, rng)};
   const auto want = test::run_kernel(*kernels_of("LayerNormalization").back(), &p, in, {{DType::f32, Shape{2, 2}}});
   for (const Kernel* kernel : kernels_of("LayerNormalization")) {
-    if (!covers(cpu_info().isa, kernel->needs)) continue;
+    if (!test::lacking(*kernel).empty()) continue;
     const auto got = test::run_kernel(*kernel, &p, in, {{DType::f32, Shape{2, 2}}});
     if (got.refusal.empty()) EXPECT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-5) << kernel->name;
   }

@@ -75,7 +75,7 @@ class QConvKernels : public ::testing::TestWithParam<const Kernel*> {};
 
 TEST_P(QConvKernels, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const bool quantized = std::string_view(kernel.op) == "QConv";
   const Kernel& reference = *find_kernel(quantized ? "qconv_ref" : "conv_integer_ref");
   test::expect_agreement(kernel, reference, [&](std::uint32_t seed) { return make_case(seed, quantized); });

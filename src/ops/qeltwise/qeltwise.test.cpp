@@ -84,7 +84,7 @@ class QEltwiseKernels : public ::testing::TestWithParam<const Kernel*> {};
 
 TEST_P(QEltwiseKernels, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *kernels_of(kernel.op).back();
   ASSERT_TRUE(reference.reference);
   int ran = 0;

@@ -61,7 +61,7 @@ class QMatMulKernels : public ::testing::TestWithParam<const Kernel*> {};
 
 TEST_P(QMatMulKernels, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const bool quantized = std::string_view(kernel.op) == "QMatMul";
   const Kernel& reference = *find_kernel(quantized ? "qmatmul_ref" : "matmul_integer_ref");
   test::expect_agreement(kernel, reference, [&](std::uint32_t seed) { return make_case(seed, quantized); });

@@ -44,7 +44,7 @@ class QuantizeKernels : public ::testing::TestWithParam<const Kernel*> {};
 
 TEST_P(QuantizeKernels, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *kernels_of(kernel.op).back();
   const std::string_view op = kernel.op;
   int ran = 0;

@@ -22,7 +22,7 @@ class Reduce : public ::testing::TestWithParam<const Kernel*> {};
 
 TEST_P(Reduce, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *kernels_of(kernel.op).back();
   ReduceParams p;
   for (const auto& [name, kind] : kKinds)

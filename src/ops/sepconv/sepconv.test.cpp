@@ -80,7 +80,7 @@ class SeparableConvKernels : public ::testing::TestWithParam<const Kernel*> {};
 
 TEST_P(SeparableConvKernels, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *find_kernel("sepconv_ref");
   int ran = 0;
   for (std::uint32_t seed = 0; seed < 300; ++seed) {

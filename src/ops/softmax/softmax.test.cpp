@@ -14,7 +14,7 @@ class Softmax : public ::testing::TestWithParam<const Kernel*> {};
 
 TEST_P(Softmax, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *kernels_of(kernel.op).back();
   int ran = 0;
   for (std::uint32_t seed = 0; seed < 100; ++seed) {
@@ -46,7 +46,7 @@ TEST_P(Softmax, AgreesWithTheReference) {
 // Subnormal weights would say nothing and slow down every product with them.
 TEST_P(Softmax, FarBelowTheLargestIsExactlyZero) {
   const Kernel& kernel = *GetParam();
-  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "this CPU lacks " << isa_name(kernel.needs);
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   if (std::string(kernel.op) != "Softmax") return;  // logarithms do not underflow
   const std::int64_t n = 37;
   auto x = test::make_tensor(DType::f32, Shape{2, n});

@@ -1,0 +1,406 @@
+// Elementwise operators on a GPU: a thread an element, computed in float (f64 in double, integers in 64 bits). Bound by
+// memory: 8 to 12 bytes an f32 element, so 4 TB/s give 0.4 elements a picosecond.
+#include <cmath>
+
+#include "ops/elementwise/elementwise.params.h"
+#include "ops/elementwise/unary_list.params.h"
+#include "ops/shared/gpu_any.cuh"
+#include "tensor/dtype.h"
+#include "tensor/float_convert.h"
+
+namespace monza::ops {
+namespace {
+
+template <typename C>
+__device__ C softplus(C x) {
+  return x > C(30) ? x + exp(-x) : log1p(exp(x));
+}
+template <typename C>
+__device__ C clamp(C x, C low, C high) {
+  return x < low ? low : x > high ? high : x;
+}
+
+template <typename C>
+__device__ C unary(const UnaryParams& p, C x) {
+  const C alpha = p.alpha, beta = p.beta, one = 1, zero = 0;
+  switch (p.kind) {
+    case UnaryKind::identity: return x;
+    case UnaryKind::abs: return fabs(x);
+    case UnaryKind::neg: return -x;
+    case UnaryKind::sign: return x > zero ? one : x < zero ? -one : x == zero ? zero : x;
+    case UnaryKind::ceil: return ceil(x);
+    case UnaryKind::floor: return floor(x);
+    case UnaryKind::round: return rint(x);
+    case UnaryKind::sqrt: return sqrt(x);
+    case UnaryKind::reciprocal: return one / x;
+    case UnaryKind::exp: return exp(x);
+    case UnaryKind::log: return log(x);
+    case UnaryKind::sin: return sin(x);
+    case UnaryKind::cos: return cos(x);
+    case UnaryKind::tan: return tan(x);
+    case UnaryKind::asin: return asin(x);
+    case UnaryKind::acos: return acos(x);
+    case UnaryKind::atan: return atan(x);
+    case UnaryKind::sinh: return sinh(x);
+    case UnaryKind::cosh: return cosh(x);
+    case UnaryKind::tanh: return tanh(x);
+    case UnaryKind::asinh: return asinh(x);
+    case UnaryKind::acosh: return acosh(x);
+    case UnaryKind::atanh: return atanh(x);
+    case UnaryKind::erf: return erf(x);
+    case UnaryKind::relu: return x < zero ? zero : x;
+    case UnaryKind::leaky_relu: return x < zero ? alpha * x : x;
+    case UnaryKind::elu: return x < zero ? alpha * expm1(x) : x;
+    case UnaryKind::selu: return beta * (x <= zero ? alpha * expm1(x) : x);
+    case UnaryKind::celu: return x < zero ? alpha * expm1(x / alpha) : x;
+    case UnaryKind::sigmoid: return one / (one + exp(-x));
+    case UnaryKind::hard_sigmoid: return clamp(alpha * x + beta, zero, one);
+    case UnaryKind::hardswish: return x * clamp(x / C(6) + C(0.5), zero, one);
+    case UnaryKind::swish: return x / (one + exp(-alpha * x));
+    case UnaryKind::gelu_erf: return C(0.5) * x * (one + erf(x * C(M_SQRT1_2)));
+    case UnaryKind::gelu_tanh: return C(0.5) * x * (one + tanh(C(0.79788456080286535588) * (x + C(0.044715) * x * x * x)));
+    case UnaryKind::mish: return x * tanh(softplus(x));
+    case UnaryKind::softplus: return softplus(x);
+    case UnaryKind::softsign: return x / (one + fabs(x));
+    case UnaryKind::thresholded_relu: return x > alpha ? x : zero;
+    case UnaryKind::shrink: return x < -alpha ? x + beta : x > alpha ? x - beta : zero;
+    case UnaryKind::logical_not: return x == zero ? one : zero;
+    case UnaryKind::bitwise_not: return x;  // integers only
+    case UnaryKind::is_nan: return isnan(x) ? one : zero;
+    case UnaryKind::is_inf: return isinf(x) && (x < zero ? alpha != 0 : beta != 0) ? one : zero;
+  }
+  return x;
+}
+__device__ std::int64_t unary_integer(const UnaryParams& p, bool is_unsigned, std::int64_t x) {
+  const auto negated = static_cast<std::int64_t>(0 - static_cast<std::uint64_t>(x));
+  switch (p.kind) {
+    case UnaryKind::abs: return is_unsigned || x >= 0 ? x : negated;
+    case UnaryKind::neg: return negated;
+    case UnaryKind::sign: return x == 0 ? 0 : is_unsigned || x > 0 ? 1 : -1;
+    case UnaryKind::relu: return is_unsigned || x > 0 ? x : 0;
+    case UnaryKind::logical_not: return x == 0;
+    case UnaryKind::bitwise_not: return ~x;
+    default: return x;
+  }
+}
+
+/// The types that models compute in.
+template <typename T>
+__global__ void unary_kernel(UnaryParams p, gpu::Walk<1> walk, const T* x, T* y) {
+  gpu::for_each(walk.count, [&](std::int64_t i) {
+    std::int64_t at[2];
+    walk.at(i, at);
+    gpu::store(y + at[0], unary(p, gpu::load(x + at[1])));
+  });
+}
+__global__ void unary_any_kernel(UnaryParams p, gpu::Walk<1> walk, const void* x, DType from, void* y, DType to) {
+  gpu::for_each(walk.count, [&](std::int64_t i) {
+    std::int64_t at[2];
+    walk.at(i, at);
+    if (gpu::integral(from)) {
+      gpu::store_integer(y, to, at[0], unary_integer(p, gpu::is_unsigned(from), gpu::load_integer(x, from, at[1])));
+    } else {
+      const double v = unary(p, gpu::load_float(x, from, at[1]));
+      if (gpu::integral(to)) gpu::store_integer(y, to, at[0], v != 0);
+      else gpu::store_float(y, to, at[0], v);
+    }
+  });
+}
+
+bool has_integer_form(UnaryKind kind) {
+  using K = UnaryKind;
+  for (const K k : {K::identity, K::abs, K::neg, K::sign, K::relu, K::logical_not, K::bitwise_not})
+    if (k == kind) return true;
+  return false;
+}
+
+Status run_unary(const KernelContext& c) noexcept {
+  const auto& p = c.params_as<UnaryParams>();
+  const TensorView &x = c.in[0], &y = c.out[0];
+  const gpu::Walk<1> walk(y, {&x});
+  if (walk.count == 0) return {};
+  const unsigned blocks = gpu::blocks_for(walk.count);
+  const cudaStream_t stream = gpu::stream_of(c);
+  if (x.dtype == DType::f32 && y.dtype == DType::f32)
+    unary_kernel<<<blocks, gpu::kThreads, 0, stream>>>(p, walk, x.as<float>(), y.as<float>());
+  else if (x.dtype == DType::f16 && y.dtype == DType::f16)
+    unary_kernel<<<blocks, gpu::kThreads, 0, stream>>>(p, walk, x.as<__half>(), y.as<__half>());
+  else unary_any_kernel<<<blocks, gpu::kThreads, 0, stream>>>(p, walk, x.data, x.dtype, y.data, y.dtype);
+  return gpu::launched();
+}
+
+Refusal accepts_unary(const KernelQuery& q) noexcept {
+  const auto& p = *static_cast<const UnaryParams*>(q.params);
+  const DType from = q.in[0].dtype, to = q.out[0].dtype;
+  if (!gpu::is_number(from) || (to != from && to != DType::boolean)) return "its element types have no CUDA kernel";
+  if (!gpu::is_stored_float(from) && !has_integer_form(p.kind)) return "the function is for floats";
+  return nullptr;
+}
+
+template <typename C>
+__device__ C min_or_nan(C a, C b) {
+  return isnan(a) ? a : isnan(b) ? b : b < a ? b : a;
+}
+template <typename C>
+__device__ C max_or_nan(C a, C b) {
+  return isnan(a) ? a : isnan(b) ? b : b > a ? b : a;
+}
+
+template <typename C>
+__device__ C binary(BinaryKind kind, C a, C b) {
+  switch (kind) {
+    case BinaryKind::add: return a + b;
+    case BinaryKind::sub: return a - b;
+    case BinaryKind::mul: return a * b;
+    case BinaryKind::div: return a / b;
+    case BinaryKind::mod: {
+      const C m = fmod(a, b);
+      return m == C(0) ? copysign(m, b) : (m < C(0)) != (b < C(0)) ? m + b : m;
+    }
+    case BinaryKind::fmod: return fmod(a, b);
+    case BinaryKind::pow: return pow(a, b);
+    case BinaryKind::min: return min_or_nan(a, b);
+    case BinaryKind::max: return max_or_nan(a, b);
+    case BinaryKind::equal: return a == b ? C(1) : C(0);
+    case BinaryKind::less: return a < b ? C(1) : C(0);
+    case BinaryKind::less_or_equal: return a <= b ? C(1) : C(0);
+    case BinaryKind::greater: return a > b ? C(1) : C(0);
+    case BinaryKind::greater_or_equal: return a >= b ? C(1) : C(0);
+    case BinaryKind::prelu: return a < C(0) ? a * b : a;
+    default: return C(0);  // of integers and booleans only
+  }
+}
+
+template <typename C>
+__device__ std::int64_t binary_integer(BinaryKind kind, std::int64_t x, std::int64_t y, int bits) {
+  const C a = static_cast<C>(x), b = static_cast<C>(y);
+  using U = std::uint64_t;
+  constexpr bool kSigned = C(-1) < C(0);
+  const U ua = static_cast<U>(a), ub = static_cast<U>(b);
+  const bool overflows = kSigned && b == C(-1);  // the lowest integer by -1
+  switch (kind) {
+    case BinaryKind::add: return static_cast<std::int64_t>(ua + ub);
+    case BinaryKind::sub: return static_cast<std::int64_t>(ua - ub);
+    case BinaryKind::mul: return static_cast<std::int64_t>(ua * ub);
+    case BinaryKind::div:
+      return b == 0 ? 0 : overflows ? static_cast<std::int64_t>(U(0) - ua) : static_cast<std::int64_t>(a / b);
+    case BinaryKind::mod: {
+      if (b == 0 || overflows) return 0;
+      const C m = a % b;
+      return static_cast<std::int64_t>(m != 0 && (m < C(0)) != (b < C(0)) ? m + b : m);
+    }
+    case BinaryKind::fmod: return b == 0 || overflows ? 0 : static_cast<std::int64_t>(a % b);
+    case BinaryKind::pow: {
+      if (kSigned && b < C(0)) return a == C(1) ? 1 : a == C(-1) ? (b % 2 != 0 ? -1 : 1) : 0;
+      U result = 1, base = ua;
+      for (U e = ub; e != 0; e >>= 1, base *= base)
+        if (e & 1) result *= base;
+      return static_cast<std::int64_t>(result);
+    }
+    case BinaryKind::min: return static_cast<std::int64_t>(b < a ? b : a);
+    case BinaryKind::max: return static_cast<std::int64_t>(b > a ? b : a);
+    case BinaryKind::shift_left: return ub >= U(bits) ? 0 : static_cast<std::int64_t>(ua << ub);
+    case BinaryKind::shift_right: return static_cast<std::int64_t>(ub >= U(bits) ? (a < C(0) ? C(-1) : C(0)) : a >> ub);
+    case BinaryKind::bitwise_and: return static_cast<std::int64_t>(ua & ub);
+    case BinaryKind::bitwise_or: return static_cast<std::int64_t>(ua | ub);
+    case BinaryKind::bitwise_xor: return static_cast<std::int64_t>(ua ^ ub);
+    case BinaryKind::logical_and: return a != 0 && b != 0;
+    case BinaryKind::logical_or: return a != 0 || b != 0;
+    case BinaryKind::logical_xor: return (a != 0) != (b != 0);
+    case BinaryKind::equal: return a == b;
+    case BinaryKind::less: return a < b;
+    case BinaryKind::less_or_equal: return a <= b;
+    case BinaryKind::greater: return a > b;
+    case BinaryKind::greater_or_equal: return a >= b;
+    case BinaryKind::prelu: return a < C(0) ? static_cast<std::int64_t>(ua * ub) : static_cast<std::int64_t>(a);
+  }
+  return 0;
+}
+
+template <typename T>
+__global__ void binary_kernel(BinaryKind kind, gpu::Walk<2> walk, const T* a, const T* b, T* y) {
+  gpu::for_each(walk.count, [&](std::int64_t i) {
+    std::int64_t at[3];
+    walk.at(i, at);
+    gpu::store(y + at[0], binary(kind, gpu::load(a + at[1]), gpu::load(b + at[2])));
+  });
+}
+__global__ void binary_any_kernel(BinaryKind kind, gpu::Walk<2> walk, const void* a, const void* b, DType from, void* y,
+                                  DType to, int bits) {
+  gpu::for_each(walk.count, [&](std::int64_t i) {
+    std::int64_t at[3];
+    walk.at(i, at);
+    if (gpu::integral(from)) {
+      const std::int64_t u = gpu::load_integer(a, from, at[1]), v = gpu::load_integer(b, from, at[2]);
+      gpu::store_integer(y, to, at[0], gpu::is_unsigned(from) ? binary_integer<std::uint64_t>(kind, u, v, bits)
+                                                              : binary_integer<std::int64_t>(kind, u, v, bits));
+    } else {
+      const double v = binary(kind, gpu::load_float(a, from, at[1]), gpu::load_float(b, from, at[2]));
+      if (gpu::integral(to)) gpu::store_integer(y, to, at[0], v != 0);
+      else gpu::store_float(y, to, at[0], v);
+    }
+  });
+}
+
+Status run_binary(const KernelContext& c) noexcept {
+  const BinaryKind kind = c.params_as<BinaryParams>().kind;
+  const TensorView &a = c.in[0], &b = c.in[1], &y = c.out[0];
+  const gpu::Walk<2> walk(y, {&a, &b});
+  if (walk.count == 0) return {};
+  const unsigned blocks = gpu::blocks_for(walk.count);
+  const cudaStream_t stream = gpu::stream_of(c);
+  if (a.dtype == DType::f32 && y.dtype == DType::f32)
+    binary_kernel<<<blocks, gpu::kThreads, 0, stream>>>(kind, walk, a.as<float>(), b.as<float>(), y.as<float>());
+  else if (a.dtype == DType::f16 && y.dtype == DType::f16)
+    binary_kernel<<<blocks, gpu::kThreads, 0, stream>>>(kind, walk, a.as<__half>(), b.as<__half>(), y.as<__half>());
+  else
+    binary_any_kernel<<<blocks, gpu::kThreads, 0, stream>>>(kind, walk, a.data, b.data, a.dtype, y.data, y.dtype,
+                                                            dtype_bits(a.dtype));
+  return gpu::launched();
+}
+
+Refusal accepts_binary(const KernelQuery& q) noexcept {
+  const DType type = q.in[0].dtype;
+  if (!gpu::is_number(type) || q.in[1].dtype != type) return "its element types have no CUDA kernel";
+  if (q.out[0].dtype != type && q.out[0].dtype != DType::boolean) return "its element types have no CUDA kernel";
+  return nullptr;
+}
+
+/// An absent bound is the type's last finite number.
+__global__ void clip_kernel(gpu::Walk<1> walk, const void* x, const void* low, const void* high, DType type, double last,
+                            void* y) {
+  if (gpu::integral(type)) {
+    const bool is_unsigned = gpu::is_unsigned(type);
+    const auto below = [&](std::int64_t a, std::int64_t b) {
+      return is_unsigned ? static_cast<std::uint64_t>(a) < static_cast<std::uint64_t>(b) : a < b;
+    };
+    const std::int64_t least = low != nullptr ? gpu::load_integer(low, type, 0) : 0,
+                       most = high != nullptr ? gpu::load_integer(high, type, 0) : 0;
+    gpu::for_each(walk.count, [&](std::int64_t i) {
+      std::int64_t at[2];
+      walk.at(i, at);
+      std::int64_t v = gpu::load_integer(x, type, at[1]);
+      if (low != nullptr && below(v, least)) v = least;
+      if (high != nullptr && below(most, v)) v = most;
+      gpu::store_integer(y, type, at[0], v);
+    });
+    return;
+  }
+  const double least = low != nullptr ? gpu::load_float(low, type, 0) : -last,
+               most = high != nullptr ? gpu::load_float(high, type, 0) : last;
+  gpu::for_each(walk.count, [&](std::int64_t i) {
+    std::int64_t at[2];
+    walk.at(i, at);
+    gpu::store_float(y, type, at[0], min_or_nan(max_or_nan(gpu::load_float(x, type, at[1]), least), most));
+  });
+}
+
+Status run_clip(const KernelContext& c) noexcept {
+  const TensorView &x = c.in[0], &y = c.out[0];
+  const gpu::Walk<1> walk(y, {&x});
+  if (walk.count == 0) return {};
+  clip_kernel<<<gpu::blocks_for(walk.count), gpu::kThreads, 0, gpu::stream_of(c)>>>(
+      walk, x.data, c.has_input(1) ? c.in[1].data : nullptr, c.has_input(2) ? c.in[2].data : nullptr, x.dtype,
+      gpu::integral(x.dtype) ? 0 : largest_finite(x.dtype), y.data);
+  return gpu::launched();
+}
+
+Refusal accepts_clip(const KernelQuery& q) noexcept {
+  return gpu::is_number(q.in[0].dtype) && q.in[0].dtype != DType::boolean ? nullptr : "its element type has no CUDA kernel";
+}
+
+template <typename T>
+__global__ void where_kernel(gpu::Walk<3> walk, const std::uint8_t* condition, const T* a, const T* b, T* y) {
+  gpu::for_each(walk.count, [&](std::int64_t i) {
+    std::int64_t at[4];
+    walk.at(i, at);
+    y[at[0]] = condition[at[1]] != 0 ? a[at[2]] : b[at[3]];
+  });
+}
+
+Status run_where(const KernelContext& c) noexcept {
+  const TensorView& y = c.out[0];
+  const gpu::Walk<3> walk(y, {&c.in[0], &c.in[1], &c.in[2]});
+  if (walk.count == 0) return {};
+  const bool known = gpu::with_size(dtype_bits(y.dtype), [&](auto type) {
+    using T = typename decltype(type)::type;
+    where_kernel<T><<<gpu::blocks_for(walk.count), gpu::kThreads, 0, gpu::stream_of(c)>>>(
+        walk, c.in[0].as<std::uint8_t>(), c.in[1].as<T>(), c.in[2].as<T>(), y.as<T>());
+  });
+  return known ? gpu::launched() : gpu::kOtherType;
+}
+
+template <typename T>
+__global__ void move_kernel(gpu::Walk<1> walk, const T* x, T* y) {
+  gpu::for_each(walk.count, [&](std::int64_t i) {
+    std::int64_t at[2];
+    walk.at(i, at);
+    y[at[0]] = x[at[1]];
+  });
+}
+
+/// Identity and BitCast.
+Status run_move(const KernelContext& c) noexcept {
+  const gpu::Walk<1> walk(c.out[0], {&c.in[0]});
+  if (walk.count == 0) return {};
+  const bool known = gpu::with_size(dtype_bits(c.out[0].dtype), [&](auto type) {
+    using T = typename decltype(type)::type;
+    move_kernel<T><<<gpu::blocks_for(walk.count), gpu::kThreads, 0, gpu::stream_of(c)>>>(walk, c.in[0].as<T>(),
+                                                                                        c.out[0].as<T>());
+  });
+  return known ? gpu::launched() : gpu::kOtherType;
+}
+
+Refusal accepts_whole_bytes(const KernelQuery& q) noexcept {
+  const int bits = dtype_bits(q.out[0].dtype);
+  return bits >= 8 && bits <= 64 ? nullptr : "its element type has no CUDA kernel";
+}
+
+}  // namespace
+
+#define MONZA_CUDA(symbol, op_name, run_function, accepts_function, in_place) \
+  extern const Kernel symbol##_cuda;                                          \
+  const Kernel symbol##_cuda{.name = #symbol "_cuda",                         \
+                             .op = op_name,                                   \
+                             .device = DeviceKind::cuda,                      \
+                             .in{Port::strided},                              \
+                             .out{Port::strided},                             \
+                             .accepts = accepts_function,                     \
+                             .run = run_function,                             \
+                             .in_place_inputs = in_place};
+#define MONZA_UNARY(symbol, op_name) MONZA_CUDA(symbol, op_name, run_unary, accepts_unary, 1)
+MONZA_UNARY_OPS(MONZA_UNARY)
+#undef MONZA_UNARY
+#define MONZA_UNARY_TEST(symbol, op_name) MONZA_CUDA(symbol, op_name, run_unary, accepts_unary, 0)
+MONZA_UNARY_TESTS(MONZA_UNARY_TEST)
+#undef MONZA_UNARY_TEST
+
+#define MONZA_BINARY(symbol, op_name) MONZA_CUDA(symbol, op_name, run_binary, accepts_binary, 3)
+MONZA_BINARY(add, "Add")
+MONZA_BINARY(sub, "Sub")
+MONZA_BINARY(mul, "Mul")
+MONZA_BINARY(div, "Div")
+MONZA_BINARY(mod, "Mod")
+MONZA_BINARY(min, "Min")
+MONZA_BINARY(max, "Max")
+MONZA_BINARY(bit_shift, "BitShift")
+MONZA_BINARY(bitwise_and, "BitwiseAnd")
+MONZA_BINARY(bitwise_or, "BitwiseOr")
+MONZA_BINARY(bitwise_xor, "BitwiseXor")
+MONZA_BINARY(logical_and, "And")
+MONZA_BINARY(logical_or, "Or")
+MONZA_BINARY(logical_xor, "Xor")
+MONZA_BINARY(prelu, "PRelu")
+#undef MONZA_BINARY
+MONZA_CUDA(equal, "Equal", run_binary, accepts_binary, 0)
+MONZA_CUDA(less, "Less", run_binary, accepts_binary, 0)
+MONZA_CUDA(less_or_equal, "LessOrEqual", run_binary, accepts_binary, 0)
+MONZA_CUDA(greater, "Greater", run_binary, accepts_binary, 0)
+MONZA_CUDA(greater_or_equal, "GreaterOrEqual", run_binary, accepts_binary, 0)
+MONZA_CUDA(clip, "Clip", run_clip, accepts_clip, 1)
+MONZA_CUDA(where, "Where", run_where, accepts_whole_bytes, 6)
+MONZA_CUDA(bit_cast, "BitCast", run_move, accepts_whole_bytes, 1)
+MONZA_CUDA(identity, "Identity", run_move, accepts_whole_bytes, 1)
+#undef MONZA_CUDA
+
+}  // namespace monza::ops
