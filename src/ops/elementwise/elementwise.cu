@@ -4,6 +4,7 @@
 
 #include "ops/elementwise/elementwise.params.h"
 #include "ops/elementwise/unary_list.params.h"
+#include "ops/shared/gpu_activation.cuh"
 #include "ops/shared/gpu_any.cuh"
 #include "tensor/dtype.h"
 #include "tensor/float_convert.h"
@@ -11,14 +12,8 @@
 namespace monza::ops {
 namespace {
 
-template <typename C>
-__device__ C softplus(C x) {
-  return x > C(30) ? x + exp(-x) : log1p(exp(x));
-}
-template <typename C>
-__device__ C clamp(C x, C low, C high) {
-  return x < low ? low : x > high ? high : x;
-}
+using gpu::clamp;
+using gpu::softplus;
 
 template <typename C>
 __device__ C unary(const UnaryParams& p, C x) {
