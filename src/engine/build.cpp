@@ -62,6 +62,7 @@ PassOptions pass_options(const BuildOptions& options) {
   passes.disabled.insert(options.disabled_passes.begin(), options.disabled_passes.end());
   passes.max_rewrites = options.max_rewrites;
   passes.strict = options.strict_rewrites;
+  passes.device = options.device;
   return passes;
 }
 

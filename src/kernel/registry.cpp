@@ -55,10 +55,13 @@ const Kernel* find_kernel(std::string_view name) {
   return it == kernel_index().by_name.end() ? nullptr : it->second;
 }
 
-bool has_kernel_in(std::string_view op, Precisions precisions) {
+bool has_kernel(std::string_view op, const Constraint& asked) {
   const auto kernels = kernels_of(op);
-  return std::any_of(kernels.begin(), kernels.end(),
-                     [&](const Kernel* k) { return precisions.contains(k->arithmetic.computes_in); });
+  return std::any_of(kernels.begin(), kernels.end(), [&](const Kernel* k) {
+    const bool there = asked.devices.empty() || asked.devices.contains(k->device) ||
+                       (k->reference && asked.devices.contains(DeviceKind::reference));
+    return there && (asked.precisions.empty() || asked.precisions.contains(k->arithmetic.computes_in));
+  });
 }
 
 const PackedFormat* find_packed_format(std::string_view name) {

@@ -28,8 +28,8 @@ struct KernelFamily {
 };
 std::span<const KernelFamily> kernel_families();
 
-/// Whether `op` has a kernel, for whatever device and instruction set, that computes in one of these.
-bool has_kernel_in(std::string_view op, Precisions precisions);
+/// Whether `op` has a kernel, for whatever instruction set, that does what is asked; an empty set asks nothing.
+bool has_kernel(std::string_view op, const Constraint& asked);
 
 struct Rejection {
   const Kernel* kernel;

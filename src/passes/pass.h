@@ -21,6 +21,8 @@ struct PassOptions {
   /// A rewrite whose result inference refuses throws std::logic_error: its guard does not know of something. Otherwise
   /// it is undone and noted as a near miss. Tests and fuzzers are strict.
   bool strict = false;
+  /// Where nodes run of which no device is asked: what has no kernel there is not made.
+  Device device = Device::cpu;
   /// Verify the graph after every pass.
   bool verify = true;
 };

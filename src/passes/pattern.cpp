@@ -414,8 +414,8 @@ std::vector<ir::NodeId> doomed_nodes(const ir::Graph& graph, const Match& m) {
 }
 
 /// "" if `replacement`, made of the nodes from `first_new` on, may take the place of `old`; else why not.
-std::string refuse_replacement(const ir::Graph& graph, ir::ValueId old, ir::ValueId replacement, ir::NodeId first_new,
-                               const std::vector<ir::NodeId>& doomed) {
+std::string refuse_replacement(const ir::Graph& graph, Device usual, ir::ValueId old, ir::ValueId replacement,
+                               ir::NodeId first_new, const std::vector<ir::NodeId>& doomed) {
   if (graph.value(replacement).type != graph.value(old).type)
     return fmt::format("the result would be {} instead of {}", ir::to_string(graph.value(replacement).type),
                        ir::to_string(graph.value(old).type));
@@ -425,9 +425,14 @@ std::string refuse_replacement(const ir::Graph& graph, ir::ValueId old, ir::Valu
     if (!graph.has_node(id)) continue;
     const ir::Node& node = graph.node(id);
     read.insert(read.end(), node.inputs.begin(), node.inputs.end());
-    if (const Precisions asked = node.constraint.precisions;
-        !asked.empty() && node.op->flops != nullptr && !has_kernel_in(node.op->name, asked))
-      return fmt::format("no kernel of {} computes in {}, which is asked of it", node.op->name, to_string(asked));
+    Constraint asked = node.constraint;
+    if (asked.devices.empty()) asked.devices.insert(usual);
+    const bool needs_kernel = node.op->aliases == nullptr && !has(node.op->flags, ir::OpFlag::control);
+    if (needs_kernel && !asked.devices.contains(Device::cpu) && !has_kernel(node.op->name, {{}, asked.devices}))
+      return fmt::format("no kernel of {} runs on {}", node.op->name, to_string(asked.devices));
+    if (!asked.precisions.empty() && node.op->flops != nullptr && !has_kernel(node.op->name, asked))
+      return fmt::format("no kernel of {} computes in {}, which is asked of it", node.op->name,
+                         to_string(asked.precisions));
   }
   for (const ir::ValueId v : read) {
     const ir::Node* producer = v == ir::kNone ? nullptr : graph.producer(v);
@@ -460,7 +465,7 @@ bool try_fusion(ir::Graph& graph, PassContext& context, const Fusion& fusion, st
     return true;
   });
   if (!made) return false;
-  const std::string reason = refuse_replacement(graph, old, replacement, first_new, doomed);
+  const std::string reason = refuse_replacement(graph, context.options().device, old, replacement, first_new, doomed);
   if (!reason.empty()) {
     context.near_miss(fusion.name, graph, node, reason);
     undo(graph, first_new);

@@ -44,8 +44,8 @@ std::string guard(const Match& m) {
     return "the second convolution has strides or padding";
   const Precisions allowed = allowed_precisions(point.constraint);
   for (const Precision p : kPrecisions)
-    if (!kOwnPrecisions.contains(p) && allowed.contains(p) && has_kernel_in("Conv", {p}) &&
-        !has_kernel_in("SeparableConv", {p}))
+    if (!kOwnPrecisions.contains(p) && allowed.contains(p) && has_kernel("Conv", {{p}, {}}) &&
+        !has_kernel("SeparableConv", {{p}, {}}))
       return fmt::format("the second convolution may compute in {}, for which no kernel computes both",
                          precision_name(p));
   const auto height = extent(between, 2), width = extent(between, 3);
