@@ -49,7 +49,7 @@ void refuse_unsupported(const BuildOptions& options) {
   if (options.precision == Precision::int8)
     fail_hint("build a model that is already quantised (QLinear, Q/DQ or dynamic operators), or --precision fp32",
               "INT8 of a float model needs calibration, which this version does not do");
-  if (options.precision == Precision::fp16)
+  if (options.precision == Precision::fp16 && options.device != Device::cuda)
     fail_hint("--precision fp32, or bf16 where `monza doctor` lists it", "no CPU kernel computes in fp16");
   const Isa isa = isa_for(options);
   if (options.precision == Precision::bf16 && !covers(isa, Isa::avx512bf16))
@@ -137,7 +137,8 @@ struct BuildSession::Impl {
     const std::string constraints = constraints_key(build);
     const auto same = [&](const Passed& p) {
       return p.passes == passes && p.options.disabled == options.disabled && p.constraints == constraints &&
-             p.options.max_rewrites == options.max_rewrites && p.options.strict == options.strict;
+             p.options.max_rewrites == options.max_rewrites && p.options.strict == options.strict &&
+             p.options.device == options.device;
     };
     const auto it = std::find_if(passed.begin(), passed.end(), same);
     if (it != passed.end()) return *it;

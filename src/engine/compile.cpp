@@ -139,8 +139,9 @@ engine_file::Image compile(ir::Graph& graph, const BuildOptions& options, engine
   plan::PlannerOptions planner;
   planner.threads = options.threads > 0 ? options.threads : cpu_info().usable_threads;
   planner.isa = isa_for(options);
-  planner.device = info.device == Device::reference ? DeviceKind::reference : DeviceKind::cpu;
-  planner.reference_only = !info.optimize || info.device == Device::reference;
+  planner.device = info.device;
+  // Reference kernels are host code.
+  planner.reference_only = info.device == Device::reference || (!info.optimize && info.device == Device::cpu);
   planner.batch_invariant = info.batch_invariant;
   CompileShared own;
   CompileShared& s = shared != nullptr ? *shared : own;

@@ -62,6 +62,9 @@ const std::vector<const Pass*>& pipeline() {
       &dead_code_pass,
       // When both convolutions have all that belongs to them.
       &separable_pass,
+      // What there is then, is stored in fewer bits.
+      &half_precision_pass,
+      &dead_code_pass,
       // Last: nothing makes constants after it.
       &share_constants_pass,
   };

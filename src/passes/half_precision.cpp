@@ -1,0 +1,135 @@
+// Floats of 16 bits between nodes that may compute in fp16, on devices whose kernels read and write them: half the bytes,
+// and products on tensor cores. Kernels sum, normalise and take exponentials in 32 bits whatever they store.
+//
+// A node is made anew with inputs of f16 and a Cast back; where the next node takes f16 it reads what lies before that
+// Cast. What may leave f16's range (largest number 65504) in its results stays in f32: sums over many elements, powers,
+// exponentials, divisions.
+#include <algorithm>
+#include <map>
+#include <string_view>
+
+#include "base/constraint.h"
+#include "passes/rewrite.h"
+#include "tensor/dtype.h"
+#include "tensor/float_convert.h"
+
+namespace monza {
+namespace {
+
+/// An operator whose results are no larger than what goes in, or bounded by what networks are trained for.
+struct Halved {
+  std::string_view op;
+  std::uint32_t inputs = ~0u;  ///< bit i: input i is data, stored as the output is; others keep their type
+};
+constexpr Halved kHalved[] = {
+    // Products. The mask of attention holds numbers near the lowest float.
+    {"Conv"}, {"ConvTranspose"}, {"MatMul"}, {"Attention", 0b110111},
+    // Normalisations and softmax: results of the order of 1, computed in f32.
+    {"LayerNormalization"}, {"RMSNormalization"}, {"GroupNormalization"}, {"InstanceNormalization"},
+    {"BatchNormalization"}, {"Softmax"},
+    // Pointwise.
+    {"Abs"}, {"Add"}, {"Clip"}, {"Elu"}, {"Erf"}, {"Gelu"}, {"HardSigmoid"}, {"HardSwish"}, {"LeakyRelu"}, {"Max"},
+    {"Min"}, {"Mish"}, {"Mul"}, {"Neg"}, {"PRelu"}, {"Relu"}, {"Selu"}, {"Sigmoid"}, {"Softsign"}, {"Sub"}, {"Swish"},
+    {"Tanh"}, {"Where", 0b110},
+    {"ReduceMax", 0b1}, {"ReduceMean", 0b1}, {"ReduceMin", 0b1},
+    // Windows.
+    {"AveragePool"}, {"MaxPool"}, {"Resize", 0b1},
+    // Moves.
+    {"Concat"}, {"DepthToSpace"}, {"Expand", 0b1}, {"Flatten"}, {"Gather", 0b1}, {"Identity"}, {"Pad", 0b101},
+    {"Reshape", 0b1}, {"Slice", 0b1}, {"SpaceToDepth"}, {"Split", 0b1}, {"Squeeze", 0b1}, {"Tile", 0b1},
+    {"Transpose"}, {"Unsqueeze", 0b1},
+};
+
+const Halved* find(std::string_view op) {
+  const auto* it = std::find_if(std::begin(kHalved), std::end(kHalved), [&](const Halved& h) { return h.op == op; });
+  return it == std::end(kHalved) ? nullptr : it;
+}
+
+class Halver {
+ public:
+  Halver(ir::Graph& graph, PassContext& context) : graph_(graph), context_(context) {}
+
+  void visit(ir::NodeId id) {
+    const ir::Node& node = std::as_const(graph_).node(id);
+    if (!allowed_precisions(node.constraint).contains(Precision::fp16) || !has_f32(node.outputs)) return;
+    const Halved* halved = find(node.op->name);
+    if (halved == nullptr) {
+      if (has_f32(node.inputs) && std::string_view(node.op->name) != "Cast")
+        context_.near_miss("fp16", graph_, node, "it is kept in fp32: its results may be larger than fp16 holds");
+      return;
+    }
+    if (std::none_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) { return is_f32(v); })) return;
+    if (!context_.open()) return;
+    const ir::Node whole{.op = node.op, .inputs = node.inputs, .outputs = node.outputs, .attrs = node.attrs,
+                         .origins = node.origins, .constraint = node.constraint};  // what is inserted moves nodes
+    const std::vector<ir::ValueId>& old = whole.outputs;
+    std::vector<ir::ValueId> fresh;
+    const bool made = attempt(graph_, context_, "fp16", id, [&] {
+      std::vector<ir::ValueId> inputs = whole.inputs;
+      for (std::size_t i = 0; i < inputs.size(); ++i)
+        if (is_f32(inputs[i]) && (halved->inputs >> std::min<std::size_t>(i, 31) & 1u) != 0) inputs[i] = half(inputs[i], id);
+      const ir::Node& twin = graph_.insert_node(id, *whole.op, std::move(inputs), whole.attrs,
+                                                static_cast<int>(old.size()), whole.origins);
+      fresh = twin.outputs;
+      graph_.constrain(twin.id, whole.constraint);
+      for (std::size_t i = 0; i < old.size(); ++i)
+        if (graph_.value(fresh[i]).type.dtype != graph_.value(old[i]).type.dtype) fresh[i] = cast(fresh[i], "f32", id);
+      return true;
+    });
+    if (!made) return;
+    context_.allow("fp16", graph_, std::as_const(graph_).node(id));
+    for (std::size_t i = 0; i < old.size(); ++i) {
+      const std::string name = graph_.value(old[i]).name;
+      graph_.replace_uses(old[i], fresh[i]);
+      graph_.value(old[i]).name.clear();
+      if (graph_.value(fresh[i]).name.empty()) graph_.value(fresh[i]).name = name;
+    }
+    graph_.remove_node(id);
+  }
+
+ private:
+  bool is_f32(ir::ValueId v) const { return v != ir::kNone && graph_.value(v).type.dtype == DType::f32; }
+  bool has_f32(const std::vector<ir::ValueId>& values) const {
+    return std::any_of(values.begin(), values.end(), [&](ir::ValueId v) { return is_f32(v); });
+  }
+
+  ir::ValueId cast(ir::ValueId v, const char* to, ir::NodeId before) {
+    return graph_
+        .insert_node(before, ir::get_op("Cast"), {v}, {{"to", std::string(to)}}, 1, graph_.value(v).origins)
+        .outputs[0];
+  }
+
+  /// The value in f16: a constant converted, what a Cast came from, or a Cast.
+  ir::ValueId half(ir::ValueId v, ir::NodeId before) {
+    if (const auto it = halves_.find(v); it != halves_.end() && graph_.has_value(it->second)) return it->second;
+    const ir::Value& value = graph_.value(v);
+    if (const ir::Node* producer = graph_.producer(v);
+        producer != nullptr && std::string_view(producer->op->name) == "Cast" &&
+        graph_.value(producer->inputs[0]).type.dtype == DType::f16)
+      return producer->inputs[0];
+    if (!value.constant) return halves_[v] = cast(v, "f16", before);
+    auto [constant, bytes] = ir::allocate_constant(DType::f16, value.constant->shape);
+    auto* to = reinterpret_cast<std::uint16_t*>(bytes.data());
+    const float* from = value.constant->as<float>();
+    for (std::int64_t i = 0; i < value.constant->numel(); ++i) to[i] = f32_to_f16(from[i]);
+    return halves_[v] = graph_.add_constant("", constant, value.origins);
+  }
+
+  ir::Graph& graph_;
+  PassContext& context_;
+  std::map<ir::ValueId, ir::ValueId> halves_;
+};
+
+void run(ir::Graph& graph, PassContext& context) {
+  if (context.options().device != Device::cuda) return;  // no other device has kernels for it
+  Halver halver(graph, context);
+  const std::vector<ir::NodeId> order = graph.order();
+  for (const ir::NodeId id : order) halver.visit(id);
+  graph.remove_unused_values();
+}
+
+}  // namespace
+
+const Pass half_precision_pass{"half_precision", "values between nodes that may compute in fp16 are stored in f16", run};
+
+}  // namespace monza

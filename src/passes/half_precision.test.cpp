@@ -1,0 +1,51 @@
+// Graphs whose nodes may compute in fp16: what is stored in f16, what stays, and what is cast between them.
+#include <gtest/gtest.h>
+
+#include "ir/text.h"
+#include "passes/pass.h"
+
+namespace monza {
+namespace {
+
+std::string halved(const std::string& text, Device device = Device::cuda) {
+  const auto graph = ir::parse(text);
+  PassOptions options;
+  options.device = device;
+  (void)optimize(*graph, options);
+  ir::verify(*graph);
+  return ir::to_string(*graph);
+}
+
+int count(const std::string& text, const std::string& what) {
+  int n = 0;
+  for (std::size_t at = text.find(what); at != std::string::npos; at = text.find(what, at + 1)) ++n;
+  return n;
+}
+
+TEST(HalfPrecision, CastsAtTheEdgesAlone) {
+  const std::string text = halved(
+      "(%x: f32[2,8]) {\n  %a = Tanh(%x) {} @precision=\"fp32,fp16\"\n  %b = Sigmoid(%a) {} @precision=\"fp32,fp16\"\n"
+      "  %c = Add(%b, %a) {} @precision=\"fp32,fp16\"\n  return (y: %c)\n}");
+  EXPECT_EQ(count(text, "Cast("), 2) << text;
+  EXPECT_EQ(count(text, ": f16[2,8]"), 4) << text;
+}
+
+TEST(HalfPrecision, WhatMayOverflowStaysInFp32) {
+  const std::string text = halved(
+      "(%x: f32[2,8]) {\n  %a = Tanh(%x) {} @precision=\"fp32,fp16\"\n  %b = Exp(%a) {} @precision=\"fp32,fp16\"\n"
+      "  %c = Neg(%b) {} @precision=\"fp32,fp16\"\n  return (y: %c)\n}");
+  EXPECT_NE(text.find("f32[2,8] = Exp("), std::string::npos) << text;
+  EXPECT_EQ(count(text, "Cast("), 4) << text;
+}
+
+TEST(HalfPrecision, OnlyWhereItIsAskedForAndOnlyOnGpus) {
+  const std::string plain = "(%x: f32[2,8]) {\n  %a = Tanh(%x)\n  return (y: %a)\n}";
+  EXPECT_EQ(count(halved(plain), "f16"), 0);
+  const std::string asked =
+      "(%x: f32[2,8]) {\n  %a = Tanh(%x) {} @precision=\"fp32,fp16\"\n  return (y: %a)\n}";
+  EXPECT_EQ(count(halved(asked, Device::cpu), ": f16"), 0);
+  EXPECT_GT(count(halved(asked), ": f16"), 0);
+}
+
+}  // namespace
+}  // namespace monza
