@@ -42,7 +42,8 @@ target_include_directories(monza_run PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOUR
 target_link_libraries(monza_run PUBLIC fmt::fmt Threads::Threads)
 if(MONZA_WITH_CUDA)
   # The runtime library opens the driver's when the first GPU is asked for, so the binary starts without one.
-  target_link_libraries(monza_run PUBLIC CUDA::cudart_static)
+  target_link_libraries(monza_run PRIVATE ${MONZA_CUDART} ${CMAKE_DL_LIBS} rt)
+  set_source_files_properties(src/backend/cuda/cuda_device.cpp PROPERTIES COMPILE_OPTIONS "-isystem;${MONZA_CUDA_INCLUDE}")
 endif()
 monza_group(monza_run ${run_sources})
 

@@ -13,7 +13,7 @@ std::string halved(const std::string& text, Device device = Device::cuda) {
   options.device = device;
   (void)optimize(*graph, options);
   ir::verify(*graph);
-  return ir::to_string(*graph);
+  return ir::print(*graph);
 }
 
 int count(const std::string& text, const std::string& what) {
