@@ -8,7 +8,7 @@ namespace monza {
 namespace {
 
 std::string halved(const std::string& text, Device device = Device::cuda) {
-  const auto graph = ir::parse(text);
+  const auto graph = ir::parse("graph \"main\" " + text);
   PassOptions options;
   options.device = device;
   (void)optimize(*graph, options);
@@ -24,16 +24,16 @@ int count(const std::string& text, const std::string& what) {
 
 TEST(HalfPrecision, CastsAtTheEdgesAlone) {
   const std::string text = halved(
-      "(%x: f32[2,8]) {\n  %a = Tanh(%x) {} @precision=\"fp32,fp16\"\n  %b = Sigmoid(%a) {} @precision=\"fp32,fp16\"\n"
-      "  %c = Add(%b, %a) {} @precision=\"fp32,fp16\"\n  return (y: %c)\n}");
+      "(%x: f32[2,8]) {\n  %a = Tanh(%x) @precision=\"fp32,fp16\"\n  %b = Sigmoid(%a) @precision=\"fp32,fp16\"\n"
+      "  %c = Add(%b, %a) @precision=\"fp32,fp16\"\n  return (y: %c)\n}");
   EXPECT_EQ(count(text, "Cast("), 2) << text;
   EXPECT_EQ(count(text, ": f16[2,8]"), 4) << text;
 }
 
 TEST(HalfPrecision, WhatMayOverflowStaysInFp32) {
   const std::string text = halved(
-      "(%x: f32[2,8]) {\n  %a = Tanh(%x) {} @precision=\"fp32,fp16\"\n  %b = Exp(%a) {} @precision=\"fp32,fp16\"\n"
-      "  %c = Neg(%b) {} @precision=\"fp32,fp16\"\n  return (y: %c)\n}");
+      "(%x: f32[2,8]) {\n  %a = Tanh(%x) @precision=\"fp32,fp16\"\n  %b = Exp(%a) @precision=\"fp32,fp16\"\n"
+      "  %c = Neg(%b) @precision=\"fp32,fp16\"\n  return (y: %c)\n}");
   EXPECT_NE(text.find("f32[2,8] = Exp("), std::string::npos) << text;
   EXPECT_EQ(count(text, "Cast("), 4) << text;
 }
@@ -42,7 +42,7 @@ TEST(HalfPrecision, OnlyWhereItIsAskedForAndOnlyOnGpus) {
   const std::string plain = "(%x: f32[2,8]) {\n  %a = Tanh(%x)\n  return (y: %a)\n}";
   EXPECT_EQ(count(halved(plain), "f16"), 0);
   const std::string asked =
-      "(%x: f32[2,8]) {\n  %a = Tanh(%x) {} @precision=\"fp32,fp16\"\n  return (y: %a)\n}";
+      "(%x: f32[2,8]) {\n  %a = Tanh(%x) @precision=\"fp32,fp16\"\n  return (y: %a)\n}";
   EXPECT_EQ(count(halved(asked, Device::cpu), ": f16"), 0);
   EXPECT_GT(count(halved(asked), ": f16"), 0);
 }
