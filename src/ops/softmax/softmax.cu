@@ -1,0 +1,123 @@
+// Softmax, LogSoftmax and Hardmax on a GPU, over any strides: one thread, a warp or a block a row, three passes.
+#include "ops/shared/gpu_rows.cuh"
+#include "ops/softmax/softmax.params.h"
+
+namespace monza::ops {
+namespace {
+
+using namespace gpu;
+
+/// e^v for v <= 0; what would be subnormal in float is 0.
+__device__ __forceinline__ float exp_negative(float v) { return v < -87.3f ? 0.0f : expf(v); }
+__device__ __forceinline__ double exp_negative(double v) { return exp(v); }
+
+template <typename T>
+__global__ void softmax_kernel(SoftmaxKind kind, Axes<2> rows, Axes<2> row, int lanes, const T* x, T* y) {
+  using C = computed_t<T>;
+  for_each_row(rows.count, lanes, [&](std::int64_t r, int lane, bool active) {
+    std::int64_t at[2] = {}, e[2];
+    if (active) rows.at(r, at);
+    const std::int64_t n = active ? row.count : 0;
+    C largest = -C(INFINITY), sum = 0;
+    for (std::int64_t i = lane; i < n; i += lanes) {
+      row.at(i, e);
+      const C v = load(x + at[0] + e[0]);
+      largest = v > largest ? v : largest;  // a NaN comes back in the sum
+    }
+    largest = largest_over_lanes(largest, lanes);
+    for (std::int64_t i = lane; i < n; i += lanes) {
+      row.at(i, e);
+      sum += exp_negative(load(x + at[0] + e[0]) - largest);
+    }
+    sum = sum_over_lanes(sum, lanes);
+    const C shift = log(sum);
+    for (std::int64_t i = lane; i < n; i += lanes) {
+      row.at(i, e);
+      const C v = load(x + at[0] + e[0]) - largest;
+      store(y + at[1] + e[1], kind == SoftmaxKind::softmax ? exp_negative(v) / sum : v - shift);
+    }
+  });
+}
+
+/// The largest element, the first one of equals; a NaN is larger than all.
+template <typename C>
+struct Largest {
+  C value;
+  std::int64_t index;
+};
+template <typename C>
+__device__ Largest<C> larger(const Largest<C>& a, const Largest<C>& b) {
+  const bool nan_a = a.value != a.value, nan_b = b.value != b.value;
+  const bool equal = nan_a == nan_b && (nan_a || a.value == b.value);
+  if (equal) return a.index < b.index ? a : b;
+  return nan_a || (!nan_b && a.value > b.value) ? a : b;
+}
+
+template <typename T>
+__global__ void hardmax_kernel(Axes<2> rows, Axes<2> row, const T* x, T* y) {
+  using C = computed_t<T>;
+  __shared__ Largest<C> of_thread[kThreads];
+  for_each_row(rows.count, kThreads, [&](std::int64_t r, int lane, bool) {
+    std::int64_t at[2], e[2];
+    rows.at(r, at);
+    Largest<C> best{-C(INFINITY), 0};  // of minus infinities alone, the first
+    for (std::int64_t i = lane; i < row.count; i += kThreads) {
+      row.at(i, e);
+      best = larger(best, {load(x + at[0] + e[0]), i});
+    }
+    __syncthreads();
+    of_thread[lane] = best;
+    __syncthreads();
+    for (int k = 0; k < kThreads; ++k) best = larger(best, of_thread[k]);
+    for (std::int64_t i = lane; i < row.count; i += kThreads) {
+      row.at(i, e);
+      store(y + at[1] + e[1], i == best.index ? C(1) : C(0));
+    }
+  });
+}
+
+Status run_softmax(const KernelContext& c) noexcept {
+  const auto& p = c.params_as<SoftmaxParams>();
+  const TensorView &x = c.in[0], &y = c.out[0];
+  std::uint32_t mask = 0;
+  for (int a = p.axis; a < p.end; ++a) mask |= 1u << a;
+  Axes<2> rows, row;
+  rows.add(x.shape, ~mask, {x.stride, y.stride});
+  row.add(x.shape, mask, {x.stride, y.stride});
+  if (rows.count == 0 || row.count == 0) return {};
+  const cudaStream_t stream = stream_of(c);
+  const bool known = with_float(x.dtype, [&](auto type) {
+    using T = typename decltype(type)::type;
+    if (p.kind == SoftmaxKind::hardmax) {
+      hardmax_kernel<<<blocks_for_rows(rows.count, kThreads), kThreads, 0, stream>>>(rows, row, x.as<T>(), y.as<T>());
+      return;
+    }
+    const int lanes = lanes_for(rows.count, row.count, row.contiguous(0));
+    softmax_kernel<<<blocks_for_rows(rows.count, lanes), kThreads, 0, stream>>>(p.kind, rows, row, lanes, x.as<T>(),
+                                                                                y.as<T>());
+  });
+  return known ? launched() : kOtherType;
+}
+
+Refusal accepts_softmax(const KernelQuery& q) noexcept {
+  return is_stored_float(q.in[0].dtype) ? nullptr : "its element type has no CUDA kernel";
+}
+
+}  // namespace
+
+#define MONZA_CUDA(symbol, op_name)                       \
+  extern const Kernel symbol##_cuda;                      \
+  const Kernel symbol##_cuda{.name = #symbol "_cuda",     \
+                             .op = op_name,               \
+                             .device = DeviceKind::cuda,  \
+                             .in{Port::strided},          \
+                             .out{Port::strided},         \
+                             .accepts = accepts_softmax,  \
+                             .run = run_softmax,          \
+                             .in_place_inputs = 1};
+MONZA_CUDA(softmax, "Softmax")
+MONZA_CUDA(log_softmax, "LogSoftmax")
+MONZA_CUDA(hardmax, "Hardmax")
+#undef MONZA_CUDA
+
+}  // namespace monza::ops
