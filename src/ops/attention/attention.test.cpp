@@ -1,4 +1,4 @@
-// Every Attention kernel against the reference: heads, lengths beyond a block of keys, masks, causal rows, grouped
+// Every Attention kernel against the reference, in each type that it takes: heads, lengths beyond a block of keys, masks, causal rows, grouped
 // heads.
 #include <gtest/gtest.h>
 
@@ -9,6 +9,8 @@
 #include "kernel/registry.h"
 #include "ops/attention/attention.params.h"
 #include "support/kernel_check.h"
+#include "tensor/dtype.h"
+#include "tensor/element.h"
 
 namespace monza {
 namespace {
@@ -73,12 +75,21 @@ Case make_case(std::uint32_t seed) {
 /// The first element whose bits differ, -1: none. NaN is like any other: which of two operands gives it its sign
 /// depends on how the rows are cut into tiles, and so on the number of threads.
 std::int64_t first_other_bits(const test::Tensor& a, const test::Tensor& b) {
+  const ElementAccess& access = element_access(a.dtype);
   for (std::int64_t i = 0; i < a.shape.numel(); ++i) {
-    const float x = a.as<float>()[i], y = b.as<float>()[i];
+    const double x = access.load(a.bytes.data(), i), y = access.load(b.bytes.data(), i);
     if (std::memcmp(&x, &y, sizeof x) != 0 && !(std::isnan(x) && std::isnan(y))) return i;
   }
   return -1;
 }
+
+/// The types that kernels compute in, and how far from the reference they may be: weights and results are rounded to
+/// the narrow ones.
+struct Accuracy {
+  DType dtype;
+  double error;
+};
+constexpr Accuracy kAccuracies[] = {{DType::f32, 2e-6}, {DType::f16, 2e-3}, {DType::bf16, 1.6e-2}, {DType::f64, 1e-12}};
 
 class Attention : public ::testing::TestWithParam<const Kernel*> {};
 
@@ -86,16 +97,28 @@ TEST_P(Attention, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
   if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *find_kernel("attention_ref");
-  for (std::uint32_t seed = 0; seed < 80; ++seed) {
-    const Case c = make_case(seed);
-    const auto got = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 1, .seed = seed});
-    ASSERT_EQ(got.refusal, "") << c.text;
-    ASSERT_EQ(got.problem, "") << c.text;
-    const auto want = test::run_kernel(reference, &c.p, c.in, {{DType::f32, c.out}});
-    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-6) << c.text;
-    const auto again = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 3, .seed = seed});
-    ASSERT_EQ(first_other_bits(got.outputs[0], again.outputs[0]), -1) << "one and three threads differ, " << c.text;
+  int types = 0;
+  for (const auto& [dtype, error] : kAccuracies) {
+    SCOPED_TRACE(dtype_name(dtype));
+    for (std::uint32_t seed = 0; seed < 80; ++seed) {
+      Case c = make_case(seed);
+      for (Tensor& t : c.in)
+        if (t.dtype == DType::f32) t = test::converted(t, dtype);
+      const std::vector<std::pair<DType, Shape>> out{{dtype, c.out}};
+      const auto got = test::run_kernel(kernel, &c.p, c.in, out, {.threads = 1, .seed = seed});
+      if (seed == 0) {
+        if (!got.refusal.empty()) break;
+        ++types;
+      }
+      ASSERT_EQ(got.refusal, "") << c.text;
+      ASSERT_EQ(got.problem, "") << c.text;
+      const auto want = test::run_kernel(reference, &c.p, c.in, out);
+      ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), error) << c.text;
+      const auto again = test::run_kernel(kernel, &c.p, c.in, out, {.threads = 3, .seed = seed});
+      ASSERT_EQ(first_other_bits(got.outputs[0], again.outputs[0]), -1) << "one and three threads differ, " << c.text;
+    }
   }
+  EXPECT_GT(types, 0) << "the kernel takes no type";
 }
 
 std::vector<const Kernel*> kernels() {
