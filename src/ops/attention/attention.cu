@@ -33,7 +33,8 @@ __global__ void __launch_bounds__(kRowThreads) attention_kernel(Attention s, std
   for (std::int64_t task = blockIdx.x; task < tasks; task += gridDim.x) {
     const std::int64_t i = task % rows, h = task / rows % heads, b = task / rows / heads, hk = h / s.group;
     const auto show = [&](AttentionParams::Scores stage, std::int64_t j, double v) {
-      if (s.scores.data != nullptr && p.scores == stage) store_float(s.scores.data, s.scores_type, s.scores.at(b, h, i, j), v);
+      if (s.scores.data != nullptr && p.scores == stage)
+        store_float(s.scores.data, s.scores_type, s.scores.at(b, h, i, j), v);
     };
     std::int64_t valid, shift;
     s.bounds(b, valid, shift);
@@ -117,9 +118,9 @@ struct Table {
 };
 
 /// A thread a pair, or an element that stays. Positions outside the tables give NaN: nothing here can report them.
-__global__ void rotary_kernel(RotaryParams p, Heads x, Heads y, DType type, std::int64_t dim, Table cosines, Table sines,
-                              const std::int64_t* position, std::int64_t position_batch, std::int64_t position_row,
-                              std::int64_t count) {
+__global__ void rotary_kernel(RotaryParams p, Heads x, Heads y, DType type, std::int64_t dim, Table cosines,
+                              Table sines, const std::int64_t* position, std::int64_t position_batch,
+                              std::int64_t position_row, std::int64_t count) {
   const std::int64_t half = dim / 2, units = half + (x.extent[3] - dim);
   for_each(count, [&](std::int64_t e) {
     const std::int64_t k = e % units, h = e / units % x.extent[1], l = e / units / x.extent[1] % x.extent[2],
@@ -141,7 +142,8 @@ __global__ void rotary_kernel(RotaryParams p, Heads x, Heads y, DType type, std:
       }
     }
     const std::int64_t first = p.interleaved ? 2 * k : k, second = p.interleaved ? 2 * k + 1 : half + k;
-    const double u = load_float(x.data, type, x.at(b, h, l, first)), v = load_float(x.data, type, x.at(b, h, l, second));
+    const double u = load_float(x.data, type, x.at(b, h, l, first)),
+                 v = load_float(x.data, type, x.at(b, h, l, second));
     store_float(y.data, type, y.at(b, h, l, first), cosine * u - sine * v);
     store_float(y.data, type, y.at(b, h, l, second), sine * u + cosine * v);
   });

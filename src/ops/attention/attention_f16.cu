@@ -1,8 +1,10 @@
-// Attention of f16 and bf16 on tensor cores: a block 64 query rows of a head, which goes over the keys 64 at a time with a
-// softmax that goes along (no scores in memory), sums in f32. Keys of the next tile are on their way while the weights of
-// this one meet their values. Floor: 4 rows keys size operations a head at 790 TFLOP/s, of which mma.sync reaches half.
+// Attention of f16 and bf16 on tensor cores: a block 64 query rows of a head, which goes over the keys 64 at a time
+// with a softmax that goes along (no scores in memory), sums in f32. Keys of the next tile are on their way while the
+// weights of this one meet their values. Floor: 4 rows keys size operations a head at 790 TFLOP/s, of which mma.sync
+// reaches half.
 //
-// Tiles of keys that causality, windows or lengths hide from all rows are left out: a NaN among their values is not met.
+// Tiles of keys that causality, windows or lengths hide from all rows are left out: a NaN among their values is not
+// met.
 #include "ops/attention/attention_heads.cuh"
 #include "ops/shared/gpu_tensor.cuh"
 
@@ -20,7 +22,8 @@ __device__ __forceinline__ int place(int row, int piece) {
 }
 
 /// A row's piece: elements from `from` on, `left` of which exist, zeros behind them.
-__device__ __forceinline__ void load_piece(uint4* to, const std::uint16_t* from, std::int64_t step, std::int64_t left, bool whole) {
+__device__ __forceinline__ void load_piece(uint4* to, const std::uint16_t* from, std::int64_t step, std::int64_t left,
+                                           bool whole) {
   if (whole) {
     copy16(to, from, left <= 0 ? 0 : left < kPiece ? static_cast<int>(left) * 2 : 16);
     return;
@@ -28,7 +31,8 @@ __device__ __forceinline__ void load_piece(uint4* to, const std::uint16_t* from,
   std::uint32_t v[4];
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const std::uint32_t low = 2 * i < left ? from[2 * i * step] : 0, high = 2 * i + 1 < left ? from[(2 * i + 1) * step] : 0;
+    const std::uint32_t low = 2 * i < left ? from[2 * i * step] : 0,
+                        high = 2 * i + 1 < left ? from[(2 * i + 1) * step] : 0;
     v[i] = low | high << 16;
   }
   *to = make_uint4(v[0], v[1], v[2], v[3]);
@@ -37,7 +41,7 @@ __device__ __forceinline__ void load_piece(uint4* to, const std::uint16_t* from,
 /// kSize: head sizes of queries and values, rounded up.
 template <typename T, int kSize>
 __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid_constant__ Attention s, bool whole_q,
-                                                                   bool whole_k, bool whole_v, std::int64_t tasks) {
+                                                                    bool whole_k, bool whole_v, std::int64_t tasks) {
   constexpr int kThreads = kWarps * 32, kRow = kSize / kPiece;
   constexpr float kLog2e = 1.4426950408889634F;
   extern __shared__ uint4 memory[];
@@ -52,14 +56,9 @@ __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid
     // The last rows, which causality leaves the most keys, come first.
     const std::int64_t i0 = (blocks - 1 - task % blocks) * kRows, h = task / blocks % heads, b = task / blocks / heads,
                        hk = h / s.group;
-    std::int64_t valid, shift;
+    std::int64_t valid, shift, begin, end;
     s.bounds(b, valid, shift);
-    const std::int64_t last_row = (i0 + kRows < rows ? i0 + kRows : rows) - 1;
-    std::int64_t begin = 0, end = s.keys < valid ? s.keys : valid;
-    if (s.mask != nullptr && s.mask_keys < end) end = s.mask_keys;
-    if (s.p.causal && last_row + shift + 1 < end) end = last_row + shift + 1;
-    if (s.p.right_window >= 0 && last_row + shift + s.p.right_window + 1 < end) end = last_row + shift + s.p.right_window + 1;
-    if (s.p.left_window >= 0 && i0 + shift - s.p.left_window > begin) begin = i0 + shift - s.p.left_window;
+    s.visible(i0, i0 + kRows < rows ? i0 + kRows : rows, valid, shift, begin, end);
     begin = begin / kKeys * kKeys;
     const std::int64_t steps = end > begin ? (end - begin + kKeys - 1) / kKeys : 0;
 
@@ -80,8 +79,8 @@ __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid
       const bool inside = i0 + row < rows;
       const std::int64_t left = inside ? size - piece * kPiece : 0;
       const std::uint16_t* at = static_cast<const std::uint16_t*>(s.q.data) + s.q.at(b, h, inside ? i0 + row : 0, 0);
-      load_piece(q_tile + place<kSize>(row, piece), left > 0 ? at + piece * kPiece * s.q.stride[3] : at, s.q.stride[3], left,
-                 whole_q);
+      load_piece(q_tile + place<kSize>(row, piece), left > 0 ? at + piece * kPiece * s.q.stride[3] : at, s.q.stride[3],
+                 left, whole_q);
     }
     load_keys(s.k, k_tile, size, whole_k, 0);  // one group with the queries
     load_keys(s.v, v_tile, v_size, whole_v, 0);
@@ -109,10 +108,7 @@ __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid
       __syncthreads();  // all are done with the keys
       load_keys(s.k, k_tile, size, whole_k, step + 1);
 
-      // Nothing hides any of these keys from any of these rows.
-      const std::int64_t past_tile = begin + (step + 1) * kKeys;
-      const bool open = s.mask == nullptr && past_tile <= end && (!s.p.causal || past_tile <= i0 + shift + 1) &&
-                        s.p.left_window < 0 && s.p.right_window < 0;
+      const bool open = s.open(i0, begin + (step + 1) * kKeys, end, shift);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const std::int64_t i = i0 + warp * 16 + half * 8 + lane / 4;
@@ -127,7 +123,8 @@ __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid
             v *= scale;
             if (s.p.softcap > 0) v = s.p.softcap * tanhf(v / s.p.softcap);
             // Rows beyond the last are not stored; they have no mask.
-            if (!open) v = i < rows && j < s.keys ? s.masked(v, b, h, i, j, valid, i + shift, attends[half]) : -INFINITY;
+            if (!open)
+              v = i < rows && j < s.keys ? s.masked(v, b, h, i, j, valid, i + shift, attends[half]) : -INFINITY;
             most = fmaxf(most, v);
           }
         most = fmaxf(most, __shfl_xor_sync(0xffffffffU, most, 1));
@@ -156,9 +153,9 @@ __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid
       __syncthreads();  // the values are there
 #pragma unroll
       for (int c = 0; c < kKeys / 16; ++c) {
-        const std::uint32_t x[4] = {pair<T>(score[2 * c][0], score[2 * c][1]), pair<T>(score[2 * c][2], score[2 * c][3]),
-                                    pair<T>(score[2 * c + 1][0], score[2 * c + 1][1]),
-                                    pair<T>(score[2 * c + 1][2], score[2 * c + 1][3])};
+        const std::uint32_t x[4] = {
+            pair<T>(score[2 * c][0], score[2 * c][1]), pair<T>(score[2 * c][2], score[2 * c][3]),
+            pair<T>(score[2 * c + 1][0], score[2 * c + 1][1]), pair<T>(score[2 * c + 1][2], score[2 * c + 1][3])};
 #pragma unroll
         for (int d = 0; d < kSize / 16; ++d) {
           std::uint32_t y[4];
@@ -236,11 +233,7 @@ Refusal accepts_f16(const KernelQuery& q) noexcept {
   if (const Refusal r = refuse_attention_types(q)) return r;
   const DType type = q.input(0).dtype;
   if (type != DType::f16 && type != DType::bf16) return "its element types are not f16 or bf16";
-  if (q.out_count > 3 && q.out[3].present()) return "the scores are wanted";
-  const auto& p = *static_cast<const AttentionParams*>(q.params);
-  const Shape &query = q.input(0).shape, &value = q.input(2).shape;
-  const std::int64_t size = p.q_heads ? query[2] / p.q_heads : query[3], v_size = p.q_heads ? value[2] / p.kv_heads : value[3];
-  return size <= 256 && v_size <= 256 ? nullptr : "its heads have more than 256 elements";
+  return refuse_large_heads(q, 256);
 }
 
 }  // namespace

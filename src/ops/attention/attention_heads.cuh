@@ -42,7 +42,8 @@ struct Sequence {
 
 /// Row l of a sequence, and the step between its elements.
 template <typename T>
-__device__ __forceinline__ const T* row_of(const Sequence& s, std::int64_t b, std::int64_t h, std::int64_t l, std::int64_t& step) {
+__device__ __forceinline__ const T* row_of(const Sequence& s, std::int64_t b, std::int64_t h, std::int64_t l,
+                                           std::int64_t& step) {
   const bool old = l < s.past_length;
   const Heads& part = old ? s.past : s.fresh;
   step = part.stride[3];
@@ -76,7 +77,25 @@ struct Attention {
     if (!has_past) shift = valid - q.extent[2];
   }
 
-  /// A score as it is after masks: -inf where the key is hidden. `attends`: the key counts as one that may be attended to.
+  /// Keys [begin, end) that rows [first, last) may see, or more.
+  __device__ __forceinline__ void visible(std::int64_t first, std::int64_t last, std::int64_t valid, std::int64_t shift,
+                                          std::int64_t& begin, std::int64_t& end) const {
+    begin = 0;
+    end = keys < valid ? keys : valid;
+    if (mask != nullptr && mask_keys < end) end = mask_keys;
+    if (p.causal && last + shift < end) end = last + shift;
+    if (p.right_window >= 0 && last + shift + p.right_window < end) end = last + shift + p.right_window;
+    if (p.left_window >= 0 && first + shift - p.left_window > begin) begin = first + shift - p.left_window;
+  }
+  /// Nothing hides a key before `to`, which is in a tile of visible ones, from rows from `first` on.
+  __device__ __forceinline__ bool open(std::int64_t first, std::int64_t to, std::int64_t end,
+                                       std::int64_t shift) const {
+    return mask == nullptr && to <= end && (!p.causal || to <= first + shift + 1) && p.left_window < 0 &&
+           p.right_window < 0;
+  }
+
+  /// A score as it is after masks: -inf where the key is hidden. `attends`: the key counts as one that may be attended
+  /// to.
   template <typename C>
   __device__ __forceinline__ C masked(C score, std::int64_t b, std::int64_t h, std::int64_t i, std::int64_t j,
                                       std::int64_t valid, std::int64_t position, bool& attends) const {
@@ -168,6 +187,16 @@ inline Refusal refuse_attention_types(const KernelQuery& q) noexcept {
   for (int i = 1; i < q.out_count; ++i)
     if (q.out[i].present() && !is_stored_float(q.out[i].dtype)) return kOther;
   return nullptr;
+}
+
+/// For kernels that hold whole rows of heads and no row of scores.
+inline Refusal refuse_large_heads(const KernelQuery& q, std::int64_t most) noexcept {
+  const auto& p = *static_cast<const AttentionParams*>(q.params);
+  if (q.out_count > 3 && q.out[3].present()) return "the scores are wanted";
+  const Shape &query = q.input(0).shape, &value = q.input(2).shape;
+  const std::int64_t size = p.q_heads ? query[2] / p.q_heads : query[3],
+                     v_size = p.q_heads ? value[2] / p.kv_heads : value[3];
+  return size <= most && v_size <= most ? nullptr : "its heads are too large";
 }
 
 }  // namespace monza::gpu

@@ -38,11 +38,13 @@ __global__ void linear_kernel(Problem s, std::int64_t count, double* scratch) {
     // [size] of this column, the columns of all next to each other.
     double* state = scratch + column;
     for (std::int64_t d = 0; d < s.size; ++d)
-      state[d * count] = s.before.data != nullptr ? load_float(s.before.data, s.before.dtype, s.before.state(b, h, d, m)) : 0;
+      state[d * count] =
+          s.before.data != nullptr ? load_float(s.before.data, s.before.dtype, s.before.state(b, h, d, m)) : 0;
     const bool per_key = s.decay.width != s.heads || s.size == 1;
     for (std::int64_t t = 0; t < s.length; ++t) {
       if (s.decay.data != nullptr)
-        for (std::int64_t d = 0; d < s.size; ++d) state[d * count] *= exp(s.decay.at(b, t, per_key ? h * s.size + d : h));
+        for (std::int64_t d = 0; d < s.size; ++d)
+          state[d * count] *= exp(s.decay.at(b, t, per_key ? h * s.size + d : h));
       double fresh = s.v.at(b, t, h * s.v_size + m);
       if (s.beta.data != nullptr) {
         double known = 0;

@@ -1,5 +1,5 @@
-// Einsum on a GPU, plainly: a thread an output element, all indices of the labels summed over; in double, or exactly for
-// integers.
+// Einsum on a GPU, plainly: a thread an output element, all indices of the labels summed over; in double, or exactly
+// for integers.
 #include "ops/einsum/einsum.params.h"
 #include "ops/shared/gpu_any.cuh"
 
@@ -12,7 +12,8 @@ struct Loops {
   int operands = 0, labels = 0, out_rank = 0;
   std::int64_t count = 1, terms = 1;
   std::int64_t extent[EinsumParams::kMaxLabels] = {};
-  std::int64_t stride[EinsumParams::kMaxOperands][EinsumParams::kMaxLabels] = {};  ///< a repeated label adds its strides up
+  std::int64_t stride[EinsumParams::kMaxOperands][EinsumParams::kMaxLabels] =
+      {};  ///< a repeated label adds its strides up
   std::int64_t out_stride[kMaxRank] = {};
   const void* in[EinsumParams::kMaxOperands] = {};
 };

@@ -97,13 +97,14 @@ Case make_case(std::uint32_t seed) {
 
 class MatMulKernels : public ::testing::TestWithParam<const Kernel*> {};
 
-/// The types that kernels compute in, and how far from the reference they may be: results are rounded to the narrow ones.
+/// The types that kernels compute in, and how far from the reference they may be: results are rounded to the narrow
+/// ones.
 struct Accuracy {
   DType dtype;
   double error;
 };
-constexpr Accuracy kAccuracies[] = {
-    {DType::f32, 2e-5}, {DType::f16, 2e-3}, {DType::bf16, 1.6e-2}, {DType::f64, 1e-12}, {DType::i32, 0}, {DType::u64, 0}};
+constexpr Accuracy kAccuracies[] = {{DType::f32, 2e-5},  {DType::f16, 2e-3}, {DType::bf16, 1.6e-2},
+                                    {DType::f64, 1e-12}, {DType::i32, 0},    {DType::u64, 0}};
 
 TEST_P(MatMulKernels, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();

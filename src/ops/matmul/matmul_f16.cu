@@ -1,6 +1,7 @@
-// Matrix products of f16 and bf16 on tensor cores: tiles of 128 or 64 squared, summed in f32 by mma.sync; three tiles of
-// depth 32 in shared memory, two of them on their way while one is worked on. Floor: 2 m n k operations at 790 TFLOP/s (of
-// which mma.sync reaches some 60 % on Hopper), or 2 bytes an element of the operands at 4.2 TB/s where m or n is small.
+// Matrix products of f16 and bf16 on tensor cores: tiles of 128 or 64 squared, summed in f32 by mma.sync; three tiles
+// of depth 32 in shared memory, two of them on their way while one is worked on. Floor: 2 m n k operations at 790
+// TFLOP/s (of which mma.sync reaches some 60 % on Hopper), or 2 bytes an element of the operands at 4.2 TB/s where m or
+// n is small.
 #include <type_traits>
 
 #include "ops/matmul/matmul_tiles.cuh"
@@ -27,17 +28,19 @@ __device__ __forceinline__ uint4 gather(const std::uint16_t* from, std::int64_t 
   std::uint32_t v[4];
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
-    const std::uint32_t low = 2 * i < count ? from[2 * i * step] : 0, high = 2 * i + 1 < count ? from[(2 * i + 1) * step] : 0;
+    const std::uint32_t low = 2 * i < count ? from[2 * i * step] : 0,
+                        high = 2 * i + 1 < count ? from[(2 * i + 1) * step] : 0;
     v[i] = low | high << 16;
   }
   return make_uint4(v[0], v[1], v[2], v[3]);
 }
 
-/// Elements (x0.., k0..) of an operand into shared memory, zeros beyond its ends. kByK: pieces are of elements along x, else
-/// along k. `whole`: they may be read 16 bytes at once.
+/// Elements (x0.., k0..) of an operand into shared memory, zeros beyond its ends. kByK: pieces are of elements along x,
+/// else along k. `whole`: they may be read 16 bytes at once.
 template <int kSide, int kThreads, bool kByK>
-__device__ __forceinline__ void load_tile(uint4* to, const std::uint16_t* from, bool whole, std::int64_t x0, std::int64_t x_end,
-                                          std::int64_t sx, std::int64_t k0, std::int64_t k_end, std::int64_t sk) {
+__device__ __forceinline__ void load_tile(uint4* to, const std::uint16_t* from, bool whole, std::int64_t x0,
+                                          std::int64_t x_end, std::int64_t sx, std::int64_t k0, std::int64_t k_end,
+                                          std::int64_t sk) {
 #pragma unroll
   for (int i = 0; i < kSide * kDepth / kPiece / kThreads; ++i) {
     const int e = threadIdx.x + i * kThreads;
@@ -55,7 +58,7 @@ __device__ __forceinline__ void load_tile(uint4* to, const std::uint16_t* from, 
 
 /// kDown x kAcross warps share the tile. kByK: b's elements along n are next to each other.
 template <typename T, int kSide, int kDown, int kAcross, bool kByK>
-__global__ void __launch_bounds__(kDown * kAcross * 32, 512 / (kDown * kAcross * 32))
+__global__ void __launch_bounds__(kDown* kAcross * 32, 512 / (kDown * kAcross * 32))
     matmul_f16_kernel(const __grid_constant__ Product p, const __grid_constant__ Tiling t, bool whole_a, bool whole_b,
                       float* parts) {
   constexpr int kThreads = kDown * kAcross * 32, kTile = kSide * kDepth / kPiece;
@@ -86,7 +89,8 @@ __global__ void __launch_bounds__(kDown * kAcross * 32, 512 / (kDown * kAcross *
       await_copies<kStages - 2>();
       __syncthreads();  // the tile is there, and all are done with the one before it
       fetch(step + kStages - 1);
-      const std::uint32_t a_now = shared_address(a_tile[step % kStages]), b_now = shared_address(b_tile[step % kStages]);
+      const std::uint32_t a_now = shared_address(a_tile[step % kStages]),
+                          b_now = shared_address(b_tile[step % kStages]);
 #pragma unroll
       for (int k = 0; k < kDepth / 16; ++k) {
         std::uint32_t x[kRows][4], y[kColumns / 2][4];
@@ -103,8 +107,7 @@ __global__ void __launch_bounds__(kDown * kAcross * 32, 512 / (kDown * kAcross *
 #pragma unroll
         for (int r = 0; r < kRows; ++r)
 #pragma unroll
-          for (int c = 0; c < kColumns; ++c)
-            multiply<T>(sum[r][c], x[r], y[c / 2][c % 2 * 2], y[c / 2][c % 2 * 2 + 1]);
+          for (int c = 0; c < kColumns; ++c) multiply<T>(sum[r][c], x[r], y[c / 2][c % 2 * 2], y[c / 2][c % 2 * 2 + 1]);
       }
     }
     await_copies<0>();
@@ -134,7 +137,8 @@ __global__ void __launch_bounds__(kDown * kAcross * 32, 512 / (kDown * kAcross *
           for (int i = 0; i < 2; ++i) {
             if (n + i >= p.n) continue;
             const float add = p.bias.data != nullptr ? load(bias + m * p.bias.row + (n + i) * p.bias.column) : 0;
-            const float more = p.residual.data != nullptr ? load(residual + m * p.residual.row + (n + i) * p.residual.column) : 0;
+            const float more =
+                p.residual.data != nullptr ? load(residual + m * p.residual.row + (n + i) * p.residual.column) : 0;
             v[i] = p.finish(v[i], add, more);
           }
           T* const to = out + m * p.out.row + n * p.out.column;
@@ -184,8 +188,9 @@ std::size_t scratch_f16(const KernelQuery&) noexcept { return Tiling::kScratchBy
 
 Refusal accepts(const KernelQuery& q) noexcept {
   const DType type = q.input(0).dtype;
-  return (type == DType::f16 || type == DType::bf16) && q.input(1).dtype == type ? nullptr
-                                                                                 : "its element types are not f16 or bf16";
+  return (type == DType::f16 || type == DType::bf16) && q.input(1).dtype == type
+             ? nullptr
+             : "its element types are not f16 or bf16";
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
-// Matrix products of f32 on a GPU's ordinary cores: tiles of 128 or 64 squared, 8x8 or 8x4 elements a thread, two tiles of
-// depth 16 in shared memory, the next one on its way while one is worked on. Floor: 2 m n k operations at 60 TFLOP/s, or
-// 4 bytes an element of the operands at 4.2 TB/s where m or n is small.
+// Matrix products of f32 on a GPU's ordinary cores: tiles of 128 or 64 squared, 8x8 or 8x4 elements a thread, two tiles
+// of depth 16 in shared memory, the next one on its way while one is worked on. Floor: 2 m n k operations at 60
+// TFLOP/s, or 4 bytes an element of the operands at 4.2 TB/s where m or n is small.
 #include "ops/matmul/matmul_tiles.cuh"
 #include "ops/shared/gpu_tensor.cuh"
 
@@ -15,11 +15,13 @@ constexpr int kDepth = 16;
 enum class Reads : int { along_k, along_x, fours };
 
 template <int kSide>
-constexpr int kPitch = kSide + 4;  ///< of shared memory, a row a k: columns then differ in their banks, and fours are aligned
+constexpr int kPitch =
+    kSide + 4;  ///< of shared memory, a row a k: columns then differ in their banks, and fours are aligned
 
 template <int kSide, int kThreads>
-__device__ __forceinline__ void load_tile(float* to, const float* from, Reads reads, std::int64_t x0, std::int64_t x_end,
-                                          std::int64_t sx, std::int64_t k0, std::int64_t k_end, std::int64_t sk) {
+__device__ __forceinline__ void load_tile(float* to, const float* from, Reads reads, std::int64_t x0,
+                                          std::int64_t x_end, std::int64_t sx, std::int64_t k0, std::int64_t k_end,
+                                          std::int64_t sk) {
   const int thread = threadIdx.x;
   if (reads == Reads::fours) {
 #pragma unroll
@@ -34,7 +36,8 @@ __device__ __forceinline__ void load_tile(float* to, const float* from, Reads re
 #pragma unroll
   for (int i = 0; i < kSide * kDepth / kThreads; ++i) {
     const int e = thread + i * kThreads;
-    const int x = reads == Reads::along_x ? e % kSide : e / kDepth, k = reads == Reads::along_x ? e / kSide : e % kDepth;
+    const int x = reads == Reads::along_x ? e % kSide : e / kDepth,
+              k = reads == Reads::along_x ? e / kSide : e % kDepth;
     const bool inside = x0 + x < x_end && k0 + k < k_end;
     copy4(to + k * kPitch<kSide> + x, inside ? from + (x0 + x) * sx + (k0 + k) * sk : from, inside ? 4 : 0);
   }
@@ -42,7 +45,8 @@ __device__ __forceinline__ void load_tile(float* to, const float* from, Reads re
 
 /// kRows x kColumns elements a thread, in fours: row r of a thread's is r % 4 + 4 ty of the r / 4-th part of the tile.
 template <int kSide, int kRows, int kColumns>
-__global__ void __launch_bounds__(kSide / kRows * (kSide / kColumns), 65536 / 128 / (kSide / kRows * (kSide / kColumns)))
+__global__ void __launch_bounds__(kSide / kRows * (kSide / kColumns),
+                                  65536 / 128 / (kSide / kRows * (kSide / kColumns)))
     matmul_f32_kernel(const __grid_constant__ Product p, const __grid_constant__ Tiling t, Reads reads_a, Reads reads_b,
                       float* parts) {
   constexpr int kThreads = kSide / kRows * (kSide / kColumns), kAcross = kSide / kColumns;
@@ -77,10 +81,12 @@ __global__ void __launch_bounds__(kSide / kRows * (kSide / kColumns), 65536 / 12
         float x[kRows], y[kColumns];
 #pragma unroll
         for (int r = 0; r < kRows; r += 4)
-          *reinterpret_cast<float4*>(x + r) = *reinterpret_cast<const float4*>(a_now + k * kPitch<kSide> + r / 4 * kRowStep);
+          *reinterpret_cast<float4*>(x + r) =
+              *reinterpret_cast<const float4*>(a_now + k * kPitch<kSide> + r / 4 * kRowStep);
 #pragma unroll
         for (int c = 0; c < kColumns; c += 4)
-          *reinterpret_cast<float4*>(y + c) = *reinterpret_cast<const float4*>(b_now + k * kPitch<kSide> + c / 4 * kColumnStep);
+          *reinterpret_cast<float4*>(y + c) =
+              *reinterpret_cast<const float4*>(b_now + k * kPitch<kSide> + c / 4 * kColumnStep);
 #pragma unroll
         for (int r = 0; r < kRows; ++r)
 #pragma unroll
@@ -129,8 +135,7 @@ Status run_f32(const KernelContext& c) noexcept {
   auto* const parts = reinterpret_cast<float*>(c.scratch);
   if (t.large) matmul_f32_kernel<Tiling::kLarge, 8, 8><<<t.blocks(), 256, 0, stream>>>(p, t, a, b, parts);
   else matmul_f32_kernel<Tiling::kSmall, 8, 4><<<t.blocks(), 128, 0, stream>>>(p, t, a, b, parts);
-  if (t.parts > 1)
-    finish_parts_kernel<float><<<blocks_for(count), kThreads, 0, stream>>>(p, t.parts, parts, count);
+  if (t.parts > 1) finish_parts_kernel<float><<<blocks_for(count), kThreads, 0, stream>>>(p, t.parts, parts, count);
   return launched();
 }
 

@@ -49,10 +49,6 @@ struct Product {
     const C x = sum * C(alpha) + add;
     return residual_after ? gpu::activate(act, x) + more : gpu::activate(act, x + more);
   }
-  /// Whether finish(sum, 0, 0) is sum: nothing to be read or computed.
-  bool plain() const {
-    return bias.data == nullptr && residual.data == nullptr && alpha == 1 && act.kind == ActivationKind::none;
-  }
 };
 
 inline Product::Product(const KernelContext& c) {
@@ -108,8 +104,7 @@ inline Product::Product(const KernelContext& c) {
                                    !vector_b && ib >= 0 && vb.shape[ib] != 1 ? vb.stride[ib] : 0,
                                    broadcast_stride(2, i), broadcast_stride(3, i), vo.stride[i]};
     bool merges = batch_rank > 0;
-    for (int o = 0; merges && o < 5; ++o)
-      merges = stride[o] == all[o]->batch[batch_rank - 1] * extent[batch_rank - 1];
+    for (int o = 0; merges && o < 5; ++o) merges = stride[o] == all[o]->batch[batch_rank - 1] * extent[batch_rank - 1];
     if (merges) {
       extent[batch_rank - 1] *= e;
       continue;

@@ -8,16 +8,17 @@
 namespace monza::gpu {
 
 struct Tiling {
-  static constexpr std::int64_t kProcessors = 132;       ///< enough blocks for a large GPU; fewer are right elsewhere, too
+  static constexpr std::int64_t kProcessors = 132;  ///< enough blocks for a large GPU; fewer are right elsewhere, too
   static constexpr std::int64_t kBlocks = 2 * kProcessors;  ///< parts of depth are made up to so many
-  static constexpr std::int64_t kLeastDepth = 256;       ///< of a part
-  static constexpr int kLarge = 128, kSmall = 64;        ///< sides of tiles
+  static constexpr std::int64_t kLeastDepth = 256;          ///< of a part
+  static constexpr int kLarge = 128, kSmall = 64;           ///< sides of tiles
 
   bool large = false;
   std::int64_t tiles_m = 0, tiles_n = 0, tiles = 0;  ///< of all batches
   std::int64_t parts = 1, depth = 0;                 ///< of the sum over k
 
-  /// `split`: the sum may be cut. Its order then depends on all extents, so that a row's result is not that of the row alone.
+  /// `split`: the sum may be cut. Its order then depends on all extents, so that a row's result is not that of the row
+  /// alone.
   Tiling(const Product& p, bool split) {
     const auto count = [&](int side) {
       tiles_m = (p.m + side - 1) / side;
@@ -40,7 +41,8 @@ struct Tiling {
   unsigned blocks() const { return static_cast<unsigned>(std::min<std::int64_t>(tiles * parts, 0x7fffffff)); }
 };
 
-/// Where a tile lies. Blocks that run at the same time share rows and columns: tiles go down 8 rows of tiles, then right.
+/// Where a tile lies. Blocks that run at the same time share rows and columns: tiles go down 8 rows of tiles, then
+/// right.
 struct TilePlace {
   std::int64_t part, batch, m, n;
   __device__ TilePlace(const Tiling& t, std::int64_t index, int side) {
@@ -69,13 +71,15 @@ __global__ void finish_parts_kernel(Product p, std::int64_t parts, const float* 
       return o.data == nullptr ? 0.0F : load(o.as<T>() + p.offset(o, batch) + m * o.row + n * o.column);
     };
     const float add = extra(p.bias), more = extra(p.residual);
-    store(const_cast<T*>(p.out.as<T>()) + p.offset(p.out, batch) + m * p.out.row + n * p.out.column, p.finish(sum, add, more));
+    store(const_cast<T*>(p.out.as<T>()) + p.offset(p.out, batch) + m * p.out.row + n * p.out.column,
+          p.finish(sum, add, more));
   });
 }
 
 /// Whether vectors of `width` elements may be read along the axis of stride 1: `across` is the other axis's stride.
 inline bool vectors_fit(const Product& p, const Product::Operand& o, std::int64_t across, int width, int bytes) {
-  bool fit = across % width == 0 && reinterpret_cast<std::uintptr_t>(o.data) % static_cast<unsigned>(width * bytes) == 0;
+  bool fit =
+      across % width == 0 && reinterpret_cast<std::uintptr_t>(o.data) % static_cast<unsigned>(width * bytes) == 0;
   for (int i = 0; i < p.batch_rank; ++i) fit = fit && o.batch[i] % width == 0;
   return fit;
 }

@@ -1,6 +1,6 @@
-// Recurrent layers on a GPU: a launch a time step (two for a GRU whose reset gate scales the state), a warp a unit of the
-// hidden state of one sequence and direction, its lanes along the inputs and the state; any strides. The weights are read
-// from the L2 cache once a step and sequence.
+// Recurrent layers on a GPU: a launch a time step (two for a GRU whose reset gate scales the state), a warp a unit of
+// the hidden state of one sequence and direction, its lanes along the inputs and the state; any strides. The weights
+// are read from the L2 cache once a step and sequence.
 #include <cmath>
 
 #include "ops/rnn/rnn.params.h"
@@ -67,7 +67,8 @@ __device__ std::int64_t length_of(const Layer& l, std::int64_t n) {
 /// Which unit: k of sequence n in direction d. States lie as [D, N, H].
 struct Unit {
   std::int64_t d, n, k;
-  __device__ Unit(const Layer& l, std::int64_t i) : d(i / l.hidden / l.batch), n(i / l.hidden % l.batch), k(i % l.hidden) {}
+  __device__ Unit(const Layer& l, std::int64_t i)
+      : d(i / l.hidden / l.batch), n(i / l.hidden % l.batch), k(i % l.hidden) {}
 };
 
 template <typename T>
@@ -87,7 +88,8 @@ __global__ void start(Layer l, computed_t<T>* h, computed_t<T>* cell) {
     const Unit u(l, i);
     const auto state = [&](const View& v) -> C {
       if (v.data == nullptr) return 0;
-      return load(v.as<T>() + (l.p.batch_first ? u.n * v.stride[0] + u.d * v.stride[1] : u.d * v.stride[0] + u.n * v.stride[1]) +
+      return load(v.as<T>() +
+                  (l.p.batch_first ? u.n * v.stride[0] + u.d * v.stride[1] : u.d * v.stride[0] + u.n * v.stride[1]) +
                   u.k * v.stride[2]);
     };
     bool fits = true;  // nothing here can report a length out of range
@@ -107,7 +109,8 @@ __global__ void finish(Layer l, const computed_t<T>* h, const computed_t<T>* cel
     const Unit u(l, i);
     const auto put = [&](const View& v, computed_t<T> value) {
       if (v.data != nullptr)
-        store(v.as<T>() + (l.p.batch_first ? u.n * v.stride[0] + u.d * v.stride[1] : u.d * v.stride[0] + u.n * v.stride[1]) +
+        store(v.as<T>() +
+                  (l.p.batch_first ? u.n * v.stride[0] + u.d * v.stride[1] : u.d * v.stride[0] + u.n * v.stride[1]) +
                   u.k * v.stride[2],
               value);
     };
@@ -120,14 +123,16 @@ __global__ void finish(Layer l, const computed_t<T>* h, const computed_t<T>* cel
 template <typename T>
 __device__ computed_t<T> input_part(const Layer& l, const Unit& u, std::int64_t row, std::int64_t t, int lane) {
   const T* w = l.w.as<T>() + u.d * l.w.stride[0] + row * l.w.stride[1];
-  const T* x = l.x.as<T>() + (l.p.batch_first ? u.n * l.x.stride[0] + t * l.x.stride[1] : t * l.x.stride[0] + u.n * l.x.stride[1]);
+  const T* x = l.x.as<T>() +
+               (l.p.batch_first ? u.n * l.x.stride[0] + t * l.x.stride[1] : t * l.x.stride[0] + u.n * l.x.stride[1]);
   computed_t<T> sum = 0;
   for (std::int64_t i = lane; i < l.inputs; i += 32) sum += load(w + i * l.w.stride[2]) * load(x + i * l.x.stride[2]);
   return sum;
 }
 /// The lane's part of r[d, row] h.
 template <typename T>
-__device__ computed_t<T> hidden_part(const Layer& l, const Unit& u, std::int64_t row, const computed_t<T>* h, int lane) {
+__device__ computed_t<T> hidden_part(const Layer& l, const Unit& u, std::int64_t row, const computed_t<T>* h,
+                                     int lane) {
   const T* r = l.r.as<T>() + u.d * l.r.stride[0] + row * l.r.stride[1];
   computed_t<T> sum = 0;
   for (std::int64_t i = lane; i < l.hidden; i += 32) sum += load(r + i * l.r.stride[2]) * h[i];
@@ -151,7 +156,8 @@ __device__ computed_t<T> peephole(const Layer& l, const Unit& u, int which) {
 }
 /// Both products of a gate with their biases, known to all lanes.
 template <typename T>
-__device__ computed_t<T> gate_sum(const Layer& l, const Unit& u, int gate, std::int64_t t, const computed_t<T>* h, int lane) {
+__device__ computed_t<T> gate_sum(const Layer& l, const Unit& u, int gate, std::int64_t t, const computed_t<T>* h,
+                                  int lane) {
   const std::int64_t row = gate * l.hidden + u.k;
   return over_warp(input_part<T>(l, u, row, t, lane) + hidden_part<T>(l, u, row, h, lane)) + bias_of<T>(l, u, 0, row) +
          bias_of<T>(l, u, 1, row);
@@ -159,8 +165,8 @@ __device__ computed_t<T> gate_sum(const Layer& l, const Unit& u, int gate, std::
 
 /// Step s of all sequences and directions: `next` from `h`. `reset` has r h of a GRU (see reset_step), else is null.
 template <typename T>
-__global__ void __launch_bounds__(kThreads) step(Layer l, std::int64_t s, const computed_t<T>* h, computed_t<T>* next, computed_t<T>* cell,
-                     const computed_t<T>* reset) {
+__global__ void __launch_bounds__(kThreads) step(Layer l, std::int64_t s, const computed_t<T>* h, computed_t<T>* next,
+                                                 computed_t<T>* cell, const computed_t<T>* reset) {
   using C = computed_t<T>;
   const int lane = threadIdx.x % 32;
   const std::int64_t warps = std::int64_t(gridDim.x) * (blockDim.x / 32);
@@ -181,9 +187,11 @@ __global__ void __launch_bounds__(kThreads) step(Layer l, std::int64_t s, const 
         const C r = activated<T>(l, u.d, 0, gate_sum<T>(l, u, 1, t, before, lane));
         recurrent = r * (over_warp(hidden_part<T>(l, u, row, before, lane)) + bias_of<T>(l, u, 1, row));
       } else {
-        recurrent = over_warp(hidden_part<T>(l, u, row, reset + (u.d * l.batch + u.n) * l.hidden, lane)) + bias_of<T>(l, u, 1, row);
+        recurrent = over_warp(hidden_part<T>(l, u, row, reset + (u.d * l.batch + u.n) * l.hidden, lane)) +
+                    bias_of<T>(l, u, 1, row);
       }
-      const C candidate = activated<T>(l, u.d, 1, over_warp(input_part<T>(l, u, row, t, lane)) + bias_of<T>(l, u, 0, row) + recurrent);
+      const C candidate =
+          activated<T>(l, u.d, 1, over_warp(input_part<T>(l, u, row, t, lane)) + bias_of<T>(l, u, 0, row) + recurrent);
       now = (C(1) - z) * candidate + z * now;
     } else if (runs) {
       const C in_sum = gate_sum<T>(l, u, 0, t, before, lane), out_sum = gate_sum<T>(l, u, 1, t, before, lane),
@@ -208,7 +216,8 @@ __global__ void __launch_bounds__(kThreads) step(Layer l, std::int64_t s, const 
 
 /// r h of every unit of a GRU, which the candidates' products take.
 template <typename T>
-__global__ void __launch_bounds__(kThreads) reset_step(Layer l, std::int64_t s, const computed_t<T>* h, computed_t<T>* reset) {
+__global__ void __launch_bounds__(kThreads)
+    reset_step(Layer l, std::int64_t s, const computed_t<T>* h, computed_t<T>* reset) {
   using C = computed_t<T>;
   const int lane = threadIdx.x % 32;
   const std::int64_t warps = std::int64_t(gridDim.x) * (blockDim.x / 32);
@@ -287,16 +296,12 @@ Refusal accepts(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, operator_name)             \
-  extern const Kernel symbol;                         \
-  const Kernel symbol{.name = #symbol,                \
-                      .op = operator_name,            \
-                      .device = DeviceKind::cuda,     \
-                      .in{Port::strided},             \
-                      .out{Port::strided},            \
-                      .accepts = accepts,             \
-                      .scratch_bytes = scratch_rnn,   \
-                      .run = run_rnn}
+#define MONZA_CUDA(symbol, operator_name)                                                                      \
+  extern const Kernel symbol;                                                                                  \
+  const Kernel symbol {                                                                                        \
+    .name = #symbol, .op = operator_name, .device = DeviceKind::cuda, .in{Port::strided}, .out{Port::strided}, \
+    .accepts = accepts, .scratch_bytes = scratch_rnn, .run = run_rnn                                           \
+  }
 
 MONZA_CUDA(rnn_cuda, "RNN");
 MONZA_CUDA(gru_cuda, "GRU");
