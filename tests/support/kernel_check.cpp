@@ -258,6 +258,18 @@ Tensor make_tensor(DType dtype, const Shape& shape) {
   return t;
 }
 
+Tensor converted(const Tensor& t, DType dtype) {
+  Tensor to = make_tensor(dtype, t.shape);
+  to.constant = t.constant;
+  const ElementAccess &from = element_access(t.dtype), &into = element_access(dtype);
+  for (std::int64_t i = 0; i < t.shape.numel(); ++i) {
+    const double v = from.load(t.bytes.data(), i);
+    if (is_float(dtype)) into.store(to.bytes.data(), i, v);
+    else into.store_int(to.bytes.data(), i, std::isfinite(v) ? std::llrint(v) : 0);
+  }
+  return to;
+}
+
 Tensor random_f32(const Shape& shape, std::mt19937& rng, float low, float high) {
   Tensor t = make_tensor(DType::f32, shape);
   std::uniform_real_distribution<float> value(low, high);

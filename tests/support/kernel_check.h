@@ -34,6 +34,9 @@ Tensor make_tensor(DType dtype, const Shape& shape);
 /// f32 values uniform in [low, high).
 Tensor random_f32(const Shape& shape, std::mt19937& rng, float low = -1, float high = 1);
 
+/// The elements of `t` in another type; of integers, the nearest.
+Tensor converted(const Tensor& t, DType dtype);
+
 /// Puts values where formulas break in the place of one element in `one_in`: NaN, infinities, zeros of both signs and
 /// subnormal numbers; where `extremes`, also the largest and smallest finite numbers, whose sums overflow.
 void sprinkle(Tensor& t, std::mt19937& rng, int one_in, bool extremes = true);

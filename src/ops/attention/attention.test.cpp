@@ -1,5 +1,5 @@
-// Every Attention kernel against the reference: heads, lengths beyond a block of keys, masks, causal rows, grouped
-// heads.
+// Every Attention kernel against the reference, in each type that it takes: heads, lengths beyond a block of keys,
+// masks, causal rows, grouped heads.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,7 +8,10 @@
 
 #include "kernel/registry.h"
 #include "ops/attention/attention.params.h"
+#include "ops/attention/linear_attention.params.h"
 #include "support/kernel_check.h"
+#include "tensor/dtype.h"
+#include "tensor/element.h"
 
 namespace monza {
 namespace {
@@ -73,12 +76,21 @@ Case make_case(std::uint32_t seed) {
 /// The first element whose bits differ, -1: none. NaN is like any other: which of two operands gives it its sign
 /// depends on how the rows are cut into tiles, and so on the number of threads.
 std::int64_t first_other_bits(const test::Tensor& a, const test::Tensor& b) {
+  const ElementAccess& access = element_access(a.dtype);
   for (std::int64_t i = 0; i < a.shape.numel(); ++i) {
-    const float x = a.as<float>()[i], y = b.as<float>()[i];
+    const double x = access.load(a.bytes.data(), i), y = access.load(b.bytes.data(), i);
     if (std::memcmp(&x, &y, sizeof x) != 0 && !(std::isnan(x) && std::isnan(y))) return i;
   }
   return -1;
 }
+
+/// The types that kernels compute in, and how far from the reference they may be: weights and results are rounded to
+/// the narrow ones.
+struct Accuracy {
+  DType dtype;
+  double error;
+};
+constexpr Accuracy kAccuracies[] = {{DType::f32, 2e-6}, {DType::f16, 2e-3}, {DType::bf16, 1.6e-2}, {DType::f64, 1e-12}};
 
 class Attention : public ::testing::TestWithParam<const Kernel*> {};
 
@@ -86,16 +98,28 @@ TEST_P(Attention, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
   if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *find_kernel("attention_ref");
-  for (std::uint32_t seed = 0; seed < 80; ++seed) {
-    const Case c = make_case(seed);
-    const auto got = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 1, .seed = seed});
-    ASSERT_EQ(got.refusal, "") << c.text;
-    ASSERT_EQ(got.problem, "") << c.text;
-    const auto want = test::run_kernel(reference, &c.p, c.in, {{DType::f32, c.out}});
-    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-6) << c.text;
-    const auto again = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 3, .seed = seed});
-    ASSERT_EQ(first_other_bits(got.outputs[0], again.outputs[0]), -1) << "one and three threads differ, " << c.text;
+  int types = 0;
+  for (const auto& [dtype, error] : kAccuracies) {
+    SCOPED_TRACE(dtype_name(dtype));
+    for (std::uint32_t seed = 0; seed < 80; ++seed) {
+      Case c = make_case(seed);
+      for (Tensor& t : c.in)
+        if (t.dtype == DType::f32) t = test::converted(t, dtype);
+      const std::vector<std::pair<DType, Shape>> out{{dtype, c.out}};
+      const auto got = test::run_kernel(kernel, &c.p, c.in, out, {.threads = 1, .seed = seed});
+      if (seed == 0) {
+        if (!got.refusal.empty()) break;
+        ++types;
+      }
+      ASSERT_EQ(got.refusal, "") << c.text;
+      ASSERT_EQ(got.problem, "") << c.text;
+      const auto want = test::run_kernel(reference, &c.p, c.in, out);
+      ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), error) << c.text;
+      const auto again = test::run_kernel(kernel, &c.p, c.in, out, {.threads = 3, .seed = seed});
+      ASSERT_EQ(first_other_bits(got.outputs[0], again.outputs[0]), -1) << "one and three threads differ, " << c.text;
+    }
   }
+  EXPECT_GT(types, 0) << "the kernel takes no type";
 }
 
 std::vector<const Kernel*> kernels() {
@@ -106,6 +130,115 @@ std::vector<const Kernel*> kernels() {
 }
 INSTANTIATE_TEST_SUITE_P(Kernels, Attention, ::testing::ValuesIn(kernels()),
                          [](const auto& info) { return std::string(info.param->name); });
+
+/// What the random cases above leave out: past keys and the outputs that keep them, lengths, windows, a cap, the
+/// scores.
+TEST(AttentionDevices, MatchTheReferenceWithPastAndLengths) {
+  for (const Kernel* kernel : kernels()) {
+    if (kernel->device == DeviceKind::cpu || !test::lacking(*kernel).empty()) continue;
+    for (const auto& [dtype, error] : kAccuracies)
+      for (std::uint32_t seed = 0; seed < 40; ++seed) {
+        SCOPED_TRACE(std::string(kernel->name) + ", " + std::string(dtype_name(dtype)) + ", seed " +
+                     std::to_string(seed));
+        std::mt19937 rng(seed);
+        const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+        const std::int64_t batch = 2, kv_heads = 2, heads = kv_heads * pick({1, 3}), rows = pick({1, 5, 70}),
+                           size = pick({8, 40, 64, 96}), fresh = pick({1, 5, 70}), past = pick({0, 3, 64, 90});
+        AttentionParams p;
+        p.causal = pick({0, 1});
+        if (rng() % 3 == 0) p.softcap = 3;
+        if (rng() % 3 == 0) p.left_window = pick({0, 10, 70});
+        if (rng() % 3 == 0) p.right_window = pick({0, 10});
+        p.scores = static_cast<AttentionParams::Scores>(rng() % 4);
+        std::vector<Tensor> in(7);
+        in[0] = test::random_f32(Shape{batch, heads, rows, size}, rng, -2, 2);
+        in[1] = test::random_f32(Shape{batch, kv_heads, fresh, size}, rng, -2, 2);
+        in[2] = test::random_f32(Shape{batch, kv_heads, fresh, size}, rng, -2, 2);
+        if (past > 0)
+          for (const int i : {4, 5})
+            in[static_cast<std::size_t>(i)] = test::random_f32(Shape{batch, kv_heads, past, size}, rng, -2, 2);
+        for (Tensor& t : in)
+          if (t.dtype != DType::invalid) t = test::converted(t, dtype);
+        const std::int64_t keys = past + fresh;
+        if (rng() % 2) {
+          in[6] = test::make_tensor(DType::i64, Shape{batch});
+          for (std::int64_t b = 0; b < batch; ++b)
+            in[6].as<std::int64_t>()[b] = static_cast<std::int64_t>(rng() % static_cast<unsigned>(keys + 3)) - 1;
+        }
+        std::vector<std::pair<DType, Shape>> out{
+            {dtype, in[0].shape}, {dtype, {batch, kv_heads, keys, size}}, {dtype, {batch, kv_heads, keys, size}}};
+        if (rng() % 4 == 0) out.emplace_back(dtype, Shape{batch, heads, rows, keys});
+        const auto got = test::run_kernel(*kernel, &p, in, out, {.seed = seed});
+        if (!got.refusal.empty()) continue;
+        const auto want = test::run_kernel(*find_kernel("attention_ref"), &p, in, out);
+        ASSERT_EQ(got.problem + want.problem, "");
+        for (std::size_t i = 0; i < out.size(); ++i)
+          ASSERT_LE(test::relative_error(got.outputs[i], want.outputs[i]), error) << "output " << i;
+      }
+  }
+}
+
+TEST(RotaryDevices, MatchTheReference) {
+  const auto all = kernels_of("RotaryEmbedding");
+  for (const Kernel* kernel : all) {
+    if (kernel->device == DeviceKind::cpu || !test::lacking(*kernel).empty()) continue;
+    for (const auto& [dtype, error] : kAccuracies)
+      for (std::uint32_t seed = 0; seed < 16; ++seed) {
+        std::mt19937 rng(seed);
+        RotaryParams p;
+        p.interleaved = rng() % 2;
+        if (rng() % 2) p.dim = 6;
+        const std::int64_t batch = 2, heads = 3, rows = 5, size = 10, half = (p.dim != 0 ? p.dim : size) / 2;
+        const bool flat = rng() % 2, positions = rng() % 2;
+        if (flat) p.heads = heads;
+        const Shape x = flat ? Shape{batch, rows, heads * size} : Shape{batch, heads, rows, size};
+        const Shape table = positions ? Shape{11, half} : Shape{batch, rows, half};
+        std::vector<Tensor> in{
+            test::random_f32(x, rng), test::random_f32(table, rng), test::random_f32(table, rng), {}};
+        for (int i = 0; i < 3; ++i)
+          in[static_cast<std::size_t>(i)] = test::converted(in[static_cast<std::size_t>(i)], dtype);
+        if (positions) {
+          in[3] = test::make_tensor(DType::i64, Shape{batch, rows});
+          for (std::int64_t i = 0; i < batch * rows; ++i) in[3].as<std::int64_t>()[i] = rng() % 11;
+        }
+        const auto got = test::run_kernel(*kernel, &p, in, {{dtype, x}}, {.seed = seed});
+        const auto want = test::run_kernel(*all.back(), &p, in, {{dtype, x}});
+        ASSERT_EQ(got.refusal + got.problem + want.problem, "") << "seed " << seed;
+        ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), error) << "seed " << seed;
+      }
+  }
+}
+
+TEST(LinearAttentionDevices, MatchTheReference) {
+  const auto all = kernels_of("LinearAttention");
+  for (const Kernel* kernel : all) {
+    if (kernel->device == DeviceKind::cpu || !test::lacking(*kernel).empty()) continue;
+    for (const auto& [dtype, error] : kAccuracies)
+      for (std::uint32_t seed = 0; seed < 16; ++seed) {
+        std::mt19937 rng(seed);
+        LinearAttentionParams p;
+        p.kv_heads = 2;
+        p.q_heads = rng() % 2 ? 2 : 4;
+        const std::int64_t batch = 2, length = 6, size = 8, v_size = 5;
+        const Shape state{batch, p.kv_heads, size, v_size}, y{batch, length, p.q_heads * v_size};
+        std::vector<Tensor> in(6);
+        in[0] = test::random_f32(Shape{batch, length, p.q_heads * size}, rng);
+        in[1] = test::random_f32(Shape{batch, length, p.kv_heads * size}, rng);
+        in[2] = test::random_f32(Shape{batch, length, p.kv_heads * v_size}, rng);
+        if (rng() % 2) in[3] = test::random_f32(state, rng);
+        if (rng() % 2) in[4] = test::random_f32(Shape{batch, length, p.kv_heads * (rng() % 2 ? size : 1)}, rng, -1, 0);
+        if (rng() % 2) in[5] = test::random_f32(Shape{batch, length, rng() % 2 ? p.kv_heads : 1}, rng, 0, 1);
+        for (Tensor& t : in)
+          if (t.dtype != DType::invalid) t = test::converted(t, dtype);
+        const std::vector<std::pair<DType, Shape>> out{{dtype, y}, {dtype, state}};
+        const auto got = test::run_kernel(*kernel, &p, in, out, {.seed = seed});
+        const auto want = test::run_kernel(*all.back(), &p, in, out);
+        ASSERT_EQ(got.refusal + got.problem + want.problem, "") << "seed " << seed;
+        for (std::size_t i = 0; i < 2; ++i)
+          ASSERT_LE(test::relative_error(got.outputs[i], want.outputs[i]), error) << "seed " << seed;
+      }
+  }
+}
 
 }  // namespace
 }  // namespace monza

@@ -97,23 +97,45 @@ Case make_case(std::uint32_t seed) {
 
 class MatMulKernels : public ::testing::TestWithParam<const Kernel*> {};
 
+/// The types that kernels compute in, and how far from the reference they may be: results are rounded to the narrow
+/// ones.
+struct Accuracy {
+  DType dtype;
+  double error;
+};
+constexpr Accuracy kAccuracies[] = {{DType::f32, 2e-5},  {DType::f16, 2e-3}, {DType::bf16, 1.6e-2},
+                                    {DType::f64, 1e-12}, {DType::i32, 0},    {DType::u64, 0}};
+
 TEST_P(MatMulKernels, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
   if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
   const Kernel& reference = *find_kernel("matmul_ref");
   int ran = 0;
-  for (std::uint32_t seed = 0; seed < 500; ++seed) {
-    const Case c = make_case(seed);
-    if (kernel.arithmetic.computes_in == Precision::bf16 && !c.rounded) continue;
-    const auto got = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 1, .seed = seed});
-    if (!got.refusal.empty()) continue;
-    ++ran;
-    const auto want = test::run_kernel(reference, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 1, .seed = seed + 1});
-    ASSERT_EQ(want.problem, "");
-    ASSERT_EQ(got.problem, "") << c.text;
-    ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 2e-5) << c.text;
-    const auto again = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 2, .seed = seed});
-    ASSERT_EQ(got.outputs[0].bytes, again.outputs[0].bytes) << "one and two threads differ, " << c.text;
+  for (const auto& [dtype, error] : kAccuracies) {
+    // The reference against itself says nothing new of the other types.
+    if (dtype != DType::f32 && &kernel == &reference) break;
+    SCOPED_TRACE(dtype_name(dtype));
+    for (std::uint32_t seed = 0; seed < 500; ++seed) {
+      Case c = make_case(seed);
+      if (kernel.arithmetic.computes_in == Precision::bf16 && !c.rounded) continue;
+      for (Tensor& t : c.in) {
+        if (t.dtype == DType::invalid) continue;
+        if (!is_float(dtype))  // not only zeros
+          for (std::int64_t i = 0; i < t.shape.numel(); ++i) t.as<float>()[i] *= 1000;
+        t = test::converted(t, dtype);
+      }
+      const std::vector<std::pair<DType, Shape>> out{{dtype, c.out}};
+      const auto got = test::run_kernel(kernel, &c.p, c.in, out, {.threads = 1, .seed = seed});
+      if (!got.refusal.empty()) continue;
+      const auto want = test::run_kernel(reference, &c.p, c.in, out, {.threads = 1, .seed = seed + 1});
+      if (!want.refusal.empty()) continue;
+      ++ran;
+      ASSERT_EQ(want.problem, "");
+      ASSERT_EQ(got.problem, "") << c.text;
+      ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), error) << c.text;
+      const auto again = test::run_kernel(kernel, &c.p, c.in, out, {.threads = 2, .seed = seed});
+      ASSERT_EQ(got.outputs[0].bytes, again.outputs[0].bytes) << "one and two threads differ, " << c.text;
+    }
   }
   EXPECT_GT(ran, 10) << "the kernel took almost none of the cases";
 }

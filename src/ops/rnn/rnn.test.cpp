@@ -59,6 +59,62 @@ TEST(Rnn, LstmKernelsMatchTheReference) {
   }
 }
 
+/// All three layers, with lengths, in each type that the kernels of other devices take.
+TEST(Rnn, DeviceKernelsMatchTheReference) {
+  constexpr std::pair<DType, double> kAccuracies[] = {
+      {DType::f32, 5e-6}, {DType::f16, 4e-3}, {DType::bf16, 3e-2}, {DType::f64, 1e-11}};
+  constexpr const char* kOps[] = {"RNN", "GRU", "LSTM"};
+  for (int op = 0; op < 3; ++op) {
+    const auto kernels = kernels_of(kOps[op]);
+    for (const Kernel* kernel : kernels) {
+      if (kernel->device == DeviceKind::cpu || !test::lacking(*kernel).empty()) continue;
+      for (const auto& [dtype, error] : kAccuracies)
+        for (std::uint32_t seed = 1; seed <= 20; ++seed) {
+          std::mt19937 rng(seed);
+          const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+          RnnParams p;
+          p.kind = static_cast<RnnParams::Kind>(op);
+          p.direction = static_cast<RnnParams::Direction>(rng() % 3);
+          p.batch_first = pick({0, 1});
+          p.linear_before_reset = pick({0, 1});
+          p.input_forget = pick({0, 1});
+          if (rng() % 4 == 0) p.clip = 0.4F;
+          p.hidden = pick({1, 3, 16, 33, 40});
+          for (int d = 0; d < 2 && op > 0; ++d) p.activation[3 * d].function = RnnParams::Function::sigmoid;
+          const std::int64_t time = pick({1, 2, 5, 12, 0}), batch = pick({1, 2, 5}), inputs = pick({1, 4, 19, 64});
+          const std::int64_t hidden = p.hidden, directions = p.directions(), rows = p.gates() * hidden;
+          const Shape state = p.batch_first ? Shape{batch, directions, hidden} : Shape{directions, batch, hidden};
+          std::vector<Tensor> in(8);
+          in[0] = test::random_f32(p.batch_first ? Shape{batch, time, inputs} : Shape{time, batch, inputs}, rng);
+          in[1] = test::random_f32(Shape{directions, rows, inputs}, rng, -0.5F, 0.5F);
+          in[2] = test::random_f32(Shape{directions, rows, hidden}, rng, -0.3F, 0.3F);
+          if (rng() % 4) in[3] = test::random_f32(Shape{directions, 2 * rows}, rng);
+          if (rng() % 2) in[5] = test::random_f32(state, rng);
+          if (op == 2 && rng() % 2) in[6] = test::random_f32(state, rng);
+          if (op == 2 && rng() % 2) in[7] = test::random_f32(Shape{directions, 3 * hidden}, rng);
+          for (Tensor& t : in)
+            if (t.dtype != DType::invalid) t = test::converted(t, dtype);
+          if (rng() % 2) {
+            in[4] = test::make_tensor(DType::i32, Shape{batch});
+            for (std::int64_t n = 0; n < batch; ++n)
+              in[4].as<std::int32_t>()[n] = static_cast<std::int32_t>(rng() % static_cast<unsigned>(time + 1));
+          }
+          const Shape y =
+              p.batch_first ? Shape{batch, time, directions, hidden} : Shape{time, directions, batch, hidden};
+          std::vector<std::pair<DType, Shape>> out{{dtype, y}, {dtype, state}};
+          if (op == 2) out.emplace_back(dtype, state);
+          const auto expected = test::run_kernel(*kernels.back(), &p, in, out);
+          ASSERT_EQ(expected.problem, "") << "seed " << seed;
+          const auto got = test::run_kernel(*kernel, &p, in, out, {.seed = seed});
+          ASSERT_EQ(got.refusal + got.problem, "") << kernel->name << " seed " << seed;
+          for (std::size_t i = 0; i < out.size(); ++i)
+            ASSERT_LE(test::relative_error(got.outputs[i], expected.outputs[i]), error)
+                << kernel->name << " output " << i << " seed " << seed;
+        }
+    }
+  }
+}
+
 /// One unit, one step: i = o = f = sigmoid(x), candidate tanh(x), from a cell of 1.
 TEST(Rnn, ReferenceOfOneCell) {
   RnnParams p;

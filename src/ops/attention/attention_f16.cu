@@ -1,0 +1,250 @@
+// Attention of f16 and bf16 on tensor cores: a block 64 query rows of a head, which goes over the keys 64 at a time
+// with a softmax that goes along (no scores in memory), sums in f32. Keys of the next tile are on their way while the
+// weights of this one meet their values. Floor: 4 rows keys size operations a head at 790 TFLOP/s, of which mma.sync
+// reaches half.
+//
+// Tiles of keys that causality, windows or lengths hide from all rows are left out: a NaN among their values is not
+// met.
+#include "ops/attention/attention_heads.cuh"
+#include "ops/shared/gpu_tensor.cuh"
+
+namespace monza::ops {
+namespace {
+
+using namespace gpu;
+
+constexpr int kWarps = 4, kRows = 16 * kWarps, kKeys = 64, kPiece = 8;  ///< kPiece elements are 16 bytes
+
+/// Shared memory holds rows of pieces, exchanged so that 8 rows of one column of pieces lie in all banks.
+template <int kSize>
+__device__ __forceinline__ int place(int row, int piece) {
+  return row * (kSize / kPiece) + (piece ^ (row % 8));
+}
+
+/// A row's piece: elements from `from` on, `left` of which exist, zeros behind them.
+__device__ __forceinline__ void load_piece(uint4* to, const std::uint16_t* from, std::int64_t step, std::int64_t left,
+                                           bool whole) {
+  if (whole) {
+    copy16(to, from, left <= 0 ? 0 : left < kPiece ? static_cast<int>(left) * 2 : 16);
+    return;
+  }
+  std::uint32_t v[4];
+#pragma unroll
+  for (int i = 0; i < 4; ++i) {
+    const std::uint32_t low = 2 * i < left ? from[2 * i * step] : 0,
+                        high = 2 * i + 1 < left ? from[(2 * i + 1) * step] : 0;
+    v[i] = low | high << 16;
+  }
+  *to = make_uint4(v[0], v[1], v[2], v[3]);
+}
+
+/// kSize: head sizes of queries and values, rounded up.
+template <typename T, int kSize>
+__global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid_constant__ Attention s, bool whole_q,
+                                                                    bool whole_k, bool whole_v, std::int64_t tasks) {
+  constexpr int kThreads = kWarps * 32, kRow = kSize / kPiece;
+  constexpr float kLog2e = 1.4426950408889634F;
+  extern __shared__ uint4 memory[];
+  uint4* const q_tile = memory;
+  uint4* const k_tile = q_tile + kRows * kRow;
+  uint4* const v_tile = k_tile + kKeys * kRow;
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const std::int64_t heads = s.q.extent[1], rows = s.q.extent[2], size = s.q.extent[3], v_size = s.v.fresh.extent[3];
+  const std::int64_t blocks = (rows + kRows - 1) / kRows;
+  const float scale = static_cast<float>(s.scale);
+  for (std::int64_t task = blockIdx.x; task < tasks; task += gridDim.x) {
+    // The last rows, which causality leaves the most keys, come first.
+    const std::int64_t i0 = (blocks - 1 - task % blocks) * kRows, h = task / blocks % heads, b = task / blocks / heads,
+                       hk = h / s.group;
+    std::int64_t valid, shift, begin, end;
+    s.bounds(b, valid, shift);
+    s.visible(i0, i0 + kRows < rows ? i0 + kRows : rows, valid, shift, begin, end);
+    begin = begin / kKeys * kKeys;
+    const std::int64_t steps = end > begin ? (end - begin + kKeys - 1) / kKeys : 0;
+
+    const auto load_keys = [&](const Sequence& from, uint4* to, std::int64_t length, bool whole, std::int64_t step) {
+      if (step < steps)
+        for (int e = threadIdx.x; e < kKeys * kRow; e += kThreads) {
+          const int row = e / kRow, piece = e % kRow;
+          const std::int64_t j = begin + step * kKeys + row;
+          std::int64_t apart;
+          const std::uint16_t* at = row_of<std::uint16_t>(from, b, hk, j < s.keys ? j : 0, apart);
+          const std::int64_t left = j < s.keys ? length - piece * kPiece : 0;
+          load_piece(to + place<kSize>(row, piece), left > 0 ? at + piece * kPiece * apart : at, apart, left, whole);
+        }
+      commit_copies();
+    };
+    for (int e = threadIdx.x; e < kRows * kRow; e += kThreads) {
+      const int row = e / kRow, piece = e % kRow;
+      const bool inside = i0 + row < rows;
+      const std::int64_t left = inside ? size - piece * kPiece : 0;
+      const std::uint16_t* at = static_cast<const std::uint16_t*>(s.q.data) + s.q.at(b, h, inside ? i0 + row : 0, 0);
+      load_piece(q_tile + place<kSize>(row, piece), left > 0 ? at + piece * kPiece * s.q.stride[3] : at, s.q.stride[3],
+                 left, whole_q);
+    }
+    load_keys(s.k, k_tile, size, whole_k, 0);  // one group with the queries
+    load_keys(s.v, v_tile, v_size, whole_v, 0);
+
+    float sum[kSize / 8][4] = {};
+    float largest[2] = {-INFINITY, -INFINITY}, total[2] = {};
+    bool attends[2] = {};
+    const std::uint32_t q_at = shared_address(q_tile), k_at = shared_address(k_tile), v_at = shared_address(v_tile);
+    for (std::int64_t step = 0; step < steps; ++step) {
+      await_copies<1>();
+      __syncthreads();  // the keys are there
+      float score[kKeys / 8][4] = {};
+#pragma unroll
+      for (int d = 0; d < kSize / 16; ++d) {
+        std::uint32_t x[4];
+        load_matrices(x, q_at + place<kSize>(warp * 16 + lane % 16, d * 2 + lane / 16) * 16);
+#pragma unroll
+        for (int c = 0; c < kKeys / 16; ++c) {
+          std::uint32_t y[4];
+          load_matrices(y, k_at + place<kSize>(c * 16 + lane / 16 * 8 + lane % 8, d * 2 + lane / 8 % 2) * 16);
+          multiply<T>(score[2 * c], x, y[0], y[1]);
+          multiply<T>(score[2 * c + 1], x, y[2], y[3]);
+        }
+      }
+      __syncthreads();  // all are done with the keys
+      load_keys(s.k, k_tile, size, whole_k, step + 1);
+
+      const bool open = s.open(i0, begin + (step + 1) * kKeys, end, shift);
+#pragma unroll
+      for (int half = 0; half < 2; ++half) {
+        const std::int64_t i = i0 + warp * 16 + half * 8 + lane / 4;
+        float most = largest[half];
+        attends[half] |= open;
+#pragma unroll
+        for (int c = 0; c < kKeys / 8; ++c)
+#pragma unroll
+          for (int e = 0; e < 2; ++e) {
+            const std::int64_t j = begin + step * kKeys + c * 8 + lane % 4 * 2 + e;
+            float& v = score[c][half * 2 + e];
+            v *= scale;
+            if (s.p.softcap > 0) v = s.p.softcap * tanhf(v / s.p.softcap);
+            // Rows beyond the last are not stored; they have no mask.
+            if (!open)
+              v = i < rows && j < s.keys ? s.masked(v, b, h, i, j, valid, i + shift, attends[half]) : -INFINITY;
+            most = fmaxf(most, v);
+          }
+        most = fmaxf(most, __shfl_xor_sync(0xffffffffU, most, 1));
+        most = fmaxf(most, __shfl_xor_sync(0xffffffffU, most, 2));
+        // While all scores are -inf nothing is to be taken off them: their weights are 0.
+        const float off = most == -INFINITY ? 0 : most;
+        const float shrink = exp2f((largest[half] - off) * kLog2e);
+        largest[half] = most;
+        total[half] *= shrink;
+#pragma unroll
+        for (int d = 0; d < kSize / 8; ++d) {
+          sum[d][half * 2] *= shrink;
+          sum[d][half * 2 + 1] *= shrink;
+        }
+#pragma unroll
+        for (int c = 0; c < kKeys / 8; ++c)
+#pragma unroll
+          for (int e = 0; e < 2; ++e) {
+            float& v = score[c][half * 2 + e];
+            v = exp2f((v - off) * kLog2e);
+            total[half] += v;
+          }
+      }
+
+      await_copies<1>();
+      __syncthreads();  // the values are there
+#pragma unroll
+      for (int c = 0; c < kKeys / 16; ++c) {
+        const std::uint32_t x[4] = {
+            pair<T>(score[2 * c][0], score[2 * c][1]), pair<T>(score[2 * c][2], score[2 * c][3]),
+            pair<T>(score[2 * c + 1][0], score[2 * c + 1][1]), pair<T>(score[2 * c + 1][2], score[2 * c + 1][3])};
+#pragma unroll
+        for (int d = 0; d < kSize / 16; ++d) {
+          std::uint32_t y[4];
+          load_transposed(y, v_at + place<kSize>(c * 16 + lane / 8 % 2 * 8 + lane % 8, d * 2 + lane / 16) * 16);
+          multiply<T>(sum[2 * d], x, y[0], y[1]);
+          multiply<T>(sum[2 * d + 1], x, y[2], y[3]);
+        }
+      }
+      __syncthreads();  // all are done with the values
+      load_keys(s.v, v_tile, v_size, whole_v, step + 1);
+    }
+    await_copies<0>();
+    __syncthreads();  // the next task's copies go where this one's were read
+
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const std::int64_t i = i0 + warp * 16 + half * 8 + lane / 4;
+      float whole = total[half];
+      whole += __shfl_xor_sync(0xffffffffU, whole, 1);
+      whole += __shfl_xor_sync(0xffffffffU, whole, 2);
+      int any = attends[half];
+      any |= __shfl_xor_sync(0xffffffffU, any, 1);
+      any |= __shfl_xor_sync(0xffffffffU, any, 2);
+      if (i >= rows) continue;
+      const bool zero = any == 0 && !s.p.nan_rows;
+      // All scores are -inf: as softmax has it.
+      const bool nan = !zero && largest[half] == -INFINITY && whole == 0;
+      const float factor = nan ? NAN : 1 / whole;
+#pragma unroll
+      for (int d = 0; d < kSize / 8; ++d)
+#pragma unroll
+        for (int e = 0; e < 2; ++e) {
+          const int at = d * 8 + lane % 4 * 2 + e;
+          if (at < v_size)
+            store(static_cast<T*>(s.y.data) + s.y.at(b, h, i, at), zero ? 0.0F : sum[d][half * 2 + e] * factor);
+        }
+    }
+  }
+}
+
+/// Whether rows may be read 16 bytes at once.
+bool whole_rows(const Heads& v) {
+  if (v.data == nullptr) return true;
+  return v.stride[3] == 1 && v.stride[0] % kPiece == 0 && v.stride[1] % kPiece == 0 && v.stride[2] % kPiece == 0 &&
+         reinterpret_cast<std::uintptr_t>(v.data) % 16 == 0;
+}
+
+Status run_attention_f16(const KernelContext& c) noexcept {
+  const Attention s(c);
+  const cudaStream_t stream = stream_of(c);
+  launch_present(c, s, stream);
+  const std::int64_t rows = s.q.extent[2], tasks = s.q.extent[0] * s.q.extent[1] * ((rows + kRows - 1) / kRows);
+  const std::int64_t size = s.q.extent[3], v_size = s.v.fresh.extent[3], larger = size > v_size ? size : v_size;
+  if (tasks == 0 || v_size == 0) return launched();
+  const bool q = whole_rows(s.q), k = whole_rows(s.k.fresh) && whole_rows(s.k.past),
+             v = whole_rows(s.v.fresh) && whole_rows(s.v.past);
+  const auto blocks = static_cast<unsigned>(tasks < 0x7fffffff ? tasks : 0x7fffffff);
+  const auto run = [&]<typename T, int kSize>() {
+    constexpr int kBytes = (kRows + 2 * kKeys) * kSize * 2;
+    if (kBytes > 48 * 1024)
+      cudaFuncSetAttribute(attention_f16_kernel<T, kSize>, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes);
+    attention_f16_kernel<T, kSize><<<blocks, kWarps * 32, kBytes, stream>>>(s, q, k, v, tasks);
+  };
+  const auto of_type = [&]<typename T>() {
+    if (larger <= 64) run.template operator()<T, 64>();
+    else if (larger <= 128) run.template operator()<T, 128>();
+    else run.template operator()<T, 256>();
+  };
+  if (c.in[0].dtype == DType::f16) of_type.template operator()<__half>();
+  else of_type.template operator()<__nv_bfloat16>();
+  return launched();
+}
+
+Refusal accepts_f16(const KernelQuery& q) noexcept {
+  if (const Refusal r = refuse_attention_types(q)) return r;
+  const DType type = q.input(0).dtype;
+  if (type != DType::f16 && type != DType::bf16) return "its element types are not f16 or bf16";
+  return refuse_large_heads(q, 256);
+}
+
+}  // namespace
+
+extern const Kernel attention_f16_cuda;
+const Kernel attention_f16_cuda{.name = "attention_f16_cuda",
+                                .op = "Attention",
+                                .device = DeviceKind::cuda,
+                                .in{Port::strided},
+                                .out{Port::strided},
+                                .accepts = accepts_f16,
+                                .run = run_attention_f16};
+
+}  // namespace monza::ops
