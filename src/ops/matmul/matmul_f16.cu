@@ -64,8 +64,10 @@ __global__ void __launch_bounds__(kDown* kAcross * 32, 512 / (kDown * kAcross * 
   constexpr int kThreads = kDown * kAcross * 32, kTile = kSide * kDepth / kPiece;
   constexpr int kRows = kSide / kDown / 16, kColumns = kSide / kAcross / 8;  // products of a warp
   static_assert(kColumns % 2 == 0);
-  __shared__ uint4 a_tile[kStages][kTile];
-  __shared__ uint4 b_tile[kStages][kTile];
+  constexpr int kStagePitch = 40;  // floats: pairs of 4 rows then lie in different banks
+  __shared__ uint4 memory[2 * kStages * kTile];
+  uint4(*const a_tile)[kTile] = reinterpret_cast<uint4(*)[kTile]>(memory);
+  uint4(*const b_tile)[kTile] = a_tile + kStages;
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const int warp_m = warp / kAcross * (kSide / kDown), warp_n = warp % kAcross * (kSide / kAcross);
   for (std::int64_t index = blockIdx.x; index < t.tiles * t.parts; index += gridDim.x) {
@@ -111,45 +113,42 @@ __global__ void __launch_bounds__(kDown* kAcross * 32, 512 / (kDown * kAcross * 
       }
     }
     await_copies<0>();
-    __syncthreads();  // the next tile's copies go where this one's were read
+    __syncthreads();  // what follows goes where the tiles were read
 
-    const std::int64_t count = p.batches * p.m * p.n;
+    // Through shared memory, 16 rows of a warp at a time: a lane then has a column, and what becomes of a sum is
+    // compiled a few times instead of once for each of a thread's elements.
+    const std::int64_t count = p.batches * p.m * p.n, n = at.n + warp_n + lane;
     const T* bias = p.bias.as<T>() + (p.bias.data != nullptr ? p.offset(p.bias, at.batch) : 0);
     const T* residual = p.residual.as<T>() + (p.residual.data != nullptr ? p.offset(p.residual, at.batch) : 0);
     T* out = const_cast<T*>(p.out.as<T>()) + p.offset(p.out, at.batch);
+    static_assert(kSide / kAcross == 32 && kDown * kAcross * 16 * kStagePitch * 4 <= sizeof memory);
+    float* const stage = reinterpret_cast<float*>(memory) + warp * 16 * kStagePitch;
 #pragma unroll
-    for (int r = 0; r < kRows; ++r)
+    for (int r = 0; r < kRows; ++r) {
+      __syncwarp();
 #pragma unroll
-      for (int high = 0; high < 2; ++high) {
-        const std::int64_t m = at.m + warp_m + r * 16 + high * 8 + lane / 4;
-        if (m >= p.m) continue;
+      for (int c = 0; c < kColumns; ++c)
 #pragma unroll
-        for (int c = 0; c < kColumns; ++c) {
-          const std::int64_t n = at.n + warp_n + c * 8 + lane % 4 * 2;
-          float v[2] = {sum[r][c][high * 2], sum[r][c][high * 2 + 1]};
-          if (t.parts > 1) {
-            float* const to = parts + at.part * count + (at.batch * p.m + m) * p.n + n;
-            if (n < p.n) to[0] = v[0];
-            if (n + 1 < p.n) to[1] = v[1];
-            continue;
-          }
-#pragma unroll
-          for (int i = 0; i < 2; ++i) {
-            if (n + i >= p.n) continue;
-            const float add = p.bias.data != nullptr ? load(bias + m * p.bias.row + (n + i) * p.bias.column) : 0;
-            const float more =
-                p.residual.data != nullptr ? load(residual + m * p.residual.row + (n + i) * p.residual.column) : 0;
-            v[i] = p.finish(v[i], add, more);
-          }
-          T* const to = out + m * p.out.row + n * p.out.column;
-          if (n + 1 < p.n && p.out.column == 1 && reinterpret_cast<std::uintptr_t>(to) % 4 == 0) {
-            *reinterpret_cast<std::uint32_t*>(to) = pair<T>(v[0], v[1]);
-          } else {
-            if (n < p.n) store(to, v[0]);
-            if (n + 1 < p.n) store(to + p.out.column, v[1]);
-          }
+        for (int high = 0; high < 2; ++high)
+          *reinterpret_cast<float2*>(stage + (high * 8 + lane / 4) * kStagePitch + c * 8 + lane % 4 * 2) =
+              make_float2(sum[r][c][high * 2], sum[r][c][high * 2 + 1]);
+      __syncwarp();
+      if (n >= p.n) continue;
+#pragma unroll 1
+      for (int row = 0; row < 16; ++row) {
+        const std::int64_t m = at.m + warp_m + r * 16 + row;
+        if (m >= p.m) break;
+        const float v = stage[row * kStagePitch + lane];
+        if (t.parts > 1) {
+          parts[at.part * count + (at.batch * p.m + m) * p.n + n] = v;
+          continue;
         }
+        const float add = p.bias.data != nullptr ? load(bias + m * p.bias.row + n * p.bias.column) : 0;
+        const float more = p.residual.data != nullptr ? load(residual + m * p.residual.row + n * p.residual.column) : 0;
+        store(out + m * p.out.row + n * p.out.column, p.finish(v, add, more));
       }
+    }
+    __syncthreads();  // the next tile's copies go where the sums were
   }
 }
 

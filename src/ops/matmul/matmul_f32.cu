@@ -51,8 +51,10 @@ __global__ void __launch_bounds__(kSide / kRows * (kSide / kColumns),
                       float* parts) {
   constexpr int kThreads = kSide / kRows * (kSide / kColumns), kAcross = kSide / kColumns;
   constexpr int kRowStep = kSide * 4 / kRows, kColumnStep = kSide * 4 / kColumns;
-  __shared__ __align__(16) float a_tile[2][kDepth * kPitch<kSide>];
-  __shared__ __align__(16) float b_tile[2][kDepth * kPitch<kSide>];
+  constexpr int kTile = kDepth * kPitch<kSide>;
+  __shared__ __align__(16) float memory[4 * kTile];
+  float(*const a_tile)[kTile] = reinterpret_cast<float(*)[kTile]>(memory);
+  float(*const b_tile)[kTile] = a_tile + 2;
   const int tx = threadIdx.x % kAcross, ty = threadIdx.x / kAcross;
   for (std::int64_t index = blockIdx.x; index < t.tiles * t.parts; index += gridDim.x) {
     const TilePlace at(t, index, kSide);
@@ -93,29 +95,37 @@ __global__ void __launch_bounds__(kSide / kRows * (kSide / kColumns),
           for (int c = 0; c < kColumns; ++c) sum[r][c] = fmaf(x[r], y[c], sum[r][c]);
       }
     }
-    __syncthreads();  // the next tile's copies go where this one's were read
-
+    // Through shared memory, a part of every thread's rows at a time: stores are in order then, and what becomes of a
+    // sum is compiled twice instead of once for each of a thread's elements.
     const std::int64_t count = p.batches * p.m * p.n;
     const float* bias = p.bias.as<float>() + (p.bias.data != nullptr ? p.offset(p.bias, at.batch) : 0);
     const float* residual = p.residual.as<float>() + (p.residual.data != nullptr ? p.offset(p.residual, at.batch) : 0);
     float* out = const_cast<float*>(p.out.as<float>()) + p.offset(p.out, at.batch);
+    static_assert(kRowStep * kSide * 4 <= sizeof memory);
 #pragma unroll
-    for (int r = 0; r < kRows; ++r) {
-      const std::int64_t m = at.m + r / 4 * kRowStep + ty * 4 + r % 4;
-      if (m >= p.m) continue;
+    for (int r0 = 0; r0 < kRows; r0 += 4) {
+      __syncthreads();  // the memory's last contents have been read
 #pragma unroll
-      for (int c = 0; c < kColumns; ++c) {
-        const std::int64_t n = at.n + c / 4 * kColumnStep + tx * 4 + c % 4;
-        if (n >= p.n) continue;
+      for (int r = 0; r < 4; ++r)
+#pragma unroll
+        for (int c = 0; c < kColumns; c += 4)
+          *reinterpret_cast<float4*>(memory + (ty * 4 + r) * kSide + c / 4 * kColumnStep + tx * 4) =
+              make_float4(sum[r0 + r][c], sum[r0 + r][c + 1], sum[r0 + r][c + 2], sum[r0 + r][c + 3]);
+      __syncthreads();
+#pragma unroll 1
+      for (int e = threadIdx.x; e < kRowStep * kSide; e += kThreads) {
+        const std::int64_t m = at.m + r0 / 4 * kRowStep + e / kSide, n = at.n + e % kSide;
+        if (m >= p.m || n >= p.n) continue;
         if (t.parts > 1) {
-          parts[at.part * count + (at.batch * p.m + m) * p.n + n] = sum[r][c];
+          parts[at.part * count + (at.batch * p.m + m) * p.n + n] = memory[e];
           continue;
         }
         const float add = p.bias.data != nullptr ? bias[m * p.bias.row + n * p.bias.column] : 0;
         const float more = p.residual.data != nullptr ? residual[m * p.residual.row + n * p.residual.column] : 0;
-        out[m * p.out.row + n * p.out.column] = p.finish(sum[r][c], add, more);
+        out[m * p.out.row + n * p.out.column] = p.finish(memory[e], add, more);
       }
     }
+    __syncthreads();  // the next tile's copies go where the sums were
   }
 }
 
