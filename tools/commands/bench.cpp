@@ -3,13 +3,12 @@
 
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "eval/data_set.h"
 #include "tools/args/command.h"
 #include "tools/measure/bench.h"
 #include "tools/measure/sweep.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 #ifdef MONZA_WITH_JPEG  // defined, as 0 or 1, where the vision library is part of the build
 #include "eval/picture_samples.h"

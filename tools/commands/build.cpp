@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/output_file.h"
 #include "engine/build_record.h"
@@ -14,7 +13,7 @@
 #include "tools/args/named_files.h"
 #include "tools/draw/html_report.h"
 #include "tools/draw/svg.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -87,27 +86,27 @@ int run(const Options& o) {
   const Engine::Stats s = opened.engine.stats();
   const std::int64_t file_bytes = bytes_of(output);
   if (o.json) {
-    auto profiles = nlohmann::ordered_json::array();
+    auto profiles = Json::array();
     for (const ProfileInfo& p : opened.engine.profiles()) {
-      nlohmann::ordered_json inputs = nlohmann::ordered_json::object();
+      Json inputs = Json::object();
       for (const TensorInfo& i : p.inputs) inputs[i.name] = {{"min", i.min}, {"opt", i.opt}, {"max", i.max}};
       profiles.push_back({{"inputs", inputs}, {"arena_bytes", p.arena_bytes}});
     }
-    const nlohmann::ordered_json report = {{"output", output.string()},
-                                           {"file_bytes", file_bytes},
-                                           {"build_ms", opened.build_ms},
-                                           {"import_ms", s.import_ms},
-                                           {"passes_ms", s.passes_ms},
-                                           {"plan_ms", s.plan_ms},
-                                           {"steps", s.steps},
-                                           {"threads", s.threads},
-                                           {"isa", s.isa},
-                                           {"precision", precision_name(s.precision)},
-                                           {"device", device_name(s.device)},
-                                           {"arena_bytes", s.arena_bytes},
-                                           {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
-                                           {"weights_bytes", s.weights_bytes},
-                                           {"profiles", profiles}};
+    const Json report = {{"output", output.string()},
+                         {"file_bytes", file_bytes},
+                         {"build_ms", opened.build_ms},
+                         {"import_ms", s.import_ms},
+                         {"passes_ms", s.passes_ms},
+                         {"plan_ms", s.plan_ms},
+                         {"steps", s.steps},
+                         {"threads", s.threads},
+                         {"isa", s.isa},
+                         {"precision", precision_name(s.precision)},
+                         {"device", device_name(s.device)},
+                         {"arena_bytes", s.arena_bytes},
+                         {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
+                         {"weights_bytes", s.weights_bytes},
+                         {"profiles", profiles}};
     print_json(report);
     return kExitOk;
   }

@@ -1,18 +1,17 @@
 // monza doctor: what this machine and this build offer.
 #include <fmt/core.h>
-#include <google/protobuf/stubs/common.h>
 #include <zlib.h>
 
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/cpu.h"
+#include "import/onnx/onnx_import.h"
 #include "tools/args/command.h"
 #include "tools/measure/ceilings.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 #include "tools/text/version.h"
 
@@ -54,12 +53,7 @@ constexpr Library kLibraries[] = {
      "libavcodec-dev libavformat-dev libavdevice-dev libswscale-dev"},
 };
 
-std::string protobuf_version() {
-  return fmt::format("{}.{}.{}", GOOGLE_PROTOBUF_VERSION / 1000000, GOOGLE_PROTOBUF_VERSION / 1000 % 1000,
-                     GOOGLE_PROTOBUF_VERSION % 1000);
-}
-
-nlohmann::ordered_json to_json(const Ceilings& c) {
+Json to_json(const Ceilings& c) {
   return {{"threads", c.threads},
           {"f32_gflops", c.f32_gflops},
           {"int8_gops", c.int8_gops},
@@ -79,7 +73,7 @@ int run(const Options& o) {
   }
   const bool nvidia = std::filesystem::exists("/proc/driver/nvidia/version");
   if (o.json) {
-    nlohmann::ordered_json report = {
+    Json report = {
         {"version", version_text()},
         {"cpu",
          {{"model", cpu.model},
@@ -90,11 +84,11 @@ int run(const Options& o) {
           {"l2_bytes", cpu.l2_bytes},
           {"l3_bytes", cpu.l3_bytes}}},
         {"memory", {{"total_bytes", memory_of("MemTotal:")}, {"available_bytes", memory_of("MemAvailable:")}}},
-        {"ceilings", nlohmann::json::array()},
+        {"ceilings", Json::array()},
         {"devices", {{"cpu", true}, {"reference", true}, {"cuda", false}}},
         {"nvidia_driver", nvidia},
         {"vision", kVision},
-        {"libraries", nlohmann::ordered_json::object()}};
+        {"libraries", Json::object()}};
     for (const Ceilings& c : ceilings) report["ceilings"].push_back(to_json(c));
     report["libraries"]["protobuf"] = protobuf_version();
     report["libraries"]["zlib"] = zlibVersion();

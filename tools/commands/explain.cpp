@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/constraint.h"
 #include "base/error.h"
@@ -15,13 +14,11 @@
 #include "tools/args/command.h"
 #include "tools/args/inputs.h"
 #include "tools/args/model_args.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Options {
   ModelArgs model;

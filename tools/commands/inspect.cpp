@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/output_file.h"
 #include "engine/build_record.h"
@@ -17,7 +16,7 @@
 #include "tools/args/model_args.h"
 #include "tools/draw/graph_picture.h"
 #include "tools/draw/svg.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -41,8 +40,8 @@ std::string range_text(const TensorInfo& t) {
   return t.min.empty() ? "scalar" : text;
 }
 
-nlohmann::ordered_json ports(const std::vector<TensorInfo>& list) {
-  auto out = nlohmann::ordered_json::array();
+Json ports(const std::vector<TensorInfo>& list) {
+  auto out = Json::array();
   for (const TensorInfo& t : list)
     out.push_back({{"name", t.name},
                    {"dtype", dtype_name(t.dtype)},
@@ -158,19 +157,19 @@ int run(const Options& o) {
   }
   if (o.json) {
     const Engine::Stats s = engine.stats();
-    nlohmann::ordered_json report = {{"inputs", ports(engine.inputs())},
-                                     {"outputs", ports(engine.outputs())},
-                                     {"metadata", engine.metadata()},
-                                     {"threads", s.threads},
-                                     {"isa", s.isa},
-                                     {"precision", precision_name(s.precision)},
-                                     {"device", device_name(s.device)},
-                                     {"weights_bytes", s.weights_bytes},
-                                     {"arena_bytes", s.arena_bytes},
-                                     {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
-                                     {"replanned", s.replanned},
-                                     {"graph", engine.graph_text()}};
-    auto& steps = report["steps"] = nlohmann::ordered_json::array();
+    Json report = {{"inputs", ports(engine.inputs())},
+                   {"outputs", ports(engine.outputs())},
+                   {"metadata", engine.metadata()},
+                   {"threads", s.threads},
+                   {"isa", s.isa},
+                   {"precision", precision_name(s.precision)},
+                   {"device", device_name(s.device)},
+                   {"weights_bytes", s.weights_bytes},
+                   {"arena_bytes", s.arena_bytes},
+                   {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
+                   {"replanned", s.replanned},
+                   {"graph", engine.graph_text()}};
+    auto& steps = report["steps"] = Json::array();
     for (const plan::Step& step : plan.steps) {
       const Arithmetic* arithmetic = arithmetic_of(plan, step);
       steps.push_back({{"name", plan.text(step.name)},
@@ -183,7 +182,7 @@ int run(const Options& o) {
                        {"measured_us", step.measured_us},
                        {"scratch_bytes", step.scratch_bytes}});
     }
-    auto& memory = report["memory"] = nlohmann::ordered_json::array();
+    auto& memory = report["memory"] = Json::array();
     for (const ArenaBlock& b : drawn_blocks(plan))
       memory.push_back({{"device", b.device},
                         {"offset", b.offset},
@@ -191,31 +190,31 @@ int run(const Options& o) {
                         {"first_step", b.first},
                         {"last_step", b.last},
                         {"value", b.what}});
-    auto& weights = report["weights"] = nlohmann::ordered_json::array();
+    auto& weights = report["weights"] = Json::array();
     for (const plan::WeightBlock& w : plan.weight_blocks)
       weights.push_back(
           {{"name", plan.text(w.name)}, {"offset", w.offset}, {"bytes", w.bytes}, {"packed", w.kernel >= 0}});
     if (!shared.empty()) {
-      auto& list = report["shared_weights"] = nlohmann::ordered_json::array();
+      auto& list = report["shared_weights"] = Json::array();
       for (const Shared& with : shared) {
-        auto blocks = nlohmann::ordered_json::array();
+        auto blocks = Json::array();
         for (const auto& [name, bytes] : with.blocks) blocks.push_back({{"name", name}, {"bytes", bytes}});
         list.push_back({{"with", with.with}, {"bytes", with.bytes}, {"of_bytes", with.total}, {"blocks", blocks}});
       }
     }
     if (onnx || !stripped) {
-      auto& list = report["passes"] = nlohmann::ordered_json::array();
+      auto& list = report["passes"] = Json::array();
       for (const PassRun& p : built.passes.passes)
         list.push_back({{"name", p.name},
                         {"enabled", p.enabled},
-                        {"ms", onnx ? nlohmann::ordered_json(p.seconds * 1e3) : nlohmann::ordered_json(nullptr)},
+                        {"ms", onnx ? Json(p.seconds * 1e3) : Json(nullptr)},
                         {"rewrites", p.rewrites},
                         {"nodes_before", p.nodes_before},
                         {"nodes_after", p.nodes_after}});
-      auto& rewrites = report["rewrites"] = nlohmann::ordered_json::array();
+      auto& rewrites = report["rewrites"] = Json::array();
       for (const Rewrite& r : built.passes.rewrites)
         rewrites.push_back({{"pass", r.pass}, {"what", r.what}, {"node", r.node}});
-      auto& misses = report["near_misses"] = nlohmann::ordered_json::array();
+      auto& misses = report["near_misses"] = Json::array();
       for (const NearMiss& m : built.passes.near_misses)
         misses.push_back({{"pass", m.pass}, {"pattern", m.pattern}, {"node", m.node}, {"reason", m.reason}});
     }

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/cpu.h"
@@ -20,14 +19,11 @@
 #include "tools/measure/identity.h"
 #include "tools/measure/profile.h"
 #include "tools/measure/statistics.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
 namespace {
-
-using namespace nlohmann::literals;
-using Json = nlohmann::ordered_json;
 
 struct Options {
   ModelArgs model;
@@ -45,7 +41,7 @@ void write_trace(const std::string& path, const Engine& engine, Context& context
   context.set_profiling(false);
   context.set_profiling(true);  // one run alone: its begins and its times belong together
   check(context, context.run());
-  auto events = nlohmann::ordered_json::array();
+  auto events = Json::array();
   events.push_back({{"name", "process_name"}, {"ph", "M"}, {"pid", 1}, {"args", {{"name", "monza"}}}});
   for (const StepProfile& s : context.profile()) {
     if (s.runs == 0) continue;
@@ -58,10 +54,9 @@ void write_trace(const std::string& path, const Engine& engine, Context& context
                       {"dur", s.mean_us},
                       {"args", {{"op", s.op}, {"kernel", s.kernel}, {"flops", s.flops}, {"bytes", s.bytes}}}});
   }
-  const nlohmann::ordered_json trace = {
-      {"displayTimeUnit", "ns"},
-      {"otherData", {{"isa", engine.stats().isa}, {"threads", engine.stats().threads}}},
-      {"traceEvents", events}};
+  const Json trace = {{"displayTimeUnit", "ns"},
+                      {"otherData", {{"isa", engine.stats().isa}, {"threads", engine.stats().threads}}},
+                      {"traceEvents", events}};
   write_file(path, json_text(trace, -1) + "\n");
 }
 
@@ -145,7 +140,7 @@ std::vector<std::string> other_conditions(const Json& before, const ProfileResul
   told("number of threads", before.contains("threads") ? before.at("threads").dump() : "", std::to_string(threads));
   told("instruction set", before.value("isa", ""), engine.isa);
   if (const auto about = before.find("about"); about != before.end())
-    told("machine", about->value("/machine/cpu"_json_pointer, ""), cpu_info().model);
+    told("machine", about->value(Json::json_pointer("/machine/cpu"), ""), cpu_info().model);
   return found;
 }
 

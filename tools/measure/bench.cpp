@@ -8,7 +8,6 @@
 #include <atomic>
 #include <filesystem>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/cpu.h"
@@ -18,7 +17,7 @@
 #include "eval/run.h"
 #include "tools/args/usage_error.h"
 #include "tools/measure/identity.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -129,7 +128,7 @@ class Measurement {
 void export_times(const std::string& path, const std::vector<Stream>& streams) {
   std::string text;
   if (path.ends_with(".json")) {
-    auto all = nlohmann::ordered_json::array();
+    auto all = Json::array();
     for (const Stream& s : streams) all.push_back(s.ms);
     text = json_text({{"unit", "ms"}, {"streams", all}}, -1) + "\n";
   } else {
@@ -183,35 +182,35 @@ Measured measure(BenchOptions o, eval::DataSet* samples) {
   return m;
 }
 
-nlohmann::ordered_json to_json(const Measured& m, const BenchOptions& bench) {
+Json to_json(const Measured& m, const BenchOptions& bench) {
   const Summary& t = m.latency;
   const double mib = 1 << 20;
-  nlohmann::ordered_json report = {{"latency_ms",
-                                    {{"min", t.min},
-                                     {"mean", t.mean},
-                                     {"median", t.median},
-                                     {"p90", t.p90},
-                                     {"p95", t.p95},
-                                     {"p99", t.p99},
-                                     {"max", t.max}}},
-                                   {"throughput_per_s", m.throughput},
-                                   {"load_ms", m.load_ms},
-                                   {"build_ms", m.build_ms},
-                                   {"peak_rss_mib", double(m.rss_peak) / mib},
-                                   {"arena_bytes", m.stats.arena_bytes},
-                                   {"arena_lower_bound_bytes", m.stats.arena_lower_bound_bytes},
-                                   {"context_ms", m.context_ms},
-                                   {"first_run_ms", m.first_ms},
-                                   {"rss_before_mib", double(m.rss_before) / mib},
-                                   {"replanned", m.stats.replanned},
-                                   {"runs", m.runs},
-                                   {"streams", bench.streams},
-                                   {"threads_per_stream", m.threads}};
+  Json report = {{"latency_ms",
+                  {{"min", t.min},
+                   {"mean", t.mean},
+                   {"median", t.median},
+                   {"p90", t.p90},
+                   {"p95", t.p95},
+                   {"p99", t.p99},
+                   {"max", t.max}}},
+                 {"throughput_per_s", m.throughput},
+                 {"load_ms", m.load_ms},
+                 {"build_ms", m.build_ms},
+                 {"peak_rss_mib", double(m.rss_peak) / mib},
+                 {"arena_bytes", m.stats.arena_bytes},
+                 {"arena_lower_bound_bytes", m.stats.arena_lower_bound_bytes},
+                 {"context_ms", m.context_ms},
+                 {"first_run_ms", m.first_ms},
+                 {"rss_before_mib", double(m.rss_before) / mib},
+                 {"replanned", m.stats.replanned},
+                 {"runs", m.runs},
+                 {"streams", bench.streams},
+                 {"threads_per_stream", m.threads}};
   if (*m.warning != 0) report["warning"] = m.warning;
   if (!m.not_finite.empty()) report["not_finite"] = m.not_finite;
   report["about"] = identity_of(bench.model, m.stats);
   if (m.accuracy) {
-    nlohmann::ordered_json& accuracy = report["accuracy"];
+    Json& accuracy = report["accuracy"];
     accuracy = {{"metric", m.accuracy->metric}, {"value", m.accuracy->value}, {"samples", m.accuracy->samples}};
     for (const auto& [name, value] : m.accuracy->further) accuracy[name] = value;
   }

@@ -2,6 +2,7 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/common.h>
 
 #include <charconv>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "import/onnx/names.h"
+#include "import/onnx/onnx_import.h"
 #include "import/onnx/wire_scan.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
@@ -251,6 +253,11 @@ std::shared_ptr<const ir::Constant> OnnxFile::read(const onnx::SparseTensorProto
     std::memcpy(out.data() + std::size_t(at) * size, values->bytes.data() + std::size_t(i) * size, size);
   }
   return dense;
+}
+
+std::string protobuf_version() {
+  return fmt::format("{}.{}.{}", GOOGLE_PROTOBUF_VERSION / 1000000, GOOGLE_PROTOBUF_VERSION / 1000 % 1000,
+                     GOOGLE_PROTOBUF_VERSION % 1000);
 }
 
 }  // namespace monza
