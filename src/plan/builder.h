@@ -63,10 +63,10 @@ class PlanBuilder {
   // Storages and operands.
   int add_arena(DType dtype, const ir::SymShape& shape, Layout layout, int device, int region);
   int add_bound(Base base, int index, const TypedShape& type, int device);
-  Storage& storage(int id) { return storages_[std::size_t(id)]; }
-  const Storage& storage(int id) const { return storages_[std::size_t(id)]; }
-  DeviceKind kind_of(int device) const { return DeviceKind(plan.devices[std::size_t(device)].kind); }
-  int storage_count() const { return int(storages_.size()); }
+  Storage& storage(int id) { return storages_[static_cast<std::size_t>(id)]; }
+  const Storage& storage(int id) const { return storages_[static_cast<std::size_t>(id)]; }
+  DeviceKind kind_of(int device) const { return DeviceKind(plan.devices[static_cast<std::size_t>(device)].kind); }
+  int storage_count() const { return static_cast<int>(storages_.size()); }
   /// An operand of the step that comes next; marks the storage as used then.
   int operand(const Place& place, const TypedShape& type);
   int absent_operand();

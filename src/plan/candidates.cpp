@@ -56,8 +56,9 @@ void Candidates::ask(Question& q, const ir::Node& node, const Kernel& kernel) co
     }
   };
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    if (node.inputs[i] != ir::kNone) describe(q.in[i], node.inputs[i], kernel.in[int(i)]);
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) describe(q.out[i], node.outputs[i], kernel.out[int(i)]);
+    if (node.inputs[i] != ir::kNone) describe(q.in[i], node.inputs[i], kernel.in[static_cast<int>(i)]);
+  for (std::size_t i = 0; i < node.outputs.size(); ++i)
+    describe(q.out[i], node.outputs[i], kernel.out[static_cast<int>(i)]);
   if (q.params.empty() && node.op->params != nullptr) {
     ir::ParamsBlob blob;
     node.op->params(view, blob);
@@ -66,9 +67,9 @@ void Candidates::ask(Question& q, const ir::Node& node, const Kernel& kernel) co
   q.query.params = q.params.data();
   q.query.params_hash = hash64(q.params);
   q.query.in = q.in.data();
-  q.query.in_count = int(q.in.size());
+  q.query.in_count = static_cast<int>(q.in.size());
   q.query.out = q.out.data();
-  q.query.out_count = int(q.out.size());
+  q.query.out_count = static_cast<int>(q.out.size());
   q.query.threads = b_.threads;
 }
 
@@ -117,9 +118,9 @@ bool Candidates::lie_alike(const ir::Node& node, const Kernel& kernel) const {
     return shape == *first;
   };
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    if (!fits(node.inputs[i], kernel.in[int(i)])) return false;
+    if (!fits(node.inputs[i], kernel.in[static_cast<int>(i)])) return false;
   for (std::size_t i = 0; i < node.outputs.size(); ++i)
-    if (!fits(node.outputs[i], kernel.out[int(i)])) return false;
+    if (!fits(node.outputs[i], kernel.out[static_cast<int>(i)])) return false;
   return true;
 }
 
@@ -149,7 +150,7 @@ std::vector<Candidate> Candidates::fitting(const ir::Node& node, Choice& choice)
     if (reason.empty()) {
       ask(q, node, *k);
       for (std::size_t i = 0; i < q.in.size(); ++i)
-        if (k->in[int(i)] == Port::packed && q.in[i].present() && !q.in[i].constant)
+        if (k->in[static_cast<int>(i)] == Port::packed && q.in[i].present() && !q.in[i].constant)
           reason = fmt::format("needs input {} to be constant", i);
       if (reason.empty() && !k->reference && gives_nothing(q.query.out, q.query.out_count))
         reason = "it has nothing to compute";
@@ -198,8 +199,8 @@ void Candidates::refuse_unfit(const Question& q, const ir::Node& node) const {
     for (const OperandDesc& d : *operands)
       if (d.dynamic) return;  // the runtime asks whenever a shape changes
   const std::vector<TensorView> in = views(q.in), out = views(q.out);
-  const Refusal r =
-      refuse_operands(node.op->name, {q.params.data(), in.data(), int(in.size()), out.data(), int(out.size())});
+  const Refusal r = refuse_operands(node.op->name, {q.params.data(), in.data(), static_cast<int>(in.size()), out.data(),
+                                                    static_cast<int>(out.size())});
   if (r == nullptr) return;
   std::string types;
   for (std::size_t i = 0; i < node.inputs.size(); ++i)

@@ -27,7 +27,7 @@ Planned plan_with(const std::string& text, plan::Tactics& tactics, std::vector<c
   Planned planned;
   for (const plan::Choice& c : model.choices) planned.kernels.push_back(c.kernel);
   const plan::Plan plan = model.plan.view();
-  planned.steps = int(plan.steps.size());
+  planned.steps = static_cast<int>(plan.steps.size());
   for (const plan::Step& step : plan.steps) {
     planned.conversions += plan.text(step.name).starts_with("convert ") ? 1 : 0;
     planned.transfers += step.kind == plan::StepKind::copy ? 1 : 0;

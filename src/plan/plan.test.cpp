@@ -162,7 +162,7 @@ TEST(Plan, TwoDevicesWithTheirCopiesInThePlan) {
   EXPECT_NE(engine.describe_plan().find("arena 1"), std::string::npos) << engine.describe_plan();
   Context context = engine.create_context();
   Tensor x(DType::f32, {4, 4});
-  for (int i = 0; i < 16; ++i) x.as<float>()[i] = float(i - 8);
+  for (int i = 0; i < 16; ++i) x.as<float>()[i] = static_cast<float>(i - 8);
   ASSERT_TRUE(context.bind_input("x", x).ok());
   const Status status = context.run();
   ASSERT_TRUE(status.ok()) << context.describe(status);
@@ -175,9 +175,9 @@ TEST(Offsets, NeverOverlapAndStayNearTheBound) {
   for (int round = 0; round < 40; ++round) {
     std::vector<plan::Lifetime> blocks(1 + random() % 60);
     for (plan::Lifetime& b : blocks) {
-      b.bytes = std::int64_t(random() % 5000);
-      b.first = int(random() % 40);
-      b.last = b.first + int(random() % 12);
+      b.bytes = static_cast<std::int64_t>(random() % 5000);
+      b.first = static_cast<int>(random() % 40);
+      b.last = b.first + static_cast<int>(random() % 12);
     }
     const plan::ArenaSize size = plan::assign_offsets(blocks);
     EXPECT_GE(size.bytes, size.lower_bound);

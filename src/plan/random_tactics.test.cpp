@@ -175,8 +175,8 @@ void expect_close(const TensorRef& got, const ir::Constant& want, const std::str
   ASSERT_EQ(got.numel(), want.numel()) << what;
   double largest = 0, error = 0;
   for (std::int64_t i = 0; i < want.numel(); ++i) {
-    largest = std::max(largest, std::fabs(double(want.as<float>()[i])));
-    const double e = std::fabs(double(got.as<float>()[i]) - double(want.as<float>()[i]));
+    largest = std::max(largest, std::fabs(static_cast<double>(want.as<float>()[i])));
+    const double e = std::fabs(static_cast<double>(got.as<float>()[i]) - static_cast<double>(want.as<float>()[i]));
     error = std::isnan(e) ? INFINITY : std::max(error, e);
   }
   const double tolerance = what.starts_with("quantised") ? 0.02 : 1e-4;

@@ -394,9 +394,9 @@ Described describe(const ir::Graph& graph, const ir::Node& node, const Kernel& k
     if (id == ir::kNone) return o;
     const ir::Value& v = graph.value(id);
     o.dtype = v.type.dtype;
-    o.shape.rank = int(v.type.rank());
+    o.shape.rank = static_cast<int>(v.type.rank());
     for (int a = 0; a < o.shape.rank; ++a) {
-      const ir::Expr& e = v.type.shape[std::size_t(a)];
+      const ir::Expr& e = v.type.shape[static_cast<std::size_t>(a)];
       o.dynamic |= !e.is_constant();
       o.shape[a] = ir::evaluate(e, [&](const ir::Atom& atom) {
         return atom.kind == ir::AtomKind::extent
@@ -411,8 +411,10 @@ Described describe(const ir::Graph& graph, const ir::Node& node, const Kernel& k
     o.data = v.constant ? v.constant->bytes.data() : nullptr;
     return o;
   };
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) d.in.push_back(operand(node.inputs[i], kernel.in[int(i)]));
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) d.out.push_back(operand(node.outputs[i], kernel.out[int(i)]));
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    d.in.push_back(operand(node.inputs[i], kernel.in[static_cast<int>(i)]));
+  for (std::size_t i = 0; i < node.outputs.size(); ++i)
+    d.out.push_back(operand(node.outputs[i], kernel.out[static_cast<int>(i)]));
   if (node.op->params != nullptr) {
     ir::ParamsBlob blob;
     node.op->params({graph, node}, blob);
@@ -517,7 +519,8 @@ TEST(Ranges, ScratchMemoryAtTheLargestShapeIsEnoughForAll) {
       if (!covers(cpu_info().isa, kernel->needs)) continue;
       const auto with = [&](const std::map<std::string, std::int64_t>& at, auto&& f) {
         const Described d = describe(*graph, node, *kernel, at);
-        return f(KernelQuery{d.params.data(), d.in.data(), int(d.in.size()), d.out.data(), int(d.out.size()), 2});
+        return f(KernelQuery{d.params.data(), d.in.data(), static_cast<int>(d.in.size()), d.out.data(),
+                             static_cast<int>(d.out.size()), 2});
       };
       const auto refusal = [&](const KernelQuery& q) {
         return std::string(kernel->accepts != nullptr && kernel->accepts(q) != nullptr ? kernel->accepts(q) : "");

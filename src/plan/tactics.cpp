@@ -37,7 +37,7 @@ using Clock = std::chrono::steady_clock;
 void fill_random(DType dtype, std::byte* data, std::int64_t bytes) {
   std::uint32_t state = 0x12345u;
   const auto next = [&] { return state = state * 1664525u + 1013904223u; };
-  const auto unit = [&] { return float(next() >> 8) * 0x1p-23f - 1.f; };
+  const auto unit = [&] { return static_cast<float>(next() >> 8) * 0x1p-23f - 1.f; };
   const int bits = dtype_bits(dtype);
   switch (dtype) {
     case DType::f32:
@@ -55,7 +55,7 @@ void fill_random(DType dtype, std::byte* data, std::int64_t bytes) {
     default: break;
   }
   if (dtype == DType::boolean || bits > 8) {
-    std::memset(data, 0, std::size_t(bytes));
+    std::memset(data, 0, static_cast<std::size_t>(bytes));
     const int size = std::max(1, bits / 8);
     for (std::int64_t i = 0; i < bytes / size; ++i) data[i * size] = std::byte(next() >> 31);
     return;
@@ -92,7 +92,7 @@ double operand_bytes(const KernelQuery& query) {
   double bits = 0;
   const auto add = [&](const OperandDesc& d) {
     double elements = 1;
-    for (int a = 0; a < d.shape.rank; ++a) elements *= double(d.shape[a]);
+    for (int a = 0; a < d.shape.rank; ++a) elements *= static_cast<double>(d.shape[a]);
     if (d.present()) bits += elements * dtype_bits(d.dtype);
   };
   for (int i = 0; i < query.in_count; ++i) add(query.in[i]);
@@ -184,7 +184,7 @@ void Tactics::read_cache() {
   std::shared_ptr<const MappedFile> file;
   try {
     // 200 000 timings: more than a machine gathers in years, and a fraction of what a build takes.
-    constexpr std::size_t kMostBytes = std::size_t(32) << 20;
+    constexpr std::size_t kMostBytes = static_cast<std::size_t>(32) << 20;
     file = MappedFile::open(cache_file_, kMostBytes);
   } catch (const Error& e) {
     log(LogLevel::warning, "timing cache is ignored: {}", e.what());
@@ -233,7 +233,7 @@ std::string Tactics::open_cache() {
 void Tactics::append(const std::string& line) {
   if (cache_file_.empty()) return;
   const std::string text = (cache_ < 0 ? open_cache() : std::string()) + line;
-  if (cache_ >= 0 && ::write(cache_, text.data(), text.size()) == ssize_t(text.size())) return;
+  if (cache_ >= 0 && ::write(cache_, text.data(), text.size()) == static_cast<ssize_t>(text.size())) return;
   log(LogLevel::warning, "timings are not saved: cannot write '{}': {}", cache_file_, std::strerror(errno));
   cache_file_.clear();
 }
@@ -242,7 +242,7 @@ std::string Tactics::key(const Kernel& kernel, const KernelQuery& query, const s
   std::string key = fmt::format("{}/{} {}", kernel.name, kernel.version, identity);
   const auto add = [&](const OperandDesc& d, bool out) {
     key += fmt::format(" {}{}:{}{}", out ? ">" : "", dtype_name(d.dtype), to_string(d.shape), d.constant ? "c" : "");
-    if (d.layout != Layout::strided) key += fmt::format("/{}", int(d.layout));
+    if (d.layout != Layout::strided) key += fmt::format("/{}", static_cast<int>(d.layout));
   };
   for (int i = 0; i < query.in_count; ++i) add(query.in[i], false);
   for (int i = 0; i < query.out_count; ++i) add(query.out[i], true);
@@ -253,7 +253,7 @@ std::string Tactics::key(const Kernel& kernel, const KernelQuery& query, const s
 std::optional<double> Tactics::draw(const std::string& key) const {
   const std::uint64_t bits = hash64(key);
   if (bits % 16 == 0) return std::nullopt;
-  return std::pow(10.0, double(bits >> 32) * 0x1p-32 * 3);
+  return std::pow(10.0, static_cast<double>(bits >> 32) * 0x1p-32 * 3);
 }
 
 std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& query, DeviceKind device) {
@@ -262,10 +262,10 @@ std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& que
 
 std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& query, DeviceKind kind, const Ports& in,
                                     const Ports& out) {
-  if (operand_bytes(query) > double(max_bytes_)) return std::nullopt;
+  if (operand_bytes(query) > static_cast<double>(max_bytes_)) return std::nullopt;
   const auto& [device, identity] = open(kind);
   std::string k = key(kernel, query, identity) + fmt::format(" p{:016x}", query.params_hash);
-  if (&in != &kernel.in) k += fmt::format(" {}>{}", int(in[0]), int(out[0]));
+  if (&in != &kernel.in) k += fmt::format(" {}>{}", static_cast<int>(in[0]), static_cast<int>(out[0]));
   return look_up(std::move(k), [&, &on = *device] { return measure(kernel, query, on, in, out); });
 }
 
@@ -300,7 +300,7 @@ double Tactics::transfer_us(DeviceKind kind, bool to_device, DType dtype, const 
     if (const auto us = look_up(k, [&, &on = *device] { return measure_transfer(on, to_device, bytes); })) return *us;
   // About what a bus gives, and what it takes to say so.
   constexpr double kStartUs = 10, kBytesPerUs = 10'000;
-  return kStartUs + double(bytes) / kBytesPerUs;
+  return kStartUs + static_cast<double>(bytes) / kBytesPerUs;
 }
 
 double Tactics::conversion_us(const Kernel& copy, DeviceKind device, DType dtype, const Shape& shape, Port from,
@@ -319,12 +319,12 @@ double Tactics::conversion_us(const Kernel& copy, DeviceKind device, DType dtype
   if (const auto us = time(copy, query, device, Ports{from}, Ports{to})) return *us;
   // Conversions read and write everything once, with steps on one side: a fraction of the memory's rate.
   constexpr double kBytesPerUs = 2000;
-  return 1 + double(storage_bytes(dtype, shape)) / kBytesPerUs;
+  return 1 + static_cast<double>(storage_bytes(dtype, shape)) / kBytesPerUs;
 }
 
 double Tactics::measure(const Kernel& kernel, const KernelQuery& query, backend::Device& device, const Ports& in_ports,
                         const Ports& out_ports) {
-  std::vector<TensorView> in(std::size_t(query.in_count)), out(std::size_t(query.out_count));
+  std::vector<TensorView> in(static_cast<std::size_t>(query.in_count)), out(static_cast<std::size_t>(query.out_count));
   std::vector<monza::Region> memory;
   const auto allocate = [&](std::int64_t bytes) {
     memory.emplace_back(std::max<std::int64_t>(bytes, 64) + 64);
@@ -337,24 +337,24 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query, backend:
     for (int p = 0; p < kernel.packing_count; ++p)
       if (kernel.packings[p].input == i && in_ports[i] == Port::packed) packing = &kernel.packings[p];
     if (packing != nullptr) {
-      std::byte* data = allocate(std::int64_t(packing->bytes(query)));
+      std::byte* data = allocate(static_cast<std::int64_t>(packing->bytes(query)));
       packing->pack(query, data);
-      in[std::size_t(i)] = dense_view(data, d.dtype, d.shape);
-      in[std::size_t(i)].layout = Layout::packed;
+      in[static_cast<std::size_t>(i)] = dense_view(data, d.dtype, d.shape);
+      in[static_cast<std::size_t>(i)].layout = Layout::packed;
       continue;
     }
     const Layout layout = layout_of(in_ports[i]);
     const std::int64_t bytes = storage_bytes(d.dtype, d.shape, layout);
     std::byte* data = allocate(bytes);
-    if (d.constant && layout == Layout::strided) std::memcpy(data, d.data, std::size_t(bytes));
+    if (d.constant && layout == Layout::strided) std::memcpy(data, d.data, static_cast<std::size_t>(bytes));
     else fill_random(d.dtype, data, bytes);
-    in[std::size_t(i)] = view_for(d, in_ports[i], data);
+    in[static_cast<std::size_t>(i)] = view_for(d, in_ports[i], data);
   }
   for (int i = 0; i < query.out_count; ++i) {
     const OperandDesc& d = query.out[i];
     if (!d.present() || d.dtype == DType::string) continue;
     const Layout layout = layout_of(out_ports[i]);
-    out[std::size_t(i)] = view_for(d, out_ports[i], allocate(storage_bytes(d.dtype, d.shape, layout)));
+    out[static_cast<std::size_t>(i)] = view_for(d, out_ports[i], allocate(storage_bytes(d.dtype, d.shape, layout)));
   }
   std::int64_t extents[16] = {};
   // Extents that a run would refuse (largest ones need not fit each other) must not reach a kernel here either.
@@ -370,7 +370,7 @@ double Tactics::measure(const Kernel& kernel, const KernelQuery& query, backend:
   context.out_count = query.out_count;
   context.parallel = &team_;
   context.extents = extents;
-  const std::int64_t scratch = kernel.scratch_bytes ? std::int64_t(kernel.scratch_bytes(query)) : 0;
+  const std::int64_t scratch = kernel.scratch_bytes ? static_cast<std::int64_t>(kernel.scratch_bytes(query)) : 0;
   if (scratch > 0) {
     there.push_back(device.allocate(scratch + 64));
     context.scratch = there.back().data;

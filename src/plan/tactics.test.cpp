@@ -35,7 +35,9 @@ std::string read(const std::string& path) {
   return text.str();
 }
 
-std::size_t lines(const std::string& text) { return std::size_t(std::count(text.begin(), text.end(), '\n')); }
+std::size_t lines(const std::string& text) {
+  return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n'));
+}
 
 /// Convolutions that several kernels take, under shapes that differ by `seed`, between a split and a concatenation.
 std::string convolutions(int count, int seed = 0) {
@@ -73,7 +75,7 @@ TEST(Tactics, BuildFromAFullCacheMeasuresNothingAndIsTheSameFile) {
   const Build first = build(text, timed(cache), folder / "a.engine");
   EXPECT_GT(first.measured, 2);
   const std::string timings = read(cache);
-  EXPECT_EQ(lines(timings), std::size_t(first.measured) + 1);
+  EXPECT_EQ(lines(timings), static_cast<std::size_t>(first.measured) + 1);
   const Build second = build(text, timed(cache), folder / "b.engine");
   EXPECT_EQ(second.measured, 0);
   EXPECT_GE(second.cached, first.measured);

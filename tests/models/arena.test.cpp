@@ -33,7 +33,7 @@ TEST_P(Arena, IsNearTheLowerBoundAndNotAboveThePlanOfCopies) {
   RecordProperty("copied_views_bytes", std::to_string(copies.arena_bytes));
   EXPECT_GT(views.arena_lower_bound, 0);
   EXPECT_GE(views.arena_bytes, views.arena_lower_bound);
-  EXPECT_LE(double(views.arena_bytes), 1.02 * double(views.arena_lower_bound));
+  EXPECT_LE(static_cast<double>(views.arena_bytes), 1.02 * static_cast<double>(views.arena_lower_bound));
   EXPECT_LE(views.arena_bytes, copies.arena_bytes);
 }
 

@@ -47,12 +47,12 @@ void expect_same_as_reference(const std::string& text, const std::vector<std::ve
     Tensor tensor(dtype, shapes[i]);
     for (std::int64_t k = 0; k < tensor.numel(); ++k) {
       if (dtype == DType::f32) tensor.as<float>()[k] = std::uniform_real_distribution<float>(-1, 1)(random);
-      if (dtype == DType::i64) tensor.as<std::int64_t>()[k] = std::int64_t(random() % 3);
+      if (dtype == DType::i64) tensor.as<std::int64_t>()[k] = static_cast<std::int64_t>(random() % 3);
       if (dtype == DType::boolean) tensor.as<bool>()[k] = random() % 2 == 0;
     }
     Shape shape;
-    shape.rank = int(shapes[i].size());
-    for (int a = 0; a < shape.rank; ++a) shape[a] = shapes[i][std::size_t(a)];
+    shape.rank = static_cast<int>(shapes[i].size());
+    for (int a = 0; a < shape.rank; ++a) shape[a] = shapes[i][static_cast<std::size_t>(a)];
     constants.push_back(
         ir::make_constant(dtype, shape, {static_cast<const std::byte*>(tensor.ref().data), tensor.bytes()}));
     inputs.push_back(std::move(tensor));

@@ -28,7 +28,7 @@ struct Options {
 /// Of a file; 0 for a pipe or a device, which keep nothing.
 std::int64_t bytes_of(const std::filesystem::path& path) {
   std::error_code none;
-  return std::filesystem::is_regular_file(path, none) ? std::int64_t(std::filesystem::file_size(path)) : 0;
+  return std::filesystem::is_regular_file(path, none) ? static_cast<std::int64_t>(std::filesystem::file_size(path)) : 0;
 }
 
 /// Profiles the engine on random inputs and writes the page.
@@ -111,13 +111,13 @@ int run(const Options& o) {
     return kExitOk;
   }
   print("{}: {}{} steps for {} threads of {}, {} {}\n", output.string(),
-        file_bytes > 0 ? bytes_text(double(file_bytes)) + ", " : "", s.steps, s.threads, s.isa, device_name(s.device),
-        precision_name(s.precision));
+        file_bytes > 0 ? bytes_text(static_cast<double>(file_bytes)) + ", " : "", s.steps, s.threads, s.isa,
+        device_name(s.device), precision_name(s.precision));
   print("  built in {} (import {}, passes {}, plan {})\n", time_text(opened.build_ms), time_text(s.import_ms),
         time_text(s.passes_ms), time_text(s.plan_ms));
   print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n",
-        bytes_text(double(s.weights_bytes)), bytes_text(double(s.arena_bytes)),
-        bytes_text(double(s.arena_lower_bound_bytes)));
+        bytes_text(static_cast<double>(s.weights_bytes)), bytes_text(static_cast<double>(s.arena_bytes)),
+        bytes_text(static_cast<double>(s.arena_lower_bound_bytes)));
   const auto& external = opened.engine.impl().image.external;
   for (const engine_file::ExternalFile& e : external)
     print("  weights in {}, which the engine reads from there\n", e.file->path().string());
@@ -128,7 +128,8 @@ int run(const Options& o) {
     for (const TensorInfo& i : opened.engine.profiles()[k].inputs)
       inputs +=
           fmt::format("{}{} {}..{}", inputs.empty() ? "" : ", ", i.name, extents_text(i.min), extents_text(i.max));
-    print("  profile {}: {}: activations {}\n", k, inputs, bytes_text(double(opened.engine.profiles()[k].arena_bytes)));
+    print("  profile {}: {}: activations {}\n", k, inputs,
+          bytes_text(static_cast<double>(opened.engine.profiles()[k].arena_bytes)));
   }
   if (!o.report.empty()) print("  report: {}\n", o.report);
   return kExitOk;

@@ -54,7 +54,7 @@ int run(const Options& o) {
       [&](std::size_t i) { return run_case(cases[i], build); },
       [&](const CaseResult& r) {
         reasons[r.index] = r.reason;
-        progress.update("conformance", double(++ended) / double(cases.size()));
+        progress.update("conformance", static_cast<double>(++ended) / static_cast<double>(cases.size()));
       });
   progress.clear();
 

@@ -101,10 +101,10 @@ int run(const Options& o) {
   print("           {} CPUs for this process, {} threads by default (affinity and cgroup quota counted)\n",
         cpu.logical_cpus, cpu.usable_threads);
   print("           {}\n", isa_name(cpu.isa));
-  print("caches     L1d {}, L2 {}, L3 {}\n", bytes_text(double(cpu.l1d_bytes)), bytes_text(double(cpu.l2_bytes)),
-        bytes_text(double(cpu.l3_bytes)));
-  print("memory     {}, {} available\n", bytes_text(double(memory_of("MemTotal:"))),
-        bytes_text(double(memory_of("MemAvailable:"))));
+  print("caches     L1d {}, L2 {}, L3 {}\n", bytes_text(static_cast<double>(cpu.l1d_bytes)),
+        bytes_text(static_cast<double>(cpu.l2_bytes)), bytes_text(static_cast<double>(cpu.l3_bytes)));
+  print("memory     {}, {} available\n", bytes_text(static_cast<double>(memory_of("MemTotal:"))),
+        bytes_text(static_cast<double>(memory_of("MemAvailable:"))));
   for (const Ceilings& c : ceilings) {
     print("ceilings   {} thread{}: fp32 {:.0f} GFLOP/s", c.threads, c.threads > 1 ? "s" : "", c.f32_gflops);
     if (c.bf16_gflops > 0) print(", bf16 {:.0f} GFLOP/s", c.bf16_gflops);

@@ -35,7 +35,7 @@ std::string list(const std::vector<std::string>& items) {
 void print_step(const StepText& s) {
   print("  step {}: {}{}{}\n", s.index, s.kernel,
         s.computes_in.empty() ? "" : fmt::format(", computes in {}, sums in {}", s.computes_in, s.accumulates_in),
-        s.scratch_bytes > 0 ? ", scratch " + bytes_text(double(s.scratch_bytes)) : "");
+        s.scratch_bytes > 0 ? ", scratch " + bytes_text(static_cast<double>(s.scratch_bytes)) : "");
   const auto operands = [](const char* what, const std::vector<OperandText>& all) {
     for (std::size_t i = 0; i < all.size(); ++i)
       if (!all[i].layout.empty()) print("    {} {}  {}  {}\n", what, i, all[i].type, all[i].layout);

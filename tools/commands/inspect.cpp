@@ -83,12 +83,13 @@ void print_summary(const Engine& engine, const ModelArgs::Opened& opened) {
   for (const TensorInfo& t : engine.outputs()) print("  output {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
   for (const auto& [key, value] : engine.metadata())
     print("  {} = {}\n", key, value.size() > 100 ? value.substr(0, 97) + "..." : value);
-  print("memory: weights {} in {} blocks, activations {} (lower bound {})\n", bytes_text(double(s.weights_bytes)),
-        plan.weight_blocks.size(), bytes_text(double(s.arena_bytes)), bytes_text(double(s.arena_lower_bound_bytes)));
+  print("memory: weights {} in {} blocks, activations {} (lower bound {})\n",
+        bytes_text(static_cast<double>(s.weights_bytes)), plan.weight_blocks.size(),
+        bytes_text(static_cast<double>(s.arena_bytes)), bytes_text(static_cast<double>(s.arena_lower_bound_bytes)));
   std::map<std::string, int> kernels;
   double flops = 0;
   for (const plan::Step& step : plan.steps) {
-    flops += double(step.flops);
+    flops += static_cast<double>(step.flops);
     ++kernels[std::string(work_of(plan, step))];
   }
   print("work: {:.3f} GFLOP at the shape planned for\nkernels:\n", flops * 1e-9);
@@ -102,8 +103,8 @@ void print_memory(const plan::Plan& plan) {
     print("arena {}: {} bytes, lower bound {} ({:+.2f} %)\n", d, plan.devices[d].arena_bytes,
           plan.devices[d].arena_lower_bound,
           plan.devices[d].arena_lower_bound > 0
-              ? 100.0 * double(plan.devices[d].arena_bytes - plan.devices[d].arena_lower_bound) /
-                    double(plan.devices[d].arena_lower_bound)
+              ? 100.0 * static_cast<double>(plan.devices[d].arena_bytes - plan.devices[d].arena_lower_bound) /
+                    static_cast<double>(plan.devices[d].arena_lower_bound)
               : 0.0);
   print("{:>12} {:>12} {:>13}  {}\n", "offset", "bytes", "steps", "value");
   for (const ArenaBlock& b : drawn_blocks(plan))
@@ -115,9 +116,9 @@ void print_memory(const plan::Plan& plan) {
 
 void print_shared(const Shared& shared, std::int64_t mine) {
   print("weights shared with '{}': {} in {} blocks ({:.1f} % of these, {:.1f} % of those)\n", shared.with,
-        bytes_text(double(shared.bytes)), shared.blocks.size(),
-        mine > 0 ? 100.0 * double(shared.bytes) / double(mine) : 0.0,
-        shared.total > 0 ? 100.0 * double(shared.bytes) / double(shared.total) : 0.0);
+        bytes_text(static_cast<double>(shared.bytes)), shared.blocks.size(),
+        mine > 0 ? 100.0 * static_cast<double>(shared.bytes) / static_cast<double>(mine) : 0.0,
+        shared.total > 0 ? 100.0 * static_cast<double>(shared.bytes) / static_cast<double>(shared.total) : 0.0);
   for (const auto& [name, bytes] : shared.blocks) print("{:12}  {}\n", bytes, name);
 }
 

@@ -114,7 +114,7 @@ void require_same_model(const Json& before, const std::vector<LayerTime>& layers
   for (const LayerTime& l : layers)
     for (std::string& node : identity_of(l.step)) now.insert(std::move(node));
   const auto common = std::count_if(then.begin(), then.end(), [&](const std::string& n) { return now.contains(n); });
-  if (2 * std::size_t(common) < std::min(then.size(), now.size()))
+  if (2 * static_cast<std::size_t>(common) < std::min(then.size(), now.size()))
     throw Error(message("it is a profile of another model: of its {} ONNX nodes {} are among the {} here", then.size(),
                         common, now.size()),
                 "a profile of this model: monza profile MODEL --json")
@@ -183,7 +183,7 @@ std::vector<Change> changes_since(const Json& before, const std::vector<LayerTim
 
 /// Reads an earlier `--json`. Throws Error when the file is something else.
 Json read_profile(const std::string& path) {
-  const auto file = MappedFile::open(path, std::size_t(256) << 20);
+  const auto file = MappedFile::open(path, static_cast<std::size_t>(256) << 20);
   const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
   const Json profile = Json::parse(text, nullptr, false);
   const auto is = [](const Json& object, const char* key, bool number) {
@@ -318,7 +318,7 @@ int run(const Options& o) {
     print_json(report);
     return kExitOk;
   }
-  const std::size_t top = o.top > 0 ? std::size_t(o.top) : profile.layers.size();
+  const std::size_t top = o.top > 0 ? static_cast<std::size_t>(o.top) : profile.layers.size();
   print_table(profile.layers, top, profile.ceilings);
   print("\nwhole runs: {} of them, best {}, median {}, p99 {}\n{}", profile.run_ms.size(),
         time_text(profile.best_run_ms), time_text(t.median), time_text(t.p99),

@@ -55,7 +55,7 @@ std::string range_of(const TensorRef& t) {
     if (i == 0 || v > high) high = v;
     sum += v;
   }
-  return fmt::format("  min {:.6g}  max {:.6g}  mean {:.6g}", low, high, sum / double(t.numel()));
+  return fmt::format("  min {:.6g}  max {:.6g}  mean {:.6g}", low, high, sum / static_cast<double>(t.numel()));
 }
 
 Json number(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }

@@ -58,10 +58,10 @@ class Measurement {
       : o_(options), engine_(engine), inputs_(inputs) {}
 
   std::vector<Stream> run(const ContextOptions& context_options) {
-    std::vector<Stream> streams(std::size_t(o_.streams));
+    std::vector<Stream> streams(static_cast<std::size_t>(o_.streams));
     std::vector<std::thread> threads;
     for (int i = 1; i < o_.streams; ++i)
-      threads.emplace_back([&, i] { work(streams[std::size_t(i)], context_options, false); });
+      threads.emplace_back([&, i] { work(streams[static_cast<std::size_t>(i)], context_options, false); });
     work(streams[0], context_options, true);
     for (std::thread& t : threads) t.join();
     return streams;
@@ -82,15 +82,15 @@ class Measurement {
       for (int i = 0; i < 2 || warm.ms() < o_.warmup * 1e3; ++i) check(context, context.run());
       // Room for every time: growing while measuring would be measured too.
       const double one = std::max(warm.ms() / 3, 0.001);
-      stream.ms.reserve(o_.iterations > 0 ? std::size_t(o_.iterations)
-                                          : std::size_t(std::min(2e6, 1e4 + 4 * o_.duration * 1e3 / one)));
+      stream.ms.reserve(o_.iterations > 0 ? static_cast<std::size_t>(o_.iterations)
+                                          : static_cast<std::size_t>(std::min(2e6, 1e4 + 4 * o_.duration * 1e3 / one)));
       ready_.fetch_add(1);
       while (ready_.load() < o_.streams && !failed_.load()) std::this_thread::yield();
       Progress progress(leads && !o_.json && !o_.model.quiet());
       const Stopwatch all;
       double now = 0, shown = 0;
       // Clocks are read once for each run: the end of one is the begin of the next.
-      while (o_.iterations > 0 ? stream.ms.size() < std::size_t(o_.iterations)
+      while (o_.iterations > 0 ? stream.ms.size() < static_cast<std::size_t>(o_.iterations)
                                : now < o_.duration * 1e3 || stream.ms.size() < 5) {
         check(context, context.run());
         const double end = all.ms();
@@ -98,8 +98,8 @@ class Measurement {
         now = end;
         if (leads && now - shown > 200) {
           shown = now;
-          progress.update("measuring",
-                          o_.iterations > 0 ? double(stream.ms.size()) / o_.iterations : now / (o_.duration * 1e3));
+          progress.update("measuring", o_.iterations > 0 ? static_cast<double>(stream.ms.size()) / o_.iterations
+                                                         : now / (o_.duration * 1e3));
           now = all.ms();
         }
         if (failed_.load()) return;
@@ -163,7 +163,7 @@ Measured measure(BenchOptions o, eval::DataSet* samples) {
   }
   if (!o.export_times.empty()) export_times(o.export_times, streams);
   m.latency = summarize(all);
-  m.throughput = double(all.size()) / (measurement.wall_ms() / 1e3);
+  m.throughput = static_cast<double>(all.size()) / (measurement.wall_ms() / 1e3);
   m.warning = instability(streams[0].ms);
   m.not_finite = streams[0].not_finite;
   m.runs = all.size();
@@ -196,12 +196,12 @@ Json to_json(const Measured& m, const BenchOptions& bench) {
                  {"throughput_per_s", m.throughput},
                  {"load_ms", m.load_ms},
                  {"build_ms", m.build_ms},
-                 {"peak_rss_mib", double(m.rss_peak) / mib},
+                 {"peak_rss_mib", static_cast<double>(m.rss_peak) / mib},
                  {"arena_bytes", m.stats.arena_bytes},
                  {"arena_lower_bound_bytes", m.stats.arena_lower_bound_bytes},
                  {"context_ms", m.context_ms},
                  {"first_run_ms", m.first_ms},
-                 {"rss_before_mib", double(m.rss_before) / mib},
+                 {"rss_before_mib", static_cast<double>(m.rss_before) / mib},
                  {"replanned", m.stats.replanned},
                  {"runs", m.runs},
                  {"streams", bench.streams},
