@@ -111,6 +111,8 @@ struct BuildOptions {
   /// For some nodes in place of `precision` and `device`; of several that name a node, what the last one asks. Nodes
   /// are fused where all that is asked of them can be done by one kernel. Error when one names no node.
   std::vector<NodeConstraint> constraints;
+  /// A node for which `device` has no kernel runs on the CPU, with copies around it; false: it is an error.
+  bool allow_cpu_nodes = false;
   int threads = 0;                 ///< 0: as many as this process may use
   std::string isa;                 ///< "" for this machine's; "avx2", "avx512", ... to force a lower one
   bool tune = true;                ///< time candidate kernels; false takes the first that fits
@@ -236,8 +238,8 @@ class Engine {
   struct Stats {
     double import_ms = 0, passes_ms = 0, plan_ms = 0, load_ms = 0;  ///< build: the first three; load: the last
     std::int64_t arena_bytes = 0, arena_lower_bound_bytes = 0;      ///< of the profile that needs most
-    std::int64_t weights_bytes = 0;
-    int steps = 0;  ///< of the first profile
+    std::int64_t weights_bytes = 0;  ///< the engine's own, and of data files beside it what it uses
+    int steps = 0;                   ///< of the first profile
     int threads = 0;
     std::string isa;
     Precision precision = Precision::fp32;

@@ -34,14 +34,14 @@ TEST(Error, StringsOfStrangersAddNoLineToIt) {
 }
 
 TEST(Checked, OverflowsAreErrorsThatNameWhat) {
-  EXPECT_EQ(checked_mul(1 << 20, 1 << 20, "x"), std::int64_t(1) << 40);
+  EXPECT_EQ(checked_mul(1 << 20, 1 << 20, "x"), static_cast<std::int64_t>(1) << 40);
   EXPECT_EQ(checked_mul(INT64_MIN, 1, "x"), INT64_MIN);
   EXPECT_EQ(checked_add(INT64_MAX, INT64_MIN, "x"), -1);
   EXPECT_EQ(checked_round_up(0, 64, "x"), 0);
   EXPECT_EQ(checked_round_up(65, 64, "x"), 128);
   EXPECT_EQ(checked_round_up(128, 64, "x"), 128);
   EXPECT_THROW(checked_mul(INT64_MIN, -1, "x"), Error);
-  EXPECT_THROW(checked_mul(std::int64_t(1) << 32, std::int64_t(1) << 31, "x"), Error);
+  EXPECT_THROW(checked_mul(static_cast<std::int64_t>(1) << 32, static_cast<std::int64_t>(1) << 31, "x"), Error);
   EXPECT_THROW(checked_add(INT64_MAX, 1, "x"), Error);
   EXPECT_THROW(checked_round_up(INT64_MAX - 10, 64, "x"), Error);
   EXPECT_EQ(test::error_of([] { checked_mul(INT64_MAX, 2, "the frobnicator's size"); }),

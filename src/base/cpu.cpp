@@ -40,10 +40,10 @@ CpuInfo detect() {
   CPU_ZERO(&set);
   info.logical_cpus = sched_getaffinity(0, sizeof set, &set) == 0
                           ? std::max(1, CPU_COUNT(&set))
-                          : std::max(1, int(std::thread::hardware_concurrency()));
+                          : std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
   info.usable_threads = info.logical_cpus;
   if (const double cpus = cgroup_cpus(); cpus > 0)
-    info.usable_threads = std::clamp(int(cpus + 0.5), 1, info.logical_cpus);
+    info.usable_threads = std::clamp(static_cast<int>(cpus + 0.5), 1, info.logical_cpus);
   if (const long n = sysconf(_SC_LEVEL1_DCACHE_SIZE); n > 0) info.l1d_bytes = n;
   if (const long n = sysconf(_SC_LEVEL2_CACHE_SIZE); n > 0) info.l2_bytes = n;
   if (const long n = sysconf(_SC_LEVEL3_CACHE_SIZE); n > 0) info.l3_bytes = n;

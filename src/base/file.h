@@ -18,12 +18,12 @@ class MappedFile {
  public:
   /// Maps a regular file; Error if it cannot be opened, is no regular file, or is larger than `max_bytes`.
   static std::shared_ptr<const MappedFile> open(const std::filesystem::path& path,
-                                                std::size_t max_bytes = std::size_t(1) << 46) {
+                                                std::size_t max_bytes = static_cast<std::size_t>(1) << 46) {
     return open(path, max_bytes, false);
   }
   /// The same, and the file stays open for read() and shrunk().
   static std::shared_ptr<const MappedFile> open_to_read(const std::filesystem::path& path) {
-    return open(path, std::size_t(1) << 46, true);
+    return open(path, static_cast<std::size_t>(1) << 46, true);
   }
   ~MappedFile();
   MappedFile(const MappedFile&) = delete;

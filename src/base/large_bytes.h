@@ -22,7 +22,7 @@ struct LargeBytes {
   template <typename F>
   void each_piece(F&& use) const {
     if (spool == nullptr) return use(bytes);
-    std::vector<std::byte> piece(std::min(bytes.size(), std::size_t(1) << 20));
+    std::vector<std::byte> piece(std::min(bytes.size(), static_cast<std::size_t>(1) << 20));
     for (std::size_t at = 0; at < bytes.size(); at += piece.size()) {
       piece.resize(std::min(piece.size(), bytes.size() - at));
       spool->read(at, piece);

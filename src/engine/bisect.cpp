@@ -39,12 +39,13 @@ class Search {
     runner_.say("running the model", 0.1);
     const auto all = attempt(-1, false);
     if (!all.differs) return {};
-    const std::int64_t rewrites = std::int64_t(all.report.passes.rewrites.size());
+    const std::int64_t rewrites = static_cast<std::int64_t>(all.report.passes.rewrites.size());
     std::int64_t good = 0, bad = rewrites;
     if (rewrites > 0 && !attempt(0, false).differs) {
       while (bad - good > 1) {
         const std::int64_t middle = good + (bad - good) / 2;
-        runner_.say("bisecting rewrites", 0.2 + 0.6 * (1 - double(bad - good) / double(rewrites)));
+        runner_.say("bisecting rewrites",
+                    0.2 + 0.6 * (1 - static_cast<double>(bad - good) / static_cast<double>(rewrites)));
         (attempt(middle, false).differs ? bad : good) = middle;
       }
     } else {
@@ -55,7 +56,7 @@ class Search {
     runner_.say("telling passes from kernels", 0.85);
     Culprit culprit;
     if (passes_matter) {
-      const Rewrite& r = all.report.passes.rewrites.at(std::size_t(bad - 1));
+      const Rewrite& r = all.report.passes.rewrites.at(static_cast<std::size_t>(bad - 1));
       culprit.pass = r.pass;
       culprit.rewrite = r.what;
       culprit.node = r.node;

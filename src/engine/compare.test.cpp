@@ -11,7 +11,7 @@ namespace monza {
 namespace {
 
 Tensor tensor(std::initializer_list<float> values) {
-  Tensor t(DType::f32, {std::int64_t(values.size())});
+  Tensor t(DType::f32, {static_cast<std::int64_t>(values.size())});
   std::copy(values.begin(), values.end(), t.as<float>());
   return t;
 }

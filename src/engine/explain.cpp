@@ -39,7 +39,7 @@ std::string quoted(const ir::Origin& o) { return fmt::format("{} '{}'", o.op_typ
 OperandText operand_text(const plan::Plan& plan, const plan::Operand& o) {
   OperandText text;
   if (o.base == plan::Base::none) return {"-", ""};
-  const auto known = [&](plan::Register r) { return plan.registers[std::size_t(r)]; };
+  const auto known = [&](plan::Register r) { return plan.registers[static_cast<std::size_t>(r)]; };
   std::string shape;
   bool dense = true;
   std::int64_t expected = 1;
@@ -75,10 +75,10 @@ StepText step_text(const Engine& engine, std::uint32_t index) {
   text.name = std::string(plan.text(s.name));
   text.nodes = plan.nodes_of(s);
   text.value = s.value;
-  text.measured_us = double(s.measured_us);
+  text.measured_us = static_cast<double>(s.measured_us);
   text.scratch_bytes = s.scratch_bytes;
   if (s.kind == plan::StepKind::kernel) {
-    const Kernel& kernel = *engine.impl().profiles[0].program->kernels[std::size_t(s.kernel)];
+    const Kernel& kernel = *engine.impl().profiles[0].program->kernels[static_cast<std::size_t>(s.kernel)];
     text.kernel = kernel.name;
     text.op = kernel.op;
   } else {

@@ -8,7 +8,7 @@
 #include "engine/explain.h"
 #include "ir/op.h"
 #include "monza/error.h"
-#include "onnx.pb.h"
+#include "support/onnx_model.h"
 #include "support/temporary.h"
 
 namespace monza::test {
@@ -30,7 +30,7 @@ void initializer(onnx::GraphProto& graph, const char* name, std::initializer_lis
     t.add_dims(d);
     count *= d;
   }
-  for (int i = 0; i < count; ++i) t.add_float_data(scale * float(i * 7 % 11 - 5));
+  for (int i = 0; i < count; ++i) t.add_float_data(scale * static_cast<float>(i * 7 % 11 - 5));
 }
 
 void node(onnx::GraphProto& graph, const char* op, std::initializer_list<const char*> inputs, const char* output) {
@@ -66,7 +66,7 @@ std::string write_model(const std::filesystem::path& folder) {
 
 std::map<std::string, Tensor> inputs() {
   Tensor x(DType::f32, {4, 16});
-  for (int i = 0; i < 64; ++i) x.as<float>()[i] = 0.05f * float(i % 13) - 0.2f;
+  for (int i = 0; i < 64; ++i) x.as<float>()[i] = 0.05f * static_cast<float>(i % 13) - 0.2f;
   return {{"x", x}};
 }
 
@@ -209,7 +209,7 @@ class CulpritTest : public ::testing::Test {
   /// The usual passes with `wrong` put in at `place`.
   static std::vector<const Pass*> with(const Pass& wrong, std::size_t place) {
     std::vector<const Pass*> list = pipeline();
-    list.insert(list.begin() + std::ptrdiff_t(std::min(place, list.size())), &wrong);
+    list.insert(list.begin() + static_cast<std::ptrdiff_t>(std::min(place, list.size())), &wrong);
     return list;
   }
 
@@ -225,7 +225,7 @@ TEST_F(CulpritTest, TheUsualPassesAgree) {
 
 TEST_F(CulpritTest, AWrongPassIsFoundByName) {
   // First in the row, where later passes fuse its result away, and last.
-  for (const std::size_t place : {std::size_t(0), std::size_t(1000)}) {
+  for (const std::size_t place : {static_cast<std::size_t>(0), static_cast<std::size_t>(1000)}) {
     const Culprit c = find(with(wrong_softmax, place));
     EXPECT_EQ(c.kind, Culprit::Kind::rewrite) << to_string(c);
     EXPECT_EQ(c.pass, "wrong_softmax");

@@ -18,7 +18,7 @@ Status run_on(const std::string& notation, std::int64_t index, std::vector<float
   const Engine engine = Engine::build(folder / "m.onnx", noted.options);
   Context context = engine.create_context();
   Tensor x(DType::f32, {4}), i(DType::i64, {1});
-  for (int k = 0; k < 4; ++k) x.as<float>()[k] = float(k);
+  for (int k = 0; k < 4; ++k) x.as<float>()[k] = static_cast<float>(k);
   i.as<std::int64_t>()[0] = index;
   if (const Status s = context.bind_input("x", x); !s) return s;
   if (const Status s = context.bind_input("i", i); !s) return s;

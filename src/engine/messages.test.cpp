@@ -15,8 +15,8 @@
 #include "engine/compare.h"
 #include "engine/compile.h"
 #include "engine/variants.h"
-#include "onnx.pb.h"
 #include "support/error_text.h"
+#include "support/onnx_model.h"
 #include "support/temporary.h"
 
 namespace monza {
@@ -120,7 +120,7 @@ TEST(BuildMessages, OfEnginesThatCannotBePlannedAnew) {
   engine_file::Image image;
   if (const std::string& missing = backend::cuda_facts().missing; !missing.empty()) {
     image.info.device = Device::cuda;
-    EXPECT_EQ(error_of([&] { info_to_replan(image); }), missing + "\n  try: --device cpu");
+    EXPECT_EQ(error_of([&] { options_to_replan(image, {}); }), missing + "\n  try: --device cpu");
     BuildOptions on_gpu;
     on_gpu.device = Device::cuda;
     EXPECT_EQ(error_of([&] { Engine::build(folder / "m.onnx", on_gpu); }), missing + "\n  try: --device cpu");
@@ -128,7 +128,7 @@ TEST(BuildMessages, OfEnginesThatCannotBePlannedAnew) {
   image.info.device = Device::cpu;
   image.info.precision = Precision::bf16;
   if (!covers(cpu_info().isa, Isa::avx512bf16)) {
-    EXPECT_EQ(error_of([&] { info_to_replan(image); }),
+    EXPECT_EQ(error_of([&] { options_to_replan(image, {}); }),
               fmt::format("the engine computes in bf16, which needs AVX512_BF16; this CPU ({}) is used with {}\n"
                           "  try: build it again from its ONNX file with --precision fp32",
                           cpu_info().model, isa_name(cpu_info().isa)));

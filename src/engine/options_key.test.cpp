@@ -40,6 +40,7 @@ TEST(OptionsKey, KnowsEveryOption) {
       [](BuildOptions& o) { o.limits.trips = 1; },
       [](BuildOptions& o) { o.limits.nodes = 1; },
       [](BuildOptions& o) { o.external_weights = true; },
+      [](BuildOptions& o) { o.allow_cpu_nodes = true; },
       [](BuildOptions& o) { o.disabled_passes = {"p"}; },
       [](BuildOptions& o) { o.max_rewrites = 0; },
       [](BuildOptions& o) { o.strict_rewrites = true; },

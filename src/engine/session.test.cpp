@@ -9,7 +9,6 @@
 #include "engine/run/engine_impl.h"
 #include "ir/op.h"
 #include "monza/error.h"
-#include "onnx.pb.h"
 #include "passes/pass.h"
 #include "support/onnx_notation.h"
 #include "support/temporary.h"
@@ -54,7 +53,7 @@ BuildOptions untimed(std::int64_t batch = 2) {
 std::vector<float> output_of(const Engine& engine) {
   Context context = engine.create_context();
   Tensor x(DType::f32, engine.inputs()[0].opt);
-  for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = float(i % 23) * 0.05f - 0.4f;
+  for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = static_cast<float>(i % 23) * 0.05f - 0.4f;
   EXPECT_TRUE(context.bind_input("x", x).ok());
   EXPECT_TRUE(context.run().ok());
   const TensorRef y = context.output(0);
@@ -216,7 +215,7 @@ TEST_F(SessionTest, GoesOnAfterAnError) {
 
 TEST_F(SessionTest, BisectionImportsOnce) {
   Tensor x(DType::f32, {2, 3, 16, 16});
-  for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = float(i % 23) * 0.05f - 0.4f;
+  for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = static_cast<float>(i % 23) * 0.05f - 0.4f;
   const auto session = std::make_shared<BuildSession>(path_);
   VariantRunner runner(session, {{"x", x}});
   BuildOptions options = untimed();

@@ -52,7 +52,7 @@ struct Agreement {
       equal += largest(got, begin, width) == largest(want, begin, width);
     }
   }
-  double share() const { return rows > 0 ? double(equal) / double(rows) : 0; }
+  double share() const { return rows > 0 ? static_cast<double>(equal) / static_cast<double>(rows) : 0; }
 
  private:
   static std::int64_t largest(const TensorRef& t, std::int64_t begin, std::int64_t width) {
@@ -100,17 +100,17 @@ class TensorSamples final : public DataSet {
       const double cosine = compare_outputs(engine, context, samples_[s], agreement);
       sum += cosine;
       least = std::min(least, cosine);
-      progress(double(s + 1) / double(samples_.size()));
+      progress(static_cast<double>(s + 1) / static_cast<double>(samples_.size()));
     }
     const std::pair<std::string, double> top("top-1 agreement", agreement.share()),
-        mean("cosine", sum / double(samples_.size()));
+        mean("cosine", sum / static_cast<double>(samples_.size()));
     const bool scores = gives_scores(engine);
     Accuracy result;
     result.metric = scores ? top.first : mean.first;
     result.value = scores ? top.second : mean.second;
     if (scores) result.further.push_back(mean);
     result.further.emplace_back("least cosine", least);
-    result.samples = std::int64_t(samples_.size());
+    result.samples = static_cast<std::int64_t>(samples_.size());
     return result;
   }
 
@@ -124,7 +124,7 @@ class TensorSamples final : public DataSet {
       for (const TensorInfo& info : engine.outputs())
         if (info.kind == ValueKind::tensor && info.dtype != DType::string)
           samples_[s].answers.insert_or_assign(info.name, Tensor::copy_of(context.output(info.name)));
-      progress(double(s + 1) / double(samples_.size()));
+      progress(static_cast<double>(s + 1) / static_cast<double>(samples_.size()));
     }
   }
 

@@ -63,12 +63,13 @@ Tensor random_tensor(DType dtype, const std::vector<std::int64_t>& shape, std::u
   if (dtype == DType::f32 || dtype == DType::c64) {
     auto* out = static_cast<float*>(data);
     for (std::int64_t i = 0; i < (dtype == DType::c64 ? 2 * count : count); ++i)
-      out[i] = float(next() >> 40) * 0x1p-24f;
+      out[i] = static_cast<float>(next() >> 40) * 0x1p-24f;
   } else if (is_float(dtype)) {
-    for (std::int64_t i = 0; i < count; ++i) access.store(data, i, double(next() >> 11) * 0x1p-53);
+    for (std::int64_t i = 0; i < count; ++i) access.store(data, i, static_cast<double>(next() >> 11) * 0x1p-53);
   } else {
     const bool byte = dtype == DType::u8 || dtype == DType::i8;
-    for (std::int64_t i = 0; i < count; ++i) access.store_int(data, i, std::int64_t(next() >> 32 & (byte ? 255 : 1)));
+    for (std::int64_t i = 0; i < count; ++i)
+      access.store_int(data, i, static_cast<std::int64_t>(next() >> 32 & (byte ? 255 : 1)));
   }
   return tensor;
 }

@@ -21,8 +21,8 @@ using test::error_of;
 
 std::string npy(const std::string& header, std::size_t data = 0) {
   std::string file("\x93NUMPY\1\0", 8);
-  file += char(header.size() & 255);
-  file += char(header.size() >> 8);
+  file += static_cast<char>(header.size() & 255);
+  file += static_cast<char>(header.size() >> 8);
   return file + header + std::string(data, '\0');
 }
 
@@ -110,7 +110,7 @@ TEST(NpyMessages, SayWhatCannotBeWrittenOrTaken) {
 }
 
 void put(std::string& bytes, std::size_t at, std::uint64_t value, int width) {
-  for (int i = 0; i < width; ++i) bytes[at + std::size_t(i)] = char(value >> (8 * i) & 0xff);
+  for (int i = 0; i < width; ++i) bytes[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> (8 * i) & 0xff);
 }
 
 /// An archive of the entries, as text.
@@ -145,7 +145,8 @@ TEST(ZipMessages, SayWhatIsDamaged) {
   // The entry packed: one stored block of deflate.
   const auto deflated = [=](std::string& f, const std::string& packed, std::size_t claimed) {
     f = zip({{"a.npy", packed}});
-    for (const std::size_t header : {std::size_t(0) + 8, 30 + 5 + packed.size() + 10}) put(f, header, 8, 2);
+    for (const std::size_t header : {static_cast<std::size_t>(0) + 8, 30 + 5 + packed.size() + 10})
+      put(f, header, 8, 2);
     put(f, 30 + 5 + packed.size() + 24, claimed, 4);
   };
   const Case cases[] = {

@@ -63,16 +63,16 @@ void from_fortran(std::byte* to, const std::byte* from, const Shape& shape, std:
   std::array<std::int64_t, kMaxRank> stride{};
   std::int64_t n = 1;
   for (int a = 0; a < shape.rank; ++a) {
-    stride[std::size_t(a)] = n;
+    stride[static_cast<std::size_t>(a)] = n;
     n *= shape.dim[a];
   }
   for (std::int64_t i = 0; i < n; ++i) {
     std::int64_t at = 0;
-    for (int a = 0; a < shape.rank; ++a) at += index[std::size_t(a)] * stride[std::size_t(a)];
-    std::memcpy(to + std::size_t(i) * size, from + std::size_t(at) * size, size);
+    for (int a = 0; a < shape.rank; ++a) at += index[static_cast<std::size_t>(a)] * stride[static_cast<std::size_t>(a)];
+    std::memcpy(to + static_cast<std::size_t>(i) * size, from + static_cast<std::size_t>(at) * size, size);
     for (int a = shape.rank - 1; a >= 0; --a) {
-      if (++index[std::size_t(a)] < shape.dim[a]) break;
-      index[std::size_t(a)] = 0;
+      if (++index[static_cast<std::size_t>(a)] < shape.dim[a]) break;
+      index[static_cast<std::size_t>(a)] = 0;
     }
   }
 }
@@ -94,7 +94,7 @@ Head parse_head(std::span<const std::byte> bytes) {
   const std::size_t begin = version == 1 ? 10 : 12;
   if (bytes.size() < begin) fail("the array file ends inside its header");
   std::size_t length = byte(8) | byte(9) << 8;
-  if (version > 1) length |= std::size_t(byte(10)) << 16 | std::size_t(byte(11)) << 24;
+  if (version > 1) length |= static_cast<std::size_t>(byte(10)) << 16 | static_cast<std::size_t>(byte(11)) << 24;
   if (length > kMaxHeaderBytes)
     fail("the array's header has {} bytes, more than the limit of {}", length, kMaxHeaderBytes);
   if (length > bytes.size() - begin)
@@ -117,7 +117,7 @@ Tensor parse(std::span<const std::byte> bytes) {
 
   Tensor tensor(dtype, header.shape);
   auto* to = tensor.as<std::byte>();
-  const std::size_t unit = std::size_t(dtype_bits(dtype)) / 8;
+  const std::size_t unit = static_cast<std::size_t>(dtype_bits(dtype)) / 8;
   if (size == 0) return tensor;
   if (header.fortran_order && shape.rank > 1) {
     from_fortran(to, data.data(), shape, unit);
@@ -191,8 +191,9 @@ NpyImage npy_image(const TensorRef& tensor) {
     const int bits = dtype_bits(tensor.dtype), per_byte = 8 / bits;
     const bool sign = tensor.dtype == DType::i4 || tensor.dtype == DType::i2;
     for (std::size_t i = 0; i < count; ++i) {
-      const unsigned packed = std::to_integer<unsigned>(image.data[i / std::size_t(per_byte)]);
-      unsigned value = packed >> (i % std::size_t(per_byte) * unsigned(bits)) & ((1u << bits) - 1);
+      const unsigned packed = std::to_integer<unsigned>(image.data[i / static_cast<std::size_t>(per_byte)]);
+      unsigned value =
+          packed >> (i % static_cast<std::size_t>(per_byte) * static_cast<unsigned>(bits)) & ((1u << bits) - 1);
       if (sign && value >> (bits - 1)) value |= ~0u << bits;
       image.widened[i] = std::byte(value);
     }
@@ -240,8 +241,8 @@ Tensor as_model_type(const Tensor& tensor, DType wanted) {
     const int low = is_integer(wanted) && is_signed(wanted) ? -(1 << (bits - 1)) : 0;
     if (value < low || value >= low + (1 << bits))
       fail("element {} is {}, which {} cannot hold", i, value, dtype_name(wanted));
-    to[i / per_byte] =
-        static_cast<std::uint8_t>(to[i / per_byte] | (unsigned(value) & ((1u << bits) - 1)) << (i % per_byte * bits));
+    to[i / per_byte] = static_cast<std::uint8_t>(to[i / per_byte] | (static_cast<unsigned>(value) & ((1u << bits) - 1))
+                                                                        << (i % per_byte * bits));
   }
   return out;
 }

@@ -31,15 +31,15 @@ std::string message(const std::string& file) {
 }
 std::string with_header(std::string header, std::size_t data = 0) {
   std::string file("\x93NUMPY\1\0", 8);
-  file += char(header.size() & 255);
-  file += char(header.size() >> 8);
+  file += static_cast<char>(header.size() & 255);
+  file += static_cast<char>(header.size() >> 8);
   return file + header + std::string(data, '\0');
 }
 
 void expect_ramp(const Tensor& t) {
   ASSERT_EQ(t.dtype(), DType::f32);
   ASSERT_EQ(t.shape(), (std::vector<std::int64_t>{2, 3, 4}));
-  for (int i = 0; i < 24; ++i) EXPECT_EQ(t.as<float>()[i], float(i) - 11.5f) << i;
+  for (int i = 0; i < 24; ++i) EXPECT_EQ(t.as<float>()[i], static_cast<float>(i) - 11.5f) << i;
 }
 
 TEST(Npy, ReadsWhatNumPyWrites) {
@@ -65,12 +65,12 @@ TEST(Npy, EveryTypeSurvivesARoundTrip) {
                            DType::u16, DType::i32, DType::u32, DType::i64, DType::u64, DType::c64, DType::c128})
     for (const std::vector<std::int64_t>& shape : {std::vector<std::int64_t>{}, {5}, {0}, {2, 1, 3}, {1, 0, 4}}) {
       Tensor t(type, shape);
-      for (std::size_t i = 0; i < t.bytes(); ++i) t.as<std::uint8_t>()[i] = std::uint8_t(random());
+      for (std::size_t i = 0; i < t.bytes(); ++i) t.as<std::uint8_t>()[i] = static_cast<std::uint8_t>(random());
       const Tensor back = parse(file_of(t));
       ASSERT_EQ(back.dtype(), type);
       ASSERT_EQ(back.shape(), shape);
       if (t.numel() > 0) {
-        EXPECT_EQ(std::memcmp(back.ref().data, t.ref().data, t.bytes()), 0) << int(type);
+        EXPECT_EQ(std::memcmp(back.ref().data, t.ref().data, t.bytes()), 0) << static_cast<int>(type);
       }
     }
 }

@@ -80,7 +80,7 @@ TEST(Npz, NoFlippedByteGoesUnnoticedInTheData) {
   std::size_t refused = 0;
   for (std::size_t at = 0; at < whole.size(); at += 31) {
     std::string damaged = whole;
-    damaged[at] = char(damaged[at] ^ 0x41);
+    damaged[at] = static_cast<char>(damaged[at] ^ 0x41);
     scratch.write(damaged);
     try {
       read_npz(scratch.path());
@@ -96,7 +96,7 @@ TEST(Npz, AnEntryCannotClaimMoreThanItsBytesGive) {
   std::string whole = contents(test::fixture("io/deflated.npz"));
   const auto bytes = [&] { return std::as_bytes(std::span(whole)); };
   auto entries = zip_entries(bytes());
-  entries[0].size = std::uint64_t(1) << 40;
+  entries[0].size = static_cast<std::uint64_t>(1) << 40;
   EXPECT_THROW(zip_content(bytes(), entries[0]), Error);
 }
 
@@ -113,7 +113,7 @@ TEST(Npz, EntriesCannotShareTheirBytes) {
   whole.insert(end, again);
   const std::size_t record = end + again.size();
   whole[record + 8] = whole[record + 10] = 2;  // entries
-  whole[record + 12] = char(2 * again.size());
+  whole[record + 12] = static_cast<char>(2 * again.size());
   scratch.write(whole);
   try {
     read_npz(scratch.path());

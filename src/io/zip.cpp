@@ -24,9 +24,10 @@ class Bytes {
  public:
   explicit Bytes(std::span<const std::byte> bytes) : bytes_(bytes) {}
   std::uint64_t number(std::uint64_t at, int width) const {
-    need(at, std::uint64_t(width));
+    need(at, static_cast<std::uint64_t>(width));
     std::uint64_t value = 0;
-    for (int i = 0; i < width; ++i) value |= std::to_integer<std::uint64_t>(bytes_[at + std::uint64_t(i)]) << (8 * i);
+    for (int i = 0; i < width; ++i)
+      value |= std::to_integer<std::uint64_t>(bytes_[at + static_cast<std::uint64_t>(i)]) << (8 * i);
     return value;
   }
   std::uint16_t u16(std::uint64_t at) const { return static_cast<std::uint16_t>(number(at, 2)); }

@@ -48,7 +48,9 @@ bool each_integer(const Constant& c, F&& f) {
     case DType::u32: each<std::uint32_t>(c, f); return true;
     case DType::i64: each<std::int64_t>(c, f); return true;
     case DType::u64: each<std::uint64_t>(c, f); return true;
-    case DType::boolean: each<std::uint8_t>(c, [&](std::uint8_t v) { f(std::int64_t(v != 0)); }); return true;
+    case DType::boolean:
+      each<std::uint8_t>(c, [&](std::uint8_t v) { f(static_cast<std::int64_t>(v != 0)); });
+      return true;
     case DType::i4: each_sub_byte(c, 4, true, f); return true;
     case DType::u4: each_sub_byte(c, 4, false, f); return true;
     case DType::i2: each_sub_byte(c, 2, true, f); return true;

@@ -36,7 +36,7 @@ struct Graph::Impl {
   // changed a node's inputs.
   bool index_valid = false;
   std::unordered_map<ValueId, Readers> readers;
-  static constexpr std::uint64_t kGap = std::uint64_t(1) << 24;
+  static constexpr std::uint64_t kGap = static_cast<std::uint64_t>(1) << 24;
 
   Entry& entry(NodeId id) { return nodes.find(id)->second; }
 

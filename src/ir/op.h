@@ -156,8 +156,12 @@ enum class OpFlag : std::uint32_t {
   control = 1u << 3,      ///< has bodies
   no_fold = 1u << 4,  ///< constant folding leaves it alone: it would only grow the file, or take nobody knows how long
 };
-constexpr OpFlag operator|(OpFlag a, OpFlag b) { return OpFlag(std::uint32_t(a) | std::uint32_t(b)); }
-constexpr bool has(OpFlag set, OpFlag flag) { return (std::uint32_t(set) & std::uint32_t(flag)) != 0; }
+constexpr OpFlag operator|(OpFlag a, OpFlag b) {
+  return OpFlag(static_cast<std::uint32_t>(a) | static_cast<std::uint32_t>(b));
+}
+constexpr bool has(OpFlag set, OpFlag flag) {
+  return (static_cast<std::uint32_t>(set) & static_cast<std::uint32_t>(flag)) != 0;
+}
 
 /// An operator of the graph: an entry of its family's table.
 struct OpDef {

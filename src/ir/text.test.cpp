@@ -124,7 +124,7 @@ TEST(Text, CompleteTextGivesTheSameGraph) {
   print_options.max_elements = 4;
   print_options.stored = [&](const std::shared_ptr<const Constant>& c) {
     store.push_back(c);
-    return Attrs{{"at", std::int64_t(store.size()) - 1}};
+    return Attrs{{"at", static_cast<std::int64_t>(store.size()) - 1}};
   };
   const std::string text = print(*g, print_options);
   EXPECT_NE(text.find("origin \"bn \\\"1\\\"\" \"BatchNormalization\""), text.npos) << text;
@@ -135,7 +135,7 @@ TEST(Text, CompleteTextGivesTheSameGraph) {
 
   ParseOptions parse_options;
   parse_options.stored = [&](DType dtype, const Shape& shape, const Attrs& attrs) {
-    auto c = store.at(std::size_t(std::get<std::int64_t>(attrs.all().at("at"))));
+    auto c = store.at(static_cast<std::size_t>(std::get<std::int64_t>(attrs.all().at("at"))));
     EXPECT_EQ(c->dtype, dtype);
     EXPECT_EQ(c->shape, shape);
     return c;

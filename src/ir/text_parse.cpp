@@ -454,7 +454,7 @@ class TextReader {
     if (take(':')) d.type = type();
     while (take('@')) {
       if (take_word("from")) d.from = origins();
-      else if (take_word("content")) expect('='), d.content = expressions(std::size_t(kMaxContent));
+      else if (take_word("content")) expect('='), d.content = expressions(static_cast<std::size_t>(kMaxContent));
       else bad("'from' or 'content' is expected");
     }
     return d;

@@ -48,7 +48,9 @@ struct Step {
   std::vector<OperandDesc> descs = std::vector<OperandDesc>(8);
   std::int64_t bytes[8] = {};
   int extents = 0;
-  CheckContext operands() const { return {nullptr, in.data(), int(in.size()), out.data(), int(out.size()), extents}; }
+  CheckContext operands() const {
+    return {nullptr, in.data(), static_cast<int>(in.size()), out.data(), static_cast<int>(out.size()), extents};
+  }
   std::string refused(const OperatorCheck* check = nullptr) {
     const StepQuery query{operands(), descs.data(), descs.data() + 4, bytes};
     const Refusal r = refuse_step(kernel, check, query);

@@ -137,10 +137,10 @@ TEST_P(BlockKernels, AgreeWithTheReferenceInEveryLayout) {
                                           {.threads = seed == 3 ? 2 : 1, .seed = seed, .uniform = form});
         if (!got.refusal.empty()) continue;
         ran.insert(form);
-        ASSERT_EQ(got.problem, "") << it->second << ", form " << int(form);
+        ASSERT_EQ(got.problem, "") << it->second << ", form " << static_cast<int>(form);
         for (std::size_t o = 0; o < c.out.size(); ++o)
           EXPECT_LE(test::relative_error(got.outputs[o], want.outputs[o]), dtype_bits(c.out[o].first) == 8 ? 0 : 1e-5)
-              << it->second << ", output " << o << ", form " << int(form);
+              << it->second << ", output " << o << ", form " << static_cast<int>(form);
       }
   }
   for (const Port form : forms_of(kernel))

@@ -18,7 +18,7 @@
 namespace monza {
 namespace {
 
-constexpr std::int64_t kHugePage = std::int64_t(2) << 20;
+constexpr std::int64_t kHugePage = static_cast<std::int64_t>(2) << 20;
 
 std::int64_t page_bytes() { return sysconf(_SC_PAGESIZE); }
 

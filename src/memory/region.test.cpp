@@ -8,7 +8,7 @@ namespace monza {
 namespace {
 
 TEST(Region, PagesComeOnTouch) {
-  const std::int64_t bytes = std::int64_t(1) << 36;  // far more than any machine for tests has free
+  const std::int64_t bytes = static_cast<std::int64_t>(1) << 36;  // far more than any machine for tests has free
   Region region(bytes);
   ASSERT_NE(region.data(), nullptr);
   region.data()[0] = std::byte{1};
@@ -40,7 +40,7 @@ TEST(Region, EmptyNegativeAndHugeSizes) {
   EXPECT_EQ(test::error_of([] { Region(-1); }), "a memory region cannot have -1 bytes");
   EXPECT_EQ(test::error_of([] { Region(INT64_MAX); }),
             "size of a memory region overflows 64 bits: 9223372036854775807 + 4095");
-  EXPECT_EQ(test::error_of([] { Region(std::int64_t(1) << 60); }),
+  EXPECT_EQ(test::error_of([] { Region(static_cast<std::int64_t>(1) << 60); }),
             "cannot reserve 1152921504606846976 bytes of memory: Cannot allocate memory\n  try: use smaller maximum "
             "shapes, or raise the limit on address space (ulimit -v)");
 }

@@ -9,7 +9,7 @@ namespace {
 
 std::string halved(const std::string& text, Device device = Device::cuda) {
   const auto graph = ir::parse("graph \"main\" " + text);
-  PassOptions options;
+  BuildOptions options;
   options.device = device;
   (void)optimize(*graph, options);
   ir::verify(*graph);

@@ -35,11 +35,11 @@ void RegionPlanner::plan_branch(ir::Node& node) {
   std::map<std::int64_t, Register> merged_registers;
   for (const auto& [slot, at] : merged) merged_registers[slot] = b_.scalars.fresh();
 
-  step.inputs = {std::uint32_t(b_.operand(condition, type_of(node.inputs[0]))), 1};
+  step.inputs = {static_cast<std::uint32_t>(b_.operand(condition, type_of(node.inputs[0]))), 1};
   step.program = b_.scalars.flush();  // before the bodies' own programs
   std::vector<std::int32_t> regions;
   for (const auto& body : node.bodies) {
-    const int region = int(b_.plan.regions.size());
+    const int region = static_cast<int>(b_.plan.regions.size());
     b_.plan.regions.emplace_back();
     regions.push_back(region);
     b_.scalars.push_scope();
@@ -59,13 +59,13 @@ void RegionPlanner::plan_branch(ir::Node& node) {
       move.b = b_.scalars.constant(0);
       b_.scalars.emit(move);
     }
-    Region& r = b_.plan.regions[std::size_t(region)];
+    Region& r = b_.plan.regions[static_cast<std::size_t>(region)];
     r.program = b_.scalars.flush();
-    r.steps = {std::uint32_t(b_.plan.steps.size()), std::uint32_t(inner.steps().size())};
+    r.steps = {static_cast<std::uint32_t>(b_.plan.steps.size()), static_cast<std::uint32_t>(inner.steps().size())};
     b_.plan.steps.insert(b_.plan.steps.end(), inner.steps().begin(), inner.steps().end());
     b_.scalars.pop_scope();
   }
-  step.regions = {std::uint32_t(b_.plan.region_refs.size()), std::uint32_t(regions.size())};
+  step.regions = {static_cast<std::uint32_t>(b_.plan.region_refs.size()), static_cast<std::uint32_t>(regions.size())};
   b_.plan.region_refs.insert(b_.plan.region_refs.end(), regions.begin(), regions.end());
   for (const auto& [slot, at] : merged)
     b_.scalars.bind(graph_.value(node.outputs[at.first]).type.shape[at.second], merged_registers[slot]);

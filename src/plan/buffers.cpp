@@ -35,7 +35,7 @@ std::optional<Place> RegionPlanner::part_place(ir::ValueId value, Port port) {
   const ir::Node& concat = graph_.node(it->second.concat);
   Place place = concat_buffer(concat, port);
   std::vector<ir::Expr> start(place.stride.size(), ir::Expr(0));
-  start[std::size_t(it->second.axis)] = it->second.start;
+  start[static_cast<std::size_t>(it->second.axis)] = it->second.start;
   const auto offset = offset_at(place, start);
   if (!offset) return std::nullopt;
   place.offset = place.offset + *offset;

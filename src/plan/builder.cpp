@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "kernel/value_pool.h"
 #include "plan/offsets.h"
+#include "plan/options.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
 
@@ -14,7 +15,7 @@ namespace monza::plan {
 namespace {
 
 /// Stands for the bound of what nothing bounds.
-constexpr std::int64_t kLargestValue = std::int64_t(1) << 40;
+constexpr std::int64_t kLargestValue = static_cast<std::int64_t>(1) << 40;
 
 }  // namespace
 
@@ -23,14 +24,21 @@ TypedShape stored_type(const ir::Type& type) {
   return {DType::handle, {}};
 }
 
-PlanBuilder::PlanBuilder(const PlannerOptions& o, WeightStore& weights, const Limits& limits)
-    : scalars(plan), options(o), store_(weights), limits_(limits) {}
+PlanBuilder::PlanBuilder(const BuildOptions& o, const PlanScope& s, WeightStore& weights, const Limits& limits)
+    : scalars(plan),
+      options(o),
+      scope(s),
+      threads(threads_of(o)),
+      isa(isa_of(o)),
+      reference_only(is_reference_plan(o)),
+      store_(weights),
+      limits_(limits) {}
 
 ir::Interval PlanBuilder::range(const ir::Expr& e) const {
   return ir::range(e, [&](const ir::Atom& atom) -> ir::Interval {
     if (atom.kind == ir::AtomKind::symbol) {
-      const auto it = options.symbols.find(atom.name);
-      if (it == options.symbols.end()) fail("dimension '{}' has no range", atom.name);
+      const auto it = scope.profile.find(atom.name);
+      if (it == scope.profile.end()) fail("dimension '{}' has no range", atom.name);
       return {it->second.min, it->second.max};
     }
     const auto it = element_ranges_.find({atom.value, atom.index});
@@ -47,17 +55,17 @@ std::string beginning(std::string text) { return text.size() > 100 ? text.substr
 
 Shape PlanBuilder::largest(const ir::SymShape& shape) const {
   Shape s;
-  s.rank = int(shape.size());
+  s.rank = static_cast<int>(shape.size());
   for (int i = 0; i < s.rank; ++i) {
-    const ir::Interval r = range(shape[std::size_t(i)]);
-    if (shape[std::size_t(i)].is_constant())
+    const ir::Interval r = range(shape[static_cast<std::size_t>(i)]);
+    if (shape[static_cast<std::size_t>(i)].is_constant())
       check_limit(limits_, &Limits::value_bytes, r.high,
                   fmt::format("bytes, or more, of a value of shape {}", beginning(ir::to_string(shape))));
     if (r.high >= kLargestValue)
       fail_hint(
           "fix the inputs that decide it: --input NAME=FILE gives their elements, as does BuildOptions::shape_values",
           "a value of shape {} has no bound: {} can be anything", beginning(ir::to_string(shape)),
-          beginning(ir::to_string(shape[std::size_t(i)])));
+          beginning(ir::to_string(shape[static_cast<std::size_t>(i)])));
     s[i] = std::max<std::int64_t>(0, r.high);
   }
   return s;
@@ -65,13 +73,13 @@ Shape PlanBuilder::largest(const ir::SymShape& shape) const {
 
 Shape PlanBuilder::typical(const ir::SymShape& shape) const {
   Shape s;
-  s.rank = int(shape.size());
+  s.rank = static_cast<int>(shape.size());
   for (int i = 0; i < s.rank; ++i) {
-    const ir::Expr& e = shape[std::size_t(i)];
+    const ir::Expr& e = shape[static_cast<std::size_t>(i)];
     // Extents that kernels report are planned at their bounds; symbols at their usual value.
     const ir::Interval r = ir::range(e, [&](const ir::Atom& atom) -> ir::Interval {
       if (atom.kind == ir::AtomKind::symbol)
-        if (const auto it = options.symbols.find(atom.name); it != options.symbols.end())
+        if (const auto it = scope.profile.find(atom.name); it != scope.profile.end())
           return {it->second.opt, it->second.opt};
       return range(ir::atom_expr(std::make_shared<const ir::Atom>(atom)));
     });
@@ -86,7 +94,7 @@ int PlanBuilder::add_arena(DType dtype, const ir::SymShape& shape, Layout layout
   s.region = region;
   s.bytes = bytes_of({dtype, shape}, layout);
   storages_.push_back(s);
-  return int(storages_.size()) - 1;
+  return static_cast<int>(storages_.size()) - 1;
 }
 
 std::int64_t PlanBuilder::bytes_of(const TypedShape& type, Layout layout) const {
@@ -104,7 +112,7 @@ int PlanBuilder::add_bound(Base base, int index, const TypedShape& type, int dev
   s.device = device;
   s.bytes = bytes_of(type, Layout::strided);
   storages_.push_back(s);
-  return int(storages_.size()) - 1;
+  return static_cast<int>(storages_.size()) - 1;
 }
 
 int PlanBuilder::add_scratch(std::int64_t bytes, int device, int region) {
@@ -114,11 +122,11 @@ int PlanBuilder::add_scratch(std::int64_t bytes, int device, int region) {
   s.bytes = bytes;
   s.first = s.last = time_;
   storages_.push_back(s);
-  return int(storages_.size()) - 1;
+  return static_cast<int>(storages_.size()) - 1;
 }
 
 void PlanBuilder::touch(int id, int time) {
-  Storage& s = storages_[std::size_t(id)];
+  Storage& s = storages_[static_cast<std::size_t>(id)];
   s.first = s.first < 0 ? time : std::min(s.first, time);
   s.last = std::max(s.last, time);
 }
@@ -127,24 +135,24 @@ int PlanBuilder::absent_operand() {
   plan.operands.emplace_back();
   plan.operands.back().is_static = 1;
   operand_storage_.push_back(-1);
-  return int(plan.operands.size()) - 1;
+  return static_cast<int>(plan.operands.size()) - 1;
 }
 
 int PlanBuilder::repeat_operand(int operand) {
-  plan.operands.push_back(Operand(plan.operands[std::size_t(operand)]));
-  operand_storage_.push_back(int(operand_storage_[std::size_t(operand)]));
-  return int(plan.operands.size()) - 1;
+  plan.operands.push_back(Operand(plan.operands[static_cast<std::size_t>(operand)]));
+  operand_storage_.push_back(static_cast<int>(operand_storage_[static_cast<std::size_t>(operand)]));
+  return static_cast<int>(plan.operands.size()) - 1;
 }
 
 int PlanBuilder::operand(const Place& place, const TypedShape& type) {
-  Storage& s = storages_[std::size_t(place.storage)];
+  Storage& s = storages_[static_cast<std::size_t>(place.storage)];
   Operand o;
   o.base = s.base;
   o.dtype = type.dtype;
   o.layout = place.layout;
-  o.device = std::uint8_t(s.device);
+  o.device = static_cast<std::uint8_t>(s.device);
   o.index = s.index;
-  o.rank = std::uint8_t(type.shape.size());
+  o.rank = static_cast<std::uint8_t>(type.shape.size());
   o.byte_bound = s.bytes;
   o.is_static = 1;
   bool backwards = false;
@@ -173,21 +181,21 @@ int PlanBuilder::operand(const Place& place, const TypedShape& type) {
   if (s.base == Base::arena) touch(place.storage, time_);
   plan.operands.push_back(o);
   operand_storage_.push_back(place.storage);
-  return int(plan.operands.size()) - 1;
+  return static_cast<int>(plan.operands.size()) - 1;
 }
 
 int PlanBuilder::weight(int id) {
   auto [it, added] = weights_.try_emplace(id, -1);
   if (!added) return it->second;
-  const WeightStore::Block& from = store_.blocks()[std::size_t(id)];
+  const WeightStore::Block& from = store_.blocks()[static_cast<std::size_t>(id)];
   WeightBlock block;
   block.name = plan.intern(from.name);
   block.offset = from.offset;
   block.bytes = from.bytes;
   block.checksum = from.sum;
   block.kernel = from.kernel ? kernel_ref(*from.kernel) : -1;
-  block.packing = std::int16_t(from.packing);
-  block.device = std::uint8_t(from.device);
+  block.packing = static_cast<std::int16_t>(from.packing);
+  block.device = static_cast<std::uint8_t>(from.device);
   plan.weight_blocks.push_back(block);
   Storage s;
   s.base = Base::weights;
@@ -195,7 +203,7 @@ int PlanBuilder::weight(int id) {
   s.bytes = from.bytes;
   s.offset = from.offset;
   storages_.push_back(s);
-  return it->second = int(storages_.size()) - 1;
+  return it->second = static_cast<int>(storages_.size()) - 1;
 }
 
 /// The text of string constants lies among the plan's own; what is stored as their elements points there.
@@ -243,7 +251,7 @@ int PlanBuilder::packed_constant(const std::shared_ptr<const ir::Constant>& cons
 }
 
 int PlanBuilder::kernel_ref(const Kernel& kernel) {
-  const auto [it, added] = kernel_refs_.try_emplace(kernel.name, int(plan.kernels.size()));
+  const auto [it, added] = kernel_refs_.try_emplace(kernel.name, static_cast<int>(plan.kernels.size()));
   if (added) plan.kernels.push_back({plan.intern(kernel.name), kernel.version});
   return it->second;
 }
@@ -251,17 +259,17 @@ int PlanBuilder::kernel_ref(const Kernel& kernel) {
 Range PlanBuilder::params(std::span<const std::byte> bytes) {
   if (bytes.empty()) return {};
   while (plan.params.size() % 16 != 0) plan.params.push_back(std::byte{0});
-  const Range range{std::uint32_t(plan.params.size()), std::uint32_t(bytes.size())};
+  const Range range{static_cast<std::uint32_t>(plan.params.size()), static_cast<std::uint32_t>(bytes.size())};
   plan.params.insert(plan.params.end(), bytes.begin(), bytes.end());
   return range;
 }
 
 Range PlanBuilder::nodes(const ir::Model& model, const ir::OriginSet& origins) {
-  Range range{std::uint32_t(plan.node_refs.size()), 0};
+  Range range{static_cast<std::uint32_t>(plan.node_refs.size()), 0};
   for (const std::uint32_t o : origins) {
     const ir::Origin& origin = model.origins[o];
     if (!is_named_node(origin)) continue;
-    const auto [it, added] = node_indices_.try_emplace(o, std::int32_t(plan.nodes.size()));
+    const auto [it, added] = node_indices_.try_emplace(o, static_cast<std::int32_t>(plan.nodes.size()));
     if (added) plan.nodes.push_back(plan.intern(origin.name));
     plan.node_refs.push_back(it->second);
     ++range.count;
@@ -281,20 +289,21 @@ PlanStorage PlanBuilder::finish() {
     std::vector<int> ids;
     for (std::size_t i = 0; i < storages_.size(); ++i) {
       const Storage& s = storages_[i];
-      if (s.base != Base::arena || s.device != int(device) || s.first < 0) continue;
+      if (s.base != Base::arena || s.device != static_cast<int>(device) || s.first < 0) continue;
       lives.push_back({s.bytes, s.first, s.last, 0});
-      ids.push_back(int(i));
+      ids.push_back(static_cast<int>(i));
     }
     const ArenaSize size = assign_offsets(lives);
-    for (std::size_t k = 0; k < ids.size(); ++k) storages_[std::size_t(ids[k])].offset = lives[k].offset;
+    for (std::size_t k = 0; k < ids.size(); ++k) storages_[static_cast<std::size_t>(ids[k])].offset = lives[k].offset;
     plan.devices[device].arena_bytes = size.bytes;
     plan.devices[device].arena_lower_bound = size.lower_bound;
   }
   for (std::size_t i = 0; i < plan.operands.size(); ++i)
-    if (const int s = operand_storage_[i]; s >= 0) plan.operands[i].byte_offset += storages_[std::size_t(s)].offset;
+    if (const int s = operand_storage_[i]; s >= 0)
+      plan.operands[i].byte_offset += storages_[static_cast<std::size_t>(s)].offset;
   for (Step& step : plan.steps)
-    if (step.scratch_bytes > 0) step.scratch_offset = storages_[std::size_t(step.scratch_offset)].offset;
-  plan.threads = options.threads;
+    if (step.scratch_bytes > 0) step.scratch_offset = storages_[static_cast<std::size_t>(step.scratch_offset)].offset;
+  plan.threads = threads;
   return std::move(plan);
 }
 

@@ -33,10 +33,10 @@ const Kernel& Candidates::copy_kernel(Layout from, Layout to, const TypedShape& 
   query.in_count = 1;
   query.out = &out;
   query.out_count = 1;
-  query.threads = b_.options.threads;
-  const auto found = candidates("Copy", b_.kind_of(device), b_.options.isa, query);
+  query.threads = b_.threads;
+  const auto found = candidates("Copy", b_.kind_of(device), b_.isa, query);
   if (found.empty()) fail("no kernel copies {} of shape {}", dtype_name(type.dtype), to_string(in.shape));
-  return b_.options.reference_only ? *found.back() : *found.front();
+  return b_.reference_only ? *found.back() : *found.front();
 }
 
 void Candidates::ask(Question& q, const ir::Node& node, const Kernel& kernel) const {
@@ -56,8 +56,9 @@ void Candidates::ask(Question& q, const ir::Node& node, const Kernel& kernel) co
     }
   };
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    if (node.inputs[i] != ir::kNone) describe(q.in[i], node.inputs[i], kernel.in[int(i)]);
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) describe(q.out[i], node.outputs[i], kernel.out[int(i)]);
+    if (node.inputs[i] != ir::kNone) describe(q.in[i], node.inputs[i], kernel.in[static_cast<int>(i)]);
+  for (std::size_t i = 0; i < node.outputs.size(); ++i)
+    describe(q.out[i], node.outputs[i], kernel.out[static_cast<int>(i)]);
   if (q.params.empty() && node.op->params != nullptr) {
     ir::ParamsBlob blob;
     node.op->params(view, blob);
@@ -66,10 +67,10 @@ void Candidates::ask(Question& q, const ir::Node& node, const Kernel& kernel) co
   q.query.params = q.params.data();
   q.query.params_hash = hash64(q.params);
   q.query.in = q.in.data();
-  q.query.in_count = int(q.in.size());
+  q.query.in_count = static_cast<int>(q.in.size());
   q.query.out = q.out.data();
-  q.query.out_count = int(q.out.size());
-  q.query.threads = b_.options.threads;
+  q.query.out_count = static_cast<int>(q.out.size());
+  q.query.threads = b_.threads;
 }
 
 Refusal Candidates::refuse_least(const Question& q, const ir::Node& node, const Kernel& kernel) const {
@@ -117,14 +118,15 @@ bool Candidates::lie_alike(const ir::Node& node, const Kernel& kernel) const {
     return shape == *first;
   };
   for (std::size_t i = 0; i < node.inputs.size(); ++i)
-    if (!fits(node.inputs[i], kernel.in[int(i)])) return false;
+    if (!fits(node.inputs[i], kernel.in[static_cast<int>(i)])) return false;
   for (std::size_t i = 0; i < node.outputs.size(); ++i)
-    if (!fits(node.outputs[i], kernel.out[int(i)])) return false;
+    if (!fits(node.outputs[i], kernel.out[static_cast<int>(i)])) return false;
   return true;
 }
 
 std::string Candidates::name_of(const ir::Node& node, const Candidate& candidate) const {
-  if (facts_.devices_of(node).size() == 1) return candidate.kernel->name;
+  const std::vector<int> devices = facts_.devices_of(node);
+  if (devices.size() == 1 && candidate.device == devices[0]) return candidate.kernel->name;
   return fmt::format("{} on {}", candidate.kernel->name, device_name(b_.kind_of(candidate.device)));
 }
 
@@ -140,16 +142,16 @@ std::vector<Candidate> Candidates::fitting(const ir::Node& node, Choice& choice)
     const DeviceKind kind = b_.kind_of(device);
     const bool on_device = k->device == kind || (k->reference && kind == DeviceKind::reference);
     if (!on_device) return;
-    if (b_.options.reference_only && !k->reference) reason = "the plan is a reference plan";
-    else if (!covers(b_.options.isa, k->needs)) reason = "needs " + isa_name(k->needs);
-    else if (!b_.options.reference_only && !may_compute(node, allowed, *k))
+    if (b_.reference_only && !k->reference) reason = "the plan is a reference plan";
+    else if (!covers(b_.isa, k->needs)) reason = "needs " + isa_name(k->needs);
+    else if (!b_.reference_only && !may_compute(node, allowed, *k))
       reason =
           fmt::format("computes in {}; allowed is {}", precision_name(k->arithmetic.computes_in), to_string(allowed));
     else if (b_.options.batch_invariant && !k->batch_invariant) reason = "its rows depend on the batch";
     if (reason.empty()) {
       ask(q, node, *k);
       for (std::size_t i = 0; i < q.in.size(); ++i)
-        if (k->in[int(i)] == Port::packed && q.in[i].present() && !q.in[i].constant)
+        if (k->in[static_cast<int>(i)] == Port::packed && q.in[i].present() && !q.in[i].constant)
           reason = fmt::format("needs input {} to be constant", i);
       if (reason.empty() && !k->reference && gives_nothing(q.query.out, q.query.out_count))
         reason = "it has nothing to compute";
@@ -167,11 +169,13 @@ std::vector<Candidate> Candidates::fitting(const ir::Node& node, Choice& choice)
       choice.refused.emplace_back(name_of(node, candidate), reason);
     }
   };
-  for (const int device : facts_.devices_of(node)) {
-    for (const Kernel* k : b_.options.first_kernels)
+  const auto consider_on = [&](int device) {
+    for (const Kernel* k : b_.scope.first_kernels)
       if (std::string_view(k->op) == node.op->name) consider(k, device);
     for (const Kernel* k : kernels_of(node.op->name)) consider(k, device);
-  }
+  };
+  for (const int device : facts_.devices_of(node)) consider_on(device);
+  if (fits.empty() && b_.options.allow_cpu_nodes && node.constraint.devices.empty()) consider_on(0);
   if (fits.empty()) {
     std::string list;
     for (const auto& [name, reason] : choice.refused) list += fmt::format("\n  {}: {}", name, reason);
@@ -182,7 +186,7 @@ std::vector<Candidate> Candidates::fitting(const ir::Node& node, Choice& choice)
                                   : fmt::format(" on device '{}'", device_name(b_.options.device));
     throw Error(list.empty() ? fmt::format("there is no kernel for {}{}", node.op->name, where)
                              : fmt::format("no kernel takes this {}:{}", node.op->name, list),
-                !where.empty()                         ? "let it run on the host: --constrain NODE=cpu"
+                !where.empty()                         ? "let it run on the CPU: --allow-cpu-nodes, or --constrain NODE=cpu for this one"
                 : node.constraint.precisions.empty()
                     ? "this combination of types and attributes is not supported; change it in the model"
                     : "let it compute in fp32, too: --constrain NODE=fp32," + to_string(node.constraint.precisions))
@@ -204,8 +208,8 @@ void Candidates::refuse_unfit(const Question& q, const ir::Node& node) const {
     for (const OperandDesc& d : *operands)
       if (d.dynamic) return;  // the runtime asks whenever a shape changes
   const std::vector<TensorView> in = views(q.in), out = views(q.out);
-  const Refusal r =
-      refuse_operands(node.op->name, {q.params.data(), in.data(), int(in.size()), out.data(), int(out.size())});
+  const Refusal r = refuse_operands(node.op->name, {q.params.data(), in.data(), static_cast<int>(in.size()), out.data(),
+                                                    static_cast<int>(out.size())});
   if (r == nullptr) return;
   std::string types;
   for (std::size_t i = 0; i < node.inputs.size(); ++i)

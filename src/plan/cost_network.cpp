@@ -9,14 +9,14 @@ namespace monza::plan {
 int CostNetwork::add_variable(int values) {
   values_.push_back(values);
   tables_of_.emplace_back();
-  return int(values_.size()) - 1;
+  return static_cast<int>(values_.size()) - 1;
 }
 
 void CostNetwork::add(const std::vector<int>& variables, const std::function<double(const std::vector<int>&)>& cost) {
   Table table;
   table.variables = variables;
   std::size_t size = 1;
-  for (const int v : variables) size *= std::size_t(values(v));
+  for (const int v : variables) size *= static_cast<std::size_t>(values(v));
   table.cost.reserve(size);
   std::vector<int> at(variables.size(), 0);
   for (std::size_t i = 0; i < size; ++i) {
@@ -28,13 +28,14 @@ void CostNetwork::add(const std::vector<int>& variables, const std::function<dou
   }
   // What is the same for every choice ties no variables together.
   if (!variables.empty() && std::all_of(table.cost.begin(), table.cost.end(), [](double c) { return c == 0; })) return;
-  for (const int v : variables) tables_of_[std::size_t(v)].push_back(tables_.size());
+  for (const int v : variables) tables_of_[static_cast<std::size_t>(v)].push_back(tables_.size());
   tables_.push_back(std::move(table));
 }
 
 double CostNetwork::look_up(const Table& table, const std::vector<int>& choice) const {
   std::size_t at = 0;
-  for (const int v : table.variables) at = at * std::size_t(values(v)) + std::size_t(choice[std::size_t(v)]);
+  for (const int v : table.variables)
+    at = at * static_cast<std::size_t>(values(v)) + static_cast<std::size_t>(choice[static_cast<std::size_t>(v)]);
   return table.cost[at];
 }
 
@@ -46,7 +47,7 @@ double CostNetwork::cost(const std::vector<int>& choice) const {
 
 double CostNetwork::cost_around(int variable, const std::vector<int>& choice) const {
   double sum = 0;
-  for (const std::size_t t : tables_of_[std::size_t(variable)]) sum += look_up(tables_[t], choice);
+  for (const std::size_t t : tables_of_[static_cast<std::size_t>(variable)]) sum += look_up(tables_[t], choice);
   return sum;
 }
 
@@ -54,18 +55,18 @@ void CostNetwork::descend(std::vector<int>& choice) const {
   for (bool better = true; better;) {
     better = false;
     for (int v = 0; v < variables(); ++v) {
-      const int before = choice[std::size_t(v)];
+      const int before = choice[static_cast<std::size_t>(v)];
       int best = before;
       double least = cost_around(v, choice);
       for (int value = 0; value < values(v); ++value) {
-        choice[std::size_t(v)] = value;
+        choice[static_cast<std::size_t>(v)] = value;
         // Sums in another order round differently: what is not clearly less is equal, so that this ends.
         if (const double c = cost_around(v, choice); c < least - 1e-9 * least) {
           least = c;
           best = value;
         }
       }
-      choice[std::size_t(v)] = best;
+      choice[static_cast<std::size_t>(v)] = best;
       better |= best != before;
     }
   }
@@ -83,13 +84,14 @@ class CostNetwork::Elimination {
         gone_(choice.size(), false),
         sizes_(choice.size()),
         at_(choice) {
-    for (int v = 0; v < int(choice.size()); ++v) waiting_.emplace(sizes_[std::size_t(v)] = table_size(v), v);
+    for (int v = 0; v < static_cast<int>(choice.size()); ++v)
+      waiting_.emplace(sizes_[static_cast<std::size_t>(v)] = table_size(v), v);
   }
 
   void run() {
     while (!waiting_.empty()) {
       const int next = waiting_.begin()->second;
-      if (sizes_[std::size_t(next)] > largest_table_) hold(most_connected(next));
+      if (sizes_[static_cast<std::size_t>(next)] > largest_table_) hold(most_connected(next));
       else eliminate(next);
     }
   }
@@ -100,14 +102,14 @@ class CostNetwork::Elimination {
       double least = 0;
       int best = 0;
       for (int value = 0; value < network_.values(e->variable); ++value) {
-        found[std::size_t(e->variable)] = value;
+        found[static_cast<std::size_t>(e->variable)] = value;
         const double sum = sum_of(e->tables, found);
         if (value == 0 || sum < least) {
           least = sum;
           best = value;
         }
       }
-      found[std::size_t(e->variable)] = best;
+      found[static_cast<std::size_t>(e->variable)] = best;
     }
   }
 
@@ -119,20 +121,20 @@ class CostNetwork::Elimination {
 
   std::vector<int> neighbours(int v) const {
     std::set<int> found;
-    for (const std::size_t t : tables_of_[std::size_t(v)])
+    for (const std::size_t t : tables_of_[static_cast<std::size_t>(v)])
       for (const int other : tables_[t].variables)
-        if (other != v && !gone_[std::size_t(other)]) found.insert(other);
+        if (other != v && !gone_[static_cast<std::size_t>(other)]) found.insert(other);
     return {found.begin(), found.end()};
   }
   std::size_t table_size(int v) const {
-    std::size_t size = std::size_t(network_.values(v));
+    std::size_t size = static_cast<std::size_t>(network_.values(v));
     for (const int other : neighbours(v))
-      size = std::min(size * std::size_t(network_.values(other)), largest_table_ + 1);
+      size = std::min(size * static_cast<std::size_t>(network_.values(other)), largest_table_ + 1);
     return size;
   }
   void resize(int v) {
-    waiting_.erase({sizes_[std::size_t(v)], v});
-    waiting_.emplace(sizes_[std::size_t(v)] = table_size(v), v);
+    waiting_.erase({sizes_[static_cast<std::size_t>(v)], v});
+    waiting_.emplace(sizes_[static_cast<std::size_t>(v)] = table_size(v), v);
   }
   double sum_of(const std::vector<std::size_t>& tables, const std::vector<int>& choice) const {
     double sum = 0;
@@ -142,8 +144,8 @@ class CostNetwork::Elimination {
 
   int most_connected(int otherwise) const {
     std::size_t most = 0;
-    for (int v = 0; v < int(gone_.size()); ++v)
-      if (!gone_[std::size_t(v)])
+    for (int v = 0; v < static_cast<int>(gone_.size()); ++v)
+      if (!gone_[static_cast<std::size_t>(v)])
         if (const std::size_t n = neighbours(v).size(); n > most) {
           most = n;
           otherwise = v;
@@ -152,19 +154,19 @@ class CostNetwork::Elimination {
   }
   /// Keeps the variable at the value that it has.
   void hold(int v) {
-    gone_[std::size_t(v)] = true;
-    waiting_.erase({sizes_[std::size_t(v)], v});
+    gone_[static_cast<std::size_t>(v)] = true;
+    waiting_.erase({sizes_[static_cast<std::size_t>(v)], v});
     for (const int other : neighbours(v)) resize(other);
   }
   void eliminate(int v) {
     waiting_.erase(waiting_.begin());
     const std::vector<int> around = neighbours(v);
-    gone_[std::size_t(v)] = true;
-    order_.push_back({v, tables_of_[std::size_t(v)]});
+    gone_[static_cast<std::size_t>(v)] = true;
+    order_.push_back({v, tables_of_[static_cast<std::size_t>(v)]});
     Table joined = join(v, around);
     // The joined table stands for those it was made of.
     for (const int other : around) {
-      auto& list = tables_of_[std::size_t(other)];
+      auto& list = tables_of_[static_cast<std::size_t>(other)];
       std::erase_if(list, [&](std::size_t t) {
         const auto& used = order_.back().tables;
         return std::find(used.begin(), used.end(), t) != used.end();
@@ -179,20 +181,20 @@ class CostNetwork::Elimination {
     Table joined;
     joined.variables = around;
     std::size_t size = 1;
-    for (const int other : around) size *= std::size_t(network_.values(other));
+    for (const int other : around) size *= static_cast<std::size_t>(network_.values(other));
     joined.cost.assign(size, 0);
-    for (const int other : around) at_[std::size_t(other)] = 0;
+    for (const int other : around) at_[static_cast<std::size_t>(other)] = 0;
     for (std::size_t i = 0; i < size; ++i) {
       double least = 0;
       for (int value = 0; value < network_.values(v); ++value) {
-        at_[std::size_t(v)] = value;
+        at_[static_cast<std::size_t>(v)] = value;
         const double sum = sum_of(order_.back().tables, at_);
         if (value == 0 || sum < least) least = sum;
       }
       joined.cost[i] = least;
       for (std::size_t k = around.size(); k-- > 0;) {
-        if (++at_[std::size_t(around[k])] < network_.values(around[k])) break;
-        at_[std::size_t(around[k])] = 0;
+        if (++at_[static_cast<std::size_t>(around[k])] < network_.values(around[k])) break;
+        at_[static_cast<std::size_t>(around[k])] = 0;
       }
     }
     return joined;
@@ -210,7 +212,7 @@ class CostNetwork::Elimination {
 };
 
 std::vector<int> CostNetwork::minimise(std::size_t largest_table) const {
-  std::vector<int> choice(std::size_t(variables()), 0);
+  std::vector<int> choice(static_cast<std::size_t>(variables()), 0);
   descend(choice);
   // Every elimination beside a variable looks at all its tables: one with thousands makes the whole too slow.
   constexpr std::size_t kMostTables = 2000;

@@ -26,12 +26,12 @@ class CostNetwork {
 
   /// The choice of least cost: a value for each variable. Of equal ones, lower values at lower variables.
   /// `largest_table` bounds the elements of a table made by eliminating.
-  std::vector<int> minimise(std::size_t largest_table = std::size_t(1) << 16) const;
+  std::vector<int> minimise(std::size_t largest_table = static_cast<std::size_t>(1) << 16) const;
   double cost(const std::vector<int>& choice) const;
   /// What the tables that `variable` is in add under this choice.
   double cost_around(int variable, const std::vector<int>& choice) const;
-  int variables() const { return int(values_.size()); }
-  int values(int variable) const { return values_[std::size_t(variable)]; }
+  int variables() const { return static_cast<int>(values_.size()); }
+  int values(int variable) const { return values_[static_cast<std::size_t>(variable)]; }
 
  private:
   class Elimination;

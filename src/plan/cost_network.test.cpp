@@ -9,12 +9,12 @@ namespace {
 
 /// The least cost over all choices, one by one.
 double least_of_all(const CostNetwork& network) {
-  std::vector<int> choice(std::size_t(network.variables()), 0);
+  std::vector<int> choice(static_cast<std::size_t>(network.variables()), 0);
   double least = network.cost(choice);
   for (;;) {
     std::size_t k = 0;
     for (; k < choice.size(); ++k) {
-      if (++choice[k] < network.values(int(k))) break;
+      if (++choice[k] < network.values(static_cast<int>(k))) break;
       choice[k] = 0;
     }
     if (k == choice.size()) return least;
@@ -24,15 +24,15 @@ double least_of_all(const CostNetwork& network) {
 
 CostNetwork random_network(std::mt19937& random) {
   CostNetwork network;
-  const int count = 1 + int(random() % 8);
-  for (int v = 0; v < count; ++v) network.add_variable(1 + int(random() % 3));
-  const int tables = int(random() % 14);
+  const int count = 1 + static_cast<int>(random() % 8);
+  for (int v = 0; v < count; ++v) network.add_variable(1 + static_cast<int>(random() % 3));
+  const int tables = static_cast<int>(random() % 14);
   for (int t = 0; t < tables; ++t) {
     std::vector<int> variables(static_cast<std::size_t>(count));
-    for (int v = 0; v < count; ++v) variables[std::size_t(v)] = v;
+    for (int v = 0; v < count; ++v) variables[static_cast<std::size_t>(v)] = v;
     std::shuffle(variables.begin(), variables.end(), random);
-    variables.resize(std::min<std::size_t>(std::size_t(count), random() % 4));
-    network.add(variables, [&](const std::vector<int>&) { return double(random() % 100); });
+    variables.resize(std::min<std::size_t>(static_cast<std::size_t>(count), random() % 4));
+    network.add(variables, [&](const std::vector<int>&) { return static_cast<double>(random() % 100); });
   }
   return network;
 }
@@ -55,7 +55,7 @@ TEST(CostNetwork, SmallTablesGiveALocalMinimum) {
     for (int v = 0; v < network.variables(); ++v)
       for (int value = 0; value < network.values(v); ++value) {
         std::vector<int> other = choice;
-        other[std::size_t(v)] = value;
+        other[static_cast<std::size_t>(v)] = value;
         EXPECT_GE(network.cost(other), cost - 1e-6) << "round " << round;
       }
   }

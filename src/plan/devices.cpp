@@ -43,10 +43,10 @@ void RegionPlanner::deliver(ir::ValueId value, const Place& to, const std::strin
 Step& RegionPlanner::transfer(const Place& from, const Place& to, const TypedShape& type) {
   Step step;
   step.kind = StepKind::copy;
-  step.device = std::uint8_t(std::max(device_of(from), device_of(to)));
-  step.inputs = {std::uint32_t(b_.operand(from, type)), 1};
-  step.outputs = {std::uint32_t(b_.operand(to, type)), 1};
-  step.bytes = float(storage_bytes(type.dtype, b_.typical(type.shape)));
+  step.device = static_cast<std::uint8_t>(std::max(device_of(from), device_of(to)));
+  step.inputs = {static_cast<std::uint32_t>(b_.operand(from, type)), 1};
+  step.outputs = {static_cast<std::uint32_t>(b_.operand(to, type)), 1};
+  step.bytes = static_cast<float>(storage_bytes(type.dtype, b_.typical(type.shape)));
   b_.storage(to.storage).arrives |= device_of(to) == 0;
   b_.add_step(steps_, step);
   return steps_.back();
@@ -55,7 +55,7 @@ Step& RegionPlanner::transfer(const Place& from, const Place& to, const TypedSha
 void RegionPlanner::await(const Place& place, const TypedShape& type, ir::ValueId value) {
   Step step;
   step.kind = StepKind::wait;
-  step.inputs = {std::uint32_t(b_.operand(place, type)), 1};
+  step.inputs = {static_cast<std::uint32_t>(b_.operand(place, type)), 1};
   identify(step, value, "wait for " + name_of(graph_.value(value)));
   b_.add_step(steps_, step);
 }
@@ -71,7 +71,7 @@ void RegionPlanner::await_all() {
 void RegionPlanner::capture(RegionPlanner& inner, ir::ValueId input, ir::ValueId value) {
   const std::vector<Place>& places = forms(value);
   inner.bind(input, places[0]);
-  for (int device = 0; device < int(b_.plan.devices.size()); ++device) {
+  for (int device = 0; device < static_cast<int>(b_.plan.devices.size()); ++device) {
     if (device == device_of(places[0])) continue;
     const auto other =
         std::find_if(places.begin(), places.end(), [&](const Place& p) { return device_of(p) == device; });

@@ -21,7 +21,7 @@ struct RegionPlanner::KernelNode {
 };
 
 bool RegionPlanner::may_overwrite(const ir::Node& node, int input) {
-  const ir::ValueId v = node.inputs[std::size_t(input)];
+  const ir::ValueId v = node.inputs[static_cast<std::size_t>(input)];
   if (uses_[v] != 1) return false;
   const Place place = forms(v)[0];
   const Storage& s = b_.storage(place.storage);
@@ -51,7 +51,7 @@ Candidate RegionPlanner::choose(const ir::Node& node) {
 
 Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kernel, int device, const Place* uniform,
                                   const std::vector<Place>& inputs) {
-  const ir::ValueId v = node.outputs[std::size_t(output)];
+  const ir::ValueId v = node.outputs[static_cast<std::size_t>(output)];
   const TypedShape type = type_of(v);
   const Port port = kernel.out[output];
   const auto assigned = assigned_.find(node.id);
@@ -76,7 +76,8 @@ Place RegionPlanner::output_place(ir::Node& node, int output, const Kernel& kern
       if (port == Port::strided && assigned != assigned_.end() &&
           form_of(inputs[i], type.shape) != form_of(form_place(assigned->second.form, type.shape), type.shape))
         continue;
-      if (inputs[i].storage == forms(node.inputs[i])[0].storage && may_overwrite(node, int(i))) return inputs[i];
+      if (inputs[i].storage == forms(node.inputs[i])[0].storage && may_overwrite(node, static_cast<int>(i)))
+        return inputs[i];
     }
   }
   Place place;
@@ -110,7 +111,8 @@ std::optional<Place> RegionPlanner::uniform_form(const ir::Node& node, const Ker
   std::int64_t uniform_size = -1;
   const auto assigned = assigned_.find(node.id);
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
-    if (node.inputs[i] == ir::kNone || kernel.in[int(i)] != Port::uniform || graph_.value(node.inputs[i]).constant)
+    if (node.inputs[i] == ir::kNone || kernel.in[static_cast<int>(i)] != Port::uniform ||
+        graph_.value(node.inputs[i]).constant)
       continue;
     const TypedShape type = type_of(node.inputs[i]);
     const std::int64_t size = b_.largest(type.shape).numel();
@@ -129,7 +131,7 @@ std::optional<Place> RegionPlanner::uniform_form(const ir::Node& node, const Ker
   }
   if (!uniform)
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
-      if (node.inputs[i] != ir::kNone && kernel.in[int(i)] == Port::uniform) {
+      if (node.inputs[i] != ir::kNone && kernel.in[static_cast<int>(i)] == Port::uniform) {
         uniform.emplace();
         uniform->stride = dense_strides(type_of(node.inputs[i]).shape);
         break;
@@ -143,8 +145,9 @@ void RegionPlanner::take_inputs(KernelNode& k) {
   k.inputs.resize(node.inputs.size());
   std::vector<bool> packed(node.inputs.size(), false);
   for (int p = 0; p < kernel.packing_count; ++p) {
-    const std::size_t i = std::size_t(kernel.packings[p].input);
-    if (i >= node.inputs.size() || node.inputs[i] == ir::kNone || kernel.in[int(i)] != Port::packed) continue;
+    const std::size_t i = static_cast<std::size_t>(kernel.packings[p].input);
+    if (i >= node.inputs.size() || node.inputs[i] == ir::kNone || kernel.in[static_cast<int>(i)] != Port::packed)
+      continue;
     const ir::Value& v = graph_.value(node.inputs[i]);
     const std::string weight = v.name.empty() && v.origins.empty() ? k.name : name_of(v);
     k.inputs[i].storage =
@@ -157,7 +160,8 @@ void RegionPlanner::take_inputs(KernelNode& k) {
     if (v == ir::kNone || packed[i] || (i < 32 && (node.op->shape_inputs >> i & 1u) != 0)) continue;
     if (graph_.value(v).type.kind == ir::ValueKind::state) k.inputs[i] = forms(v)[0];
     else
-      k.inputs[i] = ensure(v, kernel.in[int(i)], k.device, kernel.in[int(i)] == Port::uniform ? &*k.uniform : nullptr);
+      k.inputs[i] = ensure(v, kernel.in[static_cast<int>(i)], k.device,
+                           kernel.in[static_cast<int>(i)] == Port::uniform ? &*k.uniform : nullptr);
   }
 }
 
@@ -182,7 +186,8 @@ void RegionPlanner::place_outputs(KernelNode& k) {
       }
       continue;
     }
-    k.outputs[i] = output_place(k.node, int(i), k.kernel, k.device, k.uniform ? &*k.uniform : nullptr, k.inputs);
+    k.outputs[i] =
+        output_place(k.node, static_cast<int>(i), k.kernel, k.device, k.uniform ? &*k.uniform : nullptr, k.inputs);
   }
 }
 
@@ -205,32 +210,32 @@ void RegionPlanner::describe_work(const KernelNode& k, Step& step) {
   double bytes = 0;
   for (const ir::ValueId v : node.inputs) {
     in_shapes.push_back(v == ir::kNone ? Shape() : b_.typical(type_of(v).shape));
-    if (v != ir::kNone) bytes += double(storage_bytes(type_of(v).dtype, in_shapes.back()));
+    if (v != ir::kNone) bytes += static_cast<double>(storage_bytes(type_of(v).dtype, in_shapes.back()));
   }
   for (const ir::ValueId v : node.outputs) {
     out_shapes.push_back(b_.typical(type_of(v).shape));
-    bytes += double(storage_bytes(type_of(v).dtype, out_shapes.back()));
+    bytes += static_cast<double>(storage_bytes(type_of(v).dtype, out_shapes.back()));
   }
-  step.bytes = float(bytes);
-  if (node.op->flops != nullptr) step.flops = float(node.op->flops({graph_, node}, in_shapes, out_shapes));
+  step.bytes = static_cast<float>(bytes);
+  if (node.op->flops != nullptr) step.flops = static_cast<float>(node.op->flops({graph_, node}, in_shapes, out_shapes));
   if (!choices_.empty())
     for (const auto& [name, us] : choices_.back().timed)
-      if (name == choices_.back().kernel) step.measured_us = float(us);
+      if (name == choices_.back().kernel) step.measured_us = static_cast<float>(us);
 }
 
 Step RegionPlanner::kernel_step(const KernelNode& k) {
   const ir::Node& node = k.node;
   Step step;
-  step.device = std::uint8_t(k.device);
+  step.device = static_cast<std::uint8_t>(k.device);
   step.kernel = b_.kernel_ref(k.kernel);
   step.params = b_.params(k.question.params);
   identify(step, node);
-  step.inputs = {std::uint32_t(b_.plan.operands.size()), std::uint32_t(node.inputs.size())};
+  step.inputs = {static_cast<std::uint32_t>(b_.plan.operands.size()), static_cast<std::uint32_t>(node.inputs.size())};
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     if (k.inputs[i].storage < 0) b_.absent_operand();
     else b_.operand(k.inputs[i], type_of(node.inputs[i]));
   }
-  step.outputs = {std::uint32_t(b_.plan.operands.size()), std::uint32_t(node.outputs.size())};
+  step.outputs = {static_cast<std::uint32_t>(b_.plan.operands.size()), static_cast<std::uint32_t>(node.outputs.size())};
   for (std::size_t i = 0; i < node.outputs.size(); ++i) {
     TypedShape type = type_of(node.outputs[i]);
     if (k.extents > 0) {
@@ -243,11 +248,11 @@ Step RegionPlanner::kernel_step(const KernelNode& k) {
     }
   }
   if (k.extents > 0) {
-    step.extents = {std::uint32_t(b_.plan.registers.size()), std::uint32_t(k.extents)};
+    step.extents = {static_cast<std::uint32_t>(b_.plan.registers.size()), static_cast<std::uint32_t>(k.extents)};
     for (int e = 0; e < k.extents; ++e) b_.scalars.fresh();
   }
   if (k.kernel.scratch_bytes != nullptr)
-    if (const std::int64_t bytes = std::int64_t(k.kernel.scratch_bytes(k.question.query)); bytes > 0) {
+    if (const std::int64_t bytes = static_cast<std::int64_t>(k.kernel.scratch_bytes(k.question.query)); bytes > 0) {
       step.scratch_offset = b_.add_scratch(bytes, k.device, region_);
       step.scratch_bytes = bytes;
     }

@@ -114,7 +114,7 @@ class LayoutChooser {
   bool joins_blocks(const ir::Node& node, Port form) const;
   bool takes(const Label& label, std::size_t input, const Spot& spot, const ir::SymShape& of) const;
   static Target wanted_by(const Label& label, std::size_t input) {
-    return {label.device, wanted(label.kernel->in[int(input)], label.form)};
+    return {label.device, wanted(label.kernel->in[static_cast<int>(input)], label.form)};
   }
   double conversion(ir::ValueId value, const Place& from, Port to, int device);
   double transfer(ir::ValueId value, int from, int to);
@@ -122,7 +122,7 @@ class LayoutChooser {
   double gather(const ir::Node& node, const Label& label, std::size_t input, const Place& from);
   bool keeps_order(const ir::Node& node, const Label& label, std::size_t input) const;
   void add(const std::vector<int>& variables, const std::function<double(const std::vector<int>&)>& cost);
-  int new_variable(std::size_t labels) { return labels > 1 ? network_.add_variable(int(labels)) : -1; }
+  int new_variable(std::size_t labels) { return labels > 1 ? network_.add_variable(static_cast<int>(labels)) : -1; }
 
   const LayoutQuestion& q_;
   const PlanBuilder& b_;
@@ -143,7 +143,7 @@ void LayoutChooser::add(const std::vector<int>& variables, const std::function<d
   for (std::size_t i = 0; i < variables.size(); ++i) {
     if (variables[i] < 0) continue;
     const auto found = std::find(real.begin(), real.end(), variables[i]);
-    at[i] = std::size_t(found - real.begin());
+    at[i] = static_cast<std::size_t>(found - real.begin());
     if (found == real.end()) real.push_back(variables[i]);
   }
   if (real.empty()) return;
@@ -160,10 +160,10 @@ double LayoutChooser::conversion(ir::ValueId value, const Place& from, Port to, 
   const TypedShape type = facts_.type_of(value);
   // Between blocks of 8 and of 16 no kernel copies at speed: not worth the time to measure it.
   if (is_blocked(to) && from.layout != Layout::strided && form_of(from, type.shape) != to)
-    return double(storage_bytes(type.dtype, b_.largest(type.shape))) / 100;
+    return static_cast<double>(storage_bytes(type.dtype, b_.largest(type.shape))) / 100;
   const Kernel& copy = q_.candidates.copy_kernel(from.layout, form_place(to, type.shape).layout, type, device);
-  return b_.options.tactics->conversion_us(copy, b_.kind_of(device), type.dtype, b_.largest(type.shape),
-                                           form_of(from, type.shape), to);
+  return b_.scope.tactics->conversion_us(copy, b_.kind_of(device), type.dtype, b_.largest(type.shape),
+                                         form_of(from, type.shape), to);
 }
 
 /// What copying the dense value from one device to another costs: by way of the host.
@@ -172,7 +172,7 @@ double LayoutChooser::transfer(ir::ValueId value, int from, int to) {
   double us = 0;
   for (const int device : {from, to})
     if (device != 0)
-      us += b_.options.tactics->transfer_us(b_.kind_of(device), device == to, type.dtype, b_.largest(type.shape));
+      us += b_.scope.tactics->transfer_us(b_.kind_of(device), device == to, type.dtype, b_.largest(type.shape));
   return us;
 }
 
@@ -196,7 +196,7 @@ double LayoutChooser::delivery(ir::ValueId value, const Spot& from, const std::v
 
 bool LayoutChooser::takes(const Label& label, std::size_t input, const Spot& spot, const ir::SymShape& of) const {
   if (spot.device != label.device) return false;
-  const Port port = label.kernel->in[int(input)];
+  const Port port = label.kernel->in[static_cast<int>(input)];
   if (port != Port::uniform) return satisfies(port, spot.place, of);
   return is_gap_free(spot.place, of) && same_form(spot.place, form_place(label.form, of), of);
 }
@@ -215,8 +215,9 @@ bool LayoutChooser::joins_blocks(const ir::Node& node, Port form) const {
 
 /// Pointwise work on any strides that writes in the order of this input, or gathers.
 bool LayoutChooser::keeps_order(const ir::Node& node, const Label& label, std::size_t input) const {
-  return label.kernel->out[0] == Port::strided && label.kernel->in[int(input)] == Port::strided && input < 32 &&
-         (label.kernel->in_place_inputs >> input & 1u) != 0 && shape(node.inputs[input]) == shape(node.outputs[0]);
+  return label.kernel->out[0] == Port::strided && label.kernel->in[static_cast<int>(input)] == Port::strided &&
+         input < 32 && (label.kernel->in_place_inputs >> input & 1u) != 0 &&
+         shape(node.inputs[input]) == shape(node.outputs[0]);
 }
 
 /// What reading an input in another order than the result is written in costs.
@@ -234,7 +235,7 @@ void LayoutChooser::time_kernels(Planned& p) {
   for (const Label& label : p.labels) {
     Question q;
     q_.candidates.ask(q, node(p), *label.kernel);
-    const auto us = b_.options.tactics->time(*label.kernel, q.query, b_.kind_of(label.device));
+    const auto us = b_.scope.tactics->time(*label.kernel, q.query, b_.kind_of(label.device));
     all &= us.has_value();
     if (!us) continue;
     p.choice.timed.emplace_back(q_.candidates.name_of(node(p), {label.kernel, label.device}), *us);
@@ -242,9 +243,9 @@ void LayoutChooser::time_kernels(Planned& p) {
     const auto same = std::find_if(timed.begin(), timed.end(), [&](const Label& other) {
       if (other.device != label.device) return false;
       for (std::size_t i = 0; i < node(p).inputs.size(); ++i)
-        if (other.kernel->in[int(i)] != label.kernel->in[int(i)]) return false;
+        if (other.kernel->in[static_cast<int>(i)] != label.kernel->in[static_cast<int>(i)]) return false;
       for (std::size_t i = 0; i < node(p).outputs.size(); ++i)
-        if (other.kernel->out[int(i)] != label.kernel->out[int(i)]) return false;
+        if (other.kernel->out[static_cast<int>(i)] != label.kernel->out[static_cast<int>(i)]) return false;
       return true;
     });
     const Label with_time{label.kernel, label.device, label.form, *us};
@@ -276,9 +277,10 @@ void LayoutChooser::list_kernels() {
       if (p.labels.size() > 1) time_kernels(p);
       for (const Label& label : p.labels) {
         for (std::size_t i = 0; i < n.inputs.size(); ++i)
-          if (is_blocked(label.kernel->in[int(i)])) in_play_.insert(label.kernel->in[int(i)]);
+          if (is_blocked(label.kernel->in[static_cast<int>(i)])) in_play_.insert(label.kernel->in[static_cast<int>(i)]);
         for (std::size_t i = 0; i < n.outputs.size(); ++i)
-          if (is_blocked(label.kernel->out[int(i)])) in_play_.insert(label.kernel->out[int(i)]);
+          if (is_blocked(label.kernel->out[static_cast<int>(i)]))
+            in_play_.insert(label.kernel->out[static_cast<int>(i)]);
       }
     }
     index_.emplace(id, planned_.size());
@@ -321,20 +323,20 @@ void LayoutChooser::list_places() {
     }
     p.labels = std::move(labels);
     p.variable = new_variable(p.labels.size());
-    add({p.variable}, [&](const std::vector<int>& c) { return p.labels[std::size_t(c[0])].us; });
+    add({p.variable}, [&](const std::vector<int>& c) { return p.labels[static_cast<std::size_t>(c[0])].us; });
     for (std::size_t o = 0; o < n.outputs.size(); ++o) {
       Lies lies{p.variable, {}};
       for (const Label& label : p.labels) {
         Port form = label.form;
-        if (label.kernel != nullptr && label.kernel->out[int(o)] != Port::uniform &&
+        if (label.kernel != nullptr && label.kernel->out[static_cast<int>(o)] != Port::uniform &&
             !(o == 0 && label.kernel->out[0] == Port::strided))
-          form = wanted(label.kernel->out[int(o)], label.form);
+          form = wanted(label.kernel->out[static_cast<int>(o)], label.form);
         lies.spots.push_back({form_place(form, shape(n.outputs[o])), label.device});
       }
       // A model output is dense, and the host's: written so, or brought there at the end.
       if (q_.targets.places.contains(n.outputs[o]))
         add({p.variable}, [&](const std::vector<int>& c) {
-          const Spot& spot = lies.spots[std::size_t(c[0])];
+          const Spot& spot = lies.spots[static_cast<std::size_t>(c[0])];
           if (spot.device == 0 && is_dense(spot.place, shape(n.outputs[o]))) return 0.0;
           return delivery(n.outputs[o], spot, {{0, Port::dense}});
         });
@@ -345,7 +347,8 @@ void LayoutChooser::list_places() {
 
 void LayoutChooser::place_view(const ir::Node& n) {
   for (const ir::Alias& alias : facts_.aliases(n)) {
-    const ir::ValueId in = n.inputs[std::size_t(alias.input)], out = n.outputs[std::size_t(alias.output)];
+    const ir::ValueId in = n.inputs[static_cast<std::size_t>(alias.input)],
+                      out = n.outputs[static_cast<std::size_t>(alias.output)];
     const auto from = lies_.find(in);
     if (from == lies_.end()) continue;  // of a constant
     Lies lies{from->second.variable, {}};
@@ -356,7 +359,8 @@ void LayoutChooser::place_view(const ir::Node& n) {
       if (!view) view = view_of(form_place(Port::dense, shape(in)), shape(in), shape(out), alias);
       lies.spots.push_back({view ? *view : form_place(Port::dense, shape(out)), spot.device});
     }
-    if (alias.output == 0) add({lies.variable}, [&](const std::vector<int>& c) { return us[std::size_t(c[0])]; });
+    if (alias.output == 0)
+      add({lies.variable}, [&](const std::vector<int>& c) { return us[static_cast<std::size_t>(c[0])]; });
     lies_[out] = std::move(lies);
   }
 }
@@ -368,8 +372,8 @@ void LayoutChooser::add_readers(ir::ValueId value, const std::vector<Reader>& re
     const Planned& p = planned_[readers[0].planned];
     const std::size_t i = readers[0].input;
     add({lies.variable, p.variable}, [&](const std::vector<int>& c) {
-      const Spot& spot = lies.spots[std::size_t(c[0])];
-      const Label& label = p.labels[std::size_t(c[1])];
+      const Spot& spot = lies.spots[static_cast<std::size_t>(c[0])];
+      const Label& label = p.labels[static_cast<std::size_t>(c[1])];
       if (takes(label, i, spot, of)) return gather(node(p), label, i, spot.place);
       return delivery(value, spot, {wanted_by(label, i)});
     });
@@ -388,15 +392,15 @@ void LayoutChooser::add_readers(ir::ValueId value, const std::vector<Reader>& re
       if (a < b) sets.push_back({a, b});
   const int converted = new_variable(sets.size());
   add({lies.variable, converted}, [&](const std::vector<int>& c) {
-    return delivery(value, lies.spots[std::size_t(c[0])], sets[std::size_t(c[1])]);
+    return delivery(value, lies.spots[static_cast<std::size_t>(c[0])], sets[static_cast<std::size_t>(c[1])]);
   });
   for (const Reader& r : readers) {
     const Planned& p = planned_[r.planned];
     add({lies.variable, converted, p.variable}, [&](const std::vector<int>& c) {
-      const Spot& spot = lies.spots[std::size_t(c[0])];
-      const Label& label = p.labels[std::size_t(c[2])];
+      const Spot& spot = lies.spots[static_cast<std::size_t>(c[0])];
+      const Label& label = p.labels[static_cast<std::size_t>(c[2])];
       if (takes(label, r.input, spot, of)) return gather(node(p), label, r.input, spot.place);
-      for (const Target& t : sets[std::size_t(c[1])])
+      for (const Target& t : sets[static_cast<std::size_t>(c[1])])
         if (takes(label, r.input, {form_place(t.form, of), t.device}, of)) return 0.0;
       return CostNetwork::kForbidden;
     });
@@ -416,8 +420,8 @@ void LayoutChooser::add_concat(const ir::Node& n, const Planned& p) {
     const bool inside =
         claimed(v) || (producer != nullptr && facts_.is_view_node(*producer) && claimed(producer->inputs[0]));
     add({found->second.variable, p.variable}, [&](const std::vector<int>& c) {
-      const Spot& spot = found->second.spots[std::size_t(c[0])];
-      const Label& label = p.labels[std::size_t(c[1])];
+      const Spot& spot = found->second.spots[static_cast<std::size_t>(c[0])];
+      const Label& label = p.labels[static_cast<std::size_t>(c[1])];
       const Port form = label.form;
       const bool same = is_blocked(form)              ? spot.place.layout == form_place(form, shape(v)).layout
                         : form == Port::channels_last ? is_channels_last(spot.place, shape(v))
@@ -439,7 +443,7 @@ void LayoutChooser::add_host_reads() {
     const auto found = lies_.find(v);
     if (found == lies_.end()) continue;
     add({found->second.variable}, [&](const std::vector<int>& c) {
-      const Spot& spot = found->second.spots[std::size_t(c[0])];
+      const Spot& spot = found->second.spots[static_cast<std::size_t>(c[0])];
       return spot.device == 0 ? 0 : delivery(v, spot, {{0, Port::dense}});
     });
   }
@@ -449,11 +453,12 @@ void LayoutChooser::add_host_reads() {
 void LayoutChooser::settle(std::vector<int>& choice) {
   for (const Planned& p : planned_) {
     if (p.variable < 0) continue;
-    int& value = choice[std::size_t(p.variable)];
+    int& value = choice[static_cast<std::size_t>(p.variable)];
     const int best = value;
     const double least = network_.cost_around(p.variable, choice);
     for (value = 0; value < best; ++value)
-      if (network_.cost_around(p.variable, choice) - least <= 0.02 * p.labels[std::size_t(value)].us) break;
+      if (network_.cost_around(p.variable, choice) - least <= 0.02 * p.labels[static_cast<std::size_t>(value)].us)
+        break;
   }
 }
 
@@ -482,7 +487,8 @@ std::map<ir::NodeId, Assigned> LayoutChooser::run() {
       network_.cost(choice));
   std::map<ir::NodeId, Assigned> assigned;
   for (Planned& p : planned_) {
-    const Label& label = p.labels[p.variable < 0 ? 0 : std::size_t(choice[std::size_t(p.variable)])];
+    const Label& label =
+        p.labels[p.variable < 0 ? 0 : static_cast<std::size_t>(choice[static_cast<std::size_t>(p.variable)])];
     assigned[p.node] = {{label.kernel, label.device}, label.form, std::move(p.choice)};
   }
   return assigned;

@@ -29,7 +29,7 @@ int RegionPlanner::loop_operand(const Place& place, const TypedShape& type, cons
     const ir::Atom* atom = nullptr;
     for (const ir::ValueId v : bound_to) atom = atom ? atom : own_extent(type.shape[a], v, keep);
     if (atom == nullptr) continue;
-    bound |= std::uint16_t(1u << a);
+    bound |= static_cast<std::uint16_t>(1u << a);
     if (!b_.scalars.knows(type.shape[a])) b_.scalars.bind(type.shape[a], b_.scalars.fresh());
   }
   Place written = place;
@@ -38,7 +38,7 @@ int RegionPlanner::loop_operand(const Place& place, const TypedShape& type, cons
     for (ir::Expr& s : written.stride)
       if (!s.is_constant()) s = 0;
   const int operand = b_.operand(written, type);
-  b_.plan.operands[std::size_t(operand)].bound_axes = bound;
+  b_.plan.operands[static_cast<std::size_t>(operand)].bound_axes = bound;
   return operand;
 }
 
@@ -47,8 +47,8 @@ struct RegionPlanner::LoopNode {
   ir::Node& node;
   const bool is_scan;
   ir::Graph& body = *node.bodies[0];
-  std::size_t carried = std::size_t(attrs_of(node).i("carried"));
-  std::size_t scanned = is_scan ? std::size_t(attrs_of(node).i("scanned")) : 0;
+  std::size_t carried = static_cast<std::size_t>(attrs_of(node).i("carried"));
+  std::size_t scanned = is_scan ? static_cast<std::size_t>(attrs_of(node).i("scanned")) : 0;
   std::size_t first_in = is_scan ? 0 : 2, first_out = is_scan ? 0 : 1;  ///< of the carried values
   LoopInfo info = {};
   std::vector<int> own = {};  ///< storages that live through the whole loop
@@ -87,7 +87,9 @@ void RegionPlanner::take_loop_inputs(LoopNode& l) {
   if (l.is_scan) {
     const auto axis = attrs_of(node).ints("scan_input_axes", l.scanned)[0];
     const ir::SymShape& shape = graph_.value(node.inputs[l.carried]).type.shape;
-    l.info.max_trips = b_.range(shape[std::size_t(axis < 0 ? axis + std::int64_t(shape.size()) : axis)]).high;
+    l.info.max_trips =
+        b_.range(shape[static_cast<std::size_t>(axis < 0 ? axis + static_cast<std::int64_t>(shape.size()) : axis)])
+            .high;
   }
 }
 
@@ -106,7 +108,7 @@ void RegionPlanner::place_loop_results(LoopNode& l) {
 Range RegionPlanner::plan_loop_body(LoopNode& l) {
   ir::Graph& body = l.body;
   const auto body_type = [&](ir::ValueId v) { return stored_type(body.value(v).type); };
-  const int region = int(b_.plan.regions.size());
+  const int region = static_cast<int>(b_.plan.regions.size());
   b_.plan.regions.emplace_back();
   l.info.region = region;
   b_.scalars.push_scope();
@@ -137,9 +139,9 @@ Range RegionPlanner::plan_loop_body(LoopNode& l) {
     else if (i < l.first_out + l.carried) l.body_carried_out.push_back(operand);
     else l.body_stacked.push_back(operand);
   }
-  Region& r = b_.plan.regions[std::size_t(region)];
+  Region& r = b_.plan.regions[static_cast<std::size_t>(region)];
   r.program = b_.scalars.flush();
-  r.steps = {std::uint32_t(b_.plan.steps.size()), std::uint32_t(inner.steps().size())};
+  r.steps = {static_cast<std::uint32_t>(b_.plan.steps.size()), static_cast<std::uint32_t>(inner.steps().size())};
   b_.plan.steps.insert(b_.plan.steps.end(), inner.steps().begin(), inner.steps().end());
   b_.scalars.pop_scope();
   return program;
@@ -148,7 +150,7 @@ Range RegionPlanner::plan_loop_body(LoopNode& l) {
 /// Operands of one list lie together: copies of those made before.
 void RegionPlanner::list_loop_operands(LoopNode& l) {
   const auto range_of = [&](std::span<const int> list) {
-    const Range range{std::uint32_t(b_.plan.operands.size()), std::uint32_t(list.size())};
+    const Range range{static_cast<std::uint32_t>(b_.plan.operands.size()), static_cast<std::uint32_t>(list.size())};
     for (const int o : list) b_.repeat_operand(o);
     return range;
   };
@@ -168,18 +170,18 @@ void RegionPlanner::list_scan_axes(LoopNode& l) {
   const auto add = [&](const char* name, std::size_t count, const ir::ValueId* values, bool axes) {
     const auto list = attrs_of(node).ints(name, count);
     for (std::size_t k = 0; k < count; ++k) {
-      const auto rank = std::int64_t(graph_.value(values[k]).type.shape.size());
+      const auto rank = static_cast<std::int64_t>(graph_.value(values[k]).type.shape.size());
       b_.plan.ints.push_back(axes && list[k] < 0 ? list[k] + rank : list[k]);
     }
   };
   const ir::ValueId *scanned = node.inputs.data() + l.carried, *stacked = node.outputs.data() + l.carried;
   const std::size_t stacks = node.outputs.size() - l.carried;
-  l.info.scan_axes.begin = std::uint32_t(b_.plan.ints.size());
+  l.info.scan_axes.begin = static_cast<std::uint32_t>(b_.plan.ints.size());
   add("scan_input_axes", l.scanned, scanned, true);
   add("scan_input_directions", l.scanned, scanned, false);
   add("scan_output_axes", stacks, stacked, true);
   add("scan_output_directions", stacks, stacked, false);
-  l.info.scan_axes.count = std::uint32_t(b_.plan.ints.size()) - l.info.scan_axes.begin;
+  l.info.scan_axes.count = static_cast<std::uint32_t>(b_.plan.ints.size()) - l.info.scan_axes.begin;
 }
 
 void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
@@ -196,7 +198,7 @@ void RegionPlanner::plan_loop(ir::Node& node, bool is_scan) {
   Step step;
   step.kind = StepKind::loop;
   identify(step, node);
-  step.loop = std::int32_t(b_.plan.loops.size());
+  step.loop = static_cast<std::int32_t>(b_.plan.loops.size());
   b_.plan.loops.push_back(l.info);
   // Whatever an iteration reads from outside is read again by the next: it lives until the loop ends.
   const int end = b_.time();

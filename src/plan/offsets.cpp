@@ -19,13 +19,14 @@ std::int64_t place(const std::vector<Lifetime>& blocks, const std::vector<int>& 
   std::int64_t top = 0;
   std::vector<std::pair<std::int64_t, std::int64_t>> busy;
   for (int b : order) {
-    const Lifetime& block = blocks[std::size_t(b)];
+    const Lifetime& block = blocks[static_cast<std::size_t>(b)];
     const std::int64_t size = round64(block.bytes);
     busy.clear();
     for (int p : placed) {
-      const Lifetime& other = blocks[std::size_t(p)];
+      const Lifetime& other = blocks[static_cast<std::size_t>(p)];
       if (other.first <= block.last && block.first <= other.last)
-        busy.emplace_back(offsets[std::size_t(p)], offsets[std::size_t(p)] + round64(other.bytes));
+        busy.emplace_back(offsets[static_cast<std::size_t>(p)],
+                          offsets[static_cast<std::size_t>(p)] + round64(other.bytes));
     }
     std::sort(busy.begin(), busy.end());
     std::int64_t at = 0, best = -1, best_gap = 0;
@@ -38,8 +39,8 @@ std::int64_t place(const std::vector<Lifetime>& blocks, const std::vector<int>& 
       }
       at = std::max(at, end);
     }
-    offsets[std::size_t(b)] = best >= 0 ? best : at;
-    top = std::max(top, offsets[std::size_t(b)] + size);
+    offsets[static_cast<std::size_t>(b)] = best >= 0 ? best : at;
+    top = std::max(top, offsets[static_cast<std::size_t>(b)] + size);
     placed.push_back(b);
   }
   return top;
@@ -48,8 +49,9 @@ std::int64_t place(const std::vector<Lifetime>& blocks, const std::vector<int>& 
 /// Places blocks in the order of their first use, each in the tightest gap that is free then: for plans that are too
 /// long to compare every block with every other.
 std::int64_t place_in_time(std::vector<Lifetime>& blocks, std::vector<int> order) {
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int a, int b) { return blocks[std::size_t(a)].first < blocks[std::size_t(b)].first; });
+  std::stable_sort(order.begin(), order.end(), [&](int a, int b) {
+    return blocks[static_cast<std::size_t>(a)].first < blocks[static_cast<std::size_t>(b)].first;
+  });
   std::map<std::int64_t, std::int64_t> gaps;                // offset -> size, below `top`
   std::set<std::pair<std::int64_t, std::int64_t>> by_size;  // size, offset
   std::set<std::pair<int, int>> living;                     // last use, block
@@ -74,9 +76,9 @@ std::int64_t place_in_time(std::vector<Lifetime>& blocks, std::vector<int> order
     by_size.emplace(size, at);
   };
   for (const int id : order) {
-    Lifetime& block = blocks[std::size_t(id)];
+    Lifetime& block = blocks[static_cast<std::size_t>(id)];
     for (; !living.empty() && living.begin()->first < block.first; living.erase(living.begin())) {
-      const Lifetime& dead = blocks[std::size_t(living.begin()->second)];
+      const Lifetime& dead = blocks[static_cast<std::size_t>(living.begin()->second)];
       give(dead.offset, round64(dead.bytes));
     }
     const std::int64_t size = round64(block.bytes);
@@ -123,7 +125,7 @@ class Search {
   std::int64_t offset(std::size_t block) const { return best_offsets_[block]; }
 
  private:
-  const Lifetime& block(int i) const { return blocks_[std::size_t(i)]; }
+  const Lifetime& block(int i) const { return blocks_[static_cast<std::size_t>(i)]; }
   int length(int i) const { return block(i).last - block(i).first; }
   void attempt(const std::vector<int>& order, bool best_fit);
   std::vector<std::int64_t> peaks() const;
@@ -152,13 +154,15 @@ void Search::attempt(const std::vector<int>& order, bool best_fit) {
 std::vector<std::int64_t> Search::peaks() const {
   int steps = 0;
   for (int i : ids_) steps = std::max(steps, block(i).last + 1);
-  std::vector<std::int64_t> pressure(std::size_t(steps), 0);
+  std::vector<std::int64_t> pressure(static_cast<std::size_t>(steps), 0);
   for (int i : ids_)
-    for (int t = block(i).first; t <= block(i).last; ++t) pressure[std::size_t(t)] += round64(block(i).bytes);
+    for (int t = block(i).first; t <= block(i).last; ++t)
+      pressure[static_cast<std::size_t>(t)] += round64(block(i).bytes);
   std::vector<std::int64_t> peak(blocks_.size(), 0);
   for (int i : ids_)
     for (int t = block(i).first; t <= block(i).last; ++t)
-      peak[std::size_t(i)] = std::max(peak[std::size_t(i)], pressure[std::size_t(t)]);
+      peak[static_cast<std::size_t>(i)] =
+          std::max(peak[static_cast<std::size_t>(i)], pressure[static_cast<std::size_t>(t)]);
   return peak;
 }
 
@@ -169,7 +173,8 @@ void Search::greedy() {
   attempt(order, true);
   attempt(order, false);
   sort([&](int a, int b) {
-    return double(block(a).bytes) * (length(a) + 1) > double(block(b).bytes) * (length(b) + 1);
+    return static_cast<double>(block(a).bytes) * (length(a) + 1) >
+           static_cast<double>(block(b).bytes) * (length(b) + 1);
   });
   attempt(order, false);
   sort([&](int a, int b) { return length(a) > length(b); });
@@ -178,7 +183,8 @@ void Search::greedy() {
   // What is live at the peak is packed first.
   const std::vector<std::int64_t> peak = peaks();
   sort([&](int a, int b) {
-    if (peak[std::size_t(a)] != peak[std::size_t(b)]) return peak[std::size_t(a)] > peak[std::size_t(b)];
+    if (peak[static_cast<std::size_t>(a)] != peak[static_cast<std::size_t>(b)])
+      return peak[static_cast<std::size_t>(a)] > peak[static_cast<std::size_t>(b)];
     return block(a).bytes > block(b).bytes;
   });
   attempt(order, false);
@@ -189,7 +195,7 @@ std::size_t Search::random(std::size_t n) {
   state_ ^= state_ << 13;
   state_ ^= state_ >> 7;
   state_ ^= state_ << 17;
-  return std::size_t(state_ % n);
+  return static_cast<std::size_t>(state_ % n);
 }
 
 /// The first place in `order`, from `from` on and around, of a block that reached the top in the last attempt; else
@@ -197,7 +203,7 @@ std::size_t Search::random(std::size_t n) {
 std::size_t Search::one_at_the_top(const std::vector<int>& order, std::size_t from, std::int64_t top) const {
   for (std::size_t k = 0; k < order.size(); ++k) {
     const std::size_t at = (from + k) % order.size();
-    const auto b = std::size_t(order[at]);
+    const auto b = static_cast<std::size_t>(order[at]);
     if (offsets_[b] + round64(blocks_[b].bytes) >= top) return at;
   }
   return from;
@@ -219,8 +225,8 @@ void Search::walk(std::int64_t lower_bound) {
     if (t % 3 != 0) from = one_at_the_top(next, from, walk_top);
     if (from == 0) continue;
     const std::size_t to = random(from);
-    std::rotate(next.begin() + std::ptrdiff_t(to), next.begin() + std::ptrdiff_t(from),
-                next.begin() + std::ptrdiff_t(from) + 1);
+    std::rotate(next.begin() + static_cast<std::ptrdiff_t>(to), next.begin() + static_cast<std::ptrdiff_t>(from),
+                next.begin() + static_cast<std::ptrdiff_t>(from) + 1);
     const std::int64_t top = place(blocks_, next, best_fits_, offsets_);
     if (top <= walk_top) {
       walk = next;
@@ -241,7 +247,7 @@ ArenaSize assign_offsets(std::vector<Lifetime>& blocks) {
   result.lower_bound = lower_bound(blocks);
   std::vector<int> ids;
   for (std::size_t i = 0; i < blocks.size(); ++i)
-    if (blocks[i].bytes > 0) ids.push_back(int(i));
+    if (blocks[i].bytes > 0) ids.push_back(static_cast<int>(i));
   // Comparing all pairs takes seconds from here on, and tuning their order minutes.
   constexpr std::size_t kMostCompared = 8000;
   if (ids.size() > kMostCompared) {

@@ -15,7 +15,7 @@ bool is_one(const ir::Expr& e) { return e.try_constant() == 1; }
 bool slices_blocks(const ir::SymShape& in, const ir::SymShape& out, const ir::Alias& alias, std::int64_t block) {
   if (alias.kind != ir::Alias::Kind::view || in.size() != out.size() || alias.axes.size() != out.size()) return false;
   for (std::size_t i = 0; i < out.size(); ++i) {
-    if (alias.axes[i].source != int(i) || alias.axes[i].step != 1) return false;
+    if (alias.axes[i].source != static_cast<int>(i) || alias.axes[i].step != 1) return false;
     if (i >= 2 && !(in[i] == out[i])) return false;
   }
   const ir::Expr start = alias.start.size() > 1 ? alias.start[1] : ir::Expr(0);
@@ -239,7 +239,7 @@ std::optional<Place> view_of(const Place& input, const ir::SymShape& in_shape, c
   // One element is never stepped from: its stride, which may be any number times another, is none.
   for (std::size_t i = 0; i < out_shape.size(); ++i)
     if (alias.axes[i].source >= 0 && (alias.axes[i].step == 1 || !is_one(out_shape[i])))
-      place.stride[i] = input.stride[std::size_t(alias.axes[i].source)] * ir::Expr(alias.axes[i].step);
+      place.stride[i] = input.stride[static_cast<std::size_t>(alias.axes[i].source)] * ir::Expr(alias.axes[i].step);
   return place;
 }
 

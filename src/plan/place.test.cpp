@@ -56,7 +56,7 @@ TEST(Places, ThePlannerAndTheCheckOfAStepAgree) {
       // Gaps within blocks come of no view, and the check alone knows of them.
       const std::string r = refusal(port, view_at(place, shape));
       if (port == Port::blocked8 || port == Port::blocked16) continue;
-      EXPECT_EQ(r, "") << "port " << int(port) << " " << ir::to_string(shape);
+      EXPECT_EQ(r, "") << "port " << static_cast<int>(port) << " " << ir::to_string(shape);
     }
   }
   EXPECT_GT(taken, 2000);

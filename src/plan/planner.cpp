@@ -22,10 +22,10 @@ namespace {
 /// The public name of a kind; states have ports of their own.
 std::uint8_t port_kind(ir::ValueKind kind) {
   switch (kind) {
-    case ir::ValueKind::sequence: return std::uint8_t(ValueKind::sequence);
-    case ir::ValueKind::optional: return std::uint8_t(ValueKind::optional);
-    case ir::ValueKind::optional_sequence: return std::uint8_t(ValueKind::optional_sequence);
-    default: return std::uint8_t(ValueKind::tensor);
+    case ir::ValueKind::sequence: return static_cast<std::uint8_t>(ValueKind::sequence);
+    case ir::ValueKind::optional: return static_cast<std::uint8_t>(ValueKind::optional);
+    case ir::ValueKind::optional_sequence: return static_cast<std::uint8_t>(ValueKind::optional_sequence);
+    default: return static_cast<std::uint8_t>(ValueKind::tensor);
   }
 }
 
@@ -41,11 +41,11 @@ void plan_input(PlanBuilder& b, ir::Graph& graph, RegionPlanner& root, ir::Value
   // Tensors of a list may be of any size: the port has a shape where all are known to fit it.
   const bool shaped = port.kind == 0 || std::all_of(value.type.shape.begin(), value.type.shape.end(),
                                                     [&](const ir::Expr& e) { return b.has_bound(e); });
-  port.rank = std::uint8_t(shaped ? value.type.shape.size() : 0);
+  port.rank = static_cast<std::uint8_t>(shaped ? value.type.shape.size() : 0);
   const Shape largest = shaped ? b.largest(value.type.shape) : Shape();
   const Shape typical = shaped ? b.typical(value.type.shape) : Shape();
   for (int a = 0; a < largest.rank; ++a) {
-    const ir::Expr& extent = value.type.shape[std::size_t(a)];
+    const ir::Expr& extent = value.type.shape[static_cast<std::size_t>(a)];
     const ir::Interval range = b.range(extent);
     port.min[a] = (value.type.varying >> a & 1) != 0 ? 0 : range.low;
     port.opt[a] = typical[a];
@@ -67,7 +67,7 @@ void plan_input(PlanBuilder& b, ir::Graph& graph, RegionPlanner& root, ir::Value
     ScalarInstruction test;
     test.op = ScalarOp::check_range;
     test.a = load.dst;
-    test.b = std::int32_t(b.plan.checks.size());
+    test.b = static_cast<std::int32_t>(b.plan.checks.size());
     b.plan.checks.push_back(check);
     b.scalars.emit(test);
     if (extent.is_constant()) continue;
@@ -129,7 +129,7 @@ std::vector<DeviceRef> devices_of(const ir::Graph& graph, DeviceKind usual) {
   };
   collect(graph);
   std::vector<DeviceRef> devices;
-  for (const DeviceKind kind : kinds) devices.push_back({.kind = std::uint8_t(kind)});
+  for (const DeviceKind kind : kinds) devices.push_back({.kind = static_cast<std::uint8_t>(kind)});
   return devices;
 }
 
@@ -155,23 +155,20 @@ void plan_segments(PlanStorage& storage) {
         ++last->steps.count;
         continue;
       }
-      storage.segments.push_back({.steps = {i, 1}, .device = step.device, .capturable = std::uint8_t(capturable)});
+      storage.segments.push_back(
+          {.steps = {i, 1}, .device = step.device, .capturable = static_cast<std::uint8_t>(capturable)});
     }
 }
 
-}  // namespace
-
-namespace {
-
-PlannedModel plan_graph(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights) {
-  PlanBuilder b(options, weights, graph.model().limits);
+PlannedModel plan_graph(ir::Graph& graph, const BuildOptions& options, const PlanScope& scope, WeightStore& weights) {
+  PlanBuilder b(options, scope, weights, graph.model().limits);
   std::vector<Choice> choices;
   b.plan.devices = devices_of(graph, options.device);
   b.plan.regions.emplace_back();
   // Elements that a profile gives are known; others may be anything until a check bounds them.
   for (const auto& [value, elements] : graph.model().element_values)
     for (std::size_t k = 0; k < elements.size(); ++k)
-      b.set_element_range(value, std::int64_t(k), {elements[k], elements[k]});
+      b.set_element_range(value, static_cast<std::int64_t>(k), {elements[k], elements[k]});
 
   bound_elements(b, graph);
 
@@ -184,7 +181,7 @@ PlannedModel plan_graph(ir::Graph& graph, const PlannerOptions& options, WeightS
     const TypedShape type = stored_type(graph.value(o.value).type);
     Place place;
     try {
-      place.storage = b.add_bound(Base::output, int(outputs.size()), type, 0);
+      place.storage = b.add_bound(Base::output, static_cast<int>(outputs.size()), type, 0);
     } catch (const Error& e) {
       throw e.at(fmt::format("output '{}'", o.name));
     }
@@ -199,11 +196,12 @@ PlannedModel plan_graph(ir::Graph& graph, const PlannerOptions& options, WeightS
     const ir::Type& type = graph.value(graph.outputs()[i].value).type;
     port.dtype = type.dtype;
     port.kind = port_kind(type.kind);
-    port.rank = port.kind == 0 ? std::uint8_t(type.shape.size()) : std::uint8_t(0);  // elements may differ
+    port.rank = port.kind == 0 ? static_cast<std::uint8_t>(type.shape.size())
+                               : static_cast<std::uint8_t>(0);  // elements may differ
     port.operand = b.operand(ports[i].second, ports[i].first);
     const Shape largest = b.largest(ports[i].first.shape), typical = b.typical(ports[i].first.shape);
     for (int a = 0; a < largest.rank; ++a) {
-      const ir::Expr& extent = ports[i].first.shape[std::size_t(a)];
+      const ir::Expr& extent = ports[i].first.shape[static_cast<std::size_t>(a)];
       port.min[a] = std::max<std::int64_t>(0, b.range(extent).low);
       port.opt[a] = typical[a];
       port.max[a] = largest[a];
@@ -212,7 +210,8 @@ PlannedModel plan_graph(ir::Graph& graph, const PlannerOptions& options, WeightS
     b.plan.outputs.push_back(port);
   }
   b.plan.regions[0].program = b.scalars.flush();
-  b.plan.regions[0].steps = {std::uint32_t(b.plan.steps.size()), std::uint32_t(root.steps().size())};
+  b.plan.regions[0].steps = {static_cast<std::uint32_t>(b.plan.steps.size()),
+                             static_cast<std::uint32_t>(root.steps().size())};
   b.plan.steps.insert(b.plan.steps.end(), root.steps().begin(), root.steps().end());
   PlannedModel model{b.finish(), std::move(choices)};
   write_waits(model.plan);
@@ -222,11 +221,11 @@ PlannedModel plan_graph(ir::Graph& graph, const PlannerOptions& options, WeightS
 
 }  // namespace
 
-PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights) {
+PlannedModel make_plan(ir::Graph& graph, const BuildOptions& options, const PlanScope& scope, WeightStore& weights) {
   std::map<std::string, ir::Interval> ranges;
-  for (const auto& [symbol, range] : options.symbols) ranges[symbol] = {range.min, range.max};
+  for (const auto& [symbol, range] : scope.profile) ranges[symbol] = {range.min, range.max};
   const std::unique_ptr<ir::Graph> own = ops::inferred_for(graph, ranges);
-  return plan_graph(own ? *own : graph, options, weights);
+  return plan_graph(own ? *own : graph, options, scope, weights);
 }
 
 }  // namespace monza::plan

@@ -175,8 +175,8 @@ void expect_close(const TensorRef& got, const ir::Constant& want, const std::str
   ASSERT_EQ(got.numel(), want.numel()) << what;
   double largest = 0, error = 0;
   for (std::int64_t i = 0; i < want.numel(); ++i) {
-    largest = std::max(largest, std::fabs(double(want.as<float>()[i])));
-    const double e = std::fabs(double(got.as<float>()[i]) - double(want.as<float>()[i]));
+    largest = std::max(largest, std::fabs(static_cast<double>(want.as<float>()[i])));
+    const double e = std::fabs(static_cast<double>(got.as<float>()[i]) - static_cast<double>(want.as<float>()[i]));
     error = std::isnan(e) ? INFINITY : std::max(error, e);
   }
   const double tolerance = what.starts_with("quantised") ? 0.02 : 1e-4;
@@ -191,11 +191,11 @@ TEST_P(RandomTactics, AgreeWithTheReference) {
   const std::vector<Feed> feeds = feeds_of(*graph);
   std::set<std::string> plans;
   for (std::uint64_t seed = 0; seed < 24; ++seed) {
-    plan::Tactics tactics({.threads = 1, .seed = seed});
-    plan::PlannerOptions options;
-    options.tactics = &tactics;
-    options.symbols = {{"n", {1, 2, 3}}, {"h", {4, 6, 9}}};
-    const test::TextEngine made = test::engine_from_text(model.text, options, seed % 2 == 1);
+    plan::Tactics tactics({.threads = 1, .tactic_seed = seed});
+    plan::PlanScope scope;
+    scope.tactics = &tactics;
+    scope.profile = {{"n", {1, 2, 3}}, {"h", {4, 6, 9}}};
+    const test::TextEngine made = test::engine_from_text(model.text, scope, seed % 2 == 1);
     plans.insert(made.engine.describe_plan());
     Context context = made.engine.create_context();
     for (const Feed& feed : feeds) {

@@ -50,15 +50,13 @@ void for_each_value(const std::vector<Axis>& axes, F&& f) {
 /// One engine for the ranges, run on every shape in them: as it is and optimised, and with reference kernels.
 void expect_range(const std::string& text, const std::vector<Axis>& axes) {
   SCOPED_TRACE(text);
-  plan::PlannerOptions options;
-  for (const Axis& a : axes) options.symbols[a.symbol] = {a.low, a.high, a.high};
+  plan::PlanScope scope;
+  for (const Axis& a : axes) scope.profile[a.symbol] = {a.low, a.high, a.high};
   const auto graph = ir::parse(text);
   for_each_value(axes, [&](const auto& at) {
     const Shapes shapes = shapes_at(*graph, at);
-    for (const bool optimized : {false, true}) expect_same_as_reference(text, shapes, options, optimized);
-    plan::PlannerOptions plain = options;
-    plain.reference_only = true;
-    expect_same_as_reference(text, shapes, plain);
+    for (const bool optimized : {false, true}) expect_same_as_reference(text, shapes, scope, optimized);
+    expect_same_as_reference(text, shapes, scope, false, {.optimize = false});
   });
 }
 
@@ -73,9 +71,9 @@ TEST(Ranges, OperandsWithEqualBoundsBroadcastInARun) {
     const std::string body = std::string("%y = ") + (std::string_view(op) == "Where" ? "Where(%c, %x, %z)" : op) +
                              (std::string_view(op) == "Where" ? "" : "(%x, %z)") + "\n return (y: %y) }";
     const std::string text = "graph \"g\" (%x: f32[t,3], %z: f32[s,3], %c: bool[t,3]) { " + body;
-    plan::PlannerOptions options;
-    options.symbols = {{"t", {1, 3, 3}}, {"s", {1, 3, 3}}};
-    for (const std::int64_t s : {1, 3}) expect_same_as_reference(text, {{3, 3}, {s, 3}, {3, 3}}, options, true);
+    plan::PlanScope scope;
+    scope.profile = {{"t", {1, 3, 3}}, {"s", {1, 3, 3}}};
+    for (const std::int64_t s : {1, 3}) expect_same_as_reference(text, {{3, 3}, {s, 3}, {3, 3}}, scope, true);
   }
 }
 
@@ -93,10 +91,10 @@ TEST(Ranges, OneAndNothingBroadcastToNothing) {
   for (const char* body : bodies) {
     const std::string text = std::string("graph \"g\" (%x: f32[s,3], %z: f32[t,3]) {\n") + body + "\nreturn (y: %y) }";
     SCOPED_TRACE(text);
-    plan::PlannerOptions options;
-    options.symbols = {{"s", {0, 4, 4}}, {"t", {0, 4, 4}}};
+    plan::PlanScope scope;
+    scope.profile = {{"s", {0, 4, 4}}, {"t", {0, 4, 4}}};
     for (const auto& [s, t] : {std::pair<std::int64_t, std::int64_t>{0, 1}, {1, 0}, {0, 0}, {1, 4}, {4, 1}, {4, 4}})
-      for (const bool optimized : {false, true}) expect_same_as_reference(text, {{s, 3}, {t, 3}}, options, optimized);
+      for (const bool optimized : {false, true}) expect_same_as_reference(text, {{s, 3}, {t, 3}}, scope, optimized);
   }
 }
 
@@ -155,9 +153,9 @@ TEST(Ranges, AReshapeWhoseElementsMayNotFitIsACopy) {
     %u = Relu(%x)
     %y = Reshape(%u, %t)
     return (y: %y) })";
-  plan::PlannerOptions options;
-  options.symbols = {{"n", {4, 8, 8}}};
-  for (const std::int64_t n : {4, 8}) expect_same_as_reference(text, {{n, 3}}, options, true);
+  plan::PlanScope scope;
+  scope.profile = {{"n", {4, 8, 8}}};
+  for (const std::int64_t n : {4, 8}) expect_same_as_reference(text, {{n, 3}}, scope, true);
 }
 
 // --- extents that travel through floats ------------------------------------------------------------------------------
@@ -396,9 +394,9 @@ Described describe(const ir::Graph& graph, const ir::Node& node, const Kernel& k
     if (id == ir::kNone) return o;
     const ir::Value& v = graph.value(id);
     o.dtype = v.type.dtype;
-    o.shape.rank = int(v.type.rank());
+    o.shape.rank = static_cast<int>(v.type.rank());
     for (int a = 0; a < o.shape.rank; ++a) {
-      const ir::Expr& e = v.type.shape[std::size_t(a)];
+      const ir::Expr& e = v.type.shape[static_cast<std::size_t>(a)];
       o.dynamic |= !e.is_constant();
       o.shape[a] = ir::evaluate(e, [&](const ir::Atom& atom) {
         return atom.kind == ir::AtomKind::extent
@@ -413,8 +411,10 @@ Described describe(const ir::Graph& graph, const ir::Node& node, const Kernel& k
     o.data = v.constant ? v.constant->bytes.data() : nullptr;
     return o;
   };
-  for (std::size_t i = 0; i < node.inputs.size(); ++i) d.in.push_back(operand(node.inputs[i], kernel.in[int(i)]));
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) d.out.push_back(operand(node.outputs[i], kernel.out[int(i)]));
+  for (std::size_t i = 0; i < node.inputs.size(); ++i)
+    d.in.push_back(operand(node.inputs[i], kernel.in[static_cast<int>(i)]));
+  for (std::size_t i = 0; i < node.outputs.size(); ++i)
+    d.out.push_back(operand(node.outputs[i], kernel.out[static_cast<int>(i)]));
   if (node.op->params != nullptr) {
     ir::ParamsBlob blob;
     node.op->params({graph, node}, blob);
@@ -519,7 +519,8 @@ TEST(Ranges, ScratchMemoryAtTheLargestShapeIsEnoughForAll) {
       if (!covers(cpu_info().isa, kernel->needs)) continue;
       const auto with = [&](const std::map<std::string, std::int64_t>& at, auto&& f) {
         const Described d = describe(*graph, node, *kernel, at);
-        return f(KernelQuery{d.params.data(), d.in.data(), int(d.in.size()), d.out.data(), int(d.out.size()), 2});
+        return f(KernelQuery{d.params.data(), d.in.data(), static_cast<int>(d.in.size()), d.out.data(),
+                             static_cast<int>(d.out.size()), 2});
       };
       const auto refusal = [&](const KernelQuery& q) {
         return std::string(kernel->accepts != nullptr && kernel->accepts(q) != nullptr ? kernel->accepts(q) : "");

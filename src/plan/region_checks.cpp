@@ -30,7 +30,7 @@ void RegionPlanner::check_least(const ir::Expr& have, std::int64_t least, const 
   ScalarInstruction test;
   test.op = ScalarOp::check_range;
   test.a = b_.scalars.compile(have);
-  test.b = std::int32_t(b_.plan.checks.size());
+  test.b = static_cast<std::int32_t>(b_.plan.checks.size());
   b_.plan.checks.push_back(check);
   b_.scalars.emit(test);
 }
@@ -38,18 +38,19 @@ void RegionPlanner::check_least(const ir::Expr& have, std::int64_t least, const 
 void RegionPlanner::check_views(const ir::Node& node, const std::vector<ir::Alias>& views) {
   const std::string name = name_of(node);
   const auto shape_of = [&](ir::ValueId v) -> const ir::SymShape& { return graph_.value(v).type.shape; };
-  const ir::SymShape& in = shape_of(node.inputs[std::size_t(views[0].input)]);
+  const ir::SymShape& in = shape_of(node.inputs[static_cast<std::size_t>(views[0].input)]);
   if (std::string_view(node.op->name) == "Split") {
     if (!attrs_of(node).has("split") && node.inputs.size() < 2) return;  // equal pieces
     const std::int64_t given = attrs_of(node).i("axis");
-    const std::size_t axis = std::size_t(given < 0 ? given + std::int64_t(in.size()) : given);
+    const std::size_t axis = static_cast<std::size_t>(given < 0 ? given + static_cast<std::int64_t>(in.size()) : given);
     ir::Expr sum = 0;
-    for (const ir::Alias& piece : views) sum = sum + shape_of(node.outputs[std::size_t(piece.output)])[axis];
+    for (const ir::Alias& piece : views)
+      sum = sum + shape_of(node.outputs[static_cast<std::size_t>(piece.output)])[axis];
     check_equal(sum, in[axis], fmt::format("the sum of the sizes of '{}' along axis {}", name, axis));
     return;
   }
   for (std::size_t a = 0; a < views[0].start.size(); ++a) {
-    const auto reads = [&](const ir::Alias::Axis& axis) { return axis.source == int(a); };
+    const auto reads = [&](const ir::Alias::Axis& axis) { return axis.source == static_cast<int>(a); };
     if (std::any_of(views[0].axes.begin(), views[0].axes.end(), reads)) continue;
     // One index is picked, counted from the front or from the end.
     const ir::Expr &start = views[0].start[a], left = in[a] - start;

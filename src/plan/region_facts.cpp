@@ -65,10 +65,10 @@ std::vector<int> RegionFacts::devices_of(const ir::Node& node) const {
   if (allowed.empty()) allowed = {b_.options.device};
   std::vector<int> list;
   for (std::size_t d = 0; d < devices.size(); ++d)
-    if (allowed.contains(Device(devices[d].kind))) list.push_back(int(d));
+    if (allowed.contains(Device(devices[d].kind))) list.push_back(static_cast<int>(d));
   // Where nothing is timed the first one decides.
   std::stable_partition(list.begin(), list.end(),
-                        [&](int d) { return Device(devices[std::size_t(d)].kind) == b_.options.device; });
+                        [&](int d) { return Device(devices[static_cast<std::size_t>(d)].kind) == b_.options.device; });
   return list;
 }
 

@@ -61,18 +61,18 @@ void RegionPlanner::load_elements(ir::ValueId value) {
     load.op = ScalarOp::load_element;
     load.dst = b_.scalars.fresh();
     load.a = operand;
-    load.b = std::int32_t(index);
+    load.b = static_cast<std::int32_t>(index);
     b_.scalars.emit(load);
     b_.scalars.bind(atom, load.dst);
     if (given == graph_.model().element_values.end()) continue;
     Check check;
-    check.low = check.high = given->second.at(std::size_t(index));
+    check.low = check.high = given->second.at(static_cast<std::size_t>(index));
     check.what = b_.plan.intern(
         fmt::format("element {} of input '{}', to which this engine is specialised", index, graph_.value(value).name));
     ScalarInstruction test;
     test.op = ScalarOp::check_range;
     test.a = load.dst;
-    test.b = std::int32_t(b_.plan.checks.size());
+    test.b = static_cast<std::int32_t>(b_.plan.checks.size());
     b_.plan.checks.push_back(check);
     b_.scalars.emit(test);
   }
@@ -81,11 +81,11 @@ void RegionPlanner::load_elements(ir::ValueId value) {
 Step& RegionPlanner::copy(const Place& from, const Place& to, const TypedShape& type) {
   Step step;
   const int in = b_.operand(from, type), out = b_.operand(to, type);
-  step.inputs = {std::uint32_t(in), 1};
-  step.outputs = {std::uint32_t(out), 1};
-  step.device = std::uint8_t(device_of(to));
+  step.inputs = {static_cast<std::uint32_t>(in), 1};
+  step.outputs = {static_cast<std::uint32_t>(out), 1};
+  step.device = static_cast<std::uint8_t>(device_of(to));
   step.kernel = b_.kernel_ref(candidates_.copy_kernel(from.layout, to.layout, type, device_of(to)));
-  step.bytes = 2.f * float(storage_bytes(type.dtype, b_.largest(type.shape)));
+  step.bytes = 2.f * static_cast<float>(storage_bytes(type.dtype, b_.largest(type.shape)));
   b_.add_step(steps_, step);
   return steps_.back();
 }
@@ -122,7 +122,8 @@ bool RegionPlanner::plan_views(ir::Node& node) {
   if (!facts_.is_view_node(node)) return false;
   const auto& list = facts_.aliases(node);
   for (const ir::Alias& alias : list) {
-    const ir::ValueId in = node.inputs[std::size_t(alias.input)], out = node.outputs[std::size_t(alias.output)];
+    const ir::ValueId in = node.inputs[static_cast<std::size_t>(alias.input)],
+                      out = node.outputs[static_cast<std::size_t>(alias.output)];
     const ir::SymShape &in_shape = graph_.value(in).type.shape, &out_shape = graph_.value(out).type.shape;
     const bool whole_bytes = dtype_bits(graph_.value(out).type.dtype) >= 8 || alias.kind == ir::Alias::Kind::reshape;
     if (!whole_bytes) return false;
@@ -132,7 +133,7 @@ bool RegionPlanner::plan_views(ir::Node& node) {
       if (!view) view = view_of(p, in_shape, out_shape, alias);
     if (!view) view = view_of(ensure(in, Port::dense, device_of(forms(in)[0])), in_shape, out_shape, alias);
     if (!view) return false;
-    if (b_.options.copy_views) {
+    if (b_.scope.copy_views) {
       Place to;
       to.stride = dense_strides(out_shape);
       const auto target = targets_.places.find(out);
@@ -168,7 +169,7 @@ void RegionPlanner::plan_concat(ir::Node& node) {
     // No kernel sees all inputs, so the extent program compares what only a run knows.
     const std::int64_t axis = attrs_of(node).i("axis");
     for (std::size_t a = 0; a < out.size(); ++a)
-      if (std::int64_t(a) != (axis < 0 ? axis + std::int64_t(out.size()) : axis))
+      if (static_cast<std::int64_t>(a) != (axis < 0 ? axis + static_cast<std::int64_t>(out.size()) : axis))
         check_equal(type.shape[a], out[a], fmt::format("axis {} of input {} of a concatenation", a, i));
     Place part = buffer;
     const auto offset = offset_at(buffer, list[i].start);
@@ -218,8 +219,8 @@ void RegionPlanner::plan_node(ir::Node& node) {
 
 void RegionPlanner::run(const std::vector<Place>& outputs) {
   targets_.find_outputs(facts_, outputs);
-  if (!b_.options.copy_views) targets_.find_parts(facts_);
-  if (b_.options.tactics != nullptr && !b_.options.copy_views) {
+  if (!b_.scope.copy_views) targets_.find_parts(facts_);
+  if (b_.scope.tactics != nullptr && !b_.scope.copy_views) {
     LayoutQuestion question{b_, facts_, candidates_, targets_, {}};
     for (const ir::ValueId v : graph_.inputs())
       if (const auto it = forms_.find(v); it != forms_.end() && !it->second.empty())

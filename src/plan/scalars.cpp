@@ -76,7 +76,7 @@ Register ScalarCompiler::compile(const ir::Expr& e) {
 }
 
 Range ScalarCompiler::flush() {
-  const Range range{std::uint32_t(plan_.program.size()), std::uint32_t(pending_.size())};
+  const Range range{static_cast<std::uint32_t>(plan_.program.size()), static_cast<std::uint32_t>(pending_.size())};
   plan_.program.insert(plan_.program.end(), pending_.begin(), pending_.end());
   pending_.clear();
   return range;

@@ -18,7 +18,7 @@ void Targets::find_outputs(const RegionFacts& facts, const std::vector<Place>& o
       const ir::Node& node = *graph.producer(v);
       const auto& list = facts.aliases(node);
       if (list.size() != 1 || list[0].kind != ir::Alias::Kind::reshape) break;
-      const ir::ValueId from = node.inputs[std::size_t(list[0].input)];
+      const ir::ValueId from = node.inputs[static_cast<std::size_t>(list[0].input)];
       const ir::SymShape shape = facts.type_of(from).shape;
       Place dense = outputs[i];
       dense.stride = dense_strides(shape);
@@ -39,7 +39,7 @@ void Targets::find_parts(const RegionFacts& facts) {
     if (dtype_bits(graph.value(node.outputs[0]).type.dtype) < 8) continue;
     const auto axis_of = [&](const ir::Alias& a) {
       for (std::size_t k = 0; k < a.start.size(); ++k)
-        if (!(a.start[k] == ir::Expr(0))) return int(k);
+        if (!(a.start[k] == ir::Expr(0))) return static_cast<int>(k);
       return -1;
     };
     int axis = -1;
@@ -66,16 +66,16 @@ void Targets::find_parts(const RegionFacts& facts) {
         bool covers = pieces == split->outputs.size();
         for (std::size_t p = 0; covers && p < pieces; ++p) {
           const ir::Alias& a = split_aliases[p];
-          covers = a.start.size() > std::size_t(axis) && a.start[std::size_t(axis)] == sum;
-          sum = sum + graph.value(split->outputs[p]).type.shape[std::size_t(axis)];
+          covers = a.start.size() > static_cast<std::size_t>(axis) && a.start[static_cast<std::size_t>(axis)] == sum;
+          sum = sum + graph.value(split->outputs[p]).type.shape[static_cast<std::size_t>(axis)];
         }
-        if (covers && sum == graph.value(whole).type.shape[std::size_t(axis)]) {
-          claim(whole, list[i].start.empty() ? ir::Expr(0) : list[i].start[std::size_t(axis)]);
+        if (covers && sum == graph.value(whole).type.shape[static_cast<std::size_t>(axis)]) {
+          claim(whole, list[i].start.empty() ? ir::Expr(0) : list[i].start[static_cast<std::size_t>(axis)]);
           i += pieces;
           continue;
         }
       }
-      claim(v, list[i].start.empty() ? ir::Expr(0) : list[i].start[std::size_t(axis)]);
+      claim(v, list[i].start.empty() ? ir::Expr(0) : list[i].start[static_cast<std::size_t>(axis)]);
       ++i;
     }
   }

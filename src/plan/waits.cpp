@@ -19,7 +19,7 @@ void write_region(PlanStorage& storage, std::size_t index) {
     if (index != 0 && i + 1 == steps.begin + steps.count && plan.steps[i].kind == StepKind::wait)
       needed = order.under_way();
     Step& step = storage.steps[i];
-    step.waits = {std::uint32_t(storage.events.size()), std::uint32_t(needed.size())};
+    step.waits = {static_cast<std::uint32_t>(storage.events.size()), static_cast<std::uint32_t>(needed.size())};
     for (const std::uint32_t other : needed) {
       std::int32_t& event = storage.steps[other].signals;
       if (event < 0) event = storage.event_count++;

@@ -17,7 +17,7 @@ namespace {
 constexpr std::int64_t kPage = 4096;  // a part may be mapped or sent to its device by itself
 /// Where the places of blocks in data files begin while plans are made: behind any block of the engine's own. settle()
 /// brings them nearer.
-constexpr std::int64_t kExternal = std::int64_t(1) << 52;
+constexpr std::int64_t kExternal = static_cast<std::int64_t>(1) << 52;
 
 std::int64_t whole_pages(std::int64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
@@ -27,7 +27,7 @@ std::int64_t constant_bytes(const ir::Constant& constant) { return storage_bytes
 
 std::span<const std::byte> WeightStore::Content::bytes() const {
   if (elsewhere.data() != nullptr) return elsewhere;
-  return borrowed ? borrowed->bytes.first(std::size_t(constant_bytes(*borrowed))) : std::span(owned);
+  return borrowed ? borrowed->bytes.first(static_cast<std::size_t>(constant_bytes(*borrowed))) : std::span(owned);
 }
 
 int WeightStore::add(Block block, Content content) {
@@ -36,30 +36,31 @@ int WeightStore::add(Block block, Content content) {
 }
 
 int WeightStore::adopt(int id, const std::string& name) {
-  const Block& from = source_->blocks_[std::size_t(id)];
+  const Block& from = source_->blocks_[static_cast<std::size_t>(id)];
   return add({.name = name, .kernel = from.kernel, .packing = from.packing, .device = from.device},
-             {.elsewhere = source_->contents_[std::size_t(id)].bytes()}, from.sum);
+             {.elsewhere = source_->contents_[static_cast<std::size_t>(id)].bytes()}, from.sum);
 }
 
 int WeightStore::add(Block block, Content content, std::uint64_t hash) {
   const std::span<const std::byte> bytes = content.bytes();
   for (auto [it, end] = by_content_.equal_range(hash); it != end; ++it) {
-    const Block& other = blocks_[std::size_t(it->second)];
+    const Block& other = blocks_[static_cast<std::size_t>(it->second)];
     if (other.kernel == block.kernel && other.packing == block.packing && other.device == block.device &&
         holds(it->second, bytes))
       return it->second;
   }
-  const int id = int(blocks_.size());
-  if (part_bytes_.size() <= std::size_t(block.device)) part_bytes_.resize(std::size_t(block.device) + 1);
-  std::int64_t& end = part_bytes_[std::size_t(block.device)];
+  const int id = static_cast<int>(blocks_.size());
+  if (part_bytes_.size() <= static_cast<std::size_t>(block.device))
+    part_bytes_.resize(static_cast<std::size_t>(block.device) + 1);
+  std::int64_t& end = part_bytes_[static_cast<std::size_t>(block.device)];
   end = (end + 63) & ~std::int64_t(63);
   block.offset = end;
-  block.bytes = std::int64_t(bytes.size());
+  block.bytes = static_cast<std::int64_t>(bytes.size());
   block.sum = hash;
   end += block.bytes;
   made_bytes_ += block.bytes;
   if (spool_ != nullptr && block.device == 0) {
-    spool_->write(std::uint64_t(block.offset), bytes);
+    spool_->write(static_cast<std::uint64_t>(block.offset), bytes);
     content = {.spooled = true};
   }
   blocks_.push_back(std::move(block));
@@ -69,30 +70,31 @@ int WeightStore::add(Block block, Content content, std::uint64_t hash) {
 }
 
 int WeightStore::add_external(const std::shared_ptr<const ir::Constant>& constant, const std::string& name) {
-  std::size_t f = std::size_t(std::ranges::find(external_, constant->file) - external_.begin());
+  std::size_t f = static_cast<std::size_t>(std::ranges::find(external_, constant->file) - external_.begin());
   if (f == external_.size()) {
     external_.push_back(constant->file);
     external_at_.push_back(kExternal + external_end_);
-    external_end_ += whole_pages(std::int64_t(constant->file->bytes().size()));
+    external_end_ += whole_pages(static_cast<std::int64_t>(constant->file->bytes().size()));
   }
   const Content content{.borrowed = constant};
   const std::span<const std::byte> bytes = content.bytes();
   blocks_.push_back({.name = name,
                      .offset = external_at_[f] + (bytes.data() - constant->file->bytes().data()),
-                     .bytes = std::int64_t(bytes.size()),
+                     .bytes = static_cast<std::int64_t>(bytes.size()),
                      .sum = hash64(bytes)});
   contents_.push_back({});  // it is where it belongs
-  return int(blocks_.size()) - 1;
+  return static_cast<int>(blocks_.size()) - 1;
 }
 
 bool WeightStore::holds(int id, std::span<const std::byte> bytes) const {
-  const Block& block = blocks_[std::size_t(id)];
-  if (!contents_[std::size_t(id)].spooled) return std::ranges::equal(contents_[std::size_t(id)].bytes(), bytes);
-  if (std::size_t(block.bytes) != bytes.size()) return false;
-  std::vector<std::byte> piece(std::min(bytes.size(), std::size_t(1) << 20));
+  const Block& block = blocks_[static_cast<std::size_t>(id)];
+  if (!contents_[static_cast<std::size_t>(id)].spooled)
+    return std::ranges::equal(contents_[static_cast<std::size_t>(id)].bytes(), bytes);
+  if (static_cast<std::size_t>(block.bytes) != bytes.size()) return false;
+  std::vector<std::byte> piece(std::min(bytes.size(), static_cast<std::size_t>(1) << 20));
   for (std::size_t at = 0; at < bytes.size(); at += piece.size()) {
     piece.resize(std::min(piece.size(), bytes.size() - at));
-    spool_->read(std::uint64_t(block.offset) + at, piece);
+    spool_->read(static_cast<std::uint64_t>(block.offset) + at, piece);
     if (!std::ranges::equal(piece, bytes.subspan(at, piece.size()))) return false;
   }
   return true;
@@ -119,13 +121,14 @@ int WeightStore::plain(const std::shared_ptr<const ir::Constant>& constant, cons
 
 int WeightStore::rearranged(const std::shared_ptr<const ir::Constant>& constant, const std::string& name,
                             const Place& form, int device) {
-  std::string key = std::to_string(int(form.layout));
+  std::string key = std::to_string(static_cast<int>(form.layout));
   for (const ir::Expr& s : form.stride) key += "," + ir::to_string(s);
   auto [it, added] = known_.try_emplace({constant.get(), device, "form", key}, -1);
   if (!added) return it->second;
   alive_.push_back(constant);
   StoredConstant stored{.rearranged = true, .layout = form.layout};
-  for (int i = 0; i < constant->shape.rank; ++i) stored.stride.push_back(form.stride[std::size_t(i)].constant());
+  for (int i = 0; i < constant->shape.rank; ++i)
+    stored.stride.push_back(form.stride[static_cast<std::size_t>(i)].constant());
   stored.block = it->second = source_ != nullptr ? adopt(source_->rearranged(constant, name, form, device), name)
                                                  : add({.name = name, .device = device},
                                                        {.owned = arranged(*constant, constant->bytes, name, form)});
@@ -145,12 +148,12 @@ int WeightStore::rearranged_raw(const ir::Constant& constant, std::span<const st
 std::vector<std::byte> WeightStore::arranged(const ir::Constant& constant, std::span<const std::byte> elements,
                                              const std::string& name, const Place& form) {
   const std::int64_t bytes = storage_bytes(constant.dtype, constant.shape, form.layout);
-  std::vector<std::byte> content(std::size_t(std::max<std::int64_t>(bytes, 1)));
+  std::vector<std::byte> content(static_cast<std::size_t>(std::max<std::int64_t>(bytes, 1)));
   const TensorView in = dense_view(const_cast<std::byte*>(elements.data()), constant.dtype, constant.shape);
   TensorView out = in;
   out.data = content.data();
   out.layout = form.layout;
-  for (int i = 0; i < constant.shape.rank; ++i) out.stride[i] = form.stride[std::size_t(i)].constant();
+  for (int i = 0; i < constant.shape.rank; ++i) out.stride[i] = form.stride[static_cast<std::size_t>(i)].constant();
   Serial serial;
   KernelContext context;
   context.in = &in;
@@ -160,7 +163,7 @@ std::vector<std::byte> WeightStore::arranged(const ir::Constant& constant, std::
   context.parallel = &serial;
   if (const Status status = find_kernel("copy_ref")->run(context); !status)
     fail("cannot rearrange constant '{}': {}", name, status.message());
-  content.resize(std::size_t(bytes));
+  content.resize(static_cast<std::size_t>(bytes));
   return content;
 }
 
@@ -174,7 +177,7 @@ int WeightStore::packed(const std::shared_ptr<const ir::Constant>& constant, con
   key += std::to_string(packing);
   for (int i = 0; i < query.in_count; ++i)
     if (p.format == nullptr || i == p.input)
-      key += ";" + to_string(query.in[i].shape) + std::to_string(int(query.in[i].dtype));
+      key += ";" + to_string(query.in[i].shape) + std::to_string(static_cast<int>(query.in[i].dtype));
   auto [it, added] = known_.try_emplace({constant.get(), device, kernel.name, key}, -1);
   if (!added) return it->second;
   alive_.push_back(constant);
@@ -205,13 +208,13 @@ StoredConstant WeightStore::find(const ir::Constant& constant) const {
 
 std::int64_t WeightStore::part_begin(int device) const {
   std::int64_t begin = 0;
-  for (std::size_t d = 0; d < std::min(std::size_t(device), part_bytes_.size()); ++d)
+  for (std::size_t d = 0; d < std::min(static_cast<std::size_t>(device), part_bytes_.size()); ++d)
     begin = whole_pages(begin + part_bytes_[d]);
   return begin;
 }
 
 std::int64_t WeightStore::bytes() const {
-  return part_bytes_.empty() ? 0 : part_begin(int(part_bytes_.size()) - 1) + part_bytes_.back();
+  return part_bytes_.empty() ? 0 : part_begin(static_cast<int>(part_bytes_.size()) - 1) + part_bytes_.back();
 }
 
 std::int64_t WeightStore::settled(std::int64_t offset) const {
@@ -223,7 +226,7 @@ void WeightStore::settle(PlanStorage& plan) const {
   for (Operand& o : plan.operands)
     if (o.base == Base::weights) o.byte_offset = settled(o.byte_offset);
   for (std::size_t d = 0; d < std::min(plan.devices.size(), part_bytes_.size()); ++d) {
-    plan.devices[d].weights_offset = part_begin(int(d));
+    plan.devices[d].weights_offset = part_begin(static_cast<int>(d));
     plan.devices[d].weights_bytes = part_bytes_[d];
   }
   plan.weights_bytes = bytes();
@@ -238,8 +241,10 @@ LargeBytes WeightStore::assemble() const {
   };
   LargeBytes all;
   if (spool_ != nullptr) {
-    each([&](std::int64_t at, std::span<const std::byte> bytes) { spool_->write(std::uint64_t(at), bytes); });
-    all.bytes = SpoolFile::map(spool_, std::uint64_t(bytes()), &all.owner);
+    each([&](std::int64_t at, std::span<const std::byte> bytes) {
+      spool_->write(static_cast<std::uint64_t>(at), bytes);
+    });
+    all.bytes = SpoolFile::map(spool_, static_cast<std::uint64_t>(bytes()), &all.owner);
     all.spool = spool_;
     return all;
   }
@@ -247,7 +252,7 @@ LargeBytes WeightStore::assemble() const {
   each([&](std::int64_t at, std::span<const std::byte> bytes) {
     std::memcpy(region->data() + at, bytes.data(), bytes.size());
   });
-  all.bytes = {region->data(), std::size_t(region->bytes())};
+  all.bytes = {region->data(), static_cast<std::size_t>(region->bytes())};
   all.owner = region;
   return all;
 }
@@ -267,7 +272,7 @@ LargeBytes WeightStore::gather() {
     std::memcpy(to, bytes.data(), bytes.size());
     content = {.elsewhere = {to, bytes.size()}};
   }
-  return {.bytes = {gathered_->data(), std::size_t(gathered_->bytes())}, .owner = gathered_};
+  return {.bytes = {gathered_->data(), static_cast<std::size_t>(gathered_->bytes())}, .owner = gathered_};
 }
 
 }  // namespace monza::plan

@@ -28,31 +28,32 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 }  // namespace
 
 float f16_to_f32(std::uint16_t h) {
-  const std::uint32_t sign = std::uint32_t(h & 0x8000u) << 16;
+  const std::uint32_t sign = static_cast<std::uint32_t>(h & 0x8000u) << 16;
   const std::uint32_t exponent = (h >> 10) & 0x1f, mantissa = h & 0x3ff;
   if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
-  if (exponent == 0) return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(float(mantissa) * 0x1p-24f));
+  if (exponent == 0)
+    return std::bit_cast<float>(sign | std::bit_cast<std::uint32_t>(static_cast<float>(mantissa) * 0x1p-24f));
   return std::bit_cast<float>(sign | ((exponent + 112) << 23) | (mantissa << 13));
 }
 
 std::uint16_t f32_to_f16(float value) {
   const std::uint32_t x = std::bit_cast<std::uint32_t>(value);
   const std::uint32_t sign = (x >> 16) & 0x8000u, a = x & 0x7fffffffu;
-  if (a > 0x7f800000u) return std::uint16_t(sign | 0x7e00u | ((a >> 13) & 0x3ff));
-  if (a >= 0x477ff000u) return std::uint16_t(sign | 0x7c00u);  // rounds to 65536 or more
-  if (a < 0x38800000u) {                                       // subnormal: let f32 addition round
+  if (a > 0x7f800000u) return static_cast<std::uint16_t>(sign | 0x7e00u | ((a >> 13) & 0x3ff));
+  if (a >= 0x477ff000u) return static_cast<std::uint16_t>(sign | 0x7c00u);  // rounds to 65536 or more
+  if (a < 0x38800000u) {                                                    // subnormal: let f32 addition round
     const float f = std::bit_cast<float>(a) + 0.5f;
-    return std::uint16_t(sign | (std::bit_cast<std::uint32_t>(f) - 0x3f000000u));
+    return static_cast<std::uint16_t>(sign | (std::bit_cast<std::uint32_t>(f) - 0x3f000000u));
   }
-  return std::uint16_t(sign | ((a - 0x38000000u + 0xfff + ((a >> 13) & 1)) >> 13));
+  return static_cast<std::uint16_t>(sign | ((a - 0x38000000u + 0xfff + ((a >> 13) & 1)) >> 13));
 }
 
-float bf16_to_f32(std::uint16_t bits) { return std::bit_cast<float>(std::uint32_t(bits) << 16); }
+float bf16_to_f32(std::uint16_t bits) { return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16); }
 
 std::uint16_t f32_to_bf16(float value) {
   const std::uint32_t x = std::bit_cast<std::uint32_t>(value);
-  if ((x & 0x7fffffffu) > 0x7f800000u) return std::uint16_t((x >> 16) | 0x40);
-  return std::uint16_t((x + 0x7fff + ((x >> 16) & 1)) >> 16);
+  if ((x & 0x7fffffffu) > 0x7f800000u) return static_cast<std::uint16_t>((x >> 16) | 0x40);
+  return static_cast<std::uint16_t>((x + 0x7fff + ((x >> 16) & 1)) >> 16);
 }
 
 double largest_finite(DType type) {
@@ -65,7 +66,7 @@ double largest_finite(DType type) {
 }
 
 float small_float_to_f32(DType type, std::uint8_t bits) {
-  if (type == DType::f8e8m0) return bits == 0xff ? kNaN : std::ldexp(1.f, int(bits) - 127);
+  if (type == DType::f8e8m0) return bits == 0xff ? kNaN : std::ldexp(1.f, static_cast<int>(bits) - 127);
   const SmallFormat f = format_of(type);
   const int width = 1 + f.exponent_bits + f.mantissa_bits;
   const std::uint32_t magnitude = bits & ((1u << (width - 1)) - 1);
@@ -74,9 +75,9 @@ float small_float_to_f32(DType type, std::uint8_t bits) {
   if (f.fnuz && magnitude == 0 && sign < 0) return kNaN;
   if (type == DType::f8e4m3fn && magnitude == 0x7f) return kNaN;
   if (f.has_infinity && exponent == 0x1f) return mantissa == 0 ? sign * std::numeric_limits<float>::infinity() : kNaN;
-  const float scale = float(1u << f.mantissa_bits);
-  if (exponent == 0) return sign * std::ldexp(float(mantissa) / scale, 1 - f.bias);
-  return sign * std::ldexp(1.f + float(mantissa) / scale, int(exponent) - f.bias);
+  const float scale = static_cast<float>(1u << f.mantissa_bits);
+  if (exponent == 0) return sign * std::ldexp(static_cast<float>(mantissa) / scale, 1 - f.bias);
+  return sign * std::ldexp(1.f + static_cast<float>(mantissa) / scale, static_cast<int>(exponent) - f.bias);
 }
 
 std::uint8_t f32_to_small_float(DType type, float value, bool saturate) {
@@ -88,14 +89,14 @@ std::uint8_t f32_to_small_float(DType type, float value, bool saturate) {
     const float m = std::frexp(std::fabs(value), &exponent);  // in [0.5, 1)
     const int e = value == 0 ? -127 : exponent - 1 + (m >= 0.75f ? 1 : 0);
     if (e > 127) return saturate ? 0xfe : 0xff;
-    return std::uint8_t(e < -127 ? 0 : e + 127);
+    return static_cast<std::uint8_t>(e < -127 ? 0 : e + 127);
   }
   const SmallFormat f = format_of(type);
   const int width = 1 + f.exponent_bits + f.mantissa_bits;
-  const std::uint8_t sign = std::signbit(value) ? std::uint8_t(1u << (width - 1)) : 0;
+  const std::uint8_t sign = std::signbit(value) ? static_cast<std::uint8_t>(1u << (width - 1)) : 0;
   const std::uint8_t nan = f.fnuz                  ? 0x80
                            : type == DType::f4e2m1 ? 0x08 /* minus zero, as ONNX makes it */
-                                                   : std::uint8_t(sign | 0x7f);
+                                                   : static_cast<std::uint8_t>(sign | 0x7f);
   if (std::isnan(value)) return nan;
   const float a = std::fabs(value);
   // Steps of the format at this magnitude, rounded to nearest even by nearbyint.
@@ -107,19 +108,21 @@ std::uint8_t f32_to_small_float(DType type, float value, bool saturate) {
   if (rounded > f.largest) {
     if (saturate || type == DType::f4e2m1) {
       if (f.has_infinity || f.fnuz || type == DType::f8e4m3fn || type == DType::f4e2m1)
-        return std::uint8_t(sign | f32_to_small_float(type, f.largest, true));
+        return static_cast<std::uint8_t>(sign | f32_to_small_float(type, f.largest, true));
     }
-    return f.has_infinity ? std::uint8_t(sign | 0x7c) : nan;
+    return f.has_infinity ? static_cast<std::uint8_t>(sign | 0x7c) : nan;
   }
   if (rounded == 0) return f.fnuz ? 0 : sign;
   int re;
   std::frexp(rounded, &re);
   const int biased = re - 1 + f.bias;
   if (biased <= 0)
-    return std::uint8_t(sign | std::uint8_t(std::lround(std::ldexp(rounded, f.bias - 1 + f.mantissa_bits))));
+    return static_cast<std::uint8_t>(
+        sign | static_cast<std::uint8_t>(std::lround(std::ldexp(rounded, f.bias - 1 + f.mantissa_bits))));
   const float mantissa = std::ldexp(rounded, 1 - re) - 1.f;
-  return std::uint8_t(sign | (biased << f.mantissa_bits) |
-                      std::uint8_t(std::lround(mantissa * float(1u << f.mantissa_bits))));
+  return static_cast<std::uint8_t>(
+      sign | (biased << f.mantissa_bits) |
+      static_cast<std::uint8_t>(std::lround(mantissa * static_cast<float>(1u << f.mantissa_bits))));
 }
 
 }  // namespace monza

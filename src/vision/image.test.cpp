@@ -74,7 +74,7 @@ std::string exif_block(char orientation) {
 }
 std::string number(std::size_t value, bool big) {
   std::string bytes;
-  for (int i = 0; i < 4; ++i) bytes += char(value >> 8 * (big ? 3 - i : i) & 255);
+  for (int i = 0; i < 4; ++i) bytes += static_cast<char>(value >> 8 * (big ? 3 - i : i) & 255);
   return bytes;
 }
 std::string text_of(std::span<const std::byte> bytes) {

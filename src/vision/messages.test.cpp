@@ -31,7 +31,7 @@ std::string fixture_bytes(const char* name) {
 }
 
 void put(std::string& bytes, std::size_t at, std::uint32_t value, int width) {
-  for (int i = 0; i < width; ++i) bytes[at + std::size_t(i)] = char(value >> (8 * i) & 0xff);
+  for (int i = 0; i < width; ++i) bytes[at + static_cast<std::size_t>(i)] = static_cast<char>(value >> (8 * i) & 0xff);
 }
 /// The header of a BMP file of 2 x 2 pixels, without its pixels.
 std::string bmp(std::uint32_t bits, std::uint32_t compression = 0, std::uint32_t header = 40, std::uint32_t width = 2) {

@@ -171,7 +171,7 @@ TEST_F(Sources, WhatAVideoLostIsSaid) {
     EXPECT_EQ(loss_after(folder / name, [](std::string&) {}), "") << name;
     const std::string damaged = loss_after(folder / name, [](std::string& bytes) {
       // Behind the first picture, so that the file still opens.
-      for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 600; ++i) bytes[i] = char(0xa5);
+      for (std::size_t i = bytes.size() / 2; i < bytes.size() / 2 + 600; ++i) bytes[i] = static_cast<char>(0xa5);
     });
     EXPECT_TRUE(damaged.starts_with((folder / name).string() + ": ") && damaged.find(" of ") != std::string::npos)
         << name << ": " << damaged;

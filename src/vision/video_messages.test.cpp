@@ -30,7 +30,7 @@ std::string video(const std::string& path, int frames) {
 /// The video with the frames' bytes overwritten.
 std::string without_pictures(std::string bytes) {
   const std::size_t data = bytes.find("mdat"), end = bytes.find("moov");
-  for (std::size_t i = data + 4; i + 4 < end; ++i) bytes[i] = char(0xa5);
+  for (std::size_t i = data + 4; i + 4 < end; ++i) bytes[i] = static_cast<char>(0xa5);
   return bytes;
 }
 
@@ -94,7 +94,8 @@ TEST(VideoMessages, SayWhatCannotBeWritten) {
           VideoWriter writer(folder / name, 256, 256, 25);
           for (int i = 0; i < frames; ++i) {
             Image image = test::pattern(256, 256);
-            for (std::size_t k = 0; k < image.pixels.size(); ++k) image.pixels[k] ^= std::uint8_t(k * k * (i + 7) >> 3);
+            for (std::size_t k = 0; k < image.pixels.size(); ++k)
+              image.pixels[k] ^= static_cast<std::uint8_t>(k * k * (i + 7) >> 3);
             writer.write(image);
           }
           writer.close();

@@ -71,7 +71,7 @@ TEST(CliCommands, BuildTimesKernelsUnlessToldNotTo) {
     auto& w = *graph.mutable_initializer(0);
     w.clear_float_data();
     for (int a = 0; a < 2; ++a) w.set_dims(a, 64);
-    for (int i = 0; i < 64 * 64; ++i) w.add_float_data(float(i % 7));
+    for (int i = 0; i < 64 * 64; ++i) w.add_float_data(static_cast<float>(i % 7));
   });
   const auto timed = [&](const std::string& options) {
     EXPECT_EQ(tool.run("build m.onnx --output e.engine " + options).code, 0);

@@ -70,7 +70,7 @@ void Tool::model(const std::string& name, const std::function<void(onnx::ModelPr
   w.set_data_type(onnx::TensorProto::FLOAT);
   w.add_dims(2);
   w.add_dims(3);
-  for (int i = 0; i < 6; ++i) w.add_float_data(float(i));
+  for (int i = 0; i < 6; ++i) w.add_float_data(static_cast<float>(i));
   auto& relu = *graph.add_node();
   relu.set_name("first");
   relu.set_op_type("Relu");
@@ -91,11 +91,11 @@ void Tool::array(const std::string& name, const std::string& shape, int count, f
   header.resize(118 - 1, ' ');
   header += '\n';
   std::string bytes("\x93NUMPY\1\0", 8);
-  bytes += char(header.size());
+  bytes += static_cast<char>(header.size());
   bytes += '\0';
   bytes += header;
   for (int i = 0; i < count; ++i) {
-    const float v = start + float(i);
+    const float v = start + static_cast<float>(i);
     char raw[4];
     std::memcpy(raw, &v, 4);
     bytes.append(raw, 4);
@@ -109,7 +109,7 @@ void expect_messages(const Tool& tool, const std::string& table) {
   ASSERT_TRUE(in.is_open()) << path;
   int number = 0;
   std::string line;
-  const auto next = [&] { return ++number, bool(std::getline(in, line)); };
+  const auto next = [&] { return ++number, static_cast<bool>(std::getline(in, line)); };
   while (next()) {
     if (line.empty() || line[0] == '#') continue;
     const std::string command = line;

@@ -97,13 +97,14 @@ TEST(CliErrors, SizesThatOverflow) {
   tool.model("m.onnx", [](onnx::ModelProto& m) {
     for (auto* value : {m.mutable_graph()->mutable_input(0), m.mutable_graph()->mutable_output(0)})
       for (int a = 0; a < 2; ++a)
-        value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(a)->set_dim_value(std::int64_t(1)
-                                                                                                     << 40);
+        value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(a)->set_dim_value(
+            static_cast<std::int64_t>(1) << 40);
     m.mutable_graph()->mutable_node(1)->set_input(1, "r");
   });
   expect_error(tool.run("build m.onnx --output e"), kRefused, {"overflow"});
   tool.model("w.onnx", [](onnx::ModelProto& m) {
-    for (int a = 0; a < 2; ++a) m.mutable_graph()->mutable_initializer(0)->set_dims(a, std::int64_t(1) << 62);
+    for (int a = 0; a < 2; ++a)
+      m.mutable_graph()->mutable_initializer(0)->set_dims(a, static_cast<std::int64_t>(1) << 62);
   });
   expect_error(tool.run("build w.onnx --output e"), kRefused, {"'w'"});
   tool.model("n.onnx", [](onnx::ModelProto& m) { m.mutable_graph()->mutable_initializer(0)->set_dims(0, -2); });
@@ -173,13 +174,14 @@ TEST(CliErrors, ADamagedEngine) {
   const std::string whole = tool.read("m.engine");
   ASSERT_EQ(tool.run("run m.engine --random").code, 0);
   std::string other = whole;
-  other[8] = char(other[8] + 1);  // the format's version
+  other[8] = static_cast<char>(other[8] + 1);  // the format's version
   tool.write("d.engine", other);
   expect_error(tool.run("run d.engine --random"), kRefused, {"d.engine", "another version", "monza build"});
-  for (const std::size_t at : {std::size_t(16), std::size_t(70), std::size_t(4096 + 8)}) {
+  for (const std::size_t at :
+       {static_cast<std::size_t>(16), static_cast<std::size_t>(70), static_cast<std::size_t>(4096 + 8)}) {
     SCOPED_TRACE(at);
     std::string flipped = whole;
-    flipped[at] = char(flipped[at] ^ 0x10);
+    flipped[at] = static_cast<char>(flipped[at] ^ 0x10);
     tool.write("d.engine", flipped);
     expect_error(tool.run("run d.engine --random"), kRefused, {"d.engine", "try: "});
   }

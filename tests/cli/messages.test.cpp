@@ -44,7 +44,7 @@ std::string tensor_bytes(onnx::TensorProto::DataType type) {
   tensor.add_dims(2);
   tensor.add_dims(3);
   for (int i = 0; i < 6; ++i)
-    if (type == onnx::TensorProto::FLOAT) tensor.add_float_data(float(i));
+    if (type == onnx::TensorProto::FLOAT) tensor.add_float_data(static_cast<float>(i));
     else tensor.add_int64_data(i);
   return tensor.SerializeAsString();
 }

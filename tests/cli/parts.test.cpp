@@ -66,7 +66,7 @@ TEST(Statistics, UnstableRunsAreNamed) {
 }
 
 Tensor floats(std::vector<float> values) {
-  Tensor t(DType::f32, {std::int64_t(values.size())});
+  Tensor t(DType::f32, {static_cast<std::int64_t>(values.size())});
   std::copy(values.begin(), values.end(), t.as<float>());
   return t;
 }
@@ -125,8 +125,8 @@ TEST(Compare, TypesAndShapesMustBeEqual) {
 
 TEST(Compare, LargeIntegersAreToldApart) {
   Tensor a(DType::i64, {1}), b(DType::i64, {1});
-  a.as<std::int64_t>()[0] = (std::int64_t(1) << 60) + 1;
-  b.as<std::int64_t>()[0] = std::int64_t(1) << 60;
+  a.as<std::int64_t>()[0] = (static_cast<std::int64_t>(1) << 60) + 1;
+  b.as<std::int64_t>()[0] = static_cast<std::int64_t>(1) << 60;
   EXPECT_TRUE(compare_as_onnx(a, a).ok);
   EXPECT_FALSE(compare_as_onnx(a, b).ok);
 }

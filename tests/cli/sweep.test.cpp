@@ -73,8 +73,8 @@ void write_samples(const Tool& tool, const std::string& folder, float (*answer)(
   for (int s = 0; s < 2; ++s) {
     Tensor x(DType::f32, {2, 3}), y(DType::f32, {2, 3});
     for (int i = 0; i < 6; ++i) {
-      x.as<float>()[i] = float(s == 0 ? i : 5 - i);
-      if (answer != nullptr) y.as<float>()[i] = answer(x.as<float>()[i] + float(i));
+      x.as<float>()[i] = static_cast<float>(s == 0 ? i : 5 - i);
+      if (answer != nullptr) y.as<float>()[i] = answer(x.as<float>()[i] + static_cast<float>(i));
     }
     std::vector<io::NamedRef> arrays = {{"x", x}};
     if (answer != nullptr) arrays.push_back({"y", y});

@@ -12,7 +12,6 @@
 #include "eval/classifier.h"
 #include "eval/detector.h"
 #include "monza/error.h"
-#include "onnx.pb.h"
 #include "tools/vision/model.h"
 
 namespace monza::tool {

@@ -84,7 +84,8 @@ Difference compare(const TensorRef& got_raw, const Expected& expected, std::size
         continue;
       }
       const std::int64_t a = access.load_int(got.data, i), b = access.load_int(want.data, i);
-      if (a != b) add(i, std::to_string(a), std::to_string(b), std::abs(double(a) - double(b)));
+      if (a != b)
+        add(i, std::to_string(a), std::to_string(b), std::abs(static_cast<double>(a) - static_cast<double>(b)));
     }
   }
   std::stable_sort(d.worst.begin(), d.worst.end(),

@@ -21,11 +21,7 @@ using plan::Base;
 using plan::PlanStorage;
 using test::EngineParts;
 
-plan::PlannerOptions with_n(plan::SymbolRange range) {
-  plan::PlannerOptions options;
-  options.symbols = {{"n", range}};
-  return options;
-}
+plan::Profile with_n(plan::Extent range) { return {{"n", range}}; }
 
 /// y = relu(x) x w, for n up to 4; a second profile for n up to 9.
 EngineParts two_profiles() {
@@ -342,7 +338,7 @@ TEST(EditedEngines, WhatHappensToTheFileLaterDoesNotChangeThePlan) {
   const auto output = [](const Engine& engine) {
     Context context = engine.create_context({.threads = 1});
     Tensor x(DType::f32, {1, 4}), z(DType::f32, {4});
-    for (int i = 0; i < 4; ++i) x.as<float>()[i] = float(i);
+    for (int i = 0; i < 4; ++i) x.as<float>()[i] = static_cast<float>(i);
     EXPECT_TRUE(context.bind_input("x", x));
     EXPECT_TRUE(context.bind_input("z", z));
     EXPECT_TRUE(context.run());

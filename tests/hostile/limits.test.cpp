@@ -70,7 +70,7 @@ void hub(ModelProto& model, int readers) {
   add_input(g, "x", TensorProto::FLOAT, {4, 4});
   for (int i = 0; i < readers; ++i) {
     const std::string y = "y" + std::to_string(i);
-    set_float(add_node(g, "LeakyRelu", {"x"}, {y}), "alpha", float(i) * 1e-6f);
+    set_float(add_node(g, "LeakyRelu", {"x"}, {y}), "alpha", static_cast<float>(i) * 1e-6f);
     add_output(g, y);
   }
 }
@@ -248,7 +248,7 @@ const std::vector<Bomb>& bombs() {
          for (int i = 0; i < 40; ++i) {
            const std::string k = std::to_string(i);
            add_node(g, "ConstantOfShape", {"n"}, {"f" + k});
-           add_floats(g, "s" + k, {float(i)}, {1});
+           add_floats(g, "s" + k, {static_cast<float>(i)}, {1});
            add_node(g, "Add", {"f" + k, "s" + k}, {"y" + k});
            add_output(g, "y" + k);
          }
@@ -370,7 +370,7 @@ const std::vector<Bomb>& bombs() {
       {"many_initializers",
        [](ModelProto& m) {
          GraphProto& g = *m.mutable_graph();
-         for (int i = 0; i < 20'000; ++i) add_floats(g, "w" + std::to_string(i), {float(i)}, {1});
+         for (int i = 0; i < 20'000; ++i) add_floats(g, "w" + std::to_string(i), {static_cast<float>(i)}, {1});
          add_node(g, "Relu", {"w7"}, {"y"});
          add_output(g, "y");
        },
@@ -652,17 +652,20 @@ Result in_child(const std::function<void()>& act) {
   if (child == 0) {
     alarm(kSanitized ? 600 : 120);
     const std::string error = error_of(act) + "\n";
-    const bool written = write(ends[1], error.data(), error.size()) == ssize_t(error.size());
+    const bool written = write(ends[1], error.data(), error.size()) == static_cast<ssize_t>(error.size());
     _exit(written ? 0 : 1);
   }
   close(ends[1]);
   char text[4096];
-  for (ssize_t n = 0; (n = read(ends[0], text, sizeof text)) > 0;) result.error.append(text, std::size_t(n));
+  for (ssize_t n = 0; (n = read(ends[0], text, sizeof text)) > 0;)
+    result.error.append(text, static_cast<std::size_t>(n));
   close(ends[0]);
   int status = 0;
   rusage used{};
   wait4(child, &status, 0, &used);
-  const auto seconds = [](const timeval& t) { return double(t.tv_sec) + double(t.tv_usec) * 1e-6; };
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  };
   result.seconds = seconds(used.ru_utime) + seconds(used.ru_stime);
   result.bytes = std::int64_t{used.ru_maxrss} * 1024 - before;
   result.ended = WIFEXITED(status) && WEXITSTATUS(status) == 0;
@@ -771,7 +774,7 @@ TEST(Limits, EveryObjectOfAFileIsCounted) {
                          r.error.find("values' worth of objects in the file") != std::string::npos;
     EXPECT_TRUE(counted) << r.error;
     if (!kSanitized) {
-      EXPECT_LT(r.bytes, std::int64_t(f.file.size()) + (std::int64_t{32} << 20));
+      EXPECT_LT(r.bytes, static_cast<std::int64_t>(f.file.size()) + (std::int64_t{32} << 20));
     }
   }
   // Files of tensors and of lists of them, too.

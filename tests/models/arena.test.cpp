@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/cpu.h"
 #include "import/onnx/onnx_import.h"
 #include "models/cases.h"
 #include "passes/pass.h"
@@ -19,12 +18,9 @@ plan::DeviceRef arena(const std::filesystem::path& model, const test::ModelCase&
   OnnxImportOptions import;
   import.shapes = c.shapes;
   const auto graph = import_onnx(model, import);
-  optimize(*graph, {.strict = true});
-  plan::PlannerOptions options;
-  options.isa = cpu_info().isa;
-  options.copy_views = copy_views;
+  optimize(*graph, {.strict_rewrites = true});
   plan::WeightStore weights;
-  return plan::make_plan(*graph, options, weights).plan.devices[0];
+  return plan::make_plan(*graph, {.threads = 1}, {.copy_views = copy_views}, weights).plan.devices[0];
 }
 
 class Arena : public testing::TestWithParam<test::ModelCase> {};
@@ -37,7 +33,7 @@ TEST_P(Arena, IsNearTheLowerBoundAndNotAboveThePlanOfCopies) {
   RecordProperty("copied_views_bytes", std::to_string(copies.arena_bytes));
   EXPECT_GT(views.arena_lower_bound, 0);
   EXPECT_GE(views.arena_bytes, views.arena_lower_bound);
-  EXPECT_LE(double(views.arena_bytes), 1.02 * double(views.arena_lower_bound));
+  EXPECT_LE(static_cast<double>(views.arena_bytes), 1.02 * static_cast<double>(views.arena_lower_bound));
   EXPECT_LE(views.arena_bytes, copies.arena_bytes);
 }
 

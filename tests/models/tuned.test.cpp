@@ -73,8 +73,9 @@ void expect_close(const std::vector<Tensor>& got, const std::vector<Tensor>& exp
     }
     double largest = 0, error = 0;
     for (std::int64_t i = 0; i < got[o].numel(); ++i) {
-      largest = std::max(largest, std::fabs(double(expected[o].as<float>()[i])));
-      const double difference = std::fabs(double(got[o].as<float>()[i]) - double(expected[o].as<float>()[i]));
+      largest = std::max(largest, std::fabs(static_cast<double>(expected[o].as<float>()[i])));
+      const double difference =
+          std::fabs(static_cast<double>(got[o].as<float>()[i]) - static_cast<double>(expected[o].as<float>()[i]));
       error = std::isnan(difference) ? 1e30 : std::max(error, difference);
     }
     EXPECT_LE(error, 1e-4 * largest + 1e-5) << "output " << o;

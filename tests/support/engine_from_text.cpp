@@ -15,10 +15,10 @@
 
 namespace monza::test {
 
-Engine engine_from_graph(ir::Graph& graph, plan::PlannerOptions options) {
-  if (options.isa == Isa::none) options.isa = cpu_info().isa;
+Engine engine_from_graph(ir::Graph& graph, const plan::PlanScope& scope, BuildOptions options) {
+  if (options.threads == 0) options.threads = 1;
   plan::WeightStore weights;
-  plan::PlannedModel planned = plan::make_plan(graph, options, weights);
+  plan::PlannedModel planned = plan::make_plan(graph, options, scope, weights);
   engine_file::Parts parts;
   parts.plan = std::move(planned.plan);
   weights.settle(parts.plan);
@@ -26,16 +26,17 @@ Engine engine_from_graph(ir::Graph& graph, plan::PlannerOptions options) {
   return make_engine(engine_file::make_image(std::move(parts)), {});
 }
 
-TextEngine engine_from_text(const std::string& text, plan::PlannerOptions options, bool optimized) {
+TextEngine engine_from_text(const std::string& text, const plan::PlanScope& scope, bool optimized,
+                            const BuildOptions& options) {
   auto graph = ir::parse(text);
-  if (optimized) optimize(*graph, {.strict = true});
-  Engine engine = engine_from_graph(*graph, options);
+  if (optimized) optimize(*graph, {.strict_rewrites = true});
+  Engine engine = engine_from_graph(*graph, scope, options);
   return {std::move(engine), std::move(graph)};
 }
 
 void expect_same_as_reference(const std::string& text, const std::vector<std::vector<std::int64_t>>& shapes,
-                              plan::PlannerOptions options, bool optimized) {
-  TextEngine made = engine_from_text(text, options, optimized);
+                              const plan::PlanScope& scope, bool optimized, const BuildOptions& options) {
+  TextEngine made = engine_from_text(text, scope, optimized, options);
   const auto reference = ir::parse(text);
   Context context = made.engine.create_context();
   std::mt19937 random(7);
@@ -46,12 +47,12 @@ void expect_same_as_reference(const std::string& text, const std::vector<std::ve
     Tensor tensor(dtype, shapes[i]);
     for (std::int64_t k = 0; k < tensor.numel(); ++k) {
       if (dtype == DType::f32) tensor.as<float>()[k] = std::uniform_real_distribution<float>(-1, 1)(random);
-      if (dtype == DType::i64) tensor.as<std::int64_t>()[k] = std::int64_t(random() % 3);
+      if (dtype == DType::i64) tensor.as<std::int64_t>()[k] = static_cast<std::int64_t>(random() % 3);
       if (dtype == DType::boolean) tensor.as<bool>()[k] = random() % 2 == 0;
     }
     Shape shape;
-    shape.rank = int(shapes[i].size());
-    for (int a = 0; a < shape.rank; ++a) shape[a] = shapes[i][std::size_t(a)];
+    shape.rank = static_cast<int>(shapes[i].size());
+    for (int a = 0; a < shape.rank; ++a) shape[a] = shapes[i][static_cast<std::size_t>(a)];
     constants.push_back(
         ir::make_constant(dtype, shape, {static_cast<const std::byte*>(tensor.ref().data), tensor.bytes()}));
     inputs.push_back(std::move(tensor));

@@ -122,7 +122,7 @@ class Notation : NotationReader {
       count *= d.dim_value();
     }
     if (take_word("raw")) {
-      expect('('), t.set_raw_data(std::string(std::size_t(integer()), '\0')), expect(')');
+      expect('('), t.set_raw_data(std::string(static_cast<std::size_t>(integer()), '\0')), expect(')');
       return;
     }
     if (take_word("external")) {

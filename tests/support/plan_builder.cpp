@@ -115,7 +115,7 @@ int PlanBuilder::state(std::string name, DType dtype, std::vector<std::int64_t> 
   port.name = storage.intern(name);
   port.dtype = dtype;
   port.rank = static_cast<std::uint8_t>(row.size() + 1);
-  port.max[0] = port.opt[0] = std::int64_t(1) << 20;
+  port.max[0] = port.opt[0] = static_cast<std::int64_t>(1) << 20;
   for (std::size_t a = 0; a < row.size(); ++a) port.min[a + 1] = port.opt[a + 1] = port.max[a + 1] = row[a];
   storage.states.push_back(port);
   return static_cast<int>(storage.states.size() - 1);

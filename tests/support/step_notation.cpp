@@ -129,7 +129,8 @@ std::string ask_rule(const std::string& text, const std::smatch& m) {
     set_param(n.params, std::stoul((*at)[1]), (*at)[2]);
   const OperatorCheck* check = find_check(n.node->op->name);
   if (check == nullptr) fail("{} has no rule", n.node->op->name);
-  CheckContext c{n.params.data(), in.data(), int(in.size()), out.data(), int(out.size()), n.extents};
+  CheckContext c{n.params.data(), in.data(), static_cast<int>(in.size()), out.data(), static_cast<int>(out.size()),
+                 n.extents};
   const Refusal r = check->check(c);
   return r == nullptr ? "" : r;
 }
@@ -137,13 +138,13 @@ std::string ask_rule(const std::string& text, const std::smatch& m) {
 std::string ask_kernel(const std::string& text, const Kernel& kernel) {
   Node n = node_of(text, kernel.op);
   for (std::size_t i = 0; i < n.in.size(); ++i)
-    if (n.in[i].present() && kernel.in[int(i)] == Port::packed) n.in[i].layout = Layout::packed;
+    if (n.in[i].present() && kernel.in[static_cast<int>(i)] == Port::packed) n.in[i].layout = Layout::packed;
   KernelQuery q;
   q.params = n.params.data();
   q.in = n.in.data();
-  q.in_count = int(n.in.size());
+  q.in_count = static_cast<int>(n.in.size());
   q.out = n.out.data();
-  q.out_count = int(n.out.size());
+  q.out_count = static_cast<int>(n.out.size());
   const Refusal r = kernel.accepts == nullptr ? nullptr : kernel.accepts(q);
   return r == nullptr ? "" : r;
 }

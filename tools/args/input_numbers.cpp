@@ -41,11 +41,11 @@ std::vector<std::string_view> parts_of(std::string_view text) {
 
 /// Least and greatest of an integer type, as far as 64 bits with a sign go.
 std::pair<std::int64_t, std::int64_t> range_of(DType dtype) {
-  const int bits = int(dtype_bits(dtype));
+  const int bits = static_cast<int>(dtype_bits(dtype));
   if (dtype == DType::boolean) return {0, 1};
   if (bits >= 64) return {is_signed(dtype) ? INT64_MIN : 0, INT64_MAX};
-  if (!is_signed(dtype)) return {0, (std::int64_t(1) << bits) - 1};
-  return {-(std::int64_t(1) << (bits - 1)), (std::int64_t(1) << (bits - 1)) - 1};
+  if (!is_signed(dtype)) return {0, (static_cast<std::int64_t>(1) << bits) - 1};
+  return {-(static_cast<std::int64_t>(1) << (bits - 1)), (static_cast<std::int64_t>(1) << (bits - 1)) - 1};
 }
 
 void store(const std::string& name, std::string_view text, Tensor& tensor, std::int64_t at) {
@@ -77,7 +77,7 @@ Tensor tensor_of_numbers(const std::string& name, const std::string& text, DType
     throw UsageError(
         message("input '{0}' holds {1}, which numbers do not give\n  try: --input {0}=FILE", name, dtype_name(dtype)));
   const auto parts = parts_of(text);
-  const auto count = std::int64_t(parts.size());
+  const auto count = static_cast<std::int64_t>(parts.size());
   if (shape.size() == 1 && shape[0] < 0) shape[0] = count;
   if (std::any_of(shape.begin(), shape.end(), [](std::int64_t d) { return d < 0; }))
     throw UsageError(
@@ -88,7 +88,8 @@ Tensor tensor_of_numbers(const std::string& name, const std::string& text, DType
   if (count > 1 && count != tensor.numel())
     throw UsageError(message("{} numbers are given for input '{}' of {} elements ({})", count, name, tensor.numel(),
                              extents_text(tensor.shape())));
-  for (std::int64_t i = 0; i < tensor.numel(); ++i) store(name, parts[count > 1 ? std::size_t(i) : 0], tensor, i);
+  for (std::int64_t i = 0; i < tensor.numel(); ++i)
+    store(name, parts[count > 1 ? static_cast<std::size_t>(i) : 0], tensor, i);
   return tensor;
 }
 

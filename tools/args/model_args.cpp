@@ -47,22 +47,15 @@ Precision parse_precision(const std::string& text) { return named(text, kPrecisi
 Device parse_device(const std::string& text) { return named(text, kDevices, device_name); }
 
 /// "NODE=fp32,bf16,cpu": names of precisions and devices, in any order.
-NodeConstraint parse_constraint(const std::string& text) {
+NodeConstraint parse_node_constraint(const std::string& text) {
   const std::size_t at = text.rfind('=');
   if (at == text.npos || at == 0 || at + 1 == text.size())
     throw UsageError(message("--constrain '{}' is not of the form NODE=fp32,bf16,..", text));
-  NodeConstraint asked{text.substr(0, at), {}};
-  std::istringstream names(text.substr(at + 1));
-  for (std::string name; std::getline(names, name, ',');) {
-    if (const auto precision = find_precision(name)) asked.constraint.precisions.insert(*precision);
-    else if (const auto device = find_device(name)) asked.constraint.devices.insert(*device);
-    else
-      throw UsageError(
-          message("--constrain '{}': '{}' is no precision and no device\n  try: fp32, bf16, fp16, int8, "
-                  "cpu, reference or cuda",
-                  text, name));
+  try {
+    return {text.substr(0, at), parse_constraint(std::string_view(text).substr(at + 1))};
+  } catch (const Error& e) {
+    throw UsageError(e.at(message("--constrain '{}'", text)).what());
   }
-  return asked;
 }
 
 /// An option that may be given several times, one value each.
@@ -111,6 +104,9 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
            "stand for any text and any character, the last that names a node counts")
       .group(build)
       .type_name("NODE=P,..");
+  app.add_flag("--allow-cpu-nodes", allow_cpu_nodes_,
+               "a node for which --device has no kernel runs on the CPU, with copies around it (inspect --plan shows them)")
+      .group(build);
   app.add_option("--threads", threads, "threads of each run (default: all that this process may use)")
       .range(1, 4096)
       .type_name("N");
@@ -433,7 +429,7 @@ BuildOptions ModelArgs::options_without_shapes() const {
   options.io_types = io_types();
   if (!precision_.empty()) options.precision = parse_precision(precision_);
   if (!device_.empty()) options.device = parse_device(device_);
-  for (const std::string& text : constraints_) options.constraints.push_back(parse_constraint(text));
+  for (const std::string& text : constraints_) options.constraints.push_back(parse_node_constraint(text));
   options.threads = threads;
   options.isa = isa_;
   options.tune = tune_.value_or(tune_by_default);
@@ -447,6 +443,7 @@ BuildOptions ModelArgs::options_without_shapes() const {
   options.batch_invariant = batch_invariant_;
   options.strip = strip_;
   options.external_weights = external_weights_;
+  options.allow_cpu_nodes = allow_cpu_nodes_;
   for (const std::string& text : metadata_) {
     const std::size_t at = text.find('=');
     if (at == std::string::npos || at == 0)
@@ -519,7 +516,8 @@ ModelArgs::Opened ModelArgs::rebuild() const {
   refuse_build_options();
   for (const auto& [given, option] :
        {std::pair(!shapes_.empty(), "--shape"), std::pair(!precision_.empty(), "--precision"),
-        std::pair(!device_.empty(), "--device"), std::pair(external_weights_, "--external-weights")})
+        std::pair(!device_.empty(), "--device"), std::pair(external_weights_, "--external-weights"),
+        std::pair(allow_cpu_nodes_, "--allow-cpu-nodes")})
     if (given)
       throw UsageError(
           message("{} needs the ONNX file: '{}' is an engine, whose graph is planned again as it is", option, model));

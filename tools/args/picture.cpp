@@ -16,7 +16,8 @@ namespace monza::tool {
 
 bool is_picture(const std::filesystem::path& path) {
   std::string ending = path.extension().string();
-  std::transform(ending.begin(), ending.end(), ending.begin(), [](unsigned char c) { return char(std::tolower(c)); });
+  std::transform(ending.begin(), ending.end(), ending.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   static constexpr const char* kEndings[] = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".pgm"};
   return std::any_of(std::begin(kEndings), std::end(kEndings), [&](const char* e) { return ending == e; });
 }
@@ -41,16 +42,16 @@ Tensor picture_tensor(const std::filesystem::path& path, DType dtype, std::vecto
   if (shape[height] > 1 << 16 || shape[height + 1] > 1 << 16)
     fail_hint("give a tensor (.npy)", "a picture is stretched to {} pixels a side at most, the input is {}", 1 << 16,
               extents_text(shape));
-  const int h = int(shape[height]), w = int(shape[height + 1]);
+  const int h = static_cast<int>(shape[height]), w = static_cast<int>(shape[height + 1]);
   if (image.height != h || image.width != w) image = vision::resize_bilinear(image, w, h);
   vision::Normalization form;
   form.layout = nchw ? vision::PixelLayout::nchw : vision::PixelLayout::nhwc;
-  const std::size_t one = std::size_t(h) * std::size_t(w) * 3;
+  const std::size_t one = static_cast<std::size_t>(h) * static_cast<std::size_t>(w) * 3;
   if (dtype == DType::f32) vision::write_tensor(image, form, std::span(tensor.as<float>(), one));
   else vision::write_tensor(image, form, std::span(tensor.as<std::uint8_t>(), one));
-  const std::size_t bytes = tensor.bytes() / std::size_t(shape[0]);
+  const std::size_t bytes = tensor.bytes() / static_cast<std::size_t>(shape[0]);
   for (std::int64_t n = 1; n < shape[0]; ++n)
-    std::memcpy(tensor.as<std::byte>() + std::size_t(n) * bytes, tensor.ref().data, bytes);
+    std::memcpy(tensor.as<std::byte>() + static_cast<std::size_t>(n) * bytes, tensor.ref().data, bytes);
   return tensor;
 }
 

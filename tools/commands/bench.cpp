@@ -3,13 +3,12 @@
 
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "eval/data_set.h"
 #include "tools/args/command.h"
 #include "tools/measure/bench.h"
 #include "tools/measure/sweep.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 #ifdef MONZA_WITH_JPEG  // defined, as 0 or 1, where the vision library is part of the build
 #include "eval/picture_samples.h"
@@ -74,9 +73,10 @@ int run(const Options& o) {
   print("load        {}, context {}, first run {}\n", time_text(m.load_ms), time_text(m.context_ms),
         time_text(m.first_ms));
   print("memory      peak resident set {}{} ({} of it before the model), activations {} (lower bound {}), weights {}\n",
-        bytes_text(double(m.rss_peak)), m.built ? ", the build included" : "", bytes_text(double(m.rss_before)),
-        bytes_text(double(m.stats.arena_bytes)), bytes_text(double(m.stats.arena_lower_bound_bytes)),
-        bytes_text(double(m.stats.weights_bytes)));
+        bytes_text(static_cast<double>(m.rss_peak)), m.built ? ", the build included" : "",
+        bytes_text(static_cast<double>(m.rss_before)), bytes_text(static_cast<double>(m.stats.arena_bytes)),
+        bytes_text(static_cast<double>(m.stats.arena_lower_bound_bytes)),
+        bytes_text(static_cast<double>(m.stats.weights_bytes)));
   if (*m.warning != 0) note(message("warning: {}", m.warning));
   for (const std::string& output : m.not_finite) note("warning: " + output);
   return kExitOk;

@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/output_file.h"
 #include "engine/build_record.h"
@@ -14,7 +13,7 @@
 #include "tools/args/named_files.h"
 #include "tools/draw/html_report.h"
 #include "tools/draw/svg.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -29,7 +28,7 @@ struct Options {
 /// Of a file; 0 for a pipe or a device, which keep nothing.
 std::int64_t bytes_of(const std::filesystem::path& path) {
   std::error_code none;
-  return std::filesystem::is_regular_file(path, none) ? std::int64_t(std::filesystem::file_size(path)) : 0;
+  return std::filesystem::is_regular_file(path, none) ? static_cast<std::int64_t>(std::filesystem::file_size(path)) : 0;
 }
 
 /// Profiles the engine on random inputs and writes the page.
@@ -87,38 +86,38 @@ int run(const Options& o) {
   const Engine::Stats s = opened.engine.stats();
   const std::int64_t file_bytes = bytes_of(output);
   if (o.json) {
-    auto profiles = nlohmann::ordered_json::array();
+    auto profiles = Json::array();
     for (const ProfileInfo& p : opened.engine.profiles()) {
-      nlohmann::ordered_json inputs = nlohmann::ordered_json::object();
+      Json inputs = Json::object();
       for (const TensorInfo& i : p.inputs) inputs[i.name] = {{"min", i.min}, {"opt", i.opt}, {"max", i.max}};
       profiles.push_back({{"inputs", inputs}, {"arena_bytes", p.arena_bytes}});
     }
-    const nlohmann::ordered_json report = {{"output", output.string()},
-                                           {"file_bytes", file_bytes},
-                                           {"build_ms", opened.build_ms},
-                                           {"import_ms", s.import_ms},
-                                           {"passes_ms", s.passes_ms},
-                                           {"plan_ms", s.plan_ms},
-                                           {"steps", s.steps},
-                                           {"threads", s.threads},
-                                           {"isa", s.isa},
-                                           {"precision", precision_name(s.precision)},
-                                           {"device", device_name(s.device)},
-                                           {"arena_bytes", s.arena_bytes},
-                                           {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
-                                           {"weights_bytes", s.weights_bytes},
-                                           {"profiles", profiles}};
+    const Json report = {{"output", output.string()},
+                         {"file_bytes", file_bytes},
+                         {"build_ms", opened.build_ms},
+                         {"import_ms", s.import_ms},
+                         {"passes_ms", s.passes_ms},
+                         {"plan_ms", s.plan_ms},
+                         {"steps", s.steps},
+                         {"threads", s.threads},
+                         {"isa", s.isa},
+                         {"precision", precision_name(s.precision)},
+                         {"device", device_name(s.device)},
+                         {"arena_bytes", s.arena_bytes},
+                         {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
+                         {"weights_bytes", s.weights_bytes},
+                         {"profiles", profiles}};
     print_json(report);
     return kExitOk;
   }
   print("{}: {}{} steps for {} threads of {}, {} {}\n", output.string(),
-        file_bytes > 0 ? bytes_text(double(file_bytes)) + ", " : "", s.steps, s.threads, s.isa, device_name(s.device),
-        precision_name(s.precision));
+        file_bytes > 0 ? bytes_text(static_cast<double>(file_bytes)) + ", " : "", s.steps, s.threads, s.isa,
+        device_name(s.device), precision_name(s.precision));
   print("  built in {} (import {}, passes {}, plan {})\n", time_text(opened.build_ms), time_text(s.import_ms),
         time_text(s.passes_ms), time_text(s.plan_ms));
   print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n",
-        bytes_text(double(s.weights_bytes)), bytes_text(double(s.arena_bytes)),
-        bytes_text(double(s.arena_lower_bound_bytes)));
+        bytes_text(static_cast<double>(s.weights_bytes)), bytes_text(static_cast<double>(s.arena_bytes)),
+        bytes_text(static_cast<double>(s.arena_lower_bound_bytes)));
   const auto& external = opened.engine.impl().image.external;
   for (const engine_file::ExternalFile& e : external)
     print("  weights in {}, which the engine reads from there\n", e.file->path().string());
@@ -129,7 +128,8 @@ int run(const Options& o) {
     for (const TensorInfo& i : opened.engine.profiles()[k].inputs)
       inputs +=
           fmt::format("{}{} {}..{}", inputs.empty() ? "" : ", ", i.name, extents_text(i.min), extents_text(i.max));
-    print("  profile {}: {}: activations {}\n", k, inputs, bytes_text(double(opened.engine.profiles()[k].arena_bytes)));
+    print("  profile {}: {}: activations {}\n", k, inputs,
+          bytes_text(static_cast<double>(opened.engine.profiles()[k].arena_bytes)));
   }
   if (!o.report.empty()) print("  report: {}\n", o.report);
   return kExitOk;

@@ -3,7 +3,6 @@
 #include <memory>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "commands.h"
@@ -11,9 +10,10 @@
 #include "eval/classifier.h"
 #include "tools/args/command.h"
 #include "tools/args/model_args.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
+#include "tools/vision/frames.h"
 #include "tools/vision/model.h"
-#include "tools/vision/output.h"
 #include "tools/vision/report.h"
 #include "tools/vision/settings.h"
 #include "vision/draw.h"
@@ -26,20 +26,19 @@ namespace {
 constexpr int kDefaultSize = 224;
 
 struct ClassifyArgs {
-  std::string source;
+  FrameArgs frames;
   ModelArgs model;
   eval::ClassifySettings settings;
-  std::string labels, truth, output, save_engine;
+  std::string labels, truth, save_engine;
   std::size_t top = 5;
   int size = 0;  // 0: not said
-  std::int64_t max_frames = 0;
-  bool json = false, no_cache = false;
+  bool no_cache = false;
 };
 
-ordered_json frame_json(const vision::Frame& frame, const std::vector<eval::ClassScore>& best,
-                        const std::vector<std::string>& labels, std::size_t top, const OpenedModel& model,
-                        double decode_ms, const eval::StageTimes& times) {
-  ordered_json list = ordered_json::array();
+Json frame_json(const vision::Frame& frame, const std::vector<eval::ClassScore>& best,
+                const std::vector<std::string>& labels, std::size_t top, const OpenedModel& model,
+                const FrameTimes& times) {
+  Json list = Json::array();
   for (std::size_t i = 0; i < std::min(top, best.size()); ++i)
     list.push_back({{"class", vision::label_of(labels, best[i].class_id)},
                     {"class_id", best[i].class_id},
@@ -47,7 +46,7 @@ ordered_json frame_json(const vision::Frame& frame, const std::vector<eval::Clas
   return {{"source", frame.name},
           {"frame", frame.index},
           {"top", std::move(list)},
-          {"timings_ms", times_json(model, decode_ms, times)}};
+          {"timings_ms", times_json(model, times)}};
 }
 
 void draw_best(vision::Image& image, const std::vector<eval::ClassScore>& best, const std::vector<std::string>& labels,
@@ -69,7 +68,7 @@ int run_classify(ClassifyArgs args) {
     throw UsageError(
         "--save-engine writes an engine that was built from an ONNX file; --model names an engine already\n"
         "  try: --model with the ONNX file");
-  const auto source = vision::open_source(args.source);
+  const auto source = vision::open_source(args.frames.source);
   const eval::ClassTruth truth = args.truth.empty() ? eval::ClassTruth{} : eval::load_truth(args.truth);
   const int side = args.settings.crop > 0 ? args.settings.crop : args.size > 0 ? args.size : kDefaultSize;
   const OpenedModel model = open_picture_model(args.model, args.settings.to_metadata(), side, !args.no_cache);
@@ -80,36 +79,21 @@ int run_classify(ClassifyArgs args) {
   if (!labels.empty() && static_cast<int>(labels.size()) != classifier.classes())
     fail_hint("the label file that belongs to the model", "there are {} class names for {} classes", labels.size(),
               classifier.classes());
-  AnnotatedOutput output(args.output, *source);
 
-  const bool many = source->kind() != vision::SourceKind::picture;
-  if (source->kind() == vision::SourceKind::video || source->kind() == vision::SourceKind::camera) catch_interrupt();
-  Progress progress(many && !args.json);
-  const std::int64_t total = args.max_frames > 0 ? args.max_frames : source->size_estimate();
+  const bool many = has_many(*source), json = args.frames.json;
   const std::size_t wanted = std::max<std::size_t>(args.top, 5);  // top-5 accuracy needs five
   eval::ClassAccuracy accuracy;
-  eval::StageTimes sum;
-  double decode_sum = 0;
-  std::int64_t frames = 0;
-  int refused = 0;
-  vision::Frame frame;
-  while (!interrupted() && (args.max_frames <= 0 || frames < args.max_frames)) {
-    eval::LapTimer watch;
-    if (!next_readable(*source, frame, args.json, refused)) {
-      progress.clear();
-      if (report_loss(*source, args.source, args.json)) ++refused;
-      break;
-    }
-    const double decode_ms = watch.lap_ms();
+  std::vector<eval::ClassScore> best;
+  FrameWork work;
+  work.find = [&](const vision::Frame& frame) {
     eval::StageTimes times;
-    const auto best = classifier.classify(frame.image, wanted, times);
-    ++frames;
-    decode_sum += decode_ms;
-    sum.preprocess_ms += times.preprocess_ms, sum.inference_ms += times.inference_ms,
-        sum.postprocess_ms += times.postprocess_ms;
+    best = classifier.classify(frame.image, wanted, times);
+    return times;
+  };
+  work.say = [&](const vision::Frame& frame, const FrameTimes& times, Progress& progress) {
     accuracy.add(truth, frame.name, best);
-    if (args.json) {
-      print_line(frame_json(frame, best, labels, args.top, model, decode_ms, times));
+    if (json) {
+      print_line(frame_json(frame, best, labels, args.top, model, times));
       std::fflush(stdout);
     } else if (!many) {
       std::vector<std::vector<std::string>> rows = {{"class", "score"}};
@@ -120,28 +104,19 @@ int run_classify(ClassifyArgs args) {
       progress.clear();
       print("{}: {} {:.3f}\n", frame.name, vision::label_of(labels, best[0].class_id), best[0].score);
     }
-    if (total > 0) progress.update("classify", static_cast<double>(frames) / static_cast<double>(total));
-    if (output.wanted()) {
-      draw_best(frame.image, best, labels, args.top);
-      output.write(frame);
-    }
-  }
-  progress.clear();
-  output.close();
+  };
+  work.draw = [&](vision::Image& image) { draw_best(image, best, labels, args.top); };
+  const FrameTotals totals = for_frames("classify", args.frames, *source, work);
   if (!truth.empty()) {
     if (accuracy.images == 0)
       fail_hint("lines with the names of the pictures, such as 'cat.jpg 281'", "none of the pictures is named in {}",
                 args.truth);
     const double top1 = accuracy.share(accuracy.top1), top5 = accuracy.share(accuracy.top5);
-    if (args.json) print_line({{"top1", top1}, {"top5", top5}, {"images", accuracy.images}});
+    if (json) print_line({{"top1", top1}, {"top5", top5}, {"images", accuracy.images}});
     else print("top-1 {:.2f} %  top-5 {:.2f} %  over {} pictures\n", top1 * 100, top5 * 100, accuracy.images);
   }
-  if (!args.json) {
-    const double n = static_cast<double>(std::max<std::int64_t>(frames, 1));
-    const eval::StageTimes mean = {sum.preprocess_ms / n, sum.inference_ms / n, sum.postprocess_ms / n};
-    print("\n{}\ninput: {}\n", Lines{times_table(model, decode_sum / n, mean, frames)}, classifier.describe());
-  }
-  return refused == 0 ? kExitOk : kExitRefused;
+  if (!json) print("\n{}\ninput: {}\n", Lines{times_table(model, totals.mean(), totals.frames)}, classifier.describe());
+  return totals.refused == 0 ? kExitOk : kExitRefused;
 }
 
 }  // namespace
@@ -156,7 +131,7 @@ void add_classify(Commands& commands) {
       "  monza classify dog.jpg --model net.engine                         remembers mean, std, resize and crop\n"
       "  monza classify road.mp4 --model yolov8n-cls.onnx --json           one JSON object a line and frame\n",
       [args] { return run_classify(*args); });
-  app.add_option("source", args->source, "picture, folder, video file, or camera (/dev/videoN)")
+  app.add_option("source", args->frames.source, "picture, folder, video file, or camera (/dev/videoN)")
       .required()
       .type_name("SOURCE")
       .file(FileRole::reads);
@@ -167,13 +142,13 @@ void add_classify(Commands& commands) {
   add_settings(app, args->settings);
   app.add_option("--size", args->size, "side of the input where the model leaves it open [224]").range(8, 8192);
   app.add_option("--top", args->top, "how many classes to print").range(1, 1000).capture_default_str();
-  app.add_option("--output", args->output, "annotated picture, folder or video to write")
+  app.add_option("--output", args->frames.output, "annotated picture, folder or video to write")
       .file(FileRole::writes_pictures);
   app.add_option("--save-engine", args->save_engine, "write the engine, with these settings remembered")
       .file(FileRole::writes);
-  app.add_option("--max-frames", args->max_frames, "stop after so many frames").positive();
+  app.add_option("--max-frames", args->frames.max_frames, "stop after so many frames").positive();
   app.add_flag("--no-cache", args->no_cache, "neither use nor write an engine in the user's cache folder");
-  app.add_flag("--json", args->json, "one JSON object for each picture or frame");
+  app.add_flag("--json", args->frames.json, "one JSON object for each picture or frame");
 }
 
 }  // namespace monza::tool

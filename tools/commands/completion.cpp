@@ -16,7 +16,7 @@ void add_completion(Commands& commands) {
                                     [shell, &commands] {
                                       const auto tree = command_tree(commands.root());
                                       write_output(*shell == "bash" ? bash_completion(tree) : zsh_completion(tree));
-                                      return int(kExitOk);
+                                      return static_cast<int>(kExitOk);
                                     });
   app.add_option("SHELL", *shell, "bash or zsh").required().one_of({"bash", "zsh"}).type_name("SHELL");
 }

@@ -3,14 +3,13 @@
 
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <regex>
 
 #include "base/cpu.h"
 #include "tools/args/command.h"
 #include "tools/args/model_args.h"
 #include "tools/conformance/conformance.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -55,7 +54,7 @@ int run(const Options& o) {
       [&](std::size_t i) { return run_case(cases[i], build); },
       [&](const CaseResult& r) {
         reasons[r.index] = r.reason;
-        progress.update("conformance", double(++ended) / double(cases.size()));
+        progress.update("conformance", static_cast<double>(++ended) / static_cast<double>(cases.size()));
       });
   progress.clear();
 
@@ -68,7 +67,7 @@ int run(const Options& o) {
     write_expectations(o.write_expectations, failing);
   }
   std::size_t passed = 0, failed = 0, expected_failures = 0;
-  auto failures = nlohmann::ordered_json::array();
+  auto failures = Json::array();
   for (std::size_t i = 0; i < cases.size(); ++i) {
     const auto it = expected.find(cases[i].name);
     std::string reason = reasons[i];
@@ -88,11 +87,11 @@ int run(const Options& o) {
     else print("FAIL {}: {}\n", cases[i].name, reason);
   }
   if (o.json) {
-    const nlohmann::ordered_json report = {{"passed", passed},
-                                           {"failed", failed},
-                                           {"expected_failures", expected_failures},
-                                           {"total", cases.size()},
-                                           {"failures", failures}};
+    const Json report = {{"passed", passed},
+                         {"failed", failed},
+                         {"expected_failures", expected_failures},
+                         {"total", cases.size()},
+                         {"failures", failures}};
     print_json(report);
   } else {
     print("{} passed, {} failed, {} expected failures, {} in all, in {}\n", passed, failed, expected_failures,

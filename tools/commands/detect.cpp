@@ -3,7 +3,6 @@
 #include <memory>
 
 #include <cstdio>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "commands.h"
@@ -11,9 +10,10 @@
 #include "eval/detector.h"
 #include "tools/args/command.h"
 #include "tools/args/model_args.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
+#include "tools/vision/frames.h"
 #include "tools/vision/model.h"
-#include "tools/vision/output.h"
 #include "tools/vision/report.h"
 #include "vision/draw.h"
 #include "vision/labels.h"
@@ -24,25 +24,18 @@ namespace {
 constexpr int kDefaultSize = 640;
 
 struct DetectArgs {
-  std::string source;
+  FrameArgs frames;
   ModelArgs model;
-  std::string head, labels, output, coco;
+  std::string head, labels, coco;
   float score = -1, iou = -1;  // below 0: the default, which depends on --coco
   int max_boxes = 300;
   int size = 0;  // 0: not said
-  std::int64_t max_frames = 0;
-  bool json = false, no_cache = false;
+  bool no_cache = false;
 };
 
-struct Totals {
-  eval::StageTimes sum;
-  double decode_ms = 0;
-  std::int64_t frames = 0, boxes = 0;
-};
-
-ordered_json frame_json(const vision::Frame& frame, const std::vector<vision::Detection>& found,
-                        const std::vector<std::string>& labels) {
-  ordered_json list = ordered_json::array();
+Json frame_json(const vision::Frame& frame, const std::vector<vision::Detection>& found,
+                const std::vector<std::string>& labels) {
+  Json list = Json::array();
   for (const vision::Detection& d : found)
     list.push_back({{"class", vision::label_of(labels, d.class_id)},
                     {"class_id", d.class_id},
@@ -75,25 +68,15 @@ std::string summary(const std::vector<vision::Detection>& found, const std::vect
   return text.empty() ? "nothing" : text;
 }
 
-void print_times(const OpenedModel& model, const Totals& totals) {
-  const double n = static_cast<double>(std::max<std::int64_t>(totals.frames, 1));
-  const eval::StageTimes mean = {totals.sum.preprocess_ms / n, totals.sum.inference_ms / n,
-                                 totals.sum.postprocess_ms / n};
-  print("\n{}", Lines{times_table(model, totals.decode_ms / n, mean, totals.frames)});
-}
-
-void report_score(const eval::CocoScore& score, const OpenedModel& model, const Totals& totals, bool json) {
+void report_score(const eval::CocoScore& score, const OpenedModel& model, const FrameTotals& totals, bool json) {
   const vision::AveragePrecision ap = score.result();
   if (score.unknown() > 0) note(message("{} pictures are not in the instances file and do not count", score.unknown()));
   if (json) {
-    const double n = static_cast<double>(std::max<std::int64_t>(totals.frames, 1));
-    const eval::StageTimes mean = {totals.sum.preprocess_ms / n, totals.sum.inference_ms / n,
-                                   totals.sum.postprocess_ms / n};
     print_line({{"map50_95", ap.map50_95},
                 {"map50", ap.map50},
                 {"map75", ap.map75},
                 {"images", score.images()},
-                {"timings_ms", times_json(model, totals.decode_ms / n, mean)}});
+                {"timings_ms", times_json(model, totals.mean())}});
   } else {
     print("mAP50-95 {:.4f}  mAP50 {:.4f}  mAP75 {:.4f}  over {} pictures\n", ap.map50_95, ap.map50, ap.map75,
           score.images());
@@ -113,7 +96,7 @@ eval::DetectorOptions detector_options(const DetectArgs& args, int classes) {
 
 int run_detect(DetectArgs args) {
   if (args.model.model.empty()) args.model.model = default_detector().string();
-  const auto source = vision::open_source(args.source);
+  const auto source = vision::open_source(args.frames.source);
   const OpenedModel model =
       open_picture_model(args.model, {}, args.size > 0 ? args.size : kDefaultSize, !args.no_cache);
   eval::check_size(model.engine, args.size);
@@ -122,35 +105,22 @@ int run_detect(DetectArgs args) {
                           detector_options(args, static_cast<int>(labels.size())));
   std::optional<eval::CocoScore> score;
   if (!args.coco.empty()) score.emplace(args.coco, labels, detector.head().classes);
-  AnnotatedOutput output(args.output, *source);
 
-  const bool many = source->kind() != vision::SourceKind::picture;
-  if (source->kind() == vision::SourceKind::video || source->kind() == vision::SourceKind::camera) catch_interrupt();
-  Progress progress(many && !args.json);
-  const std::int64_t total = args.max_frames > 0 ? args.max_frames : source->size_estimate();
-  Totals totals;
-  int refused = 0;
-  vision::Frame frame;
-  while (!interrupted() && (args.max_frames <= 0 || totals.frames < args.max_frames)) {
-    eval::LapTimer watch;
-    if (!next_readable(*source, frame, args.json, refused)) {
-      progress.clear();
-      if (report_loss(*source, args.source, args.json)) ++refused;
-      break;
-    }
-    const double decode_ms = watch.lap_ms();
+  const bool many = has_many(*source), json = args.frames.json;
+  std::vector<vision::Detection> found;
+  std::int64_t boxes = 0;
+  FrameWork work;
+  work.find = [&](const vision::Frame& frame) {
     eval::StageTimes times;
-    const auto found = detector.detect(frame.image, times);
-    ++totals.frames;
-    totals.boxes += static_cast<std::int64_t>(found.size());
-    totals.decode_ms += decode_ms;
-    totals.sum.preprocess_ms += times.preprocess_ms;
-    totals.sum.inference_ms += times.inference_ms;
-    totals.sum.postprocess_ms += times.postprocess_ms;
+    found = detector.detect(frame.image, times);
+    boxes += static_cast<std::int64_t>(found.size());
+    return times;
+  };
+  work.say = [&](const vision::Frame& frame, const FrameTimes& times, Progress& progress) {
     if (score) score->add(frame.name, found);
-    if (args.json) {
-      ordered_json line = frame_json(frame, found, labels);
-      line["timings_ms"] = times_json(model, decode_ms, times);
+    if (json) {
+      Json line = frame_json(frame, found, labels);
+      line["timings_ms"] = times_json(model, times);
       print_line(line);
       std::fflush(stdout);
     } else if (!many) {
@@ -159,21 +129,16 @@ int run_detect(DetectArgs args) {
       progress.clear();
       print("{}: {}\n", frame.name, summary(found, labels));
     }
-    if (total > 0) progress.update("detect", static_cast<double>(totals.frames) / static_cast<double>(total));
-    if (output.wanted()) {
-      vision::draw_detections(frame.image, found, labels);
-      output.write(frame);
-    }
+  };
+  work.draw = [&](vision::Image& image) { vision::draw_detections(image, found, labels); };
+  const FrameTotals totals = for_frames("detect", args.frames, *source, work);
+  if (score) report_score(*score, model, totals, json);
+  if (!json) {
+    if (many) print("{} boxes in {} frames\n", boxes, totals.frames);
+    print("\n{}", Lines{times_table(model, totals.mean(), totals.frames)});
+    if (!args.frames.output.empty() && totals.frames > 0) print("\nannotated: {}\n", args.frames.output);
   }
-  progress.clear();
-  output.close();
-  if (score) report_score(*score, model, totals, args.json);
-  if (!args.json) {
-    if (many) print("{} boxes in {} frames\n", totals.boxes, totals.frames);
-    print_times(model, totals);
-    if (output.wanted() && totals.frames > 0) print("\nannotated: {}\n", args.output);
-  }
-  return refused == 0 ? kExitOk : kExitRefused;
+  return totals.refused == 0 ? kExitOk : kExitRefused;
 }
 
 }  // namespace
@@ -190,7 +155,7 @@ void add_detect(Commands& commands) {
                    "  monza detect val2017/ --coco instances_val2017.json  mean average precision\n"
                    "  monza detect cat.jpg --model yolox_nano.onnx --labels coco80.txt --head yolox\n",
                    [args] { return run_detect(*args); });
-  app.add_option("source", args->source, "picture, folder, video file, or camera (/dev/videoN)")
+  app.add_option("source", args->frames.source, "picture, folder, video file, or camera (/dev/videoN)")
       .required()
       .type_name("SOURCE")
       .file(FileRole::reads);
@@ -203,12 +168,12 @@ void add_detect(Commands& commands) {
       .range(0.0, 1.0);
   app.add_option("--max-boxes", args->max_boxes, "most boxes of a picture").positive().capture_default_str();
   app.add_option("--size", args->size, "side of the input where the model leaves it open [640]").range(32, 8192);
-  app.add_option("--output", args->output, "annotated picture, folder or video to write")
+  app.add_option("--output", args->frames.output, "annotated picture, folder or video to write")
       .file(FileRole::writes_pictures);
   app.add_option("--coco", args->coco, "instances JSON to measure mAP against").file(FileRole::reads);
-  app.add_option("--max-frames", args->max_frames, "stop after so many frames").positive();
+  app.add_option("--max-frames", args->frames.max_frames, "stop after so many frames").positive();
   app.add_flag("--no-cache", args->no_cache, "neither use nor write an engine in the user's cache folder");
-  app.add_flag("--json", args->json, "one JSON object for each picture or frame");
+  app.add_flag("--json", args->frames.json, "one JSON object for each picture or frame");
 }
 
 }  // namespace monza::tool

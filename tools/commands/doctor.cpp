@@ -1,18 +1,17 @@
 // monza doctor: what this machine and this build offer.
 #include <fmt/core.h>
-#include <google/protobuf/stubs/common.h>
 #include <zlib.h>
 
 #include <cstdlib>
 #include <fstream>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "backend/cuda/cuda_device.h"
 #include "base/cpu.h"
+#include "import/onnx/onnx_import.h"
 #include "tools/args/command.h"
 #include "tools/measure/ceilings.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 #include "tools/text/version.h"
 
@@ -54,12 +53,7 @@ constexpr Library kLibraries[] = {
      "libavcodec-dev libavformat-dev libavdevice-dev libswscale-dev"},
 };
 
-std::string protobuf_version() {
-  return fmt::format("{}.{}.{}", GOOGLE_PROTOBUF_VERSION / 1000000, GOOGLE_PROTOBUF_VERSION / 1000 % 1000,
-                     GOOGLE_PROTOBUF_VERSION % 1000);
-}
-
-nlohmann::ordered_json to_json(const Ceilings& c) {
+Json to_json(const Ceilings& c) {
   return {{"threads", c.threads},
           {"f32_gflops", c.f32_gflops},
           {"int8_gops", c.int8_gops},
@@ -79,7 +73,7 @@ int run(const Options& o) {
   }
   const backend::CudaFacts& gpu = backend::cuda_facts();
   if (o.json) {
-    nlohmann::ordered_json report = {
+    Json report = {
         {"version", version_text()},
         {"cpu",
          {{"model", cpu.model},
@@ -90,7 +84,7 @@ int run(const Options& o) {
           {"l2_bytes", cpu.l2_bytes},
           {"l3_bytes", cpu.l3_bytes}}},
         {"memory", {{"total_bytes", memory_of("MemTotal:")}, {"available_bytes", memory_of("MemAvailable:")}}},
-        {"ceilings", nlohmann::json::array()},
+        {"ceilings", Json::array()},
         {"devices", {{"cpu", true}, {"reference", true}, {"cuda", gpu.missing.empty()}}},
         {"cuda",
          {{"built", gpu.built},
@@ -101,7 +95,7 @@ int run(const Options& o) {
           {"multiprocessors", gpu.multiprocessors},
           {"memory_bytes", gpu.memory_bytes}}},
         {"vision", kVision},
-        {"libraries", nlohmann::ordered_json::object()}};
+        {"libraries", Json::object()}};
     for (const Ceilings& c : ceilings) report["ceilings"].push_back(to_json(c));
     report["libraries"]["protobuf"] = protobuf_version();
     report["libraries"]["zlib"] = zlibVersion();
@@ -114,10 +108,10 @@ int run(const Options& o) {
   print("           {} CPUs for this process, {} threads by default (affinity and cgroup quota counted)\n",
         cpu.logical_cpus, cpu.usable_threads);
   print("           {}\n", isa_name(cpu.isa));
-  print("caches     L1d {}, L2 {}, L3 {}\n", bytes_text(double(cpu.l1d_bytes)), bytes_text(double(cpu.l2_bytes)),
-        bytes_text(double(cpu.l3_bytes)));
-  print("memory     {}, {} available\n", bytes_text(double(memory_of("MemTotal:"))),
-        bytes_text(double(memory_of("MemAvailable:"))));
+  print("caches     L1d {}, L2 {}, L3 {}\n", bytes_text(static_cast<double>(cpu.l1d_bytes)),
+        bytes_text(static_cast<double>(cpu.l2_bytes)), bytes_text(static_cast<double>(cpu.l3_bytes)));
+  print("memory     {}, {} available\n", bytes_text(static_cast<double>(memory_of("MemTotal:"))),
+        bytes_text(static_cast<double>(memory_of("MemAvailable:"))));
   for (const Ceilings& c : ceilings) {
     print("ceilings   {} thread{}: fp32 {:.0f} GFLOP/s", c.threads, c.threads > 1 ? "s" : "", c.f32_gflops);
     if (c.bf16_gflops > 0) print(", bf16 {:.0f} GFLOP/s", c.bf16_gflops);

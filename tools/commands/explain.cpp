@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/constraint.h"
 #include "base/error.h"
@@ -15,13 +14,11 @@
 #include "tools/args/command.h"
 #include "tools/args/inputs.h"
 #include "tools/args/model_args.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct Options {
   ModelArgs model;
@@ -38,7 +35,7 @@ std::string list(const std::vector<std::string>& items) {
 void print_step(const StepText& s) {
   print("  step {}: {}{}{}\n", s.index, s.kernel,
         s.computes_in.empty() ? "" : fmt::format(", computes in {}, sums in {}", s.computes_in, s.accumulates_in),
-        s.scratch_bytes > 0 ? ", scratch " + bytes_text(double(s.scratch_bytes)) : "");
+        s.scratch_bytes > 0 ? ", scratch " + bytes_text(static_cast<double>(s.scratch_bytes)) : "");
   const auto operands = [](const char* what, const std::vector<OperandText>& all) {
     for (std::size_t i = 0; i < all.size(); ++i)
       if (!all[i].layout.empty()) print("    {} {}  {}  {}\n", what, i, all[i].type, all[i].layout);

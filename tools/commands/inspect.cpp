@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/output_file.h"
 #include "engine/build_record.h"
@@ -17,7 +16,7 @@
 #include "tools/args/model_args.h"
 #include "tools/draw/graph_picture.h"
 #include "tools/draw/svg.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -41,8 +40,8 @@ std::string range_text(const TensorInfo& t) {
   return t.min.empty() ? "scalar" : text;
 }
 
-nlohmann::ordered_json ports(const std::vector<TensorInfo>& list) {
-  auto out = nlohmann::ordered_json::array();
+Json ports(const std::vector<TensorInfo>& list) {
+  auto out = Json::array();
   for (const TensorInfo& t : list)
     out.push_back({{"name", t.name},
                    {"dtype", dtype_name(t.dtype)},
@@ -84,12 +83,13 @@ void print_summary(const Engine& engine, const ModelArgs::Opened& opened) {
   for (const TensorInfo& t : engine.outputs()) print("  output {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
   for (const auto& [key, value] : engine.metadata())
     print("  {} = {}\n", key, value.size() > 100 ? value.substr(0, 97) + "..." : value);
-  print("memory: weights {} in {} blocks, activations {} (lower bound {})\n", bytes_text(double(s.weights_bytes)),
-        plan.weight_blocks.size(), bytes_text(double(s.arena_bytes)), bytes_text(double(s.arena_lower_bound_bytes)));
+  print("memory: weights {} in {} blocks, activations {} (lower bound {})\n",
+        bytes_text(static_cast<double>(s.weights_bytes)), plan.weight_blocks.size(),
+        bytes_text(static_cast<double>(s.arena_bytes)), bytes_text(static_cast<double>(s.arena_lower_bound_bytes)));
   std::map<std::string, int> kernels;
   double flops = 0;
   for (const plan::Step& step : plan.steps) {
-    flops += double(step.flops);
+    flops += static_cast<double>(step.flops);
     ++kernels[std::string(work_of(plan, step))];
   }
   print("work: {:.3f} GFLOP at the shape planned for\nkernels:\n", flops * 1e-9);
@@ -103,8 +103,8 @@ void print_memory(const plan::Plan& plan) {
     print("arena {}: {} bytes, lower bound {} ({:+.2f} %)\n", d, plan.devices[d].arena_bytes,
           plan.devices[d].arena_lower_bound,
           plan.devices[d].arena_lower_bound > 0
-              ? 100.0 * double(plan.devices[d].arena_bytes - plan.devices[d].arena_lower_bound) /
-                    double(plan.devices[d].arena_lower_bound)
+              ? 100.0 * static_cast<double>(plan.devices[d].arena_bytes - plan.devices[d].arena_lower_bound) /
+                    static_cast<double>(plan.devices[d].arena_lower_bound)
               : 0.0);
   print("{:>12} {:>12} {:>13}  {}\n", "offset", "bytes", "steps", "value");
   for (const ArenaBlock& b : drawn_blocks(plan))
@@ -116,9 +116,9 @@ void print_memory(const plan::Plan& plan) {
 
 void print_shared(const Shared& shared, std::int64_t mine) {
   print("weights shared with '{}': {} in {} blocks ({:.1f} % of these, {:.1f} % of those)\n", shared.with,
-        bytes_text(double(shared.bytes)), shared.blocks.size(),
-        mine > 0 ? 100.0 * double(shared.bytes) / double(mine) : 0.0,
-        shared.total > 0 ? 100.0 * double(shared.bytes) / double(shared.total) : 0.0);
+        bytes_text(static_cast<double>(shared.bytes)), shared.blocks.size(),
+        mine > 0 ? 100.0 * static_cast<double>(shared.bytes) / static_cast<double>(mine) : 0.0,
+        shared.total > 0 ? 100.0 * static_cast<double>(shared.bytes) / static_cast<double>(shared.total) : 0.0);
   for (const auto& [name, bytes] : shared.blocks) print("{:12}  {}\n", bytes, name);
 }
 
@@ -158,19 +158,19 @@ int run(const Options& o) {
   }
   if (o.json) {
     const Engine::Stats s = engine.stats();
-    nlohmann::ordered_json report = {{"inputs", ports(engine.inputs())},
-                                     {"outputs", ports(engine.outputs())},
-                                     {"metadata", engine.metadata()},
-                                     {"threads", s.threads},
-                                     {"isa", s.isa},
-                                     {"precision", precision_name(s.precision)},
-                                     {"device", device_name(s.device)},
-                                     {"weights_bytes", s.weights_bytes},
-                                     {"arena_bytes", s.arena_bytes},
-                                     {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
-                                     {"replanned", s.replanned},
-                                     {"graph", engine.graph_text()}};
-    auto& steps = report["steps"] = nlohmann::ordered_json::array();
+    Json report = {{"inputs", ports(engine.inputs())},
+                   {"outputs", ports(engine.outputs())},
+                   {"metadata", engine.metadata()},
+                   {"threads", s.threads},
+                   {"isa", s.isa},
+                   {"precision", precision_name(s.precision)},
+                   {"device", device_name(s.device)},
+                   {"weights_bytes", s.weights_bytes},
+                   {"arena_bytes", s.arena_bytes},
+                   {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
+                   {"replanned", s.replanned},
+                   {"graph", engine.graph_text()}};
+    auto& steps = report["steps"] = Json::array();
     for (const plan::Step& step : plan.steps) {
       const Arithmetic* arithmetic = arithmetic_of(plan, step);
       steps.push_back({{"name", plan.text(step.name)},
@@ -183,7 +183,7 @@ int run(const Options& o) {
                        {"measured_us", step.measured_us},
                        {"scratch_bytes", step.scratch_bytes}});
     }
-    auto& memory = report["memory"] = nlohmann::ordered_json::array();
+    auto& memory = report["memory"] = Json::array();
     for (const ArenaBlock& b : drawn_blocks(plan))
       memory.push_back({{"device", b.device},
                         {"offset", b.offset},
@@ -191,31 +191,31 @@ int run(const Options& o) {
                         {"first_step", b.first},
                         {"last_step", b.last},
                         {"value", b.what}});
-    auto& weights = report["weights"] = nlohmann::ordered_json::array();
+    auto& weights = report["weights"] = Json::array();
     for (const plan::WeightBlock& w : plan.weight_blocks)
       weights.push_back(
           {{"name", plan.text(w.name)}, {"offset", w.offset}, {"bytes", w.bytes}, {"packed", w.kernel >= 0}});
     if (!shared.empty()) {
-      auto& list = report["shared_weights"] = nlohmann::ordered_json::array();
+      auto& list = report["shared_weights"] = Json::array();
       for (const Shared& with : shared) {
-        auto blocks = nlohmann::ordered_json::array();
+        auto blocks = Json::array();
         for (const auto& [name, bytes] : with.blocks) blocks.push_back({{"name", name}, {"bytes", bytes}});
         list.push_back({{"with", with.with}, {"bytes", with.bytes}, {"of_bytes", with.total}, {"blocks", blocks}});
       }
     }
     if (onnx || !stripped) {
-      auto& list = report["passes"] = nlohmann::ordered_json::array();
+      auto& list = report["passes"] = Json::array();
       for (const PassRun& p : built.passes.passes)
         list.push_back({{"name", p.name},
                         {"enabled", p.enabled},
-                        {"ms", onnx ? nlohmann::ordered_json(p.seconds * 1e3) : nlohmann::ordered_json(nullptr)},
+                        {"ms", onnx ? Json(p.seconds * 1e3) : Json(nullptr)},
                         {"rewrites", p.rewrites},
                         {"nodes_before", p.nodes_before},
                         {"nodes_after", p.nodes_after}});
-      auto& rewrites = report["rewrites"] = nlohmann::ordered_json::array();
+      auto& rewrites = report["rewrites"] = Json::array();
       for (const Rewrite& r : built.passes.rewrites)
         rewrites.push_back({{"pass", r.pass}, {"what", r.what}, {"node", r.node}});
-      auto& misses = report["near_misses"] = nlohmann::ordered_json::array();
+      auto& misses = report["near_misses"] = Json::array();
       for (const NearMiss& m : built.passes.near_misses)
         misses.push_back({{"pass", m.pass}, {"pattern", m.pattern}, {"node", m.node}, {"reason", m.reason}});
     }

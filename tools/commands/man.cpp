@@ -11,7 +11,7 @@ void add_man(Commands& commands) {
                "  monza man > ~/.local/share/man/man1/monza.1",
                [&commands] {
                  write_output(man_page(commands.root()));
-                 return int(kExitOk);
+                 return static_cast<int>(kExitOk);
                });
 }
 

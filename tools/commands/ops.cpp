@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
 #include <vector>
@@ -13,7 +12,7 @@
 #include "ir/op.h"
 #include "kernel/registry.h"
 #include "tools/args/command.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -154,11 +153,11 @@ int run(bool json, bool as_markdown) {
     return kExitOk;
   }
   if (json) {
-    nlohmann::ordered_json report;
+    Json report;
     const auto add = [&](const char* key, const std::vector<Row>& rows) {
-      auto& list = report[key] = nlohmann::ordered_json::array();
+      auto& list = report[key] = Json::array();
       for (const Row& r : rows) {
-        nlohmann::ordered_json entry = {{"operator", r.name}, {"in_graph", r.in_graph}};
+        Json entry = {{"operator", r.name}, {"in_graph", r.in_graph}};
         if (!r.domain.empty()) entry["domain"] = r.domain, entry["opsets"] = r.opsets;
         for (int c = 0; c < kColumns; ++c) entry[kTitles[c]] = r.cells[c];
         list.push_back(std::move(entry));

@@ -5,7 +5,6 @@
 #include <cmath>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/cpu.h"
@@ -20,14 +19,11 @@
 #include "tools/measure/identity.h"
 #include "tools/measure/profile.h"
 #include "tools/measure/statistics.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
 namespace {
-
-using namespace nlohmann::literals;
-using Json = nlohmann::ordered_json;
 
 struct Options {
   ModelArgs model;
@@ -45,7 +41,7 @@ void write_trace(const std::string& path, const Engine& engine, Context& context
   context.set_profiling(false);
   context.set_profiling(true);  // one run alone: its begins and its times belong together
   check(context, context.run());
-  auto events = nlohmann::ordered_json::array();
+  auto events = Json::array();
   events.push_back({{"name", "process_name"}, {"ph", "M"}, {"pid", 1}, {"args", {{"name", "monza"}}}});
   for (const StepProfile& s : context.profile()) {
     if (s.runs == 0) continue;
@@ -58,10 +54,9 @@ void write_trace(const std::string& path, const Engine& engine, Context& context
                       {"dur", s.mean_us},
                       {"args", {{"op", s.op}, {"kernel", s.kernel}, {"flops", s.flops}, {"bytes", s.bytes}}}});
   }
-  const nlohmann::ordered_json trace = {
-      {"displayTimeUnit", "ns"},
-      {"otherData", {{"isa", engine.stats().isa}, {"threads", engine.stats().threads}}},
-      {"traceEvents", events}};
+  const Json trace = {{"displayTimeUnit", "ns"},
+                      {"otherData", {{"isa", engine.stats().isa}, {"threads", engine.stats().threads}}},
+                      {"traceEvents", events}};
   write_file(path, json_text(trace, -1) + "\n");
 }
 
@@ -119,7 +114,7 @@ void require_same_model(const Json& before, const std::vector<LayerTime>& layers
   for (const LayerTime& l : layers)
     for (std::string& node : identity_of(l.step)) now.insert(std::move(node));
   const auto common = std::count_if(then.begin(), then.end(), [&](const std::string& n) { return now.contains(n); });
-  if (2 * std::size_t(common) < std::min(then.size(), now.size()))
+  if (2 * static_cast<std::size_t>(common) < std::min(then.size(), now.size()))
     throw Error(message("it is a profile of another model: of its {} ONNX nodes {} are among the {} here", then.size(),
                         common, now.size()),
                 "a profile of this model: monza profile MODEL --json")
@@ -145,7 +140,7 @@ std::vector<std::string> other_conditions(const Json& before, const ProfileResul
   told("number of threads", before.contains("threads") ? before.at("threads").dump() : "", std::to_string(threads));
   told("instruction set", before.value("isa", ""), engine.isa);
   if (const auto about = before.find("about"); about != before.end())
-    told("machine", about->value("/machine/cpu"_json_pointer, ""), cpu_info().model);
+    told("machine", about->value(Json::json_pointer("/machine/cpu"), ""), cpu_info().model);
   return found;
 }
 
@@ -188,7 +183,7 @@ std::vector<Change> changes_since(const Json& before, const std::vector<LayerTim
 
 /// Reads an earlier `--json`. Throws Error when the file is something else.
 Json read_profile(const std::string& path) {
-  const auto file = MappedFile::open(path, std::size_t(256) << 20);
+  const auto file = MappedFile::open(path, static_cast<std::size_t>(256) << 20);
   const std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
   const Json profile = Json::parse(text, nullptr, false);
   const auto is = [](const Json& object, const char* key, bool number) {
@@ -323,7 +318,7 @@ int run(const Options& o) {
     print_json(report);
     return kExitOk;
   }
-  const std::size_t top = o.top > 0 ? std::size_t(o.top) : profile.layers.size();
+  const std::size_t top = o.top > 0 ? static_cast<std::size_t>(o.top) : profile.layers.size();
   print_table(profile.layers, top, profile.ceilings);
   print("\nwhole runs: {} of them, best {}, median {}, p99 {}\n{}", profile.run_ms.size(),
         time_text(profile.best_run_ms), time_text(t.median), time_text(t.p99),

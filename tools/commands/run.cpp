@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "engine/compare.h"
@@ -17,7 +16,7 @@
 #include "tools/args/inputs.h"
 #include "tools/args/model_args.h"
 #include "tools/measure/identity.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -56,12 +55,10 @@ std::string range_of(const TensorRef& t) {
     if (i == 0 || v > high) high = v;
     sum += v;
   }
-  return fmt::format("  min {:.6g}  max {:.6g}  mean {:.6g}", low, high, sum / double(t.numel()));
+  return fmt::format("  min {:.6g}  max {:.6g}  mean {:.6g}", low, high, sum / static_cast<double>(t.numel()));
 }
 
-nlohmann::ordered_json number(double v) {
-  return std::isfinite(v) ? nlohmann::ordered_json(v) : nlohmann::ordered_json(nullptr);
-}
+Json number(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
 
 /// The reference outputs; arrays that are named as inputs become those.
 std::vector<io::NamedTensor> read_expected(const Options& o, InputArgs& args) {
@@ -103,8 +100,8 @@ int run(const Options& o) {
     outputs.push_back({engine.outputs()[k].name, context.output(k)});
   if (!o.output.empty()) write_tensors(o, prepared, outputs);
 
-  nlohmann::ordered_json report;
-  report["outputs"] = nlohmann::ordered_json::object();
+  Json report;
+  report["outputs"] = Json::object();
   bool ok = true;
   if (!o.json)
     print("ran in {} ({} of {} threads)\n", time_text(run_ms), precision_name(engine.stats().precision),

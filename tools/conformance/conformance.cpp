@@ -133,7 +133,8 @@ std::string run_light(const ConformanceCase& test, const OnnxInterface& interfac
     for (std::int64_t& d : shape) d = d < 0 ? 1 : d;
     if (input.dtype != DType::f32) fail("input '{}' holds {}, not floats", input.name, dtype_name(input.dtype));
     Tensor tensor(DType::f32, shape);
-    for (std::int64_t i = 0; i < tensor.numel(); ++i) tensor.as<float>()[i] = float(double(i) / double(tensor.numel()));
+    for (std::int64_t i = 0; i < tensor.numel(); ++i)
+      tensor.as<float>()[i] = static_cast<float>(static_cast<double>(i) / static_cast<double>(tensor.numel()));
     if (shape != input.shape) options.shapes[input.name] = {shape, shape, shape};
     inputs.emplace(input.name, TestValue{false, true, {tensor}});
   }

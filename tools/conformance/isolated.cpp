@@ -24,7 +24,7 @@ void write_all(int fd, const std::string& text) {
     const ssize_t n = ::write(fd, text.data() + at, text.size() - at);
     if (n < 0 && errno == EINTR) continue;
     if (n <= 0) ::_exit(3);
-    at += std::size_t(n);
+    at += static_cast<std::size_t>(n);
   }
 }
 
@@ -79,7 +79,8 @@ std::string ending(int status) {
 
 void run_isolated(std::size_t count, int jobs, double seconds, const std::function<std::string(std::size_t)>& run,
                   const std::function<void(const CaseResult&)>& done) {
-  std::vector<Child> children(std::min<std::size_t>(std::size_t(std::max(jobs, 1)), std::max<std::size_t>(count, 1)));
+  std::vector<Child> children(
+      std::min<std::size_t>(static_cast<std::size_t>(std::max(jobs, 1)), std::max<std::size_t>(count, 1)));
   for (std::size_t i = 0; i < count; ++i) children[i % children.size()].todo.push_back(i);
   for (Child& child : children)
     if (!child.todo.empty()) start(child, children, run);
@@ -124,7 +125,7 @@ void run_isolated(std::size_t count, int jobs, double seconds, const std::functi
         char block[4096];
         const ssize_t n = ::read(child.fd, block, sizeof block);
         if (n > 0) {
-          child.buffer.append(block, std::size_t(n));
+          child.buffer.append(block, static_cast<std::size_t>(n));
           take_lines(child);
         } else if (n == 0 || errno != EINTR) {
           finish(child, nullptr);

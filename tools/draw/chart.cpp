@@ -28,13 +28,13 @@ Histogram histogram_of(std::vector<double> values, std::size_t bins) {
   Histogram h;
   if (values.empty() || bins == 0) return h;
   std::sort(values.begin(), values.end());
-  const auto last = static_cast<std::size_t>(std::ceil(0.995 * double(values.size()))) - 1;
+  const auto last = static_cast<std::size_t>(std::ceil(0.995 * static_cast<double>(values.size()))) - 1;
   h.low = values.front();
   const double high = values[last];
   // Few values in many bins would show noise.
-  const auto wanted = static_cast<std::size_t>(std::ceil(2 * std::sqrt(double(values.size()))));
+  const auto wanted = static_cast<std::size_t>(std::ceil(2 * std::sqrt(static_cast<double>(values.size()))));
   const std::size_t count = high > h.low ? std::clamp<std::size_t>(wanted, 1, bins) : 1;
-  h.width = high > h.low ? (high - h.low) / double(count) : std::max(h.low, 1e-9) * 0.01;
+  h.width = high > h.low ? (high - h.low) / static_cast<double>(count) : std::max(h.low, 1e-9) * 0.01;
   h.counts.assign(count, 0);
   for (std::size_t i = 0; i <= last; ++i)
     ++h.counts[std::min(count - 1, static_cast<std::size_t>((values[i] - h.low) / h.width))];
@@ -56,12 +56,12 @@ std::string text_histogram(const Histogram& h, std::size_t bar_width) {
   std::string text;
   for (std::size_t i = 0; i < counts.size(); ++i) {
     const std::size_t bar = (counts[i] * bar_width + most - 1) / most;
-    text += fmt::format("{:>12}  {:<{}} {}\n", time_text(h.low + h.width * double(i * together)), std::string(bar, '#'),
-                        bar_width, counts[i]);
+    text += fmt::format("{:>12}  {:<{}} {}\n", time_text(h.low + h.width * static_cast<double>(i * together)),
+                        std::string(bar, '#'), bar_width, counts[i]);
   }
   if (h.above > 0)
     text += fmt::format("{:>12}  {} run{} took longer than {}\n", "", h.above, h.above > 1 ? "s" : "",
-                        time_text(h.low + h.width * double(h.counts.size())));
+                        time_text(h.low + h.width * static_cast<double>(h.counts.size())));
   return text;
 }
 
@@ -70,7 +70,7 @@ std::string draw_histogram(const Histogram& h, const std::string& title, const s
   Svg svg(kLeft + kWide + 44, kTop + kHigh + 48);
   svg.text(kLeft, 20, title, "font-weight:600");
   if (h.counts.empty()) return svg.str();
-  const double high = h.low + h.width * double(h.counts.size());
+  const double high = h.low + h.width * static_cast<double>(h.counts.size());
   const double most = double(*std::max_element(h.counts.begin(), h.counts.end()));
   const auto x = [&](double v) { return kLeft + (v - h.low) / (high - h.low) * kWide; };
   const auto y = [&](double count) { return kTop + kHigh - count / most * kHigh; };
@@ -80,7 +80,7 @@ std::string draw_histogram(const Histogram& h, const std::string& title, const s
     svg.text(kLeft - 6, y(c) + 4, tick_text(c), kTick, "end");
   }
   for (std::size_t i = 0; i < h.counts.size(); ++i) {
-    const double from = h.low + h.width * double(i), top = y(double(h.counts[i]));
+    const double from = h.low + h.width * static_cast<double>(i), top = y(static_cast<double>(h.counts[i]));
     svg.rect(x(from), top, x(from + h.width) - x(from), kTop + kHigh - top, kBar,
              fmt::format("{} to {}: {} runs", time_text(from), time_text(from + h.width), h.counts[i]));
   }
@@ -119,8 +119,8 @@ std::string draw_sweep(const std::string& key, const std::string& title, const s
   }
   const double ms_tick = tick_step(most_ms, 5), rate_tick = tick_step(most_rate, 5);
   const double ms_top = std::ceil(most_ms / ms_tick) * ms_tick, rate_top = std::ceil(most_rate / rate_tick) * rate_tick;
-  const double slot = kWide / double(points.size());
-  const auto x = [&](std::size_t i) { return kLeft + slot * (double(i) + 0.5); };
+  const double slot = kWide / static_cast<double>(points.size());
+  const auto x = [&](std::size_t i) { return kLeft + slot * (static_cast<double>(i) + 0.5); };
   const auto y_ms = [&](double ms) { return kTop + kHigh - (ms_top > 0 ? ms / ms_top : 0) * kHigh; };
   const auto y_rate = [&](double r) { return kTop + kHigh - (rate_top > 0 ? r / rate_top : 0) * kHigh; };
   for (double v = 0; v <= ms_top * 1.0001; v += ms_tick) {

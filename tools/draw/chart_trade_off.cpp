@@ -35,7 +35,7 @@ class Labels {
   explicit Labels(std::vector<Box> taken) : taken_(std::move(taken)) {}
 
   void draw(Svg& svg, double x, double y, const std::string& text, const char* style) {
-    const double w = 6.6 * double(text.size()), h = 13;
+    const double w = 6.6 * static_cast<double>(text.size()), h = 13;
     std::vector<Box> places = {{x + 9, y - 7, w, h}, {x - w - 9, y - 7, w, h}};
     for (int row = 1; row <= 8; ++row)
       for (const double top : {y - 4 - 16.0 * row, y - 9 + 16.0 * row})

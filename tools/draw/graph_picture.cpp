@@ -34,7 +34,7 @@ class Layout {
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const std::size_t longest =
           std::min(kLongestTitle, std::max(nodes[i].title.size(), nodes[i].subtitle.size() * 9 / 10));
-      vertices_[i].width = 22 + 7.2 * double(longest);
+      vertices_[i].width = 22 + 7.2 * static_cast<double>(longest);
     }
     assign_layers(nodes.size());
     split_edges();
@@ -44,9 +44,11 @@ class Layout {
   const Vertex& vertex(std::size_t i) const { return vertices_[i]; }
   /// The vertices that an edge passes, its ends included.
   const std::vector<std::size_t>& route(std::size_t edge) const { return routes_[edge]; }
-  double top(std::size_t layer) const { return kMargin + double(layer) * (kBoxHeight + kLayerGap); }
+  double top(std::size_t layer) const { return kMargin + static_cast<double>(layer) * (kBoxHeight + kLayerGap); }
   double width() const { return width_; }
-  double height() const { return kMargin * 2 + double(layers_.size()) * (kBoxHeight + kLayerGap) - kLayerGap; }
+  double height() const {
+    return kMargin * 2 + static_cast<double>(layers_.size()) * (kBoxHeight + kLayerGap) - kLayerGap;
+  }
 
  private:
   void assign_layers(std::size_t count) {
@@ -115,7 +117,7 @@ class Layout {
   void order_layers() {
     std::vector<double> position(vertices_.size());
     const auto number = [&](const std::vector<std::size_t>& layer) {
-      for (std::size_t k = 0; k < layer.size(); ++k) position[layer[k]] = double(k);
+      for (std::size_t k = 0; k < layer.size(); ++k) position[layer[k]] = static_cast<double>(k);
     };
     for (const auto& layer : layers_) number(layer);
     const auto sweep = [&](std::vector<std::size_t>& layer, bool down) {
@@ -124,7 +126,7 @@ class Layout {
         const auto& near = down ? vertices_[v].up : vertices_[v].down;
         double sum = 0;
         for (const std::size_t n : near) sum += position[n];
-        keyed.emplace_back(near.empty() ? position[v] : sum / double(near.size()), v);
+        keyed.emplace_back(near.empty() ? position[v] : sum / static_cast<double>(near.size()), v);
       }
       std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
       for (std::size_t k = 0; k < keyed.size(); ++k) layer[k] = keyed[k].second;

@@ -72,7 +72,7 @@ std::string card(const std::string& value, const std::string& what) {
 std::string summary(const PageContent& c) {
   const Engine::Stats s = c.engine->stats();
   double flops = 0;
-  for (const plan::Step& step : c.engine->impl().image.plan.steps) flops += double(step.flops);
+  for (const plan::Step& step : c.engine->impl().image.plan.steps) flops += static_cast<double>(step.flops);
   std::string html = "<div class=\"cards\">\n";
   if (c.profile != nullptr) {
     const Summary runs = summarize(c.profile->run_ms);
@@ -81,10 +81,10 @@ std::string summary(const PageContent& c) {
   }
   html += card(std::to_string(s.steps), "steps");
   html += card(fmt::format("{:.2f} GFLOP", flops * 1e-9), "work at the shape planned for");
-  html += card(bytes_text(double(s.weights_bytes)), "weights");
-  html += card(bytes_text(double(s.arena_bytes)),
-               fmt::format("activations (at least {})", bytes_text(double(s.arena_lower_bound_bytes))));
-  html += card(bytes_text(double(c.file_bytes)), "engine file");
+  html += card(bytes_text(static_cast<double>(s.weights_bytes)), "weights");
+  html += card(bytes_text(static_cast<double>(s.arena_bytes)),
+               fmt::format("activations (at least {})", bytes_text(static_cast<double>(s.arena_lower_bound_bytes))));
+  html += card(bytes_text(static_cast<double>(c.file_bytes)), "engine file");
   // An engine's graph, planned anew, goes through no passes.
   html += card(time_text(c.build_ms), s.passes_ms > 0
                                           ? fmt::format("build: import {}, passes {}, plan {}", time_text(s.import_ms),
@@ -203,7 +203,7 @@ std::string memory(const PageContent& c) {
       "<h2 id=\"memory\">Memory</h2>\n<p>Each box is a block of the arena: the steps that use it across, its addresses "
       "upwards; grey is scratch. The dashed line is the least that any placement needs.</p>\n";
   for (std::size_t d = 0; d < plan.devices.size(); ++d)
-    html += "<div class=\"scroll\">" + draw_memory(plan, int(d)) + "</div>\n";
+    html += "<div class=\"scroll\">" + draw_memory(plan, static_cast<int>(d)) + "</div>\n";
   std::vector<const plan::WeightBlock*> blocks;
   for (const plan::WeightBlock& w : plan.weight_blocks) blocks.push_back(&w);
   std::stable_sort(blocks.begin(), blocks.end(), [](const auto* a, const auto* b) { return a->bytes > b->bytes; });
@@ -213,7 +213,8 @@ std::string memory(const PageContent& c) {
       blocks.size());
   for (const plan::WeightBlock* w : blocks)
     html += fmt::format("<tr><td class=\"n\">{}</td><td>{}</td><td class=\"k\">{}</td></tr>\n",
-                        bytes_text(double(w->bytes)), w->kernel >= 0 ? "packed" : "plain", e(plan.text(w->name)));
+                        bytes_text(static_cast<double>(w->bytes)), w->kernel >= 0 ? "packed" : "plain",
+                        e(plan.text(w->name)));
   return html + "</table></div></details>\n";
 }
 

@@ -8,7 +8,6 @@
 #include <atomic>
 #include <filesystem>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/cpu.h"
@@ -18,7 +17,7 @@
 #include "eval/run.h"
 #include "tools/args/usage_error.h"
 #include "tools/measure/identity.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -59,10 +58,10 @@ class Measurement {
       : o_(options), engine_(engine), inputs_(inputs) {}
 
   std::vector<Stream> run(const ContextOptions& context_options) {
-    std::vector<Stream> streams(std::size_t(o_.streams));
+    std::vector<Stream> streams(static_cast<std::size_t>(o_.streams));
     std::vector<std::thread> threads;
     for (int i = 1; i < o_.streams; ++i)
-      threads.emplace_back([&, i] { work(streams[std::size_t(i)], context_options, false); });
+      threads.emplace_back([&, i] { work(streams[static_cast<std::size_t>(i)], context_options, false); });
     work(streams[0], context_options, true);
     for (std::thread& t : threads) t.join();
     return streams;
@@ -83,15 +82,15 @@ class Measurement {
       for (int i = 0; i < 2 || warm.ms() < o_.warmup * 1e3; ++i) check(context, context.run());
       // Room for every time: growing while measuring would be measured too.
       const double one = std::max(warm.ms() / 3, 0.001);
-      stream.ms.reserve(o_.iterations > 0 ? std::size_t(o_.iterations)
-                                          : std::size_t(std::min(2e6, 1e4 + 4 * o_.duration * 1e3 / one)));
+      stream.ms.reserve(o_.iterations > 0 ? static_cast<std::size_t>(o_.iterations)
+                                          : static_cast<std::size_t>(std::min(2e6, 1e4 + 4 * o_.duration * 1e3 / one)));
       ready_.fetch_add(1);
       while (ready_.load() < o_.streams && !failed_.load()) std::this_thread::yield();
       Progress progress(leads && !o_.json && !o_.model.quiet());
       const Stopwatch all;
       double now = 0, shown = 0;
       // Clocks are read once for each run: the end of one is the begin of the next.
-      while (o_.iterations > 0 ? stream.ms.size() < std::size_t(o_.iterations)
+      while (o_.iterations > 0 ? stream.ms.size() < static_cast<std::size_t>(o_.iterations)
                                : now < o_.duration * 1e3 || stream.ms.size() < 5) {
         check(context, context.run());
         const double end = all.ms();
@@ -99,8 +98,8 @@ class Measurement {
         now = end;
         if (leads && now - shown > 200) {
           shown = now;
-          progress.update("measuring",
-                          o_.iterations > 0 ? double(stream.ms.size()) / o_.iterations : now / (o_.duration * 1e3));
+          progress.update("measuring", o_.iterations > 0 ? static_cast<double>(stream.ms.size()) / o_.iterations
+                                                         : now / (o_.duration * 1e3));
           now = all.ms();
         }
         if (failed_.load()) return;
@@ -129,7 +128,7 @@ class Measurement {
 void export_times(const std::string& path, const std::vector<Stream>& streams) {
   std::string text;
   if (path.ends_with(".json")) {
-    auto all = nlohmann::ordered_json::array();
+    auto all = Json::array();
     for (const Stream& s : streams) all.push_back(s.ms);
     text = json_text({{"unit", "ms"}, {"streams", all}}, -1) + "\n";
   } else {
@@ -164,7 +163,7 @@ Measured measure(BenchOptions o, eval::DataSet* samples) {
   }
   if (!o.export_times.empty()) export_times(o.export_times, streams);
   m.latency = summarize(all);
-  m.throughput = double(all.size()) / (measurement.wall_ms() / 1e3);
+  m.throughput = static_cast<double>(all.size()) / (measurement.wall_ms() / 1e3);
   m.warning = instability(streams[0].ms);
   m.not_finite = streams[0].not_finite;
   m.runs = all.size();
@@ -183,35 +182,35 @@ Measured measure(BenchOptions o, eval::DataSet* samples) {
   return m;
 }
 
-nlohmann::ordered_json to_json(const Measured& m, const BenchOptions& bench) {
+Json to_json(const Measured& m, const BenchOptions& bench) {
   const Summary& t = m.latency;
   const double mib = 1 << 20;
-  nlohmann::ordered_json report = {{"latency_ms",
-                                    {{"min", t.min},
-                                     {"mean", t.mean},
-                                     {"median", t.median},
-                                     {"p90", t.p90},
-                                     {"p95", t.p95},
-                                     {"p99", t.p99},
-                                     {"max", t.max}}},
-                                   {"throughput_per_s", m.throughput},
-                                   {"load_ms", m.load_ms},
-                                   {"build_ms", m.build_ms},
-                                   {"peak_rss_mib", double(m.rss_peak) / mib},
-                                   {"arena_bytes", m.stats.arena_bytes},
-                                   {"arena_lower_bound_bytes", m.stats.arena_lower_bound_bytes},
-                                   {"context_ms", m.context_ms},
-                                   {"first_run_ms", m.first_ms},
-                                   {"rss_before_mib", double(m.rss_before) / mib},
-                                   {"replanned", m.stats.replanned},
-                                   {"runs", m.runs},
-                                   {"streams", bench.streams},
-                                   {"threads_per_stream", m.threads}};
+  Json report = {{"latency_ms",
+                  {{"min", t.min},
+                   {"mean", t.mean},
+                   {"median", t.median},
+                   {"p90", t.p90},
+                   {"p95", t.p95},
+                   {"p99", t.p99},
+                   {"max", t.max}}},
+                 {"throughput_per_s", m.throughput},
+                 {"load_ms", m.load_ms},
+                 {"build_ms", m.build_ms},
+                 {"peak_rss_mib", static_cast<double>(m.rss_peak) / mib},
+                 {"arena_bytes", m.stats.arena_bytes},
+                 {"arena_lower_bound_bytes", m.stats.arena_lower_bound_bytes},
+                 {"context_ms", m.context_ms},
+                 {"first_run_ms", m.first_ms},
+                 {"rss_before_mib", static_cast<double>(m.rss_before) / mib},
+                 {"replanned", m.stats.replanned},
+                 {"runs", m.runs},
+                 {"streams", bench.streams},
+                 {"threads_per_stream", m.threads}};
   if (*m.warning != 0) report["warning"] = m.warning;
   if (!m.not_finite.empty()) report["not_finite"] = m.not_finite;
   report["about"] = identity_of(bench.model, m.stats);
   if (m.accuracy) {
-    nlohmann::ordered_json& accuracy = report["accuracy"];
+    Json& accuracy = report["accuracy"];
     accuracy = {{"metric", m.accuracy->metric}, {"value", m.accuracy->value}, {"samples", m.accuracy->samples}};
     for (const auto& [name, value] : m.accuracy->further) accuracy[name] = value;
   }

@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -12,6 +11,7 @@
 #include "tools/args/inputs.h"
 #include "tools/args/model_args.h"
 #include "tools/measure/statistics.h"
+#include "tools/text/json_text.h"
 
 namespace monza {
 class BuildSession;
@@ -48,6 +48,6 @@ struct Measured {
 Measured measure(BenchOptions options, eval::DataSet* samples = nullptr);
 
 /// `bench`: what was measured.
-nlohmann::ordered_json to_json(const Measured& measured, const BenchOptions& bench);
+Json to_json(const Measured& measured, const BenchOptions& bench);
 
 }  // namespace monza::tool

@@ -52,9 +52,9 @@ double together(int threads, const std::function<void(int)>& body) {
   const auto work = [&](int i) {
     ready.fetch_add(1);
     while (!go.load(std::memory_order_acquire)) std::this_thread::yield();
-    begin[std::size_t(i)] = Clock::now();
+    begin[static_cast<std::size_t>(i)] = Clock::now();
     body(i);
-    end[std::size_t(i)] = Clock::now();
+    end[static_cast<std::size_t>(i)] = Clock::now();
   };
   std::vector<std::thread> pool;
   for (int i = 1; i < threads; ++i) pool.emplace_back(work, i);
@@ -75,7 +75,7 @@ double best(int threads, int rounds, const std::function<void(int)>& body) {
 
 double giga_ops(int threads, int ops_of_instruction, void (*loop)()) {
   const double seconds = best(threads, 40, [&](int) { loop(); });
-  return double(threads) * kRounds * kAccumulators * ops_of_instruction / seconds * 1e-9;
+  return static_cast<double>(threads) * kRounds * kAccumulators * ops_of_instruction / seconds * 1e-9;
 }
 
 /// Sums 64-bit words: wide enough for memory, and the compiler's own vectors do.
@@ -98,21 +98,23 @@ std::uint64_t read_all(const std::uint64_t* p, std::size_t words) {
 
 double read_rate(int threads) {
   const std::size_t bytes =
-      std::clamp<std::size_t>(std::size_t(cpu_info().l3_bytes) * 4, std::size_t(64) << 20, std::size_t(256) << 20);
+      std::clamp<std::size_t>(static_cast<std::size_t>(cpu_info().l3_bytes) * 4, static_cast<std::size_t>(64) << 20,
+                              static_cast<std::size_t>(256) << 20);
   void* memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (memory == MAP_FAILED)
     fail_hint("raise the limit on address space (ulimit -v), or leave the ceilings out (--no-ceilings)",
               "cannot get {} MiB to measure memory with", bytes >> 20);
   ::madvise(memory, bytes, MADV_HUGEPAGE);
   std::memset(memory, 1, bytes);
-  const std::size_t words = bytes / 8 / std::size_t(threads);
+  const std::size_t words = bytes / 8 / static_cast<std::size_t>(threads);
   std::vector<std::uint64_t> sums(static_cast<std::size_t>(threads));
   const double seconds = best(threads, 12, [&](int i) {
-    sums[std::size_t(i)] = read_all(static_cast<const std::uint64_t*>(memory) + std::size_t(i) * words, words);
+    sums[static_cast<std::size_t>(i)] =
+        read_all(static_cast<const std::uint64_t*>(memory) + static_cast<std::size_t>(i) * words, words);
     __asm__ volatile("" : : "r"(sums.data()) : "memory");
   });
   ::munmap(memory, bytes);
-  return double(words) * 8 * threads / seconds * 1e-9;
+  return static_cast<double>(words) * 8 * threads / seconds * 1e-9;
 }
 
 }  // namespace

@@ -4,18 +4,16 @@
 
 #include <fstream>
 #include <iterator>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/cpu.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "tools/text/json.h"
 
 namespace monza::tool {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// The command line as the shell gave it, without the tool's own name.
 Json arguments() {

@@ -67,7 +67,7 @@ ProfileResult measure_profile(const Engine& engine, const std::vector<Tensor>& i
     const Stopwatch one;
     check(context, context.run());
     result.run_ms.push_back(one.ms());
-    say("profiling", o.iterations > 0 ? double(runs) / o.iterations : watch.ms() / (o.duration * 1e3));
+    say("profiling", o.iterations > 0 ? static_cast<double>(runs) / o.iterations : watch.ms() / (o.duration * 1e3));
   }
   result.warning = crowding(contention.per_second(), o.threads, result.run_ms);
   result.best_run_ms = *std::min_element(result.run_ms.begin(), result.run_ms.end());

@@ -15,19 +15,19 @@ Summary summarize(std::vector<double> values) {
   if (values.empty()) return s;
   std::sort(values.begin(), values.end());
   const auto rank = [&](double p) {
-    const auto k = static_cast<std::size_t>(std::ceil(p * double(values.size())));
+    const auto k = static_cast<std::size_t>(std::ceil(p * static_cast<double>(values.size())));
     return values[std::clamp<std::size_t>(k, 1, values.size()) - 1];
   };
   s.min = values.front();
   s.max = values.back();
-  s.mean = std::accumulate(values.begin(), values.end(), 0.0) / double(values.size());
+  s.mean = std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
   s.median = rank(0.5);
   s.p90 = rank(0.9);
   s.p95 = rank(0.95);
   s.p99 = rank(0.99);
   double squares = 0;
   for (double v : values) squares += (v - s.mean) * (v - s.mean);
-  s.spread = s.mean > 0 ? std::sqrt(squares / double(values.size())) / s.mean : 0;
+  s.spread = s.mean > 0 ? std::sqrt(squares / static_cast<double>(values.size())) / s.mean : 0;
   return s;
 }
 
@@ -36,7 +36,7 @@ const char* instability(const std::vector<double>& values) {
   const Summary all = summarize(values);
   if (all.median > 1.25 * all.min)
     return "the median is more than 25 % above the minimum: the machine is busy, or its clock changes";
-  const auto half = values.begin() + std::ptrdiff_t(values.size() / 2);
+  const auto half = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   const double first = summarize({values.begin(), half}).median, second = summarize({half, values.end()}).median;
   if (std::abs(first - second) > 0.1 * std::min(first, second))
     return "the first and the second half of the runs differ by more than 10 %: warm up for longer, or the clock "
@@ -58,7 +58,7 @@ Contention::Contention() : switches_(involuntary_switches()), start_(std::chrono
 
 double Contention::per_second() const {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  return seconds > 0 ? double(involuntary_switches() - switches_) / seconds : 0;
+  return seconds > 0 ? static_cast<double>(involuntary_switches() - switches_) / seconds : 0;
 }
 
 std::string crowding(double switches, int threads, const std::vector<double>& run_ms) {

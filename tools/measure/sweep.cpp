@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/output_file.h"
@@ -13,13 +12,11 @@
 #include "tools/args/usage_error.h"
 #include "tools/draw/chart.h"
 #include "tools/draw/svg.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 /// One setting, and what came out.
 struct Point {

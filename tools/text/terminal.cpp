@@ -26,8 +26,8 @@ void Progress::update(std::string_view stage, double fraction) {
   constexpr int kWidth = 30;
   const double part = std::clamp(fraction, 0.0, 1.0);
   const int filled = static_cast<int>(part * kWidth);
-  fmt::print(stderr, "\r\033[K  {:<12} [{:<{}}] {:3.0f} %", stage, std::string(std::size_t(filled), '#'), kWidth,
-             part * 100);
+  fmt::print(stderr, "\r\033[K  {:<12} [{:<{}}] {:3.0f} %", stage, std::string(static_cast<std::size_t>(filled), '#'),
+             kWidth, part * 100);
   std::fflush(stderr);
 }
 

@@ -4,23 +4,25 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "monza/error.h"
-#include "tools/text/json_text.h"
+#include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
 
 double rounded(float value, double steps) noexcept { return std::round(static_cast<double>(value) * steps) / steps; }
 
-ordered_json times_json(const OpenedModel& model, double decode_ms, const eval::StageTimes& times) {
-  return {
-      {"build", model.build_ms},           {"load", model.load_ms},           {"decode", decode_ms},
-      {"preprocess", times.preprocess_ms}, {"inference", times.inference_ms}, {"postprocess", times.postprocess_ms}};
+Json times_json(const OpenedModel& model, const FrameTimes& times) {
+  return {{"build", model.build_ms},
+          {"load", model.load_ms},
+          {"decode", times.decode_ms},
+          {"preprocess", times.stages.preprocess_ms},
+          {"inference", times.stages.inference_ms},
+          {"postprocess", times.stages.postprocess_ms}};
 }
 
-void print_line(const ordered_json& value) { print_json(value, -1); }
+void print_line(const Json& value) { print_json(value, -1); }
 
 bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json, int& refused) {
   while (true) {
@@ -62,15 +64,14 @@ std::string format_table(std::vector<std::vector<std::string>> rows) {
   return text;
 }
 
-std::string times_table(const OpenedModel& model, double decode_ms, const eval::StageTimes& times,
-                        std::int64_t frames) {
+std::string times_table(const OpenedModel& model, const FrameTimes& times, std::int64_t frames) {
   std::vector<std::vector<std::string>> rows;
   const auto add = [&](const char* what, double ms) { rows.push_back({what, fmt::format("{:.2f} ms", ms)}); };
   add(model.build_ms > 0 ? "build the engine" : "load the engine", model.build_ms > 0 ? model.build_ms : model.load_ms);
-  add("decode", decode_ms);
-  add("pre-process", times.preprocess_ms);
-  add("inference", times.inference_ms);
-  add("post-process", times.postprocess_ms);
+  add("decode", times.decode_ms);
+  add("pre-process", times.stages.preprocess_ms);
+  add("inference", times.stages.inference_ms);
+  add("post-process", times.stages.postprocess_ms);
   return format_table(rows) + (frames > 1 ? fmt::format("(the last four: mean of {} frames)\n", frames) : "");
 }
 

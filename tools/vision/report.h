@@ -1,25 +1,29 @@
 // How detect and classify report: tables for people, a JSON object a line for programs.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
-#include "eval/detector.h"
+#include "eval/run.h"
+#include "tools/text/json_text.h"
 #include "tools/vision/model.h"
 #include "vision/source.h"
 
 namespace monza::tool {
 
-using nlohmann::ordered_json;
-
 /// The value at so many steps of 1, such as 1e3: what a float does not hold is not printed.
 double rounded(float value, double steps) noexcept;
 
-ordered_json times_json(const OpenedModel& model, double decode_ms, const eval::StageTimes& times);
+/// What a frame took.
+struct FrameTimes {
+  double decode_ms = 0;
+  eval::StageTimes stages;
+};
+
+Json times_json(const OpenedModel& model, const FrameTimes& times);
 
 /// One object on one line, as print_json writes it.
-void print_line(const ordered_json& value);
+void print_line(const Json& value);
 
 /// The next frame, past the pictures of a folder that cannot be read: each is reported, on stderr or as {"source",
 /// "error"}, and counted in `refused`. From any other source the error is thrown.
@@ -32,6 +36,6 @@ bool report_loss(const vision::FrameSource& source, const std::string& name, boo
 std::string format_table(std::vector<std::vector<std::string>> rows);
 
 /// How long the engine took to build or load, and the stages of a frame took (the mean, when there were several).
-std::string times_table(const OpenedModel& model, double decode_ms, const eval::StageTimes& times, std::int64_t frames);
+std::string times_table(const OpenedModel& model, const FrameTimes& times, std::int64_t frames);
 
 }  // namespace monza::tool

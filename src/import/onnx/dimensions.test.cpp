@@ -73,7 +73,7 @@ TEST(OnnxBranches, EachProfileTakesTheBranchThatFitsIt) {
   Context context = engine.create_context();
   const auto run = [&](std::int64_t n, std::int64_t rate) {
     Tensor x(DType::f32, {1, 3, n}), r(DType::i64, {});
-    for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = float(i);
+    for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = static_cast<float>(i);
     *r.as<std::int64_t>() = rate;
     EXPECT_TRUE(context.bind_input("x", x).ok());
     EXPECT_TRUE(context.bind_input("rate", r).ok());

@@ -138,7 +138,7 @@ TEST(OnnxFiles, AreSmallEnoughForProtobuf) {
   const test::TemporaryFolder folder;
   const std::string path = written(folder, "x");
   std::filesystem::resize_file(path, (std::uintmax_t(1) << 31) + 1);  // a hole: it takes no room
-  EXPECT_EQ(said([&] { OnnxFile::open(path, {.file_bytes = std::int64_t(1) << 33}); }),
+  EXPECT_EQ(said([&] { OnnxFile::open(path, {.file_bytes = static_cast<std::int64_t>(1) << 33}); }),
             "the file is larger than 2 GiB, which protobuf cannot hold\ntry: export the model with external data\n"
             "at: model '" +
                 path + "'");

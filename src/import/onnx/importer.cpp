@@ -15,7 +15,7 @@ namespace monza {
 namespace {
 
 /// Stands for the bound of an extent that nothing bounds: the planner refuses to make room for it.
-constexpr std::int64_t kNoBound = std::int64_t(1) << 41;
+constexpr std::int64_t kNoBound = static_cast<std::int64_t>(1) << 41;
 
 /// The newest versions that ONNX 1.22 knows. In a newer set an operator of a known name may mean something else.
 constexpr std::pair<std::string_view, std::int64_t> kNewestSets[] = {
@@ -64,9 +64,9 @@ std::string declared_text(const onnx::TypeProto::Tensor& tensor) {
 /// Whether a declared shape contradicts the one that inference found, as far as both are known.
 bool contradicts(const onnx::TypeProto::Tensor& tensor, const ir::Type& type) {
   if (!tensor.has_shape()) return false;
-  if (tensor.shape().dim_size() != int(type.rank())) return true;
+  if (tensor.shape().dim_size() != static_cast<int>(type.rank())) return true;
   for (int a = 0; a < tensor.shape().dim_size(); ++a) {
-    const auto known = type.shape[std::size_t(a)].try_constant();
+    const auto known = type.shape[static_cast<std::size_t>(a)].try_constant();
     // Exporters write 0 for "unknown" too.
     if (tensor.shape().dim(a).dim_value() > 0 && known && *known != tensor.shape().dim(a).dim_value()) return true;
   }
@@ -122,7 +122,7 @@ OnnxFrame OnnxImport::frame_of(const google::protobuf::RepeatedPtrField<onnx::Op
   for (const auto& o : imports) {
     check_set(o.domain() == "ai.onnx" ? "" : o.domain(), o.version());
     frame.opsets[o.domain() == "ai.onnx" ? std::string() : o.domain()] =
-        int(std::clamp<std::int64_t>(o.version(), 0, 100000));
+        static_cast<int>(std::clamp<std::int64_t>(o.version(), 0, 100000));
   }
   return frame;
 }
@@ -169,11 +169,11 @@ ir::Type OnnxImport::type_of(const onnx::TypeProto& proto, const std::string& na
       }
       return ir::Expr::symbol(dimension);
     }
-    type.varying |= std::uint8_t(1u << axis);
+    type.varying |= static_cast<std::uint8_t>(1u << axis);
     return ir::Expr(bounded ? bounds->second[axis] : kNoBound);
   };
   if (!inner->tensor_type().has_shape()) {
-    if (fixed != options_.shapes.end() && fixed->second.size() <= std::size_t(kMaxRank)) {
+    if (fixed != options_.shapes.end() && fixed->second.size() <= static_cast<std::size_t>(kMaxRank)) {
       for (std::int64_t d : fixed->second) type.shape.push_back(d >= 0 ? ir::Expr(d) : open({}));
     } else if (list) {
       type.elements = ir::Elements::unknown;
@@ -184,12 +184,12 @@ ir::Type OnnxImport::type_of(const onnx::TypeProto& proto, const std::string& na
     return type;
   }
   if (shape.dim_size() > kMaxRank) fail("'{}' has rank {}; at most {} is supported", name, shape.dim_size(), kMaxRank);
-  if (fixed != options_.shapes.end() && int(fixed->second.size()) != shape.dim_size())
+  if (fixed != options_.shapes.end() && static_cast<int>(fixed->second.size()) != shape.dim_size())
     fail("the shape given for input '{}' has {} dimensions, the model declares {}", name, fixed->second.size(),
          shape.dim_size());
   for (int a = 0; a < shape.dim_size(); ++a) {
     const auto& dim = shape.dim(a);
-    const std::int64_t given = fixed != options_.shapes.end() ? fixed->second[std::size_t(a)] : -1;
+    const std::int64_t given = fixed != options_.shapes.end() ? fixed->second[static_cast<std::size_t>(a)] : -1;
     if (dim.has_dim_value() && dim.dim_value() >= 0) {
       // Exporters write 0 for "unknown" too; a given extent then decides.
       if (given >= 0 && dim.dim_value() > 0 && given != dim.dim_value())
@@ -231,8 +231,8 @@ void OnnxImport::import_inputs(const onnx::GraphProto& graph, Scope& scope) {
     const auto it = options_.shapes.find(v.name());
     if (it == options_.shapes.end() || !v.type().tensor_type().has_shape()) continue;
     const auto& shape = v.type().tensor_type().shape();
-    for (int a = 0; a < shape.dim_size() && a < int(it->second.size()); ++a) {
-      const std::int64_t given = it->second[std::size_t(a)];
+    for (int a = 0; a < shape.dim_size() && a < static_cast<int>(it->second.size()); ++a) {
+      const std::int64_t given = it->second[static_cast<std::size_t>(a)];
       if (given < 0 || !is_name(shape.dim(a).dim_param())) continue;
       const auto [old, added] = fixed.emplace(symbol_name(shape.dim(a).dim_param()), std::pair(given, v.name()));
       if (!added && old->second.first != given)
@@ -260,7 +260,7 @@ void OnnxImport::import_inputs(const onnx::GraphProto& graph, Scope& scope) {
       scope.graph().value(id).content = std::move(elements);
     }
     if (const auto it = options_.element_values.find(v.name()); it != options_.element_values.end()) {
-      if (count && *count != std::int64_t(it->second.size()))
+      if (count && *count != static_cast<std::int64_t>(it->second.size()))
         fail("{} values are given for input '{}' of {} elements", it->second.size(), v.name(), *count);
       model_->element_values[id] = it->second;
     }
@@ -280,8 +280,8 @@ void OnnxImport::check_supported(const google::protobuf::RepeatedPtrField<onnx::
     }
     for (const auto& a : node.attribute())
       if (a.has_g()) {
-        std::vector<int> all(std::size_t(a.g().node_size()));
-        for (std::size_t k = 0; k < all.size(); ++k) all[k] = int(k);
+        std::vector<int> all(static_cast<std::size_t>(a.g().node_size()));
+        for (std::size_t k = 0; k < all.size(); ++k) all[k] = static_cast<int>(k);
         check_supported(a.g().node(), all, frame, missing);
       }
   }
@@ -368,8 +368,9 @@ std::unique_ptr<ir::Graph> OnnxImport::import_body(const onnx::NodeProto& node, 
   int index = 0;
   for (const auto& v : proto.input()) {
     ir::Type type;
-    if (index < int(own_inputs.size()) && own_inputs[std::size_t(index)].dtype != DType::invalid) {
-      type = own_inputs[std::size_t(index)];
+    if (index < static_cast<int>(own_inputs.size()) &&
+        own_inputs[static_cast<std::size_t>(index)].dtype != DType::invalid) {
+      type = own_inputs[static_cast<std::size_t>(index)];
     } else {
       type = type_of(v.type(), v.name(), false);
     }

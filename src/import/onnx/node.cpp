@@ -24,7 +24,7 @@ class ProtoNode final : public OnnxNode {
     while (inputs_ > 0 && node.input(inputs_ - 1).empty()) --inputs_;
     outputs_ = node.output_size();
     while (outputs_ > 0 && node.output(outputs_ - 1).empty()) --outputs_;
-    bound_.assign(std::size_t(node.output_size()), ir::kNone);
+    bound_.assign(static_cast<std::size_t>(node.output_size()), ir::kNone);
     for (const auto& a : node.attribute()) {
       const onnx::AttributeProto* actual = &a;
       if (!a.ref_attr_name().empty()) {
@@ -109,7 +109,7 @@ class ProtoNode final : public OnnxNode {
   ir::Graph& target() override { return scope_.graph(); }
   const ir::OriginSet& origins() const override { return origins_; }
   void bind(int i, ir::ValueId value) override {
-    if (i >= 0 && i < node_.output_size()) bound_[std::size_t(i)] = value;
+    if (i >= 0 && i < node_.output_size()) bound_[static_cast<std::size_t>(i)] = value;
   }
 
   void finish() {
@@ -119,10 +119,10 @@ class ProtoNode final : public OnnxNode {
                   "attribute '{}' is not known for {} at opset {}", name, node_.op_type(), opset());
     for (int i = 0; i < node_.output_size(); ++i) {
       if (node_.output(i).empty()) continue;
-      if (bound_[std::size_t(i)] == ir::kNone)
+      if (bound_[static_cast<std::size_t>(i)] == ir::kNone)
         fail("output {} ('{}') of {} at opset {} is not supported", i, node_.output(i), node_.op_type(), opset());
-      scope_.define(node_.output(i), bound_[std::size_t(i)]);
-      ir::Value& v = scope_.graph().value(bound_[std::size_t(i)]);
+      scope_.define(node_.output(i), bound_[static_cast<std::size_t>(i)]);
+      ir::Value& v = scope_.graph().value(bound_[static_cast<std::size_t>(i)]);
       if (v.name.empty() && !frame_.is_function) v.name = node_.output(i);  // names inside functions repeat
     }
   }

@@ -49,4 +49,7 @@ std::vector<OnnxInput> onnx_defaults(const std::filesystem::path& path, const Li
 /// decided when it is imported.
 std::vector<std::string> onnx_data_files(const std::filesystem::path& path, const Limits& limits = {});
 
+/// Of the library that parses the files: "3.21.12".
+std::string protobuf_version();
+
 }  // namespace monza

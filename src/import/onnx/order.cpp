@@ -63,7 +63,8 @@ std::vector<int> onnx_order(const google::protobuf::RepeatedPtrField<onnx::NodeP
   std::vector<std::vector<int>> reads(static_cast<std::size_t>(nodes.size()));
   for (int i = 0; i < nodes.size(); ++i) {
     const auto read = [&](const std::string& name) {
-      if (const auto it = producer.find(name); it != producer.end()) reads[std::size_t(i)].push_back(it->second);
+      if (const auto it = producer.find(name); it != producer.end())
+        reads[static_cast<std::size_t>(i)].push_back(it->second);
     };
     for (const auto& name : nodes[i].input()) read(name);
     for (const auto& a : nodes[i].attribute()) {
@@ -75,28 +76,28 @@ std::vector<int> onnx_order(const google::protobuf::RepeatedPtrField<onnx::NodeP
   }
 
   std::vector<int> order;
-  std::vector<char> state(std::size_t(nodes.size()), 0);  // 0 new, 1 on the stack, 2 done
+  std::vector<char> state(static_cast<std::size_t>(nodes.size()), 0);  // 0 new, 1 on the stack, 2 done
   // An explicit stack: the depth of a chain comes from the file.
   struct Frame {
     int node;
     std::size_t next;
   };
   const auto visit = [&](int root) {
-    if (state[std::size_t(root)] == 2) return;
+    if (state[static_cast<std::size_t>(root)] == 2) return;
     std::vector<Frame> stack{{root, 0}};
-    state[std::size_t(root)] = 1;
+    state[static_cast<std::size_t>(root)] = 1;
     while (!stack.empty()) {
       Frame& f = stack.back();
-      const auto& in = reads[std::size_t(f.node)];
+      const auto& in = reads[static_cast<std::size_t>(f.node)];
       if (f.next == in.size()) {
-        state[std::size_t(f.node)] = 2;
+        state[static_cast<std::size_t>(f.node)] = 2;
         order.push_back(f.node);
         stack.pop_back();
         continue;
       }
       const int next = in[f.next++];
-      if (state[std::size_t(next)] == 2) continue;
-      if (state[std::size_t(next)] == 1) {
+      if (state[static_cast<std::size_t>(next)] == 2) continue;
+      if (state[static_cast<std::size_t>(next)] == 1) {
         std::string cycle;
         const auto begin = std::find_if(stack.begin(), stack.end(), [&](const Frame& s) { return s.node == next; });
         int shown = 0;
@@ -105,7 +106,7 @@ std::vector<int> onnx_order(const google::protobuf::RepeatedPtrField<onnx::NodeP
         fail_hint("the file is broken; export the model again", "the graph has a cycle: {} reads {}", cycle,
                   described(nodes[next]));
       }
-      state[std::size_t(next)] = 1;
+      state[static_cast<std::size_t>(next)] = 1;
       stack.push_back({next, 0});
     }
   };
@@ -115,10 +116,11 @@ std::vector<int> onnx_order(const google::protobuf::RepeatedPtrField<onnx::NodeP
     // In file order where that is a topological order, which it nearly always is: plans then follow the model.
     std::vector<int> sorted = order;
     std::sort(sorted.begin(), sorted.end());
-    std::vector<int> position(std::size_t(nodes.size()), -1);
-    for (std::size_t k = 0; k < sorted.size(); ++k) position[std::size_t(sorted[k])] = int(k);
+    std::vector<int> position(static_cast<std::size_t>(nodes.size()), -1);
+    for (std::size_t k = 0; k < sorted.size(); ++k) position[static_cast<std::size_t>(sorted[k])] = static_cast<int>(k);
     const bool topological = std::all_of(sorted.begin(), sorted.end(), [&](int i) {
-      return std::all_of(reads[std::size_t(i)].begin(), reads[std::size_t(i)].end(), [&](int r) { return r < i; });
+      return std::all_of(reads[static_cast<std::size_t>(i)].begin(), reads[static_cast<std::size_t>(i)].end(),
+                         [&](int r) { return r < i; });
     });
     return topological ? sorted : order;
   }

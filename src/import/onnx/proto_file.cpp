@@ -2,6 +2,7 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <google/protobuf/stubs/common.h>
 
 #include <charconv>
 #include <cstring>
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "base/limits.h"
 #include "import/onnx/names.h"
+#include "import/onnx/onnx_import.h"
 #include "import/onnx/wire_scan.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
@@ -59,7 +61,7 @@ std::shared_ptr<OnnxFile> OnnxFile::open(const std::filesystem::path& path, cons
   file->model_ = std::make_shared<onnx::ModelProto>();
   if (mapped->bytes().empty())
     throw Error("the file is empty", "check that it was copied or downloaded completely").at(where);
-  if (mapped->bytes().size() > std::size_t(std::numeric_limits<int>::max()))
+  if (mapped->bytes().size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
     throw Error("the file is larger than 2 GiB, which protobuf cannot hold", "export the model with external data")
         .at(where);
   bool whole = false;
@@ -248,9 +250,15 @@ std::shared_ptr<const ir::Constant> OnnxFile::read(const onnx::SparseTensorProto
     }
     if (at < 0 || at >= total)
       fail("sparse tensor '{}' has an index of {} among {} elements", sparse.values().name(), at, total);
-    std::memcpy(out.data() + std::size_t(at) * size, values->bytes.data() + std::size_t(i) * size, size);
+    std::memcpy(out.data() + static_cast<std::size_t>(at) * size,
+                values->bytes.data() + static_cast<std::size_t>(i) * size, size);
   }
   return dense;
+}
+
+std::string protobuf_version() {
+  return fmt::format("{}.{}.{}", GOOGLE_PROTOBUF_VERSION / 1000000, GOOGLE_PROTOBUF_VERSION / 1000 % 1000,
+                     GOOGLE_PROTOBUF_VERSION % 1000);
 }
 
 }  // namespace monza

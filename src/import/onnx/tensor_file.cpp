@@ -12,7 +12,7 @@ namespace monza {
 namespace {
 
 void parse(const std::filesystem::path& path, google::protobuf::MessageLite& message, const char* what, OnnxRoot root) {
-  const auto mapped = MappedFile::open(path, std::size_t(std::numeric_limits<int>::max()));
+  const auto mapped = MappedFile::open(path, static_cast<std::size_t>(std::numeric_limits<int>::max()));
   if (!scan_onnx(mapped->bytes(), {}, root) ||
       !message.ParseFromArray(mapped->bytes().data(), static_cast<int>(mapped->bytes().size())))
     throw Error(fmt::format("this is no ONNX {}, or the file is damaged or truncated", what));

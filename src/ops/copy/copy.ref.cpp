@@ -31,7 +31,7 @@ Status run_strided_copy(const KernelContext& c) noexcept {
     if (!in.dense() || !out.dense()) return {StatusCode::internal, "sub-byte tensors are copied whole"};
     const std::int64_t bytes = bits == 0 ? 0 : (count * bits + 7) / 8;
     if (bits == 0) return {StatusCode::internal, "block-encoded tensors are not copied"};
-    std::memcpy(out.data, in.data, std::size_t(bytes));
+    std::memcpy(out.data, in.data, static_cast<std::size_t>(bytes));
     return {};
   }
   const std::int64_t size = bits / 8;
@@ -41,12 +41,12 @@ Status run_strided_copy(const KernelContext& c) noexcept {
     const std::int64_t pixels = out.shape.count(2, out.shape.rank);
     for (std::int64_t n = 0; tail != 0 && n < out.shape[0]; ++n)
       std::memset(out.as<std::byte>() + (n * out.stride[0] + out.shape[1] / block * out.stride[1]) * size, 0,
-                  std::size_t(pixels * block * size));
+                  static_cast<std::size_t>(pixels * block * size));
   }
   std::int64_t index[kMaxRank] = {};
   for (std::int64_t i = 0; i < count; ++i) {
     std::memcpy(out.as<std::byte>() + offset_of(out, index) * size, in.as<std::byte>() + offset_of(in, index) * size,
-                std::size_t(size));
+                static_cast<std::size_t>(size));
     for (int a = out.shape.rank - 1; a >= 0 && ++index[a] == out.shape[a]; --a) index[a] = 0;
   }
   return {};

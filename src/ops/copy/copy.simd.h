@@ -230,7 +230,7 @@ void copy_part(const Job& job, std::int64_t task) {
       return;
     }
     for (std::int64_t i = r0; i < r1; ++i)
-      std::memcpy(out + i * r.out * job.size, in + i * r.in * job.size, std::size_t(c.extent * job.size));
+      std::memcpy(out + i * r.out * job.size, in + i * r.in * job.size, static_cast<std::size_t>(c.extent * job.size));
     return;
   }
   switch (job.size) {

@@ -158,7 +158,7 @@ TEST(Attention, RowsOfMinusInfinity) {
   for (const ir::Graph* graph : {r.before.get(), r.after.get()}) {
     const auto y = run_reference(*graph, inputs)[0];
     for (int i = 0; i < 4; ++i) EXPECT_TRUE(std::isnan(y->as<float>()[i])) << i;
-    for (int i = 4; i < 8; ++i) EXPECT_EQ(y->as<float>()[i], float(i - 3)) << i;
+    for (int i = 4; i < 8; ++i) EXPECT_EQ(y->as<float>()[i], static_cast<float>(i - 3)) << i;
   }
 }
 

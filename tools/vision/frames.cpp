@@ -1,0 +1,49 @@
+#include "tools/vision/frames.h"
+
+#include <algorithm>
+
+#include "tools/vision/output.h"
+
+namespace monza::tool {
+
+FrameTimes FrameTotals::mean() const {
+  const double n = static_cast<double>(std::max<std::int64_t>(frames, 1));
+  return {sum.decode_ms / n,
+          {sum.stages.preprocess_ms / n, sum.stages.inference_ms / n, sum.stages.postprocess_ms / n}};
+}
+
+FrameTotals for_frames(const char* command, const FrameArgs& args, vision::FrameSource& source, const FrameWork& work) {
+  AnnotatedOutput output(args.output, source);
+  if (source.kind() == vision::SourceKind::video || source.kind() == vision::SourceKind::camera) catch_interrupt();
+  Progress progress(has_many(source) && !args.json);
+  const std::int64_t total = args.max_frames > 0 ? args.max_frames : source.size_estimate();
+  FrameTotals totals;
+  vision::Frame frame;
+  while (!interrupted() && (args.max_frames <= 0 || totals.frames < args.max_frames)) {
+    eval::LapTimer watch;
+    if (!next_readable(source, frame, args.json, totals.refused)) {
+      progress.clear();
+      if (report_loss(source, args.source, args.json)) ++totals.refused;
+      break;
+    }
+    FrameTimes times;
+    times.decode_ms = watch.lap_ms();
+    times.stages = work.find(frame);
+    ++totals.frames;
+    totals.sum.decode_ms += times.decode_ms;
+    totals.sum.stages.preprocess_ms += times.stages.preprocess_ms;
+    totals.sum.stages.inference_ms += times.stages.inference_ms;
+    totals.sum.stages.postprocess_ms += times.stages.postprocess_ms;
+    work.say(frame, times, progress);
+    if (total > 0) progress.update(command, static_cast<double>(totals.frames) / static_cast<double>(total));
+    if (output.wanted()) {
+      work.draw(frame.image);
+      output.write(frame);
+    }
+  }
+  progress.clear();
+  output.close();
+  return totals;
+}
+
+}  // namespace monza::tool

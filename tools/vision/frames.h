@@ -1,0 +1,43 @@
+// The way through the frames of a picture, folder, video or camera that detect and classify share.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "tools/text/terminal.h"
+#include "tools/vision/report.h"
+#include "vision/source.h"
+
+namespace monza::tool {
+
+/// What the command line says of it.
+struct FrameArgs {
+  std::string source, output;
+  std::int64_t max_frames = 0;  ///< 0: all
+  bool json = false;
+};
+
+/// What a command does with a frame, in this order.
+struct FrameWork {
+  std::function<eval::StageTimes(const vision::Frame&)> find;  ///< what the network sees in it
+  /// Says what was found. The progress is cleared before a line is printed to a terminal that may show it.
+  std::function<void(const vision::Frame&, const FrameTimes&, Progress&)> say;
+  std::function<void(vision::Image&)> draw;  ///< what was found, where there is an output
+};
+
+struct FrameTotals {
+  FrameTimes sum;
+  std::int64_t frames = 0;
+  int refused = 0;  ///< frames that could not be read, and losses of a video
+  FrameTimes mean() const;
+};
+
+/// Whether the source has frames by the line, of which a progress is shown, and not one picture with its table.
+inline bool has_many(const vision::FrameSource& source) { return source.kind() != vision::SourceKind::picture; }
+
+/// Reads frames until there are no more, max_frames are reached or the user interrupts a video or camera; writes
+/// annotated frames to args.output. `command` is shown with the progress. Throws Error.
+FrameTotals for_frames(const char* command, const FrameArgs& args, vision::FrameSource& source, const FrameWork& work);
+
+}  // namespace monza::tool
