@@ -98,7 +98,7 @@ struct KernelContext {
   StateView* state = nullptr;  ///< of the run's sequences: one for each of this step's state operands, in order
   int state_count = 0;
   ValuePool* pool = nullptr;  ///< strings, sequences and optionals of this run; null where a plan has none
-  void* stream = nullptr;     ///< what kernels of a GPU launch into: the cudaStream_t of their queue
+  const void* launch = nullptr;  ///< what kernels of another device launch into; theirs alone (backend/cuda/launch.h)
   MONZA_INLINE bool has_input(int i) const { return i < in_count && in[i].present(); }
   template <typename P>
   MONZA_INLINE const P& params_as() const {

@@ -1,5 +1,5 @@
 // The CUDA runtime library behind backend::Device. Kernels are launched by their own host code (Kernel::run), into the
-// stream that the context names; the library loads the code of each the first time it is launched.
+// stream of their queue; the library loads the code of each the first time it is launched.
 #include "backend/cuda/cuda_device.h"
 
 #include <cuda_runtime.h>
@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "backend/cuda/launch.h"
 #include "base/error.h"
 
 namespace monza::backend {
@@ -54,16 +55,27 @@ class CudaGraph final : public CapturedWork {
 
 class CudaQueue final : public Queue {
  public:
-  CudaQueue() { require(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream cannot be made"); }
+  CudaQueue() {
+    require(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream cannot be made");
+    void* word = nullptr;
+    const cudaError_t mapped = cudaHostAlloc(&word, sizeof(std::int32_t), cudaHostAllocMapped);
+    if (mapped != cudaSuccess) (void)cudaStreamDestroy(stream_);
+    require(mapped, "a word of pinned memory cannot be had");
+    fault_ = static_cast<std::int32_t*>(word);
+    *fault_ = 0;
+    launch_ = {.stream = stream_, .fault = fault_};  // one address space: the host's pointer is the device's
+  }
   ~CudaQueue() override {
     (void)cudaStreamSynchronize(stream_);
     (void)cudaStreamDestroy(stream_);
+    (void)cudaFreeHost(fault_);
   }
 
   Status launch(const Kernel& kernel, const KernelContext& context, std::int32_t step) noexcept override {
     if (!status_) return {};
     KernelContext own = context;
-    own.stream = stream_;
+    launch_.step = step;
+    own.launch = &launch_;
     Status status = kernel.run(own);
     if (status) status = status_of(cudaPeekAtLastError());
     return note(status || status.step() >= 0 ? status : status.at_step(step));
@@ -83,7 +95,9 @@ class CudaQueue final : public Queue {
   Status synchronise() noexcept override {
     const Status done = status_of(cudaStreamSynchronize(stream_));
     const Status first = std::exchange(status_, Status{});
-    return first ? done : first;
+    const std::int32_t fault = std::exchange(*fault_, 0);
+    if (!first) return first;
+    return done && fault != 0 ? status_of_fault(fault) : done;
   }
 
   void begin_capture() override {
@@ -116,6 +130,8 @@ class CudaQueue final : public Queue {
   }
 
   cudaStream_t stream_ = nullptr;
+  std::int32_t* fault_ = nullptr;  ///< pinned; kernels write it, synchronise() reads it
+  CudaLaunch launch_;
   Status status_;
 };
 

@@ -7,11 +7,27 @@
 
 #include <cstdint>
 
+#include "backend/cuda/launch.h"
 #include "kernel/kernel.h"
 
 namespace monza::gpu {
 
-inline cudaStream_t stream_of(const KernelContext& c) { return static_cast<cudaStream_t>(c.stream); }
+inline const backend::CudaLaunch& launch_of(const KernelContext& c) {
+  return *static_cast<const backend::CudaLaunch*>(c.launch);
+}
+inline cudaStream_t stream_of(const KernelContext& c) { return launch_of(c).stream; }
+
+/// How a kernel says that the data is wrong: it goes on with something harmless, and the run fails.
+class FaultReport {
+ public:
+  explicit FaultReport(const KernelContext& c, backend::Fault fault = backend::Fault::index)
+      : word_(launch_of(c).fault), value_(backend::fault_word(launch_of(c).step, fault)) {}
+  __device__ void raise() const { *reinterpret_cast<volatile std::int32_t*>(word_) = value_; }
+
+ private:
+  std::int32_t* word_;
+  std::int32_t value_;
+};
 
 /// What became of the launches before: a failure here is one of the launch (its shape, memory for its code).
 inline Status launched() noexcept {
