@@ -1,4 +1,5 @@
-// Plain convolution on a GPU: a thread an element of the output, summed in double; any strides, groups and spatial axes.
+// Plain convolution on a GPU: a thread an element of the output, summed in double; any strides, groups and spatial
+// axes.
 #include "ops/conv/conv.params.h"
 #include "ops/shared/gpu_activation.cuh"
 #include "ops/shared/gpu_any.cuh"
@@ -39,7 +40,11 @@ Plan plan_of(const KernelContext& c) {
   s.axes = p.spatial;
   for (int i = 0; i < p.spatial; ++i) {
     Axis& a = s.axis[i];
-    a = {.in = x.shape[i + 2], .k = w.shape[i + 2], .out = out.shape[i + 2], .stride = p.stride[i], .dilation = p.dilation[i]};
+    a = {.in = x.shape[i + 2],
+         .k = w.shape[i + 2],
+         .out = out.shape[i + 2],
+         .stride = p.stride[i],
+         .dilation = p.dilation[i]};
     a.pad = conv_pad_begin(p, i, a.in, a.k, a.out);
     a.xs = x.stride[i + 2];
     a.ws = w.stride[i + 2];
@@ -101,7 +106,8 @@ __global__ void conv_kernel(Plan s, std::int64_t count, const T* x, const T* w, 
         sum += static_cast<double>(load(xe + ch * s.x_channel)) * static_cast<double>(load(we + ch * s.w_channel));
     }
     if (bias != nullptr) sum += static_cast<double>(load(bias + m * s.bias));
-    const double r = residual != nullptr ? static_cast<double>(load(residual + n * s.r_image + m * s.r_channel + r_at)) : 0;
+    const double r =
+        residual != nullptr ? static_cast<double>(load(residual + n * s.r_image + m * s.r_channel + r_at)) : 0;
     const double along = slope != nullptr ? static_cast<double>(load(slope + m * s.slope)) : 0;
     store_float(out, s.type, n * s.out_image + m * s.out_channel + to,
                 s.residual_after ? gpu::activate(s.act, sum, along) + r : gpu::activate(s.act, sum + r, along));

@@ -111,6 +111,21 @@ double largest(const Tensor& t) {
   return most;
 }
 
+/// The same tensor in f16.
+Tensor halved(const Tensor& t) {
+  if (t.dtype == DType::invalid) return t;
+  Tensor half = test::make_tensor(DType::f16, t.shape);
+  half.constant = t.constant;
+  for (std::int64_t i = 0; i < t.shape.numel(); ++i) half.as<std::uint16_t>()[i] = f32_to_f16(t.as<float>()[i]);
+  return half;
+}
+/// An f16 tensor in f32.
+Tensor widened(const Tensor& t) {
+  Tensor wide = test::make_tensor(DType::f32, t.shape);
+  for (std::int64_t i = 0; i < t.shape.numel(); ++i) wide.as<float>()[i] = f16_to_f32(t.as<std::uint16_t>()[i]);
+  return wide;
+}
+
 class ConvKernels : public ::testing::TestWithParam<const Kernel*> {};
 
 TEST_P(ConvKernels, AgreesWithTheReference) {
@@ -138,6 +153,33 @@ TEST_P(ConvKernels, AgreesWithTheReference) {
     const auto again = test::run_kernel(kernel, &c.p, c.in, {{DType::f32, c.out}}, {.threads = 2, .seed = seed});
     ASSERT_EQ(got.outputs[0].bytes, again.outputs[0].bytes) << "one and two threads differ, " << c.text;
   }
+  // Those that take f16 alone have a test of their own.
+  if (ran == 0 && kernel.device != DeviceKind::cpu) GTEST_SKIP() << "it takes no f32";
+  EXPECT_GT(ran, 10) << "the kernel took almost none of the cases";
+}
+
+TEST_P(ConvKernels, AgreesWithTheReferenceInHalves) {
+  const Kernel& kernel = *GetParam();
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
+  const Kernel& reference = *find_kernel("conv_ref");
+  int ran = 0;
+  for (std::uint32_t seed = 0; seed < 200; ++seed) {
+    Case c = make_case(seed);
+    for (Tensor& t : c.in) t = halved(t);
+    const auto got = test::run_kernel(kernel, &c.p, c.in, {{DType::f16, c.out}}, {.threads = 1, .seed = seed});
+    if (!got.refusal.empty()) continue;
+    ++ran;
+    ASSERT_EQ(got.problem, "") << c.text;
+    const auto want = test::run_kernel(reference, &c.p, c.in, {{DType::f16, c.out}}, {.threads = 1, .seed = seed + 1});
+    ASSERT_EQ(want.problem, "");
+    ConvParams linear = c.p;
+    linear.act = {};
+    const double scale = largest(widened(test::run_kernel(reference, &linear, c.in, {{DType::f16, c.out}}).outputs[0]));
+    // Results that round to neighbours are 2^-10 of themselves apart, and are no larger than the sums.
+    const Tensor mine = widened(got.outputs[0]), theirs = widened(want.outputs[0]);
+    ASSERT_LE(test::relative_error(mine, theirs) * largest(theirs), 2e-3 * scale) << c.text;
+  }
+  if (ran == 0) GTEST_SKIP() << "it takes no f16";
   EXPECT_GT(ran, 10) << "the kernel took almost none of the cases";
 }
 

@@ -1,5 +1,5 @@
-// Plain transposed convolution on a GPU: a thread an element of the output, which gathers the inputs whose kernel reaches
-// it; summed in double; any strides.
+// Plain transposed convolution on a GPU: a thread an element of the output, which gathers the inputs whose kernel
+// reaches it; summed in double; any strides.
 #include "ops/convtranspose/convtranspose.params.h"
 #include "ops/shared/gpu_activation.cuh"
 #include "ops/shared/gpu_any.cuh"

@@ -1,7 +1,7 @@
 // Plain pooling on a GPU: a thread an element of the output, in double (integers exactly); any strides.
 #include <cmath>
 
-#include "ops/pool/pool.params.h"
+#include "ops/pool/pool_gpu.cuh"
 #include "ops/shared/gpu_any.cuh"
 #include "tensor/dtype.h"
 
@@ -51,23 +51,6 @@ Plan plan_of(const KernelContext& c) {
   return s;
 }
 
-/// What a window covers along one axis: its positions [begin, end) lie inside the input, the first of all at `start`,
-/// and `padded` of them in the padded input.
-struct Cover {
-  std::int64_t start, begin, end, padded;
-};
-
-__device__ std::int64_t positions_below(std::int64_t limit, std::int64_t start, std::int64_t step, std::int64_t kernel) {
-  if (limit <= start) return 0;
-  const std::int64_t count = (limit - start + step - 1) / step;
-  return count < kernel ? count : kernel;
-}
-__device__ Cover cover_of(const PoolWindow& w, int a, std::int64_t o) {
-  const std::int64_t start = o * w.stride[a] - w.pad[a], step = w.dilation[a], kernel = w.kernel[a];
-  const std::int64_t begin = positions_below(0, start, step, kernel), end = positions_below(w.in[a], start, step, kernel);
-  return {start, begin, end > begin ? end : begin, positions_below(w.in[a] + w.pad_end[a], start, step, kernel)};
-}
-
 /// `indices` is null where they are not asked for.
 template <Kind kKind>
 __global__ void pool_kernel(Plan s, const void* x, void* out, std::int64_t* indices) {
@@ -107,7 +90,8 @@ __global__ void pool_kernel(Plan s, const void* x, void* out, std::int64_t* indi
         bool better;
         if (exact) {
           const std::int64_t v = load_integer(x, s.type, at);
-          better = !any || (is_u64 ? static_cast<std::uint64_t>(v) > static_cast<std::uint64_t>(best_int) : v > best_int);
+          better =
+              !any || (is_u64 ? static_cast<std::uint64_t>(v) > static_cast<std::uint64_t>(best_int) : v > best_int);
           if (better) best_int = v;
         } else {
           const double v = load_float(x, s.type, at);
@@ -127,7 +111,8 @@ __global__ void pool_kernel(Plan s, const void* x, void* out, std::int64_t* indi
     } else {
       double sum = 0;
       for_each_element([&](std::int64_t at, std::int64_t, std::int64_t, std::int64_t) {
-        const double v = integral(s.type) ? static_cast<double>(load_integer(x, s.type, at)) : load_float(x, s.type, at);
+        const double v =
+            integral(s.type) ? static_cast<double>(load_integer(x, s.type, at)) : load_float(x, s.type, at);
         if constexpr (kKind == Kind::average) sum += v;
         else sum += s.p == 2 ? v * v : s.p == 1 ? fabs(v) : pow(fabs(v), static_cast<double>(s.p));
       });
@@ -135,7 +120,8 @@ __global__ void pool_kernel(Plan s, const void* x, void* out, std::int64_t* indi
       if constexpr (kKind == Kind::average) {
         double count = 1;
 #pragma unroll
-        for (int a = 0; a < 3; ++a) count *= static_cast<double>(s.count_include_pad ? c[a].padded : c[a].end - c[a].begin);
+        for (int a = 0; a < 3; ++a)
+          count *= static_cast<double>(s.count_include_pad ? c[a].padded : c[a].end - c[a].begin);
         result = sum / count;
       } else {
         result = s.p == 2 ? sqrt(sum) : s.p == 1 ? sum : pow(sum, 1.0 / s.p);
@@ -162,15 +148,12 @@ Refusal accepts_pool(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, operator_name, kind)                 \
-  extern const Kernel symbol;                                   \
-  const Kernel symbol{.name = #symbol,                          \
-                      .op = operator_name,                      \
-                      .device = DeviceKind::cuda,               \
-                      .in{Port::strided},                       \
-                      .out{Port::strided},                      \
-                      .accepts = accepts_pool,                  \
-                      .run = run_pool<kind>}
+#define MONZA_CUDA(symbol, operator_name, kind)                                                                \
+  extern const Kernel symbol;                                                                                  \
+  const Kernel symbol {                                                                                        \
+    .name = #symbol, .op = operator_name, .device = DeviceKind::cuda, .in{Port::strided}, .out{Port::strided}, \
+    .accepts = accepts_pool, .run = run_pool<kind>                                                             \
+  }
 MONZA_CUDA(max_pool_cuda, "MaxPool", Kind::max);
 MONZA_CUDA(average_pool_cuda, "AveragePool", Kind::average);
 MONZA_CUDA(lp_pool_cuda, "LpPool", Kind::lp);

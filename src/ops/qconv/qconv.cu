@@ -1,5 +1,5 @@
-// Plain integer convolution on a GPU: a thread an element of the output, exact (sums wrap at 32 bits); any strides. What
-// operands of quantisation hold is read by the kernel: they lie in the GPU's memory.
+// Plain integer convolution on a GPU: a thread an element of the output, exact (sums wrap at 32 bits); any strides.
+// What operands of quantisation hold is read by the kernel: they lie in the GPU's memory.
 #include "ops/qconv/qconv.params.h"
 #include "ops/shared/gpu_activation.cuh"
 #include "ops/shared/gpu_any.cuh"
@@ -52,8 +52,14 @@ Plan plan_of(const KernelContext& c, int w_index) {
   Plan s;
   for (int i = 0; i < p.spatial; ++i) {
     Axis& a = s.axis[3 - p.spatial + i];
-    a = {.in = x.shape[i + 2], .k = w.shape[i + 2], .out = out.shape[i + 2], .stride = p.stride[i], .dilation = p.dilation[i],
-         .xs = x.stride[i + 2], .ws = w.stride[i + 2], .os = out.stride[i + 2]};
+    a = {.in = x.shape[i + 2],
+         .k = w.shape[i + 2],
+         .out = out.shape[i + 2],
+         .stride = p.stride[i],
+         .dilation = p.dilation[i],
+         .xs = x.stride[i + 2],
+         .ws = w.stride[i + 2],
+         .os = out.stride[i + 2]};
     a.pad = conv_pad_begin(p, i, a.in, a.k, a.out);
   }
   s.filters = out.shape[1];
@@ -82,8 +88,8 @@ __device__ float clamp_up_down(float v, float low, float high) {
 }
 
 /// One accumulator's output: QFinish::store and the factors of requantize.params.h, each operation rounded once.
-__device__ void finish(const Plan& s, const void* residual, void* out, std::int64_t offset, std::uint32_t bits, std::int64_t n,
-                       std::int64_t residual_at) {
+__device__ void finish(const Plan& s, const void* residual, void* out, std::int64_t offset, std::uint32_t bits,
+                       std::int64_t n, std::int64_t residual_at) {
   const bool integer_bias = s.bias.present() && s.bias.type == DType::i32;
   if (integer_bias) bits += static_cast<std::uint32_t>(s.bias.whole(n));
   const float acc = static_cast<float>(static_cast<std::int32_t>(bits));
@@ -117,8 +123,8 @@ __device__ void finish(const Plan& s, const void* residual, void* out, std::int6
 }
 
 template <bool kInteger>
-__global__ void qconv_kernel(Plan s, std::int64_t count, const std::uint8_t* x, const std::uint8_t* w, const void* residual,
-                             void* out) {
+__global__ void qconv_kernel(Plan s, std::int64_t count, const std::uint8_t* x, const std::uint8_t* w,
+                             const void* residual, void* out) {
   const std::int32_t zero_x = s.x_zero.whole(0);
   for_each(count, [&](std::int64_t i) {
     std::int64_t at[3], to = 0, r_at = 0;
@@ -164,8 +170,8 @@ Status run_conv_integer(const KernelContext& c) noexcept {
   Plan s = plan_of(c, 1);
   s.x_zero = Vector(c, 2);
   s.w_zero = Vector(c, 3);
-  qconv_kernel<true><<<blocks_for(count), kThreads, 0, stream_of(c)>>>(s, count, c.in[0].as<std::uint8_t>(),
-                                                                      c.in[1].as<std::uint8_t>(), nullptr, c.out[0].data);
+  qconv_kernel<true><<<blocks_for(count), kThreads, 0, stream_of(c)>>>(
+      s, count, c.in[0].as<std::uint8_t>(), c.in[1].as<std::uint8_t>(), nullptr, c.out[0].data);
   return launched();
 }
 

@@ -1,5 +1,5 @@
-// Plain resampling on a GPU: a thread an element of the output, each a weighted sum over the taps of every resized axis, in
-// double; any strides.
+// Plain resampling on a GPU: a thread an element of the output, each a weighted sum over the taps of every resized
+// axis, in double; any strides.
 #include <cmath>
 
 #include "ops/resize/resize.params.h"
@@ -75,7 +75,8 @@ __device__ Taps taps_of(const ResizeParams& p, const Axis& axis, std::int64_t i)
   const bool filter = p.antialias && p.mode != ResizeParams::Mode::nearest;
   if (filter) {
     t.squeeze = axis.scale < 1 ? axis.scale : 1;
-    const auto start = static_cast<std::int64_t>(floor((p.mode == ResizeParams::Mode::cubic ? -2 : -1) / t.squeeze)) + 1;
+    const auto start =
+        static_cast<std::int64_t>(floor((p.mode == ResizeParams::Mode::cubic ? -2 : -1) / t.squeeze)) + 1;
     t.first = base + start;
     t.count = 2 - 2 * start;
   } else {
