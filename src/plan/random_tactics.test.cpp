@@ -8,6 +8,7 @@
 #include <random>
 #include <set>
 
+#include "backend/cuda/cuda_device.h"
 #include "ir/text.h"
 #include "passes/evaluate.h"
 #include "plan/tactics.h"
@@ -183,6 +184,22 @@ void expect_close(const TensorRef& got, const ir::Constant& want, const std::str
   EXPECT_LE(error, tolerance * largest) << what;
 }
 
+const std::map<std::string, plan::SymbolRange> kProfile{{"n", {1, 2, 3}}, {"h", {4, 6, 9}}};
+
+void run_and_compare(const Engine& engine, Context& context, const Feed& feed, const std::string& model) {
+  for (std::size_t i = 0; i < feed.inputs.size(); ++i) {
+    const ir::Constant& c = *feed.inputs[i];
+    ASSERT_TRUE(context.bind_input(i, {DType::f32,
+                                       {c.shape.dim, c.shape.dim + c.shape.rank},
+                                       const_cast<std::byte*>(c.bytes.data()),
+                                       c.bytes.size()}));
+  }
+  const std::string what = fmt::format("{}, input {}", model, to_string(feed.inputs[0]->shape));
+  const Status status = context.run();
+  ASSERT_TRUE(status.ok()) << what << ": " << context.describe(status) << "\n" << engine.describe_plan();
+  for (std::size_t o = 0; o < feed.want.size(); ++o) expect_close(context.output(o), *feed.want[o], what);
+}
+
 class RandomTactics : public testing::TestWithParam<Model> {};
 
 TEST_P(RandomTactics, AgreeWithTheReference) {
@@ -194,26 +211,38 @@ TEST_P(RandomTactics, AgreeWithTheReference) {
     plan::Tactics tactics({.threads = 1, .tactic_seed = seed});
     plan::PlanScope scope;
     scope.tactics = &tactics;
-    scope.profile = {{"n", {1, 2, 3}}, {"h", {4, 6, 9}}};
+    scope.profile = kProfile;
     const test::TextEngine made = test::engine_from_text(model.text, scope, seed % 2 == 1);
     plans.insert(made.engine.describe_plan());
     Context context = made.engine.create_context();
-    for (const Feed& feed : feeds) {
-      for (std::size_t i = 0; i < feed.inputs.size(); ++i) {
-        const ir::Constant& c = *feed.inputs[i];
-        ASSERT_TRUE(context.bind_input(i, {DType::f32,
-                                           {c.shape.dim, c.shape.dim + c.shape.rank},
-                                           const_cast<std::byte*>(c.bytes.data()),
-                                           c.bytes.size()}));
-      }
-      const std::string what = fmt::format("{}, seed {}, input {}", model.name, seed, to_string(feed.inputs[0]->shape));
-      const Status status = context.run();
-      ASSERT_TRUE(status.ok()) << what << ": " << context.describe(status) << "\n" << made.engine.describe_plan();
-      for (std::size_t o = 0; o < feed.want.size(); ++o) expect_close(context.output(o), *feed.want[o], what);
-    }
+    for (const Feed& feed : feeds)
+      run_and_compare(made.engine, context, feed, fmt::format("{}, seed {}", model.name, seed));
     if (HasFailure()) FAIL() << made.engine.describe_plan();
   }
   EXPECT_GT(plans.size(), 4u) << "the seeds reach few plans";
+}
+
+/// On a GPU, whatever its kernels are timed at; and with every node drawn to be there or on the host.
+TEST_P(RandomTactics, OnAGpu) {
+  if (const std::string& missing = backend::cuda_facts().missing; !missing.empty()) GTEST_SKIP() << missing;
+  const Model& model = GetParam();
+  const auto graph = ir::parse(model.text);
+  const std::vector<Feed> feeds = feeds_of(*graph);
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    std::unique_ptr<ir::Graph> placed = graph->clone();
+    std::mt19937 random(static_cast<unsigned>(seed));
+    for (const ir::NodeId id : std::vector<ir::NodeId>(placed->order()))
+      if (seed % 2 != 0) placed->constrain(id, {{}, {random() % 2 == 0 ? Device::cuda : Device::cpu}});
+    plan::Tactics tactics({.threads = 1, .tactic_seed = seed});
+    const plan::PlanScope scope{.profile = kProfile, .tactics = &tactics};
+    BuildOptions options;
+    options.device = Device::cuda;
+    const Engine engine = test::engine_from_graph(*placed, scope, options);
+    Context context = engine.create_context();
+    for (int again = 0; again < 2; ++again)
+      for (const Feed& feed : feeds) run_and_compare(engine, context, feed, fmt::format("{}, seed {}", model.name, seed));
+    if (HasFailure()) FAIL() << engine.describe_plan();
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, RandomTactics, testing::ValuesIn(kModels),

@@ -1,0 +1,121 @@
+// Engines on a GPU by the public interface: where nodes run, what is refused, shapes that vary, contexts beside each other,
+// wrong data, files. Skipped by name where there is none.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <thread>
+
+#include "backend/cuda/cuda_device.h"
+#include "monza/engine.h"
+#include "support/error_text.h"
+#include "support/onnx_notation.h"
+#include "support/temporary.h"
+
+namespace monza::test {
+namespace {
+
+class GpuEngines : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (const std::string& missing = backend::cuda_facts().missing; !missing.empty()) GTEST_SKIP() << missing;
+  }
+  Engine build(const std::string& notation, Device device, Precision precision = Precision::fp32,
+               bool allow_cpu_nodes = false) {
+    NotedModel noted = parse_onnx_notation(notation);
+    std::ofstream(path_, std::ios::binary) << noted.model.SerializeAsString();
+    noted.options.device = device;
+    noted.options.precision = precision;
+    noted.options.allow_cpu_nodes = allow_cpu_nodes;
+    return Engine::build(path_, noted.options);
+  }
+  /// Runs on values that a formula makes; output 0.
+  static std::vector<float> run(Context& context, std::vector<std::int64_t> shape) {
+    Tensor x(DType::f32, shape);
+    for (std::size_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = std::sin(static_cast<float>(i) * 0.37f);
+    if (Status s = context.bind_input(0, x); !s) ADD_FAILURE() << context.describe(s);
+    if (Status s = context.run(); !s) ADD_FAILURE() << context.describe(s);
+    const TensorRef y = context.output(0);
+    return {y.as<float>(), y.as<float>() + y.numel()};
+  }
+  static void expect_near(const std::vector<float>& got, const std::vector<float>& want, float tolerance) {
+    ASSERT_EQ(got.size(), want.size());
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], tolerance) << "element " << i;
+  }
+
+  TemporaryFolder folder_;
+  std::string path_ = folder_ / "m.onnx";
+};
+
+constexpr const char* kNetwork = R"(
+  w: f32[8,3,3,3] = 0.1; v: f32[8,5] = 0.3
+  a = Conv(x: f32[n,3,8,8], w; pads = [1,1,1,1])
+  b = Relu(a)
+  c = GlobalAveragePool(b)
+  d = Flatten(c)
+  e = MatMul(d, v)
+  y = Softmax(e; axis = 1)
+  return y
+  --min-shape x=1x3x8x8 --opt-shape x=2x3x8x8 --max-shape x=4x3x8x8
+  opset 15)";
+
+TEST_F(GpuEngines, AgreeWithTheCpuForEveryShapeOfTheirRange) {
+  const Engine gpu = build(kNetwork, Device::cuda), cpu = build(kNetwork, Device::cpu);
+  Context there = gpu.create_context(), here = cpu.create_context();
+  for (const std::int64_t n : {1, 4, 2, 2, 1}) expect_near(run(there, {n, 3, 8, 8}), run(here, {n, 3, 8, 8}), 1e-6f);
+}
+
+TEST_F(GpuEngines, StoreValuesInFp16WhereTheyMay) {
+  const Engine gpu = build(kNetwork, Device::cuda, Precision::fp16), cpu = build(kNetwork, Device::cpu);
+  Context there = gpu.create_context(), here = cpu.create_context();
+  expect_near(run(there, {2, 3, 8, 8}), run(here, {2, 3, 8, 8}), 2e-3f);
+}
+
+TEST_F(GpuEngines, RunFromAFileAndInManyContextsAtOnce) {
+  build(kNetwork, Device::cuda).save(folder_ / "m.engine");
+  const Engine engine = Engine::load(folder_ / "m.engine");
+  Context first = engine.create_context();
+  const std::vector<float> want = run(first, {3, 3, 8, 8});
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      Context own = engine.create_context();
+      for (int i = 0; i < 20; ++i) expect_near(run(own, {3, 3, 8, 8}), want, 0);
+    });
+  for (std::thread& thread : threads) thread.join();
+}
+
+constexpr const char* kWithDet = R"(
+  a = Exp(x: f32[4,4])
+  b = Det(a)
+  y = Neg(b)
+  return y
+  opset 15)";
+
+TEST_F(GpuEngines, NodesWithoutAKernelRunOnTheCpuWhereThatIsAllowed) {
+  const std::string error = error_of([&] { (void)build(kWithDet, Device::cuda); });
+  EXPECT_NE(error.find("there is no kernel for Det on device 'cuda'"), std::string::npos) << error;
+  EXPECT_NE(error.find("--allow-cpu-nodes"), std::string::npos) << error;
+  const Engine gpu = build(kWithDet, Device::cuda, Precision::fp32, true), cpu = build(kWithDet, Device::cpu);
+  Context there = gpu.create_context(), here = cpu.create_context();
+  expect_near(run(there, {4, 4}), run(here, {4, 4}), 1e-4f);
+}
+
+TEST_F(GpuEngines, AnIndexOutsideOfItsAxisFailsTheRunAndNotTheNextOne) {
+  const Engine engine = build("w: f32[5,2] = 0.5\n y = Gather(w, i: i64[3])\n z = Neg(y)\n return z\n opset 15", Device::cuda);
+  Context context = engine.create_context();
+  Tensor indices(DType::i64, {3});
+  const auto gather = [&](std::int64_t index) {
+    for (int i = 0; i < 3; ++i) indices.as<std::int64_t>()[i] = i == 1 ? index : 0;
+    EXPECT_TRUE(context.bind_input(0, indices));
+    return context.run();
+  };
+  EXPECT_TRUE(gather(4));
+  const Status status = gather(5);
+  EXPECT_EQ(status.code(), StatusCode::out_of_range);
+  EXPECT_NE(context.describe(status).find("index"), std::string::npos) << context.describe(status);
+  EXPECT_TRUE(gather(-5));
+}
+
+}  // namespace
+}  // namespace monza::test
