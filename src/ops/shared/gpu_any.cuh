@@ -68,4 +68,25 @@ __host__ __device__ inline bool is_unsigned(DType t) {
 }
 __host__ __device__ inline bool integral(DType t) { return t == DType::boolean || (t >= DType::i8 && t <= DType::u64); }
 
+/// Any number as a double, and back as the references store one.
+__device__ inline double load_number(const void* p, DType type, std::int64_t i) {
+  if (!integral(type)) return load_float(p, type, i);
+  const std::int64_t v = load_integer(p, type, i);
+  return type == DType::u64 ? static_cast<double>(static_cast<std::uint64_t>(v)) : static_cast<double>(v);
+}
+__device__ inline void store_number(void* p, DType type, std::int64_t i, double v) {
+  if (type == DType::boolean) static_cast<std::uint8_t*>(p)[i] = v != 0;
+  else if (integral(type)) store_integer(p, type, i, truncate(v, type));
+  else store_float(p, type, i, v);
+}
+/// A number that is the larger the larger an element is; of a NaN, the largest there is.
+__device__ inline std::uint64_t order_of(const void* p, DType type, std::int64_t i) {
+  constexpr std::uint64_t kSign = std::uint64_t{1} << 63;
+  if (integral(type)) return static_cast<std::uint64_t>(load_integer(p, type, i)) ^ (type == DType::u64 ? 0 : kSign);
+  const double v = load_float(p, type, i) + 0.0;  // -0 becomes 0
+  if (v != v) return ~std::uint64_t{0};
+  const auto bits = static_cast<std::uint64_t>(__double_as_longlong(v));
+  return (bits & kSign) != 0 ? ~bits : bits | kSign;
+}
+
 }  // namespace monza::gpu

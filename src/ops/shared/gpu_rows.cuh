@@ -73,7 +73,8 @@ inline unsigned blocks_for_rows(std::int64_t rows, int lanes) { return blocks_fo
 template <typename F>
 __device__ __forceinline__ void for_each_row(std::int64_t count, int lanes, F&& f) {
   const int per_block = kThreads / lanes, lane = static_cast<int>(threadIdx.x) & (lanes - 1);
-  for (std::int64_t base = std::int64_t(blockIdx.x) * per_block; base < count; base += std::int64_t(gridDim.x) * per_block) {
+  for (std::int64_t base = std::int64_t(blockIdx.x) * per_block; base < count;
+       base += std::int64_t(gridDim.x) * per_block) {
     const std::int64_t row = base + static_cast<int>(threadIdx.x) / lanes;
     f(row, lane, row < count);
   }
@@ -83,8 +84,8 @@ template <typename V>
 __device__ __forceinline__ V other_lane(V v, int distance) {
   return __shfl_xor_sync(0xffffffffu, v, distance);
 }
-/// What `combine` (commutative) makes of the values of the `lanes` threads of a row, in each of them; the same in every run.
-/// All threads of the block call it.
+/// What `combine` (commutative) makes of the values of the `lanes` threads of a row, in each of them; the same in every
+/// run. All threads of the block call it.
 template <typename V, typename F>
 __device__ __forceinline__ V over_lanes(V v, int lanes, F&& combine) {
   for (int distance = (lanes < 32 ? lanes : 32) / 2; distance > 0; distance /= 2)
@@ -137,7 +138,8 @@ void with_row_form(std::int64_t n, bool vectors, F&& f) {
 /// Whether a tensor's rows, its last axis, all begin at multiples of 16 bytes.
 inline bool rows_are_aligned(const TensorView& v, std::int64_t element_bytes) {
   bool aligned = reinterpret_cast<std::uintptr_t>(v.data) % 16 == 0;
-  for (int a = 0; a + 1 < v.shape.rank; ++a) aligned = aligned && (v.shape[a] == 1 || v.stride[a] * element_bytes % 16 == 0);
+  for (int a = 0; a + 1 < v.shape.rank; ++a)
+    aligned = aligned && (v.shape[a] == 1 || v.stride[a] * element_bytes % 16 == 0);
   return aligned;
 }
 

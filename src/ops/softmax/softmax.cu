@@ -105,15 +105,15 @@ Refusal accepts_softmax(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, op_name)                       \
-  extern const Kernel symbol##_cuda;                      \
-  const Kernel symbol##_cuda{.name = #symbol "_cuda",     \
-                             .op = op_name,               \
-                             .device = DeviceKind::cuda,  \
-                             .in{Port::strided},          \
-                             .out{Port::strided},         \
-                             .accepts = accepts_softmax,  \
-                             .run = run_softmax,          \
+#define MONZA_CUDA(symbol, op_name)                      \
+  extern const Kernel symbol##_cuda;                     \
+  const Kernel symbol##_cuda{.name = #symbol "_cuda",    \
+                             .op = op_name,              \
+                             .device = DeviceKind::cuda, \
+                             .in{Port::strided},         \
+                             .out{Port::strided},        \
+                             .accepts = accepts_softmax, \
+                             .run = run_softmax,         \
                              .in_place_inputs = 1};
 MONZA_CUDA(softmax, "Softmax")
 MONZA_CUDA(log_softmax, "LogSoftmax")

@@ -1,6 +1,7 @@
-// Softmax and LogSoftmax along a contiguous last axis of at most 8192 elements of f32 or f16: a few threads, a warp or a
-// block hold a row in registers, so that it is read once and written once. Bound by memory: 8 bytes an element of f32, 4 of
-// f16, so 4.2 TB/s take 16 us for 8192 rows of 1024 f32, 8 us of f16; about 20 instructions an element, a third of that.
+// Softmax and LogSoftmax along a contiguous last axis of at most 8192 elements of f32 or f16: a few threads, a warp or
+// a block hold a row in registers, so that it is read once and written once. Bound by memory: 8 bytes an element of
+// f32, 4 of f16, so 4.2 TB/s take 16 us for 8192 rows of 1024 f32, 8 us of f16; about 20 instructions an element, a
+// third of that.
 #include "ops/shared/gpu_rows.cuh"
 #include "ops/softmax/softmax.params.h"
 #include "tensor/dtype.h"
@@ -13,7 +14,8 @@ using namespace gpu;
 __device__ __forceinline__ float exp_negative(float v) { return v < -87.3f ? 0.0f : expf(v); }
 
 template <typename Form, typename T>
-__global__ void __launch_bounds__(kThreads) softmax_rows_kernel(bool logarithm, Axes<2> rows, int n, int lanes, const T* x, T* y) {
+__global__ void __launch_bounds__(kThreads, 2)
+    softmax_rows_kernel(bool logarithm, Axes<2> rows, int n, int lanes, const T* x, T* y) {
   constexpr int E = Form::E;
   for_each_row(rows.count, lanes, [&](std::int64_t r, int lane, bool active) {
     std::int64_t at[2] = {};
