@@ -32,7 +32,7 @@ class GpuEngines : public ::testing::Test {
   /// Runs on values that a formula makes; output 0.
   static std::vector<float> run(Context& context, std::vector<std::int64_t> shape) {
     Tensor x(DType::f32, shape);
-    for (std::size_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = std::sin(static_cast<float>(i) * 0.37f);
+    for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = std::sin(static_cast<float>(i) * 0.37f);
     if (Status s = context.bind_input(0, x); !s) ADD_FAILURE() << context.describe(s);
     if (Status s = context.run(); !s) ADD_FAILURE() << context.describe(s);
     const TensorRef y = context.output(0);

@@ -184,7 +184,7 @@ void expect_close(const TensorRef& got, const ir::Constant& want, const std::str
   EXPECT_LE(error, tolerance * largest) << what;
 }
 
-const std::map<std::string, plan::SymbolRange> kProfile{{"n", {1, 2, 3}}, {"h", {4, 6, 9}}};
+const plan::Profile kProfile{{"n", {1, 2, 3}}, {"h", {4, 6, 9}}};
 
 void run_and_compare(const Engine& engine, Context& context, const Feed& feed, const std::string& model) {
   for (std::size_t i = 0; i < feed.inputs.size(); ++i) {
