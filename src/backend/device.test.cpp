@@ -132,6 +132,17 @@ TEST_P(Devices, TimeKernelsAndSayWhatTheyAre) {
 INSTANTIATE_TEST_SUITE_P(All, Devices, testing::Values(DeviceKind::cpu, DeviceKind::reference, DeviceKind::cuda),
                          [](const auto& info) { return std::string(device_name(info.param)); });
 
+TEST(DeviceMessages, OfAGpuWithoutThatMuchMemory) {
+  if (const std::string& missing = backend::cuda_facts().missing; !missing.empty()) GTEST_SKIP() << missing;
+  const auto device = backend::open_device(DeviceKind::cuda);
+  const std::string error = test::error_of([&] { (void)device->allocate(std::int64_t{1} << 50); });
+  EXPECT_TRUE(error.starts_with("the GPU gives no 1073741824 MiB of memory: ")) << error;
+  EXPECT_NE(error.find("smaller shapes or batches (--shape), or stop what else uses this GPU (nvidia-smi lists it)"),
+            std::string::npos)
+      << error;
+  EXPECT_EQ(device->allocate(64).bytes, 64) << "it goes on after that";
+}
+
 TEST(DeviceMessages, OfADeviceThatThisBuildLacks) {
   const std::string& missing = backend::cuda_facts().missing;
   if (missing.empty()) GTEST_SKIP() << "there is a GPU here";
