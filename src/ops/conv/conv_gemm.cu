@@ -187,58 +187,47 @@ __global__ void __launch_bounds__(32 * kWarpsM * kWarpsN, 16 / (kWarpsM * kWarps
   const ConvOut<float>& o = job.o;
   const int first_m = tile.group * s.filters;
   const QuickActivation act(o.act);
-  const bool before = o.residual != nullptr && !o.residual_after;
-  const bool after = o.residual != nullptr && o.residual_after && act.quick;
+  const bool at_once = o.vectors && act.quick;
 #pragma unroll
   for (int m = 0; m < kM; m += 4) {
     const int f = m0 + own_m + m * 8;  // within the group
     float bias[4];
 #pragma unroll
-    for (int j = 0; j < 4; ++j) bias[j] = f + j < s.filters ? o.bias_of(first_m + f + j) : 0;
+    for (int j = 0; j < 4; ++j) bias[j] = at_once && f + j < s.filters ? o.bias_of(first_m + f + j) : 0;
 #pragma unroll
     for (int n = 0; n < kN; ++n) {
       const int p = p0 + own_n + n % 4 + n / 4 * 16;
       if (p >= s.pixels || f >= s.filters) continue;
       float* to = o.out + p * o.pitch + first_m + f;
-      const float* r = o.residual + p * o.residual_pitch + first_m + f;
-      float v[4];
-      if (o.vectors) {
-        float4 add = make_float4(0, 0, 0, 0);
-        if (before || after) add = *reinterpret_cast<const float4*>(r);
-        const float more[4] = {add.x, add.y, add.z, add.w};
+      if (at_once) {
+        float4 more = make_float4(0, 0, 0, 0);
+        if (o.residual != nullptr)
+          more = *reinterpret_cast<const float4*>(o.residual + p * o.residual_pitch + first_m + f);
+        const float add[4] = {more.x, more.y, more.z, more.w};
+        float v[4];
 #pragma unroll
         for (int j = 0; j < 4; ++j) {
           v[j] = sum[n][m + j] + bias[j];
-          if (before) v[j] += more[j];
-          v[j] = act(v[j]);
-          if (after) v[j] += more[j];
+          v[j] = o.residual_after ? act(v[j]) + add[j] : act(v[j] + add[j]);
         }
         *reinterpret_cast<float4*>(to) = make_float4(v[0], v[1], v[2], v[3]);
       } else {
 #pragma unroll
-        for (int j = 0; j < 4; ++j) {
-          if (f + j >= s.filters) continue;
-          v[j] = sum[n][m + j] + bias[j];
-          if (before) v[j] += r[j];
-          v[j] = act(v[j]);
-          if (after) v[j] += r[j];
-          to[j] = v[j];
-        }
+        for (int j = 0; j < 4; ++j)
+          if (f + j < s.filters) to[j] = sum[n][m + j];
       }
     }
   }
-  if (act.quick) return;
-  // The thread reads again what it wrote: sums, which are yet to be activated.
+  if (at_once) return;
+  // The thread reads its sums again: other activations are compiled once, and not for every element of a thread.
 #pragma unroll 1
   for (int i = 0; i < kM * kN; ++i) {
     const int m = i % kM, n = i / kM;
     const int f = m0 + own_m + m / 4 * 32 + m % 4, p = p0 + own_n + n % 4 + n / 4 * 16;
     if (p >= s.pixels || f >= s.filters) continue;
     float* to = o.out + p * o.pitch + first_m + f;
-    const float slope = o.slope != nullptr ? o.slope[(first_m + f) * o.slope_step] : 0.0f;
-    float v = gpu::activate<float>(o.act, *to, slope);
-    if (o.residual != nullptr && o.residual_after) v += o.residual[p * o.residual_pitch + first_m + f];
-    *to = v;
+    const float r = o.residual != nullptr ? o.residual[p * o.residual_pitch + first_m + f] : 0;
+    *to = o.finish(*to + o.bias_of(first_m + f), r, first_m + f);
   }
 }
 

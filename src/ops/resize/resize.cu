@@ -2,7 +2,7 @@
 // axis, in double; any strides.
 #include <cmath>
 
-#include "ops/resize/resize.params.h"
+#include "ops/resize/resize_gpu.cuh"
 #include "ops/shared/gpu_any.cuh"
 #include "tensor/dtype.h"
 
@@ -63,7 +63,7 @@ __device__ Taps taps_of(const ResizeParams& p, const Axis& axis, std::int64_t i)
     t.identity = true;
     return t;
   }
-  const double x = resize_source(p.transform, i, axis.in, axis.out, axis.scale, axis.roi_begin, axis.roi_end);
+  const double x = resize_position(p.transform, i, axis.in, axis.out, axis.scale, axis.roi_begin, axis.roi_end);
   if (isnan(x)) {
     t.outside = true;
     return t;
@@ -98,33 +98,42 @@ __device__ double element_of(const void* data, DType type, std::int64_t at) {
   return type == DType::u64 ? static_cast<double>(static_cast<std::uint64_t>(v)) : static_cast<double>(v);
 }
 
-/// The weighted sum over the taps of all axes.
+/// The weighted sum over the taps of all axes, each axis summed within those before it, as the reference does: integers
+/// are rounded in the end, and another order would decide otherwise half way between two of them.
 __device__ double sample(const ResizeParams& p, const TensorView& x, const Axis* axes, const Taps* taps) {
   int resized[kMaxRank], count = 0;
-  std::int64_t k[kMaxRank] = {}, base = 0;
-  double norm = 1;
+  std::int64_t offset[kMaxRank] = {};
   for (int a = 0; a < x.shape.rank; ++a) {
-    if (taps[a].identity) {
-      base += taps[a].first * x.stride[a];
-    } else {
-      resized[count++] = a;
-      norm *= taps[a].norm;
-    }
+    if (taps[a].identity) offset[0] += taps[a].first * x.stride[a];
+    else resized[count++] = a;
   }
-  double total = 0;
-  for (;;) {
-    double w = 1;
-    std::int64_t offset = base;
-    for (int i = 0; i < count && w != 0; ++i) {
-      const int a = resized[i];
-      const std::int64_t at = taps[a].first + k[i];
-      w *= p.exclude_outside && (at < 0 || at >= axes[a].in) ? 0 : weight(p, taps[a], k[i]);
-      offset += (at < 0 ? 0 : at >= axes[a].in ? axes[a].in - 1 : at) * x.stride[a];
+  if (count == 0) return element_of(x.data, x.dtype, offset[0]);
+  std::int64_t k[kMaxRank] = {};
+  double total[kMaxRank] = {}, outer[kMaxRank];  // of each level: its sum so far, the weight of the tap it is at
+  for (int level = 0;;) {
+    const int a = resized[level];
+    const Taps& t = taps[a];
+    if (k[level] == t.count) {
+      const double sum = total[level] / t.norm;
+      if (level == 0) return sum;
+      --level;
+      total[level] = __dadd_rn(total[level], __dmul_rn(outer[level], sum));
+      continue;
     }
-    if (w != 0) total += w * element_of(x.data, x.dtype, offset);
-    int i = count - 1;
-    for (; i >= 0 && ++k[i] == taps[resized[i]].count; --i) k[i] = 0;
-    if (i < 0) return total / norm;
+    const std::int64_t at = t.first + k[level];
+    const double w = p.exclude_outside && (at < 0 || at >= axes[a].in) ? 0 : weight(p, t, k[level]);
+    ++k[level];
+    if (w == 0) continue;  // not read: it may be no number
+    const std::int64_t place = offset[level] + (at < 0 ? 0 : at >= axes[a].in ? axes[a].in - 1 : at) * x.stride[a];
+    if (level == count - 1) {
+      total[level] = __dadd_rn(total[level], __dmul_rn(w, element_of(x.data, x.dtype, place)));
+    } else {
+      outer[level] = w;
+      ++level;
+      offset[level] = place;
+      k[level] = 0;
+      total[level] = 0;
+    }
   }
 }
 

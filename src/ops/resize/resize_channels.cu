@@ -4,7 +4,7 @@
 #include <cmath>
 #include <type_traits>
 
-#include "ops/resize/resize.params.h"
+#include "ops/resize/resize_gpu.cuh"
 #include "ops/shared/gpu_channels.cuh"
 #include "tensor/dtype.h"
 
@@ -56,7 +56,7 @@ struct Taps {
 };
 __device__ __forceinline__ Taps taps_of(const Plan& s, int a, std::int64_t i) {
   if (s.in[a] == s.out[a] && s.scale[a] == 1) return {i, i, 0};
-  const double x = resize_source(s.transform, i, s.in[a], s.out[a], s.scale[a], 0, 1);
+  const double x = resize_position(s.transform, i, s.in[a], s.out[a], s.scale[a], 0, 1);
   double base = floor(x);
   if (base == x) base -= 1;
   const auto first = static_cast<std::int64_t>(base);
