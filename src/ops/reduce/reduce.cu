@@ -234,12 +234,17 @@ __global__ void __launch_bounds__(kThreads)
     State s = op.start();
     if (active) {
       kept.at(o, at);
-      const std::int64_t end = n * (split + 1) / spread.splits;
+      const std::int64_t begin = n * split / spread.splits + lane, end = n * (split + 1) / spread.splits;
+      if (row.rank <= 1) {
+        const std::int64_t step = row.stride[0][0] * V;
 #pragma unroll 4
-      for (std::int64_t i = n * split / spread.splits + lane; i < end; i += lanes) {
-        std::int64_t e[1];
-        row.at(i * V, e);
-        op.template add<V>(s, at[0] + e[0], i * V);
+        for (std::int64_t i = begin; i < end; i += lanes) op.template add<V>(s, at[0] + i * step, i * V);
+      } else {
+        for (std::int64_t i = begin; i < end; i += lanes) {
+          std::int64_t e[1];
+          row.at(i * V, e);
+          op.template add<V>(s, at[0] + e[0], i * V);
+        }
       }
     }
     if (lanes > 1) {
