@@ -7,7 +7,7 @@ For each workload: the model is exported by PyTorch (random weights of real dime
 Monza's plain FP32 kernels on the CPU, and timed; the peer is the same module in the same precision, channels-last, replayed as a
 CUDA graph between pinned buffers. Medians of many runs on random inputs. Prints a line for each as soon as it is known.
 """
-import argparse, importlib.util, json, os, statistics, subprocess, sys, time
+import argparse, copy, importlib.util, json, os, statistics, subprocess, sys, time
 
 WORKLOADS = [  # name, batch, extents beside the batch by input
     ("resnet50", 1, {"input": "3x224x224"}),
@@ -38,15 +38,13 @@ def torch_ms(module, inputs, half):
     """Median milliseconds of copy in, CUDA graph, copy out."""
     import torch
 
-    module = module.cuda().eval()
-    if half:
-        module = module.half()
-    module = module.to(memory_format=torch.channels_last)
+    module = copy.deepcopy(module).cuda().eval().to(memory_format=torch.channels_last)
     pinned = [x.pin_memory() for x in inputs]
     there = [x.cuda() for x in pinned]
 
     def forward():
-        return module(*[x.half() if half and x.is_floating_point() else x for x in there]).float()
+        with torch.autocast("cuda", torch.float16, enabled=half):
+            return module(*there).float()
 
     with torch.no_grad():
         stream = torch.cuda.Stream()

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <utility>
 
+#include "base/constraint.h"
 #include "base/error.h"
 #include "base/log.h"
 

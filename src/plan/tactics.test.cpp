@@ -81,7 +81,7 @@ TEST(Tactics, BuildFromAFullCacheMeasuresNothingAndIsTheSameFile) {
   EXPECT_GE(second.cached, first.measured);
   EXPECT_TRUE(second.bytes == first.bytes) << "two builds with the same timings differ";
   // No time at all to measure, and nothing to measure.
-  const Build third = build(text, {1, cache, 1e-9}, folder / "c.engine");
+  const Build third = build(text, {.threads = 1, .max_build_seconds = 1e-9, .timing_cache = cache}, folder / "c.engine");
   EXPECT_EQ(third.measured, 0);
   EXPECT_TRUE(third.bytes == first.bytes) << "a build without a budget differs";
   EXPECT_EQ(read(cache), timings);
@@ -90,7 +90,7 @@ TEST(Tactics, BuildFromAFullCacheMeasuresNothingAndIsTheSameFile) {
 TEST(Tactics, BuildWithoutTimeTakesTheFirstThatFits) {
   const TemporaryFolder folder;
   const std::string text = convolutions(1);
-  const Build none = build(text, {1, "", 1e-9}, folder / "a.engine");
+  const Build none = build(text, {.threads = 1, .max_build_seconds = 1e-9}, folder / "a.engine");
   EXPECT_EQ(none.measured, 0);
   EXPECT_GT(none.over_budget, 0);
   test::engine_from_text(text, {}, true).engine.save(folder / "b.engine");

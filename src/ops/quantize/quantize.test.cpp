@@ -133,9 +133,11 @@ TEST(DequantizeBlocks, OfAWeightIsDoneInTheRun) {
   std::mt19937 rng(4);
   std::vector<float> dense;
   const Tensor blocks = test::random_blocks(DType::q4_0, 64, 100, rng, dense);
-  ir::Graph graph(std::make_shared<ir::Model>());
-  const ir::ValueId w = graph.add_constant("w", ir::make_constant(blocks.dtype, blocks.shape, blocks.bytes), {});
-  const ir::ValueId y = graph.add_node(ir::get_op("DequantizeBlocks"), {w}, {}, 1, {}).outputs[0];
+  const auto model = std::make_shared<ir::Model>();
+  const ir::OriginSet here{model->add_origin("w", "DequantizeBlocks")};
+  ir::Graph graph(model);
+  const ir::ValueId w = graph.add_constant("w", ir::make_constant(blocks.dtype, blocks.shape, blocks.bytes), here);
+  const ir::ValueId y = graph.add_node(ir::get_op("DequantizeBlocks"), {w}, {}, 1, here).outputs[0];
   graph.add_output("y", y);
   graph.infer_all();
   optimize(graph, {.strict_rewrites = true});
