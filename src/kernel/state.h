@@ -60,6 +60,16 @@ MONZA_INLINE bool covers_all(const StateView& s, std::int64_t all) {
   return s.starts == nullptr ? s.row_count == 1 : s.starts[s.row_count] == all;
 }
 
+/// The last row of the batch whose new positions begin at `position` or before.
+MONZA_INLINE std::int64_t row_of(const StateView& s, std::int64_t position) {
+  std::int64_t low = 0, high = s.row_count;
+  while (high - low > 1) {
+    const std::int64_t middle = (low + high) / 2;
+    (new_begin(s, middle) <= position ? low : high) = middle;
+  }
+  return low;
+}
+
 MONZA_INLINE std::byte* position_at(const StateView& s, const StateRow& row, std::int64_t position) {
   return row.blocks[position / s.block_length] + position % s.block_length * s.format.position_bytes;
 }

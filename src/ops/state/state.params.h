@@ -20,6 +20,9 @@ struct StateAttentionParams {
 };
 
 namespace ops {
+/// What the kernels of StateAppend find out when they run: state and rows fit each other, and every sequence has room
+/// for its own.
+Status check_state_append(const KernelContext& c) noexcept;
 /// What the kernels of StateAttention find out when they run: queries, states and batch fit each other.
 Status check_state_attention(const KernelContext& c) noexcept;
 }  // namespace ops

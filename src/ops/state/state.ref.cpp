@@ -66,21 +66,12 @@ class StoredVector {
 
 /// in: state, rows [n, position...] dense. Nothing is written when the rows of one sequence do not all fit.
 Status run_append(const KernelContext& c) noexcept {
-  if (c.state_count != 1) return kNoState;
+  if (const Status s = check_state_append(c); !s) return s;
   const StateView& s = c.state[0];
   const StateFormat& f = s.format;
   const TensorView& in = c.in[1];
-  const std::int64_t n = in.shape[0], elements = in.shape.count(1, in.shape.rank);
+  const std::int64_t n = in.shape[0], elements = f.vectors * f.width;
   const bool converts = in.dtype != f.dtype;
-  if (elements != f.vectors * f.width || (converts && in.dtype != DType::f32) || (!converts && f.dtype == DType::i8))
-    return {StatusCode::internal, "the rows are of another size or type than the state's"};
-  if (!covers_all(s, n)) return kOtherCount;
-  for (std::int64_t r = 0; r < s.row_count; ++r) {
-    const StateRow& row = s.rows[r];
-    if (new_end(s, r, n) - new_begin(s, r) > row.capacity - row.length - row.appended)
-      return Status(StatusCode::resource_exhausted, "the sequence has no room for the rows: reserve it first")
-          .at_row(r);
-  }
   for (std::int64_t r = 0; r < s.row_count; ++r) {
     StateRow& row = s.rows[r];
     for (std::int64_t i = new_begin(s, r); i < new_end(s, r, n); ++i, ++row.appended) {
@@ -135,6 +126,25 @@ Status run_attention(const KernelContext& c) noexcept {
 }
 
 }  // namespace
+
+Status check_state_append(const KernelContext& c) noexcept {
+  if (c.state_count != 1) return kNoState;
+  const StateView& s = c.state[0];
+  const StateFormat& f = s.format;
+  const TensorView& in = c.in[1];
+  const std::int64_t n = in.shape[0], elements = in.shape.count(1, in.shape.rank);
+  const bool converts = in.dtype != f.dtype;
+  if (elements != f.vectors * f.width || (converts && in.dtype != DType::f32) || (!converts && f.dtype == DType::i8))
+    return {StatusCode::internal, "the rows are of another size or type than the state's"};
+  if (!covers_all(s, n)) return kOtherCount;
+  for (std::int64_t r = 0; r < s.row_count; ++r) {
+    const StateRow& row = s.rows[r];
+    if (new_end(s, r, n) - new_begin(s, r) > row.capacity - row.length - row.appended)
+      return Status(StatusCode::resource_exhausted, "the sequence has no room for the rows: reserve it first")
+          .at_row(r);
+  }
+  return {};
+}
 
 Status check_state_attention(const KernelContext& c) noexcept {
   if (c.state_count != 2) return kNoState;

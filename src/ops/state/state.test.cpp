@@ -69,9 +69,10 @@ TensorView state_operand(DType dtype) {
   return v;
 }
 
-Status append(StateView& state, const TensorView& rows) {
-  ThreadPool::Options one{.threads = 1};
-  Team team(one);
+Status append(StateView& state, const TensorView& rows, const Kernel* kernel = find_kernel("state_append_ref"),
+              int threads = 1) {
+  ThreadPool::Options options{.threads = threads};
+  Team team(options);
   const TensorView in[] = {state_operand(state.format.dtype), rows};
   KernelContext c;
   c.in = in;
@@ -81,11 +82,14 @@ Status append(StateView& state, const TensorView& rows) {
   c.parallel = &team;
   c.state = &state;
   c.state_count = 1;
-  return find_kernel("state_append_ref")->run(c);
+  return kernel->run(c);
 }
-Status append(StateView& state, const Floats& rows, const Heads& h, std::int64_t width) {
-  return append(state, dense_view(const_cast<float*>(rows.data()), DType::f32,
-                                  Shape{static_cast<std::int64_t>(rows.size()) / (h.kv * width), h.kv, width}));
+Status append(StateView& state, const Floats& rows, const Heads& h, std::int64_t width,
+              const Kernel* kernel = find_kernel("state_append_ref"), int threads = 1) {
+  return append(state,
+                dense_view(const_cast<float*>(rows.data()), DType::f32,
+                           Shape{static_cast<std::int64_t>(rows.size()) / (h.kv * width), h.kv, width}),
+                kernel, threads);
 }
 
 /// y [n, heads, dv] of q [n, heads, d]; both lie in wider tensors, and what lies between must stay as it is.
@@ -284,15 +288,15 @@ TEST_P(StateKernels, InABatchAsAlone) {
     }
 }
 
-std::vector<const Kernel*> kernels() {
-  const auto list = kernels_of("StateAttention");
+std::vector<const Kernel*> kernels(const char* op) {
+  const auto list = kernels_of(op);
   return {list.begin(), list.end()};
 }
-INSTANTIATE_TEST_SUITE_P(StateAttention, StateKernels, ::testing::ValuesIn(kernels()),
+INSTANTIATE_TEST_SUITE_P(StateAttention, StateKernels, ::testing::ValuesIn(kernels("StateAttention")),
                          [](const auto& info) { return std::string(info.param->name); });
 
 TEST(StateAttention, SayWhyTheyRefuse) {
-  for (const Kernel* kernel : kernels()) {
+  for (const Kernel* kernel : kernels("StateAttention")) {
     if (kernel->accepts == nullptr) continue;
     const auto refusal = [&](DType q, std::int64_t heads, std::int64_t d, std::int64_t kv_heads, std::int64_t dv) {
       const OperandDesc in[] = {{.dtype = q, .shape = {3, heads, d}},
@@ -366,21 +370,71 @@ TEST(StateFormats, SizesAndTypes) {
             "a position of a sequence's state overflows 64 bits: 9223372036854775807 * 8");
 }
 
-TEST(StateAppend, AllRowsOrNone) {
+class AppendKernels : public ::testing::TestWithParam<const Kernel*> {
+ protected:
+  void SetUp() override {
+    if (!covers(cpu_info().isa, GetParam()->needs)) GTEST_SKIP() << "needs " << isa_name(GetParam()->needs);
+  }
+};
+
+TEST_P(AppendKernels, WriteTheBytesOfTheReference) {
+  std::mt19937 rng(11);
+  for (const DType encoding : {DType::f32, DType::f16, DType::bf16, DType::i8})
+    for (const Heads h : {Heads{1, 1, 1, 1}, Heads{2, 1, 16, 16}, Heads{3, 1, 33, 33}, Heads{8, 1, 128, 128}})
+      for (const bool odd : {false, true}) {
+        SCOPED_TRACE(fmt::format("{}, {} heads of {}", dtype_name(encoding), h.kv, h.d));
+        // Rows of a batch, one of them without a position, appended twice in one run, by more threads than one.
+        const std::vector<std::int64_t> starts{0, 5, 5, 90};
+        const Pages got_pages(h, encoding, 7, 60), want_pages(h, encoding, 16, 60);
+        std::vector<std::unique_ptr<SequenceTable>> got, want;
+        for (std::size_t r = 0; r + 1 < starts.size(); ++r)
+          for (auto* side : {&got, &want}) {
+            side->push_back((side == &got ? got_pages : want_pages).make());
+            ASSERT_TRUE(side->back()->reserve(2 * (starts[r + 1] - starts[r])));
+          }
+        const auto tables = [](const auto& list) {
+          std::vector<SequenceTable*> plain;
+          for (const auto& t : list) plain.push_back(t.get());
+          return plain;
+        };
+        Batch mine(got_pages, tables(got), starts), theirs(want_pages, tables(want), starts);
+        for (int twice = 0; twice < 2; ++twice) {
+          test::Tensor t = test::random_f32(Shape{starts.back() * h.kv * h.d}, rng, -2, 2);
+          if (odd) test::sprinkle(t, rng, 20);
+          const Floats x(t.as<float>(), t.as<float>() + t.shape[0]);
+          ASSERT_TRUE(append(mine.views[0], x, h, h.d, GetParam(), 3));
+          ASSERT_TRUE(append(theirs.views[0], x, h, h.d));
+        }
+        const auto bytes = static_cast<std::size_t>(mine.views[0].format.position_bytes);
+        for (std::size_t r = 0; r + 1 < starts.size(); ++r) {
+          ASSERT_EQ(mine.rows[0][r].appended, 2 * (starts[r + 1] - starts[r]));
+          for (std::int64_t p = 0; p < mine.rows[0][r].appended; ++p)
+            ASSERT_EQ(std::memcmp(position_at(mine.views[0], mine.rows[0][r], p),
+                                  position_at(theirs.views[0], theirs.rows[0][r], p), bytes),
+                      0)
+                << "row " << r << ", position " << p;
+        }
+      }
+}
+
+TEST_P(AppendKernels, AppendAllRowsOrNone) {
   const Heads h{1, 1, 2, 2};
   const Pages pages(h, DType::f32, 4, 4);
   const auto a = pages.make(), b = pages.make();
   ASSERT_TRUE(a->reserve(4));
   Batch batch(pages, {a.get(), b.get()}, {0, 2, 3});
-  const Status full = append(batch.views[0], Floats(6), h, 2);
+  const Status full = append(batch.views[0], Floats(6), h, 2, GetParam());
   EXPECT_EQ(full.code(), StatusCode::resource_exhausted);
   EXPECT_STREQ(full.message(), "the sequence has no room for the rows: reserve it first");
   EXPECT_EQ(full.row(), 1);
   EXPECT_EQ(batch.rows[0][0].appended, 0);
-  const Status other = append(batch.views[0], Floats(4), h, 2);
+  const Status other = append(batch.views[0], Floats(4), h, 2, GetParam());
   EXPECT_STREQ(other.message(), "the run has another number of new positions than the batch of sequences");
-  EXPECT_FALSE(append(batch.views[0], Floats(9), h, 3)) << "wider positions than the state's";
+  EXPECT_FALSE(append(batch.views[0], Floats(9), h, 3, GetParam())) << "wider positions than the state's";
 }
+
+INSTANTIATE_TEST_SUITE_P(StateAppend, AppendKernels, ::testing::ValuesIn(kernels("StateAppend")),
+                         [](const auto& info) { return std::string(info.param->name); });
 
 }  // namespace
 }  // namespace monza

@@ -15,47 +15,13 @@
 #include "ops/matmul/gemm_table.simd.h"
 #include "ops/shared/online_softmax.simd.h"
 #include "ops/state/state.params.h"
+#include "simd/convert.h"
 
 namespace monza::ops {
 namespace {
 
 constexpr std::int64_t kTile = 64;   // positions whose keys and values are packed at a time
 constexpr std::int64_t kRows = 128;  // of a task: new positions x query heads
-
-#if defined(__AVX512F__)
-MONZA_INLINE Vec widen_f16(const std::byte* p) {
-  return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
-}
-MONZA_INLINE Vec widen_bf16(const std::byte* p) {
-  const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
-  return {_mm512_castsi512_ps(_mm512_slli_epi32(wide, 16))};
-}
-MONZA_INLINE Vec widen_i8(const std::byte* p) {
-  return {_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))))};
-}
-#else
-MONZA_INLINE Vec widen_f16(const std::byte* p) {
-  return {_mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
-}
-MONZA_INLINE Vec widen_bf16(const std::byte* p) {
-  const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
-  return {_mm256_castsi256_ps(_mm256_slli_epi32(wide, 16))};
-}
-MONZA_INLINE Vec widen_i8(const std::byte* p) {
-  return {_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))))};
-}
-#endif
-
-/// n elements of `bytes` each, as f32; whole vectors are written.
-template <typename Widen>
-MONZA_INLINE void widen_row(const std::byte* from, std::int64_t n, int bytes, float* to, Widen&& widen) {
-  std::int64_t i = 0;
-  for (; i + Vec::kWidth <= n; i += Vec::kWidth) widen(from + i * bytes).store(to + i);
-  if (i == n) return;
-  std::byte last[Vec::kWidth * 4] = {};
-  __builtin_memcpy(last, from + i * bytes, static_cast<std::size_t>((n - i) * bytes));
-  widen(last).store(to + i);
-}
 
 MONZA_INLINE void widen_vector(const StateFormat& f, const std::byte* from, float* to) {
   switch (f.dtype) {
@@ -215,16 +181,6 @@ void attend(const StateJob& job, float* memory, const StateScratch& at) {
   each_head(job, c.out[0], [&](float* to, std::int64_t i) __attribute__((always_inline)) {
     copy_row(results + i * kPitch, dv, to, Vec::set(1.0f / sums[i]));
   });
-}
-
-/// The last row of the batch whose new positions begin at `position` or before.
-MONZA_INLINE std::int64_t row_of(const StateView& s, std::int64_t position) {
-  std::int64_t low = 0, high = s.row_count;
-  while (high - low > 1) {
-    const std::int64_t middle = (low + high) / 2;
-    (new_begin(s, middle) <= position ? low : high) = middle;
-  }
-  return low;
 }
 
 /// New positions of a task: as many as a row of the batch has on average, fewer where that leaves workers idle.
