@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define MONZA_API_MAJOR 1
-#define MONZA_API_MINOR 2
+#define MONZA_API_MINOR 3
 #define MONZA_API_VERSION (MONZA_API_MAJOR * 1000 + MONZA_API_MINOR)
 #define MONZA_MAX_RANK 8
 
@@ -114,6 +114,13 @@ typedef struct monza_limits {
   int64_t fold_seconds;
 } monza_limits;
 
+/* What nodes may compute in and run on, in place of what the options say of all, since 1.3. `nodes` is the name of an
+ * ONNX node or of a tensor that it makes; * stands for any text, ? for a character. `may_use` names precisions (fp32,
+ * bf16, fp16, int8) and devices (cpu, reference, cuda) in any order: "fp32,bf16". As `monza build --constrain`. */
+typedef struct monza_constraint {
+  const char *nodes, *may_use;
+} monza_constraint;
+
 typedef struct monza_build_options {
   size_t struct_size;
   int32_t precision; /* monza_precision */
@@ -134,6 +141,8 @@ typedef struct monza_build_options {
   void* user;
   const monza_limits* limits; /* since 1.1; NULL: the defaults */
   int64_t max_memory;         /* since 1.1; bytes of weights and activations at the largest shapes; 0: no cap */
+  const monza_constraint* constraints; /* since 1.3; of several that name a node, the last one counts */
+  size_t constraint_count;
 } monza_build_options;
 
 typedef struct monza_load_options {
@@ -161,7 +170,26 @@ typedef struct monza_context_options {
   int32_t no_huge_pages;
   monza_workers* workers; /* since 1.2; whose threads it borrows, `threads` at most; NULL: it has threads of its own */
   int32_t priority;       /* since 1.2; of its runs on the workers: free threads help the highest first */
+  int32_t max_sequences;  /* since 1.3; most sequences of one run; 0: the default, 64 */
 } monza_context_options;
+
+/* What a model that generates remembers (keys and values), since 1.3: a sequence is the state of one conversation, in
+ * blocks of a pool that many share. Different sequences of a pool may be used by different threads. */
+typedef struct monza_sequence_pool monza_sequence_pool;
+typedef struct monza_sequence monza_sequence;
+
+typedef struct monza_sequence_pool_options {
+  size_t struct_size;
+  int32_t blocks;        /* in all; 0: the default, 256 */
+  int64_t block_length;  /* positions in a block; 0: the default, 16 */
+  int64_t max_positions; /* greatest length of one sequence; 0: the default, 4096 */
+} monza_sequence_pool_options;
+
+/* A sequence in a run of many, and how many of the run's new positions are its own. */
+typedef struct monza_sequence_run {
+  monza_sequence* sequence;
+  int64_t positions;
+} monza_sequence_run;
 
 typedef struct monza_step_profile {
   const char *name, *op, *kernel; /* ONNX nodes, operator, kernel */
@@ -206,6 +234,34 @@ monza_status monza_context_bind_input(monza_context* context, const char* name, 
 /* Makes runs write there. Outputs that are not bound are written to memory of the context, valid until its next run. */
 monza_status monza_context_bind_output(monza_context* context, const char* name, const monza_tensor* tensor);
 monza_status monza_context_unbind_output(monza_context* context, const char* name);
+
+/* A pool for the sequences of one engine. `options` may be NULL. Refused when the engine keeps no state. */
+monza_status monza_sequence_pool_create(const monza_engine* engine, const monza_sequence_pool_options* options,
+                                        monza_sequence_pool** pool);
+/* Its sequences stay valid. */
+void monza_sequence_pool_release(monza_sequence_pool* pool);
+int32_t monza_sequence_pool_free_blocks(const monza_sequence_pool* pool);
+
+/* An empty sequence. */
+monza_status monza_sequence_create(const monza_sequence_pool* pool, monza_sequence** sequence);
+/* Another sequence with the same past, which both share until they grow. */
+monza_status monza_sequence_fork(const monza_sequence* sequence, monza_sequence** fork);
+/* Not while a context has it bound and is used again: unbind first. */
+void monza_sequence_release(monza_sequence* sequence);
+int64_t monza_sequence_length(const monza_sequence* sequence);   /* positions that are valid */
+int64_t monza_sequence_capacity(const monza_sequence* sequence); /* positions that fit before a reserve is needed */
+/* Makes room for `positions` more. MONZA_RESOURCE_EXHAUSTED when the pool is empty or the sequence too long. */
+monza_status monza_sequence_reserve(monza_sequence* sequence, int64_t positions);
+/* Forgets everything from position `length` on. */
+monza_status monza_sequence_truncate(monza_sequence* sequence, int64_t length);
+
+/* Binds the sequence whose state the next runs read and append to. A run that fails leaves its length as it was. */
+monza_status monza_context_bind_sequence(monza_context* context, monza_sequence* sequence);
+/* Binds many: positions [0, n) of the inputs' first axis are those of the first sequence, of which n is the number, and
+ * so on; 0 is a number, too. Each must have room and may come once. A run that succeeds makes each longer by its
+ * number, one that fails leaves all as they were. Nothing is bound when the batch is refused. `batch` is copied. */
+monza_status monza_context_bind_sequences(monza_context* context, const monza_sequence_run* batch, size_t count);
+monza_status monza_context_unbind_sequences(monza_context* context);
 
 monza_status monza_context_run(monza_context* context);
 /* Starts a run on a thread of the context, or of its workers, and returns. `callback`, if given, is called there when

@@ -1,5 +1,9 @@
 #include "base/constraint.h"
 
+#include <algorithm>
+
+#include "base/error.h"
+
 namespace monza {
 namespace {
 
@@ -50,6 +54,21 @@ std::optional<Precision> find_precision(std::string_view name) { return found_in
 std::optional<Device> find_device(std::string_view name) { return found_in(kDevices, device_name, name); }
 std::string to_string(Precisions precisions) { return joined(kPrecisions, precision_name, precisions); }
 std::string to_string(Devices devices) { return joined(kDevices, device_name, devices); }
+
+Constraint parse_constraint(std::string_view names) {
+  Constraint constraint;
+  for (std::size_t begin = 0; begin <= names.size();) {
+    const std::size_t end = std::min(names.find(',', begin), names.size());
+    const std::string_view name = names.substr(begin, end - begin);
+    if (const auto precision = find_precision(name)) constraint.precisions.insert(*precision);
+    else if (const auto device = find_device(name)) constraint.devices.insert(*device);
+    else
+      fail_hint("fp32, bf16, fp16, int8, cpu, reference or cuda", "'{}' is no precision and no device",
+                std::string(name));
+    begin = end + 1;
+  }
+  return constraint;
+}
 
 std::optional<Constraint> both(const Constraint& a, const Constraint& b) {
   Constraint c = a;

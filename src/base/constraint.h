@@ -32,6 +32,9 @@ std::optional<Device> find_device(std::string_view name);
 std::string to_string(Precisions precisions);
 std::string to_string(Devices devices);
 
+/// The names of precisions and devices in any order, "fp32,bf16,cpu". Throws Error for another name, or none.
+Constraint parse_constraint(std::string_view names);
+
 /// What both ask: of two sets that say something what they have in common. nullopt when that is nothing.
 std::optional<Constraint> both(const Constraint& a, const Constraint& b);
 

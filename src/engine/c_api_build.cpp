@@ -1,6 +1,7 @@
 // The half of the C API that compiles models.
 #include <algorithm>
 
+#include "base/constraint.h"
 #include "engine/run/c_api.h"
 
 namespace {
@@ -45,6 +46,17 @@ BuildOptions build_options(const monza_build_options& o) {
   b.limits = limits_of(o.limits);
   if (o.max_memory < 0) throw Error("monza_build_options.max_memory is negative", "0 for no cap");
   b.max_memory = o.max_memory;
+  for (std::size_t i = 0; i < o.constraint_count; ++i) {
+    const monza_constraint& c = o.constraints[i];
+    const std::string place = "monza_build_options.constraints[" + std::to_string(i) + "]";
+    if (c.nodes == nullptr || c.may_use == nullptr)
+      throw Error(place + " is incomplete", "it takes the name of a node and `may_use`");
+    try {
+      b.constraints.push_back({c.nodes, parse_constraint(c.may_use)});
+    } catch (const Error& e) {
+      throw e.at(place);
+    }
+  }
   for (std::size_t i = 0; i < o.output_count; ++i) b.outputs.push_back(text_of(o.outputs[i]));
   if (o.progress != nullptr)
     b.progress = [progress = o.progress, user = o.user](std::string_view stage, double fraction) {

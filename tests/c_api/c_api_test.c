@@ -104,6 +104,9 @@ static void run(const monza_engine* engine) {
   monza_context* none = NULL;
   EXPECT_ERROR(monza_context_create(engine, &negative, &none), MONZA_REFUSED,
                "monza_context_options.threads is negative\n  try: 0 for as many as were planned for");
+  const monza_context_options fewer = {.struct_size = sizeof fewer, .max_sequences = -1};
+  EXPECT_ERROR(monza_context_create(engine, &fewer, &none), MONZA_REFUSED,
+               "monza_context_options.max_sequences is negative\n  try: 0 for the default");
   EXPECT(monza_context_bind_input(context, "x", &in) == MONZA_OK);
   EXPECT(monza_context_set_profiling(context, 1) == MONZA_OK);
   EXPECT(monza_context_run(context) == MONZA_OK);
@@ -265,6 +268,55 @@ static void refused_options(const char* model) {
   monza_engine_release(engine);
 }
 
+/* What nodes may use, by name. */
+static void constraints(const char* model) {
+  monza_engine* engine = NULL;
+  monza_constraint asked = {"y", "fp32,reference"};
+  const monza_build_options options = {
+      .struct_size = sizeof options, .threads = 1, .no_tune = 1, .constraints = &asked, .constraint_count = 1};
+  EXPECT(monza_engine_build(model, &options, &engine) == MONZA_OK);
+  run(engine);
+  monza_context* context = NULL;
+  const monza_tensor in = {MONZA_F32, 2, {2, 16}, x, sizeof x};
+  const monza_step_profile* steps = NULL;
+  size_t count = 0, on_reference = 0;
+  EXPECT(monza_context_create(engine, NULL, &context) == MONZA_OK);
+  EXPECT(monza_context_bind_input(context, "x", &in) == MONZA_OK);
+  EXPECT(monza_context_set_profiling(context, 1) == MONZA_OK && monza_context_run(context) == MONZA_OK);
+  EXPECT(monza_context_profile(context, &steps, &count) == MONZA_OK);
+  for (size_t i = 0; i < count; ++i) on_reference += strstr(steps[i].kernel, "_ref") != NULL;
+  EXPECT(on_reference > 0);
+  monza_context_release(context);
+  monza_engine_release(engine);
+
+  asked.may_use = "fp32,fp8";
+  EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
+               "monza_build_options.constraints[0]: 'fp8' is no precision and no device\n"
+               "  try: fp32, bf16, fp16, int8, cpu, reference or cuda");
+  asked.may_use = NULL;
+  EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
+               "monza_build_options.constraints[0] is incomplete\n  try: it takes the name of a node and `may_use`");
+  asked.may_use = "fp32";
+  asked.nodes = "nothing*";
+  EXPECT(monza_engine_build(model, &options, &engine) == MONZA_REFUSED);
+  EXPECT(strstr(monza_last_error(), "a constraint is on 'nothing*'") != NULL);
+}
+
+/* An engine that keeps no state has no sequences; those of one that does are tested in src/engine/run/c_api.test.cpp.
+ */
+static void sequences(const monza_engine* engine) {
+  monza_sequence_pool* pool = NULL;
+  monza_sequence* sequence = NULL;
+  const monza_sequence_pool_options options = {.struct_size = sizeof options, .blocks = 4};
+  EXPECT_ERROR(monza_sequence_pool_create(engine, &options, &pool), MONZA_REFUSED,
+               "the engine keeps no state, so there are no sequences of it");
+  EXPECT_ERROR(monza_sequence_create(NULL, &sequence), MONZA_INVALID_ARGUMENT, "monza_sequence_create: pool is NULL");
+  EXPECT_ERROR(monza_sequence_fork(NULL, &sequence), MONZA_INVALID_ARGUMENT, "monza_sequence_fork: sequence is NULL");
+  EXPECT(monza_sequence_length(NULL) == 0 && monza_sequence_pool_free_blocks(NULL) == 0);
+  monza_sequence_release(NULL);
+  monza_sequence_pool_release(NULL);
+}
+
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
   fill();
@@ -276,6 +328,8 @@ int main(int argc, char** argv) {
   shared_workers(engine);
   files(engine, argv[2]);
   refused_options(argv[1]);
+  constraints(argv[1]);
+  sequences(engine);
   monza_engine_release(engine);
   monza_engine_release(NULL);
   monza_context_release(NULL);

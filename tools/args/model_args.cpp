@@ -47,22 +47,15 @@ Precision parse_precision(const std::string& text) { return named(text, kPrecisi
 Device parse_device(const std::string& text) { return named(text, kDevices, device_name); }
 
 /// "NODE=fp32,bf16,cpu": names of precisions and devices, in any order.
-NodeConstraint parse_constraint(const std::string& text) {
+NodeConstraint parse_node_constraint(const std::string& text) {
   const std::size_t at = text.rfind('=');
   if (at == text.npos || at == 0 || at + 1 == text.size())
     throw UsageError(message("--constrain '{}' is not of the form NODE=fp32,bf16,..", text));
-  NodeConstraint asked{text.substr(0, at), {}};
-  std::istringstream names(text.substr(at + 1));
-  for (std::string name; std::getline(names, name, ',');) {
-    if (const auto precision = find_precision(name)) asked.constraint.precisions.insert(*precision);
-    else if (const auto device = find_device(name)) asked.constraint.devices.insert(*device);
-    else
-      throw UsageError(
-          message("--constrain '{}': '{}' is no precision and no device\n  try: fp32, bf16, fp16, int8, "
-                  "cpu, reference or cuda",
-                  text, name));
+  try {
+    return {text.substr(0, at), parse_constraint(std::string_view(text).substr(at + 1))};
+  } catch (const Error& e) {
+    throw UsageError(e.at(message("--constrain '{}'", text)).what());
   }
-  return asked;
 }
 
 /// An option that may be given several times, one value each.
@@ -433,7 +426,7 @@ BuildOptions ModelArgs::options_without_shapes() const {
   options.io_types = io_types();
   if (!precision_.empty()) options.precision = parse_precision(precision_);
   if (!device_.empty()) options.device = parse_device(device_);
-  for (const std::string& text : constraints_) options.constraints.push_back(parse_constraint(text));
+  for (const std::string& text : constraints_) options.constraints.push_back(parse_node_constraint(text));
   options.threads = threads;
   options.isa = isa_;
   options.tune = tune_.value_or(tune_by_default);

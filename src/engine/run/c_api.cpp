@@ -27,6 +27,11 @@ monza_status report(const Context& context, const Status& status) noexcept {
   }
 }
 
+/// The same of what belongs to no context.
+monza_status report(const Status& status) noexcept {
+  return status ? MONZA_OK : fail_with(static_cast<monza_status>(status.code()), status.message());
+}
+
 const TensorInfo* find(const std::vector<TensorInfo>& list, const char* name) noexcept {
   const auto it = std::find_if(list.begin(), list.end(), [&](const TensorInfo& t) { return t.name == name; });
   return it == list.end() ? nullptr : &*it;
@@ -210,6 +215,8 @@ monza_status monza_context_create(const monza_engine* engine, const monza_contex
     made.huge_pages = o.no_huge_pages == 0;
     if (o.workers != nullptr) made.workers = o.workers->workers;
     made.priority = o.priority;
+    if (o.max_sequences < 0) throw Error("monza_context_options.max_sequences is negative", "0 for the default");
+    if (o.max_sequences > 0) made.max_sequences = o.max_sequences;
     *context = new monza_context{.context = engine->engine.create_context(made),
                                  .inputs = engine->engine.inputs(),
                                  .outputs = engine->engine.outputs()};
@@ -231,6 +238,84 @@ monza_status monza_context_unbind_output(monza_context* context, const char* nam
   if (name == nullptr) return null_argument("monza_context_unbind_output", "name");
   if (find(context->outputs, name) == nullptr) return unknown("output", name, context->outputs);
   context->context.unbind_output(name);
+  return MONZA_OK;
+}
+
+monza_status monza_sequence_pool_create(const monza_engine* engine, const monza_sequence_pool_options* options,
+                                        monza_sequence_pool** pool) {
+  if (pool == nullptr) return null_argument("monza_sequence_pool_create", "pool");
+  *pool = nullptr;
+  if (engine == nullptr) return null_argument("monza_sequence_pool_create", "engine");
+  return guarded([&] {
+    const monza_sequence_pool_options o = options_of(options, "monza_sequence_pool_options");
+    if (o.blocks < 0 || o.block_length < 0 || o.max_positions < 0)
+      throw Error("a number of monza_sequence_pool_options is negative", "0 for its default");
+    SequencePoolOptions made;
+    if (o.blocks > 0) made.blocks = o.blocks;
+    if (o.block_length > 0) made.block_length = o.block_length;
+    if (o.max_positions > 0) made.max_positions = o.max_positions;
+    *pool = new monza_sequence_pool{SequencePool(engine->engine, made)};
+  });
+}
+
+void monza_sequence_pool_release(monza_sequence_pool* pool) { delete pool; }
+
+std::int32_t monza_sequence_pool_free_blocks(const monza_sequence_pool* pool) {
+  return pool == nullptr ? 0 : pool->pool.free_blocks();
+}
+
+monza_status monza_sequence_create(const monza_sequence_pool* pool, monza_sequence** sequence) {
+  if (sequence == nullptr) return null_argument("monza_sequence_create", "sequence");
+  *sequence = nullptr;
+  if (pool == nullptr) return null_argument("monza_sequence_create", "pool");
+  return guarded([&] { *sequence = new monza_sequence{pool->pool.create()}; });
+}
+
+monza_status monza_sequence_fork(const monza_sequence* sequence, monza_sequence** fork) {
+  if (fork == nullptr) return null_argument("monza_sequence_fork", "fork");
+  *fork = nullptr;
+  if (sequence == nullptr) return null_argument("monza_sequence_fork", "sequence");
+  return guarded([&] { *fork = new monza_sequence{sequence->sequence.fork()}; });
+}
+
+void monza_sequence_release(monza_sequence* sequence) { delete sequence; }
+
+std::int64_t monza_sequence_length(const monza_sequence* sequence) {
+  return sequence == nullptr ? 0 : sequence->sequence.length();
+}
+std::int64_t monza_sequence_capacity(const monza_sequence* sequence) {
+  return sequence == nullptr ? 0 : sequence->sequence.capacity();
+}
+monza_status monza_sequence_reserve(monza_sequence* sequence, std::int64_t positions) {
+  if (sequence == nullptr) return null_argument("monza_sequence_reserve", "sequence");
+  return report(sequence->sequence.reserve(positions));
+}
+monza_status monza_sequence_truncate(monza_sequence* sequence, std::int64_t length) {
+  if (sequence == nullptr) return null_argument("monza_sequence_truncate", "sequence");
+  return report(sequence->sequence.truncate(length));
+}
+
+monza_status monza_context_bind_sequence(monza_context* context, monza_sequence* sequence) {
+  if (context == nullptr) return null_argument("monza_context_bind_sequence", "context");
+  if (sequence == nullptr) return null_argument("monza_context_bind_sequence", "sequence");
+  return report(context->context, context->context.bind_sequence(sequence->sequence));
+}
+monza_status monza_context_bind_sequences(monza_context* context, const monza_sequence_run* batch, std::size_t count) {
+  if (context == nullptr) return null_argument("monza_context_bind_sequences", "context");
+  if (batch == nullptr && count > 0) return null_argument("monza_context_bind_sequences", "batch");
+  for (std::size_t i = 0; i < count; ++i)
+    if (batch[i].sequence == nullptr) return null_argument("monza_context_bind_sequences", "a sequence of the batch");
+  monza_status status = MONZA_OK;
+  const monza_status guard = guarded([&] {
+    std::vector<SequenceRun> runs;
+    for (std::size_t i = 0; i < count; ++i) runs.push_back({&batch[i].sequence->sequence, batch[i].positions});
+    status = report(context->context, context->context.bind_sequences(runs));
+  });
+  return guard != MONZA_OK ? guard : status;
+}
+monza_status monza_context_unbind_sequences(monza_context* context) {
+  if (context == nullptr) return null_argument("monza_context_unbind_sequences", "context");
+  context->context.unbind_sequences();
   return MONZA_OK;
 }
 

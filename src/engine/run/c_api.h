@@ -10,6 +10,7 @@
 
 #include "monza/engine.h"
 #include "monza/monza.h"
+#include "monza/sequence.h"
 
 struct monza_engine {
   monza::Engine engine;
@@ -18,6 +19,14 @@ struct monza_engine {
 
 struct monza_workers {
   monza::Workers workers;
+};
+
+struct monza_sequence_pool {
+  monza::SequencePool pool;
+};
+
+struct monza_sequence {
+  monza::Sequence sequence;
 };
 
 struct monza_context {
