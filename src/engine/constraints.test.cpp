@@ -9,7 +9,7 @@
 #include "base/cpu.h"
 #include "engine/explain.h"
 #include "engine/session.h"
-#include "onnx.pb.h"
+#include "engine/variants.h"
 #include "support/error_text.h"
 #include "support/onnx_notation.h"
 #include "support/temporary.h"
@@ -76,6 +76,11 @@ TEST_F(ConstraintsTest, NameWhatMustNotAndWhatMustComputeInBf16) {
   constrain("t*l", {Precision::fp32});
   EXPECT_EQ(step("tail").computes_in, "fp32");
   EXPECT_EQ(step("head_a").computes_in, "bf16");
+}
+
+TEST(RoundedPrecisions, AreThoseThatComparisonsAllowMore) {
+  EXPECT_TRUE(is_rounded("bf16") && is_rounded("fp16"));
+  EXPECT_FALSE(is_rounded("fp32") || is_rounded("int8") || is_rounded(""));
 }
 
 TEST_F(ConstraintsTest, SendNodesToADevice) {

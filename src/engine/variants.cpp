@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/constraint.h"
 #include "base/error.h"
 #include "engine/explain.h"
 #include "import/onnx/onnx_import.h"
@@ -128,6 +129,10 @@ bool quantises(const ir::Graph& graph) {
     return is_quantised_op(node.op->name) ||
            std::any_of(node.bodies.begin(), node.bodies.end(), [](const auto& body) { return quantises(*body); });
   });
+}
+
+bool is_rounded(std::string_view computes_in) {
+  return computes_in == precision_name(Precision::bf16) || computes_in == precision_name(Precision::fp16);
 }
 
 std::vector<std::string> value_names(const ir::Graph& graph) {

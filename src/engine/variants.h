@@ -84,6 +84,8 @@ std::vector<StepKernel> kernels_of(const Engine& engine);
 bool is_quantised_op(std::string_view op);
 /// Whether a node of the graph, or of its bodies, is one.
 bool quantises(const ir::Graph& graph);
+/// Whether a step that computes in that precision (StepText::computes_in) rounds what the model keeps in 32 bits.
+bool is_rounded(std::string_view computes_in);
 
 /// Names of the model's tensors that nodes make, in execution order, without those of bodies.
 std::vector<std::string> value_names(const ir::Graph& graph);

@@ -235,6 +235,25 @@ TEST(CliCompare, QuantisedModelsAreJudgedByTheCosine) {
   EXPECT_TRUE(has(tool.run("compare m.onnx m.onnx").out, "tolerance 0.001 of each tensor's largest magnitude"));
 }
 
+TEST(CliCompare, WidensItsToleranceWhereSomeNodesAreRounded) {
+  if (!covers(cpu_info().isa, Isa::avx512bf16)) GTEST_SKIP() << "this CPU lacks avx512bf16";
+  const Tool tool;
+  tool.model("m.onnx", [](onnx::ModelProto& m) {
+    auto& graph = *m.mutable_graph();
+    graph.mutable_node(1)->set_op_type("MatMul");
+    auto& w = *graph.mutable_initializer(0);
+    w.set_dims(0, 3);
+    for (int i = 6; i < 9; ++i) w.add_float_data(float(i));
+  });
+  const auto tolerance = [&](const std::string& model) {
+    return Json::parse(tool.run("compare " + model + " m.onnx --json").out).at("tolerance").get<double>();
+  };
+  EXPECT_EQ(tolerance("m.onnx --constrain y=fp32"), 1e-3);
+  EXPECT_EQ(tolerance("m.onnx --constrain y=bf16"), 3e-2);
+  ASSERT_EQ(tool.run("build m.onnx --no-tune --strip --constrain y=bf16 --output m.engine").code, 0);
+  EXPECT_EQ(tolerance("m.engine"), 3e-2);
+}
+
 TEST(CliRun, OneFileOfInputsAndOutputsIsATest) {
   const Tool tool;
   tool.model("m.onnx");
