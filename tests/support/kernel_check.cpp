@@ -14,6 +14,7 @@
 
 #include "backend/cpu/thread_pool.h"
 #include "kernel/ports.h"
+#include "tensor/block_encoding.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 #include "tensor/storage.h"
@@ -194,6 +195,25 @@ Tensor random_f32(const Shape& shape, std::mt19937& rng, float low, float high) 
   Tensor t = make_tensor(DType::f32, shape);
   std::uniform_real_distribution<float> value(low, high);
   for (std::int64_t i = 0; i < shape.numel(); ++i) t.as<float>()[i] = value(rng);
+  return t;
+}
+
+Tensor random_blocks(DType dtype, std::int64_t rows, std::int64_t k, std::mt19937& rng, std::vector<float>& dense) {
+  const BlockEncoding& encoding = block_encoding(dtype);
+  Tensor t = make_tensor(dtype, Shape{rows, k});
+  t.constant = true;
+  const std::int64_t blocks = (k + encoding.elements - 1) / encoding.elements;
+  std::vector<float> block(kMostBlockElements);
+  for (std::int64_t b = 0; b < rows * blocks; ++b) {
+    std::byte* at = t.bytes.data() + b * encoding.bytes;
+    do {
+      for (int i = 0; i < encoding.bytes; ++i) at[i] = static_cast<std::byte>(rng());
+      encoding.decode(at, block.data());
+    } while (!std::all_of(block.begin(), block.begin() + encoding.elements,
+                          [](float x) { return std::fabs(x) < 1000; }));  // scales are any bits, too
+    const std::int64_t n = std::min<std::int64_t>(encoding.elements, k - b % blocks * encoding.elements);
+    dense.insert(dense.end(), block.begin(), block.begin() + n);
+  }
   return t;
 }
 

@@ -34,6 +34,9 @@ Tensor make_tensor(DType dtype, const Shape& shape);
 /// f32 values uniform in [low, high).
 Tensor random_f32(const Shape& shape, std::mt19937& rng, float low = -1, float high = 1);
 
+/// A constant of rows of blocks of random bits; what they decode to, numbers below 1000, is added to `dense`.
+Tensor random_blocks(DType dtype, std::int64_t rows, std::int64_t k, std::mt19937& rng, std::vector<float>& dense);
+
 /// Puts values where formulas break in the place of one element in `one_in`: NaN, infinities, zeros of both signs and
 /// subnormal numbers; where `extremes`, also the largest and smallest finite numbers, whose sums overflow.
 void sprinkle(Tensor& t, std::mt19937& rng, int one_in, bool extremes = true);

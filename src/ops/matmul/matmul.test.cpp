@@ -125,26 +125,6 @@ std::vector<const Kernel*> kernels() {
 INSTANTIATE_TEST_SUITE_P(MatMul, MatMulKernels, ::testing::ValuesIn(kernels()),
                          [](const auto& info) { return std::string(info.param->name); });
 
-/// Rows of blocks of random bits, and what they decode to.
-Tensor quantised(DType dtype, std::int64_t rows, std::int64_t k, std::mt19937& rng, std::vector<float>& dense) {
-  const BlockEncoding& encoding = block_encoding(dtype);
-  Tensor t = test::make_tensor(dtype, Shape{rows, k});
-  t.constant = true;
-  const std::int64_t blocks = (k + encoding.elements - 1) / encoding.elements;
-  std::vector<float> block(kMostBlockElements);
-  for (std::int64_t b = 0; b < rows * blocks; ++b) {
-    std::byte* at = t.bytes.data() + b * encoding.bytes;
-    do {
-      for (int i = 0; i < encoding.bytes; ++i) at[i] = static_cast<std::byte>(rng());
-      encoding.decode(at, block.data());
-    } while (!std::all_of(block.begin(), block.begin() + encoding.elements,
-                          [](float x) { return std::fabs(x) < 1000; }));  // scales are any bits, too
-    const std::int64_t n = std::min<std::int64_t>(encoding.elements, k - b % blocks * encoding.elements);
-    dense.insert(dense.end(), block.begin(), block.begin() + n);
-  }
-  return t;
-}
-
 TEST(MatMulReference, TakesEveryBlockEncoding) {
   std::mt19937 rng(7);
   for (const DType dtype : block_encodings()) {
@@ -153,7 +133,7 @@ TEST(MatMulReference, TakesEveryBlockEncoding) {
     for (const std::int64_t k : {std::int64_t{whole}, std::int64_t{whole - 5}, std::int64_t{1}, std::int64_t{0}}) {
       constexpr std::int64_t kM = 3, kN = 5;
       std::vector<float> dense;
-      const Tensor b = quantised(dtype, kN, k, rng, dense);
+      const Tensor b = test::random_blocks(dtype, kN, k, rng, dense);
       const Tensor a = test::random_f32(Shape{kM, k}, rng);
       MatMulParams p;
       p.trans_b = 1;

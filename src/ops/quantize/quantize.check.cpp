@@ -1,4 +1,5 @@
-// What the kernels of this family rely on: a scale for each tensor, axis index or block, and zero points beside them.
+// What the kernels of this family rely on: a scale for each tensor, axis index or block, and zero points beside them;
+// block encodings in rows.
 #include "kernel/check_rules.h"
 #include "ops/quantize/quantize.params.h"
 
@@ -53,10 +54,20 @@ Refusal check_dynamic(const CheckContext& c) noexcept {
   return nullptr;
 }
 
+Refusal check_blocks(const CheckContext& c) noexcept {
+  if (const Refusal r = refuse_arity(c, {})) return r;
+  const TensorView& x = c.in[0];
+  MONZA_REQUIRE(is_block_encoding(x.dtype) && plain_float(c.out[0]), kTypes);
+  MONZA_REQUIRE(x.shape == c.out[0].shape, "input and output differ in shape");
+  MONZA_REQUIRE(x.shape.rank >= 1 && x.dense(), "the blocks do not lie in rows");
+  return nullptr;
+}
+
 constexpr OperatorCheck kQuantizeChecks[] = {
     {"QuantizeLinear", check_quantize},
     {"DequantizeLinear", check_dequantize},
     {"DynamicQuantizeLinear", check_dynamic},
+    {"DequantizeBlocks", check_blocks},
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear: attributes, shapes, parameters.
+// QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, DequantizeBlocks: attributes, shapes, parameters.
 #include "ir/op.h"
 #include "ops/quantize/quantize.params.h"
 #include "tensor/dtype.h"
@@ -133,11 +133,21 @@ void infer_dynamic(ir::InferContext& c) {
   c.set_output(2, DType::u8, {});
 }
 
+/// DequantizeBlocks(x): the elements of a block encoding (q4_0, ...) as floats of `output_type`.
+void infer_blocks(ir::InferContext& c) {
+  if (!is_block_encoding(c.dtype(0))) c.fail("element type {} is stored in no blocks", dtype_name(c.dtype(0)));
+  if (c.shape(0).empty()) c.fail("the input is a scalar, and blocks lie along the last axis");
+  const DType out = dtype_attr(c.attrs(), "output_type");
+  if (!is_plain_float(out)) c.fail("output type {} is not a floating point type", dtype_name(out));
+  c.set_output(0, out, c.shape(0));
+}
+
 double one_an_element(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>&) {
   return static_cast<double>(in[0].numel());
 }
 
 constexpr ir::AttrDef kDequantizeAttrs[] = {{"axis", 1}, {"block_size", 0}, {"output_type", ""}};
+constexpr ir::AttrDef kBlocksAttrs[] = {{"output_type", "f32"}};
 constexpr ir::AttrDef kQuantizeOnlyAttrs[] = {{"saturate", 1}, {"precision", ""}};
 constexpr auto kQuantizeAttrs = ir::joined(kDequantizeAttrs, kQuantizeOnlyAttrs);
 
@@ -164,6 +174,12 @@ constexpr ir::OpDef kOps[] = {
      .min_outputs = 3,
      .max_outputs = 3,
      .infer = infer_dynamic,
+     .flops = one_an_element},
+    // Not folded: the blocks are what is to be stored.
+    {.name = "DequantizeBlocks",
+     .attrs = kBlocksAttrs,
+     .flags = ir::OpFlag::no_fold,
+     .infer = infer_blocks,
      .flops = one_an_element},
 };
 

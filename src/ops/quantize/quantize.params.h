@@ -9,7 +9,7 @@ namespace monza {
 /// DequantizeLinear(x, scale, zero_point?) : y = (x - zero_point) * scale
 /// scale and zero_point are one element (per tensor), one an index of `axis` (per axis), or x's shape with
 /// `axis` divided by `block_size`, rounded up (blocked).
-/// DynamicQuantizeLinear has no parameters.
+/// DynamicQuantizeLinear and DequantizeBlocks have no parameters.
 /// All fields are four bytes wide, so that equal parameters have equal bytes.
 struct QuantizeParams {
   std::int32_t axis = 0;        ///< not negative

@@ -3,6 +3,7 @@
 
 #include "kernel/kernel.h"
 #include "ops/quantize/quantize.params.h"
+#include "tensor/block_encoding.h"
 #include "tensor/dtype.h"
 #include "tensor/float_convert.h"
 
@@ -60,6 +61,11 @@ float load(const TensorView& v, std::int64_t i) {
       return is_small_float(v.dtype) ? small_float_to_f32(v.dtype, load_bits(v, i))
                                      : static_cast<float>(load_integer(v, i));
   }
+}
+
+void store_float(const TensorView& v, std::int64_t i, float x) {
+  if (v.dtype == DType::f32) v.as<float>()[i] = x;
+  else v.as<std::uint16_t>()[i] = v.dtype == DType::f16 ? f32_to_f16(x) : f32_to_bf16(x);
 }
 
 /// `x` rounded to a floating point type.
@@ -156,8 +162,7 @@ Status run_dequantize(const KernelContext& c) noexcept {
     const float v =
         integer ? static_cast<float>(load_integer(x, i) - (zero ? load_integer(c.in[2], s) : 0)) : load(x, i);
     const float result = v * load(scale, s);
-    if (y.dtype == DType::f32) y.as<float>()[i] = result;
-    else y.as<std::uint16_t>()[i] = y.dtype == DType::f16 ? f32_to_f16(result) : f32_to_bf16(result);
+    store_float(y, i, result);
   }
   return {};
 }
@@ -182,9 +187,25 @@ Status run_dynamic(const KernelContext& c) noexcept {
   return {};
 }
 
+Status run_blocks(const KernelContext& c) noexcept {
+  const TensorView &x = c.in[0], &y = c.out[0];
+  const BlockEncoding& encoding = block_encoding(x.dtype);
+  const std::int64_t k = x.shape[x.shape.rank - 1], row_bytes = block_row_bytes(encoding, k);
+  if (k == 0) return {};
+  parallel_for(*c.parallel, x.shape.numel() / k, [&](std::int64_t row, int) {
+    const std::byte* block = x.as<std::byte>() + row * row_bytes;
+    float elements[kMostBlockElements];
+    for (std::int64_t i = 0; i < k; i += encoding.elements, block += encoding.bytes) {
+      encoding.decode(block, elements);
+      for (std::int64_t j = i; j < k && j < i + encoding.elements; ++j) store_float(y, row * k + j, elements[j - i]);
+    }
+  });
+  return {};
+}
+
 }  // namespace
 
-extern const Kernel quantize_linear_ref, dequantize_linear_ref, dynamic_quantize_linear_ref;
+extern const Kernel quantize_linear_ref, dequantize_linear_ref, dynamic_quantize_linear_ref, dequantize_blocks_ref;
 const Kernel quantize_linear_ref{
     .name = "quantize_linear_ref", .op = "QuantizeLinear", .reference = true, .run = run_quantize};
 const Kernel dequantize_linear_ref{
@@ -194,5 +215,7 @@ const Kernel dynamic_quantize_linear_ref{.name = "dynamic_quantize_linear_ref",
                                          .reference = true,
                                          .batch_invariant = false,
                                          .run = run_dynamic};
+const Kernel dequantize_blocks_ref{
+    .name = "dequantize_blocks_ref", .op = "DequantizeBlocks", .reference = true, .run = run_blocks};
 
 }  // namespace monza::ops

@@ -5,9 +5,15 @@
 #include <limits>
 #include <random>
 
+#include "ir/op.h"
 #include "kernel/registry.h"
 #include "ops/quantize/quantize.params.h"
+#include "passes/pass.h"
+#include "support/engine_from_text.h"
 #include "support/kernel_check.h"
+#include "tensor/block_encoding.h"
+#include "tensor/dtype.h"
+#include "tensor/float_convert.h"
 
 namespace monza {
 namespace {
@@ -96,6 +102,53 @@ std::vector<const Kernel*> kernels() {
 }
 INSTANTIATE_TEST_SUITE_P(Kernels, QuantizeKernels, ::testing::ValuesIn(kernels()),
                          [](const auto& info) { return std::string(info.param->name); });
+
+TEST(DequantizeBlocks, GivesTheElementsOfEveryEncoding) {
+  std::mt19937 rng(3);
+  for (const DType encoding : block_encodings()) {
+    const int whole = 3 * block_encoding(encoding).elements;
+    for (const std::int64_t k : {whole, whole - 5, 1, 0}) {
+      SCOPED_TRACE(std::string(dtype_name(encoding)) + ", rows of " + std::to_string(k));
+      std::vector<float> dense;
+      Tensor x = test::random_blocks(encoding, 6, k, rng, dense);
+      x.shape = Shape{2, 3, k};
+      for (const DType type : {DType::f32, DType::f16, DType::bf16}) {
+        const auto got =
+            test::run_kernel(*find_kernel("dequantize_blocks_ref"), nullptr, {x}, {{type, x.shape}}, {.threads = 2});
+        ASSERT_EQ(got.refusal + got.problem, "");
+        for (std::size_t i = 0; i < dense.size(); ++i) {
+          if (type == DType::f32) ASSERT_EQ(got.outputs[0].as<float>()[i], dense[i]) << i;
+          else
+            ASSERT_EQ(got.outputs[0].as<std::uint16_t>()[i],
+                      type == DType::f16 ? f32_to_f16(dense[i]) : f32_to_bf16(dense[i]))
+                << i;
+        }
+      }
+    }
+  }
+}
+
+TEST(DequantizeBlocks, OfAWeightIsDoneInTheRun) {
+  // Not folded: the engine holds the blocks.
+  std::mt19937 rng(4);
+  std::vector<float> dense;
+  const Tensor blocks = test::random_blocks(DType::q4_0, 64, 100, rng, dense);
+  const auto model = std::make_shared<ir::Model>();
+  const ir::OriginSet here{model->add_origin("w", "DequantizeBlocks")};
+  ir::Graph graph(model);
+  const ir::ValueId w = graph.add_constant("w", ir::make_constant(blocks.dtype, blocks.shape, blocks.bytes), here);
+  const ir::ValueId y = graph.add_node(ir::get_op("DequantizeBlocks"), {w}, {}, 1, here).outputs[0];
+  graph.add_output("y", y);
+  graph.infer_all();
+  optimize(graph, {.strict = true});
+  const Engine engine = test::engine_from_graph(graph);
+  EXPECT_EQ(engine.stats().weights_bytes, 64 * 4 * 18);  // a row of 100 is four blocks
+  Context context = engine.create_context();
+  ASSERT_TRUE(context.run());
+  const TensorRef got = context.output("y");
+  ASSERT_EQ(got.shape, (std::vector<std::int64_t>{64, 100}));
+  EXPECT_TRUE(std::equal(dense.begin(), dense.end(), got.as<float>()));
+}
 
 }  // namespace
 }  // namespace monza
