@@ -236,8 +236,8 @@ class Engine {
   struct Stats {
     double import_ms = 0, passes_ms = 0, plan_ms = 0, load_ms = 0;  ///< build: the first three; load: the last
     std::int64_t arena_bytes = 0, arena_lower_bound_bytes = 0;      ///< of the profile that needs most
-    std::int64_t weights_bytes = 0;
-    int steps = 0;  ///< of the first profile
+    std::int64_t weights_bytes = 0;  ///< the engine's own, and of data files beside it what it uses
+    int steps = 0;                   ///< of the first profile
     int threads = 0;
     std::string isa;
     Precision precision = Precision::fp32;

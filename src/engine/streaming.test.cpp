@@ -191,6 +191,20 @@ TEST(ExternalWeights, StayInTheModelsDataFile) {
   }
 }
 
+TEST(ExternalWeights, AreCountedAsFarAsTheyAreUsed) {
+  const TemporaryFolder folder;
+  const std::string model = write_chain(folder, 2);
+  std::ofstream(folder / "weights.bin", std::ios::binary | std::ios::app) << std::string(3 * kTensor, '\1');
+  BuildOptions options = options_of(false);
+  options.external_weights = true;
+  options.profiles = {{}, {}};  // two plans of the same blocks
+  const Engine engine = Engine::build(model, options);
+  EXPECT_GE(engine.stats().weights_bytes, 2 * kTensor);
+  EXPECT_LT(engine.stats().weights_bytes, 2 * kTensor + kTensor / 8);
+  engine.save(folder / "m.engine");
+  EXPECT_EQ(Engine::load(folder / "m.engine").stats().weights_bytes, engine.stats().weights_bytes);
+}
+
 TEST(ExternalWeights, WhatIsPackedIsTheEnginesOwn) {
   const WithExternal m(true);
   EXPECT_EQ(result_of(Engine::load(m.engine)), m.want);

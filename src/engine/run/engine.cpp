@@ -3,10 +3,12 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "base/error.h"
 #include "base/log.h"
+#include "engine/file/composed.h"
 #include "engine/file/verify.h"
 #include "engine/run/context_impl.h"
 #include "engine/run/engine_impl.h"
@@ -15,6 +17,19 @@
 
 namespace monza {
 namespace {
+
+/// Bytes of weights: the engine's own, and of data files what the plans' blocks take.
+std::int64_t weights_used(const engine_file::Image& image) {
+  std::int64_t used = static_cast<std::int64_t>(engine_file::own_weights(image).size()), end = used;
+  std::set<std::pair<std::int64_t, std::int64_t>> blocks;  // begin and end; plans share them
+  for (std::size_t k = 0; k < image.plan_count(); ++k)
+    for (const plan::WeightBlock& b : image.plan_of(k).weight_blocks) blocks.emplace(b.offset, b.offset + b.bytes);
+  for (const auto& [from, to] : blocks) {
+    used += std::max<std::int64_t>(0, to - std::max(from, end));
+    end = std::max(end, to);
+  }
+  return used;
+}
 
 std::vector<TensorInfo> describe_ports(const plan::Plan& plan, std::span<const plan::ModelPort> ports) {
   std::vector<TensorInfo> list;
@@ -88,7 +103,7 @@ Engine make_engine(engine_file::Image image, Engine::Stats stats) {
     return impl->profiles[a].elements < impl->profiles[b].elements;
   });
   const plan::Plan& first = impl->image.plan;
-  stats.weights_bytes = static_cast<std::int64_t>(impl->image.weights.size());
+  stats.weights_bytes = weights_used(impl->image);
   stats.steps = static_cast<int>(first.steps.size());
   stats.threads = first.threads;
   stats.isa = isa_name(impl->image.info.isa);
