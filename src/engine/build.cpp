@@ -14,6 +14,7 @@
 #include "engine/session.h"
 #include "passes/constant_pool.h"
 #include "passes/pass.h"
+#include "plan/options.h"
 
 namespace monza {
 namespace {
@@ -30,14 +31,13 @@ Engine build_anew(const std::string& engine_path, BuildOptions options) {
     throw Error("it was built with --strip, so it carries no graph to plan anew", "build it from its ONNX file")
         .at(fmt::format("engine file '{}'", engine_path));
   const auto begin = Clock::now();
-  engine_file::Info info = info_to_replan(image);
+  options = options_to_replan(image, std::move(options));
   BuildReport report = read_record(image, options.limits);
   Engine::Stats stats;
   stats.import_ms = ms_since(begin);
-  for (const auto& [key, value] : options.metadata) info.metadata[key] = value;
   if (options.progress) options.progress("plan", 0.1);
   const auto plan_begin = Clock::now();
-  engine_file::Image fresh = compile(*report.planned, options, info, report);
+  engine_file::Image fresh = compile(*report.planned, options, image.info.profiles, report);
   stats.plan_ms = ms_since(plan_begin);
   if (options.progress) options.progress("done", 1);
   return make_engine(std::move(fresh), stats);
@@ -50,31 +50,10 @@ void refuse_unsupported(const BuildOptions& options) {
               "INT8 of a float model needs calibration, which this version does not do");
   if (options.precision == Precision::fp16)
     fail_hint("--precision fp32, or bf16 where `monza doctor` lists it", "no CPU kernel computes in fp16");
-  const Isa isa = isa_for(options);
+  const Isa isa = plan::isa_of(options);
   if (options.precision == Precision::bf16 && !covers(isa, Isa::avx512bf16))
     fail_hint("--precision fp32", "bf16 needs a CPU with AVX512_BF16; this one ({}) is used with {}", cpu_info().model,
               isa_name(isa));
-}
-
-PassOptions pass_options(const BuildOptions& options) {
-  PassOptions passes;
-  passes.disabled.insert(options.disabled_passes.begin(), options.disabled_passes.end());
-  passes.max_rewrites = options.max_rewrites;
-  passes.strict = options.strict_rewrites;
-  return passes;
-}
-
-engine_file::Info info_of(const BuildOptions& options, const ir::Graph& graph,
-                          const std::vector<engine_file::Profile>& profiles) {
-  engine_file::Info info;
-  info.profiles = profiles;
-  info.precision = options.precision;
-  info.device = options.device;
-  info.optimize = options.optimize;
-  info.batch_invariant = options.batch_invariant;
-  for (const auto& [key, value] : graph.model().metadata) info.metadata[key] = value;
-  for (const auto& [key, value] : options.metadata) info.metadata[key] = value;
-  return info;
 }
 
 }  // namespace
@@ -84,8 +63,7 @@ engine_file::Info info_of(const BuildOptions& options, const ir::Graph& graph,
 struct BuildSession::Impl {
   struct Passed {
     std::vector<const Pass*> passes;
-    PassOptions options;
-    std::string constraints;  ///< constraints_key
+    std::string asked;  ///< passes_key and constraints_key
     std::unique_ptr<ir::Graph> graph;
     PassReport report;
   };
@@ -116,7 +94,7 @@ struct BuildSession::Impl {
       // Without another build the graph is free to take, and what the passes replace is freed.
       auto graph = hooks.report != nullptr ? model->graph->clone() : std::move(model->graph);
       constrain_nodes(*graph, model->tensors, options);
-      if (options.optimize) run_passes(*graph, passes, pass_options(options), report);
+      if (options.optimize) run_passes(*graph, passes, options, report);
       return graph;
     }
     if (!options.optimize) {
@@ -130,17 +108,13 @@ struct BuildSession::Impl {
   }
 
   /// What these passes make of the model: made now, or by one of the last builds.
-  const Passed& passed_by(const std::vector<const Pass*>& passes, const BuildOptions& build) {
-    const PassOptions options = pass_options(build);
-    const std::string constraints = constraints_key(build);
-    const auto same = [&](const Passed& p) {
-      return p.passes == passes && p.options.disabled == options.disabled && p.constraints == constraints &&
-             p.options.max_rewrites == options.max_rewrites && p.options.strict == options.strict;
-    };
-    const auto it = std::find_if(passed.begin(), passed.end(), same);
+  const Passed& passed_by(const std::vector<const Pass*>& passes, const BuildOptions& options) {
+    const std::string asked = passes_key(options) + " " + constraints_key(options);
+    const auto it = std::find_if(passed.begin(), passed.end(),
+                                 [&](const Passed& p) { return p.passes == passes && p.asked == asked; });
     if (it != passed.end()) return *it;
-    Passed fresh{passes, options, constraints, model->graph->clone(), {}};
-    constrain_nodes(*fresh.graph, model->tensors, build);
+    Passed fresh{passes, asked, model->graph->clone(), {}};
+    constrain_nodes(*fresh.graph, model->tensors, options);
     run_passes(*fresh.graph, passes, options, fresh.report);
     // What two runs fold alike is one constant, which is packed once.
     constants.share(*fresh.graph);
@@ -190,8 +164,7 @@ Engine BuildSession::build(const BuildOptions& options, const BuildHooks& hooks)
   begin = Clock::now();
   const std::int64_t weights = s.shared.weights.made_bytes();
   s.shared.in_place = hooks.weights_in_place;
-  engine_file::Image image =
-      compile(*graph, options, info_of(options, *graph, s.model->profiles), report, s.keep ? &s.shared : nullptr);
+  engine_file::Image image = compile(*graph, options, s.model->profiles, report, s.keep ? &s.shared : nullptr);
   s.last.new_weights = s.shared.weights.made_bytes() - weights;
   s.last.timed_kernels = s.shared.timed;
   if (hooks.report != nullptr) report.planned = std::move(graph);

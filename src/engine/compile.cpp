@@ -15,6 +15,8 @@
 #include "ir/op.h"
 #include "ops/control/control.def.h"
 #include "plan/data/memory_map.h"
+#include "plan/options.h"
+#include "plan/planner.h"
 #include "plan/tactics.h"
 #include "plan/weights.h"
 
@@ -45,7 +47,7 @@ void substitute_in_bodies(ir::Graph& graph, ir::NodeId id, const ops::Replacemen
 
 /// The graph with the dimensions that the profile fixes as numbers, or null when it fixes none (or a branch forbids
 /// it): kernels refuse less of what cannot vary.
-std::unique_ptr<ir::Graph> specialised(const ir::Graph& graph, const engine_file::Profile& profile) {
+std::unique_ptr<ir::Graph> specialised(const ir::Graph& graph, const plan::Profile& profile) {
   bool any = false;
   for (const auto& [symbol, extent] : profile) any |= extent.min == extent.max;
   if (!any) return nullptr;
@@ -72,12 +74,12 @@ std::unique_ptr<ir::Graph> specialised(const ir::Graph& graph, const engine_file
 
 /// Runs `work`; its error names the profile where there are several.
 template <typename F>
-void in_profile(const engine_file::Info& info, std::size_t profile, F&& work) {
+void in_profile(const std::vector<plan::Profile>& profiles, std::size_t profile, F&& work) {
   try {
     work();
   } catch (const Error& e) {
-    if (info.profiles.size() == 1) throw;
-    throw e.at(fmt::format("profile {} ({})", profile, engine_file::to_string(info.profiles[profile])));
+    if (profiles.size() == 1) throw;
+    throw e.at(fmt::format("profile {} ({})", profile, plan::to_string(profiles[profile])));
   }
 }
 
@@ -112,44 +114,38 @@ void check_memory(const plan::PlanStorage& storage, std::int64_t weights, std::i
 }
 
 /// Those of the last build where they answer the same questions, with a budget of their own.
-plan::Tactics& tactics_for(const BuildOptions& options, int threads, std::int64_t most_bytes, CompileShared& shared) {
-  const std::string key =
-      fmt::format("{} {} {} {}", threads, most_bytes, options.tactic_seed ? std::to_string(*options.tactic_seed) : "-",
-                  options.timing_cache);
-  if (shared.tactics == nullptr || shared.tactics_for != key)
-    shared.tactics = std::make_unique<plan::Tactics>(
-        plan::TacticOptions{threads, options.timing_cache, options.max_build_seconds, most_bytes, options.tactic_seed});
-  else shared.tactics->restart(options.max_build_seconds);
-  shared.tactics_for = key;
+plan::Tactics& tactics_for(const BuildOptions& options, CompileShared& shared) {
+  if (shared.tactics != nullptr && shared.tactics->serves(options)) shared.tactics->restart(options.max_build_seconds);
+  else shared.tactics = std::make_unique<plan::Tactics>(options);
   return *shared.tactics;
+}
+
+engine_file::Info info_of(const BuildOptions& options, const ir::Graph& graph,
+                          const std::vector<plan::Profile>& profiles) {
+  engine_file::Info info;
+  info.profiles = profiles;
+  info.precision = options.precision;
+  info.device = options.device;
+  info.optimize = options.optimize;
+  info.batch_invariant = options.batch_invariant;
+  for (const auto& [key, value] : graph.model().metadata) info.metadata[key] = value;
+  for (const auto& [key, value] : options.metadata) info.metadata[key] = value;
+  return info;
 }
 
 }  // namespace
 
-Isa isa_for(const BuildOptions& options) {
-  const Isa have = cpu_info().isa;
-  const Isa isa = options.isa.empty() ? have : parse_isa(options.isa);
-  if (!covers(have, isa))
-    fail("this CPU ({}) has {}, but {} was asked for", cpu_info().model, isa_name(have), isa_name(isa));
-  return isa;
-}
-
-engine_file::Image compile(ir::Graph& graph, const BuildOptions& options, engine_file::Info info, BuildReport& report,
-                           CompileShared* shared) {
-  plan::PlannerOptions planner;
-  planner.threads = options.threads > 0 ? options.threads : cpu_info().usable_threads;
-  planner.isa = isa_for(options);
-  planner.device = info.device == Device::reference ? DeviceKind::reference : DeviceKind::cpu;
-  planner.reference_only = !info.optimize || info.device == Device::reference;
-  planner.batch_invariant = info.batch_invariant;
+engine_file::Image compile(ir::Graph& graph, const BuildOptions& options, const std::vector<plan::Profile>& profiles,
+                           BuildReport& report, CompileShared* shared) {
   CompileShared own;
   CompileShared& s = shared != nullptr ? *shared : own;
-  const bool timed = (options.tune || options.tactic_seed) && !planner.reference_only;
-  if (timed) planner.tactics = &tactics_for(options, planner.threads, graph.model().limits.timing_bytes, s);
+  const bool timed = (options.tune || options.tactic_seed) && !plan::is_reference_plan(options);
+  plan::PlanScope scope;
+  if (timed) scope.tactics = &tactics_for(options, s);
 
   // An engine of its own adopts what is packed already, in the order and at the places of a build that stands alone.
   const bool in_place =
-      shared != nullptr && shared->in_place && info.device == Device::cpu && !options.external_weights;
+      shared != nullptr && shared->in_place && options.device == Device::cpu && !options.external_weights;
   // What other builds adopt stays in memory.
   const auto spool = [&] {
     const bool streams = shared == nullptr && !options.spool_folder.empty();
@@ -159,12 +155,11 @@ engine_file::Image compile(ir::Graph& graph, const BuildOptions& options, engine
   plan::WeightStore& weights = shared == nullptr ? alone : in_place ? s.weights : adopted;
   if (options.external_weights) weights.keep_external();
   engine_file::Parts parts;
-  for (std::size_t k = 0; k < info.profiles.size(); ++k) {
-    planner.symbols.clear();
-    for (const auto& [symbol, e] : info.profiles[k]) planner.symbols[symbol] = {e.min, e.opt, e.max};
-    in_profile(info, k, [&] {
-      const std::unique_ptr<ir::Graph> own = specialised(graph, info.profiles[k]);
-      plan::PlannedModel planned = plan::make_plan(own ? *own : graph, planner, weights);
+  for (std::size_t k = 0; k < profiles.size(); ++k) {
+    scope.profile = profiles[k];
+    in_profile(profiles, k, [&] {
+      const std::unique_ptr<ir::Graph> own = specialised(graph, profiles[k]);
+      plan::PlannedModel planned = plan::make_plan(own ? *own : graph, options, scope, weights);
       if (k == 0) parts.plan = std::move(planned.plan);
       else parts.further.push_back(std::move(planned.plan));
       if (k == 0) report.choices = std::move(planned.choices);
@@ -184,8 +179,8 @@ engine_file::Image compile(ir::Graph& graph, const BuildOptions& options, engine
   const auto on_host = [](const plan::PlanStorage& plan) { return plan.devices.size() == 1; };
   const bool shares_memory =
       in_place && on_host(parts.plan) && std::all_of(parts.further.begin(), parts.further.end(), on_host);
-  for (std::size_t k = 0; options.max_memory > 0 && !shares_memory && k < info.profiles.size(); ++k)
-    in_profile(info, k,
+  for (std::size_t k = 0; options.max_memory > 0 && !shares_memory && k < profiles.size(); ++k)
+    in_profile(profiles, k,
                [&] { check_memory(k == 0 ? parts.plan : parts.further[k - 1], weights.bytes(), options.max_memory); });
   parts.external = weights.external_files();
   parts.stored = shares_memory ? weights.gather() : weights.assemble();
@@ -195,7 +190,7 @@ engine_file::Image compile(ir::Graph& graph, const BuildOptions& options, engine
     parts.graph_data = std::move(carried.data);
     parts.record = write_record(graph, report);
   }
-  parts.info = std::move(info);
+  parts.info = info_of(options, graph, profiles);
   return engine_file::make_image(std::move(parts));
 }
 

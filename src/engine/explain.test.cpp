@@ -8,7 +8,7 @@
 #include "engine/explain.h"
 #include "ir/op.h"
 #include "monza/error.h"
-#include "onnx.pb.h"
+#include "support/onnx_model.h"
 #include "support/temporary.h"
 
 namespace monza::test {

@@ -78,9 +78,9 @@ std::string declared_dimension(const std::vector<OnnxInput>& inputs, const std::
 }
 
 /// The ranges of the graph's symbols in one profile. `declared` reads the model's inputs, for messages.
-engine_file::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes,
-                                   const std::function<std::vector<OnnxInput>()>& declared) {
-  engine_file::Profile ranges;
+plan::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes,
+                            const std::function<std::vector<OnnxInput>()>& declared) {
+  plan::Profile ranges;
   std::string missing, suggestion;
   std::optional<std::vector<OnnxInput>> inputs;
   for (const ir::ValueId id : graph.inputs()) {
@@ -95,7 +95,7 @@ engine_file::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes,
         const ShapeProfile& p = profile->second;
         const std::vector<std::int64_t>& max = p.max.empty() ? p.opt : p.max;
         if (a < max.size() && max[a] >= 0) {
-          engine_file::Extent r;
+          plan::Extent r;
           r.max = max[a];
           r.min = p.min.empty() ? max[a] : p.min[a];
           r.opt = p.opt.empty() ? max[a] : p.opt[a];

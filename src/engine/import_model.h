@@ -14,8 +14,8 @@ namespace monza {
 
 struct ImportedModel {
   std::unique_ptr<ir::Graph> graph;
-  std::vector<engine_file::Profile> profiles;  ///< ranges of the dimensions that are left open, for each profile
-  std::vector<NamedTensor> tensors;            ///< that nodes make, in the model's order
+  std::vector<plan::Profile> profiles;  ///< ranges of the dimensions that are left open, for each profile
+  std::vector<NamedTensor> tensors;     ///< that nodes make, in the model's order
 };
 
 /// Imports an ONNX file: with the outputs, shapes, elements and element types of inputs, and limits that `options` give

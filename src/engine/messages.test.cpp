@@ -14,8 +14,8 @@
 #include "engine/compare.h"
 #include "engine/compile.h"
 #include "engine/variants.h"
-#include "onnx.pb.h"
 #include "support/error_text.h"
+#include "support/onnx_model.h"
 #include "support/temporary.h"
 
 namespace monza {
@@ -120,11 +120,12 @@ TEST(BuildMessages, OfEnginesThatCannotBePlannedAnew) {
             "build it from its ONNX file");
   engine_file::Image image;
   image.info.device = Device::cuda;
-  EXPECT_EQ(error_of([&] { info_to_replan(image); }), "this build of Monza has no CUDA backend\n  try: --device cpu");
+  EXPECT_EQ(error_of([&] { options_to_replan(image, {}); }),
+            "this build of Monza has no CUDA backend\n  try: --device cpu");
   image.info.device = Device::cpu;
   image.info.precision = Precision::bf16;
   if (!covers(cpu_info().isa, Isa::avx512bf16)) {
-    EXPECT_EQ(error_of([&] { info_to_replan(image); }),
+    EXPECT_EQ(error_of([&] { options_to_replan(image, {}); }),
               fmt::format("the engine computes in bf16, which needs AVX512_BF16; this CPU ({}) is used with {}\n"
                           "  try: build it again from its ONNX file with --precision fp32",
                           cpu_info().model, isa_name(cpu_info().isa)));

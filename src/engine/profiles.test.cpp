@@ -34,21 +34,17 @@ constexpr const char* kModel = R"(graph "main" (%x: f32[batch,sequence,32]) {
   return (y: %d, z: %e)
 })";
 
-engine_file::Image compiled(std::vector<engine_file::Profile> profiles, std::int64_t max_memory = 0) {
+engine_file::Image compiled(const std::vector<plan::Profile>& profiles, std::int64_t max_memory = 0) {
   const auto graph = ir::parse(kModel);
-  optimize(*graph, {.strict = true});
+  optimize(*graph, {.strict_rewrites = true});
   BuildOptions options;
   options.threads = 1;
   options.tune = false;
   options.max_memory = max_memory;
-  engine_file::Info info;
-  info.profiles = std::move(profiles);
   BuildReport report;
-  return compile(*graph, options, info, report);
+  return compile(*graph, options, profiles, report);
 }
-engine_file::Profile profile(engine_file::Extent batch, engine_file::Extent sequence) {
-  return {{"batch", batch}, {"sequence", sequence}};
-}
+plan::Profile profile(plan::Extent batch, plan::Extent sequence) { return {{"batch", batch}, {"sequence", sequence}}; }
 
 Tensor random_input(std::int64_t batch, std::int64_t sequence) {
   Tensor x(DType::f32, {batch, sequence, 32});

@@ -46,23 +46,20 @@ constexpr const char* kModel = R"(graph "main" (%x: f32[batch,3,32,32]) {
   return (y: %h, map: %e2)
 })";
 
-struct Wanted {
-  BuildOptions build;
-  engine_file::Info info;
-};
-Wanted options_for(std::vector<engine_file::Profile> profiles) {
-  Wanted wanted;
-  wanted.build.threads = 1;
-  wanted.build.tune = false;
-  wanted.info.profiles = std::move(profiles);
-  return wanted;
+const std::vector<plan::Profile> kProfiles = {{{"batch", {1, 2, 4}}}};
+
+BuildOptions untuned() {
+  BuildOptions options;
+  options.threads = 1;
+  options.tune = false;
+  return options;
 }
 
-engine_file::Image compiled(const char* text, const Wanted& wanted) {
+engine_file::Image compiled(const char* text, const BuildOptions& options = untuned()) {
   const auto graph = ir::parse(text);
-  optimize(*graph, {.strict = true});
+  optimize(*graph, {.strict_rewrites = true});
   BuildReport report;
-  return compile(*graph, wanted.build, wanted.info, report);
+  return compile(*graph, options, kProfiles, report);
 }
 
 std::vector<std::vector<float>> outputs_of(const Engine& engine, std::int64_t batch) {
@@ -127,11 +124,12 @@ std::string load_error(const std::string& path, const LoadOptions& options = {})
 TEST(Replan, TheCarriedGraphGivesTheSameBytesAgain) {
   for (const Isa isa : {Isa::none, Isa::avx2, cpu_info().isa}) {
     if (!covers(cpu_info().isa, isa)) continue;
-    Wanted options = options_for({{{"batch", {1, 2, 4}}}});
-    options.build.isa = isa == Isa::none ? "baseline" : isa_name(isa);
+    BuildOptions options = untuned();
+    options.isa = isa == Isa::none ? "baseline" : isa_name(isa);
     const engine_file::Image image = compiled(kModel, options);
     BuildReport report = read_record(image);
-    const engine_file::Image second = compile(*report.planned, options.build, info_to_replan(image), report);
+    const engine_file::Image second =
+        compile(*report.planned, options_to_replan(image, options), image.info.profiles, report);
     const TemporaryFolder folder;
     engine_file::write_engine(folder / "a.engine", image);
     engine_file::write_engine(folder / "b.engine", second);
@@ -141,7 +139,7 @@ TEST(Replan, TheCarriedGraphGivesTheSameBytesAgain) {
 }
 
 TEST(Replan, WeightsLieInTheFileOnceUnlessPackingLosesBits) {
-  Wanted options = options_for({{{"batch", {1, 2, 4}}}});
+  BuildOptions options = untuned();
   const engine_file::Image image = compiled(kModel, options);
   bool winograd = false;
   for (const plan::KernelRef& k : image.plan.kernels)
@@ -153,7 +151,7 @@ TEST(Replan, WeightsLieInTheFileOnceUnlessPackingLosesBits) {
     EXPECT_NE(image.graph.find("format=\"conv_"), std::string_view::npos) << image.graph;
     EXPECT_NE(image.graph.find("format=\"matmul_panels_"), std::string_view::npos) << image.graph;
   }
-  options.build.strip = true;
+  options.strip = true;
   const engine_file::Image stripped = compiled(kModel, options);
   EXPECT_EQ(stripped.graph, "");
   EXPECT_EQ(stripped.graph_data.size(), 0u);
@@ -163,7 +161,7 @@ TEST(Replan, WeightsLieInTheFileOnceUnlessPackingLosesBits) {
 TEST(Replan, AnEngineOfAnotherBuildIsPlannedAnewAndSaysSo) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
-  engine_file::write_engine(path, compiled(kModel, options_for({{{"batch", {1, 2, 4}}}})));
+  engine_file::write_engine(path, compiled(kModel));
   const auto want = outputs_of(Engine::load(path), 3);
   EXPECT_EQ(Engine::load(path).stats().replanned, "");
   age(path);
@@ -187,7 +185,7 @@ TEST(Replan, AnEngineOfAnotherBuildIsPlannedAnewAndSaysSo) {
 
 TEST(Replan, AnEngineNamesTheFamiliesOfItsKernelsAlone) {
   std::vector<std::string> names;
-  const engine_file::Image image = compiled(kModel, options_for({{{"batch", {1, 2, 4}}}}));
+  const engine_file::Image image = compiled(kModel);
   for (const engine_file::FamilyHash& used : image.info.families) names.push_back(used.name);
   for (const char* used : {"conv", "matmul", "reduce"})
     EXPECT_EQ(std::count(names.begin(), names.end(), used), 1) << used;
@@ -198,7 +196,7 @@ TEST(Replan, AnEngineNamesTheFamiliesOfItsKernelsAlone) {
 TEST(Replan, AnEngineForAnotherInstructionSetIsPlannedAnew) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
-  engine_file::Image image = compiled(kModel, options_for({{{"batch", {1, 2, 4}}}}));
+  engine_file::Image image = compiled(kModel);
   const Engine same = make_engine(image, {});
   image.info.isa = image.info.isa | Isa::amx_bf16 | Isa::avx512fp16;  // a machine that has more
   if (covers(cpu_info().isa, image.info.isa)) GTEST_SKIP() << "this CPU has every instruction set";
@@ -211,7 +209,7 @@ TEST(Replan, AnEngineForAnotherInstructionSetIsPlannedAnew) {
 TEST(Replan, MoreThreadsThanPlannedArePlannedFor) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
-  engine_file::write_engine(path, compiled(kModel, options_for({{{"batch", {1, 2, 4}}}})));
+  engine_file::write_engine(path, compiled(kModel));
   EXPECT_EQ(Engine::load(path, {.threads = 1}).stats().replanned, "");
   const Engine engine = Engine::load(path, {.threads = 2});
   EXPECT_EQ(engine.stats().threads, 2);
@@ -222,8 +220,8 @@ TEST(Replan, MoreThreadsThanPlannedArePlannedFor) {
 TEST(Replan, AStrippedEngineSaysHowToRebuild) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
-  Wanted options = options_for({{{"batch", {1, 2, 4}}}});
-  options.build.strip = true;
+  BuildOptions options = untuned();
+  options.strip = true;
   engine_file::write_engine(path, compiled(kModel, options));
   EXPECT_EQ(load_error(path), "");
   age(path);
@@ -236,7 +234,7 @@ TEST(Replan, AStrippedEngineSaysHowToRebuild) {
 TEST(Replan, ADamagedWeightIsNotPackedAgain) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
-  engine_file::write_engine(path, compiled(kModel, options_for({{{"batch", {1, 2, 4}}}})));
+  engine_file::write_engine(path, compiled(kModel));
   age(path);
   std::vector<char> bytes = read_all(path);
   bytes[bytes.size() - 10] ^= 1;  // weights come last
@@ -249,7 +247,7 @@ TEST(Replan, ADamagedWeightIsNotPackedAgain) {
 }
 
 TEST(Replan, HostileRecordsAreErrorsOrText) {
-  engine_file::Image image = compiled(kModel, options_for({{{"batch", {1, 2, 4}}}}));
+  engine_file::Image image = compiled(kModel);
   const std::vector<std::byte> good(image.record.begin(), image.record.end());
   ASSERT_FALSE(read_record(image).choices.empty());
   std::mt19937 random(5);
@@ -272,7 +270,7 @@ TEST(Replan, HostileRecordsAreErrorsOrText) {
 }
 
 TEST(Replan, HostileConstantsAreErrors) {
-  const engine_file::Image image = compiled(kModel, options_for({{{"batch", {1, 2, 4}}}}));
+  const engine_file::Image image = compiled(kModel);
   const std::string good(image.graph);
   ASSERT_NE(read_carried_graph(image), nullptr);
   std::mt19937 random(3);

@@ -9,7 +9,6 @@
 #include "engine/run/engine_impl.h"
 #include "ir/op.h"
 #include "monza/error.h"
-#include "onnx.pb.h"
 #include "passes/pass.h"
 #include "support/onnx_notation.h"
 #include "support/temporary.h"

@@ -47,8 +47,8 @@ TEST(PatternMessages, SayWhichNameThereIsNot) {
 
 TEST(PassMessages, SayWhichPassThereIsNot) {
   const auto graph = ir::parse("graph \"main\" (%x: f32[4]) {\n  return (x: %x)\n}");
-  PassOptions options;
-  options.disabled = {"fly"};
+  BuildOptions options;
+  options.disabled_passes = {"fly"};
   PassReport report;
   EXPECT_EQ(error_of([&] { run_passes(*graph, pipeline(), options, report); }),
             "there is no pass 'fly' to switch off\n  try: give the name of a pass as the pass report prints it");

@@ -1,5 +1,8 @@
 #include "passes/pass.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -59,9 +62,9 @@ FoldBudget FoldBudget::of(const ir::Graph& graph) {
           static_cast<double>(limits.fold_seconds)};
 }
 
-void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const PassOptions& options,
+void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const BuildOptions& options,
                 PassReport& report) {
-  for (const std::string& name : options.disabled) {
+  for (const std::string& name : options.disabled_passes) {
     bool known = false;
     for (const Pass* p : passes) known = known || name == p->name;
     for (const Pass* p : pipeline()) known = known || name == p->name;
@@ -71,7 +74,9 @@ void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const 
   PassContext context(options, report);
   context.fold_ = FoldBudget::of(graph);
   for (const Pass* pass : passes) {
-    PassRun run{.name = pass->name, .enabled = options.disabled.count(pass->name) == 0};
+    const auto& disabled = options.disabled_passes;
+    PassRun run{.name = pass->name,
+                .enabled = std::find(disabled.begin(), disabled.end(), pass->name) == disabled.end()};
     run.nodes_before = run.nodes_after = count_nodes(graph);
     if (run.enabled && context.open()) {
       const auto start = std::chrono::steady_clock::now();
@@ -84,7 +89,7 @@ void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const 
           graph.sort();
           graph.remove_unused_values();
           graph.infer_all();
-          if (options.verify) ir::verify(graph);
+          ir::verify(graph);
         }
       } catch (const Error& e) {
         throw e.at(fmt::format("pass '{}'", pass->name));
@@ -96,7 +101,12 @@ void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const 
   }
 }
 
-PassReport optimize(ir::Graph& graph, const PassOptions& options) {
+std::string passes_key(const BuildOptions& options) {
+  const std::set<std::string> disabled(options.disabled_passes.begin(), options.disabled_passes.end());
+  return fmt::format("{} {} {}", fmt::join(disabled, ","), options.max_rewrites, options.strict_rewrites);
+}
+
+PassReport optimize(ir::Graph& graph, const BuildOptions& options) {
   PassReport report;
   run_passes(graph, pipeline(), options, report);
   return report;

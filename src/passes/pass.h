@@ -9,21 +9,9 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "monza/engine.h"
 
 namespace monza {
-
-struct PassOptions {
-  /// Names of passes that do not run. Error if one names no pass.
-  std::set<std::string> disabled;
-  /// Rewrites allowed over all passes together; -1 for no limit. Lowering it step by step finds the one that
-  /// makes an output wrong.
-  std::int64_t max_rewrites = -1;
-  /// A rewrite whose result inference refuses throws std::logic_error: its guard does not know of something. Otherwise
-  /// it is undone and noted as a near miss. Tests and fuzzers are strict.
-  bool strict = false;
-  /// Verify the graph after every pass.
-  bool verify = true;
-};
 
 /// What constant folding may still spend on a model.
 struct FoldBudget {
@@ -66,9 +54,9 @@ std::string to_string(const PassReport& report, bool details);
 /// What a pass sees beside the graph.
 class PassContext {
  public:
-  PassContext(const PassOptions& options, PassReport& report) : options_(options), report_(report) {}
+  PassContext(const BuildOptions& options, PassReport& report) : options_(options), report_(report) {}
 
-  const PassOptions& options() const { return options_; }
+  const BuildOptions& options() const { return options_; }
   /// Asks for one rewrite at `node` and notes it. False once the limit is reached: leave the graph as it is.
   bool allow(std::string_view what, const ir::Graph& graph, const ir::Node& node);
   /// True while rewrites are still allowed: lets a pass stop early.
@@ -79,8 +67,8 @@ class PassContext {
   FoldBudget& fold_budget() { return fold_; }
 
  private:
-  friend void run_passes(ir::Graph&, const std::vector<const struct Pass*>&, const PassOptions&, PassReport&);
-  const PassOptions& options_;
+  friend void run_passes(ir::Graph&, const std::vector<const struct Pass*>&, const BuildOptions&, PassReport&);
+  const BuildOptions& options_;
   PassReport& report_;
   std::string pass_;
   std::int64_t count_ = 0;
@@ -96,13 +84,16 @@ struct Pass {
 };
 
 /// Runs the passes in order on the graph and its bodies: skipped when disabled, timed, the graph sorted, inferred
-/// and verified after each that rewrote something, failures named after the pass.
-void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const PassOptions& options,
+/// and verified after each that rewrote something, failures named after the pass. Of the options count disabled_passes,
+/// max_rewrites and strict_rewrites. Throws Error, too, when one of disabled_passes is no pass.
+void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const BuildOptions& options,
                 PassReport& report);
+/// All that run_passes is told by the options, as text: equal texts run equally.
+std::string passes_key(const BuildOptions& options);
 
 /// The list of every pass in the order in which a model goes through them (pipeline.cpp says why).
 const std::vector<const Pass*>& pipeline();
 /// Runs the whole pipeline.
-PassReport optimize(ir::Graph& graph, const PassOptions& options = {});
+PassReport optimize(ir::Graph& graph, const BuildOptions& options = {});
 
 }  // namespace monza

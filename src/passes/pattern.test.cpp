@@ -89,7 +89,7 @@ TEST(Rewrites, ThatInferenceRefusesAreFatalWhereAsked) {
   const auto graph = ir::parse(kText);
   PassReport report;
   try {
-    run_passes(*graph, {&pass}, {.strict = true}, report);
+    run_passes(*graph, {&pass}, {.strict_rewrites = true}, report);
     FAIL() << "nothing was thrown";
   } catch (const std::logic_error& e) {
     const std::string text = e.what();

@@ -43,7 +43,7 @@ void give_up(ir::Graph& graph, PassContext& context, std::string_view what, ir::
              const Error& error) {
   const ir::Node& at = std::as_const(graph).node(node);
   // What has a hint is a limit of the model, no fault of the guard.
-  if (context.options().strict && error.hint().empty())
+  if (context.options().strict_rewrites && error.hint().empty())
     throw std::logic_error(fmt::format("the rewrite '{}' at {} cannot be made, which its guard should have known: {}",
                                        what, ir::describe(graph, at), error.what()));
   // The fact alone: the rest says where the new node came from.

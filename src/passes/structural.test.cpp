@@ -83,14 +83,14 @@ TEST(FoldConstants, StopsAtItsLimit) {
   ASSERT_EQ(report.near_misses.size(), 3u);
   EXPECT_EQ(report.near_misses[2].reason, "no time is left for folding (--max-fold-seconds)");
   EXPECT_EQ(graph->order().size(), 1u);
-  PassOptions none;
+  BuildOptions none;
   none.max_rewrites = 0;
   EXPECT_EQ(rewrite(text, {&fold_constants_pass}, none).rewrites(), 0);
-  PassOptions off;
-  off.disabled = {"fold_constants"};
+  BuildOptions off;
+  off.disabled_passes = {"fold_constants"};
   EXPECT_EQ(rewrite(text, {&fold_constants_pass}, off).rewrites(), 0);
-  PassOptions wrong;
-  wrong.disabled = {"no_such_pass"};
+  BuildOptions wrong;
+  wrong.disabled_passes = {"no_such_pass"};
   EXPECT_THROW(rewrite(text, {&fold_constants_pass}, wrong), Error);
 }
 
@@ -381,7 +381,7 @@ TEST(Runner, RunsOnBodies) {
 }
 
 TEST(Runner, StopsAndReports) {
-  PassOptions options;
+  BuildOptions options;
   options.max_rewrites = 1;
   auto r = rewrite(graph_text("%x: f32[2]", "%a = Identity(%x)\n%b = Identity(%a)\n%y = Exp(%b)"),
                    {&identities_pass, &dead_code_pass}, options);

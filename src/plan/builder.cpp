@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "kernel/value_pool.h"
 #include "plan/offsets.h"
+#include "plan/options.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
 
@@ -23,14 +24,21 @@ TypedShape stored_type(const ir::Type& type) {
   return {DType::handle, {}};
 }
 
-PlanBuilder::PlanBuilder(const PlannerOptions& o, WeightStore& weights, const Limits& limits)
-    : scalars(plan), options(o), store_(weights), limits_(limits) {}
+PlanBuilder::PlanBuilder(const BuildOptions& o, const PlanScope& s, WeightStore& weights, const Limits& limits)
+    : scalars(plan),
+      options(o),
+      scope(s),
+      threads(threads_of(o)),
+      isa(isa_of(o)),
+      reference_only(is_reference_plan(o)),
+      store_(weights),
+      limits_(limits) {}
 
 ir::Interval PlanBuilder::range(const ir::Expr& e) const {
   return ir::range(e, [&](const ir::Atom& atom) -> ir::Interval {
     if (atom.kind == ir::AtomKind::symbol) {
-      const auto it = options.symbols.find(atom.name);
-      if (it == options.symbols.end()) fail("dimension '{}' has no range", atom.name);
+      const auto it = scope.profile.find(atom.name);
+      if (it == scope.profile.end()) fail("dimension '{}' has no range", atom.name);
       return {it->second.min, it->second.max};
     }
     const auto it = element_ranges_.find({atom.value, atom.index});
@@ -71,7 +79,7 @@ Shape PlanBuilder::typical(const ir::SymShape& shape) const {
     // Extents that kernels report are planned at their bounds; symbols at their usual value.
     const ir::Interval r = ir::range(e, [&](const ir::Atom& atom) -> ir::Interval {
       if (atom.kind == ir::AtomKind::symbol)
-        if (const auto it = options.symbols.find(atom.name); it != options.symbols.end())
+        if (const auto it = scope.profile.find(atom.name); it != scope.profile.end())
           return {it->second.opt, it->second.opt};
       return range(ir::atom_expr(std::make_shared<const ir::Atom>(atom)));
     });
@@ -294,7 +302,7 @@ PlanStorage PlanBuilder::finish() {
     if (const int s = operand_storage_[i]; s >= 0) plan.operands[i].byte_offset += storages_[std::size_t(s)].offset;
   for (Step& step : plan.steps)
     if (step.scratch_bytes > 0) step.scratch_offset = storages_[std::size_t(step.scratch_offset)].offset;
-  plan.threads = options.threads;
+  plan.threads = threads;
   return std::move(plan);
 }
 

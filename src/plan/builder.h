@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/cpu.h"
 #include "ir/graph.h"
 #include "kernel/kernel.h"
 #include "memory/region.h"
@@ -46,7 +47,8 @@ inline bool is_named_node(const ir::Origin& o) {
 /// Everything that is not a decision. Offsets in arenas are assigned at the end, by finish().
 class PlanBuilder {
  public:
-  PlanBuilder(const PlannerOptions& options, WeightStore& weights, const Limits& limits = {});
+  /// Options and scope must outlive it.
+  PlanBuilder(const BuildOptions& options, const PlanScope& scope, WeightStore& weights, const Limits& limits = {});
 
   // Shapes.
   ir::Interval range(const ir::Expr& e) const;
@@ -94,7 +96,11 @@ class PlanBuilder {
 
   PlanStorage plan;
   ScalarCompiler scalars;
-  const PlannerOptions& options;
+  const BuildOptions& options;
+  const PlanScope& scope;
+  const int threads;  ///< threads_of, isa_of and is_reference_plan of the options
+  const Isa isa;
+  const bool reference_only;
 
   /// Assigns arena offsets and patches operands. Where the weights lie is settled by their store.
   PlanStorage finish();

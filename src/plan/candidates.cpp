@@ -33,10 +33,10 @@ const Kernel& Candidates::copy_kernel(Layout from, Layout to, const TypedShape& 
   query.in_count = 1;
   query.out = &out;
   query.out_count = 1;
-  query.threads = b_.options.threads;
-  const auto found = candidates("Copy", b_.kind_of(device), b_.options.isa, query);
+  query.threads = b_.threads;
+  const auto found = candidates("Copy", b_.kind_of(device), b_.isa, query);
   if (found.empty()) fail("no kernel copies {} of shape {}", dtype_name(type.dtype), to_string(in.shape));
-  return b_.options.reference_only ? *found.back() : *found.front();
+  return b_.reference_only ? *found.back() : *found.front();
 }
 
 void Candidates::ask(Question& q, const ir::Node& node, const Kernel& kernel) const {
@@ -69,7 +69,7 @@ void Candidates::ask(Question& q, const ir::Node& node, const Kernel& kernel) co
   q.query.in_count = int(q.in.size());
   q.query.out = q.out.data();
   q.query.out_count = int(q.out.size());
-  q.query.threads = b_.options.threads;
+  q.query.threads = b_.threads;
 }
 
 Refusal Candidates::refuse_least(const Question& q, const ir::Node& node, const Kernel& kernel) const {
@@ -140,9 +140,9 @@ std::vector<Candidate> Candidates::fitting(const ir::Node& node, Choice& choice)
     const DeviceKind kind = b_.kind_of(device);
     const bool on_device = k->device == kind || (k->reference && kind == DeviceKind::reference);
     if (!on_device) return;
-    if (b_.options.reference_only && !k->reference) reason = "the plan is a reference plan";
-    else if (!covers(b_.options.isa, k->needs)) reason = "needs " + isa_name(k->needs);
-    else if (!b_.options.reference_only && !may_compute(node, allowed, *k))
+    if (b_.reference_only && !k->reference) reason = "the plan is a reference plan";
+    else if (!covers(b_.isa, k->needs)) reason = "needs " + isa_name(k->needs);
+    else if (!b_.reference_only && !may_compute(node, allowed, *k))
       reason =
           fmt::format("computes in {}; allowed is {}", precision_name(k->arithmetic.computes_in), to_string(allowed));
     else if (b_.options.batch_invariant && !k->batch_invariant) reason = "its rows depend on the batch";
@@ -168,7 +168,7 @@ std::vector<Candidate> Candidates::fitting(const ir::Node& node, Choice& choice)
     }
   };
   for (const int device : facts_.devices_of(node)) {
-    for (const Kernel* k : b_.options.first_kernels)
+    for (const Kernel* k : b_.scope.first_kernels)
       if (std::string_view(k->op) == node.op->name) consider(k, device);
     for (const Kernel* k : kernels_of(node.op->name)) consider(k, device);
   }

@@ -65,22 +65,23 @@ class Placement : public testing::TestWithParam<std::size_t> {};
 
 TEST_P(Placement, GivesTheBitsOfTheHost) {
   const test::HostileGraph& model = test::hostile_graphs()[GetParam()];
-  plan::PlannerOptions options = model.options;
-  options.reference_only = true;  // the same kernels on both devices
+  const plan::PlanScope scope{.profile = model.profile};
+  BuildOptions options;
+  options.optimize = false;  // the same kernels on both devices
   const auto plain = ir::parse(on_host(model.text));
-  const Engine host = test::engine_from_graph(*plain, options);
+  const Engine host = test::engine_from_graph(*plain, scope, options);
   ASSERT_EQ(count(host, StepKind::copy), 0);
   int copies = 0;
   for (unsigned seed = 0; seed < 12; ++seed) {
     const auto graph = ir::parse(on_host(model.text));
     if (seed == 0) {
-      options.device = DeviceKind::reference;  // all that can be there
+      options.device = Device::reference;  // all that can be there
     } else {
-      options.device = DeviceKind::cpu;
+      options.device = Device::cpu;
       std::mt19937 random(seed);
       place_at_random(*graph, random);
     }
-    const Engine placed = test::engine_from_graph(*graph, options);
+    const Engine placed = test::engine_from_graph(*graph, scope, options);
     copies += count(placed, StepKind::copy);
     for (unsigned data = 0; data < 3; ++data) {
       std::string want, got;
@@ -103,16 +104,17 @@ void allow_both(ir::Graph& graph) {
 
 TEST_P(Placement, ChosenByAnyTimesGivesTheBitsOfTheHost) {
   const test::HostileGraph& model = test::hostile_graphs()[GetParam()];
-  plan::PlannerOptions options = model.options;
-  options.reference_only = true;  // the same kernels on both devices
+  plan::PlanScope scope{.profile = model.profile};
+  BuildOptions options;
+  options.optimize = false;  // the same kernels on both devices
   const auto graph = ir::parse(on_host(model.text));
-  const Engine host = test::engine_from_graph(*graph, options);
+  const Engine host = test::engine_from_graph(*graph, scope, options);
   allow_both(*graph);
   int copies = 0;
   for (std::uint64_t seed = 0; seed < 24; ++seed) {
-    plan::Tactics tactics({.threads = 1, .seed = seed});
-    options.tactics = &tactics;
-    const Engine placed = test::engine_from_graph(*graph, options);
+    plan::Tactics tactics({.threads = 1, .tactic_seed = seed});
+    scope.tactics = &tactics;
+    const Engine placed = test::engine_from_graph(*graph, scope, options);
     copies += count(placed, StepKind::copy);
     std::string want, got;
     test::run_hostile(host, 0, 1 << 22, &want);
@@ -130,11 +132,10 @@ struct Parts {
   plan::PlanStorage plan;
   plan::WeightStore weights;
 };
-std::unique_ptr<Parts> planned(const std::string& text, plan::PlannerOptions options = {}) {
+std::unique_ptr<Parts> planned(const std::string& text, const BuildOptions& options = {.threads = 1}) {
   auto parts = std::make_unique<Parts>();
   const auto graph = ir::parse(text);
-  options.isa = cpu_info().isa;
-  parts->plan = plan::make_plan(*graph, options, parts->weights).plan;
+  parts->plan = plan::make_plan(*graph, options, {}, parts->weights).plan;
   parts->weights.settle(parts->plan);
   return parts;
 }
@@ -158,7 +159,7 @@ std::string read_by_the_host() {
 }
 
 TEST(DevicePlans, BringToTheHostWhatItReads) {
-  const plan::PlannerOptions options{.reference_only = true};
+  const BuildOptions options{.threads = 1, .optimize = false};
   const Engine host = engine_of(*planned(on_host(read_by_the_host()), options));
   const Engine placed = engine_of(*planned(read_by_the_host(), options));
   EXPECT_GE(count(placed, StepKind::wait), 3) << placed.describe_plan();

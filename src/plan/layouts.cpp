@@ -162,8 +162,8 @@ double LayoutChooser::conversion(ir::ValueId value, const Place& from, Port to, 
   if (is_blocked(to) && from.layout != Layout::strided && form_of(from, type.shape) != to)
     return double(storage_bytes(type.dtype, b_.largest(type.shape))) / 100;
   const Kernel& copy = q_.candidates.copy_kernel(from.layout, form_place(to, type.shape).layout, type, device);
-  return b_.options.tactics->conversion_us(copy, b_.kind_of(device), type.dtype, b_.largest(type.shape),
-                                           form_of(from, type.shape), to);
+  return b_.scope.tactics->conversion_us(copy, b_.kind_of(device), type.dtype, b_.largest(type.shape),
+                                         form_of(from, type.shape), to);
 }
 
 /// What copying the dense value from one device to another costs: by way of the host.
@@ -172,7 +172,7 @@ double LayoutChooser::transfer(ir::ValueId value, int from, int to) {
   double us = 0;
   for (const int device : {from, to})
     if (device != 0)
-      us += b_.options.tactics->transfer_us(b_.kind_of(device), device == to, type.dtype, b_.largest(type.shape));
+      us += b_.scope.tactics->transfer_us(b_.kind_of(device), device == to, type.dtype, b_.largest(type.shape));
   return us;
 }
 
@@ -234,7 +234,7 @@ void LayoutChooser::time_kernels(Planned& p) {
   for (const Label& label : p.labels) {
     Question q;
     q_.candidates.ask(q, node(p), *label.kernel);
-    const auto us = b_.options.tactics->time(*label.kernel, q.query, b_.kind_of(label.device));
+    const auto us = b_.scope.tactics->time(*label.kernel, q.query, b_.kind_of(label.device));
     all &= us.has_value();
     if (!us) continue;
     p.choice.timed.emplace_back(q_.candidates.name_of(node(p), {label.kernel, label.device}), *us);

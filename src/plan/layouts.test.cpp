@@ -21,12 +21,9 @@ struct Planned {
 
 Planned plan_with(const std::string& text, plan::Tactics& tactics, std::vector<const Kernel*> kernels) {
   const auto graph = ir::parse(text);
-  plan::PlannerOptions options;
-  options.isa = cpu_info().isa;
-  options.tactics = &tactics;
-  options.first_kernels = std::move(kernels);
+  const plan::PlanScope scope{.tactics = &tactics, .first_kernels = std::move(kernels)};
   plan::WeightStore weights;
-  const plan::PlannedModel model = plan::make_plan(*graph, options, weights);
+  const plan::PlannedModel model = plan::make_plan(*graph, {.threads = 1}, scope, weights);
   Planned planned;
   for (const plan::Choice& c : model.choices) planned.kernels.push_back(c.kernel);
   const plan::Plan plan = model.plan.view();
@@ -44,7 +41,7 @@ Planned plan_timed(const std::string& text, const std::map<std::string, double>&
   const test::TemporaryFolder folder;
   const std::string cache = folder / "timings";
   {
-    plan::Tactics asked({1, cache, 0});
+    plan::Tactics asked({.threads = 1, .max_build_seconds = 0, .timing_cache = cache});
     plan_with(text, asked, kernels);
   }
   std::ifstream in(cache);
@@ -61,7 +58,7 @@ Planned plan_timed(const std::string& text, const std::map<std::string, double>&
   }
   in.close();
   std::ofstream(cache) << out.str();
-  plan::Tactics tactics({1, cache, 1e-9});
+  plan::Tactics tactics({.threads = 1, .max_build_seconds = 1e-9, .timing_cache = cache});
   const Planned planned = plan_with(text, tactics, kernels);
   EXPECT_EQ(tactics.measured(), 0);
   return planned;
@@ -209,11 +206,11 @@ TEST(Devices, WithoutTimesTheUsualOneIsTaken) {
     %y = Sigmoid(%x) @device="cpu,reference"
     return (y: %y)
   })");
-  plan::PlannerOptions options;
+  BuildOptions options{.threads = 1, .isa = "baseline"};
   plan::WeightStore weights;
-  EXPECT_EQ(plan::make_plan(*graph, options, weights).choices[0].kernel, "sigmoid_ref on cpu");
-  options.device = DeviceKind::reference;
-  EXPECT_EQ(plan::make_plan(*graph, options, weights).choices[0].kernel, kThere);
+  EXPECT_EQ(plan::make_plan(*graph, options, {}, weights).choices[0].kernel, "sigmoid_ref on cpu");
+  options.device = Device::reference;
+  EXPECT_EQ(plan::make_plan(*graph, options, {}, weights).choices[0].kernel, kThere);
 }
 
 TEST(Layouts, TiesGoByTheOrderOfTheList) {

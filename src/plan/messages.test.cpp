@@ -12,8 +12,9 @@
 namespace monza {
 namespace {
 
-std::string planned(const std::string& text, const plan::PlannerOptions& options = {}) {
-  return test::error_of([&] { test::engine_from_text("graph \"main\" " + text, options); });
+std::string planned(const std::string& text, const plan::Profile& profile = {}, const BuildOptions& options = {}) {
+  return test::error_of(
+      [&] { test::engine_from_text("graph \"main\" " + text, {.profile = profile}, false, options); });
 }
 
 TEST(PlanMessages, SayWhatCannotBePlanned) {
@@ -26,16 +27,16 @@ TEST(PlanMessages, SayWhatCannotBePlanned) {
             "gives their elements, as does BuildOptions::shape_values");
   EXPECT_EQ(
       planned("(%x: f64[n]) {\n  %y = Relu(%x)\n  %z = Exp(%y)\n  return (z: %z)\n}",
-              {.symbols = {{"n", {1, 1, (std::int64_t{1} << 48) - 1}}}}),
+              {{"n", {1, 1, (std::int64_t{1} << 48) - 1}}}),
       "input 'x': a value of shape [n] has no bound: n can be anything\n  try: fix the inputs that decide it: --input "
       "NAME=FILE gives their elements, as does BuildOptions::shape_values");
   EXPECT_EQ(planned("(%s: state(f32[1,4])) {\n  return (s: %s)\n}"), "output 's' is the state of a sequence");
   EXPECT_EQ(
       planned(
           "(%x: f32[n*m], %s: i64[2] @content=[n,m]) {\n  %y = Reshape(%x, %s)\n  %z = Relu(%y)\n  return (z: %z)\n}",
-          {.symbols = {{"n", {1, 2, 4}}, {"m", {1, 2, 4}}}}),
+          {{"n", {1, 2, 4}}, {"m", {1, 2, 4}}}),
       "Relu node 'z': dimension 'n' is used before any input defines it");
-  EXPECT_EQ(planned("(%x: f32[4]) {\n  %y = Relu(%x)\n  return (y: %y)\n}", {.device = DeviceKind::cuda}),
+  EXPECT_EQ(planned("(%x: f32[4]) {\n  %y = Relu(%x)\n  return (y: %y)\n}", {}, {.device = Device::cuda}),
             "Relu node 'y': there is no kernel for Relu\n  try: this combination of types and attributes is not "
             "supported; change it in the model");
   // Which kernels there are beside the last depends on what they are made for.

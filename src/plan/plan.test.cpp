@@ -68,14 +68,14 @@ TEST(Plan, ConvolutionsInChannelsLastBetweenConcatenations) {
     return (f: %f, c: %c)
   })";
   expect_same_as_reference(text, {{1, 8, 9, 7}, {8, 8, 3, 3}, {16, 8, 1, 1}});
-  plan::PlannerOptions copies;
+  plan::PlanScope copies;
   copies.copy_views = true;
   expect_same_as_reference(text, {{1, 8, 9, 7}, {8, 8, 3, 3}, {16, 8, 1, 1}}, copies);
 }
 
 TEST(Plan, DynamicDimensionsInsideTheirProfile) {
-  plan::PlannerOptions options;
-  options.symbols = {{"n", {1, 2, 4}}, {"h", {1, 8, 16}}};
+  plan::PlanScope scope;
+  scope.profile = {{"n", {1, 2, 4}}, {"h", {1, 8, 16}}};
   const char* text = R"(graph "g" (%x: f32[n,h,3], %y: f32[n,h,3]) {
     %a = Add(%x, %y)
     %t = Transpose(%a) {perm=[1,0,2]}
@@ -83,11 +83,11 @@ TEST(Plan, DynamicDimensionsInsideTheirProfile) {
     %c = Concat(%a, %x) {axis=1}
     return (r: %r, c: %c)
   })";
-  expect_same_as_reference(text, {{2, 5, 3}, {2, 5, 3}}, options);
-  expect_same_as_reference(text, {{4, 16, 3}, {4, 16, 3}}, options);
-  expect_same_as_reference(text, {{1, 1, 3}, {1, 1, 3}}, options);
+  expect_same_as_reference(text, {{2, 5, 3}, {2, 5, 3}}, scope);
+  expect_same_as_reference(text, {{4, 16, 3}, {4, 16, 3}}, scope);
+  expect_same_as_reference(text, {{1, 1, 3}, {1, 1, 3}}, scope);
 
-  Engine engine = engine_from_text(text, options).engine;
+  Engine engine = engine_from_text(text, scope).engine;
   Context context = engine.create_context();
   const Tensor large(DType::f32, {5, 5, 3});
   Status status = context.bind_input("x", large);
@@ -134,7 +134,7 @@ TEST(Plan, ComputesElementwiseChainsInPlace) {
 }
 
 TEST(Plan, NothingIsWrittenOverRepeatedElements) {
-  for (const bool reference_only : {false, true})
+  for (const bool optimize : {true, false})
     expect_same_as_reference(R"(graph "g" (%x: f32[1,3]) {
       %rows = constant i64[2] [4, 3]
       %k = constant f32[3] [1, 2, 3]
@@ -144,7 +144,7 @@ TEST(Plan, NothingIsWrittenOverRepeatedElements) {
       %s = Sigmoid(%d)
       return (s: %s)
     })",
-                             {{1, 3}}, {.reference_only = reference_only});
+                             {{1, 3}}, {}, false, {.optimize = optimize});
 }
 
 TEST(Plan, TwoDevicesWithTheirCopiesInThePlan) {

@@ -159,12 +159,8 @@ void plan_segments(PlanStorage& storage) {
     }
 }
 
-}  // namespace
-
-namespace {
-
-PlannedModel plan_graph(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights) {
-  PlanBuilder b(options, weights, graph.model().limits);
+PlannedModel plan_graph(ir::Graph& graph, const BuildOptions& options, const PlanScope& scope, WeightStore& weights) {
+  PlanBuilder b(options, scope, weights, graph.model().limits);
   std::vector<Choice> choices;
   b.plan.devices = devices_of(graph, options.device);
   b.plan.regions.emplace_back();
@@ -222,11 +218,11 @@ PlannedModel plan_graph(ir::Graph& graph, const PlannerOptions& options, WeightS
 
 }  // namespace
 
-PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights) {
+PlannedModel make_plan(ir::Graph& graph, const BuildOptions& options, const PlanScope& scope, WeightStore& weights) {
   std::map<std::string, ir::Interval> ranges;
-  for (const auto& [symbol, range] : options.symbols) ranges[symbol] = {range.min, range.max};
+  for (const auto& [symbol, range] : scope.profile) ranges[symbol] = {range.min, range.max};
   const std::unique_ptr<ir::Graph> own = ops::inferred_for(graph, ranges);
-  return plan_graph(own ? *own : graph, options, weights);
+  return plan_graph(own ? *own : graph, options, scope, weights);
 }
 
 }  // namespace monza::plan

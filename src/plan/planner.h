@@ -1,35 +1,26 @@
 // From a graph to a Plan: kernels, layouts, aliasing, memory, the extent program.
 #pragma once
 
-#include <cstdint>
-#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "base/cpu.h"
 #include "ir/graph.h"
 #include "kernel/kernel.h"
+#include "monza/engine.h"
 #include "plan/data/plan.h"
+#include "plan/data/profile.h"
 
 namespace monza::plan {
 
 class Tactics;
 class WeightStore;
 
-/// Range of one symbol of the graph's dimensions.
-struct SymbolRange {
-  std::int64_t min = 0, opt = 0, max = 0;
-};
-
-struct PlannerOptions {
-  int threads = 1;
-  Isa isa = Isa::none;
-  DeviceKind device = DeviceKind::cpu;  ///< of nodes whose constraint allows it, or says nothing of devices
-  bool reference_only = false;  ///< take reference kernels only: the unoptimised plan that others are compared with
-  bool batch_invariant = false;
-  bool copy_views = false;  ///< realise every view as a copy: the baseline of the memory planner
-  std::map<std::string, SymbolRange> symbols;
+/// What one plan is made for, beside the options of the build.
+struct PlanScope {
+  Profile profile;                           ///< the ranges of the graph's dimensions
   Tactics* tactics = nullptr;                ///< times candidates; null takes the first that fits
+  bool copy_views = false;                   ///< realise every view as a copy: the baseline of the memory planner
   std::vector<const Kernel*> first_kernels;  ///< candidates before those of the registry, for tests of the planner
 };
 
@@ -47,8 +38,9 @@ struct PlannedModel {
   std::vector<Choice> choices;
 };
 
-/// Plans `graph` (verified, of one model), with its constants in `weights`. Throws Error, with the node's origin, when
-/// no kernel takes a node, when a dimension has no range, or when a value's size has no bound.
-PlannedModel make_plan(ir::Graph& graph, const PlannerOptions& options, WeightStore& weights);
+/// Plans `graph` (verified, of one model), with its constants in `weights`. Of the options count threads, isa, device,
+/// optimize and batch_invariant. Throws Error, with the node's origin, when no kernel takes a node, when a dimension
+/// has no range, or when a value's size has no bound.
+PlannedModel make_plan(ir::Graph& graph, const BuildOptions& options, const PlanScope& scope, WeightStore& weights);
 
 }  // namespace monza::plan

@@ -191,11 +191,11 @@ TEST_P(RandomTactics, AgreeWithTheReference) {
   const std::vector<Feed> feeds = feeds_of(*graph);
   std::set<std::string> plans;
   for (std::uint64_t seed = 0; seed < 24; ++seed) {
-    plan::Tactics tactics({.threads = 1, .seed = seed});
-    plan::PlannerOptions options;
-    options.tactics = &tactics;
-    options.symbols = {{"n", {1, 2, 3}}, {"h", {4, 6, 9}}};
-    const test::TextEngine made = test::engine_from_text(model.text, options, seed % 2 == 1);
+    plan::Tactics tactics({.threads = 1, .tactic_seed = seed});
+    plan::PlanScope scope;
+    scope.tactics = &tactics;
+    scope.profile = {{"n", {1, 2, 3}}, {"h", {4, 6, 9}}};
+    const test::TextEngine made = test::engine_from_text(model.text, scope, seed % 2 == 1);
     plans.insert(made.engine.describe_plan());
     Context context = made.engine.create_context();
     for (const Feed& feed : feeds) {

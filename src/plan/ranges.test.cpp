@@ -50,15 +50,13 @@ void for_each_value(const std::vector<Axis>& axes, F&& f) {
 /// One engine for the ranges, run on every shape in them: as it is and optimised, and with reference kernels.
 void expect_range(const std::string& text, const std::vector<Axis>& axes) {
   SCOPED_TRACE(text);
-  plan::PlannerOptions options;
-  for (const Axis& a : axes) options.symbols[a.symbol] = {a.low, a.high, a.high};
+  plan::PlanScope scope;
+  for (const Axis& a : axes) scope.profile[a.symbol] = {a.low, a.high, a.high};
   const auto graph = ir::parse(text);
   for_each_value(axes, [&](const auto& at) {
     const Shapes shapes = shapes_at(*graph, at);
-    for (const bool optimized : {false, true}) expect_same_as_reference(text, shapes, options, optimized);
-    plan::PlannerOptions plain = options;
-    plain.reference_only = true;
-    expect_same_as_reference(text, shapes, plain);
+    for (const bool optimized : {false, true}) expect_same_as_reference(text, shapes, scope, optimized);
+    expect_same_as_reference(text, shapes, scope, false, {.optimize = false});
   });
 }
 
@@ -73,9 +71,9 @@ TEST(Ranges, OperandsWithEqualBoundsBroadcastInARun) {
     const std::string body = std::string("%y = ") + (std::string_view(op) == "Where" ? "Where(%c, %x, %z)" : op) +
                              (std::string_view(op) == "Where" ? "" : "(%x, %z)") + "\n return (y: %y) }";
     const std::string text = "graph \"g\" (%x: f32[t,3], %z: f32[s,3], %c: bool[t,3]) { " + body;
-    plan::PlannerOptions options;
-    options.symbols = {{"t", {1, 3, 3}}, {"s", {1, 3, 3}}};
-    for (const std::int64_t s : {1, 3}) expect_same_as_reference(text, {{3, 3}, {s, 3}, {3, 3}}, options, true);
+    plan::PlanScope scope;
+    scope.profile = {{"t", {1, 3, 3}}, {"s", {1, 3, 3}}};
+    for (const std::int64_t s : {1, 3}) expect_same_as_reference(text, {{3, 3}, {s, 3}, {3, 3}}, scope, true);
   }
 }
 
@@ -93,10 +91,10 @@ TEST(Ranges, OneAndNothingBroadcastToNothing) {
   for (const char* body : bodies) {
     const std::string text = std::string("graph \"g\" (%x: f32[s,3], %z: f32[t,3]) {\n") + body + "\nreturn (y: %y) }";
     SCOPED_TRACE(text);
-    plan::PlannerOptions options;
-    options.symbols = {{"s", {0, 4, 4}}, {"t", {0, 4, 4}}};
+    plan::PlanScope scope;
+    scope.profile = {{"s", {0, 4, 4}}, {"t", {0, 4, 4}}};
     for (const auto& [s, t] : {std::pair<std::int64_t, std::int64_t>{0, 1}, {1, 0}, {0, 0}, {1, 4}, {4, 1}, {4, 4}})
-      for (const bool optimized : {false, true}) expect_same_as_reference(text, {{s, 3}, {t, 3}}, options, optimized);
+      for (const bool optimized : {false, true}) expect_same_as_reference(text, {{s, 3}, {t, 3}}, scope, optimized);
   }
 }
 
@@ -155,9 +153,9 @@ TEST(Ranges, AReshapeWhoseElementsMayNotFitIsACopy) {
     %u = Relu(%x)
     %y = Reshape(%u, %t)
     return (y: %y) })";
-  plan::PlannerOptions options;
-  options.symbols = {{"n", {4, 8, 8}}};
-  for (const std::int64_t n : {4, 8}) expect_same_as_reference(text, {{n, 3}}, options, true);
+  plan::PlanScope scope;
+  scope.profile = {{"n", {4, 8, 8}}};
+  for (const std::int64_t n : {4, 8}) expect_same_as_reference(text, {{n, 3}}, scope, true);
 }
 
 // --- extents that travel through floats ------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ bool RegionPlanner::plan_views(ir::Node& node) {
       if (!view) view = view_of(p, in_shape, out_shape, alias);
     if (!view) view = view_of(ensure(in, Port::dense, device_of(forms(in)[0])), in_shape, out_shape, alias);
     if (!view) return false;
-    if (b_.options.copy_views) {
+    if (b_.scope.copy_views) {
       Place to;
       to.stride = dense_strides(out_shape);
       const auto target = targets_.places.find(out);
@@ -218,8 +218,8 @@ void RegionPlanner::plan_node(ir::Node& node) {
 
 void RegionPlanner::run(const std::vector<Place>& outputs) {
   targets_.find_outputs(facts_, outputs);
-  if (!b_.options.copy_views) targets_.find_parts(facts_);
-  if (b_.options.tactics != nullptr && !b_.options.copy_views) {
+  if (!b_.scope.copy_views) targets_.find_parts(facts_);
+  if (b_.scope.tactics != nullptr && !b_.scope.copy_views) {
     LayoutQuestion question{b_, facts_, candidates_, targets_, {}};
     for (const ir::ValueId v : graph_.inputs())
       if (const auto it = forms_.find(v); it != forms_.end() && !it->second.empty())

@@ -22,6 +22,7 @@
 #include "kernel/check.h"
 #include "kernel/ports.h"
 #include "memory/region.h"
+#include "plan/options.h"
 #include "tensor/dtype.h"
 #include "tensor/float_convert.h"
 #include "tensor/storage.h"
@@ -136,26 +137,34 @@ double measure_transfer(backend::Device& device, bool to_device, std::int64_t by
 
 }  // namespace
 
-Tactics::Tactics(const TacticOptions& options)
-    : options_(options),
-      team_(ThreadPool::Options{.threads = options.seed ? 1 : options.threads}),
+Tactics::Tactics(const BuildOptions& options)
+    : threads_(threads_of(options)),
+      asked_cache_(options.timing_cache),
+      max_bytes_(options.limits.timing_bytes),
+      seed_(options.tactic_seed),
+      cache_file_(seed_ ? "" : asked_cache_),
+      max_seconds_(options.max_build_seconds),
+      team_(ThreadPool::Options{.threads = seed_ ? 1 : threads_}),
       start_(Clock::now()) {
-  if (options_.seed) options_.cache_file.clear();
-  if (!options_.cache_file.empty() && std::filesystem::exists(options_.cache_file)) read_cache();
+  if (!cache_file_.empty() && std::filesystem::exists(cache_file_)) read_cache();
+}
+
+bool Tactics::serves(const BuildOptions& options) const {
+  return threads_ == threads_of(options) && asked_cache_ == options.timing_cache &&
+         max_bytes_ == options.limits.timing_bytes && seed_ == options.tactic_seed;
 }
 
 Tactics::OpenDevice& Tactics::open(DeviceKind kind) {
   const auto [it, added] = devices_.try_emplace(kind);
   if (!added) return it->second;
   it->second.device = backend::open_device(kind);
-  if (!options_.seed) it->second.identity = it->second.device->identity(options_.threads);
-  else
-    it->second.identity = fmt::format("seed {}", *options_.seed) + (kind == DeviceKind::cpu ? "" : device_name(kind));
+  if (!seed_) it->second.identity = it->second.device->identity(threads_);
+  else it->second.identity = fmt::format("seed {}", *seed_) + (kind == DeviceKind::cpu ? "" : device_name(kind));
   return it->second;
 }
 
 void Tactics::restart(double max_seconds) {
-  options_.max_seconds = max_seconds;
+  max_seconds_ = max_seconds;
   start_ = Clock::now();
   measured_ = cached_ = over_budget_ = 0;
 }
@@ -166,20 +175,20 @@ Tactics::~Tactics() {
 
 void Tactics::refuse_cache() const {
   fail_hint("the name of a timing cache, or one that no file has yet",
-            "'{}' is no timing cache, so nothing is written to it", printable(options_.cache_file));
+            "'{}' is no timing cache, so nothing is written to it", printable(cache_file_));
 }
 
 void Tactics::read_cache() {
   // A pipe or a device has no end, and nothing can be read back from it.
-  if (!std::filesystem::is_regular_file(options_.cache_file)) refuse_cache();
+  if (!std::filesystem::is_regular_file(cache_file_)) refuse_cache();
   std::shared_ptr<const MappedFile> file;
   try {
     // 200 000 timings: more than a machine gathers in years, and a fraction of what a build takes.
     constexpr std::size_t kMostBytes = std::size_t(32) << 20;
-    file = MappedFile::open(options_.cache_file, kMostBytes);
+    file = MappedFile::open(cache_file_, kMostBytes);
   } catch (const Error& e) {
     log(LogLevel::warning, "timing cache is ignored: {}", e.what());
-    options_.cache_file.clear();  // what cannot be read may be anything: nothing is appended to it
+    cache_file_.clear();  // what cannot be read may be anything: nothing is appended to it
     return;
   }
   std::string_view text(reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size());
@@ -189,7 +198,7 @@ void Tactics::read_cache() {
     // somebody's.
     if (!kHeader.starts_with(text) && !text.starts_with(kTitle)) refuse_cache();
     if (text.starts_with(kTitle) && text.size() > kTitle.size())
-      log(LogLevel::warning, "timing cache '{}' is of another version and is made anew", options_.cache_file);
+      log(LogLevel::warning, "timing cache '{}' is of another version and is made anew", cache_file_);
     return;
   }
   text.remove_prefix(kHeader.size());
@@ -211,7 +220,7 @@ void Tactics::read_cache() {
 
 /// Opens the cache for appending; what must come before the first line.
 std::string Tactics::open_cache() {
-  cache_ = ::open(options_.cache_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
+  cache_ = ::open(cache_file_.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
   struct stat st{};
   if (cache_ < 0 || ::fstat(cache_, &st) != 0) return {};
   if (outdated_ && st.st_size > 0 && ::ftruncate(cache_, 0) == 0) st.st_size = 0;
@@ -222,11 +231,11 @@ std::string Tactics::open_cache() {
 
 /// One write a line, at the end of the file, so that builds which share a cache do not mix their lines.
 void Tactics::append(const std::string& line) {
-  if (options_.cache_file.empty()) return;
+  if (cache_file_.empty()) return;
   const std::string text = (cache_ < 0 ? open_cache() : std::string()) + line;
   if (cache_ >= 0 && ::write(cache_, text.data(), text.size()) == ssize_t(text.size())) return;
-  log(LogLevel::warning, "timings are not saved: cannot write '{}': {}", options_.cache_file, std::strerror(errno));
-  options_.cache_file.clear();
+  log(LogLevel::warning, "timings are not saved: cannot write '{}': {}", cache_file_, std::strerror(errno));
+  cache_file_.clear();
 }
 
 std::string Tactics::key(const Kernel& kernel, const KernelQuery& query, const std::string& identity) const {
@@ -253,7 +262,7 @@ std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& que
 
 std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& query, DeviceKind kind, const Ports& in,
                                     const Ports& out) {
-  if (operand_bytes(query) > double(options_.max_bytes)) return std::nullopt;
+  if (operand_bytes(query) > double(max_bytes_)) return std::nullopt;
   const auto& [device, identity] = open(kind);
   std::string k = key(kernel, query, identity) + fmt::format(" p{:016x}", query.params_hash);
   if (&in != &kernel.in) k += fmt::format(" {}>{}", int(in[0]), int(out[0]));
@@ -262,13 +271,13 @@ std::optional<double> Tactics::time(const Kernel& kernel, const KernelQuery& que
 
 template <typename F>
 std::optional<double> Tactics::look_up(std::string key, F&& measure) {
-  if (options_.seed) return draw(key);
+  if (seed_) return draw(key);
   auto it = times_.find(key);
   if (it != times_.end()) {
     ++cached_;
   } else {
     const double spent = std::chrono::duration<double>(Clock::now() - start_).count();
-    if (options_.max_seconds > 0 && spent > options_.max_seconds) {
+    if (max_seconds_ > 0 && spent > max_seconds_) {
       ++over_budget_;
       return std::nullopt;
     }
@@ -287,7 +296,7 @@ double Tactics::transfer_us(DeviceKind kind, bool to_device, DType dtype, const 
   const auto& [device, identity] = open(kind);
   const std::int64_t bytes = storage_bytes(dtype, shape);
   const std::string k = fmt::format("transfer/1 {} {} {} bytes", identity, to_device ? "to device" : "to host", bytes);
-  if (bytes <= options_.max_bytes)
+  if (bytes <= max_bytes_)
     if (const auto us = look_up(k, [&, &on = *device] { return measure_transfer(on, to_device, bytes); })) return *us;
   // About what a bus gives, and what it takes to say so.
   constexpr double kStartUs = 10, kBytesPerUs = 10'000;
@@ -306,7 +315,7 @@ double Tactics::conversion_us(const Kernel& copy, DeviceKind device, DType dtype
   query.in_count = 1;
   query.out = &out;
   query.out_count = 1;
-  query.threads = options_.threads;
+  query.threads = threads_;
   if (const auto us = time(copy, query, device, Ports{from}, Ports{to})) return *us;
   // Conversions read and write everything once, with steps on one side: a fraction of the memory's rate.
   constexpr double kBytesPerUs = 2000;

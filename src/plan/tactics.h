@@ -9,29 +9,22 @@
 
 #include "backend/cpu/thread_pool.h"
 #include "backend/device.h"
-#include "base/cpu.h"
 #include "kernel/kernel.h"
-#include "monza/limits.h"
+#include "monza/engine.h"
 
 namespace monza::plan {
-
-struct TacticOptions {
-  int threads = 1;
-  std::string cache_file;  ///< read when made; every new timing is appended to it at once; "" for none
-  double max_seconds = 0;  ///< budget of all measurements; 0 for no limit
-  std::int64_t max_bytes = Limits{}.timing_bytes;  ///< kernels with larger operands are not timed
-  /// Times are drawn from it instead of measured, some as if the budget were spent; no cache is read or written.
-  std::optional<std::uint64_t> seed;
-};
 
 /// Times kernels on random data. Keys name the device, the threads, the kernel and its version, parameters,
 /// types, shapes and layouts, so a cached time is only used for the very same question. The cache grows line by line as
 /// kernels are timed: a build that is killed leaves what it has measured to the next. Not thread-safe.
 class Tactics {
  public:
-  /// A cache file that cannot be read, or lines of it that are damaged, are ignored: they only cost time. Throws Error
-  /// for a file that is something else, which is left as it is.
-  explicit Tactics(const TacticOptions& options);
+  /// Of the options count: threads; timing_cache, which is read now and to which every new timing is appended at once;
+  /// max_build_seconds, the budget of all measurements; limits.timing_bytes, as kernels with larger operands are not
+  /// timed; tactic_seed, from which times are drawn instead of measured, some as if the budget were spent, with no
+  /// cache. A cache file that cannot be read, or lines of it that are damaged, are ignored: they only cost time. Throws
+  /// Error for a file that is something else, which is left as it is.
+  explicit Tactics(const BuildOptions& options);
   ~Tactics();
   Tactics(const Tactics&) = delete;
   Tactics& operator=(const Tactics&) = delete;
@@ -45,6 +38,8 @@ class Tactics {
   /// Microseconds of copying dense elements between the host and a device. When the budget is spent: modelled.
   double transfer_us(DeviceKind device, bool to_device, DType dtype, const Shape& shape);
 
+  /// Whether it would know the same had it been made for these options.
+  bool serves(const BuildOptions& options) const;
   /// Begins anew to count, and to spend a budget of seconds (0: no limit). What is known stays known.
   void restart(double max_seconds);
   std::int64_t measured() const { return measured_; }
@@ -71,7 +66,12 @@ class Tactics {
   std::string open_cache();
   void append(const std::string& line);
 
-  TacticOptions options_;
+  const int threads_;
+  const std::string asked_cache_;
+  const std::int64_t max_bytes_;
+  const std::optional<std::uint64_t> seed_;
+  std::string cache_file_;  ///< "" for none
+  double max_seconds_;
   std::map<DeviceKind, OpenDevice> devices_;
   Team team_;
   std::map<std::string, double> times_;  ///< by key; 0: the kernel fails on random data

@@ -57,11 +57,14 @@ struct Build {
   std::int64_t measured, cached, over_budget;
 };
 
-Build build(const std::string& text, const plan::TacticOptions& tactics, const std::string& engine) {
-  plan::Tactics timings(tactics);
-  plan::PlannerOptions options;
-  options.tactics = &timings;
-  auto made = test::engine_from_text(text, options, true);
+/// One thread, timings in that file, a budget of seconds (0: none).
+BuildOptions timed(const std::string& cache, double seconds = 0) {
+  return {.threads = 1, .max_build_seconds = seconds, .timing_cache = cache};
+}
+
+Build build(const std::string& text, const BuildOptions& options, const std::string& engine) {
+  plan::Tactics timings(options);
+  auto made = test::engine_from_text(text, {.tactics = &timings}, true);
   made.engine.save(engine);
   return {read(engine), timings.measured(), timings.cached(), timings.over_budget()};
 }
@@ -69,16 +72,16 @@ Build build(const std::string& text, const plan::TacticOptions& tactics, const s
 TEST(Tactics, BuildFromAFullCacheMeasuresNothingAndIsTheSameFile) {
   const TemporaryFolder folder;
   const std::string cache = folder / "timings", text = convolutions(2);
-  const Build first = build(text, {1, cache, 0}, folder / "a.engine");
+  const Build first = build(text, timed(cache), folder / "a.engine");
   EXPECT_GT(first.measured, 2);
   const std::string timings = read(cache);
   EXPECT_EQ(lines(timings), std::size_t(first.measured) + 1);
-  const Build second = build(text, {1, cache, 0}, folder / "b.engine");
+  const Build second = build(text, timed(cache), folder / "b.engine");
   EXPECT_EQ(second.measured, 0);
   EXPECT_GE(second.cached, first.measured);
   EXPECT_TRUE(second.bytes == first.bytes) << "two builds with the same timings differ";
   // No time at all to measure, and nothing to measure.
-  const Build third = build(text, {1, cache, 1e-9}, folder / "c.engine");
+  const Build third = build(text, timed(cache, 1e-9), folder / "c.engine");
   EXPECT_EQ(third.measured, 0);
   EXPECT_TRUE(third.bytes == first.bytes) << "a build without a budget differs";
   EXPECT_EQ(read(cache), timings);
@@ -87,7 +90,7 @@ TEST(Tactics, BuildFromAFullCacheMeasuresNothingAndIsTheSameFile) {
 TEST(Tactics, BuildWithoutTimeTakesTheFirstThatFits) {
   const TemporaryFolder folder;
   const std::string text = convolutions(1);
-  const Build none = build(text, {1, "", 1e-9}, folder / "a.engine");
+  const Build none = build(text, timed("", 1e-9), folder / "a.engine");
   EXPECT_EQ(none.measured, 0);
   EXPECT_GT(none.over_budget, 0);
   test::engine_from_text(text, {}, true).engine.save(folder / "b.engine");
@@ -97,29 +100,29 @@ TEST(Tactics, BuildWithoutTimeTakesTheFirstThatFits) {
 TEST(Tactics, DamagedLinesOfTheCacheCostOnlyTime) {
   const TemporaryFolder folder;
   const std::string cache = folder / "timings", text = convolutions(1);
-  const Build first = build(text, {1, cache, 0}, folder / "a.engine");
+  const Build first = build(text, timed(cache), folder / "a.engine");
   std::string timings = read(cache);
   // A number that is none, an empty line, and a last line cut short, as a kill may leave it.
   timings.replace(timings.find('\n') + 1, 1, "x");
   timings.insert(timings.find('\n') + 1, "\n");
   timings.resize(timings.size() - 5);
   std::ofstream(cache, std::ios::binary) << timings;
-  const Build second = build(text, {1, cache, 0}, folder / "b.engine");
+  const Build second = build(text, timed(cache), folder / "b.engine");
   EXPECT_EQ(second.measured, 2);
-  const Build third = build(text, {1, cache, 0}, folder / "c.engine");
+  const Build third = build(text, timed(cache), folder / "c.engine");
   EXPECT_EQ(third.measured, 0);
   EXPECT_TRUE(third.bytes == second.bytes);
   EXPECT_EQ(third.cached, first.measured + first.cached);
 
   std::ofstream(cache, std::ios::binary) << "monza timings 0\nold\n";
-  EXPECT_EQ(build(text, {1, cache, 0}, folder / "d.engine").measured, first.measured);
-  EXPECT_EQ(build(text, {1, cache, 0}, folder / "d.engine").measured, 0);
+  EXPECT_EQ(build(text, timed(cache), folder / "d.engine").measured, first.measured);
+  EXPECT_EQ(build(text, timed(cache), folder / "d.engine").measured, 0);
 }
 
 TEST(Tactics, WhatIsNoTimingCacheIsLeftAlone) {
   const TemporaryFolder folder;
   const auto said = [&](const std::string& name) {
-    return test::error_of([&] { plan::Tactics({1, folder / name, 0}); }, folder.path());
+    return test::error_of([&] { plan::Tactics(timed(folder / name)); }, folder.path());
   };
   const auto refused = [](const std::string& name) {
     return "'FOLDER/" + name +
@@ -139,14 +142,14 @@ TEST(Tactics, WhatIsNoTimingCacheIsLeftAlone) {
   // What a kill leaves of the first write, and an empty file, are taken.
   for (const char* begun : {"", "monza ti"}) {
     std::ofstream(folder / "begun", std::ios::binary) << begun;
-    EXPECT_GT(build(convolutions(1), {1, folder / "begun", 0}, folder / "a.engine").measured, 0) << begun;
-    EXPECT_EQ(build(convolutions(1), {1, folder / "begun", 0}, folder / "a.engine").measured, 0) << begun;
+    EXPECT_GT(build(convolutions(1), timed(folder / "begun"), folder / "a.engine").measured, 0) << begun;
+    EXPECT_EQ(build(convolutions(1), timed(folder / "begun"), folder / "a.engine").measured, 0) << begun;
   }
 }
 
 TEST(Tactics, UnwritableCacheIsAWarning) {
   const TemporaryFolder folder;
-  EXPECT_GT(build(convolutions(1), {1, folder / "no/such/folder/timings", 0}, folder / "a.engine").measured, 0);
+  EXPECT_GT(build(convolutions(1), timed(folder / "no/such/folder/timings"), folder / "a.engine").measured, 0);
 }
 
 TEST(Tactics, KilledBuildKeepsItsTimings) {
@@ -156,11 +159,9 @@ TEST(Tactics, KilledBuildKeepsItsTimings) {
   ASSERT_GE(child, 0);
   if (child == 0) {
     // New shapes for ever: it is killed while it measures.
-    plan::Tactics timings({1, cache, 0});
+    plan::Tactics timings(timed(cache));
     for (int seed = 0;; ++seed) {
-      plan::PlannerOptions options;
-      options.tactics = &timings;
-      test::engine_from_text(convolutions(1, seed), options, true);
+      test::engine_from_text(convolutions(1, seed), {.tactics = &timings}, true);
     }
   }
   const auto begin = std::chrono::steady_clock::now();
@@ -172,8 +173,8 @@ TEST(Tactics, KilledBuildKeepsItsTimings) {
   ASSERT_GE(lines(kept), 12u);
 
   // The first shape was timed whole: nothing is measured again. A shape it never came to is added at the end.
-  EXPECT_EQ(build(convolutions(1), {1, cache, 0}, folder / "a.engine").measured, 0);
-  EXPECT_GT(build(convolutions(1, 900), {1, cache, 0}, folder / "b.engine").measured, 0);
+  EXPECT_EQ(build(convolutions(1), timed(cache), folder / "a.engine").measured, 0);
+  EXPECT_GT(build(convolutions(1, 900), timed(cache), folder / "b.engine").measured, 0);
   EXPECT_TRUE(read(cache).starts_with(kept));
 }
 
@@ -200,7 +201,7 @@ TEST(Tactics, DrawnFromASeedNothingIsMeasuredAndNoCacheIsTouched) {
   const std::string cache = folder / "timings", text = convolutions(2);
   std::set<std::string> plans;
   for (const std::uint64_t seed : {1u, 2u, 3u, 4u}) {
-    const plan::TacticOptions drawn{.threads = 1, .cache_file = cache, .seed = seed};
+    const BuildOptions drawn{.threads = 1, .timing_cache = cache, .tactic_seed = seed};
     const Build one = build(text, drawn, folder / "a.engine"), same = build(text, drawn, folder / "b.engine");
     EXPECT_TRUE(one.bytes == same.bytes) << "two builds of one seed differ";
     EXPECT_EQ(one.measured + one.cached, 0);
@@ -226,7 +227,7 @@ TEST(Tactics, ACacheTakesNoMoreMemoryThanItIsWorth) {
   std::filesystem::resize_file(folder / "large", std::uintmax_t{512} << 20);
   for (const char* name : {"short", "large"}) {
     const std::int64_t before = peak();
-    const plan::Tactics timings({.threads = 1, .cache_file = folder / name});
+    const plan::Tactics timings(timed(folder / name));
     EXPECT_LT(peak() - before, std::int64_t{24} << 20) << name;
   }
 }

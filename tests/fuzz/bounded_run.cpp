@@ -94,15 +94,14 @@ void run_bounded(const Engine& engine, unsigned seed) {
 void plan_and_run(ir::Graph& graph, unsigned seed) {
   constexpr std::size_t kMaxNodes = 200;
   if (graph.order().size() > kMaxNodes) fail("{} nodes are more than are planned here", graph.order().size());
-  plan::PlannerOptions options;
+  plan::PlanScope scope;
   for (const ir::ValueId id : graph.inputs())
     for (const ir::Expr& e : graph.value(id).type.shape)
       ir::substitute(e, [&](const ir::Atom& atom) -> std::optional<ir::Expr> {
-        if (atom.kind == ir::AtomKind::symbol) options.symbols[atom.name] = {1, 2, 5};
+        if (atom.kind == ir::AtomKind::symbol) scope.profile[atom.name] = {1, 2, 5};
         return std::nullopt;
       });
-  options.reference_only = seed % 4 == 0;
-  const Engine engine = test::engine_from_graph(graph, options);
+  const Engine engine = test::engine_from_graph(graph, scope, {.optimize = seed % 4 != 0});
   constexpr std::int64_t kMaxArena = 1 << 24;
   if (engine.stats().arena_bytes > kMaxArena) fail("the arena is larger than is tried here");
   run_bounded(engine, seed);

@@ -15,7 +15,7 @@ void run(Bytes input) {
   OnnxImportOptions options;
   options.limits = small_limits();
   const auto graph = import_onnx(file.path(), options);
-  optimize(*graph, {.strict = true});
+  optimize(*graph, {.strict_rewrites = true});
   plan_and_run(*graph, static_cast<unsigned>(hash64(input)));
 }
 

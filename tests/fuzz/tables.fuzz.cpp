@@ -18,7 +18,7 @@ constexpr const char* kModel = R"(graph "g" (%x: f32[n,2]) {
 const test::EngineParts& original() {
   static const test::EngineParts parts = [] {
     test::HostileGraph model{"tables", kModel};
-    model.options.symbols = {{"n", {1, 2, 4}}};
+    model.profile = {{"n", {1, 2, 4}}};
     model.further = {{{"n", {1, 6, 8}}}};
     return test::compile_parts(model);
   }();

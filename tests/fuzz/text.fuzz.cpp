@@ -43,7 +43,7 @@ void run(Bytes input) {
   if (again != printed)
     finding("a graph changes when it is printed and parsed:\n" + printed + "\n--- becomes\n" + again);
   const auto seed = static_cast<unsigned>(hash64(text));
-  if (seed % 4 != 1) optimize(*graph, {.strict = true});
+  if (seed % 4 != 1) optimize(*graph, {.strict_rewrites = true});
   plan_and_run(*graph, seed);
 }
 

@@ -27,10 +27,10 @@ constexpr const char* kModel = R"(graph "g" (%x: f32[1,16,6,5], %v: f32[16,16,3,
 })";
 
 Engine build(const std::string& cache, double seconds) {
-  plan::Tactics timings({.threads = 1, .cache_file = cache, .max_seconds = seconds});
-  plan::PlannerOptions options;
-  options.tactics = &timings;
-  return test::engine_from_text(kModel, options, true).engine;
+  plan::Tactics timings({.threads = 1, .max_build_seconds = seconds, .timing_cache = cache});
+  plan::PlanScope scope;
+  scope.tactics = &timings;
+  return test::engine_from_text(kModel, scope, true).engine;
 }
 
 std::string header;

@@ -21,11 +21,7 @@ using plan::Base;
 using plan::PlanStorage;
 using test::EngineParts;
 
-plan::PlannerOptions with_n(plan::SymbolRange range) {
-  plan::PlannerOptions options;
-  options.symbols = {{"n", range}};
-  return options;
-}
+plan::Profile with_n(plan::Extent range) { return {{"n", range}}; }
 
 /// y = relu(x) x w, for n up to 4; a second profile for n up to 9.
 EngineParts two_profiles() {

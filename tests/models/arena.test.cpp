@@ -4,7 +4,6 @@
 
 #include <gtest/gtest.h>
 
-#include "base/cpu.h"
 #include "import/onnx/onnx_import.h"
 #include "models/cases.h"
 #include "passes/pass.h"
@@ -19,12 +18,9 @@ plan::DeviceRef arena(const std::filesystem::path& model, const test::ModelCase&
   OnnxImportOptions import;
   import.shapes = c.shapes;
   const auto graph = import_onnx(model, import);
-  optimize(*graph, {.strict = true});
-  plan::PlannerOptions options;
-  options.isa = cpu_info().isa;
-  options.copy_views = copy_views;
+  optimize(*graph, {.strict_rewrites = true});
   plan::WeightStore weights;
-  return plan::make_plan(*graph, options, weights).plan.devices[0];
+  return plan::make_plan(*graph, {.threads = 1}, {.copy_views = copy_views}, weights).plan.devices[0];
 }
 
 class Arena : public testing::TestWithParam<test::ModelCase> {};

@@ -219,20 +219,15 @@ EngineParts parts_of(const engine_file::Image& image) {
 
 EngineParts compile_parts(const HostileGraph& model, std::optional<std::uint64_t> tactic_seed) {
   const auto graph = ir::parse(model.text);
-  if (model.optimized) optimize(*graph, {.strict = true});
+  if (model.optimized) optimize(*graph, {.strict_rewrites = true});
   BuildOptions options;
   options.threads = 1;
   options.tune = false;
   options.tactic_seed = tactic_seed;
-  engine_file::Info info;
-  const auto add = [&](const std::map<std::string, plan::SymbolRange>& symbols) {
-    engine_file::Profile& profile = info.profiles.emplace_back();
-    for (const auto& [name, range] : symbols) profile[name] = {range.min, range.opt, range.max};
-  };
-  add(model.options.symbols);
-  for (const auto& symbols : model.further) add(symbols);
+  std::vector<plan::Profile> profiles = {model.profile};
+  profiles.insert(profiles.end(), model.further.begin(), model.further.end());
   BuildReport report;
-  return parts_of(compile(*graph, options, info, report));
+  return parts_of(compile(*graph, options, profiles, report));
 }
 
 std::vector<std::byte> file_of(const EngineParts& parts) {

@@ -15,10 +15,10 @@
 
 namespace monza::test {
 
-Engine engine_from_graph(ir::Graph& graph, plan::PlannerOptions options) {
-  if (options.isa == Isa::none) options.isa = cpu_info().isa;
+Engine engine_from_graph(ir::Graph& graph, const plan::PlanScope& scope, BuildOptions options) {
+  if (options.threads == 0) options.threads = 1;
   plan::WeightStore weights;
-  plan::PlannedModel planned = plan::make_plan(graph, options, weights);
+  plan::PlannedModel planned = plan::make_plan(graph, options, scope, weights);
   engine_file::Parts parts;
   parts.plan = std::move(planned.plan);
   weights.settle(parts.plan);
@@ -26,16 +26,17 @@ Engine engine_from_graph(ir::Graph& graph, plan::PlannerOptions options) {
   return make_engine(engine_file::make_image(std::move(parts)), {});
 }
 
-TextEngine engine_from_text(const std::string& text, plan::PlannerOptions options, bool optimized) {
+TextEngine engine_from_text(const std::string& text, const plan::PlanScope& scope, bool optimized,
+                            const BuildOptions& options) {
   auto graph = ir::parse(text);
-  if (optimized) optimize(*graph, {.strict = true});
-  Engine engine = engine_from_graph(*graph, options);
+  if (optimized) optimize(*graph, {.strict_rewrites = true});
+  Engine engine = engine_from_graph(*graph, scope, options);
   return {std::move(engine), std::move(graph)};
 }
 
 void expect_same_as_reference(const std::string& text, const std::vector<std::vector<std::int64_t>>& shapes,
-                              plan::PlannerOptions options, bool optimized) {
-  TextEngine made = engine_from_text(text, options, optimized);
+                              const plan::PlanScope& scope, bool optimized, const BuildOptions& options) {
+  TextEngine made = engine_from_text(text, scope, optimized, options);
   const auto reference = ir::parse(text);
   Context context = made.engine.create_context();
   std::mt19937 random(7);

@@ -12,16 +12,6 @@
 #include "monza/sequence.h"
 
 namespace monza::test {
-namespace {
-
-plan::PlannerOptions symbols(std::map<std::string, plan::SymbolRange> ranges) {
-  plan::PlannerOptions options;
-  options.symbols = std::move(ranges);
-  return options;
-}
-
-}  // namespace
-
 const std::vector<HostileGraph>& hostile_graphs() {
   static const std::vector<HostileGraph> graphs{
       {"convolutions", R"(graph "g" (%x: f32[1,8,9,7], %r: f32[1,16,9,7]) {
@@ -36,7 +26,8 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %u = ConvTranspose(%m, %t) {strides=[2,2]}
     return (m: %m, g: %g, u: %u)
   })"},
-      {"products", R"(graph "g" (%x: f32[n,6], %y: f32[2,n,5]) {
+      {"products",
+       R"(graph "g" (%x: f32[n,6], %y: f32[2,n,5]) {
     %w = constant f32[6,5] splat 0.1
     %b = constant f32[5] splat 0.2
     %p = MatMul(%x, %w, %b)
@@ -47,8 +38,9 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %q = MatMul(%e, %y) {trans_b=1}
     return (q: %q, s: %s)
   })",
-       symbols({{"n", {1, 2, 4}}})},
-      {"moves", R"(graph "g" (%x: f32[n,4,h], %i: i64[3]) {
+       {{"n", {1, 2, 4}}}},
+      {"moves",
+       R"(graph "g" (%x: f32[n,4,h], %i: i64[3]) {
     %t = Transpose(%x) {perm=[1,0,2]}
     %r = Relu(%t)
     %c = Concat(%x, %x) {axis=1}
@@ -59,8 +51,9 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %e = GatherElements(%x, %j) {axis=1}
     return (r: %r, p: %p, g: %g, k: %k, e: %e)
   })",
-       symbols({{"n", {1, 2, 3}}, {"h", {2, 5, 8}}})},
-      {"data_dependent", R"(graph "g" (%x: f32[n,3], %c: bool[4], %b: f32[1,6,4], %s: f32[1,2,6]) {
+       {{"n", {1, 2, 3}}, {"h", {2, 5, 8}}}},
+      {"data_dependent",
+       R"(graph "g" (%x: f32[n,3], %c: bool[4], %b: f32[1,6,4], %s: f32[1,2,6]) {
     %z = NonZero(%x)
     %f = Cast(%z) {to="f32"}
     %r = Relu(%f)
@@ -72,8 +65,9 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %m = NonMaxSuppression(%b, %s, %most, %iou)
     return (r: %r, d: %d, u: %u, w: %w, m: %m)
   })",
-       symbols({{"n", {1, 2, 5}}})},
-      {"reductions", R"(graph "g" (%x: f32[2,n,5], %i: i64[2,n,5]) {
+       {{"n", {1, 2, 5}}}},
+      {"reductions",
+       R"(graph "g" (%x: f32[2,n,5], %i: i64[2,n,5]) {
     %s = ReduceSum(%x) {axes=[1], keepdims=0}
     %m = ReduceMax(%x) {axes=[2], keepdims=1}
     %l = ReduceLogSumExp(%x) {axes=[0,2], keepdims=0}
@@ -83,7 +77,7 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %p = ReduceProd(%i) {axes=[2], keepdims=0}
     return (s: %s, m: %m, l: %l, a: %a, c: %c, p: %p)
   })",
-       symbols({{"n", {1, 3, 6}}})},
+       {{"n", {1, 3, 6}}}},
       {"norms", R"(graph "g" (%x: f32[2,6,4,3]) {
     %s = constant f32[6] splat 0.5
     %b = BatchNormalization(%x, %s, %s, %s, %s)
@@ -93,7 +87,8 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %p = LpNormalization(%l) {axis=1, p=2}
     return (p: %p, b: %b)
   })"},
-      {"elementwise", R"(graph "g" (%x: f32[3,1,n], %y: f32[4,n], %i: i32[3,4,n], %c: bool[n]) {
+      {"elementwise",
+       R"(graph "g" (%x: f32[3,1,n], %y: f32[4,n], %i: i32[3,4,n], %c: bool[n]) {
     %a = Add(%x, %y)
     %m = Mul(%a, %y)
     %e = Exp(%m)
@@ -106,15 +101,16 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %b = Pow(%y, %lo)
     return (w: %w, g: %g, j: %j, d: %d, b: %b)
   })",
-       symbols({{"n", {1, 17, 40}}})},
+       {{"n", {1, 17, 40}}}},
       {"attention",
        R"(graph "g" (%q: f32[1,2,n,8], %k: f32[1,2,m,8], %v: f32[1,2,m,8], %mask: f32[n,m], %pos: i64[1,n], %cos: f32[9,4]) {
     %r = RotaryEmbedding(%q, %cos, %cos, %pos)
     %a = Attention(%r, %k, %v, %mask)
     return (a: %a)
   })",
-       symbols({{"n", {1, 3, 5}}, {"m", {1, 4, 9}}})},
-      {"quantized", R"(graph "g" (%x: u8[n,3,5,5], %v: u8[n,3], %f: f32[n,3]) {
+       {{"n", {1, 3, 5}}, {"m", {1, 4, 9}}}},
+      {"quantized",
+       R"(graph "g" (%x: u8[n,3,5,5], %v: u8[n,3], %f: f32[n,3]) {
     %w = constant i8[4,3,3,3] splat 3
     %ws = constant f32[4] [0.01, 0.02, 0.03, 0.04]
     %wz = constant i8[4] splat 0
@@ -133,8 +129,9 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %i = MatMulInteger(%dq, %m, %dz)
     return (g: %g, p: %p, d: %d, i: %i)
   })",
-       symbols({{"n", {1, 2, 3}}})},
-      {"recurrent", R"(graph "g" (%x: f32[t,2,3], %h: f32[1,2,4]) {
+       {{"n", {1, 2, 3}}}},
+      {"recurrent",
+       R"(graph "g" (%x: f32[t,2,3], %h: f32[1,2,4]) {
     %w = constant f32[1,16,3] splat 0.1
     %r = constant f32[1,16,4] splat 0.1
     %b = constant f32[1,32] splat 0.1
@@ -144,7 +141,7 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %g, %gh = GRU(%x, %wg, %rg) {hidden_size=4}
     return (y: %y, c: %yc, g: %g)
   })",
-       symbols({{"t", {1, 3, 6}}})},
+       {{"t", {1, 3, 6}}}},
       {"images", R"(graph "g" (%x: f32[4,8,4,6], %grid: f32[4,3,3,2], %rois: f32[2,4], %bi: i64[2]) {
     %sc = constant f32[4] [1, 1, 2, 2]
     %n = Resize(%x, _, %sc) {mode="nearest"}
@@ -171,7 +168,8 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %t = Det(%sq)
     return (e: %e, d: %d, t: %t)
   })"},
-      {"branches", R"(graph "g" (%c: bool[], %x: f32[n,3]) {
+      {"branches",
+       R"(graph "g" (%c: bool[], %x: f32[n,3]) {
     %y: f32[n,3] = If(%c, %x)
       body graph "then" (%p: f32[n,3]) {
         %e = Exp(%p)
@@ -185,8 +183,9 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %z = Relu(%y)
     return (z: %z)
   })",
-       symbols({{"n", {1, 2, 4}}})},
-      {"loops", R"(graph "g" (%x: f32[2], %seq: f32[n,2]) {
+       {{"n", {1, 2, 4}}}},
+      {"loops",
+       R"(graph "g" (%x: f32[2], %seq: f32[n,2]) {
     %trips = constant i64[] [4]
     %go = constant bool[] [1]
     %v, %all = Loop(%trips, %go, %x) {carried=1}
@@ -202,8 +201,9 @@ const std::vector<HostileGraph>& hostile_graphs() {
       }
     return (v: %v, all: %all, st: %st, ys: %ys)
   })",
-       symbols({{"n", {1, 3, 5}}})},
-      {"shapes", R"(graph "g" (%x: f32[n,4], %s: i64[2]) {
+       {{"n", {1, 3, 5}}}},
+      {"shapes",
+       R"(graph "g" (%x: f32[n,4], %s: i64[2]) {
     %sh = Shape(%x)
     %one = constant i64[1] [2]
     %m = Concat(%one, %sh) {axis=0}
@@ -215,7 +215,7 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %t = Tile(%r) {repeats=[2, 1]}
     return (t: %t, s: %s)
   })",
-       symbols({{"n", {1, 3, 5}}})},
+       {{"n", {1, 3, 5}}}},
       {"profiles",
        R"(graph "g" (%x: f32[n,4], %y: f32[m,4]) {
     %w = constant f32[4,4] splat 0.5
@@ -225,7 +225,7 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %z = Mul(%r, %s)
     return (z: %z, s: %s)
   })",
-       symbols({{"n", {1, 2, 3}}, {"m", {1, 1, 2}}}),
+       {{"n", {1, 2, 3}}, {"m", {1, 1, 2}}},
        false,
        {{{"n", {1, 6, 8}}, {"m", {1, 3, 4}}}, {{"n", {9, 9, 9}}, {"m", {2, 2, 2}}}}},
       {"sequence_state",
@@ -235,7 +235,7 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %y = StateAttention(%q, %ka, %va)
     return (y: %y)
   })",
-       symbols({{"n", {1, 2, 5}}}),
+       {{"n", {1, 2, 5}}},
        false,
        {{{"n", {1, 6, 8}}}}},
       {"lists", R"(graph "g" (%s: seq(f32[2]), %o: optional(f32[3]), %x: f32[2]) {
@@ -287,7 +287,8 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %v = ReverseSequence(%x, %l) {batch_axis=1, time_axis=0}
     return (a: %a, r: %r, q: %q, m: %m, s: %s, v: %v)
   })"},
-      {"scan_axes", R"(graph "g" (%x: f32[2], %seq: f32[2,n]) {
+      {"scan_axes",
+       R"(graph "g" (%x: f32[2], %seq: f32[2,n]) {
     %st, %ys = Scan(%x, %seq) {carried=1, scanned=1, scan_input_axes=[1], scan_input_directions=[1], scan_output_axes=[1]}
       body graph "scan" (%s: f32[2], %e: f32[2]) {
         %t = Mul(%s, %e)
@@ -296,7 +297,7 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %z = Neg(%ys)
     return (st: %st, z: %z)
   })",
-       symbols({{"n", {1, 3, 5}}})},
+       {{"n", {1, 3, 5}}}},
   };
   return graphs;
 }

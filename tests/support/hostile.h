@@ -1,21 +1,20 @@
 // Small models of every operator family and of everything that a plan can hold: what hostile files are made from.
 #pragma once
 
-#include <map>
 #include <string>
 #include <vector>
 
 #include "monza/engine.h"
-#include "plan/planner.h"
+#include "plan/data/profile.h"
 
 namespace monza::test {
 
 struct HostileGraph {
   const char* name;
   const char* text;
-  plan::PlannerOptions options = {};
+  plan::Profile profile = {};
   bool optimized = false;
-  std::vector<std::map<std::string, plan::SymbolRange>> further = {};  ///< profiles beside that of `options`
+  std::vector<plan::Profile> further = {};  ///< profiles beside the first
 };
 
 const std::vector<HostileGraph>& hostile_graphs();

@@ -26,12 +26,12 @@ std::string Rewritten::reasons() const {
   return text;
 }
 
-Rewritten rewrite(const std::string& text, const std::vector<const Pass*>& passes, const PassOptions& options) {
+Rewritten rewrite(const std::string& text, const std::vector<const Pass*>& passes, const BuildOptions& options) {
   Rewritten r;
   r.before = ir::parse(text);
   r.after = r.before->clone();
-  PassOptions strict = options;
-  strict.strict = true;
+  BuildOptions strict = options;
+  strict.strict_rewrites = true;
   run_passes(*r.after, passes, strict, r.report);
   ir::verify(*r.after);
   return r;

@@ -20,8 +20,8 @@ struct Rewritten {
   std::string reasons() const;
 };
 
-/// Parses, runs the passes (PassOptions::strict), verifies.
-Rewritten rewrite(const std::string& text, const std::vector<const Pass*>& passes, const PassOptions& options = {});
+/// Parses, runs the passes (BuildOptions::strict_rewrites), verifies.
+Rewritten rewrite(const std::string& text, const std::vector<const Pass*>& passes, const BuildOptions& options = {});
 /// graph "g" (inputs) { body return (y: %y) }
 std::string graph_text(const std::string& inputs, const std::string& body, const std::string& outputs = "y: %y");
 /// Runs both graphs on random inputs with reference kernels and compares every output. Symbolic dimensions become

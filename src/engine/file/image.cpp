@@ -68,16 +68,6 @@ std::string plan_section(std::size_t profile, const char* array) {
   return "plan" + (profile == 0 ? "" : std::to_string(profile)) + "." + array;
 }
 
-std::string to_string(const Profile& profile) {
-  std::string text;
-  for (const auto& [symbol, e] : profile) {
-    text += (text.empty() ? "" : ", ") + symbol + " ";
-    if (e.min == e.max) text += std::to_string(e.max);
-    else text += fmt::format("{}..{} (best {})", e.min, e.max, e.opt);
-  }
-  return text.empty() ? "of fixed shapes" : text;
-}
-
 Image make_image(Parts parts) {
   auto owner = std::make_shared<Parts>(std::move(parts));
   owner->info.profiles.resize(1 + owner->further.size());

@@ -15,18 +15,9 @@
 #include "memory/region.h"
 #include "monza/engine.h"
 #include "plan/data/plan.h"
+#include "plan/data/profile.h"
 
 namespace monza::engine_file {
-
-/// Range of one dimension that the model names.
-struct Extent {
-  std::int64_t min = 0, opt = 0, max = 0;
-  friend bool operator==(const Extent&, const Extent&) = default;
-};
-/// Ranges by the dimensions' names: what one plan is made for.
-using Profile = std::map<std::string, Extent>;
-/// "batch 1..8 (4), sequence 128".
-std::string to_string(const Profile& profile);
 
 /// What a family's kernels were made of when a plan that uses them was (family_hash).
 struct FamilyHash {
@@ -42,7 +33,7 @@ struct Info {
   Device device = Device::cpu;
   bool optimize = true;                         ///< false: reference kernels only
   bool batch_invariant = false;                 ///< only kernels whose row results do not depend on the batch
-  std::vector<Profile> profiles;                ///< one for each plan
+  std::vector<plan::Profile> profiles;          ///< one for each plan
   std::map<std::string, std::string> metadata;  ///< the model's and the builder's
 };
 

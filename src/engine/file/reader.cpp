@@ -225,7 +225,7 @@ class Reader {
     info.batch_invariant = header_->batch_invariant();
     Budget budget(loaded_->header.size());
     for (const fb::Profile* p : *header_->profiles()) {
-      Profile& profile = info.profiles.emplace_back();
+      plan::Profile& profile = info.profiles.emplace_back();
       for (const fb::Extent* e : *p->extents()) {
         budget.take(sizeof(fb::Extent*) + e->symbol()->size(), "dimensions of profiles");
         profile[e->symbol()->str()] = {e->min(), e->opt(), e->max()};

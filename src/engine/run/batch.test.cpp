@@ -25,9 +25,9 @@ Engine attention(const char* encoding) {
       "  %k2 = StateAppend(%ks, %k)\n  %v2 = StateAppend(%vs, %v)\n  %y = StateAttention(%q, %k2, %v2)\n"
       "  return (y: %y)\n}}",
       kHeads, kKvHeads, kWidth, encoding);
-  plan::PlannerOptions options;
-  options.symbols["n"] = {0, 8, kMost};
-  return test::engine_from_text(text, options).engine;
+  plan::PlanScope scope;
+  scope.profile["n"] = {0, 8, kMost};
+  return test::engine_from_text(text, scope).engine;
 }
 
 struct Inputs {

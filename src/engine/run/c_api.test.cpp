@@ -16,8 +16,8 @@ constexpr std::int64_t kWidth = 8;
 
 /// y = attention over everything that its sequence holds, of n new positions of one head.
 monza_engine* attention() {
-  plan::PlannerOptions options;
-  options.symbols["n"] = {0, 2, 16};
+  plan::PlanScope scope;
+  scope.profile["n"] = {0, 2, 16};
   return c_api::make_handle(test::engine_from_text(R"(graph "main" (%q: f32[n,1,8], %k: f32[n,1,8], %v: f32[n,1,8],
     %ks: state(f32[64,1,8]), %vs: state(f32[64,1,8])) {
   %k2 = StateAppend(%ks, %k)
@@ -25,7 +25,7 @@ monza_engine* attention() {
   %y = StateAttention(%q, %k2, %v2)
   return (y: %y)
 })",
-                                                   options)
+                                                   scope)
                                 .engine);
 }
 

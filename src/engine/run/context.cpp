@@ -443,7 +443,7 @@ std::string Context::describe(const Status& status) const {
       text +=
           fmt::format("{} '{}' {}", i > 0 ? "," : "", impl_->engine->inputs[i].name, to_string(impl_->inputs[i].shape));
     for (std::size_t k = 0; k < impl_->executors.size(); ++k)
-      text += fmt::format("\n  profile {}: {}", k, engine_file::to_string(impl_->engine->image.info.profiles[k]));
+      text += fmt::format("\n  profile {}: {}", k, plan::to_string(impl_->engine->image.info.profiles[k]));
     return text;
   }
   const plan::Plan& plan = impl_->executor->program().plan;

@@ -86,8 +86,7 @@ std::string Engine::describe_plan() const {
   std::string text;
   for (std::size_t k = 0; k < image.plan_count(); ++k) {
     const plan::Plan& plan = image.plan_of(k);
-    if (image.plan_count() > 1)
-      text += fmt::format("profile {}: {}\n", k, engine_file::to_string(image.info.profiles[k]));
+    if (image.plan_count() > 1) text += fmt::format("profile {}: {}\n", k, plan::to_string(image.info.profiles[k]));
     text += fmt::format("plan: {} steps, {} threads, {}\n", plan.steps.size(), plan.threads, isa_name(image.info.isa));
     for (std::size_t i = 0; i < plan.devices.size(); ++i)
       text += fmt::format("arena {}: {} bytes, lower bound {}\n", i, plan.devices[i].arena_bytes,

@@ -129,7 +129,7 @@ engine_file::Image planned_anew(const std::string& path, engine_file::Image stal
   const auto start = std::chrono::steady_clock::now();
   engine_file::Image fresh;
   try {
-    monza_replan_engine(stale, {.threads = options.threads, .limits = options.limits}, fresh);
+    monza_replan_engine(stale, options, fresh);
   } catch (const Error& e) {
     fail_hint(e.hint().empty() ? kRebuild : e.hint(), "{}; planning it anew failed: {}{}", stale.stale,
               e.where().empty() ? "" : e.where() + ": ", e.fact());

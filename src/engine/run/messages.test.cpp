@@ -83,7 +83,7 @@ TEST(ContextMessages, DescribeWhatARunRefuses) {
   %z = Add(%x, %y)
   return (z: %z)
 })",
-                                         {.symbols = {{"n", {1, 2, 4}}}})
+                                         {.profile = {{"n", {1, 2, 4}}}})
                             .engine;
   const Tensor two(DType::f32, {2, 3}), three(DType::f32, {3, 3}), five(DType::f32, {5, 3}), flat(DType::f32, {6}),
       ints(DType::i32, {2, 3}), narrow(DType::f32, {2, 2});
@@ -186,10 +186,9 @@ TEST(ContextMessages, DescribeProfiles) {
   BuildOptions options;
   options.threads = 1;
   options.tune = false;
-  engine_file::Info info;
-  info.profiles = {{{"n", {1, 2, 4}}}, {{"n", {6, 6, 6}}}};
+  const std::vector<plan::Profile> profiles = {{{"n", {1, 2, 4}}}, {{"n", {6, 6, 6}}}};
   BuildReport report;
-  const Engine engine = make_engine(compile(*graph, options, info, report), {});
+  const Engine engine = make_engine(compile(*graph, options, profiles, report), {});
   Context context = engine.create_context();
   const Tensor five(DType::f32, {5}), flat(DType::f32, {2, 2}), ints(DType::i32, {2});
   EXPECT_EQ(context.describe(context.run()), "an input is not bound: input 'x' (f32, rank 1)");

@@ -2,19 +2,9 @@
 #pragma once
 
 #include "engine/file/image.h"
-#include "monza/limits.h"
 
-namespace monza {
-
-struct ReplanOptions {
-  int threads = 0;  ///< 0: what the engine was planned for
-  Limits limits;
-};
-
-}  // namespace monza
-
-/// Plans a stale image anew, for this machine and build, from the graph that it carries. Throws Error. Null in a
-/// program that links monza_run alone; monza_build makes the linker take it (cmake/MonzaTargets.cmake).
+/// Plans a stale image anew, for this machine and build, from the graph that it carries; of the options count threads
+/// (0: what the engine was planned for) and limits. Throws Error. Null in a program that links monza_run alone;
+/// monza_build makes the linker take it (cmake/MonzaTargets.cmake).
 extern "C" [[gnu::weak]] void monza_replan_engine(const monza::engine_file::Image& stale,
-                                                  const monza::ReplanOptions& options,
-                                                  monza::engine_file::Image& fresh);
+                                                  const monza::LoadOptions& options, monza::engine_file::Image& fresh);

@@ -140,7 +140,7 @@ TEST(DequantizeBlocks, OfAWeightIsDoneInTheRun) {
   const ir::ValueId y = graph.add_node(ir::get_op("DequantizeBlocks"), {w}, {}, 1, here).outputs[0];
   graph.add_output("y", y);
   graph.infer_all();
-  optimize(graph, {.strict = true});
+  optimize(graph, {.strict_rewrites = true});
   const Engine engine = test::engine_from_graph(graph);
   EXPECT_EQ(engine.stats().weights_bytes, 64 * 4 * 18);  // a row of 100 is four blocks
   Context context = engine.create_context();
