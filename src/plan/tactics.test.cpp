@@ -59,8 +59,10 @@ struct Build {
   std::int64_t measured, cached, over_budget;
 };
 
-/// One thread, timings in that file, no budget.
-BuildOptions timed(const std::string& cache) { return {.threads = 1, .max_build_seconds = 0, .timing_cache = cache}; }
+/// One thread, timings in that file, a budget of seconds (0: none).
+BuildOptions timed(const std::string& cache, double seconds = 0) {
+  return {.threads = 1, .max_build_seconds = seconds, .timing_cache = cache};
+}
 
 Build build(const std::string& text, const BuildOptions& options, const std::string& engine) {
   plan::Tactics timings(options);
@@ -81,7 +83,7 @@ TEST(Tactics, BuildFromAFullCacheMeasuresNothingAndIsTheSameFile) {
   EXPECT_GE(second.cached, first.measured);
   EXPECT_TRUE(second.bytes == first.bytes) << "two builds with the same timings differ";
   // No time at all to measure, and nothing to measure.
-  const Build third = build(text, {.threads = 1, .max_build_seconds = 1e-9, .timing_cache = cache}, folder / "c.engine");
+  const Build third = build(text, timed(cache, 1e-9), folder / "c.engine");
   EXPECT_EQ(third.measured, 0);
   EXPECT_TRUE(third.bytes == first.bytes) << "a build without a budget differs";
   EXPECT_EQ(read(cache), timings);
@@ -90,7 +92,7 @@ TEST(Tactics, BuildFromAFullCacheMeasuresNothingAndIsTheSameFile) {
 TEST(Tactics, BuildWithoutTimeTakesTheFirstThatFits) {
   const TemporaryFolder folder;
   const std::string text = convolutions(1);
-  const Build none = build(text, {.threads = 1, .max_build_seconds = 1e-9}, folder / "a.engine");
+  const Build none = build(text, timed("", 1e-9), folder / "a.engine");
   EXPECT_EQ(none.measured, 0);
   EXPECT_GT(none.over_budget, 0);
   test::engine_from_text(text, {}, true).engine.save(folder / "b.engine");
