@@ -88,6 +88,11 @@ class OnnxNode {
 
   /// Binds output i of the ONNX node to a graph value. Every present output must be bound.
   virtual void bind(int i, ir::ValueId value) = 0;
+  /// Binds those outputs that are there; more than `values` the importer refuses, as any that is not bound.
+  void bind_all(const std::vector<ir::ValueId>& values) {
+    for (std::size_t i = 0; i < values.size() && static_cast<int>(i) < output_count(); ++i)
+      if (has_output(static_cast<int>(i))) bind(static_cast<int>(i), values[i]);
+  }
 };
 
 /// Translates one ONNX operator: an entry of its family's table.

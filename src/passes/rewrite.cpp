@@ -122,8 +122,9 @@ bool exchange(ir::Graph& graph, PassContext& context, std::string_view what, ir:
 
 std::optional<std::vector<std::int64_t>> reshape_target(const ir::SymShape& from, const ir::SymShape& to) {
   std::vector<std::int64_t> target;
-  bool wild = false;
+  bool wild = false, empty = false;
   for (std::size_t i = 0; i < to.size(); ++i) {
+    empty |= to[i] == ir::Expr(0);
     if (auto c = to[i].try_constant(); c && *c > 0) {
       target.push_back(*c);
     } else if (i < from.size() && from[i] == to[i]) {
@@ -135,6 +136,7 @@ std::optional<std::vector<std::int64_t>> reshape_target(const ir::SymShape& from
       return std::nullopt;
     }
   }
+  if (wild && empty) return std::nullopt;  // of no elements -1 may be anything
   return target;
 }
 

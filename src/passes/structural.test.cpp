@@ -380,6 +380,13 @@ TEST(Runner, RunsOnBodies) {
   EXPECT_EQ(std::as_const(*r.after).node(r.after->order()[0]).bodies[0]->order().size(), 1u);
 }
 
+TEST(ReshapeTarget, LeavesOneExtentToBeInferredWhereThereAreElements) {
+  const ir::Expr n = ir::Expr::symbol("n");
+  EXPECT_EQ(reshape_target({n, 6}, {n, 2, 3}), (std::vector<std::int64_t>{0, 2, 3}));
+  EXPECT_EQ(reshape_target({6, n}, {3, ir::Expr(2) * n}), (std::vector<std::int64_t>{3, -1}));
+  EXPECT_EQ(reshape_target({0, 5}, {0, 5, n, 5}), std::nullopt) << "of no elements -1 may be anything";
+}
+
 TEST(Runner, StopsAndReports) {
   BuildOptions options;
   options.max_rewrites = 1;

@@ -131,7 +131,7 @@ class LayoutChooser {
   CostNetwork network_;
   std::vector<Planned> planned_;
   std::map<ir::NodeId, std::size_t> index_;
-  std::set<Port> in_play_;  ///< blocked forms that some candidate reads or writes
+  std::set<std::pair<int, Port>> in_play_;  ///< device, and a blocked form that some candidate there reads or writes
   std::map<ir::ValueId, Lies> lies_;
   bool timed_ = false;
 };
@@ -276,11 +276,11 @@ void LayoutChooser::list_kernels() {
         if (served.insert(c.device).second || !c.kernel->reference) p.labels.push_back({c.kernel, c.device});
       if (p.labels.size() > 1) time_kernels(p);
       for (const Label& label : p.labels) {
-        for (std::size_t i = 0; i < n.inputs.size(); ++i)
-          if (is_blocked(label.kernel->in[static_cast<int>(i)])) in_play_.insert(label.kernel->in[static_cast<int>(i)]);
-        for (std::size_t i = 0; i < n.outputs.size(); ++i)
-          if (is_blocked(label.kernel->out[static_cast<int>(i)]))
-            in_play_.insert(label.kernel->out[static_cast<int>(i)]);
+        const auto play = [&](Port port) {
+          if (is_blocked(port)) in_play_.emplace(label.device, port);
+        };
+        for (std::size_t i = 0; i < n.inputs.size(); ++i) play(label.kernel->in[static_cast<int>(i)]);
+        for (std::size_t i = 0; i < n.outputs.size(); ++i) play(label.kernel->out[static_cast<int>(i)]);
       }
     }
     index_.emplace(id, planned_.size());
@@ -315,7 +315,7 @@ void LayoutChooser::list_places() {
         if (form != Port::dense && (!free || out.size() < 3)) break;
         // Blocks with a padded tail have gaps, which uniform kernels would compute on.
         if (is_blocked(form) &&
-            (!in_play_.contains(form) ||
+            (!in_play_.contains({label.device, form}) ||
              !(uniform ? is_gap_free(form_place(form, out), out) : label.kernel == nullptr && joins_blocks(n, form))))
           continue;
         labels.push_back({label.kernel, label.device, form, label.us});

@@ -27,8 +27,7 @@ void import_attention(OnnxNode& n) {
   std::vector<ir::ValueId> inputs;
   for (int i = 0; i < n.input_count(); ++i) inputs.push_back(n.input(i));
   const auto out = n.add("Attention", std::move(inputs), std::move(attrs), n.output_count());
-  for (int i = 0; i < n.output_count(); ++i)
-    if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
+  n.bind_all(out);
 }
 
 void import_rotary(OnnxNode& n) {

@@ -12,8 +12,7 @@ namespace {
 void bind_all(OnnxNode& n, const std::vector<ir::ValueId>& out) {
   if (static_cast<std::size_t>(n.output_count()) > out.size())
     fail("the node has {} outputs, its body makes {}", n.output_count(), out.size());
-  for (int i = 0; i < n.output_count(); ++i)
-    if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
+  n.bind_all(out);
 }
 
 /// A branch, in which Ifs whose branches differ in rank follow the first choice of branches that fits it.

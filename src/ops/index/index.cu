@@ -1,6 +1,6 @@
 // Gather*, Scatter* and TensorScatter on a GPU over any strides. Bound by memory: what is gathered is read and written
-// once, as wide as strides and addresses allow. A run cannot tell of an index that lies outside its axis: zeros are
-// gathered there, and nothing is scattered.
+// once, as wide as strides and addresses allow. Where an index lies outside its axis zeros are gathered, and nothing is
+// scattered; the run fails.
 #include "ops/index/index.params.h"
 #include "ops/shared/gpu_any.cuh"
 #include "ops/shared/gpu_move.cuh"
@@ -11,12 +11,22 @@ namespace {
 
 using namespace gpu;
 
-/// An i32 or i64 index, counted from the end where it is negative; -1 outside of the extent.
-__device__ std::int64_t index_at(const TensorView& v, std::int64_t at, std::int64_t extent) {
-  std::int64_t i = v.dtype == DType::i32 ? v.as<std::int32_t>()[at] : v.as<std::int64_t>()[at];
-  if (i < 0) i += extent;
-  return i >= 0 && i < extent ? i : -1;
-}
+/// Indices, and how to say that one of them lies outside of its axis.
+class Indices : public TensorView {
+ public:
+  explicit Indices(const KernelContext& c) : TensorView(c.in[1]), outside_(c) {}
+  /// An i32 or i64 index, counted from the end where it is negative; -1 outside of the extent.
+  __device__ std::int64_t at(std::int64_t offset, std::int64_t extent) const {
+    std::int64_t i = dtype == DType::i32 ? as<std::int32_t>()[offset] : as<std::int64_t>()[offset];
+    if (i < 0) i += extent;
+    if (i >= 0 && i < extent) return i;
+    outside_.raise();
+    return -1;
+  }
+
+ private:
+  FaultReport outside_;
+};
 
 __device__ std::int64_t divide(std::int64_t i, std::int64_t by) {
   return (i | by) >> 32 == 0 ? std::int64_t(std::uint32_t(i) / std::uint32_t(by)) : i / by;
@@ -30,14 +40,14 @@ struct GatherAxes {
 };
 
 template <typename T>
-__global__ void gather_kernel(GatherAxes g, TensorView indices, const T* x, T* y) {
+__global__ void gather_kernel(GatherAxes g, Indices indices, const T* x, T* y) {
   for_each(g.before.count * g.picks.count * g.inner.count, [&](std::int64_t i) {
     std::int64_t before[2], pick[2], inner[2];
     const std::int64_t row = divide(i, g.inner.count), outer = divide(row, g.picks.count);
     g.inner.at(i - row * g.inner.count, inner);
     g.picks.at(row - outer * g.picks.count, pick);
     g.before.at(outer, before);
-    const std::int64_t index = index_at(indices, pick[0], g.extent);
+    const std::int64_t index = indices.at(pick[0], g.extent);
     y[before[1] + pick[1] + inner[1]] = index < 0 ? T{} : x[before[0] + index * g.step + inner[0]];
   });
 }
@@ -72,7 +82,8 @@ bool widen(GatherAxes& g, std::int64_t bytes, const void* x, const void* y) {
 
 Status run_gather(const KernelContext& c) noexcept {
   const int axis = c.params_as<GatherParams>().axis;
-  const TensorView &x = c.in[0], &indices = c.in[1], &y = c.out[0];
+  const TensorView &x = c.in[0], &y = c.out[0];
+  const Indices indices(c);
   if (y.shape.numel() == 0) return {};
   GatherAxes g{{}, {}, {}, x.shape[axis], x.stride[axis]};
   const int more = indices.shape.rank - 1;  // axes of the output beyond those of the input
@@ -92,12 +103,12 @@ Status run_gather(const KernelContext& c) noexcept {
 }
 
 template <typename T>
-__global__ void gather_elements_kernel(int axis, TensorView x, TensorView indices, TensorView y, std::int64_t count) {
+__global__ void gather_elements_kernel(int axis, TensorView x, Indices indices, TensorView y, std::int64_t count) {
   for_each(count, [&](std::int64_t i) {
     std::int64_t index[kMaxRank];
     unravel(indices.shape, i, index);
     const std::int64_t to = offset_of(y, index);
-    index[axis] = index_at(indices, offset_of(indices, index), x.shape[axis]);
+    index[axis] = indices.at(offset_of(indices, index), x.shape[axis]);
     y.as<T>()[to] = index[axis] < 0 ? T{} : x.as<T>()[offset_of(x, index)];
   });
 }
@@ -108,17 +119,17 @@ Status run_gather_elements(const KernelContext& c) noexcept {
   const bool known = with_size(dtype_bits(c.in[0].dtype), [&](auto type) {
     using T = typename decltype(type)::type;
     gather_elements_kernel<T><<<blocks_for(count), kThreads, 0, stream_of(c)>>>(c.params_as<GatherParams>().axis,
-                                                                                c.in[0], c.in[1], c.out[0], count);
+                                                                                c.in[0], Indices(c), c.out[0], count);
   });
   return known ? launched() : kOtherType;
 }
 
 /// Adds to `at` the offset in `x` that the index tuple at `offset` names, its first index being of axis `first`.
-__device__ bool tuple_offset(const TensorView& x, const TensorView& indices, std::int64_t offset, int first,
+__device__ bool tuple_offset(const TensorView& x, const Indices& indices, std::int64_t offset, int first,
                              std::int64_t& at) {
   const int last = indices.shape.rank - 1;
   for (int k = 0; k < indices.shape[last]; ++k) {
-    const std::int64_t i = index_at(indices, offset + k * indices.stride[last], x.shape[first + k]);
+    const std::int64_t i = indices.at(offset + k * indices.stride[last], x.shape[first + k]);
     if (i < 0) return false;
     at += i * x.stride[first + k];
   }
@@ -127,7 +138,7 @@ __device__ bool tuple_offset(const TensorView& x, const TensorView& indices, std
 
 /// The first axes of the output count tuples, its other ones are those of x that a tuple leaves.
 template <typename T>
-__global__ void gather_nd_kernel(int batch, TensorView x, TensorView indices, TensorView y, std::int64_t count) {
+__global__ void gather_nd_kernel(int batch, TensorView x, Indices indices, TensorView y, std::int64_t count) {
   const int tuples = indices.shape.rank - 1, used = batch + static_cast<int>(indices.shape[tuples]);
   for_each(count, [&](std::int64_t i) {
     std::int64_t index[kMaxRank], from = 0, tuple = 0;
@@ -145,7 +156,7 @@ Status run_gather_nd(const KernelContext& c) noexcept {
   const bool known = with_size(dtype_bits(c.in[0].dtype), [&](auto type) {
     using T = typename decltype(type)::type;
     gather_nd_kernel<T><<<blocks_for(count), kThreads, 0, stream_of(c)>>>(c.params_as<GatherParams>().batch_dims,
-                                                                          c.in[0], c.in[1], c.out[0], count);
+                                                                          c.in[0], Indices(c), c.out[0], count);
   });
   return known ? launched() : kOtherType;
 }
@@ -189,7 +200,7 @@ __device__ void set_element(const TensorView& y, std::int64_t to, const TensorVi
 /// Without a reduction a thread an update: the standard has no two of them for one element. With one a thread takes all
 /// updates of a line along the axis, in order. `lines`: the shape of the indices, with extent 1 on the axis for that.
 template <typename F>
-__device__ void scatter_elements(int axis, const TensorView& indices, const TensorView& y, const TensorView& updates,
+__device__ void scatter_elements(int axis, const Indices& indices, const TensorView& y, const TensorView& updates,
                                  Shape lines, F&& update) {
   const std::int64_t each = indices.shape[axis] / lines[axis];
   std::int64_t count = 1;
@@ -200,7 +211,7 @@ __device__ void scatter_elements(int axis, const TensorView& indices, const Tens
     for (std::int64_t k = 0; k < each; ++k) {
       if (each > 1) index[axis] = k;
       const std::int64_t from = offset_of(updates, index), at = index[axis],
-                         to = index_at(indices, offset_of(indices, index), y.shape[axis]);
+                         to = indices.at(offset_of(indices, index), y.shape[axis]);
       if (to < 0) continue;
       index[axis] = to;
       update(offset_of(y, index), from);
@@ -210,11 +221,11 @@ __device__ void scatter_elements(int axis, const TensorView& indices, const Tens
 }
 
 template <typename T>
-__global__ void scatter_elements_kernel(int axis, TensorView indices, TensorView updates, TensorView y, Shape lines) {
+__global__ void scatter_elements_kernel(int axis, Indices indices, TensorView updates, TensorView y, Shape lines) {
   scatter_elements(axis, indices, y, updates, lines,
                    [&](std::int64_t to, std::int64_t from) { set_element<T>(y, to, updates, from); });
 }
-__global__ void reduce_elements_kernel(ScatterParams p, TensorView indices, TensorView updates, TensorView y,
+__global__ void reduce_elements_kernel(ScatterParams p, Indices indices, TensorView updates, TensorView y,
                                        Shape lines) {
   scatter_elements(p.axis, indices, y, updates, lines,
                    [&](std::int64_t to, std::int64_t from) { update_element(y, to, updates, from, p.reduction); });
@@ -231,7 +242,8 @@ Status start_from_input(const KernelContext& c) {
 
 Status run_scatter_elements(const KernelContext& c) noexcept {
   const auto& p = c.params_as<ScatterParams>();
-  const TensorView &indices = c.in[1], &updates = c.in[2], &y = c.out[0];
+  const TensorView &updates = c.in[2], &y = c.out[0];
+  const Indices indices(c);
   if (const Status s = start_from_input(c); !s) return s;
   if (indices.shape.numel() == 0) return {};
   Shape lines = indices.shape;
@@ -249,7 +261,7 @@ Status run_scatter_elements(const KernelContext& c) noexcept {
 }
 
 /// Element `inner` of the tuple that is number `tuple`: where its update is, and where it goes. False: nowhere.
-__device__ bool scatter_place(const TensorView& indices, const TensorView& updates, const TensorView& y,
+__device__ bool scatter_place(const Indices& indices, const TensorView& updates, const TensorView& y,
                               std::int64_t tuple, std::int64_t inner, std::int64_t& from, std::int64_t& to) {
   const int tuples = indices.shape.rank - 1, used = static_cast<int>(indices.shape[tuples]);
   std::int64_t at = 0;
@@ -270,7 +282,7 @@ __device__ bool scatter_place(const TensorView& indices, const TensorView& updat
 }
 
 template <typename T>
-__global__ void scatter_nd_kernel(TensorView indices, TensorView updates, TensorView y, std::int64_t tuples,
+__global__ void scatter_nd_kernel(Indices indices, TensorView updates, TensorView y, std::int64_t tuples,
                                   std::int64_t inner) {
   for_each(tuples * inner, [&](std::int64_t i) {
     const std::int64_t tuple = divide(i, inner);
@@ -279,7 +291,7 @@ __global__ void scatter_nd_kernel(TensorView indices, TensorView updates, Tensor
   });
 }
 /// A thread takes one element of all tuples, in order.
-__global__ void reduce_nd_kernel(ScatterParams p, TensorView indices, TensorView updates, TensorView y,
+__global__ void reduce_nd_kernel(ScatterParams p, Indices indices, TensorView updates, TensorView y,
                                  std::int64_t tuples, std::int64_t inner) {
   for_each(inner, [&](std::int64_t i) {
     for (std::int64_t tuple = 0; tuple < tuples; ++tuple) {
@@ -291,7 +303,8 @@ __global__ void reduce_nd_kernel(ScatterParams p, TensorView indices, TensorView
 
 Status run_scatter_nd(const KernelContext& c) noexcept {
   const auto& p = c.params_as<ScatterParams>();
-  const TensorView &indices = c.in[1], &updates = c.in[2], &y = c.out[0];
+  const TensorView &updates = c.in[2], &y = c.out[0];
+  const Indices indices(c);
   if (const Status s = start_from_input(c); !s) return s;
   const int last = indices.shape.rank - 1;
   const std::int64_t tuples = indices.shape.count(0, last);

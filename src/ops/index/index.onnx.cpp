@@ -65,17 +65,12 @@ void import_compress(OnnxNode& n) {
   p.add("Compress");
 }
 
-void bind_all(OnnxNode& n, const std::vector<ir::ValueId>& out) {
-  for (int i = 0; i < n.output_count(); ++i)
-    if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
-}
-
 void import_unique(OnnxNode& n) {
   NodeParts p(n);
   p.input(0, 0);
   if (n.has_attr("axis")) p.attrs.set("axis", n.i("axis", 0));
   p.attrs.set("sorted", n.i("sorted", 1));
-  bind_all(n, n.add("Unique", p.take_inputs(), std::move(p.attrs), 4));
+  n.bind_all(n.add("Unique", p.take_inputs(), std::move(p.attrs), 4));
 }
 
 void import_topk(OnnxNode& n) {
@@ -85,7 +80,7 @@ void import_topk(OnnxNode& n) {
   p.attrs.set("axis", n.i("axis", -1));
   p.attrs.set("largest", n.i("largest", 1));
   p.attrs.set("sorted", n.i("sorted", 1));
-  bind_all(n, n.add("TopK", p.take_inputs(), std::move(p.attrs), 2));
+  n.bind_all(n.add("TopK", p.take_inputs(), std::move(p.attrs), 2));
 }
 
 /// TopK 1 has k as an attribute.
@@ -94,7 +89,7 @@ void import_topk_1(OnnxNode& n) {
   p.input(0, 0);
   p.attrs.set("k", std::vector<std::int64_t>{n.i("k", 0)});
   p.attrs.set("axis", n.i("axis", -1));
-  bind_all(n, n.add("TopK", p.take_inputs(), std::move(p.attrs), 2));
+  n.bind_all(n.add("TopK", p.take_inputs(), std::move(p.attrs), 2));
 }
 
 void import_nms(OnnxNode& n) {

@@ -95,8 +95,7 @@ void import_split(OnnxNode& n) {
   const std::int64_t outputs = n.i("num_outputs", n.output_count());
   if (outputs != n.output_count()) fail("num_outputs is {}, but {} outputs are named", outputs, n.output_count());
   const auto out = n.add("Split", p.take_inputs(), std::move(p.attrs), n.output_count());
-  for (int i = 0; i < n.output_count(); ++i)
-    if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
+  n.bind_all(out);
 }
 
 void import_slice(OnnxNode& n) {

@@ -32,8 +32,7 @@ void import_layer_norm(OnnxNode& n) {
   std::vector<ir::ValueId> inputs;
   for (int i = 0; i < n.input_count(); ++i) inputs.push_back(n.input(i));
   const auto out = n.add(n.op_type(), std::move(inputs), std::move(attrs), n.output_count());
-  for (int i = 0; i < n.output_count(); ++i)
-    if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
+  n.bind_all(out);
 }
 
 void import_group_norm(OnnxNode& n) {

@@ -24,8 +24,7 @@ void import_recurrent(OnnxNode& n) {
   }
   n.ignore("output_sequence");  // opset 1: the first output is asked for by its name
   const auto out = n.add(n.op_type(), p.take_inputs(), std::move(p.attrs), n.output_count());
-  for (int i = 0; i < n.output_count(); ++i)
-    if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
+  n.bind_all(out);
 }
 
 constexpr OnnxImporter kImporters[] = {

@@ -118,8 +118,7 @@ void import_map(OnnxNode& n) {
   const auto out = n.add("Loop", std::move(outer), std::move(attrs), static_cast<int>(made.size()), std::move(bodies));
   if (static_cast<std::size_t>(n.output_count()) > out.size())
     fail("the node has {} outputs, its body makes {}", n.output_count(), out.size());
-  for (int i = 0; i < n.output_count(); ++i)
-    if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
+  n.bind_all(out);
 }
 
 constexpr OnnxImporter kImporters[] = {

@@ -250,8 +250,11 @@ void require_equal(const Expr& a, const Expr& b, std::string_view what) {
 }
 
 void set_reordered(ir::InferContext& c, DType dtype, ir::SymShape shape) {
+  const auto count = ir::product(shape).try_constant();
   c.set_output(0, dtype, std::move(shape));
-  if (auto content = c.known_content(0)) c.set_content(0, std::move(*content));
+  // Without elements a shape may still vary: [0, n].
+  auto content = c.known_content(0);
+  if (content && count == static_cast<std::int64_t>(content->size())) c.set_content(0, std::move(*content));
 }
 
 void for_each_index(const std::vector<std::int64_t>& extents,

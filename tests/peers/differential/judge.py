@@ -17,8 +17,8 @@ def within(value, near, dtype) -> bool:
     if np.isnan(value) or np.isinf(value):
         return mixed or any(n == value or np.isnan(n) and np.isnan(value) for n in near)
     finite = [n for n in near if np.isfinite(n)]
-    if not finite:
-        return False
+    if not finite:  # squares that overflow on the way: what does not square, or squares in wider floats, has the number
+        return mixed and abs(value) > 2.0**64
     low, high = min(finite), max(finite)
     room = LIMIT * (max(abs(low), abs(high)) if mixed else high - low)
     if dtype.kind == "f":
