@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/attention/attention.params.h"
 #include "tensor/element.h"
 
@@ -208,20 +209,13 @@ Status run_rotary(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel attention_ref, rotary_ref;
-const Kernel attention_ref{.name = "attention_ref",
-                           .op = "Attention",
-                           .reference = true,
-                           .in{Port::strided},
-                           .out{Port::strided},
-                           .scratch_bytes = scratch_attention,
-                           .run = run_attention};
-const Kernel rotary_ref{.name = "rotary_ref",
-                        .op = "RotaryEmbedding",
-                        .reference = true,
-                        .in{Port::strided},
-                        .out{Port::strided},
-                        .run = run_rotary,
-                        .in_place_inputs = 1};
+extern const Kernel attention_ref{.name = "attention_ref",
+                                  .op = "Attention",
+                                  .reference = true,
+                                  .in{Port::strided},
+                                  .out{Port::strided},
+                                  .scratch_bytes = scratch_attention,
+                                  .run = run_attention};
+extern const Kernel rotary_ref = reference_kernel("rotary_ref", "RotaryEmbedding", run_rotary, 1);
 
 }  // namespace monza::ops

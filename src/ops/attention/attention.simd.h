@@ -234,21 +234,17 @@ Refusal accepts_attention(const KernelQuery& q) noexcept {
   return size > kKc ? "the head size is above 256" : nullptr;
 }
 
+template <const GemmTable& kTable>
+consteval Kernel attention_kernel(const char* name, Isa needs) {
+  return {.name = name,
+          .op = "Attention",
+          .needs = needs,
+          .in{Port::rows},
+          .out{Port::rows},
+          .accepts = accepts_attention,
+          .scratch_bytes = [](const KernelQuery& q) noexcept { return attention_scratch(kTable, q); },
+          .run = [](const KernelContext& c) noexcept { return run_attention(kTable, c); }};
+}
+
 }  // namespace
-
-#define MONZA_ATTENTION(suffix, isa)                                                                       \
-  namespace {                                                                                              \
-  std::size_t scratch_bytes(const KernelQuery& q) noexcept { return attention_scratch(gemm_##suffix, q); } \
-  Status run(const KernelContext& c) noexcept { return run_attention(gemm_##suffix, c); }                  \
-  }                                                                                                        \
-  extern const Kernel attention_##suffix;                                                                  \
-  const Kernel attention_##suffix{.name = "attention_" #suffix,                                            \
-                                  .op = "Attention",                                                       \
-                                  .needs = isa,                                                            \
-                                  .in{Port::rows},                                                         \
-                                  .out{Port::rows},                                                        \
-                                  .accepts = accepts_attention,                                            \
-                                  .scratch_bytes = scratch_bytes,                                          \
-                                  .run = run};
-
 }  // namespace monza::ops

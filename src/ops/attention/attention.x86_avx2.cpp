@@ -2,6 +2,6 @@
 
 namespace monza::ops {
 
-MONZA_ATTENTION(avx2, Isa::avx2)
+extern const Kernel attention_avx2 = attention_kernel<gemm_avx2>("attention_avx2", Isa::avx2);
 
 }  // namespace monza::ops

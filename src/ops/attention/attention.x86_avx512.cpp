@@ -2,6 +2,6 @@
 
 namespace monza::ops {
 
-MONZA_ATTENTION(avx512, Isa::avx2 | Isa::avx512)
+extern const Kernel attention_avx512 = attention_kernel<gemm_avx512>("attention_avx512", Isa::avx2 | Isa::avx512);
 
 }  // namespace monza::ops

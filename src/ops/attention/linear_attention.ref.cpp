@@ -67,13 +67,12 @@ Status run_linear(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel linear_attention_ref;
-const Kernel linear_attention_ref{.name = "linear_attention_ref",
-                                  .op = "LinearAttention",
-                                  .reference = true,
-                                  .in{Port::strided},
-                                  .out{Port::strided},
-                                  .scratch_bytes = scratch_linear,
-                                  .run = run_linear};
+extern const Kernel linear_attention_ref{.name = "linear_attention_ref",
+                                         .op = "LinearAttention",
+                                         .reference = true,
+                                         .in{Port::strided},
+                                         .out{Port::strided},
+                                         .scratch_bytes = scratch_linear,
+                                         .run = run_linear};
 
 }  // namespace monza::ops

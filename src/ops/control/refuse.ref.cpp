@@ -11,13 +11,7 @@ Status run_refuse(const KernelContext&) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                            \
-  extern const Kernel symbol;                                                                                       \
-  const Kernel symbol {                                                                                             \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::dense}, .run = function \
-  }
-
-MONZA_REFERENCE(refuse_ref, "Refuse", run_refuse);
-#undef MONZA_REFERENCE
+extern const Kernel refuse_ref{
+    .name = "refuse_ref", .op = "Refuse", .reference = true, .in{Port::strided}, .out{Port::dense}, .run = run_refuse};
 
 }  // namespace monza::ops

@@ -1,25 +1,11 @@
 // Plain convolution: one output element at a time, summed in double; any strides.
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/conv/conv.params.h"
-#include "tensor/float_convert.h"
+#include "ops/shared/halves.ref.h"
 
 namespace monza::ops {
 namespace {
-
-struct F16 {
-  std::uint16_t bits;
-};
-struct BF16 {
-  std::uint16_t bits;
-};
-double load(float v) { return v; }
-double load(double v) { return v; }
-double load(F16 v) { return f16_to_f32(v.bits); }
-double load(BF16 v) { return bf16_to_f32(v.bits); }
-void store(float& to, double v) { to = static_cast<float>(v); }
-void store(double& to, double v) { to = v; }
-void store(F16& to, double v) { to.bits = f32_to_f16(static_cast<float>(v)); }
-void store(BF16& to, double v) { to.bits = f32_to_bf16(static_cast<float>(v)); }
 
 /// One spatial axis: extents and strides of input, kernel, output and residual.
 struct Axis {
@@ -127,8 +113,6 @@ Status run_conv(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel conv_ref;
-const Kernel conv_ref{
-    .name = "conv_ref", .op = "Conv", .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run_conv};
+extern const Kernel conv_ref = reference_kernel("conv_ref", "Conv", run_conv);
 
 }  // namespace monza::ops

@@ -287,7 +287,7 @@ MONZA_INLINE Depthwise depthwise_of(const KernelContext& c) {
   return d;
 }
 
-[[maybe_unused]] Status run_conv_depthwise(const KernelContext& c) {
+Status run_conv_depthwise(const KernelContext& c) noexcept {
   const Depthwise d = depthwise_of(c);
   const ConvShape& s = d.s;
   if (s.pixels == 0 || s.groups == 0) return {};
@@ -313,22 +313,42 @@ MONZA_INLINE Depthwise depthwise_of(const KernelContext& c) {
   return {};
 }
 
-void pack_depthwise(const KernelQuery& q, float* packed) {
+void pack_depthwise(const KernelQuery& q, std::byte* packed) noexcept {
+  float* to = reinterpret_cast<float*>(packed);
   const Shape& w = q.input(1).shape;
   const float* from = static_cast<const float*>(q.input(1).data);
   const std::int64_t taps = w.count(2, w.rank), padded = padded_columns(w[0], Vec::kWidth);
   for (std::int64_t m = 0; m < padded; ++m)
     for (std::int64_t t = 0; t < taps; ++t)
-      packed[depthwise_at(Vec::kWidth, m, t, taps)] = m < w[0] ? from[m * taps + t] : 0.0f;
+      to[depthwise_at(Vec::kWidth, m, t, taps)] = m < w[0] ? from[m * taps + t] : 0.0f;
 }
 
-[[maybe_unused]] Refusal accepts_depthwise(const KernelQuery& q) {
+Refusal accepts_depthwise(const KernelQuery& q) noexcept {
   if (const Refusal r = conv_common_refusal(q)) return r;
   if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
   const Shape& w = q.input(1).shape;
   if (w[1] != 1 || w[0] != static_cast<const ConvParams*>(q.params)->group) return "not one filter a channel";
   if (w.count(2, w.rank - 1) > kMostRows) return "the kernel has more than 32 rows";
   return nullptr;
+}
+
+constexpr Packing kDepthwisePacking{
+    .input = 1,
+    .bytes = [](const KernelQuery& q) noexcept { return depthwise_bytes(Vec::kWidth, q); },
+    .pack = pack_depthwise,
+    .format = Vec::kWidth == 8 ? &conv_depthwise_8 : &conv_depthwise_16};
+
+/// Over channels-last pixels, or over blocks of channels.
+consteval Kernel conv_depthwise_kernel(const char* name, Isa needs, Port pixels) {
+  return {.name = name,
+          .op = "Conv",
+          .needs = needs,
+          .in{pixels, Port::packed, Port::dense, pixels, Port::dense},
+          .out{pixels},
+          .packings = &kDepthwisePacking,
+          .packing_count = 1,
+          .accepts = accepts_depthwise,
+          .run = run_conv_depthwise};
 }
 
 }  // namespace

@@ -422,12 +422,12 @@ MONZA_INLINE void run_direct(const Direct& d, const KernelContext& c, bool split
   });
 }
 
-[[maybe_unused]] Status run_conv_direct(const KernelContext& c) {
+Status run_conv_direct(const KernelContext& c) noexcept {
   run_direct(direct_of(c, true), c, true, fill_strip);
   return {};
 }
 
-Refusal accepts_direct(const KernelQuery& q) {
+Refusal accepts_direct(const KernelQuery& q) noexcept {
   if (const Refusal r = conv_common_refusal(q)) return r;
   if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
   const auto& p = *static_cast<const ConvParams*>(q.params);
@@ -438,12 +438,12 @@ Refusal accepts_direct(const KernelQuery& q) {
   if (w.count(2, w.rank) > kMostTaps) return "the kernel has more than 128 taps";
   return nullptr;
 }
-[[maybe_unused]] Refusal accepts_direct_blocked(const KernelQuery& q) {
+Refusal accepts_direct_blocked(const KernelQuery& q) noexcept {
   if (const Refusal r = accepts_direct(q)) return r;
   return blocked_group_refusal(q, kWidth);
 }
 
-std::size_t direct_scratch(const KernelQuery& q) {
+std::size_t direct_scratch(const KernelQuery& q) noexcept {
   const auto& p = *static_cast<const ConvParams*>(q.params);
   const Shape &w = q.input(1).shape, &o = q.out[0].shape;
   std::int64_t out[2] = {1, 1}, k[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1};
@@ -459,10 +459,29 @@ std::size_t direct_scratch(const KernelQuery& q) {
   return static_cast<std::size_t>(q.threads * each) * sizeof(float);
 }
 
-void pack_direct(const KernelQuery& q, float* packed) {
+void pack_direct(const KernelQuery& q, std::byte* packed) noexcept {
+  float* to = reinterpret_cast<float*>(packed);
   const float* dense = static_cast<const float*>(q.input(1).data);
-  each_direct_weight(kWidth, q,
-                     [&](std::int64_t at, std::int64_t from) { packed[at] = from < 0 ? 0.0f : dense[from]; });
+  each_direct_weight(kWidth, q, [&](std::int64_t at, std::int64_t from) { to[at] = from < 0 ? 0.0f : dense[from]; });
+}
+
+constexpr Packing kDirectPacking{.input = 1,
+                                 .bytes = [](const KernelQuery& q) noexcept { return direct_bytes(kWidth, q); },
+                                 .pack = pack_direct,
+                                 .format = kWidth == 8 ? &conv_direct_8 : &conv_direct_16};
+
+/// Over channels-last pixels, or over blocks of channels.
+consteval Kernel conv_direct_kernel(const char* name, Isa needs, Port pixels) {
+  return {.name = name,
+          .op = "Conv",
+          .needs = needs,
+          .in{pixels, Port::packed, Port::dense, pixels, Port::dense},
+          .out{pixels},
+          .packings = &kDirectPacking,
+          .packing_count = 1,
+          .accepts = pixels == Port::channels_last ? accepts_direct : accepts_direct_blocked,
+          .scratch_bytes = direct_scratch,
+          .run = run_conv_direct};
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 
 #include "kernel/kernel.h"
 #include "ops/conv/conv.params.h"
+#include "ops/conv/conv_gemm_pack.simd.h"
 #include "ops/conv/conv_shape.simd.h"
 #include "ops/matmul/gemm_rows.simd.h"
 
@@ -141,7 +142,7 @@ Status run_conv_gemm(const GemmTable& table, const KernelContext& c) {
   return {};
 }
 
-Refusal accepts_conv_gemm(const KernelQuery& q) {
+Refusal accepts_conv_gemm(const KernelQuery& q) noexcept {
   if (const Refusal r = conv_common_refusal(q)) return r;
   if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
   const Shape& w = q.input(1).shape;
@@ -150,7 +151,34 @@ Refusal accepts_conv_gemm(const KernelQuery& q) {
   return nullptr;
 }
 
-std::size_t scratch_conv_gemm(const KernelQuery& q) { return static_cast<std::size_t>(q.threads) * kBlockBytes; }
+std::size_t scratch_conv_gemm(const KernelQuery& q) noexcept {
+  return static_cast<std::size_t>(q.threads) * kBlockBytes;
+}
+
+/// Weights as 32-bit floats.
+constexpr Packing kPanelPacking{.input = 1,
+                                .bytes = [](const KernelQuery& q) noexcept { return weight_bytes(Vec::kWidth, q); },
+                                .pack =
+                                    [](const KernelQuery& q, std::byte* packed) noexcept {
+                                      repack_weight<true>(Vec::kWidth, q, static_cast<const float*>(q.input(1).data),
+                                                          reinterpret_cast<float*>(packed));
+                                    },
+                                .format = Vec::kWidth == 8 ? &conv_panels_8 : &conv_panels_16};
+
+template <const GemmTable& kTable>
+consteval Kernel conv_gemm_kernel(const char* name, Isa needs, const Packing& weight, Arithmetic arithmetic = {}) {
+  return {.name = name,
+          .op = "Conv",
+          .needs = needs,
+          .arithmetic = arithmetic,
+          .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
+          .out{Port::channels_last},
+          .packings = &weight,
+          .packing_count = 1,
+          .accepts = accepts_conv_gemm,
+          .scratch_bytes = scratch_conv_gemm,
+          .run = [](const KernelContext& c) noexcept { return run_conv_gemm(kTable, c); }};
+}
 
 }  // namespace
 }  // namespace monza::ops

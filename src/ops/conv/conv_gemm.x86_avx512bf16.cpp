@@ -43,24 +43,11 @@ void pack(const KernelQuery& q, std::byte* packed) noexcept {
   }
 }
 // Rounded weights have no inverse.
-constexpr Packing kPackings[] = {{.input = 1, .bytes = bytes, .pack = pack}};
-Refusal accepts(const KernelQuery& q) noexcept { return accepts_conv_gemm(q); }
-std::size_t scratch(const KernelQuery& q) noexcept { return scratch_conv_gemm(q); }
-Status run(const KernelContext& c) noexcept { return run_conv_gemm(gemm_avx512bf16, c); }
+constexpr Packing kPairPacking{.input = 1, .bytes = bytes, .pack = pack};
 
 }  // namespace
 
-extern const Kernel conv_gemm_avx512bf16;
-const Kernel conv_gemm_avx512bf16{.name = "conv_gemm_avx512bf16",
-                                  .op = "Conv",
-                                  .needs = Isa::avx2 | Isa::avx512 | Isa::avx512bf16,
-                                  .arithmetic = {Precision::bf16, DType::f32},
-                                  .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
-                                  .out{Port::channels_last},
-                                  .packings = kPackings,
-                                  .packing_count = 1,
-                                  .accepts = accepts,
-                                  .scratch_bytes = scratch,
-                                  .run = run};
+extern const Kernel conv_gemm_avx512bf16 = conv_gemm_kernel<gemm_avx512bf16>(
+    "conv_gemm_avx512bf16", Isa::avx2 | Isa::avx512 | Isa::avx512bf16, kPairPacking, {Precision::bf16, DType::f32});
 
 }  // namespace monza::ops

@@ -121,7 +121,7 @@ MONZA_INLINE void fill_strip(const TensorView& x, const ConvShape& s, const Stri
     }
 }
 
-Status run_conv_image(const KernelContext& c) {
+Status run_conv_image(const KernelContext& c) noexcept {
   const auto& p = c.params_as<ConvParams>();
   const ConvShape s = conv_shape(c);
   if (s.pixels == 0 || s.filters == 0) return {};
@@ -180,7 +180,7 @@ Status run_conv_image(const KernelContext& c) {
   return {};
 }
 
-std::size_t image_scratch(const KernelQuery& q) {
+std::size_t image_scratch(const KernelQuery& q) noexcept {
   const auto& p = *static_cast<const ConvParams*>(q.params);
   const Shape &w = q.input(1).shape, &out = q.out[0].shape;
   const Strip strip = strip_of(w[1], out[2], out[3], w[2], w[3], p.stride[0], p.stride[1]);
@@ -188,16 +188,17 @@ std::size_t image_scratch(const KernelQuery& q) {
   return static_cast<std::size_t>(q.threads) * ((each + 63) / 64 * 64);
 }
 
-void pack_image(const KernelQuery& q, float* packed) {
+void pack_image(const KernelQuery& q, std::byte* packed) noexcept {
+  float* to = reinterpret_cast<float*>(packed);
   const Shape& w = q.input(1).shape;
   const std::int64_t taps = w.count(1, w.rank), padded = padded_columns(w[0], Vec::kWidth);
   for (std::int64_t m = 0; m < padded; ++m)
     for (std::int64_t t = 0; t < taps; ++t)
-      packed[image_at(Vec::kWidth, m, t, taps, padded / Vec::kWidth)] =
+      to[image_at(Vec::kWidth, m, t, taps, padded / Vec::kWidth)] =
           m < w[0] ? static_cast<const float*>(q.input(1).data)[m * taps + t] : 0.0f;
 }
 
-Refusal accepts_image(const KernelQuery& q) {
+Refusal accepts_image(const KernelQuery& q) noexcept {
   if (const Refusal r = conv_common_refusal(q)) return r;
   if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
   const auto& p = *static_cast<const ConvParams*>(q.params);
@@ -208,6 +209,25 @@ Refusal accepts_image(const KernelQuery& q) {
   if (p.stride[1] != 1 && p.stride[1] != 2 && p.stride[1] != 4) return "the stride along the width is not 1, 2 or 4";
   if (q.in[0].dynamic || q.out[0].dynamic) return "the image's extents vary: its strip has no fixed size";
   return nullptr;
+}
+
+constexpr Packing kImagePacking{.input = 1,
+                                .bytes = [](const KernelQuery& q) noexcept { return image_bytes(Vec::kWidth, q); },
+                                .pack = pack_image,
+                                .format = Vec::kWidth == 8 ? &conv_image_8 : &conv_image_16};
+
+/// To channels-last pixels, or to blocks of channels.
+consteval Kernel conv_image_kernel(const char* name, Isa needs, Port pixels) {
+  return {.name = name,
+          .op = "Conv",
+          .needs = needs,
+          .in{Port::dense, Port::packed, Port::dense, pixels, Port::dense},
+          .out{pixels},
+          .packings = &kImagePacking,
+          .packing_count = 1,
+          .accepts = accepts_image,
+          .scratch_bytes = image_scratch,
+          .run = run_conv_image};
 }
 
 }  // namespace

@@ -241,7 +241,7 @@ Status run_winograd(const GemmTable& table, const KernelContext& c) {
   return {};
 }
 
-std::size_t winograd_scratch(const KernelQuery& q) {
+std::size_t winograd_scratch(const KernelQuery& q) noexcept {
   const Shape &w = q.input(1).shape, &out = q.out[0].shape;
   WinogradPlan plan = winograd_plan(out[0], out[2], out[3], w[1], w[0], q.threads);
   // Fewer tiles may divide into larger blocks.
@@ -252,13 +252,14 @@ std::size_t winograd_scratch(const KernelQuery& q) {
   return static_cast<std::size_t>(floats) * sizeof(float);
 }
 
-std::size_t winograd_bytes(const KernelQuery& q) {
+std::size_t winograd_bytes(const KernelQuery& q) noexcept {
   const Shape& w = q.input(1).shape;
   return kPositions * packed_b_bytes(w[1], w[0], Vec::kWidth);
 }
 
 /// U = G g G^T in double, rounded once.
-void pack_winograd(const KernelQuery& q, float* packed) {
+void pack_winograd(const KernelQuery& q, std::byte* packed) noexcept {
+  float* to = reinterpret_cast<float*>(packed);
   constexpr double kG[6][3] = {{0.25, 0, 0},
                                {-1.0 / 6, -1.0 / 6, -1.0 / 6},
                                {-1.0 / 6, 1.0 / 6, -1.0 / 6},
@@ -288,7 +289,7 @@ void pack_winograd(const KernelQuery& q, float* packed) {
             }
           for (int a = 0; a < 6; ++a)
             for (int b = 0; b < 6; ++b)
-              packed[(a * 6 + b) * matrix + at] =
+              to[(a * 6 + b) * matrix + at] =
                   static_cast<float>(t[a][0] * kG[b][0] + t[a][1] * kG[b][1] + t[a][2] * kG[b][2]);
         }
       v += vecs;
@@ -296,7 +297,7 @@ void pack_winograd(const KernelQuery& q, float* packed) {
   }
 }
 
-Refusal accepts_winograd(const KernelQuery& q) {
+Refusal accepts_winograd(const KernelQuery& q) noexcept {
   if (const Refusal r = conv_common_refusal(q)) return r;
   if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
   const auto& p = *static_cast<const ConvParams*>(q.params);
@@ -307,6 +308,23 @@ Refusal accepts_winograd(const KernelQuery& q) {
   if (p.group != 1) return "more than one group";
   if (w[1] < 8 || w[0] < 8) return "too few channels to repay the transforms";
   return nullptr;
+}
+
+// Transformed weights are rounded: there is no inverse.
+constexpr Packing kWinogradPacking{.input = 1, .bytes = winograd_bytes, .pack = pack_winograd};
+
+template <const GemmTable& kTable>
+consteval Kernel conv_winograd_kernel(const char* name, Isa needs) {
+  return {.name = name,
+          .op = "Conv",
+          .needs = needs,
+          .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
+          .out{Port::channels_last},
+          .packings = &kWinogradPacking,
+          .packing_count = 1,
+          .accepts = accepts_winograd,
+          .scratch_bytes = winograd_scratch,
+          .run = [](const KernelContext& c) noexcept { return run_winograd(kTable, c); }};
 }
 
 }  // namespace

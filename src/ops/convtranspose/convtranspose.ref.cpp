@@ -1,5 +1,6 @@
 // Plain transposed convolution: each output gathers the inputs whose kernel reaches it; summed in double; any strides.
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/convtranspose/convtranspose.params.h"
 #include "tensor/element.h"
 
@@ -59,12 +60,6 @@ Status run_convtranspose(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel convtranspose_ref;
-const Kernel convtranspose_ref{.name = "convtranspose_ref",
-                               .op = "ConvTranspose",
-                               .reference = true,
-                               .in{Port::strided},
-                               .out{Port::strided},
-                               .run = run_convtranspose};
+extern const Kernel convtranspose_ref = reference_kernel("convtranspose_ref", "ConvTranspose", run_convtranspose);
 
 }  // namespace monza::ops

@@ -2,6 +2,7 @@
 #include <cstring>
 
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {
@@ -54,12 +55,6 @@ Status run_strided_copy(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel copy_ref;
-const Kernel copy_ref{.name = "copy_ref",
-                      .op = "Copy",
-                      .reference = true,
-                      .in = {Port::strided},
-                      .out = {Port::strided},
-                      .run = run_strided_copy};
+extern const Kernel copy_ref = reference_kernel("copy_ref", "Copy", run_strided_copy);
 
 }  // namespace monza::ops

@@ -341,6 +341,15 @@ Status run(const KernelContext& c) noexcept {
   return {};
 }
 
-}  // namespace
+consteval Kernel copy_kernel(const char* name, Isa needs) {
+  return {.name = name,
+          .op = "Copy",
+          .needs = needs,
+          .in{Port::strided},
+          .out{Port::strided},
+          .accepts = accepts,
+          .run = run};
+}
 
+}  // namespace
 }  // namespace monza::ops

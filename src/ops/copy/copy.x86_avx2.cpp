@@ -2,13 +2,6 @@
 
 namespace monza::ops {
 
-extern const Kernel copy_avx2;
-const Kernel copy_avx2{.name = "copy_avx2",
-                       .op = "Copy",
-                       .needs = Isa::avx2,
-                       .in = {Port::strided},
-                       .out = {Port::strided},
-                       .accepts = accepts,
-                       .run = run};
+extern const Kernel copy_avx2 = copy_kernel("copy_avx2", Isa::avx2);
 
 }  // namespace monza::ops

@@ -2,8 +2,6 @@
 
 namespace monza::ops {
 
-extern const Kernel copy_sse2;
-const Kernel copy_sse2{
-    .name = "copy_sse2", .op = "Copy", .in = {Port::strided}, .out = {Port::strided}, .accepts = accepts, .run = run};
+extern const Kernel copy_sse2 = copy_kernel("copy_sse2", Isa::none);
 
 }  // namespace monza::ops

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/deform_conv/deform_conv.params.h"
 #include "tensor/element.h"
 
@@ -62,13 +63,6 @@ Status run_deform_conv(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
-  extern const Kernel symbol;                                                                                         \
-  const Kernel symbol {                                                                                               \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
-  }
-
-MONZA_REFERENCE(deform_conv_ref, "DeformConv", run_deform_conv);
-#undef MONZA_REFERENCE
+extern const Kernel deform_conv_ref = reference_kernel("deform_conv_ref", "DeformConv", run_deform_conv);
 
 }  // namespace monza::ops

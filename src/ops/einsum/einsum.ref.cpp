@@ -1,5 +1,6 @@
 // Plain Einsum: for each output element, all indices of the labels summed over; in double, or exactly for integers.
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/einsum/einsum.params.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
@@ -69,13 +70,6 @@ Status run_einsum(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
-  extern const Kernel symbol;                                                                                         \
-  const Kernel symbol {                                                                                               \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
-  }
-
-MONZA_REFERENCE(einsum_ref, "Einsum", run_einsum);
-#undef MONZA_REFERENCE
+extern const Kernel einsum_ref = reference_kernel("einsum_ref", "Einsum", run_einsum);
 
 }  // namespace monza::ops

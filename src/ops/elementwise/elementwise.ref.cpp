@@ -5,8 +5,8 @@
 
 #include "kernel/kernel.h"
 #include "kernel/nd_loop.h"
+#include "kernel/reference.h"
 #include "ops/elementwise/elementwise.params.h"
-#include "ops/elementwise/unary_list.params.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 #include "tensor/float_convert.h"
@@ -259,52 +259,80 @@ Status run_copy(const KernelContext& c) noexcept {
   return {};
 }
 
+consteval Kernel unary_kernel(const char* name, const char* op) { return reference_kernel(name, op, run_unary, 1); }
+consteval Kernel binary_kernel(const char* name, const char* op) { return reference_kernel(name, op, run_binary, 3); }
+
 }  // namespace
 
-#define MONZA_REF(symbol, op_name, run_function, in_place) \
-  extern const Kernel symbol##_ref;                        \
-  const Kernel symbol##_ref{.name = #symbol "_ref",        \
-                            .op = op_name,                 \
-                            .reference = true,             \
-                            .in{Port::strided},            \
-                            .out{Port::strided},           \
-                            .run = run_function,           \
-                            .in_place_inputs = in_place};
-#define MONZA_UNARY(symbol, op_name) MONZA_REF(symbol, op_name, run_unary, 1)
-MONZA_UNARY_OPS(MONZA_UNARY)
-#undef MONZA_UNARY
-#define MONZA_UNARY_TEST(symbol, op_name) MONZA_REF(symbol, op_name, run_unary, 0)
-MONZA_UNARY_TESTS(MONZA_UNARY_TEST)
-#undef MONZA_UNARY_TEST
+extern const Kernel abs_ref = unary_kernel("abs_ref", "Abs");
+extern const Kernel neg_ref = unary_kernel("neg_ref", "Neg");
+extern const Kernel sign_ref = unary_kernel("sign_ref", "Sign");
+extern const Kernel ceil_ref = unary_kernel("ceil_ref", "Ceil");
+extern const Kernel floor_ref = unary_kernel("floor_ref", "Floor");
+extern const Kernel round_ref = unary_kernel("round_ref", "Round");
+extern const Kernel sqrt_ref = unary_kernel("sqrt_ref", "Sqrt");
+extern const Kernel reciprocal_ref = unary_kernel("reciprocal_ref", "Reciprocal");
+extern const Kernel exp_ref = unary_kernel("exp_ref", "Exp");
+extern const Kernel log_ref = unary_kernel("log_ref", "Log");
+extern const Kernel sin_ref = unary_kernel("sin_ref", "Sin");
+extern const Kernel cos_ref = unary_kernel("cos_ref", "Cos");
+extern const Kernel tan_ref = unary_kernel("tan_ref", "Tan");
+extern const Kernel asin_ref = unary_kernel("asin_ref", "Asin");
+extern const Kernel acos_ref = unary_kernel("acos_ref", "Acos");
+extern const Kernel atan_ref = unary_kernel("atan_ref", "Atan");
+extern const Kernel sinh_ref = unary_kernel("sinh_ref", "Sinh");
+extern const Kernel cosh_ref = unary_kernel("cosh_ref", "Cosh");
+extern const Kernel tanh_ref = unary_kernel("tanh_ref", "Tanh");
+extern const Kernel asinh_ref = unary_kernel("asinh_ref", "Asinh");
+extern const Kernel acosh_ref = unary_kernel("acosh_ref", "Acosh");
+extern const Kernel atanh_ref = unary_kernel("atanh_ref", "Atanh");
+extern const Kernel erf_ref = unary_kernel("erf_ref", "Erf");
+extern const Kernel relu_ref = unary_kernel("relu_ref", "Relu");
+extern const Kernel leaky_relu_ref = unary_kernel("leaky_relu_ref", "LeakyRelu");
+extern const Kernel elu_ref = unary_kernel("elu_ref", "Elu");
+extern const Kernel selu_ref = unary_kernel("selu_ref", "Selu");
+extern const Kernel celu_ref = unary_kernel("celu_ref", "Celu");
+extern const Kernel sigmoid_ref = unary_kernel("sigmoid_ref", "Sigmoid");
+extern const Kernel hard_sigmoid_ref = unary_kernel("hard_sigmoid_ref", "HardSigmoid");
+extern const Kernel hardswish_ref = unary_kernel("hardswish_ref", "HardSwish");
+extern const Kernel swish_ref = unary_kernel("swish_ref", "Swish");
+extern const Kernel gelu_ref = unary_kernel("gelu_ref", "Gelu");
+extern const Kernel mish_ref = unary_kernel("mish_ref", "Mish");
+extern const Kernel softplus_ref = unary_kernel("softplus_ref", "Softplus");
+extern const Kernel softsign_ref = unary_kernel("softsign_ref", "Softsign");
+extern const Kernel thresholded_relu_ref = unary_kernel("thresholded_relu_ref", "ThresholdedRelu");
+extern const Kernel shrink_ref = unary_kernel("shrink_ref", "Shrink");
+extern const Kernel logical_not_ref = unary_kernel("logical_not_ref", "Not");
+extern const Kernel bitwise_not_ref = unary_kernel("bitwise_not_ref", "BitwiseNot");
 
-#define MONZA_BINARY(symbol, op_name) MONZA_REF(symbol, op_name, run_binary, 3)
-MONZA_BINARY(add, "Add")
-MONZA_BINARY(sub, "Sub")
-MONZA_BINARY(mul, "Mul")
-MONZA_BINARY(div, "Div")
-MONZA_BINARY(mod, "Mod")
-MONZA_REF(pow, "Pow", run_binary, 1)
-MONZA_BINARY(min, "Min")
-MONZA_BINARY(max, "Max")
-MONZA_BINARY(bit_shift, "BitShift")
-MONZA_BINARY(bitwise_and, "BitwiseAnd")
-MONZA_BINARY(bitwise_or, "BitwiseOr")
-MONZA_BINARY(bitwise_xor, "BitwiseXor")
-MONZA_BINARY(logical_and, "And")
-MONZA_BINARY(logical_or, "Or")
-MONZA_BINARY(logical_xor, "Xor")
-MONZA_REF(equal, "Equal", run_binary, 0)
-MONZA_REF(less, "Less", run_binary, 0)
-MONZA_REF(less_or_equal, "LessOrEqual", run_binary, 0)
-MONZA_REF(greater, "Greater", run_binary, 0)
-MONZA_REF(greater_or_equal, "GreaterOrEqual", run_binary, 0)
-MONZA_BINARY(prelu, "PRelu")
-#undef MONZA_BINARY
+// Another element type comes out: no output can overwrite its input.
+extern const Kernel is_nan_ref = reference_kernel("is_nan_ref", "IsNaN", run_unary);
+extern const Kernel is_inf_ref = reference_kernel("is_inf_ref", "IsInf", run_unary);
 
-MONZA_REF(clip, "Clip", run_clip, 1)
-MONZA_REF(where, "Where", run_where, 6)
-MONZA_REF(bit_cast, "BitCast", run_copy, 1)
-MONZA_REF(identity, "Identity", run_copy, 1)
-#undef MONZA_REF
+extern const Kernel add_ref = binary_kernel("add_ref", "Add");
+extern const Kernel sub_ref = binary_kernel("sub_ref", "Sub");
+extern const Kernel mul_ref = binary_kernel("mul_ref", "Mul");
+extern const Kernel div_ref = binary_kernel("div_ref", "Div");
+extern const Kernel mod_ref = binary_kernel("mod_ref", "Mod");
+extern const Kernel pow_ref = reference_kernel("pow_ref", "Pow", run_binary, 1);
+extern const Kernel min_ref = binary_kernel("min_ref", "Min");
+extern const Kernel max_ref = binary_kernel("max_ref", "Max");
+extern const Kernel bit_shift_ref = binary_kernel("bit_shift_ref", "BitShift");
+extern const Kernel bitwise_and_ref = binary_kernel("bitwise_and_ref", "BitwiseAnd");
+extern const Kernel bitwise_or_ref = binary_kernel("bitwise_or_ref", "BitwiseOr");
+extern const Kernel bitwise_xor_ref = binary_kernel("bitwise_xor_ref", "BitwiseXor");
+extern const Kernel logical_and_ref = binary_kernel("logical_and_ref", "And");
+extern const Kernel logical_or_ref = binary_kernel("logical_or_ref", "Or");
+extern const Kernel logical_xor_ref = binary_kernel("logical_xor_ref", "Xor");
+extern const Kernel equal_ref = reference_kernel("equal_ref", "Equal", run_binary);
+extern const Kernel less_ref = reference_kernel("less_ref", "Less", run_binary);
+extern const Kernel less_or_equal_ref = reference_kernel("less_or_equal_ref", "LessOrEqual", run_binary);
+extern const Kernel greater_ref = reference_kernel("greater_ref", "Greater", run_binary);
+extern const Kernel greater_or_equal_ref = reference_kernel("greater_or_equal_ref", "GreaterOrEqual", run_binary);
+extern const Kernel prelu_ref = binary_kernel("prelu_ref", "PRelu");
+extern const Kernel clip_ref = reference_kernel("clip_ref", "Clip", run_clip, 1);
+extern const Kernel where_ref = reference_kernel("where_ref", "Where", run_where, 6);
+extern const Kernel bit_cast_ref = reference_kernel("bit_cast_ref", "BitCast", run_copy, 1);
+extern const Kernel identity_ref = reference_kernel("identity_ref", "Identity", run_copy, 1);
 
 }  // namespace monza::ops

@@ -55,13 +55,6 @@ MONZA_INLINE Vec vunary(Vec x, Vec alpha, Vec beta) {
   return x;
 }
 
-// clang-format off
-#define MONZA_UNARY_KINDS(X)                                                                      \
-  X(abs) X(neg) X(ceil) X(floor) X(round) X(sqrt) X(reciprocal) X(exp) X(log) X(tanh) X(erf)      \
-  X(relu) X(leaky_relu) X(elu) X(selu) X(celu) X(sigmoid) X(hard_sigmoid) X(hardswish) X(swish)   \
-  X(gelu_erf) X(gelu_tanh) X(mish) X(softplus) X(softsign) X(thresholded_relu)
-// clang-format on
-
 template <UnaryKind kKind>
 __attribute__((noinline)) Status unary_of(const KernelContext& c) {
   const auto& p = c.params_as<UnaryParams>();
@@ -76,7 +69,32 @@ Status run_unary(const KernelContext& c) noexcept {
 #define MONZA_CASE(kind) \
   case UnaryKind::kind: return unary_of<UnaryKind::kind>(c);
   switch (c.params_as<UnaryParams>().kind) {
-    MONZA_UNARY_KINDS(MONZA_CASE)
+    MONZA_CASE(abs)
+    MONZA_CASE(neg)
+    MONZA_CASE(ceil)
+    MONZA_CASE(floor)
+    MONZA_CASE(round)
+    MONZA_CASE(sqrt)
+    MONZA_CASE(reciprocal)
+    MONZA_CASE(exp)
+    MONZA_CASE(log)
+    MONZA_CASE(tanh)
+    MONZA_CASE(erf)
+    MONZA_CASE(relu)
+    MONZA_CASE(leaky_relu)
+    MONZA_CASE(elu)
+    MONZA_CASE(selu)
+    MONZA_CASE(celu)
+    MONZA_CASE(sigmoid)
+    MONZA_CASE(hard_sigmoid)
+    MONZA_CASE(hardswish)
+    MONZA_CASE(swish)
+    MONZA_CASE(gelu_erf)
+    MONZA_CASE(gelu_tanh)
+    MONZA_CASE(mish)
+    MONZA_CASE(softplus)
+    MONZA_CASE(softsign)
+    MONZA_CASE(thresholded_relu)
     default: return {StatusCode::internal, "elementwise: no vector form of this function"};
   }
 #undef MONZA_CASE
@@ -180,76 +198,51 @@ Refusal accepts_pow(const KernelQuery& q) noexcept {
   return q.input(0).shape.rank < q.input(1).shape.rank ? "the exponent has more axes than the base" : nullptr;
 }
 
+/// Over operands of one layout, whichever: nothing broadcasts.
+consteval Kernel unary_uniform_kernel(const char* name, const char* op, Isa needs) {
+  return {.name = name,
+          .op = op,
+          .needs = needs,
+          .in{Port::uniform},
+          .out{Port::uniform},
+          .accepts = accepts_uniform,
+          .run = run_unary,
+          .in_place_inputs = 1};
+}
+consteval Kernel binary_uniform_kernel(const char* name, const char* op, Isa needs) {
+  Kernel k = unary_uniform_kernel(name, op, needs);
+  k.run = run_binary;
+  k.in_place_inputs = 3;
+  return k;
+}
+/// Over views with any strides.
+consteval Kernel unary_kernel(const char* name, const char* op, Isa needs) {
+  return {.name = name,
+          .op = op,
+          .needs = needs,
+          .in{Port::strided},
+          .out{Port::strided},
+          .accepts = accepts_f32,
+          .run = run_unary,
+          .in_place_inputs = 1};
+}
+consteval Kernel binary_kernel(const char* name, const char* op, Isa needs) {
+  Kernel k = unary_kernel(name, op, needs);
+  k.run = run_binary;
+  k.in_place_inputs = 3;
+  return k;
+}
+consteval Kernel clip_kernel(const char* name, Isa needs) {
+  Kernel k = unary_kernel(name, "Clip", needs);
+  k.run = run_clip;
+  return k;
+}
+consteval Kernel pow_kernel(const char* name, Isa needs) {
+  Kernel k = unary_kernel(name, "Pow", needs);
+  k.accepts = accepts_pow;
+  k.run = run_pow;
+  return k;
+}
+
 }  // namespace
-
-// Kernels of an instruction set: MONZA_POINTWISE(symbol suffix, needed extensions).
-#define MONZA_POINTWISE_KERNEL(symbol, suffix, op_name, isa, function, in_place) \
-  extern const Kernel symbol##_uniform_##suffix, symbol##_##suffix;              \
-  const Kernel symbol##_uniform_##suffix{.name = #symbol "_uniform_" #suffix,    \
-                                         .op = op_name,                          \
-                                         .needs = isa,                           \
-                                         .in{Port::uniform},                     \
-                                         .out{Port::uniform},                    \
-                                         .accepts = accepts_uniform,             \
-                                         .run = function,                        \
-                                         .in_place_inputs = in_place};           \
-  const Kernel symbol##_##suffix{.name = #symbol "_" #suffix,                    \
-                                 .op = op_name,                                  \
-                                 .needs = isa,                                   \
-                                 .in{Port::strided},                             \
-                                 .out{Port::strided},                            \
-                                 .accepts = accepts_f32,                         \
-                                 .run = function,                                \
-                                 .in_place_inputs = in_place};
-#define MONZA_POINTWISE(suffix, isa)                                                     \
-  MONZA_POINTWISE_KERNEL(add, suffix, "Add", isa, run_binary, 3)                         \
-  MONZA_POINTWISE_KERNEL(sub, suffix, "Sub", isa, run_binary, 3)                         \
-  MONZA_POINTWISE_KERNEL(mul, suffix, "Mul", isa, run_binary, 3)                         \
-  MONZA_POINTWISE_KERNEL(div, suffix, "Div", isa, run_binary, 3)                         \
-  MONZA_POINTWISE_KERNEL(min, suffix, "Min", isa, run_binary, 3)                         \
-  MONZA_POINTWISE_KERNEL(max, suffix, "Max", isa, run_binary, 3)                         \
-  MONZA_POINTWISE_KERNEL(prelu, suffix, "PRelu", isa, run_binary, 3)                     \
-  MONZA_POINTWISE_KERNEL(abs, suffix, "Abs", isa, run_unary, 1)                          \
-  MONZA_POINTWISE_KERNEL(neg, suffix, "Neg", isa, run_unary, 1)                          \
-  MONZA_POINTWISE_KERNEL(ceil, suffix, "Ceil", isa, run_unary, 1)                        \
-  MONZA_POINTWISE_KERNEL(floor, suffix, "Floor", isa, run_unary, 1)                      \
-  MONZA_POINTWISE_KERNEL(round, suffix, "Round", isa, run_unary, 1)                      \
-  MONZA_POINTWISE_KERNEL(sqrt, suffix, "Sqrt", isa, run_unary, 1)                        \
-  MONZA_POINTWISE_KERNEL(reciprocal, suffix, "Reciprocal", isa, run_unary, 1)            \
-  MONZA_POINTWISE_KERNEL(exp, suffix, "Exp", isa, run_unary, 1)                          \
-  MONZA_POINTWISE_KERNEL(log, suffix, "Log", isa, run_unary, 1)                          \
-  MONZA_POINTWISE_KERNEL(tanh, suffix, "Tanh", isa, run_unary, 1)                        \
-  MONZA_POINTWISE_KERNEL(erf, suffix, "Erf", isa, run_unary, 1)                          \
-  MONZA_POINTWISE_KERNEL(relu, suffix, "Relu", isa, run_unary, 1)                        \
-  MONZA_POINTWISE_KERNEL(leaky_relu, suffix, "LeakyRelu", isa, run_unary, 1)             \
-  MONZA_POINTWISE_KERNEL(elu, suffix, "Elu", isa, run_unary, 1)                          \
-  MONZA_POINTWISE_KERNEL(selu, suffix, "Selu", isa, run_unary, 1)                        \
-  MONZA_POINTWISE_KERNEL(celu, suffix, "Celu", isa, run_unary, 1)                        \
-  MONZA_POINTWISE_KERNEL(sigmoid, suffix, "Sigmoid", isa, run_unary, 1)                  \
-  MONZA_POINTWISE_KERNEL(hard_sigmoid, suffix, "HardSigmoid", isa, run_unary, 1)         \
-  MONZA_POINTWISE_KERNEL(hardswish, suffix, "HardSwish", isa, run_unary, 1)              \
-  MONZA_POINTWISE_KERNEL(swish, suffix, "Swish", isa, run_unary, 1)                      \
-  MONZA_POINTWISE_KERNEL(gelu, suffix, "Gelu", isa, run_unary, 1)                        \
-  MONZA_POINTWISE_KERNEL(mish, suffix, "Mish", isa, run_unary, 1)                        \
-  MONZA_POINTWISE_KERNEL(softplus, suffix, "Softplus", isa, run_unary, 1)                \
-  MONZA_POINTWISE_KERNEL(softsign, suffix, "Softsign", isa, run_unary, 1)                \
-  MONZA_POINTWISE_KERNEL(thresholded_relu, suffix, "ThresholdedRelu", isa, run_unary, 1) \
-  extern const Kernel clip_##suffix, pow_##suffix;                                       \
-  const Kernel clip_##suffix{.name = "clip_" #suffix,                                    \
-                             .op = "Clip",                                               \
-                             .needs = isa,                                               \
-                             .in{Port::strided},                                         \
-                             .out{Port::strided},                                        \
-                             .accepts = accepts_f32,                                     \
-                             .run = run_clip,                                            \
-                             .in_place_inputs = 1};                                      \
-  const Kernel pow_##suffix{.name = "pow_" #suffix,                                      \
-                            .op = "Pow",                                                 \
-                            .needs = isa,                                                \
-                            .in{Port::strided},                                          \
-                            .out{Port::strided},                                         \
-                            .accepts = accepts_pow,                                      \
-                            .run = run_pow,                                              \
-                            .in_place_inputs = 1};
-
 }  // namespace monza::ops

@@ -4,6 +4,7 @@
 
 #include "kernel/kernel.h"
 #include "kernel/nd_loop.h"
+#include "kernel/reference.h"
 #include "ops/elementwise/elementwise.params.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
@@ -61,8 +62,6 @@ Status run_cast(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel cast_ref;
-const Kernel cast_ref{
-    .name = "cast_ref", .op = "Cast", .reference = true, .in{Port::strided}, .out{Port::strided}, .run = run_cast};
+extern const Kernel cast_ref = reference_kernel("cast_ref", "Cast", run_cast);
 
 }  // namespace monza::ops

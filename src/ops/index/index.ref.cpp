@@ -4,6 +4,7 @@
 
 #include "kernel/copy.h"
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/index/index.params.h"
 #include "tensor/cell.h"
 #include "tensor/dtype.h"
@@ -244,19 +245,13 @@ Status run_tensor_scatter(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, in_place, function)                                                     \
-  extern const Kernel symbol;                                                                                          \
-  const Kernel symbol {                                                                                                \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function, \
-    .in_place_inputs = in_place                                                                                        \
-  }
-
-MONZA_REFERENCE(gather_ref, "Gather", 0, run_gather);
-MONZA_REFERENCE(gather_elements_ref, "GatherElements", 0, run_gather_elements);
-MONZA_REFERENCE(gather_nd_ref, "GatherND", 0, run_gather_nd);
-MONZA_REFERENCE(scatter_elements_ref, "ScatterElements", 1, run_scatter_elements);
-MONZA_REFERENCE(scatter_nd_ref, "ScatterND", 1, run_scatter_nd);
-MONZA_REFERENCE(tensor_scatter_ref, "TensorScatter", 1, run_tensor_scatter);
-#undef MONZA_REFERENCE
+extern const Kernel gather_ref = reference_kernel("gather_ref", "Gather", run_gather);
+extern const Kernel gather_elements_ref =
+    reference_kernel("gather_elements_ref", "GatherElements", run_gather_elements);
+extern const Kernel gather_nd_ref = reference_kernel("gather_nd_ref", "GatherND", run_gather_nd);
+extern const Kernel scatter_elements_ref =
+    reference_kernel("scatter_elements_ref", "ScatterElements", run_scatter_elements, 1);
+extern const Kernel scatter_nd_ref = reference_kernel("scatter_nd_ref", "ScatterND", run_scatter_nd, 1);
+extern const Kernel tensor_scatter_ref = reference_kernel("tensor_scatter_ref", "TensorScatter", run_tensor_scatter, 1);
 
 }  // namespace monza::ops

@@ -254,18 +254,38 @@ Status run_nms(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, out_port, scratch, function)                      \
-  extern const Kernel symbol;                                                                    \
-  const Kernel symbol {                                                                          \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{out_port}, \
-    .scratch_bytes = scratch, .run = function                                                    \
-  }
-
-MONZA_REFERENCE(non_zero_ref, "NonZero", Port::dense, nullptr, run_non_zero);
-MONZA_REFERENCE(compress_ref, "Compress", Port::dense, nullptr, run_compress);
-MONZA_REFERENCE(unique_ref, "Unique", Port::dense, unique_scratch, run_unique);
-MONZA_REFERENCE(topk_ref, "TopK", Port::strided, topk_scratch, run_topk);
-MONZA_REFERENCE(nms_ref, "NonMaxSuppression", Port::dense, nms_scratch, run_nms);
-#undef MONZA_REFERENCE
+extern const Kernel non_zero_ref{.name = "non_zero_ref",
+                                 .op = "NonZero",
+                                 .reference = true,
+                                 .in{Port::strided},
+                                 .out{Port::dense},
+                                 .run = run_non_zero};
+extern const Kernel compress_ref{.name = "compress_ref",
+                                 .op = "Compress",
+                                 .reference = true,
+                                 .in{Port::strided},
+                                 .out{Port::dense},
+                                 .run = run_compress};
+extern const Kernel unique_ref{.name = "unique_ref",
+                               .op = "Unique",
+                               .reference = true,
+                               .in{Port::strided},
+                               .out{Port::dense},
+                               .scratch_bytes = unique_scratch,
+                               .run = run_unique};
+extern const Kernel topk_ref{.name = "topk_ref",
+                             .op = "TopK",
+                             .reference = true,
+                             .in{Port::strided},
+                             .out{Port::strided},
+                             .scratch_bytes = topk_scratch,
+                             .run = run_topk};
+extern const Kernel nms_ref{.name = "nms_ref",
+                            .op = "NonMaxSuppression",
+                            .reference = true,
+                            .in{Port::strided},
+                            .out{Port::dense},
+                            .scratch_bytes = nms_scratch,
+                            .run = run_nms};
 
 }  // namespace monza::ops

@@ -53,14 +53,12 @@ Status run_det(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                              \
-  extern const Kernel symbol;                                                                         \
-  const Kernel symbol {                                                                               \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, \
-    .scratch_bytes = scratch_det, .run = function                                                     \
-  }
-
-MONZA_REFERENCE(det_ref, "Det", run_det);
-#undef MONZA_REFERENCE
+extern const Kernel det_ref{.name = "det_ref",
+                            .op = "Det",
+                            .reference = true,
+                            .in{Port::strided},
+                            .out{Port::strided},
+                            .scratch_bytes = scratch_det,
+                            .run = run_det};
 
 }  // namespace monza::ops

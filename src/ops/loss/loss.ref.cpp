@@ -1,5 +1,6 @@
 // Plain NegativeLogLikelihoodLoss, summed in double.
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/loss/loss.params.h"
 #include "tensor/element.h"
 
@@ -39,12 +40,6 @@ Status run(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel nll_loss_ref;
-const Kernel nll_loss_ref{.name = "nll_loss_ref",
-                          .op = "NegativeLogLikelihoodLoss",
-                          .reference = true,
-                          .in{Port::strided},
-                          .out{Port::strided},
-                          .run = run};
+extern const Kernel nll_loss_ref = reference_kernel("nll_loss_ref", "NegativeLogLikelihoodLoss", run);
 
 }  // namespace monza::ops

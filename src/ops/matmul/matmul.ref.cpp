@@ -4,32 +4,18 @@
 
 #include "kernel/kernel.h"
 #include "ops/matmul/matmul.params.h"
+#include "ops/shared/halves.ref.h"
 #include "tensor/block_encoding.h"
 #include "tensor/dtype.h"
-#include "tensor/float_convert.h"
 
 namespace monza::ops {
 namespace {
 
-struct F16 {
-  std::uint16_t bits;
-};
-struct BF16 {
-  std::uint16_t bits;
-};
-double load(float v) { return v; }
-double load(double v) { return v; }
-double load(F16 v) { return f16_to_f32(v.bits); }
-double load(BF16 v) { return bf16_to_f32(v.bits); }
 // Integer products wrap as two's complement, so unsigned arithmetic serves both signs.
 template <typename T, std::enable_if_t<std::is_integral_v<T>, int> = 0>
 std::uint64_t load(T v) {
   return static_cast<std::uint64_t>(v);
 }
-void store(float& to, double v) { to = static_cast<float>(v); }
-void store(double& to, double v) { to = v; }
-void store(F16& to, double v) { to.bits = f32_to_f16(static_cast<float>(v)); }
-void store(BF16& to, double v) { to.bits = f32_to_bf16(static_cast<float>(v)); }
 template <typename T, std::enable_if_t<std::is_integral_v<T>, int> = 0>
 void store(T& to, std::uint64_t v) {
   to = static_cast<T>(v);
@@ -180,14 +166,13 @@ Refusal accepts(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel matmul_ref;
 // A block-quantised weight cannot be viewed with strides: its rows are whole and follow each other.
-const Kernel matmul_ref{.name = "matmul_ref",
-                        .op = "MatMul",
-                        .reference = true,
-                        .in{Port::strided},
-                        .out{Port::strided},
-                        .accepts = accepts,
-                        .run = run_matmul};
+extern const Kernel matmul_ref{.name = "matmul_ref",
+                               .op = "MatMul",
+                               .reference = true,
+                               .in{Port::strided},
+                               .out{Port::strided},
+                               .accepts = accepts,
+                               .run = run_matmul};
 
 }  // namespace monza::ops

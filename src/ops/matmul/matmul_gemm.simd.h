@@ -235,5 +235,53 @@ Refusal accepts_matmul(const KernelQuery& q, bool constant_b) {
   return nullptr;
 }
 
+template <const GemmTable& kTable>
+void pack_matmul_weight(const KernelQuery& q, std::byte* packed) noexcept {
+  each_weight_block(kTable, q,
+                    [&](const WeightShape& w, std::int64_t dense, std::int64_t at, std::int64_t k0, std::int64_t kc) {
+                      kTable.pack_b(static_cast<const float*>(q.input(1).data) + dense, w.sk, w.sn, k0, kc, w.n,
+                                    reinterpret_cast<float*>(packed) + at);
+                    });
+}
+/// `kFormat`: null where weights are rounded, which has no inverse.
+template <const GemmTable& kTable, const PackedFormat* kFormat>
+constexpr Packing kMatMulPacking{.input = 1,
+                                 .bytes = [](const KernelQuery& q) noexcept { return matmul_weight_bytes(kTable, q); },
+                                 .pack = pack_matmul_weight<kTable>,
+                                 .format = kFormat};
+
+/// With B constant, and packed in `kFormat`.
+template <const GemmTable& kTable, const PackedFormat* kFormat>
+consteval Kernel matmul_packed_kernel(const char* name, Isa needs, Arithmetic arithmetic = {}) {
+  return {
+      .name = name,
+      .op = "MatMul",
+      .needs = needs,
+      .arithmetic = arithmetic,
+      .in{Port::strided, Port::packed, Port::dense, Port::rows},
+      .out{Port::rows},
+      .packings = &kMatMulPacking<kTable, kFormat>,
+      .packing_count = 1,
+      .accepts = [](const KernelQuery& q) noexcept { return accepts_matmul(q, true); },
+      .scratch_bytes = [](const KernelQuery& q) noexcept { return static_cast<std::size_t>(q.threads) * kBlockBytes; },
+      .run = [](const KernelContext& c) noexcept { return run_matmul_packed(kTable, c); }};
+}
+/// With both computed, B packed as it goes.
+template <const GemmTable& kTable>
+consteval Kernel matmul_both_kernel(const char* name, Isa needs, Arithmetic arithmetic = {}) {
+  return {.name = name,
+          .op = "MatMul",
+          .needs = needs,
+          .arithmetic = arithmetic,
+          .in{Port::strided, Port::strided, Port::dense, Port::rows},
+          .out{Port::rows},
+          .accepts = [](const KernelQuery& q) noexcept { return accepts_matmul(q, false); },
+          .scratch_bytes =
+              [](const KernelQuery& q) noexcept {
+                return static_cast<std::size_t>(q.threads) * (kBlockBytes + kPackBytes);
+              },
+          .run = [](const KernelContext& c) noexcept { return run_matmul_both(kTable, c); }};
+}
+
 }  // namespace
 }  // namespace monza::ops

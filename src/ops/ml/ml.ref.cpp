@@ -136,18 +136,17 @@ Status run_tree_ensemble(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel label_encoder_ref, tree_ensemble_ref;
-const Kernel label_encoder_ref{.name = "label_encoder_ref",
-                               .op = "LabelEncoder",
-                               .reference = true,
-                               .in{Port::strided, Port::dense},
-                               .out{Port::strided},
-                               .run = run_label_encoder};
-const Kernel tree_ensemble_ref{.name = "tree_ensemble_ref",
-                               .op = "TreeEnsemble",
-                               .reference = true,
-                               .in{Port::strided, Port::dense},
-                               .out{Port::strided},
-                               .run = run_tree_ensemble};
+extern const Kernel label_encoder_ref{.name = "label_encoder_ref",
+                                      .op = "LabelEncoder",
+                                      .reference = true,
+                                      .in{Port::strided, Port::dense},
+                                      .out{Port::strided},
+                                      .run = run_label_encoder};
+extern const Kernel tree_ensemble_ref{.name = "tree_ensemble_ref",
+                                      .op = "TreeEnsemble",
+                                      .reference = true,
+                                      .in{Port::strided, Port::dense},
+                                      .out{Port::strided},
+                                      .run = run_tree_ensemble};
 
 }  // namespace monza::ops

@@ -3,6 +3,7 @@
 
 #include "kernel/copy.h"
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/move/move.params.h"
 #include "tensor/cell.h"
 #include "tensor/dtype.h"
@@ -210,17 +211,11 @@ Status run_col2im(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
-  extern const Kernel symbol;                                                                                         \
-  const Kernel symbol {                                                                                               \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
-  }
-
-MONZA_REFERENCE(pad_ref, "Pad", run_pad);
-MONZA_REFERENCE(center_crop_pad_ref, "CenterCropPad", run_center_crop_pad);
-MONZA_REFERENCE(reverse_sequence_ref, "ReverseSequence", run_reverse_sequence);
-MONZA_REFERENCE(trilu_ref, "Trilu", run_trilu);
-MONZA_REFERENCE(col2im_ref, "Col2Im", run_col2im);
-#undef MONZA_REFERENCE
+extern const Kernel pad_ref = reference_kernel("pad_ref", "Pad", run_pad);
+extern const Kernel center_crop_pad_ref = reference_kernel("center_crop_pad_ref", "CenterCropPad", run_center_crop_pad);
+extern const Kernel reverse_sequence_ref =
+    reference_kernel("reverse_sequence_ref", "ReverseSequence", run_reverse_sequence);
+extern const Kernel trilu_ref = reference_kernel("trilu_ref", "Trilu", run_trilu);
+extern const Kernel col2im_ref = reference_kernel("col2im_ref", "Col2Im", run_col2im);
 
 }  // namespace monza::ops

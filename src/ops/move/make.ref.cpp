@@ -3,6 +3,7 @@
 
 #include "kernel/copy.h"
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/move/move.params.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
@@ -97,18 +98,11 @@ Status run_one_hot(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, out_port, function)                                               \
-  extern const Kernel symbol;                                                                                    \
-  const Kernel symbol {                                                                                          \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{out_port}, .run = function \
-  }
-
-MONZA_REFERENCE(shape_ref, "Shape", Port::strided, run_shape);
-MONZA_REFERENCE(size_ref, "Size", Port::strided, run_size);
-MONZA_REFERENCE(constant_of_shape_ref, "ConstantOfShape", Port::strided, run_fill);
-MONZA_REFERENCE(range_ref, "Range", Port::strided, run_range);
-MONZA_REFERENCE(eye_like_ref, "EyeLike", Port::strided, run_eye);
-MONZA_REFERENCE(one_hot_ref, "OneHot", Port::strided, run_one_hot);
-#undef MONZA_REFERENCE
+extern const Kernel shape_ref = reference_kernel("shape_ref", "Shape", run_shape);
+extern const Kernel size_ref = reference_kernel("size_ref", "Size", run_size);
+extern const Kernel constant_of_shape_ref = reference_kernel("constant_of_shape_ref", "ConstantOfShape", run_fill);
+extern const Kernel range_ref = reference_kernel("range_ref", "Range", run_range);
+extern const Kernel eye_like_ref = reference_kernel("eye_like_ref", "EyeLike", run_eye);
+extern const Kernel one_hot_ref = reference_kernel("one_hot_ref", "OneHot", run_one_hot);
 
 }  // namespace monza::ops

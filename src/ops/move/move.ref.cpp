@@ -2,6 +2,7 @@
 // blocks.
 #include "kernel/copy.h"
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/move/move.params.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
@@ -184,24 +185,17 @@ Status run_space_to_depth(const KernelContext& c) noexcept { return run_blocks(c
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
-  extern const Kernel symbol;                                                                                         \
-  const Kernel symbol {                                                                                               \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
-  }
-
-MONZA_REFERENCE(reshape_ref, "Reshape", run_copy);
-MONZA_REFERENCE(flatten_ref, "Flatten", run_copy);
-MONZA_REFERENCE(squeeze_ref, "Squeeze", run_copy);
-MONZA_REFERENCE(unsqueeze_ref, "Unsqueeze", run_copy);
-MONZA_REFERENCE(transpose_ref, "Transpose", run_transpose);
-MONZA_REFERENCE(expand_ref, "Expand", run_expand);
-MONZA_REFERENCE(tile_ref, "Tile", run_tile);
-MONZA_REFERENCE(concat_ref, "Concat", run_concat);
-MONZA_REFERENCE(split_ref, "Split", run_split);
-MONZA_REFERENCE(slice_ref, "Slice", run_slice);
-MONZA_REFERENCE(depth_to_space_ref, "DepthToSpace", run_depth_to_space);
-MONZA_REFERENCE(space_to_depth_ref, "SpaceToDepth", run_space_to_depth);
-#undef MONZA_REFERENCE
+extern const Kernel reshape_ref = reference_kernel("reshape_ref", "Reshape", run_copy);
+extern const Kernel flatten_ref = reference_kernel("flatten_ref", "Flatten", run_copy);
+extern const Kernel squeeze_ref = reference_kernel("squeeze_ref", "Squeeze", run_copy);
+extern const Kernel unsqueeze_ref = reference_kernel("unsqueeze_ref", "Unsqueeze", run_copy);
+extern const Kernel transpose_ref = reference_kernel("transpose_ref", "Transpose", run_transpose);
+extern const Kernel expand_ref = reference_kernel("expand_ref", "Expand", run_expand);
+extern const Kernel tile_ref = reference_kernel("tile_ref", "Tile", run_tile);
+extern const Kernel concat_ref = reference_kernel("concat_ref", "Concat", run_concat);
+extern const Kernel split_ref = reference_kernel("split_ref", "Split", run_split);
+extern const Kernel slice_ref = reference_kernel("slice_ref", "Slice", run_slice);
+extern const Kernel depth_to_space_ref = reference_kernel("depth_to_space_ref", "DepthToSpace", run_depth_to_space);
+extern const Kernel space_to_depth_ref = reference_kernel("space_to_depth_ref", "SpaceToDepth", run_space_to_depth);
 
 }  // namespace monza::ops

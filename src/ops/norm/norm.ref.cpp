@@ -3,6 +3,7 @@
 
 #include "kernel/kernel.h"
 #include "kernel/nd_loop.h"
+#include "kernel/reference.h"
 #include "ops/norm/norm.params.h"
 #include "tensor/element.h"
 
@@ -197,21 +198,12 @@ Status run_lp_norm(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REF(symbol, op_name, function)        \
-  extern const Kernel symbol##_ref;                 \
-  const Kernel symbol##_ref{.name = #symbol "_ref", \
-                            .op = op_name,          \
-                            .reference = true,      \
-                            .in{Port::strided},     \
-                            .out{Port::strided},    \
-                            .run = function};
-MONZA_REF(batch_norm, "BatchNormalization", run_batch_norm)
-MONZA_REF(layer_norm, "LayerNormalization", run_layer_norm)
-MONZA_REF(rms_norm, "RMSNormalization", run_layer_norm)
-MONZA_REF(group_norm, "GroupNormalization", run_group_norm)
-MONZA_REF(instance_norm, "InstanceNormalization", run_group_norm)
-MONZA_REF(lrn, "LRN", run_lrn)
-MONZA_REF(lp_norm, "LpNormalization", run_lp_norm)
-#undef MONZA_REF
+extern const Kernel batch_norm_ref = reference_kernel("batch_norm_ref", "BatchNormalization", run_batch_norm);
+extern const Kernel layer_norm_ref = reference_kernel("layer_norm_ref", "LayerNormalization", run_layer_norm);
+extern const Kernel rms_norm_ref = reference_kernel("rms_norm_ref", "RMSNormalization", run_layer_norm);
+extern const Kernel group_norm_ref = reference_kernel("group_norm_ref", "GroupNormalization", run_group_norm);
+extern const Kernel instance_norm_ref = reference_kernel("instance_norm_ref", "InstanceNormalization", run_group_norm);
+extern const Kernel lrn_ref = reference_kernel("lrn_ref", "LRN", run_lrn);
+extern const Kernel lp_norm_ref = reference_kernel("lp_norm_ref", "LpNormalization", run_lp_norm);
 
 }  // namespace monza::ops

@@ -249,35 +249,59 @@ Refusal accepts_lrn(const KernelQuery& q) noexcept {
   return p.bias > 0 && p.alpha >= 0 ? nullptr : "the base of the power may not be positive";
 }
 
+/// LayerNormalization and RMSNormalization.
+consteval Kernel layer_norm_kernel(const char* name, const char* op, Isa needs) {
+  return {.name = name,
+          .op = op,
+          .needs = needs,
+          .in{Port::dense},
+          .out{Port::dense},
+          .accepts = accepts_layer_norm,
+          .run = run_layer_norm,
+          .in_place_inputs = 1};
+}
+/// GroupNormalization and InstanceNormalization.
+consteval Kernel group_norm_kernel(const char* name, const char* op, Isa needs) {
+  return {.name = name,
+          .op = op,
+          .needs = needs,
+          .in{Port::dense},
+          .out{Port::dense},
+          .accepts = accepts_any,
+          .run = run_group_norm,
+          .in_place_inputs = 1};
+}
+consteval Kernel batch_norm_kernel(const char* name, Isa needs) {
+  return {.name = name,
+          .op = "BatchNormalization",
+          .needs = needs,
+          .in{Port::strided, Port::dense},
+          .out{Port::strided},
+          .accepts = accepts_batch_norm,
+          .scratch_bytes = batch_norm_scratch,
+          .run = run_batch_norm,
+          .in_place_inputs = 1};
+}
+consteval Kernel lrn_pixels_kernel(const char* name, Isa needs) {
+  return {.name = name,
+          .op = "LRN",
+          .needs = needs,
+          .in{Port::channels_last},
+          .out{Port::channels_last},
+          .accepts = accepts_lrn,
+          .scratch_bytes = lrn_scratch,
+          .run = run_lrn_pixels,
+          .in_place_inputs = 1};
+}
+consteval Kernel lrn_dense_kernel(const char* name, Isa needs) {
+  return {.name = name,
+          .op = "LRN",
+          .needs = needs,
+          .in{Port::dense},
+          .out{Port::dense},
+          .accepts = accepts_lrn,
+          .run = run_lrn_dense};
+}
+
 }  // namespace
-
-#define MONZA_NORM_KERNEL(symbol, suffix, op_name, isa, in_ports, out_port, takes, scratch, function, in_place) \
-  extern const Kernel symbol##_##suffix;                                                                        \
-  const Kernel symbol##_##suffix{.name = #symbol "_" #suffix,                                                   \
-                                 .op = op_name,                                                                 \
-                                 .needs = isa,                                                                  \
-                                 .in in_ports,                                                                  \
-                                 .out{out_port},                                                                \
-                                 .accepts = takes,                                                              \
-                                 .scratch_bytes = scratch,                                                      \
-                                 .run = function,                                                               \
-                                 .in_place_inputs = in_place};
-#define MONZA_DENSE_IN {Port::dense}
-#define MONZA_STRIDED_IN {Port::strided, Port::dense}
-#define MONZA_PIXELS_IN {Port::channels_last}
-#define MONZA_NORM(suffix, isa)                                                                                       \
-  MONZA_NORM_KERNEL(layer_norm, suffix, "LayerNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_layer_norm,   \
-                    nullptr, run_layer_norm, 1)                                                                       \
-  MONZA_NORM_KERNEL(rms_norm, suffix, "RMSNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_layer_norm,       \
-                    nullptr, run_layer_norm, 1)                                                                       \
-  MONZA_NORM_KERNEL(group_norm, suffix, "GroupNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_any, nullptr, \
-                    run_group_norm, 1)                                                                                \
-  MONZA_NORM_KERNEL(instance_norm, suffix, "InstanceNormalization", isa, MONZA_DENSE_IN, Port::dense, accepts_any,    \
-                    nullptr, run_group_norm, 1)                                                                       \
-  MONZA_NORM_KERNEL(batch_norm, suffix, "BatchNormalization", isa, MONZA_STRIDED_IN, Port::strided,                   \
-                    accepts_batch_norm, batch_norm_scratch, run_batch_norm, 1)                                        \
-  MONZA_NORM_KERNEL(lrn_pixels, suffix, "LRN", isa, MONZA_PIXELS_IN, Port::channels_last, accepts_lrn, lrn_scratch,   \
-                    run_lrn_pixels, 1)                                                                                \
-  MONZA_NORM_KERNEL(lrn_dense, suffix, "LRN", isa, MONZA_DENSE_IN, Port::dense, accepts_lrn, nullptr, run_lrn_dense, 0)
-
 }  // namespace monza::ops

@@ -5,6 +5,7 @@
 
 #include "kernel/copy.h"
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/pool/pool.params.h"
 #include "tensor/cell.h"
 #include "tensor/dtype.h"
@@ -189,16 +190,9 @@ Status run_max_unpool(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
-  extern const Kernel symbol;                                                                                         \
-  const Kernel symbol {                                                                                               \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
-  }
-
-MONZA_REFERENCE(max_pool_ref, "MaxPool", run_max_pool);
-MONZA_REFERENCE(average_pool_ref, "AveragePool", run_average_pool);
-MONZA_REFERENCE(lp_pool_ref, "LpPool", run_lp_pool);
-MONZA_REFERENCE(max_unpool_ref, "MaxUnpool", run_max_unpool);
-#undef MONZA_REFERENCE
+extern const Kernel max_pool_ref = reference_kernel("max_pool_ref", "MaxPool", run_max_pool);
+extern const Kernel average_pool_ref = reference_kernel("average_pool_ref", "AveragePool", run_average_pool);
+extern const Kernel lp_pool_ref = reference_kernel("lp_pool_ref", "LpPool", run_lp_pool);
+extern const Kernel max_unpool_ref = reference_kernel("max_unpool_ref", "MaxUnpool", run_max_unpool);
 
 }  // namespace monza::ops

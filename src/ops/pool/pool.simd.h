@@ -221,5 +221,25 @@ Refusal accepts_max_pool_blocked(const KernelQuery& q) noexcept {
   return q.in[0].dtype == DType::f32 ? nullptr : "blocks are vectors of f32";
 }
 
+/// Over channels-last pixels, or over blocks of channels.
+consteval Kernel max_pool_kernel(const char* name, Isa needs, Port pixels) {
+  return {.name = name,
+          .op = "MaxPool",
+          .needs = needs,
+          .in{pixels},
+          .out{pixels},
+          .accepts = pixels == Port::channels_last ? accepts_max_pool : accepts_max_pool_blocked,
+          .run = run_max_pool};
+}
+consteval Kernel average_pool_kernel(const char* name, Isa needs, Port pixels) {
+  return {.name = name,
+          .op = "AveragePool",
+          .needs = needs,
+          .in{pixels},
+          .out{pixels},
+          .accepts = accepts_average_pool,
+          .run = run_average_pool};
+}
+
 }  // namespace
 }  // namespace monza::ops

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/pool/pool.params.h"
 #include "tensor/element.h"
 
@@ -168,14 +169,7 @@ Status run_max_roi_pool(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
-  extern const Kernel symbol;                                                                                         \
-  const Kernel symbol {                                                                                               \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
-  }
-
-MONZA_REFERENCE(roi_align_ref, "RoiAlign", run_roi_align);
-MONZA_REFERENCE(max_roi_pool_ref, "MaxRoiPool", run_max_roi_pool);
-#undef MONZA_REFERENCE
+extern const Kernel roi_align_ref = reference_kernel("roi_align_ref", "RoiAlign", run_roi_align);
+extern const Kernel max_roi_pool_ref = reference_kernel("max_roi_pool_ref", "MaxRoiPool", run_max_roi_pool);
 
 }  // namespace monza::ops

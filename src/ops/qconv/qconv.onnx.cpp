@@ -1,16 +1,10 @@
 // ONNX ConvInteger and QLinearConv.
 #include "import/api.h"
 #include "ops/conv/conv.def.h"
+#include "ops/shared/inputs.onnx.h"
 
 namespace monza::ops {
 namespace {
-
-ir::ValueId input_or_none(OnnxNode& n, int i) { return i < n.input_count() ? n.input(i) : ir::kNone; }
-
-std::vector<ir::ValueId> trimmed(std::vector<ir::ValueId> inputs) {
-  while (!inputs.empty() && inputs.back() == ir::kNone) inputs.pop_back();
-  return inputs;
-}
 
 void import_integer(OnnxNode& n) {
   ir::Attrs attrs = conv_attrs_of(n, n.input(0), n.input(1));

@@ -87,21 +87,20 @@ Status run_qconv(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel conv_integer_ref, qconv_ref;
-const Kernel conv_integer_ref{.name = "conv_integer_ref",
-                              .op = "ConvInteger",
+extern const Kernel conv_integer_ref{.name = "conv_integer_ref",
+                                     .op = "ConvInteger",
+                                     .arithmetic = {Precision::int8, DType::i32},
+                                     .reference = true,
+                                     .in{Port::strided, Port::strided, Port::dense},
+                                     .out{Port::strided},
+                                     .run = run_conv_integer};
+extern const Kernel qconv_ref{.name = "qconv_ref",
+                              .op = "QConv",
                               .arithmetic = {Precision::int8, DType::i32},
                               .reference = true,
-                              .in{Port::strided, Port::strided, Port::dense},
+                              .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense,
+                                  Port::dense, Port::dense, Port::dense, Port::strided, Port::dense},
                               .out{Port::strided},
-                              .run = run_conv_integer};
-const Kernel qconv_ref{.name = "qconv_ref",
-                       .op = "QConv",
-                       .arithmetic = {Precision::int8, DType::i32},
-                       .reference = true,
-                       .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense,
-                           Port::dense, Port::dense, Port::dense, Port::strided, Port::dense},
-                       .out{Port::strided},
-                       .run = run_qconv};
+                              .run = run_qconv};
 
 }  // namespace monza::ops

@@ -161,32 +161,19 @@ constexpr Packing kDwPacking{.input = kW,
                              .pack = dw_pack_weights<kW>,
                              .format = Q::kLanes == 8 ? &qconv_depthwise_8 : &qconv_depthwise_16};
 
-constexpr Kernel make_qconv_dw(const char* name, Isa needs) {
-  return {.name = name,
-          .op = "QConv",
-          .needs = needs,
-          .arithmetic = {Precision::int8, DType::i32},
-          .in{Port::channels_last, Port::dense, Port::dense, Port::packed, Port::dense, Port::dense, Port::dense,
-              Port::dense, Port::dense, Port::channels_last, Port::dense},
-          .out{Port::channels_last},
-          .packings = &kDwPacking<QInput::w>,
-          .packing_count = 1,
-          .accepts = dw_accepts<QInput::w>,
-          .scratch_bytes = dw_scratch<QInput::w>,
-          .run = dw_run<QInput::w>};
+consteval Kernel qconv_dw_kernel(const char* name, Isa needs) {
+  Kernel k = qconv_kernel(name, needs, kDwPacking<QInput::w>);
+  k.accepts = dw_accepts<QInput::w>;
+  k.scratch_bytes = dw_scratch<QInput::w>;
+  k.run = dw_run<QInput::w>;
+  return k;
 }
-constexpr Kernel make_conv_integer_dw(const char* name, Isa needs) {
-  return {.name = name,
-          .op = "ConvInteger",
-          .needs = needs,
-          .arithmetic = {Precision::int8, DType::i32},
-          .in{Port::channels_last, Port::packed, Port::dense},
-          .out{Port::channels_last},
-          .packings = &kDwPacking<1>,
-          .packing_count = 1,
-          .accepts = dw_accepts<1>,
-          .scratch_bytes = dw_scratch<1>,
-          .run = dw_run<1>};
+consteval Kernel conv_integer_dw_kernel(const char* name, Isa needs) {
+  Kernel k = conv_integer_kernel(name, needs, kDwPacking<1>);
+  k.accepts = dw_accepts<1>;
+  k.scratch_bytes = dw_scratch<1>;
+  k.run = dw_run<1>;
+  return k;
 }
 
 }  // namespace

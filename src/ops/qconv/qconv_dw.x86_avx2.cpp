@@ -2,8 +2,9 @@
 
 namespace monza::ops {
 
-extern const Kernel qconv_dw_avx2, conv_integer_dw_avx2;
-const Kernel qconv_dw_avx2 = make_qconv_dw("qconv_dw_avx2", Isa::avx2);
-const Kernel conv_integer_dw_avx2 = make_conv_integer_dw("conv_integer_dw_avx2", Isa::avx2);
+constexpr Isa kNeeds = Isa::avx2;
+
+extern const Kernel qconv_dw_avx2 = qconv_dw_kernel("qconv_dw_avx2", kNeeds);
+extern const Kernel conv_integer_dw_avx2 = conv_integer_dw_kernel("conv_integer_dw_avx2", kNeeds);
 
 }  // namespace monza::ops

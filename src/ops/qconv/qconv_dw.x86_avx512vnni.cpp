@@ -2,9 +2,9 @@
 
 namespace monza::ops {
 
-extern const Kernel qconv_dw_avx512vnni, conv_integer_dw_avx512vnni;
-const Kernel qconv_dw_avx512vnni = make_qconv_dw("qconv_dw_avx512vnni", Isa::avx512 | Isa::avx512vnni);
-const Kernel conv_integer_dw_avx512vnni =
-    make_conv_integer_dw("conv_integer_dw_avx512vnni", Isa::avx512 | Isa::avx512vnni);
+constexpr Isa kNeeds = Isa::avx512 | Isa::avx512vnni;
+
+extern const Kernel qconv_dw_avx512vnni = qconv_dw_kernel("qconv_dw_avx512vnni", kNeeds);
+extern const Kernel conv_integer_dw_avx512vnni = conv_integer_dw_kernel("conv_integer_dw_avx512vnni", kNeeds);
 
 }  // namespace monza::ops

@@ -2,8 +2,9 @@
 
 namespace monza::ops {
 
-extern const Kernel qconv_dw_avxvnni, conv_integer_dw_avxvnni;
-const Kernel qconv_dw_avxvnni = make_qconv_dw("qconv_dw_avxvnni", Isa::avx2 | Isa::avxvnni);
-const Kernel conv_integer_dw_avxvnni = make_conv_integer_dw("conv_integer_dw_avxvnni", Isa::avx2 | Isa::avxvnni);
+constexpr Isa kNeeds = Isa::avx2 | Isa::avxvnni;
+
+extern const Kernel qconv_dw_avxvnni = qconv_dw_kernel("qconv_dw_avxvnni", kNeeds);
+extern const Kernel conv_integer_dw_avxvnni = conv_integer_dw_kernel("conv_integer_dw_avxvnni", kNeeds);
 
 }  // namespace monza::ops

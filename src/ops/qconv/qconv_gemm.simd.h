@@ -163,32 +163,19 @@ constexpr Packing kConvPacking{.input = kW,
                                .pack = conv_pack_weights<kW>,
                                .format = Q::kLanes == 8 ? &qconv_panels_8 : &qconv_panels_16};
 
-constexpr Kernel make_qconv(const char* name, Isa needs) {
-  return {.name = name,
-          .op = "QConv",
-          .needs = needs,
-          .arithmetic = {Precision::int8, DType::i32},
-          .in{Port::channels_last, Port::dense, Port::dense, Port::packed, Port::dense, Port::dense, Port::dense,
-              Port::dense, Port::dense, Port::channels_last, Port::dense},
-          .out{Port::channels_last},
-          .packings = &kConvPacking<QInput::w>,
-          .packing_count = 1,
-          .accepts = conv_accepts<QInput::w>,
-          .scratch_bytes = conv_scratch<QInput::w>,
-          .run = conv_run<QInput::w>};
+consteval Kernel qconv_gemm_kernel(const char* name, Isa needs) {
+  Kernel k = qconv_kernel(name, needs, kConvPacking<QInput::w>);
+  k.accepts = conv_accepts<QInput::w>;
+  k.scratch_bytes = conv_scratch<QInput::w>;
+  k.run = conv_run<QInput::w>;
+  return k;
 }
-constexpr Kernel make_conv_integer(const char* name, Isa needs) {
-  return {.name = name,
-          .op = "ConvInteger",
-          .needs = needs,
-          .arithmetic = {Precision::int8, DType::i32},
-          .in{Port::channels_last, Port::packed, Port::dense},
-          .out{Port::channels_last},
-          .packings = &kConvPacking<1>,
-          .packing_count = 1,
-          .accepts = conv_accepts<1>,
-          .scratch_bytes = conv_scratch<1>,
-          .run = conv_run<1>};
+consteval Kernel conv_integer_gemm_kernel(const char* name, Isa needs) {
+  Kernel k = conv_integer_kernel(name, needs, kConvPacking<1>);
+  k.accepts = conv_accepts<1>;
+  k.scratch_bytes = conv_scratch<1>;
+  k.run = conv_run<1>;
+  return k;
 }
 
 }  // namespace

@@ -2,8 +2,9 @@
 
 namespace monza::ops {
 
-extern const Kernel qconv_gemm_avxvnni, conv_integer_gemm_avxvnni;
-const Kernel qconv_gemm_avxvnni = make_qconv("qconv_gemm_avxvnni", Isa::avx2 | Isa::avxvnni);
-const Kernel conv_integer_gemm_avxvnni = make_conv_integer("conv_integer_gemm_avxvnni", Isa::avx2 | Isa::avxvnni);
+constexpr Isa kNeeds = Isa::avx2 | Isa::avxvnni;
+
+extern const Kernel qconv_gemm_avxvnni = qconv_gemm_kernel("qconv_gemm_avxvnni", kNeeds);
+extern const Kernel conv_integer_gemm_avxvnni = conv_integer_gemm_kernel("conv_integer_gemm_avxvnni", kNeeds);
 
 }  // namespace monza::ops

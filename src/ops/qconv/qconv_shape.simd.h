@@ -126,5 +126,29 @@ MONZA_INLINE void conv_outputs(Igemm& job, const KernelContext& c) {
   job.residual_signed = c.in[QInput::residual].dtype == DType::i8;
 }
 
+/// What kernels of QConv have in common; the algorithm fills in the rest.
+consteval Kernel qconv_kernel(const char* name, Isa needs, const Packing& weight) {
+  return {.name = name,
+          .op = "QConv",
+          .needs = needs,
+          .arithmetic = {Precision::int8, DType::i32},
+          .in{Port::channels_last, Port::dense, Port::dense, Port::packed, Port::dense, Port::dense, Port::dense,
+              Port::dense, Port::dense, Port::channels_last, Port::dense},
+          .out{Port::channels_last},
+          .packings = &weight,
+          .packing_count = 1};
+}
+/// The same of ConvInteger.
+consteval Kernel conv_integer_kernel(const char* name, Isa needs, const Packing& weight) {
+  return {.name = name,
+          .op = "ConvInteger",
+          .needs = needs,
+          .arithmetic = {Precision::int8, DType::i32},
+          .in{Port::channels_last, Port::packed, Port::dense},
+          .out{Port::channels_last},
+          .packings = &weight,
+          .packing_count = 1};
+}
+
 }  // namespace
 }  // namespace monza::ops

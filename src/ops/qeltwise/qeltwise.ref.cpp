@@ -69,18 +69,17 @@ Status run_pool(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel qadd_ref, qglobal_average_pool_ref;
-const Kernel qadd_ref{.name = "qadd_ref",
-                      .op = "QAdd",
-                      .reference = true,
-                      .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense},
-                      .out{Port::strided},
-                      .run = run_add};
-const Kernel qglobal_average_pool_ref{.name = "qglobal_average_pool_ref",
-                                      .op = "QGlobalAveragePool",
-                                      .reference = true,
-                                      .in{Port::strided, Port::dense},
-                                      .out{Port::strided},
-                                      .run = run_pool};
+extern const Kernel qadd_ref{.name = "qadd_ref",
+                             .op = "QAdd",
+                             .reference = true,
+                             .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense},
+                             .out{Port::strided},
+                             .run = run_add};
+extern const Kernel qglobal_average_pool_ref{.name = "qglobal_average_pool_ref",
+                                             .op = "QGlobalAveragePool",
+                                             .reference = true,
+                                             .in{Port::strided, Port::dense},
+                                             .out{Port::strided},
+                                             .run = run_pool};
 
 }  // namespace monza::ops

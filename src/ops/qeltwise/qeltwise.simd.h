@@ -70,7 +70,7 @@ Status qpool_run(const KernelContext& c) noexcept {
   return {};
 }
 
-constexpr Kernel make_qadd(const char* name, Isa needs) {
+consteval Kernel qadd_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "QAdd",
           .needs = needs,
@@ -78,7 +78,7 @@ constexpr Kernel make_qadd(const char* name, Isa needs) {
           .out{Port::uniform},
           .run = qadd_run};
 }
-constexpr Kernel make_qpool(const char* name, Isa needs) {
+consteval Kernel qglobal_average_pool_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "QGlobalAveragePool",
           .needs = needs,

@@ -2,8 +2,9 @@
 
 namespace monza::ops {
 
-extern const Kernel qadd_avx2, qglobal_average_pool_avx2;
-const Kernel qadd_avx2 = make_qadd("qadd_avx2", Isa::avx2);
-const Kernel qglobal_average_pool_avx2 = make_qpool("qglobal_average_pool_avx2", Isa::avx2);
+constexpr Isa kNeeds = Isa::avx2;
+
+extern const Kernel qadd_avx2 = qadd_kernel("qadd_avx2", kNeeds);
+extern const Kernel qglobal_average_pool_avx2 = qglobal_average_pool_kernel("qglobal_average_pool_avx2", kNeeds);
 
 }  // namespace monza::ops

@@ -2,9 +2,10 @@
 
 namespace monza::ops {
 
-extern const Kernel qadd_avx512vnni, qglobal_average_pool_avx512vnni;
-const Kernel qadd_avx512vnni = make_qadd("qadd_avx512vnni", Isa::avx512 | Isa::avx512vnni);
-const Kernel qglobal_average_pool_avx512vnni =
-    make_qpool("qglobal_average_pool_avx512vnni", Isa::avx512 | Isa::avx512vnni);
+constexpr Isa kNeeds = Isa::avx512 | Isa::avx512vnni;
+
+extern const Kernel qadd_avx512vnni = qadd_kernel("qadd_avx512vnni", kNeeds);
+extern const Kernel qglobal_average_pool_avx512vnni =
+    qglobal_average_pool_kernel("qglobal_average_pool_avx512vnni", kNeeds);
 
 }  // namespace monza::ops

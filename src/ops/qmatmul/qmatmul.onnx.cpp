@@ -1,16 +1,10 @@
 // ONNX MatMulInteger, QLinearMatMul, and com.microsoft's MatMulIntegerToFloat, DynamicQuantizeMatMul, QGemm.
 #include "import/api.h"
+#include "ops/shared/inputs.onnx.h"
 #include "ops/shared/requantize.params.h"
 
 namespace monza::ops {
 namespace {
-
-ir::ValueId input_or_none(OnnxNode& n, int i) { return i < n.input_count() ? n.input(i) : ir::kNone; }
-
-std::vector<ir::ValueId> trimmed(std::vector<ir::ValueId> inputs) {
-  while (!inputs.empty() && inputs.back() == ir::kNone) inputs.pop_back();
-  return inputs;
-}
 
 void import_integer(OnnxNode& n) {
   n.bind(0, n.add1("MatMulInteger", trimmed({n.input(0), n.input(1), input_or_none(n, 2), input_or_none(n, 3)})));

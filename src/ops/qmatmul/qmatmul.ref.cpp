@@ -121,22 +121,21 @@ Status run_qmatmul(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel matmul_integer_ref, qmatmul_ref;
-const Kernel matmul_integer_ref{.name = "matmul_integer_ref",
-                                .op = "MatMulInteger",
+extern const Kernel matmul_integer_ref{.name = "matmul_integer_ref",
+                                       .op = "MatMulInteger",
+                                       .arithmetic = {Precision::int8, DType::i32},
+                                       .reference = true,
+                                       .in{Port::strided, Port::strided, Port::dense},
+                                       .out{Port::strided},
+                                       .run = run_matmul_integer};
+extern const Kernel qmatmul_ref{.name = "qmatmul_ref",
+                                .op = "QMatMul",
                                 .arithmetic = {Precision::int8, DType::i32},
                                 .reference = true,
-                                .in{Port::strided, Port::strided, Port::dense},
+                                .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense,
+                                    Port::dense, Port::dense, Port::dense, Port::strided, Port::dense},
                                 .out{Port::strided},
-                                .run = run_matmul_integer};
-const Kernel qmatmul_ref{.name = "qmatmul_ref",
-                         .op = "QMatMul",
-                         .arithmetic = {Precision::int8, DType::i32},
-                         .reference = true,
-                         .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense,
-                             Port::dense, Port::dense, Port::dense, Port::strided, Port::dense},
-                         .out{Port::strided},
-                         .run = run_qmatmul};
+                                .run = run_qmatmul};
 
 }  // namespace ops
 }  // namespace monza

@@ -88,7 +88,7 @@ constexpr Packing kMatmulPacking{.input = kW,
                                  .pack = matmul_pack_weights<kW>,
                                  .format = Q::kLanes == 8 ? &qmatmul_panels_8 : &qmatmul_panels_16};
 
-constexpr Kernel make_qmatmul(const char* name, Isa needs) {
+consteval Kernel qmatmul_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "QMatMul",
           .needs = needs,
@@ -100,7 +100,7 @@ constexpr Kernel make_qmatmul(const char* name, Isa needs) {
           .scratch_bytes = matmul_scratch<QInput::w>,
           .run = matmul_run<QInput::w>};
 }
-constexpr Kernel make_matmul_integer(const char* name, Isa needs) {
+consteval Kernel matmul_integer_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "MatMulInteger",
           .needs = needs,

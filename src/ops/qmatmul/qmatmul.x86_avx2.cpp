@@ -2,8 +2,9 @@
 
 namespace monza::ops {
 
-extern const Kernel qmatmul_avx2, matmul_integer_avx2;
-const Kernel qmatmul_avx2 = make_qmatmul("qmatmul_avx2", Isa::avx2);
-const Kernel matmul_integer_avx2 = make_matmul_integer("matmul_integer_avx2", Isa::avx2);
+constexpr Isa kNeeds = Isa::avx2;
+
+extern const Kernel qmatmul_avx2 = qmatmul_kernel("qmatmul_avx2", kNeeds);
+extern const Kernel matmul_integer_avx2 = matmul_integer_kernel("matmul_integer_avx2", kNeeds);
 
 }  // namespace monza::ops

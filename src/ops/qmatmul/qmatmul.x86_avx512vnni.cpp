@@ -2,9 +2,9 @@
 
 namespace monza::ops {
 
-extern const Kernel qmatmul_avx512vnni, matmul_integer_avx512vnni;
-const Kernel qmatmul_avx512vnni = make_qmatmul("qmatmul_avx512vnni", Isa::avx512 | Isa::avx512vnni);
-const Kernel matmul_integer_avx512vnni =
-    make_matmul_integer("matmul_integer_avx512vnni", Isa::avx512 | Isa::avx512vnni);
+constexpr Isa kNeeds = Isa::avx512 | Isa::avx512vnni;
+
+extern const Kernel qmatmul_avx512vnni = qmatmul_kernel("qmatmul_avx512vnni", kNeeds);
+extern const Kernel matmul_integer_avx512vnni = matmul_integer_kernel("matmul_integer_avx512vnni", kNeeds);
 
 }  // namespace monza::ops

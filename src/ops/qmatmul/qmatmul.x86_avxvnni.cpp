@@ -2,8 +2,9 @@
 
 namespace monza::ops {
 
-extern const Kernel qmatmul_avxvnni, matmul_integer_avxvnni;
-const Kernel qmatmul_avxvnni = make_qmatmul("qmatmul_avxvnni", Isa::avx2 | Isa::avxvnni);
-const Kernel matmul_integer_avxvnni = make_matmul_integer("matmul_integer_avxvnni", Isa::avx2 | Isa::avxvnni);
+constexpr Isa kNeeds = Isa::avx2 | Isa::avxvnni;
+
+extern const Kernel qmatmul_avxvnni = qmatmul_kernel("qmatmul_avxvnni", kNeeds);
+extern const Kernel matmul_integer_avxvnni = matmul_integer_kernel("matmul_integer_avxvnni", kNeeds);
 
 }  // namespace monza::ops

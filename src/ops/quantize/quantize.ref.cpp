@@ -205,17 +205,16 @@ Status run_blocks(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel quantize_linear_ref, dequantize_linear_ref, dynamic_quantize_linear_ref, dequantize_blocks_ref;
-const Kernel quantize_linear_ref{
+extern const Kernel quantize_linear_ref{
     .name = "quantize_linear_ref", .op = "QuantizeLinear", .reference = true, .run = run_quantize};
-const Kernel dequantize_linear_ref{
+extern const Kernel dequantize_linear_ref{
     .name = "dequantize_linear_ref", .op = "DequantizeLinear", .reference = true, .run = run_dequantize};
-const Kernel dynamic_quantize_linear_ref{.name = "dynamic_quantize_linear_ref",
-                                         .op = "DynamicQuantizeLinear",
-                                         .reference = true,
-                                         .batch_invariant = false,
-                                         .run = run_dynamic};
-const Kernel dequantize_blocks_ref{
+extern const Kernel dynamic_quantize_linear_ref{.name = "dynamic_quantize_linear_ref",
+                                                .op = "DynamicQuantizeLinear",
+                                                .reference = true,
+                                                .batch_invariant = false,
+                                                .run = run_dynamic};
+extern const Kernel dequantize_blocks_ref{
     .name = "dequantize_blocks_ref", .op = "DequantizeBlocks", .reference = true, .run = run_blocks};
 
 }  // namespace monza::ops

@@ -232,7 +232,7 @@ Status quantize_picture_run(const KernelContext& c) noexcept {
   return {};
 }
 
-constexpr Kernel make_quantize_picture(const char* name, Isa needs) {
+consteval Kernel quantize_picture_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "QuantizeLinear",
           .needs = needs,
@@ -240,7 +240,7 @@ constexpr Kernel make_quantize_picture(const char* name, Isa needs) {
           .accepts = picture_accepts,
           .run = quantize_picture_run};
 }
-constexpr Kernel make_quantize(const char* name, Isa needs) {
+consteval Kernel quantize_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "QuantizeLinear",
           .needs = needs,
@@ -249,7 +249,7 @@ constexpr Kernel make_quantize(const char* name, Isa needs) {
           .accepts = quantize_accepts,
           .run = quantize_run};
 }
-constexpr Kernel make_dequantize(const char* name, Isa needs) {
+consteval Kernel dequantize_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "DequantizeLinear",
           .needs = needs,
@@ -263,7 +263,7 @@ Status dynamic_picture_run(const KernelContext& c) noexcept {
   if (c.in[0].shape.numel() != 0) quantize_pictures(c.in[0], c.out[0], s.scale, s.zero, *c.parallel);
   return {};
 }
-constexpr Kernel make_dynamic_picture(const char* name, Isa needs) {
+consteval Kernel dynamic_quantize_picture_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "DynamicQuantizeLinear",
           .needs = needs,
@@ -273,7 +273,7 @@ constexpr Kernel make_dynamic_picture(const char* name, Isa needs) {
           .scratch_bytes = dynamic_scratch,
           .run = dynamic_picture_run};
 }
-constexpr Kernel make_dynamic_quantize(const char* name, Isa needs) {
+consteval Kernel dynamic_quantize_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "DynamicQuantizeLinear",
           .needs = needs,

@@ -2,12 +2,13 @@
 
 namespace monza::ops {
 
-extern const Kernel quantize_linear_avx2, dequantize_linear_avx2, dynamic_quantize_linear_avx2, quantize_picture_avx2,
-    dynamic_quantize_picture_avx2;
-const Kernel quantize_linear_avx2 = make_quantize("quantize_linear_avx2", Isa::avx2);
-const Kernel dequantize_linear_avx2 = make_dequantize("dequantize_linear_avx2", Isa::avx2);
-const Kernel dynamic_quantize_linear_avx2 = make_dynamic_quantize("dynamic_quantize_linear_avx2", Isa::avx2);
-const Kernel quantize_picture_avx2 = make_quantize_picture("quantize_picture_avx2", Isa::avx2);
-const Kernel dynamic_quantize_picture_avx2 = make_dynamic_picture("dynamic_quantize_picture_avx2", Isa::avx2);
+constexpr Isa kNeeds = Isa::avx2;
+
+extern const Kernel quantize_linear_avx2 = quantize_kernel("quantize_linear_avx2", kNeeds);
+extern const Kernel dequantize_linear_avx2 = dequantize_kernel("dequantize_linear_avx2", kNeeds);
+extern const Kernel dynamic_quantize_linear_avx2 = dynamic_quantize_kernel("dynamic_quantize_linear_avx2", kNeeds);
+extern const Kernel quantize_picture_avx2 = quantize_picture_kernel("quantize_picture_avx2", kNeeds);
+extern const Kernel dynamic_quantize_picture_avx2 =
+    dynamic_quantize_picture_kernel("dynamic_quantize_picture_avx2", kNeeds);
 
 }  // namespace monza::ops

@@ -2,16 +2,14 @@
 
 namespace monza::ops {
 
-extern const Kernel quantize_linear_avx512vnni, dequantize_linear_avx512vnni, dynamic_quantize_linear_avx512vnni,
-    quantize_picture_avx512vnni, dynamic_quantize_picture_avx512vnni;
-const Kernel quantize_linear_avx512vnni = make_quantize("quantize_linear_avx512vnni", Isa::avx512 | Isa::avx512vnni);
-const Kernel dequantize_linear_avx512vnni =
-    make_dequantize("dequantize_linear_avx512vnni", Isa::avx512 | Isa::avx512vnni);
-const Kernel dynamic_quantize_linear_avx512vnni =
-    make_dynamic_quantize("dynamic_quantize_linear_avx512vnni", Isa::avx512 | Isa::avx512vnni);
-const Kernel quantize_picture_avx512vnni =
-    make_quantize_picture("quantize_picture_avx512vnni", Isa::avx512 | Isa::avx512vnni);
-const Kernel dynamic_quantize_picture_avx512vnni =
-    make_dynamic_picture("dynamic_quantize_picture_avx512vnni", Isa::avx512 | Isa::avx512vnni);
+constexpr Isa kNeeds = Isa::avx512 | Isa::avx512vnni;
+
+extern const Kernel quantize_linear_avx512vnni = quantize_kernel("quantize_linear_avx512vnni", kNeeds);
+extern const Kernel dequantize_linear_avx512vnni = dequantize_kernel("dequantize_linear_avx512vnni", kNeeds);
+extern const Kernel dynamic_quantize_linear_avx512vnni =
+    dynamic_quantize_kernel("dynamic_quantize_linear_avx512vnni", kNeeds);
+extern const Kernel quantize_picture_avx512vnni = quantize_picture_kernel("quantize_picture_avx512vnni", kNeeds);
+extern const Kernel dynamic_quantize_picture_avx512vnni =
+    dynamic_quantize_picture_kernel("dynamic_quantize_picture_avx512vnni", kNeeds);
 
 }  // namespace monza::ops

@@ -4,6 +4,7 @@
 
 #include "kernel/kernel.h"
 #include "kernel/nd_loop.h"
+#include "kernel/reference.h"
 #include "ops/random/random.params.h"
 #include "tensor/element.h"
 
@@ -93,19 +94,10 @@ Status run_random(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REF(symbol, op_name)                  \
-  extern const Kernel symbol##_ref;                 \
-  const Kernel symbol##_ref{.name = #symbol "_ref", \
-                            .op = op_name,          \
-                            .reference = true,      \
-                            .in{Port::strided},     \
-                            .out{Port::strided},    \
-                            .run = run_random};
-MONZA_REF(random_uniform, "RandomUniform")
-MONZA_REF(random_normal, "RandomNormal")
-MONZA_REF(bernoulli, "Bernoulli")
-MONZA_REF(multinomial, "Multinomial")
-MONZA_REF(dropout, "Dropout")
-#undef MONZA_REF
+extern const Kernel random_uniform_ref = reference_kernel("random_uniform_ref", "RandomUniform", run_random);
+extern const Kernel random_normal_ref = reference_kernel("random_normal_ref", "RandomNormal", run_random);
+extern const Kernel bernoulli_ref = reference_kernel("bernoulli_ref", "Bernoulli", run_random);
+extern const Kernel multinomial_ref = reference_kernel("multinomial_ref", "Multinomial", run_random);
+extern const Kernel dropout_ref = reference_kernel("dropout_ref", "Dropout", run_random);
 
 }  // namespace monza::ops

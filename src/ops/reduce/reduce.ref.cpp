@@ -4,6 +4,7 @@
 
 #include "kernel/kernel.h"
 #include "kernel/nd_loop.h"
+#include "kernel/reference.h"
 #include "ops/reduce/reduce.params.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
@@ -177,28 +178,19 @@ Status run_cumulative(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REF(symbol, op_name, function)        \
-  extern const Kernel symbol##_ref;                 \
-  const Kernel symbol##_ref{.name = #symbol "_ref", \
-                            .op = op_name,          \
-                            .reference = true,      \
-                            .in{Port::strided},     \
-                            .out{Port::strided},    \
-                            .run = function};
-MONZA_REF(reduce_sum, "ReduceSum", run_reduce)
-MONZA_REF(reduce_mean, "ReduceMean", run_reduce)
-MONZA_REF(reduce_max, "ReduceMax", run_reduce)
-MONZA_REF(reduce_min, "ReduceMin", run_reduce)
-MONZA_REF(reduce_prod, "ReduceProd", run_reduce)
-MONZA_REF(reduce_l1, "ReduceL1", run_reduce)
-MONZA_REF(reduce_l2, "ReduceL2", run_reduce)
-MONZA_REF(reduce_log_sum, "ReduceLogSum", run_reduce)
-MONZA_REF(reduce_log_sum_exp, "ReduceLogSumExp", run_reduce)
-MONZA_REF(reduce_sum_square, "ReduceSumSquare", run_reduce)
-MONZA_REF(arg_max, "ArgMax", run_arg)
-MONZA_REF(arg_min, "ArgMin", run_arg)
-MONZA_REF(cum_sum, "CumSum", run_cumulative)
-MONZA_REF(cum_prod, "CumProd", run_cumulative)
-#undef MONZA_REF
+extern const Kernel reduce_sum_ref = reference_kernel("reduce_sum_ref", "ReduceSum", run_reduce);
+extern const Kernel reduce_mean_ref = reference_kernel("reduce_mean_ref", "ReduceMean", run_reduce);
+extern const Kernel reduce_max_ref = reference_kernel("reduce_max_ref", "ReduceMax", run_reduce);
+extern const Kernel reduce_min_ref = reference_kernel("reduce_min_ref", "ReduceMin", run_reduce);
+extern const Kernel reduce_prod_ref = reference_kernel("reduce_prod_ref", "ReduceProd", run_reduce);
+extern const Kernel reduce_l1_ref = reference_kernel("reduce_l1_ref", "ReduceL1", run_reduce);
+extern const Kernel reduce_l2_ref = reference_kernel("reduce_l2_ref", "ReduceL2", run_reduce);
+extern const Kernel reduce_log_sum_ref = reference_kernel("reduce_log_sum_ref", "ReduceLogSum", run_reduce);
+extern const Kernel reduce_log_sum_exp_ref = reference_kernel("reduce_log_sum_exp_ref", "ReduceLogSumExp", run_reduce);
+extern const Kernel reduce_sum_square_ref = reference_kernel("reduce_sum_square_ref", "ReduceSumSquare", run_reduce);
+extern const Kernel arg_max_ref = reference_kernel("arg_max_ref", "ArgMax", run_arg);
+extern const Kernel arg_min_ref = reference_kernel("arg_min_ref", "ArgMin", run_arg);
+extern const Kernel cum_sum_ref = reference_kernel("cum_sum_ref", "CumSum", run_cumulative);
+extern const Kernel cum_prod_ref = reference_kernel("cum_prod_ref", "CumProd", run_cumulative);
 
 }  // namespace monza::ops

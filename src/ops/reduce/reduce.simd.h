@@ -175,24 +175,15 @@ Refusal accepts_reduce(const KernelQuery& q) noexcept {
   return q.input(0).dtype == DType::f32 ? nullptr : "the input is not f32";
 }
 
+consteval Kernel reduce_kernel(const char* name, const char* op, Isa needs) {
+  return {.name = name,
+          .op = op,
+          .needs = needs,
+          .in{Port::dense},
+          .out{Port::dense},
+          .accepts = accepts_reduce,
+          .run = run_reduce};
+}
+
 }  // namespace
-
-#define MONZA_REDUCE_KERNEL(symbol, suffix, op_name, isa)     \
-  extern const Kernel symbol##_##suffix;                      \
-  const Kernel symbol##_##suffix{.name = #symbol "_" #suffix, \
-                                 .op = op_name,               \
-                                 .needs = isa,                \
-                                 .in{Port::dense},            \
-                                 .out{Port::dense},           \
-                                 .accepts = accepts_reduce,   \
-                                 .run = run_reduce};
-#define MONZA_REDUCE(suffix, isa)                             \
-  MONZA_REDUCE_KERNEL(reduce_sum, suffix, "ReduceSum", isa)   \
-  MONZA_REDUCE_KERNEL(reduce_mean, suffix, "ReduceMean", isa) \
-  MONZA_REDUCE_KERNEL(reduce_max, suffix, "ReduceMax", isa)   \
-  MONZA_REDUCE_KERNEL(reduce_min, suffix, "ReduceMin", isa)   \
-  MONZA_REDUCE_KERNEL(reduce_l1, suffix, "ReduceL1", isa)     \
-  MONZA_REDUCE_KERNEL(reduce_l2, suffix, "ReduceL2", isa)     \
-  MONZA_REDUCE_KERNEL(reduce_sum_square, suffix, "ReduceSumSquare", isa)
-
 }  // namespace monza::ops

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/resize/resize.params.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
@@ -163,13 +164,6 @@ Status run_resize(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
-  extern const Kernel symbol;                                                                                         \
-  const Kernel symbol {                                                                                               \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
-  }
-
-MONZA_REFERENCE(resize_ref, "Resize", run_resize);
-#undef MONZA_REFERENCE
+extern const Kernel resize_ref = reference_kernel("resize_ref", "Resize", run_resize);
 
 }  // namespace monza::ops

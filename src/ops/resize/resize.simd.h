@@ -138,5 +138,16 @@ Status run_resize(const KernelContext& c) noexcept {
   return {};
 }
 
+consteval Kernel resize_kernel(const char* name, Isa needs) {
+  return {.name = name,
+          .op = "Resize",
+          .needs = needs,
+          .in{Port::channels_last, Port::dense},
+          .out{Port::channels_last},
+          .accepts = accepts_resize,
+          .scratch_bytes = scratch_resize,
+          .run = run_resize};
+}
+
 }  // namespace
 }  // namespace monza::ops

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/resize/resize.params.h"
 #include "tensor/element.h"
 #include "tensor/walk.h"
@@ -138,14 +139,7 @@ Status run_affine_grid(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
-  extern const Kernel symbol;                                                                                         \
-  const Kernel symbol {                                                                                               \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
-  }
-
-MONZA_REFERENCE(grid_sample_ref, "GridSample", run_grid_sample);
-MONZA_REFERENCE(affine_grid_ref, "AffineGrid", run_affine_grid);
-#undef MONZA_REFERENCE
+extern const Kernel grid_sample_ref = reference_kernel("grid_sample_ref", "GridSample", run_grid_sample);
+extern const Kernel affine_grid_ref = reference_kernel("affine_grid_ref", "AffineGrid", run_affine_grid);
 
 }  // namespace monza::ops

@@ -242,5 +242,18 @@ Refusal accepts_lstm(const KernelQuery& q) noexcept {
   return nullptr;
 }
 
+consteval Kernel lstm_kernel(const char* name, Isa needs) {
+  return {.name = name,
+          .op = "LSTM",
+          .needs = needs,
+          .in{Port::rows, Port::packed, Port::packed, Port::dense, Port::dense, Port::rows, Port::rows, Port::dense},
+          .out{Port::rows},
+          .packings = kLstmPackings,
+          .packing_count = 2,
+          .accepts = accepts_lstm,
+          .scratch_bytes = scratch_lstm,
+          .run = run_lstm};
+}
+
 }  // namespace
 }  // namespace monza::ops

@@ -2,17 +2,6 @@
 
 namespace monza::ops {
 
-extern const Kernel lstm_avx512;
-const Kernel lstm_avx512{
-    .name = "lstm_avx512",
-    .op = "LSTM",
-    .needs = Isa::avx512,
-    .in{Port::rows, Port::packed, Port::packed, Port::dense, Port::dense, Port::rows, Port::rows, Port::dense},
-    .out{Port::rows},
-    .packings = kLstmPackings,
-    .packing_count = 2,
-    .accepts = accepts_lstm,
-    .scratch_bytes = scratch_lstm,
-    .run = run_lstm};
+extern const Kernel lstm_avx512 = lstm_kernel("lstm_avx512", Isa::avx512);
 
 }  // namespace monza::ops

@@ -158,18 +158,20 @@ Status run_rnn(const KernelContext& c) noexcept {
   return {};
 }
 
+consteval Kernel recurrence_kernel(const char* name, const char* op) {
+  return {.name = name,
+          .op = op,
+          .reference = true,
+          .in{Port::strided},
+          .out{Port::strided},
+          .scratch_bytes = scratch_rnn,
+          .run = run_rnn};
+}
+
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name)                                                        \
-  extern const Kernel symbol;                                                                         \
-  const Kernel symbol {                                                                               \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, \
-    .scratch_bytes = scratch_rnn, .run = run_rnn                                                      \
-  }
-
-MONZA_REFERENCE(rnn_ref, "RNN");
-MONZA_REFERENCE(gru_ref, "GRU");
-MONZA_REFERENCE(lstm_ref, "LSTM");
-#undef MONZA_REFERENCE
+extern const Kernel rnn_ref = recurrence_kernel("rnn_ref", "RNN");
+extern const Kernel gru_ref = recurrence_kernel("gru_ref", "GRU");
+extern const Kernel lstm_ref = recurrence_kernel("lstm_ref", "LSTM");
 
 }  // namespace monza::ops

@@ -55,13 +55,12 @@ Status run_sepconv(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel sepconv_ref;
-const Kernel sepconv_ref{.name = "sepconv_ref",
-                         .op = "SeparableConv",
-                         .reference = true,
-                         .in{Port::strided},
-                         .out{Port::strided},
-                         .scratch_bytes = scratch_sepconv,
-                         .run = run_sepconv};
+extern const Kernel sepconv_ref{.name = "sepconv_ref",
+                                .op = "SeparableConv",
+                                .reference = true,
+                                .in{Port::strided},
+                                .out{Port::strided},
+                                .scratch_bytes = scratch_sepconv,
+                                .run = run_sepconv};
 
 }  // namespace monza::ops

@@ -14,7 +14,7 @@
 namespace monza::ops {
 namespace {
 
-Status run_sepconv(const KernelContext& c) {
+Status run_sepconv(const KernelContext& c) noexcept {
   const auto& p = c.params_as<SeparableConvParams>();
   // What lies between: as the output, with the input's channels. It has no memory of its own.
   TensorView between = c.out[0];
@@ -48,7 +48,7 @@ Status run_sepconv(const KernelContext& c) {
   return {};
 }
 
-Refusal accepts_sepconv(const KernelQuery& q) {
+Refusal accepts_sepconv(const KernelQuery& q) noexcept {
   if (const Refusal r = conv_common_refusal(q)) return r;
   for (const int i : {1, 3})
     if (!q.input(i).constant || q.input(i).dynamic) return "a weight is not constant";
@@ -56,6 +56,31 @@ Refusal accepts_sepconv(const KernelQuery& q) {
   if (depth[0] < 1) return "no channels";
   if (depth[2] > kMostRows) return "the depthwise kernel has more than 32 rows";
   return nullptr;
+}
+
+constexpr Packing kSepconvPackings[] = {
+    {.input = 1,
+     .bytes = [](const KernelQuery& q) noexcept { return depthwise_bytes(Vec::kWidth, PartQuery(q, false).query); },
+     .pack = [](const KernelQuery& q,
+                std::byte* packed) noexcept { pack_depthwise(PartQuery(q, false).query, packed); },
+     .format = Vec::kWidth == 8 ? &sepconv_depth_8 : &sepconv_depth_16},
+    {.input = 3,
+     .bytes = [](const KernelQuery& q) noexcept { return direct_bytes(Vec::kWidth, PartQuery(q, true).query); },
+     .pack = [](const KernelQuery& q, std::byte* packed) noexcept { pack_direct(PartQuery(q, true).query, packed); },
+     .format = Vec::kWidth == 8 ? &sepconv_point_8 : &sepconv_point_16}};
+
+consteval Kernel sepconv_kernel(const char* name, Isa needs) {
+  return {
+      .name = name,
+      .op = "SeparableConv",
+      .needs = needs,
+      .in{Port::channels_last, Port::packed, Port::dense, Port::packed, Port::dense, Port::channels_last, Port::dense},
+      .out{Port::channels_last},
+      .packings = kSepconvPackings,
+      .packing_count = 2,
+      .accepts = accepts_sepconv,
+      .scratch_bytes = [](const KernelQuery& q) noexcept { return direct_scratch(PartQuery(q, true).query); },
+      .run = run_sepconv};
 }
 
 }  // namespace

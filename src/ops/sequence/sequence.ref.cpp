@@ -206,26 +206,28 @@ Status run_concat(const KernelContext& c) noexcept {
   return {};
 }
 
+consteval Kernel list_kernel(const char* name, const char* op, Status (*run)(const KernelContext&) noexcept, Port in) {
+  return {.name = name, .op = op, .reference = true, .in{in}, .out{Port::dense}, .run = run};
+}
+
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function, in_port)                                             \
-  extern const Kernel symbol;                                                                                 \
-  const Kernel symbol {                                                                                       \
-    .name = #symbol, .op = operator_name, .reference = true, .in{in_port}, .out{Port::dense}, .run = function \
-  }
-
-MONZA_REFERENCE(sequence_construct_ref, "SequenceConstruct", run_construct, Port::strided);
-MONZA_REFERENCE(sequence_insert_ref, "SequenceInsert", run_insert, Port::strided);
-MONZA_REFERENCE(sequence_erase_ref, "SequenceErase", run_erase, Port::dense);
-MONZA_REFERENCE(sequence_length_ref, "SequenceLength", run_length, Port::dense);
-MONZA_REFERENCE(sequence_at_ref, "SequenceAt", run_at, Port::dense);
-MONZA_REFERENCE(split_to_sequence_ref, "SplitToSequence", run_split, Port::strided);
-MONZA_REFERENCE(concat_from_sequence_ref, "ConcatFromSequence", run_concat, Port::dense);
-MONZA_REFERENCE(optional_get_ref, "OptionalGet", run_get, Port::dense);
-MONZA_REFERENCE(optional_get_sequence_ref, "OptionalGetSequence", run_get_sequence, Port::dense);
-MONZA_REFERENCE(optional_has_ref, "OptionalHas", run_has, Port::dense);
-MONZA_REFERENCE(optional_of_ref, "OptionalOf", run_optional_of, Port::dense);
-MONZA_REFERENCE(optional_none_ref, "OptionalNone", run_none, Port::dense);
-#undef MONZA_REFERENCE
+extern const Kernel sequence_construct_ref =
+    list_kernel("sequence_construct_ref", "SequenceConstruct", run_construct, Port::strided);
+extern const Kernel sequence_insert_ref =
+    list_kernel("sequence_insert_ref", "SequenceInsert", run_insert, Port::strided);
+extern const Kernel sequence_erase_ref = list_kernel("sequence_erase_ref", "SequenceErase", run_erase, Port::dense);
+extern const Kernel sequence_length_ref = list_kernel("sequence_length_ref", "SequenceLength", run_length, Port::dense);
+extern const Kernel sequence_at_ref = list_kernel("sequence_at_ref", "SequenceAt", run_at, Port::dense);
+extern const Kernel split_to_sequence_ref =
+    list_kernel("split_to_sequence_ref", "SplitToSequence", run_split, Port::strided);
+extern const Kernel concat_from_sequence_ref =
+    list_kernel("concat_from_sequence_ref", "ConcatFromSequence", run_concat, Port::dense);
+extern const Kernel optional_get_ref = list_kernel("optional_get_ref", "OptionalGet", run_get, Port::dense);
+extern const Kernel optional_get_sequence_ref =
+    list_kernel("optional_get_sequence_ref", "OptionalGetSequence", run_get_sequence, Port::dense);
+extern const Kernel optional_has_ref = list_kernel("optional_has_ref", "OptionalHas", run_has, Port::dense);
+extern const Kernel optional_of_ref = list_kernel("optional_of_ref", "OptionalOf", run_optional_of, Port::dense);
+extern const Kernel optional_none_ref = list_kernel("optional_none_ref", "OptionalNone", run_none, Port::dense);
 
 }  // namespace monza::ops

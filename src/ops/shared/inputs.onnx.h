@@ -1,4 +1,4 @@
-// How importers hand over small integer inputs: constants as attributes, the rest as inputs.
+// What importers share: absent inputs, and small integer inputs, whose constants become attributes.
 #pragma once
 
 #include <string>
@@ -8,6 +8,14 @@
 #include "import/api.h"
 
 namespace monza::ops {
+
+/// ONNX input `i`, or none where the node has fewer.
+inline ir::ValueId input_or_none(OnnxNode& n, int i) { return i < n.input_count() ? n.input(i) : ir::kNone; }
+/// Without the absent inputs at the end.
+inline std::vector<ir::ValueId> trimmed(std::vector<ir::ValueId> inputs) {
+  while (!inputs.empty() && inputs.back() == ir::kNone) inputs.pop_back();
+  return inputs;
+}
 
 /// Collects the inputs and attributes of one graph node from an ONNX node.
 class NodeParts {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernel/kernel.h"
+#include "kernel/reference.h"
 #include "ops/signal/signal.params.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
@@ -137,15 +138,8 @@ Status run_mel(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                              \
-  extern const Kernel symbol;                                                                                         \
-  const Kernel symbol {                                                                                               \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided}, .out{Port::strided}, .run = function \
-  }
-
-MONZA_REFERENCE(dft_ref, "DFT", run_dft);
-MONZA_REFERENCE(stft_ref, "STFT", run_stft);
-MONZA_REFERENCE(mel_weight_matrix_ref, "MelWeightMatrix", run_mel);
-#undef MONZA_REFERENCE
+extern const Kernel dft_ref = reference_kernel("dft_ref", "DFT", run_dft);
+extern const Kernel stft_ref = reference_kernel("stft_ref", "STFT", run_stft);
+extern const Kernel mel_weight_matrix_ref = reference_kernel("mel_weight_matrix_ref", "MelWeightMatrix", run_mel);
 
 }  // namespace monza::ops

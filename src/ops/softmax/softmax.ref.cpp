@@ -4,6 +4,7 @@
 
 #include "kernel/kernel.h"
 #include "kernel/nd_loop.h"
+#include "kernel/reference.h"
 #include "ops/softmax/softmax.params.h"
 #include "tensor/element.h"
 
@@ -57,27 +58,8 @@ Status run_softmax(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel softmax_ref, log_softmax_ref, hardmax_ref;
-const Kernel softmax_ref{.name = "softmax_ref",
-                         .op = "Softmax",
-                         .reference = true,
-                         .in{Port::strided},
-                         .out{Port::strided},
-                         .run = run_softmax,
-                         .in_place_inputs = 1};
-const Kernel log_softmax_ref{.name = "log_softmax_ref",
-                             .op = "LogSoftmax",
-                             .reference = true,
-                             .in{Port::strided},
-                             .out{Port::strided},
-                             .run = run_softmax,
-                             .in_place_inputs = 1};
-const Kernel hardmax_ref{.name = "hardmax_ref",
-                         .op = "Hardmax",
-                         .reference = true,
-                         .in{Port::strided},
-                         .out{Port::strided},
-                         .run = run_softmax,
-                         .in_place_inputs = 1};
+extern const Kernel softmax_ref = reference_kernel("softmax_ref", "Softmax", run_softmax, 1);
+extern const Kernel log_softmax_ref = reference_kernel("log_softmax_ref", "LogSoftmax", run_softmax, 1);
+extern const Kernel hardmax_ref = reference_kernel("hardmax_ref", "Hardmax", run_softmax, 1);
 
 }  // namespace monza::ops

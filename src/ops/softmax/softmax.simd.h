@@ -140,26 +140,28 @@ Refusal accepts_rows(const KernelQuery& q) noexcept {
   return p.axis + 1 == q.input(0).shape.rank ? nullptr : "the axis is not the last one";
 }
 
+/// Along rows that are contiguous, of views too.
+consteval Kernel softmax_rows_kernel(const char* name, const char* op, Isa needs) {
+  return {.name = name,
+          .op = op,
+          .needs = needs,
+          .in{Port::rows},
+          .out{Port::rows},
+          .accepts = accepts_rows,
+          .run = run_rows,
+          .in_place_inputs = 1};
+}
+/// Along any axis of dense operands.
+consteval Kernel softmax_dense_kernel(const char* name, const char* op, Isa needs) {
+  return {.name = name,
+          .op = op,
+          .needs = needs,
+          .in{Port::dense},
+          .out{Port::dense},
+          .accepts = accepts_dense,
+          .run = run_dense,
+          .in_place_inputs = 1};
+}
+
 }  // namespace
-
-#define MONZA_SOFTMAX_KERNEL(symbol, text, op_name, isa, port, takes, function) \
-  extern const Kernel symbol;                                                   \
-  const Kernel symbol{.name = text,                                             \
-                      .op = op_name,                                            \
-                      .needs = isa,                                             \
-                      .in{port},                                                \
-                      .out{port},                                               \
-                      .accepts = takes,                                         \
-                      .run = function,                                          \
-                      .in_place_inputs = 1};
-#define MONZA_SOFTMAX(suffix, isa)                                                                                   \
-  MONZA_SOFTMAX_KERNEL(softmax_rows_##suffix, "softmax_rows_" #suffix, "Softmax", isa, Port::rows, accepts_rows,     \
-                       run_rows)                                                                                     \
-  MONZA_SOFTMAX_KERNEL(softmax_dense_##suffix, "softmax_dense_" #suffix, "Softmax", isa, Port::dense, accepts_dense, \
-                       run_dense)                                                                                    \
-  MONZA_SOFTMAX_KERNEL(log_softmax_rows_##suffix, "log_softmax_rows_" #suffix, "LogSoftmax", isa, Port::rows,        \
-                       accepts_rows, run_rows)                                                                       \
-  MONZA_SOFTMAX_KERNEL(log_softmax_dense_##suffix, "log_softmax_dense_" #suffix, "LogSoftmax", isa, Port::dense,     \
-                       accepts_dense, run_dense)
-
 }  // namespace monza::ops

@@ -2,6 +2,11 @@
 
 namespace monza::ops {
 
-MONZA_SOFTMAX(avx2, Isa::avx2)
+constexpr Isa kNeeds = Isa::avx2;
+
+extern const Kernel softmax_rows_avx2 = softmax_rows_kernel("softmax_rows_avx2", "Softmax", kNeeds);
+extern const Kernel softmax_dense_avx2 = softmax_dense_kernel("softmax_dense_avx2", "Softmax", kNeeds);
+extern const Kernel log_softmax_rows_avx2 = softmax_rows_kernel("log_softmax_rows_avx2", "LogSoftmax", kNeeds);
+extern const Kernel log_softmax_dense_avx2 = softmax_dense_kernel("log_softmax_dense_avx2", "LogSoftmax", kNeeds);
 
 }  // namespace monza::ops

@@ -162,19 +162,18 @@ Status check_state_attention(const KernelContext& c) noexcept {
   return {};
 }
 
-extern const Kernel state_append_ref, state_attention_ref;
-const Kernel state_append_ref{.name = "state_append_ref",
-                              .op = "StateAppend",
-                              .reference = true,
-                              .version = 2,
-                              .in{Port::dense},
-                              .run = run_append};
-const Kernel state_attention_ref{.name = "state_attention_ref",
-                                 .op = "StateAttention",
-                                 .reference = true,
-                                 .version = 2,
-                                 .in{Port::strided},
-                                 .out{Port::strided},
-                                 .run = run_attention};
+extern const Kernel state_append_ref{.name = "state_append_ref",
+                                     .op = "StateAppend",
+                                     .reference = true,
+                                     .version = 2,
+                                     .in{Port::dense},
+                                     .run = run_append};
+extern const Kernel state_attention_ref{.name = "state_attention_ref",
+                                        .op = "StateAttention",
+                                        .reference = true,
+                                        .version = 2,
+                                        .in{Port::strided},
+                                        .out{Port::strided},
+                                        .run = run_attention};
 
 }  // namespace monza::ops

@@ -213,7 +213,7 @@ Status run_state_attention(const GemmTable& table, const KernelContext& c) {
   return {};
 }
 
-std::size_t state_attention_scratch(const KernelQuery& q) {
+std::size_t state_attention_scratch(const KernelQuery& q) noexcept {
   return static_cast<std::size_t>(q.threads) * state_scratch(q.input(0).shape[2], q.out[0].shape[2]).total *
          sizeof(float);
 }
@@ -228,21 +228,17 @@ Refusal accepts_state_attention(const KernelQuery& q) noexcept {
   return nullptr;
 }
 
+template <const GemmTable& kTable>
+consteval Kernel state_attention_kernel(const char* name, Isa needs) {
+  return {.name = name,
+          .op = "StateAttention",
+          .needs = needs,
+          .in{Port::rows},
+          .out{Port::rows},
+          .accepts = accepts_state_attention,
+          .scratch_bytes = state_attention_scratch,
+          .run = [](const KernelContext& c) noexcept { return run_state_attention(kTable, c); }};
+}
+
 }  // namespace
-
-#define MONZA_STATE_ATTENTION(suffix, isa)                                                        \
-  namespace {                                                                                     \
-  std::size_t scratch_bytes(const KernelQuery& q) noexcept { return state_attention_scratch(q); } \
-  Status run(const KernelContext& c) noexcept { return run_state_attention(gemm_##suffix, c); }   \
-  }                                                                                               \
-  extern const Kernel state_attention_##suffix;                                                   \
-  const Kernel state_attention_##suffix{.name = "state_attention_" #suffix,                       \
-                                        .op = "StateAttention",                                   \
-                                        .needs = isa,                                             \
-                                        .in{Port::rows},                                          \
-                                        .out{Port::rows},                                         \
-                                        .accepts = accepts_state_attention,                       \
-                                        .scratch_bytes = scratch_bytes,                           \
-                                        .run = run};
-
 }  // namespace monza::ops

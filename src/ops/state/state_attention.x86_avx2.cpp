@@ -2,6 +2,6 @@
 
 namespace monza::ops {
 
-MONZA_STATE_ATTENTION(avx2, Isa::avx2)
+extern const Kernel state_attention_avx2 = state_attention_kernel<gemm_avx2>("state_attention_avx2", Isa::avx2);
 
 }  // namespace monza::ops

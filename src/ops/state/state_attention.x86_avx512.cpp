@@ -2,6 +2,6 @@
 
 namespace monza::ops {
 
-MONZA_STATE_ATTENTION(avx512, Isa::avx512)
+extern const Kernel state_attention_avx512 = state_attention_kernel<gemm_avx512>("state_attention_avx512", Isa::avx512);
 
 }  // namespace monza::ops

@@ -112,12 +112,11 @@ Status run_normalizer(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel string_normalizer_ref;
-const Kernel string_normalizer_ref{.name = "string_normalizer_ref",
-                                   .op = "StringNormalizer",
-                                   .reference = true,
-                                   .in{Port::strided, Port::strided},
-                                   .out{Port::dense},
-                                   .run = run_normalizer};
+extern const Kernel string_normalizer_ref{.name = "string_normalizer_ref",
+                                          .op = "StringNormalizer",
+                                          .reference = true,
+                                          .in{Port::strided, Port::strided},
+                                          .out{Port::dense},
+                                          .run = run_normalizer};
 
 }  // namespace monza::ops

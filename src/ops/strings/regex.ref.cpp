@@ -39,12 +39,11 @@ Status run_regex(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel regex_full_match_ref;
-const Kernel regex_full_match_ref{.name = "regex_full_match_ref",
-                                  .op = "RegexFullMatch",
-                                  .reference = true,
-                                  .in{Port::strided, Port::strided},
-                                  .out{Port::strided},
-                                  .run = run_regex};
+extern const Kernel regex_full_match_ref{.name = "regex_full_match_ref",
+                                         .op = "RegexFullMatch",
+                                         .reference = true,
+                                         .in{Port::strided, Port::strided},
+                                         .out{Port::strided},
+                                         .run = run_regex};
 
 }  // namespace monza::ops

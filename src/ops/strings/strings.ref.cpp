@@ -6,6 +6,7 @@
 
 #include "kernel/kernel.h"
 #include "kernel/nd_loop.h"
+#include "kernel/reference.h"
 #include "kernel/value_pool.h"
 #include "ops/strings/strings.params.h"
 #include "tensor/dtype.h"
@@ -218,18 +219,15 @@ Status run_to_number(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function, out_port)                                              \
-  extern const Kernel symbol;                                                                                   \
-  const Kernel symbol {                                                                                         \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided, Port::strided}, .out{out_port}, \
-    .run = function                                                                                             \
-  }
-
-MONZA_REFERENCE(string_equal_ref, "StringEqual", run_equal, Port::strided);
-MONZA_REFERENCE(string_concat_ref, "StringConcat", run_concat, Port::strided);
-MONZA_REFERENCE(string_split_ref, "StringSplit", run_split, Port::dense);
-MONZA_REFERENCE(string_to_number_ref, "StringToNumber", run_to_number, Port::strided);
-MONZA_REFERENCE(number_to_string_ref, "NumberToString", run_to_string, Port::strided);
-#undef MONZA_REFERENCE
+extern const Kernel string_equal_ref = reference_kernel("string_equal_ref", "StringEqual", run_equal);
+extern const Kernel string_concat_ref = reference_kernel("string_concat_ref", "StringConcat", run_concat);
+extern const Kernel string_split_ref{.name = "string_split_ref",
+                                     .op = "StringSplit",
+                                     .reference = true,
+                                     .in{Port::strided},
+                                     .out{Port::dense},
+                                     .run = run_split};
+extern const Kernel string_to_number_ref = reference_kernel("string_to_number_ref", "StringToNumber", run_to_number);
+extern const Kernel number_to_string_ref = reference_kernel("number_to_string_ref", "NumberToString", run_to_string);
 
 }  // namespace monza::ops

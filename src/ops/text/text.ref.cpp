@@ -55,14 +55,11 @@ Status run_tfidf(const KernelContext& c) noexcept {
 
 }  // namespace
 
-#define MONZA_REFERENCE(symbol, operator_name, function)                                                           \
-  extern const Kernel symbol;                                                                                      \
-  const Kernel symbol {                                                                                            \
-    .name = #symbol, .op = operator_name, .reference = true, .in{Port::strided, Port::dense}, .out{Port::strided}, \
-    .run = function                                                                                                \
-  }
-
-MONZA_REFERENCE(tfidf_vectorizer_ref, "TfIdfVectorizer", run_tfidf);
-#undef MONZA_REFERENCE
+extern const Kernel tfidf_vectorizer_ref{.name = "tfidf_vectorizer_ref",
+                                         .op = "TfIdfVectorizer",
+                                         .reference = true,
+                                         .in{Port::strided, Port::dense},
+                                         .out{Port::strided},
+                                         .run = run_tfidf};
 
 }  // namespace monza::ops
