@@ -180,8 +180,7 @@ Refusal accepts_rotary(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel attention_cuda, rotary_cuda;
-const Kernel attention_cuda{.name = "attention_cuda",
+extern const Kernel attention_cuda{.name = "attention_cuda",
                             .op = "Attention",
                             .device = DeviceKind::cuda,
                             .in{Port::strided},
@@ -189,7 +188,7 @@ const Kernel attention_cuda{.name = "attention_cuda",
                             .accepts = refuse_attention_types,
                             .scratch_bytes = scratch_attention,
                             .run = run_attention};
-const Kernel rotary_cuda{.name = "rotary_cuda",
+extern const Kernel rotary_cuda{.name = "rotary_cuda",
                          .op = "RotaryEmbedding",
                          .device = DeviceKind::cuda,
                          .in{Port::strided},

@@ -238,8 +238,7 @@ Refusal accepts_f16(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel attention_f16_cuda;
-const Kernel attention_f16_cuda{.name = "attention_f16_cuda",
+extern const Kernel attention_f16_cuda{.name = "attention_f16_cuda",
                                 .op = "Attention",
                                 .device = DeviceKind::cuda,
                                 .in{Port::strided},

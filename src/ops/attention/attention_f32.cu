@@ -174,8 +174,7 @@ Refusal accepts_f32(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel attention_f32_cuda;
-const Kernel attention_f32_cuda{.name = "attention_f32_cuda",
+extern const Kernel attention_f32_cuda{.name = "attention_f32_cuda",
                                 .op = "Attention",
                                 .device = DeviceKind::cuda,
                                 .in{Port::strided},

@@ -102,8 +102,7 @@ Refusal accepts_linear(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel linear_attention_cuda;
-const Kernel linear_attention_cuda{.name = "linear_attention_cuda",
+extern const Kernel linear_attention_cuda{.name = "linear_attention_cuda",
                                    .op = "LinearAttention",
                                    .device = DeviceKind::cuda,
                                    .in{Port::strided},

@@ -133,8 +133,7 @@ Refusal accepts_conv(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel conv_cuda;
-const Kernel conv_cuda{.name = "conv_cuda",
+extern const Kernel conv_cuda{.name = "conv_cuda",
                        .op = "Conv",
                        .device = DeviceKind::cuda,
                        .in{Port::strided},

@@ -110,8 +110,7 @@ Refusal accepts_conv_depthwise(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel conv_depthwise_cuda, conv_depthwise_half_cuda;
-const Kernel conv_depthwise_cuda{.name = "conv_depthwise_cuda",
+extern const Kernel conv_depthwise_cuda{.name = "conv_depthwise_cuda",
                                  .op = "Conv",
                                  .device = DeviceKind::cuda,
                                  .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
@@ -120,7 +119,7 @@ const Kernel conv_depthwise_cuda{.name = "conv_depthwise_cuda",
                                  .packing_count = 1,
                                  .accepts = accepts_conv_depthwise<float, DType::f32>,
                                  .run = run_conv_depthwise<float>};
-const Kernel conv_depthwise_half_cuda{
+extern const Kernel conv_depthwise_half_cuda{
     .name = "conv_depthwise_half_cuda",
     .op = "Conv",
     .device = DeviceKind::cuda,

@@ -285,8 +285,7 @@ Refusal accepts_conv_image(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel conv_gemm_cuda, conv_image_cuda;
-const Kernel conv_gemm_cuda{.name = "conv_gemm_cuda",
+extern const Kernel conv_gemm_cuda{.name = "conv_gemm_cuda",
                             .op = "Conv",
                             .device = DeviceKind::cuda,
                             .batch_invariant = false,  // how layers are split depends on the number of pixels
@@ -297,7 +296,7 @@ const Kernel conv_gemm_cuda{.name = "conv_gemm_cuda",
                             .accepts = accepts_conv_gemm,
                             .scratch_bytes = scratch_conv_gemm,
                             .run = run_conv_gemm<false>};
-const Kernel conv_image_cuda{.name = "conv_image_cuda",
+extern const Kernel conv_image_cuda{.name = "conv_image_cuda",
                              .op = "Conv",
                              .device = DeviceKind::cuda,
                              .batch_invariant = false,

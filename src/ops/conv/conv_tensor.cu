@@ -318,8 +318,7 @@ Refusal accepts_conv_image_tensor(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel conv_tensor_cuda, conv_image_tensor_cuda;
-const Kernel conv_tensor_cuda{.name = "conv_tensor_cuda",
+extern const Kernel conv_tensor_cuda{.name = "conv_tensor_cuda",
                               .op = "Conv",
                               .device = DeviceKind::cuda,
                               .batch_invariant = false,  // how layers are split depends on the number of pixels
@@ -330,7 +329,7 @@ const Kernel conv_tensor_cuda{.name = "conv_tensor_cuda",
                               .accepts = accepts_conv_tensor,
                               .scratch_bytes = scratch_conv_tensor,
                               .run = run_conv_tensor<false>};
-const Kernel conv_image_tensor_cuda{.name = "conv_image_tensor_cuda",
+extern const Kernel conv_image_tensor_cuda{.name = "conv_image_tensor_cuda",
                                     .op = "Conv",
                                     .device = DeviceKind::cuda,
                                     .batch_invariant = false,

@@ -111,8 +111,7 @@ Refusal accepts_convtranspose(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel convtranspose_cuda;
-const Kernel convtranspose_cuda{.name = "convtranspose_cuda",
+extern const Kernel convtranspose_cuda{.name = "convtranspose_cuda",
                                 .op = "ConvTranspose",
                                 .device = DeviceKind::cuda,
                                 .in{Port::strided},

@@ -20,8 +20,7 @@ Refusal accepts_copy(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel copy_cuda;
-const Kernel copy_cuda{.name = "copy_cuda",
+extern const Kernel copy_cuda{.name = "copy_cuda",
                        .op = "Copy",
                        .device = DeviceKind::cuda,
                        .in{Port::strided},

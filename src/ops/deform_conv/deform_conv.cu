@@ -78,8 +78,7 @@ Refusal accepts_deform_conv(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel deform_conv_cuda;
-const Kernel deform_conv_cuda{.name = "deform_conv_cuda",
+extern const Kernel deform_conv_cuda{.name = "deform_conv_cuda",
                               .op = "DeformConv",
                               .device = DeviceKind::cuda,
                               .in{Port::strided},

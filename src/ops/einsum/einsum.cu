@@ -87,8 +87,7 @@ Refusal accepts(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel einsum_cuda;
-const Kernel einsum_cuda{.name = "einsum_cuda",
+extern const Kernel einsum_cuda{.name = "einsum_cuda",
                          .op = "Einsum",
                          .device = DeviceKind::cuda,
                          .in{Port::strided},

@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "ops/elementwise/elementwise.params.h"
-#include "ops/elementwise/unary_list.params.h"
 #include "ops/shared/gpu_activation.cuh"
 #include "ops/shared/gpu_any.cuh"
 #include "tensor/dtype.h"
@@ -351,51 +350,98 @@ Refusal accepts_whole_bytes(const KernelQuery& q) noexcept {
   return bits >= 8 && bits <= 64 ? nullptr : "its element type has no CUDA kernel";
 }
 
+/// Of any strides; bit i of `in_place`: the output may lie over input i.
+consteval Kernel elementwise_kernel(const char* name, const char* op, decltype(Kernel::run) run,
+                                    decltype(Kernel::accepts) accepts, std::uint32_t in_place) {
+  return {.name = name,
+          .op = op,
+          .device = DeviceKind::cuda,
+          .in{Port::strided},
+          .out{Port::strided},
+          .accepts = accepts,
+          .run = run,
+          .in_place_inputs = in_place};
+}
+consteval Kernel unary_kernel_of(const char* name, const char* op) {
+  return elementwise_kernel(name, op, run_unary, accepts_unary, 1);
+}
+consteval Kernel test_kernel_of(const char* name, const char* op) {  // its output has another type
+  return elementwise_kernel(name, op, run_unary, accepts_unary, 0);
+}
+consteval Kernel binary_kernel_of(const char* name, const char* op) {
+  return elementwise_kernel(name, op, run_binary, accepts_binary, 3);
+}
+consteval Kernel comparison_kernel_of(const char* name, const char* op) {
+  return elementwise_kernel(name, op, run_binary, accepts_binary, 0);
+}
+
 }  // namespace
 
-#define MONZA_CUDA(symbol, op_name, run_function, accepts_function, in_place) \
-  extern const Kernel symbol##_cuda;                                          \
-  const Kernel symbol##_cuda{.name = #symbol "_cuda",                         \
-                             .op = op_name,                                   \
-                             .device = DeviceKind::cuda,                      \
-                             .in{Port::strided},                              \
-                             .out{Port::strided},                             \
-                             .accepts = accepts_function,                     \
-                             .run = run_function,                             \
-                             .in_place_inputs = in_place};
-#define MONZA_UNARY(symbol, op_name) MONZA_CUDA(symbol, op_name, run_unary, accepts_unary, 1)
-MONZA_UNARY_OPS(MONZA_UNARY)
-#undef MONZA_UNARY
-#define MONZA_UNARY_TEST(symbol, op_name) MONZA_CUDA(symbol, op_name, run_unary, accepts_unary, 0)
-MONZA_UNARY_TESTS(MONZA_UNARY_TEST)
-#undef MONZA_UNARY_TEST
-
-#define MONZA_BINARY(symbol, op_name) MONZA_CUDA(symbol, op_name, run_binary, accepts_binary, 3)
-MONZA_BINARY(add, "Add")
-MONZA_BINARY(sub, "Sub")
-MONZA_BINARY(mul, "Mul")
-MONZA_BINARY(div, "Div")
-MONZA_BINARY(mod, "Mod")
-MONZA_BINARY(min, "Min")
-MONZA_BINARY(max, "Max")
-MONZA_BINARY(bit_shift, "BitShift")
-MONZA_BINARY(bitwise_and, "BitwiseAnd")
-MONZA_BINARY(bitwise_or, "BitwiseOr")
-MONZA_BINARY(bitwise_xor, "BitwiseXor")
-MONZA_BINARY(logical_and, "And")
-MONZA_BINARY(logical_or, "Or")
-MONZA_BINARY(logical_xor, "Xor")
-MONZA_BINARY(prelu, "PRelu")
-#undef MONZA_BINARY
-MONZA_CUDA(equal, "Equal", run_binary, accepts_binary, 0)
-MONZA_CUDA(less, "Less", run_binary, accepts_binary, 0)
-MONZA_CUDA(less_or_equal, "LessOrEqual", run_binary, accepts_binary, 0)
-MONZA_CUDA(greater, "Greater", run_binary, accepts_binary, 0)
-MONZA_CUDA(greater_or_equal, "GreaterOrEqual", run_binary, accepts_binary, 0)
-MONZA_CUDA(clip, "Clip", run_clip, accepts_clip, 1)
-MONZA_CUDA(where, "Where", run_where, accepts_whole_bytes, 6)
-MONZA_CUDA(bit_cast, "BitCast", run_move, accepts_whole_bytes, 1)
-MONZA_CUDA(identity, "Identity", run_move, accepts_whole_bytes, 1)
-#undef MONZA_CUDA
+extern const Kernel abs_cuda = unary_kernel_of("abs_cuda", "Abs");
+extern const Kernel neg_cuda = unary_kernel_of("neg_cuda", "Neg");
+extern const Kernel sign_cuda = unary_kernel_of("sign_cuda", "Sign");
+extern const Kernel ceil_cuda = unary_kernel_of("ceil_cuda", "Ceil");
+extern const Kernel floor_cuda = unary_kernel_of("floor_cuda", "Floor");
+extern const Kernel round_cuda = unary_kernel_of("round_cuda", "Round");
+extern const Kernel sqrt_cuda = unary_kernel_of("sqrt_cuda", "Sqrt");
+extern const Kernel reciprocal_cuda = unary_kernel_of("reciprocal_cuda", "Reciprocal");
+extern const Kernel exp_cuda = unary_kernel_of("exp_cuda", "Exp");
+extern const Kernel log_cuda = unary_kernel_of("log_cuda", "Log");
+extern const Kernel sin_cuda = unary_kernel_of("sin_cuda", "Sin");
+extern const Kernel cos_cuda = unary_kernel_of("cos_cuda", "Cos");
+extern const Kernel tan_cuda = unary_kernel_of("tan_cuda", "Tan");
+extern const Kernel asin_cuda = unary_kernel_of("asin_cuda", "Asin");
+extern const Kernel acos_cuda = unary_kernel_of("acos_cuda", "Acos");
+extern const Kernel atan_cuda = unary_kernel_of("atan_cuda", "Atan");
+extern const Kernel sinh_cuda = unary_kernel_of("sinh_cuda", "Sinh");
+extern const Kernel cosh_cuda = unary_kernel_of("cosh_cuda", "Cosh");
+extern const Kernel tanh_cuda = unary_kernel_of("tanh_cuda", "Tanh");
+extern const Kernel asinh_cuda = unary_kernel_of("asinh_cuda", "Asinh");
+extern const Kernel acosh_cuda = unary_kernel_of("acosh_cuda", "Acosh");
+extern const Kernel atanh_cuda = unary_kernel_of("atanh_cuda", "Atanh");
+extern const Kernel erf_cuda = unary_kernel_of("erf_cuda", "Erf");
+extern const Kernel relu_cuda = unary_kernel_of("relu_cuda", "Relu");
+extern const Kernel leaky_relu_cuda = unary_kernel_of("leaky_relu_cuda", "LeakyRelu");
+extern const Kernel elu_cuda = unary_kernel_of("elu_cuda", "Elu");
+extern const Kernel selu_cuda = unary_kernel_of("selu_cuda", "Selu");
+extern const Kernel celu_cuda = unary_kernel_of("celu_cuda", "Celu");
+extern const Kernel sigmoid_cuda = unary_kernel_of("sigmoid_cuda", "Sigmoid");
+extern const Kernel hard_sigmoid_cuda = unary_kernel_of("hard_sigmoid_cuda", "HardSigmoid");
+extern const Kernel hardswish_cuda = unary_kernel_of("hardswish_cuda", "HardSwish");
+extern const Kernel swish_cuda = unary_kernel_of("swish_cuda", "Swish");
+extern const Kernel gelu_cuda = unary_kernel_of("gelu_cuda", "Gelu");
+extern const Kernel mish_cuda = unary_kernel_of("mish_cuda", "Mish");
+extern const Kernel softplus_cuda = unary_kernel_of("softplus_cuda", "Softplus");
+extern const Kernel softsign_cuda = unary_kernel_of("softsign_cuda", "Softsign");
+extern const Kernel thresholded_relu_cuda = unary_kernel_of("thresholded_relu_cuda", "ThresholdedRelu");
+extern const Kernel shrink_cuda = unary_kernel_of("shrink_cuda", "Shrink");
+extern const Kernel logical_not_cuda = unary_kernel_of("logical_not_cuda", "Not");
+extern const Kernel bitwise_not_cuda = unary_kernel_of("bitwise_not_cuda", "BitwiseNot");
+extern const Kernel is_nan_cuda = test_kernel_of("is_nan_cuda", "IsNaN");
+extern const Kernel is_inf_cuda = test_kernel_of("is_inf_cuda", "IsInf");
+extern const Kernel add_cuda = binary_kernel_of("add_cuda", "Add");
+extern const Kernel sub_cuda = binary_kernel_of("sub_cuda", "Sub");
+extern const Kernel mul_cuda = binary_kernel_of("mul_cuda", "Mul");
+extern const Kernel div_cuda = binary_kernel_of("div_cuda", "Div");
+extern const Kernel mod_cuda = binary_kernel_of("mod_cuda", "Mod");
+extern const Kernel min_cuda = binary_kernel_of("min_cuda", "Min");
+extern const Kernel max_cuda = binary_kernel_of("max_cuda", "Max");
+extern const Kernel bit_shift_cuda = binary_kernel_of("bit_shift_cuda", "BitShift");
+extern const Kernel bitwise_and_cuda = binary_kernel_of("bitwise_and_cuda", "BitwiseAnd");
+extern const Kernel bitwise_or_cuda = binary_kernel_of("bitwise_or_cuda", "BitwiseOr");
+extern const Kernel bitwise_xor_cuda = binary_kernel_of("bitwise_xor_cuda", "BitwiseXor");
+extern const Kernel logical_and_cuda = binary_kernel_of("logical_and_cuda", "And");
+extern const Kernel logical_or_cuda = binary_kernel_of("logical_or_cuda", "Or");
+extern const Kernel logical_xor_cuda = binary_kernel_of("logical_xor_cuda", "Xor");
+extern const Kernel prelu_cuda = binary_kernel_of("prelu_cuda", "PRelu");
+extern const Kernel equal_cuda = comparison_kernel_of("equal_cuda", "Equal");
+extern const Kernel less_cuda = comparison_kernel_of("less_cuda", "Less");
+extern const Kernel less_or_equal_cuda = comparison_kernel_of("less_or_equal_cuda", "LessOrEqual");
+extern const Kernel greater_cuda = comparison_kernel_of("greater_cuda", "Greater");
+extern const Kernel greater_or_equal_cuda = comparison_kernel_of("greater_or_equal_cuda", "GreaterOrEqual");
+extern const Kernel clip_cuda = elementwise_kernel("clip_cuda", "Clip", run_clip, accepts_clip, 1);
+extern const Kernel where_cuda = elementwise_kernel("where_cuda", "Where", run_where, accepts_whole_bytes, 6);
+extern const Kernel bit_cast_cuda = elementwise_kernel("bit_cast_cuda", "BitCast", run_move, accepts_whole_bytes, 1);
+extern const Kernel identity_cuda = elementwise_kernel("identity_cuda", "Identity", run_move, accepts_whole_bytes, 1);
 
 }  // namespace monza::ops

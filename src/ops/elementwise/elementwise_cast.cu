@@ -94,15 +94,14 @@ Refusal accepts_pow(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel cast_cuda, pow_cuda;
-const Kernel cast_cuda{.name = "cast_cuda",
+extern const Kernel cast_cuda{.name = "cast_cuda",
                        .op = "Cast",
                        .device = DeviceKind::cuda,
                        .in{Port::strided},
                        .out{Port::strided},
                        .accepts = accepts_cast,
                        .run = run_cast};
-const Kernel pow_cuda{.name = "pow_cuda",
+extern const Kernel pow_cuda{.name = "pow_cuda",
                       .op = "Pow",
                       .device = DeviceKind::cuda,
                       .in{Port::strided},

@@ -179,8 +179,7 @@ Refusal accepts_topk(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel topk_cuda;
-const Kernel topk_cuda{.name = "topk_cuda",
+extern const Kernel topk_cuda{.name = "topk_cuda",
                        .op = "TopK",
                        .device = DeviceKind::cuda,
                        .in{Port::strided},

@@ -73,8 +73,7 @@ Refusal accepts(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel nll_loss_cuda;
-const Kernel nll_loss_cuda{.name = "nll_loss_cuda",
+extern const Kernel nll_loss_cuda{.name = "nll_loss_cuda",
                            .op = "NegativeLogLikelihoodLoss",
                            .device = DeviceKind::cuda,
                            .in{Port::strided},

@@ -115,8 +115,7 @@ Refusal accepts(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel matmul_cuda;
-const Kernel matmul_cuda{.name = "matmul_cuda",
+extern const Kernel matmul_cuda{.name = "matmul_cuda",
                          .op = "MatMul",
                          .device = DeviceKind::cuda,
                          .in{Port::strided},

@@ -194,8 +194,7 @@ Refusal accepts(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel matmul_f16_split_cuda, matmul_f16_cuda;
-const Kernel matmul_f16_split_cuda{.name = "matmul_f16_split_cuda",
+extern const Kernel matmul_f16_split_cuda{.name = "matmul_f16_split_cuda",
                                    .op = "MatMul",
                                    .device = DeviceKind::cuda,
                                    .batch_invariant = false,
@@ -204,7 +203,7 @@ const Kernel matmul_f16_split_cuda{.name = "matmul_f16_split_cuda",
                                    .accepts = accepts,
                                    .scratch_bytes = scratch_f16,
                                    .run = run_f16<true>};
-const Kernel matmul_f16_cuda{.name = "matmul_f16_cuda",
+extern const Kernel matmul_f16_cuda{.name = "matmul_f16_cuda",
                              .op = "MatMul",
                              .device = DeviceKind::cuda,
                              .in{Port::strided},

@@ -157,8 +157,7 @@ Refusal accepts(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel matmul_f32_split_cuda, matmul_f32_cuda;
-const Kernel matmul_f32_split_cuda{.name = "matmul_f32_split_cuda",
+extern const Kernel matmul_f32_split_cuda{.name = "matmul_f32_split_cuda",
                                    .op = "MatMul",
                                    .device = DeviceKind::cuda,
                                    .batch_invariant = false,
@@ -167,7 +166,7 @@ const Kernel matmul_f32_split_cuda{.name = "matmul_f32_split_cuda",
                                    .accepts = accepts,
                                    .scratch_bytes = scratch_f32,
                                    .run = run_f32<true>};
-const Kernel matmul_f32_cuda{.name = "matmul_f32_cuda",
+extern const Kernel matmul_f32_cuda{.name = "matmul_f32_cuda",
                              .op = "MatMul",
                              .device = DeviceKind::cuda,
                              .in{Port::strided},

@@ -162,8 +162,7 @@ Refusal accepts_group_norm(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel group_norm_fast_cuda, instance_norm_fast_cuda;
-const Kernel group_norm_fast_cuda{.name = "group_norm_fast_cuda",
+extern const Kernel group_norm_fast_cuda{.name = "group_norm_fast_cuda",
                                   .op = "GroupNormalization",
                                   .device = DeviceKind::cuda,
                                   .in{Port::strided},
@@ -171,7 +170,7 @@ const Kernel group_norm_fast_cuda{.name = "group_norm_fast_cuda",
                                   .accepts = accepts_group_norm,
                                   .scratch_bytes = scratch_group_norm,
                                   .run = run_group_norm};
-const Kernel instance_norm_fast_cuda{.name = "instance_norm_fast_cuda",
+extern const Kernel instance_norm_fast_cuda{.name = "instance_norm_fast_cuda",
                                      .op = "InstanceNormalization",
                                      .device = DeviceKind::cuda,
                                      .in{Port::strided},

@@ -103,13 +103,12 @@ Refusal accepts_rows(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel layer_norm_rows_cuda, rms_norm_rows_cuda;
-const Kernel layer_norm_rows_cuda{.name = "layer_norm_rows_cuda",
+extern const Kernel layer_norm_rows_cuda{.name = "layer_norm_rows_cuda",
                                   .op = "LayerNormalization",
                                   .device = DeviceKind::cuda,
                                   .accepts = accepts_rows,
                                   .run = run_rows};
-const Kernel rms_norm_rows_cuda{.name = "rms_norm_rows_cuda",
+extern const Kernel rms_norm_rows_cuda{.name = "rms_norm_rows_cuda",
                                 .op = "RMSNormalization",
                                 .device = DeviceKind::cuda,
                                 .accepts = accepts_rows,

@@ -207,15 +207,14 @@ Refusal accepts_average_pool(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel max_pool_channels_cuda, average_pool_channels_cuda;
-const Kernel max_pool_channels_cuda{.name = "max_pool_channels_cuda",
+extern const Kernel max_pool_channels_cuda{.name = "max_pool_channels_cuda",
                                     .op = "MaxPool",
                                     .device = DeviceKind::cuda,
                                     .in{Port::channels_last},
                                     .out{Port::channels_last, Port::strided},
                                     .accepts = accepts_max_pool,
                                     .run = run_max_pool};
-const Kernel average_pool_channels_cuda{.name = "average_pool_channels_cuda",
+extern const Kernel average_pool_channels_cuda{.name = "average_pool_channels_cuda",
                                         .op = "AveragePool",
                                         .device = DeviceKind::cuda,
                                         .in{Port::channels_last},

@@ -207,15 +207,14 @@ Status run_qconv(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel conv_integer_cuda, qconv_cuda;
-const Kernel conv_integer_cuda{.name = "conv_integer_cuda",
+extern const Kernel conv_integer_cuda{.name = "conv_integer_cuda",
                                .op = "ConvInteger",
                                .device = DeviceKind::cuda,
                                .arithmetic = {Precision::int8, DType::i32},
                                .in{Port::strided, Port::strided, Port::dense},
                                .out{Port::strided},
                                .run = run_conv_integer};
-const Kernel qconv_cuda{.name = "qconv_cuda",
+extern const Kernel qconv_cuda{.name = "qconv_cuda",
                         .op = "QConv",
                         .device = DeviceKind::cuda,
                         .arithmetic = {Precision::int8, DType::i32},

@@ -221,15 +221,14 @@ Status run_qmatmul(const KernelContext& c) noexcept {
 
 }  // namespace
 
-extern const Kernel matmul_integer_cuda, qmatmul_cuda;
-const Kernel matmul_integer_cuda{.name = "matmul_integer_cuda",
+extern const Kernel matmul_integer_cuda{.name = "matmul_integer_cuda",
                                  .op = "MatMulInteger",
                                  .device = DeviceKind::cuda,
                                  .arithmetic = {Precision::int8, DType::i32},
                                  .in{Port::strided, Port::strided, Port::dense},
                                  .out{Port::strided},
                                  .run = run_matmul_integer};
-const Kernel qmatmul_cuda{.name = "qmatmul_cuda",
+extern const Kernel qmatmul_cuda{.name = "qmatmul_cuda",
                           .op = "QMatMul",
                           .device = DeviceKind::cuda,
                           .arithmetic = {Precision::int8, DType::i32},

@@ -237,22 +237,21 @@ Refusal accepts_dequantize(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel quantize_linear_cuda, dequantize_linear_cuda, dynamic_quantize_linear_cuda;
-const Kernel quantize_linear_cuda{.name = "quantize_linear_cuda",
+extern const Kernel quantize_linear_cuda{.name = "quantize_linear_cuda",
                                   .op = "QuantizeLinear",
                                   .device = DeviceKind::cuda,
                                   .in{Port::strided, Port::dense},
                                   .out{Port::strided},
                                   .accepts = accepts_quantize,
                                   .run = run_quantize};
-const Kernel dequantize_linear_cuda{.name = "dequantize_linear_cuda",
+extern const Kernel dequantize_linear_cuda{.name = "dequantize_linear_cuda",
                                     .op = "DequantizeLinear",
                                     .device = DeviceKind::cuda,
                                     .in{Port::strided, Port::dense},
                                     .out{Port::strided},
                                     .accepts = accepts_dequantize,
                                     .run = run_dequantize};
-const Kernel dynamic_quantize_linear_cuda{.name = "dynamic_quantize_linear_cuda",
+extern const Kernel dynamic_quantize_linear_cuda{.name = "dynamic_quantize_linear_cuda",
                                           .op = "DynamicQuantizeLinear",
                                           .device = DeviceKind::cuda,
                                           .batch_invariant = false,

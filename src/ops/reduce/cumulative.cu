@@ -76,15 +76,14 @@ Refusal accepts_cumulative(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel cum_sum_cuda, cum_prod_cuda;
-const Kernel cum_sum_cuda{.name = "cum_sum_cuda",
+extern const Kernel cum_sum_cuda{.name = "cum_sum_cuda",
                           .op = "CumSum",
                           .device = DeviceKind::cuda,
                           .in{Port::strided},
                           .out{Port::strided},
                           .accepts = accepts_cumulative,
                           .run = run_cumulative};
-const Kernel cum_prod_cuda{.name = "cum_prod_cuda",
+extern const Kernel cum_prod_cuda{.name = "cum_prod_cuda",
                            .op = "CumProd",
                            .device = DeviceKind::cuda,
                            .in{Port::strided},

@@ -193,8 +193,7 @@ Refusal accepts_resize(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel resize_cuda;
-const Kernel resize_cuda{.name = "resize_cuda",
+extern const Kernel resize_cuda{.name = "resize_cuda",
                          .op = "Resize",
                          .device = DeviceKind::cuda,
                          .in{Port::strided},

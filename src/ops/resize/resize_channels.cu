@@ -175,8 +175,7 @@ Refusal accepts_resize_channels(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel resize_channels_cuda;
-const Kernel resize_channels_cuda{.name = "resize_channels_cuda",
+extern const Kernel resize_channels_cuda{.name = "resize_channels_cuda",
                                   .op = "Resize",
                                   .device = DeviceKind::cuda,
                                   .in{Port::channels_last, Port::dense},

@@ -74,8 +74,7 @@ Refusal accepts_rows(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel softmax_rows_cuda, log_softmax_rows_cuda;
-const Kernel softmax_rows_cuda{.name = "softmax_rows_cuda",
+extern const Kernel softmax_rows_cuda{.name = "softmax_rows_cuda",
                                .op = "Softmax",
                                .device = DeviceKind::cuda,
                                .in{Port::rows},
@@ -83,7 +82,7 @@ const Kernel softmax_rows_cuda{.name = "softmax_rows_cuda",
                                .accepts = accepts_rows,
                                .run = run_rows,
                                .in_place_inputs = 1};
-const Kernel log_softmax_rows_cuda{.name = "log_softmax_rows_cuda",
+extern const Kernel log_softmax_rows_cuda{.name = "log_softmax_rows_cuda",
                                    .op = "LogSoftmax",
                                    .device = DeviceKind::cuda,
                                    .in{Port::rows},
