@@ -8,14 +8,13 @@
 namespace monza::backend {
 
 std::shared_ptr<Device> open_device(DeviceKind kind, std::span<const std::byte> code) {
-  if (!code.empty())
-    fail("the engine carries {} bytes of code for a device that runs none", code.size());
+  if (!code.empty()) fail("the engine carries {} bytes of code for a device that runs none", code.size());
   switch (kind) {
     case DeviceKind::cpu: return std::make_shared<HostDevice>();
     case DeviceKind::reference: return std::make_shared<ReferenceDevice>();
     case DeviceKind::cuda: return open_cuda_device();
   }
-  fail("device kind {} is unknown", int(kind));
+  fail("device kind {} is unknown", static_cast<int>(kind));
 }
 
 }  // namespace monza::backend

@@ -1,5 +1,5 @@
-// Engines on a GPU by the public interface: where nodes run, what is refused, shapes that vary, contexts beside each other,
-// wrong data, files. Skipped by name where there is none.
+// Engines on a GPU by the public interface: where nodes run, what is refused, shapes that vary, contexts beside each
+// other, wrong data, files. Skipped by name where there is none.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -102,7 +102,8 @@ TEST_F(GpuEngines, NodesWithoutAKernelRunOnTheCpuWhereThatIsAllowed) {
 }
 
 TEST_F(GpuEngines, AnIndexOutsideOfItsAxisFailsTheRunAndNotTheNextOne) {
-  const Engine engine = build("w: f32[5,2] = 0.5\n y = Gather(w, i: i64[3])\n z = Neg(y)\n return z\n opset 15", Device::cuda);
+  const Engine engine =
+      build("w: f32[5,2] = 0.5\n y = Gather(w, i: i64[3])\n z = Neg(y)\n return z\n opset 15", Device::cuda);
   Context context = engine.create_context();
   Tensor indices(DType::i64, {3});
   const auto gather = [&](std::int64_t index) {

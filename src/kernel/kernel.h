@@ -97,7 +97,7 @@ struct KernelContext {
   std::int64_t* extents = nullptr;
   StateView* state = nullptr;  ///< of the run's sequences: one for each of this step's state operands, in order
   int state_count = 0;
-  ValuePool* pool = nullptr;  ///< strings, sequences and optionals of this run; null where a plan has none
+  ValuePool* pool = nullptr;     ///< strings, sequences and optionals of this run; null where a plan has none
   const void* launch = nullptr;  ///< what kernels of another device launch into; theirs alone (backend/cuda/launch.h)
   MONZA_INLINE bool has_input(int i) const { return i < in_count && in[i].present(); }
   template <typename P>

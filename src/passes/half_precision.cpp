@@ -1,5 +1,5 @@
-// Floats of 16 bits between nodes that may compute in fp16, on devices whose kernels read and write them: half the bytes,
-// and products on tensor cores. Kernels sum, normalise and take exponentials in 32 bits whatever they store.
+// Floats of 16 bits between nodes that may compute in fp16, on devices whose kernels read and write them: half the
+// bytes, and products on tensor cores. Kernels sum, normalise and take exponentials in 32 bits whatever they store.
 //
 // A node is made anew with inputs of f16 and a Cast back; where the next node takes f16 it reads what lies before that
 // Cast. What may leave f16's range (largest number 65504) in its results stays in f32: sums over many elements, powers,
@@ -23,21 +23,64 @@ struct Halved {
 };
 constexpr Halved kHalved[] = {
     // Products. The mask of attention holds numbers near the lowest float.
-    {"Conv"}, {"ConvTranspose"}, {"MatMul"}, {"Attention", 0b110111},
+    {"Conv"},
+    {"ConvTranspose"},
+    {"MatMul"},
+    {"Attention", 0b110111},
     // Normalisations and softmax: results of the order of 1, computed in f32.
-    {"LayerNormalization"}, {"RMSNormalization"}, {"GroupNormalization"}, {"InstanceNormalization"},
-    {"BatchNormalization"}, {"Softmax"},
+    {"LayerNormalization"},
+    {"RMSNormalization"},
+    {"GroupNormalization"},
+    {"InstanceNormalization"},
+    {"BatchNormalization"},
+    {"Softmax"},
     // Pointwise.
-    {"Abs"}, {"Add"}, {"Clip"}, {"Elu"}, {"Erf"}, {"Gelu"}, {"HardSigmoid"}, {"HardSwish"}, {"LeakyRelu"}, {"Max"},
-    {"Min"}, {"Mish"}, {"Mul"}, {"Neg"}, {"PRelu"}, {"Relu"}, {"Selu"}, {"Sigmoid"}, {"Softsign"}, {"Sub"}, {"Swish"},
-    {"Tanh"}, {"Where", 0b110},
-    {"ReduceMax", 0b1}, {"ReduceMean", 0b1}, {"ReduceMin", 0b1},
+    {"Abs"},
+    {"Add"},
+    {"Clip"},
+    {"Elu"},
+    {"Erf"},
+    {"Gelu"},
+    {"HardSigmoid"},
+    {"HardSwish"},
+    {"LeakyRelu"},
+    {"Max"},
+    {"Min"},
+    {"Mish"},
+    {"Mul"},
+    {"Neg"},
+    {"PRelu"},
+    {"Relu"},
+    {"Selu"},
+    {"Sigmoid"},
+    {"Softsign"},
+    {"Sub"},
+    {"Swish"},
+    {"Tanh"},
+    {"Where", 0b110},
+    {"ReduceMax", 0b1},
+    {"ReduceMean", 0b1},
+    {"ReduceMin", 0b1},
     // Windows.
-    {"AveragePool"}, {"MaxPool"}, {"Resize", 0b1},
+    {"AveragePool"},
+    {"MaxPool"},
+    {"Resize", 0b1},
     // Moves.
-    {"Concat"}, {"DepthToSpace"}, {"Expand", 0b1}, {"Flatten"}, {"Gather", 0b1}, {"Identity"}, {"Pad", 0b101},
-    {"Reshape", 0b1}, {"Slice", 0b1}, {"SpaceToDepth"}, {"Split", 0b1}, {"Squeeze", 0b1}, {"Tile", 0b1},
-    {"Transpose"}, {"Unsqueeze", 0b1},
+    {"Concat"},
+    {"DepthToSpace"},
+    {"Expand", 0b1},
+    {"Flatten"},
+    {"Gather", 0b1},
+    {"Identity"},
+    {"Pad", 0b101},
+    {"Reshape", 0b1},
+    {"Slice", 0b1},
+    {"SpaceToDepth"},
+    {"Split", 0b1},
+    {"Squeeze", 0b1},
+    {"Tile", 0b1},
+    {"Transpose"},
+    {"Unsqueeze", 0b1},
 };
 
 const Halved* find(std::string_view op) {
@@ -60,14 +103,19 @@ class Halver {
     }
     if (std::none_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) { return is_f32(v); })) return;
     if (!context_.open()) return;
-    const ir::Node whole{.op = node.op, .inputs = node.inputs, .outputs = node.outputs, .attrs = node.attrs,
-                         .origins = node.origins, .constraint = node.constraint};  // what is inserted moves nodes
+    const ir::Node whole{.op = node.op,
+                         .inputs = node.inputs,
+                         .outputs = node.outputs,
+                         .attrs = node.attrs,
+                         .origins = node.origins,
+                         .constraint = node.constraint};  // what is inserted moves nodes
     const std::vector<ir::ValueId>& old = whole.outputs;
     std::vector<ir::ValueId> fresh;
     const bool made = attempt(graph_, context_, "fp16", id, [&] {
       std::vector<ir::ValueId> inputs = whole.inputs;
       for (std::size_t i = 0; i < inputs.size(); ++i)
-        if (is_f32(inputs[i]) && (halved->inputs >> std::min<std::size_t>(i, 31) & 1u) != 0) inputs[i] = half(inputs[i], id);
+        if (is_f32(inputs[i]) && (halved->inputs >> std::min<std::size_t>(i, 31) & 1u) != 0)
+          inputs[i] = half(inputs[i], id);
       const ir::Node& twin = graph_.insert_node(id, *whole.op, std::move(inputs), whole.attrs,
                                                 static_cast<int>(old.size()), whole.origins);
       fresh = twin.outputs;
@@ -94,8 +142,7 @@ class Halver {
   }
 
   ir::ValueId cast(ir::ValueId v, const char* to, ir::NodeId before) {
-    return graph_
-        .insert_node(before, ir::get_op("Cast"), {v}, {{"to", std::string(to)}}, 1, graph_.value(v).origins)
+    return graph_.insert_node(before, ir::get_op("Cast"), {v}, {{"to", std::string(to)}}, 1, graph_.value(v).origins)
         .outputs[0];
   }
 
@@ -103,9 +150,9 @@ class Halver {
   ir::ValueId half(ir::ValueId v, ir::NodeId before) {
     if (const auto it = halves_.find(v); it != halves_.end() && graph_.has_value(it->second)) return it->second;
     const ir::Value& value = graph_.value(v);
-    if (const ir::Node* producer = graph_.producer(v);
-        producer != nullptr && std::string_view(producer->op->name) == "Cast" &&
-        graph_.value(producer->inputs[0]).type.dtype == DType::f16)
+    if (const ir::Node* producer = graph_.producer(v); producer != nullptr &&
+                                                       std::string_view(producer->op->name) == "Cast" &&
+                                                       graph_.value(producer->inputs[0]).type.dtype == DType::f16)
       return producer->inputs[0];
     if (!value.constant) return halves_[v] = cast(v, "f16", before);
     auto [constant, bytes] = ir::allocate_constant(DType::f16, value.constant->shape);
@@ -130,6 +177,7 @@ void run(ir::Graph& graph, PassContext& context) {
 
 }  // namespace
 
-const Pass half_precision_pass{"half_precision", "values between nodes that may compute in fp16 are stored in f16", run};
+const Pass half_precision_pass{"half_precision", "values between nodes that may compute in fp16 are stored in f16",
+                               run};
 
 }  // namespace monza

@@ -41,8 +41,7 @@ TEST(HalfPrecision, WhatMayOverflowStaysInFp32) {
 TEST(HalfPrecision, OnlyWhereItIsAskedForAndOnlyOnGpus) {
   const std::string plain = "(%x: f32[2,8]) {\n  %a = Tanh(%x)\n  return (y: %a)\n}";
   EXPECT_EQ(count(halved(plain), "f16"), 0);
-  const std::string asked =
-      "(%x: f32[2,8]) {\n  %a = Tanh(%x) @precision=\"fp32,fp16\"\n  return (y: %a)\n}";
+  const std::string asked = "(%x: f32[2,8]) {\n  %a = Tanh(%x) @precision=\"fp32,fp16\"\n  return (y: %a)\n}";
   EXPECT_EQ(count(halved(asked, Device::cpu), ": f16"), 0);
   EXPECT_GT(count(halved(asked), ": f16"), 0);
 }

@@ -186,7 +186,7 @@ std::vector<Candidate> Candidates::fitting(const ir::Node& node, Choice& choice)
                                   : fmt::format(" on device '{}'", device_name(b_.options.device));
     throw Error(list.empty() ? fmt::format("there is no kernel for {}{}", node.op->name, where)
                              : fmt::format("no kernel takes this {}:{}", node.op->name, list),
-                !where.empty()                         ? "let it run on the CPU: --allow-cpu-nodes, or --constrain NODE=cpu for this one"
+                !where.empty() ? "let it run on the CPU: --allow-cpu-nodes, or --constrain NODE=cpu for this one"
                 : node.constraint.precisions.empty()
                     ? "this combination of types and attributes is not supported; change it in the model"
                     : "let it compute in fp32, too: --constrain NODE=fp32," + to_string(node.constraint.precisions))

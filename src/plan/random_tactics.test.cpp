@@ -240,7 +240,8 @@ TEST_P(RandomTactics, OnAGpu) {
     const Engine engine = test::engine_from_graph(*placed, scope, options);
     Context context = engine.create_context();
     for (int again = 0; again < 2; ++again)
-      for (const Feed& feed : feeds) run_and_compare(engine, context, feed, fmt::format("{}, seed {}", model.name, seed));
+      for (const Feed& feed : feeds)
+        run_and_compare(engine, context, feed, fmt::format("{}, seed {}", model.name, seed));
     if (HasFailure()) FAIL() << engine.describe_plan();
   }
 }

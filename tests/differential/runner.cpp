@@ -188,7 +188,8 @@ void list() {
   for (const Pass* pass : pipeline())
     if (seen[pass->name]++ == 0) say("pass", pass->name);
   for (const Kernel* kernel : all_kernels())
-    if (kernel->device == DeviceKind::cpu && covers(cpu_info().isa, kernel->needs)) say("kernel", kernel->name, kernel->op);
+    if (kernel->device == DeviceKind::cpu && covers(cpu_info().isa, kernel->needs))
+      say("kernel", kernel->name, kernel->op);
 }
 
 }  // namespace

@@ -104,8 +104,9 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
            "stand for any text and any character, the last that names a node counts")
       .group(build)
       .type_name("NODE=P,..");
-  app.add_flag("--allow-cpu-nodes", allow_cpu_nodes_,
-               "a node for which --device has no kernel runs on the CPU, with copies around it (inspect --plan shows them)")
+  app.add_flag(
+         "--allow-cpu-nodes", allow_cpu_nodes_,
+         "a node for which --device has no kernel runs on the CPU, with copies around it (inspect --plan shows them)")
       .group(build);
   app.add_option("--threads", threads, "threads of each run (default: all that this process may use)")
       .range(1, 4096)

@@ -115,7 +115,8 @@ class ModelArgs {
   double max_build_seconds_ = BuildOptions{}.max_build_seconds;
   std::int64_t max_rewrites_ = -1, tactic_seed_ = -1;
   bool verify_ = false, prefault_ = false, copy_weights_ = false, pin_ = false, batch_invariant_ = false,
-       strip_ = false, external_weights_ = false, allow_cpu_nodes_ = false, no_optimize_ = false, strict_rewrites_ = false, quiet_ = false;
+       strip_ = false, external_weights_ = false, allow_cpu_nodes_ = false, no_optimize_ = false,
+       strict_rewrites_ = false, quiet_ = false;
   std::optional<bool> tune_;
 };
 

@@ -123,8 +123,9 @@ int run(const Options& o) {
   print("devices    cpu, reference{}\n", gpu.missing.empty() ? ", cuda" : "; no cuda: " + gpu.missing);
   if (gpu.missing.empty())
     print("           {}, compute capability {}.{}, {} multiprocessors, {}, driver for CUDA {}.{}{}\n", gpu.name,
-          gpu.capability / 10, gpu.capability % 10, gpu.multiprocessors, bytes_text(double(gpu.memory_bytes)),
-          gpu.driver / 1000, gpu.driver % 1000 / 10, gpu.capability == 90 ? "" : " (untested: tests run on 9.0)");
+          gpu.capability / 10, gpu.capability % 10, gpu.multiprocessors,
+          bytes_text(static_cast<double>(gpu.memory_bytes)), gpu.driver / 1000, gpu.driver % 1000 / 10,
+          gpu.capability == 90 ? "" : " (untested: tests run on 9.0)");
   print("libraries  protobuf {}, zlib {}\n", protobuf_version(), zlibVersion());
   if (!kVision) print("           built without pictures and video (MONZA_VISION)\n");
   for (const Library& l : kLibraries)

@@ -29,7 +29,8 @@ void require(cudaError_t error, fmt::format_string<Shown<Args>...> what, const A
 Status status_of(cudaError_t error) noexcept {
   if (error == cudaSuccess) return {};
   (void)cudaGetLastError();
-  return {error == cudaErrorMemoryAllocation ? StatusCode::resource_exhausted : StatusCode::unavailable, text_of(error)};
+  return {error == cudaErrorMemoryAllocation ? StatusCode::resource_exhausted : StatusCode::unavailable,
+          text_of(error)};
 }
 
 class CudaEvent final : public Event {
@@ -141,8 +142,8 @@ class CudaDevice final : public Device {
 
   std::string identity(int) const override {
     const CudaFacts& f = cuda_facts();
-    return fmt::format("{} sm_{} {} multiprocessors, driver {}.{}", f.name, f.capability, f.multiprocessors, f.driver / 1000,
-                       f.driver % 1000 / 10);
+    return fmt::format("{} sm_{} {} multiprocessors, driver {}.{}", f.name, f.capability, f.multiprocessors,
+                       f.driver / 1000, f.driver % 1000 / 10);
   }
 
   DeviceMemory allocate(std::int64_t bytes, const RegionOptions&) override {
@@ -153,10 +154,11 @@ class CudaDevice final : public Device {
       std::size_t free = 0, total = 0;
       (void)cudaMemGetInfo(&free, &total);
       fail_hint("smaller shapes or batches (--shape), or stop what else uses this GPU (nvidia-smi lists it)",
-                "the GPU gives no {} MiB of memory: {} of its {} MiB are free ({})", bytes >> 20, free >> 20, total >> 20,
-                text_of(error));
+                "the GPU gives no {} MiB of memory: {} of its {} MiB are free ({})", bytes >> 20, free >> 20,
+                total >> 20, text_of(error));
     }
-    return {static_cast<std::byte*>(data), bytes, std::shared_ptr<const void>(data, [](void* p) { (void)cudaFree(p); })};
+    return {static_cast<std::byte*>(data), bytes,
+            std::shared_ptr<const void>(data, [](void* p) { (void)cudaFree(p); })};
   }
 
   std::unique_ptr<Queue> make_queue(const QueueOptions&) override { return std::make_unique<CudaQueue>(); }
@@ -206,7 +208,7 @@ class CudaDevice final : public Device {
     double us_until(const Stamp& end) const {
       float ms = 0;
       (void)cudaEventElapsedTime(&ms, event_, end.event_);
-      return double(ms) * 1e3;
+      return static_cast<double>(ms) * 1e3;
     }
 
    private:
@@ -221,10 +223,11 @@ CudaFacts find_facts() {
   if (facts.driver == 0) {
     facts.missing = "there is no NVIDIA driver here, which CUDA needs";
   } else if (const cudaError_t error = cudaGetDeviceCount(&count); error != cudaSuccess || count == 0) {
-    facts.missing = error == cudaErrorInsufficientDriver
-                        ? message("the NVIDIA driver is for CUDA {}.{}, and this build of Monza needs {}.{}", facts.driver / 1000,
-                                  facts.driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10)
-                        : message("the NVIDIA driver shows no GPU: {}", text_of(error));
+    facts.missing =
+        error == cudaErrorInsufficientDriver
+            ? message("the NVIDIA driver is for CUDA {}.{}, and this build of Monza needs {}.{}", facts.driver / 1000,
+                      facts.driver % 1000 / 10, CUDART_VERSION / 1000, CUDART_VERSION % 1000 / 10)
+            : message("the NVIDIA driver shows no GPU: {}", text_of(error));
   } else {
     cudaDeviceProp p{};
     if (const cudaError_t asked = cudaGetDeviceProperties(&p, 0); asked != cudaSuccess) {
@@ -235,8 +238,8 @@ CudaFacts find_facts() {
       facts.multiprocessors = p.multiProcessorCount;
       facts.memory_bytes = static_cast<std::int64_t>(p.totalGlobalMem);
       if (facts.capability < kLeastCapability)
-        facts.missing = message("the GPU ({}) has compute capability {}.{}; 8.0 is the least that is supported", facts.name,
-                                p.major, p.minor);
+        facts.missing = message("the GPU ({}) has compute capability {}.{}; 8.0 is the least that is supported",
+                                facts.name, p.major, p.minor);
     }
   }
   (void)cudaGetLastError();

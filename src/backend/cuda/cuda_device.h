@@ -11,11 +11,11 @@ namespace monza::backend {
 
 /// What there is to run on, for those who only ask. Thread-safe.
 struct CudaFacts {
-  bool built = false;     ///< this build has the backend
-  std::string missing;    ///< why nothing can run here, empty if it can
-  std::string name;       ///< "NVIDIA H200"
-  int capability = 0;     ///< 90 for compute capability 9.0
-  int driver = 0;         ///< the CUDA version that the driver knows: 13000 for 13.0; 0 without a driver
+  bool built = false;   ///< this build has the backend
+  std::string missing;  ///< why nothing can run here, empty if it can
+  std::string name;     ///< "NVIDIA H200"
+  int capability = 0;   ///< 90 for compute capability 9.0
+  int driver = 0;       ///< the CUDA version that the driver knows: 13000 for 13.0; 0 without a driver
   int multiprocessors = 0;
   std::int64_t memory_bytes = 0;
 };

@@ -13,9 +13,9 @@ namespace monza::backend {
 enum class Fault : std::int32_t { none = 0, index = 1 };
 
 struct CudaLaunch {
-  CUstream_st* stream = nullptr;   ///< cudaStream_t
-  std::int32_t* fault = nullptr;   ///< of the device's address space: one word, 0 until a kernel reports
-  std::int32_t step = 0;           ///< of the plan
+  CUstream_st* stream = nullptr;  ///< cudaStream_t
+  std::int32_t* fault = nullptr;  ///< of the device's address space: one word, 0 until a kernel reports
+  std::int32_t step = 0;          ///< of the plan
 };
 
 /// A word that says which step found what: steps are counted from 0, and no word is 0.

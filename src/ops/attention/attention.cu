@@ -181,20 +181,20 @@ Refusal accepts_rotary(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel attention_cuda{.name = "attention_cuda",
-                            .op = "Attention",
-                            .device = DeviceKind::cuda,
-                            .in{Port::strided},
-                            .out{Port::strided},
-                            .accepts = refuse_attention_types,
-                            .scratch_bytes = scratch_attention,
-                            .run = run_attention};
+                                   .op = "Attention",
+                                   .device = DeviceKind::cuda,
+                                   .in{Port::strided},
+                                   .out{Port::strided},
+                                   .accepts = refuse_attention_types,
+                                   .scratch_bytes = scratch_attention,
+                                   .run = run_attention};
 extern const Kernel rotary_cuda{.name = "rotary_cuda",
-                         .op = "RotaryEmbedding",
-                         .device = DeviceKind::cuda,
-                         .in{Port::strided},
-                         .out{Port::strided},
-                         .accepts = accepts_rotary,
-                         .run = run_rotary,
-                         .in_place_inputs = 1};
+                                .op = "RotaryEmbedding",
+                                .device = DeviceKind::cuda,
+                                .in{Port::strided},
+                                .out{Port::strided},
+                                .accepts = accepts_rotary,
+                                .run = run_rotary,
+                                .in_place_inputs = 1};
 
 }  // namespace monza::ops

@@ -239,11 +239,11 @@ Refusal accepts_f16(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel attention_f16_cuda{.name = "attention_f16_cuda",
-                                .op = "Attention",
-                                .device = DeviceKind::cuda,
-                                .in{Port::strided},
-                                .out{Port::strided},
-                                .accepts = accepts_f16,
-                                .run = run_attention_f16};
+                                       .op = "Attention",
+                                       .device = DeviceKind::cuda,
+                                       .in{Port::strided},
+                                       .out{Port::strided},
+                                       .accepts = accepts_f16,
+                                       .run = run_attention_f16};
 
 }  // namespace monza::ops

@@ -175,11 +175,11 @@ Refusal accepts_f32(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel attention_f32_cuda{.name = "attention_f32_cuda",
-                                .op = "Attention",
-                                .device = DeviceKind::cuda,
-                                .in{Port::strided},
-                                .out{Port::strided},
-                                .accepts = accepts_f32,
-                                .run = run_attention_f32};
+                                       .op = "Attention",
+                                       .device = DeviceKind::cuda,
+                                       .in{Port::strided},
+                                       .out{Port::strided},
+                                       .accepts = accepts_f32,
+                                       .run = run_attention_f32};
 
 }  // namespace monza::ops

@@ -103,12 +103,12 @@ Refusal accepts_linear(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel linear_attention_cuda{.name = "linear_attention_cuda",
-                                   .op = "LinearAttention",
-                                   .device = DeviceKind::cuda,
-                                   .in{Port::strided},
-                                   .out{Port::strided},
-                                   .accepts = accepts_linear,
-                                   .scratch_bytes = scratch_linear,
-                                   .run = run_linear};
+                                          .op = "LinearAttention",
+                                          .device = DeviceKind::cuda,
+                                          .in{Port::strided},
+                                          .out{Port::strided},
+                                          .accepts = accepts_linear,
+                                          .scratch_bytes = scratch_linear,
+                                          .run = run_linear};
 
 }  // namespace monza::ops

@@ -134,11 +134,11 @@ Refusal accepts_conv(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel conv_cuda{.name = "conv_cuda",
-                       .op = "Conv",
-                       .device = DeviceKind::cuda,
-                       .in{Port::strided},
-                       .out{Port::strided},
-                       .accepts = accepts_conv,
-                       .run = run_conv};
+                              .op = "Conv",
+                              .device = DeviceKind::cuda,
+                              .in{Port::strided},
+                              .out{Port::strided},
+                              .accepts = accepts_conv,
+                              .run = run_conv};
 
 }  // namespace monza::ops

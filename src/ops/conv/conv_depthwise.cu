@@ -25,7 +25,7 @@ __global__ void conv_depthwise_kernel(const Job<T> job) {
   using Vector = Channels<T, kEach>;
   const ConvGeometry& s = job.g;
   const int vectors = s.groups / kEach;
-  for_each(std::int64_t(s.pixels) * vectors, [&](std::int64_t i) {
+  for_each(static_cast<std::int64_t>(s.pixels) * vectors, [&](std::int64_t i) {
     const Division at(i, vectors);
     const int pixel = static_cast<int>(at.whole), channel = static_cast<int>(at.rest) * kEach;
     int rest = pixel / s.out[2];
@@ -94,7 +94,7 @@ Status run_conv_depthwise(const KernelContext& c) noexcept {
   const auto vectors = [&](int i) { return in_vectors<T>(i < 0 ? c.out[0] : c.in[i], job.g.groups); };
   constexpr int kEach = 16 / sizeof(T);
   const bool wide = vectors(-1) && vectors(0) && (!c.has_input(3) || vectors(3));
-  const std::int64_t count = std::int64_t(job.g.pixels) * job.g.groups;
+  const std::int64_t count = static_cast<std::int64_t>(job.g.pixels) * job.g.groups;
   if (wide) conv_depthwise_kernel<T, kEach><<<blocks_for(count / kEach, 128), 128, 0, stream_of(c)>>>(job);
   else conv_depthwise_kernel<T, 1><<<blocks_for(count, 128), 128, 0, stream_of(c)>>>(job);
   return launched();
@@ -110,15 +110,16 @@ Refusal accepts_conv_depthwise(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel conv_depthwise_cuda{.name = "conv_depthwise_cuda",
-                                 .op = "Conv",
-                                 .device = DeviceKind::cuda,
-                                 .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
-                                 .out{Port::channels_last},
-                                 .packings = &conv_gpu_taps_f32,
-                                 .packing_count = 1,
-                                 .accepts = accepts_conv_depthwise<float, DType::f32>,
-                                 .run = run_conv_depthwise<float>};
+extern const Kernel conv_depthwise_cuda{
+    .name = "conv_depthwise_cuda",
+    .op = "Conv",
+    .device = DeviceKind::cuda,
+    .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
+    .out{Port::channels_last},
+    .packings = &conv_gpu_taps_f32,
+    .packing_count = 1,
+    .accepts = accepts_conv_depthwise<float, DType::f32>,
+    .run = run_conv_depthwise<float>};
 extern const Kernel conv_depthwise_half_cuda{
     .name = "conv_depthwise_half_cuda",
     .op = "Conv",

@@ -287,12 +287,12 @@ Status run_conv_tensor(const KernelContext& c) noexcept {
   const int form = cut_for(job.g, kForms, kSlice, kProducts, job.cut);
   const ConvCut& cut = job.cut;
   const auto blocks =
-      static_cast<unsigned>(std::int64_t(cut.filter_tiles) * cut.pixel_tiles * job.g.groups * cut.splits);
+      static_cast<unsigned>(static_cast<std::int64_t>(cut.filter_tiles) * cut.pixel_tiles * job.g.groups * cut.splits);
   const cudaStream_t stream = stream_of(c);
   if (!kImage && in_vectors<__half>(c.in[0], job.g.channels)) launch<true>(form, job, blocks, stream);
   else launch<false>(form, job, blocks, stream);
   if (cut.splits > 1) {
-    const std::int64_t sums = std::int64_t(blocks) / cut.splits * cut.tile_filters * cut.tile_pixels;
+    const std::int64_t sums = static_cast<std::int64_t>(blocks) / cut.splits * cut.tile_filters * cut.tile_pixels;
     conv_sums_kernel<__half><<<blocks_for(sums), kThreads, 0, stream>>>(job);
   }
   return launched();
@@ -318,27 +318,29 @@ Refusal accepts_conv_image_tensor(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-extern const Kernel conv_tensor_cuda{.name = "conv_tensor_cuda",
-                              .op = "Conv",
-                              .device = DeviceKind::cuda,
-                              .batch_invariant = false,  // how layers are split depends on the number of pixels
-                              .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
-                              .out{Port::channels_last},
-                              .packings = &conv_gpu_rows_f16,
-                              .packing_count = 1,
-                              .accepts = accepts_conv_tensor,
-                              .scratch_bytes = scratch_conv_tensor,
-                              .run = run_conv_tensor<false>};
-extern const Kernel conv_image_tensor_cuda{.name = "conv_image_tensor_cuda",
-                                    .op = "Conv",
-                                    .device = DeviceKind::cuda,
-                                    .batch_invariant = false,
-                                    .in{Port::strided, Port::packed, Port::dense, Port::channels_last, Port::dense},
-                                    .out{Port::channels_last},
-                                    .packings = &conv_gpu_rows_f16,
-                                    .packing_count = 1,
-                                    .accepts = accepts_conv_image_tensor,
-                                    .scratch_bytes = scratch_conv_tensor,
-                                    .run = run_conv_tensor<true>};
+extern const Kernel conv_tensor_cuda{
+    .name = "conv_tensor_cuda",
+    .op = "Conv",
+    .device = DeviceKind::cuda,
+    .batch_invariant = false,  // how layers are split depends on the number of pixels
+    .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
+    .out{Port::channels_last},
+    .packings = &conv_gpu_rows_f16,
+    .packing_count = 1,
+    .accepts = accepts_conv_tensor,
+    .scratch_bytes = scratch_conv_tensor,
+    .run = run_conv_tensor<false>};
+extern const Kernel conv_image_tensor_cuda{
+    .name = "conv_image_tensor_cuda",
+    .op = "Conv",
+    .device = DeviceKind::cuda,
+    .batch_invariant = false,
+    .in{Port::strided, Port::packed, Port::dense, Port::channels_last, Port::dense},
+    .out{Port::channels_last},
+    .packings = &conv_gpu_rows_f16,
+    .packing_count = 1,
+    .accepts = accepts_conv_image_tensor,
+    .scratch_bytes = scratch_conv_tensor,
+    .run = run_conv_tensor<true>};
 
 }  // namespace monza::ops

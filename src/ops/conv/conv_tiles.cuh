@@ -50,16 +50,18 @@ int cut_for(const ConvGeometry& g, const ConvForm (&forms)[kForms], int slice, d
   for (int f = 0; f < kForms; ++f) {
     ConvCut c{.tile_filters = forms[f].filters, .tile_pixels = forms[f].pixels, .slices = slices};
     c.filter_tiles = (g.filters + c.tile_filters - 1) / c.tile_filters;
-    c.pixel_tiles = static_cast<int>((std::int64_t(g.pixels) + c.tile_pixels - 1) / c.tile_pixels);
-    const std::int64_t tiles = std::int64_t(c.filter_tiles) * c.pixel_tiles * g.groups;
-    const double area = double(c.tile_filters) * c.tile_pixels;
+    c.pixel_tiles = static_cast<int>((static_cast<std::int64_t>(g.pixels) + c.tile_pixels - 1) / c.tile_pixels);
+    const std::int64_t tiles = static_cast<std::int64_t>(c.filter_tiles) * c.pixel_tiles * g.groups;
+    const double area = static_cast<double>(c.tile_filters) * c.tile_pixels;
     for (int splits = 1; splits <= 32; ++splits) {
       c.per_split = (slices + splits - 1) / splits;
-      if (splits > 1 && (c.per_split < kLeastSlices || double(tiles) * splits * area > double(kScratchFloats))) break;
+      if (splits > 1 && (c.per_split < kLeastSlices ||
+                         static_cast<double>(tiles) * splits * area > static_cast<double>(kScratchFloats)))
+        break;
       c.splits = (slices + c.per_split - 1) / c.per_split;
       const auto waves = static_cast<double>((tiles * c.splits + kProcessors - 1) / kProcessors);
       double cycles = waves * (c.per_split * area * slice / products / forms[f].efficiency + 1000);
-      if (c.splits > 1) cycles += 4000 + double(tiles) * c.splits * area * 8 / 1500;
+      if (c.splits > 1) cycles += 4000 + static_cast<double>(tiles) * c.splits * area * 8 / 1500;
       if (least == 0 || cycles < least) {
         least = cycles;
         best = c;
@@ -156,8 +158,8 @@ struct ConvCursor {
 template <typename T>
 __global__ void conv_sums_kernel(const ConvJob<T> job) {
   const ConvCut& cut = job.cut;
-  const std::int64_t tile = std::int64_t(cut.tile_filters) * cut.tile_pixels;
-  const std::int64_t tiles = std::int64_t(cut.filter_tiles) * cut.pixel_tiles * job.g.groups;
+  const std::int64_t tile = static_cast<std::int64_t>(cut.tile_filters) * cut.tile_pixels;
+  const std::int64_t tiles = static_cast<std::int64_t>(cut.filter_tiles) * cut.pixel_tiles * job.g.groups;
   for_each(tiles * tile, [&](std::int64_t i) {
     int t = static_cast<int>(i / tile);
     const int within = static_cast<int>(i - t * tile);

@@ -112,11 +112,11 @@ Refusal accepts_convtranspose(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel convtranspose_cuda{.name = "convtranspose_cuda",
-                                .op = "ConvTranspose",
-                                .device = DeviceKind::cuda,
-                                .in{Port::strided},
-                                .out{Port::strided},
-                                .accepts = accepts_convtranspose,
-                                .run = run_convtranspose};
+                                       .op = "ConvTranspose",
+                                       .device = DeviceKind::cuda,
+                                       .in{Port::strided},
+                                       .out{Port::strided},
+                                       .accepts = accepts_convtranspose,
+                                       .run = run_convtranspose};
 
 }  // namespace monza::ops

@@ -1,4 +1,5 @@
-// Copy on a GPU: elements under other strides, as gpu_move.cuh moves them. Bound by memory: every byte is read and written once.
+// Copy on a GPU: elements under other strides, as gpu_move.cuh moves them. Bound by memory: every byte is read and
+// written once.
 #include "ops/shared/gpu_move.cuh"
 #include "tensor/dtype.h"
 
@@ -21,11 +22,11 @@ Refusal accepts_copy(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel copy_cuda{.name = "copy_cuda",
-                       .op = "Copy",
-                       .device = DeviceKind::cuda,
-                       .in{Port::strided},
-                       .out{Port::strided},
-                       .accepts = accepts_copy,
-                       .run = run_copy};
+                              .op = "Copy",
+                              .device = DeviceKind::cuda,
+                              .in{Port::strided},
+                              .out{Port::strided},
+                              .accepts = accepts_copy,
+                              .run = run_copy};
 
 }  // namespace monza::ops

@@ -142,7 +142,8 @@ TEST(Copy, OnEveryDevice) {
       const DType type = std::initializer_list<DType>{DType::u8, DType::f16, DType::f32, DType::f64}.begin()[rng() % 4];
       Shape shape;
       for (int i = static_cast<int>(rng() % 5); i > 0; --i)
-        shape[shape.rank++] = std::initializer_list<int>{0, 1, 2, 3, 7, 16, 33}.begin()[rng() % 16 == 0 ? 0 : 1 + rng() % 6];
+        shape[shape.rank++] =
+            std::initializer_list<int>{0, 1, 2, 3, 7, 16, 33}.begin()[rng() % 16 == 0 ? 0 : 1 + rng() % 6];
       test::Tensor x = test::make_tensor(type, shape);
       for (std::byte& b : x.bytes) b = static_cast<std::byte>(rng());
       const auto run = test::run_kernel(*kernel, nullptr, {x}, {{type, shape}}, {.threads = 1, .seed = seed});

@@ -79,11 +79,11 @@ Refusal accepts_deform_conv(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel deform_conv_cuda{.name = "deform_conv_cuda",
-                              .op = "DeformConv",
-                              .device = DeviceKind::cuda,
-                              .in{Port::strided},
-                              .out{Port::strided},
-                              .accepts = accepts_deform_conv,
-                              .run = run_deform_conv};
+                                     .op = "DeformConv",
+                                     .device = DeviceKind::cuda,
+                                     .in{Port::strided},
+                                     .out{Port::strided},
+                                     .accepts = accepts_deform_conv,
+                                     .run = run_deform_conv};
 
 }  // namespace monza::ops

@@ -88,11 +88,11 @@ Refusal accepts(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel einsum_cuda{.name = "einsum_cuda",
-                         .op = "Einsum",
-                         .device = DeviceKind::cuda,
-                         .in{Port::strided},
-                         .out{Port::strided},
-                         .accepts = accepts,
-                         .run = run_einsum};
+                                .op = "Einsum",
+                                .device = DeviceKind::cuda,
+                                .in{Port::strided},
+                                .out{Port::strided},
+                                .accepts = accepts,
+                                .run = run_einsum};
 
 }  // namespace monza::ops

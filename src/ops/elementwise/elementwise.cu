@@ -52,7 +52,8 @@ __device__ C unary(const UnaryParams& p, C x) {
     case UnaryKind::hardswish: return x * clamp(x / C(6) + C(0.5), zero, one);
     case UnaryKind::swish: return x / (one + exp(-alpha * x));
     case UnaryKind::gelu_erf: return C(0.5) * x * (one + erf(x * C(M_SQRT1_2)));
-    case UnaryKind::gelu_tanh: return C(0.5) * x * (one + tanh(C(0.79788456080286535588) * (x + C(0.044715) * x * x * x)));
+    case UnaryKind::gelu_tanh:
+      return C(0.5) * x * (one + tanh(C(0.79788456080286535588) * (x + C(0.044715) * x * x * x)));
     case UnaryKind::mish: return x * tanh(softplus(x));
     case UnaryKind::softplus: return softplus(x);
     case UnaryKind::softsign: return x / (one + fabs(x));
@@ -226,8 +227,9 @@ __global__ void binary_any_kernel(BinaryKind kind, gpu::Walk<2> walk, const void
     walk.at(i, at);
     if (gpu::integral(from)) {
       const std::int64_t u = gpu::load_integer(a, from, at[1]), v = gpu::load_integer(b, from, at[2]);
-      gpu::store_integer(y, to, at[0], gpu::is_unsigned(from) ? binary_integer<std::uint64_t>(kind, u, v, bits)
-                                                              : binary_integer<std::int64_t>(kind, u, v, bits));
+      gpu::store_integer(y, to, at[0],
+                         gpu::is_unsigned(from) ? binary_integer<std::uint64_t>(kind, u, v, bits)
+                                                : binary_integer<std::int64_t>(kind, u, v, bits));
     } else {
       const double v = binary(kind, gpu::load_float(a, from, at[1]), gpu::load_float(b, from, at[2]));
       if (gpu::integral(to)) gpu::store_integer(y, to, at[0], v != 0);
@@ -261,8 +263,8 @@ Refusal accepts_binary(const KernelQuery& q) noexcept {
 }
 
 /// An absent bound is the type's last finite number.
-__global__ void clip_kernel(gpu::Walk<1> walk, const void* x, const void* low, const void* high, DType type, double last,
-                            void* y) {
+__global__ void clip_kernel(gpu::Walk<1> walk, const void* x, const void* low, const void* high, DType type,
+                            double last, void* y) {
   if (gpu::integral(type)) {
     const bool is_unsigned = gpu::is_unsigned(type);
     const auto below = [&](std::int64_t a, std::int64_t b) {
@@ -300,7 +302,8 @@ Status run_clip(const KernelContext& c) noexcept {
 }
 
 Refusal accepts_clip(const KernelQuery& q) noexcept {
-  return gpu::is_number(q.in[0].dtype) && q.in[0].dtype != DType::boolean ? nullptr : "its element type has no CUDA kernel";
+  return gpu::is_number(q.in[0].dtype) && q.in[0].dtype != DType::boolean ? nullptr
+                                                                          : "its element type has no CUDA kernel";
 }
 
 template <typename T>
@@ -339,8 +342,8 @@ Status run_move(const KernelContext& c) noexcept {
   if (walk.count == 0) return {};
   const bool known = gpu::with_size(dtype_bits(c.out[0].dtype), [&](auto type) {
     using T = typename decltype(type)::type;
-    move_kernel<T><<<gpu::blocks_for(walk.count), gpu::kThreads, 0, gpu::stream_of(c)>>>(walk, c.in[0].as<T>(),
-                                                                                        c.out[0].as<T>());
+    move_kernel<T>
+        <<<gpu::blocks_for(walk.count), gpu::kThreads, 0, gpu::stream_of(c)>>>(walk, c.in[0].as<T>(), c.out[0].as<T>());
   });
   return known ? gpu::launched() : gpu::kOtherType;
 }

@@ -15,8 +15,11 @@ __global__ void cast_kernel(Walk<1> walk, const void* x, DType from, void* y, DT
       const std::int64_t v = load_integer(x, from, at[1]);
       if (integral(to)) store_integer(y, to, at[0], v);
       else if (to == DType::f32)  // one rounding only
-        static_cast<float*>(y)[at[0]] = from == DType::u64 ? static_cast<float>(static_cast<std::uint64_t>(v)) : static_cast<float>(v);
-      else store_float(y, to, at[0], from == DType::u64 ? static_cast<double>(static_cast<std::uint64_t>(v)) : static_cast<double>(v));
+        static_cast<float*>(y)[at[0]] =
+            from == DType::u64 ? static_cast<float>(static_cast<std::uint64_t>(v)) : static_cast<float>(v);
+      else
+        store_float(y, to, at[0],
+                    from == DType::u64 ? static_cast<double>(static_cast<std::uint64_t>(v)) : static_cast<double>(v));
     } else {
       const double v = load_float(x, from, at[1]);
       if (to == DType::boolean) static_cast<std::uint8_t*>(y)[at[0]] = v != 0;
@@ -71,9 +74,12 @@ __global__ void pow_kernel(Walk<2> walk, const void* x, DType base, const void* 
       store_integer(y, base, at[0], static_cast<std::int64_t>(result));
       return;
     }
-    const double n = integral(exponent) ? static_cast<double>(load_integer(e, exponent, at[2])) : load_float(e, exponent, at[2]);
+    const double n =
+        integral(exponent) ? static_cast<double>(load_integer(e, exponent, at[2])) : load_float(e, exponent, at[2]);
     const double b = integral(base) ? static_cast<double>(load_integer(x, base, at[1])) : load_float(x, base, at[1]);
-    if (base == DType::f32) static_cast<float*>(y)[at[0]] = n == 2 ? static_cast<float>(b) * static_cast<float>(b) : static_cast<float>(pow(b, n));
+    if (base == DType::f32)
+      static_cast<float*>(y)[at[0]] =
+          n == 2 ? static_cast<float>(b) * static_cast<float>(b) : static_cast<float>(pow(b, n));
     else if (integral(base)) store_integer(y, base, at[0], truncate(pow(b, n), base));
     else store_float(y, base, at[0], pow(b, n));
   });
@@ -83,8 +89,7 @@ Status run_pow(const KernelContext& c) noexcept {
   const TensorView &x = c.in[0], &e = c.in[1], &y = c.out[0];
   const Walk<2> walk(y, {&x, &e});
   if (walk.count == 0) return {};
-  pow_kernel<<<blocks_for(walk.count), kThreads, 0, stream_of(c)>>>(walk, x.data, x.dtype, e.data, e.dtype,
-                                                                                  y.data);
+  pow_kernel<<<blocks_for(walk.count), kThreads, 0, stream_of(c)>>>(walk, x.data, x.dtype, e.data, e.dtype, y.data);
   return launched();
 }
 
@@ -95,18 +100,18 @@ Refusal accepts_pow(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel cast_cuda{.name = "cast_cuda",
-                       .op = "Cast",
-                       .device = DeviceKind::cuda,
-                       .in{Port::strided},
-                       .out{Port::strided},
-                       .accepts = accepts_cast,
-                       .run = run_cast};
+                              .op = "Cast",
+                              .device = DeviceKind::cuda,
+                              .in{Port::strided},
+                              .out{Port::strided},
+                              .accepts = accepts_cast,
+                              .run = run_cast};
 extern const Kernel pow_cuda{.name = "pow_cuda",
-                      .op = "Pow",
-                      .device = DeviceKind::cuda,
-                      .in{Port::strided},
-                      .out{Port::strided},
-                      .accepts = accepts_pow,
-                      .run = run_pow};
+                             .op = "Pow",
+                             .device = DeviceKind::cuda,
+                             .in{Port::strided},
+                             .out{Port::strided},
+                             .accepts = accepts_pow,
+                             .run = run_pow};
 
 }  // namespace monza::ops

@@ -180,12 +180,12 @@ Refusal accepts_topk(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel topk_cuda{.name = "topk_cuda",
-                       .op = "TopK",
-                       .device = DeviceKind::cuda,
-                       .in{Port::strided},
-                       .out{Port::strided},
-                       .accepts = accepts_topk,
-                       .scratch_bytes = scratch_topk,
-                       .run = run_topk};
+                              .op = "TopK",
+                              .device = DeviceKind::cuda,
+                              .in{Port::strided},
+                              .out{Port::strided},
+                              .accepts = accepts_topk,
+                              .scratch_bytes = scratch_topk,
+                              .run = run_topk};
 
 }  // namespace monza::ops

@@ -74,11 +74,11 @@ Refusal accepts(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel nll_loss_cuda{.name = "nll_loss_cuda",
-                           .op = "NegativeLogLikelihoodLoss",
-                           .device = DeviceKind::cuda,
-                           .in{Port::strided},
-                           .out{Port::strided},
-                           .accepts = accepts,
-                           .run = run};
+                                  .op = "NegativeLogLikelihoodLoss",
+                                  .device = DeviceKind::cuda,
+                                  .in{Port::strided},
+                                  .out{Port::strided},
+                                  .accepts = accepts,
+                                  .run = run};
 
 }  // namespace monza::ops

@@ -62,8 +62,9 @@ __device__ __forceinline__ float block_element(const std::uint8_t* block, DType 
 __global__ void matmul_blocks_kernel(Product p, DType type, std::int64_t count) {
   const int lane = threadIdx.x % 32, block_bytes = type == DType::q8_0 ? 34 : 18;
   const std::int64_t row_blocks = (p.k + 31) / 32;
-  const std::int64_t warps = std::int64_t(gridDim.x) * (blockDim.x / 32);
-  for (std::int64_t i = (std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x) / 32; i < count; i += warps) {
+  const std::int64_t warps = static_cast<std::int64_t>(gridDim.x) * (blockDim.x / 32);
+  for (std::int64_t i = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32; i < count;
+       i += warps) {
     const std::int64_t n = i % p.n, m = i / p.n % p.m, batch = i / p.n / p.m;
     const float* a = p.a.as<float>() + p.offset(p.a, batch) + m * p.a.row;
     // Element strides divide by K to count rows.
@@ -71,7 +72,7 @@ __global__ void matmul_blocks_kernel(Product p, DType type, std::int64_t count) 
     const std::uint8_t* b = p.b.as<std::uint8_t>() + row * row_blocks * block_bytes;
     double sum = 0;
     for (std::int64_t k = lane; k < p.k; k += 32, b += block_bytes)
-      sum += double(a[k * p.a.column]) * double(block_element(b, type, lane));
+      sum += static_cast<double>(a[k * p.a.column]) * static_cast<double>(block_element(b, type, lane));
     for (int step = 16; step > 0; step /= 2) sum += __shfl_xor_sync(0xffffffffU, sum, step);
     if (lane == 0) finish_element<float>(p, sum, batch, m, n);
   }
@@ -116,11 +117,11 @@ Refusal accepts(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel matmul_cuda{.name = "matmul_cuda",
-                         .op = "MatMul",
-                         .device = DeviceKind::cuda,
-                         .in{Port::strided},
-                         .out{Port::strided},
-                         .accepts = accepts,
-                         .run = run_matmul};
+                                .op = "MatMul",
+                                .device = DeviceKind::cuda,
+                                .in{Port::strided},
+                                .out{Port::strided},
+                                .accepts = accepts,
+                                .run = run_matmul};
 
 }  // namespace monza::ops

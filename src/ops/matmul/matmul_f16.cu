@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(kDown* kAcross * 32, 512 / (kDown * kAcross * 
     const int steps = static_cast<int>((depth + kDepth - 1) / kDepth);
     const auto fetch = [&](int step) {
       if (step < steps) {
-        const std::int64_t k0 = first + std::int64_t(step) * kDepth;
+        const std::int64_t k0 = first + static_cast<std::int64_t>(step) * kDepth;
         load_tile<kSide, kThreads, false>(a_tile[step % kStages], a, whole_a, at.m, p.m, p.a.row, k0, last, p.a.column);
         load_tile<kSide, kThreads, kByK>(b_tile[step % kStages], b, whole_b, at.n, p.n, p.b.column, k0, last, p.b.row);
       }
@@ -195,20 +195,20 @@ Refusal accepts(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel matmul_f16_split_cuda{.name = "matmul_f16_split_cuda",
-                                   .op = "MatMul",
-                                   .device = DeviceKind::cuda,
-                                   .batch_invariant = false,
-                                   .in{Port::strided},
-                                   .out{Port::strided},
-                                   .accepts = accepts,
-                                   .scratch_bytes = scratch_f16,
-                                   .run = run_f16<true>};
+                                          .op = "MatMul",
+                                          .device = DeviceKind::cuda,
+                                          .batch_invariant = false,
+                                          .in{Port::strided},
+                                          .out{Port::strided},
+                                          .accepts = accepts,
+                                          .scratch_bytes = scratch_f16,
+                                          .run = run_f16<true>};
 extern const Kernel matmul_f16_cuda{.name = "matmul_f16_cuda",
-                             .op = "MatMul",
-                             .device = DeviceKind::cuda,
-                             .in{Port::strided},
-                             .out{Port::strided},
-                             .accepts = accepts,
-                             .run = run_f16<false>};
+                                    .op = "MatMul",
+                                    .device = DeviceKind::cuda,
+                                    .in{Port::strided},
+                                    .out{Port::strided},
+                                    .accepts = accepts,
+                                    .run = run_f16<false>};
 
 }  // namespace monza::ops

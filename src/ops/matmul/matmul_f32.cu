@@ -64,7 +64,7 @@ __global__ void __launch_bounds__(kSide / kRows * (kSide / kColumns),
                        last = first + depth;
     const int steps = static_cast<int>((depth + kDepth - 1) / kDepth);
     const auto fetch = [&](int step) {
-      const std::int64_t k0 = first + std::int64_t(step) * kDepth;
+      const std::int64_t k0 = first + static_cast<std::int64_t>(step) * kDepth;
       load_tile<kSide, kThreads>(a_tile[step % 2], a, reads_a, at.m, p.m, p.a.row, k0, last, p.a.column);
       load_tile<kSide, kThreads>(b_tile[step % 2], b, reads_b, at.n, p.n, p.b.column, k0, last, p.b.row);
     };
@@ -158,20 +158,20 @@ Refusal accepts(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel matmul_f32_split_cuda{.name = "matmul_f32_split_cuda",
-                                   .op = "MatMul",
-                                   .device = DeviceKind::cuda,
-                                   .batch_invariant = false,
-                                   .in{Port::strided},
-                                   .out{Port::strided},
-                                   .accepts = accepts,
-                                   .scratch_bytes = scratch_f32,
-                                   .run = run_f32<true>};
+                                          .op = "MatMul",
+                                          .device = DeviceKind::cuda,
+                                          .batch_invariant = false,
+                                          .in{Port::strided},
+                                          .out{Port::strided},
+                                          .accepts = accepts,
+                                          .scratch_bytes = scratch_f32,
+                                          .run = run_f32<true>};
 extern const Kernel matmul_f32_cuda{.name = "matmul_f32_cuda",
-                             .op = "MatMul",
-                             .device = DeviceKind::cuda,
-                             .in{Port::strided},
-                             .out{Port::strided},
-                             .accepts = accepts,
-                             .run = run_f32<false>};
+                                    .op = "MatMul",
+                                    .device = DeviceKind::cuda,
+                                    .in{Port::strided},
+                                    .out{Port::strided},
+                                    .accepts = accepts,
+                                    .run = run_f32<false>};
 
 }  // namespace monza::ops

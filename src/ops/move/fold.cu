@@ -63,9 +63,10 @@ __global__ void pad_kernel(PadParams p, int lanes, TensorView x, TensorView pads
     std::int64_t from = 0, to = 0;
     bool outside = false;
     for (int a = last - 1; a >= 0; --a) {
-      const std::int64_t whole = (row | y.shape[a]) >> 32 == 0
-                                     ? std::int64_t(std::uint32_t(row) / std::uint32_t(y.shape[a]))
-                                     : row / y.shape[a];
+      const std::int64_t whole =
+          (row | y.shape[a]) >> 32 == 0
+              ? static_cast<std::int64_t>(static_cast<std::uint32_t>(row) / static_cast<std::uint32_t>(y.shape[a]))
+              : row / y.shape[a];
       const std::int64_t at = row - whole * y.shape[a];
       const std::int64_t source = PaddedAxis(begin[a], x.shape[a], y.shape[a]).source(p.mode, at);
       row = whole;

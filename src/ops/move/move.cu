@@ -91,7 +91,9 @@ __global__ void parts_kernel(Parts p, T* whole) {
   const std::int64_t columns = p.end[p.count - 1];
   for_each(p.rows * columns, [&](std::int64_t i) {
     const std::int64_t row =
-        (i | columns) >> 32 == 0 ? std::int64_t(std::uint32_t(i) / std::uint32_t(columns)) : i / columns;
+        (i | columns) >> 32 == 0
+            ? static_cast<std::int64_t>(static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(columns))
+            : i / columns;
     const std::int64_t column = i - row * columns;
     int k = 0;
     while (column >= p.end[k]) ++k;

@@ -65,7 +65,7 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
         for (int k = 0; k < V; ++k) {
           s.sum += v[k];
-          s.squares += double(v[k]) * v[k];
+          s.squares += static_cast<double>(v[k]) * v[k];
         }
       }
       s.sum = sum_over_lanes(s.sum, kThreads);
@@ -163,20 +163,20 @@ Refusal accepts_group_norm(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel group_norm_fast_cuda{.name = "group_norm_fast_cuda",
-                                  .op = "GroupNormalization",
-                                  .device = DeviceKind::cuda,
-                                  .in{Port::strided},
-                                  .out{Port::strided},
-                                  .accepts = accepts_group_norm,
-                                  .scratch_bytes = scratch_group_norm,
-                                  .run = run_group_norm};
+                                         .op = "GroupNormalization",
+                                         .device = DeviceKind::cuda,
+                                         .in{Port::strided},
+                                         .out{Port::strided},
+                                         .accepts = accepts_group_norm,
+                                         .scratch_bytes = scratch_group_norm,
+                                         .run = run_group_norm};
 extern const Kernel instance_norm_fast_cuda{.name = "instance_norm_fast_cuda",
-                                     .op = "InstanceNormalization",
-                                     .device = DeviceKind::cuda,
-                                     .in{Port::strided},
-                                     .out{Port::strided},
-                                     .accepts = accepts_group_norm,
-                                     .scratch_bytes = scratch_group_norm,
-                                     .run = run_group_norm};
+                                            .op = "InstanceNormalization",
+                                            .device = DeviceKind::cuda,
+                                            .in{Port::strided},
+                                            .out{Port::strided},
+                                            .accepts = accepts_group_norm,
+                                            .scratch_bytes = scratch_group_norm,
+                                            .run = run_group_norm};
 
 }  // namespace monza::ops

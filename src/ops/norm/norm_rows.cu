@@ -104,14 +104,14 @@ Refusal accepts_rows(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel layer_norm_rows_cuda{.name = "layer_norm_rows_cuda",
-                                  .op = "LayerNormalization",
-                                  .device = DeviceKind::cuda,
-                                  .accepts = accepts_rows,
-                                  .run = run_rows};
+                                         .op = "LayerNormalization",
+                                         .device = DeviceKind::cuda,
+                                         .accepts = accepts_rows,
+                                         .run = run_rows};
 extern const Kernel rms_norm_rows_cuda{.name = "rms_norm_rows_cuda",
-                                .op = "RMSNormalization",
-                                .device = DeviceKind::cuda,
-                                .accepts = accepts_rows,
-                                .run = run_rows};
+                                       .op = "RMSNormalization",
+                                       .device = DeviceKind::cuda,
+                                       .accepts = accepts_rows,
+                                       .run = run_rows};
 
 }  // namespace monza::ops

@@ -101,7 +101,7 @@ __global__ void __launch_bounds__(kVectorsOfBlock* kRowsOfBlock) mean_kernel(Pla
   __shared__ float sums[kRowsOfBlock][kVectorsOfBlock * kEach + 1];
   const int column = static_cast<int>(threadIdx.x) % kVectorsOfBlock,
             row = static_cast<int>(threadIdx.x) / kVectorsOfBlock;
-  const std::int64_t vector = std::int64_t(blockIdx.x) * kVectorsOfBlock + column;
+  const std::int64_t vector = static_cast<std::int64_t>(blockIdx.x) * kVectorsOfBlock + column;
   const bool there = vector < s.channels / kEach;
   const std::int64_t pixels = s.w.in[0] * s.w.in[1] * s.w.in[2];
   for (std::int64_t n = blockIdx.y; n < s.count; n += gridDim.y) {
@@ -208,18 +208,18 @@ Refusal accepts_average_pool(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel max_pool_channels_cuda{.name = "max_pool_channels_cuda",
-                                    .op = "MaxPool",
-                                    .device = DeviceKind::cuda,
-                                    .in{Port::channels_last},
-                                    .out{Port::channels_last, Port::strided},
-                                    .accepts = accepts_max_pool,
-                                    .run = run_max_pool};
+                                           .op = "MaxPool",
+                                           .device = DeviceKind::cuda,
+                                           .in{Port::channels_last},
+                                           .out{Port::channels_last, Port::strided},
+                                           .accepts = accepts_max_pool,
+                                           .run = run_max_pool};
 extern const Kernel average_pool_channels_cuda{.name = "average_pool_channels_cuda",
-                                        .op = "AveragePool",
-                                        .device = DeviceKind::cuda,
-                                        .in{Port::channels_last},
-                                        .out{Port::channels_last},
-                                        .accepts = accepts_average_pool,
-                                        .run = run_average_pool};
+                                               .op = "AveragePool",
+                                               .device = DeviceKind::cuda,
+                                               .in{Port::channels_last},
+                                               .out{Port::channels_last},
+                                               .accepts = accepts_average_pool,
+                                               .run = run_average_pool};
 
 }  // namespace monza::ops

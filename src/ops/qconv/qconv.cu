@@ -208,19 +208,19 @@ Status run_qconv(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel conv_integer_cuda{.name = "conv_integer_cuda",
-                               .op = "ConvInteger",
+                                      .op = "ConvInteger",
+                                      .device = DeviceKind::cuda,
+                                      .arithmetic = {Precision::int8, DType::i32},
+                                      .in{Port::strided, Port::strided, Port::dense},
+                                      .out{Port::strided},
+                                      .run = run_conv_integer};
+extern const Kernel qconv_cuda{.name = "qconv_cuda",
+                               .op = "QConv",
                                .device = DeviceKind::cuda,
                                .arithmetic = {Precision::int8, DType::i32},
-                               .in{Port::strided, Port::strided, Port::dense},
+                               .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense,
+                                   Port::dense, Port::dense, Port::dense, Port::strided, Port::dense},
                                .out{Port::strided},
-                               .run = run_conv_integer};
-extern const Kernel qconv_cuda{.name = "qconv_cuda",
-                        .op = "QConv",
-                        .device = DeviceKind::cuda,
-                        .arithmetic = {Precision::int8, DType::i32},
-                        .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense,
-                            Port::dense, Port::dense, Port::dense, Port::strided, Port::dense},
-                        .out{Port::strided},
-                        .run = run_qconv};
+                               .run = run_qconv};
 
 }  // namespace monza::ops

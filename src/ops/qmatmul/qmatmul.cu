@@ -222,19 +222,19 @@ Status run_qmatmul(const KernelContext& c) noexcept {
 }  // namespace
 
 extern const Kernel matmul_integer_cuda{.name = "matmul_integer_cuda",
-                                 .op = "MatMulInteger",
+                                        .op = "MatMulInteger",
+                                        .device = DeviceKind::cuda,
+                                        .arithmetic = {Precision::int8, DType::i32},
+                                        .in{Port::strided, Port::strided, Port::dense},
+                                        .out{Port::strided},
+                                        .run = run_matmul_integer};
+extern const Kernel qmatmul_cuda{.name = "qmatmul_cuda",
+                                 .op = "QMatMul",
                                  .device = DeviceKind::cuda,
                                  .arithmetic = {Precision::int8, DType::i32},
-                                 .in{Port::strided, Port::strided, Port::dense},
+                                 .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense,
+                                     Port::dense, Port::dense, Port::dense, Port::strided, Port::dense},
                                  .out{Port::strided},
-                                 .run = run_matmul_integer};
-extern const Kernel qmatmul_cuda{.name = "qmatmul_cuda",
-                          .op = "QMatMul",
-                          .device = DeviceKind::cuda,
-                          .arithmetic = {Precision::int8, DType::i32},
-                          .in{Port::strided, Port::dense, Port::dense, Port::strided, Port::dense, Port::dense,
-                              Port::dense, Port::dense, Port::dense, Port::strided, Port::dense},
-                          .out{Port::strided},
-                          .run = run_qmatmul};
+                                 .run = run_qmatmul};
 
 }  // namespace monza::ops

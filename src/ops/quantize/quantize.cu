@@ -146,7 +146,9 @@ __global__ void dequantize_four_kernel(std::int64_t count, const uchar4* x, DTyp
   const float by = *scale;
   const int shift = zero.data != nullptr ? static_cast<int>(load_integer(zero.data, zero.type, 0)) : 0;
   const auto one = [&](unsigned char v) {
-    return static_cast<float>((from == DType::i8 ? int(static_cast<signed char>(v)) : int(v)) - shift) * by;
+    return static_cast<float>(
+               (from == DType::i8 ? static_cast<int>(static_cast<signed char>(v)) : static_cast<int>(v)) - shift) *
+           by;
   };
   for_each(count, [&](std::int64_t i) {
     const uchar4 v = x[i];
@@ -238,24 +240,24 @@ Refusal accepts_dequantize(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel quantize_linear_cuda{.name = "quantize_linear_cuda",
-                                  .op = "QuantizeLinear",
-                                  .device = DeviceKind::cuda,
-                                  .in{Port::strided, Port::dense},
-                                  .out{Port::strided},
-                                  .accepts = accepts_quantize,
-                                  .run = run_quantize};
+                                         .op = "QuantizeLinear",
+                                         .device = DeviceKind::cuda,
+                                         .in{Port::strided, Port::dense},
+                                         .out{Port::strided},
+                                         .accepts = accepts_quantize,
+                                         .run = run_quantize};
 extern const Kernel dequantize_linear_cuda{.name = "dequantize_linear_cuda",
-                                    .op = "DequantizeLinear",
-                                    .device = DeviceKind::cuda,
-                                    .in{Port::strided, Port::dense},
-                                    .out{Port::strided},
-                                    .accepts = accepts_dequantize,
-                                    .run = run_dequantize};
+                                           .op = "DequantizeLinear",
+                                           .device = DeviceKind::cuda,
+                                           .in{Port::strided, Port::dense},
+                                           .out{Port::strided},
+                                           .accepts = accepts_dequantize,
+                                           .run = run_dequantize};
 extern const Kernel dynamic_quantize_linear_cuda{.name = "dynamic_quantize_linear_cuda",
-                                          .op = "DynamicQuantizeLinear",
-                                          .device = DeviceKind::cuda,
-                                          .batch_invariant = false,
-                                          .scratch_bytes = scratch_dynamic,
-                                          .run = run_dynamic};
+                                                 .op = "DynamicQuantizeLinear",
+                                                 .device = DeviceKind::cuda,
+                                                 .batch_invariant = false,
+                                                 .scratch_bytes = scratch_dynamic,
+                                                 .run = run_dynamic};
 
 }  // namespace monza::ops

@@ -28,8 +28,9 @@ __global__ void cumulative_kernel(CumulativeParams p, TensorView x, TensorView y
   const std::int64_t extent = x.shape[a];
   std::int64_t rows = 1;
   for (int i = 0; i < rank; ++i) rows *= outer[i];
-  const std::int64_t warps = std::int64_t(gridDim.x) * blockDim.x / 32;
-  for (std::int64_t row = (std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x) / 32; row < rows; row += warps) {
+  const std::int64_t warps = static_cast<std::int64_t>(gridDim.x) * blockDim.x / 32;
+  for (std::int64_t row = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32; row < rows;
+       row += warps) {
     std::int64_t index[kMaxRank];
     unravel(outer, row, index);
     const std::int64_t from = offset_of(x, index), to = offset_of(y, index);
@@ -77,18 +78,18 @@ Refusal accepts_cumulative(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel cum_sum_cuda{.name = "cum_sum_cuda",
-                          .op = "CumSum",
-                          .device = DeviceKind::cuda,
-                          .in{Port::strided},
-                          .out{Port::strided},
-                          .accepts = accepts_cumulative,
-                          .run = run_cumulative};
+                                 .op = "CumSum",
+                                 .device = DeviceKind::cuda,
+                                 .in{Port::strided},
+                                 .out{Port::strided},
+                                 .accepts = accepts_cumulative,
+                                 .run = run_cumulative};
 extern const Kernel cum_prod_cuda{.name = "cum_prod_cuda",
-                           .op = "CumProd",
-                           .device = DeviceKind::cuda,
-                           .in{Port::strided},
-                           .out{Port::strided},
-                           .accepts = accepts_cumulative,
-                           .run = run_cumulative};
+                                  .op = "CumProd",
+                                  .device = DeviceKind::cuda,
+                                  .in{Port::strided},
+                                  .out{Port::strided},
+                                  .accepts = accepts_cumulative,
+                                  .run = run_cumulative};
 
 }  // namespace monza::ops

@@ -194,11 +194,11 @@ Refusal accepts_resize(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel resize_cuda{.name = "resize_cuda",
-                         .op = "Resize",
-                         .device = DeviceKind::cuda,
-                         .in{Port::strided},
-                         .out{Port::strided},
-                         .accepts = accepts_resize,
-                         .run = run_resize};
+                                .op = "Resize",
+                                .device = DeviceKind::cuda,
+                                .in{Port::strided},
+                                .out{Port::strided},
+                                .accepts = accepts_resize,
+                                .run = run_resize};
 
 }  // namespace monza::ops

@@ -176,11 +176,11 @@ Refusal accepts_resize_channels(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel resize_channels_cuda{.name = "resize_channels_cuda",
-                                  .op = "Resize",
-                                  .device = DeviceKind::cuda,
-                                  .in{Port::channels_last, Port::dense},
-                                  .out{Port::channels_last},
-                                  .accepts = accepts_resize_channels,
-                                  .run = run_resize_channels};
+                                         .op = "Resize",
+                                         .device = DeviceKind::cuda,
+                                         .in{Port::channels_last, Port::dense},
+                                         .out{Port::channels_last},
+                                         .accepts = accepts_resize_channels,
+                                         .run = run_resize_channels};
 
 }  // namespace monza::ops

@@ -169,8 +169,9 @@ __global__ void __launch_bounds__(kThreads) step(Layer l, std::int64_t s, const 
                                                  computed_t<T>* cell, const computed_t<T>* reset) {
   using C = computed_t<T>;
   const int lane = threadIdx.x % 32;
-  const std::int64_t warps = std::int64_t(gridDim.x) * (blockDim.x / 32);
-  for (std::int64_t i = (std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x) / 32; i < l.units; i += warps) {
+  const std::int64_t warps = static_cast<std::int64_t>(gridDim.x) * (blockDim.x / 32);
+  for (std::int64_t i = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32; i < l.units;
+       i += warps) {
     const Unit u(l, i);
     const std::int64_t length = length_of(l, u.n);
     const bool runs = s < length, reverse = l.p.direction == RnnParams::Direction::reverse || u.d == 1;
@@ -220,8 +221,9 @@ __global__ void __launch_bounds__(kThreads)
     reset_step(Layer l, std::int64_t s, const computed_t<T>* h, computed_t<T>* reset) {
   using C = computed_t<T>;
   const int lane = threadIdx.x % 32;
-  const std::int64_t warps = std::int64_t(gridDim.x) * (blockDim.x / 32);
-  for (std::int64_t i = (std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x) / 32; i < l.units; i += warps) {
+  const std::int64_t warps = static_cast<std::int64_t>(gridDim.x) * (blockDim.x / 32);
+  for (std::int64_t i = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) / 32; i < l.units;
+       i += warps) {
     const Unit u(l, i);
     const std::int64_t length = length_of(l, u.n);
     if (s >= length) continue;

@@ -47,8 +47,8 @@ inline unsigned blocks_for(std::int64_t count, int threads = kThreads) {
 /// Calls f(i) for all i below count, over the threads of all blocks.
 template <typename F>
 __device__ __forceinline__ void for_each(std::int64_t count, F&& f) {
-  const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
-  for (std::int64_t i = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) f(i);
+  const std::int64_t step = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
+  for (std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < count; i += step) f(i);
 }
 
 /// The elements of an output and where N inputs, broadcast to it by numpy's rules, have theirs: axes merged where all
@@ -88,7 +88,9 @@ struct Walk {
     for (int a = 0; a < rank; ++a) {
       // 32-bit division is several times faster than that of 64 bits.
       const std::int64_t whole =
-          (i | extent[a]) >> 32 == 0 ? std::int64_t(std::uint32_t(i) / std::uint32_t(extent[a])) : i / extent[a];
+          (i | extent[a]) >> 32 == 0
+              ? static_cast<std::int64_t>(static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(extent[a]))
+              : i / extent[a];
       const std::int64_t x = i - whole * extent[a];
       i = whole;
 #pragma unroll
@@ -101,7 +103,9 @@ struct Walk {
 __device__ __forceinline__ void unravel(const Shape& shape, std::int64_t i, std::int64_t* index) {
   for (int a = shape.rank - 1; a >= 0; --a) {
     const std::int64_t whole =
-        (i | shape[a]) >> 32 == 0 ? std::int64_t(std::uint32_t(i) / std::uint32_t(shape[a])) : i / shape[a];
+        (i | shape[a]) >> 32 == 0
+            ? static_cast<std::int64_t>(static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(shape[a]))
+            : i / shape[a];
     index[a] = i - whole * shape[a];
     i = whole;
   }
@@ -166,6 +170,7 @@ inline bool is_stored_float(DType t) {
 /// Floats, and integers and booleans of whole bytes.
 inline bool is_number(DType t) { return is_stored_float(t) || (t >= DType::i8 && t <= DType::boolean); }
 
-inline constexpr Status kOtherType{StatusCode::internal, "a CUDA kernel was given another element type than it accepts"};
+inline constexpr Status kOtherType{StatusCode::internal,
+                                   "a CUDA kernel was given another element type than it accepts"};
 
 }  // namespace monza::gpu

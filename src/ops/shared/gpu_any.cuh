@@ -1,5 +1,5 @@
-// Elements whose type the launch names: for work whose types vary more than its time matters. Floats are computed in double,
-// integers and booleans in 64 bits, as the references do.
+// Elements whose type the launch names: for work whose types vary more than its time matters. Floats are computed in
+// double, integers and booleans in 64 bits, as the references do.
 #pragma once
 
 #include <cmath>
@@ -28,7 +28,8 @@ __device__ inline std::int64_t load_integer(const void* p, DType type, std::int6
     default: return static_cast<const std::int64_t*>(p)[i];
   }
 }
-/// Rounds once: a double to f32 by rounding to odd, which the second rounding to fewer bits cannot tell from the number.
+/// Rounds once: a double to f32 by rounding to odd, which the second rounding to fewer bits cannot tell from the
+/// number.
 __device__ inline float to_odd(double v) {
   const float f = static_cast<float>(v);
   if (static_cast<double>(f) == v || isnan(v) || isinf(f)) return f;
@@ -59,7 +60,8 @@ __device__ inline void store_integer(void* p, DType type, std::int64_t i, std::i
 /// Towards zero; what does not fit is the lowest integer of 32 bits, for narrow types, or of 64 (docs/numerics.md).
 __device__ inline std::int64_t truncate(double v, DType type) {
   const bool wide = type == DType::i64 || type == DType::u64 || type == DType::u32;
-  if (type == DType::u64 && v >= 0x1p63) return v < 0x1p64 ? static_cast<std::int64_t>(static_cast<std::uint64_t>(v)) : 0;
+  if (type == DType::u64 && v >= 0x1p63)
+    return v < 0x1p64 ? static_cast<std::int64_t>(static_cast<std::uint64_t>(v)) : 0;
   if (wide) return v >= -0x1p63 && v < 0x1p63 ? static_cast<std::int64_t>(v) : INT64_MIN;
   return v > -2147483649.0 && v < 2147483648.0 ? static_cast<std::int64_t>(v) : INT32_MIN;
 }

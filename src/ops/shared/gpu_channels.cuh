@@ -30,7 +30,9 @@ struct __align__(kEach * sizeof(T)) Channels {
 struct Division {
   std::int64_t whole, rest;
   __device__ __forceinline__ Division(std::int64_t a, std::int64_t by)
-      : whole((a | by) >> 32 == 0 ? std::int64_t(std::uint32_t(a) / std::uint32_t(by)) : a / by),
+      : whole((a | by) >> 32 == 0
+                  ? static_cast<std::int64_t>(static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(by))
+                  : a / by),
         rest(a - whole * by) {}
 };
 

@@ -49,7 +49,9 @@ struct Axes {
       std::int64_t x = i;
       if (a + 1 < rank) {  // what is left belongs to the outermost axis
         const std::int64_t whole =
-            (i | extent[a]) >> 32 == 0 ? std::int64_t(std::uint32_t(i) / std::uint32_t(extent[a])) : i / extent[a];
+            (i | extent[a]) >> 32 == 0
+                ? static_cast<std::int64_t>(static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(extent[a]))
+                : i / extent[a];
         x = i - whole * extent[a];
         i = whole;
       }
@@ -73,8 +75,8 @@ inline unsigned blocks_for_rows(std::int64_t rows, int lanes) { return blocks_fo
 template <typename F>
 __device__ __forceinline__ void for_each_row(std::int64_t count, int lanes, F&& f) {
   const int per_block = kThreads / lanes, lane = static_cast<int>(threadIdx.x) & (lanes - 1);
-  for (std::int64_t base = std::int64_t(blockIdx.x) * per_block; base < count;
-       base += std::int64_t(gridDim.x) * per_block) {
+  for (std::int64_t base = static_cast<std::int64_t>(blockIdx.x) * per_block; base < count;
+       base += static_cast<std::int64_t>(gridDim.x) * per_block) {
     const std::int64_t row = base + static_cast<int>(threadIdx.x) / lanes;
     f(row, lane, row < count);
   }
@@ -122,7 +124,7 @@ void with_row_form(std::int64_t n, bool vectors, F&& f) {
   constexpr int kVector = 16 / sizeof(T);
   const auto lanes = [n](int each) {
     int count = 1;
-    while (std::int64_t(count) * each < n) count *= 2;
+    while (static_cast<std::int64_t>(count) * each < n) count *= 2;
     return count;
   };
   const auto form = [&](auto v) {

@@ -75,20 +75,20 @@ Refusal accepts_rows(const KernelQuery& q) noexcept {
 }  // namespace
 
 extern const Kernel softmax_rows_cuda{.name = "softmax_rows_cuda",
-                               .op = "Softmax",
-                               .device = DeviceKind::cuda,
-                               .in{Port::rows},
-                               .out{Port::rows},
-                               .accepts = accepts_rows,
-                               .run = run_rows,
-                               .in_place_inputs = 1};
+                                      .op = "Softmax",
+                                      .device = DeviceKind::cuda,
+                                      .in{Port::rows},
+                                      .out{Port::rows},
+                                      .accepts = accepts_rows,
+                                      .run = run_rows,
+                                      .in_place_inputs = 1};
 extern const Kernel log_softmax_rows_cuda{.name = "log_softmax_rows_cuda",
-                                   .op = "LogSoftmax",
-                                   .device = DeviceKind::cuda,
-                                   .in{Port::rows},
-                                   .out{Port::rows},
-                                   .accepts = accepts_rows,
-                                   .run = run_rows,
-                                   .in_place_inputs = 1};
+                                          .op = "LogSoftmax",
+                                          .device = DeviceKind::cuda,
+                                          .in{Port::rows},
+                                          .out{Port::rows},
+                                          .accepts = accepts_rows,
+                                          .run = run_rows,
+                                          .in_place_inputs = 1};
 
 }  // namespace monza::ops
