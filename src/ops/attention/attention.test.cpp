@@ -9,6 +9,7 @@
 #include "kernel/registry.h"
 #include "ops/attention/attention.params.h"
 #include "support/kernel_check.h"
+#include "support/kernel_suite.h"
 
 namespace monza {
 namespace {
@@ -81,6 +82,7 @@ std::int64_t first_other_bits(const test::Tensor& a, const test::Tensor& b) {
 }
 
 class Attention : public ::testing::TestWithParam<const Kernel*> {};
+MONZA_MAY_LACK_KERNELS(Attention);
 
 TEST_P(Attention, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
