@@ -14,6 +14,7 @@
 #include "kernel/registry.h"
 #include "ops/elementwise/elementwise.def.h"
 #include "support/kernel_check.h"
+#include "support/kernel_suite.h"
 #include "tensor/dtype.h"
 
 namespace monza {
@@ -119,6 +120,7 @@ Case make_case(const std::string& text, std::mt19937& rng) {
 }
 
 class BlockKernels : public testing::TestWithParam<const Kernel*> {};
+MONZA_MAY_LACK_KERNELS(BlockKernels);
 
 TEST_P(BlockKernels, AgreeWithTheReferenceInEveryLayout) {
   const Kernel& kernel = *GetParam();

@@ -1,8 +1,7 @@
 // Ceilings are measured, not looked up: clocks, shares of a core and memory differ between machines of one model.
 //
-// Arithmetic: twelve independent accumulators, enough to hide the latency of two units of up to five cycles.
-// Written as assembly so that no compiler merges or hoists them. Memory: every thread reads its part of a block
-// that no cache holds, and the best of several rounds counts.
+// Arithmetic: the processor's own loops. Memory: every thread reads its part of a block that no cache holds, and the
+// best of several rounds counts.
 #include "tools/measure/ceilings.h"
 
 #include <sys/mman.h>
@@ -16,34 +15,12 @@
 #include <vector>
 
 #include "base/error.h"
+#include "tools/measure/arithmetic_loops.h"
 
 namespace monza::tool {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr long kRounds = 200'000;
-constexpr int kAccumulators = 12;
-
-// clang-format off
-#define STEP(op, reg, n) op " %%" reg "12, %%" reg "13, %%" reg #n "\n\t"
-#define STEPS(op, reg) STEP(op, reg, 0) STEP(op, reg, 1) STEP(op, reg, 2) STEP(op, reg, 3) STEP(op, reg, 4) STEP(op, reg, 5) \
-                       STEP(op, reg, 6) STEP(op, reg, 7) STEP(op, reg, 8) STEP(op, reg, 9) STEP(op, reg, 10) STEP(op, reg, 11)
-#define LOOP(name, op, reg)                                                                                              \
-  void name() {                                                                                                          \
-    long left = kRounds;                                                                                                 \
-    __asm__ volatile("vzeroall\n\t1:\n\t" STEPS(op, reg) "dec %0\n\tjnz 1b\n\tvzeroupper\n\t" : "+r"(left) : : "cc",     \
-                     "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13"); \
-  }
-// clang-format on
-LOOP(fma_256, "vfmadd231ps", "ymm")
-LOOP(fma_512, "vfmadd231ps", "zmm")
-LOOP(dot8_256, "%{vex%} vpdpbusd", "ymm")
-LOOP(dot8_512, "vpdpbusd", "zmm")
-LOOP(dot_bf16_512, "vdpbf16ps", "zmm")
-#undef LOOP
-#undef STEPS
-#undef STEP
-
 /// Seconds from the first thread's begin to the last one's end.
 double together(int threads, const std::function<void(int)>& body) {
   std::atomic<int> ready{0};
@@ -73,9 +50,9 @@ double best(int threads, int rounds, const std::function<void(int)>& body) {
   return least;
 }
 
-double giga_ops(int threads, int ops_of_instruction, void (*loop)()) {
-  const double seconds = best(threads, 40, [&](int) { loop(); });
-  return static_cast<double>(threads) * kRounds * kAccumulators * ops_of_instruction / seconds * 1e-9;
+double giga_ops(int threads, const ArithmeticLoop& loop) {
+  const double seconds = best(threads, 40, [&](int) { loop.run(); });
+  return static_cast<double>(threads) * static_cast<double>(loop.operations) / seconds * 1e-9;
 }
 
 /// Sums 64-bit words: wide enough for memory, and the compiler's own vectors do.
@@ -122,11 +99,8 @@ double read_rate(int threads) {
 Ceilings measure_ceilings(int threads, Isa isa) {
   Ceilings c;
   c.threads = std::max(1, threads);
-  if (covers(isa, Isa::avx512)) c.f32_gflops = giga_ops(c.threads, 32, fma_512);
-  if (covers(isa, Isa::avx2)) c.f32_gflops = std::max(c.f32_gflops, giga_ops(c.threads, 16, fma_256));
-  if (covers(isa, Isa::avx512 | Isa::avx512vnni)) c.int8_gops = giga_ops(c.threads, 128, dot8_512);
-  if (covers(isa, Isa::avxvnni)) c.int8_gops = std::max(c.int8_gops, giga_ops(c.threads, 64, dot8_256));
-  if (covers(isa, Isa::avx512 | Isa::avx512bf16)) c.bf16_gflops = giga_ops(c.threads, 64, dot_bf16_512);
+  for (const ArithmeticLoop& loop : arithmetic_loops())
+    if (covers(isa, loop.needs)) c.*loop.ceiling = std::max(c.*loop.ceiling, giga_ops(c.threads, loop));
   c.read_gb_s = read_rate(c.threads);
   return c;
 }

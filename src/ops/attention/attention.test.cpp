@@ -10,6 +10,7 @@
 #include "ops/attention/attention.params.h"
 #include "ops/attention/linear_attention.params.h"
 #include "support/kernel_check.h"
+#include "support/kernel_suite.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 
@@ -93,6 +94,7 @@ struct Accuracy {
 constexpr Accuracy kAccuracies[] = {{DType::f32, 2e-6}, {DType::f16, 2e-3}, {DType::bf16, 1.6e-2}, {DType::f64, 1e-12}};
 
 class Attention : public ::testing::TestWithParam<const Kernel*> {};
+MONZA_MAY_LACK_KERNELS(Attention);
 
 TEST_P(Attention, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();

@@ -8,6 +8,7 @@
 #include "kernel/registry.h"
 #include "ops/elementwise/elementwise.def.h"
 #include "support/kernel_check.h"
+#include "support/kernel_suite.h"
 
 namespace monza {
 namespace {
@@ -37,6 +38,7 @@ Params params_of(const std::string& op, std::mt19937& rng) {
 }
 
 class Elementwise : public ::testing::TestWithParam<const Kernel*> {};
+MONZA_MAY_LACK_KERNELS(Elementwise);
 
 TEST_P(Elementwise, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();

@@ -6,6 +6,7 @@
 #include "kernel/registry.h"
 #include "ops/norm/norm.params.h"
 #include "support/kernel_check.h"
+#include "support/kernel_suite.h"
 
 namespace monza {
 namespace {
@@ -54,6 +55,7 @@ void make_case(const std::string& op, std::uint32_t seed, Case& c) {
 }
 
 class Norm : public ::testing::TestWithParam<const Kernel*> {};
+MONZA_MAY_LACK_KERNELS(Norm);
 
 TEST_P(Norm, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();

@@ -11,6 +11,7 @@
 #include "passes/pass.h"
 #include "support/engine_from_text.h"
 #include "support/kernel_check.h"
+#include "support/kernel_suite.h"
 #include "tensor/block_encoding.h"
 #include "tensor/dtype.h"
 #include "tensor/float_convert.h"
@@ -47,6 +48,7 @@ Tensor one_scale(float value) {
 }
 
 class QuantizeKernels : public ::testing::TestWithParam<const Kernel*> {};
+MONZA_MAY_LACK_KERNELS(QuantizeKernels);
 
 TEST_P(QuantizeKernels, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();

@@ -6,6 +6,7 @@
 #include "kernel/registry.h"
 #include "ops/reduce/reduce.params.h"
 #include "support/kernel_check.h"
+#include "support/kernel_suite.h"
 
 namespace monza {
 namespace {
@@ -19,6 +20,7 @@ constexpr std::pair<const char*, ReduceKind> kKinds[] = {{"ReduceSum", ReduceKin
                                                          {"ReduceSumSquare", ReduceKind::sum_square}};
 
 class Reduce : public ::testing::TestWithParam<const Kernel*> {};
+MONZA_MAY_LACK_KERNELS(Reduce);
 
 TEST_P(Reduce, AgreesWithTheReference) {
   const Kernel& kernel = *GetParam();
