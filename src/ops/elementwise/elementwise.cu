@@ -5,6 +5,7 @@
 #include "ops/elementwise/elementwise.params.h"
 #include "ops/shared/gpu_activation.cuh"
 #include "ops/shared/gpu_any.cuh"
+#include "ops/shared/gpu_kernel.cuh"
 #include "tensor/dtype.h"
 #include "tensor/float_convert.h"
 
@@ -353,29 +354,17 @@ Refusal accepts_whole_bytes(const KernelQuery& q) noexcept {
   return bits >= 8 && bits <= 64 ? nullptr : "its element type has no CUDA kernel";
 }
 
-/// Of any strides; bit i of `in_place`: the output may lie over input i.
-consteval Kernel elementwise_kernel(const char* name, const char* op, decltype(Kernel::run) run,
-                                    decltype(Kernel::accepts) accepts, std::uint32_t in_place) {
-  return {.name = name,
-          .op = op,
-          .device = DeviceKind::cuda,
-          .in{Port::strided},
-          .out{Port::strided},
-          .accepts = accepts,
-          .run = run,
-          .in_place_inputs = in_place};
-}
 consteval Kernel unary_kernel_of(const char* name, const char* op) {
-  return elementwise_kernel(name, op, run_unary, accepts_unary, 1);
+  return gpu::plain_kernel(name, op, run_unary, accepts_unary, 1);
 }
 consteval Kernel test_kernel_of(const char* name, const char* op) {  // its output has another type
-  return elementwise_kernel(name, op, run_unary, accepts_unary, 0);
+  return gpu::plain_kernel(name, op, run_unary, accepts_unary);
 }
 consteval Kernel binary_kernel_of(const char* name, const char* op) {
-  return elementwise_kernel(name, op, run_binary, accepts_binary, 3);
+  return gpu::plain_kernel(name, op, run_binary, accepts_binary, 3);
 }
 consteval Kernel comparison_kernel_of(const char* name, const char* op) {
-  return elementwise_kernel(name, op, run_binary, accepts_binary, 0);
+  return gpu::plain_kernel(name, op, run_binary, accepts_binary);
 }
 
 }  // namespace
@@ -442,9 +431,9 @@ extern const Kernel less_cuda = comparison_kernel_of("less_cuda", "Less");
 extern const Kernel less_or_equal_cuda = comparison_kernel_of("less_or_equal_cuda", "LessOrEqual");
 extern const Kernel greater_cuda = comparison_kernel_of("greater_cuda", "Greater");
 extern const Kernel greater_or_equal_cuda = comparison_kernel_of("greater_or_equal_cuda", "GreaterOrEqual");
-extern const Kernel clip_cuda = elementwise_kernel("clip_cuda", "Clip", run_clip, accepts_clip, 1);
-extern const Kernel where_cuda = elementwise_kernel("where_cuda", "Where", run_where, accepts_whole_bytes, 6);
-extern const Kernel bit_cast_cuda = elementwise_kernel("bit_cast_cuda", "BitCast", run_move, accepts_whole_bytes, 1);
-extern const Kernel identity_cuda = elementwise_kernel("identity_cuda", "Identity", run_move, accepts_whole_bytes, 1);
+extern const Kernel clip_cuda = gpu::plain_kernel("clip_cuda", "Clip", run_clip, accepts_clip, 1);
+extern const Kernel where_cuda = gpu::plain_kernel("where_cuda", "Where", run_where, accepts_whole_bytes, 6);
+extern const Kernel bit_cast_cuda = gpu::plain_kernel("bit_cast_cuda", "BitCast", run_move, accepts_whole_bytes, 1);
+extern const Kernel identity_cuda = gpu::plain_kernel("identity_cuda", "Identity", run_move, accepts_whole_bytes, 1);
 
 }  // namespace monza::ops

@@ -3,6 +3,7 @@
 // scattered; the run fails.
 #include "ops/index/index.params.h"
 #include "ops/shared/gpu_any.cuh"
+#include "ops/shared/gpu_kernel.cuh"
 #include "ops/shared/gpu_move.cuh"
 #include "tensor/dtype.h"
 
@@ -367,22 +368,15 @@ Refusal accepts_scatter(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, op_name, function, accepts_function, in_place) \
-  extern const Kernel symbol##_cuda;                                      \
-  const Kernel symbol##_cuda{.name = #symbol "_cuda",                     \
-                             .op = op_name,                               \
-                             .device = DeviceKind::cuda,                  \
-                             .in{Port::strided},                          \
-                             .out{Port::strided},                         \
-                             .accepts = accepts_function,                 \
-                             .run = function,                             \
-                             .in_place_inputs = in_place};
-MONZA_CUDA(gather, "Gather", run_gather, accepts_bytes, 0)
-MONZA_CUDA(gather_elements, "GatherElements", run_gather_elements, accepts_bytes, 0)
-MONZA_CUDA(gather_nd, "GatherND", run_gather_nd, accepts_bytes, 0)
-MONZA_CUDA(scatter_elements, "ScatterElements", run_scatter_elements, accepts_scatter, 1)
-MONZA_CUDA(scatter_nd, "ScatterND", run_scatter_nd, accepts_scatter, 1)
-MONZA_CUDA(tensor_scatter, "TensorScatter", run_tensor_scatter, accepts_bytes, 1)
-#undef MONZA_CUDA
+extern const Kernel gather_cuda = gpu::plain_kernel("gather_cuda", "Gather", run_gather, accepts_bytes);
+extern const Kernel gather_elements_cuda =
+    gpu::plain_kernel("gather_elements_cuda", "GatherElements", run_gather_elements, accepts_bytes);
+extern const Kernel gather_nd_cuda = gpu::plain_kernel("gather_nd_cuda", "GatherND", run_gather_nd, accepts_bytes);
+extern const Kernel scatter_elements_cuda =
+    gpu::plain_kernel("scatter_elements_cuda", "ScatterElements", run_scatter_elements, accepts_scatter, 1);
+extern const Kernel scatter_nd_cuda =
+    gpu::plain_kernel("scatter_nd_cuda", "ScatterND", run_scatter_nd, accepts_scatter, 1);
+extern const Kernel tensor_scatter_cuda =
+    gpu::plain_kernel("tensor_scatter_cuda", "TensorScatter", run_tensor_scatter, accepts_bytes, 1);
 
 }  // namespace monza::ops

@@ -2,6 +2,7 @@
 // take a row of the output, for which they find the input's row once.
 #include "ops/move/move.params.h"
 #include "ops/shared/gpu_any.cuh"
+#include "ops/shared/gpu_kernel.cuh"
 #include "ops/shared/gpu_move.cuh"
 #include "tensor/dtype.h"
 
@@ -237,20 +238,12 @@ Refusal accepts_col2im(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, op_name, function, accepts_function) \
-  extern const Kernel symbol##_cuda;                            \
-  const Kernel symbol##_cuda{.name = #symbol "_cuda",           \
-                             .op = op_name,                     \
-                             .device = DeviceKind::cuda,        \
-                             .in{Port::strided},                \
-                             .out{Port::strided},               \
-                             .accepts = accepts_function,       \
-                             .run = function};
-MONZA_CUDA(pad, "Pad", run_pad, accepts_pad)
-MONZA_CUDA(center_crop_pad, "CenterCropPad", run_center_crop_pad, accepts_one)
-MONZA_CUDA(reverse_sequence, "ReverseSequence", run_reverse_sequence, accepts_one)
-MONZA_CUDA(trilu, "Trilu", run_trilu, accepts_one)
-MONZA_CUDA(col2im, "Col2Im", run_col2im, accepts_col2im)
-#undef MONZA_CUDA
+extern const Kernel pad_cuda = gpu::plain_kernel("pad_cuda", "Pad", run_pad, accepts_pad);
+extern const Kernel center_crop_pad_cuda =
+    gpu::plain_kernel("center_crop_pad_cuda", "CenterCropPad", run_center_crop_pad, accepts_one);
+extern const Kernel reverse_sequence_cuda =
+    gpu::plain_kernel("reverse_sequence_cuda", "ReverseSequence", run_reverse_sequence, accepts_one);
+extern const Kernel trilu_cuda = gpu::plain_kernel("trilu_cuda", "Trilu", run_trilu, accepts_one);
+extern const Kernel col2im_cuda = gpu::plain_kernel("col2im_cuda", "Col2Im", run_col2im, accepts_col2im);
 
 }  // namespace monza::ops

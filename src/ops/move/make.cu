@@ -1,6 +1,7 @@
 // Shape, Size, ConstantOfShape, Range, EyeLike and OneHot on a GPU: written from shapes and scalars.
 #include "ops/move/move.params.h"
 #include "ops/shared/gpu_any.cuh"
+#include "ops/shared/gpu_kernel.cuh"
 #include "ops/shared/gpu_move.cuh"
 #include "tensor/dtype.h"
 
@@ -136,21 +137,12 @@ Refusal accepts_one_hot(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, op_name, function, accepts_function) \
-  extern const Kernel symbol##_cuda;                            \
-  const Kernel symbol##_cuda{.name = #symbol "_cuda",           \
-                             .op = op_name,                     \
-                             .device = DeviceKind::cuda,        \
-                             .in{Port::strided},                \
-                             .out{Port::strided},               \
-                             .accepts = accepts_function,       \
-                             .run = function};
-MONZA_CUDA(shape, "Shape", run_shape, accepts_any)
-MONZA_CUDA(size, "Size", run_size, accepts_any)
-MONZA_CUDA(constant_of_shape, "ConstantOfShape", run_fill, accepts_bytes)
-MONZA_CUDA(range, "Range", run_range, accepts_range)
-MONZA_CUDA(eye_like, "EyeLike", run_eye, accepts_number)
-MONZA_CUDA(one_hot, "OneHot", run_one_hot, accepts_one_hot)
-#undef MONZA_CUDA
+extern const Kernel shape_cuda = gpu::plain_kernel("shape_cuda", "Shape", run_shape, accepts_any);
+extern const Kernel size_cuda = gpu::plain_kernel("size_cuda", "Size", run_size, accepts_any);
+extern const Kernel constant_of_shape_cuda =
+    gpu::plain_kernel("constant_of_shape_cuda", "ConstantOfShape", run_fill, accepts_bytes);
+extern const Kernel range_cuda = gpu::plain_kernel("range_cuda", "Range", run_range, accepts_range);
+extern const Kernel eye_like_cuda = gpu::plain_kernel("eye_like_cuda", "EyeLike", run_eye, accepts_number);
+extern const Kernel one_hot_cuda = gpu::plain_kernel("one_hot_cuda", "OneHot", run_one_hot, accepts_one_hot);
 
 }  // namespace monza::ops

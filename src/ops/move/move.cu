@@ -3,6 +3,7 @@
 #include "kernel/nd_loop.h"
 #include "ops/move/move.params.h"
 #include "ops/shared/gpu_any.cuh"
+#include "ops/shared/gpu_kernel.cuh"
 #include "ops/shared/gpu_move.cuh"
 #include "tensor/dtype.h"
 
@@ -284,27 +285,19 @@ Refusal accepts_slice(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, op_name, function, accepts_function) \
-  extern const Kernel symbol##_cuda;                            \
-  const Kernel symbol##_cuda{.name = #symbol "_cuda",           \
-                             .op = op_name,                     \
-                             .device = DeviceKind::cuda,        \
-                             .in{Port::strided},                \
-                             .out{Port::strided},               \
-                             .accepts = accepts_function,       \
-                             .run = function};
-MONZA_CUDA(reshape, "Reshape", run_reshape, accepts_bytes)
-MONZA_CUDA(flatten, "Flatten", run_reshape, accepts_bytes)
-MONZA_CUDA(squeeze, "Squeeze", run_reshape, accepts_bytes)
-MONZA_CUDA(unsqueeze, "Unsqueeze", run_reshape, accepts_bytes)
-MONZA_CUDA(transpose, "Transpose", run_transpose, accepts_bytes)
-MONZA_CUDA(expand, "Expand", run_expand, accepts_bytes)
-MONZA_CUDA(tile, "Tile", run_tile, accepts_bytes)
-MONZA_CUDA(concat, "Concat", run_concat, accepts_bytes)
-MONZA_CUDA(split, "Split", run_split, accepts_bytes)
-MONZA_CUDA(slice, "Slice", run_slice, accepts_slice)
-MONZA_CUDA(depth_to_space, "DepthToSpace", run_depth_to_space, accepts_bytes)
-MONZA_CUDA(space_to_depth, "SpaceToDepth", run_space_to_depth, accepts_bytes)
-#undef MONZA_CUDA
+extern const Kernel reshape_cuda = gpu::plain_kernel("reshape_cuda", "Reshape", run_reshape, accepts_bytes);
+extern const Kernel flatten_cuda = gpu::plain_kernel("flatten_cuda", "Flatten", run_reshape, accepts_bytes);
+extern const Kernel squeeze_cuda = gpu::plain_kernel("squeeze_cuda", "Squeeze", run_reshape, accepts_bytes);
+extern const Kernel unsqueeze_cuda = gpu::plain_kernel("unsqueeze_cuda", "Unsqueeze", run_reshape, accepts_bytes);
+extern const Kernel transpose_cuda = gpu::plain_kernel("transpose_cuda", "Transpose", run_transpose, accepts_bytes);
+extern const Kernel expand_cuda = gpu::plain_kernel("expand_cuda", "Expand", run_expand, accepts_bytes);
+extern const Kernel tile_cuda = gpu::plain_kernel("tile_cuda", "Tile", run_tile, accepts_bytes);
+extern const Kernel concat_cuda = gpu::plain_kernel("concat_cuda", "Concat", run_concat, accepts_bytes);
+extern const Kernel split_cuda = gpu::plain_kernel("split_cuda", "Split", run_split, accepts_bytes);
+extern const Kernel slice_cuda = gpu::plain_kernel("slice_cuda", "Slice", run_slice, accepts_slice);
+extern const Kernel depth_to_space_cuda =
+    gpu::plain_kernel("depth_to_space_cuda", "DepthToSpace", run_depth_to_space, accepts_bytes);
+extern const Kernel space_to_depth_cuda =
+    gpu::plain_kernel("space_to_depth_cuda", "SpaceToDepth", run_space_to_depth, accepts_bytes);
 
 }  // namespace monza::ops

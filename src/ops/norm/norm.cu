@@ -3,6 +3,7 @@
 #include "kernel/nd_loop.h"
 #include "ops/norm/norm.params.h"
 #include "ops/shared/gpu_any.cuh"
+#include "ops/shared/gpu_kernel.cuh"
 #include "ops/shared/gpu_rows.cuh"
 
 namespace monza::ops {
@@ -267,22 +268,17 @@ Refusal accepts_floats(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, op_name, function)            \
-  extern const Kernel symbol##_cuda;                     \
-  const Kernel symbol##_cuda{.name = #symbol "_cuda",    \
-                             .op = op_name,              \
-                             .device = DeviceKind::cuda, \
-                             .in{Port::strided},         \
-                             .out{Port::strided},        \
-                             .accepts = accepts_floats,  \
-                             .run = function};
-MONZA_CUDA(batch_norm, "BatchNormalization", run_batch_norm)
-MONZA_CUDA(layer_norm, "LayerNormalization", run_layer_norm)
-MONZA_CUDA(rms_norm, "RMSNormalization", run_layer_norm)
-MONZA_CUDA(group_norm, "GroupNormalization", run_group_norm)
-MONZA_CUDA(instance_norm, "InstanceNormalization", run_group_norm)
-MONZA_CUDA(lrn, "LRN", run_lrn)
-MONZA_CUDA(lp_norm, "LpNormalization", run_lp_norm)
-#undef MONZA_CUDA
+extern const Kernel batch_norm_cuda =
+    gpu::plain_kernel("batch_norm_cuda", "BatchNormalization", run_batch_norm, accepts_floats);
+extern const Kernel layer_norm_cuda =
+    gpu::plain_kernel("layer_norm_cuda", "LayerNormalization", run_layer_norm, accepts_floats);
+extern const Kernel rms_norm_cuda =
+    gpu::plain_kernel("rms_norm_cuda", "RMSNormalization", run_layer_norm, accepts_floats);
+extern const Kernel group_norm_cuda =
+    gpu::plain_kernel("group_norm_cuda", "GroupNormalization", run_group_norm, accepts_floats);
+extern const Kernel instance_norm_cuda =
+    gpu::plain_kernel("instance_norm_cuda", "InstanceNormalization", run_group_norm, accepts_floats);
+extern const Kernel lrn_cuda = gpu::plain_kernel("lrn_cuda", "LRN", run_lrn, accepts_floats);
+extern const Kernel lp_norm_cuda = gpu::plain_kernel("lp_norm_cuda", "LpNormalization", run_lp_norm, accepts_floats);
 
 }  // namespace monza::ops

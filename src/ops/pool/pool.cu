@@ -3,6 +3,7 @@
 
 #include "ops/pool/pool_gpu.cuh"
 #include "ops/shared/gpu_any.cuh"
+#include "ops/shared/gpu_kernel.cuh"
 #include "tensor/dtype.h"
 
 namespace monza::ops {
@@ -148,15 +149,9 @@ Refusal accepts_pool(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, operator_name, kind)                                                                \
-  extern const Kernel symbol;                                                                                  \
-  const Kernel symbol {                                                                                        \
-    .name = #symbol, .op = operator_name, .device = DeviceKind::cuda, .in{Port::strided}, .out{Port::strided}, \
-    .accepts = accepts_pool, .run = run_pool<kind>                                                             \
-  }
-MONZA_CUDA(max_pool_cuda, "MaxPool", Kind::max);
-MONZA_CUDA(average_pool_cuda, "AveragePool", Kind::average);
-MONZA_CUDA(lp_pool_cuda, "LpPool", Kind::lp);
-#undef MONZA_CUDA
+extern const Kernel max_pool_cuda = gpu::plain_kernel("max_pool_cuda", "MaxPool", run_pool<Kind::max>, accepts_pool);
+extern const Kernel average_pool_cuda =
+    gpu::plain_kernel("average_pool_cuda", "AveragePool", run_pool<Kind::average>, accepts_pool);
+extern const Kernel lp_pool_cuda = gpu::plain_kernel("lp_pool_cuda", "LpPool", run_pool<Kind::lp>, accepts_pool);
 
 }  // namespace monza::ops

@@ -6,6 +6,7 @@
 #include "kernel/nd_loop.h"
 #include "ops/reduce/reduce.params.h"
 #include "ops/shared/gpu_any.cuh"
+#include "ops/shared/gpu_kernel.cuh"
 #include "ops/shared/gpu_rows.cuh"
 #include "tensor/dtype.h"
 
@@ -338,28 +339,29 @@ std::size_t scratch_reduce(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, op_name, function)                 \
-  extern const Kernel symbol##_cuda;                          \
-  const Kernel symbol##_cuda{.name = #symbol "_cuda",         \
-                             .op = op_name,                   \
-                             .device = DeviceKind::cuda,      \
-                             .in{Port::strided},              \
-                             .out{Port::strided},             \
-                             .accepts = accepts_number,       \
-                             .scratch_bytes = scratch_reduce, \
-                             .run = function};
-MONZA_CUDA(reduce_sum, "ReduceSum", run_reduce)
-MONZA_CUDA(reduce_mean, "ReduceMean", run_reduce)
-MONZA_CUDA(reduce_max, "ReduceMax", run_reduce)
-MONZA_CUDA(reduce_min, "ReduceMin", run_reduce)
-MONZA_CUDA(reduce_prod, "ReduceProd", run_reduce)
-MONZA_CUDA(reduce_l1, "ReduceL1", run_reduce)
-MONZA_CUDA(reduce_l2, "ReduceL2", run_reduce)
-MONZA_CUDA(reduce_log_sum, "ReduceLogSum", run_reduce)
-MONZA_CUDA(reduce_log_sum_exp, "ReduceLogSumExp", run_reduce)
-MONZA_CUDA(reduce_sum_square, "ReduceSumSquare", run_reduce)
-MONZA_CUDA(arg_max, "ArgMax", run_arg)
-MONZA_CUDA(arg_min, "ArgMin", run_arg)
-#undef MONZA_CUDA
+extern const Kernel reduce_sum_cuda =
+    gpu::plain_kernel("reduce_sum_cuda", "ReduceSum", run_reduce, accepts_number, 0, scratch_reduce);
+extern const Kernel reduce_mean_cuda =
+    gpu::plain_kernel("reduce_mean_cuda", "ReduceMean", run_reduce, accepts_number, 0, scratch_reduce);
+extern const Kernel reduce_max_cuda =
+    gpu::plain_kernel("reduce_max_cuda", "ReduceMax", run_reduce, accepts_number, 0, scratch_reduce);
+extern const Kernel reduce_min_cuda =
+    gpu::plain_kernel("reduce_min_cuda", "ReduceMin", run_reduce, accepts_number, 0, scratch_reduce);
+extern const Kernel reduce_prod_cuda =
+    gpu::plain_kernel("reduce_prod_cuda", "ReduceProd", run_reduce, accepts_number, 0, scratch_reduce);
+extern const Kernel reduce_l1_cuda =
+    gpu::plain_kernel("reduce_l1_cuda", "ReduceL1", run_reduce, accepts_number, 0, scratch_reduce);
+extern const Kernel reduce_l2_cuda =
+    gpu::plain_kernel("reduce_l2_cuda", "ReduceL2", run_reduce, accepts_number, 0, scratch_reduce);
+extern const Kernel reduce_log_sum_cuda =
+    gpu::plain_kernel("reduce_log_sum_cuda", "ReduceLogSum", run_reduce, accepts_number, 0, scratch_reduce);
+extern const Kernel reduce_log_sum_exp_cuda =
+    gpu::plain_kernel("reduce_log_sum_exp_cuda", "ReduceLogSumExp", run_reduce, accepts_number, 0, scratch_reduce);
+extern const Kernel reduce_sum_square_cuda =
+    gpu::plain_kernel("reduce_sum_square_cuda", "ReduceSumSquare", run_reduce, accepts_number, 0, scratch_reduce);
+extern const Kernel arg_max_cuda =
+    gpu::plain_kernel("arg_max_cuda", "ArgMax", run_arg, accepts_number, 0, scratch_reduce);
+extern const Kernel arg_min_cuda =
+    gpu::plain_kernel("arg_min_cuda", "ArgMin", run_arg, accepts_number, 0, scratch_reduce);
 
 }  // namespace monza::ops

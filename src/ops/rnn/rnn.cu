@@ -6,6 +6,7 @@
 #include "ops/rnn/rnn.params.h"
 #include "ops/shared/gpu.cuh"
 #include "ops/shared/gpu_activation.cuh"
+#include "ops/shared/gpu_kernel.cuh"
 
 namespace monza::ops {
 namespace {
@@ -298,16 +299,8 @@ Refusal accepts(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, operator_name)                                                                      \
-  extern const Kernel symbol;                                                                                  \
-  const Kernel symbol {                                                                                        \
-    .name = #symbol, .op = operator_name, .device = DeviceKind::cuda, .in{Port::strided}, .out{Port::strided}, \
-    .accepts = accepts, .scratch_bytes = scratch_rnn, .run = run_rnn                                           \
-  }
-
-MONZA_CUDA(rnn_cuda, "RNN");
-MONZA_CUDA(gru_cuda, "GRU");
-MONZA_CUDA(lstm_cuda, "LSTM");
-#undef MONZA_CUDA
+extern const Kernel rnn_cuda = gpu::plain_kernel("rnn_cuda", "RNN", run_rnn, accepts, 0, scratch_rnn);
+extern const Kernel gru_cuda = gpu::plain_kernel("gru_cuda", "GRU", run_rnn, accepts, 0, scratch_rnn);
+extern const Kernel lstm_cuda = gpu::plain_kernel("lstm_cuda", "LSTM", run_rnn, accepts, 0, scratch_rnn);
 
 }  // namespace monza::ops

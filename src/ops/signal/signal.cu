@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "ops/shared/gpu_any.cuh"
+#include "ops/shared/gpu_kernel.cuh"
 #include "ops/signal/signal.params.h"
 
 namespace monza::ops {
@@ -154,18 +155,9 @@ Refusal accepts_mel(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, op_name, function, accepts_function) \
-  extern const Kernel symbol##_cuda;                            \
-  const Kernel symbol##_cuda{.name = #symbol "_cuda",           \
-                             .op = op_name,                     \
-                             .device = DeviceKind::cuda,        \
-                             .in{Port::strided},                \
-                             .out{Port::strided},               \
-                             .accepts = accepts_function,       \
-                             .run = function};
-MONZA_CUDA(dft, "DFT", run_dft, accepts_dft)
-MONZA_CUDA(stft, "STFT", run_stft, accepts_dft)
-MONZA_CUDA(mel_weight_matrix, "MelWeightMatrix", run_mel, accepts_mel)
-#undef MONZA_CUDA
+extern const Kernel dft_cuda = gpu::plain_kernel("dft_cuda", "DFT", run_dft, accepts_dft);
+extern const Kernel stft_cuda = gpu::plain_kernel("stft_cuda", "STFT", run_stft, accepts_dft);
+extern const Kernel mel_weight_matrix_cuda =
+    gpu::plain_kernel("mel_weight_matrix_cuda", "MelWeightMatrix", run_mel, accepts_mel);
 
 }  // namespace monza::ops

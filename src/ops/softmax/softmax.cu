@@ -1,4 +1,5 @@
 // Softmax, LogSoftmax and Hardmax on a GPU, over any strides: one thread, a warp or a block a row, three passes.
+#include "ops/shared/gpu_kernel.cuh"
 #include "ops/shared/gpu_rows.cuh"
 #include "ops/softmax/softmax.params.h"
 
@@ -105,19 +106,9 @@ Refusal accepts_softmax(const KernelQuery& q) noexcept {
 
 }  // namespace
 
-#define MONZA_CUDA(symbol, op_name)                      \
-  extern const Kernel symbol##_cuda;                     \
-  const Kernel symbol##_cuda{.name = #symbol "_cuda",    \
-                             .op = op_name,              \
-                             .device = DeviceKind::cuda, \
-                             .in{Port::strided},         \
-                             .out{Port::strided},        \
-                             .accepts = accepts_softmax, \
-                             .run = run_softmax,         \
-                             .in_place_inputs = 1};
-MONZA_CUDA(softmax, "Softmax")
-MONZA_CUDA(log_softmax, "LogSoftmax")
-MONZA_CUDA(hardmax, "Hardmax")
-#undef MONZA_CUDA
+extern const Kernel softmax_cuda = gpu::plain_kernel("softmax_cuda", "Softmax", run_softmax, accepts_softmax, 1);
+extern const Kernel log_softmax_cuda =
+    gpu::plain_kernel("log_softmax_cuda", "LogSoftmax", run_softmax, accepts_softmax, 1);
+extern const Kernel hardmax_cuda = gpu::plain_kernel("hardmax_cuda", "Hardmax", run_softmax, accepts_softmax, 1);
 
 }  // namespace monza::ops
