@@ -385,6 +385,10 @@ TEST(ReshapeTarget, LeavesOneExtentToBeInferredWhereThereAreElements) {
   EXPECT_EQ(reshape_target({n, 6}, {n, 2, 3}), (std::vector<std::int64_t>{0, 2, 3}));
   EXPECT_EQ(reshape_target({6, n}, {3, ir::Expr(2) * n}), (std::vector<std::int64_t>{3, -1}));
   EXPECT_EQ(reshape_target({0, 5}, {0, 5, n, 5}), std::nullopt) << "of no elements -1 may be anything";
+  // Its elements are known, there are none; its extents are not.
+  EXPECT_NO_THROW(
+      ir::parse("graph \"main\" (%s: i64[4]) {\n  %x = constant f32[0,5] random 1\n  %y = Reshape(%x, %s)\n"
+                "  return (y: %y)\n}"));
 }
 
 TEST(Runner, StopsAndReports) {
