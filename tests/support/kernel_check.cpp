@@ -323,6 +323,10 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
                      const std::vector<std::pair<DType, Shape>>& outputs, const KernelRunOptions& options) {
   std::mt19937 rng(options.seed);
   KernelRun result;
+  if (std::string lacks = lacking(kernel); !lacks.empty()) {
+    result.refusal = std::move(lacks);
+    return result;
+  }
   const int in_count = static_cast<int>(inputs.size()), out_count = static_cast<int>(outputs.size());
   const auto packing_of = [&](int input) -> const Packing* {
     for (int i = 0; i < kernel.packing_count; ++i)

@@ -44,7 +44,7 @@ Tensor random_blocks(DType dtype, std::int64_t rows, std::int64_t k, std::mt1993
 void sprinkle(Tensor& t, std::mt19937& rng, int one_in, bool extremes = true);
 
 struct KernelRun {
-  std::string refusal;  ///< not empty: the kernel does not take it, and nothing ran
+  std::string refusal;  ///< not empty: the kernel does not take it, or this machine lacks what it needs; nothing ran
   std::string problem;  ///< not empty: it broke a promise (status, packing's inverse, bytes outside of its output)
   std::vector<Tensor> outputs;
 };
