@@ -1,85 +1,116 @@
-// Planning If: two bodies that write to the same places.
+#include <map>
+
+#include "plan/control_flow.h"
 #include "plan/region_planner.h"
 
 namespace monza::plan {
+namespace {
 
-void RegionPlanner::plan_branch(ir::Node& node) {
-  constexpr int device = 0;  // control flow and what its bodies give are the host's
-  Step step;
-  step.kind = StepKind::branch;
-  identify(step, node);
-  const Place condition = ensure(node.inputs[0], Port::dense, 0);
+/// An If on its way to be a step.
+class BranchPlan {
+ public:
+  BranchPlan(RegionScope& scope, RegionValues& values, const Targets& targets, ir::Node& node)
+      : s_(scope), b_(scope.builder), values_(values), targets_(targets), node_(node) {}
+  void plan();
 
-  // Results: one block for each output, written by whichever body runs.
-  std::vector<Place> results(node.outputs.size());
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-    const TypedShape type = type_of(node.outputs[i]);
-    const auto target = targets_.places.find(node.outputs[i]);
-    if (target != targets_.places.end()) {
-      results[i] = target->second;
-    } else {
-      results[i].storage = b_.add_arena(type.dtype, type.shape, Layout::strided, device, region_);
-      results[i].stride = dense_strides(type.shape);
-    }
+ private:
+  /// An extent of a result that differs between the bodies: each body's program leaves it in the register.
+  struct MergedExtent {
+    std::size_t output = 0, axis = 0;
+    Register reg = kNoRegister;
+  };
+  void place_results();
+  void find_merged();
+  int plan_body(ir::Graph& body);
+  void keep_until_now(const Place& place);
+
+  RegionScope& s_;
+  PlanBuilder& b_;
+  RegionValues& values_;
+  const Targets& targets_;
+  ir::Node& node_;
+  std::vector<Place> results_;
+  std::map<std::int64_t, MergedExtent> merged_;  ///< by their slot
+};
+
+/// One block for each output, on the host, written by whichever body runs.
+void BranchPlan::place_results() {
+  for (const ir::ValueId v : node_.outputs) {
+    const Place* target = targets_.place_of(v);
+    results_.push_back(target != nullptr ? *target : s_.dense_memory(s_.facts.type_of(v), 0));
   }
-  // Extents that differ between the bodies: each body's program leaves them in these registers.
-  std::map<std::int64_t, std::pair<std::size_t, std::size_t>> merged;  // extent slot -> output, axis
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) {
-    const ir::SymShape& shape = graph_.value(node.outputs[i]).type.shape;
+}
+
+void BranchPlan::find_merged() {
+  for (std::size_t i = 0; i < node_.outputs.size(); ++i) {
+    const ir::SymShape& shape = s_.graph.value(node_.outputs[i]).type.shape;
     for (std::size_t a = 0; a < shape.size(); ++a)
       if (!shape[a].is_constant() && shape[a].terms().size() == 1 && shape[a].terms()[0].atoms.size() == 1) {
         const ir::Atom& atom = *shape[a].terms()[0].atoms[0];
-        if (atom.kind == ir::AtomKind::extent && atom.value == node.outputs[i]) merged[atom.index] = {i, a};
+        if (atom.kind == ir::AtomKind::extent && atom.value == node_.outputs[i]) merged_[atom.index] = {i, a};
       }
   }
-  std::map<std::int64_t, Register> merged_registers;
-  for (const auto& [slot, at] : merged) merged_registers[slot] = b_.scalars.fresh();
+  for (auto& [slot, extent] : merged_) extent.reg = b_.scalars.fresh();
+}
 
-  step.inputs = {static_cast<std::uint32_t>(b_.operand(condition, type_of(node.inputs[0]))), 1};
-  step.program = b_.scalars.flush();  // before the bodies' own programs
-  std::vector<std::int32_t> regions;
-  for (const auto& body : node.bodies) {
-    const int region = static_cast<int>(b_.plan.regions.size());
-    b_.plan.regions.emplace_back();
-    regions.push_back(region);
-    b_.scalars.push_scope();
-    RegionPlanner inner(b_, *body, region, choices_);
-    for (std::size_t k = 0; k < body->inputs().size(); ++k) capture(inner, body->inputs()[k], node.inputs[k + 1]);
-    std::vector<Place> outputs = results;
-    for (std::size_t i = 0; i < outputs.size(); ++i)
-      outputs[i].stride = dense_strides(stored_type(body->value(body->outputs()[i].value).type).shape);
-    inner.run(outputs);
-    inner.await_all();
-    for (const auto& [slot, at] : merged) {
-      const ir::SymShape& shape = body->value(body->outputs()[at.first].value).type.shape;
-      ScalarInstruction move;
-      move.op = ScalarOp::add;
-      move.dst = merged_registers[slot];
-      move.a = b_.scalars.compile(shape[at.second]);
-      move.b = b_.scalars.constant(0);
-      b_.scalars.emit(move);
-    }
-    Region& r = b_.plan.regions[static_cast<std::size_t>(region)];
-    r.program = b_.scalars.flush();
-    r.steps = {static_cast<std::uint32_t>(b_.plan.steps.size()), static_cast<std::uint32_t>(inner.steps().size())};
-    b_.plan.steps.insert(b_.plan.steps.end(), inner.steps().begin(), inner.steps().end());
-    b_.scalars.pop_scope();
+/// Returns the body's region.
+int BranchPlan::plan_body(ir::Graph& body) {
+  const int region = b_.begin_region();
+  b_.scalars.push_scope();
+  RegionPlanner inner(b_, body, region, s_.choices);
+  for (std::size_t k = 0; k < body.inputs().size(); ++k)
+    for (const Place& p : values_.one_a_device(node_.inputs[k + 1])) inner.bind(body.inputs()[k], p);
+  std::vector<Place> outputs = results_;
+  for (std::size_t i = 0; i < outputs.size(); ++i)
+    outputs[i].stride = dense_strides(stored_type(body.value(body.outputs()[i].value).type).shape);
+  inner.run(outputs);
+  for (const auto& [slot, extent] : merged_) {
+    const ir::SymShape& shape = body.value(body.outputs()[extent.output].value).type.shape;
+    ScalarInstruction move;
+    move.op = ScalarOp::add;
+    move.dst = extent.reg;
+    move.a = b_.scalars.compile(shape[extent.axis]);
+    move.b = b_.scalars.constant(0);
+    b_.scalars.emit(move);
   }
+  inner.end();
+  b_.scalars.pop_scope();
+  return region;
+}
+
+void BranchPlan::keep_until_now(const Place& place) {
+  if (b_.storage(place.storage).base == Base::arena) b_.touch(place.storage, b_.time());
+}
+
+void BranchPlan::plan() {
+  Step step;
+  step.kind = StepKind::branch;
+  s_.identify(step, node_);
+  const Place condition = values_.ensure(node_.inputs[0], Port::dense, 0);
+  place_results();
+  find_merged();
+  step.inputs = {static_cast<std::uint32_t>(b_.operand(condition, s_.facts.type_of(node_.inputs[0]))), 1};
+  const Range program = b_.scalars.flush();  // before the bodies' own programs
+  std::vector<std::int32_t> regions;
+  for (const auto& body : node_.bodies) regions.push_back(plan_body(*body));
   step.regions = {static_cast<std::uint32_t>(b_.plan.region_refs.size()), static_cast<std::uint32_t>(regions.size())};
   b_.plan.region_refs.insert(b_.plan.region_refs.end(), regions.begin(), regions.end());
-  for (const auto& [slot, at] : merged)
-    b_.scalars.bind(graph_.value(node.outputs[at.first]).type.shape[at.second], merged_registers[slot]);
-  const Range program = step.program;
+  for (const auto& [slot, extent] : merged_)
+    b_.scalars.bind(s_.graph.value(node_.outputs[extent.output]).type.shape[extent.axis], extent.reg);
   // Results are named by the readers' operands; what the bodies captured lives until here.
-  for (std::size_t k = 1; k < node.inputs.size(); ++k)
-    if (node.inputs[k] != ir::kNone)
-      for (const Place& p : forms(node.inputs[k]))
-        if (b_.storage(p.storage).base == Base::arena) b_.touch(p.storage, b_.time());
-  for (const Place& p : results)
-    if (b_.storage(p.storage).base == Base::arena) b_.touch(p.storage, b_.time());
-  b_.add_step(steps_, step);
-  steps_.back().program = program;
-  for (std::size_t i = 0; i < node.outputs.size(); ++i) set_form(node.outputs[i], results[i]);
+  for (std::size_t k = 1; k < node_.inputs.size(); ++k)
+    if (node_.inputs[k] != ir::kNone)
+      for (const Place& p : values_.places(node_.inputs[k])) keep_until_now(p);
+  for (const Place& p : results_) keep_until_now(p);
+  b_.add_step(s_.steps, step);
+  s_.steps.back().program = program;
+  for (std::size_t i = 0; i < node_.outputs.size(); ++i) values_.set_place(node_.outputs[i], results_[i]);
+}
+
+}  // namespace
+
+void plan_branch(RegionScope& scope, RegionValues& values, const Targets& targets, ir::Node& node) {
+  BranchPlan(scope, values, targets, node).plan();
 }
 
 }  // namespace monza::plan

@@ -283,6 +283,18 @@ int PlanBuilder::add_step(std::vector<Step>& steps, Step step) {
   return time_++;
 }
 
+int PlanBuilder::begin_region() {
+  plan.regions.emplace_back();
+  return static_cast<int>(plan.regions.size()) - 1;
+}
+
+void PlanBuilder::end_region(int region, const std::vector<Step>& steps) {
+  Region& r = plan.regions[static_cast<std::size_t>(region)];
+  r.program = scalars.flush();
+  r.steps = {static_cast<std::uint32_t>(plan.steps.size()), static_cast<std::uint32_t>(steps.size())};
+  plan.steps.insert(plan.steps.end(), steps.begin(), steps.end());
+}
+
 PlanStorage PlanBuilder::finish() {
   for (std::size_t device = 0; device < plan.devices.size(); ++device) {
     std::vector<Lifetime> lives;

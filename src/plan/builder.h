@@ -91,6 +91,10 @@ class PlanBuilder {
   Range nodes(const ir::Model& model, const ir::OriginSet& origins);
   /// Takes the pending scalar program; returns the time at which the step runs.
   int add_step(std::vector<Step>& steps, Step step);
+  /// A region of the plan, and its index. The model's own is the first.
+  int begin_region();
+  /// Gives the region its steps, and what of the scalar program is behind the last of them.
+  void end_region(int region, const std::vector<Step>& steps);
   /// A storage for the next step only. The step carries its id in scratch_offset until finish().
   int add_scratch(std::int64_t bytes, int device, int region);
 

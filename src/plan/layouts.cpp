@@ -22,10 +22,6 @@
 namespace monza::plan {
 namespace {
 
-constexpr Port kForms[] = {Port::dense, Port::channels_last, Port::blocked8, Port::blocked16};
-
-bool is_blocked(Port port) { return port == Port::blocked8 || port == Port::blocked16; }
-
 /// The form that a port asks for when what lies there does not do; `own` for uniform operands.
 Port wanted(Port port, Port own) {
   if (port == Port::uniform) return own;
@@ -54,22 +50,6 @@ struct Target {
 };
 
 }  // namespace
-
-Place form_place(Port form, const ir::SymShape& shape) {
-  Place place;
-  place.layout = layout_of(form);
-  place.stride = form == Port::channels_last ? channels_last_strides(shape)
-                 : is_blocked(form)          ? blocked_strides(shape, block_of(place.layout))
-                                             : dense_strides(shape);
-  return place;
-}
-
-Port form_of(const Place& place, const ir::SymShape& shape) {
-  if (place.layout == Layout::blocked8) return Port::blocked8;
-  if (place.layout == Layout::blocked16) return Port::blocked16;
-  // What lies in neither order costs about as much to gather as channels last.
-  return is_dense(place, shape) ? Port::dense : Port::channels_last;
-}
 
 /// One region's network.
 class LayoutChooser {
@@ -475,7 +455,7 @@ std::map<ir::NodeId, Assigned> LayoutChooser::run() {
       continue;
     }
     for (std::size_t i = 0; i < n.inputs.size(); ++i)
-      if (n.inputs[i] != ir::kNone && lies_.contains(n.inputs[i]) && (i >= 32 || (n.op->shape_inputs >> i & 1u) == 0) &&
+      if (n.inputs[i] != ir::kNone && lies_.contains(n.inputs[i]) && reads_elements(n, i) &&
           graph_.value(n.inputs[i]).type.kind == ir::ValueKind::tensor)
         readers[n.inputs[i]].push_back({k, i});
   }

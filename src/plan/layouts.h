@@ -10,11 +10,6 @@
 
 namespace monza::plan {
 
-/// A place, without a storage, of one of the four forms: dense, channels_last, blocked8, blocked16.
-Place form_place(Port form, const ir::SymShape& shape);
-/// The form that a place has, or is nearest to.
-Port form_of(const Place& place, const ir::SymShape& shape);
-
 /// What was chosen for a node.
 struct Assigned {
   Candidate candidate;      ///< without a kernel for a concatenation

@@ -117,6 +117,22 @@ std::vector<ir::Expr> blocked_strides(const ir::SymShape& shape, std::int64_t bl
   return strides;
 }
 
+Place form_place(Port form, const ir::SymShape& shape) {
+  Place place;
+  place.layout = layout_of(form);
+  place.stride = form == Port::channels_last ? channels_last_strides(shape)
+                 : is_blocked(form)          ? blocked_strides(shape, block_of(place.layout))
+                                             : dense_strides(shape);
+  return place;
+}
+
+Port form_of(const Place& place, const ir::SymShape& shape) {
+  if (place.layout == Layout::blocked8) return Port::blocked8;
+  if (place.layout == Layout::blocked16) return Port::blocked16;
+  // What lies in neither order costs about as much to gather as channels last.
+  return is_dense(place, shape) ? Port::dense : Port::channels_last;
+}
+
 bool is_dense(const Place& place, const ir::SymShape& shape) {
   if (place.layout != Layout::strided) return false;
   ir::Expr expected = 1;

@@ -24,6 +24,14 @@ std::vector<ir::Expr> dense_strides(const ir::SymShape& shape);
 std::vector<ir::Expr> channels_last_strides(const ir::SymShape& shape);
 std::vector<ir::Expr> blocked_strides(const ir::SymShape& shape, std::int64_t block);
 
+/// What the planner chooses between: results lie dense, channels last, or in blocks of 8 or 16 channels.
+inline constexpr Port kForms[] = {Port::dense, Port::channels_last, Port::blocked8, Port::blocked16};
+constexpr bool is_blocked(Port port) { return port == Port::blocked8 || port == Port::blocked16; }
+/// A place, without a storage, of one of these forms; dense for ports that ask for none.
+Place form_place(Port form, const ir::SymShape& shape);
+/// The form that a place has, or is nearest to.
+Port form_of(const Place& place, const ir::SymShape& shape);
+
 bool is_dense(const Place& place, const ir::SymShape& shape);
 bool is_channels_last(const Place& place, const ir::SymShape& shape);
 /// A permutation of a dense layout: every element, no gaps, no repeats.

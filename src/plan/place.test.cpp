@@ -35,7 +35,6 @@ std::string refusal(Port port, const TensorView& view) {
 TEST(Places, ThePlannerAndTheCheckOfAStepAgree) {
   std::mt19937 rng(4);
   const auto pick = [&](std::initializer_list<std::int64_t> list) { return *(list.begin() + rng() % list.size()); };
-  constexpr Port kForms[] = {Port::dense, Port::channels_last, Port::blocked8, Port::blocked16};
   constexpr Port kPorts[] = {Port::dense,    Port::strided,   Port::rows,   Port::channels_last,
                              Port::blocked8, Port::blocked16, Port::uniform};
   int taken = 0;

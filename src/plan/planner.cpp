@@ -12,6 +12,7 @@
 #include "plan/builder.h"
 #include "plan/data/segments.h"
 #include "plan/element_bounds.h"
+#include "plan/extent_program.h"
 #include "plan/region_planner.h"
 #include "plan/waits.h"
 #include "tensor/storage.h"
@@ -58,23 +59,15 @@ void plan_input(PlanBuilder& b, ir::Graph& graph, RegionPlanner& root, ir::Value
     load.a = index;
     load.b = a;
     b.scalars.emit(load);
-    Check check;
-    check.low = range.low;
-    check.high = range.high;
-    check.what = b.plan.intern(extent.is_constant() ? fmt::format("axis {} of input '{}'", a, value.name)
-                                                    : fmt::format("dimension '{}' (axis {} of input '{}')",
-                                                                  ir::to_string(extent), a, value.name));
-    ScalarInstruction test;
-    test.op = ScalarOp::check_range;
-    test.a = load.dst;
-    test.b = static_cast<std::int32_t>(b.plan.checks.size());
-    b.plan.checks.push_back(check);
-    b.scalars.emit(test);
+    const int check = check_range(b, load.dst, range,
+                                  extent.is_constant() ? fmt::format("axis {} of input '{}'", a, value.name)
+                                                       : fmt::format("dimension '{}' (axis {} of input '{}')",
+                                                                     ir::to_string(extent), a, value.name));
     if (extent.is_constant()) continue;
     if (b.scalars.knows(extent)) {
       ScalarInstruction equal;
       equal.op = ScalarOp::check_equal;
-      equal.dst = test.b;
+      equal.dst = check;
       equal.a = load.dst;
       equal.b = b.scalars.compile(extent);
       b.scalars.emit(equal);
@@ -160,48 +153,40 @@ void plan_segments(PlanStorage& storage) {
     }
 }
 
-PlannedModel plan_graph(ir::Graph& graph, const BuildOptions& options, const PlanScope& scope, WeightStore& weights) {
-  PlanBuilder b(options, scope, weights, graph.model().limits);
-  std::vector<Choice> choices;
-  b.plan.devices = devices_of(graph, options.device);
-  b.plan.regions.emplace_back();
-  // Elements that a profile gives are known; others may be anything until a check bounds them.
-  for (const auto& [value, elements] : graph.model().element_values)
-    for (std::size_t k = 0; k < elements.size(); ++k)
-      b.set_element_range(value, static_cast<std::int64_t>(k), {elements[k], elements[k]});
-
-  bound_elements(b, graph);
-
-  RegionPlanner root(b, graph, 0, choices);
-  plan_inputs(b, graph, root);
-  std::vector<Place> outputs;
-  std::vector<std::pair<TypedShape, Place>> ports;
+/// Where the caller binds the outputs: dense, on the host.
+std::vector<Place> place_outputs(PlanBuilder& b, const ir::Graph& graph) {
+  std::vector<Place> places;
   for (const auto& o : graph.outputs()) {
-    if (graph.value(o.value).type.kind == ir::ValueKind::state) fail("output '{}' is the state of a sequence", o.name);
-    const TypedShape type = stored_type(graph.value(o.value).type);
+    const ir::Type& type = graph.value(o.value).type;
+    if (type.kind == ir::ValueKind::state) fail("output '{}' is the state of a sequence", o.name);
+    const TypedShape stored = stored_type(type);
     Place place;
     try {
-      place.storage = b.add_bound(Base::output, static_cast<int>(outputs.size()), type, 0);
+      place.storage = b.add_bound(Base::output, static_cast<int>(places.size()), stored, 0);
     } catch (const Error& e) {
       throw e.at(fmt::format("output '{}'", o.name));
     }
-    place.stride = dense_strides(type.shape);
-    outputs.push_back(place);
-    ports.emplace_back(type, place);
+    place.stride = dense_strides(stored.shape);
+    places.push_back(place);
   }
-  root.run(outputs);
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
+  return places;
+}
+
+/// The outputs as ports, once what their extents depend on is planned.
+void list_outputs(PlanBuilder& b, const ir::Graph& graph, const std::vector<Place>& places) {
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    const ir::Type& type = graph.value(graph.outputs()[i].value).type;
+    const TypedShape stored = stored_type(type);
     ModelPort port;
     port.name = b.plan.intern(graph.outputs()[i].name);
-    const ir::Type& type = graph.value(graph.outputs()[i].value).type;
     port.dtype = type.dtype;
     port.kind = port_kind(type.kind);
-    port.rank = port.kind == 0 ? static_cast<std::uint8_t>(type.shape.size())
-                               : static_cast<std::uint8_t>(0);  // elements may differ
-    port.operand = b.operand(ports[i].second, ports[i].first);
-    const Shape largest = b.largest(ports[i].first.shape), typical = b.typical(ports[i].first.shape);
+    // Elements of what is no tensor may differ in shape.
+    port.rank = static_cast<std::uint8_t>(port.kind == 0 ? type.shape.size() : 0);
+    port.operand = b.operand(places[i], stored);
+    const Shape largest = b.largest(stored.shape), typical = b.typical(stored.shape);
     for (int a = 0; a < largest.rank; ++a) {
-      const ir::Expr& extent = ports[i].first.shape[static_cast<std::size_t>(a)];
+      const ir::Expr& extent = stored.shape[static_cast<std::size_t>(a)];
       port.min[a] = std::max<std::int64_t>(0, b.range(extent).low);
       port.opt[a] = typical[a];
       port.max[a] = largest[a];
@@ -209,10 +194,24 @@ PlannedModel plan_graph(ir::Graph& graph, const BuildOptions& options, const Pla
     }
     b.plan.outputs.push_back(port);
   }
-  b.plan.regions[0].program = b.scalars.flush();
-  b.plan.regions[0].steps = {static_cast<std::uint32_t>(b.plan.steps.size()),
-                             static_cast<std::uint32_t>(root.steps().size())};
-  b.plan.steps.insert(b.plan.steps.end(), root.steps().begin(), root.steps().end());
+}
+
+PlannedModel plan_graph(ir::Graph& graph, const BuildOptions& options, const PlanScope& scope, WeightStore& weights) {
+  PlanBuilder b(options, scope, weights, graph.model().limits);
+  std::vector<Choice> choices;
+  b.plan.devices = devices_of(graph, options.device);
+  // Elements that a profile gives are known; others may be anything until a check bounds them.
+  for (const auto& [value, elements] : graph.model().element_values)
+    for (std::size_t k = 0; k < elements.size(); ++k)
+      b.set_element_range(value, static_cast<std::int64_t>(k), {elements[k], elements[k]});
+  bound_elements(b, graph);
+
+  RegionPlanner root(b, graph, b.begin_region(), choices);
+  plan_inputs(b, graph, root);
+  const std::vector<Place> outputs = place_outputs(b, graph);
+  root.run(outputs);
+  list_outputs(b, graph, outputs);
+  root.end();
   PlannedModel model{b.finish(), std::move(choices)};
   write_waits(model.plan);
   plan_segments(model.plan);

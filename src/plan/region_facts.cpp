@@ -119,12 +119,12 @@ void RegionFacts::find_needed() {
       for (const ir::Expr& e : graph_.value(o).type.shape) collect_elements(e, read);
     for (const auto& [v, indices] : read) want(v);
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
-      if (i >= 32 || (node.op->shape_inputs >> i & 1u) == 0) want(node.inputs[i]);
+      if (reads_elements(node, i)) want(node.inputs[i]);
   }
   for (const ir::NodeId n : needed_) {
     const ir::Node& node = graph_.node(n);
     for (std::size_t i = 0; i < node.inputs.size(); ++i)
-      if (node.inputs[i] != ir::kNone && (i >= 32 || (node.op->shape_inputs >> i & 1u) == 0)) ++uses_[node.inputs[i]];
+      if (node.inputs[i] != ir::kNone && reads_elements(node, i)) ++uses_[node.inputs[i]];
   }
   for (const auto& o : graph_.outputs()) ++uses_[o.value];
 }

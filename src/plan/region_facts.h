@@ -13,6 +13,12 @@
 
 namespace monza::plan {
 
+/// Whether the node's kernel is given the elements of its input. Of those that only inference reads nothing need be
+/// computed.
+inline bool reads_elements(const ir::Node& node, std::size_t input) {
+  return input >= 32 || (node.op->shape_inputs >> input & 1u) == 0;
+}
+
 class RegionFacts {
  public:
   /// Both must outlive it, and the graph must not change.

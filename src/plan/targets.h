@@ -21,6 +21,12 @@ struct Targets {
   std::map<ir::ValueId, Place> places;
   std::map<ir::ValueId, Part> parts;
 
+  /// Where the value's place is given, or null.
+  const Place* place_of(ir::ValueId value) const {
+    const auto it = places.find(value);
+    return it == places.end() ? nullptr : &it->second;
+  }
+
   /// Output i of the graph lies at outputs[i] (dense).
   void find_outputs(const RegionFacts& facts, const std::vector<Place>& outputs);
   void find_parts(const RegionFacts& facts);
