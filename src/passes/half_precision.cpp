@@ -115,13 +115,13 @@ class Halver {
       std::vector<ir::ValueId> inputs = whole.inputs;
       for (std::size_t i = 0; i < inputs.size(); ++i)
         if (is_f32(inputs[i]) && (halved->inputs >> std::min<std::size_t>(i, 31) & 1u) != 0)
-          inputs[i] = half(inputs[i], id);
-      const ir::Node& twin = graph_.insert_node(id, *whole.op, std::move(inputs), whole.attrs,
-                                                static_cast<int>(old.size()), whole.origins);
-      fresh = twin.outputs;
-      graph_.constrain(twin.id, whole.constraint);
+          inputs[i] = half(inputs[i], id, whole.constraint);
+      fresh = insert_node(graph_, id, *whole.op, std::move(inputs), whole.attrs, static_cast<int>(old.size()),
+                          provenance_of(whole))
+                  .outputs;
       for (std::size_t i = 0; i < old.size(); ++i)
-        if (graph_.value(fresh[i]).type.dtype != graph_.value(old[i]).type.dtype) fresh[i] = cast(fresh[i], "f32", id);
+        if (graph_.value(fresh[i]).type.dtype != graph_.value(old[i]).type.dtype)
+          fresh[i] = cast(fresh[i], "f32", id, whole.constraint);
       return true;
     });
     if (!made) return;
@@ -141,20 +141,21 @@ class Halver {
     return std::any_of(values.begin(), values.end(), [&](ir::ValueId v) { return is_f32(v); });
   }
 
-  ir::ValueId cast(ir::ValueId v, const char* to, ir::NodeId before) {
-    return graph_.insert_node(before, ir::get_op("Cast"), {v}, {{"to", std::string(to)}}, 1, graph_.value(v).origins)
+  ir::ValueId cast(ir::ValueId v, const char* to, ir::NodeId before, const Constraint& asked) {
+    return insert_node(graph_, before, ir::get_op("Cast"), {v}, {{"to", std::string(to)}}, 1,
+                       {graph_.value(v).origins, asked})
         .outputs[0];
   }
 
-  /// The value in f16: a constant converted, what a Cast came from, or a Cast.
-  ir::ValueId half(ir::ValueId v, ir::NodeId before) {
+  /// The value in f16: a constant converted, what a Cast came from, or a Cast that is asked what its first reader is.
+  ir::ValueId half(ir::ValueId v, ir::NodeId before, const Constraint& asked) {
     if (const auto it = halves_.find(v); it != halves_.end() && graph_.has_value(it->second)) return it->second;
     const ir::Value& value = graph_.value(v);
     if (const ir::Node* producer = graph_.producer(v); producer != nullptr &&
                                                        std::string_view(producer->op->name) == "Cast" &&
                                                        graph_.value(producer->inputs[0]).type.dtype == DType::f16)
       return producer->inputs[0];
-    if (!value.constant) return halves_[v] = cast(v, "f16", before);
+    if (!value.constant) return halves_[v] = cast(v, "f16", before, asked);
     auto [constant, bytes] = ir::allocate_constant(DType::f16, value.constant->shape);
     auto* to = reinterpret_cast<std::uint16_t*>(bytes.data());
     const float* from = value.constant->as<float>();

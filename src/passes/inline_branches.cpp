@@ -33,9 +33,9 @@ void inline_body(ir::Graph& graph, ir::NodeId before, ir::Graph& body, const std
     ir::Node& n = body.node(id);
     std::vector<ir::ValueId> inputs;
     for (ir::ValueId v : n.inputs) inputs.push_back(v == ir::kNone ? v : moved.at(v));
-    ir::Node& copy = graph.insert_node(before, *n.op, std::move(inputs), n.attrs, static_cast<int>(n.outputs.size()),
-                                       ir::merge(n.origins, origins), std::move(n.bodies));
-    copy.constraint = n.constraint;
+    const ir::Node& copy =
+        insert_node(graph, before, *n.op, std::move(inputs), n.attrs, static_cast<int>(n.outputs.size()),
+                    {ir::merge(n.origins, origins), n.constraint}, std::move(n.bodies));
     inlined.nodes.emplace_back(id, copy.id);
     const std::vector<ir::ValueId> outputs = copy.outputs;
     for (std::size_t i = 0; i < outputs.size(); ++i) {

@@ -91,12 +91,12 @@ struct Known {
 /// Makes it in front of the node.
 Known known_value(ir::Graph& graph, ir::NodeId id) {
   const ir::Node& node = std::as_const(graph).node(id);
-  const ir::OriginSet origins = node.origins;
+  const Provenance own = provenance_of(node);
   const auto constant = [&](std::shared_ptr<const ir::Constant> c) {
-    return graph.add_constant({}, std::move(c), origins);
+    return graph.add_constant({}, std::move(c), own.origins);
   };
   const auto insert = [&](const char* op, Values inputs, ir::Attrs attrs, int outputs = 1) {
-    return graph.insert_node(id, ir::get_op(op), std::move(inputs), std::move(attrs), outputs, origins).outputs;
+    return insert_node(graph, id, ir::get_op(op), std::move(inputs), std::move(attrs), outputs, own).outputs;
   };
   if (is(node, "SplitToSequence")) {
     const auto sizes = split_sizes(graph, node);

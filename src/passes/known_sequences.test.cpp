@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "base/constraint.h"
 #include "ir/text.h"
 #include "passes/rewrite.h"
 #include "support/rewrite.h"
@@ -54,6 +55,17 @@ TEST(KnownSequences, OptionalsOfKnownMaking) {
   EXPECT_EQ(r.ops(), (Ops{"Neg"}));
   EXPECT_EQ(to_ints(*r.after->value(r.after->outputs()[1].value).constant), (std::vector<std::int64_t>{1}));
   EXPECT_EQ(to_ints(*r.after->value(r.after->outputs()[2].value).constant), (std::vector<std::int64_t>{0}));
+}
+
+TEST(KnownSequences, WhatIsAskedOfThemStaysAsked) {
+  const auto r = known("%x: f32[2,3]", R"(
+    %s = SplitToSequence(%x) {axis=0, keepdims=0} @precision="fp32"
+    %y = ConcatFromSequence(%s) {axis=1, new_axis=1} @precision="fp32,int8")");
+  ASSERT_EQ(r.ops(), (Ops{"Split", "Squeeze", "Squeeze", "Unsqueeze", "Unsqueeze", "Concat"}));
+  std::vector<std::string> asked;
+  for (const ir::NodeId id : r.after->order())
+    asked.push_back(to_string(std::as_const(*r.after).node(id).constraint.precisions));
+  EXPECT_EQ(asked, (Ops{"fp32", "fp32", "fp32", "fp32,int8", "fp32,int8", "fp32,int8"}));
 }
 
 TEST(KnownSequences, WhatFollowsMayRefuseTheElement) {

@@ -113,9 +113,9 @@ std::optional<Constraint> Match::constraint() const {
   return all;
 }
 ir::ValueId Match::add(std::string_view op, std::vector<ir::ValueId> inputs, ir::Attrs attrs) const {
-  ir::Node& n = graph->insert_node(root, ir::get_op(op), std::move(inputs), std::move(attrs), 1, origins());
-  n.constraint = constraint().value();
-  return n.outputs[0];
+  return insert_node(*graph, root, ir::get_op(op), std::move(inputs), std::move(attrs), 1,
+                     {origins(), constraint().value()})
+      .outputs[0];
 }
 ir::ValueId Match::add_constant(std::shared_ptr<const ir::Constant> constant) const {
   return graph->add_constant({}, std::move(constant), origins());
@@ -371,7 +371,7 @@ std::string closed(const ir::Graph& graph, const Match& m) {
                              ir::describe(graph, graph.node(user)));
     }
   }
-  return m.constraint() ? "" : "its nodes are bound to precisions or devices that have none in common";
+  return m.constraint() ? "" : kNothingInCommon;
 }
 
 /// Finds where the fusion fits at `root`; else notes a near miss.

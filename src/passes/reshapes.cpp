@@ -22,8 +22,13 @@ bool merge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const ir::Type from = graph.value(x).type, to = graph.value(old).type;
   const auto target = reshape_target(from.shape, to.shape);
   if (!target) return false;
-  const ir::Node& merged = graph.insert_node(id, ir::get_op("Reshape"), {x}, ir::Attrs{{"shape", *target}}, 1,
-                                             ir::merge(first->origins, second.origins));
+  const std::optional<Provenance> both_nodes = both(provenance_of(*first), provenance_of(second));
+  if (!both_nodes) {
+    context.near_miss("two reshapes", graph, second, kNothingInCommon);
+    return false;
+  }
+  const ir::Node& merged =
+      insert_node(graph, id, ir::get_op("Reshape"), {x}, ir::Attrs{{"shape", *target}}, 1, *both_nodes);
   const ir::NodeId new_id = merged.id;
   const ir::ValueId replacement = merged.outputs[0];
   if (graph.value(replacement).type != to || !context.allow("merged two reshapes", graph, second)) {
@@ -63,17 +68,16 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   if (!target) return false;
   const ir::NodeId user_id = user->id;
   const ir::ValueId old = user->outputs[0];
-  const ir::Node& work = graph.insert_node(user_id, *user->op, inputs, user->attrs, 1, user->origins);
+  const ir::Node& work = insert_node(graph, user_id, *user->op, inputs, user->attrs, 1, provenance_of(*user));
   const ir::NodeId work_id = work.id;
   const ir::ValueId worked = work.outputs[0];
-  const ir::Node& after =
-      graph.insert_node(user_id, ir::get_op("Reshape"), {worked}, ir::Attrs{{"shape", *target}}, 1, reshape.origins);
+  const ir::Node& after = insert_node(graph, user_id, ir::get_op("Reshape"), {worked}, ir::Attrs{{"shape", *target}}, 1,
+                                      provenance_of(reshape));
   if (graph.value(after.outputs[0]).type != to || !context.allow("moved behind pointwise work", graph, reshape)) {
     graph.remove_node(after.id);
     graph.remove_node(work_id);
     return false;
   }
-  graph.constrain(work_id, std::as_const(graph).node(user_id).constraint);
   const ir::ValueId replacement = after.outputs[0];
   replace_value(graph, old, replacement);
   graph.remove_node(id);
@@ -102,6 +106,7 @@ bool unmerge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const ir::SymShape from = g.value(merged->inputs[0]).type.shape;
   ir::Attrs attrs = node.attrs;
   std::vector<ir::ValueId> inputs{merged->inputs[0]};
+  std::optional<Provenance> reshapes = provenance_of(*merged);  // of all that move behind the node
   if (name == "Transpose") {
     if (attrs_of(node).ints("perm") != std::vector<std::int64_t>{0, 2, 1}) return false;
     attrs.set("perm", std::vector<std::int64_t>{0, 1, 3, 2});
@@ -116,21 +121,24 @@ bool unmerge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
     const ir::SymShape& right = g.value(other->inputs[0]).type.shape;
     if (!(right[0] == from[0]) || !(right[1] == from[1])) return false;
     inputs.push_back(other->inputs[0]);
+    reshapes = both(*reshapes, provenance_of(*other));
+    if (!reshapes) {
+      context.near_miss("reshapes of a product's matrices", graph, node, kNothingInCommon);
+      return false;
+    }
   } else {
     return false;
   }
   const ir::Type to = g.value(node.outputs[0]).type;
   const ir::ValueId old = node.outputs[0];
-  const ir::OriginSet origins = merged->origins;
-  ir::Node& work = graph.insert_node(id, *node.op, inputs, attrs, 1, node.origins);
-  work.constraint = node.constraint;
+  const ir::Node& work = insert_node(graph, id, *node.op, inputs, attrs, 1, provenance_of(node));
   const ir::NodeId work_id = work.id;
   const ir::ValueId worked = work.outputs[0];
   const auto target = reshape_target(g.value(worked).type.shape, to.shape);
   ir::ValueId after = ir::kNone;
   if (target)
     after =
-        graph.insert_node(id, ir::get_op("Reshape"), {worked}, ir::Attrs{{"shape", *target}}, 1, origins).outputs[0];
+        insert_node(graph, id, ir::get_op("Reshape"), {worked}, ir::Attrs{{"shape", *target}}, 1, *reshapes).outputs[0];
   if (!target || g.value(after).type != to || !context.allow("moved behind work on matrices", graph, node)) {
     if (target) graph.remove_node(g.producer(after)->id);
     graph.remove_node(work_id);

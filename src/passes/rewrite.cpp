@@ -8,6 +8,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/constraint.h"
 #include "tensor/dtype.h"
 
 namespace monza {
@@ -20,6 +21,23 @@ bool is_pure(const ir::Node& node) {
 const ir::Node* only_user(const ir::Graph& graph, ir::ValueId id) {
   if (graph.is_output(id) || graph.user_count(id) != 1) return nullptr;
   return &graph.node(graph.users(id)[0]);
+}
+
+Provenance provenance_of(const ir::Node& node) { return {node.origins, node.constraint}; }
+
+std::optional<Provenance> both(const Provenance& a, const Provenance& b) {
+  const std::optional<Constraint> constraint = both(a.constraint, b.constraint);
+  if (!constraint) return std::nullopt;
+  return Provenance{ir::merge(a.origins, b.origins), *constraint};
+}
+
+const ir::Node& insert_node(ir::Graph& graph, ir::NodeId before, const ir::OpDef& op, std::vector<ir::ValueId> inputs,
+                            ir::Attrs attrs, int output_count, const Provenance& from,
+                            std::vector<std::unique_ptr<ir::Graph>>&& bodies) {
+  ir::Node& node =
+      graph.insert_node(before, op, std::move(inputs), std::move(attrs), output_count, from.origins, std::move(bodies));
+  node.constraint = from.constraint;
+  return node;
 }
 
 void replace_value(ir::Graph& graph, ir::ValueId old, ir::ValueId replacement) {

@@ -1,6 +1,7 @@
 // Small helpers that several passes use.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -17,6 +18,19 @@ namespace monza {
 bool is_pure(const ir::Node& node);
 /// The only reader of a value that is no graph output, or null.
 const ir::Node* only_user(const ir::Graph& graph, ir::ValueId id);
+/// What a node that a pass adds stands for: the ONNX nodes that it comes from, and what is asked of its kernel.
+struct Provenance {
+  ir::OriginSet origins;
+  Constraint constraint;
+};
+Provenance provenance_of(const ir::Node& node);
+/// Of a node that stands for both; nullopt when no kernel could do what is asked of them together.
+std::optional<Provenance> both(const Provenance& a, const Provenance& b);
+inline constexpr const char* kNothingInCommon = "its nodes are bound to precisions or devices that have none in common";
+/// Graph::insert_node for passes: what is asked of a node is asked of every node that takes its place.
+const ir::Node& insert_node(ir::Graph& graph, ir::NodeId before, const ir::OpDef& op, std::vector<ir::ValueId> inputs,
+                            ir::Attrs attrs, int output_count, const Provenance& from,
+                            std::vector<std::unique_ptr<ir::Graph>>&& bodies = {});
 /// Replaces `old` by `replacement` everywhere and removes the node that made it if nothing reads it any more.
 void replace_value(ir::Graph& graph, ir::ValueId old, ir::ValueId replacement);
 /// Removes the nodes that were added from `first_new` on, which nothing else reads yet.

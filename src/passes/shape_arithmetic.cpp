@@ -57,7 +57,8 @@ void known_targets(ir::Graph& graph, PassContext& context) {
     const auto target = reshape_target(from.shape, to.shape);
     if (!target) continue;
     const ir::ValueId x = node.inputs[0], old = node.outputs[0];
-    const ir::Node& simple = graph.insert_node(id, *node.op, {x}, ir::Attrs{{"shape", *target}}, 1, node.origins);
+    const ir::Node& simple =
+        insert_node(graph, id, *node.op, {x}, ir::Attrs{{"shape", *target}}, 1, provenance_of(node));
     const ir::ValueId replacement = simple.outputs[0];
     if (graph.value(replacement).type != to || !context.allow("its shape became an attribute", graph, node)) {
       graph.remove_node(simple.id);

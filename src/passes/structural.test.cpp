@@ -1,6 +1,7 @@
 // The structural passes: each does its work, leaves alone what it must, and keeps the numbers.
 #include <gtest/gtest.h>
 
+#include "base/constraint.h"
 #include "ir/text.h"
 #include "monza/error.h"
 #include "passes/fusions/fusions.h"
@@ -179,6 +180,46 @@ TEST(ShapeArithmetic, KnownShapesAreConstants) {
   auto r = rewrite(graph_text("%x: f32[3,4]", "%y = Shape(%x)"), {&shape_arithmetic_pass, &dead_code_pass});
   EXPECT_TRUE(r.after->order().empty());
   expect_same_numbers(r);
+}
+
+/// The graph after one pass, as text.
+std::string rewritten_text(const std::string& inputs, const std::string& body, const Pass& pass) {
+  return ir::print(*rewrite(graph_text(inputs, body), {&pass, &dead_code_pass}).after);
+}
+
+TEST(ShapeArithmetic, WhatIsAskedOfAReshapeStaysAsked) {
+  const std::string text = rewritten_text("%x: f32[batch,4,6]", R"(
+    %s = Shape(%x)
+    %b = Slice(%s) {starts=[0], ends=[1], axes=[0], steps=[1]}
+    %r = constant i64[1] [-1]
+    %t = Concat(%b, %r) {axis=0}
+    %y = Reshape(%x, %t) @precision="fp32" @device="reference")",
+                                          shape_arithmetic_pass);
+  EXPECT_NE(text.find("Reshape(%x) {shape=[0, 24]} @precision=\"fp32\" @device=\"reference\""), std::string::npos)
+      << text;
+}
+
+TEST(Moves, AreMergedWhereSomeDeviceMayDoBoth) {
+  const auto merged = [](const std::string& first, const std::string& second, const std::string& asked) {
+    for (const auto& [body, pass] :
+         {std::pair{"%a = Reshape(%x) {shape=[4,6]}" + first + "\n%y = Reshape(%a) {shape=[3,8]}" + second,
+                    &reshapes_pass},
+          {"%a = Transpose(%x) {perm=[1,0,2]}" + first + "\n%y = Transpose(%a) {perm=[0,2,1]}" + second,
+           &transposes_pass}}) {
+      const auto r = rewrite(graph_text("%x: f32[2,2,6]", body), {pass, &dead_code_pass});
+      const ir::Graph& after = *r.after;
+      if (asked.empty()) {
+        EXPECT_EQ(r.ops().size(), 2u) << ir::print(after);
+        EXPECT_NE(r.reasons().find(kNothingInCommon), std::string::npos) << r.reasons();
+        continue;
+      }
+      ASSERT_EQ(r.ops().size(), 1u) << ir::print(after);
+      EXPECT_EQ(to_string(after.node(after.order()[0]).constraint.devices), asked);
+    }
+  };
+  merged("", " @device=\"reference\"", "reference");
+  merged(" @device=\"cpu,reference\"", " @device=\"reference\"", "reference");
+  merged(" @device=\"cpu\"", " @device=\"reference\"", "");
 }
 
 TEST(Identities, EveryKind) {

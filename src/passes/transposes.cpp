@@ -22,14 +22,18 @@ bool merge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
     perm.push_back(inner[static_cast<std::size_t>(outer[i])]);
     identity = identity && perm.back() == static_cast<std::int64_t>(i);
   }
+  const std::optional<Provenance> both_nodes = both(provenance_of(*first), provenance_of(second));
+  if (!identity && !both_nodes) {
+    context.near_miss("two transposes", graph, second, kNothingInCommon);
+    return false;
+  }
   if (!context.allow(identity ? "cancelled two transposes" : "merged two transposes", graph, second)) return false;
   const ir::ValueId x = first->inputs[0], old = second.outputs[0];
   if (identity) {
     replace_value(graph, old, x);
     return true;
   }
-  const ir::Node& merged =
-      graph.insert_node(id, *second.op, {x}, ir::Attrs{{"perm", perm}}, 1, ir::merge(first->origins, second.origins));
+  const ir::Node& merged = insert_node(graph, id, *second.op, {x}, ir::Attrs{{"perm", perm}}, 1, *both_nodes);
   replace_value(graph, old, merged.outputs[0]);
   return true;
 }
@@ -54,6 +58,7 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   std::vector<ir::ValueId> inputs = user->inputs;
   std::vector<std::pair<std::size_t, std::shared_ptr<const ir::Constant>>> moved;
   std::vector<ir::NodeId> others;
+  std::optional<Provenance> transposes = provenance_of(transpose);  // of all that move behind the node
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const ir::ValueId v = inputs[i];
     if (v == ir::kNone) continue;
@@ -61,7 +66,13 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
     const ir::Node* maker = graph.producer(v);
     if (is_transpose(maker) && perm_of(*maker) == perm && only_user(graph, v) == user) {
       inputs[i] = maker->inputs[0];
-      if (maker->id != id) others.push_back(maker->id);
+      if (maker->id == id) continue;
+      others.push_back(maker->id);
+      transposes = both(*transposes, provenance_of(*maker));
+      if (!transposes) {
+        context.near_miss("transposes of operands", graph, *user, kNothingInCommon);
+        return false;
+      }
     } else if (value.constant) {
       if (value.constant->numel() == 1 && value.type.rank() <= 1) continue;
       Shape shape;
@@ -85,12 +96,11 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
     inputs[i] = graph.add_constant({}, std::move(constant), graph.value(inputs[i]).origins);
   const ir::NodeId user_id = user->id;
   const ir::ValueId old = user->outputs[0];
-  const ir::OriginSet origins = transpose.origins;
-  ir::Node& work = graph.insert_node(user_id, *user->op, inputs, user->attrs, 1, user->origins);
-  work.constraint = user->constraint;
-  const ir::ValueId worked = work.outputs[0];
+  const ir::ValueId worked =
+      insert_node(graph, user_id, *user->op, inputs, user->attrs, 1, provenance_of(*user)).outputs[0];
   const ir::ValueId after =
-      graph.insert_node(user_id, ir::get_op("Transpose"), {worked}, ir::Attrs{{"perm", perm}}, 1, origins).outputs[0];
+      insert_node(graph, user_id, ir::get_op("Transpose"), {worked}, ir::Attrs{{"perm", perm}}, 1, *transposes)
+          .outputs[0];
   replace_value(graph, old, after);
   graph.remove_node(id);
   for (ir::NodeId other : others) graph.remove_node(other);

@@ -26,6 +26,41 @@ std::string Rewritten::reasons() const {
   return text;
 }
 
+namespace {
+
+template <typename F>
+void for_each_node(ir::Graph& graph, const F& each) {
+  for (const ir::NodeId id : graph.order()) {
+    each(graph, id);
+    for (std::size_t b = 0; b < std::as_const(graph).node(id).bodies.size(); ++b)
+      for_each_node(graph.body(id, b), each);
+  }
+}
+
+/// Whatever a pass adds takes the place of something: when every node is asked to be on the host, so is what comes of
+/// them. Of graphs that ask for other devices nothing is said.
+void expect_constraints_kept(const ir::Graph& before, const std::vector<const Pass*>& passes,
+                             const BuildOptions& options) {
+  const Devices host{Device::cpu};
+  const std::unique_ptr<ir::Graph> graph = before.clone();
+  bool asks = false;
+  for_each_node(*graph, [&](ir::Graph& g, ir::NodeId id) {
+    Constraint constraint = std::as_const(g).node(id).constraint;
+    asks |= !constraint.devices.empty();
+    constraint.devices = host;
+    g.constrain(id, constraint);
+  });
+  if (asks) return;
+  PassReport report;
+  run_passes(*graph, passes, options, report);
+  for_each_node(*graph, [&](ir::Graph& g, ir::NodeId id) {
+    const ir::Node& node = std::as_const(g).node(id);
+    EXPECT_EQ(node.constraint.devices, host) << "nothing is asked of " << ir::describe(g, node) << " any more";
+  });
+}
+
+}  // namespace
+
 Rewritten rewrite(const std::string& text, const std::vector<const Pass*>& passes, const BuildOptions& options) {
   Rewritten r;
   r.before = ir::parse(text);
@@ -34,6 +69,7 @@ Rewritten rewrite(const std::string& text, const std::vector<const Pass*>& passe
   strict.strict_rewrites = true;
   run_passes(*r.after, passes, strict, r.report);
   ir::verify(*r.after);
+  expect_constraints_kept(*r.before, passes, strict);
   return r;
 }
 
