@@ -32,12 +32,13 @@ namespace monza {
 /// "f32", "i64", ...
 std::string_view name_of(DType dtype);
 
-/// A non-owning dense tensor in host memory, row-major.
+/// A non-owning dense tensor, row-major.
 struct TensorRef {
   DType dtype = DType::invalid;
   std::vector<std::int64_t> shape;
   void* data = nullptr;
-  std::size_t bytes = 0;  ///< bytes available at `data`
+  std::size_t bytes = 0;        ///< bytes available at `data`
+  Device device = Device::cpu;  ///< whose memory `data` lies in: cpu for the host's
 
   std::int64_t numel() const noexcept {
     std::int64_t n = 1;
@@ -81,6 +82,7 @@ class Tensor {
   }
 
  private:
+  friend class Engine;
   TensorRef ref_;
   std::shared_ptr<void> storage_;
 };
@@ -202,6 +204,10 @@ struct ContextOptions {
   std::int64_t max_pool_bytes = std::int64_t{1} << 30;
   /// Most sequences that one run may have. Memory for their tables is taken when the context is made.
   int max_sequences = 64;
+  /// On a device that can replay work (a GPU): most shapes of inputs that it is kept ready for. A shape that is new
+  /// runs launch by launch, while a thread gets it ready; the one used longest ago makes room. Fixed shapes are ready
+  /// from the start and do not count.
+  int captured_shapes = 8;
 };
 
 class Context;
@@ -227,6 +233,10 @@ class Engine {
   void save(const std::string& engine_path) const;
 
   Context create_context(const ContextOptions& options = {}) const;
+  /// A zero-filled tensor in host memory that copies to and from the engine's devices at full speed and beside other
+  /// work (page-locked, for a GPU). Such memory is scarce and slow to get: make it once. Outputs that are not bound lie
+  /// in such memory, too. Strings have none. Throws Error.
+  Tensor host_tensor(DType dtype, std::vector<std::int64_t> shape) const;
 
   /// What the profiles take together: the smallest min, the largest max, the first one's opt.
   const std::vector<TensorInfo>& inputs() const;
@@ -287,7 +297,9 @@ class Context {
   Context& operator=(Context&&) noexcept;
   ~Context();
 
-  /// Binds the caller's memory, which must stay valid until the run completes. Its shape is this run's shape.
+  /// Binds the caller's memory, which must stay valid until the run completes. Its shape is this run's shape. Memory of
+  /// another device (TensorRef::device) is taken where the input is read on that device alone; what is in it must have
+  /// been written when the run starts.
   Status bind_input(std::string_view name, const TensorRef& tensor) noexcept;
   Status bind_input(std::size_t index, const TensorRef& tensor) noexcept;
   /// Binds the tensors of a sequence (or the one of an optional). The caller's list and memory must stay valid until
@@ -296,7 +308,8 @@ class Context {
   /// Binds an optional input to nothing.
   Status bind_input_absent(std::string_view name) noexcept;
   /// Makes the run write there. `tensor.bytes` must hold the output at this run's shape. Unbound outputs
-  /// are written to memory of the context, valid until its next run.
+  /// are written to memory of the context, valid until its next run. Memory of another device is taken where the output
+  /// is computed on that device.
   Status bind_output(std::string_view name, const TensorRef& tensor) noexcept;
   void unbind_output(std::string_view name) noexcept;
   /// Binds the sequence whose state the next runs read and append to (monza/sequence.h). It must stay where it is

@@ -31,7 +31,7 @@ extern "C" {
 #endif
 
 #define MONZA_API_MAJOR 1
-#define MONZA_API_MINOR 3
+#define MONZA_API_MINOR 4
 #define MONZA_API_VERSION (MONZA_API_MAJOR * 1000 + MONZA_API_MINOR)
 #define MONZA_MAX_RANK 8
 
@@ -74,10 +74,14 @@ typedef enum monza_dtype {
   MONZA_U4 = 23
 } monza_dtype;
 
-typedef enum monza_precision { MONZA_FP32 = 0, MONZA_BF16_PRECISION = 1 } monza_precision;
+typedef enum monza_precision {
+  MONZA_FP32 = 0,
+  MONZA_BF16_PRECISION = 1,
+  MONZA_FP16_PRECISION = 2 /* since 1.4 */
+} monza_precision;
 typedef enum monza_device { MONZA_CPU = 0, MONZA_REFERENCE = 1, MONZA_CUDA = 2 } monza_device;
 
-/* A dense tensor in host memory, row-major. `dtype` is a monza_dtype. */
+/* A dense tensor, row-major, in host memory where nothing else is said. `dtype` is a monza_dtype. */
 typedef struct monza_tensor {
   int32_t dtype;
   int32_t rank;
@@ -143,6 +147,7 @@ typedef struct monza_build_options {
   int64_t max_memory;         /* since 1.1; bytes of weights and activations at the largest shapes; 0: no cap */
   const monza_constraint* constraints; /* since 1.3; of several that name a node, the last one counts */
   size_t constraint_count;
+  int32_t allow_cpu_nodes; /* since 1.4; 1: what `device` has no kernel for runs on the CPU; 0: it is an error */
 } monza_build_options;
 
 typedef struct monza_load_options {
@@ -234,6 +239,20 @@ monza_status monza_context_bind_input(monza_context* context, const char* name, 
 /* Makes runs write there. Outputs that are not bound are written to memory of the context, valid until its next run. */
 monza_status monza_context_bind_output(monza_context* context, const char* name, const monza_tensor* tensor);
 monza_status monza_context_unbind_output(monza_context* context, const char* name);
+/* The same with memory of a device (monza_device), since 1.4: a CUDA pointer for MONZA_CUDA. Taken where the input is
+ * read on that device alone, and where the output is computed there. What is in an input must have been written when
+ * the run starts; when it has completed, outputs have. */
+monza_status monza_context_bind_input_on(monza_context* context, const char* name, const monza_tensor* tensor,
+                                         int32_t device);
+monza_status monza_context_bind_output_on(monza_context* context, const char* name, const monza_tensor* tensor,
+                                          int32_t device);
+
+/* Host memory that copies to and from the engine's devices at full speed and beside other work (page-locked, for a
+ * GPU), since 1.4: zero-filled, for tensors that are bound. Scarce, and slow to get: make it once. */
+typedef struct monza_host_memory monza_host_memory;
+monza_status monza_host_memory_create(const monza_engine* engine, size_t bytes, monza_host_memory** memory);
+void monza_host_memory_release(monza_host_memory* memory);
+void* monza_host_memory_data(const monza_host_memory* memory); /* 64-byte aligned; NULL of NULL */
 
 /* A pool for the sequences of one engine. `options` may be NULL. Refused when the engine keeps no state. */
 monza_status monza_sequence_pool_create(const monza_engine* engine, const monza_sequence_pool_options* options,

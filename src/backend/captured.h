@@ -1,4 +1,4 @@
-// Launches with their arguments, for devices whose kernels are host code.
+// Launches with their arguments, to be made later: by devices whose kernels are host code, or to be captured.
 #pragma once
 
 #include <vector>
@@ -23,15 +23,22 @@ class CapturedLaunch {
   }
   /// Runs it; `parallel`, if any, in place of the context's.
   Status run(Parallel* parallel) const noexcept {
-    KernelContext context = context_;
-    context.in = views_.data();
-    context.out = views_.data() + context.in_count;
+    KernelContext context = own_context();
     if (parallel != nullptr) context.parallel = parallel;
     const Status status = kernel_->run(context);
     return status || status.step() >= 0 ? status : status.at_step(step_);
   }
 
+  Status put_into(Queue& queue) const noexcept { return queue.launch(*kernel_, own_context(), step_); }
+
  private:
+  KernelContext own_context() const noexcept {
+    KernelContext context = context_;
+    context.in = views_.data();
+    context.out = views_.data() + context.in_count;
+    return context;
+  }
+
   const Kernel* kernel_ = nullptr;
   KernelContext context_;
   std::vector<TensorView> views_;

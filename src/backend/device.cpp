@@ -7,6 +7,11 @@
 
 namespace monza::backend {
 
+DeviceMemory Device::allocate_on_host(std::int64_t bytes, const RegionOptions& options) {
+  const auto region = std::make_shared<const Region>(bytes, options);
+  return {region->data(), bytes, region};
+}
+
 std::shared_ptr<Device> open_device(DeviceKind kind, std::span<const std::byte> code) {
   if (!code.empty()) fail("the engine carries {} bytes of code for a device that runs none", code.size());
   switch (kind) {

@@ -49,14 +49,14 @@ struct QueueOptions {
 /// the same, so that nobody waits forever.
 class Queue {
  public:
-  enum class Direction { to_device, to_host };
+  enum class Direction { to_device, to_host, on_device };
 
   virtual ~Queue() = default;
   /// Runs the kernel. Arguments are copied: the context, its views and what else it points to on the host may change at
   /// once, except parameters and `context.extents`, which hold what the kernel reported after synchronise(). Views and
   /// scratch memory are the device's. A status that names no step gets `step`.
   virtual Status launch(const Kernel& kernel, const KernelContext& context, std::int32_t step) noexcept = 0;
-  /// Copies bytes between the host's memory and the device's; both must stay until it is done.
+  /// Copies bytes between the host's memory and the device's, or within the device's; both must stay until it is done.
   virtual Status copy(void* to, const void* from, std::int64_t bytes, Direction direction) noexcept = 0;
   /// `event`, of the same device, is reached when all work put in before is done.
   virtual Status record(Event& event) noexcept = 0;
@@ -81,6 +81,9 @@ class Device {
   virtual std::string identity(int threads) const = 0;
   /// At least 64-byte aligned. Throws Error when there is no room.
   virtual DeviceMemory allocate(std::int64_t bytes, const RegionOptions& options = {}) = 0;
+  /// Memory of the host, zero-filled and at least 64-byte aligned, that queues copy to and from without a detour.
+  /// Throws Error when there is no room.
+  virtual DeviceMemory allocate_on_host(std::int64_t bytes, const RegionOptions& options = {});
   /// Throws Error.
   virtual std::unique_ptr<Queue> make_queue(const QueueOptions& options) = 0;
   virtual std::unique_ptr<Event> make_event() = 0;

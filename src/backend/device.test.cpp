@@ -79,6 +79,23 @@ TEST_P(Devices, RunWorkInOrder) {
   EXPECT_EQ(z, (std::array<float, 4>{11, 22, 33, 44}));
 }
 
+TEST_P(Devices, CopyByWayOfHostMemoryOfTheirOwn) {
+  constexpr std::int64_t kCount = 100'000, kBytes = 4 * kCount;
+  const backend::DeviceMemory memory = device_->allocate(2 * kBytes), host = device_->allocate_on_host(2 * kBytes);
+  ASSERT_EQ(reinterpret_cast<std::uintptr_t>(host.data) % 64, 0u);
+  auto *const from = reinterpret_cast<float*>(host.data), *const to = from + kCount;
+  for (std::int64_t i = 0; i < kCount; ++i) {
+    ASSERT_EQ(to[i], 0) << "it is zero-filled";
+    from[i] = static_cast<float>(i);
+  }
+  const auto queue = device_->make_queue({});
+  ASSERT_TRUE(queue->copy(memory.data, from, kBytes, Queue::Direction::to_device));
+  ASSERT_TRUE(queue->copy(memory.data + kBytes, memory.data, kBytes, Queue::Direction::on_device));
+  ASSERT_TRUE(queue->copy(to, memory.data + kBytes, kBytes, Queue::Direction::to_host));
+  ASSERT_TRUE(queue->synchronise());
+  for (std::int64_t i = 0; i < kCount; ++i) ASSERT_EQ(to[i], static_cast<float>(i));
+}
+
 TEST_P(Devices, ReplayWhatTheyCaptured) {
   const backend::DeviceMemory memory = device_->allocate(64 * 2);
   const auto queue = device_->make_queue({});
@@ -140,6 +157,11 @@ TEST(DeviceMessages, OfAGpuWithoutThatMuchMemory) {
   EXPECT_NE(error.find("smaller shapes or batches (--shape), or stop what else uses this GPU (nvidia-smi lists it)"),
             std::string::npos)
       << error;
+  const std::string locked = test::error_of([&] { (void)device->allocate_on_host(std::int64_t{1} << 50); });
+  EXPECT_TRUE(locked.starts_with("the host gives no 1073741824 MiB of page-locked memory: ")) << locked;
+  EXPECT_NE(locked.find("smaller shapes or fewer contexts, or a higher limit of locked memory (ulimit -l)"),
+            std::string::npos)
+      << locked;
   EXPECT_EQ(device->allocate(64).bytes, 64) << "it goes on after that";
 }
 

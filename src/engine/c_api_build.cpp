@@ -16,12 +16,14 @@ BuildOptions build_options(const monza_build_options& o) {
   switch (o.precision) {
     case MONZA_FP32: b.precision = Precision::fp32; break;
     case MONZA_BF16_PRECISION: b.precision = Precision::bf16; break;
+    case MONZA_FP16_PRECISION: b.precision = Precision::fp16; break;
     default:
       throw Error("monza_build_options.precision is " + std::to_string(o.precision),
-                  "MONZA_FP32 or MONZA_BF16_PRECISION");
+                  "MONZA_FP32, MONZA_BF16_PRECISION or MONZA_FP16_PRECISION");
   }
   if (o.device < MONZA_CPU || o.device > MONZA_CUDA)
-    throw Error("monza_build_options.device is " + std::to_string(o.device), "MONZA_CPU or MONZA_REFERENCE");
+    throw Error("monza_build_options.device is " + std::to_string(o.device),
+                "MONZA_CPU, MONZA_REFERENCE or MONZA_CUDA");
   b.device = static_cast<Device>(o.device);
   if (o.threads < 0) throw Error("monza_build_options.threads is negative", "0 for as many as this process may use");
   b.threads = o.threads;
@@ -29,6 +31,7 @@ BuildOptions build_options(const monza_build_options& o) {
   b.optimize = o.no_optimize == 0;
   b.batch_invariant = o.batch_invariant != 0;
   b.strip = o.strip != 0;
+  b.allow_cpu_nodes = o.allow_cpu_nodes != 0;
   if (o.max_build_seconds != 0) b.max_build_seconds = std::max(o.max_build_seconds, 0.0);
   b.isa = text_of(o.isa);
   b.timing_cache = text_of(o.timing_cache);

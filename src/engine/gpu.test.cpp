@@ -2,6 +2,7 @@
 // other, wrong data, files. Skipped by name where there is none.
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <fstream>
 #include <thread>
@@ -62,7 +63,50 @@ constexpr const char* kNetwork = R"(
 TEST_F(GpuEngines, AgreeWithTheCpuForEveryShapeOfTheirRange) {
   const Engine gpu = build(kNetwork, Device::cuda), cpu = build(kNetwork, Device::cpu);
   Context there = gpu.create_context(), here = cpu.create_context();
-  for (const std::int64_t n : {1, 4, 2, 2, 1}) expect_near(run(there, {n, 3, 8, 8}), run(here, {n, 3, 8, 8}), 1e-6f);
+  // Launch by launch at first, then as captured; more shapes than are kept when they come round again.
+  Context few = gpu.create_context({.captured_shapes = 2});
+  for (int round = 0; round < 8; ++round) {
+    for (const std::int64_t n : {1, 4, 2, 2, 1, 3}) {
+      const std::vector<float> want = run(here, {n, 3, 8, 8});
+      expect_near(run(there, {n, 3, 8, 8}), want, 1e-6f);
+      expect_near(run(few, {n, 3, 8, 8}), want, 1e-6f);
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+TEST_F(GpuEngines, TakeAndGiveMemoryOfTheGpuAndOfTheHost) {
+  const Engine gpu = build(kNetwork, Device::cuda), cpu = build(kNetwork, Device::cpu);
+  Context there = gpu.create_context(), here = cpu.create_context();
+  const std::vector<std::int64_t> shape{3, 3, 8, 8};
+  const std::vector<float> want = run(here, shape);
+  Tensor x = gpu.host_tensor(DType::f32, shape);
+  for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = std::sin(static_cast<float>(i) * 0.37f);
+  ASSERT_TRUE(there.bind_input(0, x));
+  ASSERT_TRUE(there.run());
+  const auto values = [](const TensorRef& y) { return std::vector<float>(y.as<float>(), y.as<float>() + y.numel()); };
+  expect_near(values(there.output(0)), want, 1e-6f);
+
+  const auto device = backend::open_device(Device::cuda);
+  const auto queue = device->make_queue({});
+  using Direction = backend::Queue::Direction;
+  const auto bytes_in = static_cast<std::int64_t>(x.bytes()), bytes_out = static_cast<std::int64_t>(want.size() * 4);
+  const backend::DeviceMemory in = device->allocate(bytes_in), out = device->allocate(bytes_out);
+  ASSERT_TRUE(queue->copy(in.data, x.ref().data, bytes_in, Direction::to_device));
+  ASSERT_TRUE(queue->synchronise());
+  TensorRef from = x.ref(), to = there.output(0);
+  from.data = in.data, from.device = Device::cuda;
+  to.data = out.data, to.device = Device::cuda;
+  ASSERT_TRUE(there.bind_input(0, from));
+  ASSERT_TRUE(there.bind_output("y", to));
+  ASSERT_TRUE(there.run());
+  EXPECT_EQ(there.output(0).device, Device::cuda);
+  EXPECT_EQ(there.output(0).data, static_cast<void*>(out.data));
+  std::vector<float> got(want.size());
+  ASSERT_TRUE(queue->copy(got.data(), out.data, bytes_out, Direction::to_host));
+  ASSERT_TRUE(queue->synchronise());
+  expect_near(got, want, 1e-6f);
+  EXPECT_FALSE(here.bind_input(0, from)) << "the CPU's engine does not use the GPU";
 }
 
 TEST_F(GpuEngines, StoreValuesInFp16WhereTheyMay) {

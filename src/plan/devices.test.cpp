@@ -210,7 +210,7 @@ TEST(DevicePlans, MarkWhatADeviceMayCapture) {
   })");
   int captured = 0;
   for (const plan::Segment& s : parts->plan.segments)
-    if (s.device == 1 && s.capturable != 0) captured += static_cast<int>(s.steps.count);
+    if (s.device == 1 && s.capturable != plan::Capturable::never) captured += static_cast<int>(s.steps.count);
   EXPECT_EQ(captured, 3);
   EXPECT_EQ(parts->plan.segments.size(), 4u) << "a copy there, the kernels, a copy back, and the host's";
 }

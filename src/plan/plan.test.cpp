@@ -157,8 +157,8 @@ TEST(Plan, TwoDevicesWithTheirCopiesInThePlan) {
   graph->constrain(graph->order()[1], {{}, {Device::reference}});
   const Engine engine = test::engine_from_graph(*graph);
   EXPECT_EQ(engine.stats().steps, 5);  // relu, copy there, sigmoid, copy back, relu
-  EXPECT_NE(engine.describe_plan().find("Transfer [send a]"), std::string::npos) << engine.describe_plan();
-  EXPECT_NE(engine.describe_plan().find("Transfer [fetch b]"), std::string::npos) << engine.describe_plan();
+  EXPECT_NE(engine.describe_plan().find("Send [send a]"), std::string::npos) << engine.describe_plan();
+  EXPECT_NE(engine.describe_plan().find("Fetch [fetch b]"), std::string::npos) << engine.describe_plan();
   EXPECT_NE(engine.describe_plan().find("arena 1"), std::string::npos) << engine.describe_plan();
   Context context = engine.create_context();
   Tensor x(DType::f32, {4, 4});

@@ -134,22 +134,25 @@ bool needs_host(const PlanStorage& plan, const Step& step) {
                      [](const ScalarInstruction& in) { return in.op == ScalarOp::load_element; });
 }
 
-/// Segments are for devices that capture: there, work that is the same in every run (see Segment).
+/// Segments are for devices that capture: there, work that is the same in every run of equal extents (see Segment).
 void plan_segments(PlanStorage& storage) {
   const Plan plan = storage.view();
   for (std::size_t r = 0; r < plan.regions.size(); ++r)
     for (std::uint32_t i = plan.regions[r].steps.begin, end = i + plan.regions[r].steps.count; i < end; ++i) {
       const Step& step = plan.steps[i];
-      const bool capturable = step.device == 0 ? !needs_host(storage, step) : is_same_in_every_run(plan, step);
-      if (r != 0 && (step.device == 0 || !capturable)) continue;
+      const Capturable same = step.device != 0            ? capturable(plan, step)
+                              : needs_host(storage, step) ? Capturable::never
+                                                          : Capturable::always;
+      if (r != 0 && (step.device == 0 || same == Capturable::never)) continue;
       Segment* last = storage.segments.empty() ? nullptr : &storage.segments.back();
-      if (capturable && last != nullptr && last->capturable != 0 && i != plan.regions[r].steps.begin &&
-          last->steps.begin + last->steps.count == i && may_follow(plan.steps[i - 1], step)) {
+      if (same != Capturable::never && last != nullptr && last->capturable != Capturable::never &&
+          i != plan.regions[r].steps.begin && last->steps.begin + last->steps.count == i &&
+          may_follow(plan.steps[i - 1], step)) {
         ++last->steps.count;
+        last->capturable = std::max(last->capturable, same);
         continue;
       }
-      storage.segments.push_back(
-          {.steps = {i, 1}, .device = step.device, .capturable = static_cast<std::uint8_t>(capturable)});
+      storage.segments.push_back({.steps = {i, 1}, .device = step.device, .capturable = same});
     }
 }
 

@@ -52,6 +52,7 @@ ExecutorMemory::ExecutorMemory(std::span<const Program* const> programs, const E
                   : std::make_shared<ThreadPool>(
                         ThreadPool::Options{.threads = thread_count(programs, options.threads), .pin = options.pin})),
       team(workers, {.threads = thread_count(programs, options.threads), .priority = options.priority}),
+      captured_shapes(static_cast<std::size_t>(std::max(options.captured_shapes, 0))),
       prefault(options.prefault) {
   const std::vector<Devices::Open>& devices = programs[0]->devices->list;
   for (std::size_t d = 0; d < devices.size(); ++d) {
@@ -67,12 +68,22 @@ ExecutorMemory::ExecutorMemory(std::span<const Program* const> programs, const E
     arenas.push_back(
         devices[d].device->allocate(bytes, {.prefault = options.prefault, .huge_pages = options.huge_pages}));
     queues.emplace_back();
+    capture_queues.emplace_back();
     for (std::size_t q = 0; d > 0 && q < count; ++q) {
       queue_teams.push_back(
           std::make_unique<Team>(workers, Team::Options{.threads = team.threads(), .priority = options.priority}));
       queue.parallel = queue_teams.back().get();
       queues[d].push_back(devices[d].device->make_queue(queue));
       has_queues = true;
+    }
+    const bool by_shape = std::any_of(programs.begin(), programs.end(), [&](const Program* p) {
+      return std::any_of(p->plan.segments.begin(), p->plan.segments.end(), [&](const plan::Segment& s) {
+        return s.device == d && s.capturable == plan::Capturable::by_shape;
+      });
+    });
+    if (d > 0 && by_shape && captured_shapes > 0) {
+      capture_queues[d] = std::make_shared<CaptureQueue>();
+      capture_queues[d]->queue = devices[d].device->make_queue(queue);
     }
   }
 }
@@ -95,19 +106,32 @@ Executor::Executor(std::shared_ptr<ExecutorMemory> memory, std::shared_ptr<const
   set_up_values(max_pool_bytes);
   set_up_operands();
   set_up_steps();
+  set_up_ports();
   if (memory_->has_queues) {
     set_up_events();
     capture_segments();
   }
-  std::vector<std::int64_t> output_bytes(outputs_.size(), 64);
+}
+
+/// Where ports may lie, and memory for outputs that no caller binds.
+void Executor::set_up_ports() {
+  const Devices& devices = *program_->devices;
+  const PortUses uses = uses_of_ports(plan_, devices);
+  for (std::size_t i = 0; i < inputs_.size(); ++i) inputs_[i].use = uses.inputs[i];
+  std::vector<std::int64_t> bytes(outputs_.size(), 64);
   for (const Operand& o : plan_.operands)
     if (o.base == Base::output) {
-      std::int64_t& bytes = output_bytes[static_cast<std::size_t>(o.index)];
-      bytes = std::max(bytes, o.byte_offset + o.byte_bound);
+      std::int64_t& most = bytes[static_cast<std::size_t>(o.index)];
+      most = std::max(most, o.byte_offset + o.byte_bound);
     }
   for (std::size_t i = 0; i < outputs_.size(); ++i) {
-    outputs_[i].own = Region(output_bytes[i], {.prefault = memory_->prefault});
-    place(outputs_[i], outputs_[i].own.data(), outputs_[i].own.bytes());
+    outputs_[i].use = uses.outputs[i];
+    // The device that writes it knows which memory of the host it likes best.
+    backend::Device* writer = devices.list[0].device.get();
+    for (const Devices::Open& d : devices.list)
+      if (uses.outputs[i].copied.contains(d.device->kind())) writer = d.device.get();
+    outputs_[i].own = writer->allocate_on_host(bytes[i], {.prefault = memory_->prefault});
+    place(outputs_[i], outputs_[i].own.data, outputs_[i].own.bytes);
   }
 }
 
@@ -208,6 +232,7 @@ void Executor::set_up_steps() {
 
 void Executor::place(Binding& binding, std::byte* data, std::int64_t bytes) noexcept {
   binding.data = data;
+  binding.device = DeviceKind::cpu;
   binding.bytes = bytes;
   for (std::int32_t i : binding.statics) {
     const Operand& o = plan_.operands[static_cast<std::size_t>(i)];
@@ -217,7 +242,8 @@ void Executor::place(Binding& binding, std::byte* data, std::int64_t bytes) noex
   }
 }
 
-Status Executor::bind_input(int index, DType dtype, const Shape& shape, void* data, std::int64_t bytes) noexcept {
+Status Executor::bind_input(int index, DType dtype, const Shape& shape, void* data, std::int64_t bytes,
+                            DeviceKind device) noexcept {
   failure_ = {};
   if (index < 0 || index >= static_cast<int>(inputs_.size())) return {StatusCode::invalid_argument, "no such input"};
   const plan::ModelPort& port = plan_.inputs[static_cast<std::size_t>(index)];
@@ -241,18 +267,21 @@ Status Executor::bind_input(int index, DType dtype, const Shape& shape, void* da
   if (data == nullptr && std::max(held, b.needed) > 0) return {StatusCode::invalid_argument, "the input has no memory"};
   if (!aligned(data, dtype))
     return {StatusCode::invalid_argument, "the input's memory is not aligned to its element type"};
+  if (Status s = may_lie_on(device, b.use, *program_->devices); !s) return s;
   b.shape = shape;
   if (dtype == DType::string) {
+    if (device != DeviceKind::cpu) return {StatusCode::invalid_argument, "strings lie in the host's memory alone"};
     b.strings = static_cast<const StringRef*>(data);
-    place(b, b.own.data(), b.own.bytes());
+    place(b, b.own.data, b.own.bytes);
   } else {
     place(b, data == nullptr ? nothing_ : static_cast<std::byte*>(data), bytes);
+    if (data != nullptr) b.device = device;
   }
   failure_ = {};
   return {};
 }
 
-Status Executor::bind_output(int index, DType dtype, void* data, std::int64_t bytes) noexcept {
+Status Executor::bind_output(int index, DType dtype, void* data, std::int64_t bytes, DeviceKind device) noexcept {
   failure_ = {};
   if (index < 0 || index >= static_cast<int>(outputs_.size())) return {StatusCode::invalid_argument, "no such output"};
   failure_.port = index;
@@ -266,7 +295,9 @@ Status Executor::bind_output(int index, DType dtype, void* data, std::int64_t by
   if (data == nullptr) return {StatusCode::invalid_argument, "the output has no memory"};
   if (!aligned(data, dtype))
     return {StatusCode::invalid_argument, "the output's memory is not aligned to its element type"};
+  if (Status s = may_lie_on(device, b.use, *program_->devices); !s) return s;
   place(b, static_cast<std::byte*>(data), bytes);
+  b.device = device;
   failure_ = {};
   return {};
 }
@@ -274,7 +305,7 @@ Status Executor::bind_output(int index, DType dtype, void* data, std::int64_t by
 void Executor::unbind_output(int index) noexcept {
   if (index < 0 || index >= static_cast<int>(outputs_.size())) return;
   Binding& b = outputs_[static_cast<std::size_t>(index)];
-  place(b, b.own.data(), b.own.bytes());
+  place(b, b.own.data, b.own.bytes);
 }
 
 std::byte* Executor::base_of(const Operand& o, std::int64_t* limit) noexcept {
@@ -357,9 +388,9 @@ Status Executor::run_region(std::int32_t index) noexcept {
   const plan::Region& region = plan_.regions[static_cast<std::size_t>(index)];
   for (std::uint32_t i = region.steps.begin; i < region.steps.begin + region.steps.count; ++i) {
     if (!segment_at_.empty() && segment_at_[i] >= 0 && !profiling_) {
-      const plan::Segment& segment = plan_.segments[static_cast<std::size_t>(segment_at_[i])];
-      if (Status s = replay(segment); !s) return s.step() >= 0 ? s : s.at_step(static_cast<std::int32_t>(i));
-      i += segment.steps.count - 1;
+      const auto segment = static_cast<std::size_t>(segment_at_[i]);
+      if (Status s = run_segment(segment); !s) return s.step() >= 0 ? s : s.at_step(static_cast<std::int32_t>(i));
+      i += plan_.segments[segment].steps.count - 1;
       continue;
     }
     if (Status s = run_step(static_cast<std::int32_t>(i)); !s)

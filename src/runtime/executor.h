@@ -15,7 +15,9 @@
 #include "memory/region.h"
 #include "monza/engine.h"
 #include "monza/status.h"
+#include "runtime/port_use.h"
 #include "runtime/program.h"
+#include "runtime/shape_captures.h"
 
 namespace monza::runtime {
 
@@ -24,6 +26,7 @@ struct ExecutorOptions {
   bool pin = false;  ///< its own threads
   bool prefault = false;
   bool huge_pages = false;
+  int captured_shapes = 8;              ///< most shapes of a segment that are captured
   std::int64_t max_pool_bytes = 0;      ///< for strings, sequences and optionals; reserved when the plan has any
   std::shared_ptr<ThreadPool> workers;  ///< whose threads it borrows; null: it has threads of its own
   int priority = 0;                     ///< among those who borrow from the same workers
@@ -36,11 +39,13 @@ struct ExecutorMemory {
   std::vector<backend::DeviceMemory> arenas;  ///< one for each device
   std::shared_ptr<ThreadPool> workers;        ///< of its own or shared
   Team team;                                  ///< its claim on them
-  bool prefault = false;                      ///< touch the pages of the executors' own outputs too, when they are made
+  std::size_t captured_shapes = 0;
+  bool prefault = false;  ///< touch the pages of the executors' own outputs too, when they are made
   std::vector<std::unique_ptr<Team>> queue_teams;  ///< of queues whose kernels are host code
   /// By device; none of the host, whose queue is the thread that runs.
   std::vector<std::vector<std::unique_ptr<backend::Queue>>> queues;
   bool has_queues = false;
+  std::vector<std::shared_ptr<CaptureQueue>> capture_queues;  ///< by device; null where nothing is captured by shape
 };
 
 /// What profiling knows of a step, over the runs since it was turned on. Times in microseconds.
@@ -59,12 +64,15 @@ class Executor {
   Executor(const Executor&) = delete;
   Executor& operator=(const Executor&) = delete;
 
-  /// Dense row-major memory of `bytes` bytes, the caller's until the run is over. Strings are StringRefs.
-  Status bind_input(int index, DType dtype, const Shape& shape, void* data, std::int64_t bytes) noexcept;
+  /// Dense row-major memory of `bytes` bytes on a device of that kind, the caller's until the run is over. Strings are
+  /// StringRefs. Memory that is not the host's is taken where copies to that device alone read it.
+  Status bind_input(int index, DType dtype, const Shape& shape, void* data, std::int64_t bytes,
+                    DeviceKind device = DeviceKind::cpu) noexcept;
   /// The tensors of a sequence or of an optional that is there; the caller's until the run is over.
   Status bind_list(int index, std::span<const TensorRef> tensors) noexcept;
   Status bind_absent(int index) noexcept;
-  Status bind_output(int index, DType dtype, void* data, std::int64_t bytes) noexcept;
+  Status bind_output(int index, DType dtype, void* data, std::int64_t bytes,
+                     DeviceKind device = DeviceKind::cpu) noexcept;
   void unbind_output(int index) noexcept;
   /// Sequence state for the next runs: one view for each state of the plan. Their rows' `appended` is reset when a
   /// run starts and tells afterwards how many positions it wrote. Null unbinds.
@@ -79,6 +87,8 @@ class Executor {
   /// The output after a successful run: dense, at the bound memory or the context's. Absent when there was none and its
   /// memory cannot hold what its registers say.
   TensorView output(int index) const noexcept;
+  /// Whose memory it lies in.
+  DeviceKind output_device(int index) const noexcept { return outputs_[static_cast<std::size_t>(index)].device; }
   /// Tensors of an output that is a sequence or optional, after a successful run; -1 for one that is absent.
   std::int64_t output_length(int index) const noexcept;
   /// Its tensor i, in the context's memory; a tensor of strings holds handles.
@@ -93,15 +103,19 @@ class Executor {
   const std::shared_ptr<ThreadPool>& workers() const noexcept { return memory_->workers; }
   int threads() const noexcept { return memory_->team.threads(); }
   const Program& program() const noexcept { return *program_; }
+  /// Segments that were replayed instead of launched step by step, since this was made.
+  std::int64_t replayed() const noexcept { return replayed_; }
 
  private:
   struct Binding {
     std::byte* data = nullptr;
     std::int64_t bytes = 0;
-    std::int64_t needed = 0;             ///< bytes that static operands reach
-    std::vector<std::int32_t> statics;   ///< static operands on it: patched when data changes
-    Shape shape;                         ///< inputs
-    Region own;                          ///< outputs: memory for when none is bound; inputs: their handles
+    std::int64_t needed = 0;              ///< bytes that static operands reach
+    std::vector<std::int32_t> statics;    ///< static operands on it: patched when data changes
+    Shape shape;                          ///< inputs
+    backend::DeviceMemory own;            ///< outputs: memory for when none is bound; inputs: their handles
+    DeviceKind device = DeviceKind::cpu;  ///< whose memory `data` is in
+    PortUse use;
     const StringRef* strings = nullptr;  ///< an input of strings: the caller's
     std::span<const TensorRef> list;     ///< a sequence or optional: the caller's
     bool absent = false;                 ///< an optional input without a value
@@ -130,6 +144,7 @@ class Executor {
 
   void set_up_operands();
   void set_up_steps();
+  void set_up_ports();
   void place(Binding& binding, std::byte* data, std::int64_t bytes) noexcept;
   std::byte* base_of(const plan::Operand& operand, std::int64_t* limit) noexcept;
   Status resolve(std::int32_t operand) noexcept;
@@ -148,11 +163,16 @@ class Executor {
   // Queues of other devices (executor_queues.cpp).
   void set_up_events();
   void capture_segments();
-  Status replay(const plan::Segment& segment) noexcept;
+  void capture(std::size_t segment);
+  void capture_by_shape(std::size_t segment);
+  Status run_segment(std::size_t segment) noexcept;
+  Status run_shape(std::size_t segment) noexcept;
+  Status replay(const plan::Segment& segment, backend::CapturedWork& work) noexcept;
   Status await(const plan::Step& step, const StepState& state) noexcept;
   Status launch(std::int32_t step) noexcept;
   Status drain(Status status) noexcept;
   const void* host_copy(const plan::Operand& operand, const void* data) const noexcept;
+  bool bound_elsewhere(const plan::Operand& operand) const noexcept;
 
   // Strings, sequences and optionals (executor_values.cpp).
   void set_up_values(std::int64_t max_pool_bytes);
@@ -194,10 +214,16 @@ class Executor {
   std::vector<std::uint32_t> scanned_begin_;  ///< of each loop, in scanned_
   std::vector<std::int32_t> state_refs_;
   std::vector<StateView> state_views_;
-  std::vector<std::int64_t> reported_;                            ///< where kernels report extents
-  std::vector<std::unique_ptr<backend::Event>> events_;           ///< by id
-  std::vector<std::unique_ptr<backend::CapturedWork>> captured_;  ///< by segment; null: its steps are run one by one
-  std::vector<std::int32_t> segment_at_;                          ///< by step: what was captured from it on, or -1
+  std::vector<std::int64_t> reported_;                   ///< where kernels report extents
+  std::vector<std::unique_ptr<backend::Event>> events_;  ///< by id
+  /// By segment: what was captured of it, or will be of the shapes that come; neither: its steps are run one by one.
+  std::vector<std::unique_ptr<backend::CapturedWork>> captured_;
+  std::vector<std::unique_ptr<ShapeCaptures>> by_shape_;
+  std::vector<std::vector<plan::Register>> shape_registers_;  ///< by segment: what its operands are placed by
+  std::vector<std::int64_t> shape_;                           ///< values of a segment's
+  std::vector<std::int32_t> segment_at_;                      ///< by step: the segment that begins there, or -1
+  ShapeCaptures* noting_ = nullptr;                           ///< the segment that is launched, if it is to be captured
+  std::int64_t replayed_ = 0;
   std::vector<Binding> inputs_, outputs_;
   const StateView* states_ = nullptr;
   Region pool_memory_;

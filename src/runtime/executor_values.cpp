@@ -29,7 +29,8 @@ void Executor::set_up_values(std::int64_t max_pool_bytes) {
     Shape largest;
     for (int a = 0; port.kind == 0 && a < port.rank; ++a) largest.dim[largest.rank++] = port.max[a];
     if (port.kind != 0 || port.dtype == DType::string)
-      inputs_[i].own = Region(std::max<std::int64_t>(storage_bytes(DType::handle, largest), sizeof(Handle)));
+      inputs_[i].own = program_->devices->list[0].device->allocate(
+          std::max<std::int64_t>(storage_bytes(DType::handle, largest), sizeof(Handle)));
   }
 }
 
@@ -46,6 +47,8 @@ Status Executor::bind_list(int index, std::span<const TensorRef> tensors) noexce
   for (const TensorRef& t : tensors) {
     if (t.dtype != port.dtype)
       return {StatusCode::invalid_argument, "a tensor of the list has another type than the model's"};
+    if (t.device != Device::cpu)
+      return {StatusCode::invalid_argument, "a tensor of the list lies on a device: bind host memory"};
     if (t.shape.size() > kMaxRank) return {StatusCode::invalid_argument, "a tensor of the list has more than 8 axes"};
     std::int64_t bits = dtype_bits(t.dtype);
     for (const std::int64_t d : t.shape)
@@ -56,7 +59,7 @@ Status Executor::bind_list(int index, std::span<const TensorRef> tensors) noexce
   }
   b.list = tensors;
   b.absent = false;
-  place(b, b.own.data(), b.own.bytes());
+  place(b, b.own.data, b.own.bytes);
   failure_ = {};
   return {};
 }
@@ -71,7 +74,7 @@ Status Executor::bind_absent(int index) noexcept {
   }
   b.list = {};
   b.absent = true;
-  place(b, b.own.data(), b.own.bytes());
+  place(b, b.own.data, b.own.bytes);
   return {};
 }
 
@@ -82,7 +85,7 @@ Status Executor::add_strings(const StringRef* strings, std::int64_t count, Handl
 }
 
 Status Executor::load_list(Binding& b, const plan::ModelPort& port) noexcept {
-  Handle& made = *reinterpret_cast<Handle*>(b.own.data());
+  Handle& made = *reinterpret_cast<Handle*>(b.own.data);
   made = b.absent ? ValuePool::absent() : Handle{};
   for (const TensorRef& t : b.list) {
     Shape shape;
@@ -108,7 +111,7 @@ Status Executor::load_values() noexcept {
     Status status;
     if (port.kind != 0) status = load_list(b, port);
     else if (port.dtype == DType::string)
-      status = add_strings(b.strings, b.shape.numel(), reinterpret_cast<Handle*>(b.own.data()));
+      status = add_strings(b.strings, b.shape.numel(), reinterpret_cast<Handle*>(b.own.data));
     if (!status) {
       failure_.port = static_cast<std::int32_t>(i);
       return status;

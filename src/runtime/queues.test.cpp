@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <chrono>
 #include <string>
+#include <thread>
 
 #include "engine/file/verify.h"
 #include "runtime/executor.h"
@@ -93,6 +95,83 @@ TEST(Queues, WhoDoesNotWaitIsRefusedAndWouldBeEarly) {
   const test::SlowReference slow;
   Executor e(b.program_of(), {});
   EXPECT_NE(third_of(e), 24);
+}
+
+/// y = x + x on the reference device, with nothing of the host between.
+PlanBuilder straight_there() {
+  PlanBuilder b = two_devices();
+  b.input("x", DType::f32, {4}, {4});
+  const Operand there = b.in_arena(DType::f32, {4}, 1), sum = b.in_arena(DType::f32, {4}, 1);
+  const Operand y = b.operand(Base::output, DType::f32, {4});
+  b.output("y", y);
+  b.copy("send", b.operand(Base::input, DType::f32, {4}), there);
+  b.step("add", kRefAdd, {there, there}, {sum}).device = 1;
+  b.copy("fetch", sum, y);
+  b.finish();
+  return b;
+}
+
+TEST(Queues, MemoryOfADeviceIsBoundWhereOnlyCopiesToItComeBy) {
+  PlanBuilder b = straight_there();
+  ASSERT_EQ(refusal(b), "");
+  Executor e(b.program_of(), {});
+  std::array<float, 4> x{1, 2, 3, 4}, y{};
+  const auto reference = backend::open_device(DeviceKind::reference);
+  const backend::DeviceMemory in = reference->allocate(sizeof x), out = reference->allocate(sizeof y);
+  const auto queue = reference->make_queue({});
+  ASSERT_TRUE(queue->copy(in.data, x.data(), sizeof x, backend::Queue::Direction::to_device));
+  ASSERT_TRUE(queue->synchronise());
+  ASSERT_TRUE(e.bind_input(0, DType::f32, {4}, in.data, sizeof x, DeviceKind::reference));
+  ASSERT_TRUE(e.bind_output(0, DType::f32, out.data, sizeof y, DeviceKind::reference));
+  ASSERT_TRUE(e.run());
+  EXPECT_EQ(e.output(0).data, out.data);
+  EXPECT_EQ(e.output_device(0), DeviceKind::reference);
+  ASSERT_TRUE(queue->copy(y.data(), out.data, sizeof y, backend::Queue::Direction::to_host));
+  ASSERT_TRUE(queue->synchronise());
+  EXPECT_EQ(y, (std::array<float, 4>{2, 4, 6, 8}));
+  // The host's memory again.
+  e.unbind_output(0);
+  EXPECT_EQ(third_of(e, {0, 0, 5, 0}), 10);
+  EXPECT_EQ(e.output_device(0), DeviceKind::cpu);
+}
+
+TEST(Queues, MemoryOfADeviceThatTheHostWouldTouchIsRefused) {
+  std::array<float, 4> x{};
+  const auto bind = [&](const PlanBuilder& b, DeviceKind device, bool output) {
+    Executor e(b.program_of(), {});
+    const Status s = output ? e.bind_output(0, DType::f32, x.data(), sizeof x, device)
+                            : e.bind_input(0, DType::f32, {4}, x.data(), sizeof x, device);
+    return std::string(s.message());
+  };
+  const std::string needed =
+                        "the tensor lies on a device, and the engine needs it on the host or on another one: "
+                        "bind host memory",
+                    unused = "the tensor lies on a device that the engine does not use";
+  const PlanBuilder plain = straight_there();
+  EXPECT_EQ(bind(plain, DeviceKind::cuda, false), unused);
+  EXPECT_EQ(bind(plain, DeviceKind::cuda, true), unused);
+  // Kernels of the host read the input and write the output.
+  const PlanBuilder by_kernels = there_and_back();
+  EXPECT_EQ(bind(by_kernels, DeviceKind::reference, false), needed);
+  EXPECT_EQ(bind(by_kernels, DeviceKind::reference, true), needed);
+  // An extent is read from the input.
+  PlanBuilder by_extent = straight_there();
+  by_extent.storage.program.push_back(
+      {.op = plan::ScalarOp::load_element, .a = static_cast<std::int32_t>(by_extent.storage.steps[0].inputs.begin)});
+  EXPECT_EQ(bind(by_extent, DeviceKind::reference, false), needed);
+  EXPECT_EQ(bind(by_extent, DeviceKind::reference, true), "ok");
+  // Nobody reads it, but strings are taken from it.
+  PlanBuilder of_strings = straight_there();
+  of_strings.input("s", DType::string, {1}, {1});
+  const StringRef string{};
+  Executor e(of_strings.program_of(), {});
+  EXPECT_EQ(e.bind_input(1, DType::string, {1}, const_cast<StringRef*>(&string), sizeof string, DeviceKind::reference)
+                .message(),
+            std::string("strings lie in the host's memory alone"));
+  // A loop carries it.
+  PlanBuilder by_loop = straight_there();
+  by_loop.storage.loops.push_back({.carried_out = by_loop.storage.steps[2].outputs});
+  EXPECT_EQ(bind(by_loop, DeviceKind::reference, true), needed);
 }
 
 TEST(Queues, RefusesStepsThatAreNotWhereTheirOperandsAre) {
@@ -210,7 +289,7 @@ PlanBuilder captured() {
     there = next;
   }
   b.copy("fetch", there, y);
-  b.storage.segments = {{.steps = {1, 4}, .device = 1, .capturable = 1}};
+  b.storage.segments = {{.steps = {1, 4}, .device = 1, .capturable = plan::Capturable::always}};
   b.finish();
   return b;
 }
@@ -245,6 +324,93 @@ TEST(Queues, SegmentsHoldWhatIsTheSameInEveryRun) {
     EXPECT_EQ(refusal(b),
               std::string("the engine's plan is damaged: segments[0]: ") + c.expect + "\n  try: rebuild the engine");
   }
+}
+
+/// y = 4 x by two sums on the device, of 1 to 8 elements.
+PlanBuilder of_any_length() {
+  PlanBuilder b = two_devices();
+  b.input("x", DType::f32, {1}, {8});
+  const plan::Register n = b.variable();
+  const auto place = [&] {
+    const std::int64_t at = b.in_arena(DType::f32, {8}, 1).byte_offset;
+    return b.operand(Base::arena, DType::f32, {Dim::in(n, 8)}, at, 0, 1);
+  };
+  const Operand there = place(), sum = place(), twice = place();
+  const Operand y = b.operand(Base::output, DType::f32, {Dim::in(n, 8)});
+  b.output("y", y);
+  b.copy("send", b.operand(Base::input, DType::f32, {Dim::in(n, 8)}), there).program =
+      b.program({{.op = plan::ScalarOp::input_extent, .dst = n, .a = 0, .b = 0}});
+  b.step("add", kRefAdd, {there, there}, {sum}).device = 1;
+  b.step("add", kRefAdd, {sum, sum}, {twice}).device = 1;
+  b.copy("fetch", twice, y);
+  b.storage.segments = {{.steps = {1, 2}, .device = 1, .capturable = plan::Capturable::by_shape}};
+  b.finish();
+  return b;
+}
+
+/// Runs `length` elements until a run is replayed. Whether each gave what it should.
+bool replays(Executor& e, std::int64_t length) {
+  std::array<float, 8> x{1, 2, 3, 4, 5, 6, 7, 8};
+  const std::int64_t before = e.replayed();
+  for (int run = 0; run < 2000 && e.replayed() == before; ++run) {
+    for (float& f : x) f += 1;
+    if (!e.bind_input(0, DType::f32, {length}, x.data(), sizeof x) || !e.run()) return false;
+    const TensorView y = e.output(0);
+    if (y.shape != Shape{length}) return false;
+    for (std::int64_t i = 0; i < length; ++i)
+      if (y.as<float>()[i] != 4 * x[static_cast<std::size_t>(i)]) return false;
+    if (run > 10) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return e.replayed() > before;
+}
+
+TEST(Queues, ShapesThatComeAgainAreReplayed) {
+  PlanBuilder b = of_any_length();
+  ASSERT_EQ(refusal(b), "");
+  Executor e(b.program_of(), {.captured_shapes = 2});
+  for (const std::int64_t length : {3, 5, 3, 8, 5, 3, 1}) EXPECT_TRUE(replays(e, length)) << length;
+  // The two that came last are there at once, in any order.
+  const std::int64_t before = e.replayed();
+  for (const std::int64_t length : {3, 1, 1, 3}) EXPECT_TRUE(replays(e, length));
+  EXPECT_EQ(e.replayed(), before + 4);
+}
+
+TEST(Queues, ShapesAreNotCapturedWhereNoneIsKept) {
+  PlanBuilder b = of_any_length();
+  Executor e(b.program_of(), {.captured_shapes = 0});
+  std::array<float, 8> x{1, 2};
+  for (int run = 0; run < 20; ++run) {
+    ASSERT_TRUE(e.bind_input(0, DType::f32, {2}, x.data(), sizeof x));
+    ASSERT_TRUE(e.run());
+    EXPECT_EQ(e.output(0).as<float>()[1], 8);
+  }
+  EXPECT_EQ(e.replayed(), 0);
+}
+
+TEST(Queues, AnExecutorThatGoesWaitsForItsCaptures) {
+  PlanBuilder b = of_any_length();
+  const auto program = b.program_of();
+  std::array<float, 8> x{};
+  for (int round = 0; round < 50; ++round) {
+    Executor e(program, {});
+    ASSERT_TRUE(e.bind_input(0, DType::f32, {1 + round % 8}, x.data(), sizeof x));
+    ASSERT_TRUE(e.run());
+  }
+}
+
+TEST(Queues, SegmentsOfAShapeHoldWhatThatShapeDecides) {
+  const auto damaged = [](void (*damage)(plan::PlanStorage&)) {
+    PlanBuilder b = of_any_length();
+    damage(b.storage);
+    return refusal(b);
+  };
+  const std::string at = "the engine's plan is damaged: segments[0]: ", hint = "\n  try: rebuild the engine";
+  EXPECT_EQ(damaged([](plan::PlanStorage& p) { p.segments[0].capturable = plan::Capturable::always; }),
+            at + "step 1 of it is not the same in every run" + hint);
+  EXPECT_EQ(damaged([](plan::PlanStorage& p) { p.segments[0].capturable = static_cast<plan::Capturable>(3); }),
+            at + "it is captured in no way that there is" + hint);
+  EXPECT_EQ(damaged([](plan::PlanStorage& p) { p.segments[0].steps = {0, 3}; }),
+            at + "step 0 of it is not the same in every run of one shape" + hint);
 }
 
 TEST(Queues, EventsAreOfOneRegion) {

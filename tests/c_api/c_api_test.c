@@ -213,11 +213,11 @@ static void refused_options(const char* model) {
   options.struct_size = sizeof options;
   options.precision = 7;
   EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
-               "monza_build_options.precision is 7\n  try: MONZA_FP32 or MONZA_BF16_PRECISION");
+               "monza_build_options.precision is 7\n  try: MONZA_FP32, MONZA_BF16_PRECISION or MONZA_FP16_PRECISION");
   options.precision = MONZA_FP32;
   options.device = 9;
   EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
-               "monza_build_options.device is 9\n  try: MONZA_CPU or MONZA_REFERENCE");
+               "monza_build_options.device is 9\n  try: MONZA_CPU, MONZA_REFERENCE or MONZA_CUDA");
   options.device = MONZA_CPU;
   options.threads = -1;
   EXPECT_ERROR(monza_engine_build(model, &options, &engine), MONZA_REFUSED,
@@ -304,6 +304,44 @@ static void constraints(const char* model) {
 
 /* An engine that keeps no state has no sequences; those of one that does are tested in src/engine/run/c_api.test.cpp.
  */
+/* An engine on the reference device takes its input from that device's memory, and one of the host does not. */
+static void memory_of_devices(const char* model, monza_engine* on_host) {
+  monza_build_options options = {.struct_size = sizeof options, .threads = 1, .device = MONZA_REFERENCE};
+  monza_engine* engine = NULL;
+  monza_context *context = NULL, *other = NULL;
+  EXPECT(monza_engine_build(model, &options, &engine) == MONZA_OK);
+  if (engine == NULL) return;
+  EXPECT(monza_context_create(engine, NULL, &context) == MONZA_OK);
+  EXPECT(monza_context_create(on_host, NULL, &other) == MONZA_OK);
+  monza_host_memory* memory = (monza_host_memory*)model;
+  EXPECT(monza_host_memory_create(NULL, 4, &memory) == MONZA_INVALID_ARGUMENT && memory == NULL);
+  EXPECT_ERROR(monza_host_memory_create(engine, SIZE_MAX, &memory), MONZA_INVALID_ARGUMENT,
+               "monza_host_memory_create: there is no memory of that size");
+  EXPECT(monza_host_memory_create(engine, sizeof x, &memory) == MONZA_OK);
+  EXPECT(monza_host_memory_data(NULL) == NULL);
+  float* const input = monza_host_memory_data(memory);
+  for (int i = 0; i < 32; ++i) EXPECT(input[i] == 0);
+  memcpy(input, x, sizeof x);
+  memset(y, 0, sizeof y);
+  monza_tensor in = {MONZA_F32, 2, {2, 16}, input, sizeof x}, out = {MONZA_F32, 2, {2, 8}, y, sizeof y}, got;
+  EXPECT(monza_context_bind_input_on(context, "x", &in, MONZA_REFERENCE) == MONZA_OK);
+  EXPECT(monza_context_bind_output_on(context, "y", &out, MONZA_REFERENCE) == MONZA_OK);
+  EXPECT(monza_context_run(context) == MONZA_OK);
+  EXPECT(monza_context_output(context, "y", &got) == MONZA_OK && got.data == y && is_expected(y));
+  EXPECT(monza_context_unbind_output(context, "y") == MONZA_OK);
+  EXPECT(monza_context_bind_input_on(context, "x", &in, 99) == MONZA_INVALID_ARGUMENT);
+  EXPECT(strcmp(monza_last_error(), "the tensor's device is no monza_device") == 0);
+  EXPECT(monza_context_bind_input(context, "x", &in) == MONZA_OK && monza_context_run(context) == MONZA_OK);
+  EXPECT(monza_context_output(context, "y", &got) == MONZA_OK && got.data != y && is_expected(got.data));
+  EXPECT_ERROR(monza_context_bind_input_on(other, "x", &in, MONZA_REFERENCE), MONZA_INVALID_ARGUMENT,
+               "the tensor lies on a device that the engine does not use: input 'x' (f32, rank 2)");
+  monza_host_memory_release(memory);
+  monza_host_memory_release(NULL);
+  monza_context_release(other);
+  monza_context_release(context);
+  monza_engine_release(engine);
+}
+
 static void sequences(const monza_engine* engine) {
   monza_sequence_pool* pool = NULL;
   monza_sequence* sequence = NULL;
@@ -329,6 +367,7 @@ int main(int argc, char** argv) {
   files(engine, argv[2]);
   refused_options(argv[1]);
   constraints(argv[1]);
+  memory_of_devices(argv[1], engine);
   sequences(engine);
   monza_engine_release(engine);
   monza_engine_release(NULL);

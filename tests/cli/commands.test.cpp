@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/driver.h"
+#include "cli/text.h"
 
 namespace monza::test {
 namespace {
@@ -109,6 +110,19 @@ TEST(CliCommands, BenchReportsWhatIsPromised) {
   const Json times = Json::parse(tool.read("t.json"));
   ASSERT_EQ(times.at("streams").size(), 2u);
   EXPECT_EQ(times.at("streams")[0].size(), 20u);
+}
+
+TEST(CliCommands, BenchTellsCopiesFromWork) {
+  const Tool tool;
+  tool.model("m.onnx");
+  const Ran ran = tool.run("bench m.onnx --device reference --duration 0.05 --warmup 0 --json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json transfers = Json::parse(ran.out).at("transfers");
+  for (const char* key : {"to_device_bytes", "to_device_ms", "to_host_bytes", "to_host_ms"})
+    EXPECT_GT(transfers.at(key).get<double>(), 0) << key;
+  EXPECT_GT(transfers.at("latency_without_ms").at("median").get<double>(), 0);
+  EXPECT_TRUE(has(tool.run("bench m.onnx --device reference --iterations 5 --warmup 0").out, "\ntransfers   "));
+  EXPECT_FALSE(Json::parse(tool.run("bench m.onnx --iterations 5 --warmup 0 --json").out).contains("transfers"));
 }
 
 TEST(CliCommands, ProfileListsTheLayersAndWritesATrace) {

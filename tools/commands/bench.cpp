@@ -69,6 +69,14 @@ int run(const Options& o) {
   print("latency     min {}  mean {}  median {}  p90 {}  p95 {}  p99 {}  max {}\n", time_text(t.min), time_text(t.mean),
         time_text(t.median), time_text(t.p90), time_text(t.p95), time_text(t.p99), time_text(t.max));
   print("throughput  {:.1f} runs/s\n", m.throughput);
+  if (m.transfers) {
+    print("transfers   {} to the device in {}, {} back in {}\n",
+          bytes_text(static_cast<double>(m.transfers->to_device_bytes)), time_text(m.transfers->to_device_ms),
+          bytes_text(static_cast<double>(m.transfers->to_host_bytes)), time_text(m.transfers->to_host_ms));
+    if (const auto& without = m.transfers->without)
+      print("without     min {}  median {}  p99 {}, inputs and outputs in the device's memory\n",
+            time_text(without->min), time_text(without->median), time_text(without->p99));
+  }
   if (m.built) print("build       {}\n", time_text(m.build_ms));
   print("load        {}, context {}, first run {}\n", time_text(m.load_ms), time_text(m.context_ms),
         time_text(m.first_ms));
@@ -103,7 +111,10 @@ void add_bench(Commands& commands) {
       "  monza bench model.engine --iterations 1000 --export-times times.csv --json\n"
       "Inputs are random unless --input gives them. build_ms is 0 for an engine file; an ONNX file is built, written "
       "to a\n"
-      "temporary engine file and mapped. peak_rss_mib is of the whole process (with the build, if there was one),\n"
+      "temporary engine file and mapped. On a GPU inputs lie in page-locked memory, `transfers` are the copies of a "
+      "run, and\n"
+      "`without` is measured with inputs and outputs in the GPU's memory. peak_rss_mib is of the whole process (with "
+      "the build, if there was one),\n"
       "rss_before_mib what it held before it touched the model.",
       [o] { return run(*o); });
   o->sweep.bench.model.add_to(app, ModelArgs::Use::run);

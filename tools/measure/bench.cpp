@@ -154,6 +154,7 @@ Measured measure(BenchOptions o, eval::DataSet* samples) {
   if (prepared.opened.built) reload(prepared.opened);
   const Engine& engine = prepared.opened.engine;
   m.stats = engine.stats();
+  prepared.inputs = in_fast_memory(engine, std::move(prepared.inputs));
   Measurement measurement(o, engine, prepared.inputs);
   const std::vector<Stream> streams = measurement.run(o.model.context_options());
   std::vector<double> all;
@@ -172,6 +173,8 @@ Measured measure(BenchOptions o, eval::DataSet* samples) {
   m.load_ms = prepared.opened.load_ms;
   m.build_ms = prepared.opened.build_ms;
   m.built = prepared.opened.built;
+  if (m.stats.device != Device::cpu)
+    m.transfers = measure_transfers(engine, o.model.context_options(), prepared.inputs, std::min(o.duration, 1.0));
   m.rss_peak = peak_resident_bytes();
   m.threads = o.model.threads > 0 ? o.model.threads : m.stats.threads;
   if (samples != nullptr) {
@@ -209,6 +212,16 @@ Json to_json(const Measured& m, const BenchOptions& bench) {
   if (*m.warning != 0) report["warning"] = m.warning;
   if (!m.not_finite.empty()) report["not_finite"] = m.not_finite;
   report["about"] = identity_of(bench.model, m.stats);
+  if (m.transfers) {
+    report["transfers"] = {{"to_device_ms", m.transfers->to_device_ms},
+                           {"to_device_bytes", m.transfers->to_device_bytes},
+                           {"to_host_ms", m.transfers->to_host_ms},
+                           {"to_host_bytes", m.transfers->to_host_bytes}};
+    if (m.transfers->without)
+      report["transfers"]["latency_without_ms"] = {{"min", m.transfers->without->min},
+                                                   {"median", m.transfers->without->median},
+                                                   {"p99", m.transfers->without->p99}};
+  }
   if (m.accuracy) {
     Json& accuracy = report["accuracy"];
     accuracy = {{"metric", m.accuracy->metric}, {"value", m.accuracy->value}, {"samples", m.accuracy->samples}};

@@ -11,6 +11,7 @@
 #include "tools/args/inputs.h"
 #include "tools/args/model_args.h"
 #include "tools/measure/statistics.h"
+#include "tools/measure/transfers.h"
 #include "tools/text/json_text.h"
 
 namespace monza {
@@ -42,6 +43,7 @@ struct Measured {
   const char* warning = "";
   std::vector<std::string> not_finite;     ///< outputs that hold NaN or infinities, in words
   std::optional<eval::Accuracy> accuracy;  ///< when there are samples
+  std::optional<Transfers> transfers;      ///< of an engine for a device beside the host
 };
 
 /// Opens the model and measures it, with its accuracy on `samples` if they are given. Throws as they do.

@@ -5,6 +5,7 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "backend/cuda/launch.h"
@@ -83,7 +84,9 @@ class CudaQueue final : public Queue {
   }
   Status copy(void* to, const void* from, std::int64_t bytes, Direction direction) noexcept override {
     if (!status_ || bytes == 0) return {};
-    const auto kind = direction == Direction::to_host ? cudaMemcpyDeviceToHost : cudaMemcpyHostToDevice;
+    const auto kind = direction == Direction::to_host     ? cudaMemcpyDeviceToHost
+                      : direction == Direction::to_device ? cudaMemcpyHostToDevice
+                                                          : cudaMemcpyDeviceToDevice;
     return note(status_of(cudaMemcpyAsync(to, from, static_cast<std::size_t>(bytes), kind, stream_)));
   }
   Status record(Event& event) noexcept override {
@@ -159,6 +162,20 @@ class CudaDevice final : public Device {
     }
     return {static_cast<std::byte*>(data), bytes,
             std::shared_ptr<const void>(data, [](void* p) { (void)cudaFree(p); })};
+  }
+
+  /// Page-locked, so that the GPU reads and writes it itself: copies of pageable memory go by way of the driver's own.
+  DeviceMemory allocate_on_host(std::int64_t bytes, const RegionOptions&) override {
+    const auto size = static_cast<std::size_t>(std::max<std::int64_t>(bytes, 64));
+    void* data = nullptr;
+    if (const cudaError_t error = cudaHostAlloc(&data, size, cudaHostAllocPortable); error != cudaSuccess) {
+      (void)cudaGetLastError();
+      fail_hint("smaller shapes or fewer contexts, or a higher limit of locked memory (ulimit -l)",
+                "the host gives no {} MiB of page-locked memory: {}", bytes >> 20, text_of(error));
+    }
+    std::memset(data, 0, size);
+    return {static_cast<std::byte*>(data), bytes,
+            std::shared_ptr<const void>(data, [](void* p) { (void)cudaFreeHost(p); })};
   }
 
   std::unique_ptr<Queue> make_queue(const QueueOptions&) override { return std::make_unique<CudaQueue>(); }

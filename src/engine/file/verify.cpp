@@ -601,17 +601,21 @@ class Verifier {
 
   /// What a context captures is what each run would hand out, and lies within a region.
   void check_segment(const plan::Segment& segment) const {
-    if (segment.device == 0 || segment.capturable == 0) return;
+    require(segment.capturable <= plan::Capturable::by_shape, "it is captured in no way that there is");
+    if (segment.device == 0 || segment.capturable == plan::Capturable::never) return;
     const std::uint32_t begin = segment.steps.begin, end = begin + segment.steps.count;
     require(std::any_of(p_.regions.begin(), p_.regions.end(),
                         [&](const plan::Region& r) {
                           return begin >= r.steps.begin && end <= r.steps.begin + r.steps.count && begin < end;
                         }),
             "its steps are not those of a region");
-    for (std::uint32_t i = begin; i < end; ++i)
-      require(p_.steps[i].device == segment.device && plan::is_same_in_every_run(p_, p_.steps[i]) &&
+    for (std::uint32_t i = begin; i < end; ++i) {
+      const plan::Capturable same = plan::capturable(p_, p_.steps[i]);
+      require(p_.steps[i].device == segment.device && same != plan::Capturable::never && same <= segment.capturable &&
                   (i == begin || plan::may_follow(p_.steps[i - 1], p_.steps[i])),
-              "step {} of it is not the same in every run", i);
+              "step {} of it is not the same in every run{}", i,
+              segment.capturable == plan::Capturable::by_shape ? " of one shape" : "");
+    }
   }
 
   /// What a step must come after it comes after, by what it and its queue wait for.

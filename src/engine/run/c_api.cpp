@@ -61,10 +61,13 @@ monza_status describe(const std::vector<TensorInfo>& list, std::size_t index, mo
 }
 
 /// The tensor that `given` describes, checked. Throws bad_alloc.
-monza_status tensor_ref(const monza_tensor& given, TensorRef& ref) {
+monza_status tensor_ref(const monza_tensor& given, std::int32_t device, TensorRef& ref) {
   if (given.rank < 0 || given.rank > MONZA_MAX_RANK)
     return fail_with(MONZA_INVALID_ARGUMENT, "the tensor's rank is not in 0..8");
   if (given.dtype < 0 || given.dtype > 255) return fail_with(MONZA_INVALID_ARGUMENT, "the tensor's dtype is unknown");
+  if (device < MONZA_CPU || device > MONZA_CUDA)
+    return fail_with(MONZA_INVALID_ARGUMENT, "the tensor's device is no monza_device");
+  ref.device = static_cast<Device>(device);
   ref.dtype = static_cast<DType>(given.dtype);
   ref.shape.assign(given.shape, given.shape + given.rank);
   ref.data = given.data;
@@ -74,7 +77,7 @@ monza_status tensor_ref(const monza_tensor& given, TensorRef& ref) {
 
 template <typename Bind>
 monza_status bind(const char* function, monza_context* context, const char* name, const monza_tensor* tensor,
-                  bool input, Bind&& bind_to) noexcept {
+                  std::int32_t device, bool input, Bind&& bind_to) noexcept {
   if (context == nullptr) return null_argument(function, "context");
   if (name == nullptr) return null_argument(function, "name");
   if (tensor == nullptr) return null_argument(function, "tensor");
@@ -83,7 +86,7 @@ monza_status bind(const char* function, monza_context* context, const char* name
   monza_status status = MONZA_OK;
   const monza_status guard = guarded([&] {
     TensorRef ref;
-    status = tensor_ref(*tensor, ref);
+    status = tensor_ref(*tensor, device, ref);
     if (status == MONZA_OK) status = report(context->context, bind_to(ref));
   });
   return guard != MONZA_OK ? guard : status;
@@ -226,11 +229,21 @@ monza_status monza_context_create(const monza_engine* engine, const monza_contex
 void monza_context_release(monza_context* context) { delete context; }
 
 monza_status monza_context_bind_input(monza_context* context, const char* name, const monza_tensor* tensor) {
-  return bind("monza_context_bind_input", context, name, tensor, true,
+  return bind("monza_context_bind_input", context, name, tensor, MONZA_CPU, true,
+              [&](const TensorRef& ref) { return context->context.bind_input(name, ref); });
+}
+monza_status monza_context_bind_input_on(monza_context* context, const char* name, const monza_tensor* tensor,
+                                         std::int32_t device) {
+  return bind("monza_context_bind_input_on", context, name, tensor, device, true,
               [&](const TensorRef& ref) { return context->context.bind_input(name, ref); });
 }
 monza_status monza_context_bind_output(monza_context* context, const char* name, const monza_tensor* tensor) {
-  return bind("monza_context_bind_output", context, name, tensor, false,
+  return bind("monza_context_bind_output", context, name, tensor, MONZA_CPU, false,
+              [&](const TensorRef& ref) { return context->context.bind_output(name, ref); });
+}
+monza_status monza_context_bind_output_on(monza_context* context, const char* name, const monza_tensor* tensor,
+                                          std::int32_t device) {
+  return bind("monza_context_bind_output_on", context, name, tensor, device, false,
               [&](const TensorRef& ref) { return context->context.bind_output(name, ref); });
 }
 monza_status monza_context_unbind_output(monza_context* context, const char* name) {
@@ -239,6 +252,21 @@ monza_status monza_context_unbind_output(monza_context* context, const char* nam
   if (find(context->outputs, name) == nullptr) return unknown("output", name, context->outputs);
   context->context.unbind_output(name);
   return MONZA_OK;
+}
+
+monza_status monza_host_memory_create(const monza_engine* engine, std::size_t bytes, monza_host_memory** memory) {
+  if (memory == nullptr) return null_argument("monza_host_memory_create", "memory");
+  *memory = nullptr;
+  if (engine == nullptr) return null_argument("monza_host_memory_create", "engine");
+  if (bytes > static_cast<std::size_t>(INT64_MAX))
+    return fail_with(MONZA_INVALID_ARGUMENT, "monza_host_memory_create: there is no memory of that size");
+  return guarded([&] {
+    *memory = new monza_host_memory{engine->engine.host_tensor(DType::u8, {static_cast<std::int64_t>(bytes)})};
+  });
+}
+void monza_host_memory_release(monza_host_memory* memory) { delete memory; }
+void* monza_host_memory_data(const monza_host_memory* memory) {
+  return memory == nullptr ? nullptr : memory->bytes.ref().data;
 }
 
 monza_status monza_sequence_pool_create(const monza_engine* engine, const monza_sequence_pool_options* options,

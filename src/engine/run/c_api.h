@@ -29,6 +29,10 @@ struct monza_sequence {
   monza::Sequence sequence;
 };
 
+struct monza_host_memory {
+  monza::Tensor bytes;
+};
+
 struct monza_context {
   struct Callback {
     void (*call)(void* user, monza_status status) = nullptr;

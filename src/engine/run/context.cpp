@@ -36,6 +36,7 @@ Context::Impl::Impl(std::shared_ptr<const Engine::Impl> engine_, const ContextOp
                                          .pin = options.pin,
                                          .prefault = options.prefault,
                                          .huge_pages = options.huge_pages,
+                                         .captured_shapes = options.captured_shapes,
                                          .max_pool_bytes = options.max_pool_bytes,
                                          .workers = options.workers ? options.workers->pool() : nullptr,
                                          .priority = options.priority});
@@ -79,7 +80,7 @@ Status Context::Impl::choose_profile() noexcept {
     executor = executors[k].get();
     for (std::size_t i = 0; i < inputs.size(); ++i)
       if (Status s = executor->bind_input(static_cast<int>(i), inputs[i].dtype, inputs[i].shape, inputs[i].data,
-                                          inputs[i].bytes);
+                                          inputs[i].bytes, inputs[i].device);
           !s)
         return s;
     for (std::size_t o = 0; o < outputs.size(); ++o) {
@@ -87,7 +88,8 @@ Status Context::Impl::choose_profile() noexcept {
         executor->unbind_output(static_cast<int>(o));
         continue;
       }
-      if (Status s = executor->bind_output(static_cast<int>(o), outputs[o].dtype, outputs[o].data, outputs[o].bytes);
+      if (Status s = executor->bind_output(static_cast<int>(o), outputs[o].dtype, outputs[o].data, outputs[o].bytes,
+                                           outputs[o].device);
           !s)
         return s;
     }
@@ -231,7 +233,7 @@ Status Context::bind_input(std::size_t index, const TensorRef& tensor) noexcept 
   for (int a = 0; a < shape.rank; ++a) shape[a] = tensor.shape[static_cast<std::size_t>(a)];
   const auto bytes = static_cast<std::int64_t>(tensor.bytes);
   if (impl_->inputs.empty())
-    return impl_->executor->bind_input(static_cast<int>(index), tensor.dtype, shape, tensor.data, bytes);
+    return impl_->executor->bind_input(static_cast<int>(index), tensor.dtype, shape, tensor.data, bytes, tensor.device);
   const TensorInfo& info = impl_->engine->inputs[index];
   Impl::Input& input = impl_->inputs[index];
   input.bound = false;
@@ -239,7 +241,7 @@ Status Context::bind_input(std::size_t index, const TensorRef& tensor) noexcept 
   if (tensor.dtype != info.dtype) return {StatusCode::invalid_argument, "the input has another type than the model's"};
   if (tensor.shape.size() != info.max.size())
     return {StatusCode::invalid_argument, "the input has another rank than the model's"};
-  input = {tensor.dtype, shape, tensor.data, bytes, true};
+  input = {tensor.dtype, shape, tensor.data, bytes, tensor.device, true};
   impl_->at_fault = nullptr;
   return {};
 }
@@ -273,12 +275,13 @@ Status Context::bind_output(std::string_view name, const TensorRef& tensor) noex
   if (tensor.bytes > static_cast<std::size_t>(INT64_MAX))
     return {StatusCode::invalid_argument, "the output's memory has no size"};
   const auto bytes = static_cast<std::int64_t>(tensor.bytes);
-  if (impl_->outputs.empty()) return impl_->executor->bind_output(index, tensor.dtype, tensor.data, bytes);
+  if (impl_->outputs.empty())
+    return impl_->executor->bind_output(index, tensor.dtype, tensor.data, bytes, tensor.device);
   const TensorInfo& info = impl_->engine->outputs[static_cast<std::size_t>(index)];
   impl_->at_fault = &info;
   if (tensor.dtype != info.dtype) return {StatusCode::invalid_argument, "the output has another type than the model's"};
   if (tensor.data == nullptr) return {StatusCode::invalid_argument, "the output has no memory"};
-  impl_->outputs[static_cast<std::size_t>(index)] = {tensor.dtype, tensor.data, bytes};
+  impl_->outputs[static_cast<std::size_t>(index)] = {tensor.dtype, tensor.data, bytes, tensor.device};
   impl_->at_fault = nullptr;
   return {};
 }
@@ -364,6 +367,7 @@ TensorRef Context::output(std::size_t index) const {
   ref.shape.assign(v.shape.dim, v.shape.dim + v.shape.rank);
   ref.data = v.data;
   ref.bytes = static_cast<std::size_t>(storage_bytes(v.dtype, v.shape));
+  ref.device = impl_->executor->output_device(static_cast<int>(index));
   return ref;
 }
 

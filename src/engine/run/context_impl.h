@@ -63,12 +63,14 @@ struct Context::Impl {
     Shape shape;
     void* data = nullptr;
     std::int64_t bytes = 0;
+    Device device = Device::cpu;
     bool bound = false;
   };
   struct Output {
     DType dtype = DType::invalid;
     void* data = nullptr;
     std::int64_t bytes = 0;
+    Device device = Device::cpu;
   };
 
   Status choose_profile() noexcept;

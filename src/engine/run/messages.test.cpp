@@ -39,6 +39,12 @@ TEST(TensorMessages, SayWhatATensorCannotBe) {
   EXPECT_EQ(error_of([&] { Tensor::of_strings(words, {3}); }), "2 strings for a tensor of 3 elements");
   EXPECT_EQ(error_of([&] { Tensor::copy_of({DType::f32, {5}, const_cast<float*>(four), sizeof four}); }),
             "the tensor's memory of 16 bytes is smaller than its shape says (20)");
+  EXPECT_EQ(error_of([&] { Tensor::copy_of({DType::f32, {4}, const_cast<float*>(four), sizeof four, Device::cuda}); }),
+            "a tensor of another device's memory cannot be copied by the host\n  try: copy it with that device's own "
+            "calls");
+  const Engine engine = engine_from_text("graph \"main\" (%x: f32[2]) {\n  %y = Relu(%x)\n  return (y: %y)\n}").engine;
+  EXPECT_EQ(error_of([&] { engine.host_tensor(DType::string, {1}); }),
+            "strings are given as StringRefs, which no device copies");
 }
 
 TEST(ContextMessages, SayWhichOutputsThereAre) {
@@ -167,6 +173,8 @@ TEST(ContextMessages, DescribeListsThatCannotBe) {
             "a tensor of the list has another type than the model's: input 's' (f32, rank 1)");
   EXPECT_EQ(listed("s", {DType::f32, std::vector<std::int64_t>(9, 1), memory, 8}),
             "a tensor of the list has more than 8 axes: input 's' (f32, rank 1)");
+  EXPECT_EQ(listed("s", {DType::f32, {2}, memory, 8, Device::reference}),
+            "a tensor of the list lies on a device: bind host memory: input 's' (f32, rank 1)");
   EXPECT_EQ(listed("s", {DType::f32, {-2}, memory, 8}), "a tensor of the list has no size: input 's' (f32, rank 1)");
   EXPECT_EQ(listed("s", {DType::f32, {2}, memory, 7}),
             "the memory of a tensor of the list is smaller than its shape says: input 's' (f32, rank 1)");

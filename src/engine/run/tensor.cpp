@@ -5,23 +5,44 @@
 #include <utility>
 
 #include "base/error.h"
+#include "engine/run/engine_impl.h"
 #include "monza/engine.h"
 #include "tensor/storage.h"
 
 namespace monza {
 
-Tensor::Tensor(DType dtype, std::vector<std::int64_t> shape) {
+namespace {
+
+std::int64_t bytes_of(DType dtype, std::span<const std::int64_t> shape) {
   if (shape.size() > kMaxRank) fail("a tensor of {} axes; at most {} are supported", shape.size(), kMaxRank);
   Shape s;
   s.rank = static_cast<std::int32_t>(shape.size());
   for (std::size_t a = 0; a < shape.size(); ++a) s.dim[a] = shape[a];
-  const std::int64_t bytes = storage_bytes(dtype, s);
+  return storage_bytes(dtype, s);
+}
+
+}  // namespace
+
+Tensor::Tensor(DType dtype, std::vector<std::int64_t> shape) {
+  const std::int64_t bytes = bytes_of(dtype, shape);
   const std::size_t rounded = (static_cast<std::size_t>(bytes) + 63) / 64 * 64;
   void* data = std::aligned_alloc(64, rounded == 0 ? 64 : rounded);
   if (data == nullptr) fail("no memory for a tensor of {} bytes", bytes);
   storage_ = std::shared_ptr<void>(data, std::free);
   std::memset(data, 0, static_cast<std::size_t>(bytes));
   ref_ = {dtype, std::move(shape), data, static_cast<std::size_t>(bytes)};
+}
+
+Tensor Engine::host_tensor(DType dtype, std::vector<std::int64_t> shape) const {
+  if (dtype == DType::string) fail("strings are given as StringRefs, which no device copies");
+  Tensor tensor;
+  const std::int64_t bytes = bytes_of(dtype, shape);
+  // The one device beside the host, if there is one: where there are several, the first knows what it likes.
+  const auto& devices = impl_->profiles[0].program->devices->list;
+  const backend::DeviceMemory memory = devices[devices.size() > 1 ? 1 : 0].device->allocate_on_host(bytes);
+  tensor.ref_ = {dtype, std::move(shape), memory.data, static_cast<std::size_t>(bytes)};
+  tensor.storage_ = std::shared_ptr<void>(memory.owner, memory.data);
+  return tensor;
 }
 
 Tensor Tensor::of_strings(std::span<const std::string_view> strings, std::vector<std::int64_t> shape) {
@@ -48,6 +69,9 @@ Tensor Tensor::of_strings(std::span<const std::string_view> strings, std::vector
 }
 
 Tensor Tensor::copy_of(const TensorRef& ref) {
+  if (ref.device != Device::cpu)
+    fail_hint("copy it with that device's own calls",
+              "a tensor of another device's memory cannot be copied by the host");
   Tensor copy(ref.dtype, ref.shape);
   if (ref.bytes < copy.bytes())
     fail("the tensor's memory of {} bytes is smaller than its shape says ({})", ref.bytes, copy.bytes());

@@ -20,7 +20,7 @@ std::string_view work_of(const Plan& plan, const Step& step) {
     case StepKind::kernel: return plan.text(plan.kernels[static_cast<std::size_t>(step.kernel)].name);
     case StepKind::branch: return "If";
     case StepKind::loop: return plan.loops[static_cast<std::size_t>(step.loop)].is_scan != 0 ? "Scan" : "Loop";
-    case StepKind::copy: return "Transfer";
+    case StepKind::copy: return plan.operands[step.outputs.begin].device == 0 ? "Fetch" : "Send";
     case StepKind::wait: return "Wait";
   }
   return {};

@@ -21,7 +21,7 @@
 namespace monza::plan {
 
 /// Version of these structs and of their meaning: an engine file of another version is refused.
-inline constexpr std::uint32_t kPlanVersion = 3;
+inline constexpr std::uint32_t kPlanVersion = 4;
 
 using Register = std::int32_t;  ///< index into the register file; -1: none
 inline constexpr Register kNoRegister = -1;
@@ -158,12 +158,19 @@ struct Region {
   Range program;  ///< scalar instructions after the last step (extents of outputs)
 };
 
-/// Steps that a device may capture and replay: no host read, no allocation, no data-dependent extent inside. A context
-/// captures the capturable segments of devices other than the host when it is made (plan/data/segments.h).
+/// Which runs hand out the same launches for all steps of a segment (plan/data/segments.h).
+enum class Capturable : std::uint8_t {
+  never,
+  always,    ///< captured when a context is made
+  by_shape,  ///< those in which the extents are equal: captured for the shapes that are met
+};
+
+/// Steps that a device may capture and replay: no host read, no allocation, no data-dependent extent inside. Contexts
+/// do so with the segments of devices other than the host.
 struct Segment {
   Range steps;
   std::uint8_t device = 0;
-  std::uint8_t capturable = 0;
+  Capturable capturable = Capturable::never;
   std::uint8_t reserved[2] = {};
 };
 
@@ -238,8 +245,8 @@ struct Plan {
   std::vector<std::string> nodes_of(const Step& step) const;
 };
 
-/// What a step does, in a word: its kernel's name, or If, Loop, Scan, Transfer (a copy between devices), Wait. Lives as
-/// long as the plan.
+/// What a step does, in a word: its kernel's name, or If, Loop, Scan, Send and Fetch (copies to and from a device),
+/// Wait. Lives as long as the plan.
 std::string_view work_of(const Plan& plan, const Step& step);
 
 /// Calls f(name, span member) for every array of a plan, in file order: one list for the writer, the reader

@@ -7,18 +7,23 @@
 
 namespace monza::plan {
 
-/// Whether each run hands out the same launch for the step: a kernel whose operands lie at fixed places of the arena
-/// and the weights, whose extents are constants, and of which the host neither reads nor computes anything.
-inline bool is_same_in_every_run(const Plan& plan, const Step& step) {
-  if (step.kind != StepKind::kernel || step.extents.count > 0 || step.program.count > 0) return false;
-  const auto fixed = [&](const Range& range) {
-    return std::all_of(plan.operands.begin() + range.begin, plan.operands.begin() + range.begin + range.count,
-                       [](const Operand& o) {
-                         const bool place = o.base == Base::arena || o.base == Base::weights;
-                         return o.base == Base::none || (place && o.is_static != 0);
-                       });
-  };
-  return fixed(step.inputs) && fixed(step.outputs);
+/// Which runs hand out the same launch for the step: of a kernel whose operands lie in the arena and the weights, and
+/// of which the host reads nothing. All of them, where places and extents are constants and nothing is computed of
+/// them.
+inline Capturable capturable(const Plan& plan, const Step& step) {
+  if (step.kind != StepKind::kernel || step.extents.count > 0) return Capturable::never;
+  const auto program = plan.program.subspan(step.program.begin, step.program.count);
+  if (std::any_of(program.begin(), program.end(),
+                  [](const ScalarInstruction& i) { return i.op == ScalarOp::load_element; }))
+    return Capturable::never;
+  Capturable result = program.empty() ? Capturable::always : Capturable::by_shape;
+  for (const Range& range : {step.inputs, step.outputs})
+    for (const Operand& o : plan.operands.subspan(range.begin, range.count)) {
+      if (o.base == Base::none) continue;
+      if (o.base != Base::arena && o.base != Base::weights) return Capturable::never;
+      if (o.is_static == 0) result = Capturable::by_shape;
+    }
+  return result;
 }
 
 /// Whether the step goes on with a segment that ends with `before`. What waits begins a segment, what signals ends one.
