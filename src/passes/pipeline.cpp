@@ -41,6 +41,7 @@ const std::vector<const Pass*>& pipeline() {
       // Weights first, then what is applied to the result, in the order in which kernels apply it; what was left
       // behind an activation gets a second chance once residuals are in.
       &pad_conv_pass,
+      &bias_pass,  // some exporters write it before the normalisation
       &conv_batch_norm_pass,
       &conv_scale_pass,
       &dynamic_quantize_pass,
@@ -57,6 +58,8 @@ const std::vector<const Pass*>& pipeline() {
       // After them: what is still dequantised is read as floats.
       &fold_dequantized_pass,
       &dead_code_pass,
+      // With the bias and activation that it has by now, on weights that are constants by now.
+      &conv_transpose_pass,
       &residual_pass,
       &activation_pass,
       &dead_code_pass,

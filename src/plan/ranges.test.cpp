@@ -327,7 +327,7 @@ const Family kFamilies[] = {
     {"%x: f32[n,m,1]", "%s = Shape(%x)\n%t = constant i64[3] [1,1,4]\n%u = Mul(%s, %t)\n%y = Expand(%x, %u)"},
     {"%x: f32[n,m,2]", "%y = Flatten(%x) {axis=2}"},
     {"%x: f32[n,m]", "%a = Unsqueeze(%x) {axes=[1]}\n%b = Relu(%a)\n%y = Squeeze(%b) {axes=[1]}"},
-    {"%x: f32[n,4,m,2]", "%y = DepthToSpace(%x) {blocksize=2}"},
+    {"%x: f32[n,4,m,2]", "%y = DepthToSpace(%x) {blocksize=[2,2]}"},
     {"%x: f32[n,m]", "%y = Trilu(%x)"},
     {"%x: f32[3,m]", "%i = constant i64[0] []\n%y = Gather(%x, %i)", {{"m", 0, 3}}},
     {"%x: f32[3,m]", "%i = constant i64[2] [2,0]\n%y = Gather(%x, %i)", {{"m", 0, 3}}},

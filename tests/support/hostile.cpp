@@ -148,7 +148,7 @@ const std::vector<HostileGraph>& hostile_graphs() {
     %l = Resize(%x, _, %sc) {mode="linear"}
     %g = GridSample(%x, %grid) {mode="cubic", padding_mode="reflection"}
     %r = RoiAlign(%x, %rois, %bi) {output_height=2, output_width=2}
-    %d = DepthToSpace(%x) {blocksize=2}
+    %d = DepthToSpace(%x) {blocksize=[2,2]}
     %p, %ix = MaxPool(%x) {kernel_shape=[2,2], strides=[2,2]}
     %u = MaxUnpool(%p, %ix) {kernel_shape=[2,2], strides=[2,2]}
     return (n: %n, l: %l, g: %g, r: %r, d: %d, u: %u)

@@ -1,5 +1,7 @@
 // Transpose, Expand, Tile, Concat, Split, DepthToSpace, SpaceToDepth.
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 #include "ops/move/move.params.h"
 #include "ops/shared/shapes.def.h"
@@ -231,10 +233,19 @@ void alias_split(const ir::NodeView& n, std::vector<ir::Alias>& list) {
   }
 }
 
-std::int64_t block_of(const ir::AttrReader& attrs) {
-  const std::int64_t block = attrs.i("blocksize");
-  if (block < 1 || block > (1 << 20)) fail("blocksize {} is out of range", block);
-  return block;
+/// A number for each spatial axis of [N, C, extents...].
+std::vector<std::int64_t> blocks_of(const ir::AttrReader& attrs, std::size_t rank) {
+  if (rank < 3 || rank > 2 + kBlockAxes)
+    fail("input has rank {}; 1 to {} spatial axes after batch and channel are supported", rank, kBlockAxes);
+  std::vector<std::int64_t> blocks = attrs.ints("blocksize");
+  if (blocks.size() != rank - 2) fail("blocksize has {} entries for {} spatial axes", blocks.size(), rank - 2);
+  for (const std::int64_t block : blocks)
+    if (block < 1 || block > (1 << 20)) fail("blocksize {} is out of range", block);
+  return blocks;
+}
+/// Their product.
+std::int64_t depth_of(const std::vector<std::int64_t>& blocks) {
+  return std::accumulate(blocks.begin(), blocks.end(), std::int64_t{1}, std::multiplies<>());
 }
 
 Expr divide(const Expr& a, std::int64_t b, const char* what) {
@@ -244,27 +255,32 @@ Expr divide(const Expr& a, std::int64_t b, const char* what) {
 
 void infer_depth_to_space(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
-  if (x.size() != 4) c.fail("input has rank {}, not 4", x.size());
-  const std::int64_t b = block_of(c.attrs());
-  c.set_output(0, c.dtype(0), {x[0], divide(x[1], b * b, "channel count"), x[2] * Expr(b), x[3] * Expr(b)});
+  const std::vector<std::int64_t> blocks = blocks_of(c.attrs(), x.size());
+  ir::SymShape out{x[0], divide(x[1], depth_of(blocks), "channel count")};
+  for (std::size_t i = 0; i < blocks.size(); ++i) out.push_back(x[i + 2] * Expr(blocks[i]));
+  c.set_output(0, c.dtype(0), std::move(out));
 }
 
 void infer_space_to_depth(ir::InferContext& c) {
   const ir::SymShape& x = c.shape(0);
-  if (x.size() != 4) c.fail("input has rank {}, not 4", x.size());
-  const std::int64_t b = block_of(c.attrs());
-  c.set_output(0, c.dtype(0), {x[0], x[1] * Expr(b * b), divide(x[2], b, "height"), divide(x[3], b, "width")});
+  const std::vector<std::int64_t> blocks = blocks_of(c.attrs(), x.size());
+  ir::SymShape out{x[0], x[1] * Expr(depth_of(blocks))};
+  for (std::size_t i = 0; i < blocks.size(); ++i) out.push_back(divide(x[i + 2], blocks[i], "extent"));
+  c.set_output(0, c.dtype(0), std::move(out));
 }
 
-void params_space_to_depth(const ir::NodeView& n, ir::ParamsBlob& blob) {
+BlockParams block_params(const ir::NodeView& n) {
   BlockParams p;
-  p.block = static_cast<std::int32_t>(block_of(n.attrs()));
-  blob.set(p);
+  const std::vector<std::int64_t> blocks = blocks_of(n.attrs(), n.input(0).rank());
+  p.spatial = static_cast<std::int32_t>(blocks.size());
+  for (std::size_t i = 0; i < blocks.size(); ++i) p.block[i] = static_cast<std::int32_t>(blocks[i]);
+  return p;
 }
+
+void params_space_to_depth(const ir::NodeView& n, ir::ParamsBlob& blob) { blob.set(block_params(n)); }
 
 void params_depth_to_space(const ir::NodeView& n, ir::ParamsBlob& blob) {
-  BlockParams p;
-  p.block = static_cast<std::int32_t>(block_of(n.attrs()));
+  BlockParams p = block_params(n);
   const std::string mode = n.attrs().s("mode");
   if (mode != "DCR" && mode != "CRD") fail("mode \"{}\" is not known", mode);
   p.channels_first = mode == "CRD";
@@ -276,8 +292,8 @@ constexpr ir::AttrDef kExpandAttrs[] = {{"shape", ir::AttrKind::ints}};
 constexpr ir::AttrDef kTileAttrs[] = {{"repeats", ir::AttrKind::ints}};
 constexpr ir::AttrDef kConcatAttrs[] = {{"axis", 0}};
 constexpr ir::AttrDef kSplitAttrs[] = {{"axis", 0}, {"split", ir::AttrKind::ints}};
-constexpr ir::AttrDef kDepthToSpaceAttrs[] = {ir::required("blocksize", ir::AttrKind::integer), {"mode", "DCR"}};
-constexpr ir::AttrDef kSpaceToDepthAttrs[] = {ir::required("blocksize", ir::AttrKind::integer)};
+constexpr ir::AttrDef kDepthToSpaceAttrs[] = {ir::required("blocksize", ir::AttrKind::ints), {"mode", "DCR"}};
+constexpr ir::AttrDef kSpaceToDepthAttrs[] = {ir::required("blocksize", ir::AttrKind::ints)};
 
 constexpr ir::OpDef kOps[] = {
     {.name = "Transpose",

@@ -93,13 +93,22 @@ Refusal check_slice(const CheckContext& c) noexcept {
   return nullptr;
 }
 
-/// Depth times block times block, space over block: `deep` against `wide`.
+/// Depth times blocks, space over block: `deep` against `wide`.
 Refusal refuse_blocks(const CheckContext& c, const Shape& deep, const Shape& wide) {
-  const std::int64_t b = c.params_as<BlockParams>().block;
+  const auto& p = c.params_as<BlockParams>();
   MONZA_REQUIRE(same_bits(c.in[0], c.out[0]), kTypes);
-  MONZA_REQUIRE(b >= 1 && b < 1 << 20 && deep.rank == 4 && wide.rank == 4 && deep[0] == wide[0] &&
-                    deep[1] == wide[1] * b * b && wide[2] == deep[2] * b && wide[3] == deep[3] * b,
+  MONZA_REQUIRE(p.spatial >= 1 && p.spatial <= kBlockAxes && deep.rank == 2 + p.spatial && wide.rank == deep.rank &&
+                    deep[0] == wide[0],
                 kShapes);
+  std::int64_t depth = wide[1];
+  for (int i = 0; i < p.spatial; ++i) {
+    const std::int64_t b = p.block[i];
+    std::int64_t extent;
+    MONZA_REQUIRE(b >= 1 && b <= 1 << 20 && !__builtin_mul_overflow(depth, b, &depth) &&
+                      !__builtin_mul_overflow(deep[2 + i], b, &extent) && extent == wide[2 + i],
+                  kShapes);
+  }
+  MONZA_REQUIRE(depth == deep[1], kShapes);
   return nullptr;
 }
 Refusal check_depth_to_space(const CheckContext& c) noexcept {

@@ -168,26 +168,13 @@ Status run_split(const KernelContext& c) noexcept {
   return move_parts(c.out, c.out_count, c.in[0], c.params_as<AxisParams>().axis, false, c);
 }
 
-/// [n, c, h, w] pixels of the wide tensor against [n, block rows, block columns, c, ...] of the deep one.
 Status move_blocks(const KernelContext& c, bool to_space) {
-  const auto& p = c.params_as<BlockParams>();
-  const TensorView &deep = to_space ? c.in[0] : c.out[0], &wide = to_space ? c.out[0] : c.in[0];
-  const std::int64_t b = p.block, channels = wide.shape[1];
-  // Distance, in deep channels, of a wide channel, a block row and a block column.
-  const std::int64_t of_channel = p.channels_first ? b * b : 1;
-  const std::int64_t of_row = p.channels_first ? b : b * channels;
-  const std::int64_t of_column = p.channels_first ? 1 : channels;
+  const BlockViews v =
+      block_views(c.params_as<BlockParams>(), to_space ? c.in[0] : c.out[0], to_space ? c.out[0] : c.in[0]);
+  const TensorView &from = to_space ? v.deep : v.wide, &to = to_space ? v.wide : v.deep;
   MoveAxes axes;
-  const auto add = [&](std::int64_t extent, std::int64_t in_deep, std::int64_t in_wide) {
-    axes.add(extent, {to_space ? in_deep : in_wide, to_space ? in_wide : in_deep});
-  };
-  add(b, of_column * deep.stride[1], wide.stride[3]);
-  add(deep.shape[3], deep.stride[3], wide.stride[3] * b);
-  add(b, of_row * deep.stride[1], wide.stride[2]);
-  add(deep.shape[2], deep.stride[2], wide.stride[2] * b);
-  add(channels, of_channel * deep.stride[1], wide.stride[1]);
-  add(deep.shape[0], deep.stride[0], wide.stride[0]);
-  return move_elements(axes, dtype_bits(c.in[0].dtype), c.in[0].data, c.out[0].data, stream_of(c));
+  for (int a = from.shape.rank - 1; a >= 0; --a) axes.add(from.shape[a], {from.stride[a], to.stride[a]});
+  return move_elements(axes, dtype_bits(from.dtype), from.data, to.data, stream_of(c));
 }
 Status run_depth_to_space(const KernelContext& c) noexcept { return move_blocks(c, true); }
 Status run_space_to_depth(const KernelContext& c) noexcept { return move_blocks(c, false); }

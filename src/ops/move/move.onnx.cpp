@@ -141,7 +141,7 @@ void import_center_crop_pad(OnnxNode& n) {
 void import_depth_to_space(OnnxNode& n) {
   NodeParts p(n);
   p.input(0, 0);
-  p.attrs.set("blocksize", n.i("blocksize", 1));
+  p.attrs.set("blocksize", std::vector<std::int64_t>(2, n.i("blocksize", 1)));
   p.attrs.set("mode", n.s("mode", "DCR"));
   p.add("DepthToSpace");
 }
@@ -149,7 +149,7 @@ void import_depth_to_space(OnnxNode& n) {
 void import_space_to_depth(OnnxNode& n) {
   NodeParts p(n);
   p.input(0, 0);
-  p.attrs.set("blocksize", n.i("blocksize", 1));
+  p.attrs.set("blocksize", std::vector<std::int64_t>(2, n.i("blocksize", 1)));
   p.add("SpaceToDepth");
 }
 

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 
+#include "base/macros.h"
 #include "tensor/shape.h"
+#include "tensor/view.h"
 
 namespace monza {
 
@@ -36,12 +38,46 @@ struct PadParams {
   std::int64_t begin[kMaxRank] = {};
 };
 
-/// DepthToSpace and SpaceToDepth: blocks of block x block pixels of [N, C, H, W].
+/// Spatial axes that DepthToSpace and SpaceToDepth take.
+inline constexpr int kBlockAxes = 3;
+
+/// DepthToSpace and SpaceToDepth: blocks of block[0] x ... elements of [N, C, extents...], over 1 to 3 spatial axes.
 struct BlockParams {
-  std::int32_t block = 1;
-  /// 1 (DepthToSpace "CRD"): channels outermost, block rows, block columns; 0 ("DCR"): rows, columns, channels.
+  std::int32_t spatial = 2;
+  std::int32_t block[kBlockAxes] = {1, 1, 1};
+  /// 1 (DepthToSpace "CRD"): channels outermost, then the axes of a block; 0 ("DCR"): a block's axes, then channels.
   std::int32_t channels_first = 0;
 };
+
+/// The elements of both sides by axes that either strides over: batch, channel, then of each spatial axis the position
+/// of the block and the one within it.
+struct BlockViews {
+  TensorView deep, wide;
+};
+/// `deep` is [N, C * blocks, extents...], `wide` [N, C, extents * block...]; both strided.
+MONZA_INLINE BlockViews block_views(const BlockParams& p, const TensorView& deep, const TensorView& wide) {
+  BlockViews v{deep, wide};
+  const std::int64_t channels = wide.shape[1];
+  std::int64_t blocks = 1;
+  for (int i = 0; i < p.spatial; ++i) blocks *= p.block[i];
+  v.deep.shape.rank = v.wide.shape.rank = 2 + 2 * p.spatial;
+  v.deep.shape[1] = channels;
+  v.deep.stride[1] = deep.stride[1] * (p.channels_first ? blocks : 1);
+  // Distance, in deep channels, of neighbours within a block.
+  std::int64_t apart = p.channels_first ? 1 : channels;
+  for (int i = p.spatial - 1; i >= 0; --i) {
+    const int outer = 2 + 2 * i, inner = outer + 1;
+    v.deep.shape[outer] = deep.shape[2 + i];
+    v.deep.stride[outer] = deep.stride[2 + i];
+    v.deep.shape[inner] = p.block[i];
+    v.deep.stride[inner] = deep.stride[1] * apart;
+    v.wide.stride[outer] = wide.stride[2 + i] * p.block[i];
+    v.wide.stride[inner] = wide.stride[2 + i];
+    apart *= p.block[i];
+  }
+  v.wide.shape = v.deep.shape;
+  return v;
+}
 
 /// ReverseSequence(x, lengths): reverses the first lengths[b] elements of the time axis.
 struct ReverseSequenceParams {

@@ -152,6 +152,52 @@ TEST(MoveKernels, TransposeOfAnyPermutation) {
     }
 }
 
+/// Element (n, c, at...) of the wide side lies in the deep one at channel c and the place in its block, and at the
+/// block.
+TEST(MoveKernels, BlocksBetweenDepthAndSpace) {
+  for (const char* op : {"DepthToSpace", "SpaceToDepth"})
+    for (const Kernel* kernel : kernels_of(op))
+      for (std::uint32_t seed = 1; seed <= 150; ++seed) {
+        std::mt19937 rng(seed);
+        const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+        BlockParams p;
+        p.spatial = pick({1, 2, 2, 3});
+        p.channels_first = pick({0, 1});
+        Shape deep{pick({1, 2}), 0}, wide{deep[0], pick({1, 3, 8, 17})};
+        std::int64_t blocks = 1;
+        for (int i = 0; i < p.spatial; ++i) {
+          p.block[i] = pick({1, 2, 2, 3});
+          blocks *= p.block[i];
+          deep.dim[deep.rank++] = pick({0, 1, 2, 5, 9, 9});
+          wide.dim[wide.rank++] = deep[2 + i] * p.block[i];
+        }
+        deep[1] = wide[1] * blocks;
+        const bool to_space = std::string_view(op) == "DepthToSpace";
+        const DType type = std::initializer_list<DType>{DType::u8, DType::f32, DType::i64}.begin()[rng() % 3];
+        const Tensor in = numbered(type, to_space ? deep : wide);
+        const auto run = test::run_kernel(*kernel, &p, {in}, {{type, to_space ? wide : deep}},
+                                          {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
+        if (!run.refusal.empty()) continue;
+        ASSERT_EQ(run.problem, "") << kernel->name << " seed " << seed;
+        const std::size_t size = in.bytes.size() / static_cast<std::size_t>(std::max<std::int64_t>(1, wide.numel()));
+        for (std::int64_t i = 0; i < wide.numel(); ++i) {
+          std::int64_t at[kMaxRank], rest = i;
+          for (int a = wide.rank - 1; a >= 0; --a) {
+            at[a] = rest % wide[a];
+            rest /= wide[a];
+          }
+          std::int64_t within = 0;
+          for (int a = 0; a < p.spatial; ++a) within = within * p.block[a] + at[2 + a] % p.block[a];
+          std::int64_t j = at[0] * deep[1] + (p.channels_first ? at[1] * blocks + within : within * wide[1] + at[1]);
+          for (int a = 0; a < p.spatial; ++a) j = j * deep[2 + a] + at[2 + a] / p.block[a];
+          const auto from = static_cast<std::size_t>(to_space ? j : i) * size,
+                     to = static_cast<std::size_t>(to_space ? i : j) * size;
+          ASSERT_EQ(std::memcmp(run.outputs[0].bytes.data() + to, in.bytes.data() + from, size), 0)
+              << kernel->name << " seed " << seed << " element " << i;
+        }
+      }
+}
+
 TEST(MoveKernels, PadModesRepeatTheRightElements) {
   const auto run = [](PadParams::Mode mode, std::int64_t begin, std::int64_t extent) {
     PadParams p;

@@ -55,7 +55,8 @@ std::string guard(const Match& m) {
   if (requantizes(product)) return "the product's result is quantised";
   if (n.inputs[0] != m["product"]) return "the product is not its first input";
   if (attrs_of(product).s("activation") != "none") return "the product has an activation already";
-  if (attrs_of(product).i("residual_after") != 0) return "the product adds a residual behind its activation";
+  if (has_operand(product, operands_of(product).residual) && attrs_of(product).i("residual_after") != 0)
+    return "the product adds a residual behind its activation";
   const auto act = activation_of_node(*m.graph, n);
   if (!act) return "its bounds are not constant, or its parameters are not those of a fused activation";
   if (act->kind == ActivationKind::prelu) {
@@ -89,7 +90,7 @@ ir::ValueId replace(const Match& m) {
 
 void run(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
-        {{"activation(product)", op(kActivations, {op(kProducts, {any(), rest()}).as("product"), rest()}), guard,
+        {{"activation(product)", op(kActivations, {op(kBiasedProducts, {any(), rest()}).as("product"), rest()}), guard,
           replace}});
 }
 }  // namespace

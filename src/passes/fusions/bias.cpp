@@ -44,8 +44,8 @@ ir::ValueId replace(const Match& m) {
 
 void run(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
-        {{"product + bias[channel]", op("Add", {op(kProducts, {any(), rest()}).as("product"), constant("bias")}), guard,
-          replace}});
+        {{"product + bias[channel]", op("Add", {op(kBiasedProducts, {any(), rest()}).as("product"), constant("bias")}),
+          guard, replace}});
 }
 }  // namespace
 

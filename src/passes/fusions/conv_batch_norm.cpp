@@ -1,7 +1,9 @@
-// Batch normalisation, and a multiplication per channel, behind a convolution fold into its weights:
+// Batch normalisation, and a multiplication per channel, behind a convolution (transposed or not) fold into its
+// weights:
 //   s = scale / sqrt(variance + epsilon);  w' = w * s[m];  b' = (b - mean) * s + bias
+#include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <string_view>
 
 #include "passes/fusions/fusions.h"
 #include "passes/pattern.h"
@@ -23,6 +25,25 @@ std::string plain(const Match& m) {
   return "";
 }
 
+/// Filters of the convolution, and which of them an element w[i, j, ...] of its weight belongs to.
+struct Filters {
+  std::int64_t count = 0, per_group = 0, group_rows = 0;
+  bool transposed = false;  ///< w is [C, M / group, k...], not [M, C / group, k...]
+
+  explicit Filters(const Match& m) {
+    const ir::Node& conv = m.node("conv");
+    const Shape& w = m.graph->value(conv.inputs[1]).constant->shape;
+    const std::int64_t group = attrs_of(conv).i("group");
+    transposed = std::string_view(conv.op->name) == "ConvTranspose";
+    per_group = w[1];
+    group_rows = std::max<std::int64_t>(w[0] / group, 1);
+    count = transposed ? per_group * group : w[0];
+  }
+  std::size_t operator()(std::int64_t i, std::int64_t j) const {
+    return static_cast<std::size_t>(transposed ? i / group_rows * per_group + j : i);
+  }
+};
+
 /// The convolution with w * factor[m] and bias * factor[m] + shift[m].
 ir::ValueId scaled(const Match& m, const std::vector<double>& factor, const std::vector<double>& shift,
                    bool with_bias) {
@@ -30,21 +51,23 @@ ir::ValueId scaled(const Match& m, const std::vector<double>& factor, const std:
   const ir::Constant& w = *m.graph->value(conv.inputs[1]).constant;
   auto [new_w, bytes] = ir::allocate_constant(DType::f32, w.shape);
   auto* out = reinterpret_cast<float*>(bytes.data());
-  const std::int64_t filters = w.shape[0], inner = w.shape.count(1, w.shape.rank);
-  for (std::int64_t f = 0; f < filters; ++f)
-    for (std::int64_t i = 0; i < inner; ++i)
-      out[f * inner + i] = static_cast<float>(w.as<float>()[f * inner + i] * factor[static_cast<std::size_t>(f)]);
+  const Filters filters(m);
+  const std::int64_t inner = w.shape.count(2, w.shape.rank);
+  for (std::int64_t i = 0, at = 0; i < w.shape[0]; ++i)
+    for (std::int64_t j = 0; j < w.shape[1]; ++j)
+      for (const std::int64_t end = at + inner; at < end; ++at)
+        out[at] = static_cast<float>(w.as<float>()[at] * factor[filters(i, j)]);
   const bool had_bias = conv.inputs.size() > 2 && conv.inputs[2] != ir::kNone;
   std::vector<ir::ValueId> inputs{conv.inputs[0], m.add_constant(new_w)};
   if (had_bias || with_bias) {
-    std::vector<float> bias(static_cast<std::size_t>(filters));
+    std::vector<float> bias(static_cast<std::size_t>(filters.count));
     for (std::size_t f = 0; f < bias.size(); ++f) {
       const double b = had_bias ? m.graph->value(conv.inputs[2]).constant->as<float>()[f] : 0.0;
       bias[f] = static_cast<float>(b * factor[f] + shift[f]);
     }
-    inputs.push_back(m.add_constant(ir::constant_f32(std::move(bias), Shape{filters})));
+    inputs.push_back(m.add_constant(ir::constant_f32(std::move(bias), Shape{filters.count})));
   }
-  return m.add("Conv", inputs, conv.attrs);
+  return m.add(conv.op->name, inputs, conv.attrs);
 }
 
 ir::ValueId fold_norm(const Match& m) {
@@ -71,10 +94,8 @@ std::vector<double> per_channel(const ir::Constant& c, std::size_t rank, std::in
   return values;
 }
 
-std::int64_t filters_of(const Match& m) { return m.graph->value(m.node("conv").inputs[1]).constant->shape[0]; }
-
 void run_norm(ir::Graph& graph, PassContext& context) {
-  const Pattern conv = op("Conv", {any(), rest()}).as("conv");
+  const Pattern conv = op("Conv|ConvTranspose", {any(), rest()}).as("conv");
   apply(graph, context,
         {{"batch_norm(conv(x))",
           op("BatchNormalization", {conv, constant("scale"), constant("bias"), constant("mean"), constant("variance")})
@@ -85,17 +106,17 @@ void run_norm(ir::Graph& graph, PassContext& context) {
 }
 
 void run_scale(ir::Graph& graph, PassContext& context) {
-  const Pattern conv = op("Conv", {any(), rest()}).as("conv");
+  const Pattern conv = op("Conv|ConvTranspose", {any(), rest()}).as("conv");
   apply(graph, context,
         {{"conv(x) * scale[channel]", op("Mul", {conv, constant("scale")}),
           [](const Match& m) -> std::string {
             if (auto reason = plain(m); !reason.empty()) return reason;
-            if (per_channel(*m.constant("scale"), m.output().type.rank(), filters_of(m)).empty())
+            if (per_channel(*m.constant("scale"), m.output().type.rank(), Filters(m).count).empty())
               return "the factor is not one number per channel";
             return "";
           },
           [](const Match& m) {
-            const std::int64_t filters = filters_of(m);
+            const std::int64_t filters = Filters(m).count;
             return scaled(m, per_channel(*m.constant("scale"), m.output().type.rank(), filters),
                           std::vector<double>(static_cast<std::size_t>(filters), 0.0), false);
           }}});

@@ -11,6 +11,8 @@
 namespace monza {
 
 inline constexpr const char* kProducts = "Conv|MatMul|QConv|QMatMul";
+/// With what takes a bias and an activation, but no residual.
+inline constexpr const char* kBiasedProducts = "Conv|MatMul|QConv|QMatMul|ConvTranspose";
 
 /// Positions of a product's optional inputs.
 struct ProductOperands {
@@ -21,7 +23,7 @@ struct ProductOperands {
 inline ProductOperands operands_of(const ir::Node& product) {
   const std::string_view name = product.op->name;
   if (name == "QConv" || name == "QMatMul") return {QInput::bias, QInput::residual, 0, name == "QConv", true};
-  return {2, 3, 4, name == "Conv", false};
+  return {2, 3, 4, name == "Conv" || name == "ConvTranspose", false};
 }
 
 inline bool has_operand(const ir::Node& n, std::size_t i) { return n.inputs.size() > i && n.inputs[i] != ir::kNone; }

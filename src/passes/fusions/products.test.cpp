@@ -51,6 +51,16 @@ TEST(ConvBatchNorm, FoldsWithAndWithoutBias) {
   }
 }
 
+TEST(ConvBatchNorm, FoldsBehindABiasThatIsAnOperatorOfItsOwn) {
+  auto r = rewrite(graph_text("%x: f32[n,3,6,6]",
+                              std::string(kConstants) +
+                                  "%c = Conv(%x, %w)\n%d = Add(%c, %b4)\n%n = BatchNormalization(%d, %s, %bias, %mean, "
+                                  "%var) {epsilon=0.001}\n%y = Relu(%n)"),
+                   pipeline());
+  expect_same_numbers(r, 2e-5, 2);
+  EXPECT_EQ(r.ops(), (Ops{"Conv"})) << r.reasons();
+}
+
 TEST(ConvBatchNorm, RefusesSharedResultAndVariableWeight) {
   auto r = run("%c = Conv(%x, %w)\n%n = BatchNormalization(%c, %s, %bias, %mean, %var)\n%y = Add(%n, %c)");
   EXPECT_NE(r.reasons().find("also read by"), std::string::npos) << r.reasons();
