@@ -72,24 +72,30 @@ template <typename From>
 MONZA_INLINE void transpose_block(const std::uint8_t* in, const From& from, std::int64_t j0, std::uint8_t* out,
                                   std::int64_t out_stride) {
   __m128i a[16], b[16];
+#pragma GCC unroll 16
   for (int j = 0; j < 16; ++j) a[j] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + from(j0 + j)));
   // Four rounds of interleaving, each doubling the run of elements of one row.
+#pragma GCC unroll 16
   for (int j = 0; j < 8; ++j) {
     b[2 * j] = _mm_unpacklo_epi8(a[j], a[j + 8]);
     b[2 * j + 1] = _mm_unpackhi_epi8(a[j], a[j + 8]);
   }
+#pragma GCC unroll 16
   for (int j = 0; j < 8; ++j) {
     a[2 * j] = _mm_unpacklo_epi8(b[j], b[j + 8]);
     a[2 * j + 1] = _mm_unpackhi_epi8(b[j], b[j + 8]);
   }
+#pragma GCC unroll 16
   for (int j = 0; j < 8; ++j) {
     b[2 * j] = _mm_unpacklo_epi8(a[j], a[j + 8]);
     b[2 * j + 1] = _mm_unpackhi_epi8(a[j], a[j + 8]);
   }
+#pragma GCC unroll 16
   for (int j = 0; j < 8; ++j) {
     a[2 * j] = _mm_unpacklo_epi8(b[j], b[j + 8]);
     a[2 * j + 1] = _mm_unpackhi_epi8(b[j], b[j + 8]);
   }
+#pragma GCC unroll 16
   for (int i = 0; i < 16; ++i) _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * out_stride), a[i]);
 }
 
@@ -98,19 +104,24 @@ template <typename From>
 MONZA_INLINE void transpose_block(const std::uint16_t* in, const From& from, std::int64_t j0, std::uint16_t* out,
                                   std::int64_t out_stride) {
   __m128i a[8], b[8];
+#pragma GCC unroll 16
   for (int j = 0; j < 8; ++j) a[j] = _mm_loadu_si128(reinterpret_cast<const __m128i*>(in + from(j0 + j)));
+#pragma GCC unroll 16
   for (int j = 0; j < 4; ++j) {
     b[2 * j] = _mm_unpacklo_epi16(a[j], a[j + 4]);
     b[2 * j + 1] = _mm_unpackhi_epi16(a[j], a[j + 4]);
   }
+#pragma GCC unroll 16
   for (int j = 0; j < 4; ++j) {
     a[2 * j] = _mm_unpacklo_epi16(b[j], b[j + 4]);
     a[2 * j + 1] = _mm_unpackhi_epi16(b[j], b[j + 4]);
   }
+#pragma GCC unroll 16
   for (int j = 0; j < 4; ++j) {
     b[2 * j] = _mm_unpacklo_epi16(a[j], a[j + 4]);
     b[2 * j + 1] = _mm_unpackhi_epi16(a[j], a[j + 4]);
   }
+#pragma GCC unroll 16
   for (int i = 0; i < 8; ++i) _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * out_stride), b[i]);
 }
 
@@ -121,11 +132,13 @@ MONZA_INLINE void transpose_block(const std::uint32_t* in, const From& from, std
   const float* values = reinterpret_cast<const float*>(in);
   __m256 a[8], b[8];
   // Halves of columns j and j + 4 share a register, so that the last round stays within 128-bit lanes.
+#pragma GCC unroll 16
   for (int j = 0; j < 4; ++j) {
     const float *p = values + from(j0 + j), *q = values + from(j0 + j + 4);
     a[j] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p)), _mm_loadu_ps(q), 1);
     a[j + 4] = _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(p + 4)), _mm_loadu_ps(q + 4), 1);
   }
+#pragma GCC unroll 16
   for (int half = 0; half < 8; half += 4) {
     b[half] = _mm256_unpacklo_ps(a[half], a[half + 1]);
     b[half + 1] = _mm256_unpackhi_ps(a[half], a[half + 1]);
@@ -136,6 +149,7 @@ MONZA_INLINE void transpose_block(const std::uint32_t* in, const From& from, std
     a[half + 2] = _mm256_shuffle_ps(b[half + 1], b[half + 3], 0x44);
     a[half + 3] = _mm256_shuffle_ps(b[half + 1], b[half + 3], 0xee);
   }
+#pragma GCC unroll 16
   for (int i = 0; i < 8; ++i) _mm256_storeu_ps(reinterpret_cast<float*>(out) + i * out_stride, a[i]);
 }
 #endif

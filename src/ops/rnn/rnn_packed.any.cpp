@@ -1,21 +1,21 @@
-// The inverses of the packed layouts of an LSTM's weights.
+// The inverses of the packed layouts of a recurrent layer's weights.
 #include "kernel/packed_format.h"
 
 namespace monza::ops {
 
-extern const PackedFormat lstm_gates_64, lstm_gates_128;
+extern const PackedFormat rnn_gates_64, rnn_gates_128;
 
 namespace {
 
 /// w [D, rows, K] is packed as [D, blocks, K, kBlock], the last block padded.
 template <int kBlock>
-std::size_t lstm_bytes(const KernelQuery& q, int input) noexcept {
+std::size_t gate_bytes(const KernelQuery& q, int input) noexcept {
   const Shape& s = q.in[input].shape;
   if (q.in[input].dtype != DType::f32 || s.rank != 3) return kNeverPacked;
   return static_cast<std::size_t>(s[0] * ((s[1] + kBlock - 1) / kBlock) * s[2] * kBlock) * sizeof(float);
 }
 template <int kBlock>
-void unpack_lstm(const KernelQuery& q, int input, const std::byte* packed, void* dense) noexcept {
+void unpack_gates(const KernelQuery& q, int input, const std::byte* packed, void* dense) noexcept {
   const Shape& s = q.in[input].shape;
   const float* from = reinterpret_cast<const float*>(packed);
   float* w = static_cast<float*>(dense);
@@ -27,7 +27,7 @@ void unpack_lstm(const KernelQuery& q, int input, const std::byte* packed, void*
 
 }  // namespace
 
-const PackedFormat lstm_gates_64{"lstm_gates_64", lstm_bytes<64>, unpack_lstm<64>};
-const PackedFormat lstm_gates_128{"lstm_gates_128", lstm_bytes<128>, unpack_lstm<128>};
+const PackedFormat rnn_gates_64{"rnn_gates_64", gate_bytes<64>, unpack_gates<64>};
+const PackedFormat rnn_gates_128{"rnn_gates_128", gate_bytes<128>, unpack_gates<128>};
 
 }  // namespace monza::ops
