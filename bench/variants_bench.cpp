@@ -59,14 +59,17 @@ int main(int argc, char** argv) try {
     const auto engine = session.build(variant, hooks);
     const double ms = processor_ms() - begin;
     if (first == 0) first = ms;
-    fmt::print("{:<28} {:9.1f} ms {:6.1f} %   {:10} bytes of new weights, {:.1f} ms passes, {:.1f} ms plan\n", name, ms,
-               ms / first * 100, session.last().new_weights, engine.stats().passes_ms, engine.stats().plan_ms);
+    fmt::print("{:<28} {:9.1f} ms {:6.1f} %   {:10} bytes of new weights, {:2} passes in {:.1f} ms, {:.1f} ms plan\n",
+               name, ms, ms / first * 100, session.last().new_weights, session.last().passes, engine.stats().passes_ms,
+               engine.stats().plan_ms);
   };
   const auto as_it_is = [](monza::BuildOptions&) {};
   build("first", as_it_is);
   build("the same again", as_it_is);
   for (const char* pass : {"fuse_residual", "fuse_activation", "fuse_bias", "fuse_attention", "fuse_layer_norm"})
     build(fmt::format("without {}", pass), [&](monza::BuildOptions& o) { o.disabled_passes = {pass}; });
+  build("constrained by name",
+        [](monza::BuildOptions& o) { o.constraints = {{"*", {{monza::Precision::fp32, monza::Precision::int8}, {}}}}; });
   build("half of the rewrites", [](monza::BuildOptions& o) { o.max_rewrites = 500; });
   build("one node in another precision", as_it_is, [](monza::ir::Graph& graph) {
     graph.constrain(graph.order()[graph.order().size() / 2], {{monza::Precision::fp32}, {}});

@@ -1,19 +1,17 @@
 // Engine::build and build sessions: from a model file to an engine, stage by stage.
 #include <algorithm>
 #include <chrono>
-#include <deque>
 
 #include "backend/device.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/build_record.h"
 #include "engine/compile.h"
-#include "engine/constraints.h"
 #include "engine/file/image.h"
 #include "engine/import_model.h"
+#include "engine/pass_stages.h"
 #include "engine/run/engine_impl.h"
 #include "engine/session.h"
-#include "passes/constant_pool.h"
 #include "passes/pass.h"
 #include "plan/options.h"
 
@@ -62,18 +60,11 @@ void refuse_unsupported(const BuildOptions& options) {
 /// With `keep`, what a build makes is there for the next; without, one build is made, and nothing is copied for
 /// another.
 struct BuildSession::Impl {
-  struct Passed {
-    std::vector<const Pass*> passes;
-    std::string asked;  ///< passes_key and constraints_key
-    std::unique_ptr<ir::Graph> graph;
-    PassReport report;
-  };
   std::string path;
   bool keep = true;
   std::string imported_for;  ///< import_key; "": nothing is imported
   std::shared_ptr<ImportedModel> model;
-  std::deque<Passed> passed;  ///< the last runs of passes over the model's graph
-  ConstantPool constants;
+  PassStages stages;
   CompileShared shared;
   Work last;
 
@@ -81,7 +72,7 @@ struct BuildSession::Impl {
     const std::string key = import_key(options, hooks.fed_initializers);
     if (model != nullptr && key == imported_for) return;
     model.reset();
-    passed.clear();
+    stages.clear();
     last.imported = true;
     model = std::make_shared<ImportedModel>(import_model(path, options, hooks.fed_initializers));
     imported_for = key;
@@ -94,35 +85,13 @@ struct BuildSession::Impl {
     if (!keep) {
       // Without another build the graph is free to take, and what the passes replace is freed.
       auto graph = hooks.report != nullptr ? model->graph->clone() : std::move(model->graph);
-      constrain_nodes(*graph, model->tensors, options);
-      if (options.optimize) run_passes(*graph, passes, options, report);
+      report = run_passes_constrained(*graph, model->tensors, passes, options);
       return graph;
     }
-    if (!options.optimize) {
-      auto graph = model->graph->clone();
-      constrain_nodes(*graph, model->tensors, options);
-      return graph;
-    }
-    const Passed& found = passed_by(passes, options);
-    report = found.report;
-    return found.graph->clone();
-  }
-
-  /// What these passes make of the model: made now, or by one of the last builds.
-  const Passed& passed_by(const std::vector<const Pass*>& passes, const BuildOptions& options) {
-    const std::string asked = passes_key(options) + " " + constraints_key(options);
-    const auto it = std::find_if(passed.begin(), passed.end(),
-                                 [&](const Passed& p) { return p.passes == passes && p.asked == asked; });
-    if (it != passed.end()) return *it;
-    Passed fresh{passes, asked, model->graph->clone(), {}};
-    constrain_nodes(*fresh.graph, model->tensors, options);
-    run_passes(*fresh.graph, passes, options, fresh.report);
-    // What two runs fold alike is one constant, which is packed once.
-    constants.share(*fresh.graph);
-    last.passes = true;
-    constexpr std::size_t kKept = 8;  // a bisection comes back to its last attempts
-    if (passed.size() == kKept) passed.pop_front();
-    return passed.emplace_back(std::move(fresh));
+    PassStages::Result result = stages.run(*model, passes, options);
+    report = std::move(result.report);
+    last.passes = result.passes_run;
+    return std::move(result.graph);
   }
 };
 

@@ -11,10 +11,10 @@
 namespace monza {
 
 /// Owns the imported graph, what the last passes made of it, the packed weights and the timings of a model, so that a
-/// second build (another precision of a node, a pass less, other kernels) imports nothing, runs passes only where
-/// others are asked for, packs and times only what is new, and plans. An engine of a session is that of Engine::build,
-/// unless BuildHooks::weights_in_place is asked for. Other shapes, values or element types of inputs, and other limits,
-/// are imported again. Not thread-safe; its engines may be used while it builds, and outlive it.
+/// second build (another precision of a node, a pass less, other kernels) imports nothing, runs passes only from where
+/// others are asked for on, packs and times only what is new, and plans. An engine of a session is that of
+/// Engine::build, unless BuildHooks::weights_in_place is asked for. Other shapes, values or element types of inputs,
+/// and other limits, are imported again. Not thread-safe; its engines may be used while it builds, and outlive it.
 class BuildSession {
  public:
   explicit BuildSession(std::string model_path);
@@ -28,7 +28,7 @@ class BuildSession {
   /// What the last build made itself; the rest was there.
   struct Work {
     bool imported = false;
-    bool passes = false;             ///< ran, as no recent build has run the same
+    int passes = 0;                  ///< ran; those before them had run for a recent build
     std::int64_t new_weights = 0;    ///< bytes, packed or not, that no build before had
     std::int64_t timed_kernels = 0;  ///< measured, not looked up
   };

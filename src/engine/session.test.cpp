@@ -82,7 +82,18 @@ class SessionTest : public ::testing::Test {
     add("as it is", [](BuildOptions&) {});
     for (const char* pass : {"fuse_activation", "fuse_conv_batch_norm", "fold_constants", "fuse_silu", "fuse_bias"})
       add(pass, [&](BuildOptions& o) { o.disabled_passes = {pass}; });
-    for (const int n : {0, 1, 3, 5}) add("rewrites", [&](BuildOptions& o) { o.max_rewrites = n; });
+    for (int n = 0; n < 9; ++n) add("rewrites", [&](BuildOptions& o) { o.max_rewrites = n; });
+    add("two passes less", [](BuildOptions& o) { o.disabled_passes = {"fuse_bias", "fuse_silu"}; });
+    add("a pass less and few rewrites", [](BuildOptions& o) {
+      o.disabled_passes = {"fuse_residual"};
+      o.max_rewrites = 4;
+    });
+    const NodeConstraint elsewhere{"*", {{Precision::fp32}, {Device::cpu, Device::reference}}};
+    add("constraints", [&](BuildOptions& o) { o.constraints = {elsewhere}; });
+    add("constraints and a pass less", [&](BuildOptions& o) {
+      o.constraints = {elsewhere, {"l", {{}, {Device::reference}}}};
+      o.disabled_passes = {"fuse_activation"};
+    });
     add("reference", [](BuildOptions& o) { o.optimize = false, o.device = Device::reference; });
     add("baseline", [](BuildOptions& o) { o.isa = "baseline"; });
     for (const int seed : {1, 2, 3}) add("drawn", [&](BuildOptions& o) { o.tactic_seed = seed; });
@@ -108,6 +119,34 @@ TEST_F(SessionTest, EnginesAreThoseOfBuildsThatStandAlone) {
         EXPECT_EQ(session_.last().new_weights, 0) << name;
       }
     }
+}
+
+TEST_F(SessionTest, PassesGoOnFromWhereTheOptionsDiffer) {
+  const int all = static_cast<int>(pipeline().size());
+  session_.build(untimed());
+  EXPECT_EQ(session_.last().passes, all);
+  // What is asked of nodes comes in behind the passes that do not look at it.
+  BuildOptions asked = untimed();
+  asked.constraints = {{"*", {{Precision::fp32}, {}}}};
+  session_.build(asked);
+  EXPECT_EQ(session_.last().passes, all - 4);
+  // The batch norm is folded into the weights, and then there is a node less.
+  BuildOptions less = untimed();
+  less.disabled_passes = {"fuse_residual"};
+  session_.build(less);
+  EXPECT_GT(session_.last().passes, 0);
+  EXPECT_LT(session_.last().passes, all / 2);
+  less.disabled_passes = {"identities"};
+  session_.build(less);
+  EXPECT_EQ(session_.last().passes, all);
+  // A limit that was not met is as good as none.
+  less.disabled_passes.clear();
+  less.max_rewrites = 1000;
+  session_.build(less);
+  EXPECT_EQ(session_.last().passes, 0);
+  less.max_rewrites = 0;
+  session_.build(less);
+  EXPECT_EQ(session_.last().passes, all);
 }
 
 TEST_F(SessionTest, ASecondBuildMakesOnlyWhatIsNew) {

@@ -38,6 +38,9 @@ struct OperatorCheck {
   const char* op = nullptr;
   Refusal (*check)(const CheckContext&) noexcept = nullptr;
   std::uint32_t state_inputs = 0, state_outputs = 0;  ///< operands that must be sequence state; all others are memory
+  /// From which byte of the parameters on they say only what is done to the result (its activation, where a residual is
+  /// added): no kernel's packing of an input looks at them. 0: all of them may be looked at.
+  std::uint32_t epilogue_at = 0;
 };
 
 /// The rules of src/ops/<family>/<name>.check.cpp, which ends with `extern const CheckList <name>_checks{...};`.

@@ -44,5 +44,5 @@ void run_dequantized(ir::Graph& graph, PassContext& context) { fold(graph, conte
 
 const Pass fold_dequantized_pass{"fold_dequantized", "evaluates dequantised weights that no integer kernel has taken",
                                  run_dequantized};
-const Pass fold_constants_pass{"fold_constants", "evaluates nodes whose inputs are all constants", run};
+const Pass fold_constants_pass{"fold_constants", "evaluates nodes whose inputs are all constants", run, true};
 }  // namespace monza

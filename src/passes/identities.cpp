@@ -57,5 +57,5 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass identities_pass{"identities", "removes nodes that give back their input", run};
+const Pass identities_pass{"identities", "removes nodes that give back their input", run, true};
 }  // namespace monza

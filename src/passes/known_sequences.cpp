@@ -162,6 +162,6 @@ void run(ir::Graph& graph, PassContext& context) {
 
 }  // namespace
 
-const Pass known_sequences_pass{"known_sequences", "takes elements straight from the values a sequence is made of",
-                                run};
+const Pass known_sequences_pass{"known_sequences", "takes elements straight from the values a sequence is made of", run,
+                                true};
 }  // namespace monza

@@ -1,12 +1,11 @@
 #include "passes/pass.h"
 
-#include <fmt/ranges.h>
+#include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
-#include "base/constraint.h"
 #include "base/error.h"
 #include "base/log.h"
 
@@ -14,21 +13,23 @@ namespace monza {
 
 bool PassContext::allow(std::string_view what, const ir::Graph& graph, const ir::Node& node) {
   if (!open()) return false;
-  ++count_;
-  report_.rewrites.push_back({pass_, std::string(what), ir::describe(graph, node), node.origins});
-  log(LogLevel::debug, "rewrite {}: {}: {} at {}", count_, pass_, what, report_.rewrites.back().node);
+  const std::string& pass = run().name;
+  std::vector<Rewrite>& rewrites = progress_.report.rewrites;
+  rewrites.push_back({pass, std::string(what), ir::describe(graph, node), node.origins});
+  log(LogLevel::debug, "rewrite {}: {}: {} at {}", ++progress_.rewrites, pass, what, rewrites.back().node);
   return true;
 }
 
 void PassContext::near_miss(std::string_view pattern, const ir::Graph& graph, const ir::Node& node,
                             std::string reason) {
   constexpr std::size_t kMostNoted = 20'000;
-  if (report_.near_misses.size() >= kMostNoted) return;
-  NearMiss miss{pass_, std::string(pattern), ir::describe(graph, node), std::move(reason), node.origins};
-  if (!seen_.insert(fmt::format("{} {} {} {}", pass_, pattern, node.id, miss.reason)).second) return;
+  std::vector<NearMiss>& noted = progress_.report.near_misses;
+  if (noted.size() >= kMostNoted) return;
+  NearMiss miss{run().name, std::string(pattern), ir::describe(graph, node), std::move(reason), node.origins};
+  if (!progress_.seen.insert(fmt::format("{} {} {} {}", miss.pass, pattern, node.id, miss.reason)).second) return;
   log(LogLevel::debug, "{}: {} almost matched at {}: refused because {}", miss.pass, miss.pattern, miss.node,
       miss.reason);
-  report_.near_misses.push_back(std::move(miss));
+  noted.push_back(std::move(miss));
 }
 
 namespace {
@@ -63,8 +64,14 @@ FoldBudget FoldBudget::of(const ir::Graph& graph) {
           static_cast<double>(limits.fold_seconds)};
 }
 
-void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const BuildOptions& options,
-                PassReport& report) {
+namespace {
+bool is_enabled(std::string_view pass, const BuildOptions& options) {
+  const auto& disabled = options.disabled_passes;
+  return std::find(disabled.begin(), disabled.end(), pass) == disabled.end();
+}
+}  // namespace
+
+void check_disabled_passes(const std::vector<const Pass*>& passes, const BuildOptions& options) {
   for (const std::string& name : options.disabled_passes) {
     bool known = false;
     for (const Pass* p : passes) known = known || name == p->name;
@@ -72,40 +79,56 @@ void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const 
     if (!known)
       fail_hint("give the name of a pass as the pass report prints it", "there is no pass '{}' to switch off", name);
   }
-  PassContext context(options, report);
-  context.fold_ = FoldBudget::of(graph);
-  for (const Pass* pass : passes) {
-    const auto& disabled = options.disabled_passes;
-    PassRun run{.name = pass->name,
-                .enabled = std::find(disabled.begin(), disabled.end(), pass->name) == disabled.end()};
-    run.nodes_before = run.nodes_after = count_nodes(graph);
-    if (run.enabled && context.open()) {
-      const auto start = std::chrono::steady_clock::now();
-      const std::int64_t before = context.count();
-      context.pass_ = pass->name;
-      try {
-        run_on_all(graph, *pass, context);
-        run.rewrites = context.count() - before;
-        if (run.rewrites > 0) {
-          graph.sort();
-          graph.remove_unused_values();
-          graph.infer_all();
-          ir::verify(graph);
-        }
-      } catch (const Error& e) {
-        throw e.at(fmt::format("pass '{}'", pass->name));
-      }
-      run.nodes_after = count_nodes(graph);
-      run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    }
-    report.passes.push_back(std::move(run));
-  }
 }
 
-std::string passes_key(const BuildOptions& options) {
-  const std::set<std::string> disabled(options.disabled_passes.begin(), options.disabled_passes.end());
-  return fmt::format("{} {} {} {}", fmt::join(disabled, ","), options.max_rewrites, options.strict_rewrites,
-                     device_name(options.device));
+void run_next_pass(ir::Graph& graph, const std::vector<const Pass*>& passes, const BuildOptions& options,
+                   PassProgress& progress) {
+  const Pass& pass = *passes[progress.next];
+  if (progress.next == 0) progress.fold = FoldBudget::of(graph);
+  PassContext context(options, progress);
+  const std::size_t nodes = count_nodes(graph);
+  progress.report.passes.push_back(
+      {.name = pass.name, .enabled = is_enabled(pass.name, options), .nodes_before = nodes, .nodes_after = nodes});
+  PassRun& run = progress.report.passes.back();
+  if (run.enabled && context.open()) {
+    const auto start = std::chrono::steady_clock::now();
+    const std::int64_t before = progress.rewrites;
+    try {
+      run_on_all(graph, pass, context);
+      run.rewrites = progress.rewrites - before;
+      if (run.rewrites > 0) {
+        graph.sort();
+        graph.remove_unused_values();
+        graph.infer_all();
+        ir::verify(graph);
+      }
+    } catch (const Error& e) {
+      throw e.at(fmt::format("pass '{}'", pass.name));
+    }
+    run.nodes_after = count_nodes(graph);
+    run.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+  ++progress.next;
+}
+
+void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const BuildOptions& options,
+                PassReport& report) {
+  check_disabled_passes(passes, options);
+  PassProgress progress;
+  progress.report = std::move(report);
+  while (progress.next < passes.size()) run_next_pass(graph, passes, options, progress);
+  report = std::move(progress.report);
+}
+
+bool comes_to(const PassProgress& progress, const BuildOptions& made_for, const BuildOptions& options) {
+  if (made_for.device != options.device || made_for.strict_rewrites != options.strict_rewrites) return false;
+  // A limit above what was made has not been met: no pass has seen it.
+  const auto unmet = [&](std::int64_t limit) { return limit < 0 || progress.rewrites < limit; };
+  if (made_for.max_rewrites != options.max_rewrites && !(unmet(made_for.max_rewrites) && unmet(options.max_rewrites)))
+    return false;
+  const std::vector<PassRun>& runs = progress.report.passes;
+  return std::all_of(runs.begin(), runs.end(),
+                     [&](const PassRun& run) { return run.enabled == is_enabled(run.name, options); });
 }
 
 PassReport optimize(ir::Graph& graph, const BuildOptions& options) {

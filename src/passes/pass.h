@@ -51,29 +51,35 @@ struct PassReport {
 /// A table of passes with their times and counts; then, when asked for, rewrites and near misses.
 std::string to_string(const PassReport& report, bool details);
 
+/// Where a run of passes stands between two of them. Together with a copy of the graph it can be gone on from.
+struct PassProgress {
+  std::size_t next = 0;  ///< the first pass that has not run
+  PassReport report;
+  std::int64_t rewrites = 0;
+  FoldBudget fold;             ///< set by the first pass
+  std::set<std::string> seen;  ///< near misses that are noted: once, though passes run to a fixed point
+};
+
 /// What a pass sees beside the graph.
 class PassContext {
  public:
-  PassContext(const BuildOptions& options, PassReport& report) : options_(options), report_(report) {}
+  /// Both must outlive it.
+  PassContext(const BuildOptions& options, PassProgress& progress) : options_(options), progress_(progress) {}
 
   const BuildOptions& options() const { return options_; }
   /// Asks for one rewrite at `node` and notes it. False once the limit is reached: leave the graph as it is.
   bool allow(std::string_view what, const ir::Graph& graph, const ir::Node& node);
   /// True while rewrites are still allowed: lets a pass stop early.
-  bool open() const { return options_.max_rewrites < 0 || count_ < options_.max_rewrites; }
+  bool open() const { return options_.max_rewrites < 0 || progress_.rewrites < options_.max_rewrites; }
   /// Notes why a pattern was left alone; of tens of thousands the first ones.
   void near_miss(std::string_view pattern, const ir::Graph& graph, const ir::Node& node, std::string reason);
-  std::int64_t count() const { return count_; }
-  FoldBudget& fold_budget() { return fold_; }
+  FoldBudget& fold_budget() { return progress_.fold; }
 
  private:
-  friend void run_passes(ir::Graph&, const std::vector<const struct Pass*>&, const BuildOptions&, PassReport&);
+  /// The run of the pass whose turn it is.
+  PassRun& run() { return progress_.report.passes.back(); }
   const BuildOptions& options_;
-  PassReport& report_;
-  std::string pass_;
-  std::int64_t count_ = 0;
-  FoldBudget fold_;
-  std::set<std::string> seen_;  // near misses are noted once, though passes run to a fixed point
+  PassProgress& progress_;
 };
 
 /// A transformation that keeps what the graph computes. `run` sees one graph; the runner gives it bodies too.
@@ -81,6 +87,9 @@ struct Pass {
   const char* name;  ///< "fold_constants": what --disable-pass takes
   const char* does;  ///< one line for people
   void (*run)(ir::Graph&, PassContext&);
+  /// Whether it does not look at what is asked of nodes (ir::Node::constraint), and what it adds has the origins and
+  /// the constraint of one node: constraints by name can be put on the graph before it or after it.
+  bool before_constraints = false;
 };
 
 /// Runs the passes in order on the graph and its bodies: skipped when disabled, timed, the graph sorted, inferred
@@ -88,8 +97,14 @@ struct Pass {
 /// max_rewrites and strict_rewrites. Throws Error, too, when one of disabled_passes is no pass.
 void run_passes(ir::Graph& graph, const std::vector<const Pass*>& passes, const BuildOptions& options,
                 PassReport& report);
-/// All that run_passes is told by the options, as text: equal texts run equally.
-std::string passes_key(const BuildOptions& options);
+/// The same, pass by pass: runs the one whose turn it is.
+void run_next_pass(ir::Graph& graph, const std::vector<const Pass*>& passes, const BuildOptions& options,
+                   PassProgress& progress);
+/// Throws Error when one of disabled_passes is neither among these passes nor in pipeline().
+void check_disabled_passes(const std::vector<const Pass*>& passes, const BuildOptions& options);
+/// Whether these passes under `options` come to where the same passes have come under `made_for`, beside what
+/// constraints do.
+bool comes_to(const PassProgress& progress, const BuildOptions& made_for, const BuildOptions& options);
 
 /// The list of every pass in the order in which a model goes through them (pipeline.cpp says why).
 const std::vector<const Pass*>& pipeline();

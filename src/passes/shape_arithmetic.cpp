@@ -74,5 +74,6 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass shape_arithmetic_pass{"shape_arithmetic", "makes integers and shapes that inference knows constant", run};
+const Pass shape_arithmetic_pass{"shape_arithmetic", "makes integers and shapes that inference knows constant", run,
+                                 true};
 }  // namespace monza

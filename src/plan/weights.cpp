@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "kernel/check.h"
 #include "kernel/registry.h"
 #include "kernel/serial.h"
 #include "tensor/storage.h"
@@ -20,6 +21,13 @@ constexpr std::int64_t kPage = 4096;  // a part may be mapped or sent to its dev
 constexpr std::int64_t kExternal = static_cast<std::int64_t>(1) << 52;
 
 std::int64_t whole_pages(std::int64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
+
+/// The parameters that packings look at: an activation that is fused into a product leaves its weights as they are.
+std::span<const std::byte> packing_params(const Kernel& kernel, std::span<const std::byte> params) {
+  const OperatorCheck* check = find_check(kernel.op);
+  if (check == nullptr || check->epilogue_at == 0) return params;
+  return params.first(std::min<std::size_t>(check->epilogue_at, params.size()));
+}
 
 }  // namespace
 
@@ -173,7 +181,8 @@ int WeightStore::packed(const std::shared_ptr<const ir::Constant>& constant, con
   // What a packing looks at is the kernel's query: parameters, and the types and shapes of the operands. What can be
   // unpacked from parameters and the constant alone was packed from these alone.
   const Packing& p = kernel.packings[packing];
-  std::string key(reinterpret_cast<const char*>(params.data()), params.size());
+  const std::span<const std::byte> read = packing_params(kernel, params);
+  std::string key(reinterpret_cast<const char*>(read.data()), read.size());
   key += std::to_string(packing);
   for (int i = 0; i < query.in_count; ++i)
     if (p.format == nullptr || i == p.input)

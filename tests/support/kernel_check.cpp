@@ -18,7 +18,9 @@
 #include "backend/device.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "kernel/check.h"
 #include "kernel/ports.h"
+#include "plan/data/plan.h"
 #include "tensor/block_encoding.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
@@ -319,6 +321,31 @@ std::string lacking(const Kernel& kernel) {
   }
 }
 
+namespace {
+/// Whether the kernel packs the same when the parameters from OperatorCheck::epilogue_at on are other bytes.
+bool packs_without_epilogue(const Kernel& kernel, const Packing& packing, KernelQuery query) {
+  const OperatorCheck* check = find_check(kernel.op);
+  if (check == nullptr || check->epilogue_at == 0) return true;
+  const std::size_t bytes = packing.bytes(query), room = (bytes + 63) / 64;
+  struct alignas(64) Line {
+    std::byte bytes[64];
+  };
+  const auto pack = [&] {
+    std::vector<Line> packed(room);
+    packing.pack(query, packed.data()->bytes);
+    return packed;
+  };
+  const std::vector<Line> want = pack();
+  alignas(64) std::byte other[plan::kParamsRoom];
+  std::memset(other, 0x5a, sizeof other);
+  std::memcpy(other, query.params, check->epilogue_at);
+  query.params = other;
+  if (packing.bytes(query) != bytes) return false;
+  const std::vector<Line> got = pack();
+  return std::memcmp(got.data(), want.data(), bytes) == 0;
+}
+}  // namespace
+
 KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector<Tensor>& inputs,
                      const std::vector<std::pair<DType, Shape>>& outputs, const KernelRunOptions& options) {
   std::mt19937 rng(options.seed);
@@ -402,6 +429,8 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
       const std::size_t bytes = packing->bytes(query);
       buffer.reserve(bytes, 0);
       packing->pack(query, buffer.base);
+      if (!packs_without_epilogue(kernel, *packing, query))
+        result.problem = "packing looks at parameters that say what is done to the result";
       if (const PackedFormat* format = packing->format) {
         if (format->bytes(query, i) != bytes) result.problem = "the packed format has another size";
         std::vector<std::byte> dense(t.bytes.size());

@@ -1,5 +1,8 @@
 // What the kernels of this family rely on: channels, filters and spatial extents that fit each other.
 #include "ops/conv/conv.check.h"
+
+#include <cstddef>
+
 #include "kernel/check_rules.h"
 
 namespace monza::ops {
@@ -28,7 +31,7 @@ Refusal check_conv(const CheckContext& c) noexcept {
 }
 
 constexpr OperatorCheck kConvChecks[] = {
-    {"Conv", check_conv},
+    {.op = "Conv", .check = check_conv, .epilogue_at = offsetof(ConvParams, act)},
 };
 
 }  // namespace

@@ -1,4 +1,6 @@
 // What the kernels of this family rely on: inner extents that agree, batches, biases and residuals that broadcast.
+#include <cstddef>
+
 #include "kernel/check_rules.h"
 #include "ops/matmul/matmul.params.h"
 #include "ops/shared/product.check.h"
@@ -24,7 +26,7 @@ Refusal check_matmul(const CheckContext& c) noexcept {
 }
 
 constexpr OperatorCheck kMatmulChecks[] = {
-    {"MatMul", check_matmul},
+    {.op = "MatMul", .check = check_matmul, .epilogue_at = offsetof(MatMulParams, act)},
 };
 
 }  // namespace

@@ -1,5 +1,7 @@
 // What the kernels of this family rely on: channels, filters and spatial extents that fit each other, and scales and
 // zero points for all filters.
+#include <cstddef>
+
 #include "kernel/check_rules.h"
 #include "ops/conv/conv.check.h"
 #include "ops/qconv/qconv.params.h"
@@ -31,7 +33,7 @@ Refusal check_qconv(const CheckContext& c) noexcept {
 
 constexpr OperatorCheck kQconvChecks[] = {
     {"ConvInteger", check_conv_integer},
-    {"QConv", check_qconv},
+    {.op = "QConv", .check = check_qconv, .epilogue_at = offsetof(QConvParams, act)},
 };
 
 }  // namespace

@@ -1,4 +1,6 @@
 // What the kernels of this family rely on: inner extents that agree, and scales and zero points for all columns.
+#include <cstddef>
+
 #include "kernel/check_rules.h"
 #include "ops/qmatmul/qmatmul.params.h"
 #include "ops/shared/product.check.h"
@@ -33,7 +35,7 @@ Refusal check_qmatmul(const CheckContext& c) noexcept {
 
 constexpr OperatorCheck kQmatmulChecks[] = {
     {"MatMulInteger", check_matmul_integer},
-    {"QMatMul", check_qmatmul},
+    {.op = "QMatMul", .check = check_qmatmul, .epilogue_at = offsetof(QMatMulParams, act)},
 };
 
 }  // namespace
