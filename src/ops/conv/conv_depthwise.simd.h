@@ -10,6 +10,7 @@
 #pragma once
 
 #include "ops/conv/conv_gemm_pack.simd.h"
+#include "ops/conv/conv_parts.simd.h"
 #include "ops/conv/conv_shape.simd.h"
 #include "ops/matmul/finish.simd.h"
 
@@ -45,7 +46,6 @@ MONZA_INLINE void valid_taps(std::int64_t origin, std::int64_t dilation, std::in
 
 /// The kernel rows inside of the image as pointers: to the input pixel at column 0, channel 0, and the row's weights as
 /// floats after a channel block's first.
-constexpr int kMostRows = 32;
 struct KernelRows {
   int count = 0;
   const float* x[kMostRows];
@@ -287,6 +287,20 @@ MONZA_INLINE Depthwise depthwise_of(const KernelContext& c) {
   return d;
 }
 
+/// conv_depthwise_rows_* of conv_parts.simd.h.
+MONZA_INLINE void depthwise_rows(const KernelContext& c, std::int64_t n, std::int64_t row0, std::int64_t rows,
+                                 float* to) {
+  Depthwise d = depthwise_of(c);
+  const Columns columns = columns_of(d.s);
+  const std::int64_t row = d.s.out[2] * Vec::kWidth;
+  d.out.ldc = Vec::kWidth;
+  d.out_vector = rows * row;
+  for (std::int64_t r = 0; r < rows; ++r) {
+    d.out.c = to + r * row;
+    depthwise_row(d, columns, n, 0, row0 + r, 0);
+  }
+}
+
 Status run_conv_depthwise(const KernelContext& c) noexcept {
   const Depthwise d = depthwise_of(c);
   const ConvShape& s = d.s;
@@ -313,16 +327,6 @@ Status run_conv_depthwise(const KernelContext& c) noexcept {
   return {};
 }
 
-void pack_depthwise(const KernelQuery& q, std::byte* packed) noexcept {
-  float* to = reinterpret_cast<float*>(packed);
-  const Shape& w = q.input(1).shape;
-  const float* from = static_cast<const float*>(q.input(1).data);
-  const std::int64_t taps = w.count(2, w.rank), padded = padded_columns(w[0], Vec::kWidth);
-  for (std::int64_t m = 0; m < padded; ++m)
-    for (std::int64_t t = 0; t < taps; ++t)
-      to[depthwise_at(Vec::kWidth, m, t, taps)] = m < w[0] ? from[m * taps + t] : 0.0f;
-}
-
 Refusal accepts_depthwise(const KernelQuery& q) noexcept {
   if (const Refusal r = conv_common_refusal(q)) return r;
   if (!q.input(1).constant || q.input(1).dynamic) return "the weight is not constant";
@@ -335,7 +339,7 @@ Refusal accepts_depthwise(const KernelQuery& q) noexcept {
 constexpr Packing kDepthwisePacking{
     .input = 1,
     .bytes = [](const KernelQuery& q) noexcept { return depthwise_bytes(Vec::kWidth, q); },
-    .pack = pack_depthwise,
+    .pack = [](const KernelQuery& q, std::byte* packed) noexcept { pack_depthwise(Vec::kWidth, q, packed); },
     .format = Vec::kWidth == 8 ? &conv_depthwise_8 : &conv_depthwise_16};
 
 /// Over channels-last pixels, or over blocks of channels.

@@ -18,53 +18,21 @@
 #pragma once
 
 #include "ops/conv/conv_gemm_pack.simd.h"
+#include "ops/conv/conv_parts.simd.h"
 #include "ops/conv/conv_shape.simd.h"
+#include "ops/conv/conv_strip.simd.h"
 #include "ops/matmul/finish.simd.h"
 #include "ops/matmul/gemm_rows.simd.h"
 
 namespace monza::ops {
 namespace {
 
-constexpr int kWidth = Vec::kWidth;
 /// Pixels of a tile of two vectors of filters: 28 or 12 sums, the weights and an element fill the registers. Of one
 /// vector: enough sums to hide the latency of their products, two ports of four cycles.
 constexpr int kPixelsOfTwo = Vec::kRegisters == 32 ? 14 : 6;
 constexpr int kPixelsOfOne = Vec::kRegisters == 32 ? 14 : 12;
 constexpr std::int64_t kMostTaps = 128;
-constexpr std::int64_t kStripFloats = (256 << 10) / 4;  // of a worker, within the L2 cache
 constexpr std::int64_t kWeightFloats = (24 << 10) / 4;  // of a chunk, within the L1 cache
-
-/// How the rows of a task are copied.
-struct Strip {
-  std::int64_t phases, columns;  // of a row: `columns` pixels for each remainder of the column by the stride
-  std::int64_t rows_out;         // output rows of a task at most
-  MONZA_INLINE std::int64_t row() const { return phases * columns * kWidth; }
-  MONZA_INLINE std::int64_t rows(std::int64_t rows_out_, std::int64_t stride, std::int64_t reach) const {
-    return (rows_out_ - 1) * stride + reach;
-  }
-};
-/// Extents along height and width; reach: elements from a kernel's first to its last tap.
-MONZA_INLINE Strip strip_of(std::int64_t channels, const std::int64_t* out, const std::int64_t* k,
-                            const std::int64_t* stride, const std::int64_t* dilation) {
-  Strip s;
-  const std::int64_t reach_h = (k[0] - 1) * dilation[0] + 1, reach_w = (k[1] - 1) * dilation[1] + 1;
-  s.phases = stride[1] < reach_w ? stride[1] : reach_w;
-  s.columns = out[1] + (reach_w - 1) / stride[1];
-  const std::int64_t each = (channels + kWidth - 1) / kWidth * s.row();  // floats of a strip row
-  const std::int64_t rows = each > 0 ? kStripFloats / each : out[0];
-  s.rows_out = rows < reach_h ? 1 : (rows - reach_h) / stride[0] + 1;
-  if (s.rows_out > out[0]) s.rows_out = out[0];
-  if (s.rows_out < 1) s.rows_out = 1;
-  return s;
-}
-/// Floats of a worker's strip, of these extents or, `bound`, of any that are not larger.
-MONZA_INLINE std::int64_t strip_floats(const Strip& s, std::int64_t channels, std::int64_t stride, std::int64_t reach,
-                                       bool bound = false) {
-  const std::int64_t row = (channels + kWidth - 1) / kWidth * s.row();
-  constexpr std::int64_t kSlack = 64;  // runs are copied in whole vectors
-  if (!bound) return row * s.rows(s.rows_out, stride, reach) + kSlack;
-  return (row * reach > kStripFloats ? row * reach : kStripFloats) + kSlack;
-}
 
 /// One tile over one chunk of channel blocks.
 struct DirectTile {
@@ -275,12 +243,11 @@ MONZA_INLINE void finish_direct(const Direct& d, const GemmOut& post, std::int64
   }
 }
 
-/// Rows [row0, row0 + rows) and filter vectors [v0, v1) of image n, group g. fill(d, n, g, row0, rows, strip) makes the
-/// strip where the input is not read in place.
-template <typename Fill>
+/// Rows [row0, row0 + rows) and filter vectors [v0, v1) of image n, group g. Where the input is not read in place, its
+/// strip comes from `source` or, if that is null, from the input.
 MONZA_INLINE void direct_task(const Direct& d, const KernelContext& c, std::int64_t n, std::int64_t g,
                               std::int64_t row0, std::int64_t rows, std::int64_t v0, std::int64_t v1, float* strip,
-                              Fill&& fill) {
+                              const StripSource* source) {
   const ConvShape& s = d.s;
   const auto& p = c.params_as<ConvParams>();
   const GemmOut post = conv_out(c, p, s, g);
@@ -295,7 +262,11 @@ MONZA_INLINE void direct_task(const Direct& d, const KernelContext& c, std::int6
     x = d.x.data + n * d.x.image + channel / kWidth * d.x.vector + channel % kWidth + row0 * row_step;
     tile.block = d.x.vector;
   } else {
-    fill(d, n, g, row0, rows, strip);
+    if (source != nullptr) {
+      source->make(source->self, n, row0, rows, strip);
+    } else {
+      fill_strip(d, n, g, row0, rows, strip);
+    }
     x = strip;
     tile.block = d.strip.rows(rows, s.stride[1], reach_h) * d.strip.row();
     row_step = s.stride[1] * (d.narrow ? ((s.out[2] - 1) * s.stride[2] + s.k[2]) * s.channels : d.strip.row());
@@ -392,22 +363,22 @@ MONZA_INLINE Direct direct_of(const KernelContext& c, bool may_read_in_place) {
   return d;
 }
 
-/// All images and groups, cut into tasks; split_filters: rows may be given to several tasks, for a part of the filters
-/// each.
-template <typename Fill>
-MONZA_INLINE void run_direct(const Direct& d, const KernelContext& c, bool split_filters, Fill&& fill) {
+/// All images and groups, cut into tasks, with strips from `source` or, if that is null, from the input.
+void run_direct(const KernelContext& c, const StripSource* source) {
+  const bool own_input = source == nullptr;
+  const Direct d = direct_of(c, own_input);
   const ConvShape& s = d.s;
   if (s.pixels == 0 || s.filters == 0) return;
   std::int64_t rows_each = d.rows_each;
-  // A few tasks for each thread: by rows where there are enough, else by filters, which copy their strip again. No sum
-  // depends on it.
+  // A few tasks for each thread: by rows where there are enough, else by filters, which copy their strip again: not
+  // where it has to be computed. No sum depends on it.
   const std::int64_t want = c.parallel->threads() > 1 ? 3 * c.parallel->threads() : 1, outer = s.batch * s.groups;
   std::int64_t vectors_each = d.vectors;
   const auto tasks = [&] {
     return outer * ((d.rows + rows_each - 1) / rows_each) * ((d.vectors + vectors_each - 1) / vectors_each);
   };
   while (tasks() < want && rows_each > 2) rows_each = (rows_each + 1) / 2;
-  while (split_filters && tasks() < want && vectors_each > 2) vectors_each = (vectors_each + 3) / 4 * 2;
+  while (own_input && tasks() < want && vectors_each > 2) vectors_each = (vectors_each + 3) / 4 * 2;
   const std::int64_t row_blocks = (d.rows + rows_each - 1) / rows_each,
                      filter_blocks = (d.vectors + vectors_each - 1) / vectors_each;
   const std::int64_t reach_h = (s.k[1] - 1) * s.dilation[1] + 1;
@@ -418,12 +389,12 @@ MONZA_INLINE void run_direct(const Direct& d, const KernelContext& c, bool split
     const std::int64_t rows = d.rows - row0 < rows_each ? d.rows - row0 : rows_each;
     const std::int64_t v1 = v0 + vectors_each < d.vectors ? v0 + vectors_each : d.vectors;
     direct_task(d, c, image / s.groups, image % s.groups, row0, rows, v0, v1,
-                reinterpret_cast<float*>(c.scratch) + worker * strip, fill);
+                reinterpret_cast<float*>(c.scratch) + worker * strip, source);
   });
 }
 
 Status run_conv_direct(const KernelContext& c) noexcept {
-  run_direct(direct_of(c, true), c, true, fill_strip);
+  run_direct(c, nullptr);
   return {};
 }
 
@@ -443,32 +414,11 @@ Refusal accepts_direct_blocked(const KernelQuery& q) noexcept {
   return blocked_group_refusal(q, kWidth);
 }
 
-std::size_t direct_scratch(const KernelQuery& q) noexcept {
-  const auto& p = *static_cast<const ConvParams*>(q.params);
-  const Shape &w = q.input(1).shape, &o = q.out[0].shape;
-  std::int64_t out[2] = {1, 1}, k[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1};
-  for (int i = 0; i < p.spatial; ++i) {
-    const int to = 2 - p.spatial + i;
-    out[to] = o[2 + i];
-    k[to] = w[2 + i];
-    stride[to] = p.stride[i];
-    dilation[to] = p.dilation[i];
-  }
-  const Strip s = strip_of(w[1], out, k, stride, dilation);
-  const std::int64_t each = strip_floats(s, w[1], stride[0], (k[0] - 1) * dilation[0] + 1, q.out[0].dynamic);
-  return static_cast<std::size_t>(q.threads * each) * sizeof(float);
-}
-
-void pack_direct(const KernelQuery& q, std::byte* packed) noexcept {
-  float* to = reinterpret_cast<float*>(packed);
-  const float* dense = static_cast<const float*>(q.input(1).data);
-  each_direct_weight(kWidth, q, [&](std::int64_t at, std::int64_t from) { to[at] = from < 0 ? 0.0f : dense[from]; });
-}
-
-constexpr Packing kDirectPacking{.input = 1,
-                                 .bytes = [](const KernelQuery& q) noexcept { return direct_bytes(kWidth, q); },
-                                 .pack = pack_direct,
-                                 .format = kWidth == 8 ? &conv_direct_8 : &conv_direct_16};
+constexpr Packing kDirectPacking{
+    .input = 1,
+    .bytes = [](const KernelQuery& q) noexcept { return direct_bytes(kWidth, q); },
+    .pack = [](const KernelQuery& q, std::byte* packed) noexcept { pack_direct(kWidth, q, packed); },
+    .format = kWidth == 8 ? &conv_direct_8 : &conv_direct_16};
 
 /// Over channels-last pixels, or over blocks of channels.
 consteval Kernel conv_direct_kernel(const char* name, Isa needs, Port pixels) {

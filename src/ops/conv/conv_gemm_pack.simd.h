@@ -76,6 +76,14 @@ MONZA_INLINE std::size_t depthwise_bytes(int vector, const KernelQuery& q) {
 MONZA_INLINE std::int64_t depthwise_at(int vector, std::int64_t m, std::int64_t t, std::int64_t taps) {
   return (m / vector * taps + t) * vector + m % vector;
 }
+MONZA_INLINE void pack_depthwise(int vector, const KernelQuery& q, std::byte* packed) noexcept {
+  float* to = reinterpret_cast<float*>(packed);
+  const Shape& w = q.input(1).shape;
+  const float* from = static_cast<const float*>(q.input(1).data);
+  const std::int64_t taps = w.count(2, w.rank), padded = padded_columns(w[0], vector);
+  for (std::int64_t m = 0; m < padded; ++m)
+    for (std::int64_t t = 0; t < taps; ++t) to[depthwise_at(vector, m, t, taps)] = m < w[0] ? from[m * taps + t] : 0.0f;
+}
 
 // --- direct: [group][pair of vectors of filters][vector of channels][tap][channel][filter] --------------------------
 
@@ -102,6 +110,11 @@ MONZA_INLINE void each_direct_weight(int vector, const KernelQuery& q, Visit&& v
               visit(at++, m < filters ? ((g * filters + m) * channels + c) * taps + t : -1);
             }
     }
+}
+MONZA_INLINE void pack_direct(int vector, const KernelQuery& q, std::byte* packed) noexcept {
+  float* to = reinterpret_cast<float*>(packed);
+  const float* dense = static_cast<const float*>(q.input(1).data);
+  each_direct_weight(vector, q, [&](std::int64_t at, std::int64_t from) { to[at] = from < 0 ? 0.0f : dense[from]; });
 }
 
 }  // namespace

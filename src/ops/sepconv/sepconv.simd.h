@@ -1,19 +1,22 @@
 // Depthwise and 1x1 convolution in one step: a task computes the depthwise results of a few rows into scratch memory,
 // as blocks of channels, and the 1x1 convolution reads them from there, while they lie in the L2 cache.
 //
-// Both parts are those of conv_depthwise and conv_direct. What is saved is memory: of two steps the first writes, and
-// the second reads, 4 * pixels * channels bytes, which at the resolutions where networks use them exceed the L2 cache.
-// Floor: input, output and residual once through memory, or 2 * pixels * channels * (taps + filters) FLOP over the peak
-// of the FMA ports.
+// Both parts are those of conv_depthwise and conv_direct, and compiled there. What is saved is memory: of two steps the
+// first writes, and the second reads, 4 * pixels * channels bytes, which at the resolutions where networks use them
+// exceed the L2 cache. Floor: input, output and residual once through memory, or 2 * pixels * channels * (taps +
+// filters) FLOP over the peak of the FMA ports.
 #pragma once
 
-#include "ops/conv/conv_depthwise.simd.h"
-#include "ops/conv/conv_direct.simd.h"
+#include "ops/conv/conv_gemm_pack.simd.h"
+#include "ops/conv/conv_parts.simd.h"
+#include "ops/conv/conv_shape.simd.h"
+#include "ops/conv/conv_strip.simd.h"
 #include "ops/sepconv/sepconv_part.simd.h"
 
 namespace monza::ops {
 namespace {
 
+template <DepthwiseRows& kDepthwise, DirectFromStrips& kDirect>
 Status run_sepconv(const KernelContext& c) noexcept {
   const auto& p = c.params_as<SeparableConvParams>();
   // What lies between: as the output, with the input's channels. It has no memory of its own.
@@ -32,19 +35,10 @@ Status run_sepconv(const KernelContext& c) noexcept {
   second.in = in;
   second.in_count = 5;
 
-  const Depthwise depth = depthwise_of(first);
-  const Columns columns = columns_of(depth.s);
-  run_direct(direct_of(second, false), second, false,
-             [&](const Direct&, std::int64_t n, std::int64_t, std::int64_t row0, std::int64_t rows, float* strip) {
-               Depthwise d = depth;
-               const std::int64_t row = d.s.out[2] * Vec::kWidth;
-               d.out.ldc = Vec::kWidth;
-               d.out_vector = rows * row;
-               for (std::int64_t r = 0; r < rows; ++r) {
-                 d.out.c = strip + r * row;
-                 depthwise_row(d, columns, n, 0, row0 + r, 0);
-               }
-             });
+  kDirect(second, {[](const void* self, std::int64_t n, std::int64_t row0, std::int64_t rows, float* strip) {
+                     kDepthwise(*static_cast<const KernelContext*>(self), n, row0, rows, strip);
+                   },
+                   &first});
   return {};
 }
 
@@ -60,15 +54,17 @@ Refusal accepts_sepconv(const KernelQuery& q) noexcept {
 
 constexpr Packing kSepconvPackings[] = {
     {.input = 1,
-     .bytes = [](const KernelQuery& q) noexcept { return depthwise_bytes(Vec::kWidth, PartQuery(q, false).query); },
+     .bytes = [](const KernelQuery& q) noexcept { return depthwise_bytes(kWidth, PartQuery(q, false).query); },
      .pack = [](const KernelQuery& q,
-                std::byte* packed) noexcept { pack_depthwise(PartQuery(q, false).query, packed); },
-     .format = Vec::kWidth == 8 ? &sepconv_depth_8 : &sepconv_depth_16},
+                std::byte* packed) noexcept { pack_depthwise(kWidth, PartQuery(q, false).query, packed); },
+     .format = kWidth == 8 ? &sepconv_depth_8 : &sepconv_depth_16},
     {.input = 3,
-     .bytes = [](const KernelQuery& q) noexcept { return direct_bytes(Vec::kWidth, PartQuery(q, true).query); },
-     .pack = [](const KernelQuery& q, std::byte* packed) noexcept { pack_direct(PartQuery(q, true).query, packed); },
-     .format = Vec::kWidth == 8 ? &sepconv_point_8 : &sepconv_point_16}};
+     .bytes = [](const KernelQuery& q) noexcept { return direct_bytes(kWidth, PartQuery(q, true).query); },
+     .pack = [](const KernelQuery& q,
+                std::byte* packed) noexcept { pack_direct(kWidth, PartQuery(q, true).query, packed); },
+     .format = kWidth == 8 ? &sepconv_point_8 : &sepconv_point_16}};
 
+template <DepthwiseRows& kDepthwise, DirectFromStrips& kDirect>
 consteval Kernel sepconv_kernel(const char* name, Isa needs) {
   return {
       .name = name,
@@ -80,7 +76,7 @@ consteval Kernel sepconv_kernel(const char* name, Isa needs) {
       .packing_count = 2,
       .accepts = accepts_sepconv,
       .scratch_bytes = [](const KernelQuery& q) noexcept { return direct_scratch(PartQuery(q, true).query); },
-      .run = run_sepconv};
+      .run = run_sepconv<kDepthwise, kDirect>};
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 namespace monza::ops {
 
-extern const Kernel sepconv_avx2 = sepconv_kernel("sepconv_avx2", Isa::avx2);
+extern const Kernel sepconv_avx2 =
+    sepconv_kernel<depthwise_rows_avx2, direct_from_strips_avx2>("sepconv_avx2", Isa::avx2);
 
 }  // namespace monza::ops
