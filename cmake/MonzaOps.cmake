@@ -1,6 +1,7 @@
 # Discovers the operator families in src/ops and generates the registries. Files are known by their names:
-#   <name>.def.cpp defines the table <name>_ops, <name>.onnx.cpp <name>_onnx, and <name>.check.cpp <name>_checks;
-#   files of src/ops/shared, and a plain <name>.cpp beside definitions, define none. <family>.kernels.txt lists kernels.
+#   <name>.def.cpp defines the table <name>_ops, <name>.onnx.cpp <name>_onnx, <name>.check.cpp <name>_checks, and
+#   <name>.any.cpp <name>_formats; files of src/ops/shared, and a plain <name>.cpp beside definitions, define none.
+#   <family>.kernels.txt lists kernels.
 file(GLOB MONZA_FAMILIES RELATIVE ${CMAKE_SOURCE_DIR}/src/ops CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/ops/*)
 set(MONZA_RUN_OPS "")
 set(MONZA_BUILD_OPS "")
@@ -8,6 +9,7 @@ set(kernel_symbols "")
 set(op_tables "")
 set(onnx_tables "")
 set(check_tables "")
+set(format_tables "")
 set(kernel_families "")
 set(family_hashes "")
 set(family_entries "")
@@ -44,6 +46,7 @@ foreach(family ${MONZA_FAMILIES})
   file(GLOB definitions CONFIGURE_DEPENDS ${dir}/*.def.cpp)
   file(GLOB importers CONFIGURE_DEPENDS ${dir}/*.onnx.cpp)
   file(GLOB checks CONFIGURE_DEPENDS ${dir}/*.check.cpp)
+  file(GLOB formats CONFIGURE_DEPENDS ${dir}/*.any.cpp)
   file(GLOB helpers CONFIGURE_DEPENDS ${dir}/*.cpp)
   list(FILTER helpers EXCLUDE REGEX "/[^/]*\\.[^/]*\\.cpp$")
   list(FILTER run EXCLUDE REGEX "\\.x86_(${left_out})")
@@ -53,6 +56,7 @@ foreach(family ${MONZA_FAMILIES})
     monza_tables(op_tables _ops ${definitions})
     monza_tables(onnx_tables _onnx ${importers})
     monza_tables(check_tables _checks ${checks})
+    monza_tables(format_tables _formats ${formats})
   endif()
   if(EXISTS ${dir}/${family}.kernels.txt)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${dir}/${family}.kernels.txt)
@@ -90,6 +94,7 @@ endfunction()
 monza_registry(op_table.cpp ir/op.h ir::OpList op_table ${op_tables})
 monza_registry(onnx_table.cpp import/api.h OnnxImporters onnx_table ${onnx_tables})
 monza_registry(check_table.cpp kernel/check.h CheckList check_table ${check_tables})
+monza_registry(format_table.cpp kernel/packed_format.h PackedFormatList format_table ${format_tables})
 monza_registry(kernel_table.cpp kernel/kernel.h Kernel kernel_table ${kernel_symbols})
 # The same kernels by family, beside the hash of what they are made of.
 file(CONFIGURE OUTPUT ${CMAKE_BINARY_DIR}/generated/kernel_families.cpp CONTENT

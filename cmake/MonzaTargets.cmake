@@ -37,7 +37,8 @@ add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp
   DEPENDS ${kernel_sources} ${CMAKE_SOURCE_DIR}/cmake/KernelSources.cmake VERBATIM)
 
 add_library(monza_run STATIC ${run_sources} ${engine_header} ${MONZA_RUN_OPS} ${CMAKE_BINARY_DIR}/generated/kernel_table.cpp
-  ${CMAKE_BINARY_DIR}/generated/kernel_families.cpp ${CMAKE_BINARY_DIR}/generated/check_table.cpp ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp)
+  ${CMAKE_BINARY_DIR}/generated/kernel_families.cpp ${CMAKE_BINARY_DIR}/generated/check_table.cpp ${CMAKE_BINARY_DIR}/generated/format_table.cpp
+  ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp)
 target_include_directories(monza_run PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
 target_link_libraries(monza_run PUBLIC fmt::fmt Threads::Threads)
 if(MONZA_WITH_CUDA)

@@ -146,6 +146,7 @@ TEST(ResolveConfined, ASiblingWithThePrefixOfTheFolderIsOutside) {
 #ifndef __SANITIZE_ADDRESS__  // which needs more address space than the limits leave
 
 TEST(MappedFile, WhatDoesNotFitIntoTheAddressSpace) {
+  MONZA_NEED_ADDRESS_SPACE_LIMIT();
   const TemporaryFolder folder;
   write(folder / "large", "");
   fs::resize_file(folder / "large", std::uintmax_t(1) << 40);

@@ -55,6 +55,11 @@ TEST(SpoolFile, SaysWhatTheSystemRefuses) {
   EXPECT_EQ(test::error_under_limit(
                 RLIMIT_FSIZE, 4096, [&] { file.write(0, bytes_of(text)); }, folder.path()),
             "cannot write to a file in 'FOLDER' for the weights: File too large");
+}
+
+TEST(SpoolFile, SaysWhenThereIsNoRoomToMapIt) {
+  MONZA_NEED_ADDRESS_SPACE_LIMIT();
+  const TemporaryFolder folder;
   const auto large = std::make_shared<SpoolFile>(folder.path());
   std::shared_ptr<const void> owner;
   EXPECT_EQ(test::error_under_limit(

@@ -5,9 +5,11 @@
 
 #include <algorithm>
 #include <fstream>
+#include <utility>
 
 #include "base/cpu.h"
 #include "engine/explain.h"
+#include "engine/run/engine_impl.h"
 #include "engine/session.h"
 #include "engine/variants.h"
 #include "support/error_text.h"
@@ -39,14 +41,17 @@ class ConstraintsTest : public ::testing::Test {
     options_.constraints.push_back({nodes, {precisions, devices}});
   }
   /// The step that makes the tensor, or is fused with what makes it.
-  StepText step(const std::string& tensor) {
+  StepText step(const std::string& tensor) { return built(tensor).first; }
+  /// The device of that step, as plans count them: 0 is the host.
+  int device_of(const std::string& tensor) { return built(tensor).second; }
+  std::pair<StepText, int> built(const std::string& tensor) {
     BuildReport report;
     BuildHooks hooks;
     hooks.report = &report;
     const Engine engine = build_engine(path_, options_, hooks);
     const Explanation e = explain(report, engine, tensor);
     for (const Realisation& r : e.realisations)
-      if (!r.steps.empty()) return r.steps[0];
+      if (!r.steps.empty()) return {r.steps[0], engine.impl().image.plan.steps[r.steps[0].index].device};
     return {};
   }
 
@@ -86,7 +91,8 @@ TEST(RoundedPrecisions, AreThoseThatComparisonsAllowMore) {
 TEST_F(ConstraintsTest, SendNodesToADevice) {
   constrain("mid", {}, {Device::reference});
   EXPECT_EQ(step("mid").kernel, "softmax_ref");
-  EXPECT_NE(step("tail").kernel, "matmul_ref");
+  EXPECT_EQ(device_of("mid"), 1);
+  EXPECT_EQ(device_of("tail"), 0);
 }
 
 TEST_F(ConstraintsTest, ThatNoKernelKeepsAreRefused) {

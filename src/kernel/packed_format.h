@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <limits>
+#include <span>
 
 #include "kernel/kernel.h"
 
@@ -14,5 +15,11 @@ namespace monza {
 
 /// PackedFormat::bytes of constants and parameters that no kernel has packed, as a damaged file may name them.
 inline constexpr std::size_t kNeverPacked = std::numeric_limits<std::size_t>::max();
+
+/// The formats of src/ops/<family>/<name>.any.cpp, which ends with `extern const PackedFormatList
+/// <name>_formats{...};`.
+struct PackedFormatList {
+  std::span<const PackedFormat* const> formats;
+};
 
 }  // namespace monza

@@ -5,11 +5,14 @@
 #include <string>
 
 #include "base/log.h"
+#include "kernel/packed_format.h"
 
 namespace monza {
 namespace ops {
 extern const Kernel* const kernel_table[];  // generated from the lists in src/ops
 extern const int kernel_table_count;
+extern const PackedFormatList* const format_table[];  // generated from their names
+extern const int format_table_count;
 extern const KernelFamily kernel_family_table[];
 extern const int kernel_family_count;
 }  // namespace ops
@@ -65,9 +68,9 @@ bool has_kernel(std::string_view op, const Constraint& asked) {
 }
 
 const PackedFormat* find_packed_format(std::string_view name) {
-  for (const Kernel* k : all_kernels())
-    for (int i = 0; i < k->packing_count; ++i)
-      if (k->packings[i].format != nullptr && name == k->packings[i].format->name) return k->packings[i].format;
+  for (int i = 0; i < ops::format_table_count; ++i)
+    for (const PackedFormat* format : ops::format_table[i]->formats)
+      if (name == format->name) return format;
   return nullptr;
 }
 

@@ -14,7 +14,7 @@ namespace monza {
 std::span<const Kernel* const> kernels_of(std::string_view op);
 /// The kernel of that name, or null.
 const Kernel* find_kernel(std::string_view name);
-/// The packed format of that name, of any kernel's packings, or null.
+/// The packed format of that name, or null: also one that only kernels of other processors pack.
 const PackedFormat* find_packed_format(std::string_view name);
 /// Every kernel, family by family.
 std::span<const Kernel* const> all_kernels();

@@ -1,4 +1,5 @@
-// The lists of kernels and the kernels go by the same names, in the same order.
+// The lists of kernels and the kernels go by the same names, in the same order; and what kernels pack, every build
+// unpacks.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -27,6 +28,18 @@ TEST(KernelLists, NameKernelsByTheirSymbols) {
     }
     EXPECT_EQ(named, listed) << path;
   }
+}
+
+TEST(KernelLists, EveryPackedFormatIsFoundByItsName) {
+  for (const Kernel* k : all_kernels())
+    for (int i = 0; i < k->packing_count; ++i)
+      if (const PackedFormat* format = k->packings[i].format; format != nullptr) {
+        EXPECT_EQ(find_packed_format(format->name), format) << k->name << ": " << format->name;
+      }
+  // Whatever the processor of this build is, and whether it has GPU code.
+  for (const char* name : {"matmul_panels_16", "qconv_panels_8", "lstm_gates_128", "conv_gpu_rows_f16"})
+    EXPECT_NE(find_packed_format(name), nullptr) << name;
+  EXPECT_EQ(find_packed_format("braid"), nullptr);
 }
 
 }  // namespace

@@ -112,8 +112,8 @@ TEST(Layouts, PointwiseWorkFollowsItsNeighbours) {
     %e = Sigmoid(%d)
     return (b: %b, e: %e)
   })",
-                 {{"test_sigmoid_dense", 100}, {"test_sigmoid_blocked", 5}, {"copy", 8}, {"relu", 1}},
-                 {&test::kSigmoidDense, &test::kSigmoidBlocked});
+                 {{"test_sigmoid_dense", 100}, {"test_sigmoid_blocked", 5}, {"copy", 8}, {"test_relu_uniform", 1}},
+                 {&test::kSigmoidDense, &test::kSigmoidBlocked, &test::kReluUniform});
   ASSERT_EQ(planned.kernels.size(), 5u);
   for (const std::size_t i : {0, 1, 2, 4}) EXPECT_EQ(planned.kernels[i], "test_sigmoid_blocked") << i;
   EXPECT_EQ(planned.conversions, 1) << planned.kernels[3];

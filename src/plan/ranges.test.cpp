@@ -537,7 +537,7 @@ TEST(Ranges, ScratchMemoryAtTheLargestShapeIsEnoughForAll) {
       });
     }
   }
-  EXPECT_GT(asked.size(), 8u);
+  EXPECT_GE(asked.size(), 6u) << "reference kernels alone, which every CPU has, are as many";
 }
 
 }  // namespace

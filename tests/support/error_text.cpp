@@ -1,5 +1,6 @@
 #include "support/error_text.h"
 
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,13 @@ std::string error_under_limit(int resource, rlim_t limit, const std::function<vo
   int status = 0;
   if (child < 0 || ::waitpid(child, &status, 0) != child || status != 0) return "the process failed: " + text;
   return text;
+}
+
+bool address_space_is_limited() {
+  const std::string text = error_under_limit(RLIMIT_AS, 1 << 20, [] {
+    if (::mmap(nullptr, 1 << 22, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) throw Error("it is");
+  });
+  return text == "it is";
 }
 
 }  // namespace monza::test

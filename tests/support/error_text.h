@@ -15,4 +15,12 @@ std::string error_of(const std::function<void()>& f, const std::string& folder =
 std::string error_under_limit(int resource, rlim_t limit, const std::function<void()>& f,
                               const std::string& folder = {});
 
+/// Whether a process is held to RLIMIT_AS here: qemu's user mode takes the limit and does nothing about it.
+bool address_space_is_limited();
+
 }  // namespace monza::test
+
+/// Skips the test where no limit of memory is kept.
+#define MONZA_NEED_ADDRESS_SPACE_LIMIT()          \
+  if (!::monza::test::address_space_is_limited()) \
+  GTEST_SKIP() << "a process may have more memory here than its limit (RLIMIT_AS) says"

@@ -110,5 +110,7 @@ const Kernel kSigmoidFromBlocked{.name = "test_sigmoid_from_blocked",
                                  .in = {Port::blocked16},
                                  .out = {Port::dense},
                                  .run = run_nothing};
+const Kernel kReluUniform{
+    .name = "test_relu_uniform", .op = "Relu", .in = {Port::uniform}, .out = {Port::uniform}, .run = run_nothing};
 
 }  // namespace monza::test

@@ -21,5 +21,7 @@ extern const Kernel kLess;
 extern const Kernel kScratchy;
 /// Candidates of Sigmoid for tests of the planner, which differ in what they read and write; they compute nothing.
 extern const Kernel kSigmoidDense, kSigmoidBlocked, kSigmoidFromBlocked;
+/// One of Relu that takes any layout without gaps.
+extern const Kernel kReluUniform;
 
 }  // namespace monza::test

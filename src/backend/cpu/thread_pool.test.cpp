@@ -261,6 +261,7 @@ TEST(ThreadPool, ComesAndGoesManyTimes) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 TEST(ThreadPool, ThreadsThatCannotBeStarted) {
+  MONZA_NEED_ADDRESS_SPACE_LIMIT();
   const std::string text =
       test::error_under_limit(RLIMIT_AS, rlim_t(1) << 30, [] { ThreadPool(ThreadPool::Options{.threads = 4000}); });
   // How many found room for their stacks depends on the machine.

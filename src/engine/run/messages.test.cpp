@@ -222,6 +222,7 @@ TEST(ContextMessages, DescribeProfiles) {
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
 
 TEST(ContextMessages, DescribeAThreadThatCannotBeStarted) {
+  MONZA_NEED_ADDRESS_SPACE_LIMIT();
   const Engine engine = engine_from_text("graph \"main\" (%x: f32[2]) {\n  %y = Relu(%x)\n  return (y: %y)\n}").engine;
   // The first may find the stack of a thread that has ended.
   std::vector<Context> contexts;

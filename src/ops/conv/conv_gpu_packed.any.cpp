@@ -75,4 +75,7 @@ const Packing conv_gpu_rows_f16 = packing_of<ConvRows, std::uint16_t>(kRows16);
 const Packing conv_gpu_taps_f32 = packing_of<ConvTaps, std::uint32_t>(kTaps32);
 const Packing conv_gpu_taps_f16 = packing_of<ConvTaps, std::uint16_t>(kTaps16);
 
+constexpr const PackedFormat* kConvGpuPackedFormats[] = {&kColumns32, &kRows16, &kTaps32, &kTaps16};
+extern const PackedFormatList conv_gpu_packed_formats{kConvGpuPackedFormats};
+
 }  // namespace monza::ops

@@ -71,4 +71,9 @@ const PackedFormat conv_depthwise_16{"conv_depthwise_16", depthwise_bytes_of<16>
 const PackedFormat conv_direct_8{"conv_direct_8", direct_bytes_of<8>, unpack_direct<8>};
 const PackedFormat conv_direct_16{"conv_direct_16", direct_bytes_of<16>, unpack_direct<16>};
 
+constexpr const PackedFormat* kConvPackedFormats[] = {&conv_panels_8, &conv_panels_16,   &conv_image_8,
+                                                      &conv_image_16, &conv_depthwise_8, &conv_depthwise_16,
+                                                      &conv_direct_8, &conv_direct_16};
+extern const PackedFormatList conv_packed_formats{kConvPackedFormats};
+
 }  // namespace monza::ops

@@ -33,4 +33,7 @@ void unpack_matmul(const KernelQuery& q, int, const std::byte* packed, void* den
 const PackedFormat matmul_panels_8{"matmul_panels_8", matmul_bytes<8>, unpack_matmul<8>};
 const PackedFormat matmul_panels_16{"matmul_panels_16", matmul_bytes<16>, unpack_matmul<16>};
 
+constexpr const PackedFormat* kMatmulPackedFormats[] = {&matmul_panels_8, &matmul_panels_16};
+extern const PackedFormatList matmul_packed_formats{kMatmulPackedFormats};
+
 }  // namespace monza::ops

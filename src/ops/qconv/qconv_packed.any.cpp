@@ -55,4 +55,8 @@ const PackedFormat qconv_panels_16{"qconv_panels_16", qconv_bytes<16>, unpack_qc
 const PackedFormat qconv_depthwise_8{"qconv_depthwise_8", depthwise_bytes<8>, unpack_depthwise<8>};
 const PackedFormat qconv_depthwise_16{"qconv_depthwise_16", depthwise_bytes<16>, unpack_depthwise<16>};
 
+constexpr const PackedFormat* kQconvPackedFormats[] = {&qconv_panels_8, &qconv_panels_16, &qconv_depthwise_8,
+                                                       &qconv_depthwise_16};
+extern const PackedFormatList qconv_packed_formats{kQconvPackedFormats};
+
 }  // namespace monza::ops

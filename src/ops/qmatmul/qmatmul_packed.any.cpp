@@ -25,4 +25,7 @@ void unpack_qmatmul(const KernelQuery& q, int input, const std::byte* packed, vo
 const PackedFormat qmatmul_panels_8{"qmatmul_panels_8", qmatmul_bytes<8>, unpack_qmatmul<8>};
 const PackedFormat qmatmul_panels_16{"qmatmul_panels_16", qmatmul_bytes<16>, unpack_qmatmul<16>};
 
+constexpr const PackedFormat* kQmatmulPackedFormats[] = {&qmatmul_panels_8, &qmatmul_panels_16};
+extern const PackedFormatList qmatmul_packed_formats{kQmatmulPackedFormats};
+
 }  // namespace monza::ops

@@ -26,4 +26,8 @@ const PackedFormat sepconv_point_8{"sepconv_point_8", sepconv_bytes<conv_direct_
 const PackedFormat sepconv_point_16{"sepconv_point_16", sepconv_bytes<conv_direct_16, true>,
                                     unpack_sepconv<conv_direct_16, true>};
 
+constexpr const PackedFormat* kSepconvPackedFormats[] = {&sepconv_depth_8, &sepconv_depth_16, &sepconv_point_8,
+                                                         &sepconv_point_16};
+extern const PackedFormatList sepconv_packed_formats{kSepconvPackedFormats};
+
 }  // namespace monza::ops
