@@ -37,7 +37,7 @@ TEST(KernelLists, EveryPackedFormatIsFoundByItsName) {
         EXPECT_EQ(find_packed_format(format->name), format) << k->name << ": " << format->name;
       }
   // Whatever the processor of this build is, and whether it has GPU code.
-  for (const char* name : {"matmul_panels_16", "qconv_panels_8", "lstm_gates_128", "conv_gpu_rows_f16"})
+  for (const char* name : {"matmul_panels_16", "qconv_panels_8", "rnn_gates_128", "conv_gpu_rows_f16"})
     EXPECT_NE(find_packed_format(name), nullptr) << name;
   EXPECT_EQ(find_packed_format("braid"), nullptr);
 }

@@ -30,7 +30,7 @@ void unpack_gates(const KernelQuery& q, int input, const std::byte* packed, void
 const PackedFormat rnn_gates_64{"rnn_gates_64", gate_bytes<64>, unpack_gates<64>};
 const PackedFormat rnn_gates_128{"rnn_gates_128", gate_bytes<128>, unpack_gates<128>};
 
-constexpr const PackedFormat* kLstmPackedFormats[] = {&lstm_gates_64, &lstm_gates_128};
-extern const PackedFormatList lstm_packed_formats{kLstmPackedFormats};
+constexpr const PackedFormat* kRnnPackedFormats[] = {&rnn_gates_64, &rnn_gates_128};
+extern const PackedFormatList rnn_packed_formats{kRnnPackedFormats};
 
 }  // namespace monza::ops
