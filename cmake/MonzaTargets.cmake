@@ -16,7 +16,7 @@ add_custom_command(OUTPUT ${engine_header}
   COMMAND ${FLATC} --cpp -o ${CMAKE_BINARY_DIR}/generated ${CMAKE_SOURCE_DIR}/src/engine/file/engine_header.fbs
   DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/file/engine_header.fbs)
 
-monza_sources(run_sources base tensor memory kernel backend backend/cpu backend/reference plan/data runtime engine/file engine/run)
+monza_sources(run_sources base tensor memory kernel backend backend/cpu backend/reference plan/data runtime engine/file engine/run plugin)
 if(MONZA_WITH_CUDA)
   monza_sources(cuda_sources backend/cuda)
   list(FILTER cuda_sources EXCLUDE REGEX "no_cuda")
@@ -40,7 +40,7 @@ add_library(monza_run STATIC ${run_sources} ${engine_header} ${MONZA_RUN_OPS} ${
   ${CMAKE_BINARY_DIR}/generated/kernel_families.cpp ${CMAKE_BINARY_DIR}/generated/check_table.cpp ${CMAKE_BINARY_DIR}/generated/format_table.cpp
   ${CMAKE_BINARY_DIR}/generated/kernel_sources.cpp)
 target_include_directories(monza_run PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR}/generated)
-target_link_libraries(monza_run PUBLIC fmt::fmt Threads::Threads)
+target_link_libraries(monza_run PUBLIC fmt::fmt Threads::Threads PRIVATE ${CMAKE_DL_LIBS})
 if(MONZA_WITH_CUDA)
   # The runtime library opens the driver's when the first GPU is asked for, so the binary starts without one.
   target_link_libraries(monza_run PRIVATE ${MONZA_CUDART} ${CMAKE_DL_LIBS} rt)
@@ -72,7 +72,7 @@ set(build_record ${CMAKE_BINARY_DIR}/generated/build_record_generated.h)
 add_custom_command(OUTPUT ${build_record}
   COMMAND ${FLATC} --cpp -o ${CMAKE_BINARY_DIR}/generated ${CMAKE_SOURCE_DIR}/src/engine/build_record.fbs
   DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/build_record.fbs)
-monza_sources(build_sources ir import import/onnx passes passes/fusions quant plan engine)
+monza_sources(build_sources ir import import/onnx passes passes/fusions quant plan engine plugin/build)
 add_library(monza_build STATIC ${build_sources} ${MONZA_BUILD_OPS} ${onnx_generated} ${build_record}
   ${CMAKE_BINARY_DIR}/generated/op_table.cpp ${CMAKE_BINARY_DIR}/generated/onnx_table.cpp)
 target_link_libraries(monza_build PUBLIC monza_run protobuf::libprotobuf)
@@ -82,10 +82,13 @@ list(FILTER grouped EXCLUDE REGEX "src/(passes|import/onnx)/")
 monza_group(monza_build ${grouped})
 # Engine::load plans stale engines anew where the compiler is there; a weak reference alone would not bring it in.
 target_link_options(monza_build INTERFACE "LINKER:-u,monza_replan_engine")
+# So do plugins, whose operators the compiler has to be told of.
+target_link_options(monza_build INTERFACE "LINKER:-u,monza_define_operator")
 
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaC.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaVision.cmake OPTIONAL)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaTools.cmake OPTIONAL)
+include(${CMAKE_SOURCE_DIR}/cmake/MonzaPlugins.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaInstall.cmake)
 
 if(MONZA_TESTS)
@@ -111,7 +114,8 @@ if(MONZA_TESTS)
   foreach(name ${test_names})
     if((name MATCHES "^vision" AND NOT TARGET monza_vision) OR
        (name STREQUAL "io" AND NOT TARGET monza_io) OR (name STREQUAL "tests_cli" AND NOT TARGET monza) OR
-       (name STREQUAL "tests_detect" AND NOT TARGET monza_tool_vision))
+       (name STREQUAL "tests_detect" AND NOT TARGET monza_tool_vision) OR
+       (name STREQUAL "tests_vision_plugins" AND (NOT TARGET monza_vision OR NOT MONZA_PLUGINS)))
       continue()
     endif()
     if(name MATCHES "^tests_(cli|detect)$")
@@ -120,7 +124,7 @@ if(MONZA_TESTS)
     add_executable(monza_test_${name} ${test_sources_${name}})
     target_link_libraries(monza_test_${name} PRIVATE monza_test_support GTest::gtest_main)
     monza_precompile_test(monza_test_${name})
-    if(name MATCHES "^vision")
+    if(name MATCHES "^vision|^tests_vision_plugins$")
       target_link_libraries(monza_test_${name} PRIVATE monza_vision)
     endif()
     if(name STREQUAL "io")

@@ -19,6 +19,20 @@ endif()
 add_test(NAME kernel_sources COMMAND ${CMAKE_COMMAND} -DSCRIPT=${CMAKE_SOURCE_DIR}/cmake/KernelSources.cmake
   -DWORK=${CMAKE_BINARY_DIR}/test/kernel_sources -P ${CMAKE_SOURCE_DIR}/tests/kernel_sources/kernel_sources_test.cmake)
 
+# Plugins are loaded by tests of the library and of the tool.
+foreach(name tests_plugins tests_cli tests_run_only)
+  if(TARGET monza_test_${name})
+    add_dependencies(monza_test_${name} monza_test_plugin_sample monza_test_plugin_wrong monza_test_plugin_none
+      monza_test_plugin_throws)
+    target_compile_definitions(monza_test_${name} PRIVATE MONZA_TEST_PLUGINS="${CMAKE_BINARY_DIR}/test")
+  endif()
+endforeach()
+
+if(TARGET monza_test_tests_vision_plugins)
+  add_dependencies(monza_test_tests_vision_plugins ${MONZA_PLUGIN_TARGETS})
+  target_compile_definitions(monza_test_tests_vision_plugins PRIVATE MONZA_PLUGIN_FOLDER="${CMAKE_BINARY_DIR}/plugins")
+endif()
+
 # The installed package, as a user's project finds it.
 add_executable(monza_make_model ${CMAKE_SOURCE_DIR}/tests/install/make_model.cpp)
 target_link_libraries(monza_make_model PRIVATE monza_build)
@@ -31,7 +45,9 @@ set_target_properties(monza_c_api_test PROPERTIES C_STANDARD 11 C_STANDARD_REQUI
 target_compile_options(monza_c_api_test PRIVATE -Wall -Wextra -Wpedantic -Werror)
 target_link_libraries(monza_c_api_test PRIVATE monza_c m)
 add_test(NAME c_api_model COMMAND monza_make_model ${CMAKE_BINARY_DIR}/test/c_api.onnx)
-add_test(NAME c_api COMMAND monza_c_api_test ${CMAKE_BINARY_DIR}/test/c_api.onnx ${CMAKE_BINARY_DIR}/test)
+add_test(NAME c_api COMMAND monza_c_api_test ${CMAKE_BINARY_DIR}/test/c_api.onnx ${CMAKE_BINARY_DIR}/test
+  $<TARGET_FILE:monza_test_plugin_sample>)
+add_dependencies(monza_c_api_test monza_test_plugin_sample)
 set_tests_properties(c_api_model PROPERTIES FIXTURES_SETUP c_api_model)
 set_tests_properties(c_api PROPERTIES FIXTURES_REQUIRED c_api_model)
 # libmonza exports the functions of the header and nothing else.

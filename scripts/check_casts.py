@@ -11,7 +11,7 @@ import re
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-FOLDERS = ("include", "src", "tools", "tests", "bench", "examples")
+FOLDERS = ("include", "src", "tools", "plugins", "tests", "bench", "examples")
 LATER = {"src/base/cpu.h"}  # every file includes it: with its next change
 NUMBER = (r"(?:std::)?(?:u?int(?:8|16|32|64)_t|u?intptr_t|size_t|ptrdiff_t)|ssize_t|"
           r"(?:unsigned|signed)(?: (?:char|short|int|long))?|bool|char|short|int|long|float|double")

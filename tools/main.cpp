@@ -80,6 +80,7 @@ int run(int argc, char** argv) {
                   kExitUsage);
   }
   try {
+    commands.load_plugins();
     commands.check_files();
     return commands.chosen()();
   } catch (const UsageError& e) {

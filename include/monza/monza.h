@@ -206,6 +206,11 @@ typedef struct monza_step_profile {
 typedef struct monza_engine monza_engine;
 typedef struct monza_context monza_context;
 
+/* Loads a plugin, since 1.4: its operators (monza/plugin.h) are there for models that are built and engines that are
+ * loaded from then on, until the process ends. A plugin is trusted: its code runs at once, with the rights of the
+ * process. */
+monza_status monza_plugin_load(const char* plugin_path);
+
 /* Compiles an ONNX file for this machine. `options` may be NULL. In libmonza and monza::build; the other functions
  * are in monza::run, which holds no compiler, too. */
 monza_status monza_engine_build(const char* model_path, const monza_build_options* options, monza_engine** engine);

@@ -1,7 +1,9 @@
 #include <iterator>
 #include <map>
+#include <mutex>
 
 #include "import/api.h"
+#include "import/register.h"
 
 namespace monza {
 namespace ops {
@@ -9,25 +11,60 @@ extern const OnnxImporters* const onnx_table[];  // generated: one for each src/
 extern const int onnx_table_count;
 }  // namespace ops
 
-std::vector<const OnnxImporter*> all_onnx_importers() {
+namespace {
+
+using Key = std::pair<std::string_view, std::string_view>;  // domain, operator
+
+std::vector<const OnnxImporter*> own_importers() {
   std::vector<const OnnxImporter*> all;
   for (int i = 0; i < ops::onnx_table_count; ++i)
     for (const OnnxImporter& importer : ops::onnx_table[i]->importers) all.push_back(&importer);
   return all;
 }
 
+bool takes(const OnnxImporter& importer, int opset) { return importer.since <= opset && opset <= importer.until; }
+
+/// Those of loaded plugins.
+struct Added {
+  std::mutex mutex;
+  std::map<Key, const OnnxImporter*> by_operator;
+};
+
+Added& added() {
+  static Added* const importers = new Added;  // threads may ask until the process ends
+  return *importers;
+}
+
+}  // namespace
+
+void add_onnx_importer(const OnnxImporter& importer) {
+  Added& a = added();
+  const std::lock_guard lock(a.mutex);
+  a.by_operator.emplace(Key(importer.domain, importer.op_type), &importer);
+}
+
+std::vector<const OnnxImporter*> all_onnx_importers() {
+  std::vector<const OnnxImporter*> all = own_importers();
+  Added& a = added();
+  const std::lock_guard lock(a.mutex);
+  for (const auto& [key, importer] : a.by_operator) all.push_back(importer);
+  return all;
+}
+
 const OnnxImporter* find_onnx_importer(std::string_view domain, std::string_view op_type, int opset) {
-  using Key = std::pair<std::string_view, std::string_view>;
   static const std::multimap<Key, const OnnxImporter*> index = [] {
     std::multimap<Key, const OnnxImporter*> map;
-    for (const OnnxImporter* i : all_onnx_importers()) map.emplace(Key(i->domain, i->op_type), i);
+    for (const OnnxImporter* i : own_importers()) map.emplace(Key(i->domain, i->op_type), i);
     return map;
   }();
   if (domain == "ai.onnx") domain = "";
   const auto [begin, end] = index.equal_range(Key(domain, op_type));
   for (auto it = begin; it != end; ++it)
-    if (it->second->since <= opset && opset <= it->second->until) return it->second;
-  return nullptr;
+    if (takes(*it->second, opset)) return it->second;
+  Added& a = added();
+  const std::lock_guard lock(a.mutex);
+  const auto it = a.by_operator.find(Key(domain, op_type));
+  return it != a.by_operator.end() && takes(*it->second, opset) ? it->second : nullptr;
 }
 
 DType dtype_from_onnx(std::int64_t number) {

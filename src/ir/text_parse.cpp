@@ -11,6 +11,7 @@
 #include "base/checked.h"
 #include "base/constraint.h"
 #include "base/limits.h"
+#include "base/plugin_operator.h"
 #include "ir/op.h"
 #include "ir/text.h"
 #include "ir/text_common.h"
@@ -77,6 +78,15 @@ class TextReader {
   template <typename... Args>
   [[noreturn]] void bad(fmt::format_string<Shown<Args>...> format, const Args&... args) const {
     throw Error(message(format, args...)).at(place(at_));
+  }
+  [[noreturn]] void missing_plugin(const std::string& op) const {
+    std::vector<std::string> known;
+    for (const OpDef* other : all_ops()) known.emplace_back(other->name);
+    try {
+      fail_missing_operators({op}, known);
+    } catch (const Error& e) {
+      throw e.at(place(at_));
+    }
   }
   void within(std::int64_t Limits::* field, std::int64_t found, const char* what) const {
     try {
@@ -599,6 +609,7 @@ class TextReader {
     const OpDef* op = find_op(op_name);
     if (op == nullptr) {
       at_ = op_at;
+      if (parse_plugin_operator(op_name)) missing_plugin(op_name);
       bad("there is no operator '{}'", op_name);
     }
     std::vector<ValueId> inputs;

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <string_view>
 
 #include "kernel/ports.h"
+#include "kernel/register.h"
 #include "tensor/dtype.h"
 
 namespace monza {
@@ -23,6 +25,17 @@ const std::map<std::string_view, const OperatorCheck*>& checks_by_op() {
     return map;
   }();
   return built;
+}
+
+/// Rules of loaded plugins' operators.
+struct Added {
+  std::mutex mutex;
+  std::map<std::string_view, const OperatorCheck*> by_op;
+};
+
+Added& added() {
+  static Added* const checks = new Added;  // threads may ask until the process ends
+  return *checks;
 }
 
 bool empty(const TensorView& v) {
@@ -119,9 +132,18 @@ Refusal refuse_port(const Kernel& kernel, Port port, const TensorView& v, const 
 
 }  // namespace
 
+void add_check(const OperatorCheck& check) {
+  Added& a = added();
+  const std::lock_guard lock(a.mutex);
+  a.by_op.emplace(check.op, &check);
+}
+
 const OperatorCheck* find_check(const char* op) {
-  const auto it = checks_by_op().find(op);
-  return it == checks_by_op().end() ? nullptr : it->second;
+  if (const auto it = checks_by_op().find(op); it != checks_by_op().end()) return it->second;
+  Added& a = added();
+  const std::lock_guard lock(a.mutex);
+  const auto it = a.by_op.find(op);
+  return it == a.by_op.end() ? nullptr : it->second;
 }
 
 Refusal refuse_operands(const char* op, CheckContext operands) noexcept {

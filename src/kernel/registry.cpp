@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <map>
+#include <mutex>
 #include <string>
 
 #include "base/log.h"
 #include "kernel/packed_format.h"
+#include "kernel/register.h"
 
 namespace monza {
 namespace ops {
@@ -38,7 +40,34 @@ const Index& kernel_index() {
   return built;
 }
 
+/// Kernels of loaded plugins. A list is never changed, so that what was handed out stays valid.
+struct Added {
+  std::mutex mutex;
+  std::map<std::string_view, std::vector<const Kernel*>> by_op;
+  std::map<std::string_view, const Kernel*> by_name;
+};
+
+Added& added() {
+  static Added* const kernels = new Added;  // threads may ask until the process ends
+  return *kernels;
+}
+
 }  // namespace
+
+void add_kernels(const char* op, std::vector<const Kernel*> kernels) {
+  Added& a = added();
+  const std::lock_guard lock(a.mutex);
+  for (const Kernel* k : kernels) a.by_name.emplace(k->name, k);
+  a.by_op.emplace(op, std::move(kernels));
+}
+
+std::vector<std::string> plugin_operators() {
+  Added& a = added();
+  const std::lock_guard lock(a.mutex);
+  std::vector<std::string> names;
+  for (const auto& [op, kernels] : a.by_op) names.emplace_back(op);
+  return names;
+}
 
 std::span<const Kernel* const> all_kernels() {
   return {ops::kernel_table, static_cast<std::size_t>(ops::kernel_table_count)};
@@ -49,13 +78,19 @@ std::span<const KernelFamily> kernel_families() {
 }
 
 std::span<const Kernel* const> kernels_of(std::string_view op) {
-  const auto it = kernel_index().by_op.find(op);
-  return it == kernel_index().by_op.end() ? std::span<const Kernel* const>{} : it->second;
+  if (const auto it = kernel_index().by_op.find(op); it != kernel_index().by_op.end()) return it->second;
+  Added& a = added();
+  const std::lock_guard lock(a.mutex);
+  const auto it = a.by_op.find(op);
+  return it == a.by_op.end() ? std::span<const Kernel* const>{} : it->second;
 }
 
 const Kernel* find_kernel(std::string_view name) {
-  const auto it = kernel_index().by_name.find(name);
-  return it == kernel_index().by_name.end() ? nullptr : it->second;
+  if (const auto it = kernel_index().by_name.find(name); it != kernel_index().by_name.end()) return it->second;
+  Added& a = added();
+  const std::lock_guard lock(a.mutex);
+  const auto it = a.by_name.find(name);
+  return it == a.by_name.end() ? nullptr : it->second;
 }
 
 bool has_kernel(std::string_view op, const Constraint& asked) {

@@ -1,4 +1,5 @@
-// All kernels of this binary, in the order of preference of their families' lists.
+// All kernels of this binary, in the order of preference of their families' lists, and those of loaded plugins
+// (kernel/register.h), which are found by their name and their operator's.
 #pragma once
 
 #include <span>
@@ -16,7 +17,9 @@ std::span<const Kernel* const> kernels_of(std::string_view op);
 const Kernel* find_kernel(std::string_view name);
 /// The packed format of that name, or null: also one that only kernels of other processors pack.
 const PackedFormat* find_packed_format(std::string_view name);
-/// Every kernel, family by family.
+/// The operators of loaded plugins that have kernels, by name.
+std::vector<std::string> plugin_operators();
+/// Every kernel of this binary, family by family.
 std::span<const Kernel* const> all_kernels();
 
 /// The kernels of one folder of src/ops.

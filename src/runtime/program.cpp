@@ -1,7 +1,12 @@
 #include "runtime/program.h"
 
+#include <algorithm>
+#include <string>
+#include <vector>
+
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/plugin_operator.h"
 #include "kernel/registry.h"
 
 namespace monza::runtime {
@@ -10,6 +15,20 @@ namespace {
 
 std::span<const std::byte> part_of(std::span<const std::byte> all, std::int64_t offset, std::int64_t bytes) {
   return all.subspan(static_cast<std::size_t>(offset), static_cast<std::size_t>(bytes));
+}
+
+/// Throws Error when the plan has kernels of plugins' operators ("OPERATOR:DEVICE") that are not loaded.
+void check_plugins(const plan::Plan& plan) {
+  const std::vector<std::string> loaded = plugin_operators();
+  std::vector<std::string> missing;
+  for (const plan::KernelRef& ref : plan.kernels) {
+    const std::string_view name = plan.text(ref.name);
+    const std::string op(name.substr(0, name.rfind(':')));
+    if (parse_plugin_operator(op) && std::find(loaded.begin(), loaded.end(), op) == loaded.end() &&
+        std::find(missing.begin(), missing.end(), op) == missing.end())
+      missing.push_back(op);
+  }
+  if (!missing.empty()) fail_missing_operators(missing, loaded);
 }
 
 }  // namespace
@@ -49,6 +68,7 @@ std::shared_ptr<const Program> make_program(const plan::Plan& plan, std::span<co
   for (const plan::KernelRef& ref : plan.kernels) {
     const std::string_view name = plan.text(ref.name);
     const Kernel* kernel = find_kernel(name);
+    if (kernel == nullptr) check_plugins(plan);
     if (kernel == nullptr)
       fail_hint(kRebuild, "the engine uses kernel '{}', which this build of monza does not have", name);
     if (kernel->version != ref.version)

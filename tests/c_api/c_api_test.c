@@ -1,4 +1,5 @@
-/* The C API as a C program sees it: c_api_test MODEL.onnx WORK_FOLDER. MODEL is y = relu(x w + b), x 2x16, y 2x8. */
+/* The C API as a C program sees it: c_api_test MODEL.onnx WORK_FOLDER PLUGIN.so. MODEL is y = relu(x w + b), x 2x16, y
+ * 2x8. */
 #include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -355,8 +356,17 @@ static void sequences(const monza_engine* engine) {
   monza_sequence_pool_release(NULL);
 }
 
+static void plugins(const char* file) {
+  EXPECT_ERROR(monza_plugin_load(NULL), MONZA_INVALID_ARGUMENT, "monza_plugin_load: plugin_path is NULL");
+  EXPECT_ERROR(
+      monza_plugin_load("no_such.so"), MONZA_REFUSED,
+      "plugin 'no_such.so': there is no such file\n  try: the path of a shared library, such as ./libexample.so");
+  EXPECT(monza_plugin_load(file) == MONZA_OK);
+  EXPECT(monza_plugin_load(file) == MONZA_OK);
+}
+
 int main(int argc, char** argv) {
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   fill();
   versions();
   monza_engine* engine = build(argv[1]);
@@ -369,6 +379,7 @@ int main(int argc, char** argv) {
   constraints(argv[1]);
   memory_of_devices(argv[1], engine);
   sequences(engine);
+  plugins(argv[3]);
   monza_engine_release(engine);
   monza_engine_release(NULL);
   monza_context_release(NULL);

@@ -1,6 +1,6 @@
 // Loads an engine file and runs it, linking nothing of the compiler (only monza_run).
 //
-//   run_engine ENGINE [RUNS]
+//   run_engine ENGINE [RUNS [PLUGIN...]]
 //
 // Inputs are filled with a fixed pattern. Prints a line for each output: its name, its shape and a hash of its bytes;
 // then the load time, the first run and the fastest of RUNS, in milliseconds.
@@ -13,6 +13,7 @@
 
 #include "base/hash.h"
 #include "monza/engine.h"
+#include "monza/load_plugin.h"
 
 namespace {
 
@@ -74,10 +75,11 @@ int run(const char* path, int runs) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: run_engine ENGINE [RUNS]\n");
+    std::fprintf(stderr, "usage: run_engine ENGINE [RUNS [PLUGIN...]]\n");
     return 2;
   }
   try {
+    for (int i = 3; i < argc; ++i) (void)monza::load_plugin(argv[i]);
     return run(argv[1], argc > 2 ? std::atoi(argv[2]) : 0);
   } catch (const monza::Error& e) {
     std::fprintf(stderr, "%s\n", e.what());

@@ -10,8 +10,10 @@
 #include "base/hash.h"
 #include "engine/run/engine_impl.h"
 #include "kernel/registry.h"
+#include "monza/load_plugin.h"
 #include "ops/elementwise/elementwise.params.h"
 #include "support/data.h"
+#include "support/engine_from_text.h"
 #include "support/plan_builder.h"
 #include "support/temporary.h"
 
@@ -72,6 +74,26 @@ TEST(RunOnly, RunsAnEngineFile) {
                 static_cast<unsigned long long>(hash64(std::as_bytes(std::span(zeros)))));
   EXPECT_EQ(ran.text.substr(0, std::strlen(expected)), expected);
   EXPECT_NE(run(std::string(MONZA_RUN_ENGINE) + " " + (folder / "none")).code, 0);
+}
+
+TEST(RunOnly, LoadsAPluginWithoutTheCompiler) {
+  const std::string plugin = std::string(MONZA_TEST_PLUGINS) + "/monza_test_plugin_sample.so";
+  (void)load_plugin(plugin);
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "positive.engine";
+  test::engine_from_text(
+      "graph \"main\" (%x: f32[8]) {\n  %v, %i = test.sample.Positive.v3(%x) {threshold=-1.0}\n  return (v: %v)\n}")
+      .engine.save(path);
+  const Outcome without = run(std::string(MONZA_RUN_ENGINE) + " " + path);
+  EXPECT_NE(without.code, 0);
+  EXPECT_NE(
+      without.text.find("it needs an operator of a plugin that is not loaded:\n  test.sample.Positive, version 3"),
+      std::string::npos)
+      << without.text;
+  // All elements are above -1: as many come out as went in.
+  const Outcome with = run(std::string(MONZA_RUN_ENGINE) + " " + path + " 1 " + plugin);
+  EXPECT_EQ(with.code, 0) << with.text;
+  EXPECT_EQ(with.text.rfind("v 8 ", 0), 0u) << with.text;
 }
 
 TEST(RunOnly, SaysThatItCannotPlanAnew) {

@@ -31,6 +31,8 @@ class Commands {
   const std::function<int()>& chosen() const { return chosen_; }
   /// Throws Error when an option names a file to write that another one names to read (refuse_overwriting).
   void check_files() const;
+  /// Loads the plugins that the command line names, in its order. Throws Error.
+  void load_plugins() const;
   const CLI::App& root() const { return root_; }
 
  private:

@@ -74,6 +74,9 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
         .required()
         .type_name("FILE")
         .file(FileRole::reads_model);
+  repeated(app, "--plugin", plugins_, "a shared library with operators that MODEL needs (repeat for more)")
+      .type_name("FILE")
+      .file(FileRole::loads);
   const char* shapes = "Shapes";
   repeated(app, "--shape", shapes_, "extents of an input, or of a dimension by its name: images=1x3x640x640, batch=4")
       .group(shapes)
@@ -537,7 +540,7 @@ std::string ModelArgs::cache_key(const std::map<std::string, std::string>& metad
   for (const auto& [name, value] : metadata) options.metadata[name] = value;
   std::string key = options_key(options);
   // What shapes mean depends on the model's inputs, which are not read for a key; --feed is no option of a build.
-  for (const auto* list : {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_, &feed_}) {
+  for (const auto* list : {&shapes_, &min_shapes_, &opt_shapes_, &max_shapes_, &profiles_, &feed_, &plugins_}) {
     key += " |";
     for (const std::string& text : *list) key += fmt::format(" {}:{}", text.size(), text);
   }

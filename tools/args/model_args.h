@@ -109,7 +109,7 @@ class ModelArgs {
   BuildOptions options_without_shapes() const;
 
   std::vector<std::string> shapes_, min_shapes_, opt_shapes_, max_shapes_, profiles_, outputs_, feed_, constraints_,
-      disabled_passes_, metadata_, io_types_;
+      disabled_passes_, metadata_, io_types_, plugins_;
   std::string precision_, device_, isa_, timing_cache_, max_memory_;
   std::map<std::string, std::string> limits_;  ///< by option; "" where none is given
   double max_build_seconds_ = BuildOptions{}.max_build_seconds;

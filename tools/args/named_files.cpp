@@ -17,7 +17,9 @@ namespace monza::tool {
 namespace fs = std::filesystem;
 namespace {
 
-bool writes(const NamedFile& f) { return f.role != FileRole::reads && f.role != FileRole::reads_model; }
+bool writes(const NamedFile& f) {
+  return f.role == FileRole::writes || f.role == FileRole::updates || f.role == FileRole::writes_pictures;
+}
 
 /// By its ending: what a folder of samples is searched for.
 bool is_sample(const fs::path& path) {

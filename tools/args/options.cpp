@@ -8,6 +8,7 @@
 
 #include <cstdint>
 
+#include "monza/load_plugin.h"
 #include "tools/args/command.h"
 #include "tools/args/named_files.h"
 
@@ -82,6 +83,12 @@ void Commands::check_files() const {
   for (const FileOption& f : files_)
     for (const std::string& value : f.option->results()) files.push_back({f.option->get_name(), value, f.role});
   refuse_overwriting(files);
+}
+
+void Commands::load_plugins() const {
+  for (const FileOption& f : files_)
+    if (f.role == FileRole::loads)
+      for (const std::string& path : f.option->results()) (void)load_plugin(path);
 }
 
 }  // namespace monza::tool

@@ -18,6 +18,7 @@ namespace monza::tool {
 enum class FileRole {
   reads,            ///< a file or folder; "NAME=FILE" too
   reads_model,      ///< a model, with the files that hold its weights
+  loads,            ///< a plugin, which is loaded before the command runs
   writes,           ///< a file, which must not be read-only, a folder, ...
   updates,          ///< a cache: the same, but when it cannot be written it is done without
   writes_pictures,  ///< a file, or a folder for files of the names that are read

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/plugin_operator.h"
 #include "import/api.h"
 #include "ir/op.h"
 #include "kernel/registry.h"
@@ -23,7 +24,8 @@ constexpr const char* kTitles[kColumns] = {"reference", "fp32", "bf16", "int8", 
 
 struct Row {
   std::string domain, name, opsets;
-  bool in_graph = false;  ///< false: it becomes other operators
+  std::string graph_name;  ///< of the operator of the graph that it becomes
+  bool in_graph = false;   ///< false: it becomes other operators
   std::vector<std::string> cells[kColumns];
 };
 
@@ -56,6 +58,14 @@ void fill_cells(Row& row, std::string_view op) {
   }
 }
 
+/// A plugin's operator has its domain and version in its name in the graph.
+std::string graph_name_of(const OnnxImporter& importer) {
+  const std::string qualified = std::string(importer.domain) + "." + importer.op_type;
+  for (const ir::OpDef* op : ir::all_ops())
+    if (const auto name = parse_plugin_operator(op->name); name && name->qualified == qualified) return op->name;
+  return importer.op_type;
+}
+
 std::vector<Row> rows_of_onnx() {
   std::map<std::pair<std::string, std::string>, Row> rows;
   for (const OnnxImporter* i : all_onnx_importers()) {
@@ -63,6 +73,7 @@ std::vector<Row> rows_of_onnx() {
     Row& row = rows[{domain, i->op_type}];
     row.domain = domain;
     row.name = i->op_type;
+    row.graph_name = graph_name_of(*i);
     row.opsets += fmt::format("{}{}{}", row.opsets.empty() ? "" : ", ", i->since,
                               i->until >= 1000       ? "+"
                               : i->until == i->since ? ""
@@ -70,8 +81,8 @@ std::vector<Row> rows_of_onnx() {
   }
   std::vector<Row> list;
   for (auto& [key, row] : rows) {
-    row.in_graph = ir::find_op(row.name) != nullptr;
-    if (row.in_graph) fill_cells(row, row.name);
+    row.in_graph = ir::find_op(row.graph_name) != nullptr;
+    if (row.in_graph) fill_cells(row, row.graph_name);
     list.push_back(std::move(row));
   }
   return list;
@@ -80,7 +91,7 @@ std::vector<Row> rows_of_onnx() {
 /// Operators of the graph that no ONNX operator is named after: what others and fusions become.
 std::vector<Row> rows_of_graph(const std::vector<Row>& onnx) {
   std::set<std::string> named;
-  for (const Row& row : onnx) named.insert(row.name);
+  for (const Row& row : onnx) named.insert(row.graph_name);
   std::vector<Row> list;
   for (const ir::OpDef* op : ir::all_ops()) {
     if (named.contains(op->name)) continue;
@@ -183,12 +194,18 @@ int run(bool json, bool as_markdown) {
 void add_ops(Commands& commands) {
   struct Options {
     bool json = false, markdown = false;
+    std::vector<std::string> plugins;
   };
   const auto o = std::make_shared<Options>();
   CommandOptions app = commands.add("ops", "Lists the operators that run, and the kernels that each has.",
                                     "  monza ops | grep Conv\n"
+                                    "  monza ops --plugin ./libexample.so | grep org.example\n"
                                     "  monza ops --markdown > operators.md",
                                     [o] { return run(o->json, o->markdown); });
+  app.add_option("--plugin", o->plugins, "list the operators of this plugin, too (repeat for more)")
+      .allow_extra_args(false)
+      .type_name("FILE")
+      .file(FileRole::loads);
   app.add_flag("--markdown", o->markdown, "tables, as a page");
   app.add_flag("--json", o->json, "for a program to read");
 }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/limits.h"
+#include "monza/load_plugin.h"
 
 namespace monza::c_api {
 namespace {
@@ -149,6 +150,11 @@ extern "C" {
 std::int32_t monza_api_version(void) { return MONZA_API_VERSION; }
 
 const char* monza_last_error(void) { return lost ? "out of memory" : last_error.c_str(); }
+
+monza_status monza_plugin_load(const char* plugin_path) {
+  if (plugin_path == nullptr) return null_argument("monza_plugin_load", "plugin_path");
+  return guarded([&] { (void)load_plugin(plugin_path); });
+}
 
 monza_status monza_engine_load(const char* engine_path, const monza_load_options* options, monza_engine** engine) {
   if (engine == nullptr) return null_argument("monza_engine_load", "engine");

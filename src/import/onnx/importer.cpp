@@ -451,7 +451,15 @@ std::unique_ptr<ir::Graph> OnnxImport::run() {
   if (!missing.empty()) {
     std::string list;
     for (const auto& [op, node] : missing) list += message("\n  {}, first used by node '{}'", op, node);
-    fail_hint("build only the outputs that do not need it with --outputs, or export the model with other operators",
+    // Of ONNX's own domains, and of com.microsoft, only this program can have more.
+    const bool of_plugins = std::all_of(missing.begin(), missing.end(), [](const auto& m) {
+      const std::string_view name = std::string_view(m.first).substr(0, m.first.find(' '));
+      return name.find('.') != name.npos && !name.starts_with("ai.onnx.") && !name.starts_with("com.microsoft.");
+    });
+    fail_hint(of_plugins ? "load the plugin that has it (--plugin FILE), or build only the outputs that do not need it "
+                           "with --outputs"
+                         : "build only the outputs that do not need it with --outputs, or export the model with other "
+                           "operators",
               "{} operator{} not supported:{}", missing.size(), missing.size() == 1 ? " is" : "s are", Lines{list});
   }
   for (const std::string& name : options_.fed_initializers)
