@@ -1,8 +1,10 @@
-// Writes a small ONNX model, y = relu(x w + b), for tests that need a file: make_model OUT.onnx
+// Writes a small ONNX model for tests that need a file: make_model OUT.onnx, y = relu(x w + b), or make_model OUT.onnx
+// scale, y = org.example.Scale(x; factor = 2) - (x + x).
 #include <onnx.pb.h>
 
 #include <cstdio>
 #include <fstream>
+#include <string_view>
 
 namespace {
 
@@ -25,24 +27,17 @@ void add_initializer(monza::onnx::GraphProto* graph, const char* name, std::init
   for (int i = 0; i < count; ++i) t->add_float_data(0.125f * static_cast<float>(i % 7 - 3));
 }
 
-void add_node(monza::onnx::GraphProto* graph, const char* op, std::initializer_list<const char*> inputs,
-              const char* output) {
+monza::onnx::NodeProto* add_node(monza::onnx::GraphProto* graph, const char* op,
+                                 std::initializer_list<const char*> inputs, const char* output) {
   monza::onnx::NodeProto* node = graph->add_node();
   node->set_op_type(op);
   node->set_name(output);
   for (const char* input : inputs) node->add_input(input);
   node->add_output(output);
+  return node;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
-  if (argc != 2) return 2;
-  monza::onnx::ModelProto model;
-  model.set_ir_version(8);
-  model.add_opset_import()->set_version(17);
-  monza::onnx::GraphProto* graph = model.mutable_graph();
-  graph->set_name("small");
+void fill_relu(monza::onnx::GraphProto* graph) {
   set_shape(graph->add_input(), "x", {2, 16});
   set_shape(graph->add_output(), "y", {2, 8});
   add_initializer(graph, "w", {16, 8});
@@ -50,6 +45,39 @@ int main(int argc, char** argv) {
   add_node(graph, "MatMul", {"x", "w"}, "product");
   add_node(graph, "Add", {"product", "b"}, "sum");
   add_node(graph, "Relu", {"sum"}, "y");
+}
+
+void fill_scale(monza::onnx::GraphProto* graph) {
+  set_shape(graph->add_input(), "x", {2, 16});
+  set_shape(graph->add_output(), "y", {2, 16});
+  monza::onnx::NodeProto* scale = add_node(graph, "Scale", {"x"}, "scaled");
+  scale->set_domain("org.example");
+  monza::onnx::AttributeProto* factor = scale->add_attribute();
+  factor->set_name("factor");
+  factor->set_type(monza::onnx::AttributeProto::FLOAT);
+  factor->set_f(2);
+  add_node(graph, "Add", {"x", "x"}, "twice");
+  add_node(graph, "Sub", {"scaled", "twice"}, "y");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const bool scale = argc == 3 && std::string_view(argv[2]) == "scale";
+  if (argc != 2 && !scale) return 2;
+  monza::onnx::ModelProto model;
+  model.set_ir_version(8);
+  model.add_opset_import()->set_version(17);
+  monza::onnx::GraphProto* graph = model.mutable_graph();
+  graph->set_name("small");
+  if (scale) {
+    monza::onnx::OperatorSetIdProto* set = model.add_opset_import();
+    set->set_domain("org.example");
+    set->set_version(1);
+    fill_scale(graph);
+  } else {
+    fill_relu(graph);
+  }
   std::ofstream file(argv[1], std::ios::binary);
   return model.SerializeToOstream(&file) ? 0 : 1;
 }
