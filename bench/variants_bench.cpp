@@ -68,8 +68,9 @@ int main(int argc, char** argv) try {
   build("the same again", as_it_is);
   for (const char* pass : {"fuse_residual", "fuse_activation", "fuse_bias", "fuse_attention", "fuse_layer_norm"})
     build(fmt::format("without {}", pass), [&](monza::BuildOptions& o) { o.disabled_passes = {pass}; });
-  build("constrained by name",
-        [](monza::BuildOptions& o) { o.constraints = {{"*", {{monza::Precision::fp32, monza::Precision::int8}, {}}}}; });
+  build("constrained by name", [](monza::BuildOptions& o) {
+    o.constraints = {{"*", {{monza::Precision::fp32, monza::Precision::int8}, {}}}};
+  });
   build("half of the rewrites", [](monza::BuildOptions& o) { o.max_rewrites = 500; });
   build("one node in another precision", as_it_is, [](monza::ir::Graph& graph) {
     graph.constrain(graph.order()[graph.order().size() / 2], {{monza::Precision::fp32}, {}});

@@ -1,0 +1,339 @@
+// Elementwise kernels of plain types other than f32: comparisons, logic, integer arithmetic, Where, Cast. All are bound
+// by memory, so their loops are plain C++ that the compiler's vectoriser takes (cmake/MonzaOps.cmake switches it on):
+// each element is read and written once.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+#include <type_traits>
+
+#include "ops/elementwise/elementwise.params.h"
+#include "simd/walk.h"
+#include "tensor/dtype.h"
+
+#if defined(__clang__)
+#define MONZA_VECTORIZE _Pragma("clang loop vectorize(assume_safety)")
+#else
+#define MONZA_VECTORIZE _Pragma("GCC ivdep")
+#endif
+
+namespace monza::ops {
+namespace {
+
+/// A boolean's byte: anything but 0 is true.
+struct Bool {
+  std::uint8_t byte;
+};
+
+// --- loops
+// --------------------------------------------------------------------------------------------------------
+
+/// o[i] = f(a[i], ...) for a run of n elements; `step` of the output, then of each input. An output may be an input.
+template <typename Out, typename A, typename F>
+MONZA_INLINE void plain_run(Out* o, const A* a, const std::int64_t* step, std::int64_t n, const F& f) {
+  if (step[0] == 1 && step[1] == 1) {
+    MONZA_VECTORIZE
+    for (std::int64_t i = 0; i < n; ++i) o[i] = f(a[i]);
+    return;
+  }
+  for (std::int64_t i = 0; i < n; ++i) o[i * step[0]] = f(a[i * step[1]]);
+}
+template <typename Out, typename A, typename B, typename F>
+MONZA_INLINE void plain_run(Out* o, const A* a, const B* b, const std::int64_t* step, std::int64_t n, const F& f) {
+  if (step[0] == 1 && step[1] == 1 && step[2] == 1) {
+    MONZA_VECTORIZE
+    for (std::int64_t i = 0; i < n; ++i) o[i] = f(a[i], b[i]);
+  } else if (step[0] == 1 && step[1] == 1 && step[2] == 0) {
+    const B fixed = b[0];
+    MONZA_VECTORIZE
+    for (std::int64_t i = 0; i < n; ++i) o[i] = f(a[i], fixed);
+  } else if (step[0] == 1 && step[1] == 0 && step[2] == 1) {
+    const A fixed = a[0];
+    MONZA_VECTORIZE
+    for (std::int64_t i = 0; i < n; ++i) o[i] = f(fixed, b[i]);
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) o[i * step[0]] = f(a[i * step[1]], b[i * step[2]]);
+  }
+}
+template <typename T>
+MONZA_INLINE void plain_run(T* o, const std::uint8_t* c, const T* a, const T* b, const std::int64_t* step,
+                            std::int64_t n) {
+  if (step[0] == 1 && step[1] == 1 && step[2] == 1 && step[3] == 1) {
+    MONZA_VECTORIZE
+    for (std::int64_t i = 0; i < n; ++i) o[i] = c[i] != 0 ? a[i] : b[i];
+  } else if (step[0] == 1 && step[1] == 1 && step[2] == 1 && step[3] == 0) {
+    const T fixed = b[0];
+    MONZA_VECTORIZE
+    for (std::int64_t i = 0; i < n; ++i) o[i] = c[i] != 0 ? a[i] : fixed;
+  } else if (step[0] == 1 && step[1] == 1 && step[2] == 0 && step[3] == 1) {
+    const T fixed = a[0];
+    MONZA_VECTORIZE
+    for (std::int64_t i = 0; i < n; ++i) o[i] = c[i] != 0 ? fixed : b[i];
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) o[i * step[0]] = c[i * step[1]] != 0 ? a[i * step[2]] : b[i * step[3]];
+  }
+}
+
+/// Calls run(offsets, steps, n) for all runs of the output, on all threads.
+template <int N, typename F>
+MONZA_INLINE void each_run(const KernelContext& c, F&& run) {
+  const TensorView* in[N];
+  for (int k = 0; k < N; ++k) in[k] = &c.in[k];
+  const Walk<N> walk(c.out[0], in);
+  std::int64_t step[N + 1];
+  for (int k = 0; k <= N; ++k) step[k] = walk.stride[k][walk.rank - 1];
+  parallel_for(*c.parallel, (walk.count + kTaskElements - 1) / kTaskElements, [&](std::int64_t task, int) {
+    const std::int64_t begin = task * kTaskElements;
+    const std::int64_t end = begin + kTaskElements < walk.count ? begin + kTaskElements : walk.count;
+    walk.range(begin, end, [&](const std::int64_t* at, std::int64_t n) { run(at, step, n); });
+  });
+}
+template <typename Out, typename A, typename F>
+__attribute__((noinline)) Status map(const KernelContext& c, const F& f) {
+  each_run<1>(c, [&](const std::int64_t* at, const std::int64_t* step, std::int64_t n) {
+    plain_run(c.out[0].as<Out>() + at[0], c.in[0].as<A>() + at[1], step, n, f);
+  });
+  return {};
+}
+template <typename Out, typename A, typename F>
+__attribute__((noinline)) Status map2(const KernelContext& c, const F& f) {
+  each_run<2>(c, [&](const std::int64_t* at, const std::int64_t* step, std::int64_t n) {
+    plain_run(c.out[0].as<Out>() + at[0], c.in[0].as<A>() + at[1], c.in[1].as<A>() + at[2], step, n, f);
+  });
+  return {};
+}
+
+constexpr Status kNoForm{StatusCode::internal, "elementwise: no vector form for these types"};
+
+// --- comparisons and tests
+// ----------------------------------------------------------------------------------------
+
+template <typename T>
+Status compare(const KernelContext& c) {
+  switch (c.params_as<BinaryParams>().kind) {
+    case BinaryKind::equal: return map2<std::uint8_t, T>(c, [](T a, T b) -> std::uint8_t { return a == b; });
+    case BinaryKind::less: return map2<std::uint8_t, T>(c, [](T a, T b) -> std::uint8_t { return a < b; });
+    case BinaryKind::less_or_equal: return map2<std::uint8_t, T>(c, [](T a, T b) -> std::uint8_t { return a <= b; });
+    case BinaryKind::greater: return map2<std::uint8_t, T>(c, [](T a, T b) -> std::uint8_t { return a > b; });
+    case BinaryKind::greater_or_equal: return map2<std::uint8_t, T>(c, [](T a, T b) -> std::uint8_t { return a >= b; });
+    default: return kNoForm;
+  }
+}
+Status run_compare(const KernelContext& c) noexcept {
+  switch (c.in[0].dtype) {
+    case DType::f32: return compare<float>(c);
+    case DType::i64: return compare<std::int64_t>(c);
+    case DType::i32: return compare<std::int32_t>(c);
+    case DType::u8: return compare<std::uint8_t>(c);
+    default: return kNoForm;
+  }
+}
+Refusal accepts_compare(const KernelQuery& q) noexcept {
+  const DType t = q.in[0].dtype;
+  return t == DType::f32 || t == DType::i64 || t == DType::i32 || t == DType::u8 ? nullptr
+                                                                                 : "compares f32, i64, i32 and u8";
+}
+
+Status run_test(const KernelContext& c) noexcept {
+  const auto& p = c.params_as<UnaryParams>();
+  if (p.kind == UnaryKind::is_nan) return map<std::uint8_t, float>(c, [](float a) -> std::uint8_t { return a != a; });
+  const std::uint8_t low = p.alpha != 0, high = p.beta != 0;
+  return map<std::uint8_t, float>(c, [low, high](float a) -> std::uint8_t {
+    return (low & (a == -__builtin_inff())) | (high & (a == __builtin_inff()));
+  });
+}
+Refusal accepts_test(const KernelQuery& q) noexcept { return q.in[0].dtype == DType::f32 ? nullptr : "takes f32"; }
+
+// --- logic
+// --------------------------------------------------------------------------------------------------------
+
+Status run_logic(const KernelContext& c) noexcept {
+  using B = std::uint8_t;
+  switch (c.params_as<BinaryParams>().kind) {
+    case BinaryKind::logical_and: return map2<B, B>(c, [](B a, B b) -> B { return (a != 0) & (b != 0); });
+    case BinaryKind::logical_or: return map2<B, B>(c, [](B a, B b) -> B { return (a != 0) | (b != 0); });
+    case BinaryKind::logical_xor: return map2<B, B>(c, [](B a, B b) -> B { return (a != 0) ^ (b != 0); });
+    default: return kNoForm;
+  }
+}
+Status run_not(const KernelContext& c) noexcept {
+  return map<std::uint8_t, std::uint8_t>(c, [](std::uint8_t a) -> std::uint8_t { return a == 0; });
+}
+Refusal accepts_logic(const KernelQuery& q) noexcept {
+  return q.in[0].dtype == DType::boolean ? nullptr : "takes booleans";
+}
+
+// --- integer arithmetic
+// -------------------------------------------------------------------------------------------
+
+/// Sums and products wrap.
+template <typename T>
+Status arithmetic(const KernelContext& c) {
+  using U = std::make_unsigned_t<T>;
+  switch (c.params_as<BinaryParams>().kind) {
+    case BinaryKind::add: return map2<T, T>(c, [](T a, T b) { return static_cast<T>(U(a) + U(b)); });
+    case BinaryKind::sub: return map2<T, T>(c, [](T a, T b) { return static_cast<T>(U(a) - U(b)); });
+    case BinaryKind::mul: return map2<T, T>(c, [](T a, T b) { return static_cast<T>(U(a) * U(b)); });
+    case BinaryKind::min: return map2<T, T>(c, [](T a, T b) { return b < a ? b : a; });
+    case BinaryKind::max: return map2<T, T>(c, [](T a, T b) { return b > a ? b : a; });
+    default: return kNoForm;
+  }
+}
+Status run_arithmetic(const KernelContext& c) noexcept {
+  switch (c.in[0].dtype) {
+    case DType::i64: return arithmetic<std::int64_t>(c);
+    case DType::i32: return arithmetic<std::int32_t>(c);
+    default: return kNoForm;
+  }
+}
+Refusal accepts_arithmetic(const KernelQuery& q) noexcept {
+  return q.in[0].dtype == DType::i64 || q.in[0].dtype == DType::i32 ? nullptr : "takes i64 and i32";
+}
+
+// --- Where
+// --------------------------------------------------------------------------------------------------------
+
+template <typename T>
+__attribute__((noinline)) Status where_of(const KernelContext& c) {
+  each_run<3>(c, [&](const std::int64_t* at, const std::int64_t* step, std::int64_t n) {
+    plain_run(c.out[0].as<T>() + at[0], c.in[0].as<std::uint8_t>() + at[1], c.in[1].as<T>() + at[2],
+              c.in[2].as<T>() + at[3], step, n);
+  });
+  return {};
+}
+Status run_where(const KernelContext& c) noexcept {
+  switch (dtype_bits(c.out[0].dtype)) {
+    case 8: return where_of<std::uint8_t>(c);
+    case 16: return where_of<std::uint16_t>(c);
+    case 32: return where_of<std::uint32_t>(c);
+    case 64: return where_of<std::uint64_t>(c);
+    default: return kNoForm;
+  }
+}
+Refusal accepts_where(const KernelQuery& q) noexcept {
+  const int bits = dtype_bits(q.out[0].dtype);
+  return bits == 8 || bits == 16 || bits == 32 || bits == 64 ? nullptr : "moves elements of 1, 2, 4 and 8 bytes";
+}
+
+// --- Cast
+// ---------------------------------------------------------------------------------------------------------
+
+/// As the reference: floats are truncated to 64 bits, or to 32 for what has no more, and then to the type; what does
+/// not fit, and NaN, becomes the lowest integer, as the processor does it.
+template <typename To, typename From>
+MONZA_INLINE To converted(From v) {
+  if constexpr (std::is_same_v<From, Bool> && std::is_same_v<To, Bool>) {
+    return {static_cast<std::uint8_t>(v.byte != 0)};
+  } else if constexpr (std::is_same_v<From, Bool>) {
+    return v.byte != 0 ? To(1) : To(0);
+  } else if constexpr (std::is_same_v<To, Bool>) {
+    return {static_cast<std::uint8_t>(v != 0)};
+  } else if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
+    if constexpr (sizeof(To) == 8) {
+      if constexpr (sizeof(From) == 4) return _mm_cvttss_si64(_mm_set_ss(v));
+      else return _mm_cvttsd_si64(_mm_set_sd(v));
+    } else {
+      if constexpr (sizeof(From) == 4) return static_cast<To>(_mm_cvttss_si32(_mm_set_ss(v)));
+      else return static_cast<To>(_mm_cvttsd_si32(_mm_set_sd(v)));
+    }
+  } else {
+    return static_cast<To>(v);
+  }
+}
+
+/// Contiguous f32 to i32, and f16 both ways: the conversions that have an instruction for a whole vector.
+MONZA_INLINE std::int64_t cast_vectors(const float* a, std::int32_t* o, std::int64_t n) {
+  std::int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(o + i), _mm256_cvttps_epi32(_mm256_loadu_ps(a + i)));
+  return i;
+}
+struct Half {
+  std::uint16_t bits;
+};
+MONZA_INLINE Half to_half(float v) { return {_cvtss_sh(v, _MM_FROUND_TO_NEAREST_INT)}; }
+MONZA_INLINE float to_float(Half h) { return _cvtsh_ss(h.bits); }
+MONZA_INLINE std::int64_t cast_vectors(const float* a, Half* o, std::int64_t n) {
+  std::int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(o + i),
+                     _mm256_cvtps_ph(_mm256_loadu_ps(a + i), _MM_FROUND_TO_NEAREST_INT));
+  return i;
+}
+MONZA_INLINE std::int64_t cast_vectors(const Half* a, float* o, std::int64_t n) {
+  std::int64_t i = 0;
+  for (; i + 8 <= n; i += 8)
+    _mm256_storeu_ps(o + i, _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(a + i))));
+  return i;
+}
+template <typename To, typename From, typename F>
+__attribute__((noinline)) Status cast_by_vectors(const KernelContext& c, const F& one) {
+  each_run<1>(c, [&](const std::int64_t* at, const std::int64_t* step, std::int64_t n) {
+    To* o = c.out[0].as<To>() + at[0];
+    const From* a = c.in[0].as<From>() + at[1];
+    std::int64_t i = step[0] == 1 && step[1] == 1 ? cast_vectors(a, o, n) : 0;
+    for (; i < n; ++i) o[i * step[0]] = one(a[i * step[1]]);
+  });
+  return {};
+}
+
+template <typename To, typename From>
+Status cast(const KernelContext& c) {
+  const auto one = [](From v) { return converted<To, From>(v); };
+  if constexpr (std::is_same_v<To, std::int32_t> && std::is_same_v<From, float>)
+    return cast_by_vectors<To, From>(c, one);
+  else return map<To, From>(c, one);
+}
+template <typename From>
+Status cast_from(const KernelContext& c) {
+  switch (c.out[0].dtype) {
+    case DType::f32: return cast<float, From>(c);
+    case DType::f64: return cast<double, From>(c);
+    case DType::i64: return cast<std::int64_t, From>(c);
+    case DType::i32: return cast<std::int32_t, From>(c);
+    case DType::u8: return cast<std::uint8_t, From>(c);
+    case DType::boolean: return cast<Bool, From>(c);
+    default: return kNoForm;
+  }
+}
+Status run_cast(const KernelContext& c) noexcept {
+  const DType from = c.in[0].dtype, to = c.out[0].dtype;
+  if (to == DType::f16) return cast_by_vectors<Half, float>(c, [](float v) { return to_half(v); });
+  switch (from) {
+    case DType::f16: return cast_by_vectors<float, Half>(c, [](Half v) { return to_float(v); });
+    case DType::f32: return cast_from<float>(c);
+    case DType::f64: return cast_from<double>(c);
+    case DType::i64: return cast_from<std::int64_t>(c);
+    case DType::i32: return cast_from<std::int32_t>(c);
+    case DType::u8: return cast_from<std::uint8_t>(c);
+    case DType::boolean: return cast_from<Bool>(c);
+    default: return kNoForm;
+  }
+}
+Refusal accepts_cast(const KernelQuery& q) noexcept {
+  const DType from = q.in[0].dtype, to = q.out[0].dtype;
+  if (from == DType::f16 || to == DType::f16)
+    return from == DType::f32 || to == DType::f32 ? nullptr : "converts f16 to and from f32";
+  for (const DType t : {from, to})
+    if (t != DType::f32 && t != DType::f64 && t != DType::i64 && t != DType::i32 && t != DType::u8 &&
+        t != DType::boolean)
+      return "converts f32, f64, i64, i32, u8 and booleans";
+  return nullptr;
+}
+
+consteval Kernel plain_kernel(const char* name, const char* op, Isa needs,
+                              Refusal (*accepts)(const KernelQuery&) noexcept,
+                              Status (*run)(const KernelContext&) noexcept, std::uint32_t in_place_inputs = 0) {
+  return {.name = name,
+          .op = op,
+          .needs = needs,
+          .in{Port::strided},
+          .out{Port::strided},
+          .accepts = accepts,
+          .run = run,
+          .in_place_inputs = in_place_inputs};
+}
+
+}  // namespace
+}  // namespace monza::ops
