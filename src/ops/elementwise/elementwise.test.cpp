@@ -248,6 +248,9 @@ TEST(PlainElementwiseMessages, SayWhatIsConverted) {
   const Tensor floats = test::make_tensor(DType::f32, Shape{2});
   EXPECT_EQ(test::run_kernel(*find_kernel("add_plain_avx2"), &add, {floats, floats}, {{DType::f32, Shape{2}}}).refusal,
             "takes i64 and i32");
+  const UnaryParams inverse{UnaryKind::logical_not};
+  EXPECT_EQ(test::run_kernel(*find_kernel("not_plain_avx2"), &inverse, {floats}, {{DType::boolean, Shape{2}}}).refusal,
+            "takes booleans");
 }
 #endif
 
