@@ -251,6 +251,11 @@ TEST(PlainElementwiseMessages, SayWhatIsConverted) {
   const UnaryParams inverse{UnaryKind::logical_not};
   EXPECT_EQ(test::run_kernel(*find_kernel("not_plain_avx2"), &inverse, {floats}, {{DType::boolean, Shape{2}}}).refusal,
             "takes booleans");
+  const BinaryParams equal{BinaryKind::equal};
+  const Tensor halves = test::make_tensor(DType::f16, Shape{2});
+  EXPECT_EQ(test::run_kernel(*find_kernel("equal_plain_avx2"), &equal, {halves, halves}, {{DType::boolean, Shape{2}}})
+                .refusal,
+            "compares f32, i64, i32 and u8");
 }
 #endif
 
