@@ -7,12 +7,13 @@
 #include <map>
 #include <random>
 #include <set>
+#include <tuple>
 
-#include "backend/cuda/cuda_device.h"
 #include "ir/text.h"
 #include "passes/evaluate.h"
 #include "passes/pass.h"
 #include "plan/tactics.h"
+#include "support/backends.h"
 #include "support/engine_from_text.h"
 #include "tensor/dtype.h"
 
@@ -225,22 +226,22 @@ TEST_P(RandomTactics, AgreeWithTheReference) {
   EXPECT_GT(plans.size(), 4u) << "the seeds reach few plans";
 }
 
-/// On a GPU, whatever its kernels are timed at; and with every node drawn to be there or on the host.
-TEST_P(RandomTactics, OnAGpu) {
-  if (const std::string& missing = backend::cuda_facts().missing; !missing.empty()) GTEST_SKIP() << missing;
-  const Model& model = GetParam();
+class PlacedTactics : public testing::TestWithParam<std::tuple<test::Backend, Model>> {};
+
+/// On another device, whatever its kernels are timed at; and with every node drawn to be there or on the host.
+TEST_P(PlacedTactics, AgreeWithTheReference) {
+  const auto& [backend, model] = GetParam();
+  if (const std::string missing = test::lacking(backend); !missing.empty()) GTEST_SKIP() << missing;
   const auto graph = ir::parse(model.text);
   const std::vector<Feed> feeds = feeds_of(*graph);
   for (std::uint64_t seed = 0; seed < 8; ++seed) {
     std::unique_ptr<ir::Graph> placed = graph->clone();
     std::mt19937 random(static_cast<unsigned>(seed));
     for (const ir::NodeId id : std::vector<ir::NodeId>(placed->order()))
-      if (seed % 2 != 0) placed->constrain(id, {{}, {random() % 2 == 0 ? Device::cuda : Device::cpu}});
+      placed->constrain(id, {{}, {seed % 2 == 0 || random() % 2 == 0 ? backend.device : Device::cpu}});
     plan::Tactics tactics({.threads = 1, .tactic_seed = seed});
     const plan::PlanScope scope{.profile = kProfile, .tactics = &tactics};
-    BuildOptions options;
-    options.device = Device::cuda;
-    const Engine engine = test::engine_from_graph(*placed, scope, options);
+    const Engine engine = test::engine_from_graph(*placed, scope);
     Context context = engine.create_context();
     for (int again = 0; again < 2; ++again)
       for (const Feed& feed : feeds)
@@ -249,6 +250,12 @@ TEST_P(RandomTactics, OnAGpu) {
   }
 }
 
+INSTANTIATE_TEST_SUITE_P(Devices, PlacedTactics,
+                         testing::Combine(testing::ValuesIn(test::backends_beside_the_host()),
+                                          testing::ValuesIn(kModels)),
+                         [](const auto& info) {
+                           return std::string(std::get<0>(info.param).name) + "_" + std::get<1>(info.param).name;
+                         });
 INSTANTIATE_TEST_SUITE_P(Models, RandomTactics, testing::ValuesIn(kModels),
                          [](const auto& info) { return std::string(info.param.name); });
 

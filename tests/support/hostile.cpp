@@ -10,6 +10,8 @@
 #include "engine/run/engine_impl.h"
 #include "monza/error.h"
 #include "monza/sequence.h"
+#include "tensor/dtype.h"
+#include "tensor/element.h"
 
 namespace monza::test {
 const std::vector<HostileGraph>& hostile_graphs() {
@@ -306,7 +308,16 @@ namespace {
 
 /// Small numbers mostly, so that indices exist; a quarter is any bits, and a quarter the numbers that arithmetic breaks
 /// on.
-void fill(Tensor& t, std::mt19937& random) {
+void fill(Tensor& t, std::mt19937& random, InputData data) {
+  const ElementAccess& access = element_access(t.dtype());
+  if (data == InputData::tame && access.store != nullptr) {
+    const int levels = is_float(t.dtype()) ? 64 : t.dtype() == DType::boolean ? 2 : 4;
+    for (std::int64_t i = 0; i < t.numel(); ++i) {
+      const int level = static_cast<int>(random() % static_cast<unsigned>(levels));
+      access.store(t.ref().data, i, is_float(t.dtype()) ? (level - 32) / 32.0 : level);
+    }
+    return;
+  }
   auto* bytes = static_cast<unsigned char*>(t.ref().data);
   const unsigned how = random() % 4;
   for (std::size_t i = 0; i < t.bytes(); ++i) {
@@ -332,12 +343,10 @@ std::int64_t count_of(const std::vector<std::int64_t>& shape, std::int64_t most)
   return count;
 }
 
-void read_all(const TensorRef& tensor, std::string* trace) {
+void read_all(const TensorRef& tensor, std::vector<HostileRun>* runs) {
   volatile unsigned sum = 0;
   for (std::size_t k = 0; k < tensor.bytes; ++k) sum = sum + static_cast<const unsigned char*>(tensor.data)[k];
-  if (trace == nullptr) return;
-  for (const std::int64_t e : tensor.shape) *trace += std::to_string(e) + ",";
-  if (tensor.bytes > 0) trace->append(static_cast<const char*>(tensor.data), tensor.bytes);
+  if (runs != nullptr) runs->back().outputs.push_back(Tensor::copy_of(tensor));
 }
 
 /// The first sequence alone, or all of them, with room for what they may get, or not.
@@ -357,7 +366,8 @@ bool bind_some(Context& context, std::vector<Sequence>& sequences, std::mt19937&
 
 }  // namespace
 
-int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements, std::string* trace) {
+int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements, std::vector<HostileRun>* runs,
+                InputData data) {
   std::mt19937 random(seed);
   int ran = 0;
   try {
@@ -385,7 +395,7 @@ int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements, 
         }
         const unsigned tensors = !list || info.kind == ValueKind::optional ? 1 : random() % 4;
         for (unsigned t = 0; t < tensors; ++t) {
-          fill(inputs.emplace_back(info.dtype, shape), random);
+          fill(inputs.emplace_back(info.dtype, shape), random, data);
           lists[k].push_back(inputs.back());
         }
         bound =
@@ -394,15 +404,16 @@ int run_hostile(const Engine& engine, unsigned seed, std::int64_t max_elements, 
       if (!bound) continue;
       if (const Status s = context.run(); !s) {
         if (std::getenv("MONZA_HOSTILE_LOG") != nullptr) std::fprintf(stderr, "%s\n", context.describe(s).c_str());
-        if (trace != nullptr) *trace += s.message();
+        if (runs != nullptr) runs->push_back({s.message(), {}});
         continue;
       }
       ++ran;
+      if (runs != nullptr) runs->emplace_back();
       for (std::size_t i = 0; i < engine.outputs().size(); ++i) {
         if (engine.outputs()[i].kind == ValueKind::tensor) {
-          read_all(context.output(i), trace);
+          read_all(context.output(i), runs);
         } else if (const auto tensors = context.output_list(engine.outputs()[i].name)) {
-          for (const Tensor& t : *tensors) read_all(t, trace);
+          for (const Tensor& t : *tensors) read_all(t, runs);
         }
       }
       if (!sequences.empty() && random() % 2 == 0) (void)sequences[0].truncate(sequences[0].length() / 2);

@@ -1,14 +1,16 @@
-// Engines on a GPU by the public interface: where nodes run, what is refused, shapes that vary, contexts beside each
-// other, wrong data, files. Skipped by name where there is none.
+// Engines on other devices by the public interface: where nodes run, what is refused, shapes that vary, contexts beside
+// each other, wrong data, files. What this machine lacks is skipped by name.
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <cmath>
 #include <fstream>
 #include <thread>
+#include <vector>
 
-#include "backend/cuda/cuda_device.h"
+#include "backend/device.h"
 #include "monza/engine.h"
+#include "support/backends.h"
 #include "support/error_text.h"
 #include "support/onnx_notation.h"
 #include "support/temporary.h"
@@ -16,10 +18,10 @@
 namespace monza::test {
 namespace {
 
-class GpuEngines : public ::testing::Test {
+class DeviceEngines : public ::testing::TestWithParam<Backend> {
  protected:
   void SetUp() override {
-    if (const std::string& missing = backend::cuda_facts().missing; !missing.empty()) GTEST_SKIP() << missing;
+    if (const std::string missing = lacking(GetParam()); !missing.empty()) GTEST_SKIP() << missing;
   }
   Engine build(const std::string& notation, Device device, Precision precision = Precision::fp32,
                bool allow_cpu_nodes = false) {
@@ -48,6 +50,15 @@ class GpuEngines : public ::testing::Test {
   std::string path_ = folder_ / "m.onnx";
 };
 
+/// What only GPUs do, or lack.
+class GpuEngines : public DeviceEngines {};
+
+std::vector<Backend> gpus() {
+  std::vector<Backend> list = backends_beside_the_host();
+  std::erase_if(list, [](const Backend& b) { return b.device != Device::cuda; });
+  return list;
+}
+
 constexpr const char* kNetwork = R"(
   w: f32[8,3,3,3] = 0.1; v: f32[8,5] = 0.3
   a = Conv(x: f32[n,3,8,8], w; pads = [1,1,1,1])
@@ -60,11 +71,11 @@ constexpr const char* kNetwork = R"(
   --min-shape x=1x3x8x8 --opt-shape x=2x3x8x8 --max-shape x=4x3x8x8
   opset 15)";
 
-TEST_F(GpuEngines, AgreeWithTheCpuForEveryShapeOfTheirRange) {
-  const Engine gpu = build(kNetwork, Device::cuda), cpu = build(kNetwork, Device::cpu);
-  Context there = gpu.create_context(), here = cpu.create_context();
+TEST_P(DeviceEngines, AgreeWithTheCpuForEveryShapeOfTheirRange) {
+  const Engine placed = build(kNetwork, GetParam().device), cpu = build(kNetwork, Device::cpu);
+  Context there = placed.create_context(), here = cpu.create_context();
   // Launch by launch at first, then as captured; more shapes than are kept when they come round again.
-  Context few = gpu.create_context({.captured_shapes = 2});
+  Context few = placed.create_context({.captured_shapes = 2});
   for (int round = 0; round < 8; ++round) {
     for (const std::int64_t n : {1, 4, 2, 2, 1, 3}) {
       const std::vector<float> want = run(here, {n, 3, 8, 8});
@@ -75,19 +86,20 @@ TEST_F(GpuEngines, AgreeWithTheCpuForEveryShapeOfTheirRange) {
   }
 }
 
-TEST_F(GpuEngines, TakeAndGiveMemoryOfTheGpuAndOfTheHost) {
-  const Engine gpu = build(kNetwork, Device::cuda), cpu = build(kNetwork, Device::cpu);
-  Context there = gpu.create_context(), here = cpu.create_context();
+TEST_P(DeviceEngines, TakeAndGiveMemoryOfTheDeviceAndOfTheHost) {
+  const Device kind = GetParam().device;
+  const Engine placed = build(kNetwork, kind), cpu = build(kNetwork, Device::cpu);
+  Context there = placed.create_context(), here = cpu.create_context();
   const std::vector<std::int64_t> shape{3, 3, 8, 8};
   const std::vector<float> want = run(here, shape);
-  Tensor x = gpu.host_tensor(DType::f32, shape);
+  Tensor x = placed.host_tensor(DType::f32, shape);
   for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = std::sin(static_cast<float>(i) * 0.37f);
   ASSERT_TRUE(there.bind_input(0, x));
   ASSERT_TRUE(there.run());
   const auto values = [](const TensorRef& y) { return std::vector<float>(y.as<float>(), y.as<float>() + y.numel()); };
   expect_near(values(there.output(0)), want, 1e-6f);
 
-  const auto device = backend::open_device(Device::cuda);
+  const auto device = backend::open_device(kind);
   const auto queue = device->make_queue({});
   using Direction = backend::Queue::Direction;
   const auto bytes_in = static_cast<std::int64_t>(x.bytes()), bytes_out = static_cast<std::int64_t>(want.size() * 4);
@@ -95,28 +107,28 @@ TEST_F(GpuEngines, TakeAndGiveMemoryOfTheGpuAndOfTheHost) {
   ASSERT_TRUE(queue->copy(in.data, x.ref().data, bytes_in, Direction::to_device));
   ASSERT_TRUE(queue->synchronise());
   TensorRef from = x.ref(), to = there.output(0);
-  from.data = in.data, from.device = Device::cuda;
-  to.data = out.data, to.device = Device::cuda;
+  from.data = in.data, from.device = kind;
+  to.data = out.data, to.device = kind;
   ASSERT_TRUE(there.bind_input(0, from));
   ASSERT_TRUE(there.bind_output("y", to));
   ASSERT_TRUE(there.run());
-  EXPECT_EQ(there.output(0).device, Device::cuda);
+  EXPECT_EQ(there.output(0).device, kind);
   EXPECT_EQ(there.output(0).data, static_cast<void*>(out.data));
   std::vector<float> got(want.size());
   ASSERT_TRUE(queue->copy(got.data(), out.data, bytes_out, Direction::to_host));
   ASSERT_TRUE(queue->synchronise());
   expect_near(got, want, 1e-6f);
-  EXPECT_FALSE(here.bind_input(0, from)) << "the CPU's engine does not use the GPU";
+  EXPECT_FALSE(here.bind_input(0, from)) << "the CPU's engine does not use the device";
 }
 
-TEST_F(GpuEngines, StoreValuesInFp16WhereTheyMay) {
+TEST_P(GpuEngines, StoreValuesInFp16WhereTheyMay) {
   const Engine gpu = build(kNetwork, Device::cuda, Precision::fp16), cpu = build(kNetwork, Device::cpu);
   Context there = gpu.create_context(), here = cpu.create_context();
   expect_near(run(there, {2, 3, 8, 8}), run(here, {2, 3, 8, 8}), 2e-3f);
 }
 
-TEST_F(GpuEngines, RunFromAFileAndInManyContextsAtOnce) {
-  build(kNetwork, Device::cuda).save(folder_ / "m.engine");
+TEST_P(DeviceEngines, RunFromAFileAndInManyContextsAtOnce) {
+  build(kNetwork, GetParam().device).save(folder_ / "m.engine");
   const Engine engine = Engine::load(folder_ / "m.engine");
   Context first = engine.create_context();
   const std::vector<float> want = run(first, {3, 3, 8, 8});
@@ -136,7 +148,7 @@ constexpr const char* kWithDet = R"(
   return y
   opset 15)";
 
-TEST_F(GpuEngines, NodesWithoutAKernelRunOnTheCpuWhereThatIsAllowed) {
+TEST_P(GpuEngines, NodesWithoutAKernelRunOnTheCpuWhereThatIsAllowed) {
   const std::string error = error_of([&] { (void)build(kWithDet, Device::cuda); });
   EXPECT_NE(error.find("there is no kernel for Det on device 'cuda'"), std::string::npos) << error;
   EXPECT_NE(error.find("--allow-cpu-nodes"), std::string::npos) << error;
@@ -145,9 +157,9 @@ TEST_F(GpuEngines, NodesWithoutAKernelRunOnTheCpuWhereThatIsAllowed) {
   expect_near(run(there, {4, 4}), run(here, {4, 4}), 1e-4f);
 }
 
-TEST_F(GpuEngines, AnIndexOutsideOfItsAxisFailsTheRunAndNotTheNextOne) {
+TEST_P(DeviceEngines, AnIndexOutsideOfItsAxisFailsTheRunAndNotTheNextOne) {
   const Engine engine =
-      build("w: f32[5,2] = 0.5\n y = Gather(w, i: i64[3])\n z = Neg(y)\n return z\n opset 15", Device::cuda);
+      build("w: f32[5,2] = 0.5\n y = Gather(w, i: i64[3])\n z = Neg(y)\n return z\n opset 15", GetParam().device);
   Context context = engine.create_context();
   Tensor indices(DType::i64, {3});
   const auto gather = [&](std::int64_t index) {
@@ -161,6 +173,11 @@ TEST_F(GpuEngines, AnIndexOutsideOfItsAxisFailsTheRunAndNotTheNextOne) {
   EXPECT_NE(context.describe(status).find("index"), std::string::npos) << context.describe(status);
   EXPECT_TRUE(gather(-5));
 }
+
+INSTANTIATE_TEST_SUITE_P(Devices, DeviceEngines, testing::ValuesIn(backends_beside_the_host()),
+                         [](const auto& info) { return std::string(info.param.name); });
+INSTANTIATE_TEST_SUITE_P(Devices, GpuEngines, testing::ValuesIn(gpus()),
+                         [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace
 }  // namespace monza::test
