@@ -55,13 +55,15 @@ LETTERBOX_FN Tap tap_of(std::int32_t i, std::int32_t in, std::int32_t out) {
   return {clamped(below, in - 1), clamped(below + 1, in - 1), static_cast<float>(centre - below)};
 }
 
-/// The sample between four of the frame: first between rows, then between columns, rounded to 8 bits.
+LETTERBOX_FN float blend(float a, float b, float weight) { return a + (b - a) * weight; }
+/// To 8 bits.
+LETTERBOX_FN std::int32_t rounded(float sample) { return static_cast<std::int32_t>(sample + 0.5f); }
+
+/// The sample between four of the frame: first between rows, then between columns.
 LETTERBOX_FN std::int32_t between(const std::uint8_t* upper, const std::uint8_t* lower, const Tap& across,
                                   std::int32_t channel, float weight) {
   const std::int32_t a = 3 * across.first + channel, b = 3 * across.second + channel;
-  const float low_a = upper[a], low_b = upper[b];
-  const float left = low_a + (lower[a] - low_a) * weight, right = low_b + (lower[b] - low_b) * weight;
-  return static_cast<std::int32_t>(left + (right - left) * across.weight + 0.5f);
+  return rounded(blend(blend(upper[a], lower[a], weight), blend(upper[b], lower[b], weight), across.weight));
 }
 
 LETTERBOX_FN float normalised(std::int32_t sample, const Params& p, std::int32_t channel) {

@@ -84,22 +84,24 @@ std::int64_t workspace(const monza_plugin_call* call) {
 /// The boxes above the threshold, in the order of their cells. `x`: [4 + classes, cells].
 std::int64_t decode(const float* x, const Sizes& s, const Params& p, const Scratch& scratch) {
   const std::int64_t n = s.cells;
-  const float* scores = x + 4 * n;
-  std::copy(scores, scores + n, scratch.best);
-  std::fill(scratch.which, scratch.which + n, 0);
-  for (std::int64_t c = 1; c < s.classes; ++c)
+  float* const best = scratch.best;
+  std::int32_t* const which = scratch.which;
+  std::copy(x + 4 * n, x + 5 * n, best);
+  std::fill(which, which + n, 0);
+  for (std::int32_t c = 1; c < s.classes; ++c) {
+    const float* scores = x + (4 + c) * n;
     for (std::int64_t i = 0; i < n; ++i) {
-      const float score = scores[c * n + i];
-      const bool better = score > scratch.best[i];
-      scratch.best[i] = better ? score : scratch.best[i];
-      scratch.which[i] = better ? static_cast<std::int32_t>(c) : scratch.which[i];
+      const bool better = scores[i] > best[i];
+      best[i] = better ? scores[i] : best[i];
+      which[i] = better ? c : which[i];
     }
+  }
   std::int64_t found = 0;
   for (std::int64_t i = 0; i < n; ++i) {
-    if (!(scratch.best[i] > p.score_threshold) || !std::isfinite(scratch.best[i])) continue;
+    if (!(best[i] > p.score_threshold) || !std::isfinite(best[i])) continue;
     const Box b = from_centre(x[i], x[n + i], x[2 * n + i], x[3 * n + i]);
     if (!std::isfinite(b.x1) || !std::isfinite(b.y1) || !std::isfinite(b.x2) || !std::isfinite(b.y2)) continue;
-    scratch.candidates[found++] = {scratch.best[i], static_cast<std::int32_t>(i), scratch.which[i], b};
+    scratch.candidates[found++] = {best[i], static_cast<std::int32_t>(i), which[i], b};
   }
   return found;
 }

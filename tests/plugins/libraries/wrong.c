@@ -25,7 +25,7 @@ static const char* run(const monza_plugin_call* call) {
 enum { kMany = 65 };
 static monza_plugin_operator all[kMany];
 static const monza_plugin_operator* operators[kMany];
-static char names[kMany][8];
+static char names[kMany][16];
 static monza_plugin_attribute attribute = {.struct_size = sizeof(monza_plugin_attribute), .name = "a"};
 static const monza_plugin_attribute* attributes[] = {&attribute, &attribute};
 static monza_plugin plugin = {sizeof(monza_plugin), MONZA_PLUGIN_ABI, "wrong", operators, 1};
