@@ -79,6 +79,9 @@ class Device {
   /// What times on this device depend on beside the question: its model, what code is made for, and, where kernels are
   /// host code, how many threads they spread over. Part of the key of every timing; one line.
   virtual std::string identity(int threads) const = 0;
+  /// What plans were timed for: an engine for another chip is planned anew. One line; "" where plans do not depend on
+  /// it.
+  virtual std::string chip() const { return {}; }
   /// At least 64-byte aligned. Throws Error when there is no room.
   virtual DeviceMemory allocate(std::int64_t bytes, const RegionOptions& options = {}) = 0;
   /// Memory of the host, zero-filled and at least 64-byte aligned, that queues copy to and from without a detour.

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "backend/device.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/build_record.h"
@@ -126,6 +127,7 @@ engine_file::Info info_of(const BuildOptions& options, const ir::Graph& graph,
   info.profiles = profiles;
   info.precision = options.precision;
   info.device = options.device;
+  if (info.device != Device::cpu) info.chip = backend::open_device(info.device)->chip();
   info.optimize = options.optimize;
   info.batch_invariant = options.batch_invariant;
   for (const auto& [key, value] : graph.model().metadata) info.metadata[key] = value;

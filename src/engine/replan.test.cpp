@@ -9,6 +9,7 @@
 #include <iterator>
 #include <random>
 
+#include "backend/reference/reference_device.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/build_record.h"
@@ -18,6 +19,7 @@
 #include "engine/run/engine_impl.h"
 #include "ir/text.h"
 #include "passes/pass.h"
+#include "support/error_text.h"
 #include "support/temporary.h"
 
 namespace monza {
@@ -290,6 +292,34 @@ TEST(Replan, HostileConstantsAreErrors) {
     }
   }
   EXPECT_GT(refused, 100);
+}
+
+TEST(Replan, AnEngineForAnotherChipOfItsDevice) {
+  struct Chip {
+    explicit Chip(const char* name) { backend::reference_chip = name; }
+    ~Chip() { backend::reference_chip = ""; }
+  };
+  const TemporaryFolder folder;
+  const std::string path = folder / "m.engine";
+  BuildOptions options = untuned();
+  options.device = Device::reference;
+  const auto load = [&](const char* chip, bool replan = true) {
+    const Chip here(chip);
+    return Engine::load(path, {.replan = replan});
+  };
+  std::vector<std::vector<float>> want;
+  {
+    const Chip old("chip of 4 cores");
+    engine_file::write_engine(path, compiled(kModel, options));
+    want = outputs_of(Engine::load(path), 2);
+  }
+  EXPECT_EQ(load("chip of 4 cores").stats().replanned, "");
+  const Engine engine = load("chip\x1b[2J of 8");
+  EXPECT_EQ(engine.stats().replanned, "the engine was built for chip of 4 cores, and here is chip\\x1b[2J of 8");
+  expect_near(outputs_of(engine, 2), want);
+  const std::string error = test::error_of([&] { (void)load("another", false); });
+  EXPECT_NE(error.find("the engine was built for chip of 4 cores, and here is another"), std::string::npos) << error;
+  EXPECT_NE(error.find("LoadOptions::replan"), std::string::npos) << error;
 }
 
 }  // namespace

@@ -149,6 +149,11 @@ class CudaDevice final : public Device {
                        f.driver / 1000, f.driver % 1000 / 10);
   }
 
+  std::string chip() const override {
+    const CudaFacts& f = cuda_facts();
+    return fmt::format("{} with {} multiprocessors", f.name, f.multiprocessors);
+  }
+
   DeviceMemory allocate(std::int64_t bytes, const RegionOptions&) override {
     void* data = nullptr;
     if (const cudaError_t error = cudaMalloc(&data, static_cast<std::size_t>(std::max<std::int64_t>(bytes, 256)));

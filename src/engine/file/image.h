@@ -31,6 +31,7 @@ struct Info {
   std::vector<FamilyHash> families;  ///< of the plans' kernels, in the order of the registry
   Precision precision = Precision::fp32;
   Device device = Device::cpu;
+  std::string chip;                             ///< of that device, where plans depend on it: backend::Device::chip()
   bool optimize = true;                         ///< false: reference kernels only
   bool batch_invariant = false;                 ///< only kernels whose row results do not depend on the batch
   std::vector<plan::Profile> profiles;          ///< one for each plan

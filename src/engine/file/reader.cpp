@@ -221,6 +221,7 @@ class Reader {
     if (info.precision > Precision::int8 || info.device > Device::cuda)
       fail_hint(kCopyAgain, "the engine file is damaged: precision {}, device {}", header_->precision(),
                 header_->device());
+    if (header_->chip() != nullptr) info.chip = header_->chip()->str();
     info.optimize = header_->optimize();
     info.batch_invariant = header_->batch_invariant();
     Budget budget(loaded_->header.size());

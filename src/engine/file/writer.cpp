@@ -65,7 +65,7 @@ flatbuffers::DetachedBuffer header_of(const Image& image, const std::vector<Piec
       fb, plan_hash(), static_cast<std::uint32_t>(image.info.isa), static_cast<std::uint8_t>(image.info.precision),
       static_cast<std::uint8_t>(image.info.device), image.info.optimize, image.info.batch_invariant, image.plan.threads,
       fb.CreateVector(sections), fb.CreateVector(metadata), fb.CreateVector(profiles), fb.CreateVector(families),
-      files.empty() ? 0 : fb.CreateVector(files)));
+      files.empty() ? 0 : fb.CreateVector(files), image.info.chip.empty() ? 0 : fb.CreateString(image.info.chip)));
   return fb.Release();
 }
 

@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "backend/device.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "engine/file/composed.h"
@@ -142,11 +143,23 @@ engine_file::Image planned_anew(const std::string& path, engine_file::Image stal
   return fresh;
 }
 
+/// Why the engine is not for the device that is here; empty if it is, or if there is none: that is said later.
+std::string other_chip(const engine_file::Info& info) {
+  if (info.device == Device::cpu || info.chip.empty()) return {};
+  try {
+    const std::string here = backend::open_device(info.device)->chip();
+    return here == info.chip ? "" : message("the engine was built for {}, and here is {}", info.chip, here);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 }  // namespace
 
 Engine Engine::load(const std::string& path, const LoadOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   engine_file::Image image = engine_file::read_engine(path, options);
+  if (image.stale.empty()) image.stale = other_chip(image.info);
   Stats stats;
   Engine engine = [&] {
     try {
