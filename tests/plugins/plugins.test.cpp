@@ -307,6 +307,15 @@ TEST_F(Plugins, AnOperatorWhoseRowsDependOnTheBatchIsRefusedWhereTheyMayNot) {
   EXPECT_NE(said.find("test.sample.Positive.v3:cpu: its rows depend on the batch"), said.npos) << said;
 }
 
+TEST_F(Plugins, AFunctionOfTheModelComesFirst) {
+  const Engine engine = build(
+      "opset test.sample 1 function test.sample.Positive(x) { y = Relu(x) return y } y = test.sample.Positive(x: "
+      "f32[4]) "
+      "return y");
+  EXPECT_EQ(engine.describe_plan().find("test.sample"), std::string::npos) << engine.describe_plan();
+  EXPECT_EQ(engine.outputs()[0].max, (std::vector<std::int64_t>{4}));
+}
+
 TEST_F(Plugins, GraphsAsTextAreReadAgain) {
   const std::string text =
       "graph \"main\" (%x: f32[n]) {\n  %v, %i = test.sample.Positive.v3(%x) {threshold=0.25}\n  return (v: %v, i: "
