@@ -58,7 +58,8 @@ Shape PlanBuilder::largest(const ir::SymShape& shape) const {
   s.rank = static_cast<int>(shape.size());
   for (int i = 0; i < s.rank; ++i) {
     const ir::Interval r = range(shape[static_cast<std::size_t>(i)]);
-    if (shape[static_cast<std::size_t>(i)].is_constant())
+    // Planning asks for shapes all the time, so what would be said of them is written only where it is.
+    if (shape[static_cast<std::size_t>(i)].is_constant() && r.high > limits_.value_bytes)
       check_limit(limits_, &Limits::value_bytes, r.high,
                   fmt::format("bytes, or more, of a value of shape {}", beginning(ir::to_string(shape))));
     if (r.high >= kLargestValue)
