@@ -18,6 +18,8 @@ const std::vector<const Pass*>& pipeline() {
       &shape_arithmetic_pass,
       &fold_constants_pass,
       &dead_code_pass,
+      // Patterns and kernels are of f32.
+      &single_precision_pass,
       // Before fusion: twins would each hold a value that a fusion wants for itself.
       &common_subexpressions_pass,
       // Formulas spelled out become one operator; from here on they are pointwise work or a normalisation.

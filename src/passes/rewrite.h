@@ -69,6 +69,6 @@ std::shared_ptr<const ir::Constant> reshape_constant(const std::shared_ptr<const
 // The structural passes, one file each.
 extern const Pass fold_constants_pass, fold_dequantized_pass, share_constants_pass, dead_code_pass,
     common_subexpressions_pass, shape_arithmetic_pass, identities_pass, reshapes_pass, transposes_pass,
-    inline_branches_pass, known_sequences_pass, half_precision_pass;
+    inline_branches_pass, known_sequences_pass, half_precision_pass, single_precision_pass;
 
 }  // namespace monza

@@ -10,6 +10,7 @@
 #include "ir/text.h"
 #include "passes/evaluate.h"
 #include "tensor/dtype.h"
+#include "tensor/element.h"
 
 namespace monza::test {
 
@@ -87,9 +88,8 @@ void expect_same_numbers(const Rewritten& r, double tolerance, std::int64_t symb
       shape.dim[shape.rank++] = ir::evaluate(e, [&](const ir::Atom&) { return symbol_extent; });
     auto [c, bytes] = ir::allocate_constant(type.dtype, shape);
     for (std::int64_t i = 0; i < shape.numel(); ++i) {
-      if (type.dtype == DType::f32) {
-        const float v = std::uniform_real_distribution<float>(-2, 2)(rng);
-        std::memcpy(bytes.data() + i * 4, &v, 4);
+      if (is_float(type.dtype)) {
+        element_access(type.dtype).store(bytes.data(), i, std::uniform_real_distribution<float>(-2, 2)(rng));
       } else if (type.dtype == DType::i64) {
         const std::int64_t v = static_cast<std::int64_t>(rng() % 3);
         std::memcpy(bytes.data() + i * 8, &v, 8);
