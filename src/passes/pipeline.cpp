@@ -52,6 +52,7 @@ const std::vector<const Pass*>& pipeline() {
       // Q/DQ around products whose bias and activation are in; what is quantised on its way out first, then sums
       // of such results, then products that only read quantised operands.
       &quantized_moves_pass,
+      &quantized_joins_pass,
       &quantized_products_pass,
       &quantized_residual_pass,
       &quantized_sums_pass,

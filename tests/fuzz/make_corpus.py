@@ -35,6 +35,12 @@ def timings() -> dict:
     return {"all": header + b"".join(lines), "none": header, "other_version": b"x" + lines[0], "damaged": header + b"x K0\n\n12 \n 3 K1\n1 K2"}
 
 
+def calibrations() -> dict:
+    ours = b"monza calibration 1\ncalibrator mse\nsamples 160\n# low high scale zero_point name\n"
+    return {"ours": ours + b"0 255 1 0 images\n-128 127 1 128 /model.0/act/Mul_output_0\n0 0 0.003921569 0 a\\n\\\\b\n",
+            "tensorrt": b"TRT-8601-EntropyCalibration2\nimages: 3c010a14\nsum: a: 3f800000\r\nzero: 00000000\n", "empty": ours}
+
+
 def words() -> set:
     """Names of operators, attributes and their values: what a byte-wise search would not guess."""
     text = "".join(f.read_text() for pattern in ("*.def.cpp", "*.onnx.cpp") for f in sorted(SOURCE.glob(f"src/ops/*/{pattern}")))
@@ -52,6 +58,7 @@ def seeds() -> dict:
         "npy": files("io/*.npy"),
         "tensor": onnx_seeds.tensors(),
         "timings": timings(),
+        "calibration": calibrations(),
     }
 
 

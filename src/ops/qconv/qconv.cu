@@ -109,6 +109,7 @@ __device__ void finish(const Plan& s, const void* residual, void* out, std::int6
   const bool mid = s.mid_scale.present();
   if (mid) requantize_mid(q, s.mid_scale.real(0), s.mid_zero.whole(0), s.mid_zero.type == DType::i8, y_scale);
   float v = fmaf(acc, __fdiv_rn(unit, q.first), __fdiv_rn(real_bias, q.first));
+  if (!only_bounds(s.act)) v = __fmul_rn(static_cast<float>(gpu::activate<double>(s.act, v)), q.first_over_y);
   if (mid) v = rintf(clamp_up_down(v, q.mid_low, q.mid_high));
   if (residual != nullptr) {
     const float r_over_y = s.r_scale.present() ? __fdiv_rn(s.r_scale.real(0), y_scale) : q.r_over_y;

@@ -147,7 +147,8 @@ MONZA_INLINE Dw3Line dw3_select(std::int64_t stride, bool flip, std::int64_t n) 
 /// True where dw3_run does this convolution's work; the packing is as it wants it.
 MONZA_INLINE bool dw3_takes(const Igemm& job, const ConvGeometry& g, std::int64_t channels, std::int64_t pitch) {
   return g.kh == 3 && g.kw == 3 && g.dilation_h == 1 && g.dilation_w == 1 && g.stride_w <= 2 &&
-         job.mode == IgemmOut::q8 && !job.has_mid && job.residual == nullptr && !job.row_sums && pitch == channels;
+         job.mode == IgemmOut::q8 && only_bounds(job.act) && !job.has_mid && job.residual == nullptr && !job.row_sums &&
+         pitch == channels;
 }
 
 /// `zeros`: a line of zero points, g.width * channels bytes.

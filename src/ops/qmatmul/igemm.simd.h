@@ -154,7 +154,7 @@ inline __attribute__((noinline)) void igemm_block(const Igemm& job, const std::u
                                                   std::int64_t stride, std::int64_t row, std::int64_t count,
                                                   std::int64_t g, std::int64_t panel, std::int64_t end,
                                                   const std::int32_t* sums) {
-  alignas(64) std::int32_t acc[24 * Q::kLanes];
+  alignas(64) std::int32_t acc[kTileElements];
   for (std::int64_t from = panel, to; from < end; from = to) {
     // Tiles of all panels, which are stored best; a single one left over would waste loads, so it gets company.
     const std::int64_t left = end - from;

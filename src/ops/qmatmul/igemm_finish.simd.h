@@ -182,9 +182,33 @@ MONZA_INLINE Q::F igemm_rescale(const Igemm& job, Q::I total, Q::F m, Q::F b, co
   return v;
 }
 
-/// kPlain: neither inner quantisation nor residual. Four vectors at a time: as many rows as fill them.
-template <bool kPlain, int kPanels>
-inline __attribute__((noinline)) void igemm_finish_q8(const Igemm& job, const IgemmTileOut& t) {
+/// Most accumulators of a tile: panels of four registers, six rows.
+inline constexpr int kTileElements = 24 * Q::kLanes;
+
+/// Numbers of the output's scale behind an activation that is more than bounds, in the order of the accumulators. A
+/// pass of its own, so that the activations are not multiplied by the forms of the packing; a tile stays in L1.
+inline __attribute__((noinline)) void igemm_activate(const Igemm& job, const IgemmTileOut& t, float* to) {
+  const std::int64_t slot = t.g * job.pack.panels() * Q::kLanes + t.column;
+  const Q::F rescale = Q::set(job.q.first_over_y);
+  with_activation(job.act, [&](auto act) __attribute__((always_inline)) {
+    for (int j = 0; j < t.panels; ++j) {
+      const Q::F m = Q::load(job.m + slot + j * Q::kLanes), b = Q::load(job.b + slot + j * Q::kLanes);
+      for (int r = 0; r < t.rows; ++r) {
+        const int at = (r * t.panels + j) * Q::kLanes;
+        const Q::F v = Q::fma(Q::to_f32(Q::load(t.acc + at)), m, b);
+        Q::store(to + at, Q::mul(act(Vec{v}, Vec::zero()).v, rescale));
+      }
+    }
+  });
+}
+
+/// Where the numbers of an 8-bit output come from.
+enum class QSource { accumulators, with_residual, activated };
+
+/// Four vectors at a time: as many rows as fill them. `activated`: igemm_activate's, or null.
+template <QSource kSource, int kPanels>
+inline __attribute__((noinline)) void igemm_finish_q8(const Igemm& job, const IgemmTileOut& t, const float* activated) {
+  constexpr bool kPlain = kSource != QSource::with_residual;
   constexpr int kRows = kPanels >= 3 ? 1 : 4 / kPanels;
   const std::int64_t slot = t.g * job.pack.panels() * Q::kLanes + t.column, channel = t.g * job.pack.columns + t.column,
                      left = job.pack.columns - t.column;
@@ -210,6 +234,10 @@ inline __attribute__((noinline)) void igemm_finish_q8(const Igemm& job, const Ig
         continue;
       }
       const int j = k % kPanels, row = r + k / kPanels < t.rows ? r + k / kPanels : r;
+      if constexpr (kSource == QSource::activated) {
+        v[k] = Q::load(activated + (row * kPanels + j) * Q::kLanes);
+        continue;
+      }
       const Q::I total = Q::load(t.acc + (row * kPanels + j) * Q::kLanes);
       v[k] = igemm_rescale<kPlain>(job, total, m[j], b[j], kPlain ? nullptr : add + row * r_pitch + j * Q::kLanes,
                                    mask[j]);
@@ -226,12 +254,12 @@ inline __attribute__((noinline)) void igemm_finish_q8(const Igemm& job, const Ig
     }
   }
 }
-template <bool kPlain>
-MONZA_INLINE void igemm_finish_panels(const Igemm& job, const IgemmTileOut& t) {
-  if (t.panels == 1) return igemm_finish_q8<kPlain, 1>(job, t);
-  if (t.panels == 2) return igemm_finish_q8<kPlain, 2>(job, t);
-  if (t.panels == 3) return igemm_finish_q8<kPlain, 3>(job, t);
-  igemm_finish_q8<kPlain, 4>(job, t);
+template <QSource kSource>
+MONZA_INLINE void igemm_finish_panels(const Igemm& job, const IgemmTileOut& t, const float* activated = nullptr) {
+  if (t.panels == 1) return igemm_finish_q8<kSource, 1>(job, t, activated);
+  if (t.panels == 2) return igemm_finish_q8<kSource, 2>(job, t, activated);
+  if (t.panels == 3) return igemm_finish_q8<kSource, 3>(job, t, activated);
+  igemm_finish_q8<kSource, 4>(job, t, activated);
 }
 
 /// Accumulators to outputs.
@@ -240,8 +268,15 @@ MONZA_INLINE void igemm_finish(const Igemm& job, const IgemmTileOut& t) {
     case IgemmOut::i32: igemm_finish_i32(job, t); break;
     case IgemmOut::f32: igemm_finish_f32(job, t); break;
     case IgemmOut::q8:
-      if (job.has_mid || job.residual != nullptr) igemm_finish_panels<false>(job, t);
-      else igemm_finish_panels<true>(job, t);
+      if (!only_bounds(job.act)) {
+        alignas(64) float activated[kTileElements];
+        igemm_activate(job, t, activated);
+        igemm_finish_panels<QSource::activated>(job, t, activated);
+      } else if (job.has_mid || job.residual != nullptr) {
+        igemm_finish_panels<QSource::with_residual>(job, t);
+      } else {
+        igemm_finish_panels<QSource::accumulators>(job, t);
+      }
   }
 }
 

@@ -93,6 +93,7 @@ struct Finish {
       return;
     }
     float v = __fmaf_rn(acc, __fdiv_rn(unit, q.first), __fdiv_rn(real, q.first));
+    if (!only_bounds(act)) v = __fmul_rn(static_cast<float>(activate<double>(act, v)), q.first_over_y);
     if (has_mid) v = rintf(clamp(v, q.mid_low, q.mid_high));
     if (residual.data != nullptr)
       v = __fmaf_rn(static_cast<float>(residual[residual_at] - q.r_zero), q.r_over_y, __fmul_rn(v, q.first_over_y));

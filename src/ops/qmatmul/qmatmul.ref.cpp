@@ -26,6 +26,7 @@ void QFinish::store(const TensorView& out, std::int64_t offset, std::uint32_t ac
     return;
   }
   float v = std::fma(acc, operands.unit(n) / q.first, operands.bias_f32(n) / q.first);
+  if (!only_bounds(act)) v = static_cast<float>(activate(act, v)) * q.first_over_y;
   if (operands.has(QInput::mid_scale)) v = std::nearbyint(clamp(v, q.mid_low, q.mid_high));
   if (has_residual) {
     const TensorView& r = operands.in[QInput::residual];

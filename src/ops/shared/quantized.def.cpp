@@ -66,9 +66,10 @@ DType check_quantized(ir::InferContext& c, const ir::SymShape& out, const ir::Ex
     if (activation_of(c.attrs()).kind == ActivationKind::prelu) c.fail("the activation prelu is not supported here");
     return DType::f32;
   }
-  const ActivationKind kind = activation_of(c.attrs()).kind;
-  if (kind != ActivationKind::none && kind != ActivationKind::relu && kind != ActivationKind::clip)
-    c.fail("the activation {} is not supported with a quantised output", activation_name(kind));
+  const Activation act = activation_of(c.attrs());
+  if (act.kind == ActivationKind::prelu) c.fail("the activation prelu is not supported here");
+  if (!only_bounds(act) && (c.has_input(Q::residual) || c.has_input(Q::mid_scale)))
+    c.fail("the activation {} is not supported with a residual of a quantised output", activation_name(act.kind));
   if (c.attrs().i("residual_after") != 0) c.fail("residual_after is not supported with a quantised output");
   check_one(c, Q::y_scale, "the output's scale");
   DType type = DType::u8;

@@ -35,7 +35,10 @@ struct QInput {
 ///   v = fma(residual - r_zero, r_scale / y_scale, v * (first / y_scale))    only with a residual
 ///   y = rint(clamp(v, low, high)) + y_zero
 /// where first is mid_scale if there is one, else y_scale. All in f32, each operation rounded once, so that every
-/// kernel gives the same bits. clamp(v, low, high) is v > low ? v : low, then v < high ? v : high.
+/// kernel gives the same bits. clamp(v, low, high) is v > low ? v : low, then v < high ? v : high. An activation that
+/// is more than bounds stands behind the first line, with first = 1: v = act(v) * (first / y_scale); there is no inner
+/// quantisation and no residual then. Its series differ in their last bits from one instruction set to another, so a
+/// result may differ by one.
 struct Requantize {
   float first = 1;  ///< m and b are divided by it
   float mid_low = 0, mid_high = 0;
@@ -46,7 +49,12 @@ struct Requantize {
   std::int32_t y_zero = 0;
 };
 
-/// Fills everything but the mid and residual parts. `act` is none, relu or clip.
+/// Whether an activation does no more to a quantised output than bound it.
+MONZA_INLINE bool only_bounds(const Activation& act) {
+  return act.kind == ActivationKind::none || act.kind == ActivationKind::relu || act.kind == ActivationKind::clip;
+}
+
+/// Fills everything but the mid and residual parts.
 MONZA_INLINE Requantize requantize_of(const Activation& act, float y_scale, std::int32_t y_zero, bool y_signed) {
   Requantize q;
   q.first = y_scale;
@@ -58,6 +66,10 @@ MONZA_INLINE Requantize requantize_of(const Activation& act, float y_scale, std:
     if (from > q.low) q.low = from < q.high ? from : q.high;
     const float to = act.beta / y_scale;
     if (act.kind == ActivationKind::clip && to < q.high) q.high = to > q.low ? to : q.low;
+  }
+  if (!only_bounds(act)) {
+    q.first = 1;
+    q.first_over_y = 1 / y_scale;
   }
   return q;
 }

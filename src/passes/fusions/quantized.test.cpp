@@ -16,10 +16,11 @@ using Ops = std::vector<std::string>;
 
 const std::vector<const Pass*> kPasses{&dynamic_quantize_pass,   &bias_pass,
                                        &activation_pass,         &quantized_moves_pass,
-                                       &quantized_products_pass, &quantized_residual_pass,
-                                       &quantized_sums_pass,     &quantized_rest_pass,
-                                       &dead_code_pass,          &residual_pass,
-                                       &activation_pass,         &dead_code_pass};
+                                       &quantized_joins_pass,    &quantized_products_pass,
+                                       &quantized_residual_pass, &quantized_sums_pass,
+                                       &quantized_rest_pass,     &dead_code_pass,
+                                       &residual_pass,           &activation_pass,
+                                       &dead_code_pass};
 
 constexpr const char* kConstants = R"(
   %w = constant i8[4,3,1,1] [1, -2, 3, 100, -100, 50, 7, 8, -9, 127, -127, 0]
@@ -96,9 +97,20 @@ TEST(QuantizedProducts, Refusals) {
           "%y = QuantizeLinear(%c, %ys, %yz)");
   EXPECT_EQ(r.ops().back(), "QuantizeLinear");
   EXPECT_NE(r.reasons().find("weights are quantised along axis 1"), std::string::npos) << r.reasons();
-  // A SiLU is computed on the float result, and quantised behind it.
-  r = run("%c = Conv(%dx, %dw, %db)\n%a = Swish(%c)\n%y = QuantizeLinear(%a, %ys, %yz)");
-  EXPECT_EQ(r.ops(), (Ops{"QConv", "QuantizeLinear"})) << r.reasons();
+  // A slope per channel is no number of an activation.
+  r =
+      run("%k = constant f32[4,1,1] [0.1, 0.2, 0.3, 0.4]\n%c = Conv(%dx, %dw, %db)\n%a = PRelu(%c, %k)\n%y = "
+          "QuantizeLinear(%a, %ys, %yz)");
+  EXPECT_EQ(r.ops().back(), "QuantizeLinear") << r.reasons();
+  EXPECT_NE(r.reasons().find("a slope per channel has no integer form"), std::string::npos) << r.reasons();
+}
+
+TEST(QuantizedProducts, ActivationsOnTheWayOut) {
+  for (const char* activation : {"Swish(%c)", "Sigmoid(%c)", "Gelu(%c)", "HardSwish(%c)", "Tanh(%c)", "Elu(%c)"})
+    EXPECT_EQ(
+        run("%c = Conv(%dx, %dw, %db)\n%a = " + std::string(activation) + "\n%y = QuantizeLinear(%a, %ys, %yz)").ops(),
+        Ops{"QConv"})
+        << activation;
 }
 
 TEST(QuantizedResidual, SumsOfQuantizedTensors) {
@@ -153,6 +165,59 @@ TEST(QuantizedMoves, EqualQuantisationsNeedNoFloats) {
   auto r = run("%t = Transpose(%dx) {perm=[0, 2, 3, 1]}\n%y = QuantizeLinear(%t, %ys, %xz)");
   EXPECT_EQ(r.ops(), (Ops{"DequantizeLinear", "Transpose", "QuantizeLinear"}));
   EXPECT_NE(r.reasons().find("scale or zero point change"), std::string::npos) << r.reasons();
+}
+
+TEST(QuantizedMoves, ResizeToTheNearest) {
+  const auto resized = [](const std::string& attrs) {
+    return run("%t = Resize(%dx) {scales=[1.0, 1.0, 2.0, 2.0]" + attrs + "}\n%y = QuantizeLinear(%t, %xs, %xz)").ops();
+  };
+  EXPECT_EQ(resized(", mode=\"nearest\""), Ops{"Resize"});
+  EXPECT_EQ(resized(", mode=\"linear\""), (Ops{"DequantizeLinear", "Resize", "QuantizeLinear"}));
+}
+
+TEST(QuantizedJoins, ConcatAndSplitOfOneQuantisation) {
+  EXPECT_EQ(run("%c = Concat(%dx, %dx) {axis=1}\n%y = QuantizeLinear(%c, %xs, %xz)").ops(), Ops{"Concat"});
+  EXPECT_EQ(run("%c = Concat(%dx, %dx) {axis=1}\n%y = QuantizeLinear(%c, %xs, %xz)\n%z = QuantizeLinear(%c, %xs, "
+                "%xz)",
+                "y: %y, z: %z")
+                .ops(),
+            Ops{"Concat"});
+  EXPECT_EQ(run("%p, %q = Split(%dx) {axis=1, split=[1, 2]}\n%y = QuantizeLinear(%p, %xs, %xz)\n%z = "
+                "QuantizeLinear(%q, %xs, %xz)",
+                "y: %y, z: %z")
+                .ops(),
+            Ops{"Split"});
+}
+
+TEST(QuantizedJoins, Refusals) {
+  const auto reasons = [](const std::string& body, const std::string& outputs) {
+    const auto r = run(body, outputs);
+    EXPECT_NE(r.ops(), Ops{"Concat"});
+    EXPECT_NE(r.ops(), Ops{"Split"});
+    return r.reasons();
+  };
+  const std::string concat = "%c = Concat(%dx, %dx) {axis=1}\n";
+  EXPECT_NE(reasons("%c = Concat(%dx, %dr) {axis=1}\n%y = QuantizeLinear(%c, %xs, %xz)", "y: %y").find("scale or zero"),
+            std::string::npos);
+  EXPECT_NE(reasons(concat + "%y = QuantizeLinear(%c, %ys, %xz)", "y: %y").find("scale or zero point change"),
+            std::string::npos);
+  EXPECT_NE(
+      reasons(concat + "%i = constant i8[] [120]\n%y = QuantizeLinear(%c, %xs, %i)", "y: %y").find("type changes"),
+      std::string::npos);
+  EXPECT_NE(reasons(concat + "%y = QuantizeLinear(%c, %xs, %xz)", "y: %y, c: %c").find("its result is an output"),
+            std::string::npos);
+  EXPECT_NE(reasons(concat + "%y = QuantizeLinear(%c, %xs, %xz)\n%z = Relu(%c)", "y: %y, z: %z")
+                .find("its result is read as floats, too"),
+            std::string::npos);
+  EXPECT_NE(reasons("%p, %q = Split(%dx) {axis=1, split=[1, 2]}\n%y = QuantizeLinear(%p, %xs, %xz)\n%z = Relu(%q)",
+                    "y: %y, z: %z")
+                .find("its result is read as floats, too"),
+            std::string::npos);
+  EXPECT_NE(reasons("%t = constant f32[3] [0.1, 0.2, 0.3]\n%d = DequantizeLinear(%x, %t) {axis=1}\n%c = Concat(%d, %d) "
+                    "{axis=0}\n%y = QuantizeLinear(%c, %t) {axis=1}",
+                    "y: %y")
+                .find("per channel"),
+            std::string::npos);
 }
 
 TEST(QuantizedSums, SumsAndAverages) {

@@ -7,6 +7,13 @@
 namespace monza {
 namespace {
 
+/// A Resize takes each element from one of its input's only where it looks for the nearest, and never outside.
+bool moves_only(const ir::Node& n) {
+  return std::string_view(n.op->name) != "Resize" ||
+         (attrs_of(n).s("mode") == "nearest" &&
+          attrs_of(n).s("coordinate_transformation_mode") != "tf_crop_and_resize");
+}
+
 std::string guard(const Match& m) {
   const ir::Node &q = *m.graph->producer(m.output().id), &dq = m.node("dq");
   const ir::Graph& g = *m.graph;
@@ -20,10 +27,11 @@ std::string guard(const Match& m) {
 void run(ir::Graph& graph, PassContext& context) {
   const Pattern dq = op("DequantizeLinear", {any("x"), any(), rest()}).as("dq").shared();
   const Pattern moved =
-      op("Reshape|Flatten|Squeeze|Unsqueeze|Transpose|Slice|Gather|DepthToSpace|SpaceToDepth|Expand|Tile|MaxPool",
+      op("Reshape|Flatten|Squeeze|Unsqueeze|Transpose|Slice|Gather|DepthToSpace|SpaceToDepth|Expand|Tile|MaxPool|"
+         "Resize",
          {dq, rest()})
           .as("move")
-          .where([](const ir::Graph&, const ir::Node& n) { return n.outputs.size() == 1; });
+          .where([](const ir::Graph&, const ir::Node& n) { return n.outputs.size() == 1 && moves_only(n); });
   apply(graph, context,
         {{"Q(DQ(x))", op("QuantizeLinear", {dq, any(), rest()}), guard, [](const Match& m) { return m["x"]; }},
          {"Q(move(DQ(x)))", op("QuantizeLinear", {moved, any(), rest()}), guard, [](const Match& m) {

@@ -125,9 +125,6 @@ void run_products(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
         {{"Q(product(DQ(x), DQ(w), bias))", op("QuantizeLinear", {product, any(), rest()}),
           [](const Match& m) -> std::string {
-            const std::string act = attrs_of(m.node("product")).s("activation");
-            if (act != "none" && act != "relu" && act != "clip")
-              return "the activation " + act + " is not computed on a quantised result";
             if (auto reason = output_form(*m.graph, root_of(m), m.output().type.dtype); !reason.empty()) return reason;
             return integer_form(m);
           },

@@ -1,0 +1,54 @@
+#include "quant/quantizer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace monza::quant {
+namespace {
+
+// Scales of products are multiplied: far below this their product would be no normal float.
+constexpr float kLeastScale = 1e-12F;
+
+}  // namespace
+
+ValueRange with_zero(ValueRange r) { return {std::min(r.low, 0.0F), std::max(r.high, 0.0F)}; }
+
+ValueRange hull(ValueRange a, ValueRange b) { return {std::min(a.low, b.low), std::max(a.high, b.high)}; }
+
+Affine affine_of(ValueRange range) {
+  const ValueRange r = with_zero(range);
+  // In double, as the difference of two floats may be none.
+  const double width = static_cast<double>(r.high) - r.low;
+  const auto scale =
+      static_cast<float>(std::min(width / kSteps, static_cast<double>(std::numeric_limits<float>::max())));
+  if (scale < kLeastScale) return {1.0F / kSteps, 0};
+  return {scale, static_cast<int>(std::clamp(std::lround(-r.low / scale), 0L, static_cast<long>(kSteps)))};
+}
+
+ValueRange range_of(const Affine& a) {
+  return {static_cast<float>(-a.zero_point) * a.scale, static_cast<float>(kSteps - a.zero_point) * a.scale};
+}
+
+QuantizedWeight quantize_weight(const ir::Constant& weight, int axis) {
+  constexpr float kMost = 127;  // not -128: the range is symmetric
+  const std::int64_t channels = weight.shape[axis], inner = weight.shape.count(axis + 1, weight.shape.rank),
+                     count = weight.numel();
+  const float* from = weight.as<float>();
+  std::vector<float> scales(static_cast<std::size_t>(channels), 0);
+  for (std::int64_t i = 0; i < count; ++i) {
+    if (!std::isfinite(from[i])) return {};
+    float& scale = scales[static_cast<std::size_t>(i / inner % channels)];
+    scale = std::max(scale, std::abs(from[i]));
+  }
+  for (float& scale : scales) scale = std::max(scale / kMost, kLeastScale);
+  auto [integers, bytes] = ir::allocate_constant(DType::i8, weight.shape);
+  auto* to = reinterpret_cast<std::int8_t*>(bytes.data());
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float steps = std::nearbyint(from[i] / scales[static_cast<std::size_t>(i / inner % channels)]);
+    to[i] = static_cast<std::int8_t>(std::clamp(steps, -kMost, kMost));
+  }
+  return {integers, ir::constant_f32(std::move(scales), Shape{channels})};
+}
+
+}  // namespace monza::quant

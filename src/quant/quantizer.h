@@ -1,0 +1,37 @@
+// From ranges to scales, and constants to integers.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "ir/constant.h"
+#include "monza/quantization.h"
+
+namespace monza::quant {
+
+/// A value x is stored as clamp(round(x / scale) + zero_point, 0, 255), as QuantizeLinear does to u8.
+struct Affine {
+  float scale = 1;
+  int zero_point = 0;
+};
+inline constexpr int kSteps = 255;  ///< between the least and the largest of 8 bits
+
+/// The range with 0 in it, which must be exact: padding and what a ReLU cuts off are zeros.
+ValueRange with_zero(ValueRange range);
+/// The smallest range that holds both.
+ValueRange hull(ValueRange a, ValueRange b);
+/// Steps over the range with 0 in it. The range must be finite.
+Affine affine_of(ValueRange range);
+/// What 0 and 255 stand for.
+ValueRange range_of(const Affine& affine);
+
+/// A weight as symmetric 8-bit integers with a scale for each index of `axis`: the axis of output channels, along which
+/// products have a factor of their own at no cost (Krishnamoorthi 2018, arXiv:1806.08342, 3.1).
+struct QuantizedWeight {
+  std::shared_ptr<const ir::Constant> integers;  ///< i8, of the weight's shape
+  std::shared_ptr<const ir::Constant> scales;    ///< f32 [channels]
+};
+/// `weight` is f32. Null parts when an element is not finite.
+QuantizedWeight quantize_weight(const ir::Constant& weight, int axis);
+
+}  // namespace monza::quant

@@ -1,0 +1,56 @@
+#include "quant/quantizer.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace monza::quant {
+namespace {
+
+TEST(Affine, HoldsZeroExactlyAndTheEndsWithinHalfAStep) {
+  const float most = std::numeric_limits<float>::max();
+  for (const ValueRange r : {ValueRange{0, 1},
+                             {-1, 1},
+                             {-0.2785F, 17},
+                             {2, 3},
+                             {-3, -2},
+                             {0, 1e-20F},
+                             {0, 0},
+                             {-1e30F, 1e30F},
+                             {-most, most}}) {
+    const Affine a = affine_of(r);
+    EXPECT_GT(a.scale, 0);
+    EXPECT_TRUE(std::isfinite(a.scale));
+    EXPECT_GE(a.zero_point, 0);
+    EXPECT_LE(a.zero_point, kSteps);
+    if (r.high - r.low < 1e-10F || r.high == most) continue;
+    const ValueRange back = range_of(a), want = with_zero(r);
+    EXPECT_NEAR(back.low, want.low, 0.51 * a.scale);
+    EXPECT_NEAR(back.high, want.high, 0.51 * a.scale);
+  }
+  EXPECT_EQ(affine_of({0, 255}).scale, 1);
+  EXPECT_EQ(affine_of({-128, 127}).zero_point, 128);
+}
+
+TEST(Ranges, Hull) {
+  EXPECT_EQ(hull({-1, 2}, {0, 3}), (ValueRange{-1, 3}));
+  EXPECT_EQ(with_zero({1, 2}), (ValueRange{0, 2}));
+}
+
+TEST(Weights, HaveAScaleForEachChannel) {
+  const auto w = ir::constant_f32({1, -2, 0.5F, 100, 127, -64, 0, 0, 0}, Shape{3, 3});
+  const QuantizedWeight rows = quantize_weight(*w, 0), columns = quantize_weight(*w, 1);
+  const auto ints = [](const QuantizedWeight& q) {
+    const auto* p = q.integers->as<std::int8_t>();
+    return std::vector<int>(p, p + q.integers->numel());
+  };
+  EXPECT_EQ(ints(rows), (std::vector<int>{64, -127, 32, 100, 127, -64, 0, 0, 0}));
+  EXPECT_EQ(rows.scales->as<float>()[1], 1);
+  EXPECT_EQ(ints(columns), (std::vector<int>{1, -2, 1, 127, 127, -127, 0, 0, 0}));
+  EXPECT_GT(rows.scales->as<float>()[2], 0);  // of a channel that is all zeros
+  EXPECT_EQ(quantize_weight(*ir::constant_f32({1, std::nanf("")}, Shape{2, 1}), 0).integers, nullptr);
+}
+
+}  // namespace
+}  // namespace monza::quant
