@@ -1,11 +1,11 @@
-# MONZA_COLD_BUILD: for a build from nothing, without a compiler cache. Most of what a compiler reads are headers, the same
-# ones in every file: so the files of a folder are compiled together, and where files name what they hold alike by
-# convention (a fusion its run(), a test its helpers), common headers are parsed once for a target. A build after a change
-# does better without.
+# MONZA_COLD_BUILD: for a build from nothing, without a compiler cache. Most of what a compiler reads are headers, and much
+# of what it makes are instances of the standard library's templates, the same ones in every file: so the files of a folder
+# are compiled together, and common headers are parsed once for a target. A build after a change does better without.
 set(MONZA_COMMON_HEADERS <algorithm> <array> <cmath> <cstdint> <cstring> <functional> <map> <memory> <optional> <set> <span>
   <string> <string_view> <utility> <vector> <fmt/core.h>)
 
-# monza_group(TARGET SOURCE...): these sources of the target are compiled together, folder by folder.
+# monza_group(TARGET SOURCE...): these sources of the target are compiled together, folder by folder. Kernels for an
+# instruction set stay alone, as do all files with compiler options of their own.
 function(monza_group target)
   if(NOT MONZA_COLD_BUILD)
     return()
@@ -14,7 +14,7 @@ function(monza_group target)
   # GCC takes the files of a group for headers, where an unnamed namespace would be a mistake.
   target_compile_options(${target} PRIVATE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
   # The C API is compiled into the shared library once more, so its objects must bring nothing else along.
-  list(FILTER ARGN EXCLUDE REGEX "/c_api[^/]*\\.cpp$")
+  list(FILTER ARGN EXCLUDE REGEX "/c_api[^/]*\\.cpp$|\\.x86_[^/]*$|\\.cu$")
   foreach(source ${ARGN})
     get_filename_component(folder ${source} DIRECTORY)
     string(MAKE_C_IDENTIFIER ${folder} folder)
@@ -29,12 +29,16 @@ function(monza_precompile target)
   endif()
 endfunction()
 
-# Of the test programs the first one precompiles, and the others take it from there.
-function(monza_precompile_test target)
+# monza_cold_test(TARGET SOURCE...): a test program. The first one precompiles, and the others take it from there. Tests
+# themselves are not measured: less optimisation takes a third off their compile time.
+function(monza_cold_test target)
   get_property(first GLOBAL PROPERTY MONZA_FIRST_TEST)
   if(NOT MONZA_COLD_BUILD)
     return()
-  elseif(first)
+  endif()
+  monza_group(${target} ${ARGN})
+  target_compile_options(${target} PRIVATE -O1)
+  if(first)
     target_precompile_headers(${target} REUSE_FROM ${first})
   else()
     set_property(GLOBAL PROPERTY MONZA_FIRST_TEST ${target})

@@ -46,7 +46,7 @@ if(MONZA_WITH_CUDA)
   target_link_libraries(monza_run PRIVATE ${MONZA_CUDART} ${CMAKE_DL_LIBS} rt)
   set_source_files_properties(src/backend/cuda/cuda_device.cpp PROPERTIES COMPILE_OPTIONS "-isystem;${MONZA_CUDA_INCLUDE}")
 endif()
-monza_group(monza_run ${run_sources})
+monza_group(monza_run ${run_sources} ${MONZA_RUN_OPS})
 
 # Regular expressions over strings in a model: without RE2 such a model is an error that names the package.
 find_path(MONZA_RE2_INCLUDE re2/re2.h)
@@ -78,8 +78,8 @@ add_library(monza_build STATIC ${build_sources} ${MONZA_BUILD_OPS} ${onnx_genera
 target_link_libraries(monza_build PUBLIC monza_run protobuf::libprotobuf)
 monza_precompile(monza_build ${CMAKE_SOURCE_DIR}/src/ir/graph.h ${CMAKE_SOURCE_DIR}/src/ir/op.h)
 set(grouped ${build_sources})
-list(FILTER grouped EXCLUDE REGEX "src/(passes|import/onnx)/")
-monza_group(monza_build ${grouped})
+list(FILTER grouped EXCLUDE REGEX "src/passes/")  # every pass has a run()
+monza_group(monza_build ${grouped} ${MONZA_BUILD_OPS})
 # Engine::load plans stale engines anew where the compiler is there; a weak reference alone would not bring it in.
 target_link_options(monza_build INTERFACE "LINKER:-u,monza_replan_engine")
 # So do plugins, whose operators the compiler has to be told of.
@@ -123,7 +123,7 @@ if(MONZA_TESTS)
     endif()
     add_executable(monza_test_${name} ${test_sources_${name}})
     target_link_libraries(monza_test_${name} PRIVATE monza_test_support GTest::gtest_main)
-    monza_precompile_test(monza_test_${name})
+    monza_cold_test(monza_test_${name} ${test_sources_${name}})
     if(name MATCHES "^vision|^tests_vision_plugins$")
       target_link_libraries(monza_test_${name} PRIVATE monza_vision)
     endif()

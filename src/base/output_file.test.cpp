@@ -23,7 +23,7 @@ namespace fs = std::filesystem;
 using test::error_of;
 using test::TemporaryFolder;
 
-void write(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
+void put(const std::string& path, std::string_view text) { std::ofstream(path) << text; }
 std::string read(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -52,7 +52,7 @@ TEST(WriteFile, ReplacesWholeAndLeavesNothingBeside) {
 
 TEST(WriteFile, WithoutCommitNothingHasHappened) {
   const TemporaryFolder folder;
-  write(folder / "out", "old");
+  put(folder / "out", "old");
   {
     OutputFile file(folder / "out"), other(folder / "new");
     file.write(std::as_bytes(std::span("new", 3)));
@@ -82,7 +82,7 @@ TEST(WriteFile, KeepsTheModeAndNewOnesHaveTheUsual) {
 
 TEST(WriteFile, FollowsLinks) {
   const TemporaryFolder folder, other;
-  write(other / "target", "old");
+  put(other / "target", "old");
   fs::create_symlink(other / "target", folder / "link");
   fs::create_symlink("link", folder / "second");  // from one to the next, by a relative name
   write_file(folder / "second", "new");
@@ -123,7 +123,7 @@ TEST(WriteFile, WritesThroughWhatIsNoFile) {
 
 TEST(WriteFile, RefusesWhatMayNotBeWritten) {
   const TemporaryFolder folder;
-  write(folder / "kept", "old");
+  put(folder / "kept", "old");
   ASSERT_EQ(::chmod((folder / "kept").c_str(), 0444), 0);
   fs::create_directories(folder / "inside");
   const std::string read_only =
@@ -149,7 +149,7 @@ TEST(WriteFile, RefusesWhatMayNotBeWritten) {
 
 TEST(WriteFile, AFailureKeepsTheOldFile) {
   const TemporaryFolder folder;
-  write(folder / "out", "old");
+  put(folder / "out", "old");
   const std::string text(8192, 'x');
   EXPECT_EQ(test::error_under_limit(
                 RLIMIT_FSIZE, 4096, [&] { write_file(folder / "out", text); }, folder.path()),

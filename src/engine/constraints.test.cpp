@@ -20,7 +20,7 @@ namespace monza::test {
 namespace {
 
 /// Two products and a softmax between them; nodes are named after what they make.
-constexpr const char* kModel = R"(
+constexpr const char* kConstraintsModel = R"(
   w1: f32[64,64] = 0.02; w2: f32[64,64] = 0.01; b1: f32[64] = 0.5
   head_a = MatMul(x: f32[32,64], w1)
   head_b = Add(head_a, b1)
@@ -33,7 +33,7 @@ constexpr const char* kModel = R"(
 class ConstraintsTest : public ::testing::Test {
  protected:
   ConstraintsTest() {
-    std::ofstream(path_, std::ios::binary) << parse_onnx_notation(kModel).model.SerializeAsString();
+    std::ofstream(path_, std::ios::binary) << parse_onnx_notation(kConstraintsModel).model.SerializeAsString();
     options_.threads = 1;
     options_.tune = false;
   }

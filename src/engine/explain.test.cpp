@@ -44,7 +44,7 @@ void node(onnx::GraphProto& graph, const char* op, std::initializer_list<const c
 }
 
 /// y = softmax(relu(x w + b) + s) with s = c + c folded at build, on x of 4x16.
-std::string write_model(const std::filesystem::path& folder) {
+std::string write_explain_model(const std::filesystem::path& folder) {
   onnx::ModelProto model;
   model.set_ir_version(8);
   model.add_opset_import()->set_version(17);
@@ -89,7 +89,7 @@ class ExplainTest : public ::testing::Test {
   Explanation ask(const std::string& name) { return explain(report_, *engine_, name); }
 
   TemporaryFolder folder_;
-  std::string path_ = write_model(folder_.path());
+  std::string path_ = write_explain_model(folder_.path());
   BuildReport report_;
   std::unique_ptr<Engine> engine_;
 };
@@ -216,7 +216,7 @@ class CulpritTest : public ::testing::Test {
   }
 
   TemporaryFolder folder_;
-  std::string path_ = write_model(folder_.path());
+  std::string path_ = write_explain_model(folder_.path());
 };
 
 TEST_F(CulpritTest, TheUsualPassesAgree) {

@@ -26,7 +26,7 @@ using test::error_of;
 using test::TemporaryFolder;
 
 /// z = x + y of [batch, 3] floats, and the strings t as they come.
-void write_model(const std::string& path) {
+void write_messages_model(const std::string& path) {
   onnx::ModelProto model;
   model.set_ir_version(8);
   model.add_opset_import()->set_version(17);
@@ -52,7 +52,7 @@ void write_model(const std::string& path) {
 
 TEST(BuildMessages, SayWhichOptionCannotBe) {
   const TemporaryFolder folder;
-  write_model(folder / "m.onnx");
+  write_messages_model(folder / "m.onnx");
   const std::string cpu = fmt::format("({})", cpu_info().model);
   struct Case {
     const char* text;
@@ -108,7 +108,7 @@ TEST(BuildMessages, SayWhichOptionCannotBe) {
 
 TEST(BuildMessages, OfEnginesThatCannotBePlannedAnew) {
   const TemporaryFolder folder;
-  write_model(folder / "m.onnx");
+  write_messages_model(folder / "m.onnx");
   BuildOptions options;
   options.tune = false;
   options.strip = true;
@@ -137,7 +137,7 @@ TEST(BuildMessages, OfEnginesThatCannotBePlannedAnew) {
 
 TEST(BuildMessages, OfVariantsAndComparisons) {
   const TemporaryFolder folder;
-  write_model(folder / "m.onnx");
+  write_messages_model(folder / "m.onnx");
   const Tensor x(DType::f32, {1, 3});
   EXPECT_EQ(error_of([&] { VariantRunner(folder / "m.onnx", {{"x", x}}).run({}); }, folder.path()),
             "nothing is given for input 'y'");

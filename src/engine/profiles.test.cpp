@@ -22,7 +22,7 @@
 namespace monza {
 namespace {
 
-constexpr const char* kModel = R"(graph "main" (%x: f32[batch,sequence,32]) {
+constexpr const char* kProfilesModel = R"(graph "main" (%x: f32[batch,sequence,32]) {
   %w = constant f32[32,48] random 1
   %v = constant f32[48,32] random 2
   %a = MatMul(%x, %w)
@@ -35,7 +35,7 @@ constexpr const char* kModel = R"(graph "main" (%x: f32[batch,sequence,32]) {
 })";
 
 engine_file::Image compiled(const std::vector<plan::Profile>& profiles, std::int64_t max_memory = 0) {
-  const auto graph = ir::parse(kModel);
+  const auto graph = ir::parse(kProfilesModel);
   optimize(*graph, {.strict_rewrites = true});
   BuildOptions options;
   options.threads = 1;
@@ -75,7 +75,7 @@ TEST(Profiles, AContextTakesTheSmallestThatFits) {
     EXPECT_EQ(context.profile_index(), static_cast<std::size_t>(want)) << batch << " x " << sequence;
     EXPECT_EQ(context.output("y").data, y.ref().data);
     EXPECT_EQ(context.output("z").shape, (std::vector<std::int64_t>{batch, sequence, sequence}));
-    const auto graph = ir::parse(kModel);
+    const auto graph = ir::parse(kProfilesModel);
     const auto expected =
         run_reference(*graph, {ir::make_constant(DType::f32, Shape{batch, sequence, 32},
                                                  {static_cast<const std::byte*>(x.ref().data), x.bytes()})});

@@ -28,7 +28,7 @@ namespace {
 using test::TemporaryFolder;
 
 /// Convolutions of every kind, a product, shapes that depend on the batch: most packings that there are.
-constexpr const char* kModel = R"(graph "main" (%x: f32[batch,3,32,32]) {
+constexpr const char* kReplanModel = R"(graph "main" (%x: f32[batch,3,32,32]) {
   %image = constant f32[16,3,3,3] random 1
   %bias = constant f32[16] random 2
   %winograd = constant f32[32,16,3,3] random 3
@@ -128,7 +128,7 @@ TEST(Replan, TheCarriedGraphGivesTheSameBytesAgain) {
     if (!covers(cpu_info().isa, isa)) continue;
     BuildOptions options = untuned();
     options.isa = isa == Isa::none ? "baseline" : isa_name(isa);
-    const engine_file::Image image = compiled(kModel, options);
+    const engine_file::Image image = compiled(kReplanModel, options);
     BuildReport report = read_record(image);
     const engine_file::Image second =
         compile(*report.planned, options_to_replan(image, options), image.info.profiles, report);
@@ -142,7 +142,7 @@ TEST(Replan, TheCarriedGraphGivesTheSameBytesAgain) {
 
 TEST(Replan, WeightsLieInTheFileOnceUnlessPackingLosesBits) {
   BuildOptions options = untuned();
-  const engine_file::Image image = compiled(kModel, options);
+  const engine_file::Image image = compiled(kReplanModel, options);
   bool winograd = false;
   for (const plan::KernelRef& k : image.plan.kernels)
     winograd |= image.plan.text(k.name).find("winograd") != std::string_view::npos;
@@ -154,7 +154,7 @@ TEST(Replan, WeightsLieInTheFileOnceUnlessPackingLosesBits) {
     EXPECT_NE(image.graph.find("format=\"matmul_panels_"), std::string_view::npos) << image.graph;
   }
   options.strip = true;
-  const engine_file::Image stripped = compiled(kModel, options);
+  const engine_file::Image stripped = compiled(kReplanModel, options);
   EXPECT_EQ(stripped.graph, "");
   EXPECT_EQ(stripped.graph_data.size(), 0u);
   EXPECT_EQ(stripped.record.size(), 0u);
@@ -163,7 +163,7 @@ TEST(Replan, WeightsLieInTheFileOnceUnlessPackingLosesBits) {
 TEST(Replan, AnEngineOfAnotherBuildIsPlannedAnewAndSaysSo) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
-  engine_file::write_engine(path, compiled(kModel));
+  engine_file::write_engine(path, compiled(kReplanModel));
   const auto want = outputs_of(Engine::load(path), 3);
   EXPECT_EQ(Engine::load(path).stats().replanned, "");
   age(path);
@@ -187,7 +187,7 @@ TEST(Replan, AnEngineOfAnotherBuildIsPlannedAnewAndSaysSo) {
 
 TEST(Replan, AnEngineNamesTheFamiliesOfItsKernelsAlone) {
   std::vector<std::string> names;
-  const engine_file::Image image = compiled(kModel);
+  const engine_file::Image image = compiled(kReplanModel);
   for (const engine_file::FamilyHash& used : image.info.families) names.push_back(used.name);
   for (const char* used : {"conv", "matmul", "reduce"})
     EXPECT_EQ(std::count(names.begin(), names.end(), used), 1) << used;
@@ -198,7 +198,7 @@ TEST(Replan, AnEngineNamesTheFamiliesOfItsKernelsAlone) {
 TEST(Replan, AnEngineForAnotherInstructionSetIsPlannedAnew) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
-  engine_file::Image image = compiled(kModel);
+  engine_file::Image image = compiled(kReplanModel);
   const Engine same = make_engine(image, {});
   image.info.isa = image.info.isa | Isa::amx_bf16 | Isa::avx512fp16;  // a machine that has more
   if (covers(cpu_info().isa, image.info.isa)) GTEST_SKIP() << "this CPU has every instruction set";
@@ -211,7 +211,7 @@ TEST(Replan, AnEngineForAnotherInstructionSetIsPlannedAnew) {
 TEST(Replan, MoreThreadsThanPlannedArePlannedFor) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
-  engine_file::write_engine(path, compiled(kModel));
+  engine_file::write_engine(path, compiled(kReplanModel));
   EXPECT_EQ(Engine::load(path, {.threads = 1}).stats().replanned, "");
   const Engine engine = Engine::load(path, {.threads = 2});
   EXPECT_EQ(engine.stats().threads, 2);
@@ -224,7 +224,7 @@ TEST(Replan, AStrippedEngineSaysHowToRebuild) {
   const std::string path = folder / "a.engine";
   BuildOptions options = untuned();
   options.strip = true;
-  engine_file::write_engine(path, compiled(kModel, options));
+  engine_file::write_engine(path, compiled(kReplanModel, options));
   EXPECT_EQ(load_error(path), "");
   age(path);
   EXPECT_EQ(load_error(path),
@@ -236,7 +236,7 @@ TEST(Replan, AStrippedEngineSaysHowToRebuild) {
 TEST(Replan, ADamagedWeightIsNotPackedAgain) {
   const TemporaryFolder folder;
   const std::string path = folder / "a.engine";
-  engine_file::write_engine(path, compiled(kModel));
+  engine_file::write_engine(path, compiled(kReplanModel));
   age(path);
   std::vector<char> bytes = read_all(path);
   bytes[bytes.size() - 10] ^= 1;  // weights come last
@@ -249,7 +249,7 @@ TEST(Replan, ADamagedWeightIsNotPackedAgain) {
 }
 
 TEST(Replan, HostileRecordsAreErrorsOrText) {
-  engine_file::Image image = compiled(kModel);
+  engine_file::Image image = compiled(kReplanModel);
   const std::vector<std::byte> good(image.record.begin(), image.record.end());
   ASSERT_FALSE(read_record(image).choices.empty());
   std::mt19937 random(5);
@@ -272,7 +272,7 @@ TEST(Replan, HostileRecordsAreErrorsOrText) {
 }
 
 TEST(Replan, HostileConstantsAreErrors) {
-  const engine_file::Image image = compiled(kModel);
+  const engine_file::Image image = compiled(kReplanModel);
   const std::string good(image.graph);
   ASSERT_NE(read_carried_graph(image), nullptr);
   std::mt19937 random(3);
@@ -310,7 +310,7 @@ TEST(Replan, AnEngineForAnotherChipOfItsDevice) {
   std::vector<std::vector<float>> want;
   {
     const Chip old("chip of 4 cores");
-    engine_file::write_engine(path, compiled(kModel, options));
+    engine_file::write_engine(path, compiled(kReplanModel, options));
     want = outputs_of(Engine::load(path), 2);
   }
   EXPECT_EQ(load("chip of 4 cores").stats().replanned, "");

@@ -17,7 +17,7 @@ namespace monza::test {
 namespace {
 
 /// Convolutions, a batch norm that is folded into weights, a product, constants that are folded, twins.
-constexpr const char* kModel = R"(
+constexpr const char* kSessionModel = R"(
   w1: f32[16,3,3,3] = 0.02; w2: f32[16,16,3,3] = 0.01; w3: f32[16,40] = 0.03; b3: f32[40] = 0.5
   s: f32[16] = 0.9; o: f32[16] = 0.1; m: f32[16] = 0.2; v: f32[16] = 1.5; c: f32[1,40] = 0.25
   a = Conv(x: f32[n,3,16,16], w1; pads = [1,1,1,1])
@@ -36,13 +36,13 @@ constexpr const char* kModel = R"(
   return y
   opset 15)";
 
-std::string write_model(const std::filesystem::path& folder) {
+std::string write_session_model(const std::filesystem::path& folder) {
   const std::string path = (folder / "m.onnx").string();
-  std::ofstream(path, std::ios::binary) << parse_onnx_notation(kModel).model.SerializeAsString();
+  std::ofstream(path, std::ios::binary) << parse_onnx_notation(kSessionModel).model.SerializeAsString();
   return path;
 }
 
-BuildOptions untimed(std::int64_t batch = 2) {
+BuildOptions untimed_build(std::int64_t batch = 2) {
   BuildOptions options;
   options.threads = 1;
   options.tune = false;
@@ -76,7 +76,7 @@ class SessionTest : public ::testing::Test {
   static std::vector<std::pair<std::string, BuildOptions>> variants() {
     std::vector<std::pair<std::string, BuildOptions>> list;
     const auto add = [&](const std::string& name, auto&& change) {
-      list.emplace_back(name, untimed());
+      list.emplace_back(name, untimed_build());
       change(list.back().second);
     };
     add("as it is", [](BuildOptions&) {});
@@ -104,7 +104,7 @@ class SessionTest : public ::testing::Test {
   }
 
   TemporaryFolder folder_;
-  std::string path_ = write_model(folder_.path());
+  std::string path_ = write_session_model(folder_.path());
   BuildSession session_{path_};
 };
 
@@ -123,15 +123,15 @@ TEST_F(SessionTest, EnginesAreThoseOfBuildsThatStandAlone) {
 
 TEST_F(SessionTest, PassesGoOnFromWhereTheOptionsDiffer) {
   const int all = static_cast<int>(pipeline().size());
-  session_.build(untimed());
+  session_.build(untimed_build());
   EXPECT_EQ(session_.last().passes, all);
   // What is asked of nodes comes in behind the passes that do not look at it.
-  BuildOptions asked = untimed();
+  BuildOptions asked = untimed_build();
   asked.constraints = {{"*", {{Precision::fp32}, {}}}};
   session_.build(asked);
   EXPECT_EQ(session_.last().passes, all - 4);
   // The batch norm is folded into the weights, and then there is a node less.
-  BuildOptions less = untimed();
+  BuildOptions less = untimed_build();
   less.disabled_passes = {"fuse_residual"};
   session_.build(less);
   EXPECT_GT(session_.last().passes, 0);
@@ -150,13 +150,13 @@ TEST_F(SessionTest, PassesGoOnFromWhereTheOptionsDiffer) {
 }
 
 TEST_F(SessionTest, ASecondBuildMakesOnlyWhatIsNew) {
-  session_.build(untimed());
+  session_.build(untimed_build());
   EXPECT_TRUE(session_.last().imported);
   EXPECT_TRUE(session_.last().passes);
   const std::int64_t all = session_.last().new_weights;
   EXPECT_GT(all, 16 * 16 * 9 * 4);
 
-  BuildOptions less = untimed();
+  BuildOptions less = untimed_build();
   less.disabled_passes = {"fuse_silu"};
   session_.build(less);
   EXPECT_FALSE(session_.last().imported);
@@ -168,26 +168,26 @@ TEST_F(SessionTest, ASecondBuildMakesOnlyWhatIsNew) {
     for (const ir::NodeId id : graph.order())
       if (std::string_view(graph.node(id).op->name) == "MatMul") graph.constrain(id, {{}, {Device::reference}});
   };
-  session_.build(untimed(), hooks);
+  session_.build(untimed_build(), hooks);
   EXPECT_FALSE(session_.last().imported);
   EXPECT_FALSE(session_.last().passes);
   EXPECT_GT(session_.last().new_weights, 0);
   EXPECT_LE(session_.last().new_weights, 16 * 40 * 4 + 40 * 4 + 128);
-  session_.build(untimed(), hooks);
+  session_.build(untimed_build(), hooks);
   EXPECT_EQ(session_.last().new_weights, 0);
 
   // What decides the imported graph is imported again.
-  session_.build(untimed(3));
+  session_.build(untimed_build(3));
   EXPECT_TRUE(session_.last().imported);
   EXPECT_LT(session_.last().new_weights, all / 2) << "weights do not depend on the batch";
-  BuildOptions limited = untimed(3);
+  BuildOptions limited = untimed_build(3);
   limited.limits.nodes = 1000;
   session_.build(limited);
   EXPECT_TRUE(session_.last().imported);
 }
 
 TEST_F(SessionTest, KernelsAreTimedOnce) {
-  BuildOptions tuned = untimed();
+  BuildOptions tuned = untimed_build();
   tuned.tune = true;
   // On two devices, so that there is a choice where the CPU has one kernel of each operator.
   BuildHooks hooks;
@@ -203,7 +203,7 @@ TEST_F(SessionTest, KernelsAreTimedOnce) {
   tuned.disabled_passes = {"fuse_silu"};
   session_.build(tuned, hooks);
   const std::int64_t apart = session_.last().timed_kernels;
-  session_.build(untimed(), hooks);
+  session_.build(untimed_build(), hooks);
   EXPECT_EQ(session_.last().timed_kernels, 0);
   session_.build(tuned, hooks);
   EXPECT_EQ(session_.last().timed_kernels, 0) << "after " << apart;
@@ -213,15 +213,15 @@ TEST_F(SessionTest, WeightsInPlaceAreSharedAndStay) {
   BuildHooks in_place;
   in_place.weights_in_place = true;
   // The begin of the model alone: memory for its weights is soon too small for all.
-  BuildOptions begin = untimed();
+  BuildOptions begin = untimed_build();
   begin.outputs = {"a"};
   const Engine small = session_.build(begin, in_place);
   const auto small_output = output_of(small);
-  const Engine first = session_.build(untimed(), in_place);
+  const Engine first = session_.build(untimed_build(), in_place);
   EXPECT_NE(first.impl().image.weights.data(), small.impl().image.weights.data());
-  const auto want = output_of(Engine::build(path_, untimed()));
+  const auto want = output_of(Engine::build(path_, untimed_build()));
   EXPECT_EQ(output_of(first), want);
-  BuildOptions less = untimed();
+  BuildOptions less = untimed_build();
   less.disabled_passes = {"fuse_silu"};
   const Engine second = session_.build(less, in_place);
   EXPECT_EQ(first.impl().image.weights.data(), second.impl().image.weights.data());
@@ -241,22 +241,22 @@ TEST_F(SessionTest, EnginesOutliveIt) {
     BuildHooks in_place;
     in_place.weights_in_place = true;
     BuildSession session(path_);
-    engine = session.build(untimed(), in_place);
+    engine = session.build(untimed_build(), in_place);
   }
-  EXPECT_EQ(output_of(*engine), output_of(Engine::build(path_, untimed())));
+  EXPECT_EQ(output_of(*engine), output_of(Engine::build(path_, untimed_build())));
 }
 
 TEST_F(SessionTest, GoesOnAfterAnError) {
-  session_.build(untimed());
-  BuildOptions wrong = untimed();
+  session_.build(untimed_build());
+  BuildOptions wrong = untimed_build();
   wrong.disabled_passes = {"no_such_pass"};
   EXPECT_THROW(session_.build(wrong), Error);
-  BuildOptions small = untimed();
+  BuildOptions small = untimed_build();
   small.max_memory = 100;
   EXPECT_THROW(session_.build(small), Error);
-  const Engine engine = session_.build(untimed());
+  const Engine engine = session_.build(untimed_build());
   EXPECT_FALSE(session_.last().imported);
-  EXPECT_EQ(output_of(engine), output_of(Engine::build(path_, untimed())));
+  EXPECT_EQ(output_of(engine), output_of(Engine::build(path_, untimed_build())));
 }
 
 TEST_F(SessionTest, BisectionImportsOnce) {
@@ -264,7 +264,7 @@ TEST_F(SessionTest, BisectionImportsOnce) {
   for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = static_cast<float>(i % 23) * 0.05f - 0.4f;
   const auto session = std::make_shared<BuildSession>(path_);
   VariantRunner runner(session, {{"x", x}});
-  BuildOptions options = untimed();
+  BuildOptions options = untimed_build();
   options.shapes.clear();
   std::vector<const Pass*> passes = pipeline();
   passes.insert(passes.begin(), &wrong_sigmoid);

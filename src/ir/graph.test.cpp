@@ -17,12 +17,12 @@ void same_as_first(InferContext& c) {
 }
 constexpr OpDef kSum{
     .name = "Sum2", .min_inputs = 2, .max_inputs = 2, .flags = OpFlag::commutative, .infer = same_as_first};
-constexpr OpDef kNegate{.name = "Negate", .infer = same_as_first};
-constexpr OpDef kReshapeTo{.name = "ReshapeTo", .min_inputs = 2, .max_inputs = 2, .infer = [](InferContext& c) {
-                             c.set_output(0, c.dtype(0), c.content(1));
-                           }};
+constexpr OpDef kNegation{.name = "Negate", .infer = same_as_first};
+constexpr OpDef kReshapeLike{.name = "ReshapeTo", .min_inputs = 2, .max_inputs = 2, .infer = [](InferContext& c) {
+                               c.set_output(0, c.dtype(0), c.content(1));
+                             }};
 
-struct Built {
+struct TwoNodes {
   std::shared_ptr<Model> model = std::make_shared<Model>();
   Graph graph{model, "main"};
   OriginSet origin(const char* name) { return {model->add_origin(name, "Test")}; }
@@ -30,9 +30,9 @@ struct Built {
 };
 
 TEST(Graph, AddNodeInfersAndUsersAreKept) {
-  Built b;
+  TwoNodes b;
   Graph& g = b.graph;
-  ValueId y = g.add_node(kNegate, {b.x}, {}, 1, b.origin("first")).outputs[0];
+  ValueId y = g.add_node(kNegation, {b.x}, {}, 1, b.origin("first")).outputs[0];
   ValueId z = g.add_node(kSum, {y, b.x}, {}, 1, b.origin("second")).outputs[0];
   g.add_output("z", z);
   verify(g);
@@ -52,9 +52,9 @@ TEST(Graph, AddNodeInfersAndUsersAreKept) {
 }
 
 TEST(Graph, ErrorsNameTheNodeAndTheTypesOfItsInputs) {
-  Built b;
+  TwoNodes b;
   ValueId y = b.graph.add_input("y", {DType::f32, {4}}, b.origin("y"));
-  ValueId n = b.graph.add_node(kNegate, {b.x}, {}, 1, b.origin("layer0/neg")).outputs[0];
+  ValueId n = b.graph.add_node(kNegation, {b.x}, {}, 1, b.origin("layer0/neg")).outputs[0];
   try {
     b.graph.add_node(kSum, {n, y}, {}, 1, b.origin("layer1/sum"));
     FAIL();
@@ -70,19 +70,19 @@ TEST(Graph, ErrorsNameTheNodeAndTheTypesOfItsInputs) {
 }
 
 TEST(Graph, ContentOfIntegersBecomesShape) {
-  Built b;
+  TwoNodes b;
   Graph& g = b.graph;
   ValueId c = g.add_constant("c", constant_i64({2, 5}), b.origin("c"));
   ValueId d = g.add_input("d", {DType::i64, {2}}, b.origin("d"));
-  EXPECT_EQ(to_string(g.value(g.add_node(kReshapeTo, {b.x, c}, {}, 1, b.origin("r")).outputs[0]).type), "f32[2,5]");
-  ValueId dynamic = g.add_node(kReshapeTo, {b.x, d}, {}, 1, b.origin("r2")).outputs[0];
+  EXPECT_EQ(to_string(g.value(g.add_node(kReshapeLike, {b.x, c}, {}, 1, b.origin("r")).outputs[0]).type), "f32[2,5]");
+  ValueId dynamic = g.add_node(kReshapeLike, {b.x, d}, {}, 1, b.origin("r2")).outputs[0];
   EXPECT_EQ(g.value(dynamic).type.shape[1], Expr::element(d, 1));
   verify(g);
 }
 
 TEST(Graph, CloneKeepsIdsAndIsIndependent) {
-  Built b;
-  ValueId y = b.graph.add_node(kNegate, {b.x}, {}, 1, b.origin("n")).outputs[0];
+  TwoNodes b;
+  ValueId y = b.graph.add_node(kNegation, {b.x}, {}, 1, b.origin("n")).outputs[0];
   b.graph.add_output("y", y);
   auto copy = b.graph.clone();
   verify(*copy);
@@ -94,10 +94,10 @@ TEST(Graph, CloneKeepsIdsAndIsIndependent) {
 }
 
 TEST(Graph, SortFindsOrderAndCycles) {
-  Built b;
+  TwoNodes b;
   Graph& g = b.graph;
-  ValueId y = g.add_node(kNegate, {b.x}, {}, 1, b.origin("one")).outputs[0];
-  ValueId z = g.add_node(kNegate, {b.x}, {}, 1, b.origin("two")).outputs[0];
+  ValueId y = g.add_node(kNegation, {b.x}, {}, 1, b.origin("one")).outputs[0];
+  ValueId z = g.add_node(kNegation, {b.x}, {}, 1, b.origin("two")).outputs[0];
   g.node(g.producer(y)->id).inputs[0] = z;
   EXPECT_THROW(verify(g), Error);
   g.sort();
@@ -112,10 +112,10 @@ TEST(Graph, SortFindsOrderAndCycles) {
 }
 
 TEST(Graph, VerifierRefuses) {
-  Built b;
+  TwoNodes b;
   Graph& g = b.graph;
-  EXPECT_THROW(g.add_node(kNegate, {b.x}, {}, 1, {}), Error);
-  ValueId y = g.add_node(kNegate, {b.x}, {}, 1, b.origin("n")).outputs[0];
+  EXPECT_THROW(g.add_node(kNegation, {b.x}, {}, 1, {}), Error);
+  ValueId y = g.add_node(kNegation, {b.x}, {}, 1, b.origin("n")).outputs[0];
   g.value(y).type.shape[1] = 4;
   EXPECT_THROW(verify(g), Error);
   g.infer_all();

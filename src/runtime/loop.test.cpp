@@ -20,11 +20,11 @@ using runtime::Executor;
 using test::Dim;
 using test::PlanBuilder;
 
-const float kTwo = 2;
-std::span<const std::byte> bytes_of(const float& f) { return std::as_bytes(std::span(&f, 1)); }
+const float kLoopTwo = 2;
+std::span<const std::byte> loop_bytes_of(const float& f) { return std::as_bytes(std::span(&f, 1)); }
 std::int64_t weight_i64(PlanBuilder& b, std::int64_t v) { return b.weight("trips", std::as_bytes(std::span(&v, 1))); }
 
-Executor make(const PlanBuilder& b) {
+Executor executor_of(const PlanBuilder& b) {
   engine_file::verify_plan(b.storage.view(), static_cast<std::int64_t>(b.weights().size()));
   return Executor(b.program_of(), {});
 }
@@ -54,7 +54,7 @@ PlanBuilder doubling() {
   Operand stack = b.operand(Base::output, DType::f32, {Dim::in(trips, 5), 2}, 0, 1);
   b.output("stack", stack);
   stack.bound_axes = 1;
-  b.step("double", test::kScale, {v}, {doubled}, bytes_of(kTwo));
+  b.step("double", test::kScale, {v}, {doubled}, loop_bytes_of(kLoopTwo));
   b.step("less", test::kLess, {doubled, b.operand(Base::input, DType::f32, {}, 0, 2)}, {go_on});
   LoopInfo loop;
   loop.region = b.end_region();
@@ -78,7 +78,7 @@ PlanBuilder doubling() {
 
 TEST(Loop, RunsUntilItsCountOrItsCondition) {
   const PlanBuilder b = doubling();
-  Executor e = make(b);
+  Executor e = executor_of(b);
   std::vector<float> x{1, 3}, limit{1000};
   std::int64_t trips = 3;
   bool go = true;
@@ -149,7 +149,7 @@ TEST(Loop, CarriedExtentsAreBoundEachIteration) {
   loop.max_trips = 3;
   b.loop("loop", loop);
   b.finish();
-  Executor e = make(b);
+  Executor e = executor_of(b);
   std::vector<float> x{1, 2, 3, 4, 5, 6, 7, 8};
   bind_floats(e, 0, x, {8});
   ASSERT_TRUE(e.run());
@@ -180,7 +180,7 @@ TEST(Loop, AShapeThatMayNotChangeIsChecked) {
   loop.max_trips = 2;
   b.loop("loop", loop);
   b.finish();
-  Executor e = make(b);
+  Executor e = executor_of(b);
   std::vector<float> x_data{1, 2, 3, 4};
   bind_floats(e, 0, x_data, {4});
   EXPECT_TRUE(e.run());
@@ -243,7 +243,7 @@ TEST(Scan, WalksAndStacksAlongAnyAxisInBothDirections) {
   };
   for (const Case& c : cases) {
     const PlanBuilder b = scan_sums(c.in_axis, c.in_reverse, c.out_axis, c.out_reverse);
-    Executor e = make(b);
+    Executor e = executor_of(b);
     std::vector<float> x = c.x;
     bind_floats(e, 0, x, c.in_axis == 0 ? Shape{3, 2} : Shape{2, 3});
     const Status s = e.run();
@@ -256,7 +256,7 @@ TEST(Scan, WalksAndStacksAlongAnyAxisInBothDirections) {
 TEST(Scan, LengthsMustAgreeAndStayWithinTheBound) {
   PlanBuilder b = scan_sums(0, false, 0, false);
   b.storage.loops[0].max_trips = 2;
-  Executor e = make(b);
+  Executor e = executor_of(b);
   std::vector<float> x{1, 10, 2, 20, 3, 30};
   bind_floats(e, 0, x, {3, 2});
   EXPECT_EQ(e.run().code(), StatusCode::resource_exhausted);

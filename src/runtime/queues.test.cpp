@@ -22,8 +22,8 @@ using runtime::Executor;
 using test::Dim;
 using test::PlanBuilder;
 
-std::span<const std::byte> bytes_of(const float& f) { return std::as_bytes(std::span(&f, 1)); }
-const float kTwo = 2;
+std::span<const std::byte> queues_bytes_of(const float& f) { return std::as_bytes(std::span(&f, 1)); }
+const float kQueuesTwo = 2;
 
 /// A test kernel as the reference device takes it.
 Kernel on_reference(Kernel kernel) {
@@ -49,11 +49,11 @@ PlanBuilder there_and_back() {
   b.output("y", y);
   b.storage.event_count = 1;
   b.storage.events = {0};
-  b.step("double", test::kScale, {b.operand(Base::input, DType::f32, {4})}, {doubled}, bytes_of(kTwo));
+  b.step("double", test::kScale, {b.operand(Base::input, DType::f32, {4})}, {doubled}, queues_bytes_of(kQueuesTwo));
   b.copy("send", doubled, there);
   b.step("add", kRefAdd, {there, there}, {sum}).device = 1;
   b.copy("fetch", sum, back).signals = 0;
-  b.step("double again", test::kScale, {back}, {y}, bytes_of(kTwo)).waits = {0, 1};
+  b.step("double again", test::kScale, {back}, {y}, queues_bytes_of(kQueuesTwo)).waits = {0, 1};
   b.finish();
   return b;
 }
@@ -252,7 +252,7 @@ PlanBuilder branching() {
   plan::Step wait;
   b.step("wait", test::kCopy, {}, {}) = {.kind = plan::StepKind::wait, .waits = {0, 1}};
   const std::int32_t yes = b.end_region();
-  b.step("double", test::kScale, {x}, {y}, bytes_of(kTwo));
+  b.step("double", test::kScale, {x}, {y}, queues_bytes_of(kQueuesTwo));
   const std::int32_t no = b.end_region();
   b.input("flag", DType::boolean, {}, {});
   b.copy("send early", x, early).signals = 1;

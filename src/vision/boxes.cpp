@@ -25,7 +25,7 @@ struct Reading {
   std::string text;
 };
 
-constexpr int max_classes = 100'000;
+constexpr int max_box_classes = 100'000;
 
 /// Every way to read a [1, rows, columns] output as one of the heads.
 std::vector<Reading> possible_readings(std::int64_t rows, std::int64_t columns, int width, int height) {
@@ -33,7 +33,7 @@ std::vector<Reading> possible_readings(std::int64_t rows, std::int64_t columns, 
   for (const std::vector<int>& strides : {std::vector<int>{8, 16, 32}, std::vector<int>{8, 16, 32, 64}}) {
     const std::int64_t cells = count_cells(width, height, strides);
     const auto add = [&](Head head, std::int64_t classes, std::int64_t candidates) {
-      if (classes < 1 || classes > max_classes) return;
+      if (classes < 1 || classes > max_box_classes) return;
       HeadLayout layout{head, static_cast<int>(classes), static_cast<int>(candidates), strides};
       found.push_back({layout, fmt::format("{} with {} classes", head_name(head), classes)});
     };

@@ -32,7 +32,7 @@ std::string decode_failure(std::span<const std::byte> bytes, const DecodeLimits&
   return "";
 }
 
-std::span<const std::byte> as_bytes(std::string_view text) { return std::as_bytes(std::span(text)); }
+std::span<const std::byte> bytes_of_text(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 TEST(Image, ReadsLosslessFormatsExactly) {
   for (const char* name : {"pattern.png", "pattern.bmp", "pattern.webp", "alpha.png"})
@@ -89,8 +89,8 @@ TEST(Image, StandsUprightByTheExifOfPngAndWebp) {
   // Behind the signature and the 25 bytes of IHDR. libpng drops a chunk whose checksum is wrong; the search takes it.
   std::string png = text_of(encode_png(stored));
   png.insert(8 + 25, number(exif.size(), true) + "eXIf" + exif + number(0, true));
-  EXPECT_EQ(max_difference(decode_image(as_bytes(png), "a.png"), turned), 0);
-  EXPECT_EQ(max_difference(decode_image(as_bytes(png), "a.png", {.apply_orientation = false}), stored), 0);
+  EXPECT_EQ(max_difference(decode_image(bytes_of_text(png), "a.png"), turned), 0);
+  EXPECT_EQ(max_difference(decode_image(bytes_of_text(png), "a.png", {.apply_orientation = false}), stored), 0);
   // A WebP with EXIF is an extended one: its head says so and how large the picture is.
   const std::string plain = text_of(read_fixture("pattern.webp"));
   const std::string head = "VP8X" + number(10, false) + std::string("\x08\0\0\0", 4) + std::string("\x17\0\0", 3) +
@@ -98,7 +98,7 @@ TEST(Image, StandsUprightByTheExifOfPngAndWebp) {
   for (const std::string block : {exif, std::string("Exif\0\0", 6) + exif}) {
     std::string body = "WEBP" + head + plain.substr(12) + "EXIF" + number(block.size(), false) + block;
     const std::string webp = "RIFF" + number(body.size(), false) + body;
-    EXPECT_EQ(max_difference(decode_image(as_bytes(webp), "a.webp"), turned), 0) << block.size();
+    EXPECT_EQ(max_difference(decode_image(bytes_of_text(webp), "a.webp"), turned), 0) << block.size();
   }
 }
 
@@ -107,26 +107,27 @@ TEST(Image, StandsUprightByTheExifOfPngAndWebp) {
 TEST(Image, ExifIsSoughtInsideTheFileAlone) {
   const std::string exif = exif_block(6);
   const std::string png(8, 'p'), webp(12, 'w');
-  const auto png_of = [&](const std::string& chunks) { return codec::png_exif(as_bytes(png + chunks)).size(); };
+  const auto png_of = [&](const std::string& chunks) { return codec::png_exif(bytes_of_text(png + chunks)).size(); };
   const std::string other = number(3, true) + "tEXtabc" + number(0, true);
-  EXPECT_EQ(codec::png_exif(as_bytes(png + other + number(exif.size(), true) + "eXIf" + exif)).size(), exif.size());
+  EXPECT_EQ(codec::png_exif(bytes_of_text(png + other + number(exif.size(), true) + "eXIf" + exif)).size(),
+            exif.size());
   EXPECT_EQ(png_of(number(0xffffffff, true) + "eXIf" + exif), 0u) << "longer than the file";
   EXPECT_EQ(png_of(number(0xffffffff, true) + "tEXt" + exif), 0u);
   EXPECT_EQ(png_of(other.substr(0, 12)), 0u) << "no checksum";
   EXPECT_EQ(png_of(""), 0u);
-  EXPECT_EQ(codec::png_exif(as_bytes("png")).size(), 0u);
+  EXPECT_EQ(codec::png_exif(bytes_of_text("png")).size(), 0u);
   const std::string odd = "XMP " + number(1, false) + std::string("a\0", 2);
   const std::string chunks = webp + odd + "EXIF" + number(exif.size(), false) + exif;
-  EXPECT_EQ(codec::webp_exif(as_bytes(chunks)).size(), exif.size()) << "odd sizes are padded";
-  EXPECT_EQ(codec::webp_exif(as_bytes(chunks.substr(0, chunks.size() - 1))).size(), 0u);
-  EXPECT_EQ(codec::exif_orientation(as_bytes(exif), true), 6);
-  EXPECT_EQ(codec::exif_orientation(as_bytes(exif)), 1) << "an APP1 payload of another kind";
+  EXPECT_EQ(codec::webp_exif(bytes_of_text(chunks)).size(), exif.size()) << "odd sizes are padded";
+  EXPECT_EQ(codec::webp_exif(bytes_of_text(chunks.substr(0, chunks.size() - 1))).size(), 0u);
+  EXPECT_EQ(codec::exif_orientation(bytes_of_text(exif), true), 6);
+  EXPECT_EQ(codec::exif_orientation(bytes_of_text(exif)), 1) << "an APP1 payload of another kind";
   EXPECT_EQ(codec::exif_orientation({}, true), 1);
 }
 
 TEST(Image, IgnoresDamagedExif) {
   using namespace std::string_view_literals;
-  const auto orientation = [](std::string_view app1) { return codec::exif_orientation(as_bytes(app1)); };
+  const auto orientation = [](std::string_view app1) { return codec::exif_orientation(bytes_of_text(app1)); };
   EXPECT_EQ(orientation("Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x06\0\0\0"sv), 6);
   EXPECT_EQ(orientation("Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x08\0\0"sv), 8);
   EXPECT_EQ(orientation("Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x09\0\0\0"sv), 1)
@@ -161,17 +162,17 @@ TEST(Image, RoundTripsThroughItsEncoders) {
 
 TEST(Image, ReadsPnm) {
   using namespace std::string_view_literals;
-  const Image colour = decode_image(as_bytes("P6 # a comment\n2 1\n255\n\x01\x02\x03\xFA\xFB\xFC"sv), "a.ppm");
+  const Image colour = decode_image(bytes_of_text("P6 # a comment\n2 1\n255\n\x01\x02\x03\xFA\xFB\xFC"sv), "a.ppm");
   EXPECT_EQ(colour.pixels, (std::vector<std::uint8_t>{1, 2, 3, 250, 251, 252}));
-  const Image deep = decode_image(as_bytes("P5\n1 1\n65535\n\x80\x80"sv), "a.pgm");
+  const Image deep = decode_image(bytes_of_text("P5\n1 1\n65535\n\x80\x80"sv), "a.pgm");
   EXPECT_EQ(deep.pixels, (std::vector<std::uint8_t>{128, 128, 128}));
   for (const std::string_view bad : {"P6"sv, "P6 2 1 255"sv, "P6 2 1 255\n\1\2\3"sv, "P6 0 1 255\n"sv,
                                      "P6 2 1 0\n123456"sv, "P6 9999999999 9999999999 255\n1"sv, "P6 x"sv})
-    EXPECT_FALSE(decode_failure(as_bytes(bad)).empty()) << bad;
+    EXPECT_FALSE(decode_failure(bytes_of_text(bad)).empty()) << bad;
 }
 
 TEST(Image, SaysWhenAFileIsNoPicture) {
-  const std::string message = decode_failure(as_bytes("%PDF-1.7 and more"));
+  const std::string message = decode_failure(bytes_of_text("%PDF-1.7 and more"));
   EXPECT_NE(message.find("input.bin"), std::string::npos) << message;
   EXPECT_NE(message.find("not a picture"), std::string::npos) << message;
   EXPECT_NE(message.find("25 50 44 46"), std::string::npos) << message;

@@ -13,7 +13,7 @@ namespace monza::test {
 namespace {
 
 namespace fs = std::filesystem;
-constexpr int kUsage = 2, kRefused = 3;
+constexpr int kUsageError = 2, kRefusal = 3;
 
 /// A command line, and how often it is quick: without timing kernels.
 const char* const kBuild = "build m.onnx --no-tune --threads 1 -o ";
@@ -57,14 +57,14 @@ TEST(CliFiles, AReadOnlyFileIsNotReplaced) {
        {"build m.onnx --no-tune -o kept", "build m.onnx --no-tune -o e --report kept", "run m.onnx --random -o kept",
         "inspect m.onnx --svg kept", "profile m.onnx --histogram kept", "bench m.onnx --sweep batch=1 --chart kept"}) {
     const Ran ran = tool.run(command);
-    EXPECT_EQ(ran.code, kRefused) << command;
+    EXPECT_EQ(ran.code, kRefusal) << command;
     EXPECT_NE(ran.err.find("'kept' may not be written: it is read-only"), std::string::npos) << command << ran.err;
   }
   EXPECT_EQ(tool.read("kept"), "old");
   EXPECT_FALSE(fs::exists(tool.path("e"))) << "it is said before the work begins";
 }
 
-void make_external(onnx::ModelProto& m) {
+void store_w_outside(onnx::ModelProto& m) {
   auto& w = *m.mutable_graph()->mutable_initializer(0);
   w.clear_float_data();
   w.set_data_location(onnx::TensorProto::EXTERNAL);
@@ -75,7 +75,7 @@ void make_external(onnx::ModelProto& m) {
 
 TEST(CliFiles, NothingIsWrittenOverWhatIsRead) {
   const Tool tool;
-  tool.model("m.onnx", make_external);
+  tool.model("m.onnx", store_w_outside);
   tool.write("w.bin", std::string(24, '\0'));
   tool.array("x.npy", "(2, 3)", 6);
   fs::create_directory(tool.path("samples"));
@@ -119,7 +119,7 @@ TEST(CliFiles, NothingIsWrittenOverWhatIsRead) {
   };
   for (const auto& [line, said] : lines) {
     const Ran ran = tool.run(line);
-    EXPECT_EQ(ran.code, kRefused) << line;
+    EXPECT_EQ(ran.code, kRefusal) << line;
     EXPECT_NE(ran.err.find(said), std::string::npos) << line << ": " << ran.err;
     EXPECT_NE(ran.err.find("try: another name for what is written"), std::string::npos) << line << ": " << ran.err;
   }
@@ -136,7 +136,7 @@ TEST(CliFiles, ATimingCacheIsOne) {
   tool.model("other.onnx");
   const std::string other = tool.read("other.onnx");
   const Ran ran = tool.run("build m.onnx -o e --timing-cache other.onnx");
-  EXPECT_EQ(ran.code, kRefused) << ran.err;
+  EXPECT_EQ(ran.code, kRefusal) << ran.err;
   EXPECT_NE(ran.err.find("'other.onnx' is no timing cache"), std::string::npos) << ran.err;
   EXPECT_EQ(tool.read("other.onnx"), other);
 }
@@ -152,10 +152,11 @@ TEST(CliFiles, OutputThatIsLostIsNoSuccess) {
         "man", "completion bash", "ops", "build m.onnx --no-tune -o b.engine --json"})
     for (const std::string sink : {"/dev/full", "&-"}) {
       const Ran ran = tool.run_with("to() { \"$@\" >" + sink + "; }; to", line);
-      EXPECT_EQ(ran.code, kRefused) << line << " >" << sink;
+      EXPECT_EQ(ran.code, kRefusal) << line << " >" << sink;
       EXPECT_NE(ran.err.find("monza: error: cannot write standard output: "), std::string::npos) << line << ran.err;
     }
-  EXPECT_EQ(tool.run_with("to() { \"$@\" >/dev/full; }; to", "fly").code, kUsage) << "what went wrong first counts";
+  EXPECT_EQ(tool.run_with("to() { \"$@\" >/dev/full; }; to", "fly").code, kUsageError)
+      << "what went wrong first counts";
 }
 
 /// True where a terminal would do nothing but show the text.
@@ -206,7 +207,7 @@ TEST(CliTerminal, ANameWithAZeroByteHidesNoReason) {
     m.mutable_graph()->mutable_node(0)->set_op_type("Levitate");
   });
   const Ran ran = tool.run("build m.onnx");
-  EXPECT_EQ(ran.code, kRefused);
+  EXPECT_EQ(ran.code, kRefusal);
   for (const char* word : {"before\\x00after", "Levitate", "try: "})
     EXPECT_NE(ran.err.find(word), std::string::npos) << word << ": " << ran.err;
 }

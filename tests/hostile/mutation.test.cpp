@@ -54,9 +54,9 @@ struct Progress {
 
 /// More than any of these engines may take, whose files have some 100 KiB; sanitizers keep what was freed.
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::int64_t kMostBytes = std::int64_t{512} << 20;
+constexpr std::int64_t kMostMutatedBytes = std::int64_t{512} << 20;
 #else
-constexpr std::int64_t kMostBytes = std::int64_t{64} << 20;
+constexpr std::int64_t kMostMutatedBytes = std::int64_t{64} << 20;
 #endif
 std::int64_t peak_bytes() {
   rusage used{};
@@ -93,7 +93,7 @@ TEST(Mutation, NoEditedEngineLeavesItsMemory) {
           alarm(5);  // a plan may ask for more work than anybody waits for
           const std::int64_t before = peak_bytes();
           (try_mutation(original, seed) == Outcome::ran ? progress->ran : progress->refused) += 1;
-          if (peak_bytes() - before > kMostBytes) {
+          if (peak_bytes() - before > kMostMutatedBytes) {
             std::fprintf(stderr, "%s:%u takes %lld bytes\n", graph.name, seed,
                          static_cast<long long>(peak_bytes() - before));
             std::abort();

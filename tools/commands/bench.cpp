@@ -18,7 +18,7 @@
 namespace monza::tool {
 namespace {
 
-struct Options {
+struct BenchArgs {
   SweepOptions sweep;
   std::string data, truth, coco, labels, head;
   std::int64_t samples = 0;
@@ -29,7 +29,7 @@ struct Options {
 };
 
 /// The samples that the options name, or null.
-std::unique_ptr<eval::DataSet> open_data(const Options& o) {
+std::unique_ptr<eval::DataSet> open_data(const BenchArgs& o) {
   if (o.data.empty()) {
     for (const auto& [given, option] : {std::pair(!o.truth.empty(), "--truth"), std::pair(!o.coco.empty(), "--coco"),
                                         std::pair(o.samples > 0, "--samples")})
@@ -48,7 +48,7 @@ std::unique_ptr<eval::DataSet> open_data(const Options& o) {
 #endif
 }
 
-int run(const Options& o) {
+int run(const BenchArgs& o) {
   const std::unique_ptr<eval::DataSet> samples = open_data(o);
   const bool sweeps = !o.sweep.sweep.empty() || !o.sweep.also.empty() || samples != nullptr;
   if (!o.sweep.chart.empty() && !sweeps)
@@ -93,7 +93,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_bench(Commands& commands) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<BenchArgs>();
   CommandOptions app = commands.add(
       "bench", "Measures latency, throughput, load time and memory of a model.",
       "  monza bench yolov8n.engine                            3 seconds after a warm-up\n"

@@ -19,7 +19,7 @@
 namespace monza::tool {
 namespace {
 
-struct Options {
+struct BuildArgs {
   ModelArgs model;
   std::string output, report;
   bool json = false;
@@ -32,7 +32,7 @@ std::int64_t bytes_of(const std::filesystem::path& path) {
 }
 
 /// Profiles the engine on random inputs and writes the page.
-void write_report(const Options& o, const std::string& output, const ModelArgs::Opened& opened,
+void write_report(const BuildArgs& o, const std::string& output, const ModelArgs::Opened& opened,
                   const BuildReport& build) {
   PageContent page;
   page.model_file = o.model.model;
@@ -59,7 +59,7 @@ void write_report(const Options& o, const std::string& output, const ModelArgs::
   write_file(o.report, html_report(page));
 }
 
-int run(const Options& o) {
+int run(const BuildArgs& o) {
   std::filesystem::path output = o.output;
   if (output.empty()) {
     output = std::filesystem::path(o.model.model).filename().replace_extension(".engine");
@@ -138,7 +138,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_build(Commands& commands) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<BuildArgs>();
   CommandOptions app = commands.add(
       "build", "Compiles an ONNX file into an engine file for this machine, or plans an engine file anew.",
       "  monza build yolov8n.onnx --output yolov8n.engine\n"

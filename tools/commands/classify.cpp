@@ -23,7 +23,7 @@
 namespace monza::tool {
 namespace {
 
-constexpr int kDefaultSize = 224;
+constexpr int kClassifySize = 224;
 
 struct ClassifyArgs {
   FrameArgs frames;
@@ -70,7 +70,7 @@ int run_classify(ClassifyArgs args) {
         "  try: --model with the ONNX file");
   const auto source = vision::open_source(args.frames.source);
   const eval::ClassTruth truth = args.truth.empty() ? eval::ClassTruth{} : eval::load_truth(args.truth);
-  const int side = args.settings.crop > 0 ? args.settings.crop : args.size > 0 ? args.size : kDefaultSize;
+  const int side = args.settings.crop > 0 ? args.settings.crop : args.size > 0 ? args.size : kClassifySize;
   const OpenedModel model = open_picture_model(args.model, args.settings.to_metadata(), side, !args.no_cache);
   eval::check_size(model.engine, args.size);
   if (!args.save_engine.empty()) model.engine.save(args.save_engine);

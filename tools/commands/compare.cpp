@@ -25,8 +25,8 @@
 namespace monza::tool {
 namespace {
 
-struct Options {
-  Options() { model.tune_by_default = false; }
+struct CompareArgs {
+  CompareArgs() { model.tune_by_default = false; }
   ModelArgs model;
   InputArgs inputs;
   std::string with;
@@ -139,7 +139,7 @@ std::vector<Tensor> inputs_for(const Engine& engine, const std::map<std::string,
 
 class Comparing {
  public:
-  explicit Comparing(const Options& o) : o_(o), kind_(kind_of(o.with)), progress_(!o.json && !o.model.quiet()) {}
+  explicit Comparing(const CompareArgs& o) : o_(o), kind_(kind_of(o.with)), progress_(!o.json && !o.model.quiet()) {}
 
   Findings run() {
     InputArgs args = o_.inputs;
@@ -413,7 +413,7 @@ class Comparing {
     return found_.culprit->kind != Culprit::Kind::none;
   }
 
-  const Options& o_;
+  const CompareArgs& o_;
   Kind kind_;
   Progress progress_;
   std::map<std::string, std::shared_ptr<BuildSession>> sessions_;  ///< by model file
@@ -422,7 +422,7 @@ class Comparing {
   Findings found_;
 };
 
-Json number(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
+Json number_or_null(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
 
 const char* kind_name(Culprit::Kind kind) {
   switch (kind) {
@@ -447,9 +447,9 @@ Json to_json(const Findings& f) {
                                  {"node", e.node},
                                  {"kernel", e.kernel},
                                  {"ok", e.error.ok},
-                                 {"max_abs_error", number(e.error.max_abs_error)},
+                                 {"max_abs_error", number_or_null(e.error.max_abs_error)},
                                  {"largest", e.error.largest},
-                                 {"cosine", number(e.error.cosine)},
+                                 {"cosine", number_or_null(e.error.cosine)},
                                  {"reason", e.error.reason}});
   if (f.culprit) {
     const Culprit& c = *f.culprit;
@@ -478,7 +478,7 @@ std::string criterion_text(const Criterion& c) {
   return text;
 }
 
-int run(const Options& o) {
+int run(const CompareArgs& o) {
   const Findings f = Comparing(o).run();
   if (o.json) {
     print_json(to_json(f));
@@ -504,7 +504,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_compare(Commands& commands) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<CompareArgs>();
   CommandOptions app = commands.add(
       "compare", "Compares a model's numbers with another's, and names the pass, kernel or node that differs first.",
       "  monza compare yolov8n.engine yolov8n.onnx           with the ONNX file unoptimised: no passes, plain loops\n"

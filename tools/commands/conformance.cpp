@@ -15,14 +15,14 @@
 namespace monza::tool {
 namespace {
 
-struct Options {
+struct ConformanceArgs {
   std::string folder, filter, expectations, write_expectations, device = "cpu", isa;
   int jobs = 0, threads = 1;
   double seconds = 60;
   bool json = false, no_optimize = false, tune = false, passed = false;
 };
 
-int run(const Options& o) {
+int run(const ConformanceArgs& o) {
   if (o.folder.empty())
     throw UsageError("which folder?\n  try: monza conformance DIR (`monza ops` lists the operators)");
   std::vector<ConformanceCase> cases = find_cases(o.folder);
@@ -103,7 +103,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_conformance(Commands& commands) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<ConformanceArgs>();
   CommandOptions app = commands.add(
       "conformance", "Runs folders of ONNX backend tests.",
       "  monza conformance onnx/backend/test/data/node         folders with model.onnx and data, and light models\n"

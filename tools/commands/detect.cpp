@@ -21,7 +21,7 @@
 namespace monza::tool {
 namespace {
 
-constexpr int kDefaultSize = 640;
+constexpr int kDetectSize = 640;
 
 struct DetectArgs {
   FrameArgs frames;
@@ -97,8 +97,7 @@ eval::DetectorOptions detector_options(const DetectArgs& args, int classes) {
 int run_detect(DetectArgs args) {
   if (args.model.model.empty()) args.model.model = default_detector().string();
   const auto source = vision::open_source(args.frames.source);
-  const OpenedModel model =
-      open_picture_model(args.model, {}, args.size > 0 ? args.size : kDefaultSize, !args.no_cache);
+  const OpenedModel model = open_picture_model(args.model, {}, args.size > 0 ? args.size : kDetectSize, !args.no_cache);
   eval::check_size(model.engine, args.size);
   const std::vector<std::string> labels = eval::class_names(model.engine, args.labels);
   eval::Detector detector(model.engine, args.model.context_options(),

@@ -18,7 +18,7 @@
 namespace monza::tool {
 namespace {
 
-struct Options {
+struct DoctorArgs {
   bool json = false, quick = false;
 };
 
@@ -61,7 +61,7 @@ Json to_json(const Ceilings& c) {
           {"read_gb_s", c.read_gb_s}};
 }
 
-int run(const Options& o) {
+int run(const DoctorArgs& o) {
   const CpuInfo& cpu = cpu_info();
   std::vector<Ceilings> ceilings;
   if (!o.quick) {
@@ -138,7 +138,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_doctor(Commands& commands) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<DoctorArgs>();
   CommandOptions app =
       commands.add("doctor", "Says what this machine and this build offer.",
                    "  monza doctor                 CPU, instruction sets, measured ceilings, libraries\n"

@@ -20,7 +20,7 @@
 namespace monza::tool {
 namespace {
 
-struct Options {
+struct ExplainArgs {
   ModelArgs model;
   std::string node;
   bool json = false;
@@ -148,7 +148,7 @@ void print_explanation(const Explanation& e) {
 }
 
 /// What an engine without its graph and the record of its build still knows: the steps.
-int explain_stripped(const Options& o, const Engine& engine) {
+int explain_stripped(const ExplainArgs& o, const Engine& engine) {
   const std::vector<StepText> steps = steps_of(engine, o.node);
   if (steps.empty()) {
     std::vector<std::string> names;
@@ -170,7 +170,7 @@ int explain_stripped(const Options& o, const Engine& engine) {
   return kExitOk;
 }
 
-int run(const Options& o) {
+int run(const ExplainArgs& o) {
   InputArgs inputs;
   inputs.random = true;
   BuildReport report;
@@ -191,7 +191,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_explain(Commands& commands) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<ExplainArgs>();
   CommandOptions app = commands.add(
       "explain", "Says what became of one node: fusions, kernel, layout, precision, and every candidate.",
       "  monza explain yolov8n.onnx /model.0/conv/Conv     times of all kernels that take it, reasons of those that "

@@ -22,8 +22,8 @@
 namespace monza::tool {
 namespace {
 
-struct Options {
-  Options() { model.tune_by_default = false; }
+struct InspectArgs {
+  InspectArgs() { model.tune_by_default = false; }
   ModelArgs model;
   std::string svg;
   std::vector<std::string> shared_with;
@@ -123,13 +123,13 @@ void print_shared(const Shared& shared, std::int64_t mine) {
 }
 
 /// The drawing that the options ask for: the memory map, or a graph.
-std::string picture(const Options& o, const Engine& engine, const BuildReport& built) {
+std::string picture(const InspectArgs& o, const Engine& engine, const BuildReport& built) {
   if (o.memory) return draw_memory(engine.impl().image.plan, 0);
   if (o.imported) return draw_graph(*built.imported);
   return draw_graph(*built.planned);
 }
 
-int run(const Options& o) {
+int run(const InspectArgs& o) {
   InputArgs inputs;
   inputs.random = true;
   BuildReport built;
@@ -242,7 +242,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_inspect(Commands& commands) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<InspectArgs>();
   CommandOptions app = commands.add(
       "inspect", "Shows a model's graph, what fused and what did not, the plan and the memory map.",
       "  monza inspect yolov8n.engine                    inputs, outputs, memory, kernels\n"

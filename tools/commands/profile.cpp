@@ -25,7 +25,7 @@
 namespace monza::tool {
 namespace {
 
-struct Options {
+struct ProfileArgs {
   ModelArgs model;
   InputArgs inputs;
   int iterations = 0, top = 0;
@@ -276,7 +276,7 @@ Json report_of(const ModelArgs& model, const Engine& engine, const ProfileResult
   return report;
 }
 
-int run(const Options& o) {
+int run(const ProfileArgs& o) {
   Json before;
   if (!o.against.empty()) before = read_profile(o.against);
   const Prepared prepared = prepare(o.model, o.inputs);
@@ -337,7 +337,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_profile(Commands& commands) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<ProfileArgs>();
   CommandOptions app = commands.add(
       "profile", "Shows the time of each layer, and how near it is to this machine's ceilings.",
       "  monza profile yolov8n.engine --top 20\n"

@@ -22,8 +22,8 @@
 namespace monza::tool {
 namespace {
 
-struct Options {
-  Options() { model.tune_by_default = false; }
+struct RunArgs {
+  RunArgs() { model.tune_by_default = false; }
   ModelArgs model;
   InputArgs inputs;
   std::string output, expect;
@@ -61,7 +61,7 @@ std::string range_of(const TensorRef& t) {
 Json number(double v) { return std::isfinite(v) ? Json(v) : Json(nullptr); }
 
 /// The reference outputs; arrays that are named as inputs become those.
-std::vector<io::NamedTensor> read_expected(const Options& o, InputArgs& args) {
+std::vector<io::NamedTensor> read_expected(const RunArgs& o, InputArgs& args) {
   std::vector<io::NamedTensor> expected;
   if (o.expect.empty()) return expected;
   expected = read_tensor_file(o.expect);
@@ -70,7 +70,7 @@ std::vector<io::NamedTensor> read_expected(const Options& o, InputArgs& args) {
 }
 
 /// Outputs, and with --save-inputs what they were computed from, to one file.
-void write_tensors(const Options& o, const Prepared& prepared, std::vector<io::NamedRef> arrays) {
+void write_tensors(const RunArgs& o, const Prepared& prepared, std::vector<io::NamedRef> arrays) {
   const auto& inputs = prepared.opened.engine.inputs();
   for (std::size_t k = 0; o.save_inputs && k < inputs.size(); ++k)
     if (std::none_of(arrays.begin(), arrays.end(), [&](const io::NamedRef& a) { return a.name == inputs[k].name; }))
@@ -78,7 +78,7 @@ void write_tensors(const Options& o, const Prepared& prepared, std::vector<io::N
   io::write_npz(o.output, arrays);
 }
 
-int run(const Options& o) {
+int run(const RunArgs& o) {
   if (o.save_inputs && o.output.empty())
     throw UsageError("--save-inputs writes into the file of --output\n  try: --output FILE --save-inputs");
   InputArgs args = o.inputs;
@@ -154,7 +154,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_run(Commands& commands) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<RunArgs>();
   CommandOptions app = commands.add(
       "run", "Runs a model once; writes its outputs or compares them with given ones.",
       "  monza run model.onnx --random                                  does it run, and what comes out?\n"

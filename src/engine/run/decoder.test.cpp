@@ -24,12 +24,13 @@ using plan::ScalarOp;
 using test::Dim;
 using test::PlanBuilder;
 
-constexpr int kWidth = 8, kHeads = 4, kKvHeads = 2, kHeadWidth = 2, kKvWidth = kKvHeads * kHeadWidth, kMaxRows = 6;
+constexpr int kDecoderWidth = 8, kDecoderHeads = 4, kDecoderKvHeads = 2, kHeadWidth = 2,
+              kKvWidth = kDecoderKvHeads * kHeadWidth, kMaxRows = 6;
 constexpr float kScale = 0.7f;
 
 struct Weights {
-  std::vector<float> q, k, v;  // [kWidth, kWidth], [kWidth, kKvWidth] twice
-  Weights() : q(kWidth * kWidth), k(kWidth * kKvWidth), v(kWidth * kKvWidth) {
+  std::vector<float> q, k, v;  // [kDecoderWidth, kDecoderWidth], [kDecoderWidth, kKvWidth] twice
+  Weights() : q(kDecoderWidth * kDecoderWidth), k(kDecoderWidth * kKvWidth), v(kDecoderWidth * kKvWidth) {
     std::mt19937 random(3);
     std::uniform_real_distribution<float> values(-1, 1);
     for (auto* list : {&q, &k, &v})
@@ -40,34 +41,37 @@ struct Weights {
 /// x [n, 8] -> q, k, v; k and v are appended; y [n, 8] = attention over everything the sequence holds.
 Engine decoder(const Weights& w) {
   PlanBuilder b;
-  b.input("x", DType::f32, {1, kWidth}, {kMaxRows, kWidth});
-  const int keys = b.state("keys", DType::f32, {kKvHeads, kHeadWidth}),
-            values = b.state("values", DType::f32, {kKvHeads, kHeadWidth});
+  b.input("x", DType::f32, {1, kDecoderWidth}, {kMaxRows, kDecoderWidth});
+  const int keys = b.state("keys", DType::f32, {kDecoderKvHeads, kHeadWidth}),
+            values = b.state("values", DType::f32, {kDecoderKvHeads, kHeadWidth});
   const plan::Register r = b.variable();
   const Dim n = Dim::in(r, kMaxRows);
   const auto weight = [&](const char* name, const std::vector<float>& data, int columns) {
-    return b.operand(Base::weights, DType::f32, {kWidth, columns}, b.weight(name, std::as_bytes(std::span(data))));
+    return b.operand(Base::weights, DType::f32, {kDecoderWidth, columns},
+                     b.weight(name, std::as_bytes(std::span(data))));
   };
-  const Operand x = b.operand(Base::input, DType::f32, {n, kWidth});
-  const Operand q = b.in_arena(DType::f32, {n, kWidth}), k = b.in_arena(DType::f32, {n, kKvWidth}),
+  const Operand x = b.operand(Base::input, DType::f32, {n, kDecoderWidth});
+  const Operand q = b.in_arena(DType::f32, {n, kDecoderWidth}), k = b.in_arena(DType::f32, {n, kKvWidth}),
                 v = b.in_arena(DType::f32, {n, kKvWidth});
   const auto heads = [&](const Operand& flat, int count) {
     return b.operand(flat.base, DType::f32, {n, count, kHeadWidth}, flat.byte_offset);
   };
-  const Operand y = b.operand(Base::output, DType::f32, {n, kWidth});
+  const Operand y = b.operand(Base::output, DType::f32, {n, kDecoderWidth});
   b.output("y", y);
-  const auto state = [&](int index) { return b.operand(Base::state, DType::f32, {1, kKvHeads, kHeadWidth}, 0, index); };
+  const auto state = [&](int index) {
+    return b.operand(Base::state, DType::f32, {1, kDecoderKvHeads, kHeadWidth}, 0, index);
+  };
   const MatMulParams product{};
   const StateAttentionParams attention{kScale, 1};
   const auto product_bytes = std::as_bytes(std::span(&product, 1));
-  b.step("q", *find_kernel("matmul_ref"), {x, weight("wq", w.q, kWidth)}, {q}, product_bytes,
+  b.step("q", *find_kernel("matmul_ref"), {x, weight("wq", w.q, kDecoderWidth)}, {q}, product_bytes,
          {{ScalarOp::input_extent, {}, r, 0, 0}});
   b.step("k", *find_kernel("matmul_ref"), {x, weight("wk", w.k, kKvWidth)}, {k}, product_bytes);
   b.step("v", *find_kernel("matmul_ref"), {x, weight("wv", w.v, kKvWidth)}, {v}, product_bytes);
-  b.step("append k", *find_kernel("state_append_ref"), {state(keys), heads(k, kKvHeads)}, {state(keys)});
-  b.step("append v", *find_kernel("state_append_ref"), {state(values), heads(v, kKvHeads)}, {state(values)});
-  b.step("attention", *find_kernel("state_attention_ref"), {heads(q, kHeads), state(keys), state(values)},
-         {heads(y, kHeads)}, std::as_bytes(std::span(&attention, 1)));
+  b.step("append k", *find_kernel("state_append_ref"), {state(keys), heads(k, kDecoderKvHeads)}, {state(keys)});
+  b.step("append v", *find_kernel("state_append_ref"), {state(values), heads(v, kDecoderKvHeads)}, {state(values)});
+  b.step("attention", *find_kernel("state_attention_ref"), {heads(q, kDecoderHeads), state(keys), state(values)},
+         {heads(y, kDecoderHeads)}, std::as_bytes(std::span(&attention, 1)));
   b.finish();
   engine_file::Parts parts;
   parts.weights = Region(static_cast<std::int64_t>(b.weights().size()));
@@ -83,7 +87,7 @@ std::vector<float> expected(const Weights& w, const Tokens& tokens, std::size_t 
   const auto product = [&](const std::vector<float>& x, const std::vector<float>& m, int columns) {
     std::vector<double> y(static_cast<std::size_t>(columns));
     for (int c = 0; c < columns; ++c)
-      for (int i = 0; i < kWidth; ++i)
+      for (int i = 0; i < kDecoderWidth; ++i)
         y[static_cast<std::size_t>(c)] +=
             double{x[static_cast<std::size_t>(i)]} * m[static_cast<std::size_t>(i * columns + c)];
     return y;
@@ -95,9 +99,9 @@ std::vector<float> expected(const Weights& w, const Tokens& tokens, std::size_t 
   }
   std::vector<float> y;
   for (std::size_t at = tokens.size() - n; at < tokens.size(); ++at) {
-    const std::vector<double> q = product(tokens[at], w.q, kWidth);
-    for (int h = 0; h < kHeads; ++h) {
-      const int kv = h / (kHeads / kKvHeads);
+    const std::vector<double> q = product(tokens[at], w.q, kDecoderWidth);
+    for (int h = 0; h < kDecoderHeads; ++h) {
+      const int kv = h / (kDecoderHeads / kDecoderKvHeads);
       double norm = 0, sums[kHeadWidth] = {};
       for (std::size_t t = 0; t <= at; ++t) {
         double score = 0;
@@ -124,12 +128,12 @@ class Decoding {
   void feed(int rows) {
     std::vector<float> flat;
     for (int i = 0; i < rows; ++i) {
-      std::vector<float> token(kWidth);
+      std::vector<float> token(kDecoderWidth);
       for (float& t : token) t = std::uniform_real_distribution<float>(-1, 1)(random());
       tokens.push_back(token);
       flat.insert(flat.end(), token.begin(), token.end());
     }
-    const TensorRef x{DType::f32, {rows, kWidth}, flat.data(), flat.size() * 4};
+    const TensorRef x{DType::f32, {rows, kDecoderWidth}, flat.data(), flat.size() * 4};
     const std::int64_t before = test::allocations();
     const Status reserved = sequence.reserve(rows), bound = context_.bind_sequence(sequence),
                  input = context_.bind_input("x", x);
@@ -215,7 +219,7 @@ TEST(Decoder, WithoutRoomARunFailsAndChangesNothing) {
   Context context = engine.create_context();
   SequencePool pool(engine, {.block_length = 4, .blocks = 2, .max_positions = 100});
   Decoding a(w, context, pool.create());
-  Tensor x(DType::f32, {1, kWidth});
+  Tensor x(DType::f32, {1, kDecoderWidth});
   ASSERT_TRUE(context.bind_input("x", x));
   EXPECT_EQ(context.run().code(), StatusCode::invalid_argument);  // no sequence
   ASSERT_TRUE(context.bind_sequence(a.sequence));

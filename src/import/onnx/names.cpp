@@ -6,7 +6,7 @@ namespace monza {
 namespace {
 
 /// Visits the messages that hold names, each once. Their depth is bounded before they are parsed (wire_scan.h).
-class Names {
+class NodeNames {
  public:
   void visit(onnx::ModelProto& m) {
     if (m.has_graph()) visit(*m.mutable_graph());
@@ -102,7 +102,7 @@ class Names {
 }  // namespace
 
 std::set<std::string> make_names_printable(onnx::ModelProto& model) {
-  Names names;
+  NodeNames names;
   names.visit(model);
   return std::move(names.locations);
 }

@@ -140,7 +140,7 @@ constexpr ir::AttrDef kAttentionAttrs[] = {{"q_num_heads", 0},
                                            {"nan_rows", 0}};
 constexpr ir::AttrDef kRotaryAttrs[] = {{"num_heads", 0}, {"rotary_embedding_dim", 0}, {"interleaved", 0}};
 
-constexpr ir::OpDef kOps[] = {
+constexpr ir::OpDef kAttentionOps[] = {
     {.name = "Attention",
      .attrs = kAttentionAttrs,
      .min_inputs = 3,
@@ -160,6 +160,6 @@ constexpr ir::OpDef kOps[] = {
 
 }  // namespace
 
-extern const ir::OpList attention_ops{kOps};
+extern const ir::OpList attention_ops{kAttentionOps};
 
 }  // namespace monza::ops

@@ -41,13 +41,13 @@ void import_rotary(OnnxNode& n) {
   n.bind(0, n.add1("RotaryEmbedding", std::move(inputs), std::move(attrs)));
 }
 
-constexpr OnnxImporter kImporters[] = {
+constexpr OnnxImporter kAttentionImporters[] = {
     {.op_type = "Attention", .import = import_attention},
     {.op_type = "RotaryEmbedding", .import = import_rotary},
 };
 
 }  // namespace
 
-extern const OnnxImporters attention_onnx{kImporters};
+extern const OnnxImporters attention_onnx{kAttentionImporters};
 
 }  // namespace monza::ops

@@ -57,12 +57,12 @@ void import_flex_attention(OnnxNode& n) {
   n.bind(0, cast(reshape(n.add1("MatMul", {reshape(probabilities, groups), cast(v, wide)}), heads), type));
 }
 
-constexpr OnnxImporter kImporters[] = {
+constexpr OnnxImporter kFlexImporters[] = {
     {.op_type = "FlexAttention", .domain = "ai.onnx.preview", .import = import_flex_attention},
 };
 
 }  // namespace
 
-extern const OnnxImporters flex_onnx{kImporters};
+extern const OnnxImporters flex_onnx{kFlexImporters};
 
 }  // namespace monza::ops

@@ -45,7 +45,7 @@ double flops(const ir::NodeView& n, const std::vector<Shape>& in, const std::vec
 
 constexpr ir::AttrDef kAttrs[] = {{"q_num_heads", 0}, {"kv_num_heads", 0}, {"scale", 0.0}};
 
-constexpr ir::OpDef kOps[] = {
+constexpr ir::OpDef kLinearAttentionOps[] = {
     {.name = "LinearAttention",
      .attrs = kAttrs,
      .min_inputs = 3,
@@ -59,6 +59,6 @@ constexpr ir::OpDef kOps[] = {
 
 }  // namespace
 
-extern const ir::OpList linear_attention_ops{kOps};
+extern const ir::OpList linear_attention_ops{kLinearAttentionOps};
 
 }  // namespace monza::ops

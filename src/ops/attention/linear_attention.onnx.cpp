@@ -21,12 +21,12 @@ void import_linear_attention(OnnxNode& n) {
     if (n.has_output(i)) n.bind(i, out[static_cast<std::size_t>(i)]);
 }
 
-constexpr OnnxImporter kImporters[] = {
+constexpr OnnxImporter kLinearAttentionImporters[] = {
     {.op_type = "LinearAttention", .import = import_linear_attention},
 };
 
 }  // namespace
 
-extern const OnnxImporters linear_attention_onnx{kImporters};
+extern const OnnxImporters linear_attention_onnx{kLinearAttentionImporters};
 
 }  // namespace monza::ops

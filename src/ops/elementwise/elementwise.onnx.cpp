@@ -153,7 +153,7 @@ void import_bit_cast(OnnxNode& n) {
 /// No node: the output is another name of the input.
 void import_identity(OnnxNode& n) { n.bind(0, n.input(0)); }
 
-constexpr OnnxImporter kOthers[] = {
+constexpr OnnxImporter kOtherImporters[] = {
     {.op_type = "Sum", .import = import_variadic},
     {.op_type = "Mean", .import = import_variadic},
     {.op_type = "Clip", .until = 10, .import = import_clip_attributes},
@@ -167,14 +167,14 @@ constexpr OnnxImporter kOthers[] = {
 
 /// ONNX names them as the graph does.
 constexpr auto kImporters = [] {
-  std::array<OnnxImporter, std::size(kUnary) + std::size(kBinary) + std::size(kOthers)> importers;
+  std::array<OnnxImporter, std::size(kUnary) + std::size(kBinary) + std::size(kOtherImporters)> importers;
   auto at = importers.begin();
   for (const UnaryOp& op : kUnary) *at++ = {.op_type = op.name, .import = import_unary};
   for (const BinaryOp& op : kBinary) {
     const bool any_number = op.kind == BinaryKind::min || op.kind == BinaryKind::max;
     *at++ = {.op_type = op.name, .import = any_number ? import_variadic : import_binary};
   }
-  std::copy(std::begin(kOthers), std::end(kOthers), at);
+  std::copy(std::begin(kOtherImporters), std::end(kOtherImporters), at);
   return importers;
 }();
 

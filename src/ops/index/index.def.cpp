@@ -193,7 +193,7 @@ constexpr ir::AttrDef kScatterElementsAttrs[] = {{"axis", 0}, {"reduction", "non
 constexpr ir::AttrDef kScatterNdAttrs[] = {{"reduction", "none"}};
 constexpr ir::AttrDef kTensorScatterAttrs[] = {{"axis", -2}, {"mode", "linear"}};
 
-constexpr ir::OpDef kOps[] = {
+constexpr ir::OpDef kIndexOps[] = {
     {.name = "Gather",
      .attrs = kGatherAttrs,
      .min_inputs = 2,
@@ -235,6 +235,6 @@ constexpr ir::OpDef kOps[] = {
 
 }  // namespace
 
-extern const ir::OpList index_ops{kOps};
+extern const ir::OpList index_ops{kIndexOps};
 
 }  // namespace monza::ops

@@ -125,7 +125,7 @@ constexpr ir::AttrDef kUniqueAttrs[] = {{"axis", ir::AttrKind::integer}, {"sorte
 constexpr ir::AttrDef kTopKAttrs[] = {{"k", ir::AttrKind::ints}, {"axis", -1}, {"largest", 1}, {"sorted", 1}};
 constexpr ir::AttrDef kNmsAttrs[] = {{"center_point_box", 0}};
 
-constexpr ir::OpDef kOps[] = {
+constexpr ir::OpDef kSelectOps[] = {
     {.name = "NonZero", .infer = infer_non_zero},
     {.name = "Compress",
      .attrs = kCompressAttrs,
@@ -159,6 +159,6 @@ constexpr ir::OpDef kOps[] = {
 
 }  // namespace
 
-extern const ir::OpList select_ops{kOps};
+extern const ir::OpList select_ops{kSelectOps};
 
 }  // namespace monza::ops

@@ -295,7 +295,7 @@ constexpr ir::AttrDef kSplitAttrs[] = {{"axis", 0}, {"split", ir::AttrKind::ints
 constexpr ir::AttrDef kDepthToSpaceAttrs[] = {ir::required("blocksize", ir::AttrKind::ints), {"mode", "DCR"}};
 constexpr ir::AttrDef kSpaceToDepthAttrs[] = {ir::required("blocksize", ir::AttrKind::ints)};
 
-constexpr ir::OpDef kOps[] = {
+constexpr ir::OpDef kArrangeOps[] = {
     {.name = "Transpose",
      .attrs = kTransposeAttrs,
      .infer = infer_transpose,
@@ -335,6 +335,6 @@ constexpr ir::OpDef kOps[] = {
 
 }  // namespace
 
-extern const ir::OpList arrange_ops{kOps};
+extern const ir::OpList arrange_ops{kArrangeOps};
 
 }  // namespace monza::ops

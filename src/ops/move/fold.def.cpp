@@ -86,7 +86,7 @@ constexpr ir::AttrDef kCol2ImAttrs[] = {{"image_shape", ir::AttrKind::ints},
                                         {"strides", ir::Each{1}},
                                         {"pads", ir::Each{0}}};
 
-constexpr ir::OpDef kOps[] = {
+constexpr ir::OpDef kFoldOps[] = {
     {.name = "ReverseSequence",
      .attrs = kReverseSequenceAttrs,
      .min_inputs = 2,
@@ -104,6 +104,6 @@ constexpr ir::OpDef kOps[] = {
 
 }  // namespace
 
-extern const ir::OpList fold_ops{kOps};
+extern const ir::OpList fold_ops{kFoldOps};
 
 }  // namespace monza::ops

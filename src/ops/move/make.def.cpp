@@ -174,7 +174,7 @@ constexpr ir::AttrDef kConstantOfShapeAttrs[] = {{"shape", ir::AttrKind::ints}, 
 constexpr ir::AttrDef kEyeAttrs[] = {{"dtype", ""}, {"k", 0}};
 constexpr ir::AttrDef kOneHotAttrs[] = {{"axis", -1}};
 
-constexpr ir::OpDef kOps[] = {
+constexpr ir::OpDef kMakeOps[] = {
     {.name = "Shape", .attrs = kShapeAttrs, .infer = infer_shape, .params = params_shape},
     {.name = "Size", .infer = infer_size},
     {.name = "ConstantOfShape",
@@ -195,6 +195,6 @@ constexpr ir::OpDef kOps[] = {
 
 }  // namespace
 
-extern const ir::OpList make_ops{kOps};
+extern const ir::OpList make_ops{kMakeOps};
 
 }  // namespace monza::ops

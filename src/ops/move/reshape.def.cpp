@@ -175,7 +175,7 @@ constexpr ir::AttrDef kReshapeAttrs[] = {{"shape", ir::AttrKind::ints}, {"allowz
 constexpr ir::AttrDef kFlattenAttrs[] = {{"axis", 1}};
 constexpr ir::AttrDef kSqueezeAttrs[] = {{"axes", ir::AttrKind::ints}};
 
-constexpr ir::OpDef kOps[] = {
+constexpr ir::OpDef kReshapeOps[] = {
     {.name = "Reshape",
      .attrs = kReshapeAttrs,
      .min_inputs = 1,
@@ -202,6 +202,6 @@ constexpr ir::OpDef kOps[] = {
 
 }  // namespace
 
-extern const ir::OpList reshape_ops{kOps};
+extern const ir::OpList reshape_ops{kReshapeOps};
 
 }  // namespace monza::ops

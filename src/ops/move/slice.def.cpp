@@ -241,7 +241,7 @@ constexpr ir::AttrDef kSliceAttrs[] = {{"starts", ir::AttrKind::ints},
 constexpr ir::AttrDef kPadAttrs[] = {{"pads", ir::AttrKind::ints}, {"axes", ir::AttrKind::ints}, {"mode", "constant"}};
 constexpr ir::AttrDef kCenterCropPadAttrs[] = {{"shape", ir::AttrKind::ints}, {"axes", ir::AttrKind::ints}};
 
-constexpr ir::OpDef kOps[] = {
+constexpr ir::OpDef kSliceOps[] = {
     {.name = "Slice",
      .attrs = kSliceAttrs,
      .max_inputs = 5,
@@ -259,6 +259,6 @@ constexpr ir::OpDef kOps[] = {
 
 }  // namespace
 
-extern const ir::OpList slice_ops{kOps};
+extern const ir::OpList slice_ops{kSliceOps};
 
 }  // namespace monza::ops

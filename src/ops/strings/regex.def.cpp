@@ -27,12 +27,12 @@ void infer_regex(ir::InferContext& c) {
 #endif
 }
 
-constexpr ir::OpDef kOps[] = {
+constexpr ir::OpDef kRegexOps[] = {
     {.name = "RegexFullMatch", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::pointwise, .infer = infer_regex},
 };
 
 }  // namespace
 
-extern const ir::OpList regex_ops{kOps};
+extern const ir::OpList regex_ops{kRegexOps};
 
 }  // namespace monza::ops

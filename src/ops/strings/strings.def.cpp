@@ -84,7 +84,7 @@ constexpr ir::AttrDef kSplitAttrs[] = {{"maxsplit", ir::AttrKind::integer}};
 constexpr ir::AttrDef kNormalizerAttrs[] = {{"case_change_action", "NONE"}, {"is_case_sensitive", 0}};
 constexpr ir::AttrDef kToNumberAttrs[] = {ir::required("to", ir::AttrKind::string)};
 
-constexpr ir::OpDef kOps[] = {
+constexpr ir::OpDef kStringsOps[] = {
     {.name = "StringEqual",
      .min_inputs = 2,
      .max_inputs = 2,
@@ -110,6 +110,6 @@ constexpr ir::OpDef kOps[] = {
 
 }  // namespace
 
-extern const ir::OpList strings_ops{kOps};
+extern const ir::OpList strings_ops{kStringsOps};
 
 }  // namespace monza::ops

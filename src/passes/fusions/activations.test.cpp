@@ -12,7 +12,7 @@ using test::graph_text;
 using test::rewrite;
 using Ops = std::vector<std::string>;
 
-constexpr const char* kConstants = R"(
+constexpr const char* kActivationConstants = R"(
   %half = constant f32[] [0.5]
   %one = constant f32[] [1]
   %two = constant f32[] [2]
@@ -27,13 +27,13 @@ constexpr const char* kConstants = R"(
 )";
 
 void fires(const Pass& pass, const std::string& body, const std::string& op, double tolerance = 1e-5) {
-  auto r = rewrite(graph_text("%x: f32[2,n]", kConstants + body), {&pass});
+  auto r = rewrite(graph_text("%x: f32[2,n]", kActivationConstants + body), {&pass});
   EXPECT_EQ(r.ops(), (Ops{op})) << body << r.reasons();
   expect_same_numbers(r, tolerance);
 }
 void refuses(const Pass& pass, const std::string& body, const std::string& reason,
              const std::string& outputs = "y: %y") {
-  auto r = rewrite(graph_text("%x: f32[2,3], %z: f32[2,3]", kConstants + body, outputs), {&pass});
+  auto r = rewrite(graph_text("%x: f32[2,3], %z: f32[2,3]", kActivationConstants + body, outputs), {&pass});
   EXPECT_EQ(r.rewrites(), 0) << body;
   EXPECT_NE(r.reasons().find(reason), std::string::npos) << body << r.reasons();
   expect_same_numbers(r);
@@ -93,7 +93,8 @@ TEST(Gelu, Refusals) {
   const std::string erf = "%d = Div(%x, %root2)\n%e = Erf(%d)\n%p = Add(%e, %one)\n";
   refuses(gelu_pass, erf + "%m = Mul(%z, %p)\n%y = Mul(%m, %half)", "is expected");
   refuses(gelu_pass, erf + "%m = Mul(%x, %p)\n%y = Mul(%m, %half)", "also an output", "y: %y, e: %e");
-  auto r = rewrite(graph_text("%x: f32[2,3]", kConstants + erf + "%m = Mul(%x, %p)\n%y = Mul(%m, %two)"), {&gelu_pass});
+  auto r = rewrite(graph_text("%x: f32[2,3]", kActivationConstants + erf + "%m = Mul(%x, %p)\n%y = Mul(%m, %two)"),
+                   {&gelu_pass});
   EXPECT_EQ(r.rewrites(), 0);
 }
 

@@ -17,7 +17,7 @@ using test::rewrite;
 using test::Rewritten;
 using Ops = std::vector<std::string>;
 
-Rewritten run(const std::string& inputs, const std::string& body, const std::string& outputs = "y: %y") {
+Rewritten run_attention(const std::string& inputs, const std::string& body, const std::string& outputs = "y: %y") {
   auto r = rewrite(graph_text(inputs, body, outputs), {&transposes_pass, &attention_pass, &dead_code_pass});
   expect_same_numbers(r, 1e-5, 4);
   return r;
@@ -38,32 +38,35 @@ const std::string kHeads = R"(
 const std::string kJoin = "%t = Transpose(%o) {perm=[0, 2, 1, 3]}\n%y = Reshape(%t) {shape=[0, 0, 12]}";
 
 TEST(Attention, BertWithMask) {
-  auto r = run(
+  auto r = run_attention(
       kProjections,
       kHeads +
           "%s = MatMul(%qt, %kt)\n%d = Div(%s, %two)\n%m = Add(%d, %mask)\n%p = Softmax(%m)\n%o = MatMul(%p, %vt)\n" +
           kJoin);
   EXPECT_EQ(r.ops(), (Ops{"Attention"})) << r.reasons();
-  r = run(kProjections, kHeads +
-                            "%s = MatMul(%qt, %kt)\n%d = Mul(%half, %s)\n%m = Add(%mask, %d)\n%p = Softmax(%m) "
-                            "{axis=3}\n%o = MatMul(%p, %vt)\n" +
-                            kJoin);
+  r = run_attention(kProjections,
+                    kHeads +
+                        "%s = MatMul(%qt, %kt)\n%d = Mul(%half, %s)\n%m = Add(%mask, %d)\n%p = Softmax(%m) "
+                        "{axis=3}\n%o = MatMul(%p, %vt)\n" +
+                        kJoin);
   EXPECT_EQ(r.ops(), (Ops{"Attention"})) << r.reasons();
 }
 
 TEST(Attention, WithoutMaskAndWithScaledOperands) {
-  auto r = run(kProjections, kHeads + "%s = MatMul(%qt, %kt)\n%p = Softmax(%s)\n%o = MatMul(%p, %vt)\n" + kJoin);
+  auto r =
+      run_attention(kProjections, kHeads + "%s = MatMul(%qt, %kt)\n%p = Softmax(%s)\n%o = MatMul(%p, %vt)\n" + kJoin);
   EXPECT_EQ(r.ops(), (Ops{"Attention"})) << r.reasons();
   // Both operands carry the root of the scale.
-  r = run(kProjections, kHeads +
-                            "%qs = Mul(%qt, %half)\n%ks = Mul(%half, %kt)\n%s = MatMul(%qs, %ks)\n%p = Softmax(%s)\n%o "
-                            "= MatMul(%p, %vt)\n" +
-                            kJoin);
+  r = run_attention(kProjections,
+                    kHeads +
+                        "%qs = Mul(%qt, %half)\n%ks = Mul(%half, %kt)\n%s = MatMul(%qs, %ks)\n%p = Softmax(%s)\n%o "
+                        "= MatMul(%p, %vt)\n" +
+                        kJoin);
   EXPECT_EQ(r.ops(), (Ops{"Attention"})) << r.reasons();
 }
 
 TEST(Attention, VitWithOneProjection) {
-  auto r = run("%x: f32[b,5,36]", R"(
+  auto r = run_attention("%x: f32[b,5,36]", R"(
     %half = constant f32[] [0.7]
     %zero = constant i64[] [0]
     %one = constant i64[] [1]
@@ -85,7 +88,7 @@ TEST(Attention, VitWithOneProjection) {
 TEST(Attention, GptWithCausalMask) {
   const std::string causal =
       "%c = constant bool[1,1,4,4] [1, 0, 0, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1, 1]\n%far = constant f32[] [-10000]\n";
-  auto r = run("%x: f32[b,4,36]", causal + R"(
+  auto r = run_attention("%x: f32[b,4,36]", causal + R"(
     %root = constant f32[] [2.4494898]
     %q, %k, %v = Split(%x) {axis=2, split=[12, 12, 12]}
     %q4 = Reshape(%q) {shape=[0, 0, 2, 6]}
@@ -104,23 +107,25 @@ TEST(Attention, GptWithCausalMask) {
 }
 
 TEST(Attention, HeadsThatStayApart) {
-  auto r = run("%q: f32[b,2,5,6], %k: f32[b,2,l,6], %v: f32[b,2,l,3], %mask: f32[5,l]",
-               "%half = constant f32[] [0.7]\n%kt = Transpose(%k) {perm=[0, 1, 3, 2]}\n%s = MatMul(%q, %kt)\n%d = "
-               "Mul(%s, %half)\n%m = Add(%d, %mask)\n"
-               "%p = Softmax(%m)\n%y = MatMul(%p, %v)");
+  auto r =
+      run_attention("%q: f32[b,2,5,6], %k: f32[b,2,l,6], %v: f32[b,2,l,3], %mask: f32[5,l]",
+                    "%half = constant f32[] [0.7]\n%kt = Transpose(%k) {perm=[0, 1, 3, 2]}\n%s = MatMul(%q, %kt)\n%d = "
+                    "Mul(%s, %half)\n%m = Add(%d, %mask)\n"
+                    "%p = Softmax(%m)\n%y = MatMul(%p, %v)");
   EXPECT_EQ(r.ops(), (Ops{"Attention"})) << r.reasons();
 }
 
 TEST(Attention, Refusals) {
   const std::string start = kHeads + "%s = MatMul(%qt, %kt)\n";
   const std::string end = "%p = Softmax(%m)\n%o = MatMul(%p, %vt)\n" + kJoin;
-  auto r = run(kProjections, start + "%m = Div(%s, %two)\n" + end, "y: %y, p: %p");
+  auto r = run_attention(kProjections, start + "%m = Div(%s, %two)\n" + end, "y: %y, p: %p");
   EXPECT_NE(r.reasons().find("also an output"), std::string::npos) << r.reasons();
-  r = run(kProjections, start + "%one = constant f32[1,1,1,1] [1.5]\n%m = Add(%s, %one)\n" + end);
+  r = run_attention(kProjections, start + "%one = constant f32[1,1,1,1] [1.5]\n%m = Add(%s, %one)\n" + end);
   EXPECT_NE(r.reasons().find("one column per key"), std::string::npos) << r.reasons();
-  r = run(kProjections, start + "%m = Identity(%s)\n%p = Softmax(%m) {axis=2}\n%o = MatMul(%p, %vt)\n" + kJoin);
+  r = run_attention(kProjections,
+                    start + "%m = Identity(%s)\n%p = Softmax(%m) {axis=2}\n%o = MatMul(%p, %vt)\n" + kJoin);
   EXPECT_EQ(r.rewrites(), 0);
-  r = run(kProjections, start + "%p = Softmax(%s) {axis=2}\n%o = MatMul(%p, %vt)\n" + kJoin);
+  r = run_attention(kProjections, start + "%p = Softmax(%s) {axis=2}\n%o = MatMul(%p, %vt)\n" + kJoin);
   EXPECT_NE(r.reasons().find("not over the keys"), std::string::npos) << r.reasons();
 }
 
@@ -131,9 +136,9 @@ TEST(Attention, MasksOfWhere) {
   const std::string end = "%p = Softmax(%m)\n%o = MatMul(%p, %vt)\n" + kJoin;
   for (const char* masked : {"-10000", "-3.4e38", "-1", "0"}) {
     const std::string where = std::string("%far = constant f32[] [") + masked + "]\n%m = Where(%c, %s, %far)\n";
-    EXPECT_EQ(run(kProjections + ", %c: bool[b,1,l,l]", start + where + end).ops(), Ops{"Attention"});
-    EXPECT_EQ(run("%q: f32[b,4,12], %k: f32[b,4,12], %v: f32[b,4,12]",
-                  "%c = constant bool[4,4] [0,0,0,0, 1,0,0,0, 1,1,0,0, 0,0,0,0]\n" + start + where + end)
+    EXPECT_EQ(run_attention(kProjections + ", %c: bool[b,1,l,l]", start + where + end).ops(), Ops{"Attention"});
+    EXPECT_EQ(run_attention("%q: f32[b,4,12], %k: f32[b,4,12], %v: f32[b,4,12]",
+                            "%c = constant bool[4,4] [0,0,0,0, 1,0,0,0, 1,1,0,0, 0,0,0,0]\n" + start + where + end)
                   .ops(),
               Ops{"Attention"});
   }
@@ -165,9 +170,9 @@ TEST(Attention, RowsOfMinusInfinity) {
 // Products broadcast batches and heads, the operator does not.
 TEST(Attention, OperandsThatBroadcast) {
   const auto reasons = [](const std::string& q, const std::string& k, const std::string& v, const std::string& perm) {
-    auto r =
-        run("%q: f32" + q + ", %k: f32" + k + ", %v: f32" + v,
-            "%kt = Transpose(%k) {perm=" + perm + "}\n%s = MatMul(%q, %kt)\n%p = Softmax(%s)\n%y = MatMul(%p, %v)");
+    auto r = run_attention(
+        "%q: f32" + q + ", %k: f32" + k + ", %v: f32" + v,
+        "%kt = Transpose(%k) {perm=" + perm + "}\n%s = MatMul(%q, %kt)\n%p = Softmax(%s)\n%y = MatMul(%p, %v)");
     return r.rewrites() > 0 ? "fused" : r.reasons();
   };
   const std::string four = "[0, 1, 3, 2]", three = "[0, 2, 1]";
@@ -191,9 +196,9 @@ TEST(Attention, OperandsThatAreScores) {
   for (const char* body : {"%m = Add(%s, %s)\n%p = Softmax(%m)\n%y = MatMul(%p, %v)",
                            "%t = Mul(%s, %half)\n%m = Add(%t, %s)\n%p = Softmax(%m)\n%y = MatMul(%p, %v)",
                            "%p = Softmax(%s)\n%y = MatMul(%p, %p)"}) {
-    auto r = run("%q: f32[1,2,4,4], %k: f32[1,2,4,4], %v: f32[1,2,4,4]",
-                 std::string("%half = constant f32[] [0.5]\n%kt = Transpose(%k) {perm=[0, 1, 3, 2]}\n") +
-                     "%s = MatMul(%q, %kt)\n" + body);
+    auto r = run_attention("%q: f32[1,2,4,4], %k: f32[1,2,4,4], %v: f32[1,2,4,4]",
+                           std::string("%half = constant f32[] [0.5]\n%kt = Transpose(%k) {perm=[0, 1, 3, 2]}\n") +
+                               "%s = MatMul(%q, %kt)\n" + body);
     EXPECT_EQ(r.rewrites(), 0) << body;
   }
 }

@@ -16,11 +16,11 @@ using test::rewrite;
 using test::Rewritten;
 using Ops = std::vector<std::string>;
 
-const std::vector<const Pass*> kPasses{&conv_batch_norm_pass, &conv_scale_pass,     &bias_pass,
-                                       &activation_pass,      &conv_transpose_pass, &dead_code_pass};
+const std::vector<const Pass*> kTransposePasses{&conv_batch_norm_pass, &conv_scale_pass,     &bias_pass,
+                                                &activation_pass,      &conv_transpose_pass, &dead_code_pass};
 
 Rewritten lowered(const std::string& inputs, const std::string& weight, const std::string& body) {
-  auto r = rewrite(graph_text(inputs, "%w = constant f32[" + weight + "] random 1\n" + body), kPasses);
+  auto r = rewrite(graph_text(inputs, "%w = constant f32[" + weight + "] random 1\n" + body), kTransposePasses);
   expect_same_numbers(r, 2e-5, 2);
   return r;
 }
@@ -96,7 +96,7 @@ TEST(ConvTranspose, OfAnyShape) {
 
 TEST(ConvTranspose, StaysWhereItsPhasesAreNoGain) {
   const auto refused = [](const std::string& inputs, const std::string& body) {
-    const auto r = rewrite(graph_text(inputs, body), kPasses);
+    const auto r = rewrite(graph_text(inputs, body), kTransposePasses);
     EXPECT_EQ(r.rewrites(), 0);
     return r.reasons();
   };

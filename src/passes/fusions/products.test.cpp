@@ -18,7 +18,7 @@ using Ops = std::vector<std::string>;
 const std::vector<const Pass*> kEpilogue{&pad_conv_pass,   &conv_batch_norm_pass, &conv_scale_pass, &bias_pass,
                                          &activation_pass, &residual_pass,        &activation_pass, &dead_code_pass};
 
-constexpr const char* kConstants = R"(
+constexpr const char* kProductConstants = R"(
   %w = constant f32[4,3,3,3] random 1
   %w2 = constant f32[4,4,1,1] random 2
   %bias = constant f32[4] random 3
@@ -30,8 +30,9 @@ constexpr const char* kConstants = R"(
   %six = constant f32[] [6]
 )";
 
-Rewritten run(const std::string& body, const std::string& outputs = "y: %y") {
-  auto r = rewrite(graph_text("%x: f32[n,3,6,6], %r: f32[n,4,4,4], %lo: f32[]", kConstants + body, outputs), kEpilogue);
+Rewritten run_products(const std::string& body, const std::string& outputs = "y: %y") {
+  auto r = rewrite(graph_text("%x: f32[n,3,6,6], %r: f32[n,4,4,4], %lo: f32[]", kProductConstants + body, outputs),
+                   kEpilogue);
   expect_same_numbers(r, 2e-5, 2);
   return r;
 }
@@ -44,8 +45,8 @@ std::string attr(const Rewritten& r, const char* name) {
 
 TEST(ConvBatchNorm, FoldsWithAndWithoutBias) {
   for (const char* bias : {"", ", %bias"}) {
-    auto r = run(std::string("%c = Conv(%x, %w") + bias +
-                 ")\n%n = BatchNormalization(%c, %s, %bias, %mean, %var) {epsilon=0.001}\n%y = Relu(%n)");
+    auto r = run_products(std::string("%c = Conv(%x, %w") + bias +
+                          ")\n%n = BatchNormalization(%c, %s, %bias, %mean, %var) {epsilon=0.001}\n%y = Relu(%n)");
     EXPECT_EQ(r.ops(), (Ops{"Conv"})) << r.reasons();
     EXPECT_EQ(attr(r, "activation"), "relu");
   }
@@ -53,7 +54,7 @@ TEST(ConvBatchNorm, FoldsWithAndWithoutBias) {
 
 TEST(ConvBatchNorm, FoldsBehindABiasThatIsAnOperatorOfItsOwn) {
   auto r = rewrite(graph_text("%x: f32[n,3,6,6]",
-                              std::string(kConstants) +
+                              std::string(kProductConstants) +
                                   "%c = Conv(%x, %w)\n%d = Add(%c, %b4)\n%n = BatchNormalization(%d, %s, %bias, %mean, "
                                   "%var) {epsilon=0.001}\n%y = Relu(%n)"),
                    pipeline());
@@ -62,7 +63,7 @@ TEST(ConvBatchNorm, FoldsBehindABiasThatIsAnOperatorOfItsOwn) {
 }
 
 TEST(ConvBatchNorm, RefusesSharedResultAndVariableWeight) {
-  auto r = run("%c = Conv(%x, %w)\n%n = BatchNormalization(%c, %s, %bias, %mean, %var)\n%y = Add(%n, %c)");
+  auto r = run_products("%c = Conv(%x, %w)\n%n = BatchNormalization(%c, %s, %bias, %mean, %var)\n%y = Add(%n, %c)");
   EXPECT_NE(r.reasons().find("also read by"), std::string::npos) << r.reasons();
   auto v = rewrite(graph_text("%x: f32[1,3,6,6], %w: f32[4,3,3,3]",
                               "%s = constant f32[4] random 4\n%c = Conv(%x, %w)\n%y = BatchNormalization(%c, %s, %s, "
@@ -73,22 +74,23 @@ TEST(ConvBatchNorm, RefusesSharedResultAndVariableWeight) {
 }
 
 TEST(ConvScale, FoldsFactorsPerChannel) {
-  auto r = run("%c = Conv(%x, %w, %bias)\n%m = Mul(%c, %b4)\n%y = Add(%b4, %m)");
+  auto r = run_products("%c = Conv(%x, %w, %bias)\n%m = Mul(%c, %b4)\n%y = Add(%b4, %m)");
   EXPECT_EQ(r.ops(), (Ops{"Conv"})) << r.reasons();
-  auto v = run("%k = constant f32[4,1] random 9\n%c = Conv(%x, %w)\n%y = Mul(%c, %k)");
+  auto v = run_products("%k = constant f32[4,1] random 9\n%c = Conv(%x, %w)\n%y = Mul(%c, %k)");
   EXPECT_EQ(v.rewrites(), 0);
   EXPECT_NE(v.reasons().find("not one number per channel"), std::string::npos);
 }
 
 TEST(Epilogue, BiasActivationResidualInEveryOrder) {
-  EXPECT_EQ(run("%c = Conv(%x, %w)\n%b = Add(%c, %b4)\n%a = Relu(%b)\n%y = Add(%r, %a)").ops(), (Ops{"Conv"}));
-  EXPECT_EQ(run("%c = Conv(%x, %w)\n%b = Add(%c, %b4)\n%a = Add(%b, %r)\n%y = Relu(%a)").ops(), (Ops{"Conv"}));
-  EXPECT_EQ(run("%c = Conv(%x, %w)\n%b = Add(%b4, %c)\n%y = Clip(%b, %zero, %six)").ops(), (Ops{"Conv"}));
+  EXPECT_EQ(run_products("%c = Conv(%x, %w)\n%b = Add(%c, %b4)\n%a = Relu(%b)\n%y = Add(%r, %a)").ops(), (Ops{"Conv"}));
+  EXPECT_EQ(run_products("%c = Conv(%x, %w)\n%b = Add(%c, %b4)\n%a = Add(%b, %r)\n%y = Relu(%a)").ops(), (Ops{"Conv"}));
+  EXPECT_EQ(run_products("%c = Conv(%x, %w)\n%b = Add(%b4, %c)\n%y = Clip(%b, %zero, %six)").ops(), (Ops{"Conv"}));
   // Activation, residual and another activation: the last one stays.
-  EXPECT_EQ(run("%c = Conv(%x, %w)\n%a = Relu(%c)\n%b = Add(%a, %r)\n%y = Sigmoid(%b)").ops(),
+  EXPECT_EQ(run_products("%c = Conv(%x, %w)\n%a = Relu(%c)\n%b = Add(%a, %r)\n%y = Sigmoid(%b)").ops(),
             (Ops{"Conv", "Sigmoid"}));
   // Two convolutions meet: one of them takes the other as its residual.
-  EXPECT_EQ(run("%c = Conv(%x, %w)\n%d = Conv(%r, %w2)\n%a = Add(%c, %d)\n%y = Relu(%a)").ops(), (Ops{"Conv", "Conv"}));
+  EXPECT_EQ(run_products("%c = Conv(%x, %w)\n%d = Conv(%r, %w2)\n%a = Add(%c, %d)\n%y = Relu(%a)").ops(),
+            (Ops{"Conv", "Conv"}));
 }
 
 TEST(Epilogue, EveryActivation) {
@@ -96,23 +98,23 @@ TEST(Epilogue, EveryActivation) {
                           "Swish(%c)", "Gelu(%c)", "Gelu(%c) {approximate=\"tanh\"}", "LeakyRelu(%c) {alpha=0.3}",
                           "Elu(%c) {alpha=0.7}", "HardSigmoid(%c) {alpha=0.3, beta=0.4}", "Clip(%c, %zero, %six)",
                           "Clip(%c, %zero)", "Clip(%c, _, %six)", "PRelu(%c, %slope)"}) {
-    auto r =
-        run(std::string("%slope = constant f32[4,1,1] [0.1, 0.2, 0.3, 0.4]\n%c = Conv(%x, %w, %bias)\n%y = ") + act);
+    auto r = run_products(
+        std::string("%slope = constant f32[4,1,1] [0.1, 0.2, 0.3, 0.4]\n%c = Conv(%x, %w, %bias)\n%y = ") + act);
     EXPECT_EQ(r.ops(), (Ops{"Conv"})) << act << r.reasons();
   }
 }
 
 TEST(Epilogue, Refusals) {
-  auto r = run("%c = Conv(%x, %w)\n%y = Clip(%c, %lo, %six)");
+  auto r = run_products("%c = Conv(%x, %w)\n%y = Clip(%c, %lo, %six)");
   EXPECT_NE(r.reasons().find("its bounds are not constant"), std::string::npos) << r.reasons();
-  r = run("%c = Conv(%x, %w)\n%y = Relu(%c)", "y: %y, c: %c");
+  r = run_products("%c = Conv(%x, %w)\n%y = Relu(%c)", "y: %y, c: %c");
   EXPECT_NE(r.reasons().find("also an output"), std::string::npos) << r.reasons();
-  r = run("%c = Conv(%x, %w)\n%y = Swish(%c) {alpha=2.0}");
+  r = run_products("%c = Conv(%x, %w)\n%y = Swish(%c) {alpha=2.0}");
   EXPECT_EQ(r.rewrites(), 0);
-  r = run("%k = constant f32[1,4,4,4] random 8\n%c = Conv(%x, %w)\n%y = Add(%c, %k)");
+  r = run_products("%k = constant f32[1,4,4,4] random 8\n%c = Conv(%x, %w)\n%y = Add(%c, %k)");
   EXPECT_EQ(r.rewrites(), 0);
   EXPECT_NE(r.reasons().find("broadcast"), std::string::npos) << r.reasons();
-  r = run("%c = Conv(%x, %w)\n%d = Relu(%c)\n%y = Add(%d, %d)");
+  r = run_products("%c = Conv(%x, %w)\n%d = Relu(%c)\n%y = Add(%d, %d)");
   EXPECT_EQ(r.ops(), (Ops{"Conv", "Add"})) << r.reasons();
 }
 
@@ -120,11 +122,12 @@ TEST(Epilogue, Refusals) {
 TEST(Epilogue, ConstantsThatRaiseTheRank) {
   const char* const kReason = "broadcasts the product";
   for (const char* shape : {"[1,1,1,1,1]", "[1,1,4,1,1]"}) {
-    const auto r = run(std::string("%k = constant f32") + shape + " splat 0.5\n%c = Conv(%x, %w)\n%y = Add(%c, %k)");
+    const auto r =
+        run_products(std::string("%k = constant f32") + shape + " splat 0.5\n%c = Conv(%x, %w)\n%y = Add(%c, %k)");
     EXPECT_EQ(r.ops(), (Ops{"Conv", "Add"})) << shape;
     EXPECT_NE(r.reasons().find(kReason), std::string::npos) << r.reasons();
     const auto scaled =
-        run(std::string("%k = constant f32") + shape + " splat 0.5\n%c = Conv(%x, %w)\n%y = Mul(%c, %k)");
+        run_products(std::string("%k = constant f32") + shape + " splat 0.5\n%c = Conv(%x, %w)\n%y = Mul(%c, %k)");
     EXPECT_EQ(scaled.ops(), (Ops{"Conv", "Mul"})) << shape;
   }
   auto r =
@@ -161,15 +164,15 @@ TEST(Epilogue, MatMul) {
 }
 
 TEST(PadConv, MovesZerosInto) {
-  auto r =
-      run("%p = Pad(%x) {pads=[0, 0, 1, 0, 0, 0, 2, 1], mode=\"constant\"}\n%y = Conv(%p, %w) {pads=[1, 1, 1, 1], "
-          "strides=[2, 2]}");
+  auto r = run_products(
+      "%p = Pad(%x) {pads=[0, 0, 1, 0, 0, 0, 2, 1], mode=\"constant\"}\n%y = Conv(%p, %w) {pads=[1, 1, 1, 1], "
+      "strides=[2, 2]}");
   EXPECT_EQ(r.ops(), (Ops{"Conv"})) << r.reasons();
-  r = run("%p = Pad(%x) {pads=[0, 0, 1, 1, 0, 0, 1, 1], mode=\"reflect\"}\n%y = Conv(%p, %w)");
+  r = run_products("%p = Pad(%x) {pads=[0, 0, 1, 1, 0, 0, 1, 1], mode=\"reflect\"}\n%y = Conv(%p, %w)");
   EXPECT_NE(r.reasons().find("not with a constant"), std::string::npos) << r.reasons();
-  r = run("%p = Pad(%x, _, %six) {pads=[0, 0, 1, 1, 0, 0, 1, 1], mode=\"constant\"}\n%y = Conv(%p, %w)");
+  r = run_products("%p = Pad(%x, _, %six) {pads=[0, 0, 1, 1, 0, 0, 1, 1], mode=\"constant\"}\n%y = Conv(%p, %w)");
   EXPECT_NE(r.reasons().find("not known to be zero"), std::string::npos) << r.reasons();
-  r = run("%p = Pad(%x) {pads=[0, 0, -1, 1, 0, 0, 1, 1], mode=\"constant\"}\n%y = Conv(%p, %w)");
+  r = run_products("%p = Pad(%x) {pads=[0, 0, -1, 1, 0, 0, 1, 1], mode=\"constant\"}\n%y = Conv(%p, %w)");
   EXPECT_NE(r.reasons().find("negative"), std::string::npos) << r.reasons();
 }
 TEST(Separable, TakesDepthwiseAndPointwise) {
