@@ -25,7 +25,7 @@ if(TARGET monza_vision)
   target_link_libraries(monza_eval PUBLIC monza_vision)
 endif()
 
-set(MONZA_COMMAND_ORDER build run bench profile explain compare inspect detect classify conformance doctor ops completion man)
+set(MONZA_COMMAND_ORDER build quantize run bench profile explain compare inspect detect classify conformance doctor ops completion man)
 file(GLOB command_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/commands/*.cpp)
 set(commands "")
 foreach(file ${command_files})

@@ -24,6 +24,7 @@
 #include "monza/dtype.h"
 #include "monza/error.h"
 #include "monza/limits.h"
+#include "monza/quantization.h"
 #include "monza/status.h"
 #include "monza/workers.h"
 
@@ -110,6 +111,8 @@ struct BuildOptions {
   /// What nodes may compute in beside the model's own precision, and where they run.
   Precision precision = Precision::fp32;
   Device device = Device::cpu;
+  /// How a float model is computed in 8 bits (monza/quantization.h); null: only what the model itself quantises is.
+  std::shared_ptr<const QuantizationPlan> quantization;
   /// For some nodes in place of `precision` and `device`; of several that name a node, what the last one asks. Nodes
   /// are fused where all that is asked of them can be done by one kernel. Error when one names no node.
   std::vector<NodeConstraint> constraints;

@@ -14,6 +14,7 @@
 #include "engine/session.h"
 #include "passes/pass.h"
 #include "plan/options.h"
+#include "quant/passes.h"
 
 namespace monza {
 namespace {
@@ -44,9 +45,11 @@ Engine build_anew(const std::string& engine_path, BuildOptions options) {
 
 void refuse_unsupported(const BuildOptions& options) {
   (void)backend::open_device(options.device);  // says why there is none
-  if (options.precision == Precision::int8)
-    fail_hint("build a model that is already quantised (QLinear, Q/DQ or dynamic operators), or --precision fp32",
-              "INT8 of a float model needs calibration, which this version does not do");
+  if (options.precision == Precision::int8 && options.quantization == nullptr)
+    fail_hint(
+        "`monza quantize MODEL --data FOLDER`, or --precision fp32, with which a model that is quantised already "
+        "computes in INT8, too",
+        "INT8 of a float model needs ranges of its values (BuildOptions::quantization), and none are given");
   if (options.precision == Precision::fp16 && options.device != Device::cuda)
     fail_hint("--precision fp32, or bf16 where `monza doctor` lists it", "no CPU kernel computes in fp16");
   const Isa isa = plan::isa_of(options);
@@ -81,7 +84,9 @@ struct BuildSession::Impl {
   /// The graph after the passes, for this build alone.
   std::unique_ptr<ir::Graph> run_passes_on_model(const BuildOptions& options, const BuildHooks& hooks,
                                                  PassReport& report) {
-    const auto& passes = hooks.pipeline != nullptr ? *hooks.pipeline : pipeline();
+    const auto& passes = hooks.pipeline != nullptr         ? *hooks.pipeline
+                         : options.quantization != nullptr ? quant::quantising_pipeline()
+                                                           : pipeline();
     if (!keep) {
       // Without another build the graph is free to take, and what the passes replace is freed.
       auto graph = hooks.report != nullptr ? model->graph->clone() : std::move(model->graph);

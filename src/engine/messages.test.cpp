@@ -76,8 +76,10 @@ TEST(BuildMessages, SayWhichOptionCannotBe) {
       {"these inputs have dimensions without a profile:\n  x [batch,3]\n  y [batch,3]\n  try: --shape x=1x3 --shape "
        "y=1x3 (or ranges: --min-shape, --opt-shape and --max-shape)",
        [](BuildOptions&) {}},
-      {"INT8 of a float model needs calibration, which this version does not do\n  try: build a model that is already "
-       "quantised (QLinear, Q/DQ or dynamic operators), or --precision fp32",
+      {"INT8 of a float model needs ranges of its values (BuildOptions::quantization), and none are given\n  try: "
+       "`monza "
+       "quantize MODEL --data FOLDER`, or --precision fp32, with which a model that is quantised already computes in "
+       "INT8, too",
        [](BuildOptions& o) { o.precision = Precision::int8; }},
       {"no CPU kernel computes in fp16\n  try: --precision fp32, or bf16 where `monza doctor` lists it",
        [](BuildOptions& o) { o.precision = Precision::fp16; }},

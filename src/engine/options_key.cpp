@@ -41,22 +41,31 @@ std::string key_of(const Limits& limits) {
   return text;
 }
 
+std::string key_of(const QuantizationPlan* plan) {
+  if (plan == nullptr) return "-";
+  std::string key = fmt::format("{} ranges", plan->ranges.size());
+  for (const auto& [name, range] : plan->ranges)  // floats to the last bit
+    key += fmt::format(" {}={:a}..{:a}", key_of(name), range.low, range.high);
+  return key + " kept " + key_of(plan->kept);
+}
+
 }  // namespace
 
 std::string options_key(const BuildOptions& options) {
   // Named one by one: an option that is added does not compile until it is decided here.
-  const auto& [shapes, profiles, shape_values, io_types, outputs, precision, device, constraints, allow_cpu_nodes,
-               threads, isa, tune, optimize, max_build_seconds, timing_cache, tactic_seed, max_memory, limits,
-               spool_folder, external_weights, disabled_passes, max_rewrites, strict_rewrites, batch_invariant, strip,
-               metadata, progress] = options;
+  const auto& [shapes, profiles, shape_values, io_types, outputs, precision, device, quantization, constraints,
+               allow_cpu_nodes, threads, isa, tune, optimize, max_build_seconds, timing_cache, tactic_seed, max_memory,
+               limits, spool_folder, external_weights, disabled_passes, max_rewrites, strict_rewrites, batch_invariant,
+               strip, metadata, progress] = options;
   (void)progress, (void)spool_folder;
   (void)precision, (void)constraints;  // in constraints_key
-  return fmt::format(
-      "{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", key_of(shapes), key_of(profiles),
-      key_of(shape_values), key_of(io_types), key_of(outputs), constraints_key(options), static_cast<int>(device),
-      allow_cpu_nodes, threads, key_of(isa), tune, optimize, max_build_seconds, key_of(timing_cache),
-      tactic_seed ? key_of(std::to_string(*tactic_seed)) : "-", max_memory, key_of(limits), external_weights,
-      key_of(disabled_passes), max_rewrites, strict_rewrites, batch_invariant, strip, key_of(metadata));
+  return fmt::format("{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", key_of(shapes),
+                     key_of(profiles), key_of(shape_values), key_of(io_types), key_of(outputs),
+                     constraints_key(options), static_cast<int>(device), allow_cpu_nodes, threads, key_of(isa), tune,
+                     optimize, max_build_seconds, key_of(timing_cache),
+                     tactic_seed ? key_of(std::to_string(*tactic_seed)) : "-", max_memory, key_of(limits),
+                     external_weights, key_of(disabled_passes), max_rewrites, strict_rewrites, batch_invariant, strip,
+                     key_of(metadata), key_of(quantization.get()));
 }
 
 }  // namespace monza

@@ -8,6 +8,10 @@
 namespace monza {
 namespace {
 
+std::shared_ptr<const QuantizationPlan> plan_of(QuantizationPlan plan) {
+  return std::make_shared<QuantizationPlan>(std::move(plan));
+}
+
 TEST(OptionsKey, KnowsEveryOption) {
   // One change of each; the key of all of them together with that of none is distinct.
   const std::function<void(BuildOptions&)> changes[] = {
@@ -28,6 +32,11 @@ TEST(OptionsKey, KnowsEveryOption) {
       [](BuildOptions& o) { o.constraints = {{"a", {{Precision::bf16}, {}}}}; },
       [](BuildOptions& o) { o.constraints = {{"a", {{}, {Device::cpu}}}}; },
       [](BuildOptions& o) { o.constraints = {{"a", {}}, {"a", {}}}; },
+      [](BuildOptions& o) { o.quantization = std::make_shared<QuantizationPlan>(); },
+      [](BuildOptions& o) { o.quantization = plan_of({.ranges = {{"a", {0, 1}}}, .kept = {}}); },
+      [](BuildOptions& o) { o.quantization = plan_of({.ranges = {{"a", {0, 1.0000001F}}}, .kept = {}}); },
+      [](BuildOptions& o) { o.quantization = plan_of({.ranges = {{"b", {0, 1}}}, .kept = {}}); },
+      [](BuildOptions& o) { o.quantization = plan_of({.ranges = {}, .kept = {{"a", "slow"}}}); },
       [](BuildOptions& o) { o.threads = 3; },
       [](BuildOptions& o) { o.isa = "avx2"; },
       [](BuildOptions& o) { o.tune = false; },

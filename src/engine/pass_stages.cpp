@@ -64,6 +64,7 @@ PassStages::Result PassStages::run(const ImportedModel& model, const std::vector
     seen.max_rewrites = options.max_rewrites;
     seen.strict_rewrites = options.strict_rewrites;
     seen.device = options.device;
+    seen.quantization = options.quantization;
     keep({passes, std::move(seen), with_constraints ? constraints_key(options) : "", progress, result.graph->clone()});
   };
   // A copy costs what a pass or two over the graph cost: it is worth it each time that the graph has become smaller by

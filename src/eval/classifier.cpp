@@ -155,12 +155,17 @@ void to_probabilities(std::vector<float>& values) {
   for (float& v : values) v = static_cast<float>(v / sum);
 }
 
-std::vector<ClassScore> Classifier::classify(const vision::Image& image, std::size_t count, StageTimes& times) {
-  LapTimer watch;
+const Tensor& Classifier::prepare(const vision::Image& image) {
   const auto elements = static_cast<std::size_t>(tensor_.numel());
   if (input_.dtype == DType::u8)
     vision::classify_input(image, geometry_, normalization_, std::span(tensor_.as<std::uint8_t>(), elements));
   else vision::classify_input(image, geometry_, normalization_, std::span(tensor_.as<float>(), elements));
+  return tensor_;
+}
+
+std::vector<ClassScore> Classifier::classify(const vision::Image& image, std::size_t count, StageTimes& times) {
+  LapTimer watch;
+  prepare(image);
   times.preprocess_ms = watch.lap_ms();
   run(context_);
   times.inference_ms = watch.lap_ms();

@@ -34,6 +34,9 @@ class Classifier {
   /// is no classifier of pictures, SettingsError when what is said does not fit it.
   Classifier(const Engine& engine, const ContextOptions& context, const ClassifySettings& said, WarnFn warn = {});
 
+  /// The picture as the network's input, which the next call overwrites.
+  const Tensor& prepare(const vision::Image& image);
+  const std::string& input_name() const noexcept { return input_.name; }
   /// The best `count` classes by falling probability; equal ones in the order of their numbers.
   std::vector<ClassScore> classify(const vision::Image& image, std::size_t count, StageTimes& times);
   int classes() const noexcept { return classes_; }

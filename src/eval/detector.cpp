@@ -67,14 +67,18 @@ Detector::Detector(const Engine& engine, const ContextOptions& context, const De
   check(context_, context_.bind_input(input_.name, tensor_));
 }
 
+const Tensor& Detector::prepare(const vision::Image& image) {
+  const auto elements = static_cast<std::size_t>(tensor_.numel());
+  box_ = input_.dtype == DType::u8 ? vision::letterbox(image, input_.width, input_.height, rule_, normalization_,
+                                                       std::span(tensor_.as<std::uint8_t>(), elements))
+                                   : vision::letterbox(image, input_.width, input_.height, rule_, normalization_,
+                                                       std::span(tensor_.as<float>(), elements));
+  return tensor_;
+}
+
 std::vector<vision::Detection> Detector::detect(const vision::Image& image, StageTimes& times) {
   LapTimer watch;
-  const auto elements = static_cast<std::size_t>(tensor_.numel());
-  const vision::Letterbox box = input_.dtype == DType::u8
-                                    ? vision::letterbox(image, input_.width, input_.height, rule_, normalization_,
-                                                        std::span(tensor_.as<std::uint8_t>(), elements))
-                                    : vision::letterbox(image, input_.width, input_.height, rule_, normalization_,
-                                                        std::span(tensor_.as<float>(), elements));
+  prepare(image);
   times.preprocess_ms = watch.lap_ms();
   run(context_);
   times.inference_ms = watch.lap_ms();
@@ -88,7 +92,7 @@ std::vector<vision::Detection> Detector::detect(const vision::Image& image, Stag
       if (options_.warn) options_.warn(message("warning: the model's output '{}': {}", output_, strange));
       warned_ = true;
     }
-  vision::to_source(found, box);
+  vision::to_source(found, box_);
   times.postprocess_ms = watch.lap_ms();
   return found;
 }

@@ -29,6 +29,9 @@ class Detector {
   /// Throws Error when the network's input or output is not that of a detector we know.
   Detector(const Engine& engine, const ContextOptions& context, const DetectorOptions& options);
 
+  /// The picture as the network's input, which the next call overwrites.
+  const Tensor& prepare(const vision::Image& image);
+  const std::string& input_name() const noexcept { return input_.name; }
   /// Sorted by falling score. Throws RunError when the inference fails.
   std::vector<vision::Detection> detect(const vision::Image& image, StageTimes& times);
   const vision::HeadLayout& head() const noexcept { return head_; }
@@ -37,7 +40,8 @@ class Detector {
   PictureInput input_;
   DetectorOptions options_;
   std::string output_;
-  bool warned_ = false;  // that the output is not finite
+  bool warned_ = false;    // that the output is not finite
+  vision::Letterbox box_;  // of the last picture
   vision::HeadLayout head_;
   vision::Normalization normalization_;
   vision::LetterboxRule rule_ = vision::LetterboxRule::centred;

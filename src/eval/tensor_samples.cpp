@@ -4,40 +4,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 
 #include "base/error.h"
 #include "base/printable.h"
 #include "engine/compare.h"
 #include "eval/run.h"
+#include "eval/tensor_files.h"
 #include "io/npy.h"
-#include "io/npz.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 
 namespace monza::eval {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::vector<fs::path> sample_files(const std::string& source, std::int64_t most) {
-  std::vector<fs::path> files;
-  if (fs::is_directory(source)) {
-    for (const auto& entry : fs::directory_iterator(source)) {
-      const std::string ending = entry.path().extension().string();
-      if (ending == ".npz" || ending == ".npy" || ending == ".pb") files.push_back(entry.path());
-    }
-    std::sort(files.begin(), files.end());
-  } else if (fs::exists(source)) {
-    files.emplace_back(source);
-  }
-  if (files.empty())
-    throw Error("there are no samples",
-                "a folder of .npz files with the inputs by name, or of pictures with --truth or --coco")
-        .at("'" + source + "'");
-  if (most > 0 && files.size() > static_cast<std::size_t>(most)) files.resize(static_cast<std::size_t>(most));
-  return files;
-}
 
 /// Counts rows along the last axis whose largest element is at the same place.
 struct Agreement {
@@ -74,21 +52,7 @@ bool gives_scores(const Engine& engine) {
 class TensorSamples final : public DataSet {
  public:
   TensorSamples(const std::string& source, std::int64_t most, const std::vector<ModelInput>& inputs) {
-    for (const fs::path& file : sample_files(source, most)) {
-      Sample& sample = samples_.emplace_back();
-      sample.file = file.string();
-      std::vector<io::NamedTensor> arrays = read_tensor_file(file);
-      const auto input_of = [&](const std::string& name) {
-        return std::find_if(inputs.begin(), inputs.end(), [&](const ModelInput& i) { return i.name == name; });
-      };
-      if (arrays.size() == 1 && inputs.size() == 1 && is_nameless(arrays[0], sample.file))
-        arrays[0].name = inputs[0].name;
-      for (io::NamedTensor& t : arrays) {
-        const auto input = input_of(t.name);
-        if (input != inputs.end()) sample.inputs.emplace(t.name, io::as_model_type(t.tensor, input->dtype));
-        else sample.answers.emplace(t.name, std::move(t.tensor));
-      }
-    }
+    for (const auto& file : tensor_files(source, most)) samples_.push_back(read_tensor_sample(file, inputs));
   }
 
   Accuracy measure(const Engine& engine, const ContextOptions& options, const ProgressFn& progress) override {
@@ -115,7 +79,7 @@ class TensorSamples final : public DataSet {
   }
 
   bool needs_reference() const override {
-    return std::any_of(samples_.begin(), samples_.end(), [](const Sample& s) { return s.answers.empty(); });
+    return std::any_of(samples_.begin(), samples_.end(), [](const TensorSample& s) { return s.answers.empty(); });
   }
   void take_reference(const Engine& engine, const ContextOptions& options, const ProgressFn& progress) override {
     Context context = engine.create_context(options);
@@ -131,12 +95,7 @@ class TensorSamples final : public DataSet {
   std::map<std::string, Tensor> example(const std::vector<ModelInput>&) const override { return samples_[0].inputs; }
 
  private:
-  struct Sample {
-    std::string file;
-    std::map<std::string, Tensor> inputs, answers;
-  };
-
-  static void run(const Engine& engine, Context& context, const Sample& sample) {
+  static void run(const Engine& engine, Context& context, const TensorSample& sample) {
     std::vector<Tensor> inputs;
     for (const TensorInfo& info : engine.inputs()) {
       const auto it = sample.inputs.find(info.name);
@@ -155,7 +114,8 @@ class TensorSamples final : public DataSet {
   }
 
   /// The cosine of the output that is furthest from its answer.
-  static double compare_outputs(const Engine& engine, Context& context, const Sample& sample, Agreement& agreement) {
+  static double compare_outputs(const Engine& engine, Context& context, const TensorSample& sample,
+                                Agreement& agreement) {
     double least = 2;
     std::string names;
     for (const TensorInfo& info : engine.outputs()) {
@@ -179,7 +139,7 @@ class TensorSamples final : public DataSet {
     return least;
   }
 
-  std::vector<Sample> samples_;
+  std::vector<TensorSample> samples_;
 };
 
 }  // namespace

@@ -32,6 +32,15 @@ void PassContext::near_miss(std::string_view pattern, const ir::Graph& graph, co
   noted.push_back(std::move(miss));
 }
 
+/// While it lives, passes see bodies of what they saw before.
+struct BodyScope {
+  explicit BodyScope(PassContext& context) : context(context) { ++context.bodies_; }
+  ~BodyScope() { --context.bodies_; }
+  BodyScope(const BodyScope&) = delete;
+  BodyScope& operator=(const BodyScope&) = delete;
+  PassContext& context;
+};
+
 namespace {
 std::size_t count_nodes(const ir::Graph& graph) {
   std::size_t n = graph.order().size();
@@ -46,6 +55,7 @@ void run_on_all(ir::Graph& graph, const Pass& pass, PassContext& context) {
   for (ir::NodeId id : order) {
     for (std::size_t b = 0; b < std::as_const(graph).node(id).bodies.size(); ++b) {
       ir::Graph& body = graph.body(id, b);
+      const BodyScope scope(context);
       run_on_all(body, pass, context);
       body.sort();
       body.remove_unused_values();
@@ -126,6 +136,9 @@ bool comes_to(const PassProgress& progress, const BuildOptions& made_for, const 
   const auto unmet = [&](std::int64_t limit) { return limit < 0 || progress.rewrites < limit; };
   if (made_for.max_rewrites != options.max_rewrites && !(unmet(made_for.max_rewrites) && unmet(options.max_rewrites)))
     return false;
+  const QuantizationPlan *made = made_for.quantization.get(), *wanted = options.quantization.get();
+  const bool same_plan = made == wanted || (made != nullptr && wanted != nullptr && *made == *wanted);
+  if (progress.quantised && !same_plan) return false;
   const std::vector<PassRun>& runs = progress.report.passes;
   return std::all_of(runs.begin(), runs.end(),
                      [&](const PassRun& run) { return run.enabled == is_enabled(run.name, options); });

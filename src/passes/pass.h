@@ -57,6 +57,7 @@ struct PassProgress {
   PassReport report;
   std::int64_t rewrites = 0;
   FoldBudget fold;             ///< set by the first pass
+  bool quantised = false;      ///< a pass has asked for BuildOptions::quantization
   std::set<std::string> seen;  ///< near misses that are noted: once, though passes run to a fixed point
 };
 
@@ -74,12 +75,21 @@ class PassContext {
   /// Notes why a pattern was left alone; of tens of thousands the first ones.
   void near_miss(std::string_view pattern, const ir::Graph& graph, const ir::Node& node, std::string reason);
   FoldBudget& fold_budget() { return progress_.fold; }
+  /// BuildOptions::quantization, or null. What is made from here on is made for it alone.
+  const QuantizationPlan* quantization() {
+    progress_.quantised = true;
+    return options_.quantization.get();
+  }
+  /// Whether the graph that the pass sees is the body of an If, Loop or Scan.
+  bool in_body() const { return bodies_ > 0; }
 
  private:
+  friend struct BodyScope;
   /// The run of the pass whose turn it is.
   PassRun& run() { return progress_.report.passes.back(); }
   const BuildOptions& options_;
   PassProgress& progress_;
+  int bodies_ = 0;  // that the graph lies in
 };
 
 /// A transformation that keeps what the graph computes. `run` sees one graph; the runner gives it bodies too.

@@ -110,6 +110,10 @@ TEST(VisionMessages, AreThoseOfTheTable) {
   std::filesystem::create_directories(tool.path("in"));
   std::filesystem::create_directories(tool.path("empty"));
   tool.write("in/p.ppm", tool.read("p.ppm"));
+  std::filesystem::create_directories(tool.path("broken"));
+  tool.write("broken/p.ppm", "hello");
+  std::filesystem::create_directories(tool.path("grey"));
+  tool.write("grey/q.ppm", "P6\n2 2\n255\n0123456789ab");
   tool.model("m.onnx");
   relu_model(tool, "picture.onnx", {1, 3, 8, 8}, onnx::TensorProto::FLOAT);
   relu_model(tool, "batch.onnx", {2, 3, 8, 8}, onnx::TensorProto::FLOAT);

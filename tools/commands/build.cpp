@@ -13,6 +13,7 @@
 #include "tools/args/named_files.h"
 #include "tools/draw/html_report.h"
 #include "tools/draw/svg.h"
+#include "tools/quantize/calibration.h"
 #include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
@@ -21,6 +22,7 @@ namespace {
 
 struct BuildArgs {
   ModelArgs model;
+  CalibrationArgs calibration;
   std::string output, report;
   bool json = false;
 };
@@ -59,6 +61,29 @@ void write_report(const BuildArgs& o, const std::string& output, const ModelArgs
   write_file(o.report, html_report(page));
 }
 
+/// What --calibrate or --calibration-cache say of 8 bits; null without them.
+std::shared_ptr<const QuantizationPlan> plan_of(const BuildArgs& o) {
+  const CalibrationArgs& c = o.calibration;
+  if (c.data.empty() && c.cache.empty()) return nullptr;
+  const char* option = c.data.empty() ? "--calibration-cache" : "--calibrate";
+  if (o.model.is_engine())
+    throw UsageError(message("{} needs the ONNX file: '{}' is an engine, whose graph is planned again as it is", option,
+                             o.model.model));
+  if (o.model.build_options(o.model.declared_inputs()).precision != Precision::int8)
+    throw UsageError(message("{} is for INT8\n  try: --precision int8", option));
+  BuildHooks hooks;
+  hooks.session = std::make_shared<BuildSession>(o.model.model);
+  // What it computes tells how it takes pictures; how fast does not matter.
+  const auto floats = o.model.open(
+      [](BuildOptions& options) {
+        options.precision = Precision::fp32;
+        options.tune = false;
+      },
+      &hooks);
+  QuantizationPlan plan{find_ranges(o.model, c, *hooks.session, floats.engine, o.json || o.model.quiet()), {}};
+  return std::make_shared<QuantizationPlan>(std::move(plan));
+}
+
 int run(const BuildArgs& o) {
   std::filesystem::path output = o.output;
   if (output.empty()) {
@@ -67,11 +92,13 @@ int run(const BuildArgs& o) {
                         {"MODEL", o.model.model, FileRole::reads_model},
                         {"--report", o.report, FileRole::reads}});
   }
+  const auto plan = plan_of(o);
   BuildReport build;
   BuildHooks hooks;
   hooks.report = &build;
   // Weights wait where the engine is written, so that a large model does not have to fit into memory twice.
   const auto streamed = [&](BuildOptions& options) {
+    options.quantization = plan;
     std::error_code none;
     const auto type = std::filesystem::status(output, none).type();
     if (type == std::filesystem::file_type::not_found || type == std::filesystem::file_type::regular)
@@ -151,7 +178,8 @@ void add_build(Commands& commands) {
       "  monza build old.engine -o new.engine    plans an engine's graph anew for this machine and build\n"
       "  monza build yolov8n.onnx -o y.engine --timing-cache timings   a second build measures nothing\n"
       "  monza build vit.onnx -o vit.engine --precision bf16 --threads 4\n"
-      "  monza build vit.onnx -o vit.engine --precision bf16 --constrain '/head/*=fp32'   all nodes but those",
+      "  monza build vit.onnx -o vit.engine --precision bf16 --constrain '/head/*=fp32'   all nodes but those\n"
+      "  monza build yolov8n.onnx -o y.engine --precision int8 --calibrate pictures/",
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::build);
   app.add_option("--output,-o", o->output, "the engine file (default: the model's name with .engine, in this folder)")
@@ -161,6 +189,7 @@ void add_build(Commands& commands) {
                  "write a page there that shows layers, fusions, graphs, memory and every candidate kernel")
       .type_name("FILE.html")
       .file(FileRole::writes);
+  o->calibration.add_to(app, "--calibrate", "INT8 (`monza quantize` holds the result to a contract, too)");
   app.add_flag("--json", o->json, "for a program to read");
 }
 

@@ -1,0 +1,191 @@
+// `monza quantize`: from a float model and samples to an engine that keeps its contract, or to none.
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "cli/driver.h"
+#include "cli/text.h"
+#include "io/npz.h"
+#include "support/onnx_notation.h"
+
+namespace monza::test {
+namespace {
+
+using Json = nlohmann::json;
+
+std::vector<float> random_values(std::size_t count, std::uint32_t seed) {
+  std::mt19937 rng(seed);
+  std::vector<float> values;
+  for (std::size_t i = 0; i < count; ++i) values.push_back(std::uniform_real_distribution<float>(-1, 1)(rng));
+  return values;
+}
+
+/// y = MatMul(relu(MatMul(x, w)), v).
+void write_model(const Tool& tool) {
+  const auto numbers = [](std::uint32_t seed) {
+    std::string text;
+    for (const float v : random_values(256, seed)) text += fmt::format("{}{:.4f}", text.empty() ? "" : ", ", v);
+    return text;
+  };
+  const std::string model = fmt::format("w: f32[16,16] = [{}]; v: f32[16,16] = [{}]\n", numbers(1), numbers(2)) +
+                            "a = MatMul(x: f32[4,16], w)\nr = Relu(a)\ny = MatMul(r, v)\nreturn y\nopset 17";
+  std::ofstream(tool.path("m.onnx"), std::ios::binary) << parse_onnx_notation(model).model.SerializeAsString();
+}
+
+void write_samples(const Tool& tool, const std::string& folder, std::uint32_t seed, int count) {
+  std::filesystem::create_directories(tool.path(folder));
+  for (int s = 0; s < count; ++s) {
+    Tensor x(DType::f32, {4, 16});
+    const auto values = random_values(64, seed + static_cast<std::uint32_t>(s));
+    std::copy(values.begin(), values.end(), x.as<float>());
+    const std::vector<io::NamedRef> arrays = {{"x", x}};
+    io::write_npz(tool.path(folder + "/" + std::to_string(s) + ".npz"), arrays);
+  }
+}
+
+class CliQuantize : public ::testing::Test {
+ protected:
+  CliQuantize() {
+    write_model(tool_);
+    write_samples(tool_, "calib", 100, 20);
+    write_samples(tool_, "val", 200, 8);
+  }
+  Ran quantize(const std::string& more) { return tool_.run("quantize m.onnx --no-tune --quiet --threads 1 " + more); }
+  Tool tool_;
+};
+
+TEST_F(CliQuantize, MakesAnEngineAndSaysWhatItCosts) {
+  const Ran ran = quantize("--data calib --eval val --max-drop 1 --output q.engine --json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json report = Json::parse(ran.out);
+  EXPECT_EQ(report.at("samples"), 8);
+  EXPECT_EQ(report.at("int8_macs"), 1);
+  EXPECT_EQ(report.at("kept"), Json::array());
+  EXPECT_GT(report.at("speedup").get<double>(), 0);
+  EXPECT_NEAR(report.at("drop").get<double>(), report.at("float").get<double>() - report.at("quantised").get<double>(),
+              1e-9);
+  EXPECT_EQ(report.at("metric"), "cosine");
+  EXPECT_EQ(report.at("float"), 100);
+  EXPECT_GT(report.at("quantised").get<double>(), 99.9);
+  EXPECT_LT(report.at("quantised").get<double>(), 100);
+  EXPECT_TRUE(has(tool_.run("inspect q.engine --plan").out, "QMatMul"));
+  EXPECT_EQ(tool_.run("compare q.engine m.onnx --quiet").code, 0);
+}
+
+TEST_F(CliQuantize, WritesNoEngineThatBreaksItsContract) {
+  const Ran ran = quantize("--data calib --eval val --max-drop 0 --output q.engine");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_TRUE(has(ran.err, "the contract does not hold: ")) << ran.err;
+  EXPECT_FALSE(std::filesystem::exists(tool_.path("q.engine")));
+}
+
+TEST_F(CliQuantize, RangesAreKeptAndTaken) {
+  ASSERT_EQ(quantize("--data calib --calibration-cache ranges --tensorrt-cache trt --output a.engine").code, 0);
+  EXPECT_TRUE(has(tool_.read("ranges"), "monza calibration 1\ncalibrator mse\nsamples 20\n"));
+  EXPECT_TRUE(has(tool_.read("trt"), "TRT-8601-EntropyCalibration2\n"));
+  ASSERT_EQ(quantize("--calibration-cache ranges --output b.engine").code, 0);
+  EXPECT_EQ(tool_.run("inspect a.engine --graph").out, tool_.run("inspect b.engine --graph").out);
+  EXPECT_EQ(quantize("--calibration-cache trt --output c.engine").code, 0);
+  for (const char* calibrator : {"min-max", "percentile", "entropy"})
+    EXPECT_EQ(quantize(fmt::format("--data calib --calibrator {}", calibrator)).code, 0) << calibrator;
+}
+
+TEST_F(CliQuantize, KeepsTheCostliestInFloatsUntilTheContractHolds) {
+  // A range that cuts off most of what the second product reads.
+  ASSERT_EQ(quantize("--data calib --calibration-cache ranges").code, 0);
+  tool_.write("trt", "TRT-8601-EntropyCalibration2\nx: 3c010a14\nr: 3a010a14\n");
+  EXPECT_EQ(quantize("--calibration-cache trt --eval val --json").code, 0);
+  const Json lost = Json::parse(quantize("--calibration-cache trt --eval val --json").out);
+  EXPECT_GT(lost.at("drop").get<double>(), 1);
+  const Ran ran = quantize("--calibration-cache trt --eval val --max-drop 0.5 --json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json report = Json::parse(ran.out);
+  EXPECT_LE(report.at("drop").get<double>(), 0.5);
+  EXPECT_NEAR(report.at("int8_macs").get<double>(), 0.5, 1e-9);
+  ASSERT_EQ(report.at("kept").size(), 1U);
+  EXPECT_TRUE(has(report.at("kept")[0].at("node").get<std::string>(), "'y'"));
+}
+
+TEST_F(CliQuantize, BuildCalibratesToo) {
+  ASSERT_EQ(tool_
+                .run("build m.onnx --no-tune --quiet --precision int8 --calibrate calib --calibration-cache ranges -o "
+                     "a.engine")
+                .code,
+            0);
+  ASSERT_EQ(quantize("--calibration-cache ranges --output b.engine").code, 0);
+  EXPECT_EQ(tool_.run("inspect a.engine --graph").out, tool_.run("inspect b.engine --graph").out);
+}
+
+TEST_F(CliQuantize, NodesThatAreAskedForStayInFloats) {
+  const Ran ran = quantize("--data calib --constrain a=fp32 --json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json report = Json::parse(ran.out);
+  EXPECT_NEAR(report.at("int8_macs").get<double>(), 0.5, 1e-9);
+  ASSERT_EQ(report.at("kept").size(), 1U);
+  EXPECT_TRUE(has(report.at("kept")[0].at("why").get<std::string>(), "asked to compute in floats"));
+  EXPECT_EQ(report.at("metric"), nullptr);
+}
+
+TEST_F(CliQuantize, DataThatTellsNothingIsRefused) {
+  Ran ran = quantize("--data calib --eval calib");
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_TRUE(has(ran.err,
+                  "--eval 'calib': 20 of its files are calibrated on, too, first '0.npz'\n  try: score on samples that "
+                  "--data does not have: those that were calibrated on flatter the result"))
+      << ran.err;
+
+  std::filesystem::create_directories(tool_.path("flat"));
+  Tensor x(DType::f32, {4, 16});
+  for (const char* file : {"flat/0.npz", "flat/1.npz"})
+    io::write_npz(tool_.path(file), std::vector<io::NamedRef>{{"x", x}});
+  ran = quantize("--data flat");
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_TRUE(has(ran.err,
+                  "all 2 samples are of one colour or value throughout (first 'flat/0.npz'), which tells no "
+                  "ranges"))
+      << ran.err;
+
+  x.as<float>()[5] = std::nanf("");
+  io::write_npz(tool_.path("flat/2.npz"), std::vector<io::NamedRef>{{"x", x}});
+  ran = quantize("--data flat");
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_TRUE(
+      has(ran.err,
+          "sample 'flat/2.npz': input 'x': 1 of 64 elements are NaN\n  try: leave the sample out, or make it anew"))
+      << ran.err;
+
+  x.as<float>()[5] = 1;
+  for (const char* file : {"flat/0.npz", "flat/1.npz", "flat/2.npz"})
+    io::write_npz(tool_.path(file), std::vector<io::NamedRef>{{"x", x}});
+  ran = quantize("--data flat");
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_TRUE(has(ran.err, "all 3 samples are the same: 'flat/1.npz' is 'flat/0.npz'")) << ran.err;
+}
+
+TEST_F(CliQuantize, SamplesToScoreOnNeedEveryInput) {
+  std::filesystem::create_directories(tool_.path("other"));
+  const Tensor z(DType::f32, {4, 16}), k(DType::f32, {2});
+  io::write_npz(tool_.path("other/0.npz"), std::vector<io::NamedRef>{{"z", z}, {"k", k}});
+  const Ran ran = quantize("--data calib --eval other");
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_TRUE(has(ran.err, "sample 'other/0.npz': it has nothing for the model's input 'x'\n  try: save every input"))
+      << ran.err;
+}
+
+TEST_F(CliQuantize, OddDataIsSaid) {
+  write_samples(tool_, "few", 300, 2);
+  std::filesystem::copy_file(tool_.path("few/0.npz"), tool_.path("few/9.npz"));
+  Tensor x(DType::f32, {4, 16});
+  io::write_npz(tool_.path("few/black.npz"), std::vector<io::NamedRef>{{"x", x}});
+  const Ran ran = tool_.run("quantize m.onnx --no-tune --threads 1 --data few");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(has(ran.err, "1 of 4 samples are of one colour or value throughout, first 'few/black.npz'")) << ran.err;
+  EXPECT_TRUE(has(ran.err, "1 of 4 samples are the same as another: 'few/9.npz' is 'few/0.npz'")) << ran.err;
+  EXPECT_TRUE(has(ran.err, "4 samples may not show the values that others have: some hundred are usual")) << ran.err;
+}
+
+}  // namespace
+}  // namespace monza::test

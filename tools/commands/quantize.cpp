@@ -1,0 +1,125 @@
+// monza quantize: a float model into an engine that computes in 8 bits, held to a contract.
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "tools/args/command.h"
+#include "tools/quantize/quantizing.h"
+#include "tools/text/json.h"
+#include "tools/text/terminal.h"
+#ifdef MONZA_WITH_JPEG  // defined, as 0 or 1, where the vision library is part of the build
+#include "tools/vision/settings.h"
+#endif
+
+namespace monza::tool {
+namespace {
+
+struct Options {
+  QuantizeOptions quantize;
+  std::string output;
+};
+
+void check_usage(const QuantizeOptions& o) {
+  if (o.model.is_engine())
+    throw UsageError(message("'{}' is an engine that is built already\n  try: give the ONNX file", o.model.model));
+  if (o.calibration.data.empty() && o.calibration.cache.empty())
+    throw UsageError(
+        "nothing says what values the model sees\n  try: --data FOLDER with some hundred samples, or "
+        "--calibration-cache FILE");
+  if (o.eval.empty())
+    for (const auto& [given, option] : {std::pair(o.max_drop >= 0, "--max-drop"), std::pair(!o.coco.empty(), "--coco"),
+                                        std::pair(!o.truth.empty(), "--truth")})
+      if (given)
+        throw UsageError(message("{} is about samples to score on, and there are none\n  try: --eval FOLDER", option));
+  if (!o.truth.empty() && !o.coco.empty())
+    throw UsageError("--truth is for classifiers, --coco for detectors: give one of them");
+}
+
+void print_result(const QuantizeResult& r) {
+  if (r.metric.empty()) print("not scored: --eval FOLDER says how right the result is\n");
+  else
+    print("{} of {} samples that were not calibrated on: {:.2f} in floats, {:.2f} quantised, {:.2f} points lost\n",
+          r.metric, r.samples, r.float_score, r.quantised_score, r.drop());
+  print("{:.1f} % of the multiply-adds in INT8, {:.2f} times as fast as floats\n", r.integer_share * 100, r.speedup);
+  for (const KeptNode& k : r.kept) print("in floats: {}: {}\n", k.node, k.why);
+}
+
+/// What stands in the way of the contract.
+void explain_failure(const QuantizeResult& r, double max_drop) {
+  std::string text =
+      fmt::format("the contract does not hold: {:.3g} points lost, at most {:g} allowed", r.drop(), max_drop);
+  constexpr std::size_t kMost = 10;
+  for (std::size_t i = 0; i < std::min(kMost, r.costs.size()); ++i)
+    text += message("\n  {}: in INT8 it alone moves the outputs by {:.2g} of their squares", r.costs[i].node,
+                    r.costs[i].error);
+  note(text);
+}
+
+int run(const Options& o) {
+  check_usage(o.quantize);
+  const QuantizeResult result = quantize(o.quantize);
+  if (result.holds && !o.output.empty()) result.engine->save(o.output);
+  if (o.quantize.json) print_json(to_json(result));
+  else print_result(result);
+  if (result.speedup < 1) note(fmt::format("warning: slower than floats, {:.2f} times as fast", result.speedup));
+  if (!result.holds) explain_failure(result, o.quantize.max_drop);
+  return result.holds ? kExitOk : kExitMismatch;
+}
+
+}  // namespace
+
+void add_quantize(Commands& commands) {
+  const auto o = std::make_shared<Options>();
+  CommandOptions app = commands.add(
+      "quantize", "Compiles a float model into an engine that computes in 8 bits, and says what that costs.",
+      "  monza quantize yolov8n.onnx --data calib/ --output yolov8n.engine\n"
+      "  monza quantize yolov8n.onnx --data calib/ --eval val2017/ --coco instances_val2017.json --max-drop 0.2 \\\n"
+      "      --output yolov8n.engine                            fails when more than 0.2 mAP points are lost\n"
+      "  monza quantize net.onnx --data calib/ --eval val/ --truth labels.txt --mean 0.5 --std 0.5 -o net.engine\n"
+      "  monza quantize bert.onnx --data samples/ --eval others/ -o bert.engine    .npz files: how near the outputs\n"
+      "                                                         are to those in floats\n"
+      "  monza quantize yolov8n.onnx --data calib/ --calibration-cache ranges -o a.engine    keeps the ranges\n"
+      "  monza quantize yolov8n.onnx --calibration-cache ranges -o b.engine                  takes them\n"
+      "Scores and --max-drop are in points of a hundred. Where the contract does not hold, the nodes that cost most\n"
+      "stay in floats; where that does not help either, nothing is written and the exit code is 1.",
+      [o] { return run(*o); });
+  QuantizeOptions& q = o->quantize;
+  q.model.add_to(app, ModelArgs::Use::build);
+  app.add_option("--output,-o", o->output, "the engine file").type_name("FILE").file(FileRole::writes);
+  q.calibration.add_to(app, "--data", "Calibration");
+  const char* contract = "Contract";
+  app.add_option("--eval", q.eval,
+                 "samples to score on, others than --data: pictures with --coco or --truth; without these, pictures or "
+                 ".npz files on which the outputs are compared with those in floats")
+      .group(contract)
+      .type_name("FOLDER")
+      .file(FileRole::reads);
+  app.add_option("--max-drop", q.max_drop, "points of a hundred that may be lost")
+      .non_negative()
+      .group(contract)
+      .type_name("P");
+  app.add_option("--truth", q.truth, "of a classifier: lines of 'FILE CLASS-NUMBER'")
+      .group(contract)
+      .type_name("FILE")
+      .file(FileRole::reads);
+  app.add_option("--coco", q.coco, "of a detector: instances JSON")
+      .group(contract)
+      .type_name("FILE")
+      .file(FileRole::reads);
+#ifdef MONZA_WITH_JPEG
+  const char* pictures = "Pictures";
+  app.add_option("--labels", q.calibration.pictures.labels,
+                 "of a detector: class names, one a line; default: the model's own")
+      .group(pictures)
+      .type_name("FILE")
+      .file(FileRole::reads);
+  app.add_option("--head", q.calibration.pictures.head, "of a detector, as `monza detect` takes it")
+      .group(pictures)
+      .type_name("NAME");
+  add_settings(app, q.calibration.pictures.classify, pictures);
+#endif
+  app.add_flag("--json", q.json, "for a program to read");
+}
+
+}  // namespace monza::tool

@@ -1,0 +1,98 @@
+#include "tools/quantize/calibration.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/output_file.h"
+#include "engine/observer.h"
+#include "quant/calibration_file.h"
+#include "quant/calibrators.h"
+#include "tools/args/usage_error.h"
+#include "tools/text/terminal.h"
+
+namespace monza::tool {
+namespace {
+
+/// Whether files of tensors lie there.
+bool holds_tensors(const std::string& source) {
+  namespace fs = std::filesystem;
+  const auto is_tensors = [](const fs::path& p) {
+    return p.extension() == ".npz" || p.extension() == ".npy" || p.extension() == ".pb";
+  };
+  std::error_code none;
+  if (!fs::is_directory(source, none)) return is_tensors(source);
+  const fs::directory_iterator entries(source, none);
+  return std::any_of(begin(entries), end(entries), [&](const auto& entry) { return is_tensors(entry.path()); });
+}
+
+}  // namespace
+
+void CalibrationArgs::add_to(CommandOptions& app, const std::string& data_option, const char* group) {
+  app.add_option(data_option, data,
+                 "samples such as the model will be run on: pictures or .npz files (a folder), or a video")
+      .group(group)
+      .type_name("FOLDER")
+      .file(FileRole::reads);
+  app.add_option("--calibration-samples", samples, "take so many of them at most")
+      .positive()
+      .group(group)
+      .type_name("N");
+  app.add_option("--calibrator", calibrator, "how ranges are chosen: min-max, percentile, entropy or mse")
+      .one_of({"min-max", "percentile", "entropy", "mse"})
+      .capture_default_str()
+      .group(group)
+      .type_name("C");
+  app.add_option("--calibration-cache", cache,
+                 "file of the ranges: written where there are samples, else read; TensorRT's are read, too")
+      .group(group)
+      .type_name("FILE")
+      .file(FileRole::updates);
+  app.add_option("--tensorrt-cache", tensorrt_cache, "write the ranges as TensorRT's calibration cache, too")
+      .group(group)
+      .type_name("FILE")
+      .file(FileRole::writes);
+}
+
+std::unique_ptr<eval::SampleSource> open_samples(const std::string& source, std::int64_t most, const ModelArgs& model,
+                                                 [[maybe_unused]] const CalibrationArgs& args,
+                                                 [[maybe_unused]] const Engine& floats) {
+  if (holds_tensors(source)) return eval::open_tensor_source(source, most, model.all_inputs());
+#ifdef MONZA_WITH_JPEG
+  return eval::open_picture_source(source, most, floats, args.pictures, note);
+#else
+  throw UsageError(
+      "this build was made without pictures\n  try: build with MONZA_VISION=ON, or give a folder of .npz files");
+#endif
+}
+
+std::map<std::string, ValueRange> find_ranges(const ModelArgs& model, const CalibrationArgs& args,
+                                              BuildSession& session, const Engine& floats, bool quiet) {
+  if (args.data.empty()) return quant::load_calibration(args.cache).ranges;
+  Progress progress(!quiet);
+  Observer observer(session, model.build_options(model.declared_inputs()));
+  const auto source = open_samples(args.data, args.samples, model, args, floats);
+  const auto total = static_cast<double>(source->size_estimate());
+  eval::SampleCheck check;
+  for (eval::Sample sample; source->next(sample);) {
+    check.see(sample);
+    try {
+      observer.run(sample.inputs);
+    } catch (const Error& e) {
+      throw e.at(message("sample '{}'", sample.file));
+    }
+    if (total > 0) progress.update("calibrating", static_cast<double>(observer.samples()) / total);
+  }
+  progress.clear();
+  check.refuse_useless(args.data);
+  if (!model.quiet())
+    for (const std::string& finding : check.findings()) note("warning: " + finding);
+  for (const std::string& name : observer.not_finite())
+    note(message("warning: '{}' is not finite on some sample: what reads it stays in floats", name));
+  const quant::CalibrationTable table = observer.table(*quant::find_calibrator(args.calibrator));
+  if (!args.cache.empty()) write_file(args.cache, quant::to_text(table));
+  if (!args.tensorrt_cache.empty()) write_file(args.tensorrt_cache, quant::to_tensorrt_text(table));
+  return table.ranges;
+}
+
+}  // namespace monza::tool

@@ -1,0 +1,43 @@
+// Where the ranges of a model's values come from: samples, or a file of an earlier calibration.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "engine/session.h"
+#include "eval/sample_source.h"
+#include "monza/quantization.h"
+#include "tools/args/model_args.h"
+#include "tools/args/options.h"
+#ifdef MONZA_WITH_JPEG  // defined, as 0 or 1, where the vision library is part of the build
+#include "eval/picture_source.h"
+#endif
+
+namespace monza::tool {
+
+/// What the command line says of it.
+struct CalibrationArgs {
+  void add_to(CommandOptions& app, const std::string& data_option, const char* group);
+
+  std::string data;                   ///< samples; "": ranges come from `cache`
+  std::string cache, tensorrt_cache;  ///< files of ranges
+  std::string calibrator = "mse";
+  std::int64_t samples = 0;  ///< at most so many of `data`; 0: all
+#ifdef MONZA_WITH_JPEG
+  eval::PictureSettings pictures;
+#endif
+};
+
+/// Opens `source` (pictures, tensors, a video) for the model, whose float engine tells how it takes pictures. The
+/// engine need not outlive the call. Throws Error when there is nothing, UsageError for pictures in a build without.
+std::unique_ptr<eval::SampleSource> open_samples(const std::string& source, std::int64_t most, const ModelArgs& model,
+                                                 const CalibrationArgs& args, const Engine& floats);
+
+/// Ranges by the calibrator on the samples, which are checked and written to the caches that `args` names; or those of
+/// `args.cache`. Shows its progress and notes what is odd about the samples. Throws Error.
+std::map<std::string, ValueRange> find_ranges(const ModelArgs& model, const CalibrationArgs& args,
+                                              BuildSession& session, const Engine& floats, bool quiet);
+
+}  // namespace monza::tool
