@@ -66,8 +66,9 @@ TEST_F(QuantizeTest, ObservesWhatIsQuantised) {
   const Observer observer = observer_of({1});
   std::vector<std::string> names;
   for (const auto& [name, histogram] : observer.histograms()) names.push_back(name);
-  // Not a, b and c, which are no values of their own once they are fused; not h, which is g.
-  EXPECT_EQ(names, (std::vector<std::string>{"d", "f", "g", "x", "y"}));
+  // Not a, b and c, which are no values of their own once they are fused; not h, which is g. The sum f has integers of
+  // both its operands.
+  EXPECT_EQ(names, (std::vector<std::string>{"d", "e", "f", "g", "x", "y"}));
   EXPECT_EQ(observer.histograms().at("x").count(), 3 * 16 * 16);
   EXPECT_GE(observer.histograms().at("d").min(), -0.2785F);  // behind its SiLU
 }

@@ -8,6 +8,7 @@
 
 #include "ir/op.h"
 #include "passes/fusions/product.h"
+#include "passes/rewrite.h"
 #include "quant/passes.h"
 #include "quant/quantizer.h"
 #include "quant/sites.h"
@@ -78,10 +79,11 @@ class Placer {
     const auto zero = static_cast<std::byte>(affine.zero_point);
     const ir::ValueId scale = scalar(ir::constant_f32_scalar(affine.scale), origins),
                       zero_point = scalar(ir::make_constant(DType::u8, Shape{}, std::span(&zero, 1)), origins);
+    const Provenance from{origins, std::as_const(graph_).node(first).constraint};
     const ir::ValueId q =
-        graph_.insert_node(first, ir::get_op("QuantizeLinear"), {v, scale, zero_point}, {}, 1, origins).outputs[0];
+        insert_node(graph_, first, ir::get_op("QuantizeLinear"), {v, scale, zero_point}, {}, 1, from).outputs[0];
     const ir::ValueId dq =
-        graph_.insert_node(first, ir::get_op("DequantizeLinear"), {q, scale, zero_point}, {}, 1, origins).outputs[0];
+        insert_node(graph_, first, ir::get_op("DequantizeLinear"), {q, scale, zero_point}, {}, 1, from).outputs[0];
     for (const Use& use : uses) graph_.node(use.node).inputs[use.input] = dq;
     return true;
   }
@@ -101,9 +103,9 @@ class Placer {
     const ir::OriginSet origins = graph_.value(w).origins;
     const ir::ValueId integers = graph_.add_constant({}, it->second.integers, origins),
                       scales = graph_.add_constant({}, it->second.scales, origins);
-    const ir::ValueId dq = graph_
-                               .insert_node(id, ir::get_op("DequantizeLinear"), {integers, scales},
-                                            {{"axis", std::int64_t{axis}}}, 1, origins)
+    const Provenance from{origins, std::as_const(graph_).node(id).constraint};
+    const ir::ValueId dq = insert_node(graph_, id, ir::get_op("DequantizeLinear"), {integers, scales},
+                                       {{"axis", std::int64_t{axis}}}, 1, from)
                                .outputs[0];
     graph_.node(id).inputs[1] = dq;
     return true;

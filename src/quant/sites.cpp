@@ -86,7 +86,8 @@ class Finder {
 
   void choose(const ir::Node& product, const std::map<std::string, std::string>& kept) {
     std::string why = integer_product_refusal(graph_, product);
-    if (const auto it = kept.find(product_name(graph_, product)); why.empty() && it != kept.end()) why = it->second;
+    if (const auto it = kept.find(product_name(graph_, product)); why.empty() && it != kept.end())
+      why = it->second.empty() ? "it is kept in floats" : it->second;
     if (why.empty() && !has_range(product.inputs[0])) why = "no range is known of what it reads";
     if (!why.empty()) {
       sites_.kept.push_back({product.id, std::move(why)});

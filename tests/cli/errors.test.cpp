@@ -192,7 +192,7 @@ TEST(CliErrors, ADamagedEngine) {
 TEST(CliErrors, PrecisionsAndDevicesThatCannotBe) {
   const Tool tool;
   tool.model("m.onnx");
-  expect_error(tool.run("build m.onnx --output e --precision int8"), kRefused, {"INT8", "calibration", "try: "});
+  expect_error(tool.run("build m.onnx --output e --precision int8"), kRefused, {"INT8", "ranges", "try: "});
   expect_error(tool.run("build m.onnx --output e --device cuda"), kRefused, {"CUDA", "--device cpu"});
   ASSERT_EQ(tool.run("build m.onnx --output e").code, 0);
   expect_error(tool.run("run e --random --precision bf16"), kRefused, {"fp32", "bf16"});

@@ -15,7 +15,7 @@
 namespace monza::tool {
 namespace {
 
-struct Options {
+struct QuantizeArgs {
   QuantizeOptions quantize;
   std::string output;
 };
@@ -48,7 +48,10 @@ void print_result(const QuantizeResult& r) {
 /// What stands in the way of the contract.
 void explain_failure(const QuantizeResult& r, double max_drop) {
   std::string text =
-      fmt::format("the contract does not hold: {:.3g} points lost, at most {:g} allowed", r.drop(), max_drop);
+      r.integer_share > 0
+          ? fmt::format("the contract does not hold: {:.3g} points lost, at most {:g} allowed", r.drop(), max_drop)
+          : fmt::format("the contract does not hold: no product can be in INT8 with at most {:g} points lost",
+                        max_drop);
   constexpr std::size_t kMost = 10;
   for (std::size_t i = 0; i < std::min(kMost, r.costs.size()); ++i)
     text += message("\n  {}: in INT8 it alone moves the outputs by {:.2g} of their squares", r.costs[i].node,
@@ -56,7 +59,7 @@ void explain_failure(const QuantizeResult& r, double max_drop) {
   note(text);
 }
 
-int run(const Options& o) {
+int run(const QuantizeArgs& o) {
   check_usage(o.quantize);
   const QuantizeResult result = quantize(o.quantize);
   if (result.holds && !o.output.empty()) result.engine->save(o.output);
@@ -70,7 +73,7 @@ int run(const Options& o) {
 }  // namespace
 
 void add_quantize(Commands& commands) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<QuantizeArgs>();
   CommandOptions app = commands.add(
       "quantize", "Compiles a float model into an engine that computes in 8 bits, and says what that costs.",
       "  monza quantize yolov8n.onnx --data calib/ --output yolov8n.engine\n"

@@ -122,7 +122,8 @@ class Quantizing {
     result_.speedup = measure_speeds(floats_, *result_.engine, o_.model.context_options(), kSeconds).ratio();
     if (data_ == nullptr) return;
     result_.quantised_score = measure(*result_.engine, "scoring integers").value * kPoints;
-    result_.holds = o_.max_drop < 0 || result_.drop() <= o_.max_drop;
+    // With everything in floats any contract holds, and nothing is quantised.
+    result_.holds = o_.max_drop < 0 || (result_.drop() <= o_.max_drop && result_.integer_share > 0);
   }
 
   const QuantizeOptions& o_;
