@@ -48,12 +48,12 @@ class Widener {
                          .constraint = node.constraint};  // what is inserted moves nodes
     const std::vector<ir::ValueId>& old = whole.outputs;
     std::vector<ir::ValueId> fresh;
-    const bool made = attempt(graph_, context_, "f32", id, [&] {
+    const ir::NodeId first_new = graph_.model().next_node;
+    try {
       std::vector<ir::ValueId> inputs = whole.inputs;
-      const DType type = graph_.value(inputs[0]).type.dtype;
       for (ir::ValueId& v : inputs)
         if (is_short(v)) v = wide(v, id, whole);
-      if (std::string_view(whole.op->name) == "Clip") say_bounds(inputs, type, whole.origins);
+      if (std::string_view(whole.op->name) == "Clip") say_bounds(inputs, whole);
       fresh = insert_node(graph_, id, *whole.op, std::move(inputs), whole.attrs, static_cast<int>(old.size()),
                           provenance_of(whole))
                   .outputs;
@@ -61,9 +61,12 @@ class Widener {
         const DType asked = graph_.value(old[i]).type.dtype;
         if (graph_.value(fresh[i]).type.dtype != asked) fresh[i] = cast(fresh[i], asked, id, whole);
       }
-      return true;
-    });
-    if (!made) return;
+    } catch (const Error& error) {
+      // Operators are many, and some say their type twice: this one keeps it.
+      undo(graph_, first_new);
+      context_.near_miss("f32", graph_, std::as_const(graph_).node(id), error.fact());
+      return;
+    }
     context_.allow("f32", graph_, std::as_const(graph_).node(id));
     for (std::size_t i = 0; i < old.size(); ++i) {
       const std::string name = graph_.value(old[i]).name;
@@ -88,9 +91,10 @@ class Widener {
   }
 
   /// A bound that is absent is the type's last finite number.
-  void say_bounds(std::vector<ir::ValueId>& inputs, DType type, const ir::OriginSet& origins) {
+  void say_bounds(std::vector<ir::ValueId>& inputs, const ir::Node& clip) {
+    const ir::OriginSet& origins = clip.origins;
     inputs.resize(3, ir::kNone);
-    const auto last = static_cast<float>(largest_finite(type));
+    const auto last = static_cast<float>(largest_finite(graph_.value(clip.inputs[0]).type.dtype));
     if (inputs[1] == ir::kNone) inputs[1] = graph_.add_constant("", ir::constant_f32({-last}, Shape{}), origins);
     if (inputs[2] == ir::kNone) inputs[2] = graph_.add_constant("", ir::constant_f32({last}, Shape{}), origins);
   }

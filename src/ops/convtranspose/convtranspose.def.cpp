@@ -27,8 +27,9 @@ void infer(ir::InferContext& c) {
   if (p.group < 1) c.fail("group is {}", p.group);
   if (x[1].is_constant() && w[0].is_constant() && !(x[1] == w[0]))
     c.fail("channels of the input and of the weight differ: {} against {}", ir::to_string(x[1]), ir::to_string(w[0]));
-  if (auto channels = x[1].try_constant(); channels && *channels % p.group != 0)
-    c.fail("{} channels do not divide into {} groups", *channels, p.group);
+  for (const Expr& e : {x[1], w[0]})
+    if (auto channels = e.try_constant(); channels && *channels % p.group != 0)
+      c.fail("{} channels do not divide into {} groups", *channels, p.group);
   const auto extra = c.attrs().ints("output_padding", x.size() - 2);
   if (extra.size() != x.size() - 2)
     c.fail("output_padding has {} entries for {} spatial axes", extra.size(), x.size() - 2);

@@ -76,8 +76,12 @@ std::string guard(const Match& m) {
   if (!w) return "the weight is not a constant";
   if (dtype_bits(w->dtype) < 8) return "the weight's elements are no whole bytes";
   if (w->shape.numel() == 0) return "the weight has no elements";
+  if (node.inputs.size() > 2 && node.inputs[2] != ir::kNone && !m.graph->value(node.inputs[2]).constant)
+    return "the bias is not a constant";
   double size = 1, phases = 1;
   for (const PhaseAxis& a : axes_of(*m.graph, node)) {
+    constexpr std::int64_t kMostPad = 1 << 24;  // that a convolution takes
+    if (a.pad_begin > kMostPad || a.pad_end > kMostPad) return "its pads would be larger than a convolution takes";
     phases *= static_cast<double>(a.stride);
     size *= static_cast<double>(a.stride * a.taps) / static_cast<double>(a.kernel);
   }

@@ -100,6 +100,14 @@ TEST(ConvTranspose, StaysWhereItsPhasesAreNoGain) {
     EXPECT_EQ(r.rewrites(), 0);
     return r.reasons();
   };
+  EXPECT_NE(refused("%x: f32[1,2,3,3], %b: f32[1]",
+                    "%w = constant f32[2,1,2,2] random 1\n%y = ConvTranspose(%x, %w, %b) {strides=[2,2]}")
+                .find("the bias is not a constant"),
+            std::string::npos);
+  EXPECT_NE(
+      refused("%x: f32[1,1,2]", "%w = constant f32[1,1,3] random 1\n%y = ConvTranspose(%x, %w) {dilations=[12000000]}")
+          .find("its pads would be larger than a convolution takes"),
+      std::string::npos);
   EXPECT_NE(refused("%x: f32[1,2,3,3], %w: f32[2,1,2,2]", "%y = ConvTranspose(%x, %w) {strides=[2,2]}")
                 .find("the weight is not a constant"),
             std::string::npos);
