@@ -326,7 +326,8 @@ namespace {
 bool packs_without_epilogue(const Kernel& kernel, const Packing& packing, KernelQuery query) {
   const OperatorCheck* check = find_check(kernel.op);
   if (check == nullptr || check->epilogue_at == 0) return true;
-  const std::size_t bytes = packing.bytes(query), room = bytes / 64 + 1;  // at least a line: what packs to nothing has an address, too
+  const std::size_t bytes = packing.bytes(query),
+                    room = bytes / 64 + 1;  // at least a line: what packs to nothing has an address, too
   struct alignas(64) Line {
     std::byte bytes[64];
   };
