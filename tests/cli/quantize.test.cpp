@@ -76,6 +76,17 @@ TEST_F(CliQuantize, MakesAnEngineAndSaysWhatItCosts) {
   EXPECT_EQ(tool_.run("compare q.engine m.onnx --quiet").code, 0);
 }
 
+TEST_F(CliQuantize, ExportsOnnxThatBuildsTheSameEngine) {
+  const Ran ran = quantize("--data calib --eval val --max-drop 1 --output a.engine --export q.onnx");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  ASSERT_EQ(tool_.run("build q.onnx --no-tune --quiet --threads 1 -o b.engine").code, 0);
+  const Json same = Json::parse(tool_.run("compare a.engine b.engine --quiet --json").out);
+  EXPECT_EQ(same.at("tensors")[0].at("max_abs_error"), 0) << same;
+  EXPECT_TRUE(has(tool_.run("inspect b.engine --graph").out, "QMatMul("));
+  EXPECT_EQ(quantize("--data calib --eval val --max-drop 0 --export none.onnx").code, 1);
+  EXPECT_FALSE(std::filesystem::exists(tool_.path("none.onnx")));
+}
+
 TEST_F(CliQuantize, WritesNoEngineThatBreaksItsContract) {
   const Ran ran = quantize("--data calib --eval val --max-drop 0 --output q.engine");
   EXPECT_EQ(ran.code, 1);

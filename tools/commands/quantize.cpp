@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <memory>
 
+#include "base/output_file.h"
 #include "tools/args/command.h"
 #include "tools/quantize/quantizing.h"
 #include "tools/text/json.h"
@@ -17,7 +18,7 @@ namespace {
 
 struct QuantizeArgs {
   QuantizeOptions quantize;
-  std::string output;
+  std::string output, onnx;
 };
 
 void check_usage(const QuantizeOptions& o) {
@@ -59,10 +60,12 @@ void explain_failure(const QuantizeResult& r, double max_drop) {
   note(text);
 }
 
-int run(const QuantizeArgs& o) {
+int run(QuantizeArgs& o) {
   check_usage(o.quantize);
+  o.quantize.exports = !o.onnx.empty();
   const QuantizeResult result = quantize(o.quantize);
   if (result.holds && !o.output.empty()) result.engine->save(o.output);
+  if (result.holds && !o.onnx.empty()) write_file(o.onnx, result.onnx);
   if (o.quantize.json) print_json(to_json(result));
   else print_result(result);
   if (result.speedup < 1) note(fmt::format("warning: slower than floats, {:.2f} times as fast", result.speedup));
@@ -90,6 +93,9 @@ void add_quantize(Commands& commands) {
   QuantizeOptions& q = o->quantize;
   q.model.add_to(app, ModelArgs::Use::build);
   app.add_option("--output,-o", o->output, "the engine file").type_name("FILE").file(FileRole::writes);
+  app.add_option("--export", o->onnx, "the quantised model as ONNX, with QuantizeLinear and DequantizeLinear")
+      .type_name("FILE.onnx")
+      .file(FileRole::writes);
   q.calibration.add_to(app, "--data", "Calibration");
   const char* contract = "Contract";
   app.add_option("--eval", q.eval,

@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "engine/build_report.h"
 #include "engine/integer_share.h"
+#include "engine/onnx_export.h"
 #include "eval/unlabelled.h"
 #include "tools/quantize/speed.h"
 #include "tools/text/json.h"
@@ -31,6 +32,7 @@ class Quantizing {
     if (!o_.eval.empty()) score_floats();
     if (o_.max_drop >= 0 && !holds(plan)) search(plan);
     build_final(plan);
+    if (o_.exports && result_.holds) write_onnx(plan);
     progress_.clear();
     return std::move(result_);
   }
@@ -124,6 +126,13 @@ class Quantizing {
     result_.quantised_score = measure(*result_.engine, "scoring integers").value * kPoints;
     // With everything in floats any contract holds, and nothing is quantised.
     result_.holds = o_.max_drop < 0 || (result_.drop() <= o_.max_drop && result_.integer_share > 0);
+  }
+
+  void write_onnx(const QuantizationPlan& plan) {
+    progress_.update("writing ONNX", 0);
+    OnnxExport written = export_quantized(o_.model.model, o_.model.build_options(o_.model.declared_inputs()), plan);
+    for (const std::string& left : written.left_in_floats) note("warning: in floats in the ONNX file: " + left);
+    result_.onnx = std::move(written.bytes);
   }
 
   const QuantizeOptions& o_;

@@ -23,6 +23,7 @@ struct QuantizeOptions {
   std::string eval, coco, truth;  ///< samples to score on, and where their answers are
   double max_drop = -1;           ///< points of a hundred that may be lost; negative: no contract
   bool json = false;
+  bool exports = false;  ///< the result as ONNX is wanted, too
 };
 
 /// A product that is computed in floats, and why.
@@ -41,6 +42,7 @@ struct QuantizeResult {
   double speedup = 0;        ///< over floats
   std::vector<KeptNode> kept;
   std::vector<ProductCost> costs;  ///< the costliest first, where they were looked for
+  std::string onnx;                ///< the file, where it is wanted and the contract holds
   double drop() const { return float_score - quantised_score; }
 };
 

@@ -1,0 +1,218 @@
+// A quantised model as ONNX is the engine of its plan once more, and nothing but standard operators.
+#include "engine/onnx_export.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <random>
+
+#include "engine/observer.h"
+#include "engine/session.h"
+#include "import/onnx/onnx_editor.h"
+#include "monza/error.h"
+#include "support/error_text.h"
+#include "support/onnx_notation.h"
+#include "support/temporary.h"
+
+namespace monza::test {
+namespace {
+
+class OnnxExportTest : public ::testing::Test {
+ protected:
+  /// Calibrates the model on random inputs.
+  void open(const std::string& text) {
+    path_ = folder_ / "m.onnx";
+    std::ofstream(path_, std::ios::binary) << parse_onnx_notation(text).model.SerializeAsString();
+    options_.threads = 1;
+    options_.tune = false;
+    BuildSession session(path_);
+    Observer observer(session, options_);
+    for (const std::uint32_t seed : {1U, 2U, 3U}) observer.run(sample(session, seed));
+    plan_ = {observer.table(quant::Calibrator::min_max).ranges, {}};
+  }
+  std::map<std::string, Tensor> sample(BuildSession& session, std::uint32_t seed) {
+    std::map<std::string, Tensor> inputs;
+    std::mt19937 rng(seed);
+    const Engine engine = session.build(options_);
+    for (const TensorInfo& info : engine.inputs()) {
+      Tensor x(info.dtype, info.opt);
+      for (std::int64_t i = 0; i < x.numel(); ++i) x.as<float>()[i] = std::uniform_real_distribution<float>(-1, 1)(rng);
+      inputs.emplace(info.name, x);
+    }
+    return inputs;
+  }
+  /// Exports, and expects that the file builds the engine which the plan builds, to the last bit of what it computes.
+  onnx::ModelProto exported() {
+    const OnnxExport file = export_quantized(path_, options_, plan_);
+    EXPECT_TRUE(file.left_in_floats.empty()) << file.left_in_floats.front();
+    const std::string path = folder_ / "q.onnx";
+    std::ofstream(path, std::ios::binary) << file.bytes;
+    BuildSession floats(path_), again(path);
+    BuildOptions integers = options_;
+    integers.precision = Precision::int8;
+    integers.quantization = std::make_shared<QuantizationPlan>(plan_);
+    const Engine planned = floats.build(integers), built = again.build(options_);
+    EXPECT_EQ(operators(built), operators(planned)) << planned.graph_text() << built.graph_text();
+    Context a = planned.create_context({.threads = 1}), b = built.create_context({.threads = 1});
+    const auto inputs = sample(floats, 7);
+    for (const auto& [name, x] : inputs) EXPECT_TRUE(a.bind_input(name, x) && b.bind_input(name, x));
+    EXPECT_TRUE(a.run() && b.run());
+    for (std::size_t k = 0; k < planned.outputs().size(); ++k) {
+      const TensorRef x = a.output(k), y = b.output(k);
+      EXPECT_EQ(x.shape, y.shape);
+      for (std::int64_t i = 0; i < x.numel(); ++i) EXPECT_EQ(x.as<float>()[i], y.as<float>()[i]) << i;
+    }
+    onnx::ModelProto model;
+    EXPECT_TRUE(model.ParseFromString(file.bytes));
+    return model;
+  }
+  /// How many nodes of each operator the graph has.
+  static std::map<std::string, int> operators(const Engine& engine) {
+    std::map<std::string, int> count;
+    const std::string text = engine.graph_text();
+    for (std::size_t at = text.find(" = "); at != text.npos; at = text.find(" = ", at + 1)) {
+      const std::size_t begin = at + 3, end = text.find_first_of("( \n", begin);
+      if (end != text.npos && text[end] == '(') ++count[text.substr(begin, end - begin)];
+    }
+    return count;
+  }
+  static int count(const onnx::ModelProto& model, const std::string& op) {
+    int found = 0;
+    for (const auto& n : model.graph().node()) found += n.op_type() == op ? 1 : 0;
+    return found;
+  }
+
+  TemporaryFolder folder_;
+  std::string path_;
+  BuildOptions options_;
+  QuantizationPlan plan_;
+};
+
+TEST_F(OnnxExportTest, FoldsWhatFollowsAConvolutionIntoItsWeight) {
+  open(R"(
+    w1: f32[8,3,3,3] = 0.05; w2: f32[8,8,1,1] = 0.02; b2: f32[8] = 0.1; w3: f32[8,1,3,3] = 0.2
+    s: f32[8] = -0.9; o: f32[8] = 0.1; m: f32[8] = 0.02; v: f32[8] = 0.5; f: f32[8,1,1] = 1.5; c: f32[8,1,1] = 0.3
+    a = Conv(x: f32[1,3,16,16], w1; pads = [1,1,1,1])
+    b = BatchNormalization(a, s, o, m, v)
+    r = Relu(b)
+    d = Conv(r, w2, b2)
+    e = Add(d, c)
+    g = Mul(e, f)
+    h = Add(g, r)
+    i = Relu(h)
+    j = Conv(i, w3; group = 8, pads = [1,1,1,1])
+    k = Sigmoid(j)
+    l = Mul(j, k)
+    y = GlobalAveragePool(l)
+    return y
+    opset 15)");
+  const onnx::ModelProto model = exported();
+  EXPECT_EQ(count(model, "BatchNormalization"), 0);
+  EXPECT_EQ(count(model, "Mul"), 1);  // of the SiLU
+  EXPECT_EQ(count(model, "Add"), 1);  // of the residual
+  EXPECT_EQ(model.opset_import(0).version(), 15);
+  for (const auto& t : model.graph().initializer()) EXPECT_NE(t.name(), "w1");  // is there in integers alone
+}
+
+TEST_F(OnnxExportTest, MatrixProductsKeepTheOrientationOfTheirNode) {
+  open(R"(
+    w1: f32[12,16] = 0.3; b1: f32[12] = 0.2; w2: f32[12,12] = 0.1; b2: f32[12] = 0.4; t: f32[5,12] = 0.2
+    a = Gemm(x: f32[4,16], w1, b1; transB = 1)
+    r = Relu(a)
+    b = MatMul(r, w2)
+    c = Add(b, b2)
+    d = Transpose(t; perm = [1,0])
+    y = MatMul(c, d)
+    return y
+    opset 17)");
+  const onnx::ModelProto model = exported();
+  EXPECT_EQ(count(model, "Gemm"), 1);
+  EXPECT_EQ(count(model, "Transpose"), 0);  // made a weight that is in integers
+}
+
+TEST_F(OnnxExportTest, KeptProductsStayAsTheyAre) {
+  open(R"(
+    w1: f32[16,16] = 0.3; w2: f32[16,16] = 0.1
+    a = MatMul(x: f32[4,16], w1)
+    y = MatMul(a, w2)
+    return y
+    opset 13)");
+  plan_.kept["y"] = "test";
+  const onnx::ModelProto model = exported();
+  EXPECT_EQ(count(model, "QuantizeLinear"), 1);
+  EXPECT_EQ(count(model, "DequantizeLinear"), 2);
+}
+
+TEST_F(OnnxExportTest, MovesAndJoinsStandBetweenIntegers) {
+  open(R"(
+    w1: f32[8,4,1,1] = 0.3; w2: f32[6,16,1,1] = 0.1
+    a = Conv(x: f32[1,4,8,8], w1)
+    b = Relu(a)
+    c = MaxPool(b; kernel_shape = [3,3], pads = [1,1,1,1])
+    d = Concat(b, c; axis = 1)
+    e = Conv(d, w2)
+    y = Sigmoid(e)
+    return y
+    opset 13)");
+  const onnx::ModelProto model = exported();
+  EXPECT_EQ(count(model, "QuantizeLinear"), 4);  // x, b, c, d
+}
+
+TEST_F(OnnxExportTest, AnOlderOpsetIsRaisedForScalesPerChannel) {
+  open(R"(
+    w1: f32[8,4,1,1] = 0.3; w2: f32[8,6] = 0.1
+    a = Conv(x: f32[1,4,8,8], w1)
+    b, c = Split(a; axis = 1, split = [2,6])
+    p = ReduceSum(c; axes = [2,3], keepdims = 0)
+    e = ReduceMean(a; axes = [2,3])
+    f = Squeeze(e; axes = [2,3])
+    g = Dropout(f; ratio = 0.3)
+    h = MatMul(g, w2)
+    i = Add(h, p)
+    y = Softmax(i; axis = -1)
+    z = Unsqueeze(b; axes = [0])
+    u = Softmax(o: f32[3,6])
+    return y, z, u
+    opset 11)");
+  const onnx::ModelProto model = exported();
+  EXPECT_EQ(model.opset_import(0).version(), 13);
+  EXPECT_GE(model.ir_version(), 7);
+  for (const auto& n : model.graph().node())
+    if (n.op_type() == "Softmax") EXPECT_EQ(n.attribute(0).i(), -1);  // also where it was 1 by default
+}
+
+TEST_F(OnnxExportTest, ModelsLargerThanAFileAreRefused) {
+  open("w: f32[8,6] = 0.1; y = MatMul(x: f32[2,8], w); return y; opset 13");
+  EXPECT_NE(
+      error_of([&] { OnnxEditor(OnnxFile::open(path_, {})).finish(13, 100); })
+          .find("bytes, more than the 100 that one ONNX file can hold\n  try: an engine file (--output), which has "
+                "no such limit"),
+      std::string::npos);
+}
+
+TEST_F(OnnxExportTest, WhatAnOpsetCannotSayIsRefused) {
+  open(R"(
+    w: f32[8,6] = 0.1
+    y = MatMul(x: f32[2,8], w)
+    return y
+    opset 9)");
+  EXPECT_EQ(error_of([&] { export_quantized(path_, options_, plan_); }, folder_.path()),
+            "the quantised model of 'FOLDER/m.onnx' as ONNX: the model's opset is 9; scales per channel need opset 13, "
+            "and from 11 on a model is raised\n  try: export it again with opset 13 or later (torch.onnx.export(..., "
+            "opset_version=17)), or convert it with onnx.version_converter");
+  open(R"(
+    w: f32[4,6] = 0.1
+    a = MatMul(x: f32[2,3,4], w)
+    y = Softmax(a; axis = 1)
+    return y
+    opset 12)");
+  EXPECT_NE(error_of([&] {
+              export_quantized(path_, options_, plan_);
+            }).find("Softmax node 'y' is over the axes from 1 on, which opset 13 has no such node for"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace monza::test

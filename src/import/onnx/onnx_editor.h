@@ -1,0 +1,61 @@
+// Changes to an ONNX model that is written again: what is not touched stays as its exporter wrote it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "import/onnx/proto_file.h"
+#include "ir/constant.h"
+
+namespace monza {
+
+/// A copy of a model's messages. Nodes are spoken of by their index, which stays what it is until finish(). Not
+/// thread-safe.
+class OnnxEditor {
+ public:
+  explicit OnnxEditor(std::shared_ptr<OnnxFile> file);
+
+  using Input = std::pair<int, int>;  ///< node, input
+  const onnx::NodeProto& node(int index) const { return graph().node(index); }
+  /// The node of the main graph that an ir::Origin of that name and type means; -1 when there is none, or several.
+  int find(std::string_view name, std::string_view op_type) const;
+  /// Where nodes of the main graph read the value.
+  std::vector<Input> readers(std::string_view value) const;
+  /// Whether it is an output of the model, or a body uses it.
+  bool is_read_elsewhere(std::string_view value) const;
+  /// An initializer, or what a Constant node makes.
+  bool is_constant(std::string_view value) const;
+
+  /// Adds an initializer whose name begins with `name`, and gives the name that it got.
+  std::string add_initializer(const std::string& name, const ir::Constant& constant);
+  /// Adds a node whose one output's name begins with `output`, and gives that name.
+  std::string add_node(const char* op_type, std::vector<std::string> inputs, const std::string& output);
+  /// The same, with an integer attribute.
+  std::string add_node(const char* op_type, std::vector<std::string> inputs, const std::string& output,
+                       const char* attribute, std::int64_t value);
+  void set_input(Input at, const std::string& value);
+  /// The node makes `value` from now on, and the node that made it does not.
+  void take_output(int node, const std::string& value);
+
+  /// The model with opset `least` or later, without what nothing reads any more, in an order that can be executed, its
+  /// weights in it. Throws Error when it is larger than `most_bytes`, protobuf's 2 GiB, or cannot be said in that
+  /// opset.
+  std::string finish(int least, std::size_t most_bytes = 0x7fffffff);
+
+ private:
+  onnx::GraphProto& graph() { return *model_.mutable_graph(); }
+  const onnx::GraphProto& graph() const { return model_.graph(); }
+  std::string unique(const std::string& name);
+  void embed_weights(onnx::GraphProto& graph);
+  void prune();
+
+  std::shared_ptr<OnnxFile> file_;
+  onnx::ModelProto model_;
+  std::set<std::string, std::less<>> names_;  ///< of all values
+  std::set<std::string, std::less<>> captured_;
+};
+
+}  // namespace monza
