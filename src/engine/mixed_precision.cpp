@@ -18,10 +18,11 @@ QuantizationPlan with_kept(const QuantizationPlan& plan, const std::vector<Produ
 }  // namespace
 
 std::vector<ProductCost> rank_products(PlanEvaluator& evaluator, const QuantizationPlan& plan,
-                                       const std::function<void(double)>& progress) {
+                                       const std::function<void(double)>& progress, const std::function<bool()>& stop) {
   const std::vector<std::string> products = evaluator.integer_products(plan);
   std::vector<ProductCost> costs;
   for (const std::string& one : products) {
+    if (stop()) break;
     QuantizationPlan alone = plan;
     for (const std::string& other : products)
       if (other != one) alone.kept.emplace(other, "");
@@ -34,16 +35,18 @@ std::vector<ProductCost> rank_products(PlanEvaluator& evaluator, const Quantizat
 }
 
 std::optional<QuantizationPlan> keep_costliest(const QuantizationPlan& plan, const std::vector<ProductCost>& ranked,
-                                               const std::function<bool(const QuantizationPlan&)>& holds) {
+                                               const std::function<bool(const QuantizationPlan&)>& holds,
+                                               const std::function<bool()>& stop) {
   if (holds(plan)) return plan;
   // `too_few` fails; `enough` holds.
   std::size_t too_few = 0, enough = std::min<std::size_t>(1, ranked.size());
   while (enough > too_few && !holds(with_kept(plan, ranked, enough))) {
+    if (stop()) return std::nullopt;
     too_few = enough;
     enough = std::min(2 * enough, ranked.size());
   }
   if (enough == too_few) return std::nullopt;
-  while (enough - too_few > 1) {
+  while (enough - too_few > 1 && !stop()) {
     const std::size_t middle = (too_few + enough) / 2;
     (holds(with_kept(plan, ranked, middle)) ? enough : too_few) = middle;
   }

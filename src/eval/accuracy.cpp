@@ -62,10 +62,10 @@ void CocoScore::add(const std::string& path, const std::vector<vision::Detection
   vision::append_scored(picture->id, found, categories_, scored_);
 }
 
-vision::AveragePrecision CocoScore::result() const {
+vision::MatchedBoxes CocoScore::result() const {
   if (images_.empty())
     fail_hint("the folder that the instances file describes", "none of the pictures is in the instances file");
-  return vision::average_precision(dataset_, scored_, images_);
+  return vision::matched_boxes(dataset_, scored_, images_);
 }
 
 }  // namespace monza::eval

@@ -39,7 +39,7 @@ class CocoScore {
   bool knows(const std::string& path) const;
   std::int64_t pictures() const noexcept { return static_cast<std::int64_t>(dataset_.images.size()); }
   /// Throws Error when no picture of the file was added.
-  vision::AveragePrecision result() const;
+  vision::MatchedBoxes result() const;
   std::size_t images() const noexcept { return images_.size(); }
   std::size_t unknown() const noexcept { return unknown_; }
 

@@ -5,6 +5,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,6 +22,8 @@ struct Accuracy {
   double value = 0;
   std::vector<std::pair<std::string, double>> further;  ///< other figures by name
   std::int64_t samples = 0;
+  /// `value` when sample i, in the order of the run, counts weights[i] times; null where samples are not weighed.
+  std::function<double(std::span<const double> weights)> weighted;
 };
 
 /// Samples, and the way to measure engines on them.

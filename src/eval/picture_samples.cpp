@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "eval/accuracy.h"
+#include "eval/confidence.h"
 #include "eval/detector.h"
 #include "vision/source.h"
 
@@ -67,15 +68,22 @@ class Classified final : public DataSet {
     check_size(engine, size_);
     Classifier classifier(engine, options, settings_, warn_);
     ClassAccuracy accuracy;
+    std::vector<double> hits;
     each_picture(
         folder_, samples_, static_cast<std::int64_t>(truth_.size()), progress, warn_,
         [&](const std::string& path) { return truth_.contains(picture_name(path)); },
         [&](const std::string& path, const vision::Image& image) {
           StageTimes times;
+          const std::int64_t before = accuracy.top1;
           accuracy.add(truth_, path, classifier.classify(image, 5, times));
+          hits.push_back(static_cast<double>(accuracy.top1 - before));
         });
     if (accuracy.images == 0) fail("none of the pictures in '{}' is named in {}", folder_, truth_file_);
-    return {"top-1", accuracy.share(accuracy.top1), {{"top-5", accuracy.share(accuracy.top5)}}, accuracy.images};
+    return {"top-1",
+            accuracy.share(accuracy.top1),
+            {{"top-5", accuracy.share(accuracy.top5)}},
+            accuracy.images,
+            weighted_mean(std::move(hits))};
   }
 
   std::map<std::string, Tensor> example(const std::vector<ModelInput>& inputs) const override {
@@ -120,9 +128,13 @@ class Detected final : public DataSet {
           StageTimes times;
           score.add(path, detector.detect(image, times));
         });
-    const vision::AveragePrecision ap = score.result();
-    return {
-        "mAP50-95", ap.map50_95, {{"mAP50", ap.map50}, {"mAP75", ap.map75}}, static_cast<std::int64_t>(score.images())};
+    const auto boxes = std::make_shared<vision::MatchedBoxes>(score.result());
+    const vision::AveragePrecision ap = boxes->average();
+    return {"mAP50-95",
+            ap.map50_95,
+            {{"mAP50", ap.map50}, {"mAP75", ap.map75}},
+            static_cast<std::int64_t>(score.images()),
+            [boxes](std::span<const double> weights) { return boxes->average(weights).map50_95; }};
   }
 
   std::map<std::string, Tensor> example(const std::vector<ModelInput>& inputs) const override {

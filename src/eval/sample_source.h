@@ -20,6 +20,9 @@ struct Sample {
   bool is_flat = false;                  ///< all pixels, or all elements of each float input, are equal
 };
 
+/// Binds the sample's inputs and runs. Throws Error when one is missing, RunError when the run fails.
+void run_on_sample(const Engine& engine, Context& context, const Sample& sample);
+
 /// Use from one thread at a time.
 class SampleSource {
  public:

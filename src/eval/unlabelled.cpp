@@ -4,11 +4,11 @@
 
 #include "base/error.h"
 #include "engine/compare.h"
+#include "eval/confidence.h"
 
 namespace monza::eval {
-namespace {
 
-void run_on(const Engine& engine, Context& context, const Sample& sample) {
+void run_on_sample(const Engine& engine, Context& context, const Sample& sample) {
   std::vector<Tensor> inputs;
   for (const TensorInfo& info : engine.inputs()) {
     const auto it = sample.inputs.find(info.name);
@@ -22,6 +22,8 @@ void run_on(const Engine& engine, Context& context, const Sample& sample) {
   eval::run(context);
 }
 
+namespace {
+
 class Unlabelled final : public DataSet {
  public:
   explicit Unlabelled(OpenSamples open) : open_(std::move(open)) {}
@@ -32,14 +34,16 @@ class Unlabelled final : public DataSet {
     const std::int64_t total = source->size_estimate();
     Accuracy result;
     result.metric = "cosine";
+    std::vector<double> cosines;
     double sum = 0, least = 1;
     for (Sample sample; source->next(sample);) {
-      run_on(engine, context, sample);
-      run_on(*reference_, reference, sample);
+      run_on_sample(engine, context, sample);
+      run_on_sample(*reference_, reference, sample);
       double furthest = 1;
       for (const TensorInfo& info : engine.outputs())
         if (info.kind == ValueKind::tensor && info.dtype != DType::string)
           furthest = std::min(furthest, compare(context.output(info.name), reference.output(info.name), 0, 0).cosine);
+      cosines.push_back(furthest);
       sum += furthest;
       least = std::min(least, furthest);
       ++result.samples;
@@ -48,6 +52,7 @@ class Unlabelled final : public DataSet {
     if (result.samples == 0) fail("there are no samples to score on");
     result.value = sum / static_cast<double>(result.samples);
     result.further.emplace_back("least cosine", least);
+    result.weighted = weighted_mean(std::move(cosines));
     return result;
   }
 

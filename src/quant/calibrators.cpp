@@ -1,5 +1,7 @@
 #include "quant/calibrators.h"
 
+#include <cmath>
+
 #include "quant/quantizer.h"
 
 namespace monza::quant {
@@ -35,6 +37,23 @@ ValueRange calibrate(Calibrator calibrator, const Histogram& values) {
 }
 
 ValueRange min_max_range(const Histogram& values) { return {values.min(), values.max()}; }
+
+RangeQuality quality_of(const Histogram& values, ValueRange range) {
+  RangeQuality quality{values.min(), values.max(), clipped_share(values, range), 0};
+  const Affine affine = affine_of(range);
+  const ValueRange held = range_of(affine);
+  double signal = 0, noise = 0;
+  for (int b = 0; b < static_cast<int>(values.bins().size()); ++b) {
+    const auto count = static_cast<double>(values.bins()[static_cast<std::size_t>(b)]);
+    const double at = values.centre(b);
+    signal += count * at * at;
+    // Within a step the error is as good as uniform, beyond the ends it is the distance.
+    const double step = affine.scale, beyond = at < held.low ? held.low - at : at > held.high ? at - held.high : 0;
+    noise += count * (beyond > 0 ? beyond * beyond : step * step / 12);
+  }
+  if (signal > 0 && noise > 0) quality.signal_to_noise = 10 * std::log10(signal / noise);
+  return quality;
+}
 
 double clipped_share(const Histogram& values, ValueRange range) {
   std::int64_t outside = 0;

@@ -30,6 +30,13 @@ ValueRange entropy_range(const Histogram& values);
 /// "A White Paper on Neural Network Quantization", arXiv:2106.08295, 3.1.
 ValueRange mse_range(const Histogram& values);
 
+/// How well integers of a range stand for the values that were seen.
+struct RangeQuality {
+  float low = 0, high = 0;     ///< the least and the largest value
+  double clipped = 0;          ///< the share of the values that lie outside
+  double signal_to_noise = 0;  ///< decibels: squares of the values over squares of what rounding and clipping change
+};
+RangeQuality quality_of(const Histogram& values, ValueRange range);
 /// The share of the values that lie outside.
 double clipped_share(const Histogram& values, ValueRange range);
 

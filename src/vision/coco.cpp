@@ -116,11 +116,11 @@ void append_scored(std::int64_t image_id, const std::vector<Detection>& detectio
   }
 }
 
-AveragePrecision average_precision(const CocoDataset& dataset, const std::vector<ScoredBox>& found,
-                                   const std::vector<std::int64_t>& image_ids) {
+MatchedBoxes matched_boxes(const CocoDataset& dataset, const std::vector<ScoredBox>& found,
+                           const std::vector<std::int64_t>& image_ids) {
   std::vector<int> categories;
   for (const auto& category : dataset.categories) categories.push_back(category.id);
-  return average_precision(dataset.annotations, found, categories, image_ids);
+  return {dataset.annotations, found, categories, image_ids};
 }
 
 }  // namespace monza::vision

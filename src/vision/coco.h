@@ -35,12 +35,12 @@ CocoDataset parse_coco(std::string_view json, std::string_view name);
 /// the numbers agree. Throws Error when neither holds.
 std::vector<int> match_categories(const CocoDataset& dataset, const std::vector<std::string>& labels, int classes);
 
-/// Detections in pixels of the source as rows for average_precision().
+/// Detections in pixels of the source as rows for MatchedBoxes.
 void append_scored(std::int64_t image_id, const std::vector<Detection>& detections, const std::vector<int>& categories,
                    std::vector<ScoredBox>& out);
 
-/// The whole evaluation over the pictures `image_ids`.
-AveragePrecision average_precision(const CocoDataset& dataset, const std::vector<ScoredBox>& found,
-                                   const std::vector<std::int64_t>& image_ids);
+/// The boxes of all categories over the pictures `image_ids`.
+MatchedBoxes matched_boxes(const CocoDataset& dataset, const std::vector<ScoredBox>& found,
+                           const std::vector<std::int64_t>& image_ids);
 
 }  // namespace monza::vision

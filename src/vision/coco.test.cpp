@@ -21,7 +21,7 @@ TEST(AveragePrecision, EqualsPycocotools) {
   std::vector<std::int64_t> images;
   for (const auto& image : dataset.images) images.push_back(image.id);
 
-  const AveragePrecision result = average_precision(dataset, found, images);
+  const AveragePrecision result = matched_boxes(dataset, found, images).average();
   const auto& expected = fixture["expected"];
   EXPECT_NEAR(result.map50_95, expected["map50_95"].get<double>(), 1e-9);
   EXPECT_NEAR(result.map50, expected["map50"].get<double>(), 1e-9);
@@ -41,6 +41,18 @@ TEST(AveragePrecision, IsOneForTheTruthAndMinusOneWithoutTruth) {
   EXPECT_NEAR(average_precision(truth, same, {3}, {1, 2}).map50_95, 1, 1e-12);
   EXPECT_EQ(average_precision({}, same, {3}, {1, 2}).map50_95, -1);
   EXPECT_EQ(average_precision(truth, {}, {3}, {1, 2}).map50_95, 0);
+  // A picture that counts twice is as good as two of it, one that counts nothing as good as none.
+  std::vector<ScoredBox> some(same.begin(), same.end() - 1);
+  const MatchedBoxes boxes(truth, some, {3}, {1, 2});
+  auto twice = truth;
+  auto found = some;
+  for (const TruthBox& t : truth)
+    if (t.image_id == 1) twice.push_back(t), twice.back().image_id = 7;
+  for (const ScoredBox& f : some)
+    if (f.image_id == 1) found.push_back(f), found.back().image_id = 7;
+  const double weights[] = {2, 1}, one[] = {1, 0};
+  EXPECT_NEAR(boxes.average(weights).map50_95, average_precision(twice, found, {3}, {1, 2, 7}).map50_95, 1e-12);
+  EXPECT_NEAR(boxes.average(one).map50_95, average_precision(truth, some, {3}, {1}).map50_95, 1e-12);
 }
 
 constexpr const char* small_set = R"({"images": [{"id": 7, "file_name": "b.jpg"}, {"id": 3, "file_name": "a.jpg"}],

@@ -11,7 +11,6 @@ namespace monza::vision {
 namespace {
 
 constexpr std::size_t max_detections = 100;
-constexpr std::size_t thresholds = 10;  // 0.50, 0.55, .. 0.95
 constexpr std::size_t recall_points = 101;
 
 double threshold_of(std::size_t t) { return 0.5 + 0.05 * static_cast<double>(t); }
@@ -25,25 +24,17 @@ double overlap(const std::array<double, 4>& found, const std::array<double, 4>& 
   return both / (crowd ? area : area + truth[2] * truth[3] - both);
 }
 
-enum class Outcome : std::uint8_t { miss, hit, ignored };
-
-struct Match {
-  double score;
-  std::array<Outcome, thresholds> outcome;
-};
-
-using Truths = std::vector<const TruthBox*>;
-using Founds = std::vector<const ScoredBox*>;
+}  // namespace
 
 /// Assigns one picture's detections of one category, best first, to its truth, and appends the outcomes.
-void match_picture(Truths truth, Founds found, std::vector<Match>& matches) {
+void MatchedBoxes::match_picture(Truths truth, Founds found, std::size_t picture, std::vector<Match>& matches) {
   std::stable_sort(found.begin(), found.end(), [](auto* a, auto* b) { return a->score > b->score; });
   if (found.size() > max_detections) found.resize(max_detections);
   std::stable_partition(truth.begin(), truth.end(), [](auto* t) { return !t->crowd; });
 
   const std::size_t first = matches.size();
-  for (const ScoredBox* f : found) matches.push_back({f->score, {}});
-  for (std::size_t t = 0; t < thresholds; ++t) {
+  for (const ScoredBox* f : found) matches.push_back({f->score, picture, {}});
+  for (std::size_t t = 0; t < kThresholds; ++t) {
     std::vector<bool> taken(truth.size());
     for (std::size_t d = 0; d < found.size(); ++d) {
       double best = std::min(threshold_of(t), 1 - 1e-10);
@@ -69,13 +60,16 @@ void match_picture(Truths truth, Founds found, std::vector<Match>& matches) {
 }
 
 /// The mean of the interpolated precision at 101 recalls. `matches` is sorted by falling score.
-double average_at(const std::vector<Match>& matches, std::size_t t, std::size_t positives) {
+double MatchedBoxes::average_at(const std::vector<Match>& matches, std::size_t t, double positives,
+                                std::span<const double> weights) {
   std::vector<double> recall, precision;
   double hits = 0, misses = 0;
   for (const Match& m : matches) {
-    hits += m.outcome[t] == Outcome::hit;
-    misses += m.outcome[t] == Outcome::miss;
-    recall.push_back(hits / static_cast<double>(positives));
+    const double weight = weights.empty() ? 1 : weights[m.picture];
+    if (weight == 0) continue;
+    if (m.outcome[t] == Outcome::hit) hits += weight;
+    if (m.outcome[t] == Outcome::miss) misses += weight;
+    recall.push_back(hits / positives);
     precision.push_back(hits / (hits + misses + std::numeric_limits<double>::epsilon()));
   }
   for (std::size_t i = precision.size(); i-- > 1;) precision[i - 1] = std::max(precision[i - 1], precision[i]);
@@ -88,13 +82,13 @@ double average_at(const std::vector<Match>& matches, std::size_t t, std::size_t 
   return sum / recall_points;
 }
 
-}  // namespace
-
-AveragePrecision average_precision(const std::vector<TruthBox>& truth, const std::vector<ScoredBox>& found,
-                                   const std::vector<int>& categories, const std::vector<std::int64_t>& image_ids) {
-  std::map<std::pair<int, std::int64_t>, std::pair<Truths, Founds>> groups;  // by category and picture, ascending
+MatchedBoxes::MatchedBoxes(const std::vector<TruthBox>& truth, const std::vector<ScoredBox>& found,
+                           const std::vector<int>& categories, const std::vector<std::int64_t>& image_ids) {
+  std::map<std::int64_t, std::size_t> pictures;  // ascending by id
+  for (std::size_t i = 0; i < image_ids.size(); ++i) pictures.emplace(image_ids[i], i);
+  std::map<std::pair<int, std::int64_t>, std::pair<Truths, Founds>> groups;
   for (const int category : categories)
-    for (const std::int64_t image : image_ids) groups[{category, image}];
+    for (const auto& [id, index] : pictures) groups[{category, id}];
   for (const TruthBox& t : truth)
     if (const auto group = groups.find({t.category, t.image_id}); group != groups.end())
       group->second.first.push_back(&t);
@@ -102,27 +96,33 @@ AveragePrecision average_precision(const std::vector<TruthBox>& truth, const std
     if (const auto group = groups.find({f.category, f.image_id}); group != groups.end())
       group->second.second.push_back(&f);
 
-  std::map<int, std::vector<Match>> matches;
-  std::map<int, std::size_t> positives;
-  for (auto& [key, group] : groups) {
-    positives[key.first] += static_cast<std::size_t>(
-        std::count_if(group.first.begin(), group.first.end(), [](auto* t) { return !t->crowd; }));
-    match_picture(std::move(group.first), std::move(group.second), matches[key.first]);
+  for (const int category : categories) {
+    Category& c = categories_.emplace_back();
+    for (const auto& [id, index] : pictures) {
+      auto& [truths, founds] = groups.at({category, id});
+      const auto positives = std::count_if(truths.begin(), truths.end(), [](auto* t) { return !t->crowd; });
+      if (positives > 0) c.positives.emplace_back(index, static_cast<double>(positives));
+      match_picture(truths, founds, index, c.matches);
+    }
+    std::stable_sort(c.matches.begin(), c.matches.end(),
+                     [](const Match& a, const Match& b) { return a.score > b.score; });
   }
+}
 
+AveragePrecision MatchedBoxes::average(std::span<const double> weights) const {
   AveragePrecision result;
   double sum = 0, sum50 = 0, sum75 = 0;
   int counted = 0;
-  for (const int category : categories) {
-    auto& list = matches[category];
-    if (positives[category] == 0) {
+  for (const Category& c : categories_) {
+    double positives = 0;
+    for (const auto& [picture, count] : c.positives) positives += count * (weights.empty() ? 1 : weights[picture]);
+    if (positives == 0) {
       result.per_category.emplace_back();
       continue;
     }
-    std::stable_sort(list.begin(), list.end(), [](const Match& a, const Match& b) { return a.score > b.score; });
-    std::array<double, thresholds> at{};
-    for (std::size_t t = 0; t < thresholds; ++t) at[t] = average_at(list, t, positives[category]);
-    const double mean = std::accumulate(at.begin(), at.end(), 0.0) / thresholds;
+    std::array<double, kThresholds> at{};
+    for (std::size_t t = 0; t < kThresholds; ++t) at[t] = average_at(c.matches, t, positives, weights);
+    const double mean = std::accumulate(at.begin(), at.end(), 0.0) / kThresholds;
     result.per_category.emplace_back(mean);
     sum += mean, sum50 += at[0], sum75 += at[5];
     ++counted;
@@ -130,6 +130,11 @@ AveragePrecision average_precision(const std::vector<TruthBox>& truth, const std
   const auto mean_of = [&](double total) { return counted > 0 ? total / counted : -1.0; };
   result.map50_95 = mean_of(sum), result.map50 = mean_of(sum50), result.map75 = mean_of(sum75);
   return result;
+}
+
+AveragePrecision average_precision(const std::vector<TruthBox>& truth, const std::vector<ScoredBox>& found,
+                                   const std::vector<int>& categories, const std::vector<std::int64_t>& image_ids) {
+  return MatchedBoxes(truth, found, categories, image_ids).average();
 }
 
 }  // namespace monza::vision

@@ -5,6 +5,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <utility>
 #include <vector>
 
 namespace monza::vision {
@@ -31,8 +33,40 @@ struct AveragePrecision {
   std::vector<std::optional<double>> per_category;  // in the order of `categories`; none without truth
 };
 
-/// `categories` and `image_ids` say what is evaluated; boxes of others are left out. Among equal scores the order of
-/// `found` decides, pictures in ascending order of id. All three means are -1 when no category has truth, as there.
+/// Boxes that are assigned to their truth, picture by picture: what a mean over any of the pictures is made of.
+class MatchedBoxes {
+ public:
+  /// `categories` and `image_ids` say what is evaluated; boxes of others are left out. Among equal scores the order of
+  /// `found` decides, pictures in ascending order of id.
+  MatchedBoxes(const std::vector<TruthBox>& truth, const std::vector<ScoredBox>& found,
+               const std::vector<int>& categories, const std::vector<std::int64_t>& image_ids);
+
+  /// With the picture at i of `image_ids` counted weights[i] times; once each without weights. All three means are -1
+  /// when no category has truth, as in COCO's own evaluation.
+  AveragePrecision average(std::span<const double> weights = {}) const;
+
+ private:
+  enum class Outcome : std::uint8_t { miss, hit, ignored };
+  static constexpr std::size_t kThresholds = 10;  // 0.50, 0.55, .. 0.95
+  struct Match {
+    double score;
+    std::size_t picture;  // index into image_ids
+    std::array<Outcome, kThresholds> outcome;
+  };
+  struct Category {
+    std::vector<Match> matches;                             // by falling score
+    std::vector<std::pair<std::size_t, double>> positives;  // of each picture, their number
+  };
+  using Truths = std::vector<const TruthBox*>;
+  using Founds = std::vector<const ScoredBox*>;
+  static void match_picture(Truths truth, Founds found, std::size_t picture, std::vector<Match>& matches);
+  static double average_at(const std::vector<Match>& matches, std::size_t t, double positives,
+                           std::span<const double> weights);
+
+  std::vector<Category> categories_;
+};
+
+/// The average of MatchedBoxes over all pictures.
 AveragePrecision average_precision(const std::vector<TruthBox>& truth, const std::vector<ScoredBox>& found,
                                    const std::vector<int>& categories, const std::vector<std::int64_t>& image_ids);
 

@@ -2,6 +2,7 @@
 #include <fmt/core.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -9,8 +10,10 @@
 
 #include "cli/driver.h"
 #include "cli/text.h"
+#include "eval/confidence.h"
 #include "io/npz.h"
 #include "support/onnx_notation.h"
+#include "tools/quantize/slow_products.h"
 
 namespace monza::test {
 namespace {
@@ -92,6 +95,86 @@ TEST_F(CliQuantize, WritesNoEngineThatBreaksItsContract) {
   EXPECT_EQ(ran.code, 1);
   EXPECT_TRUE(has(ran.err, "the contract does not hold: ")) << ran.err;
   EXPECT_FALSE(std::filesystem::exists(tool_.path("q.engine")));
+}
+
+TEST_F(CliQuantize, SaysHowSureItIs) {
+  const Ran ran = quantize("--data calib --eval val --max-drop 1");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(has(ran.out, "cosine of 8 samples that were not calibrated on: 100.00 in floats")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "on other samples of this kind it would be 0.0")) << ran.out;
+  EXPECT_FALSE(has(ran.out, "leave open")) << ran.out;
+}
+
+TEST_F(CliQuantize, ScoresByACommand) {
+  // The outputs are there while it runs, one file for each sample, and its last word counts.
+  tool_.write("score.sh", "test -s \"$2/000000-0.npz\" || exit 4\necho files $(ls \"$2\" | wc -l)\n");
+  const Ran ran = quantize("--data calib --eval val --max-drop 0 --json --metric 'sh score.sh x'");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json report = Json::parse(ran.out);
+  EXPECT_EQ(report.at("metric"), "sh score.sh x");
+  EXPECT_EQ(report.at("float"), 8);  // in its own unit
+  EXPECT_EQ(report.at("drop"), 0);
+  EXPECT_TRUE(has(tool_.run_with("TMPDIR=none", "quantize m.onnx --no-tune --data calib --eval val --metric true").err,
+                  "there is no place for the outputs that --metric is given\n  try: a folder that can be written to in "
+                  "TMPDIR"));
+  EXPECT_TRUE(has(quantize("--data calib --eval val --metric 'exit 7;'").err,
+                  "--metric 'exit 7;': it ended with 7\n  try: what it says of a folder of .npz files"));
+  EXPECT_TRUE(
+      has(quantize("--data calib --eval val --metric 'echo good #'").err,
+          "it printed no number at its end, but 'good'\n  try: a command whose last printed word is the score"));
+}
+
+TEST(SlowerProducts, CompareStepsThatShareANode) {
+  const auto step = [](std::vector<std::string> nodes, double us) {
+    StepProfile s;
+    s.nodes = std::move(nodes);
+    s.best_us = us;
+    return s;
+  };
+  // b gains, but its conversion costs more than that; c is fused with d in integers alone; e is within the noise.
+  const std::vector<StepProfile> floats = {step({"a"}, 10), step({"b"}, 10), step({"c"}, 10),
+                                           step({"d"}, 5),  step({"e"}, 10), step({}, 100)};
+  const std::vector<StepProfile> integers = {step({"a"}, 12),      step({"b"}, 7),    step({"b"}, 5),
+                                             step({"c", "d"}, 14), step({"e"}, 10.2), step({}, 900)};
+  EXPECT_EQ(tool::slower_products(floats, integers, {"a", "b", "c", "e", "unknown"}),
+            (std::set<std::string>{"a", "b"}));
+}
+
+TEST(DifferenceInterval, IsThatOfPairs) {
+  const auto accuracy = [](std::vector<double> hits) {
+    double sum = 0;
+    for (const double h : hits) sum += h;
+    const auto n = static_cast<std::int64_t>(hits.size());
+    return eval::Accuracy{"top-1", sum / static_cast<double>(n), {}, n, eval::weighted_mean(std::move(hits))};
+  };
+  // 100 samples of which half are right: one score says little, but that 4 pairs differ says much.
+  std::vector<double> first(100, 0), second;
+  for (std::size_t i = 0; i < 50; ++i) first[2 * i] = 1;
+  second = first;
+  for (std::size_t i = 0; i < 4; ++i) second[2 * i] = 0;
+  const eval::Interval i = eval::difference_interval(accuracy(first), accuracy(second));
+  EXPECT_NEAR(i.error, std::sqrt(0.04 * 0.96 / 100), 0.003);  // of a share of 4 in 100
+  EXPECT_LT(i.low, 0.015);
+  EXPECT_GT(i.high, 0.07);
+  const eval::Interval none = eval::difference_interval(accuracy(first), accuracy(first));
+  EXPECT_EQ(none.low, 0);
+  EXPECT_EQ(none.high, 0);
+}
+
+TEST_F(CliQuantize, ReportsOnAPage) {
+  const Ran ran = quantize("--data calib --eval val --max-drop 0.0001 --report page.html --max-seconds 600");
+  EXPECT_EQ(ran.code, 1);  // the page is written also of what does not hold
+  const std::string page = tool_.read("page.html");
+  for (const char* part : {"m.onnx in 8 bits", "cosine of 8 samples", "What was tried", "<svg", "What each costs",
+                           "<td class=\"k\">x</td>", " dB</td>", "the contract does not hold"})
+    EXPECT_TRUE(has(page, part)) << part;
+}
+
+TEST_F(CliQuantize, EndsWhenItsTimeIsUp) {
+  const Ran ran = quantize("--data calib --eval val --max-drop 0 --max-seconds 0.001");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_TRUE(has(ran.err, "the search ended with --max-seconds")) << ran.err;
+  EXPECT_EQ(quantize("--data calib --eval val --max-drop 1 --max-seconds 0.001").code, 0);  // it holds at once
 }
 
 TEST_F(CliQuantize, RangesAreKeptAndTaken) {

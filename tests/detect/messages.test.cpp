@@ -104,6 +104,7 @@ TEST(VisionMessages, AreThoseOfTheTable) {
   tool.write("none.txt", "");
   tool.write("bad.txt", "p.ppm cat\n");
   tool.write("other.txt", "q.ppm 1\n");
+  tool.write("right.txt", "p.ppm 1\n");
   tool.write(
       "coco.json",
       R"({"images": [{"id": 1, "file_name": "q.ppm"}], "categories": [{"id": 1, "name": "a"}], "annotations": []})");

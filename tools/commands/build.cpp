@@ -80,7 +80,7 @@ std::shared_ptr<const QuantizationPlan> plan_of(const BuildArgs& o) {
         options.tune = false;
       },
       &hooks);
-  QuantizationPlan plan{find_ranges(o.model, c, *hooks.session, floats.engine, o.json || o.model.quiet()), {}};
+  QuantizationPlan plan{find_ranges(o.model, c, *hooks.session, floats.engine, o.json || o.model.quiet()).ranges, {}};
   return std::make_shared<QuantizationPlan>(std::move(plan));
 }
 

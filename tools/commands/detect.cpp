@@ -69,7 +69,7 @@ std::string summary(const std::vector<vision::Detection>& found, const std::vect
 }
 
 void report_score(const eval::CocoScore& score, const OpenedModel& model, const FrameTotals& totals, bool json) {
-  const vision::AveragePrecision ap = score.result();
+  const vision::AveragePrecision ap = score.result().average();
   if (score.unknown() > 0) note(message("{} pictures are not in the instances file and do not count", score.unknown()));
   if (json) {
     print_line({{"map50_95", ap.map50_95},

@@ -2,10 +2,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 
 #include "base/output_file.h"
 #include "tools/args/command.h"
+#include "tools/quantize/quantize_page.h"
 #include "tools/quantize/quantizing.h"
 #include "tools/text/json.h"
 #include "tools/text/terminal.h"
@@ -18,7 +20,7 @@ namespace {
 
 struct QuantizeArgs {
   QuantizeOptions quantize;
-  std::string output, onnx;
+  std::string output, onnx, report;
 };
 
 void check_usage(const QuantizeOptions& o) {
@@ -29,20 +31,36 @@ void check_usage(const QuantizeOptions& o) {
         "nothing says what values the model sees\n  try: --data FOLDER with some hundred samples, or "
         "--calibration-cache FILE");
   if (o.eval.empty())
-    for (const auto& [given, option] : {std::pair(o.max_drop >= 0, "--max-drop"), std::pair(!o.coco.empty(), "--coco"),
-                                        std::pair(!o.truth.empty(), "--truth")})
+    for (const auto& [given, option] :
+         {std::pair(o.max_drop >= 0, "--max-drop"), std::pair(!o.coco.empty(), "--coco"),
+          std::pair(!o.truth.empty(), "--truth"), std::pair(!o.metric.empty(), "--metric")})
       if (given)
         throw UsageError(message("{} is about samples to score on, and there are none\n  try: --eval FOLDER", option));
-  if (!o.truth.empty() && !o.coco.empty())
-    throw UsageError("--truth is for classifiers, --coco for detectors: give one of them");
+  if (!o.truth.empty() + !o.coco.empty() + !o.metric.empty() > 1)
+    throw UsageError(
+        "--truth is for classifiers, --coco for detectors, --metric for a command of yours: give one of them");
 }
 
-void print_result(const QuantizeResult& r) {
-  if (r.metric.empty()) print("not scored: --eval FOLDER says how right the result is\n");
-  else
+/// How sure the score is, and whether it decides the contract.
+void print_interval(const QuantizeResult& r, double max_drop) {
+  const eval::Interval& i = *r.drop_interval;
+  print("on other samples of this kind it would be {:.2f} to {:.2f} points in 95 of 100 cases\n", i.low, i.high);
+  const double room = std::abs(max_drop - r.drop());
+  if (max_drop < 0 || max_drop < i.low || max_drop > i.high || room == 0) return;
+  constexpr double kDeviations = 1.96;  // that hold 95 %
+  const double needed = static_cast<double>(r.samples) * std::pow(kDeviations * i.error / room, 2);
+  print("so these samples leave open whether {:g} are lost on others: about {:.0f} would tell\n", max_drop, needed);
+}
+
+void print_result(const QuantizeResult& r, double max_drop) {
+  if (r.metric.empty()) {
+    print("not scored: --eval FOLDER says how right the result is\n");
+  } else {
     print("{} of {} samples that were not calibrated on: {:.2f} in floats, {:.2f} quantised, {:.2f} points lost\n",
           r.metric, r.samples, r.float_score, r.quantised_score, r.drop());
-  print("{:.1f} % of the multiply-adds in INT8, {:.2f} times as fast as floats\n", r.integer_share * 100, r.speedup);
+    if (r.drop_interval) print_interval(r, max_drop);
+  }
+  print("{:.1f} % of the multiply-adds in INT8, {:.2f} times as fast as floats\n", r.integer_share * 100, r.speedup());
   for (const KeptNode& k : r.kept) print("in floats: {}: {}\n", k.node, k.why);
 }
 
@@ -53,6 +71,7 @@ void explain_failure(const QuantizeResult& r, double max_drop) {
           ? fmt::format("the contract does not hold: {:.3g} points lost, at most {:g} allowed", r.drop(), max_drop)
           : fmt::format("the contract does not hold: no product can be in INT8 with at most {:g} points lost",
                         max_drop);
+  if (r.out_of_time) text += "\n  the search ended with --max-seconds";
   constexpr std::size_t kMost = 10;
   for (std::size_t i = 0; i < std::min(kMost, r.costs.size()); ++i)
     text += message("\n  {}: in INT8 it alone moves the outputs by {:.2g} of their squares", r.costs[i].node,
@@ -63,13 +82,18 @@ void explain_failure(const QuantizeResult& r, double max_drop) {
 int run(QuantizeArgs& o) {
   check_usage(o.quantize);
   o.quantize.exports = !o.onnx.empty();
+  o.quantize.times_trials = !o.report.empty();
   const QuantizeResult result = quantize(o.quantize);
   if (result.holds && !o.output.empty()) result.engine->save(o.output);
   if (result.holds && !o.onnx.empty()) write_file(o.onnx, result.onnx);
   if (o.quantize.json) print_json(to_json(result));
-  else print_result(result);
-  if (result.speedup < 1) note(fmt::format("warning: slower than floats, {:.2f} times as fast", result.speedup));
-  if (!result.holds) explain_failure(result, o.quantize.max_drop);
+  else print_result(result, o.quantize.max_drop);
+  if (!o.report.empty()) write_file(o.report, quantize_page(o.quantize.model.model, result));
+  if (result.slower)
+    note(fmt::format("{}slower than floats: {} instead of {}{}", result.holds ? "warning: " : "",
+                     time_text(result.quantised_ms), time_text(result.float_ms),
+                     result.holds ? "" : "\n  try: the float model, or --anyway"));
+  else if (!result.holds) explain_failure(result, o.quantize.max_drop);
   return result.holds ? kExitOk : kExitMismatch;
 }
 
@@ -96,6 +120,13 @@ void add_quantize(Commands& commands) {
   app.add_option("--export", o->onnx, "the quantised model as ONNX, with QuantizeLinear and DequantizeLinear")
       .type_name("FILE.onnx")
       .file(FileRole::writes);
+  app.add_option("--report", o->report,
+                 "write a page there: accuracy against latency of what was tried, nodes and scales")
+      .type_name("FILE.html")
+      .file(FileRole::writes);
+  app.add_option("--max-seconds", q.max_seconds, "begin nothing new after so many seconds; what is found by then holds")
+      .positive()
+      .type_name("S");
   q.calibration.add_to(app, "--data", "Calibration");
   const char* contract = "Contract";
   app.add_option("--eval", q.eval,
@@ -116,6 +147,14 @@ void add_quantize(Commands& commands) {
       .group(contract)
       .type_name("FILE")
       .file(FileRole::reads);
+  app.add_option("--metric", q.metric,
+                 "a shell command that is given a folder of the outputs, an .npz file for each sample, and prints a "
+                 "score, higher is better; --max-drop is in its unit")
+      .group(contract)
+      .type_name("COMMAND");
+  app.add_flag("--anyway", q.anyway,
+               "take a contract that so few samples cannot decide, and a result that is slower than floats")
+      .group(contract);
 #ifdef MONZA_WITH_JPEG
   const char* pictures = "Pictures";
   app.add_option("--labels", q.calibration.pictures.labels,

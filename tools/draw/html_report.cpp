@@ -12,6 +12,7 @@
 #include "tools/args/shape_text.h"
 #include "tools/draw/chart.h"
 #include "tools/draw/graph_picture.h"
+#include "tools/draw/page.h"
 #include "tools/draw/svg.h"
 #include "tools/measure/statistics.h"
 #include "tools/text/terminal.h"
@@ -19,39 +20,6 @@
 
 namespace monza::tool {
 namespace {
-
-// Scripts are forbidden to the page as a second wall behind the escaping.
-constexpr std::string_view kHead = R"(<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-:root { --ink: #1f2329; --soft: #5b6270; --rule: #e2e5ea; --panel: #f6f7f9; --accent: #2f6db3; }
-body { font: 14px/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--ink); margin: 0; background: #fff; }
-main { max-width: 1180px; margin: 0 auto; padding: 24px 28px 80px; }
-h1 { font-size: 24px; margin: 0 0 2px; overflow-wrap: anywhere; }
-h2 { font-size: 18px; margin: 40px 0 8px; padding-top: 12px; border-top: 2px solid var(--rule); }
-h3 { font-size: 14px; margin: 18px 0 6px; }
-p { margin: 4px 0 10px; color: var(--soft); max-width: 80ch; }
-nav { margin: 10px 0 0; } nav a { margin-right: 16px; color: var(--accent); text-decoration: none; }
-table { border-collapse: collapse; font-size: 13px; }
-th { text-align: left; font-weight: 600; color: var(--soft); border-bottom: 1px solid #c5cad2; position: sticky; top: 0; background: #fff; }
-th, td { padding: 3px 14px 3px 0; vertical-align: top; } td { border-bottom: 1px solid var(--rule); overflow-wrap: anywhere; }
-td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; width: 1%; }
-td.w { white-space: nowrap; }
-code, .k { font: 12px/1.5 ui-monospace, "DejaVu Sans Mono", monospace; }
-.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(230px, 1fr)); gap: 10px; margin: 16px 0; }
-.card { background: var(--panel); border-radius: 8px; padding: 10px 14px; }
-.card b { display: block; font-size: 19px; font-weight: 600; } .card span { color: var(--soft); font-size: 12px; }
-.scroll { overflow: auto; max-height: 640px; border: 1px solid var(--rule); border-radius: 8px; }
-.scroll > table { width: 100%; } .scroll td:first-child, .scroll th:first-child { padding-left: 12px; }
-.bar { background: #9ecae9; height: 9px; display: inline-block; border-radius: 2px; vertical-align: middle; }
-.gain { background: #f3b28c; }
-details { margin: 6px 0; } summary { cursor: pointer; color: var(--accent); overflow-wrap: anywhere; }
-.taken { font-weight: 600; } .no { color: var(--soft); }
-svg { display: block; }
-</style>
-)";
 
 std::string e(std::string_view text) { return escape_markup(text); }
 
@@ -65,10 +33,6 @@ std::string range_text(const TensorInfo& t) {
   return t.min.empty() ? "scalar" : text;
 }
 
-std::string card(const std::string& value, const std::string& what) {
-  return fmt::format("<div class=\"card\"><b>{}</b><span>{}</span></div>\n", e(value), e(what));
-}
-
 std::string summary(const PageContent& c) {
   const Engine::Stats s = c.engine->stats();
   double flops = 0;
@@ -76,22 +40,23 @@ std::string summary(const PageContent& c) {
   std::string html = "<div class=\"cards\">\n";
   if (c.profile != nullptr) {
     const Summary runs = summarize(c.profile->run_ms);
-    html += card(time_text(runs.median),
-                 fmt::format("median of {} runs, best {}", c.profile->run_ms.size(), time_text(runs.min)));
+    html += page_card(time_text(runs.median),
+                      fmt::format("median of {} runs, best {}", c.profile->run_ms.size(), time_text(runs.min)));
   }
-  html += card(std::to_string(s.steps), "steps");
-  html += card(fmt::format("{:.2f} GFLOP", flops * 1e-9), "work at the shape planned for");
-  html += card(bytes_text(static_cast<double>(s.weights_bytes)), "weights");
-  html += card(bytes_text(static_cast<double>(s.arena_bytes)),
-               fmt::format("activations (at least {})", bytes_text(static_cast<double>(s.arena_lower_bound_bytes))));
-  html += card(bytes_text(static_cast<double>(c.file_bytes)), "engine file");
+  html += page_card(std::to_string(s.steps), "steps");
+  html += page_card(fmt::format("{:.2f} GFLOP", flops * 1e-9), "work at the shape planned for");
+  html += page_card(bytes_text(static_cast<double>(s.weights_bytes)), "weights");
+  html +=
+      page_card(bytes_text(static_cast<double>(s.arena_bytes)),
+                fmt::format("activations (at least {})", bytes_text(static_cast<double>(s.arena_lower_bound_bytes))));
+  html += page_card(bytes_text(static_cast<double>(c.file_bytes)), "engine file");
   // An engine's graph, planned anew, goes through no passes.
-  html += card(time_text(c.build_ms), s.passes_ms > 0
-                                          ? fmt::format("build: import {}, passes {}, plan {}", time_text(s.import_ms),
-                                                        time_text(s.passes_ms), time_text(s.plan_ms))
-                                          : fmt::format("build: plan {}", time_text(s.plan_ms)));
-  html += card(precision_name(s.precision),
-               fmt::format("{}, {} thread{}, {}", device_name(s.device), s.threads, s.threads == 1 ? "" : "s", s.isa));
+  html += page_card(time_text(c.build_ms),
+                    s.passes_ms > 0 ? fmt::format("build: import {}, passes {}, plan {}", time_text(s.import_ms),
+                                                  time_text(s.passes_ms), time_text(s.plan_ms))
+                                    : fmt::format("build: plan {}", time_text(s.plan_ms)));
+  html += page_card(precision_name(s.precision), fmt::format("{}, {} thread{}, {}", device_name(s.device), s.threads,
+                                                             s.threads == 1 ? "" : "s", s.isa));
   html += "</div>\n<table><tr><th></th><th>name</th><th>type</th><th>extents</th></tr>\n";
   const auto ports = [&](const char* what, const std::vector<TensorInfo>& list) {
     for (const TensorInfo& t : list)
@@ -244,7 +209,7 @@ std::string candidates(const BuildReport& b) {
 
 std::string html_report(const PageContent& c) {
   const std::string title = file_name(c.model_file);
-  return std::string(kHead) +
+  return std::string(kPageHead) +
          fmt::format(
              "<title>{0}</title></head><body><main>\n<h1>{0}</h1>\n<p>{1} on {2}</p>\n"
              "<nav><a href=\"#layers\">Layers</a><a href=\"#fusions\">Fusions</a><a href=\"#graph\">Graph</a>"

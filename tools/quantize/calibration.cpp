@@ -66,9 +66,9 @@ std::unique_ptr<eval::SampleSource> open_samples(const std::string& source, std:
 #endif
 }
 
-std::map<std::string, ValueRange> find_ranges(const ModelArgs& model, const CalibrationArgs& args,
-                                              BuildSession& session, const Engine& floats, bool quiet) {
-  if (args.data.empty()) return quant::load_calibration(args.cache).ranges;
+FoundRanges find_ranges(const ModelArgs& model, const CalibrationArgs& args, BuildSession& session,
+                        const Engine& floats, bool quiet) {
+  if (args.data.empty()) return {quant::load_calibration(args.cache).ranges, {}};
   Progress progress(!quiet);
   Observer observer(session, model.build_options(model.declared_inputs()));
   const auto source = open_samples(args.data, args.samples, model, args, floats);
@@ -92,7 +92,10 @@ std::map<std::string, ValueRange> find_ranges(const ModelArgs& model, const Cali
   const quant::CalibrationTable table = observer.table(*quant::find_calibrator(args.calibrator));
   if (!args.cache.empty()) write_file(args.cache, quant::to_text(table));
   if (!args.tensorrt_cache.empty()) write_file(args.tensorrt_cache, quant::to_tensorrt_text(table));
-  return table.ranges;
+  FoundRanges found{table.ranges, {}};
+  for (const auto& [name, range] : found.ranges)
+    found.quality[name] = quant::quality_of(observer.histograms().at(name), range);
+  return found;
 }
 
 }  // namespace monza::tool

@@ -9,6 +9,7 @@
 #include "engine/session.h"
 #include "eval/sample_source.h"
 #include "monza/quantization.h"
+#include "quant/calibrators.h"
 #include "tools/args/model_args.h"
 #include "tools/args/options.h"
 #ifdef MONZA_WITH_JPEG  // defined, as 0 or 1, where the vision library is part of the build
@@ -35,9 +36,13 @@ struct CalibrationArgs {
 std::unique_ptr<eval::SampleSource> open_samples(const std::string& source, std::int64_t most, const ModelArgs& model,
                                                  const CalibrationArgs& args, const Engine& floats);
 
+struct FoundRanges {
+  std::map<std::string, ValueRange> ranges;
+  std::map<std::string, quant::RangeQuality> quality;  ///< of each, where samples were seen
+};
 /// Ranges by the calibrator on the samples, which are checked and written to the caches that `args` names; or those of
 /// `args.cache`. Shows its progress and notes what is odd about the samples. Throws Error.
-std::map<std::string, ValueRange> find_ranges(const ModelArgs& model, const CalibrationArgs& args,
-                                              BuildSession& session, const Engine& floats, bool quiet);
+FoundRanges find_ranges(const ModelArgs& model, const CalibrationArgs& args, BuildSession& session,
+                        const Engine& floats, bool quiet);
 
 }  // namespace monza::tool

@@ -1,12 +1,16 @@
 #include "tools/quantize/quantizing.h"
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 #include "base/error.h"
 #include "engine/build_report.h"
 #include "engine/integer_share.h"
 #include "engine/onnx_export.h"
+#include "eval/command_metric.h"
 #include "eval/unlabelled.h"
+#include "tools/quantize/slow_products.h"
 #include "tools/quantize/speed.h"
 #include "tools/text/json.h"
 #include "tools/text/terminal.h"
@@ -17,7 +21,12 @@
 namespace monza::tool {
 namespace {
 
-constexpr double kPoints = 100;
+/// Two plans that differ in what they keep are two trials.
+std::string named(std::size_t kept) {
+  return kept == 0 ? std::string("all in INT8") : fmt::format("{} kept in floats", kept);
+}
+
+constexpr double kTimingSeconds = 2;
 
 class Quantizing {
  public:
@@ -28,11 +37,20 @@ class Quantizing {
         floats_(build(nullptr, nullptr)) {}
 
   QuantizeResult run() {
-    QuantizationPlan plan{find_ranges(o_.model, o_.calibration, *session_, floats_, o_.json || o_.model.quiet()), {}};
+    FoundRanges found = find_ranges(o_.model, o_.calibration, *session_, floats_, o_.json || o_.model.quiet());
+    result_.quality = std::move(found.quality);
+    QuantizationPlan plan{std::move(found.ranges), {}};
     if (!o_.eval.empty()) score_floats();
-    if (o_.max_drop >= 0 && !holds(plan)) search(plan);
+    if (o_.max_drop >= 0) {
+      refuse_undecidable();
+      if (!holds(plan)) search(plan);
+    }
     build_final(plan);
+    keep_slower(plan);
+    judge();
     if (o_.exports && result_.holds) write_onnx(plan);
+    if (o_.times_trials) time_trials();
+    result_.plan = std::move(plan);
     progress_.clear();
     return std::move(result_);
   }
@@ -58,12 +76,14 @@ class Quantizing {
   }
 
   std::unique_ptr<eval::DataSet> open_evaluation() {
+    const auto open = [this] { return open_samples(o_.eval, 0, o_.model, o_.calibration, floats_); };
+    if (!o_.metric.empty()) return eval::open_command_metric(open, o_.metric);
 #ifdef MONZA_WITH_JPEG
     const eval::PictureSettings& pictures = o_.calibration.pictures;
     if (!o_.truth.empty()) return eval::open_classified(o_.eval, o_.truth, 0, 0, pictures.classify, note);
     if (!o_.coco.empty()) return eval::open_detected(o_.eval, o_.coco, 0, 0, pictures.labels, pictures.head, note);
 #endif
-    return eval::open_unlabelled([this] { return open_samples(o_.eval, 0, o_.model, o_.calibration, floats_); });
+    return eval::open_unlabelled(open);
   }
 
   void score_floats() {
@@ -74,10 +94,26 @@ class Quantizing {
             .at(message("--eval '{}'", o_.eval));
     data_ = open_evaluation();
     if (data_->needs_reference()) data_->take_reference(floats_, o_.model.context_options(), [](double) {});
-    const eval::Accuracy a = measure(floats_, "scoring floats");
-    result_.metric = a.metric;
-    result_.float_score = a.value * kPoints;
-    result_.samples = a.samples;
+    reference_ = measure(floats_, "scoring floats");
+    result_.metric = reference_.metric;
+    result_.float_score = reference_.value * points();
+    result_.samples = reference_.samples;
+  }
+  /// What a score of 1 is shown as: a command's number is in units of its own.
+  double points() const { return o_.metric.empty() ? 100 : 1; }
+  bool out_of_time() {
+    result_.out_of_time |= o_.max_seconds > 0 && watch_.ms() > o_.max_seconds * 1e3;
+    return result_.out_of_time;
+  }
+
+  /// Where one sample more or less decides, samples do not tell a good plan from a lucky one.
+  void refuse_undecidable() const {
+    const double one = points() / static_cast<double>(std::max<std::int64_t>(result_.samples, 1));
+    if (o_.anyway || result_.metric != "top-1" || o_.max_drop == 0 || one <= o_.max_drop) return;
+    fail_hint(message("--eval with {} samples or more, a larger --max-drop, or --anyway",
+                      static_cast<std::int64_t>(std::ceil(points() / o_.max_drop))),
+              "{} samples cannot decide whether {:g} points are lost: one of them is {:.2g}", result_.samples,
+              o_.max_drop, one);
   }
   eval::Accuracy measure(const Engine& engine, const std::string& what) {
     return data_->measure(engine, o_.model.context_options(), [&](double f) { progress_.update(what, f); });
@@ -92,10 +128,10 @@ class Quantizing {
     BuildHooks hooks;
     hooks.weights_in_place = true;
     const Engine engine = session_->build(options, hooks);
-    const double lost =
-        result_.float_score -
-        measure(engine, fmt::format("scoring with {} kept in floats", plan.kept.size())).value * kPoints;
-    return lost <= o_.max_drop;
+    const std::string what = named(plan.kept.size());
+    const double score = measure(engine, "scoring: " + what).value * points();
+    result_.trials.push_back({what, plan, score, 0});
+    return result_.float_score - score <= o_.max_drop;
   }
 
   /// Keeps in floats what costs most, until the contract holds; where it never does, the plan stays as it is.
@@ -109,23 +145,76 @@ class Quantizing {
       for (const auto& [name, tensor] : sample.inputs) copy.emplace(name, Tensor::copy_of(tensor));
     }
     PlanEvaluator evaluator(session_, o_.model.build_options(o_.model.declared_inputs()), std::move(samples));
-    result_.costs = rank_products(evaluator, plan, [&](double f) { progress_.update("ranking nodes", f); });
-    if (auto kept = keep_costliest(plan, result_.costs, [&](const QuantizationPlan& p) { return holds(p); }))
-      plan = std::move(*kept);
+    const auto stop = [this] { return out_of_time(); };
+    result_.costs = rank_products(evaluator, plan, [&](double f) { progress_.update("ranking nodes", f); }, stop);
+    bool first = true;  // of what keep_costliest asks, the plan itself is known not to hold
+    const auto asked = [&](const QuantizationPlan& p) { return std::exchange(first, false) ? false : holds(p); };
+    if (auto kept = keep_costliest(plan, result_.costs, asked, stop)) plan = std::move(*kept);
   }
 
   void build_final(const QuantizationPlan& plan) {
-    BuildReport report;
-    result_.engine = build(std::make_shared<QuantizationPlan>(plan), &report);
-    result_.integer_share = multiply_adds(*report.planned).share();
-    for (const NearMiss& miss : report.passes.near_misses)
+    report_ = {};
+    result_.engine = build(std::make_shared<QuantizationPlan>(plan), &report_);
+    result_.integer_share = multiply_adds(*report_.planned).share();
+    result_.kept.clear();
+    for (const NearMiss& miss : report_.passes.near_misses)
       if (miss.pattern == "integer product") result_.kept.push_back({miss.node, miss.reason});
-    constexpr double kSeconds = 2;
-    result_.speedup = measure_speeds(floats_, *result_.engine, o_.model.context_options(), kSeconds).ratio();
-    if (data_ == nullptr) return;
-    result_.quantised_score = measure(*result_.engine, "scoring integers").value * kPoints;
+    const Speeds speeds = measure_speeds(floats_, *result_.engine, o_.model.context_options(), kTimingSeconds);
+    result_.float_ms = speeds.first_ms;
+    result_.quantised_ms = speeds.second_ms;
+  }
+
+  /// Products that integers make slower go back to floats, where the whole gains by it.
+  void keep_slower(QuantizationPlan& plan) {
+    if (!times_kernels()) return;
+    constexpr int kRounds = 3;  // a product's neighbours decide which conversions it needs
+    for (int round = 0; round < kRounds && !out_of_time(); ++round) {
+      progress_.update("comparing layers", 0);
+      const auto slower =
+          slower_products(floats_, *result_.engine, report_, o_.model.context_options(), kTimingSeconds);
+      QuantizationPlan faster = plan;
+      for (const std::string& node : slower) faster.kept.emplace(node, "integers make it slower, conversions included");
+      if (faster == plan) return;
+      const Engine before = *result_.engine;
+      const QuantizeResult known = result_;
+      build_final(faster);
+      const Speeds speeds = measure_speeds(before, *result_.engine, o_.model.context_options(), kTimingSeconds);
+      if (speeds.ratio() < 1) {
+        result_ = known;
+        return;
+      }
+      plan = std::move(faster);
+    }
+  }
+
+  /// What is not timed is not judged by its time.
+  bool times_kernels() const { return o_.model.build_options(o_.model.declared_inputs()).tune; }
+
+  /// Whether the result is worth having.
+  void judge() {
+    if (data_ != nullptr) {
+      const eval::Accuracy got = measure(*result_.engine, "scoring integers");
+      result_.quantised_score = got.value * points();
+      if (reference_.weighted && got.weighted) {
+        eval::Interval interval = eval::difference_interval(reference_, got);
+        for (double* v : {&interval.low, &interval.high, &interval.error}) *v *= points();
+        result_.drop_interval = interval;
+      }
+    }
     // With everything in floats any contract holds, and nothing is quantised.
     result_.holds = o_.max_drop < 0 || (result_.drop() <= o_.max_drop && result_.integer_share > 0);
+    constexpr double kNoise = 0.97;
+    result_.slower = times_kernels() && result_.speedup() < kNoise;
+    result_.holds &= !result_.slower || o_.anyway;
+  }
+
+  /// How fast what was scored is: each trial is an engine that can be had.
+  void time_trials() {
+    for (Trial& trial : result_.trials) {
+      progress_.update("timing " + trial.what, 0);
+      const Engine engine = build(std::make_shared<QuantizationPlan>(trial.plan), nullptr);
+      trial.ms = measure_speeds(floats_, engine, o_.model.context_options(), kTimingSeconds / 2).second_ms;
+    }
   }
 
   void write_onnx(const QuantizationPlan& plan) {
@@ -139,7 +228,10 @@ class Quantizing {
   Progress progress_;
   std::shared_ptr<BuildSession> session_;
   Engine floats_;
+  const Stopwatch watch_;
   std::unique_ptr<eval::DataSet> data_;
+  eval::Accuracy reference_;  ///< of the floats
+  BuildReport report_;        ///< of the last build_final
   QuantizeResult result_;
 };
 
@@ -158,7 +250,7 @@ Json to_json(const QuantizeResult& r) {
           {"samples", r.samples},
           {"int8_macs", r.integer_share},
           {"kept", kept},
-          {"speedup", r.speedup}};
+          {"speedup", r.speedup()}};
 }
 
 }  // namespace monza::tool
