@@ -87,9 +87,16 @@ TEST(NpyMessages, SayWhatIsWrongWithAFile) {
       {npy("{'descr': '|O', 'fortran_order': False, 'shape': (2,)}"),
        "'a.npy': the array holds Python objects, which would have to be executed to be read\n  try: save numbers, not "
        "Python objects"},
-      {npy("{'descr': '<U5', 'fortran_order': False, 'shape': (2,)}"),
-       "'a.npy': the array holds strings ('<U5'), which are not supported\n  try: save numbers: strings come from .pb "
-       "files"},
+      {npy("{'descr': '|S5', 'fortran_order': False, 'shape': (2,)}"),
+       "'a.npy': the array holds bytes ('|S5'), which are not supported\n  try: save them as text: array.astype('U')"},
+      {npy("{'descr': '<Ux', 'fortran_order': False, 'shape': (2,)}"),
+       "'a.npy': the array has strings of '<Ux', which are not supported\n  try: write the array again, with "
+       "numpy.save"},
+      {npy("{'descr': '<U2000000', 'fortran_order': False, 'shape': (2199023255552,)}"),
+       "'a.npy': the bytes of an array of strings overflows 64 bits: 2199023255552 * 8000000\n  try: write the array "
+       "again, with numpy.save"},
+      {npy("{'descr': '<U1', 'fortran_order': False, 'shape': (1,)}") + std::string("\xff\xff\xff\xff", 4),
+       "'a.npy': element 0 holds 4294967295, which is no character\n  try: write the array again, with numpy.save"},
       {npy("{'descr': '<M8[s]', 'fortran_order': False, 'shape': (2,)}"),
        "'a.npy': the array has elements of type '<M8[s]', which are not supported\n  try: save it as numbers: "
        "array.astype('float32')"},
@@ -102,10 +109,13 @@ TEST(NpyMessages, SayWhatCannotBeWrittenOrTaken) {
   float two[2] = {};
   std::int8_t eight[1] = {8};
   const Tensor wide = Tensor::copy_of({DType::i8, {1}, eight, 1});
-  const std::string_view words[] = {"one"};
+  const std::string_view words[] = {"\xff"};
   EXPECT_EQ(error_of([&] { npy_image({DType::f32, {3}, two, sizeof two}); }),
             "a tensor of 12 bytes lies in a buffer of 8");
-  EXPECT_EQ(error_of([&] { npy_image(Tensor::of_strings(words, {1})); }), "NumPy's files have no form of string");
+  EXPECT_EQ(error_of([&] { npy_image(Tensor::of_strings(words, {1})); }),
+            "element 0 is no UTF-8, which is what NumPy's strings are");
+  const Tensor blocks(DType::q8_0, {1, 32});
+  EXPECT_EQ(error_of([&] { npy_image(blocks); }), "NumPy's files have no form of q8_0");
   EXPECT_EQ(error_of([&] { as_model_type(wide, DType::i4); }), "element 0 is 8, which i4 cannot hold");
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstring>
 
 #include "base/checked.h"
@@ -9,6 +10,7 @@
 #include "base/file.h"
 #include "base/output_file.h"
 #include "io/npy_header.h"
+#include "io/npy_strings.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 #include "tensor/storage.h"
@@ -17,6 +19,7 @@ namespace monza::io {
 namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 64 << 10;
+constexpr std::size_t kMaxWidth = std::size_t{1} << 28;  ///< characters of a string
 constexpr char kMagic[] = "\x93NUMPY";
 
 struct Form {
@@ -46,15 +49,24 @@ DType dtype_of(const std::string& descr) {
   if (kind.starts_with("O"))
     fail_hint("save numbers, not Python objects",
               "the array holds Python objects, which would have to be executed to be read");
-  if (kind.starts_with("U") || kind.starts_with("S"))
-    fail_hint("save numbers: strings come from .pb files", "the array holds strings ('{}'), which are not supported",
-              descr);
+  if (kind.starts_with("U")) return DType::string;
+  if (kind.starts_with("S"))
+    fail_hint("save them as text: array.astype('U')", "the array holds bytes ('{}'), which are not supported", descr);
   fail_hint("save it as numbers: array.astype('float32')",
             "the array has elements of type '{}', which are not supported", descr);
 }
 
 void swap_bytes(std::byte* data, std::size_t bytes, std::size_t unit) {
   for (std::size_t i = 0; i + unit <= bytes; i += unit) std::reverse(data + i, data + i + unit);
+}
+
+/// Characters of each element of '<U5'.
+std::size_t width_of(const std::string& descr) {
+  std::size_t width = 0;
+  const auto [end, error] = std::from_chars(descr.data() + 2, descr.data() + descr.size(), width);
+  if (error != std::errc() || end != descr.data() + descr.size() || width > kMaxWidth)
+    fail("the array has strings of '{}', which are not supported", descr);
+  return width;
 }
 
 /// Row-major from column-major: walks the destination in order.
@@ -83,6 +95,7 @@ struct Head {
   DType dtype = DType::invalid;
   Shape shape;
   std::size_t begin = 0, size = 0;
+  std::size_t unit = 0;  ///< bytes of an element
 };
 
 Head parse_head(std::span<const std::byte> bytes) {
@@ -105,19 +118,37 @@ Head parse_head(std::span<const std::byte> bytes) {
   head.dtype = dtype_of(head.header.descr);
   head.shape = shape_of(head.header.shape);
   head.begin = begin + length;
-  head.size = static_cast<std::size_t>(storage_bytes(head.dtype, head.shape));
+  if (head.dtype == DType::string) {
+    head.unit = 4 * width_of(head.header.descr);
+    head.size =
+        static_cast<std::size_t>(checked_mul(storage_bytes(DType::u8, head.shape), static_cast<std::int64_t>(head.unit),
+                                             "the bytes of an array of strings"));
+  } else {
+    head.unit = static_cast<std::size_t>(dtype_bits(head.dtype)) / 8;
+    head.size = static_cast<std::size_t>(storage_bytes(head.dtype, head.shape));
+  }
   return head;
 }
 
+Tensor parse_strings(const Head& head, std::span<const std::byte> data) {
+  std::vector<std::byte> rows(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(head.size));
+  if (head.header.fortran_order && head.shape.rank > 1) from_fortran(rows.data(), data.data(), head.shape, head.unit);
+  const auto strings =
+      from_utf32(rows, static_cast<std::size_t>(head.shape.numel()), head.unit / 4, head.header.descr[0] == '>');
+  const std::vector<std::string_view> views(strings.begin(), strings.end());
+  return Tensor::of_strings(views, head.header.shape);
+}
+
 Tensor parse(std::span<const std::byte> bytes) {
-  const auto [header, dtype, shape, begin, size] = parse_head(bytes);
+  const Head head = parse_head(bytes);
+  const auto& [header, dtype, shape, begin, size, unit] = head;
   const std::span<const std::byte> data = bytes.subspan(begin);
   if (data.size() < size)
     fail("the array file is truncated: {} of {} bytes of a {} array", data.size(), size, to_string(shape));
 
+  if (dtype == DType::string) return parse_strings(head, data);
   Tensor tensor(dtype, header.shape);
   auto* to = tensor.as<std::byte>();
-  const std::size_t unit = static_cast<std::size_t>(dtype_bits(dtype)) / 8;
   if (size == 0) return tensor;
   if (header.fortran_order && shape.rank > 1) {
     from_fortran(to, data.data(), shape, unit);
@@ -162,8 +193,38 @@ Tensor read_npy(const std::filesystem::path& path) {
   return parse_npy(file->bytes(), "'" + path.string() + "'");
 }
 
+namespace {
+/// What stands before the elements of a file of version 1.
+std::string header_of(char order, const std::string& descr, const std::vector<std::int64_t>& extents) {
+  std::string shape;
+  for (std::int64_t d : extents) shape += std::to_string(d) + ", ";
+  if (extents.size() > 1) shape.resize(shape.size() - 2);
+  if (extents.size() == 1) shape.resize(shape.size() - 1);  // (3,)
+  const std::string text =
+      fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}), }}", order, descr, shape);
+  // Data begins at a multiple of 64 bytes, as NumPy does it.
+  const std::size_t padded = (10 + text.size() + 1 + 63) / 64 * 64 - 10;
+  std::string header(kMagic, 6);
+  header += '\1';
+  header += '\0';
+  header += static_cast<char>(padded & 0xff);
+  header += static_cast<char>(padded >> 8);
+  header += text;
+  header.resize(10 + padded - 1, ' ');
+  header += '\n';
+  return header;
+}
+}  // namespace
+
 NpyImage npy_image(const TensorRef& tensor) {
   NpyImage image;
+  if (tensor.dtype == DType::string) {
+    std::size_t width = 0;
+    image.widened = utf32_of(tensor, width);
+    image.data = image.widened;
+    image.header = header_of('<', fmt::format("U{}", width), tensor.shape);
+    return image;
+  }
   const auto size = static_cast<std::size_t>(storage_bytes(tensor.dtype, shape_of(tensor.shape)));
   if (size > tensor.bytes) fail("a tensor of {} bytes lies in a buffer of {}", size, tensor.bytes);
   image.data = {static_cast<const std::byte*>(tensor.data), size};
@@ -200,22 +261,7 @@ NpyImage npy_image(const TensorRef& tensor) {
     image.data = image.widened;
   }
   const bool ordered = descr[1] != '1' || descr.size() > 2;
-  std::string shape;
-  for (std::int64_t d : tensor.shape) shape += std::to_string(d) + ", ";
-  if (tensor.shape.size() > 1) shape.resize(shape.size() - 2);
-  if (tensor.shape.size() == 1) shape.resize(shape.size() - 1);  // (3,)
-  const std::string text =
-      fmt::format("{{'descr': '{}{}', 'fortran_order': False, 'shape': ({}), }}", ordered ? '<' : '|', descr, shape);
-  // Data begins at a multiple of 64 bytes, as NumPy does it.
-  const std::size_t padded = (10 + text.size() + 1 + 63) / 64 * 64 - 10;
-  image.header.assign(kMagic, 6);
-  image.header += '\1';
-  image.header += '\0';
-  image.header += static_cast<char>(padded & 0xff);
-  image.header += static_cast<char>(padded >> 8);
-  image.header += text;
-  image.header.resize(10 + padded - 1, ' ');
-  image.header += '\n';
+  image.header = header_of(ordered ? '<' : '|', descr, tensor.shape);
   return image;
 }
 

@@ -14,7 +14,8 @@ namespace monza::io {
 
 /// Reads a .npy file into row-major host memory: versions 1 to 3, little and big endian, C and Fortran order.
 /// Two-byte void elements, as which ml_dtypes saves bfloat16, become bf16; one-byte ones become u8.
-/// Throws Error when the file is no .npy, is truncated, or holds objects, strings or records.
+/// Strings ('<U5') become UTF-8. Throws Error when the file is no .npy, is truncated, or holds objects, bytes or
+/// records.
 Tensor read_npy(const std::filesystem::path& path);
 /// The same from memory; `where` names it in messages.
 Tensor parse_npy(std::span<const std::byte> bytes, std::string_view where);
@@ -33,10 +34,11 @@ NpyInfo npy_info(std::span<const std::byte> begin, std::string_view where);
 struct NpyImage {
   std::string header;
   std::span<const std::byte> data;  ///< the tensor's own bytes, or `widened`
-  std::vector<std::byte> widened;   ///< 2- and 4-bit elements, one byte each
+  std::vector<std::byte> widened;   ///< 2- and 4-bit elements, one byte each; strings as UTF-32
 };
 /// bf16 becomes '<V2' and the 8- and 4-bit floats '|V1', as ml_dtypes saves them; 2- and 4-bit integers become
-/// int8 and uint8. `tensor` must outlive the image. Throws Error for types NumPy has no form of.
+/// int8 and uint8, strings '<U' of the longest one. `tensor` must outlive the image. Throws Error for types NumPy has
+/// no form of.
 NpyImage npy_image(const TensorRef& tensor);
 
 /// Writes the file beside `path` and renames it.

@@ -131,5 +131,27 @@ TEST(Npy, HeadersAreParsedStrictly) {
     EXPECT_THROW(parse_npy_header(bad), Error) << bad;
 }
 
+TEST(Npy, StringsAreReadAsTheyWereWritten) {
+  const std::string_view words[] = {"a", "", "gr\xc3\xbc\xc3\x9f", "\xe6\x97\xa5\xe6\x9c\xac", "\xf0\x9f\x9a\x97 7",
+                                    "ab"};
+  const std::string file = file_of(Tensor::of_strings(words, {2, 3}));
+  EXPECT_NE(file.find("'<U4'"), std::string::npos);
+  const Tensor back = parse(file);
+  ASSERT_EQ(back.dtype(), DType::string);
+  EXPECT_EQ(back.shape(), (std::vector<std::int64_t>{2, 3}));
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_EQ(back.as<StringRef>()[i].view(), words[i]) << i;
+}
+
+TEST(Npy, StringsOfOtherOrdersAreRead) {
+  std::string file = with_header("{'descr': '>U1', 'fortran_order': True, 'shape': (2, 2)}");
+  for (const char c : {'a', 'b', 'c', 'd'}) {
+    file.append(3, '\0');
+    file += c;
+  }
+  const Tensor t = parse(file);
+  const char* want[] = {"a", "c", "b", "d"};
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_EQ(t.as<StringRef>()[i].view(), want[i]) << i;
+}
+
 }  // namespace
 }  // namespace monza::io

@@ -1,5 +1,5 @@
-"""com.microsoft's operators, as ONNX Runtime's optimiser and quantiser write them, against ONNX Runtime itself: drawn
-attributes, optional inputs and shapes.
+"""com.microsoft's operators, as ONNX Runtime's optimiser and quantiser write them, and ai.onnx.ml's, against ONNX Runtime
+itself: drawn attributes, optional inputs and shapes.
 
     tests/peers/run.sh contrib_test.py [--draws N] [--seed N] [OPERATOR ...]
 """
@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+import ml_cases
 import peerlib
 
 MS = "com.microsoft"
@@ -423,6 +424,11 @@ def DynamicQuantizeLSTM(c):
     c.atol = 0.03  # ONNX Runtime rounds the input and every hidden state to 8 bits, Monza does not
 
 
+def brief(attrs):
+    """Attributes for a line of the report: long lists by their length."""
+    return {k: v if not isinstance(v, list) or len(v) <= 4 else f"{len(v)} entries" for k, v in attrs.items()}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("operators", nargs="*")
@@ -430,12 +436,13 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     failed = 0
-    for name, draw in CASES.items():
+    domains = {name: ml_cases.ML for name in ml_cases.CASES}
+    for name, draw in (CASES | ml_cases.CASES).items():
         if args.operators and name not in args.operators:
             continue
         ran = refused = 0
         for number in range(args.draws):
-            c = Case(np.random.default_rng([args.seed, number, *name.encode()]), name)
+            c = Case(np.random.default_rng([args.seed, number, *name.encode()]), name, domains.get(name, MS))
             draw(c)
             folder = peerlib.WORK / "contrib"
             folder.mkdir(parents=True, exist_ok=True)
@@ -453,14 +460,21 @@ def main():
                 got = peerlib.monza_run(path, c.feed, folder)
             except RuntimeError as error:
                 failed += 1
-                print(f"FAIL {name} draw {number} {c.attrs}: {error}")
+                print(f"FAIL {name} draw {number} {brief(c.attrs)}: {error}")
                 continue
             for key, value in zip([o for o in c.outputs if o], want):
-                have = got[key].astype(np.float64)
+                have = got[key]
+                if value.dtype.kind in "OUS":  # strings
+                    value, have = np.asarray(value, str), np.asarray(have, str)
+                    if not np.array_equal(value, have):
+                        failed += 1
+                        print(f"FAIL {name} draw {number}: labels {have} against {value}")
+                    continue
+                have = have.astype(np.float64)
                 if have.shape != value.shape or not np.allclose(have, value, c.rtol, c.atol, equal_nan=True):
                     failed += 1
                     off = np.abs(have - value).max() if have.shape == value.shape else "shape"
-                    print(f"FAIL {name} draw {number} {c.attrs} inputs "
+                    print(f"FAIL {name} draw {number} {brief(c.attrs)} inputs "
                           f"{ {k: v.shape for k, v in c.feed.items()} }: {key} {have.shape} against {value.shape}, off by {off}")
         print(f"{name}: {ran} agree or are listed above" + (f", {refused} that ONNX Runtime refuses" if refused else ""))
         if ran == 0:

@@ -5,6 +5,7 @@
 
 #include "import/api.h"
 #include "ops/ml/ml.params.h"
+#include "ops/ml/scores.onnx.h"
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 
@@ -13,20 +14,12 @@ namespace {
 
 using ConstantPtr = std::shared_ptr<const ir::Constant>;
 
-ConstantPtr strings(std::vector<std::string> values) {
-  auto made = std::make_shared<ir::Constant>();
-  made->dtype = DType::string;
-  made->shape = Shape{static_cast<std::int64_t>(values.size())};
-  made->strings = std::move(values);
-  return made;
-}
-
 /// Elements `order` of a list, in that order.
 ConstantPtr picked(const ir::Constant& list, const std::vector<std::size_t>& order) {
   if (list.dtype == DType::string) {
     std::vector<std::string> values;
     for (const std::size_t i : order) values.push_back(list.strings[i]);
-    return strings(std::move(values));
+    return string_constant(std::move(values));
   }
   auto [made, bytes] = ir::allocate_constant(list.dtype, Shape{static_cast<std::int64_t>(order.size())});
   const auto size = static_cast<std::size_t>(dtype_bits(list.dtype) / 8);
@@ -39,7 +32,7 @@ ConstantPtr picked(const ir::Constant& list, const std::vector<std::size_t>& ord
 /// keys_*, values_*: the list attribute of whatever type that the node has.
 ConstantPtr list_attribute(OnnxNode& n, const std::string& name) {
   if (n.has_attr(name + "_tensor")) return n.tensor(name + "_tensor");
-  if (n.has_attr(name + "_strings")) return strings(n.strings(name + "_strings"));
+  if (n.has_attr(name + "_strings")) return string_constant(n.strings(name + "_strings"));
   if (n.has_attr(name + "_int64s")) return ir::constant_i64(n.ints(name + "_int64s"));
   if (!n.has_attr(name + "_floats")) fail("there are no {}: one of {}_* must be given", name, name);
   auto values = n.floats(name + "_floats");
@@ -55,7 +48,7 @@ ConstantPtr default_attribute(OnnxNode& n, DType type) {
                  : std::string_view(name) == "default_int64" ? DType::i64
                                                              : DType::f32))
       n.ignore(name);
-  if (type == DType::string) return strings({n.s("default_string", "_Unused")});
+  if (type == DType::string) return string_constant({n.s("default_string", "_Unused")});
   if (type == DType::i64) return ir::constant_i64({n.i("default_int64", -1)});
   if (type == DType::f32) return ir::constant_f32({n.f("default_float", -0.f)}, Shape{1});
   return ir::constant_scalar(type, is_float(type) ? -0.0 : -1.0);

@@ -7,6 +7,8 @@ namespace monza {
 
 /// TreeEnsemble(x [N, F], nodes i64 [n, TreeNode::kFields], splits T [n], leaf_targets i64 [l], leaf_weights T [l],
 /// roots i64 [t], members T [m]): sums, means or extremes of the leaves that a row of x reaches, [N, targets].
+/// A leaf is the entry that leads to it and those behind it, up to the first one whose target is not negative: ~target
+/// stands in all but the last.
 struct TreeEnsembleParams {
   enum class Aggregate : std::int64_t { average = 0, sum, min, max };
   Aggregate aggregate = Aggregate::sum;
@@ -17,7 +19,7 @@ struct TreeEnsembleParams {
 struct TreeNode {
   enum Mode : std::int64_t { less_or_equal = 0, less, greater_or_equal, greater, equal, not_equal, member };
   enum Field { feature, mode, yes, no, missing, set_begin, set_end, kFields };
-  /// What `yes` and `no` hold: a node's number, or ~number of a leaf.
+  /// What `yes`, `no` and roots hold: a node's number, or ~number of a leaf's first entry.
 };
 
 }  // namespace monza

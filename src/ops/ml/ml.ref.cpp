@@ -119,14 +119,16 @@ Status run_tree_ensemble(const KernelContext& c) noexcept {
                            holds(node, value, access.load(splits.data, at), members);
           at = node[yes ? TreeNode::yes : TreeNode::no];
         }
-        const std::int64_t leaf = ~at;
-        if (leaf >= targets.shape[0]) return kBroken;
-        if (targets.as<std::int64_t>()[leaf] != t) continue;
-        const double weight = access.load(weights.data, leaf);
-        if (p.aggregate == Aggregate::min) total = any ? std::min(total, weight) : weight;
-        else if (p.aggregate == Aggregate::max) total = any ? std::max(total, weight) : weight;
-        else total += weight;
-        any = true;
+        for (std::int64_t entry = ~at, target = -1; target < 0; ++entry) {
+          if (entry >= targets.shape[0]) return kBroken;
+          target = targets.as<std::int64_t>()[entry];  // below 0 where the leaf has more entries
+          if ((target < 0 ? ~target : target) != t) continue;
+          const double weight = access.load(weights.data, entry);
+          if (p.aggregate == Aggregate::min) total = any ? std::min(total, weight) : weight;
+          else if (p.aggregate == Aggregate::max) total = any ? std::max(total, weight) : weight;
+          else total += weight;
+          any = true;
+        }
       }
       if (p.aggregate == Aggregate::average && trees > 0) total /= static_cast<double>(trees);
       access.store(out.data, row * out.stride[0] + t * out.stride[1], total);
