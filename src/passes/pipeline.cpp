@@ -66,6 +66,9 @@ const std::vector<const Pass*>& pipeline() {
       &residual_pass,
       &activation_pass,
       &dead_code_pass,
+      // With all that belongs to each of them; a residual keeps a product apart.
+      &siblings_pass,
+      &dead_code_pass,
       // When both convolutions have all that belongs to them.
       &separable_pass,
       // What there is then, is stored in fewer bits.

@@ -157,7 +157,7 @@ const std::vector<HostileGraph>& hostile_graphs() {
   })"},
       {"scatter", R"(graph "g" (%x: f32[4,5], %i: i64[2,5], %u: f32[2,5], %t: i64[3,1], %v: f32[3,5], %l: i64[5]) {
     %a = ScatterElements(%x, %i, %u) {axis=0, reduction="add"}
-    %b = ScatterND(%a, %t, %v)
+    %b = ScatterND(%a, %t, %v) {reduction="add"}
     %c = GatherND(%b, %t)
     %r = ReverseSequence(%b, %l) {batch_axis=1, time_axis=0}
     %o = Trilu(%r)

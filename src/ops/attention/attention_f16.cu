@@ -6,6 +6,7 @@
 // Tiles of keys that causality, windows or lengths hide from all rows are left out: a NaN among their values is not
 // met.
 #include "ops/attention/attention_heads.cuh"
+#include "ops/shared/gpu_overlap.cuh"
 #include "ops/shared/gpu_tensor.cuh"
 
 namespace monza::ops {
@@ -13,7 +14,9 @@ namespace {
 
 using namespace gpu;
 
-constexpr int kWarps = 4, kRows = 16 * kWarps, kKeys = 64, kPiece = 8;  ///< kPiece elements are 16 bytes
+constexpr int kKeys = 64, kPiece = 8;      ///< kPiece elements are 16 bytes
+constexpr std::int64_t kProcessors = 132;  ///< of a large GPU
+constexpr int kBiasRow = kKeys + 8;  ///< floats between rows of the mask in shared memory: 4 rows lie in all banks
 
 /// Shared memory holds rows of pieces, exchanged so that 8 rows of one column of pieces lie in all banks.
 template <int kSize>
@@ -38,16 +41,37 @@ __device__ __forceinline__ void load_piece(uint4* to, const std::uint16_t* from,
   *to = make_uint4(v[0], v[1], v[2], v[3]);
 }
 
-/// kSize: head sizes of queries and values, rounded up.
-template <typename T, int kSize>
+/// What the mask does to a tile of scores, in floats: what is added, or (booleans) not 0 where the score is replaced.
+/// Rows that share one row of the mask have one here.
+__device__ __forceinline__ void load_mask(const Attention& s, float* to, int rows, int threads, std::int64_t b,
+                                          std::int64_t h, std::int64_t i0, std::int64_t j0) {
+  const float hidden = s.p.masked == -INFINITY ? -INFINITY : 1.0F;
+  for (int e = threadIdx.x; e < rows * kKeys; e += threads) {
+    const int row = e / kKeys, key = e % kKeys;
+    const std::int64_t i = i0 + row, j = j0 + key;
+    float v = -INFINITY;
+    if (i < s.q.extent[2] && j < s.mask_keys) {
+      const std::int64_t at = b * s.mask_stride[0] + h * s.mask_stride[1] + i * s.mask_stride[2] + j * s.mask_stride[3];
+      if (s.mask_type == DType::boolean) v = static_cast<const std::uint8_t*>(s.mask)[at] != 0 ? 0.0F : hidden;
+      else v = load_float(s.mask, s.mask_type, at);
+    }
+    to[row * kBiasRow + key] = v;
+  }
+}
+
+/// kSize: head sizes of queries and values, rounded up. kWarps: of a block, 16 rows each.
+template <typename T, int kSize, int kWarps>
 __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid_constant__ Attention s, bool whole_q,
                                                                     bool whole_k, bool whole_v, std::int64_t tasks) {
-  constexpr int kThreads = kWarps * 32, kRow = kSize / kPiece;
+  constexpr int kThreads = kWarps * 32, kRow = kSize / kPiece, kRows = 16 * kWarps;
   constexpr float kLog2e = 1.4426950408889634F;
+  await_previous();
   extern __shared__ uint4 memory[];
   uint4* const q_tile = memory;
   uint4* const k_tile = q_tile + kRows * kRow;
   uint4* const v_tile = k_tile + kKeys * kRow;
+  float* const bias = reinterpret_cast<float*>(v_tile + kKeys * kRow);  // there is some where there is a mask
+  const bool masks = s.mask != nullptr, replaces = s.mask_type == DType::boolean, by_row = s.mask_stride[2] != 0;
   const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
   const std::int64_t heads = s.q.extent[1], rows = s.q.extent[2], size = s.q.extent[3], v_size = s.v.fresh.extent[3];
   const std::int64_t blocks = (rows + kRows - 1) / kRows;
@@ -88,10 +112,14 @@ __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid
     float sum[kSize / 8][4] = {};
     float largest[2] = {-INFINITY, -INFINITY}, total[2] = {};
     bool attends[2] = {};
+    std::int64_t first[2], after[2];
+    for (int half = 0; half < 2; ++half)
+      s.seen_by(i0 + warp * 16 + half * 8 + lane / 4, valid, shift, first[half], after[half]);
     const std::uint32_t q_at = shared_address(q_tile), k_at = shared_address(k_tile), v_at = shared_address(v_tile);
     for (std::int64_t step = 0; step < steps; ++step) {
+      if (masks) load_mask(s, bias, by_row ? kRows : 1, kThreads, b, h, i0, begin + step * kKeys);
       await_copies<1>();
-      __syncthreads();  // the keys are there
+      __syncthreads();  // the keys are there, and the mask
       float score[kKeys / 8][4] = {};
 #pragma unroll
       for (int d = 0; d < kSize / 16; ++d) {
@@ -111,20 +139,35 @@ __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid
       const bool open = s.open(i0, begin + (step + 1) * kKeys, end, shift);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
-        const std::int64_t i = i0 + warp * 16 + half * 8 + lane / 4;
+        const int row = warp * 16 + half * 8 + lane / 4;
+        const std::int64_t base = begin + step * kKeys;
+        const float* const add = bias + (by_row ? row * kBiasRow : 0);
+        // Among the keys of this tile.
+        const int low = first[half] <= base          ? 0
+                        : first[half] < base + kKeys ? static_cast<int>(first[half] - base)
+                                                     : kKeys;
+        const int high = i0 + row >= rows || after[half] <= base ? 0
+                         : after[half] < base + kKeys            ? static_cast<int>(after[half] - base)
+                                                                 : kKeys;
         float most = largest[half];
-        attends[half] |= open;
+        attends[half] |= !masks && low < high;
 #pragma unroll
         for (int c = 0; c < kKeys / 8; ++c)
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
-            const std::int64_t j = begin + step * kKeys + c * 8 + lane % 4 * 2 + e;
+            const int j = c * 8 + lane % 4 * 2 + e;
             float& v = score[c][half * 2 + e];
             v *= scale;
             if (s.p.softcap > 0) v = s.p.softcap * tanhf(v / s.p.softcap);
-            // Rows beyond the last are not stored; they have no mask.
-            if (!open)
-              v = i < rows && j < s.keys ? s.masked(v, b, h, i, j, valid, i + shift, attends[half]) : -INFINITY;
+            if (!open) {
+              const bool seen = low <= j && j < high;
+              if (masks) {
+                const float x = add[j];
+                v = !replaces ? v + x : x != 0 ? s.p.masked : v;
+                attends[half] |= seen && x != -INFINITY;
+              }
+              v = seen ? v : -INFINITY;
+            }
             most = fmaxf(most, v);
           }
         most = fmaxf(most, __shfl_xor_sync(0xffffffffU, most, 1));
@@ -205,24 +248,31 @@ bool whole_rows(const Heads& v) {
 
 Status run_attention_f16(const KernelContext& c) noexcept {
   const Attention s(c);
-  const cudaStream_t stream = stream_of(c);
-  launch_present(c, s, stream);
-  const std::int64_t rows = s.q.extent[2], tasks = s.q.extent[0] * s.q.extent[1] * ((rows + kRows - 1) / kRows);
+  launch_present(c, s, stream_of(c));
+  const std::int64_t rows = s.q.extent[2], heads = s.q.extent[0] * s.q.extent[1];
   const std::int64_t size = s.q.extent[3], v_size = s.v.fresh.extent[3], larger = size > v_size ? size : v_size;
-  if (tasks == 0 || v_size == 0) return launched();
+  if (heads * rows == 0 || v_size == 0) return launched();
   const bool q = whole_rows(s.q), k = whole_rows(s.k.fresh) && whole_rows(s.k.past),
              v = whole_rows(s.v.fresh) && whole_rows(s.v.past);
-  const auto blocks = static_cast<unsigned>(tasks < 0x7fffffff ? tasks : 0x7fffffff);
-  const auto run = [&]<typename T, int kSize>() {
-    constexpr int kBytes = (kRows + 2 * kKeys) * kSize * 2;
-    if (kBytes > 48 * 1024)
-      cudaFuncSetAttribute(attention_f16_kernel<T, kSize>, cudaFuncAttributeMaxDynamicSharedMemorySize, kBytes);
-    attention_f16_kernel<T, kSize><<<blocks, kWarps * 32, kBytes, stream>>>(s, q, k, v, tasks);
+  const auto run = [&]<typename T, int kSize, int kWarps>() {
+    constexpr int kRows = 16 * kWarps;
+    const std::int64_t tasks = heads * ((rows + kRows - 1) / kRows);
+    const auto blocks = static_cast<unsigned>(tasks < 0x7fffffff ? tasks : 0x7fffffff);
+    const int mask = s.mask == nullptr ? 0 : (s.mask_stride[2] != 0 ? kRows : 1) * kBiasRow * 4;
+    const int bytes = (kRows + 2 * kKeys) * kSize * 2 + mask;
+    if (bytes > 48 * 1024)
+      cudaFuncSetAttribute(attention_f16_kernel<T, kSize, kWarps>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    launch_early(c, attention_f16_kernel<T, kSize, kWarps>, blocks, kWarps * 32, static_cast<std::size_t>(bytes), s, q,
+                 k, v, tasks);
   };
+  // Rows are spread thin where blocks of 64 leave processors idle.
+  const bool few = heads * ((rows + 63) / 64) < kProcessors;
   const auto of_type = [&]<typename T>() {
-    if (larger <= 64) run.template operator()<T, 64>();
-    else if (larger <= 128) run.template operator()<T, 128>();
-    else run.template operator()<T, 256>();
+    if (larger <= 64 && few) run.template operator()<T, 64, 1>();
+    else if (larger <= 64) run.template operator()<T, 64, 4>();
+    else if (larger <= 128 && few) run.template operator()<T, 128, 1>();
+    else if (larger <= 128) run.template operator()<T, 128, 4>();
+    else run.template operator()<T, 256, 4>();
   };
   if (c.in[0].dtype == DType::f16) of_type.template operator()<__half>();
   else of_type.template operator()<__nv_bfloat16>();

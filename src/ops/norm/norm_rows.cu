@@ -3,6 +3,7 @@
 // element of f32, 4 of f16, so 4.2 TB/s take 16 us for 8192 rows of 1024 f32, 8 us of f16; scale and bias stay in the
 // caches.
 #include "ops/norm/norm.params.h"
+#include "ops/shared/gpu_overlap.cuh"
 #include "ops/shared/gpu_rows.cuh"
 #include "tensor/dtype.h"
 
@@ -16,6 +17,7 @@ __global__ void __launch_bounds__(kThreads, 2)
     norm_rows_kernel(bool rms, float epsilon, std::int64_t rows, int n, int lanes, const T* x, const T* scale,
                      const T* bias, T* y) {
   constexpr int E = Form::E;
+  await_previous();
   for_each_row(rows, lanes, [&](std::int64_t r, int lane, bool active) {
     const int own = active ? n : 0;
     const std::int64_t at = active ? r * n : 0;
@@ -61,16 +63,15 @@ Status run_rows(const KernelContext& c) noexcept {
   const TensorView &x = c.in[0], &y = c.out[0];
   const std::int64_t rows = x.shape.count(0, p.axis), n = x.shape.count(p.axis, x.shape.rank);
   if (rows == 0 || n == 0) return {};
-  const cudaStream_t stream = stream_of(c);
   const void *scale = c.has_input(1) ? c.in[1].data : nullptr, *bias = c.has_input(2) ? c.in[2].data : nullptr;
   const auto whole = [](const void* data) { return reinterpret_cast<std::uintptr_t>(data) % 16 == 0; };
   const bool vectors = whole(x.data) && whole(y.data) && whole(scale) && whole(bias);
   const auto launch = [&](auto type) {
     using T = typename decltype(type)::type;
     with_row_form<T>(n, vectors, [&](auto form, int lanes) {
-      norm_rows_kernel<decltype(form)><<<blocks_for_rows(rows, lanes), kThreads, 0, stream>>>(
-          p.rms != 0, p.epsilon, rows, static_cast<int>(n), lanes, x.as<T>(), static_cast<const T*>(scale),
-          static_cast<const T*>(bias), y.as<T>());
+      launch_early(c, norm_rows_kernel<decltype(form), T>, blocks_for_rows(rows, lanes), kThreads, 0, p.rms != 0,
+                   p.epsilon, rows, static_cast<int>(n), lanes, x.as<T>(), static_cast<const T*>(scale),
+                   static_cast<const T*>(bias), y.as<T>());
     });
   };
   if (x.dtype == DType::f32) launch(Type<float>{});
