@@ -108,6 +108,13 @@ TEST(Calibrators, EntropyKeepsWhatIsSpreadEvenly) {
   EXPECT_GT(calibrate(Calibrator::entropy, histogram_of(values)).high, 0.95F);
 }
 
+TEST(Calibrators, EntropyIsNotLedByZeros) {
+  // Behind a ReLU: half are zeros, which any range has exactly.
+  std::vector<float> values = normal(100'000);
+  for (float& v : values) v = std::max(v, 0.0F);
+  EXPECT_GT(calibrate(Calibrator::entropy, histogram_of(values)).high, 2);
+}
+
 TEST(ClippedShare, CountsWhatLiesOutside) {
   EXPECT_NEAR(clipped_share(histogram_of({-1, 0.5F, 0.6F, 3}), {0, 1}), 0.5, 1e-9);
   EXPECT_EQ(clipped_share({}, {0, 1}), 0);

@@ -204,6 +204,26 @@ TEST_F(CliQuantize, KeepsTheCostliestInFloatsUntilTheContractHolds) {
   EXPECT_TRUE(has(report.at("kept")[0].at("node").get<std::string>(), "'y'"));
 }
 
+TEST_F(CliQuantize, TriesOtherCalibratorsBeforeItGivesUpIntegers) {
+  // One outlier costs all others steps, which the entropy of the values tells.
+  Tensor x(DType::f32, {4, 16});
+  const auto values = random_values(64, 400);
+  std::copy(values.begin(), values.end(), x.as<float>());
+  x.as<float>()[7] = 90;
+  io::write_npz(tool_.path("calib/outlier.npz"), std::vector<io::NamedRef>{{"x", x}});
+  const Json lost = Json::parse(quantize("--data calib --eval val --calibrator min-max --json").out);
+  ASSERT_GT(lost.at("drop").get<double>(), 0.5);
+  const Ran ran = quantize(
+      "--data calib --eval val --calibrator min-max --max-drop 0.5 --calibration-cache ranges --report page.html "
+      "--json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json report = Json::parse(ran.out);
+  EXPECT_LE(report.at("drop").get<double>(), 0.5);
+  EXPECT_EQ(report.at("int8_macs"), 1);
+  EXPECT_TRUE(has(tool_.read("ranges"), "calibrator entropy\n"));
+  EXPECT_TRUE(has(tool_.read("page.html"), "all in INT8, entropy ranges"));
+}
+
 TEST_F(CliQuantize, BuildCalibratesToo) {
   ASSERT_EQ(tool_
                 .run("build m.onnx --no-tune --quiet --precision int8 --calibrate calib --calibration-cache ranges -o "

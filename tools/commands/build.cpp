@@ -80,7 +80,9 @@ std::shared_ptr<const QuantizationPlan> plan_of(const BuildArgs& o) {
         options.tune = false;
       },
       &hooks);
-  QuantizationPlan plan{find_ranges(o.model, c, *hooks.session, floats.engine, o.json || o.model.quiet()).ranges, {}};
+  const FoundRanges found = find_ranges(o.model, c, *hooks.session, floats.engine, o.json || o.model.quiet());
+  write_caches(c, found.table);
+  QuantizationPlan plan{found.table.ranges, {}};
   return std::make_shared<QuantizationPlan>(std::move(plan));
 }
 

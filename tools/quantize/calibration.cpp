@@ -6,7 +6,6 @@
 #include "base/error.h"
 #include "base/output_file.h"
 #include "engine/observer.h"
-#include "quant/calibration_file.h"
 #include "quant/calibrators.h"
 #include "tools/args/usage_error.h"
 #include "tools/text/terminal.h"
@@ -68,7 +67,7 @@ std::unique_ptr<eval::SampleSource> open_samples(const std::string& source, std:
 
 FoundRanges find_ranges(const ModelArgs& model, const CalibrationArgs& args, BuildSession& session,
                         const Engine& floats, bool quiet) {
-  if (args.data.empty()) return {quant::load_calibration(args.cache).ranges, {}};
+  if (args.data.empty()) return {quant::load_calibration(args.cache), {}, {}};
   Progress progress(!quiet);
   Observer observer(session, model.build_options(model.declared_inputs()));
   const auto source = open_samples(args.data, args.samples, model, args, floats);
@@ -89,13 +88,19 @@ FoundRanges find_ranges(const ModelArgs& model, const CalibrationArgs& args, Bui
     for (const std::string& finding : check.findings()) note("warning: " + finding);
   for (const std::string& name : observer.not_finite())
     note(message("warning: '{}' is not finite on some sample: what reads it stays in floats", name));
-  const quant::CalibrationTable table = observer.table(*quant::find_calibrator(args.calibrator));
+  const quant::Calibrator chosen = *quant::find_calibrator(args.calibrator);
+  FoundRanges found{observer.table(chosen), {}, observer.histograms()};
+  // From what misses least on most models to what does best on few.
+  for (const auto other :
+       {quant::Calibrator::mse, quant::Calibrator::percentile, quant::Calibrator::min_max, quant::Calibrator::entropy})
+    if (other != chosen) found.others.push_back(observer.table(other));
+  return found;
+}
+
+void write_caches(const CalibrationArgs& args, const quant::CalibrationTable& table) {
+  if (args.data.empty()) return;
   if (!args.cache.empty()) write_file(args.cache, quant::to_text(table));
   if (!args.tensorrt_cache.empty()) write_file(args.tensorrt_cache, quant::to_tensorrt_text(table));
-  FoundRanges found{table.ranges, {}};
-  for (const auto& [name, range] : found.ranges)
-    found.quality[name] = quant::quality_of(observer.histograms().at(name), range);
-  return found;
 }
 
 }  // namespace monza::tool

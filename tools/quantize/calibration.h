@@ -5,11 +5,14 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "engine/session.h"
 #include "eval/sample_source.h"
 #include "monza/quantization.h"
+#include "quant/calibration_file.h"
 #include "quant/calibrators.h"
+#include "quant/histogram.h"
 #include "tools/args/model_args.h"
 #include "tools/args/options.h"
 #ifdef MONZA_WITH_JPEG  // defined, as 0 or 1, where the vision library is part of the build
@@ -37,12 +40,15 @@ std::unique_ptr<eval::SampleSource> open_samples(const std::string& source, std:
                                                  const CalibrationArgs& args, const Engine& floats);
 
 struct FoundRanges {
-  std::map<std::string, ValueRange> ranges;
-  std::map<std::string, quant::RangeQuality> quality;  ///< of each, where samples were seen
+  quant::CalibrationTable table;                       ///< by the calibrator that was asked for, or of a file
+  std::vector<quant::CalibrationTable> others;         ///< by the other calibrators, where samples were seen
+  std::map<std::string, quant::Histogram> histograms;  ///< of the samples
 };
-/// Ranges by the calibrator on the samples, which are checked and written to the caches that `args` names; or those of
-/// `args.cache`. Shows its progress and notes what is odd about the samples. Throws Error.
+/// Ranges by the calibrators on the samples, which are checked; or those of `args.cache`. Shows its progress and notes
+/// what is odd about the samples. Throws Error.
 FoundRanges find_ranges(const ModelArgs& model, const CalibrationArgs& args, BuildSession& session,
                         const Engine& floats, bool quiet);
+/// Writes ranges that samples gave to the caches that `args` names.
+void write_caches(const CalibrationArgs& args, const quant::CalibrationTable& table);
 
 }  // namespace monza::tool

@@ -38,13 +38,16 @@ class Quantizing {
 
   QuantizeResult run() {
     FoundRanges found = find_ranges(o_.model, o_.calibration, *session_, floats_, o_.json || o_.model.quiet());
-    result_.quality = std::move(found.quality);
-    QuantizationPlan plan{std::move(found.ranges), {}};
+    write_caches(o_.calibration, found.table);
+    QuantizationPlan plan{found.table.ranges, {}};
     if (!o_.eval.empty()) score_floats();
     if (o_.max_drop >= 0) {
       refuse_undecidable();
-      if (!holds(plan)) search(plan);
+      if (!holds(plan, found.table.calibrator) && !try_calibrators(plan, found)) search(plan);
     }
+    for (const auto& [name, range] : plan.ranges)
+      if (const auto it = found.histograms.find(name); it != found.histograms.end())
+        result_.quality[name] = quant::quality_of(it->second, range);
     build_final(plan);
     keep_slower(plan);
     judge();
@@ -120,7 +123,7 @@ class Quantizing {
   }
 
   /// Whether the contract holds with the plan. Kernels are not timed: integers are the same with any.
-  bool holds(const QuantizationPlan& plan) {
+  bool holds(const QuantizationPlan& plan, const std::string& calibrator = {}) {
     BuildOptions options =
         options_for(std::make_shared<QuantizationPlan>(plan), o_.model.build_options(o_.model.declared_inputs()));
     options.tune = false;
@@ -128,10 +131,28 @@ class Quantizing {
     BuildHooks hooks;
     hooks.weights_in_place = true;
     const Engine engine = session_->build(options, hooks);
-    const std::string what = named(plan.kept.size());
+    const std::string what =
+        named(plan.kept.size()) + (calibrator.empty() ? std::string() : ", " + calibrator + " ranges");
     const double score = measure(engine, "scoring: " + what).value * points();
     result_.trials.push_back({what, plan, score, 0});
     return result_.float_score - score <= o_.max_drop;
+  }
+
+  /// Before anything is given back to floats: other ranges. Which calibrator is best depends on the model. `plan` gets
+  /// those with the best score; true as soon as the contract holds with some.
+  bool try_calibrators(QuantizationPlan& plan, const FoundRanges& found) {
+    double best = result_.trials.back().score;
+    for (const quant::CalibrationTable& table : found.others) {
+      if (out_of_time()) break;
+      QuantizationPlan other{table.ranges, plan.kept};
+      const bool enough = holds(other, table.calibrator);
+      if (result_.trials.back().score <= best) continue;
+      best = result_.trials.back().score;
+      plan = std::move(other);
+      write_caches(o_.calibration, table);
+      if (enough) return true;
+    }
+    return false;
   }
 
   /// Keeps in floats what costs most, until the contract holds; where it never does, the plan stays as it is.
