@@ -5,7 +5,9 @@
 #include "ir/text.h"
 #include "monza/error.h"
 #include "plan/offsets.h"
+#include "plan/planner.h"
 #include "plan/tactics.h"
+#include "plan/weights.h"
 #include "support/engine_from_text.h"
 
 namespace monza {
@@ -96,6 +98,27 @@ TEST(Plan, DynamicDimensionsInsideTheirProfile) {
   ASSERT_FALSE(status.ok());
   EXPECT_NE(context.describe(status).find("'x', axis 0: 5 is not within 1 to 4"), std::string::npos)
       << context.describe(status);
+}
+
+TEST(Plan, NothingIsRearrangedForAViewThatCannotBe) {
+  // Whether two arbitrary shapes have the same count is not known: a kernel reshapes, and reads the transposed value as
+  // it lies.
+  plan::PlanScope scope;
+  scope.profile = {{"a", {1, 4, 8}}, {"b", {1, 4, 8}}, {"c", {1, 4, 8}}, {"d", {1, 4, 8}}};
+  const char* text = R"(graph "g" (%x: f32[a,b], %y: f32[c,d]) {
+    %t = Transpose(%x) {perm=[1,0]}
+    %n = Shape(%y)
+    %r = Reshape(%t, %n)
+    %z = Relu(%r)
+    return (z: %z)
+  })";
+  expect_same_as_reference(text, {{2, 6}, {3, 4}}, scope);
+  const auto graph = ir::parse(text);
+  plan::WeightStore weights;
+  const plan::PlannedModel model = plan::make_plan(*graph, {.threads = 1}, scope, weights);
+  const plan::Plan plan = model.plan.view();
+  for (const plan::Step& step : plan.steps)
+    EXPECT_FALSE(plan.text(step.name).starts_with("convert ")) << plan.text(step.name);
 }
 
 TEST(Plan, DimensionWithoutARangeIsNamed) {

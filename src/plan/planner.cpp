@@ -126,23 +126,15 @@ std::vector<DeviceRef> devices_of(const ir::Graph& graph, DeviceKind usual) {
   return devices;
 }
 
-/// A step that the host must look into or after: a branch, a loop, a reported extent, a loaded element.
-bool needs_host(const PlanStorage& plan, const Step& step) {
-  if (step.kind != StepKind::kernel || step.extents.count > 0) return true;
-  const auto* first = plan.program.data() + step.program.begin;
-  return std::any_of(first, first + step.program.count,
-                     [](const ScalarInstruction& in) { return in.op == ScalarOp::load_element; });
-}
-
 /// Segments are for devices that capture: there, work that is the same in every run of equal extents (see Segment).
 void plan_segments(PlanStorage& storage) {
   const Plan plan = storage.view();
   for (std::size_t r = 0; r < plan.regions.size(); ++r)
     for (std::uint32_t i = plan.regions[r].steps.begin, end = i + plan.regions[r].steps.count; i < end; ++i) {
       const Step& step = plan.steps[i];
-      const Capturable same = step.device != 0            ? capturable(plan, step)
-                              : needs_host(storage, step) ? Capturable::never
-                                                          : Capturable::always;
+      const Capturable same = step.device != 0         ? capturable(plan, step)
+                              : needs_host(plan, step) ? Capturable::never
+                                                       : Capturable::always;
       if (r != 0 && (step.device == 0 || same == Capturable::never)) continue;
       Segment* last = storage.segments.empty() ? nullptr : &storage.segments.back();
       if (same != Capturable::never && last != nullptr && last->capturable != Capturable::never &&

@@ -7,16 +7,20 @@
 
 namespace monza::plan {
 
+/// A step that the host must look into or after: a branch, a loop, a reported extent, a loaded element.
+inline bool needs_host(const Plan& plan, const Step& step) {
+  const auto program = plan.program.subspan(step.program.begin, step.program.count);
+  return step.kind != StepKind::kernel || step.extents.count > 0 ||
+         std::any_of(program.begin(), program.end(),
+                     [](const ScalarInstruction& i) { return i.op == ScalarOp::load_element; });
+}
+
 /// Which runs hand out the same launch for the step: of a kernel whose operands lie in the arena and the weights, and
 /// of which the host reads nothing. All of them, where places and extents are constants and nothing is computed of
 /// them.
 inline Capturable capturable(const Plan& plan, const Step& step) {
-  if (step.kind != StepKind::kernel || step.extents.count > 0) return Capturable::never;
-  const auto program = plan.program.subspan(step.program.begin, step.program.count);
-  if (std::any_of(program.begin(), program.end(),
-                  [](const ScalarInstruction& i) { return i.op == ScalarOp::load_element; }))
-    return Capturable::never;
-  Capturable result = program.empty() ? Capturable::always : Capturable::by_shape;
+  if (needs_host(plan, step)) return Capturable::never;
+  Capturable result = step.program.count == 0 ? Capturable::always : Capturable::by_shape;
   for (const Range& range : {step.inputs, step.outputs})
     for (const Operand& o : plan.operands.subspan(range.begin, range.count)) {
       if (o.base == Base::none) continue;
