@@ -99,12 +99,16 @@ MONZA_INLINE void gather(const float* from, std::int64_t step, float* to, std::i
 /// out[i] = f(in 0[i], ..) for n elements; operand k steps by step[k] in {0, 1}.
 template <int N, typename F>
 MONZA_INLINE void flat(float* out, const float* const* in, const bool* moves, std::int64_t n, F&& f) {
-  Vec fixed[N == 0 ? 1 : N];
-  for (int k = 0; k < N; ++k) fixed[k] = Vec::set(n > 0 ? in[k][0] : 0);
+  const float* from[N];  // a store of vectors might change in[]
+  Vec fixed[N];
+  for (int k = 0; k < N; ++k) {
+    from[k] = in[k];
+    fixed[k] = Vec::set(n > 0 ? from[k][0] : 0);
+  }
   const auto pass = [&](auto m0, auto m1, auto m2) __attribute__((always_inline)) {
     std::int64_t i = 0;
     const auto get = [&](int k, bool move, auto... mask)
-                         __attribute__((always_inline)) { return move ? Vec::load(in[k] + i, mask...) : fixed[k]; };
+                         __attribute__((always_inline)) { return move ? Vec::load(from[k] + i, mask...) : fixed[k]; };
     const auto apply = [&](auto... mask) __attribute__((always_inline)) {
       if constexpr (N == 1) return f(get(0, m0(), mask...));
       else if constexpr (N == 2) return f(get(0, m0(), mask...), get(1, m1(), mask...));
@@ -136,11 +140,30 @@ MONZA_INLINE void flat(float* out, const float* const* in, const bool* moves, st
   }
 }
 
+/// What flat() does with one function. The loops around it are the same for every function, and are compiled once for
+/// each N: a run calls it through a pointer.
+template <int N>
+struct Flat {
+  void (*run)(const void* f, float* out, const float* const* in, const bool* moves, std::int64_t n);
+  const void* f;
+  template <typename F>
+  explicit Flat(const F& function) : run(of<F>), f(&function) {}
+  MONZA_INLINE void operator()(float* out, const float* const* in, const bool* moves, std::int64_t n) const {
+    run(f, out, in, moves, n);
+  }
+
+ private:
+  template <typename F>
+  static void of(const void* f, float* out, const float* const* in, const bool* moves, std::int64_t n) {
+    flat<N>(out, in, moves, n, *static_cast<const F*>(f));
+  }
+};
+
 /// Elements that a task takes: enough work to be worth waking a thread, small enough to spread evenly.
 constexpr std::int64_t kTaskElements = 16384;
 
-/// Runs below this many elements are collected, others are worth a masked vector.
-constexpr std::int64_t kShortRun = 8;
+/// Runs below this many elements are collected, others are worth a call: rows of 8 take half the time so.
+constexpr std::int64_t kShortRun = 24;
 
 /// `rows` short runs of n elements, `down` apart, `step` inside: to `to`, one after another.
 MONZA_INLINE void gather_rows(const float* from, std::int64_t down, std::int64_t step, std::int64_t rows,
@@ -169,9 +192,9 @@ MONZA_INLINE void scatter_rows(const float* from, std::int64_t down, std::int64_
 
 /// Slices of a short last axis ([boxes, 4] cut to [boxes, 2]) have runs of a few elements: a vector for each would be
 /// nearly empty, so rows are collected in a buffer of whole vectors, and spread again.
-template <int N, typename F>
-MONZA_INLINE void pointwise_short(Parallel& parallel, const TensorView& out, const TensorView* const* in,
-                                  const Walk<N>& walk, F&& f) {
+template <int N>
+void pointwise_short(Parallel& parallel, const TensorView& out, const TensorView* const* in, const Walk<N>& walk,
+                     const Flat<N>& f) {
   const int last = walk.rank - 1, before = last - 1;
   const std::int64_t n = walk.extent[last], rows = walk.extent[before], group = kStage / n;
   const std::int64_t groups = (rows + group - 1) / group, total = walk.count / (rows * n) * groups;
@@ -201,15 +224,14 @@ MONZA_INLINE void pointwise_short(Parallel& parallel, const TensorView& out, con
       const std::int64_t down = walk.stride[0][before], step = walk.stride[0][last];
       float* o = out.template as<float>() + at[0];
       const bool whole = step == 1 && down == n;
-      flat<N>(whole ? o : buffer[N], q, moves, count * n, f);
+      f(whole ? o : buffer[N], q, moves, count * n);
       if (!whole) scatter_rows(buffer[N], down, step, count, n, o);
     }
   });
 }
 
-/// out = f(inputs) elementwise on all threads; f is called with one vector for each input.
-template <int N, typename F>
-MONZA_INLINE void pointwise(Parallel& parallel, const TensorView& out, const TensorView* const* in, F&& f) {
+template <int N>
+void pointwise_any(Parallel& parallel, const TensorView& out, const TensorView* const* in, const Flat<N>& f) {
   const Walk<N> walk(out, in);
   if (walk.count == 0) return;
   if (walk.rank > 1 && walk.extent[walk.rank - 1] < kShortRun && walk.extent[walk.rank - 2] > 1)
@@ -230,7 +252,7 @@ MONZA_INLINE void pointwise(Parallel& parallel, const TensorView& out, const Ten
       const float* p[N];
       for (int k = 0; k < N; ++k) p[k] = in[k]->template as<float>() + at[k + 1];
       if (!staged) {
-        flat<N>(o, p, moves, n, f);
+        f(o, p, moves, n);
         return;
       }
       float buffer[N + 1][kStage];
@@ -245,12 +267,18 @@ MONZA_INLINE void pointwise(Parallel& parallel, const TensorView& out, const Ten
           q[k] = buffer[k];
         }
         const std::int64_t step = walk.stride[0][last];
-        flat<N>(step == 1 ? o + i : buffer[N], q, moves, m, f);
+        f(step == 1 ? o + i : buffer[N], q, moves, m);
         if (step != 1)
           for (std::int64_t j = 0; j < m; ++j) o[(i + j) * step] = buffer[N][j];
       }
     });
   });
+}
+
+/// out = f(inputs) elementwise on all threads; f is called with one vector for each input.
+template <int N, typename F>
+MONZA_INLINE void pointwise(Parallel& parallel, const TensorView& out, const TensorView* const* in, const F& f) {
+  pointwise_any<N>(parallel, out, in, Flat<N>(f));
 }
 
 }  // namespace

@@ -37,7 +37,8 @@ MONZA_INLINE void plain_run(Out* o, const A* a, const std::int64_t* step, std::i
     for (std::int64_t i = 0; i < n; ++i) o[i] = f(a[i]);
     return;
   }
-  for (std::int64_t i = 0; i < n; ++i) o[i * step[0]] = f(a[i * step[1]]);
+  const std::int64_t to = step[0], from = step[1];  // a store might change step[]
+  for (std::int64_t i = 0; i < n; ++i) o[i * to] = f(a[i * from]);
 }
 template <typename Out, typename A, typename B, typename F>
 MONZA_INLINE void plain_run(Out* o, const A* a, const B* b, const std::int64_t* step, std::int64_t n, const F& f) {
@@ -53,7 +54,8 @@ MONZA_INLINE void plain_run(Out* o, const A* a, const B* b, const std::int64_t* 
     MONZA_VECTORIZE
     for (std::int64_t i = 0; i < n; ++i) o[i] = f(fixed, b[i]);
   } else {
-    for (std::int64_t i = 0; i < n; ++i) o[i * step[0]] = f(a[i * step[1]], b[i * step[2]]);
+    const std::int64_t to = step[0], from_a = step[1], from_b = step[2];
+    for (std::int64_t i = 0; i < n; ++i) o[i * to] = f(a[i * from_a], b[i * from_b]);
   }
 }
 template <typename T>
@@ -71,13 +73,18 @@ MONZA_INLINE void plain_run(T* o, const std::uint8_t* c, const T* a, const T* b,
     MONZA_VECTORIZE
     for (std::int64_t i = 0; i < n; ++i) o[i] = c[i] != 0 ? fixed : b[i];
   } else {
-    for (std::int64_t i = 0; i < n; ++i) o[i * step[0]] = c[i * step[1]] != 0 ? a[i * step[2]] : b[i * step[3]];
+    const std::int64_t to = step[0], from_c = step[1], from_a = step[2], from_b = step[3];
+    for (std::int64_t i = 0; i < n; ++i) o[i * to] = c[i * from_c] != 0 ? a[i * from_a] : b[i * from_b];
   }
 }
 
-/// Calls run(offsets, steps, n) for all runs of the output, on all threads.
-template <int N, typename F>
-MONZA_INLINE void each_run(const KernelContext& c, F&& run) {
+/// A function object over runs: f(offsets, steps, n).
+using Run = void (*)(const void* f, const std::int64_t* at, const std::int64_t* step, std::int64_t n);
+
+/// Calls run(f, offsets, steps, n) for all runs of the output, on all threads. The same for all functions, so that it
+/// is compiled once for each N.
+template <int N>
+void each_run_any(const KernelContext& c, Run run, const void* f) {
   const TensorView* in[N];
   for (int k = 0; k < N; ++k) in[k] = &c.in[k];
   const Walk<N> walk(c.out[0], in);
@@ -86,8 +93,17 @@ MONZA_INLINE void each_run(const KernelContext& c, F&& run) {
   parallel_for(*c.parallel, (walk.count + kTaskElements - 1) / kTaskElements, [&](std::int64_t task, int) {
     const std::int64_t begin = task * kTaskElements;
     const std::int64_t end = begin + kTaskElements < walk.count ? begin + kTaskElements : walk.count;
-    walk.range(begin, end, [&](const std::int64_t* at, std::int64_t n) { run(at, step, n); });
+    walk.range(begin, end, [&](const std::int64_t* at, std::int64_t n) { run(f, at, step, n); });
   });
+}
+template <int N, typename F>
+MONZA_INLINE void each_run(const KernelContext& c, const F& run) {
+  each_run_any<N>(
+      c,
+      [](const void* f, const std::int64_t* at, const std::int64_t* step, std::int64_t n) {
+        (*static_cast<const F*>(f))(at, step, n);
+      },
+      &run);
 }
 template <typename Out, typename A, typename F>
 __attribute__((noinline)) Status map(const KernelContext& c, const F& f) {
