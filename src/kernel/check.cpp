@@ -28,13 +28,13 @@ const std::map<std::string_view, const OperatorCheck*>& checks_by_op() {
 }
 
 /// Rules of loaded plugins' operators.
-struct Added {
+struct AddedChecks {
   std::mutex mutex;
   std::map<std::string_view, const OperatorCheck*> by_op;
 };
 
-Added& added() {
-  static Added* const checks = new Added;  // threads may ask until the process ends
+AddedChecks& added_checks() {
+  static AddedChecks* const checks = new AddedChecks;  // threads may ask until the process ends
   return *checks;
 }
 
@@ -133,14 +133,14 @@ Refusal refuse_port(const Kernel& kernel, Port port, const TensorView& v, const 
 }  // namespace
 
 void add_check(const OperatorCheck& check) {
-  Added& a = added();
+  AddedChecks& a = added_checks();
   const std::lock_guard lock(a.mutex);
   a.by_op.emplace(check.op, &check);
 }
 
 const OperatorCheck* find_check(const char* op) {
   if (const auto it = checks_by_op().find(op); it != checks_by_op().end()) return it->second;
-  Added& a = added();
+  AddedChecks& a = added_checks();
   const std::lock_guard lock(a.mutex);
   const auto it = a.by_op.find(op);
   return it == a.by_op.end() ? nullptr : it->second;

@@ -65,7 +65,7 @@ void merge_constants(ir::Graph& graph) {
   }
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void run_common_subexpressions(ir::Graph& graph, PassContext& context) {
   merge_constants(graph);
   std::unordered_map<std::size_t, std::vector<ir::NodeId>> seen;
   const std::vector<ir::NodeId> order = graph.order();
@@ -91,5 +91,6 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass common_subexpressions_pass{"common_subexpressions", "computes equal expressions once", run};
+const Pass common_subexpressions_pass{"common_subexpressions", "computes equal expressions once",
+                                      run_common_subexpressions};
 }  // namespace monza

@@ -3,7 +3,7 @@
 
 namespace monza {
 namespace {
-void run(ir::Graph& graph, PassContext& context) {
+void run_dead_code(ir::Graph& graph, PassContext& context) {
   const std::vector<ir::NodeId> order = graph.order();
   for (auto it = order.rbegin(); it != order.rend(); ++it) {
     const ir::Node& node = std::as_const(graph).node(*it);
@@ -18,5 +18,5 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass dead_code_pass{"dead_code", "removes nodes that nothing reads", run};
+const Pass dead_code_pass{"dead_code", "removes nodes that nothing reads", run_dead_code};
 }  // namespace monza

@@ -38,11 +38,12 @@ void fold(ir::Graph& graph, PassContext& context, bool (*wanted)(const ir::Node&
     }
   }
 }
-void run(ir::Graph& graph, PassContext& context) { fold(graph, context, folds); }
+void run_fold_constants(ir::Graph& graph, PassContext& context) { fold(graph, context, folds); }
 void run_dequantized(ir::Graph& graph, PassContext& context) { fold(graph, context, is_dequantize); }
 }  // namespace
 
 const Pass fold_dequantized_pass{"fold_dequantized", "evaluates dequantised weights that no integer kernel has taken",
                                  run_dequantized};
-const Pass fold_constants_pass{"fold_constants", "evaluates nodes whose inputs are all constants", run, true};
+const Pass fold_constants_pass{"fold_constants", "evaluates nodes whose inputs are all constants", run_fold_constants,
+                               true};
 }  // namespace monza

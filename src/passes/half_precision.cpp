@@ -168,7 +168,7 @@ class Halver {
   std::map<ir::ValueId, ir::ValueId> halves_;
 };
 
-void run(ir::Graph& graph, PassContext& context) {
+void run_half_precision(ir::Graph& graph, PassContext& context) {
   if (context.options().device != Device::cuda) return;  // no other device has kernels for it
   Halver halver(graph, context);
   const std::vector<ir::NodeId> order = graph.order();
@@ -179,6 +179,6 @@ void run(ir::Graph& graph, PassContext& context) {
 }  // namespace
 
 const Pass half_precision_pass{"half_precision", "values between nodes that may compute in fp16 are stored in f16",
-                               run};
+                               run_half_precision};
 
 }  // namespace monza

@@ -44,7 +44,7 @@ int identical_input(const ir::Graph& graph, const ir::Node& node) {
   return -1;
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void run_identities(ir::Graph& graph, PassContext& context) {
   const std::vector<ir::NodeId> order = graph.order();
   for (ir::NodeId id : order) {
     const ir::Node& node = std::as_const(graph).node(id);
@@ -57,5 +57,5 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass identities_pass{"identities", "removes nodes that give back their input", run, true};
+const Pass identities_pass{"identities", "removes nodes that give back their input", run_identities, true};
 }  // namespace monza

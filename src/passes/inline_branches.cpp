@@ -56,7 +56,7 @@ void take_back(ir::Graph& graph, ir::Graph& body, const Inlined& inlined) {
   body.infer_all();  // types in the inner bodies are those of the copies
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void run_inline_branches(ir::Graph& graph, PassContext& context) {
   std::unordered_set<std::string> names;
   const std::vector<ir::NodeId> order = graph.order();
   for (ir::NodeId id : order) {
@@ -98,5 +98,5 @@ void run(ir::Graph& graph, PassContext& context) {
 }  // namespace
 
 const Pass inline_branches_pass{"inline_branches", "replaces an If whose condition is known by the branch it takes",
-                                run};
+                                run_inline_branches};
 }  // namespace monza

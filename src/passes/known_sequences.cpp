@@ -136,7 +136,7 @@ Known known_value(ir::Graph& graph, ir::NodeId id) {
   return {insert("Concat", parts, {{"axis", axis}})[0], "known tensors"};
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void run_known_sequences(ir::Graph& graph, PassContext& context) {
   const std::vector<ir::NodeId> order = graph.order();
   for (const ir::NodeId id : order) {
     if (!graph.has_node(id)) continue;
@@ -162,6 +162,6 @@ void run(ir::Graph& graph, PassContext& context) {
 
 }  // namespace
 
-const Pass known_sequences_pass{"known_sequences", "takes elements straight from the values a sequence is made of", run,
-                                true};
+const Pass known_sequences_pass{"known_sequences", "takes elements straight from the values a sequence is made of",
+                                run_known_sequences, true};
 }  // namespace monza

@@ -88,6 +88,8 @@ struct Match {
   /// The node that makes a captured value.
   const ir::Node& node(std::string_view name) const;
   const ir::Value& output() const;
+  /// The node that makes it.
+  const ir::Node& output_node() const { return *graph->producer(output().id); }
   /// Origins of all matched nodes.
   ir::OriginSet origins() const;
   /// What is asked of all matched nodes together; nullopt when no kernel could do it.

@@ -14,7 +14,7 @@ bool is_reshape(const ir::Graph& graph, const ir::Node* node) {
 }
 
 /// Reshape(Reshape(x)) to Reshape(x).
-bool merge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
+bool merge_reshapes(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const ir::Node& second = std::as_const(graph).node(id);
   const ir::Node* first = graph.producer(second.inputs[0]);
   if (!is_reshape(graph, &second) || !is_reshape(graph, first)) return false;
@@ -40,7 +40,7 @@ bool merge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
 }
 
 /// Pointwise(Reshape(x), scalars) to Reshape(Pointwise(x, scalars)).
-bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
+bool sink_reshape(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const ir::Node& reshape = std::as_const(graph).node(id);
   if (!is_reshape(graph, &reshape)) return false;
   // Only behind something that may take the pointwise work in.
@@ -148,7 +148,7 @@ bool unmerge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   return true;
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void run_reshapes(ir::Graph& graph, PassContext& context) {
   bool changed = true;
   while (changed && context.open()) {
     changed = false;
@@ -157,19 +157,20 @@ void run(ir::Graph& graph, PassContext& context) {
       if (!graph.has_node(id) || std::as_const(graph).node(id).inputs.empty()) continue;
       if (std::as_const(graph).node(id).inputs[0] == ir::kNone) continue;
       bool moved = attempt(graph, context, "moves behind work", id, [&] {
-        return merge(graph, context, id) || sink(graph, context, id) || unmerge(graph, context, id);
+        return merge_reshapes(graph, context, id) || sink_reshape(graph, context, id) || unmerge(graph, context, id);
       });
       changed |= moved;
       // What was put behind work moves on at once: sweep by sweep a long chain would take a sweep for every node.
       while (moved && context.open()) {
         const ir::NodeId last = graph.model().next_node - 1;
         moved = graph.has_node(last) && !std::as_const(graph).node(last).inputs.empty() &&
-                attempt(graph, context, "moves behind work", last, [&] { return sink(graph, context, last); });
+                attempt(graph, context, "moves behind work", last, [&] { return sink_reshape(graph, context, last); });
       }
     }
   }
 }
 }  // namespace
 
-const Pass reshapes_pass{"reshapes", "merges reshapes and moves them behind pointwise work and matrix products", run};
+const Pass reshapes_pass{"reshapes", "merges reshapes and moves them behind pointwise work and matrix products",
+                         run_reshapes};
 }  // namespace monza

@@ -68,12 +68,12 @@ void known_targets(ir::Graph& graph, PassContext& context) {
   }
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void run_shape_arithmetic(ir::Graph& graph, PassContext& context) {
   known_values(graph, context);
   known_targets(graph, context);
 }
 }  // namespace
 
-const Pass shape_arithmetic_pass{"shape_arithmetic", "makes integers and shapes that inference knows constant", run,
-                                 true};
+const Pass shape_arithmetic_pass{"shape_arithmetic", "makes integers and shapes that inference knows constant",
+                                 run_shape_arithmetic, true};
 }  // namespace monza

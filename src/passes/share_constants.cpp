@@ -10,7 +10,7 @@ namespace {
 /// Smaller ones are not worth the comparison.
 constexpr std::size_t kSmallest = 1024;
 
-void run(ir::Graph& graph, PassContext&) { ConstantPool().share(graph); }
+void run_share_constants(ir::Graph& graph, PassContext&) { ConstantPool().share(graph); }
 
 }  // namespace
 
@@ -33,6 +33,7 @@ void ConstantPool::share(ir::Graph& graph) {
     for (const auto& body : graph.node(id).bodies) share(*body);
 }
 
-const Pass share_constants_pass{"share_constants", "equal constants of all bodies share their memory", run};
+const Pass share_constants_pass{"share_constants", "equal constants of all bodies share their memory",
+                                run_share_constants};
 
 }  // namespace monza

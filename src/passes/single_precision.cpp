@@ -132,7 +132,7 @@ class Widener {
   std::map<ir::ValueId, ir::ValueId> wide_, narrowed_;
 };
 
-void run(ir::Graph& graph, PassContext& context) {
+void run_single_precision(ir::Graph& graph, PassContext& context) {
   if (context.options().device != Device::cpu) return;  // others have kernels of their own for these types
   Widener widener(graph, context);
   const std::vector<ir::NodeId> order = graph.order();
@@ -142,6 +142,6 @@ void run(ir::Graph& graph, PassContext& context) {
 
 }  // namespace
 
-const Pass single_precision_pass{"single_precision", "f16 and bf16 are computed in f32 on a CPU", run};
+const Pass single_precision_pass{"single_precision", "f16 and bf16 are computed in f32 on a CPU", run_single_precision};
 
 }  // namespace monza

@@ -10,7 +10,7 @@ bool is_transpose(const ir::Node* node) { return node != nullptr && std::string_
 std::vector<std::int64_t> perm_of(const ir::Node& node) { return attrs_of(node).ints("perm"); }
 
 /// Transpose(Transpose(x)) to one transpose; a transpose that moves nothing is left to the identity pass.
-bool merge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
+bool merge_transposes(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const ir::Node& second = std::as_const(graph).node(id);
   if (!is_transpose(&second)) return false;
   const ir::Node* first = graph.producer(second.inputs[0]);
@@ -40,7 +40,7 @@ bool merge(ir::Graph& graph, PassContext& context, ir::NodeId id) {
 
 /// Pointwise(Transpose(x), ...) to Transpose(Pointwise(x, ...)) where the other operands are constants or the same
 /// transpose.
-bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
+bool sink_transpose(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   const ir::Node& transpose = std::as_const(graph).node(id);
   if (!is_transpose(&transpose)) return false;
   const auto perm = perm_of(transpose);
@@ -107,7 +107,7 @@ bool sink(ir::Graph& graph, PassContext& context, ir::NodeId id) {
   return true;
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void run_transposes(ir::Graph& graph, PassContext& context) {
   bool changed = true;
   while (changed && context.open()) {
     changed = false;
@@ -115,18 +115,19 @@ void run(ir::Graph& graph, PassContext& context) {
     for (ir::NodeId id : order) {
       if (!graph.has_node(id)) continue;
       bool moved = attempt(graph, context, "moves behind work", id,
-                           [&] { return merge(graph, context, id) || sink(graph, context, id); });
+                           [&] { return merge_transposes(graph, context, id) || sink_transpose(graph, context, id); });
       changed |= moved;
       // What was put behind work moves on at once: sweep by sweep a long chain would take a sweep for every node.
       while (moved && context.open()) {
         const ir::NodeId last = graph.model().next_node - 1;
-        moved = graph.has_node(last) &&
-                attempt(graph, context, "moves behind work", last, [&] { return sink(graph, context, last); });
+        moved = graph.has_node(last) && attempt(graph, context, "moves behind work", last,
+                                                [&] { return sink_transpose(graph, context, last); });
       }
     }
   }
 }
 }  // namespace
 
-const Pass transposes_pass{"transposes", "cancels and merges transposes and moves them behind pointwise work", run};
+const Pass transposes_pass{"transposes", "cancels and merges transposes and moves them behind pointwise work",
+                           run_transposes};
 }  // namespace monza

@@ -6,7 +6,7 @@
 namespace monza::quant {
 namespace {
 
-void run(ir::Graph& graph, PassContext& context) {
+void run_observe(ir::Graph& graph, PassContext& context) {
   if (context.in_body()) return;  // what a body computes is no value of the model
   const auto* plan = context.quantization();
   const std::map<std::string, std::string> none;
@@ -24,6 +24,6 @@ void run(ir::Graph& graph, PassContext& context) {
 
 }  // namespace
 
-const Pass observe_pass{"observe", "values that would be quantised become outputs", run};
+const Pass observe_pass{"observe", "values that would be quantised become outputs", run_observe};
 
 }  // namespace monza::quant

@@ -50,7 +50,7 @@ std::optional<Activation> activation_of_node(const ir::Graph& graph, const ir::N
   return std::nullopt;
 }
 
-std::string guard(const Match& m) {
+std::string guard_activation(const Match& m) {
   const ir::Node &product = m.node("product"), &n = activation_node(m);
   if (requantizes(product)) return "the product's result is quantised";
   if (n.inputs[0] != m["product"]) return "the product is not its first input";
@@ -73,7 +73,7 @@ std::string guard(const Match& m) {
   return "";
 }
 
-ir::ValueId replace(const Match& m) {
+ir::ValueId replace_activation(const Match& m) {
   const ir::Node &product = m.node("product"), &n = activation_node(m);
   const Activation act = *activation_of_node(*m.graph, n);
   ir::Attrs attrs = product.attrs;
@@ -88,12 +88,13 @@ ir::ValueId replace(const Match& m) {
   return m.add(product.op->name, inputs, attrs);
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_activation(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
-        {{"activation(product)", op(kActivations, {op(kBiasedProducts, {any(), rest()}).as("product"), rest()}), guard,
-          replace}});
+        {{"activation(product)", op(kActivations, {op(kBiasedProducts, {any(), rest()}).as("product"), rest()}),
+          guard_activation, replace_activation}});
 }
 }  // namespace
 
-const Pass activation_pass{"fuse_activation", "an activation moves into the convolution or product before it", run};
+const Pass activation_pass{"fuse_activation", "an activation moves into the convolution or product before it",
+                           fuse_activation};
 }  // namespace monza

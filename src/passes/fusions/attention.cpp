@@ -116,7 +116,7 @@ std::string side_by_side(const Match& m) {
 }
 
 /// The conditions of every spelling: "" or why not.
-std::string guard(const Match& m) {
+std::string guard_attention(const Match& m) {
   const ir::Graph& g = *m.graph;
   const ir::Node &softmax = m.node("softmax"), &scores = m.node("scores"), &result = m.node("result");
   const ir::Type &s = g.value(scores.outputs[0]).type, &p = g.value(softmax.outputs[0]).type;
@@ -167,7 +167,7 @@ ir::Attrs softmax_attrs(const Match& m, double scale) {
 }
 
 std::string guard_joined(const Match& m) {
-  if (auto reason = guard(m); !reason.empty()) return reason;
+  if (auto reason = guard_attention(m); !reason.empty()) return reason;
   const Operands o = operands(m);
   if (!o.q || !o.k || !o.v)
     return fmt::format("the heads of the {} do not come from one tensor [batch, length, heads * size]", !o.q ? "query"
@@ -206,7 +206,7 @@ const ir::Node* key_turn(const Match& m, double& scale) {
 }
 
 std::string guard_apart(const Match& m) {
-  if (auto reason = guard(m); !reason.empty()) return reason;
+  if (auto reason = guard_attention(m); !reason.empty()) return reason;
   double scale = 1;
   if (key_turn(m, scale) == nullptr) return "the key is not transposed";
   return "";
@@ -223,7 +223,7 @@ ir::ValueId replace_apart(const Match& m) {
   return m.add("Attention", {q, k, m.node("result").inputs[1], mask_of(m)}, softmax_attrs(m, scale));
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_attention(ir::Graph& graph, PassContext& context) {
   const Pattern scores = op("MatMul", {any(), any(), rest()}).as("scores");
   const Pattern scaled = product({scores, number("scale")});
   const Pattern masked =
@@ -240,5 +240,5 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass attention_pass{"fuse_attention", "attention spelled out becomes Attention", run};
+const Pass attention_pass{"fuse_attention", "attention spelled out becomes Attention", fuse_attention};
 }  // namespace monza

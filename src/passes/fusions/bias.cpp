@@ -6,7 +6,7 @@
 namespace monza {
 namespace {
 
-std::string guard(const Match& m) {
+std::string guard_bias(const Match& m) {
   const ir::Node& product = m.node("product");
   const ProductOperands at = operands_of(product);
   const ir::Type& out = m.output().type;
@@ -27,7 +27,7 @@ std::string guard(const Match& m) {
   return "";
 }
 
-ir::ValueId replace(const Match& m) {
+ir::ValueId replace_bias(const Match& m) {
   const ir::Node& product = m.node("product");
   const ProductOperands at = operands_of(product);
   const ir::Type& out = m.output().type;
@@ -42,13 +42,13 @@ ir::ValueId replace(const Match& m) {
   return m.add(product.op->name, with_operand(product, at.bias, constant), product.attrs);
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_bias(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
         {{"product + bias[channel]", op("Add", {op(kBiasedProducts, {any(), rest()}).as("product"), constant("bias")}),
-          guard, replace}});
+          guard_bias, replace_bias}});
 }
 }  // namespace
 
 const Pass bias_pass{"fuse_bias", "a constant per channel becomes the bias of the convolution or product before it",
-                     run};
+                     fuse_bias};
 }  // namespace monza

@@ -70,7 +70,7 @@ std::vector<PhaseAxis> axes_of(const ir::Graph& graph, const ir::Node& node) {
   return list;
 }
 
-std::string guard(const Match& m) {
+std::string guard_conv_transpose(const Match& m) {
   const ir::Node& node = m.node("conv");
   const auto& w = m.graph->value(node.inputs[1]).constant;
   if (!w) return "the weight is not a constant";
@@ -147,7 +147,7 @@ std::shared_ptr<const ir::Constant> phase_bias(const ir::Constant& bias, std::in
   return made;
 }
 
-ir::ValueId replace(const Match& m) {
+ir::ValueId replace_conv_transpose(const Match& m) {
   const ir::Node& node = m.node("conv");
   const std::vector<PhaseAxis> axes = axes_of(*m.graph, node);
   const std::int64_t group = attrs_of(node).i("group");
@@ -190,12 +190,13 @@ ir::ValueId replace(const Match& m) {
   return m.add("Slice", {result}, slice);
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void lower_conv_transpose(ir::Graph& graph, PassContext& context) {
   const Pattern conv = op("ConvTranspose", {any(), any(), rest()}).as("conv");
-  apply(graph, context, {{"conv_transpose(x, w)", conv, guard, replace}});
+  apply(graph, context, {{"conv_transpose(x, w)", conv, guard_conv_transpose, replace_conv_transpose}});
 }
 }  // namespace
 
 const Pass conv_transpose_pass{"lower_conv_transpose",
-                               "a transposed convolution becomes a convolution and a move of depth to space", run};
+                               "a transposed convolution becomes a convolution and a move of depth to space",
+                               lower_conv_transpose};
 }  // namespace monza

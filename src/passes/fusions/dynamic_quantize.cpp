@@ -10,7 +10,7 @@ bool to_f32(const ir::Graph&, const ir::Node& n) { return attrs_of(n).s("to") ==
 
 bool single(const ir::Graph& graph, ir::ValueId v) { return ir::product(graph.value(v).type.shape) == ir::Expr(1); }
 
-std::string guard(const Match& m) {
+std::string guard_dynamic_quantize(const Match& m) {
   const ir::Node& product = m.node("product");
   const ir::Graph& g = *m.graph;
   const ir::Type& out = m.output().type;
@@ -23,7 +23,7 @@ std::string guard(const Match& m) {
   return fits_channels(*m.constant("w_scale"), out, conv ? 1 : out.rank() - 1);
 }
 
-ir::ValueId replace(const Match& m) {
+ir::ValueId replace_dynamic_quantize(const Match& m) {
   const ir::Node& product = m.node("product");
   const bool conv = std::string_view(product.op->name) == "ConvInteger";
   return m.add(
@@ -32,19 +32,21 @@ ir::ValueId replace(const Match& m) {
       product.attrs);
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_dynamic_quantize(ir::Graph& graph, PassContext& context) {
   const Pattern product = op("MatMulInteger|ConvInteger", {any(), any(), rest()}).as("product");
   const Pattern cast = op("Cast", {product}).where(to_f32);
   const Pattern scale = op("Mul", {any("x_scale"), constant("w_scale")}).shared();
-  apply(graph, context,
-        {{"float(a b) * (a_scale * b_scale)", op("Mul", {cast, scale}), guard, replace},
-         {"(float(a b) * a_scale) * b_scale", op("Mul", {op("Mul", {cast, any("x_scale")}), constant("w_scale")}),
-          guard, replace},
-         {"(float(a b) * b_scale) * a_scale", op("Mul", {op("Mul", {cast, constant("w_scale")}), any("x_scale")}),
-          guard, replace}});
+  apply(
+      graph, context,
+      {{"float(a b) * (a_scale * b_scale)", op("Mul", {cast, scale}), guard_dynamic_quantize, replace_dynamic_quantize},
+       {"(float(a b) * a_scale) * b_scale", op("Mul", {op("Mul", {cast, any("x_scale")}), constant("w_scale")}),
+        guard_dynamic_quantize, replace_dynamic_quantize},
+       {"(float(a b) * b_scale) * a_scale", op("Mul", {op("Mul", {cast, constant("w_scale")}), any("x_scale")}),
+        guard_dynamic_quantize, replace_dynamic_quantize}});
 }
 }  // namespace
 
 const Pass dynamic_quantize_pass{"fuse_dynamic_quantize",
-                                 "scaled integer products become quantised products with a float result", run};
+                                 "scaled integer products become quantised products with a float result",
+                                 fuse_dynamic_quantize};
 }  // namespace monza

@@ -6,7 +6,7 @@
 
 namespace monza {
 namespace {
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_gelu(ir::Graph& graph, PassContext& context) {
   const Pattern x = any("x");
   const Pattern erf = op("Erf", {product({x, scalar(M_SQRT1_2)})});
 
@@ -35,5 +35,5 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass gelu_pass{"fuse_gelu", "GELU spelled with Erf or Tanh becomes Gelu", run};
+const Pass gelu_pass{"fuse_gelu", "GELU spelled with Erf or Tanh becomes Gelu", fuse_gelu};
 }  // namespace monza

@@ -11,7 +11,7 @@ bool is_sixth_and_half(const ir::Graph&, const ir::Node& n) {
   return std::abs(attrs_of(n).f("alpha") - 1.0 / 6) < 1e-7 && std::abs(attrs_of(n).f("beta") - 0.5) < 1e-6;
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_hardswish(ir::Graph& graph, PassContext& context) {
   const Pattern x = any("x");
   const Pattern shifted = sum({x, scalar(3)});
   const Pattern relu6 =
@@ -25,5 +25,5 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass hardswish_pass{"fuse_hardswish", "x * clip(x + 3, 0, 6) / 6 becomes HardSwish", run};
+const Pass hardswish_pass{"fuse_hardswish", "x * clip(x + 3, 0, 6) / 6 becomes HardSwish", fuse_hardswish};
 }  // namespace monza

@@ -28,7 +28,7 @@ std::string fits(const Match& m, const char* operand) {
   return fits_row(*m.graph, norm, m[operand]);
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_layer_norm(ir::Graph& graph, PassContext& context) {
   const Pattern x = any("x");
   const Pattern mean = op("ReduceMean", {x, rest()}).as("mean");
   const Pattern d = op("Sub", {x, mean}).as("difference");
@@ -61,5 +61,6 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass layer_norm_pass{"fuse_layer_norm", "layer normalisation spelled out becomes LayerNormalization", run};
+const Pass layer_norm_pass{"fuse_layer_norm", "layer normalisation spelled out becomes LayerNormalization",
+                           fuse_layer_norm};
 }  // namespace monza

@@ -4,7 +4,7 @@
 
 namespace monza {
 namespace {
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_mish(ir::Graph& graph, PassContext& context) {
   const Pattern x = any("x");
   const Pattern softplus = either({op("Softplus", {x}), op("Log", {sum({op("Exp", {x}), scalar(1)})})});
   apply(graph, context, {{"x * tanh(softplus(x))", product({x, op("Tanh", {softplus})}), nullptr, [](const Match& m) {
@@ -13,5 +13,5 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass mish_pass{"fuse_mish", "x * tanh(softplus(x)) becomes Mish", run};
+const Pass mish_pass{"fuse_mish", "x * tanh(softplus(x)) becomes Mish", fuse_mish};
 }  // namespace monza

@@ -29,7 +29,7 @@ std::vector<std::int64_t> pads_of(const ir::Graph& graph, const ir::Node& pad) {
   return all;
 }
 
-std::string guard(const Match& m) {
+std::string guard_pad_conv(const Match& m) {
   const ir::Node &pad = m.node("pad"), &conv = m.node("conv");
   if (attrs_of(pad).s("mode") != "constant") return "the padding is not with a constant";
   if (pad.inputs.size() > 2 && pad.inputs[2] != ir::kNone && scalar_value(*m.graph, pad.inputs[2]) != 0.0)
@@ -45,7 +45,7 @@ std::string guard(const Match& m) {
   return "";
 }
 
-ir::ValueId replace(const Match& m) {
+ir::ValueId replace_pad_conv(const Match& m) {
   const ir::Node &pad = m.node("pad"), &conv = m.node("conv");
   const auto extra = pads_of(*m.graph, pad);
   const std::size_t rank = extra.size() / 2, axes = rank - 2;
@@ -61,11 +61,11 @@ ir::ValueId replace(const Match& m) {
   return m.add(conv.op->name, inputs, attrs);
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_pad_conv(ir::Graph& graph, PassContext& context) {
   const Pattern pad = op("Pad", {any(), rest()}).as("pad");
-  apply(graph, context, {{"conv(pad(x))", op("Conv", {pad, rest()}).as("conv"), guard, replace}});
+  apply(graph, context, {{"conv(pad(x))", op("Conv", {pad, rest()}).as("conv"), guard_pad_conv, replace_pad_conv}});
 }
 }  // namespace
 
-const Pass pad_conv_pass{"fuse_pad_conv", "zero padding moves into the convolution behind it", run};
+const Pass pad_conv_pass{"fuse_pad_conv", "zero padding moves into the convolution behind it", fuse_pad_conv};
 }  // namespace monza

@@ -10,7 +10,7 @@
 namespace monza {
 namespace {
 
-bool is(const ir::Node* n, std::string_view op) { return n != nullptr && op == n->op->name; }
+bool is_op(const ir::Node* n, std::string_view op) { return n != nullptr && op == n->op->name; }
 
 /// "" if the node maps between floats and `type` as `first` does, with one scale, or why not.
 std::string same_quantisation(const ir::Graph& g, const ir::Node& first, const ir::Node& node, DType type) {
@@ -25,14 +25,14 @@ std::string same_quantisation(const ir::Graph& g, const ir::Node& first, const i
 class Join {
  public:
   Join(ir::Graph& graph, ir::NodeId id) : graph_(graph), node_(std::as_const(graph).node(id)) {
-    const bool concat = is(&node_, "Concat");
+    const bool concat = is_op(&node_, "Concat");
     for (std::size_t i = 0; i < (concat ? node_.inputs.size() : 1); ++i)
       dequantized_.push_back(graph.producer(node_.inputs[i]));
   }
 
   bool reads_integers() const {
     return std::all_of(dequantized_.begin(), dequantized_.end(),
-                       [](const ir::Node* n) { return is(n, "DequantizeLinear"); });
+                       [](const ir::Node* n) { return is_op(n, "DequantizeLinear"); });
   }
 
   /// "" if it can be done on integers, or why not.
@@ -45,7 +45,7 @@ class Join {
       if (graph_.is_output(v)) return "its result is an output";
       for (const ir::NodeId user : graph_.users(v)) {
         const ir::Node& q = std::as_const(graph_).node(user);
-        if (!is(&q, "QuantizeLinear") || q.inputs[0] != v) return "its result is read as floats, too";
+        if (!is_op(&q, "QuantizeLinear") || q.inputs[0] != v) return "its result is read as floats, too";
         if (auto why = same_quantisation(graph_, first, q, graph_.value(q.outputs[0]).type.dtype); !why.empty())
           return why;
       }
@@ -78,12 +78,12 @@ class Join {
   std::vector<const ir::Node*> dequantized_;
 };
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_quantized_joins(ir::Graph& graph, PassContext& context) {
   const std::vector<ir::NodeId> order = graph.order();
   for (const ir::NodeId id : order) {
     if (!graph.has_node(id)) continue;
     const ir::Node& node = std::as_const(graph).node(id);
-    if (!is(&node, "Concat") && !is(&node, "Split")) continue;
+    if (!is_op(&node, "Concat") && !is_op(&node, "Split")) continue;
     Join join(graph, id);
     if (!join.reads_integers()) continue;
     const std::string what = message("Q({}(DQ(x)))", node.op->name);
@@ -99,5 +99,6 @@ void run(ir::Graph& graph, PassContext& context) {
 }  // namespace
 
 const Pass quantized_joins_pass{"fuse_quantized_joins",
-                                "Concat and Split move integers where all they touch has one quantisation", run};
+                                "Concat and Split move integers where all they touch has one quantisation",
+                                fuse_quantized_joins};
 }  // namespace monza

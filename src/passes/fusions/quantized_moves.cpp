@@ -14,7 +14,7 @@ bool moves_only(const ir::Node& n) {
           attrs_of(n).s("coordinate_transformation_mode") != "tf_crop_and_resize");
 }
 
-std::string guard(const Match& m) {
+std::string guard_quantized_moves(const Match& m) {
   const ir::Node &q = *m.graph->producer(m.output().id), &dq = m.node("dq");
   const ir::Graph& g = *m.graph;
   if (!(ir::product(g.value(dq.inputs[1]).type.shape) == ir::Expr(1))) return "it is quantised per channel";
@@ -24,7 +24,7 @@ std::string guard(const Match& m) {
   return "";
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_quantized_moves(ir::Graph& graph, PassContext& context) {
   const Pattern dq = op("DequantizeLinear", {any("x"), any(), rest()}).as("dq").shared();
   const Pattern moved =
       op("Reshape|Flatten|Squeeze|Unsqueeze|Transpose|Slice|Gather|DepthToSpace|SpaceToDepth|Expand|Tile|MaxPool|"
@@ -33,8 +33,9 @@ void run(ir::Graph& graph, PassContext& context) {
           .as("move")
           .where([](const ir::Graph&, const ir::Node& n) { return n.outputs.size() == 1 && moves_only(n); });
   apply(graph, context,
-        {{"Q(DQ(x))", op("QuantizeLinear", {dq, any(), rest()}), guard, [](const Match& m) { return m["x"]; }},
-         {"Q(move(DQ(x)))", op("QuantizeLinear", {moved, any(), rest()}), guard, [](const Match& m) {
+        {{"Q(DQ(x))", op("QuantizeLinear", {dq, any(), rest()}), guard_quantized_moves,
+          [](const Match& m) { return m["x"]; }},
+         {"Q(move(DQ(x)))", op("QuantizeLinear", {moved, any(), rest()}), guard_quantized_moves, [](const Match& m) {
             std::vector<ir::ValueId> inputs = m.node("move").inputs;
             inputs[0] = m["x"];
             return m.add(m.node("move").op->name, inputs, m.node("move").attrs);
@@ -42,5 +43,6 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass quantized_moves_pass{"fuse_quantized_moves", "elements move as integers between equal quantisations", run};
+const Pass quantized_moves_pass{"fuse_quantized_moves", "elements move as integers between equal quantisations",
+                                fuse_quantized_moves};
 }  // namespace monza

@@ -116,8 +116,6 @@ ir::ValueId zero_of(const Match& m, const ir::Node& q) {
   return m.add_constant(ir::make_constant(m.output().type.dtype, Shape{}, std::span(&zero, 1)));
 }
 
-const ir::Node& root_of(const Match& m) { return *m.graph->producer(m.output().id); }
-
 Pattern dequantized(const char* name) { return op("DequantizeLinear", {any(), any(), rest()}).as(name).shared(); }
 
 void run_products(ir::Graph& graph, PassContext& context) {
@@ -125,10 +123,11 @@ void run_products(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
         {{"Q(product(DQ(x), DQ(w), bias))", op("QuantizeLinear", {product, any(), rest()}),
           [](const Match& m) -> std::string {
-            if (auto reason = output_form(*m.graph, root_of(m), m.output().type.dtype); !reason.empty()) return reason;
+            if (auto reason = output_form(*m.graph, m.output_node(), m.output().type.dtype); !reason.empty())
+              return reason;
             return integer_form(m);
           },
-          [](const Match& m) { return integer_product(m, root_of(m).inputs[1], zero_of(m, root_of(m))); }}});
+          [](const Match& m) { return integer_product(m, m.output_node().inputs[1], zero_of(m, m.output_node())); }}});
 }
 
 void run_rest(ir::Graph& graph, PassContext& context) {
@@ -142,7 +141,7 @@ void run_rest(ir::Graph& graph, PassContext& context) {
 std::string residual_form(const Match& m) {
   const ir::Graph& g = *m.graph;
   const ir::Node &product = m.node("product"), &middle = m.node("middle"), &r = m.node("residual");
-  const ir::Node& root = root_of(m);
+  const ir::Node& root = m.output_node();
   if (!requantizes(product)) return "the product's result is not quantised";
   if (has_operand(product, QInput::residual) || has_operand(product, QInput::mid_scale))
     return "the product adds a residual already";
@@ -164,7 +163,7 @@ std::string residual_form(const Match& m) {
 
 ir::ValueId with_residual(const Match& m) {
   const ir::Node &product = m.node("product"), &r = m.node("residual");
-  const ir::Node& root = root_of(m);
+  const ir::Node& root = m.output_node();
   std::vector<ir::ValueId> inputs = product.inputs;
   inputs.resize(QInput::count, ir::kNone);
   inputs[QInput::mid_scale] = inputs[QInput::y_scale];

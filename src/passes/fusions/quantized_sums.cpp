@@ -11,8 +11,6 @@
 namespace monza {
 namespace {
 
-const ir::Node& root_of(const Match& m) { return *m.graph->producer(m.output().id); }
-
 /// "" if a Q or DQ node maps between f32 and 8 bits with one scale.
 std::string plain(const ir::Graph& g, const ir::Node& n, DType quantized, const char* what) {
   if (quantized != DType::u8 && quantized != DType::i8) return fmt::format("{} is not 8-bit", what);
@@ -26,7 +24,9 @@ std::string plain_input(const Match& m, const char* name) {
   const ir::Node& n = m.node(name);
   return plain(*m.graph, n, m.graph->value(n.inputs[0]).type.dtype, "an operand");
 }
-std::string plain_result(const Match& m) { return plain(*m.graph, root_of(m), m.output().type.dtype, "the result"); }
+std::string plain_result(const Match& m) {
+  return plain(*m.graph, m.output_node(), m.output().type.dtype, "the result");
+}
 
 std::string guard_sum(const Match& m) {
   for (const char* name : {"a", "b"})
@@ -40,7 +40,7 @@ std::string guard_sum(const Match& m) {
 }
 
 ir::ValueId replace_sum(const Match& m) {
-  const ir::Node &a = m.node("a"), &b = m.node("b"), &y = root_of(m);
+  const ir::Node &a = m.node("a"), &b = m.node("b"), &y = m.output_node();
   ir::Attrs attrs;
   if (m.has("relu")) attrs.set("activation", std::string("relu"));
   if (m.has("clip")) {
@@ -65,13 +65,13 @@ std::string guard_average(const Match& m) {
 }
 
 ir::ValueId replace_average(const Match& m) {
-  const ir::Node &x = m.node("x"), &y = root_of(m);
+  const ir::Node &x = m.node("x"), &y = m.output_node();
   std::vector<ir::ValueId> inputs{x.inputs[0], x.inputs[1], operand(x, 2), y.inputs[1]};
   if (has_operand(y, 2)) inputs.push_back(y.inputs[2]);
   return m.add("QGlobalAveragePool", inputs);
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_quantized_sums(ir::Graph& graph, PassContext& context) {
   const auto dq = [](const char* name) { return op("DequantizeLinear", {any(), any(), rest()}).as(name).shared(); };
   const auto quantized = [](const Pattern& p) { return op("QuantizeLinear", {p, any(), rest()}); };
   const Pattern sum = op("Add", {dq("a"), dq("b")});
@@ -83,6 +83,6 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass quantized_sums_pass{"fuse_quantized_sums",
-                               "sums and global averages between DQ and Q become integer operators", run};
+const Pass quantized_sums_pass{
+    "fuse_quantized_sums", "sums and global averages between DQ and Q become integer operators", fuse_quantized_sums};
 }  // namespace monza

@@ -6,7 +6,7 @@
 namespace monza {
 namespace {
 
-std::string guard(const Match& m) {
+std::string guard_residual(const Match& m) {
   const ir::Node& product = m.node("product");
   if (requantizes(product)) return "the product's result is quantised";
   if (has_operand(product, operands_of(product).residual)) return "the product adds a residual already";
@@ -17,20 +17,20 @@ std::string guard(const Match& m) {
   return "";
 }
 
-ir::ValueId replace(const Match& m) {
+ir::ValueId replace_residual(const Match& m) {
   const ir::Node& product = m.node("product");
   ir::Attrs attrs = product.attrs;
   if (attrs_of(product).s("activation") != "none") attrs.set("residual_after", std::int64_t{1});
   return m.add(product.op->name, with_operand(product, operands_of(product).residual, m["residual"]), attrs);
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_residual(ir::Graph& graph, PassContext& context) {
   apply(graph, context,
-        {{"product + residual", op("Add", {op(kProducts, {any(), rest()}).as("product"), any("residual")}), guard,
-          replace}});
+        {{"product + residual", op("Add", {op(kProducts, {any(), rest()}).as("product"), any("residual")}),
+          guard_residual, replace_residual}});
 }
 }  // namespace
 
 const Pass residual_pass{"fuse_residual", "a sum with another tensor moves into the convolution or product before it",
-                         run};
+                         fuse_residual};
 }  // namespace monza

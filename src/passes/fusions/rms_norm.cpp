@@ -6,7 +6,7 @@
 
 namespace monza {
 namespace {
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_rms_norm(ir::Graph& graph, PassContext& context) {
   const Pattern x = any("x");
   const Pattern mean = op("ReduceMean", {square(x), rest()}).as("mean");
   const Pattern shifted = sum({mean, number("epsilon")});
@@ -32,5 +32,6 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass rms_norm_pass{"fuse_rms_norm", "root-mean-square normalisation spelled out becomes RMSNormalization", run};
+const Pass rms_norm_pass{"fuse_rms_norm", "root-mean-square normalisation spelled out becomes RMSNormalization",
+                         fuse_rms_norm};
 }  // namespace monza

@@ -27,7 +27,7 @@ bool is_depthwise(const ir::Graph& graph, const ir::Node& n) {
   return channels && *channels >= 2 && extent(weights, 1) == 1 && attrs_of(n).i("group") == *channels;
 }
 
-std::string guard(const Match& m) {
+std::string guard_separable(const Match& m) {
   const ir::Node &depth = m.node("depth"), &point = m.node("point");
   const ir::Type &first = m.type("w1"), &second = m.type("w2"), &between = m.type("depth");
   if (first.rank() != 4) return "not two spatial axes";
@@ -54,7 +54,7 @@ std::string guard(const Match& m) {
   return "";
 }
 
-ir::ValueId replace(const Match& m) {
+ir::ValueId replace_separable(const Match& m) {
   const ir::Node &depth = m.node("depth"), &point = m.node("point");
   const auto input = [](const ir::Node& n, std::size_t i) { return has(n, i) ? n.inputs[i] : ir::kNone; };
   ir::Attrs attrs;
@@ -73,13 +73,14 @@ ir::ValueId replace(const Match& m) {
                attrs);
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_separable(ir::Graph& graph, PassContext& context) {
   const Pattern depth = op("Conv", {any(), constant("w1"), rest()}).where(is_depthwise).as("depth");
   apply(graph, context,
-        {{"conv 1x1(depthwise conv(x))", op("Conv", {depth, constant("w2"), rest()}).as("point"), guard, replace}});
+        {{"conv 1x1(depthwise conv(x))", op("Conv", {depth, constant("w2"), rest()}).as("point"), guard_separable,
+          replace_separable}});
 }
 }  // namespace
 
 const Pass separable_pass{"fuse_separable", "a 1x1 convolution computes the depthwise convolution before it as well",
-                          run};
+                          fuse_separable};
 }  // namespace monza

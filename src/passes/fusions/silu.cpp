@@ -4,7 +4,7 @@
 
 namespace monza {
 namespace {
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_silu(ir::Graph& graph, PassContext& context) {
   const Pattern x = any("x");
   apply(graph, context,
         {{"x * sigmoid(x)", product({x, op("Sigmoid", {x})}), nullptr,
@@ -14,5 +14,5 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass silu_pass{"fuse_silu", "x * sigmoid(x) becomes Swish", run};
+const Pass silu_pass{"fuse_silu", "x * sigmoid(x) becomes Swish", fuse_silu};
 }  // namespace monza

@@ -12,7 +12,7 @@ std::int64_t axis_of(const Match& m, const char* reduce) {
   return axes.size() == 1 ? axes[0] : -1;
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_softmax(ir::Graph& graph, PassContext& context) {
   const Pattern x = any("x");
   const Pattern largest = op("ReduceMax", {x, rest()}).as("largest");
   const Pattern stable = op("Exp", {op("Sub", {x, largest})}).as("exp"), plain = op("Exp", {x}).as("exp");
@@ -30,5 +30,5 @@ void run(ir::Graph& graph, PassContext& context) {
 }
 }  // namespace
 
-const Pass softmax_pass{"fuse_softmax", "softmax spelled out becomes Softmax", run};
+const Pass softmax_pass{"fuse_softmax", "softmax spelled out becomes Softmax", fuse_softmax};
 }  // namespace monza
