@@ -41,6 +41,13 @@ __device__ __forceinline__ void load_piece(uint4* to, const std::uint16_t* from,
   *to = make_uint4(v[0], v[1], v[2], v[3]);
 }
 
+/// 2^x to 2 units in the last place; 0 for what would be below the least normal float.
+__device__ __forceinline__ float power_of_2(float x) {
+  float y;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+  return y;
+}
+
 /// What the mask does to a tile of scores, in floats: what is added, or (booleans) not 0 where the score is replaced.
 /// Rows that share one row of the mask have one here.
 __device__ __forceinline__ void load_mask(const Attention& s, float* to, int rows, int threads, std::int64_t b,
@@ -61,8 +68,9 @@ __device__ __forceinline__ void load_mask(const Attention& s, float* to, int row
 
 /// kSize: head sizes of queries and values, rounded up. kWarps: of a block, 16 rows each.
 template <typename T, int kSize, int kWarps>
-__global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid_constant__ Attention s, bool whole_q,
-                                                                    bool whole_k, bool whole_v, std::int64_t tasks) {
+__global__ void __launch_bounds__(kWarps * 32, kSize <= 64 ? 16 / kWarps : 1)
+    attention_f16_kernel(const __grid_constant__ Attention s, bool whole_q, bool whole_k, bool whole_v,
+                         std::int64_t tasks) {
   constexpr int kThreads = kWarps * 32, kRow = kSize / kPiece, kRows = 16 * kWarps;
   constexpr float kLog2e = 1.4426950408889634F;
   await_previous();
@@ -86,16 +94,32 @@ __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid
     begin = begin / kKeys * kKeys;
     const std::int64_t steps = end > begin ? (end - begin + kKeys - 1) / kKeys : 0;
 
+    // A thread's piece is the same in all rows it loads. Without a past and where pieces are whole, so are its steps.
     const auto load_keys = [&](const Sequence& from, uint4* to, std::int64_t length, bool whole, std::int64_t step) {
-      if (step < steps)
-        for (int e = threadIdx.x; e < kKeys * kRow; e += kThreads) {
-          const int row = e / kRow, piece = e % kRow;
-          const std::int64_t j = begin + step * kKeys + row;
+      constexpr int kPass = kThreads / kRow;
+      const int piece = threadIdx.x % kRow, own = threadIdx.x / kRow;
+      const std::int64_t j0 = begin + step * kKeys, exist = length - piece * kPiece;
+      if (step < steps && whole && from.past_length == 0 && exist > 0) {
+        const std::int64_t apart = from.fresh.stride[2] * kPass;
+        const auto* at =
+            static_cast<const std::uint16_t*>(from.fresh.data) + from.fresh.at(b, hk, j0 + own, 0) + piece * kPiece;
+        const int bytes = exist < kPiece ? static_cast<int>(exist) * 2 : 16;
+        const int left = static_cast<int>(s.keys - j0 < kKeys ? s.keys - j0 : kKeys) - own;
+#pragma unroll
+        for (int i = 0; i < kKeys / kPass; ++i, at += apart) {
+          const bool inside = i * kPass < left;
+          copy16(to + place<kSize>(own + i * kPass, piece),
+                 inside ? at : static_cast<const std::uint16_t*>(from.fresh.data), inside ? bytes : 0);
+        }
+      } else if (step < steps) {
+        for (int row = own; row < kKeys; row += kPass) {
+          const std::int64_t j = j0 + row;
           std::int64_t apart;
           const std::uint16_t* at = row_of<std::uint16_t>(from, b, hk, j < s.keys ? j : 0, apart);
-          const std::int64_t left = j < s.keys ? length - piece * kPiece : 0;
+          const std::int64_t left = j < s.keys ? exist : 0;
           load_piece(to + place<kSize>(row, piece), left > 0 ? at + piece * kPiece * apart : at, apart, left, whole);
         }
+      }
       commit_copies();
     };
     for (int e = threadIdx.x; e < kRows * kRow; e += kThreads) {
@@ -149,32 +173,49 @@ __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid
         const int high = i0 + row >= rows || after[half] <= base ? 0
                          : after[half] < base + kKeys            ? static_cast<int>(after[half] - base)
                                                                  : kKeys;
-        float most = largest[half];
         attends[half] |= !masks && low < high;
 #pragma unroll
         for (int c = 0; c < kKeys / 8; ++c)
 #pragma unroll
-          for (int e = 0; e < 2; ++e) {
-            const int j = c * 8 + lane % 4 * 2 + e;
-            float& v = score[c][half * 2 + e];
-            v *= scale;
-            if (s.p.softcap > 0) v = s.p.softcap * tanhf(v / s.p.softcap);
-            if (!open) {
-              const bool seen = low <= j && j < high;
-              if (masks) {
-                const float x = add[j];
-                v = !replaces ? v + x : x != 0 ? s.p.masked : v;
-                attends[half] |= seen && x != -INFINITY;
-              }
-              v = seen ? v : -INFINITY;
+          for (int e = 0; e < 2; ++e) score[c][half * 2 + e] *= scale;
+        if (s.p.softcap > 0) {
+#pragma unroll
+          for (int c = 0; c < kKeys / 8; ++c)
+#pragma unroll
+            for (int e = 0; e < 2; ++e) {
+              float& v = score[c][half * 2 + e];
+              v = s.p.softcap * tanhf(v / s.p.softcap);
             }
-            most = fmaxf(most, v);
-          }
+        }
+        if (masks) {
+#pragma unroll
+          for (int c = 0; c < kKeys / 8; ++c)
+#pragma unroll
+            for (int e = 0; e < 2; ++e) {
+              const int j = c * 8 + lane % 4 * 2 + e;
+              const float x = add[j];
+              float& v = score[c][half * 2 + e];
+              v = !replaces ? v + x : x != 0 ? s.p.masked : v;
+              attends[half] |= low <= j && j < high && x != -INFINITY;
+            }
+        }
+        if (!open) {
+#pragma unroll
+          for (int c = 0; c < kKeys / 8; ++c)
+#pragma unroll
+            for (int e = 0; e < 2; ++e) {
+              const int j = c * 8 + lane % 4 * 2 + e;
+              if (j < low || j >= high) score[c][half * 2 + e] = -INFINITY;
+            }
+        }
+        float most = largest[half];
+#pragma unroll
+        for (int c = 0; c < kKeys / 8; ++c) most = fmaxf(most, fmaxf(score[c][half * 2], score[c][half * 2 + 1]));
         most = fmaxf(most, __shfl_xor_sync(0xffffffffU, most, 1));
         most = fmaxf(most, __shfl_xor_sync(0xffffffffU, most, 2));
         // While all scores are -inf nothing is to be taken off them: their weights are 0.
         const float off = most == -INFINITY ? 0 : most;
-        const float shrink = exp2f((largest[half] - off) * kLog2e);
+        const float shrink = power_of_2((largest[half] - off) * kLog2e);
         largest[half] = most;
         total[half] *= shrink;
 #pragma unroll
@@ -187,7 +228,7 @@ __global__ void __launch_bounds__(kWarps * 32) attention_f16_kernel(const __grid
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
             float& v = score[c][half * 2 + e];
-            v = exp2f((v - off) * kLog2e);
+            v = power_of_2((v - off) * kLog2e);
             total[half] += v;
           }
       }
