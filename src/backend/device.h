@@ -56,6 +56,10 @@ class Queue {
   /// once, except parameters and `context.extents`, which hold what the kernel reported after synchronise(). Views and
   /// scratch memory are the device's. A status that names no step gets `step`.
   virtual Status launch(const Kernel& kernel, const KernelContext& context, std::int32_t step) noexcept = 0;
+  /// The same of an empty queue, and returns when the kernel is done: `us` is what it took on the device, without what
+  /// the host takes to hand it out. What the kernel finds wrong is told here.
+  virtual Status launch_timed(const Kernel& kernel, const KernelContext& context, std::int32_t step,
+                              double& us) noexcept;
   /// Copies bytes between the host's memory and the device's, or within the device's; both must stay until it is done.
   virtual Status copy(void* to, const void* from, std::int64_t bytes, Direction direction) noexcept = 0;
   /// `event`, of the same device, is reached when all work put in before is done.

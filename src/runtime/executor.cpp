@@ -412,6 +412,7 @@ Status Executor::run_step(std::int32_t index) noexcept {
       return s;
     }
   const std::int64_t start = profiling_ ? now_ns() : 0;
+  device_us_ = -1;
   Status status;
   switch (step.kind) {
     case plan::StepKind::kernel:
@@ -429,7 +430,7 @@ Status Executor::run_step(std::int32_t index) noexcept {
   if (profiling_ && status && state.queue != nullptr) status = state.queue->synchronise();
   if (profiling_) {
     StepTimes& t = times_[static_cast<std::size_t>(index)];
-    const double us = static_cast<double>(now_ns() - start) * 1e-3;
+    const double us = device_us_ >= 0 ? device_us_ : static_cast<double>(now_ns() - start) * 1e-3;
     t.start_us = static_cast<double>(start - run_start_ns_) * 1e-3;
     t.best_us = t.runs == 0 ? us : std::min(t.best_us, us);
     t.total_us += us;

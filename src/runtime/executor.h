@@ -233,6 +233,7 @@ class Executor {
   Failure failure_;
   bool profiling_ = false;
   std::int64_t run_start_ns_ = 0;
+  double device_us_ = -1;  ///< what the last step that was timed took on its device; below 0: none was
   std::vector<StepTimes> times_;
 };
 

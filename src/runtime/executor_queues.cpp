@@ -113,6 +113,7 @@ Status Executor::await(const Step& step, const StepState& state) noexcept {
 Status Executor::launch(std::int32_t index) noexcept {
   StepState& state = steps_[static_cast<std::size_t>(index)];
   if (noting_ != nullptr) noting_->note(*state.kernel, state.context, index);
+  if (profiling_) return state.queue->launch_timed(*state.kernel, state.context, index, device_us_);
   if (Status s = state.queue->launch(*state.kernel, state.context, index); !s) return s;
   // The registers of what it reports are the host's.
   return plan_.steps[static_cast<std::size_t>(index)].extents.count > 0 ? state.queue->synchronise() : Status{};

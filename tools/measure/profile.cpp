@@ -7,6 +7,7 @@
 #include "kernel/registry.h"
 #include "tools/args/inputs.h"
 #include "tools/measure/statistics.h"
+#include "tools/measure/transfers.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -48,7 +49,8 @@ std::vector<LayerTime> layers_of(const std::vector<StepProfile>& profile, const 
 
 }  // namespace
 
-ProfileResult measure_profile(const Engine& engine, const std::vector<Tensor>& inputs, const ProfileOptions& o) {
+ProfileResult measure_profile(const Engine& engine, const std::vector<Tensor>& given, const ProfileOptions& o) {
+  const std::vector<Tensor> inputs = in_fast_memory(engine, given);
   const auto say = [&](std::string_view what, double fraction) {
     if (o.progress) o.progress(what, fraction);
   };

@@ -45,6 +45,28 @@ class CudaEvent final : public Event {
   cudaEvent_t event_ = nullptr;
 };
 
+/// An event that knows when it was reached.
+class Stamp {
+ public:
+  Stamp() { require(cudaEventCreate(&event_), "an event cannot be made"); }
+  ~Stamp() { (void)cudaEventDestroy(event_); }
+  Stamp(const Stamp&) = delete;
+  Stamp& operator=(const Stamp&) = delete;
+  void record(cudaStream_t stream) const { (void)cudaEventRecord(event_, stream); }
+  /// As a node of the graph that is being captured.
+  void record_in_graph(cudaStream_t stream) const {
+    (void)cudaEventRecordWithFlags(event_, stream, cudaEventRecordExternal);
+  }
+  double us_until(const Stamp& end) const {
+    float ms = 0;
+    (void)cudaEventElapsedTime(&ms, event_, end.event_);
+    return static_cast<double>(ms) * 1e3;
+  }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
 class CudaGraph final : public CapturedWork {
  public:
   explicit CudaGraph(cudaGraphExec_t graph) : graph_(graph) {}
@@ -81,6 +103,24 @@ class CudaQueue final : public Queue {
     Status status = kernel.run(own);
     if (status) status = status_of(cudaPeekAtLastError());
     return note(status || status.step() >= 0 ? status : status.at_step(step));
+  }
+  /// In a graph, between two events of it: launched one after the other, the second event would wait for the host.
+  Status launch_timed(const Kernel& kernel, const KernelContext& context, std::int32_t step,
+                      double& us) noexcept override {
+    try {
+      const Stamp begin, end;
+      begin_capture();
+      begin.record_in_graph(stream_);
+      (void)launch(kernel, context, step);
+      end.record_in_graph(stream_);
+      const std::unique_ptr<CapturedWork> work = end_capture();
+      (void)replay(*work);
+      const Status done = synchronise();
+      us = begin.us_until(end);
+      return done;
+    } catch (const std::exception&) {  // what cannot be captured
+      return Queue::launch_timed(kernel, context, step, us);
+    }
   }
   Status copy(void* to, const void* from, std::int64_t bytes, Direction direction) noexcept override {
     if (!status_ || bytes == 0) return {};
@@ -217,25 +257,6 @@ class CudaDevice final : public Device {
     }
     return best;
   }
-
- private:
-  /// An event that knows when it was reached.
-  class Stamp {
-   public:
-    Stamp() { require(cudaEventCreate(&event_), "an event cannot be made"); }
-    ~Stamp() { (void)cudaEventDestroy(event_); }
-    Stamp(const Stamp&) = delete;
-    Stamp& operator=(const Stamp&) = delete;
-    void record(cudaStream_t stream) const { (void)cudaEventRecord(event_, stream); }
-    double us_until(const Stamp& end) const {
-      float ms = 0;
-      (void)cudaEventElapsedTime(&ms, event_, end.event_);
-      return static_cast<double>(ms) * 1e3;
-    }
-
-   private:
-    cudaEvent_t event_ = nullptr;
-  };
 };
 
 CudaFacts find_facts() {

@@ -1,7 +1,7 @@
-// Attention of f16 and bf16 on tensor cores: a block 64 query rows of a head, which goes over the keys 64 at a time
-// with a softmax that goes along (no scores in memory), sums in f32. Keys of the next tile are on their way while the
-// weights of this one meet their values. Floor: 4 rows keys size operations a head at 790 TFLOP/s, of which mma.sync
-// reaches half.
+// Attention of f16 and bf16 on tensor cores: a block 64 or 16 query rows of a head, which goes over the keys 64 at a
+// time with a softmax that goes along (no scores in memory), sums in f32. Keys of the next tile are on their way while
+// the weights of this one meet their values. Floor: 4 rows keys size operations a head at 790 TFLOP/s, of which
+// mma.sync reaches half.
 //
 // Tiles of keys that causality, windows or lengths hide from all rows are left out: a NaN among their values is not
 // met.
@@ -14,6 +14,7 @@ namespace {
 
 using namespace gpu;
 
+constexpr int kWarps = 4, kThreads = kWarps * 32;
 constexpr int kKeys = 64, kPiece = 8;      ///< kPiece elements are 16 bytes
 constexpr std::int64_t kProcessors = 132;  ///< of a large GPU
 constexpr int kBiasRow = kKeys + 8;  ///< floats between rows of the mask in shared memory: 4 rows lie in all banks
@@ -50,10 +51,10 @@ __device__ __forceinline__ float power_of_2(float x) {
 
 /// What the mask does to a tile of scores, in floats: what is added, or (booleans) not 0 where the score is replaced.
 /// Rows that share one row of the mask have one here.
-__device__ __forceinline__ void load_mask(const Attention& s, float* to, int rows, int threads, std::int64_t b,
-                                          std::int64_t h, std::int64_t i0, std::int64_t j0) {
+__device__ __forceinline__ void load_mask(const Attention& s, float* to, int rows, std::int64_t b, std::int64_t h,
+                                          std::int64_t i0, std::int64_t j0) {
   const float hidden = s.p.masked == -INFINITY ? -INFINITY : 1.0F;
-  for (int e = threadIdx.x; e < rows * kKeys; e += threads) {
+  for (int e = threadIdx.x; e < rows * kKeys; e += kThreads) {
     const int row = e / kKeys, key = e % kKeys;
     const std::int64_t i = i0 + row, j = j0 + key;
     float v = -INFINITY;
@@ -66,12 +67,49 @@ __device__ __forceinline__ void load_mask(const Attention& s, float* to, int row
   }
 }
 
-/// kSize: head sizes of queries and values, rounded up. kWarps: of a block, 16 rows each.
-template <typename T, int kSize, int kWarps>
-__global__ void __launch_bounds__(kWarps * 32, kSize <= 64 ? 16 / kWarps : 1)
-    attention_f16_kernel(const __grid_constant__ Attention s, bool whole_q, bool whole_k, bool whole_v,
+__device__ __forceinline__ std::int64_t divide(std::int64_t a, std::int64_t b) {
+  // 32-bit division is several times faster than that of 64 bits.
+  return (a | b) >> 32 == 0 ? static_cast<std::int64_t>(static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b))
+                            : a / b;
+}
+
+/// x, or the end of [0, 2^30] that is nearer.
+__device__ __forceinline__ int small(std::int64_t x) {
+  constexpr std::int64_t kMost = 1 << 30;
+  return static_cast<int>(x < 0 ? 0 : x < kMost ? x : kMost);
+}
+
+/// Elements `column` and the next of a result's row; `pairs`: they may be stored as one.
+template <typename T>
+__device__ __forceinline__ void store_pair(const Attention& s, T* row, int column, float a, float b, bool pairs) {
+  const std::int64_t size = s.v.fresh.extent[3], apart = s.y.stride[3];
+  if (pairs) {
+    if (column < size) *reinterpret_cast<std::uint32_t*>(row + column) = pair<T>(a, b);
+    return;
+  }
+  if (column < size) store(row + column * apart, a);
+  if (column + 1 < size) store(row + (column + 1) * apart, b);
+}
+
+/// What a row's sum is multiplied by, from its largest score, the sum of its weights, and whether it attends to a key.
+__device__ __forceinline__ float row_factor(float largest, float whole) {
+  // All scores are -inf: as softmax has it.
+  return largest == -INFINITY && whole == 0 ? NAN : 1 / whole;
+}
+
+/// Floats between rows of the sums that warps exchange, and of all that they exchange.
+template <int kSize>
+constexpr int kSumRow = kSize + 8;
+template <int kSize, int kParts>
+constexpr int kExchanged = kParts * 16 * (kSumRow<kSize> + 3);
+
+/// kSize: head sizes of queries and values, rounded up. kParts: so many warps share 16 rows, each with a part of a
+/// tile's keys, and add up at the end: for few rows, where a warp's time is that of all.
+template <typename T, int kSize, int kParts>
+__global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
+    attention_f16_kernel(const __grid_constant__ Attention s, bool whole_q, bool whole_k, bool whole_v, bool pairs,
                          std::int64_t tasks) {
-  constexpr int kThreads = kWarps * 32, kRow = kSize / kPiece, kRows = 16 * kWarps;
+  constexpr int kRow = kSize / kPiece, kRows = 16 * kWarps / kParts, kPart = kKeys / kParts;
   constexpr float kLog2e = 1.4426950408889634F;
   await_previous();
   extern __shared__ uint4 memory[];
@@ -80,14 +118,14 @@ __global__ void __launch_bounds__(kWarps * 32, kSize <= 64 ? 16 / kWarps : 1)
   uint4* const v_tile = k_tile + kKeys * kRow;
   float* const bias = reinterpret_cast<float*>(v_tile + kKeys * kRow);  // there is some where there is a mask
   const bool masks = s.mask != nullptr, replaces = s.mask_type == DType::boolean, by_row = s.mask_stride[2] != 0;
-  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32;
+  const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 / kParts, part = threadIdx.x / 32 % kParts;
   const std::int64_t heads = s.q.extent[1], rows = s.q.extent[2], size = s.q.extent[3], v_size = s.v.fresh.extent[3];
   const std::int64_t blocks = (rows + kRows - 1) / kRows;
   const float scale = static_cast<float>(s.scale);
   for (std::int64_t task = blockIdx.x; task < tasks; task += gridDim.x) {
     // The last rows, which causality leaves the most keys, come first.
-    const std::int64_t i0 = (blocks - 1 - task % blocks) * kRows, h = task / blocks % heads, b = task / blocks / heads,
-                       hk = h / s.group;
+    const std::int64_t head = divide(task, blocks), b = divide(head, heads), h = head - b * heads,
+                       i0 = (blocks - 1 - (task - head * blocks)) * kRows, hk = divide(h, s.group);
     std::int64_t valid, shift, begin, end;
     s.bounds(b, valid, shift);
     s.visible(i0, i0 + kRows < rows ? i0 + kRows : rows, valid, shift, begin, end);
@@ -136,23 +174,36 @@ __global__ void __launch_bounds__(kWarps * 32, kSize <= 64 ? 16 / kWarps : 1)
     float sum[kSize / 8][4] = {};
     float largest[2] = {-INFINITY, -INFINITY}, total[2] = {};
     bool attends[2] = {};
-    std::int64_t first[2], after[2];
-    for (int half = 0; half < 2; ++half)
-      s.seen_by(i0 + warp * 16 + half * 8 + lane / 4, valid, shift, first[half], after[half]);
-    const std::uint32_t q_at = shared_address(q_tile), k_at = shared_address(k_tile), v_at = shared_address(v_tile);
+    // The keys that nothing but the mask hides from a row, counted from `begin`; none from rows beyond the last.
+    int first[2], after[2];
+#pragma unroll
+    for (int half = 0; half < 2; ++half) {
+      const std::int64_t i = i0 + warp * 16 + half * 8 + lane / 4;
+      std::int64_t from, to;
+      s.visible(i, i + 1, valid, shift, from, to);
+      first[half] = small(from - begin);
+      after[half] = i < rows ? small(to - begin) : 0;
+    }
+    // Where a lane reads matrices: rows, and what exchanges their pieces (16 bytes each, two a step along the size).
+    const int turn = lane % 8, low_half = lane / 8 % 2, high_half = lane / 16;
+    const std::uint32_t x_at = shared_address(q_tile + (warp * 16 + lane % 16) * kRow),
+                        k_at = shared_address(k_tile + (part * kPart + high_half * 8 + turn) * kRow),
+                        v_at = shared_address(v_tile + (part * kPart + low_half * 8 + turn) * kRow),
+                        by_low = static_cast<std::uint32_t>(low_half ^ turn) * 16,
+                        by_high = static_cast<std::uint32_t>(high_half ^ turn) * 16;
     for (std::int64_t step = 0; step < steps; ++step) {
-      if (masks) load_mask(s, bias, by_row ? kRows : 1, kThreads, b, h, i0, begin + step * kKeys);
+      if (masks) load_mask(s, bias, by_row ? kRows : 1, b, h, i0, begin + step * kKeys);
       await_copies<1>();
       __syncthreads();  // the keys are there, and the mask
-      float score[kKeys / 8][4] = {};
+      float score[kPart / 8][4] = {};
 #pragma unroll
       for (int d = 0; d < kSize / 16; ++d) {
         std::uint32_t x[4];
-        load_matrices(x, q_at + place<kSize>(warp * 16 + lane % 16, d * 2 + lane / 16) * 16);
+        load_matrices(x, x_at + (d * 32 ^ by_high));
 #pragma unroll
-        for (int c = 0; c < kKeys / 16; ++c) {
+        for (int c = 0; c < kPart / 16; ++c) {
           std::uint32_t y[4];
-          load_matrices(y, k_at + place<kSize>(c * 16 + lane / 16 * 8 + lane % 8, d * 2 + lane / 8 % 2) * 16);
+          load_matrices(y, k_at + c * 256 * kRow + (d * 32 ^ by_low));
           multiply<T>(score[2 * c], x, y[0], y[1]);
           multiply<T>(score[2 * c + 1], x, y[2], y[3]);
         }
@@ -164,23 +215,17 @@ __global__ void __launch_bounds__(kWarps * 32, kSize <= 64 ? 16 / kWarps : 1)
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const int row = warp * 16 + half * 8 + lane / 4;
-        const std::int64_t base = begin + step * kKeys;
-        const float* const add = bias + (by_row ? row * kBiasRow : 0);
-        // Among the keys of this tile.
-        const int low = first[half] <= base          ? 0
-                        : first[half] < base + kKeys ? static_cast<int>(first[half] - base)
-                                                     : kKeys;
-        const int high = i0 + row >= rows || after[half] <= base ? 0
-                         : after[half] < base + kKeys            ? static_cast<int>(after[half] - base)
-                                                                 : kKeys;
-        attends[half] |= !masks && low < high;
+        const int base = small(step * kKeys) + part * kPart;  // this warp's part of the tile
+        const float* const add = bias + (by_row ? row * kBiasRow : 0) + part * kPart;
+        const int low = first[half] - base, high = after[half] - base;
+        attends[half] |= !masks && low < kPart && high > 0 && low < high;
 #pragma unroll
-        for (int c = 0; c < kKeys / 8; ++c)
+        for (int c = 0; c < kPart / 8; ++c)
 #pragma unroll
           for (int e = 0; e < 2; ++e) score[c][half * 2 + e] *= scale;
         if (s.p.softcap > 0) {
 #pragma unroll
-          for (int c = 0; c < kKeys / 8; ++c)
+          for (int c = 0; c < kPart / 8; ++c)
 #pragma unroll
             for (int e = 0; e < 2; ++e) {
               float& v = score[c][half * 2 + e];
@@ -189,7 +234,7 @@ __global__ void __launch_bounds__(kWarps * 32, kSize <= 64 ? 16 / kWarps : 1)
         }
         if (masks) {
 #pragma unroll
-          for (int c = 0; c < kKeys / 8; ++c)
+          for (int c = 0; c < kPart / 8; ++c)
 #pragma unroll
             for (int e = 0; e < 2; ++e) {
               const int j = c * 8 + lane % 4 * 2 + e;
@@ -201,7 +246,7 @@ __global__ void __launch_bounds__(kWarps * 32, kSize <= 64 ? 16 / kWarps : 1)
         }
         if (!open) {
 #pragma unroll
-          for (int c = 0; c < kKeys / 8; ++c)
+          for (int c = 0; c < kPart / 8; ++c)
 #pragma unroll
             for (int e = 0; e < 2; ++e) {
               const int j = c * 8 + lane % 4 * 2 + e;
@@ -210,7 +255,7 @@ __global__ void __launch_bounds__(kWarps * 32, kSize <= 64 ? 16 / kWarps : 1)
         }
         float most = largest[half];
 #pragma unroll
-        for (int c = 0; c < kKeys / 8; ++c) most = fmaxf(most, fmaxf(score[c][half * 2], score[c][half * 2 + 1]));
+        for (int c = 0; c < kPart / 8; ++c) most = fmaxf(most, fmaxf(score[c][half * 2], score[c][half * 2 + 1]));
         most = fmaxf(most, __shfl_xor_sync(0xffffffffU, most, 1));
         most = fmaxf(most, __shfl_xor_sync(0xffffffffU, most, 2));
         // While all scores are -inf nothing is to be taken off them: their weights are 0.
@@ -224,7 +269,7 @@ __global__ void __launch_bounds__(kWarps * 32, kSize <= 64 ? 16 / kWarps : 1)
           sum[d][half * 2 + 1] *= shrink;
         }
 #pragma unroll
-        for (int c = 0; c < kKeys / 8; ++c)
+        for (int c = 0; c < kPart / 8; ++c)
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
             float& v = score[c][half * 2 + e];
@@ -236,14 +281,14 @@ __global__ void __launch_bounds__(kWarps * 32, kSize <= 64 ? 16 / kWarps : 1)
       await_copies<1>();
       __syncthreads();  // the values are there
 #pragma unroll
-      for (int c = 0; c < kKeys / 16; ++c) {
+      for (int c = 0; c < kPart / 16; ++c) {
         const std::uint32_t x[4] = {
             pair<T>(score[2 * c][0], score[2 * c][1]), pair<T>(score[2 * c][2], score[2 * c][3]),
             pair<T>(score[2 * c + 1][0], score[2 * c + 1][1]), pair<T>(score[2 * c + 1][2], score[2 * c + 1][3])};
 #pragma unroll
         for (int d = 0; d < kSize / 16; ++d) {
           std::uint32_t y[4];
-          load_transposed(y, v_at + place<kSize>(c * 16 + lane / 8 % 2 * 8 + lane % 8, d * 2 + lane / 16) * 16);
+          load_transposed(y, v_at + c * 256 * kRow + (d * 32 ^ by_high));
           multiply<T>(sum[2 * d], x, y[0], y[1]);
           multiply<T>(sum[2 * d + 1], x, y[2], y[3]);
         }
@@ -254,28 +299,70 @@ __global__ void __launch_bounds__(kWarps * 32, kSize <= 64 ? 16 / kWarps : 1)
     await_copies<0>();
     __syncthreads();  // the next task's copies go where this one's were read
 
+    float* const sums = reinterpret_cast<float*>(k_tile);        // [part][16][kSumRow]
+    float* const of_rows = sums + kParts * 16 * kSumRow<kSize>;  // [part][16][largest, total, attends]
+    T* const y = static_cast<T*>(s.y.data) + s.y.at(b, h, i0, 0);
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const std::int64_t i = i0 + warp * 16 + half * 8 + lane / 4;
+      const int row = warp * 16 + half * 8 + lane / 4;
       float whole = total[half];
       whole += __shfl_xor_sync(0xffffffffU, whole, 1);
       whole += __shfl_xor_sync(0xffffffffU, whole, 2);
       int any = attends[half];
       any |= __shfl_xor_sync(0xffffffffU, any, 1);
       any |= __shfl_xor_sync(0xffffffffU, any, 2);
-      if (i >= rows) continue;
-      const bool zero = any == 0 && !s.p.nan_rows;
-      // All scores are -inf: as softmax has it.
-      const bool nan = !zero && largest[half] == -INFINITY && whole == 0;
-      const float factor = nan ? NAN : 1 / whole;
+      if constexpr (kParts == 1) {
+        if (i0 + row >= rows) continue;
+        const float factor = row_factor(largest[half], whole);
+        const bool zero = any == 0 && !s.p.nan_rows;  // whatever is in the sum
 #pragma unroll
-      for (int d = 0; d < kSize / 8; ++d)
+        for (int d = 0; d < kSize / 8; ++d)
+          store_pair(s, y + row * s.y.stride[2], d * 8 + lane % 4 * 2, zero ? 0 : sum[d][half * 2] * factor,
+                     zero ? 0 : sum[d][half * 2 + 1] * factor, pairs);
+      } else {
+        float* const to = sums + (part * 16 + row) * kSumRow<kSize> + lane % 4 * 2;
 #pragma unroll
-        for (int e = 0; e < 2; ++e) {
-          const int at = d * 8 + lane % 4 * 2 + e;
-          if (at < v_size)
-            store(static_cast<T*>(s.y.data) + s.y.at(b, h, i, at), zero ? 0.0F : sum[d][half * 2 + e] * factor);
+        for (int d = 0; d < kSize / 8; ++d)
+          *reinterpret_cast<float2*>(to + d * 8) = make_float2(sum[d][half * 2], sum[d][half * 2 + 1]);
+        if (lane % 4 == 0) {
+          float* const of_row = of_rows + (part * 16 + row) * 3;
+          of_row[0] = largest[half];
+          of_row[1] = whole;
+          of_row[2] = any != 0 ? 1.0F : 0.0F;
         }
+      }
+    }
+    if constexpr (kParts > 1) {
+      __syncthreads();                                                  // the parts are there
+      constexpr int kLanes = kThreads / 16, kColumns = kSize / kLanes;  // of a row, and of a thread
+      const int row = threadIdx.x / kLanes, column = threadIdx.x % kLanes * kColumns;
+      if (i0 + row < rows) {
+        float most = -INFINITY, whole = 0, any = 0, weight[kParts];
+#pragma unroll
+        for (int p = 0; p < kParts; ++p) most = fmaxf(most, of_rows[(p * 16 + row) * 3]);
+        const float off = most == -INFINITY ? 0 : most;
+#pragma unroll
+        for (int p = 0; p < kParts; ++p) {
+          const float* const of_row = of_rows + (p * 16 + row) * 3;
+          weight[p] = power_of_2((of_row[0] - off) * kLog2e);
+          whole += weight[p] * of_row[1];
+          any += of_row[2];
+        }
+        const float factor = row_factor(most, whole);
+        const bool zero = any == 0 && !s.p.nan_rows;
+#pragma unroll
+        for (int e = 0; e < kColumns; e += 2) {
+          float2 v = make_float2(0, 0);
+#pragma unroll
+          for (int p = 0; p < kParts; ++p) {
+            const float2 x = *reinterpret_cast<const float2*>(sums + (p * 16 + row) * kSumRow<kSize> + column + e);
+            v.x += weight[p] * x.x;
+            v.y += weight[p] * x.y;
+          }
+          store_pair(s, y + row * s.y.stride[2], column + e, zero ? 0 : v.x * factor, zero ? 0 : v.y * factor, pairs);
+        }
+      }
+      __syncthreads();  // the next task's keys go where the sums were read
     }
   }
 }
@@ -295,25 +382,28 @@ Status run_attention_f16(const KernelContext& c) noexcept {
   if (heads * rows == 0 || v_size == 0) return launched();
   const bool q = whole_rows(s.q), k = whole_rows(s.k.fresh) && whole_rows(s.k.past),
              v = whole_rows(s.v.fresh) && whole_rows(s.v.past);
-  const auto run = [&]<typename T, int kSize, int kWarps>() {
-    constexpr int kRows = 16 * kWarps;
+  const bool pairs = s.y.stride[3] == 1 && v_size % 2 == 0 && s.y.stride[0] % 2 == 0 && s.y.stride[1] % 2 == 0 &&
+                     s.y.stride[2] % 2 == 0 && reinterpret_cast<std::uintptr_t>(s.y.data) % 4 == 0;
+  const auto run = [&]<typename T, int kSize, int kParts>() {
+    constexpr int kRows = 16 * kWarps / kParts;
     const std::int64_t tasks = heads * ((rows + kRows - 1) / kRows);
     const auto blocks = static_cast<unsigned>(tasks < 0x7fffffff ? tasks : 0x7fffffff);
     const int mask = s.mask == nullptr ? 0 : (s.mask_stride[2] != 0 ? kRows : 1) * kBiasRow * 4;
-    const int bytes = (kRows + 2 * kKeys) * kSize * 2 + mask;
+    const int exchanged = kParts > 1 ? kExchanged<kSize, kParts> * 4 : 0, keys = 2 * kKeys * kSize * 2 + mask;
+    const int bytes = kRows * kSize * 2 + (keys > exchanged ? keys : exchanged);
     if (bytes > 48 * 1024)
-      cudaFuncSetAttribute(attention_f16_kernel<T, kSize, kWarps>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-    launch_early(c, attention_f16_kernel<T, kSize, kWarps>, blocks, kWarps * 32, static_cast<std::size_t>(bytes), s, q,
-                 k, v, tasks);
+      cudaFuncSetAttribute(attention_f16_kernel<T, kSize, kParts>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+    launch_early(c, attention_f16_kernel<T, kSize, kParts>, blocks, kThreads, static_cast<std::size_t>(bytes), s, q, k,
+                 v, pairs, tasks);
   };
   // Rows are spread thin where blocks of 64 leave processors idle.
   const bool few = heads * ((rows + 63) / 64) < kProcessors;
   const auto of_type = [&]<typename T>() {
-    if (larger <= 64 && few) run.template operator()<T, 64, 1>();
-    else if (larger <= 64) run.template operator()<T, 64, 4>();
-    else if (larger <= 128 && few) run.template operator()<T, 128, 1>();
-    else if (larger <= 128) run.template operator()<T, 128, 4>();
-    else run.template operator()<T, 256, 4>();
+    if (larger <= 64 && few) run.template operator()<T, 64, 4>();
+    else if (larger <= 64) run.template operator()<T, 64, 1>();
+    else if (larger <= 128 && few) run.template operator()<T, 128, 4>();
+    else if (larger <= 128) run.template operator()<T, 128, 1>();
+    else run.template operator()<T, 256, 1>();
   };
   if (c.in[0].dtype == DType::f16) of_type.template operator()<__half>();
   else of_type.template operator()<__nv_bfloat16>();

@@ -87,11 +87,6 @@ struct Attention {
     if (p.right_window >= 0 && last + shift + p.right_window < end) end = last + shift + p.right_window;
     if (p.left_window >= 0 && first + shift - p.left_window > begin) begin = first + shift - p.left_window;
   }
-  /// The keys [first, end) that nothing but the mask hides from row i.
-  __device__ __forceinline__ void seen_by(std::int64_t i, std::int64_t valid, std::int64_t shift, std::int64_t& first,
-                                          std::int64_t& end) const {
-    visible(i, i + 1, valid, shift, first, end);
-  }
   /// Nothing hides a key before `to`, which is in a tile of visible ones, from rows from `first` on.
   __device__ __forceinline__ bool open(std::int64_t first, std::int64_t to, std::int64_t end,
                                        std::int64_t shift) const {
