@@ -1,5 +1,8 @@
-// Depthwise convolution of channels-last tensors on a GPU: a thread 16 bytes of channels of one pixel, summed in float.
-// Bound by memory: input and output once from DRAM at 4.2 TB/s; the taps' overlap comes from the caches.
+// Depthwise convolution of channels-last tensors on a GPU, summed in float. Bound by memory: input and output once from
+// DRAM at 4.2 TB/s. Windows that networks have are computed by tiles of outputs (conv_depthwise_tiles.cuh), others by a
+// thread for 16 bytes of channels of one pixel, which leaves the taps' overlap to the caches and is bound by
+// instructions.
+#include "ops/conv/conv_depthwise_tiles.cuh"
 #include "ops/conv/conv_gpu.cuh"
 #include "ops/conv/conv_gpu.params.h"
 
@@ -90,6 +93,10 @@ Status run_conv_depthwise(const KernelContext& c) noexcept {
                    .x = c.in[0].as<T>(),
                    .w = c.in[1].as<T>(),
                    .width = static_cast<int>(ConvTaps(c.params_as<ConvParams>(), c.in[1].shape).width())};
+  if (fits_depthwise_tiles(job.g, job.o, job.x)) {
+    run_depthwise_tiles(job.g, job.o, job.x, job.w, job.width, stream_of(c));
+    return launched();
+  }
   // Here every channel is a group.
   const auto vectors = [&](int i) { return in_vectors<T>(i < 0 ? c.out[0] : c.in[i], job.g.groups); };
   constexpr int kEach = 16 / sizeof(T);
@@ -114,6 +121,7 @@ extern const Kernel conv_depthwise_cuda{
     .name = "conv_depthwise_cuda",
     .op = "Conv",
     .device = DeviceKind::cuda,
+    .version = 2,
     .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
     .out{Port::channels_last},
     .packings = &conv_gpu_taps_f32,
@@ -124,6 +132,7 @@ extern const Kernel conv_depthwise_half_cuda{
     .name = "conv_depthwise_half_cuda",
     .op = "Conv",
     .device = DeviceKind::cuda,
+    .version = 2,
     .in{Port::channels_last, Port::packed, Port::dense, Port::channels_last, Port::dense},
     .out{Port::channels_last},
     .packings = &conv_gpu_taps_f16,
