@@ -1,6 +1,7 @@
 // Times every kernel of every family on the cases of src/ops/<family>/<family>.bench.txt: milliseconds of the fastest
 // of many runs, and for each network the sum of what the fastest kernel takes of each of its layers. Usage:
-// monza_bench_kernels [FAMILY|all] [THREADS] [TEXT that the name of the case, or of the kernel, holds]
+// monza_bench_kernels [FAMILY|all] [THREADS|gpu] [TEXT that the name of the case, or of the kernel, holds] [FOLDER with
+// the cases of families; default: src/ops]
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -13,10 +14,13 @@
 
 #include "backend/cpu/thread_pool.h"
 #include "base/cpu.h"
+#include "base/error.h"
+#include "base/hash.h"
 #include "ir/op.h"
 #include "kernel/ports.h"
 #include "kernel/registry.h"
 #include "kernel/state.h"
+#include "plan/tactics.h"
 #include "support/bench_cases.h"
 #include "tensor/storage.h"
 
@@ -185,20 +189,42 @@ double time_kernel(const Kernel& kernel, const Node& node, Parallel& pool) {
   return best * 1e3;
 }
 
+/// The same on the first GPU, of launches in a captured graph.
+double time_on_gpu(const Kernel& kernel, const Node& node, plan::Tactics& tactics) {
+  std::vector<Memory> memory;
+  std::vector<OperandDesc> in = node.in;
+  for (OperandDesc& d : in)
+    if (d.constant) {
+      memory.emplace_back(d.dtype, static_cast<std::size_t>(storage_bytes(d.dtype, d.shape)));
+      d.data = memory.back().data;
+    }
+  const KernelQuery query{.params = node.params.data(),
+                          .in = in.data(),
+                          .in_count = static_cast<int>(in.size()),
+                          .out = node.out.data(),
+                          .out_count = static_cast<int>(node.out.size()),
+                          .params_hash = hash64(node.params)};
+  if (kernel.accepts != nullptr && kernel.accepts(query) != nullptr) return -1;
+  return tactics.time(kernel, query, DeviceKind::cuda).value_or(-2e3) / 1e3;
+}
+
 int main_of(int argc, char** argv) {
   const std::string family = argc > 1 ? argv[1] : "all", filter = argc > 3 ? argv[3] : "";
-  const int threads = argc > 2 ? std::atoi(argv[2]) : 1;
+  const bool gpu = argc > 2 && std::string_view(argv[2]) == "gpu";
+  const int threads = argc > 2 && !gpu ? std::atoi(argv[2]) : 1;
+  const DeviceKind device = gpu ? DeviceKind::cuda : DeviceKind::cpu;
   Team pool({.threads = threads});
+  plan::Tactics tactics(BuildOptions{});
   std::map<std::string, double> totals;  // by family and network
-  for (const test::BenchCase& c : test::bench_cases(MONZA_SOURCE_FOLDER "/src/ops")) {
+  for (const test::BenchCase& c : test::bench_cases(argc > 4 ? argv[4] : MONZA_SOURCE_FOLDER "/src/ops")) {
     if (family != "all" && family != c.family) continue;
     const Node node = node_of(c);
     const bool named = c.name.find(filter) != std::string::npos;
     double best = 0;
     for (const Kernel* k : kernels_of(c.node().op->name)) {
-      if (k->reference || k->device != DeviceKind::cpu || !covers(cpu_info().isa, k->needs)) continue;
+      if (k->reference || k->device != device || !covers(cpu_info().isa, k->needs)) continue;
       if (!named && std::string(k->name).find(filter) == std::string::npos) continue;
-      const double ms = time_kernel(*k, node, pool);
+      const double ms = gpu ? time_on_gpu(*k, node, tactics) : time_kernel(*k, node, pool);
       if (ms <= 0) continue;
       std::printf("%-32s %-32s %9.4f ms %8.1f GFLOP/s %7.1f GB/s\n", c.name.c_str(), k->name, ms, node.flops / ms / 1e6,
                   node.bytes / ms / 1e6);
@@ -214,4 +240,11 @@ int main_of(int argc, char** argv) {
 }  // namespace
 }  // namespace monza
 
-int main(int argc, char** argv) { return monza::main_of(argc, argv); }
+int main(int argc, char** argv) {
+  try {
+    return monza::main_of(argc, argv);
+  } catch (const monza::Error& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    return 1;
+  }
+}

@@ -86,6 +86,12 @@ class Device {
   /// What plans were timed for: an engine for another chip is planned anew. One line; "" where plans do not depend on
   /// it.
   virtual std::string chip() const { return {}; }
+  /// What `kernel`, which runs on this device, needs and is not here ("cuDNN: ..."), empty if all is. An engine with
+  /// such a kernel is planned anew.
+  virtual std::string missing(const Kernel& kernel) const {
+    (void)kernel;
+    return {};
+  }
   /// At least 64-byte aligned. Throws Error when there is no room.
   virtual DeviceMemory allocate(std::int64_t bytes, const RegionOptions& options = {}) = 0;
   /// Memory of the host, zero-filled and at least 64-byte aligned, that queues copy to and from without a detour.

@@ -322,5 +322,26 @@ TEST(Replan, AnEngineForAnotherChipOfItsDevice) {
   EXPECT_NE(error.find("LoadOptions::replan"), std::string::npos) << error;
 }
 
+TEST(Replan, AnEngineWithAKernelThatLacksItsLibrary) {
+  struct Missing {
+    explicit Missing(const char* what) { backend::reference_missing = what; }
+    ~Missing() { backend::reference_missing = ""; }
+  };
+  const TemporaryFolder folder;
+  const std::string path = folder / "m.engine";
+  BuildOptions options = untuned();
+  options.device = Device::reference;
+  engine_file::write_engine(path, compiled(kReplanModel, options));
+  const auto want = outputs_of(Engine::load(path), 2);
+  EXPECT_EQ(Engine::load(path).stats().replanned, "");
+  const Missing here("library: not installed");
+  const Engine engine = Engine::load(path);
+  const std::string why = engine.stats().replanned;
+  EXPECT_TRUE(why.starts_with("the engine uses ") && why.ends_with(", and here is no library: not installed")) << why;
+  expect_near(outputs_of(engine, 2), want);
+  const std::string error = test::error_of([&] { (void)Engine::load(path, {.replan = false}); });
+  EXPECT_NE(error.find(why), std::string::npos) << error;
+}
+
 }  // namespace
 }  // namespace monza

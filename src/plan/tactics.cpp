@@ -35,6 +35,14 @@ using Clock = std::chrono::steady_clock;
 
 /// Random but tame: floats in [-1, 1), bytes anywhere, wider integers 0 or 1 (they may be indices).
 void fill_random(DType dtype, std::byte* data, std::int64_t bytes) {
+  // Large operands repeat their first part: drawing numbers would take longer than what is timed.
+  constexpr std::int64_t kPart = 1 << 20;
+  if (bytes > kPart) {
+    fill_random(dtype, data, kPart);
+    for (std::int64_t at = kPart; at < bytes; at += kPart)
+      std::memcpy(data + at, data, static_cast<std::size_t>(std::min(kPart, bytes - at)));
+    return;
+  }
   std::uint32_t state = 0x12345u;
   const auto next = [&] { return state = state * 1664525u + 1013904223u; };
   const auto unit = [&] { return static_cast<float>(next() >> 8) * 0x1p-23f - 1.f; };

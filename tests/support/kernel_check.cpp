@@ -314,8 +314,7 @@ std::string lacking(const Kernel& kernel) {
   if (!covers(cpu_info().isa, kernel.needs)) return "this CPU lacks " + isa_name(kernel.needs);
   if (kernel.device == DeviceKind::cpu) return "";
   try {
-    (void)device_of(kernel);
-    return "";
+    return device_of(kernel).missing(kernel);
   } catch (const Error& e) {
     return e.fact();
   }

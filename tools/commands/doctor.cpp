@@ -72,6 +72,8 @@ int run(const DoctorArgs& o) {
     if (cpu.usable_threads > 1) ceilings.push_back(measure_ceilings(cpu.usable_threads, cpu.isa));
   }
   const backend::CudaFacts& gpu = backend::cuda_facts();
+  const std::vector<backend::LibraryFacts> gpu_libraries =
+      gpu.missing.empty() ? backend::cuda_libraries() : std::vector<backend::LibraryFacts>{};
   if (o.json) {
     Json report = {
         {"version", version_text()},
@@ -93,9 +95,13 @@ int run(const DoctorArgs& o) {
           {"compute_capability", gpu.capability},
           {"driver", gpu.driver},
           {"multiprocessors", gpu.multiprocessors},
-          {"memory_bytes", gpu.memory_bytes}}},
+          {"memory_bytes", gpu.memory_bytes},
+          {"libraries", Json::array()}}},
         {"vision", kVision},
         {"libraries", Json::object()}};
+    for (const backend::LibraryFacts& l : gpu_libraries)
+      report["cuda"]["libraries"].push_back(
+          {{"name", l.name}, {"version", l.version}, {"path", l.path}, {"missing", l.missing}});
     for (const Ceilings& c : ceilings) report["ceilings"].push_back(to_json(c));
     report["libraries"]["protobuf"] = protobuf_version();
     report["libraries"]["zlib"] = zlibVersion();
@@ -126,6 +132,10 @@ int run(const DoctorArgs& o) {
           gpu.capability / 10, gpu.capability % 10, gpu.multiprocessors,
           bytes_text(static_cast<double>(gpu.memory_bytes)), gpu.driver / 1000, gpu.driver % 1000 / 10,
           gpu.capability == 90 ? "" : " (untested: tests run on 9.0)");
+  for (const backend::LibraryFacts& l : gpu_libraries)
+    print("           {} {}\n", l.name,
+          l.missing.empty() ? fmt::format("{} in {}", l.version, l.path)
+                            : "is missing, its kernels with it: " + l.missing);
   print("libraries  protobuf {}, zlib {}\n", protobuf_version(), zlibVersion());
   if (!kVision) print("           built without pictures and video (MONZA_VISION)\n");
   for (const Library& l : kLibraries)

@@ -8,6 +8,8 @@
 #include <cstring>
 #include <utility>
 
+#include "backend/cuda/cublaslt.h"
+#include "backend/cuda/cudnn.h"
 #include "backend/cuda/launch.h"
 #include "base/error.h"
 
@@ -194,6 +196,15 @@ class CudaDevice final : public Device {
     return fmt::format("{} with {} multiprocessors", f.name, f.multiprocessors);
   }
 
+  /// Kernels that call a library bear its name.
+  std::string missing(const Kernel& kernel) const override {
+    const std::string_view name = kernel.name;
+    const LibraryFacts* const needs = name.find("_cublaslt_") != name.npos ? &cublaslt_facts()
+                                      : name.find("_cudnn_") != name.npos  ? &cudnn_facts()
+                                                                           : nullptr;
+    return needs == nullptr || needs->missing.empty() ? "" : message("{}: {}", needs->name, needs->missing);
+  }
+
   DeviceMemory allocate(std::int64_t bytes, const RegionOptions&) override {
     void* data = nullptr;
     if (const cudaError_t error = cudaMalloc(&data, static_cast<std::size_t>(std::max<std::int64_t>(bytes, 256)));
@@ -295,6 +306,8 @@ const CudaFacts& cuda_facts() {
   static const CudaFacts facts = find_facts();
   return facts;
 }
+
+std::vector<LibraryFacts> cuda_libraries() { return {cublaslt_facts(), cudnn_facts()}; }
 
 std::shared_ptr<Device> open_cuda_device() {
   if (!cuda_facts().missing.empty()) fail_hint("--device cpu", "{}", cuda_facts().missing);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "backend/device.h"
+#include "backend/library.h"
 
 namespace monza::backend {
 
@@ -20,6 +21,9 @@ struct CudaFacts {
   std::int64_t memory_bytes = 0;
 };
 const CudaFacts& cuda_facts();
+
+/// The libraries whose kernels are candidates beside Monza's own, for those who ask; this opens them. Thread-safe.
+std::vector<LibraryFacts> cuda_libraries();
 
 /// The first GPU. Throws Error when this build or this machine has none that can be used.
 std::shared_ptr<Device> open_cuda_device();

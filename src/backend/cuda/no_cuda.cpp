@@ -9,6 +9,8 @@ const CudaFacts& cuda_facts() {
   return none;
 }
 
+std::vector<LibraryFacts> cuda_libraries() { return {}; }
+
 std::shared_ptr<Device> open_cuda_device() { fail_hint("--device cpu", "{}", cuda_facts().missing); }
 
 }  // namespace monza::backend

@@ -10,12 +10,14 @@ namespace monza::backend {
 
 inline void (*before_reference_work)() = nullptr;  ///< of tests: a delay, so that what does not wait is early
 inline const char* reference_chip = "";            ///< of tests: what it says that it is
+inline const char* reference_missing = "";         ///< of tests: what it says that every kernel lacks
 
 class ReferenceDevice final : public Device {
  public:
   DeviceKind kind() const noexcept override { return DeviceKind::reference; }
   std::string identity(int threads) const override;
   std::string chip() const override { return reference_chip; }
+  std::string missing(const Kernel&) const override { return reference_missing; }
   /// Filled with kPoison, unless it is so large that most of it may never be touched.
   DeviceMemory allocate(std::int64_t bytes, const RegionOptions& options) override;
   std::unique_ptr<Queue> make_queue(const QueueOptions& options) override;

@@ -14,6 +14,7 @@
 #include "engine/run/context_impl.h"
 #include "engine/run/engine_impl.h"
 #include "engine/run/replan.h"
+#include "kernel/registry.h"
 #include "tensor/dtype.h"
 
 namespace monza {
@@ -144,14 +145,24 @@ engine_file::Image planned_anew(const std::string& path, engine_file::Image stal
 }
 
 /// Why the engine is not for the device that is here; empty if it is, or if there is none: that is said later.
-std::string other_chip(const engine_file::Info& info) {
-  if (info.device == Device::cpu || info.chip.empty()) return {};
+std::string unfit_for_device(const engine_file::Image& image) {
+  const engine_file::Info& info = image.info;
+  if (info.device == Device::cpu) return {};
   try {
-    const std::string here = backend::open_device(info.device)->chip();
-    return here == info.chip ? "" : message("the engine was built for {}, and here is {}", info.chip, here);
+    const auto device = backend::open_device(info.device);
+    if (const std::string here = device->chip(); !info.chip.empty() && here != info.chip)
+      return message("the engine was built for {}, and here is {}", info.chip, here);
+    for (std::size_t k = 0; k < image.plan_count(); ++k)
+      for (const plan::KernelRef& ref : image.plan_of(k).kernels) {
+        const std::string_view name = image.plan_of(k).text(ref.name);
+        const Kernel* kernel = find_kernel(name);
+        if (kernel == nullptr || (kernel->device != info.device && !kernel->reference)) continue;
+        if (const std::string missing = device->missing(*kernel); !missing.empty())
+          return message("the engine uses {}, and here is no {}", name, missing);
+      }
   } catch (const Error&) {
-    return {};
   }
+  return {};
 }
 
 }  // namespace
@@ -159,7 +170,7 @@ std::string other_chip(const engine_file::Info& info) {
 Engine Engine::load(const std::string& path, const LoadOptions& options) {
   const auto start = std::chrono::steady_clock::now();
   engine_file::Image image = engine_file::read_engine(path, options);
-  if (image.stale.empty()) image.stale = other_chip(image.info);
+  if (image.stale.empty()) image.stale = unfit_for_device(image);
   Stats stats;
   Engine engine = [&] {
     try {

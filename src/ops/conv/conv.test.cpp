@@ -31,7 +31,8 @@ Case make_case(std::uint32_t seed) {
   Case c;
   ConvParams& p = c.p;
   p.spatial = pick({2, 2, 2, 2, 1, 3});
-  const int kind = pick({0, 0, 0, 1, 1, 2, 3, 4, 4});  // plain, 1x1, depthwise, grouped, plain 3x3
+  // Plain, 1x1, depthwise, grouped, plain 3x3, and 1x1 of each pixel alone, which is a product of matrices.
+  const int kind = pick({0, 0, 0, 1, 1, 2, 3, 4, 4, 5});
   if (kind == 4) p.spatial = 2;
   std::int64_t channels = pick({1, 2, 3, 4, 7, 16, 17, 24, 32, 48, 100}),
                filters = pick({1, 3, 8, 16, 20, 31, 32, 33, 48, 64, 80, 130});
@@ -53,13 +54,16 @@ Case make_case(std::uint32_t seed) {
   w[1] = channels / p.group;
   if (rng() % 8 == 0) p.padding = rng() % 2 ? ConvParams::Padding::same_upper : ConvParams::Padding::same_lower;
   for (int i = 0; i < p.spatial; ++i) {
-    const int k = kind == 1 ? 1 : kind == 4 ? 3 : pick({1, 2, 3, 3, 3, 5, 7});
-    p.stride[i] = kind == 4 ? 1 : pick({1, 1, 1, 2, 3});
+    const bool pixels = kind == 5;
+    const int k = kind == 1 || pixels ? 1 : kind == 4 ? 3 : pick({1, 2, 3, 3, 3, 5, 7});
+    p.stride[i] = kind == 4 || pixels ? 1 : pick({1, 1, 1, 2, 3});
     p.dilation[i] = kind == 4 ? 1 : pick({1, 1, 1, 2});
     const int reach = (k - 1) * p.dilation[i] + 1;
     x[i + 2] = p.spatial == 3 ? pick({1, 2, 5, 6}) : pick({1, 2, 3, 7, 8, 13, 14, 15, 29});
     w[i + 2] = k;
-    if (p.padding == ConvParams::Padding::given) {
+    if (pixels) {
+      c.out[i + 2] = x[i + 2];
+    } else if (p.padding == ConvParams::Padding::given) {
       p.pad_begin[i] = pick({0, 1, k / 2, k / 2});
       p.pad_end[i] = pick({0, 1, k / 2, k / 2});
       const auto room = [&] { return x[i + 2] + p.pad_begin[i] + p.pad_end[i] - reach; };
@@ -101,6 +105,46 @@ Case make_case(std::uint32_t seed) {
   for (int i = 0; i < p.spatial; ++i)
     c.text += " [s" + std::to_string(p.stride[i]) + " d" + std::to_string(p.dilation[i]) + " p" +
               std::to_string(p.pad_begin[i]) + "," + std::to_string(p.pad_end[i]) + "]";
+  return c;
+}
+
+/// A depthwise layer as networks have them: a square window, short activations, whole vectors of channels. The first
+/// four, one for each window and stride, are large: GPUs cut large layers otherwise.
+Case make_depthwise_case(std::uint32_t seed) {
+  std::mt19937 rng(seed);
+  const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+  Case c;
+  ConvParams& p = c.p;
+  const bool large = seed < 4;
+  const int k = large ? 3 + static_cast<int>(seed % 2) * 2 : pick({3, 5}),
+            step = large ? 1 + static_cast<int>(seed / 2) : pick({1, 2}),
+            channels = large ? 96 : 4 * pick({1, 2, 3, 6, 8, 25});
+  p.group = channels;
+  Shape x{large ? 4 : pick({1, 2, 3}), channels, 0, 0}, w{channels, 1, k, k};
+  c.out = x;
+  for (int i = 0; i < 2; ++i) {
+    p.stride[i] = step;
+    p.pad_begin[i] = pick({0, 1, k / 2, k / 2});
+    p.pad_end[i] = pick({0, 1, k / 2, k / 2});
+    x[i + 2] = large ? 79 * step + i : pick({5, 7, 8, 13, 14, 15, 29});
+    w[i + 2] = k;
+    c.out[i + 2] = (x[i + 2] + p.pad_begin[i] + p.pad_end[i] - k) / step + 1;
+  }
+  constexpr ActivationKind kShort[] = {ActivationKind::none, ActivationKind::relu, ActivationKind::clip,
+                                       ActivationKind::silu, ActivationKind::hardswish};
+  p.act = {kShort[rng() % 5]};
+  if (p.act.kind == ActivationKind::clip) p.act.alpha = -0.5f, p.act.beta = 0.6f;
+  c.in = {test::random_f32(x, rng), test::random_f32(w, rng), {}, {}, {}};
+  if (seed % 8 == 7) test::sprinkle(c.in[0], rng, 40, false);
+  c.in[1].constant = true;
+  if (rng() % 4) {
+    c.in[2] = test::random_f32(Shape{channels}, rng);
+    c.in[2].constant = true;
+  }
+  c.text = "seed " + std::to_string(seed) + ": depthwise x " + to_string(x) + " window " + std::to_string(k) +
+           " stride " + std::to_string(step) + " pads " + std::to_string(p.pad_begin[0]) + "," +
+           std::to_string(p.pad_begin[1]) + " out " + to_string(c.out) + " activation " +
+           std::to_string(static_cast<int>(p.act.kind));
   return c;
 }
 
@@ -181,6 +225,31 @@ TEST_P(ConvKernels, AgreesWithTheReferenceInHalves) {
   }
   if (ran == 0) GTEST_SKIP() << "it takes no f16";
   EXPECT_GT(ran, 10) << "the kernel took almost none of the cases";
+}
+
+TEST_P(ConvKernels, AgreesWithTheReferenceOnDepthwiseLayers) {
+  const Kernel& kernel = *GetParam();
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
+  const Kernel& reference = *find_kernel("conv_ref");
+  int ran = 0;
+  for (const bool half : {false, true})
+    for (std::uint32_t seed = kernel.device == DeviceKind::cpu ? 4 : 0; seed < 64; ++seed) {
+      Case c = make_depthwise_case(seed);
+      if (kernel.arithmetic.computes_in == Precision::bf16 || kernel.reference) continue;
+      if (half)
+        for (Tensor& t : c.in) t = halved(t);
+      const DType type = half ? DType::f16 : DType::f32;
+      const auto got = test::run_kernel(kernel, &c.p, c.in, {{type, c.out}}, {.threads = 1, .seed = seed});
+      if (!got.refusal.empty()) continue;
+      ++ran;
+      ASSERT_EQ(got.problem, "") << c.text;
+      const auto want = test::run_kernel(reference, &c.p, c.in, {{type, c.out}}, {.threads = 1, .seed = seed + 1});
+      const Tensor mine = half ? widened(got.outputs[0]) : got.outputs[0],
+                   theirs = half ? widened(want.outputs[0]) : want.outputs[0];
+      // Of sums of up to 25 products of numbers below 1, which stay below 16.
+      ASSERT_LE(test::relative_error(mine, theirs) * largest(theirs), half ? 8e-3 : 4e-5) << c.text;
+    }
+  if (ran == 0) GTEST_SKIP() << "it takes none of these";
 }
 
 std::vector<const Kernel*> kernels() {

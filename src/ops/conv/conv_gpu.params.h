@@ -38,6 +38,17 @@ struct ConvRows {
   }
 };
 
+/// [filter][tap][channel] without padding, filters of all groups in turn: what libraries read.
+struct ConvFilters {
+  std::int64_t groups, filters, channels, taps;
+  MONZA_INLINE ConvFilters(const ConvParams& p, const Shape& w)
+      : groups(p.group), filters(w[0] / p.group), channels(w[1]), taps(w.count(2, w.rank)) {}
+  MONZA_INLINE std::int64_t count() const { return groups * filters * taps * channels; }
+  MONZA_INLINE std::int64_t at(std::int64_t g, std::int64_t m, std::int64_t channel, std::int64_t tap) const {
+    return ((g * filters + m) * taps + tap) * channels + channel;
+  }
+};
+
 /// [tap][channel] of a depthwise weight (one filter a group), padded with zeros to whole vectors of channels.
 struct ConvTaps {
   static constexpr std::int64_t kChannels = 8;
