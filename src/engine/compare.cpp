@@ -32,12 +32,13 @@ template <typename Pair>
 Comparison walk(std::int64_t count, const std::vector<std::int64_t>& shape, double rtol, double atol, Pair&& pair,
                 double least = 0) {
   Comparison result;
-  double dot = 0, norm_a = 0, norm_b = 0, worst = -1;
+  double dot = 0, norm_a = 0, norm_b = 0, noise = 0, worst = -1;
   std::int64_t bad = 0, worst_at = 0;
   double worst_a = 0, worst_b = 0;
   for (std::int64_t i = 0; i < count; ++i) {
     const auto [a, b, same] = pair(i);
     dot += a * b;
+    if (!same) noise += (a - b) * (a - b);
     norm_a += a * a;
     norm_b += b * b;
     if (std::isfinite(b)) result.largest = std::max(result.largest, std::abs(b));
@@ -57,6 +58,7 @@ Comparison walk(std::int64_t count, const std::vector<std::int64_t>& shape, doub
       worst_b = b;
     }
   }
+  if (noise != 0) result.signal_to_noise = 10 * std::log10(norm_b / noise);  // NaN with NaN among the errors
   const double norms = std::sqrt(norm_a) * std::sqrt(norm_b);
   result.cosine = norms > 0 ? dot / norms : (result.max_abs_error == 0 ? 1 : 0);
   if (bad > 0) {

@@ -1,6 +1,7 @@
 // How far one tensor is from another.
 #pragma once
 
+#include <limits>
 #include <map>
 #include <string>
 #include <string_view>
@@ -13,7 +14,9 @@ struct Comparison {
   double max_abs_error = 0;  ///< NaN when shapes or types differ
   double max_rel_error = 0;  ///< over elements whose reference is not 0
   double cosine = 1;         ///< of both seen as vectors; for empty or zero ones 1 if equal, else 0
-  double largest = 0;        ///< greatest finite magnitude of the reference
+  double signal_to_noise = std::numeric_limits<double>::infinity();  ///< decibels: squares of the reference over those
+                                                                     ///< of the errors; NaN with NaN among them
+  double largest = 0;                                                ///< greatest finite magnitude of the reference
   bool ok = true;
   std::string reason;  ///< why not ok: the worst element, or the types and shapes
 };

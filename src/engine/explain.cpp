@@ -7,6 +7,7 @@
 #include "base/constraint.h"
 #include "base/error.h"
 #include "base/nearest.h"
+#include "engine/integer_scales.h"
 #include "engine/run/engine_impl.h"
 #include "ir/op.h"
 #include "tensor/dtype.h"
@@ -151,11 +152,12 @@ Explanation explain(const BuildReport& report, const Engine& engine, const std::
   e.op_type = origins[wanted[0]].op_type;
 
   const std::vector<StepText> steps = steps_of(engine);
-  each_node_in(*report.planned, [&](const ir::Graph&, const ir::Node& node) {
+  each_node_in(*report.planned, [&](const ir::Graph& graph, const ir::Node& node) {
     if (!overlap(wanted, node.origins)) return;
     Realisation r;
     r.op = node.op->name;
     r.constraint = node.constraint;
+    r.scales = integer_scales(graph, node);
     for (const std::uint32_t o : node.origins)
       if (is_node(origins[o])) r.onnx_nodes.push_back(quoted(origins[o]));
     for (const Rewrite& w : report.passes.rewrites)

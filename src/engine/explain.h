@@ -37,6 +37,7 @@ struct Realisation {
   Constraint constraint;                 ///< what is asked of its kernel
   std::vector<std::string> onnx_nodes;   ///< all that it computes, as "Conv 'layer1/conv'"
   std::vector<std::string> rewrites;     ///< "bias: Add into Conv", in the order made
+  std::vector<std::string> scales;       ///< of an integer product, a line for each operand (integer_scales)
   const plan::Choice* choice = nullptr;  ///< null: no kernel (a view, a branch, a loop)
   std::vector<StepText> steps;           ///< none: a view of memory that another step wrote
 };

@@ -76,7 +76,21 @@ TEST_F(CliQuantize, MakesAnEngineAndSaysWhatItCosts) {
   EXPECT_GT(report.at("quantised").get<double>(), 99.9);
   EXPECT_LT(report.at("quantised").get<double>(), 100);
   EXPECT_TRUE(has(tool_.run("inspect q.engine --graph").out, "QMatMul("));
-  EXPECT_EQ(tool_.run("compare q.engine m.onnx --quiet").code, 0);
+  const Ran compared = tool_.run("compare q.engine m.onnx --quiet");
+  EXPECT_EQ(compared.code, 0);
+  EXPECT_TRUE(has(compared.out, "signal/noise")) << compared.out;
+  EXPECT_TRUE(has(compared.out, " dB  y\n")) << compared.out;
+  const double ratio = Json::parse(tool_.run("compare q.engine m.onnx --quiet --json").out)
+                           .at("tensors")[0]
+                           .at("signal_to_noise_db")
+                           .get<double>();
+  EXPECT_GT(ratio, 30);  // 8 bits with uniform values: some 50, less what three roundings cost
+  EXPECT_LT(ratio, 60);
+  const std::string explained = tool_.run("explain q.engine a").out;
+  EXPECT_TRUE(has(explained, "  reads u8: scale 0.0078")) << explained;  // of -1 to 1
+  EXPECT_TRUE(has(explained, "  weight i8: 16 scales, 0.00")) << explained;
+  EXPECT_TRUE(has(explained, "  writes u8: scale 0.0")) << explained;
+  EXPECT_TRUE(has(explained, "zero point 0, which is 0 to ")) << explained;  // behind the ReLU
 }
 
 TEST_F(CliQuantize, ExportsOnnxThatBuildsTheSameEngine) {

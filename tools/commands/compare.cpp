@@ -450,6 +450,7 @@ Json to_json(const Findings& f) {
                                  {"max_abs_error", number_or_null(e.error.max_abs_error)},
                                  {"largest", e.error.largest},
                                  {"cosine", number_or_null(e.error.cosine)},
+                                 {"signal_to_noise_db", number_or_null(e.error.signal_to_noise)},
                                  {"reason", e.error.reason}});
   if (f.culprit) {
     const Culprit& c = *f.culprit;
@@ -484,10 +485,14 @@ int run(const CompareArgs& o) {
     print_json(to_json(f));
     return f.ok() ? kExitOk : kExitMismatch;
   }
-  print("{:4} {:>12} {:>12} {:>11}  {}\n", "", "max error", "of largest", "cosine", "tensor");
+  // How much of a tensor is noise tells of integers what the largest error does not.
+  const bool noisy = f.criterion.by_cosine;
+  print("{:4} {:>12} {:>12} {:>11}{}  {}\n", "", "max error", "of largest", "cosine", noisy ? "  signal/noise" : "",
+        "tensor");
   for (const TensorError& e : f.errors) {
-    print("{:4} {:12.3g} {:12.3g} {:11.7f}  {}\n", e.error.ok ? "ok" : "FAIL", e.error.max_abs_error,
-          e.error.largest > 0 ? e.error.max_abs_error / e.error.largest : 0, e.error.cosine, e.name);
+    print("{:4} {:12.3g} {:12.3g} {:11.7f}{}  {}\n", e.error.ok ? "ok" : "FAIL", e.error.max_abs_error,
+          e.error.largest > 0 ? e.error.max_abs_error / e.error.largest : 0, e.error.cosine,
+          noisy ? fmt::format("  {:9.1f} dB", e.error.signal_to_noise) : std::string(), e.name);
     if (!e.error.ok) print("     {}\n", e.error.reason);
   }
   print("{}: {}\n", criterion_text(f.criterion), f.ok() ? "all agree" : "they differ");

@@ -99,6 +99,7 @@ Json explanation_json(const Explanation& e) {
                     {"devices", to_string(r.constraint.devices)},
                     {"asked", !r.constraint.empty()}}},
                   {"rewrites", r.rewrites},
+                  {"scales", r.scales},
                   {"steps", steps_json(r.steps)}};
     if (r.choice != nullptr) {
       entry["kernel"] = r.choice->kernel;
@@ -131,6 +132,7 @@ void print_explanation(const Explanation& e) {
           r.constraint.precisions.empty() ? " (nothing else is asked of it)" : " (asked of it)",
           r.constraint.devices.empty() ? "" : ", on " + to_string(r.constraint.devices));
     for (const std::string& w : r.rewrites) print("  rewrite {}\n", w);
+    for (const std::string& s : r.scales) print("  {}\n", s);
     if (r.choice != nullptr) print_candidates(*r.choice);
     for (const StepText& s : r.steps) print_step(s);
     if (r.steps.empty())
