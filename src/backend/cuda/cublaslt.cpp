@@ -41,7 +41,7 @@ enum : int { kTransposeA = 3, kTransposeB = 4, kEpilogue = 7, kBias = 8 };  // c
 enum : int { kMostWorkspace = 1, kAlignA = 5, kAlignB = 6, kAlignC = 7, kAlignD = 8 };  // ...PreferenceAttributes_t
 enum : std::uint32_t { kEpilogueNone = 1, kEpilogueRelu = 2, kEpilogueBias = 4, kEpilogueGelu = 32 };
 
-struct Functions {
+struct LtFunctions {
   int (*create)(void** handle);
   std::size_t (*version)();
   const char* (*status_name)(int status);
@@ -60,12 +60,12 @@ struct Functions {
 };
 
 /// The library, and a handle, which any number of threads may use at once.
-struct Opened {
+struct OpenedLt {
   Library library{"cuBLASLt", "libcublasLt.so.13"};
-  Functions f{};
+  LtFunctions f{};
   void* handle = nullptr;
 
-  Opened() {
+  OpenedLt() {
     library.find(f.create, "cublasLtCreate");
     library.find(f.version, "cublasLtGetVersion");
     library.find(f.status_name, "cublasLtGetStatusName");
@@ -84,8 +84,8 @@ struct Opened {
       library.refuse(message("it cannot be used: {}", f.status_name(status)));
   }
 };
-const Opened& opened() {
-  static const Opened opened;
+const OpenedLt& opened_lt() {
+  static const OpenedLt opened;
   return opened;
 }
 
@@ -145,7 +145,7 @@ class Call {
     const std::int32_t ta = p.a_transposed, tb = p.b_transposed;
     set(kTransposeA, ta);
     set(kTransposeB, tb);
-    const std::uint32_t bias = p.bias != nullptr ? kEpilogueBias : 0;
+    const std::uint32_t bias = p.bias != nullptr ? +kEpilogueBias : 0U;
     const std::uint32_t epilogue = p.epilogue == LtEpilogue::relu        ? kEpilogueRelu | bias
                                    : p.epilogue == LtEpilogue::gelu_tanh ? kEpilogueGelu | bias
                                    : bias != 0                           ? bias
@@ -200,7 +200,7 @@ class Call {
     int count = 0;
     // A product that it does not take is a status, too, and not one of a run.
     const int proposed = status_ != 0 ? status_
-                                      : f_.propose(opened().handle, &desc_, &layouts_[0], &layouts_[1], &layouts_[2],
+                                      : f_.propose(opened_lt().handle, &desc_, &layouts_[0], &layouts_[1], &layouts_[2],
                                                    &layouts_[3], &preference, p_.choice + 1, proposals.data(), &count);
     for (int i = 0; proposed == 0 && i < std::min(count, kProposals); ++i)
       if (proposals[static_cast<std::size_t>(i)].status == 0) {
@@ -213,7 +213,7 @@ class Call {
 
   void run(CUstream_st* stream) {
     const float beta = p_.c.data != nullptr ? 1 : 0;
-    check(f_.multiply(opened().handle, &desc_, &p_.alpha, data_[0], &layouts_[0], data_[1], &layouts_[1], &beta,
+    check(f_.multiply(opened_lt().handle, &desc_, &p_.alpha, data_[0], &layouts_[0], data_[1], &layouts_[1], &beta,
                       data_[2], &layouts_[2], const_cast<void*>(data_[3]), &layouts_[3], &algorithm_, p_.workspace,
                       p_.workspace_bytes, stream));
   }
@@ -230,7 +230,7 @@ class Call {
   }
 
   const LtProduct& p_;
-  const Functions& f_ = opened().f;
+  const LtFunctions& f_ = opened_lt().f;
   int status_ = 0;
   ProductDesc desc_{};
   MatrixLayout layouts_[4]{};
@@ -251,7 +251,7 @@ LtMatrix LtMatrix::of(const void* data, std::int64_t rows, std::int64_t columns,
   return {};
 }
 
-const LibraryFacts& cublaslt_facts() { return opened().library.facts(); }
+const LibraryFacts& cublaslt_facts() { return opened_lt().library.facts(); }
 
 Status cublaslt_multiply(const LtProduct& product, CUstream_st* stream, bool& done) noexcept {
   done = false;
@@ -259,7 +259,7 @@ Status cublaslt_multiply(const LtProduct& product, CUstream_st* stream, bool& do
   if (!call.choose())
     return call.status() == 0 ? Status{} : Status{StatusCode::internal, "cuBLASLt refuses a description"};
   call.run(stream);
-  if (call.status() != 0) return {StatusCode::unavailable, opened().f.status_name(call.status())};
+  if (call.status() != 0) return {StatusCode::unavailable, opened_lt().f.status_name(call.status())};
   done = true;
   return {};
 }

@@ -19,7 +19,7 @@ enum : int { kImplicitGemm = 0, kPrecomputedGemm = 1 };  // cudnnConvolutionFwdA
 enum : int { kRelu = 1, kIdentity = 5 };                 // cudnnActivationMode_t
 enum : int { kPropagateNan = 1 };
 
-struct Functions {
+struct DnnFunctions {
   int (*create)(void** handle);
   std::size_t (*version)();
   const char* (*error_string)(int status);
@@ -46,22 +46,22 @@ struct Functions {
 };
 
 /// How a convolution is computed.
-struct Plan {
+struct DnnPlan {
   bool fits = false;  ///< false: not by this library within the workspace
   int algorithm = 0;
   std::size_t bytes = 0;
 };
 
 /// The library with one handle and one set of descriptors, which one caller at a time fills in.
-struct Opened {
+struct OpenedDnn {
   Library library{"cuDNN", "libcudnn.so.9"};
-  Functions f{};
+  DnnFunctions f{};
   std::mutex mutex;
   void* handle = nullptr;
   void *x = nullptr, *y = nullptr, *z = nullptr, *bias = nullptr, *w = nullptr, *convolution = nullptr,
        *activation = nullptr;
 
-  Opened() {
+  OpenedDnn() {
     library.find(f.create, "cudnnCreate");
     library.find(f.version, "cudnnGetVersion");
     library.find(f.error_string, "cudnnGetErrorString");
@@ -92,15 +92,15 @@ struct Opened {
   }
 
   /// Of what the descriptors say now, which is `c`. Asked once: the library thinks longer about it than a launch takes.
-  Plan plan_of(const DnnConv& c) {
+  DnnPlan plan_of(const DnnConv& c) {
     DnnConv key = c;  // without what does not matter
     key.x_data = key.w_data = key.z_data = key.bias = key.y_data = key.workspace = nullptr;
     key.relu = false;
     std::fill(std::begin(key.z_stride), std::end(key.z_stride), 0);
     const bool fused = c.bias != nullptr;
-    Known& known = plans[(hash_of(key) + (fused ? 1 : 0)) % plans.size()];
+    KnownDnn& known = plans[(hash_of(key) + (fused ? 1 : 0)) % plans.size()];
     if (known.set && known.fused == fused && same(known.conv, key)) return known.plan;
-    Plan plan;
+    DnnPlan plan;
     const auto fits = [&](int algorithm) {
       plan.algorithm = algorithm;
       return f.workspace(handle, x, w, convolution, y, algorithm, &plan.bytes) == 0 && plan.bytes <= c.workspace_bytes;
@@ -112,10 +112,10 @@ struct Opened {
   }
 
  private:
-  struct Known {
+  struct KnownDnn {
     bool set = false, fused = false;
     DnnConv conv;
-    Plan plan;
+    DnnPlan plan;
   };
   static std::array<const int*, 8> lists(const DnnConv& c) {
     return {c.x, c.w, c.y, c.x_stride, c.y_stride, c.pad, c.stride, c.dilation};
@@ -134,10 +134,10 @@ struct Opened {
       for (int k = 0; k < length(i); ++k) hash = hash * 1000003 + static_cast<std::size_t>(lists(c)[i][k]);
     return hash;
   }
-  std::array<Known, 1024> plans{};  ///< two that share a place take turns
+  std::array<KnownDnn, 1024> plans{};  ///< two that share a place take turns
 };
-Opened& opened() {
-  static Opened opened;
+OpenedDnn& opened_dnn() {
+  static OpenedDnn opened;
   return opened;
 }
 
@@ -148,12 +148,12 @@ bool refuses(int status) {
 
 }  // namespace
 
-const LibraryFacts& cudnn_facts() { return opened().library.facts(); }
+const LibraryFacts& cudnn_facts() { return opened_dnn().library.facts(); }
 
 Status cudnn_convolve(const DnnConv& c, CUstream_st* stream, bool& done) noexcept {
   done = false;
-  Opened& dnn = opened();
-  const Functions& f = dnn.f;
+  OpenedDnn& dnn = opened_dnn();
+  const DnnFunctions& f = dnn.f;
   const std::lock_guard lock(dnn.mutex);
   const int type = c.dtype == DType::f16 ? kHalf : kFloat, rank = c.spatial + 2;
   int status = 0;
@@ -169,7 +169,7 @@ Status cudnn_convolve(const DnnConv& c, CUstream_st* stream, bool& done) noexcep
   check(f.set_math(dnn.convolution, c.dtype == DType::f16 ? kTensorMath : kFmaMath));
   if (refuses(status)) return {};
   if (status != 0) return {StatusCode::unavailable, f.error_string(status)};
-  const Plan plan = dnn.plan_of(c);
+  const DnnPlan plan = dnn.plan_of(c);
   if (!plan.fits) return {};
   const float one = 1, zero = 0;
   if (c.bias == nullptr) {
