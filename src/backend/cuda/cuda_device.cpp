@@ -187,8 +187,11 @@ class CudaDevice final : public Device {
 
   std::string identity(int) const override {
     const CudaFacts& f = cuda_facts();
-    return fmt::format("{} sm_{} {} multiprocessors, driver {}.{}", f.name, f.capability, f.multiprocessors,
-                       f.driver / 1000, f.driver % 1000 / 10);
+    std::string identity = fmt::format("{} sm_{} {} multiprocessors, driver {}.{}", f.name, f.capability,
+                                       f.multiprocessors, f.driver / 1000, f.driver % 1000 / 10);
+    for (const LibraryFacts& l : cuda_libraries())
+      if (l.missing.empty()) identity += fmt::format(", {} {}", l.name, l.version);
+    return identity;
   }
 
   std::string chip() const override {
