@@ -36,7 +36,7 @@ Case make_case(std::uint32_t seed) {
   if (kind == 4) p.spatial = 2;
   std::int64_t channels = pick({1, 2, 3, 4, 7, 16, 17, 24, 32, 48, 100}),
                filters = pick({1, 3, 8, 16, 20, 31, 32, 33, 48, 64, 80, 130});
-  if (kind == 4) channels = pick({8, 16, 17, 100, 270, 530});
+  if (kind == 4) channels = pick({8, 16, 17, 64, 100, 136, 270, 530});
   if (kind == 2) {
     filters = channels;
     p.group = static_cast<std::int32_t>(channels);
