@@ -68,13 +68,14 @@ class Placer {
   PassContext& context_;
 };
 
-void run(ir::Graph& graph, PassContext& context) {
+void place_quantisation(ir::Graph& graph, PassContext& context) {
   if (context.in_body()) return;  // of what is computed there no range is known
   if (const auto* plan = context.quantization()) Placer(graph, context).place(decide_placement(graph, *plan));
 }
 
 }  // namespace
 
-const Pass place_pass{"quantize", "Q/DQ go around what the plan of quantisation has compute in 8 bits", run};
+const Pass place_pass{"quantize", "Q/DQ go around what the plan of quantisation has compute in 8 bits",
+                      place_quantisation};
 
 }  // namespace monza::quant

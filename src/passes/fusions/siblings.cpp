@@ -119,7 +119,7 @@ void join(ir::Graph& graph, PassContext& context, const std::vector<ir::NodeId>&
   });
 }
 
-void run(ir::Graph& graph, PassContext& context) {
+void fuse_siblings(ir::Graph& graph, PassContext& context) {
   if (context.options().device != Device::cuda) return;
   std::map<ir::ValueId, std::vector<std::vector<ir::NodeId>>> groups;  // by input, in the order of the graph
   std::vector<ir::ValueId> found;
@@ -147,6 +147,6 @@ void run(ir::Graph& graph, PassContext& context) {
 
 }  // namespace
 
-const Pass siblings_pass{"fuse_siblings", "products of one input become one, and a Split (on GPUs)", run};
+const Pass siblings_pass{"fuse_siblings", "products of one input become one, and a Split (on GPUs)", fuse_siblings};
 
 }  // namespace monza
