@@ -6,11 +6,10 @@
 #include <sstream>
 
 #include "cli/driver.h"
+#include "cli/text.h"
 
 namespace monza::test {
 namespace {
-
-bool has(const std::string& text, const std::string& word) { return text.find(word) != std::string::npos; }
 
 /// The commands as --help lists them.
 std::vector<std::string> commands(const Tool& tool) {

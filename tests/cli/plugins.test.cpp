@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "cli/driver.h"
+#include "cli/text.h"
 
 namespace monza::test {
 namespace {
@@ -32,8 +33,6 @@ void plugin_model(const Tool& tool) {
   });
   tool.array("x.npy", "(6,)", 6, -2);  // -2, -1, 0, 1, 2, 3
 }
-
-bool has(const std::string& text, const std::string& words) { return text.find(words) != text.npos; }
 
 TEST(CliPlugins, AnEngineNeedsThePluginThatItWasBuiltWith) {
   const Tool tool;

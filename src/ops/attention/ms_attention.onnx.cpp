@@ -139,7 +139,7 @@ void attend_packed(OnnxNode& n, ir::ValueId qkv, Ints sizes, Parts p, ir::ValueI
 }
 
 /// (x [B, S, I], weights [I, 2 D + Dv], bias?, mask?, past?, attention bias?)
-void import_attention(OnnxNode& n) {
+void import_ms_attention(OnnxNode& n) {
   Parts p;
   p.mask = input_or_none(n, 3);
   p.bias = input_or_none(n, 5);
@@ -202,7 +202,7 @@ void import_multi_head(OnnxNode& n) {
 }
 
 /// (x [B, S, H] or [B, N, S, h], positions [B, S] or the first one, cos, sin)
-void import_rotary(OnnxNode& n) {
+void import_ms_rotary(OnnxNode& n) {
   const ir::ValueId x = n.input(0);
   ir::ValueId positions = n.input(1);
   refuse(n, "is_packed_batching");
@@ -232,10 +232,10 @@ void import_rotary(OnnxNode& n) {
 }
 
 constexpr OnnxImporter kImporters[] = {
-    {.op_type = "Attention", .domain = "com.microsoft", .import = import_attention},
+    {.op_type = "Attention", .domain = "com.microsoft", .import = import_ms_attention},
     {.op_type = "QAttention", .domain = "com.microsoft", .import = import_qattention},
     {.op_type = "MultiHeadAttention", .domain = "com.microsoft", .import = import_multi_head},
-    {.op_type = "RotaryEmbedding", .domain = "com.microsoft", .import = import_rotary},
+    {.op_type = "RotaryEmbedding", .domain = "com.microsoft", .import = import_ms_rotary},
 };
 
 }  // namespace

@@ -15,12 +15,12 @@ void import_fused_conv(OnnxNode& n) {
   n.bind(0, add_fused_activation(n, y, activation, n.floats("activation_params")));
 }
 
-constexpr OnnxImporter kImporters[] = {
+constexpr OnnxImporter kFusedImporters[] = {
     {.op_type = "FusedConv", .domain = "com.microsoft", .import = import_fused_conv},
 };
 
 }  // namespace
 
-extern const OnnxImporters fused_conv_onnx{kImporters};
+extern const OnnxImporters fused_conv_onnx{kFusedImporters};
 
 }  // namespace monza::ops

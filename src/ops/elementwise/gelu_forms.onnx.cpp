@@ -20,7 +20,7 @@ void import_quick_gelu(OnnxNode& n) {
   n.bind(0, n.add1("Swish", {n.input(0)}, {{"alpha", static_cast<double>(n.f("alpha", 1.702F))}}));
 }
 
-constexpr OnnxImporter kImporters[] = {
+constexpr OnnxImporter kGeluImporters[] = {
     {.op_type = "Gelu", .domain = "com.microsoft", .import = import_gelu},
     {.op_type = "BiasGelu", .domain = "com.microsoft", .import = import_gelu},
     {.op_type = "FastGelu", .domain = "com.microsoft", .import = import_fast_gelu},
@@ -29,6 +29,6 @@ constexpr OnnxImporter kImporters[] = {
 
 }  // namespace
 
-extern const OnnxImporters gelu_forms_onnx{kImporters};
+extern const OnnxImporters gelu_forms_onnx{kGeluImporters};
 
 }  // namespace monza::ops

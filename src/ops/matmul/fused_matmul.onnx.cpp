@@ -33,7 +33,7 @@ void import_fused_gemm(OnnxNode& n) {
   n.bind(0, add_fused_activation(n, n.add1("MatMul", std::move(inputs), std::move(attrs)), activation, params));
 }
 
-constexpr OnnxImporter kImporters[] = {
+constexpr OnnxImporter kFusedImporters[] = {
     {.op_type = "FusedMatMul", .domain = "com.microsoft", .import = import_fused_matmul},
     {.op_type = "TransposeMatMul", .domain = "com.microsoft", .import = import_fused_matmul},
     {.op_type = "FusedGemm", .domain = "com.microsoft", .import = import_fused_gemm},
@@ -41,6 +41,6 @@ constexpr OnnxImporter kImporters[] = {
 
 }  // namespace
 
-extern const OnnxImporters fused_matmul_onnx{kImporters};
+extern const OnnxImporters fused_matmul_onnx{kFusedImporters};
 
 }  // namespace monza::ops

@@ -163,7 +163,7 @@ void import_svm_regressor(OnnxNode& n) {
   n.bind(0, transformed_scores(n, y, n.s("post_transform", "NONE")));
 }
 
-constexpr OnnxImporter kImporters[] = {
+constexpr OnnxImporter kClassicImporters[] = {
     {.op_type = "Scaler", .domain = "ai.onnx.ml", .import = import_scaler},
     {.op_type = "Normalizer", .domain = "ai.onnx.ml", .import = import_normalizer},
     {.op_type = "Imputer", .domain = "ai.onnx.ml", .import = import_imputer},
@@ -176,6 +176,6 @@ constexpr OnnxImporter kImporters[] = {
 
 }  // namespace
 
-extern const OnnxImporters classic_onnx{kImporters};
+extern const OnnxImporters classic_onnx{kClassicImporters};
 
 }  // namespace monza::ops

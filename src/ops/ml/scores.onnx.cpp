@@ -99,12 +99,12 @@ void import_zip_map(OnnxNode& n) {
   n.bind(0, x);
 }
 
-constexpr OnnxImporter kImporters[] = {
+constexpr OnnxImporter kScoreImporters[] = {
     {.op_type = "ZipMap", .domain = "ai.onnx.ml", .import = import_zip_map},
 };
 
 }  // namespace
 
-extern const OnnxImporters scores_onnx{kImporters};
+extern const OnnxImporters scores_onnx{kScoreImporters};
 
 }  // namespace monza::ops

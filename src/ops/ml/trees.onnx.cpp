@@ -209,13 +209,13 @@ void import_classifier(OnnxNode& n) {
                 : transformed_scores(n, n.add1("Concat", {both[0], score}, {{"axis", std::int64_t{1}}}), transform));
 }
 
-constexpr OnnxImporter kImporters[] = {
+constexpr OnnxImporter kTreeImporters[] = {
     {.op_type = "TreeEnsembleClassifier", .domain = "ai.onnx.ml", .import = import_classifier},
     {.op_type = "TreeEnsembleRegressor", .domain = "ai.onnx.ml", .import = import_regressor},
 };
 
 }  // namespace
 
-extern const OnnxImporters trees_onnx{kImporters};
+extern const OnnxImporters trees_onnx{kTreeImporters};
 
 }  // namespace monza::ops

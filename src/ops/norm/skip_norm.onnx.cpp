@@ -68,7 +68,7 @@ void import_embed_norm(OnnxNode& n) {
   n.bind(2, sum);
 }
 
-constexpr OnnxImporter kImporters[] = {
+constexpr OnnxImporter kSkipImporters[] = {
     {.op_type = "SimplifiedLayerNormalization", .import = import_simplified},
     {.op_type = "SimplifiedLayerNormalization", .domain = "com.microsoft", .import = import_simplified},
     {.op_type = "SkipLayerNormalization", .domain = "com.microsoft", .import = import_skip_layer_norm},
@@ -78,6 +78,6 @@ constexpr OnnxImporter kImporters[] = {
 
 }  // namespace
 
-extern const OnnxImporters skip_norm_onnx{kImporters};
+extern const OnnxImporters skip_norm_onnx{kSkipImporters};
 
 }  // namespace monza::ops

@@ -45,12 +45,12 @@ void import_dynamic_lstm(OnnxNode& n) {
   n.bind_all(n.add("LSTM", p.take_inputs(), std::move(p.attrs), n.output_count()));
 }
 
-constexpr OnnxImporter kImporters[] = {
+constexpr OnnxImporter kDynamicImporters[] = {
     {.op_type = "DynamicQuantizeLSTM", .domain = "com.microsoft", .import = import_dynamic_lstm},
 };
 
 }  // namespace
 
-extern const OnnxImporters dynamic_lstm_onnx{kImporters};
+extern const OnnxImporters dynamic_lstm_onnx{kDynamicImporters};
 
 }  // namespace monza::ops

@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Files of a folder can be compiled together: no two of them define the same thing in an unnamed namespace.
+
+A cold build (docs/howto/build.md) compiles the files of a folder as one, where that is an error. This finds it without a compiler,
+by the lines that begin functions, types and constants. It knows no types: what is spelled in two ways passes here, and the
+build says so.
+
+Usage: check_names.py
+"""
+from __future__ import annotations
+
+import re
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ["src", "tools", "tests"]
+# Compiled alone (cmake/MonzaColdBuild.cmake), or not at all in groups.
+ALONE = re.compile(r"\.x86_|/c_api[^/]*\.cpp$|^tools/main\.cpp$|^tests/(fuzz|differential|plugins/libraries|run_only|install)/")
+FUNCTION = re.compile(r"^(?!return|else|case|using|namespace|static_assert|extern|friend|TEST|INSTANTIATE)"
+                      r"[\w:<>,&*\[\] ]+[ &*](\w+)\((.*)\)(?: const)?(?: noexcept)? (?:\{|=)")
+TYPE = re.compile(r"^(?:struct|class|enum class|enum|union) (\w+)[^;()]*\{")
+CONSTANT = re.compile(r"^(?:inline )?(?:constexpr|const) [^()=]*?(\w+)(?:\[[^\]]*\])*(?: =|\{)")
+
+
+def parameters(text: str) -> str:
+    """Their types alone."""
+    depth, parts = 0, [""]
+    for c in text:
+        depth += (c in "<({[") - (c in ">)}]")
+        if c == "," and depth == 0: parts.append("")
+        else: parts[-1] += c
+    return ",".join(re.sub(r"(?<=[\w>&*]) ?\b\w+$", "", p.split("=")[0].strip()) if len(p.split()) > 1 else p.strip()
+                    for p in parts)
+
+
+def statements(text: str):
+    """Lines that begin at the margin inside an unnamed namespace, with what continues them up to the brace."""
+    inside = False
+    lines = text.split("\n")
+    for i, line in enumerate(lines):
+        if line == "namespace {": inside = True
+        elif line.startswith("}  // namespace") and line.split()[-1] == "namespace": inside = False
+        elif inside and line and line[0] not in " #}/":
+            whole = line
+            for more in lines[i + 1:i + 6]:
+                if re.search(r"[{;]\s*$|\{", whole): break
+                whole += " " + more.strip()
+            if whole.startswith("template"): continue  # the next line, which the margin finds
+            yield i + 1, whole
+
+
+def definitions(path: Path):
+    for line, text in statements(path.read_text()):
+        for pattern in (TYPE, CONSTANT):
+            if m := pattern.match(text): yield line, m[1]
+        if m := FUNCTION.match(text): yield line, f"{m[1]}({parameters(m[2])})"
+
+
+def group_of(path: str) -> str:
+    """What is compiled together: the target's half of a folder."""
+    name = Path(path).name
+    half = ("test" if ".test." in name else "run" if re.search(r"\.(ref|check|any)\.cpp$", name) else "build") \
+        if path.startswith("src/ops/") else "test" if ".test." in name else "library"
+    return f"{Path(path).parent} {half}"
+
+
+def main() -> int:
+    found = defaultdict(list)
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.cpp")):
+            relative = path.relative_to(ROOT).as_posix()
+            if ALONE.search(relative): continue
+            for line, name in definitions(path):
+                found[group_of(relative), name].append(f"{relative}:{line}")
+    clashes = {key: places for key, places in found.items() if len({p.split(":")[0] for p in places}) > 1}
+    for (_, name), places in clashes.items():
+        print(f"{name} is defined in {' and '.join(places)}: give each its better name, or share it in a header")
+    if not clashes: print("names ok")
+    return 1 if clashes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
