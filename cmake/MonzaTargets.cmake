@@ -77,9 +77,7 @@ add_library(monza_build STATIC ${build_sources} ${MONZA_BUILD_OPS} ${onnx_genera
   ${CMAKE_BINARY_DIR}/generated/op_table.cpp ${CMAKE_BINARY_DIR}/generated/onnx_table.cpp)
 target_link_libraries(monza_build PUBLIC monza_run protobuf::libprotobuf)
 monza_precompile(monza_build ${CMAKE_SOURCE_DIR}/src/ir/graph.h ${CMAKE_SOURCE_DIR}/src/ir/op.h)
-set(grouped ${build_sources})
-list(FILTER grouped EXCLUDE REGEX "src/passes/")  # every pass has a run()
-monza_group(monza_build ${grouped} ${MONZA_BUILD_OPS})
+monza_group(monza_build ${build_sources} ${MONZA_BUILD_OPS})
 # Engine::load plans stale engines anew where the compiler is there; a weak reference alone would not bring it in.
 target_link_options(monza_build INTERFACE "LINKER:-u,monza_replan_engine")
 # So do plugins, whose operators the compiler has to be told of.
@@ -97,7 +95,12 @@ if(MONZA_TESTS)
   file(GLOB support CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/support/*.cpp)
   add_library(monza_test_support STATIC ${support})
   target_include_directories(monza_test_support PUBLIC ${CMAKE_SOURCE_DIR}/tests)
-  monza_group(monza_test_support ${support})
+  monza_cold_unmeasured(monza_test_support ${support})
+  monza_precompile(monza_test_support <gtest/gtest.h> <filesystem> <fstream> <random> ${CMAKE_SOURCE_DIR}/src/ir/graph.h
+    ${CMAKE_SOURCE_DIR}/src/base/error.h)
+  if(MONZA_COLD_BUILD)
+    target_compile_options(monza_test_support PRIVATE -fPIE)  # as programs are: they share the precompiled headers
+  endif()
   set_source_files_properties(${CMAKE_SOURCE_DIR}/tests/support/data.cpp
     PROPERTIES COMPILE_DEFINITIONS "MONZA_TEST_DATA=\"${CMAKE_SOURCE_DIR}/tests/data\"")
   target_link_libraries(monza_test_support PUBLIC monza_build GTest::gtest)
