@@ -9,7 +9,7 @@ import onnx
 import onnxruntime as ort
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-TOOL = ROOT / "build" / "bin" / "monza"
+TOOL = pathlib.Path(os.environ.get("MONZA_TOOL", ROOT / "build" / "bin" / "monza"))
 WORK = ROOT / "build" / "peers"
 QUANTISED = {"ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul", "QuantizeLinear",
              "DynamicQuantizeLinear", "DequantizeLinear"}

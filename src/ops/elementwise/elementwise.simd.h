@@ -7,7 +7,12 @@
 #include "simd/lanes.h"
 #include "simd/walk.h"
 
-extern "C" float powf(float, float) noexcept;
+extern "C" {
+float powf(float, float) noexcept;
+float sinf(float) noexcept;
+float cosf(float) noexcept;
+float tanf(float) noexcept;
+}
 
 namespace monza::ops {
 namespace {
@@ -22,6 +27,101 @@ MONZA_INLINE Vec vfloor(Vec a) { return {_mm256_floor_ps(a.v)}; }
 MONZA_INLINE Vec vceil(Vec a) { return {_mm256_ceil_ps(a.v)}; }
 #endif
 
+/// Lanes that f computes one by one, for what no short polynomial gives.
+__attribute__((noinline)) Vec lanewise(Vec x, float (*f)(float)) {
+  float lanes[Vec::kWidth];
+  x.store(lanes);
+  for (float& lane : lanes) lane = f(lane);
+  return Vec::load(lanes);
+}
+
+/// Angles up to here are reduced exactly enough in three parts of pi/2; those beyond go lane by lane.
+constexpr float kLargestAngle = 65536.0f;
+MONZA_INLINE bool any_beyond(Vec x) {  // infinities and NaN are, too
+  return lane_max(if_less(abs(x), Vec::set(kLargestAngle), Vec::zero(), Vec::set(1.0f))) > 0;
+}
+
+/// x - n pi/2 in [-pi/4, pi/4] (Cody and Waite) with the sine and cosine of it, and n modulo 4. Polynomials are
+/// Cephes': 2e-7 of the largest value.
+struct Angle {
+  Vec sine, cosine, quarter;
+};
+MONZA_INLINE Angle vangle(Vec x) {
+  const Vec n = round(x * Vec::set(0.63661977236758134f));
+  Vec r = fnma(n, Vec::set(1.57079637050628662109375f), x);
+  r = fnma(n, Vec::set(-4.37113900018624283e-8f), r);
+  r = fnma(n, Vec::set(-1.71512489881565e-15f), r);
+  const Vec z = r * r;
+  Vec s = fma(z, Vec::set(-1.9515295891e-4f), Vec::set(8.3321608736e-3f));
+  s = fma(s, z, Vec::set(-1.6666654611e-1f));
+  Vec c = fma(z, Vec::set(2.443315711809948e-5f), Vec::set(-1.388731625493765e-3f));
+  c = fma(c, z, Vec::set(4.166664568298827e-2f));
+  Angle a;
+  a.sine = fma(s * z, r, r);
+  a.cosine = fma(c * z, z, fma(z, Vec::set(-0.5f), Vec::set(1.0f)));
+  a.quarter = n - Vec::set(4.0f) * vfloor(n * Vec::set(0.25f));
+  return a;
+}
+/// The sine of the angle whose quarter of the circle is `quarter`: 0 to 3.
+MONZA_INLINE Vec sine_in(const Angle& a, Vec quarter) {
+  const Vec one = Vec::set(1.0f), two = Vec::set(2.0f), half = quarter - two * vfloor(quarter * Vec::set(0.5f));
+  const Vec v = if_less(half, Vec::set(0.5f), a.sine, a.cosine);
+  return if_less(quarter, Vec::set(1.5f), v, v * (one - two));
+}
+MONZA_INLINE Vec vsin(Vec x) {
+  if (any_beyond(x)) return lanewise(x, sinf);
+  const Angle a = vangle(x);
+  return sine_in(a, a.quarter);
+}
+MONZA_INLINE Vec vcos(Vec x) {
+  if (any_beyond(x)) return lanewise(x, cosf);
+  const Angle a = vangle(x);
+  const Vec next = a.quarter + Vec::set(1.0f);
+  return sine_in(a, if_less(next, Vec::set(3.5f), next, Vec::zero()));
+}
+
+MONZA_INLINE Vec vtan(Vec x) {
+  if (any_beyond(x)) return lanewise(x, tanf);
+  const Angle a = vangle(x);
+  const Vec two = Vec::set(2.0f), half = a.quarter - two * vfloor(a.quarter * Vec::set(0.5f));
+  const Vec even = Vec::set(0.5f);
+  return if_less(half, even, a.sine, a.cosine * Vec::set(-1.0f)) / if_less(half, even, a.cosine, a.sine);
+}
+
+/// The arc tangent by Cephes' polynomial on [0, tan(pi/8)], reached by 1/x and (x - 1)/(x + 1).
+MONZA_INLINE Vec vatan(Vec x) {
+  const Vec a = abs(x), one = Vec::set(1.0f), high = Vec::set(2.414213562373095f), low = Vec::set(0.4142135623730950f);
+  const Vec middle = (a - one) / (a + one);
+  Vec t = if_less(low, a, middle, a), offset = if_less(low, a, Vec::set(0.785398163397448f), Vec::zero());
+  t = if_less(high, a, Vec::set(-1.0f) / a, t);
+  offset = if_less(high, a, Vec::set(1.570796326794897f), offset);
+  const Vec z = t * t;
+  Vec y = fma(z, Vec::set(8.05374449538e-2f), Vec::set(-1.38776856032e-1f));
+  y = fma(y, z, Vec::set(1.99777106478e-1f));
+  y = fma(y, z, Vec::set(-3.33329491539e-1f));
+  return copy_sign(offset + fma(y * z, t, t), x);
+}
+
+/// The arc sine by Cephes' polynomial on [0, 1/2]; above, pi/2 - 2 asin(sqrt((1 - x) / 2)). NaN beyond 1.
+MONZA_INLINE Vec vasin_of(Vec a) {
+  const Vec half = Vec::set(0.5f), folded = half * (Vec::set(1.0f) - a);
+  const Vec z = if_less(half, a, folded, a * a), t = if_less(half, a, vsqrt(folded), a);
+  Vec y = fma(z, Vec::set(4.2163199048e-2f), Vec::set(2.4181311049e-2f));
+  y = fma(y, z, Vec::set(4.5470025998e-2f));
+  y = fma(y, z, Vec::set(7.4953002686e-2f));
+  y = fma(y, z, Vec::set(1.6666752422e-1f));
+  const Vec v = fma(y * z, t, t);
+  return if_less(half, a, Vec::set(1.570796326794897f) - (v + v), v);
+}
+MONZA_INLINE Vec vasin(Vec x) { return copy_sign(vasin_of(abs(x)), x); }
+MONZA_INLINE Vec vacos(Vec x) {
+  const Vec half = Vec::set(0.5f), a = abs(x), folded = vsqrt(half * (Vec::set(1.0f) - a));
+  const Vec small = vasin_of(if_less(half, a, folded, Vec::zero()));
+  const Vec far = small + small;  // of |x| above 1/2
+  const Vec outer = if_less(x, Vec::zero(), Vec::set(3.14159265358979f) - far, far);
+  return if_less(half, a, outer, Vec::set(1.570796326794897f) - vasin(x)) + (x - x);
+}
+
 template <UnaryKind kKind>
 MONZA_INLINE Vec vunary(Vec x, Vec alpha, Vec beta) {
   using K = UnaryKind;
@@ -35,6 +135,13 @@ MONZA_INLINE Vec vunary(Vec x, Vec alpha, Vec beta) {
   if constexpr (kKind == K::reciprocal) return one / x;
   if constexpr (kKind == K::exp) return vexp(x);
   if constexpr (kKind == K::log) return vlog_any(x);
+  if constexpr (kKind == K::sin) return vsin(x);
+  if constexpr (kKind == K::cos) return vcos(x);
+  if constexpr (kKind == K::tan) return vtan(x);
+  if constexpr (kKind == K::asin) return vasin(x);
+  if constexpr (kKind == K::acos) return vacos(x);
+  if constexpr (kKind == K::atan) return vatan(x);
+  if constexpr (kKind == K::sign) return if_less(x, zero, Vec::set(-1.0f), if_less(zero, x, one, x + zero));
   if constexpr (kKind == K::tanh) return vtanh(x);
   if constexpr (kKind == K::erf) return verf(x);
   if constexpr (kKind == K::relu) return max(zero, x);
@@ -78,6 +185,13 @@ Status run_unary(const KernelContext& c) noexcept {
     MONZA_CASE(reciprocal)
     MONZA_CASE(exp)
     MONZA_CASE(log)
+    MONZA_CASE(sin)
+    MONZA_CASE(cos)
+    MONZA_CASE(tan)
+    MONZA_CASE(asin)
+    MONZA_CASE(acos)
+    MONZA_CASE(atan)
+    MONZA_CASE(sign)
     MONZA_CASE(tanh)
     MONZA_CASE(erf)
     MONZA_CASE(relu)

@@ -165,5 +165,80 @@ TEST(Index, SuppressionDropsOverlaps) {
   EXPECT_EQ(std::memcmp(out[0].bytes.data(), expected, sizeof(expected)), 0);
 }
 
+/// Indices of [-extent, extent), now and then one beyond.
+Tensor random_indices(const Shape& shape, std::int64_t extent, bool wide, std::mt19937& rng) {
+  Tensor t = test::make_tensor(wide ? DType::i64 : DType::i32, shape);
+  for (std::int64_t i = 0; i < shape.numel(); ++i) {
+    std::int64_t v =
+        extent == 0 ? 0 : static_cast<std::int64_t>(rng() % static_cast<std::uint32_t>(2 * extent)) - extent;
+    if (rng() % 4000 == 0) v = extent;
+    if (wide) t.as<std::int64_t>()[i] = v;
+    else t.as<std::int32_t>()[i] = static_cast<std::int32_t>(v);
+  }
+  return t;
+}
+
+/// Every kernel but the reference against it: results to the bit, and the same runs end with an error.
+TEST(Index, RowKernelsAgreeWithTheReferences) {
+  for (const char* op : {"GatherElements", "GatherND", "ScatterElements", "ScatterND"})
+    for (const Kernel* kernel : kernels_of(op)) {
+      if (kernel->reference || !test::lacking(*kernel).empty()) continue;
+      int ran = 0;
+      for (std::uint32_t seed = 1; seed <= 300; ++seed) {
+        std::mt19937 rng(seed);
+        const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+        const bool gathers = op[0] == 'G', tuples = std::string_view(op).ends_with("ND"), wide = rng() % 2;
+        Shape x;
+        x.rank = pick({1, 2, 3, 4});
+        for (int a = 0; a < x.rank; ++a) x[a] = pick({1, 2, 3, 7, seed % 20 == 0 ? 0 : 9});
+        GatherParams gather;
+        ScatterParams scatter;
+        const bool adds = !gathers && rng() % 3 == 0;
+        if (adds) scatter.reduction = ScatterParams::Reduction::add;
+        Shape indices = x, moved;
+        std::int64_t reach = 0;
+        if (!tuples) {
+          gather.axis = scatter.axis = static_cast<int>(rng() % static_cast<std::uint32_t>(x.rank));
+          indices[gather.axis] = pick({0, 1, 3, 12});
+          if (rng() % 8 == 0 && indices[0] > 0) indices[0] -= 1;  // a part of an axis
+          moved = indices;
+          reach = x[gather.axis];
+        } else {
+          const int batch = gathers ? static_cast<int>(rng() % static_cast<std::uint32_t>(x.rank)) : 0;
+          gather.batch_dims = batch;
+          const int used = 1 + static_cast<int>(rng() % static_cast<std::uint32_t>(x.rank - batch));
+          indices.rank = batch;
+          indices[indices.rank++] = pick({0, 1, 5, 20});
+          moved = indices;
+          indices[indices.rank++] = used;
+          for (int a = batch + used; a < x.rank; ++a) moved[moved.rank++] = x[a];
+          reach = 1 << 20;
+          for (int a = batch; a < batch + used; ++a) reach = std::min(reach, x[a]);
+        }
+        const DType type =
+            adds ? DType::f32
+                 : std::initializer_list<DType>{DType::u8, DType::f16, DType::f32, DType::i64}.begin()[rng() % 4];
+        const auto bits = [&](const Shape& shape) {
+          Tensor t = test::make_tensor(type, shape);
+          for (auto& b : t.bytes) b = std::byte(rng());
+          return adds ? test::random_f32(shape, rng) : t;
+        };
+        std::vector<Tensor> in{bits(x), random_indices(indices, reach, wide, rng)};
+        if (!gathers) in.push_back(bits(moved));
+        const void* params = gathers ? static_cast<const void*>(&gather) : &scatter;
+        const Shape& y = gathers ? moved : x;
+        const auto got = test::run_kernel(*kernel, params, in, {{type, y}}, {.threads = 2, .seed = seed});
+        if (!got.refusal.empty()) continue;
+        ++ran;
+        const auto want = test::run_kernel(*kernels_of(op).back(), params, in, {{type, y}}, {.seed = seed + 1});
+        ASSERT_EQ(got.problem, want.problem) << kernel->name << " seed " << seed;
+        if (!want.problem.empty()) continue;
+        if (adds) ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), 1e-6) << op << " seed " << seed;
+        else ASSERT_EQ(got.outputs[0].bytes, want.outputs[0].bytes) << kernel->name << " seed " << seed;
+      }
+      EXPECT_GT(ran, 100) << kernel->name << " took almost none of the cases";
+    }
+}
+
 }  // namespace
 }  // namespace monza

@@ -45,30 +45,6 @@ Status copy_shifted(const TensorView& x, const TensorView& out, const std::int64
   return {};
 }
 
-/// Pads beyond this belong to no tensor that fits an address space; below it no sum of pads and extents overflows.
-constexpr std::int64_t kMostPad = std::int64_t{1} << 48;
-
-/// What an axis repeats: pads below 0 crop first, elements [first, first + count) stay, `before` come before them.
-struct PaddedAxis {
-  std::int64_t first, count, before;
-
-  PaddedAxis(std::int64_t begin, std::int64_t in, std::int64_t out)
-      : first(std::max<std::int64_t>(-begin, 0)), before(std::max<std::int64_t>(begin, 0)) {
-    const std::int64_t end = out - begin - in;
-    count = in - first + std::min<std::int64_t>(end, 0);
-  }
-  /// Index of x that output index `i` reads.
-  std::int64_t source(PadParams::Mode mode, std::int64_t i) const {
-    i -= before;
-    if (i >= 0 && i < count) return first + i;
-    if (mode == PadParams::Mode::edge) return i < 0 ? first : first + count - 1;
-    if (mode == PadParams::Mode::wrap) return first + ((i % count) + count) % count;
-    if (count == 1) return first;
-    const std::int64_t period = 2 * (count - 1), at = ((i % period) + period) % period;
-    return first + (at < count ? at : period - at);
-  }
-};
-
 Status run_pad(const KernelContext& c) noexcept {
   const auto& p = c.params_as<PadParams>();
   const TensorView &x = c.in[0], &out = c.out[0];

@@ -38,6 +38,30 @@ struct PadParams {
   std::int64_t begin[kMaxRank] = {};
 };
 
+/// Pads beyond this belong to no tensor that fits an address space; below it no sum of pads and extents overflows.
+inline constexpr std::int64_t kMostPad = std::int64_t{1} << 48;
+
+/// What an axis repeats: pads below 0 crop first, elements [first, first + count) stay, `before` come before them.
+struct PaddedAxis {
+  std::int64_t first, count, before;
+
+  PaddedAxis(std::int64_t begin, std::int64_t in, std::int64_t out)
+      : first(begin < 0 ? -begin : 0), before(begin > 0 ? begin : 0) {
+    const std::int64_t end = out - begin - in;
+    count = in - first + (end < 0 ? end : 0);
+  }
+  /// Index of x that output index `i` reads.
+  std::int64_t source(PadParams::Mode mode, std::int64_t i) const {
+    i -= before;
+    if (i >= 0 && i < count) return first + i;
+    if (mode == PadParams::Mode::edge) return i < 0 ? first : first + count - 1;
+    if (mode == PadParams::Mode::wrap) return first + ((i % count) + count) % count;
+    if (count == 1) return first;
+    const std::int64_t period = 2 * (count - 1), at = ((i % period) + period) % period;
+    return first + (at < count ? at : period - at);
+  }
+};
+
 /// Spatial axes that DepthToSpace and SpaceToDepth take.
 inline constexpr int kBlockAxes = 3;
 

@@ -270,5 +270,76 @@ TEST(MoveKernels, SliceKeepsWithinItsOperands) {
   EXPECT_EQ(slice_status(1, 4, 2, true), "Slice: more elements than the bound set at build");
 }
 
+/// Kernels of `op` but the references.
+std::vector<const Kernel*> fast_kernels(const char* op) {
+  std::vector<const Kernel*> list;
+  for (const Kernel* k : kernels_of(op))
+    if (!k->reference && test::lacking(*k).empty()) list.push_back(k);
+  return list;
+}
+
+Shape random_shape(std::mt19937& rng, int least_rank) {
+  Shape shape;
+  shape.rank = least_rank + static_cast<int>(rng() % static_cast<std::uint32_t>(5 - least_rank));
+  for (int i = 0; i < shape.rank; ++i)
+    shape[i] = std::initializer_list<int>{0, 1, 2, 3, 5, 8, 33}.begin()[rng() % 16 == 0 ? 0 : 1 + rng() % 6];
+  return shape;
+}
+
+void expect_as_reference(const Kernel& kernel, const void* params, const std::vector<Tensor>& in, DType type,
+                         const Shape& out, std::uint32_t seed) {
+  const auto got =
+      test::run_kernel(kernel, params, in, {{type, out}}, {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
+  if (!got.refusal.empty()) return;
+  const auto want = test::run_kernel(*kernels_of(kernel.op).back(), params, in, {{type, out}}, {.seed = seed + 1});
+  ASSERT_EQ(got.problem, want.problem) << kernel.name << " seed " << seed;
+  if (!want.problem.empty()) return;
+  ASSERT_EQ(got.outputs[0].bytes, want.outputs[0].bytes) << kernel.name << " seed " << seed << " " << to_string(out);
+}
+
+TEST(MoveKernels, PadsInEveryMode) {
+  for (const Kernel* kernel : fast_kernels("Pad"))
+    for (std::uint32_t seed = 1; seed <= 600; ++seed) {
+      std::mt19937 rng(seed);
+      const Shape x = random_shape(rng, 1);
+      PadParams p;
+      p.mode = static_cast<PadParams::Mode>(rng() % 4);
+      p.known = 1;
+      Shape y = x;
+      for (int i = 0; i < x.rank; ++i) {
+        if (rng() % 3 == 0) continue;
+        p.begin[i] = static_cast<std::int64_t>(rng() % 9) - 3;
+        y[i] = std::max<std::int64_t>(0, x[i] + p.begin[i] + static_cast<std::int64_t>(rng() % 9) - 3);
+      }
+      const DType type = std::initializer_list<DType>{DType::u8, DType::f16, DType::f32, DType::i64}.begin()[rng() % 4];
+      std::vector<Tensor> in{numbered(type, x)};
+      if (rng() % 2) {
+        in.resize(2);
+        Tensor value = test::make_tensor(type, Shape{});
+        for (auto& b : value.bytes) b = std::byte(rng());
+        in.push_back(value);
+      }
+      expect_as_reference(*kernel, &p, in, type, y, seed);
+    }
+}
+
+TEST(MoveKernels, TrianglesAnywhere) {
+  for (const Kernel* kernel : fast_kernels("Trilu"))
+    for (std::uint32_t seed = 1; seed <= 200; ++seed) {
+      std::mt19937 rng(seed);
+      const Shape x = random_shape(rng, 2);
+      TriluParams p;
+      p.upper = rng() % 2;
+      const DType type = std::initializer_list<DType>{DType::u8, DType::f32, DType::i64}.begin()[rng() % 3];
+      std::vector<Tensor> in{numbered(type, x)};
+      if (rng() % 2) {
+        in.push_back(test::make_tensor(DType::i64, Shape{}));
+        in[1].as<std::int64_t>()[0] =
+            rng() % 10 == 0 ? std::int64_t{1} << 62 : static_cast<std::int64_t>(rng() % 20) - 10;
+      }
+      expect_as_reference(*kernel, &p, in, type, x, seed);
+    }
+}
+
 }  // namespace
 }  // namespace monza

@@ -210,6 +210,38 @@ MONZA_INLINE void interleave(const T* in, std::int64_t stream_stride, T* out, st
     for (int k = 0; k < N; ++k) out[N * i + k] = in[k * stream_stride + i];
 }
 
+/// The inverse: columns [j0, j1) of N elements that follow each other go to N rows, `row_stride` apart.
+template <int N, typename T>
+MONZA_INLINE void deinterleave(const T* in, T* out, std::int64_t row_stride, std::int64_t j0, std::int64_t j1) {
+  std::int64_t j = j0;
+#if defined(__AVX2__)
+  if constexpr (N == 3 && sizeof(T) == 1) {
+    // Byte i of row k is byte 3 i + k of 48: of the first, second or third vector, which two shuffles leave out.
+    alignas(16) std::int8_t picks[3][3][16];
+    for (int k = 0; k < 3; ++k)
+      for (int v = 0; v < 3; ++v)
+        for (int i = 0; i < 16; ++i) {
+          const int at = 3 * i + k - 16 * v;
+          picks[k][v][i] = static_cast<std::int8_t>(at >= 0 && at < 16 ? at : -1);
+        }
+    __m128i pick[3][3];
+    for (int k = 0; k < 3; ++k)
+      for (int v = 0; v < 3; ++v) pick[k][v] = _mm_load_si128(reinterpret_cast<const __m128i*>(picks[k][v]));
+    for (; j + 16 <= j1; j += 16) {
+      const auto* from = reinterpret_cast<const __m128i*>(in + 3 * j);
+      const __m128i a = _mm_loadu_si128(from), b = _mm_loadu_si128(from + 1), c = _mm_loadu_si128(from + 2);
+#pragma GCC unroll 3
+      for (int k = 0; k < 3; ++k)
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(out + k * row_stride + j),
+                         _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(a, pick[k][0]), _mm_shuffle_epi8(b, pick[k][1])),
+                                      _mm_shuffle_epi8(c, pick[k][2])));
+    }
+  }
+#endif
+  for (; j < j1; ++j)
+    for (int k = 0; k < N; ++k) out[k * row_stride + j] = in[N * j + k];
+}
+
 /// A tile, in blocks that fit registers where its rows are contiguous in the input and its columns in the output.
 template <typename T, typename From>
 void move_tile(const T* in, T* out, const Axis& r, const Axis& c, const From& from, std::int64_t r0, std::int64_t r1,
@@ -252,6 +284,11 @@ void plane(const T* in, T* out, const Axis& r, const Axis& c, const Composed& fr
     if (c.extent == 2) return interleave<2>(in, c.in, out, r0, r1);
     if (c.extent == 3) return interleave<3>(in, c.in, out, r0, r1);
     if (c.extent == 4) return interleave<4>(in, c.in, out, r0, r1);
+  }
+  if (r.in == 1 && c.out == 1 && c.in == r.extent && r0 == 0 && r1 == r.extent) {
+    if (r.extent == 2) return deinterleave<2>(in, out, r.out, 0, c.extent);
+    if (r.extent == 3) return deinterleave<3>(in, out, r.out, 0, c.extent);
+    if (r.extent == 4) return deinterleave<4>(in, out, r.out, 0, c.extent);
   }
   tiles(in, out, r, c, Strided{c.in}, r0, r1);
 }
@@ -353,6 +390,21 @@ void copy_strided(const TensorView& in, const TensorView& out, Parallel& paralle
       piece.in += t * part * whole.in * job.size;
       piece.out += t * part * whole.out * job.size;
       piece.row_chunk = piece.row_chunks = 1;
+      copy_part(piece, 0);
+    });
+    return;
+  }
+  // A few elements that follow each other in the input, as the channels of a picture: their rows are written together,
+  // in parts of the columns.
+  if (n == 2 && job.row.extent <= 4 && job.row.in == 1 && job.column.out == 1 && job.column.in == job.row.extent) {
+    const std::int64_t part = 16384, total = job.column.extent;
+    parallel_for(parallel, (total + part - 1) / part, [&](std::int64_t t, int) {
+      Job piece = job;
+      piece.column.extent = t * part + part < total ? part : total - t * part;
+      piece.in += t * part * piece.column.in * job.size;
+      piece.out += t * part * job.size;
+      piece.row_chunk = job.row.extent;
+      piece.row_chunks = 1;
       copy_part(piece, 0);
     });
     return;

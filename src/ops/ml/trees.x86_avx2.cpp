@@ -1,0 +1,114 @@
+// TreeEnsemble over f32: a block of rows goes through one tree after another, so that a tree's nodes stay in the L1
+// cache while the rows walk it.
+//
+// Bound by the latency of a step (load the node, load the feature, compare): rows are independent, so that several
+// steps are under way at once.
+#include "kernel/kernel.h"
+#include "ops/ml/ml.params.h"
+#include "tensor/dtype.h"
+
+namespace monza::ops {
+namespace {
+
+constexpr std::int64_t kRows = 64;  ///< of a task
+constexpr Status kBroken{StatusCode::internal, "a kernel of ai.onnx.ml was given other operands"};
+constexpr Status kNoFeature{StatusCode::out_of_range, "a tree tests a feature that the input does not have"};
+
+Refusal accepts_trees(const KernelQuery& q) noexcept {
+  if (q.input(0).dtype != DType::f32) return "an operand is not f32";
+  const auto aggregate = static_cast<const TreeEnsembleParams*>(q.params)->aggregate;
+  using A = TreeEnsembleParams::Aggregate;
+  return aggregate == A::sum || aggregate == A::average ? nullptr : "the least and the largest leaf";
+}
+std::size_t scratch_trees(const KernelQuery& q) noexcept {
+  return static_cast<std::size_t>(q.threads) * static_cast<std::size_t>(kRows * q.out[0].shape[1]) * sizeof(double);
+}
+
+struct Forest {
+  const std::int64_t *nodes, *targets;
+  const float *splits, *weights, *members;
+  std::int64_t node_count, leaf_count, features;
+
+  explicit Forest(const KernelContext& c)
+      : nodes(c.in[1].as<const std::int64_t>()),
+        targets(c.in[3].as<const std::int64_t>()),
+        splits(c.in[2].as<const float>()),
+        weights(c.in[4].as<const float>()),
+        members(c.in[6].as<const float>()),
+        node_count(c.in[1].shape[0]),
+        leaf_count(c.in[3].shape[0]),
+        features(c.in[0].shape[1]) {}
+
+  bool holds(const std::int64_t* node, float value, float split, std::int64_t member_count) const {
+    switch (node[TreeNode::mode]) {
+      case TreeNode::less_or_equal: return value <= split;
+      case TreeNode::less: return value < split;
+      case TreeNode::greater_or_equal: return value >= split;
+      case TreeNode::greater: return value > split;
+      case TreeNode::equal: return value == split;
+      case TreeNode::not_equal: return value != split;
+      default: break;
+    }
+    const std::int64_t begin = node[TreeNode::set_begin] > 0 ? node[TreeNode::set_begin] : 0;
+    const std::int64_t end = node[TreeNode::set_end] < member_count ? node[TreeNode::set_end] : member_count;
+    for (std::int64_t i = begin; i < end; ++i)
+      if (members[i] == value) return true;
+    return false;
+  }
+};
+
+Status run_trees(const KernelContext& c) noexcept {
+  const auto& p = c.params_as<TreeEnsembleParams>();
+  const Forest forest(c);
+  const auto* roots = c.in[5].as<const std::int64_t>();
+  const std::int64_t trees = c.in[5].shape[0], members = c.in[6].shape[0], rows = c.in[0].shape[0],
+                     targets = c.out[0].shape[1];
+  const auto* x = c.in[0].as<const float>();
+  auto* out = c.out[0].as<float>();
+  const double share =
+      p.aggregate == TreeEnsembleParams::Aggregate::average && trees > 0 ? static_cast<double>(trees) : 1;
+  std::int32_t wrong = 0, absent = 0;  // written by several threads, always the same value
+  parallel_for(*c.parallel, (rows + kRows - 1) / kRows, [&](std::int64_t task, int worker) {
+    auto* sums = reinterpret_cast<double*>(c.scratch) + worker * kRows * targets;
+    const std::int64_t first = task * kRows, count = rows - first < kRows ? rows - first : kRows;
+    for (std::int64_t i = 0; i < count * targets; ++i) sums[i] = 0;
+    for (std::int64_t tree = 0; tree < trees; ++tree)
+      for (std::int64_t r = 0; r < count; ++r) {
+        const float* row = x + (first + r) * forest.features;
+        std::int64_t at = roots[tree];
+        for (std::int64_t steps = 0; at >= 0; ++steps) {
+          if (at >= forest.node_count || steps > forest.node_count)
+            return void(__atomic_store_n(&wrong, 1, __ATOMIC_RELAXED));
+          const std::int64_t* node = forest.nodes + at * TreeNode::kFields;
+          const std::int64_t feature = node[TreeNode::feature];
+          if (static_cast<std::uint64_t>(feature) >= static_cast<std::uint64_t>(forest.features))
+            return void(__atomic_store_n(&absent, 1, __ATOMIC_RELAXED));
+          const float value = row[feature], split = forest.splits[at];
+          const bool yes =
+              (value != value && node[TreeNode::missing] != 0) ||
+              (node[TreeNode::mode] == TreeNode::less_or_equal ? value <= split
+                                                               : forest.holds(node, value, split, members));
+          at = node[yes ? TreeNode::yes : TreeNode::no];
+        }
+        for (std::int64_t entry = ~at, target = -1; target < 0; ++entry) {
+          if (entry >= forest.leaf_count) return void(__atomic_store_n(&wrong, 1, __ATOMIC_RELAXED));
+          target = forest.targets[entry];  // below 0 where the leaf has more entries
+          const std::int64_t to = target < 0 ? ~target : target;
+          if (to < targets) sums[r * targets + to] += static_cast<double>(forest.weights[entry]);
+        }
+      }
+    for (std::int64_t i = 0; i < count * targets; ++i) out[first * targets + i] = static_cast<float>(sums[i] / share);
+  });
+  return absent ? kNoFeature : wrong ? kBroken : Status();
+}
+
+}  // namespace
+
+extern const Kernel tree_ensemble_avx2{.name = "tree_ensemble_avx2",
+                                       .op = "TreeEnsemble",
+                                       .needs = Isa::avx2,
+                                       .accepts = accepts_trees,
+                                       .scratch_bytes = scratch_trees,
+                                       .run = run_trees};
+
+}  // namespace monza::ops
