@@ -79,6 +79,46 @@ struct GridSampleParams {
   std::int32_t align_corners = 0;
 };
 
+/// Reflects v at the borders until it lies between them.
+inline double reflected(double v, double low, double high) {
+  const double range = high - low;
+  if (range <= 0) return low;
+  const double beyond = v < low ? low - v : v > high ? v - high : -1;
+  if (beyond < 0) return v;
+  const double turns = std::trunc(beyond / range), rest = beyond - turns * range;
+  const bool even = std::fmod(turns, 2) == 0;
+  return (v < low) == even ? low + rest : high - rest;
+}
+
+/// One axis of what is sampled.
+struct SampledAxis {
+  const GridSampleParams& p;
+  std::int64_t extent;
+
+  double low() const { return p.align_corners ? 0 : -0.5; }
+  double high() const { return static_cast<double>(extent) - (p.align_corners ? 1 : 0.5); }
+
+  /// Where a coordinate in [-1, 1] lies; far outside for what is no number.
+  double position(double g) const {
+    const double size = static_cast<double>(extent);
+    double v = p.align_corners ? (g + 1) / 2 * (size - 1) : ((g + 1) * size - 1) / 2;
+    if (p.mode == GridSampleParams::Mode::nearest) v = std::nearbyint(v);
+    if (v < low() || v > high()) {
+      if (p.padding == GridSampleParams::Padding::border) v = v < 0 ? 0 : v > size - 1 ? size - 1 : v;
+      if (p.padding == GridSampleParams::Padding::reflection) v = reflected(v, low(), high());
+    }
+    return std::isfinite(v) && std::fabs(v) < 1e15 ? v : -1e15;
+  }
+  /// The index that i stands for, or -1: a zero.
+  std::int64_t pixel(std::int64_t i) const {
+    if (i >= 0 && i < extent) return i;
+    if (p.padding == GridSampleParams::Padding::zeros) return -1;
+    if (p.padding == GridSampleParams::Padding::border) return i < 0 ? 0 : extent - 1;
+    const auto at = static_cast<std::int64_t>(reflected(static_cast<double>(i), low(), high()));
+    return at < 0 ? 0 : at < extent ? at : extent - 1;
+  }
+};
+
 /// AffineGrid(theta [N, axes, axes + 1], size?): grid [N, out..., axes].
 struct AffineGridParams {
   std::int32_t align_corners = 0;

@@ -98,5 +98,32 @@ TEST(Resize, ReferenceDoublesALine) {
   for (int i = 0; i < 4; ++i) EXPECT_FLOAT_EQ(run.outputs[0].as<float>()[i], expected[i]);
 }
 
+TEST(GridSample, FastKernelsAgreeWithTheReference) {
+  for (const Kernel* kernel : kernels_of("GridSample")) {
+    if (kernel->reference || !test::lacking(*kernel).empty()) continue;
+    for (std::uint32_t seed = 0; seed < 200; ++seed) {
+      std::mt19937 rng(seed);
+      const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+      GridSampleParams p;
+      p.mode = static_cast<GridSampleParams::Mode>(rng() % 2);
+      p.padding = static_cast<GridSampleParams::Padding>(rng() % 3);
+      p.align_corners = static_cast<std::int32_t>(rng() % 2);
+      const std::int64_t n = pick({1, 2}), c = pick({1, 3, 5}), h = pick({1, 2, 7, 20}), w = pick({1, 3, 8, 33});
+      const std::int64_t oh = pick({0, 1, 4, 19}), ow = pick({1, 5, 16, 31});
+      auto x = test::random_f32(Shape{n, c, h, w}, rng);
+      auto grid = test::random_f32(Shape{n, oh, ow, 2}, rng, -1.6F, 1.6F);
+      if (seed % 4 == 3) test::sprinkle(grid, rng, 9);
+      if (seed % 8 == 5) test::sprinkle(x, rng, 20, false);
+      const std::vector<std::pair<DType, Shape>> out{{DType::f32, Shape{n, c, oh, ow}}};
+      const auto got =
+          test::run_kernel(*kernel, &p, {x, grid}, out, {.threads = 1 + static_cast<int>(seed % 2), .seed = seed});
+      ASSERT_EQ(got.refusal, "");
+      ASSERT_EQ(got.problem, "") << "seed " << seed;
+      const auto want = test::run_kernel(*kernels_of("GridSample").back(), &p, {x, grid}, out, {.seed = seed + 1});
+      ASSERT_EQ(test::difference(got.outputs[0], want.outputs[0], 2e-6, 2e-6), "") << "seed " << seed;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace monza

@@ -11,39 +11,13 @@
 namespace monza::ops {
 namespace {
 
-/// Reflects v at the borders until it lies between them.
-double reflect(double v, double low, double high) {
-  const double range = high - low;
-  if (range <= 0) return low;
-  const double beyond = v < low ? low - v : v > high ? v - high : -1;
-  if (beyond < 0) return v;
-  const double turns = std::trunc(beyond / range), rest = beyond - turns * range;
-  const bool even = std::fmod(turns, 2) == 0;
-  return (v < low) == even ? low + rest : high - rest;
-}
-
 struct Sampler {
   const GridSampleParams& p;
   const TensorView& x;
   const ElementAccess& access;
   int axes;
 
-  double low() const { return p.align_corners ? 0 : -0.5; }
-  double high(int a) const { return static_cast<double>(x.shape[a + 2]) - (p.align_corners ? 1 : 0.5); }
-
-  /// Input index of axis `a` for index i, or -1: a zero.
-  std::int64_t pixel(int a, std::int64_t i) const {
-    const std::int64_t extent = x.shape[a + 2];
-    if (i >= 0 && i < extent) return i;
-    switch (p.padding) {
-      case GridSampleParams::Padding::zeros: return -1;
-      case GridSampleParams::Padding::border: return i < 0 ? 0 : extent - 1;
-      case GridSampleParams::Padding::reflection:
-        return std::clamp<std::int64_t>(static_cast<std::int64_t>(reflect(static_cast<double>(i), low(), high(a))), 0,
-                                        extent - 1);
-    }
-    return -1;
-  }
+  SampledAxis axis(int a) const { return {p, x.shape[a + 2]}; }
 
   /// Interpolates over axes a, a + 1, ... at `at`.
   double interpolate(const double* at, int a, std::int64_t offset) const {
@@ -76,7 +50,7 @@ struct Sampler {
     }
     double sum = 0;
     for (int k = 0; k < count; ++k) {
-      const std::int64_t i = pixel(a, first + k);
+      const std::int64_t i = axis(a).pixel(first + k);
       if (i >= 0) sum += weights[k] * interpolate(at, a + 1, offset + i * x.stride[a + 2]);
     }
     return sum;
@@ -101,14 +75,7 @@ Status run_grid_sample(const KernelContext& c) noexcept {
         // The last coordinate of a grid point belongs to the first axis.
         const double g =
             grid_access.load(grid.data, n * grid.stride[0] + walk.offset[0] + (axes - 1 - a) * grid.stride[axes + 1]);
-        const double extent = static_cast<double>(x.shape[a + 2]);
-        double v = p.align_corners ? (g + 1) / 2 * (extent - 1) : ((g + 1) * extent - 1) / 2;
-        if (p.mode == GridSampleParams::Mode::nearest) v = std::nearbyint(v);
-        if (v < sampler.low() || v > sampler.high(a)) {
-          if (p.padding == GridSampleParams::Padding::border) v = std::clamp(v, 0.0, extent - 1);
-          if (p.padding == GridSampleParams::Padding::reflection) v = reflect(v, sampler.low(), sampler.high(a));
-        }
-        at[a] = std::isfinite(v) && std::fabs(v) < 1e15 ? v : -1e15;
+        at[a] = sampler.axis(a).position(g);
       }
       access.store(out.data, n * out.stride[0] + channel * out.stride[1] + walk.offset[1],
                    sampler.interpolate(at, 0, n * x.stride[0] + channel * x.stride[1]));
