@@ -16,6 +16,7 @@
 #include "commands.h"  // generated: add_all()
 #include "monza/error.h"
 #include "tools/args/command.h"
+#include "tools/args/suggestions.h"
 #include "tools/text/terminal.h"
 #include "tools/text/version.h"
 
@@ -73,11 +74,17 @@ int run(int argc, char** argv) {
       return kExitOk;
     }
     const auto chosen = root.get_subcommands();
-    const std::string fact = chosen.empty() && argc > 1 && argv[1][0] != '-'
-                                 ? monza::message("there is no command '{}'", argv[1])
-                                 : std::string(e.what());
-    return report(fact + "\n  try: monza " + (chosen.empty() ? "" : chosen.front()->get_name() + " ") + "--help",
-                  kExitUsage);
+    if (chosen.empty() && argc > 1 && argv[1][0] != '-')
+      return report(monza::message("there is no command '{}'", argv[1]) + "\n  try: " + suggest_command(root, argv[1]),
+                    kExitUsage);
+    const std::string command = chosen.empty() ? "" : chosen.front()->get_name() + " ";
+    // What is left over stands behind an option that there is not: that one is named, not its value.
+    const std::string option = chosen.empty() ? "" : unknown_option(root.remaining(true));
+    if (!option.empty() && dynamic_cast<const CLI::ExtrasError*>(&e) != nullptr)
+      return report(monza::message("monza {} has no option {}", chosen.front()->get_name(), option) +
+                        "\n  try: " + suggest_option(*chosen.front(), option),
+                    kExitUsage);
+    return report(std::string(e.what()) + "\n  try: monza " + command + "--help", kExitUsage);
   }
   try {
     commands.load_plugins();

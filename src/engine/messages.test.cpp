@@ -94,7 +94,7 @@ TEST(BuildMessages, SayWhichOptionCannotBe) {
        [&](BuildOptions& o) { o.shapes = {{"x", one}, {"y", one}}, o.io_types["z"] = DType::boolean; }},
       {"the model has no input or output 'q' to give the type u8\n  try: one of 'x', 'y', 'z'",
        [&](BuildOptions& o) { o.shapes = {{"x", one}, {"y", one}}, o.io_types["q"] = DType::u8; }},
-      {"there is no pass 'fly' to switch off\n  try: give the name of a pass as the pass report prints it",
+      {"there is no pass 'fly' to switch off\n  try: `monza inspect MODEL --fusions` lists the passes",
        [&](BuildOptions& o) { o.shapes = {{"x", one}, {"y", one}}, o.disabled_passes = {"fly"}; }},
   };
   for (const Case& c : cases) {

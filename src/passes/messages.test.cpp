@@ -51,7 +51,7 @@ TEST(PassMessages, SayWhichPassThereIsNot) {
   options.disabled_passes = {"fly"};
   PassReport report;
   EXPECT_EQ(error_of([&] { run_passes(*graph, pipeline(), options, report); }),
-            "there is no pass 'fly' to switch off\n  try: give the name of a pass as the pass report prints it");
+            "there is no pass 'fly' to switch off\n  try: `monza inspect MODEL --fusions` lists the passes");
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "base/nearest.h"
 
 namespace monza {
 
@@ -86,8 +87,12 @@ void check_disabled_passes(const std::vector<const Pass*>& passes, const BuildOp
     bool known = false;
     for (const Pass* p : passes) known = known || name == p->name;
     for (const Pass* p : pipeline()) known = known || name == p->name;
-    if (!known)
-      fail_hint("give the name of a pass as the pass report prints it", "there is no pass '{}' to switch off", name);
+    if (known) continue;
+    std::vector<std::string> names;
+    for (const Pass* p : pipeline()) names.emplace_back(p->name);
+    const std::string near = one_of(nearest_names(name, names, 2));
+    fail_hint(near.empty() ? "`monza inspect MODEL --fusions` lists the passes" : near,
+              "there is no pass '{}' to switch off", name);
   }
 }
 

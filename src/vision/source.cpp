@@ -1,9 +1,11 @@
 #include "vision/source.h"
 
 #include <fmt/core.h>
+#include <glob.h>
 
 #include <algorithm>
 #include <filesystem>
+#include <fstream>
 #include <vector>
 
 #include "base/error.h"
@@ -97,6 +99,89 @@ std::unique_ptr<FrameSource> open_source(const std::string& what, const DecodeLi
   if (sniff_format(head) != ImageFormat::unknown || has_image_extension(what) || head.empty())
     return std::make_unique<PictureSource>(SourceKind::picture, std::vector<fs::path>{what}, limits);
   return std::make_unique<VideoSource>(SourceKind::video, what, VideoReader::open_file(what, limits));
+}
+
+namespace {
+
+bool is_pattern(const std::string& name) {
+  std::error_code ignored;
+  return name.find_first_of("*?[") != name.npos && !fs::exists(name, ignored);
+}
+bool is_list(const std::string& name) { return fs::path(name).extension() == ".txt"; }
+bool is_number(const std::string& name) {
+  return !name.empty() && name.size() < 3 && name.find_first_not_of("0123456789") == name.npos;
+}
+
+/// Pictures of a folder and of those inside, sorted by name.
+std::vector<fs::path> pictures_below(const fs::path& folder) {
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::recursive_directory_iterator(folder))
+    if (entry.is_regular_file() && has_image_extension(entry.path())) files.push_back(entry.path());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::vector<std::string> matches_of(const std::string& pattern) {
+  glob_t found{};
+  std::vector<std::string> names;
+  if (::glob(pattern.c_str(), 0, nullptr, &found) == 0)
+    for (std::size_t i = 0; i < found.gl_pathc; ++i) names.emplace_back(found.gl_pathv[i]);
+  ::globfree(&found);
+  return names;
+}
+
+std::vector<std::string> lines_of(const std::string& list) {
+  std::ifstream file(list);
+  if (!file) fail("the list '{}' cannot be read", list);
+  std::vector<std::string> names;
+  for (std::string line; std::getline(file, line);) {
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (line.empty()) continue;
+    const fs::path path(line);
+    names.push_back(path.is_absolute() ? line : (fs::path(list).parent_path() / path).string());
+  }
+  return names;
+}
+
+/// Appends the pictures that a name of several stands for.
+void add_pictures(const std::string& name, bool listed, std::vector<fs::path>& files) {
+  std::error_code ignored;
+  if (name.ends_with("/**") && fs::is_directory(name.substr(0, name.size() - 3), ignored)) {
+    const auto below = pictures_below(name.substr(0, name.size() - 3));
+    files.insert(files.end(), below.begin(), below.end());
+  } else if (is_pattern(name)) {
+    const auto names = matches_of(name);
+    if (names.empty())
+      fail_hint("quote a pattern only where the shell shall not expand it", "nothing is called '{}'", name);
+    for (const std::string& match : names)
+      if (has_image_extension(match)) files.emplace_back(match);
+  } else if (is_list(name) && !listed) {
+    for (const std::string& line : lines_of(name)) add_pictures(line, true, files);
+  } else if (fs::is_directory(name, ignored)) {
+    const auto inside = pictures_in(name);
+    files.insert(files.end(), inside.begin(), inside.end());
+  } else if (fs::exists(name, ignored) && !has_image_extension(name)) {
+    fail_hint("run it by itself", "'{}' is no picture, and among several sources each is a picture or a folder", name);
+  } else {
+    files.emplace_back(name);  // one that is not there is named when its turn comes, and the rest goes on
+  }
+}
+
+}  // namespace
+
+std::unique_ptr<FrameSource> open_sources(const std::vector<std::string>& names, const DecodeLimits& limits) {
+  std::error_code ignored;
+  if (names.size() == 1) {
+    const std::string& name = names[0];
+    if (is_number(name) && !fs::exists(name, ignored)) return open_source("camera:" + name, limits);
+    if (!is_pattern(name) && !is_list(name)) return open_source(name, limits);
+  }
+  std::vector<fs::path> files;
+  for (const std::string& name : names) add_pictures(name, false, files);
+  if (files.empty())
+    fail_hint("names of .jpg, .png, .webp, .bmp or .ppm files", "there are no pictures among the {} sources",
+              names.size());
+  return std::make_unique<PictureSource>(SourceKind::folder, std::move(files), limits);
 }
 
 }  // namespace monza::vision

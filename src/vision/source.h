@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "vision/image.h"
 
@@ -36,5 +37,10 @@ class FrameSource {
 /// (/dev/videoN or "camera:N"), a picture by its first bytes, else a video file.
 /// Throws Error when there is nothing of the name or it is none of these.
 std::unique_ptr<FrameSource> open_source(const std::string& what, const DecodeLimits& limits = {});
+
+/// One of these by itself; or several pictures, folders, patterns ("photos/*.jpg", "photos/**" for folders in folders)
+/// and lists (.txt, a name a line), in this order, as one folder. "0" is the first camera. Throws Error as open_source
+/// does, and for a video or camera among several.
+std::unique_ptr<FrameSource> open_sources(const std::vector<std::string>& names, const DecodeLimits& limits = {});
 
 }  // namespace monza::vision

@@ -64,6 +64,29 @@ TEST_F(Sources, FolderGivesItsPicturesInOrder) {
   EXPECT_FALSE(source->next(frame));
 }
 
+TEST_F(Sources, SeveralAreTakenInTheirOrder) {
+  fs::create_directories(folder / "in" / "deep");
+  for (const char* name : {"a.png", "b.png", "in/c.png", "in/deep/d.png"})
+    save_image(plain(4, 3, 1, 2, 3), folder / name);
+  put("list.txt", "b.png\r\n\nin/c.png\n");
+  const auto names_of = [&](std::vector<std::string> sources) {
+    for (std::string& s : sources) s = (folder / s).string();
+    std::string names;
+    const auto source = open_sources(sources);
+    EXPECT_EQ(source->kind(), SourceKind::folder);
+    for (Frame frame; source->next(frame);) names += fs::path(frame.name).filename().string() + " ";
+    return names;
+  };
+  EXPECT_EQ(names_of({"b.png", "a.png"}), "b.png a.png ");
+  EXPECT_EQ(names_of({"*.png"}), "a.png b.png ");
+  EXPECT_EQ(names_of({"**"}), "a.png b.png c.png d.png ");
+  EXPECT_EQ(names_of({"in", "a.png"}), "c.png a.png ");
+  EXPECT_EQ(names_of({"list.txt"}), "b.png c.png ");
+  EXPECT_EQ(open_sources({(folder / "a.png").string()})->kind(), SourceKind::picture);
+  put("empty.txt", "");
+  EXPECT_THROW(open_sources({(folder / "empty.txt").string()}), Error);
+}
+
 TEST_F(Sources, PictureIsKnownByItsBytes) {
   save_image(plain(4, 3, 1, 2, 3), folder / "b.png");
   fs::rename(folder / "b.png", folder / "download");

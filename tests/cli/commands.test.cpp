@@ -23,6 +23,27 @@ TEST(CliCommands, HelpTeachesByExample) {
   EXPECT_EQ(tool.run("--version").code, 0);
 }
 
+TEST(CliCommands, InspectListsWhatAModelWithOpenDimensionsSays) {
+  const Tool tool;
+  tool.model("m.onnx", [](onnx::ModelProto& m) {
+    for (auto* value : {m.mutable_graph()->mutable_input(0), m.mutable_graph()->mutable_output(0)})
+      value->mutable_type()->mutable_tensor_type()->mutable_shape()->mutable_dim(0)->set_dim_param("rows");
+  });
+  const Ran ran = tool.run("inspect m.onnx");
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_TRUE(has(ran.out, "input  x f32 [rows,3]")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "output y f32 [rows,3]")) << ran.out;
+  EXPECT_TRUE(has(ran.out, "--shape x=1x3")) << ran.out;
+  EXPECT_TRUE(has(tool.run("inspect m.onnx --shape x=2x3").out, "input  x f32 2x3"));
+}
+
+TEST(CliCommands, MoreThreadsThanCpusAreNoted) {
+  const Tool tool;
+  tool.model("m.onnx");
+  EXPECT_TRUE(has(tool.run("run m.onnx --random --threads 512").err, "512 threads for "));
+  EXPECT_FALSE(has(tool.run("run m.onnx --random --threads 1").err, "threads for "));
+}
+
 TEST(CliCommands, RunComparesAndSaysSo) {
   const Tool tool;
   tool.model("m.onnx");

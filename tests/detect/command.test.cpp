@@ -122,6 +122,16 @@ TEST_F(VisionCommands, FoldersGoOnPastWhatIsNoPicture) {
   EXPECT_EQ(lines[1].at("source"), "in/b.png");
 }
 
+TEST_F(VisionCommands, WithoutACacheFolderTheEngineIsBuiltForTheRun) {
+  MONZA_NEED_SHARED(photo, "data/images/bus.jpg");
+  MONZA_NEED_SHARED(model, "models/onnx/yolov8n.onnx");
+  const Ran ran = tool.run_with("env -u HOME -u XDG_CACHE_HOME", "detect " + photo.string() + " " + photo.string() +
+                                                                     " --no-tune --json --model " + model.string());
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.err.find("for this run alone"), std::string::npos) << ran.err;
+  EXPECT_EQ(lines_of(ran.out).size(), 2U);  // two sources
+}
+
 TEST_F(VisionCommands, ClassifyNamesAndMeasures) {
   MONZA_NEED_SHARED(model, "models/onnx/yolov8n-cls_fp32_dequant.onnx");
   MONZA_NEED_SHARED(photos, "data/imagenet500");

@@ -495,14 +495,22 @@ void ModelArgs::refuse_build_options() const {
   build_only(batch_invariant_, "--batch-invariant");
 }
 
+void ModelArgs::note_threads() const {
+  const int usable = cpu_info().usable_threads;
+  if (threads > usable && !quiet_)
+    note(message("{} for {}: they wait for each other", count_text(threads, "thread"), count_text(usable, "CPU")));
+}
+
 ModelArgs::Opened ModelArgs::open(const std::function<void(BuildOptions&)>& adjust, const BuildHooks* hooks) const {
   if (is_engine()) {
+    note_threads();
     const Stopwatch watch;
     Engine engine = Engine::load(model, load_options());
     const double ms = watch.ms();
     check_engine(engine);
     return {std::move(engine), false, 0, ms};
   }
+  note_threads();
   BuildOptions options = build_options(declared_inputs());
   if (adjust) adjust(options);
   Progress progress(!quiet_);

@@ -88,6 +88,9 @@ class ModelArgs {
   bool is_engine() const;
   bool keeps_all_outputs() const { return outputs_.empty(); }
   bool quiet() const { return quiet_; }
+  bool shapes_given() const {
+    return !(shapes_.empty() && min_shapes_.empty() && opt_shapes_.empty() && max_shapes_.empty() && profiles_.empty());
+  }
 
   std::string model;
   int threads = 0;
@@ -105,6 +108,8 @@ class ModelArgs {
                                                 const std::vector<std::string>& max, const char* options,
                                                 const std::vector<ModelInput>& inputs) const;
   void refuse_build_options() const;
+  /// Says so where more threads are asked for than can run at once.
+  void note_threads() const;
   /// What the command line says, but for shapes and profiles.
   BuildOptions options_without_shapes() const;
 

@@ -3,10 +3,12 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 
 #include "base/output_file.h"
 #include "engine/build_record.h"
 #include "engine/run/engine_impl.h"
+#include "kernel/registry.h"
 #include "tools/args/command.h"
 #include "tools/args/inputs.h"
 #include "tools/args/model_args.h"
@@ -59,6 +61,25 @@ void write_report(const BuildArgs& o, const std::string& output, const ModelArgs
   }
   progress.clear();
   write_file(o.report, html_report(page));
+}
+
+/// "pad_ref, topk_ref: 12.0 % of the time measured": reference kernels, which nobody made fast, where they take 2 % of
+/// what was timed or more; else "". What has one kernel alone may not have been timed: `monza profile` shows all.
+std::string references_of(const plan::Plan& plan) {
+  std::set<std::string_view> names;
+  double total = 0, part = 0;
+  for (const plan::Step& step : plan.steps) {
+    total += static_cast<double>(step.measured_us);
+    const std::string_view work = work_of(plan, step);
+    const Kernel* kernel = find_kernel(work);
+    if (kernel == nullptr || !kernel->reference) continue;
+    part += static_cast<double>(step.measured_us);
+    names.insert(work);
+  }
+  if (part <= 0 || part < 0.02 * total) return {};
+  std::string text;
+  for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
+  return fmt::format("{}: {:.1f} % of the time measured", text, 100 * part / total);
 }
 
 /// What --calibrate or --calibration-cache say of 8 bits; null without them.
@@ -135,6 +156,7 @@ int run(const BuildArgs& o) {
                          {"arena_bytes", s.arena_bytes},
                          {"arena_lower_bound_bytes", s.arena_lower_bound_bytes},
                          {"weights_bytes", s.weights_bytes},
+                         {"reference_kernels", references_of(opened.engine.impl().image.plan)},
                          {"profiles", profiles}};
     print_json(report);
     return kExitOk;
@@ -147,6 +169,8 @@ int run(const BuildArgs& o) {
   print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n",
         bytes_text(static_cast<double>(s.weights_bytes)), bytes_text(static_cast<double>(s.arena_bytes)),
         bytes_text(static_cast<double>(s.arena_lower_bound_bytes)));
+  if (const std::string references = references_of(opened.engine.impl().image.plan); !references.empty())
+    print("  by reference kernels: {}\n", references);
   const auto& external = opened.engine.impl().image.external;
   for (const engine_file::ExternalFile& e : external)
     print("  weights in {}, which the engine reads from there\n", e.file->path().string());

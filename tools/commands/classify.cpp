@@ -68,7 +68,7 @@ int run_classify(ClassifyArgs args) {
     throw UsageError(
         "--save-engine writes an engine that was built from an ONNX file; --model names an engine already\n"
         "  try: --model with the ONNX file");
-  const auto source = vision::open_source(args.frames.source);
+  const auto source = vision::open_sources(args.frames.sources);
   const eval::ClassTruth truth = args.truth.empty() ? eval::ClassTruth{} : eval::load_truth(args.truth);
   const int side = args.settings.crop > 0 ? args.settings.crop : args.size > 0 ? args.size : kClassifySize;
   const OpenedModel model = open_picture_model(args.model, args.settings.to_metadata(), side, !args.no_cache);
@@ -131,7 +131,8 @@ void add_classify(Commands& commands) {
       "  monza classify dog.jpg --model net.engine                         remembers mean, std, resize and crop\n"
       "  monza classify road.mp4 --model yolov8n-cls.onnx --json           one JSON object a line and frame\n",
       [args] { return run_classify(*args); });
-  app.add_option("source", args->frames.source, "picture, folder, video file, or camera (/dev/videoN)")
+  app.add_option("source", args->frames.sources,
+                 "pictures, folders, patterns, lists (.txt); or one video file or camera (0, /dev/videoN)")
       .required()
       .type_name("SOURCE")
       .file(FileRole::reads);

@@ -96,7 +96,7 @@ eval::DetectorOptions detector_options(const DetectArgs& args, int classes) {
 
 int run_detect(DetectArgs args) {
   if (args.model.model.empty()) args.model.model = default_detector().string();
-  const auto source = vision::open_source(args.frames.source);
+  const auto source = vision::open_sources(args.frames.sources);
   const OpenedModel model = open_picture_model(args.model, {}, args.size > 0 ? args.size : kDetectSize, !args.no_cache);
   eval::check_size(model.engine, args.size);
   const std::vector<std::string> labels = eval::class_names(model.engine, args.labels);
@@ -154,7 +154,8 @@ void add_detect(Commands& commands) {
                    "  monza detect val2017/ --coco instances_val2017.json  mean average precision\n"
                    "  monza detect cat.jpg --model yolox_nano.onnx --labels coco80.txt --head yolox\n",
                    [args] { return run_detect(*args); });
-  app.add_option("source", args->frames.source, "picture, folder, video file, or camera (/dev/videoN)")
+  app.add_option("source", args->frames.sources,
+                 "pictures, folders, patterns, lists (.txt); or one video file or camera (0, /dev/videoN)")
       .required()
       .type_name("SOURCE")
       .file(FileRole::reads);

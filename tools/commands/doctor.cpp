@@ -111,8 +111,8 @@ int run(const DoctorArgs& o) {
   }
   print("{}\n\n", version_text());
   print("CPU        {}\n", cpu.model);
-  print("           {} CPUs for this process, {} threads by default (affinity and cgroup quota counted)\n",
-        cpu.logical_cpus, cpu.usable_threads);
+  print("           {} for this process, {} by default (affinity and cgroup quota counted)\n",
+        count_text(cpu.logical_cpus, "CPU"), count_text(cpu.usable_threads, "thread"));
   print("           {}\n", isa_name(cpu.isa));
   print("caches     L1d {}, L2 {}, L3 {}\n", bytes_text(static_cast<double>(cpu.l1d_bytes)),
         bytes_text(static_cast<double>(cpu.l2_bytes)), bytes_text(static_cast<double>(cpu.l3_bytes)));

@@ -8,6 +8,7 @@
 #include "base/output_file.h"
 #include "engine/build_record.h"
 #include "engine/run/engine_impl.h"
+#include "import/onnx/onnx_import.h"
 #include "ir/text.h"
 #include "passes/pass.h"
 #include "tensor/dtype.h"
@@ -129,7 +130,45 @@ std::string picture(const InspectArgs& o, const Engine& engine, const BuildRepor
   return draw_graph(*built.planned);
 }
 
+/// "images f32 [batch,3,640,640]", as far as the file says it.
+std::string declared_text(const OnnxInput& value) {
+  std::string shape;
+  for (std::size_t a = 0; a < value.shape.size(); ++a)
+    shape += (a > 0 ? "," : "") + (value.shape[a] >= 0        ? std::to_string(value.shape[a])
+                                   : value.symbols[a].empty() ? std::string("?")
+                                                              : value.symbols[a]);
+  return fmt::format("{} {} {}", value.name,
+                     value.dtype == DType::invalid ? "of no known type" : dtype_name(value.dtype),
+                     value.has_shape ? "[" + shape + "]" : "of no known shape");
+}
+
+/// What a model with open dimensions says of itself, where no shapes were given to plan it for; false for others.
+bool print_interface(const InspectArgs& o) {
+  if (o.model.is_engine() || o.model.shapes_given()) return false;
+  const std::vector<OnnxInput> inputs = onnx_inputs(o.model.model, o.model.limits());
+  std::string example;
+  for (const OnnxInput& input : inputs) {
+    std::string shape;
+    bool open = !input.has_shape;
+    for (std::size_t a = 0; a < input.shape.size(); ++a) {
+      open = open || input.shape[a] < 0;
+      shape += (a > 0 ? "x" : "") + (input.shape[a] >= 0 ? std::to_string(input.shape[a]) : std::string("1"));
+    }
+    if (open) example += fmt::format(" --shape {}={}", input.name, shape.empty() ? "1" : shape);
+  }
+  if (example.empty()) return false;
+  print("an ONNX model with open dimensions\n");
+  for (const OnnxInput& input : inputs) print("  input  {}\n", declared_text(input));
+  for (const OnnxInput& output : onnx_outputs(o.model.model, o.model.limits()))
+    print("  output {}\n", declared_text(output));
+  print("for memory, work and kernels give extents, for instance:{}\n", example);
+  return true;
+}
+
 int run(const InspectArgs& o) {
+  const bool summary = o.shared_with.empty() && !o.imported && !o.graph && !o.fusions && !o.plan && !o.memory &&
+                       !o.json && o.svg.empty();
+  if (summary && print_interface(o)) return kExitOk;
   InputArgs inputs;
   inputs.random = true;
   BuildReport built;

@@ -61,14 +61,19 @@ void note(std::string_view text) {
   fmt::print(stderr, "monza: {}\n", printable_lines(text));
 }
 
+std::string count_text(std::int64_t count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 std::string bytes_text(double bytes) {
-  if (bytes < 10 * 1024) return fmt::format("{:.0f} B", bytes);
-  if (bytes < 10.0 * (1 << 20)) return fmt::format("{:.1f} KiB", bytes / 1024);
-  if (bytes < 10.0 * (1 << 30)) return fmt::format("{:.1f} MiB", bytes / (1 << 20));
+  if (bytes < 1024) return fmt::format("{:.0f} B", bytes);
+  if (bytes < 1 << 20) return fmt::format("{:.1f} KiB", bytes / 1024);
+  if (bytes < 1 << 30) return fmt::format("{:.1f} MiB", bytes / (1 << 20));
   return fmt::format("{:.1f} GiB", bytes / (1 << 30));
 }
 
 std::string time_text(double ms) {
+  if (ms < 0.01) return fmt::format("{:.2f} us", ms * 1000);
   if (ms < 1) return fmt::format("{:.0f} us", ms * 1000);
   if (ms < 1000) return fmt::format("{:.2f} ms", ms);
   return fmt::format("{:.2f} s", ms / 1000);

@@ -44,6 +44,8 @@ void print(fmt::format_string<Shown<Args>...> format, const Args&... args) {
 /// "monza: TEXT" on standard error: for what a person should know and a program need not.
 void note(std::string_view text);
 
+/// "1 CPU", "2 CPUs".
+std::string count_text(std::int64_t count, std::string_view what);
 std::string bytes_text(double bytes);        ///< "12.3 MiB"
 std::string time_text(double milliseconds);  ///< "812 us", "12.3 ms", "4.56 s"
 

@@ -23,12 +23,20 @@ FrameTotals for_frames(const char* command, const FrameArgs& args, vision::Frame
     eval::LapTimer watch;
     if (!next_readable(source, frame, args.json, totals.refused)) {
       progress.clear();
-      if (report_loss(source, args.source, args.json)) ++totals.refused;
+      if (report_loss(source, args.sources.front(), args.json)) ++totals.refused;
       break;
     }
     FrameTimes times;
     times.decode_ms = watch.lap_ms();
-    times.stages = work.find(frame);
+    try {
+      times.stages = work.find(frame);
+    } catch (const Error& e) {  // a picture that the model does not take, 1x5000 for instance: the others go on
+      if (source.kind() != vision::SourceKind::folder) throw;
+      progress.clear();
+      ++totals.refused;
+      report_refused(frame, e, args.json);
+      continue;
+    }
     ++totals.frames;
     totals.sum.decode_ms += times.decode_ms;
     totals.sum.stages.preprocess_ms += times.stages.preprocess_ms;

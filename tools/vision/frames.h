@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "tools/text/terminal.h"
 #include "tools/vision/report.h"
@@ -13,7 +14,8 @@ namespace monza::tool {
 
 /// What the command line says of it.
 struct FrameArgs {
-  std::string source, output;
+  std::vector<std::string> sources;
+  std::string output;
   std::int64_t max_frames = 0;  ///< 0: all
   bool json = false;
 };

@@ -79,6 +79,11 @@ std::string data_names(const ModelArgs& args) {
 
 }  // namespace
 
+bool has_cache_folder() {
+  const char *cache = std::getenv("XDG_CACHE_HOME"), *home = std::getenv("HOME");
+  return (cache != nullptr && *cache == '/') || (home != nullptr && *home != 0);
+}
+
 fs::path user_cache_folder() {
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache && *cache == '/') return fs::path(cache) / "monza";
   if (const char* home = std::getenv("HOME"); home && *home) return fs::path(home) / ".cache" / "monza";
@@ -102,6 +107,10 @@ OpenedModel open_picture_model(const ModelArgs& args, const std::map<std::string
   if (args.is_engine()) {
     auto opened = args.open();
     return {std::move(opened.engine), 0, opened.load_ms, args.model};
+  }
+  if (use_cache && !has_cache_folder()) {
+    note("neither HOME nor XDG_CACHE_HOME is set: the engine is built for this run alone");
+    use_cache = false;
   }
   fs::path engine_file;
   std::string key, data;

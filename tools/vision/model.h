@@ -12,6 +12,8 @@
 
 namespace monza::tool {
 
+/// Whether the environment names a folder for caches.
+bool has_cache_folder();
 /// $XDG_CACHE_HOME/monza, or ~/.cache/monza. Not created. Throws Error when neither variable is set.
 std::filesystem::path user_cache_folder();
 

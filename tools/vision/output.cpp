@@ -28,6 +28,10 @@ void AnnotatedOutput::write(const vision::Frame& frame) {
       fs::path name = fs::path(frame.name).filename();
       const std::string ext = name.extension().string();
       if (ext != ".jpg" && ext != ".jpeg" && ext != ".png" && ext != ".ppm") name += ".jpg";
+      // Pictures of several folders may have one name.
+      const std::string stem = name.stem().string(), end = name.extension().string();
+      for (int again = 2; !written_.insert(name.string()).second; ++again)
+        name = fmt::format("{}-{}{}", stem, again, end);
       if (same_file(path_ / name, frame.name))
         fail_hint("another folder for --output", "'{}' leads to the picture that was read", (path_ / name).string());
       vision::save_image(frame.image, path_ / name);

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ class AnnotatedOutput {
   std::filesystem::path path_;
   vision::SourceKind kind_;
   double frames_per_second_;
+  std::set<std::string> written_;  ///< file names in the folder
   std::optional<vision::VideoWriter> video_;
 };
 

@@ -37,6 +37,11 @@ bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json,
   }
 }
 
+void report_refused(const vision::Frame& frame, const Error& e, bool json) {
+  if (json) print_line({{"source", frame.name}, {"error", e.what()}});
+  else note(message("{}: {}", frame.name, e.fact()));
+}
+
 bool report_loss(const vision::FrameSource& source, const std::string& name, bool json) {
   const std::string loss = source.loss();
   if (loss.empty()) return false;

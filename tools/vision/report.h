@@ -29,6 +29,9 @@ void print_line(const Json& value);
 /// "error"}, and counted in `refused`. From any other source the error is thrown.
 bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json, int& refused);
 
+/// Reports a picture that was read and that the model does not take, in the same way.
+void report_refused(const vision::Frame& frame, const Error& e, bool json);
+
 /// Reports what a video lost, on stderr or as {"source", "error"}; true when it lost anything.
 bool report_loss(const vision::FrameSource& source, const std::string& name, bool json);
 

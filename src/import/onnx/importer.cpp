@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/log.h"
+#include "base/nearest.h"
 #include "import/onnx/census.h"
 #include "ops/shared/ranges.def.h"
 #include "tensor/dtype.h"
@@ -22,6 +23,15 @@ constexpr std::pair<std::string_view, std::int64_t> kNewestSets[] = {
     {"", 27}, {"ai.onnx.ml", 5}, {"ai.onnx.preview.training", 1}};
 /// What 14 adds to 13 are element types, which are refused where they stand.
 constexpr std::int64_t kNewestIr = 14;
+
+[[noreturn]] void fail_no_output(const onnx::GraphProto& graph, const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& node : graph.node())
+    for (const std::string& output : node.output()) names.push_back(output);
+  const std::string near = one_of(nearest_names(name, names, 3));
+  fail_hint(near.empty() ? "`monza inspect MODEL --imported` lists the values of a model" : near,
+            "there is no value '{}' to output", name);
+}
 
 void check_versions(const onnx::ModelProto& model) {
   if (model.ir_version() > kNewestIr)
@@ -471,8 +481,7 @@ std::unique_ptr<ir::Graph> OnnxImport::run() {
   import_nodes(graph.node(), order, frame, scope);
   for (const auto& name : outputs) {
     const ir::ValueId v = scope.find(name);
-    if (v == ir::kNone)
-      fail_hint("`monza inspect MODEL` lists the values of a model", "there is no value '{}' to output", name);
+    if (v == ir::kNone) fail_no_output(graph, name);
     result->add_output(name, v);
   }
   check_declared(graph, scope);
@@ -535,6 +544,13 @@ std::vector<OnnxInput> inputs_of(const OnnxFile& file, bool initializers) {
 
 std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path, const Limits& limits) {
   return inputs_of(*OnnxFile::open(path, limits), false);
+}
+
+std::vector<OnnxInput> onnx_outputs(const std::filesystem::path& path, const Limits& limits) {
+  const auto file = OnnxFile::open(path, limits);
+  std::vector<OnnxInput> outputs;
+  for (const auto& v : file->model().graph().output()) outputs.push_back(input_of(v));
+  return outputs;
 }
 
 std::vector<OnnxInput> onnx_defaults(const std::filesystem::path& path, const Limits& limits) {

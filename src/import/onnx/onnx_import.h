@@ -42,6 +42,8 @@ struct OnnxInput {
   std::vector<std::string> symbols;  ///< the dimension's name, or ""
 };
 std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path, const Limits& limits = {});
+/// The same of its outputs, as far as the file says their types.
+std::vector<OnnxInput> onnx_outputs(const std::filesystem::path& path, const Limits& limits = {});
 /// The inputs that an initializer gives a value, which callers may replace: OnnxImportOptions::fed_initializers.
 std::vector<OnnxInput> onnx_defaults(const std::filesystem::path& path, const Limits& limits = {});
 
