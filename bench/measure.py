@@ -24,6 +24,7 @@ SHARED = pathlib.Path(os.environ.get("MONZA_SHARED", ""))
 YOLO = SHARED / "models" / "onnx" / "yolov8n.onnx"
 SECTIONS = {
     "compare": ["bench/compare.py", "--models", EXPORTED, "--rounds", "3", "--seconds", "1"],
+    "operators": ["bench/operators.py", "--rounds", "3"],
     "first_inference": ["bench/first_inference.py", YOLO, EXPORTED / "bert_base.onnx", "--runs", "40"],
     "busy_neighbours": ["bench/busy_neighbours.py", YOLO, EXPORTED / "resnet50.onnx", EXPORTED / "bert_base.onnx"],
 }
