@@ -73,10 +73,12 @@ def split(folder, name, files):
 
 
 class Classifier:
-    """Pictures by their class. As `monza classify`: the short side to 256, the middle 224, scaled to 0..1, normalised."""
+    """Pictures by their class. As `monza classify`: the short side to 256 (YOLO's: 224), the middle 224, scaled to 0..1,
+    normalised."""
     tolerance = 1.0  # points: three of 300, where rounding decides between two classes
 
-    def __init__(self, file, normalisation, args=()):
+    def __init__(self, file, normalisation, args=(), short=256):
+        self.short = short
         self.path = peerlib.shared() / "models" / "onnx" / file
         self.mean, self.std = (np.array(v, np.float32).reshape(3, 1, 1) for v in normalisation)
         folder = peerlib.shared() / "data" / "imagenet500"
@@ -95,9 +97,9 @@ class Classifier:
 
     def prepare(self, name):
         picture = Image.open(self.folder / name).convert("RGB")
-        scale = 256 / min(picture.size)
-        picture = picture.resize([round(s * scale) for s in picture.size], Image.Resampling.BILINEAR)
-        left, top = ((s - 224) // 2 for s in picture.size)
+        scale = self.short / min(picture.size)
+        picture = picture.resize([int(s * scale) for s in picture.size], Image.Resampling.BILINEAR)
+        left, top = (round((s - 224) / 2) for s in picture.size)
         pixels = np.asarray(picture.crop((left, top, left + 224, top + 224)), np.float32).transpose(2, 0, 1) / 255
         return ((pixels - self.mean) / self.std)[None]
 
@@ -208,7 +210,7 @@ MODELS = {
     "yolov8n": Detector,
     "efficientnet_lite0": lambda: Classifier("efficientnet-lite0.onnx", HALF, ["--shape", "input=1x3x224x224"]),
     "mobilenet_v2": lambda: Classifier("mobilenetv2_fp32_dequant.onnx", IMAGENET, ["--shape", "input=1x3x224x224"]),
-    "yolov8n_cls": lambda: Classifier("yolov8n-cls_fp32_dequant.onnx", NONE),
+    "yolov8n_cls": lambda: Classifier("yolov8n-cls_fp32_dequant.onnx", NONE, short=224),
     "minilm": Sentences,
 }
 

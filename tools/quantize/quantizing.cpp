@@ -196,6 +196,8 @@ class Quantizing {
       QuantizationPlan faster = plan;
       for (const std::string& node : slower) faster.kept.emplace(node, "integers make it slower, conversions included");
       if (faster == plan) return;
+      // Another plan rounds otherwise: what more there is in floats need not be nearer to them.
+      if (o_.max_drop >= 0 && !holds(faster)) return;
       const Engine before = *result_.engine;
       const QuantizeResult known = result_;
       build_final(faster);
