@@ -18,10 +18,14 @@ Tensor integers(const std::vector<std::int64_t>& values, const Shape& shape) {
   std::copy(values.begin(), values.end(), t.as<std::int64_t>());
   return t;
 }
-Tensor floats(const std::vector<float>& values) {
-  Tensor t = test::make_tensor(DType::f32, Shape{static_cast<std::int64_t>(values.size())});
-  std::copy(values.begin(), values.end(), t.as<float>());
+Tensor floats(DType type, const std::vector<float>& values, const Shape& shape) {
+  Tensor t = test::make_tensor(type, shape);
+  if (type == DType::f64) std::copy(values.begin(), values.end(), t.as<double>());
+  else std::copy(values.begin(), values.end(), t.as<float>());
   return t;
+}
+Tensor floats(DType type, const std::vector<float>& values) {
+  return floats(type, values, Shape{static_cast<std::int64_t>(values.size())});
 }
 
 /// A forest of drawn trees, as inputs 1 to 6 of the operator.
@@ -68,21 +72,22 @@ TEST(TreeEnsemble, FastKernelsAgreeWithTheReference) {
       if (seed % 17 == 0 && !f.nodes.empty()) f.nodes[TreeNode::feature] = 99;
       if (seed % 19 == 0 && !f.nodes.empty()) f.nodes[TreeNode::yes] = f.nodes[TreeNode::no] = 0;
       const std::int64_t rows = std::initializer_list<int>{0, 1, 7, 64, 65, 200}.begin()[rng() % 6];
-      Tensor x = test::make_tensor(DType::f32, Shape{rows, features});
-      for (std::int64_t i = 0; i < rows * features; ++i)
-        x.as<float>()[i] = rng() % 9 == 0 ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(rng() % 5);
+      const DType type = rng() % 2 ? DType::f32 : DType::f64;
+      std::vector<float> values(static_cast<std::size_t>(rows * features));
+      for (float& value : values)
+        value = rng() % 9 == 0 ? std::numeric_limits<float>::quiet_NaN() : static_cast<float>(rng() % 5);
       TreeEnsembleParams p;
       p.aggregate = static_cast<TreeEnsembleParams::Aggregate>(rng() % 4);
       p.targets = outputs;
       const std::vector<Tensor> in{
-          x,
+          floats(type, values, Shape{rows, features}),
           integers(f.nodes, Shape{static_cast<std::int64_t>(f.splits.size()), TreeNode::kFields}),
-          floats(f.splits),
+          floats(type, f.splits),
           integers(f.targets, Shape{static_cast<std::int64_t>(f.targets.size())}),
-          floats(f.weights),
+          floats(type, f.weights),
           integers(f.roots, Shape{static_cast<std::int64_t>(f.roots.size())}),
-          floats(f.members)};
-      const std::vector<std::pair<DType, Shape>> out{{DType::f32, Shape{rows, outputs}}};
+          floats(type, f.members)};
+      const std::vector<std::pair<DType, Shape>> out{{type, Shape{rows, outputs}}};
       const auto got =
           test::run_kernel(*kernel, &p, in, out, {.threads = 1 + static_cast<int>(seed % 2), .seed = seed});
       if (!got.refusal.empty()) continue;

@@ -1,5 +1,5 @@
-// TreeEnsemble over f32: a block of rows goes through one tree after another, so that a tree's nodes stay in the L1
-// cache while the rows walk it.
+// TreeEnsemble over f32 and f64: a block of rows goes through one tree after another, so that a tree's nodes stay in
+// the L1 cache while the rows walk it.
 //
 // Bound by the latency of a step (load the node, load the feature, compare): rows are independent, so that several
 // steps are under way at once.
@@ -15,7 +15,8 @@ constexpr Status kBroken{StatusCode::internal, "a kernel of ai.onnx.ml was given
 constexpr Status kNoFeature{StatusCode::out_of_range, "a tree tests a feature that the input does not have"};
 
 Refusal accepts_trees(const KernelQuery& q) noexcept {
-  if (q.input(0).dtype != DType::f32) return "an operand is not f32";
+  const DType type = q.input(0).dtype;
+  if (type != DType::f32 && type != DType::f64) return "features other than f32 and f64";
   const auto aggregate = static_cast<const TreeEnsembleParams*>(q.params)->aggregate;
   using A = TreeEnsembleParams::Aggregate;
   return aggregate == A::sum || aggregate == A::average ? nullptr : "the least and the largest leaf";
@@ -24,22 +25,23 @@ std::size_t scratch_trees(const KernelQuery& q) noexcept {
   return static_cast<std::size_t>(q.threads) * static_cast<std::size_t>(kRows * q.out[0].shape[1]) * sizeof(double);
 }
 
+template <typename T>
 struct Forest {
   const std::int64_t *nodes, *targets;
-  const float *splits, *weights, *members;
+  const T *splits, *weights, *members;
   std::int64_t node_count, leaf_count, features;
 
   explicit Forest(const KernelContext& c)
       : nodes(c.in[1].as<const std::int64_t>()),
         targets(c.in[3].as<const std::int64_t>()),
-        splits(c.in[2].as<const float>()),
-        weights(c.in[4].as<const float>()),
-        members(c.in[6].as<const float>()),
+        splits(c.in[2].as<const T>()),
+        weights(c.in[4].as<const T>()),
+        members(c.in[6].as<const T>()),
         node_count(c.in[1].shape[0]),
         leaf_count(c.in[3].shape[0]),
         features(c.in[0].shape[1]) {}
 
-  bool holds(const std::int64_t* node, float value, float split, std::int64_t member_count) const {
+  bool holds(const std::int64_t* node, T value, T split, std::int64_t member_count) const {
     switch (node[TreeNode::mode]) {
       case TreeNode::less_or_equal: return value <= split;
       case TreeNode::less: return value < split;
@@ -57,14 +59,15 @@ struct Forest {
   }
 };
 
-Status run_trees(const KernelContext& c) noexcept {
+template <typename T>
+Status trees_of(const KernelContext& c) {
   const auto& p = c.params_as<TreeEnsembleParams>();
-  const Forest forest(c);
+  const Forest<T> forest(c);
   const auto* roots = c.in[5].as<const std::int64_t>();
   const std::int64_t trees = c.in[5].shape[0], members = c.in[6].shape[0], rows = c.in[0].shape[0],
                      targets = c.out[0].shape[1];
-  const auto* x = c.in[0].as<const float>();
-  auto* out = c.out[0].as<float>();
+  const T* x = c.in[0].as<const T>();
+  T* out = c.out[0].as<T>();
   const double share =
       p.aggregate == TreeEnsembleParams::Aggregate::average && trees > 0 ? static_cast<double>(trees) : 1;
   std::int32_t wrong = 0, absent = 0;  // written by several threads, always the same value
@@ -74,7 +77,7 @@ Status run_trees(const KernelContext& c) noexcept {
     for (std::int64_t i = 0; i < count * targets; ++i) sums[i] = 0;
     for (std::int64_t tree = 0; tree < trees; ++tree)
       for (std::int64_t r = 0; r < count; ++r) {
-        const float* row = x + (first + r) * forest.features;
+        const T* row = x + (first + r) * forest.features;
         std::int64_t at = roots[tree];
         for (std::int64_t steps = 0; at >= 0; ++steps) {
           if (at >= forest.node_count || steps > forest.node_count)
@@ -83,7 +86,7 @@ Status run_trees(const KernelContext& c) noexcept {
           const std::int64_t feature = node[TreeNode::feature];
           if (static_cast<std::uint64_t>(feature) >= static_cast<std::uint64_t>(forest.features))
             return void(__atomic_store_n(&absent, 1, __ATOMIC_RELAXED));
-          const float value = row[feature], split = forest.splits[at];
+          const T value = row[feature], split = forest.splits[at];
           const bool yes =
               (value != value && node[TreeNode::missing] != 0) ||
               (node[TreeNode::mode] == TreeNode::less_or_equal ? value <= split
@@ -97,9 +100,13 @@ Status run_trees(const KernelContext& c) noexcept {
           if (to < targets) sums[r * targets + to] += static_cast<double>(forest.weights[entry]);
         }
       }
-    for (std::int64_t i = 0; i < count * targets; ++i) out[first * targets + i] = static_cast<float>(sums[i] / share);
+    for (std::int64_t i = 0; i < count * targets; ++i) out[first * targets + i] = static_cast<T>(sums[i] / share);
   });
   return absent ? kNoFeature : wrong ? kBroken : Status();
+}
+
+Status run_trees(const KernelContext& c) noexcept {
+  return c.in[0].dtype == DType::f32 ? trees_of<float>(c) : trees_of<double>(c);
 }
 
 }  // namespace
