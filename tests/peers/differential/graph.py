@@ -45,6 +45,11 @@ def count_of(shape):
     return derived(int(np.prod([int(d) for d in shape], dtype=np.int64)), *shape)
 
 
+def settled(shape):
+    """The shape that an input beside such a value can have: an extent that follows from others becomes 1."""
+    return tuple(1 if isinstance(d, Dim) and d.name is None else d for d in shape)
+
+
 def broadcast(*shapes):
     """The shape that operands of these shapes give together."""
     rank = max(map(len, shapes))
@@ -214,7 +219,7 @@ class Graph:
 
     def tensor(self, dtype, shape, kind="normal"):
         """An input, or a constant where its extents allow that. An extent that follows from others becomes 1."""
-        shape = tuple(1 if isinstance(d, Dim) and d.name is None else d for d in shape)
+        shape = settled(shape)
         if varies(shape) or self.chance(0.6):
             return self.input(dtype, shape, kind)
         return self.const(self.array(dtype, shape, kind))
@@ -263,7 +268,7 @@ class Graph:
         return self.node(op, [x], shape, dtype, axes=list(axes), keepdims=keep, **attributes)
 
     def transpose(self, x, perm):
-        return self.node("Transpose", [x], [x.shape[p] for p in perm], perm=list(perm))
+        return self.node("Transpose", [x], [x.shape[p] for p in perm], perm=list(perm) or None)
 
     def reshape(self, x, shape, target=None):
         """`target` where the numbers that the node is given are others (0 and -1)."""

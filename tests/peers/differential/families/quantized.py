@@ -8,7 +8,7 @@ import numpy as np
 from families import family
 from families.conv import conv_extent
 from families.views import MOVES, concat, transpose
-from graph import F32, I8, I32, U8, Dim, Invalid, alike, broadcast, count_of, derived, varies
+from graph import F32, I8, I32, U8, Dim, Invalid, alike, broadcast, count_of, derived, settled, varies
 
 
 def scale_of(g, low=-7, high=-3):
@@ -125,7 +125,7 @@ def product(g, x):
         inputs = [x, w] + ([bias(g, n, scale)] if g.chance(0.6) else [])
         return g.node("Gemm", inputs, (x.shape[0], n), transB=turned)
     if g.chance(0.15) and x.rank >= 2:
-        other = start(g, (*x.shape[:-2], k, n))
+        other = start(g, (*settled(x.shape[:-2]), k, n))
         return g.node("MatMul", [x, other], (*x.shape[:-1], n))
     w, scale = weights(g, (int(k), n), 1)
     y = g.node("MatMul", [x, w], (*x.shape[:-1], n))
@@ -159,10 +159,10 @@ def qdq(g):
         kind = g.between(0, 9)
         y = None
         if kind <= 4:
-            y = conv(g, x) if x.rank in (3, 4) and not varies(x.shape[1]) and g.chance(0.8) else product(g, x)
+            y = conv(g, x) if x.rank in (3, 4) and x.shape[1] and not varies(x.shape[1]) and g.chance(0.8) else product(g, x)
         elif kind == 5:
             same = [m for m in made if alike(m.shape, x.shape)]
-            y = g.binary("Add", x, g.pick(same) if same and g.chance(0.7) else start(g, [1 if isinstance(d, Dim) and d.name is None else d for d in x.shape]))
+            y = g.binary("Add", x, g.pick(same) if same and g.chance(0.7) else start(g, settled(x.shape)))
         elif kind == 6:
             y = pool(g, x)
         elif kind == 7:

@@ -158,13 +158,13 @@ def broadcast_nothing(g):
             side[k] = g.dims[dim.name] = dim
             for size, extent in zip(g.sizes, extents):
                 size[dim.name] = extent[value]
-    z = of_two(g, a, b)
+    x, y, z = of_two(g, a, b)
     if g.chance(0.3):
-        g.node("Expand", [g.pick(z.sources), g.shape_of(z)], z.shape)
+        g.node("Expand", [g.pick([x, y]), g.shape_of(z)], z.shape)
 
 
 def of_two(g, a, b):
-    """Nodes over two inputs of these extents, which broadcast in every feed."""
+    """Nodes over two inputs of these extents, which broadcast in every feed; both and what they give together."""
     x, y = g.input(F32, a), g.input(F32, b)
     shape = tuple(Dim(0 if 0 in (int(p), int(q)) else max(int(p), int(q))) if varies(p, q) else p for p, q in zip(a, b))
 
@@ -178,6 +178,7 @@ def of_two(g, a, b):
         z = g.node("Where", [together("Greater", x, y, BOOL), z, g.pick([x, y])], shape, F32)
     if g.chance(0.3):
         operator(g, z)
+    return x, y, z
 
 
 @family("self_slices", 0.7)
