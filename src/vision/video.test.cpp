@@ -133,6 +133,20 @@ TEST_F(Sources, VideoComesBackAsItWasWritten) {
   }
 }
 
+TEST_F(Sources, NoFrameIsLostAtTheEnd) {
+  for (const std::string name : {"out.mp4", "out.mov", "out.mkv", "out.avi"})
+    for (const int frames : {1, 2, 60}) {
+      VideoWriter writer(folder / name, 64, 48, 25);
+      for (int i = 0; i < frames; ++i) writer.write(test::pattern(64, 48));
+      writer.close();
+      const auto source = open_source((folder / name).string());
+      int count = 0;
+      for (Frame frame; source->next(frame);) ++count;
+      EXPECT_EQ(count, frames) << name;
+      EXPECT_EQ(source->loss(), "") << name;
+    }
+}
+
 TEST_F(Sources, AbandonedVideoLeavesNothing) {
   {
     VideoWriter writer(folder / "out.mp4", 32, 32, 25);

@@ -52,10 +52,21 @@ TEST(VideoMessages, SayWhatCannotBeRead) {
   EXPECT_EQ(read("no video at all"),
             "FOLDER/a.mp4: is no picture, and cannot be opened as video: Invalid data found when processing input\n  "
             "try: a picture (JPEG, PNG, WebP, BMP, PPM) or a video with frames of its own (MP4, MKV, AVI, ...)");
+  const std::string cut =
+      ", and is cut off or damaged before the first frame: Invalid data found when processing input\n  try: copy or "
+      "fetch "
+      "the whole file again";
+  EXPECT_EQ(read(many.substr(0, many.size() / 2)), "FOLDER/a.mp4: begins as MP4 does" + cut);
+  const std::string avi = video(folder / "a.avi", 3), matroska = video(folder / "a.mkv", 1);
+  EXPECT_EQ(read(avi.substr(0, 2000)), "FOLDER/a.mp4: begins as AVI does" + cut);
+  EXPECT_EQ(
+      read(matroska.substr(0, 60)),
+      "FOLDER/a.mp4: begins as Matroska does, and is cut off or damaged before the first frame: Input/output error\n"
+      "  try: copy or fetch the whole file again");
   std::string sound = few;
   sound.replace(sound.find("vide", sound.find("hdlr")), 4, "soun");
   EXPECT_EQ(read(sound), "FOLDER/a.mp4: holds no video that FFmpeg can decode");
-  EXPECT_EQ(read(without_pictures(few)), "FOLDER/a.mp4: holds no frame that can be decoded");
+  EXPECT_EQ(read(without_pictures(few)), "FOLDER/a.mp4: holds no frame that can be decoded: 3 could not be decoded");
   EXPECT_EQ(read(without_pictures(many)), "FOLDER/a.mp4: cannot be decoded: Invalid data found when processing input");
   EXPECT_EQ(error_of([&] { VideoReader::open_file(folder.path()); }, folder.path()), "FOLDER: is not a file");
   EXPECT_EQ(error_of([] { VideoReader::open_camera("/dev/video987"); }),

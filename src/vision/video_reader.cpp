@@ -1,6 +1,8 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <fstream>
+#include <string_view>
 #include <utility>
 
 #include "base/error.h"
@@ -39,6 +41,17 @@ int orientation_of(const AVStream* stream) {
   }
 }
 
+/// The container that a file's first bytes announce; null of any other.
+const char* announced(const std::string& path) {
+  char bytes[12] = {};
+  std::ifstream(path, std::ios::binary).read(bytes, sizeof bytes);
+  const std::string_view head(bytes, sizeof bytes);
+  if (head.starts_with("RIFF") && head.ends_with("AVI ")) return "AVI";
+  if (head.substr(4, 4) == "ftyp") return "MP4";
+  if (head.starts_with("\x1a\x45\xdf\xa3")) return "Matroska";
+  return nullptr;
+}
+
 /// At most so many damaged packets in a row before a file is given up.
 constexpr int max_damaged = 300;
 
@@ -68,6 +81,7 @@ struct VideoReader::State {
   bool decode();
   void convert(Image& image);
   bool ends_early() const;
+  std::string reasons() const;
   std::string loss() const;
 };
 
@@ -76,6 +90,10 @@ void VideoReader::State::open(const AVInputFormat* format, const std::string& ur
   AVFormatContext* context = nullptr;
   int status = ff().avformat_open_input(&context, url.c_str(), format, &options);
   ff().av_dict_free(&options);
+  if (const char* container = status < 0 && !format ? announced(name) : nullptr)
+    fail_hint("copy or fetch the whole file again",
+              "{}: begins as {} does, and is cut off or damaged before the first frame: {}", name, container,
+              text_of(status));
   if (status < 0)
     fail_hint("a picture (JPEG, PNG, WebP, BMP, PPM) or a video with frames of its own (MP4, MKV, AVI, ...)",
               "{}: is no picture, and cannot be opened as video: {}", name, text_of(status));
@@ -155,7 +173,8 @@ bool VideoReader::State::ends_early() const {
   return length - seconds - period > allowed;
 }
 
-std::string VideoReader::State::loss() const {
+/// Why frames are missing; empty when none are.
+std::string VideoReader::State::reasons() const {
   // Editors cut by leaving frames out of the list; a few that are missing prove nothing.
   const std::int64_t listed = stream->nb_frames;
   const bool short_of = listed > 0 ? packets < listed - listed / 50 - 2 : ends_early();
@@ -165,7 +184,13 @@ std::string VideoReader::State::loss() const {
   else if (short_of) add("the file is cut off");
   if (lost_packets > 0) add(fmt::format("{} could not be decoded", lost_packets));
   if (repaired_frames > 0) add(fmt::format("{} are damaged", repaired_frames));
+  return why;
+}
+
+std::string VideoReader::State::loss() const {
+  const std::string why = reasons();
   if (why.empty()) return why;
+  const std::int64_t listed = stream->nb_frames;
   const std::int64_t total = listed > 0 ? listed : std::max(info.frame_estimate, frames);
   return fmt::format("{}: {} of {}{} frames were read: {}", name, frames, listed > 0 ? "" : "about ", total, why);
 }
@@ -237,8 +262,9 @@ std::string VideoReader::loss() const { return state_->loss(); }
 bool VideoReader::next(Image& image) {
   State& s = *state_;
   if (!s.decode()) {
-    if (s.frames == 0) fail("{}: holds no frame that can be decoded", s.name);
-    return false;
+    if (s.frames > 0) return false;
+    const std::string why = s.reasons();
+    fail("{}: holds no frame that can be decoded{}{}", s.name, why.empty() ? "" : ": ", why);
   }
   s.convert(image);
   const std::int64_t time = s.frame->best_effort_timestamp;

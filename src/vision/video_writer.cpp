@@ -108,6 +108,8 @@ struct VideoWriter::State {
       if (got == AVERROR(EAGAIN) || got == AVERROR_EOF) return;
       check(got, "encode a frame");
       packet->stream_index = stream->index;
+      // Encoders leave it open, and MP4 then ends, for who reads its times, before the last frame.
+      if (packet->duration == 0) packet->duration = 1;
       ff().av_packet_rescale_ts(packet.get(), codec->time_base, stream->time_base);
       check(ff().av_interleaved_write_frame(output, packet.get()), "write a frame");
     }
