@@ -5,8 +5,10 @@ by at that place, whatever the order of its sums:
 - 2^-20 of every float result, and of all float inputs and constants;
 - the same of what an operator cancels inside: of the sum of the terms' magnitudes in products and sums, for a Winograd
   kernel that of its whole tile, of 1 in exp(x) - 1;
-- an infinity or NaN, where the sum of the terms' magnitudes is infinite: it may overflow on the way;
+- an infinity or NaN, where the sum of the terms' magnitudes is infinite: it may overflow on the way; and what the sum is
+  where it does not;
 - all of a number below the least normal one, which may be 0, and of an exponential that is less than that.
+Floats of 16 bits are computed in 32: 2^-10 of the result, and 2^-20 of what it is made of.
 """
 import numpy as np
 import onnx
@@ -20,12 +22,15 @@ SETTINGS = {"Pow": {1}, "Mod": {1}, "Resize": {1, 2, 3}, "Upsample": {1}, "Clip"
 # Results that are exact whatever computes them.
 EXACT = {"Constant", "Shape", "Floor", "Ceil", "Round", "Sign", "OneHot", "Range", "ConstantOfShape", "RandomUniformLike",
          "QuantizeLinear"}
-# Operators that cancel inside: exp(x) - 1 loses an ulp of 1, x * (1 + erf(x)) one of x, a transform one of its largest.
-CANCELS = {"Elu": "one", "Celu": "one", "Selu": "one", "Gelu": "x", "Mish": "x", "DFT": "largest",
+# Operators that cancel inside: exp(x) - 1 and GRU's 1 - z lose an ulp of 1, x * (1 + erf(x)) one of x, a transform one of
+# its largest.
+CANCELS = {"Elu": "one", "Celu": "one", "Selu": "one", "GRU": "one", "Gelu": "x", "Mish": "x", "DFT": "largest",
            "STFT": "largest", "BlackmanWindow": "one", "HannWindow": "one", "HammingWindow": "one"}
 # Sums: their terms' magnitudes are what they make of the magnitudes of their operands.
 SUMS = {"MatMul", "Gemm", "Einsum", "Conv", "ConvTranspose", "CumSum", "ReduceSum", "ReduceMean", "AveragePool",
         "GlobalAveragePool", "Sum", "Mean"}
+# The operands whose multiples make a multiple of the sum; of the other sums the first, and the third, which is added.
+SCALES = {"Sum": range(1000), "Mean": range(1000), "Einsum": range(1)}
 # What squares inside may overflow on the way, too.
 SQUARES = {"ReduceSumSquare", "ReduceL2", "LayerNormalization", "RMSNormalization", "InstanceNormalization",
            "GroupNormalization", "LpNormalization", "MeanVarianceNormalization", "LpPool", "GlobalLpPool"}
@@ -56,7 +61,7 @@ class NoisyModel:
             graph.initializer[-1].name = node.output[0]
         self.types |= {t.name: t.data_type for t in graph.initializer}
         self.extents = {t.name: tuple(t.dims) for t in graph.initializer}
-        self.nodes, self.constants, self.magnitudes, self.count = [], {}, {}, 0
+        self.nodes, self.constants, self.magnitudes, self.casts, self.count = [], {}, {}, {}, 0
         for node in (n for n in graph.node if n not in constants):
             copy = onnx.NodeProto()
             copy.CopyFrom(node)
@@ -81,33 +86,41 @@ class NoisyModel:
         self.constants[name] = np.asarray(value, NUMPY[kind])
         return name
 
+    def _wide(self, name, kind=None):
+        """The value in the floats that it is computed in."""
+        if (kind or self.types.get(name)) != TensorProto.FLOAT16:
+            return name
+        if name not in self.casts:
+            self.casts[name] = self._add("Cast", name, to=TensorProto.FLOAT)
+        return self.casts[name]
+
     def _noise_on(self, node, k, name):
-        kind, plain = self.types[name], f"__plain_{name}"
+        own, plain = self.types[name], f"__plain_{name}"
         node.output[k] = plain
-        wide = kind if kind != TensorProto.FLOAT16 else TensorProto.FLOAT
-        eps = FLOATS[kind]
-        noise = self._add("RandomUniformLike", plain, low=-eps, high=eps, dtype=wide, seed=0.0)
-        factor = self._add("Add", noise, self._constant(wide, 1.0))
-        if kind == TensorProto.FLOAT16:
-            self.nodes.append(helper.make_node("Mul", [plain, self._add("Cast", factor, to=kind)], [name]))
+        kind = own if own != TensorProto.FLOAT16 else TensorProto.FLOAT
+        eps, x = FLOATS[kind], self._wide(plain, own)
+        noise = self._add("RandomUniformLike", x, low=-eps, high=eps, dtype=kind, seed=0.0)
+        share = self._add("Mul", noise, self._constant(kind, FLOATS[own] / eps))
+        moved = self._add("Mul", x, self._add("Add", share, self._constant(kind, 1.0)))
+        for amount, otherwise in self._amounts(node, k, own, kind):
+            moved = self._moved(moved, noise, amount, kind, otherwise)
+        if own == TensorProto.FLOAT16:
+            self.nodes.append(helper.make_node("Cast", [moved], [name], to=own))
             return
-        moved = self._add("Mul", plain, factor)
-        for amount in self._amounts(node, k, kind):
-            moved = self._moved(moved, noise, amount, kind)
         tiny = np.finfo(NUMPY[kind]).tiny
-        if node.op_type in POSITIVE:
-            room = self._add("Mul", self._add("Abs", noise), self._constant(kind, tiny / eps))
-            infinite = self._add("IsInf", node.input[0])
-            moved = self._add("Add", moved, self._add("Where", infinite, self._constant(kind, 0.0), room))
         small = self._add("Less", self._add("Abs", moved), self._constant(kind, tiny))
         # All that are so small, none, or some.
         share = self._add("RandomUniformLike", self._constant(kind, 1.0), low=-3 * eps, high=3 * eps, dtype=kind, seed=0.0)
         gone = self._add("And", small, self._add("Less", noise, share))
         nothing = self._add("Mul", moved, self._constant(kind, 0.0))  # with its sign
+        if node.op_type in POSITIVE:
+            room = self._add("Mul", self._add("Abs", noise), self._constant(kind, tiny / eps))
+            infinite = self._add("IsInf", node.input[0])
+            moved = self._add("Add", moved, self._add("Where", infinite, self._constant(kind, 0.0), room))
         self.nodes.append(helper.make_node("Where", [gone, nothing, moved], [name]))
 
-    def _moved(self, x, noise, amount, kind):
-        """x + noise * amount; of an infinite amount an infinity, NaN or x, as the noise says."""
+    def _moved(self, x, noise, amount, kind, otherwise=None):
+        """x + noise * amount; of an infinite amount an infinity, NaN or x, as the noise says; `otherwise` for that x."""
         odd = self._add("Or", self._add("IsInf", amount), self._add("IsNaN", amount))
         share = self._add("Where", odd, self._constant(kind, 0.0), amount)
 
@@ -115,28 +128,30 @@ class NoisyModel:
             return self._add("Less", noise, self._constant(kind, part * FLOATS[kind]))
         infinite = self._add("Where", below(-0.5), self._constant(kind, -np.inf), self._constant(kind, np.inf))
         lost = self._add("Where", below(0.0), infinite, self._constant(kind, np.nan))
-        return self._add("Where", self._add("And", odd, below(0.5)), lost, self._add("Add", x, self._add("Mul", noise, share)))
+        lost = self._add("Where", below(0.5), lost, otherwise or x)
+        return self._add("Where", odd, lost, self._add("Add", x, self._add("Mul", noise, share)))
 
-    def _amounts(self, node, k, kind):
-        """Of what, beside the result, the noise takes its share; infinite where the result may overflow on the way."""
-        own = CANCELS.get(node.op_type)
-        if own == "one":
-            yield self._constant(kind, 1.0)
-        if self.types.get(node.input[0] if node.input else "") != kind:
+    def _amounts(self, node, k, own, kind):
+        """Of what, beside the result, the noise takes its share; infinite where the result may overflow on the way. With it
+        what the result is if it does not, or None."""
+        cancels = CANCELS.get(node.op_type)
+        if cancels == "one":
+            yield self._constant(kind, 1.0), None
+        if self.types.get(node.input[0] if node.input else "") != own:
             return
-        if own == "x":
-            yield self._magnitude(node.input[0])
-        if own == "largest":
-            yield self._add("ReduceMax", self._magnitude(node.input[0]), keepdims=0)
+        if cancels == "x":
+            yield self._magnitude(node.input[0]), None
+        if cancels == "largest":
+            yield self._add("ReduceMax", self._magnitude(node.input[0]), keepdims=0), None
         if node.op_type in SUMS:
-            yield self._of_magnitudes(node, kind)
+            yield self._of_magnitudes(node, own), self._without_overflow(node, own, kind)
         if self.winograd and self._is_3x3(node):
-            yield self._of_tiles(node, kind)
+            yield self._of_tiles(node, own, kind), None
         if node.op_type in SQUARES and k == 0:
-            yield self._if_infinite(self._add("ReduceSumSquare", self._magnitude(node.input[0]), keepdims=0), kind)
+            yield self._if_infinite(self._add("ReduceSumSquare", self._magnitude(node.input[0]), keepdims=0), kind), None
         if node.op_type == "ReduceProd":
             least = self._add("Max", self._magnitude(node.input[0]), self._constant(kind, 1.0))
-            yield self._if_infinite(self._of_magnitudes(node, kind, {node.input[0]: least}), kind)
+            yield self._if_infinite(self._of_magnitudes(node, own, {node.input[0]: least}), kind), None
 
     def _is_3x3(self, node):
         """True if a Winograd kernel could take it."""
@@ -147,30 +162,44 @@ class NoisyModel:
         ones = [*a.get("strides", []), *a.get("dilations", []), a.get("group", 1)]
         return list(kernel) == [3, 3] and all(x == 1 for x in ones)
 
-    def _of_tiles(self, node, kind):
+    def _of_tiles(self, node, own, kind):
         """The same for a Winograd kernel: each output is made from all inputs of its tile, and is none beside an infinity."""
         a = {a.name: helper.get_attribute_value(a) for a in node.attribute}
         pads = a.get("pads") or [int(a.get("auto_pad", b"").startswith(b"SAME"))] * 4
         reach = WINOGRAD_TILE - 1
-        odd = self._add("Or", self._add("IsNaN", node.input[0]), self._add("IsInf", node.input[0]))
+        x = self._wide(node.input[0])
+        odd = self._add("Or", self._add("IsNaN", x), self._add("IsInf", x))
         x = self._add("Where", odd, self._constant(kind, np.inf), self._magnitude(node.input[0]))
         padded = self._add("Pad", x, self._constant(TensorProto.INT64, [0, 0, *pads[:2], 0, 0, *pads[2:]]))
         around = self._add("MaxPool", padded, kernel_shape=[2 * reach + 1] * 2, pads=[reach] * 4)
-        return self._of_magnitudes(node, kind, {node.input[0]: around}, without=("pads", "auto_pad"))
+        return self._of_magnitudes(node, own, {node.input[0]: around}, without=("pads", "auto_pad"))
 
-    def _of_magnitudes(self, node, kind, names=None, without=()):
+    def _of_magnitudes(self, node, own, names=None, without=()):
         """What a node like this one makes of the magnitudes of its floats."""
         twin = onnx.NodeProto()
         twin.CopyFrom(node)
-        twin.ClearField("name")
         del twin.attribute[:]
         twin.attribute.extend(a for a in node.attribute if a.name not in without)
-        for k, name in enumerate(twin.input):
-            if name and self.types.get(name) == kind:
-                twin.input[k] = (names or {}).get(name) or self._magnitude(name)
         for a in twin.attribute:
             if a.name in ("alpha", "beta"):
                 a.f = abs(a.f)
+        return self._twin(twin, own, lambda k, name: (names or {}).get(name) or self._magnitude(name))
+
+    def _without_overflow(self, node, own, kind):
+        """A sum that is finite unless it is itself beyond the last number: it is made of smaller terms, and multiplied."""
+        down, up = (self._constant(kind, factor) for factor in (2.0**-32, 2.0**32))
+        scaled = SCALES.get(node.op_type, (0, 2))
+        total = self._twin(node, own, lambda k, name: self._add("Mul", self._wide(name), down) if k in scaled else self._wide(name))
+        return self._add("Mul", total, up)
+
+    def _twin(self, node, own, operand):
+        """What a node like this one makes of `operand(position, name)` in place of its floats."""
+        twin = onnx.NodeProto()
+        twin.CopyFrom(node)
+        twin.ClearField("name")
+        for k, name in enumerate(twin.input):
+            if name and self.types.get(name) == own:
+                twin.input[k] = operand(k, name)
         self.count += 1
         twin.output[0] = f"__noise_{self.count}"
         self.nodes.append(twin)
@@ -179,7 +208,8 @@ class NoisyModel:
     def _magnitude(self, name):
         """|x|, and 0 of what is no number: what that makes is no matter of rounding."""
         if name not in self.magnitudes:
-            kind, x = self.types[name], self._add("Abs", name)
+            kind, x = self.types[name], self._add("Abs", self._wide(name))
+            kind = kind if kind != TensorProto.FLOAT16 else TensorProto.FLOAT
             odd = self._add("Or", self._add("IsNaN", x), self._add("IsInf", x))
             self.magnitudes[name] = self._add("Where", odd, self._constant(kind, 0.0), x)
         return self.magnitudes[name]
