@@ -1,5 +1,5 @@
 // The entry points that libFuzzer calls: monza_fuzz TARGET [libFuzzer's options] [FOLDER or FILE ...]
-// With MONZA_FUZZ_LOG in the environment it prints what the errors say.
+// With MONZA_FUZZ_LOG in the environment it prints what the errors say, and the most memory that each input took.
 #include "fuzz/fuzz.h"
 
 #include <sanitizer/allocator_interface.h>
@@ -27,11 +27,15 @@ const Target* find_target(std::string_view name) {
   return nullptr;
 }
 
-/// What is allocated and not freed since an input began, and how much may be.
-std::atomic<std::int64_t> live{0}, most{INT64_MAX};
+/// What is allocated and not freed since an input began, the most of it, and how much may be.
+std::atomic<std::int64_t> live{0}, peak{0}, most{INT64_MAX};
 
 void on_malloc(const volatile void*, std::size_t bytes) {
-  if ((live += static_cast<std::int64_t>(bytes)) <= most) return;
+  const std::int64_t now = live += static_cast<std::int64_t>(bytes);
+  std::int64_t before = peak;
+  while (before < now && !peak.compare_exchange_weak(before, now)) {
+  }
+  if (now <= most) return;
   most = INT64_MAX;
   finding("an input takes more memory than its size is worth");
 }
@@ -39,13 +43,17 @@ void on_free(const volatile void* p) {
   if (p != nullptr) live -= static_cast<std::int64_t>(__sanitizer_get_allocated_size(const_cast<const void*>(p)));
 }
 
+bool tell() {
+  static const bool wanted = std::getenv("MONZA_FUZZ_LOG") != nullptr;
+  return wanted;
+}
+
 /// An Error is an answer.
 void run_target(Bytes input) {
   try {
     target->run(input);
   } catch (const Error& e) {
-    static const bool tell = std::getenv("MONZA_FUZZ_LOG") != nullptr;
-    if (tell) std::fprintf(stderr, "refused: %s\n", e.what());
+    if (tell()) std::fprintf(stderr, "refused: %s\n", e.what());
   }
 }
 
@@ -83,10 +91,11 @@ extern "C" int LLVMFuzzerInitialize(int* argc, char*** argv) {
 }
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  fuzz::live = 0;
+  fuzz::live = fuzz::peak = 0;
   fuzz::most = fuzz::target->most_bytes + fuzz::target->most_times * static_cast<std::int64_t>(size);
   fuzz::run_target({reinterpret_cast<const std::byte*>(data), size});
   fuzz::most = INT64_MAX;
+  if (fuzz::tell()) std::fprintf(stderr, "took %lld bytes for %zu\n", static_cast<long long>(fuzz::peak), size);
   return 0;
 }
 

@@ -39,6 +39,7 @@ std::size_t mutate(std::uint8_t* data, std::size_t size, std::size_t max_size, u
 
 }  // namespace
 
-const Target image_target{"image", run, mutate};
+// A picture of max_pixels may be few bytes long: decoded, turned, and a decoder's own copies of it.
+const Target image_target{"image", run, mutate, 64 << 20, 0};
 
 }  // namespace monza::fuzz

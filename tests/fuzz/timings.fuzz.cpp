@@ -64,6 +64,6 @@ void run(Bytes input) {
 
 }  // namespace
 
-const Target timings_target{"timings", run};
+const Target timings_target{"timings", run, nullptr, 4 << 20, 1024};
 
 }  // namespace monza::fuzz
