@@ -75,7 +75,7 @@ def split(folder, name, files):
 class Classifier:
     """Pictures by their class. As `monza classify`: the short side to 256 (YOLO's: 224), the middle 224, scaled to 0..1,
     normalised."""
-    tolerance = 1.0  # points: three of 300, where rounding decides between two classes
+    tolerance = 2.0  # points: six of 300, two standard errors of what rounding otherwise decides between two classes
 
     def __init__(self, file, normalisation, args=(), short=256):
         self.short = short
