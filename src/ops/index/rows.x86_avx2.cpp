@@ -86,6 +86,35 @@ MONZA_INLINE bool for_each_along(const Index* indices, const Around& r, std::int
   return true;
 }
 
+/// Whether tensors lie alike but along `axis`, as for_each_along takes for granted: shapes of a run may differ where
+/// those of the plan did not.
+bool alike(const Shape& x, const Shape& indices, int axis) {
+  for (int a = 0; a < x.rank; ++a)
+    if (a != axis && x[a] != indices[a]) return false;
+  return true;
+}
+
+/// move(offset in what has the shape `moved`, offset in x) for each index, whatever the extents are; false where an
+/// index is outside.
+template <typename Index, typename F>
+bool for_each_anywhere(const Index* indices, const Shape& shape, const Shape& moved, const Shape& x, int axis,
+                       F&& move) {
+  for (std::int64_t at = 0; at < shape.numel(); ++at) {
+    std::int64_t index, rest = at, to = 0, from = 0, moved_step = 1, step = 1;
+    if (!normalize(indices[at], x[axis], index)) return false;
+    for (int a = shape.rank - 1; a >= 0; --a) {
+      const std::int64_t i = rest % shape[a];
+      rest /= shape[a];
+      to += i * moved_step;
+      from += (a == axis ? index : i) * step;
+      moved_step *= moved[a];
+      step *= x[a];
+    }
+    move(to, from);
+  }
+  return true;
+}
+
 Status run_gather_elements(const KernelContext& c) noexcept {
   const int axis = c.params_as<GatherParams>().axis;
   const TensorView &x = c.in[0], &indices = c.in[1], &out = c.out[0];
@@ -96,8 +125,10 @@ Status run_gather_elements(const KernelContext& c) noexcept {
     const T* from = x.as<const T>();
     T* to = out.as<T>();
     good = with_indices(indices, [&](const auto* list) {
-      return for_each_along(list, Around(indices.shape, axis), indices.shape[axis], x.shape[axis],
-                            [=](std::int64_t at, std::int64_t source) { to[at] = from[source]; });
+      const auto move = [=](std::int64_t at, std::int64_t source) { to[at] = from[source]; };
+      if (!alike(x.shape, indices.shape, axis))
+        return for_each_anywhere(list, indices.shape, indices.shape, x.shape, axis, move);
+      return for_each_along(list, Around(indices.shape, axis), indices.shape[axis], x.shape[axis], move);
     });
   });
   return good ? Status() : kOutOfRange;
@@ -116,6 +147,8 @@ Status run_scatter_elements(const KernelContext& c) noexcept {
   bool good = true;
   const auto each = [&](auto&& move) {
     good = with_indices(indices, [&](const auto* list) {
+      if (!alike(out.shape, indices.shape, p.axis) || !(updates.shape == indices.shape))
+        return for_each_anywhere(list, indices.shape, updates.shape, out.shape, p.axis, move);
       return for_each_along(list, around, indices.shape[p.axis], out.shape[p.axis], move);
     });
   };
@@ -166,8 +199,18 @@ Status run_gather_nd(const KernelContext& c) noexcept {
   if (out.shape.numel() == 0 && indices.shape.numel() == 0) return {};
   const Tuples tuples(x, indices, batch);
   std::int64_t batches = 1, whole = 1, count = 1;
-  for (int a = 0; a < batch; ++a) batches *= x.shape[a];
+  for (int a = 0; a < batch; ++a) batches *= indices.shape[a];
   for (int a = batch; a < x.shape.rank; ++a) whole *= x.shape[a];
+  // The indices may have fewer batches than x.
+  const auto batch_of = [&](std::int64_t b) {
+    std::int64_t at = 0, step = whole;
+    for (int a = batch - 1; a >= 0; --a) {
+      at += b % indices.shape[a] * step;
+      b /= indices.shape[a];
+      step *= x.shape[a];
+    }
+    return at;
+  };
   for (int a = batch; a < indices.shape.rank - 1; ++a) count *= indices.shape[a];
   bool good = true;
   with_cell(dtype_bits(x.dtype), [&](auto cell) {
@@ -176,14 +219,16 @@ Status run_gather_nd(const KernelContext& c) noexcept {
     good = with_indices(indices, [&](const auto* list) {
       const T* from = x.as<const T>();
       T* to = out.as<T>();
-      for (std::int64_t b = 0; b < batches; ++b)
+      for (std::int64_t b = 0; b < batches; ++b) {
+        const T* source = from + batch_of(b);
         for (std::int64_t t = 0; t < count; ++t) {
           std::int64_t at;
           if (!tuples.offset(list + (b * count + t) * tuples.length, at)) return false;
-          if (tuples.row == 1) *to = from[b * whole + at];
-          else std::memcpy(to, from + b * whole + at, static_cast<std::size_t>(tuples.row) * sizeof(T));
+          if (tuples.row == 1) *to = source[at];
+          else std::memcpy(to, source + at, static_cast<std::size_t>(tuples.row) * sizeof(T));
           to += tuples.row;
         }
+      }
       return true;
     });
   });

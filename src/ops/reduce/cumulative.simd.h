@@ -8,6 +8,7 @@
 
 #include "kernel/kernel.h"
 #include "ops/reduce/reduce.params.h"
+#include "tensor/element.h"
 
 namespace monza::ops {
 namespace {
@@ -95,8 +96,7 @@ Status cumulate(const KernelContext& c, int axis) {
 }
 
 Status run_cum_sum(const KernelContext& c) noexcept {
-  const TensorView& which = c.in[1];
-  std::int64_t axis = which.dtype == DType::i32 ? which.as<const std::int32_t>()[0] : which.as<const std::int64_t>()[0];
+  std::int64_t axis = element_access(c.in[1].dtype).load_int(c.in[1].data, 0);
   const int rank = c.in[0].shape.rank;
   if (axis < -rank || axis >= rank)
     return {StatusCode::out_of_range, "CumSum or CumProd: the axis lies outside the rank"};
