@@ -21,12 +21,11 @@ struct HopperConv {
     return channels % 64 != 0 && channels < 128 ? 32 : 64;
   }
 
-  /// `forced_box` and `forced`: takes these (benchmarks).
-  HopperConv(const KernelContext& c, int forced_box = 0, const HopperCut* forced = nullptr) {
+  explicit HopperConv(const KernelContext& c) {
     const ConvGeometry g = conv_geometry(c);
     const auto o = conv_out<__half>(c);
     if (!in_vectors<__half>(c.in[0], g.channels) || o.pitch % 8 != 0) return;
-    box = forced_box != 0 ? forced_box : box_for(g.channels);
+    box = box_for(g.channels);
     h.channels = g.channels;
     h.taps = g.taps;
     h.boxes = (g.channels + box - 1) / box;
@@ -43,7 +42,7 @@ struct HopperConv {
     h.residual_after = o.residual_after;
     h.act = o.act;
     h.vectors = o.vectors && (o.bias == nullptr || reinterpret_cast<std::uintptr_t>(o.bias) % 16 == 0);
-    cut = forced != nullptr ? *forced : choose_cut(h, true, 32);
+    cut = choose_cut(h, true, 32);
     const HopperForm& form = kHopperForms[cut.form];
     cut_product(h, cut);
 

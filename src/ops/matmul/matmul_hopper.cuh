@@ -12,8 +12,8 @@ struct HopperMatMul {
   HopperCut cut;
   HopperProduct h;
 
-  /// `forced`: takes this cut (benchmarks).
-  HopperMatMul(const Product& p, bool split, const HopperCut* forced = nullptr) {
+  /// `split`: the sum may be cut.
+  HopperMatMul(const Product& p, bool split) {
     constexpr std::int64_t kMost = 1 << 30;
     if (p.batch_rank > 2 || p.m >= kMost || p.n >= kMost || p.k >= kMost || p.k < 1) return;
     by_row = p.b.column == 1 && p.b.row != 1;
@@ -37,7 +37,7 @@ struct HopperMatMul {
     };
     h.vectors =
         p.n % 8 == 0 && whole(p.out, p.out.row) && whole(p.residual, p.residual.row) && whole(p.bias, p.bias.row);
-    cut = forced != nullptr ? *forced : choose_cut(h, split, by_row ? 64 : 32);
+    cut = choose_cut(h, split, by_row ? 64 : 32);
     const HopperForm& form = kHopperForms[cut.form];
     if (static_cast<double>((p.m + form.m - 1) / form.m) * static_cast<double>((p.n + form.n - 1) / form.n) *
             static_cast<double>(p.batches) >=

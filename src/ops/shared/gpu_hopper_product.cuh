@@ -492,34 +492,27 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
 #endif
 }
 
-/// Launches with the cut of `p`: `splits` blocks share the depth (1, 2, 4 or 8). `early`: may begin beside the kernel
-/// before it in the stream.
+/// Launches with the cut of `p`: `splits` blocks share the depth (1, 2, 4 or 8). `processors`: blocks for so many
+/// multiprocessors go through the tiles; 0: a block a tile.
 template <typename T, typename Tile, int kBox, bool kByRow>
-void launch_hopper(const HopperProduct& p, int splits, bool early, int most_blocks, cudaStream_t stream) {
+void launch_hopper(const HopperProduct& p, int splits, int processors, cudaStream_t stream) {
   const auto kernel = hopper_product_kernel<T, Tile, kBox, kByRow>;
   // More than 48 KiB must be asked for, once for each device; it takes no stream and little time.
   (void)cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, Tile::kBytes);
   cudaLaunchConfig_t config{};
   const int tiles = p.tiles_m * p.tiles_n * p.batches,
-            blocks = p.from_registers && most_blocks > 0 ? std::min(tiles, most_blocks * Tile::kBlocks) : tiles;
+            blocks = p.from_registers && processors > 0 ? std::min(tiles, processors * Tile::kBlocks) : tiles;
   config.gridDim = dim3(static_cast<unsigned>(blocks), static_cast<unsigned>(splits));
   config.blockDim = dim3(Tile::kThreads);
   config.dynamicSmemBytes = Tile::kBytes;
   config.stream = stream;
-  cudaLaunchAttribute attributes[2];
-  config.attrs = attributes;
-  if (early) {
-    cudaLaunchAttribute& a = attributes[config.numAttrs++];
-    a.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    a.val.programmaticStreamSerializationAllowed = 1;
-  }
-  if (splits > 1) {
-    cudaLaunchAttribute& a = attributes[config.numAttrs++];
-    a.id = cudaLaunchAttributeClusterDimension;
-    a.val.clusterDim.x = 1;
-    a.val.clusterDim.y = static_cast<unsigned>(splits);
-    a.val.clusterDim.z = 1;
-  }
+  cudaLaunchAttribute cluster{};
+  cluster.id = cudaLaunchAttributeClusterDimension;
+  cluster.val.clusterDim.x = 1;
+  cluster.val.clusterDim.y = static_cast<unsigned>(splits);
+  cluster.val.clusterDim.z = 1;
+  config.attrs = &cluster;
+  config.numAttrs = splits > 1 ? 1 : 0;
   (void)cudaLaunchKernelEx(&config, kernel, p);  // `launched()` tells
 }
 

@@ -14,9 +14,8 @@ struct HopperForm {
   double alone, together, store;
 };
 inline constexpr HopperForm kHopperForms[] = {
-    {128, 256, 2, 4, 1, 0.49, 0.49, 2.8}, {256, 128, 2, 4, 1, 0.78, 0.78, 2.3}, {128, 128, 2, 3, 2, 0.36, 0.51, 1.46},
-    {128, 64, 2, 4, 2, 0.19, 0.38, 0.77}, {64, 128, 1, 4, 2, 0.18, 0.73, 1.33}, {64, 64, 1, 6, 2, 0.14, 0.65, 0.22},
-    {128, 32, 2, 5, 2, 0.14, 0.44, 0.22},
+    {128, 256, 2, 4, 1, 0.49, 0.49, 2.8}, {128, 128, 2, 3, 2, 0.36, 0.51, 1.46}, {128, 64, 2, 4, 2, 0.19, 0.38, 0.77},
+    {64, 128, 1, 4, 2, 0.18, 0.73, 1.33}, {64, 64, 1, 6, 2, 0.14, 0.65, 0.22},   {128, 32, 2, 5, 2, 0.14, 0.44, 0.22},
 };
 inline constexpr int kHopperFormCount = static_cast<int>(sizeof kHopperForms / sizeof kHopperForms[0]);
 
@@ -26,9 +25,8 @@ using hopper_tile_t = HopperTile<kHopperForms[kForm].m, kHopperForms[kForm].n, k
 
 struct HopperCut {
   int form = 0, splits = 1;
-  bool early = false;
   bool registers = false;
-  int most_blocks = 0;
+  int processors = 0;
 };
 
 inline void cut_product(HopperProduct& p, const HopperCut& cut) {
@@ -78,7 +76,7 @@ inline HopperCut choose_cut(const HopperProduct& p, bool split, int least_n) {
           (splits > 1 ? 0.24 + 0.38 * std::log2(splits) : 0);
       if (least == 0 || us < least) {
         least = us;
-        best = {.form = form, .splits = splits, .registers = direct, .most_blocks = direct ? kProcessors : 0};
+        best = {.form = form, .splits = splits, .registers = direct, .processors = direct ? kProcessors : 0};
       }
     }
   }
@@ -88,15 +86,13 @@ inline HopperCut choose_cut(const HopperProduct& p, bool split, int least_n) {
 template <typename T, int kBox, bool kByRow>
 void launch_form(const HopperProduct& p, const HopperCut& cut, cudaStream_t stream) {
   switch (cut.form) {
-    case 0: launch_hopper<T, hopper_tile_t<0>, kBox, kByRow>(p, cut.splits, cut.early, cut.most_blocks, stream); break;
-    case 1: launch_hopper<T, hopper_tile_t<1>, kBox, kByRow>(p, cut.splits, cut.early, cut.most_blocks, stream); break;
-    case 2: launch_hopper<T, hopper_tile_t<2>, kBox, kByRow>(p, cut.splits, cut.early, cut.most_blocks, stream); break;
-    case 3: launch_hopper<T, hopper_tile_t<3>, kBox, kByRow>(p, cut.splits, cut.early, cut.most_blocks, stream); break;
-    case 4: launch_hopper<T, hopper_tile_t<4>, kBox, kByRow>(p, cut.splits, cut.early, cut.most_blocks, stream); break;
-    case 5: launch_hopper<T, hopper_tile_t<5>, kBox, kByRow>(p, cut.splits, cut.early, cut.most_blocks, stream); break;
+    case 0: launch_hopper<T, hopper_tile_t<0>, kBox, kByRow>(p, cut.splits, cut.processors, stream); break;
+    case 1: launch_hopper<T, hopper_tile_t<1>, kBox, kByRow>(p, cut.splits, cut.processors, stream); break;
+    case 2: launch_hopper<T, hopper_tile_t<2>, kBox, kByRow>(p, cut.splits, cut.processors, stream); break;
+    case 3: launch_hopper<T, hopper_tile_t<3>, kBox, kByRow>(p, cut.splits, cut.processors, stream); break;
+    case 4: launch_hopper<T, hopper_tile_t<4>, kBox, kByRow>(p, cut.splits, cut.processors, stream); break;
     default:
-      if constexpr (!kByRow)
-        launch_hopper<T, hopper_tile_t<6>, kBox, kByRow>(p, cut.splits, cut.early, cut.most_blocks, stream);
+      if constexpr (!kByRow) launch_hopper<T, hopper_tile_t<5>, kBox, kByRow>(p, cut.splits, cut.processors, stream);
       break;
   }
 }
