@@ -13,6 +13,7 @@ WORKLOADS = [  # name, batch, extents beside the batch by input
     ("resnet50", 1, {"input": "3x224x224"}),
     ("resnet50", 8, {"input": "3x224x224"}),
     ("resnet50", 32, {"input": "3x224x224"}),
+    ("resnet50", 256, {"input": "3x224x224"}),
     ("resnet18", 1, {"input": "3x224x224"}),
     ("mobilenet_v2", 1, {"input": "3x224x224"}),
     ("mobilenet_v2", 128, {"input": "3x224x224"}),
@@ -20,6 +21,7 @@ WORKLOADS = [  # name, batch, extents beside the batch by input
     ("yolov8n", 1, {"images": "3x640x640"}),
     ("bert_base", 1, {"input_ids": "128", "attention_mask": "128", "token_type_ids": "128"}),
     ("bert_base", 8, {"input_ids": "128", "attention_mask": "128", "token_type_ids": "128"}),
+    ("bert_base", 32, {"input_ids": "128", "attention_mask": "128", "token_type_ids": "128"}),
     ("vit_b_16", 1, {"input": "3x224x224"}),
     ("vit_b_16", 32, {"input": "3x224x224"}),
 ]
@@ -100,7 +102,7 @@ def main():
     peers.exp = keep
     import torch
 
-    print(f"{'workload':24} {'precision':9} {'build s':>8} {'monza ms':>9} {'torch ms':>9} {'ratio':>6}  agreement", flush=True)
+    print(f"{'workload':24} {'precision':9} {'build s':>8} {'monza ms':>9} {'no copies':>9} {'torch ms':>9} {'ratio':>6}  agreement", flush=True)
     for name, batch, shapes in WORKLOADS:
         if options.only and name not in options.only.split(","):
             continue
@@ -123,6 +125,7 @@ def main():
                 built = time.perf_counter() - begin
                 report = json.loads(monza(["bench", engine, "--duration", "1.5", "--json"], options))
                 ms = report["latency_ms"]["median"]
+                without = ((report.get("transfers") or {}).get("latency_without_ms") or {}).get("median", float("nan"))
                 peer = float("nan")
                 if not options.no_peer:
                     sizes = [[batch] + [int(e) for e in shapes[k].split("x")] for k in shapes]
@@ -135,7 +138,7 @@ def main():
                         agreement = " ".join(text.split())[-150:]
                     except RuntimeError as e:
                         agreement = "DIFFERS " + " ".join(str(e).split())[-300:]
-                print(f"{row} {built:8.1f} {ms:9.3f} {peer:9.3f} {peer / ms:6.2f}  {agreement}", flush=True)
+                print(f"{row} {built:8.1f} {ms:9.3f} {without:9.3f} {peer:9.3f} {peer / ms:6.2f}  {agreement}", flush=True)
             except (RuntimeError, subprocess.TimeoutExpired, KeyError) as e:
                 print(f"{row} failed: {' '.join(str(e).split())[:400]}", flush=True)
 

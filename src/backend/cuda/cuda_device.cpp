@@ -6,7 +6,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
 #include <utility>
+#include <vector>
 
 #include "backend/cuda/cublaslt.h"
 #include "backend/cuda/cudnn.h"
@@ -79,13 +81,46 @@ class CudaGraph final : public CapturedWork {
   cudaGraphExec_t graph_;
 };
 
+/// Streams are made once and used again, never destroyed: libraries remember the last one that they were given, and may
+/// look at it when they are given another. Thread-safe.
+class StreamPool {
+ public:
+  static StreamPool& all() {
+    static StreamPool& pool = *new StreamPool;  // queues may outlive static objects
+    return pool;
+  }
+  cudaStream_t take() {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!free_.empty()) {
+        const cudaStream_t stream = free_.back();
+        free_.pop_back();
+        return stream;
+      }
+    }
+    cudaStream_t stream = nullptr;
+    require(cudaStreamCreateWithFlags(&stream, cudaStreamNonBlocking), "a stream cannot be made");
+    return stream;
+  }
+  /// Nothing is under way in it. One whose capture was never ended is of no use any more.
+  void give(cudaStream_t stream) noexcept {
+    cudaStreamCaptureStatus capture = cudaStreamCaptureStatusNone;
+    if (cudaStreamIsCapturing(stream, &capture) != cudaSuccess || capture != cudaStreamCaptureStatusNone) return;
+    const std::lock_guard lock(mutex_);
+    free_.push_back(stream);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::vector<cudaStream_t> free_;
+};
+
 class CudaQueue final : public Queue {
  public:
-  CudaQueue() {
-    require(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking), "a stream cannot be made");
+  CudaQueue() : stream_(StreamPool::all().take()) {
     void* word = nullptr;
     const cudaError_t mapped = cudaHostAlloc(&word, sizeof(std::int32_t), cudaHostAllocMapped);
-    if (mapped != cudaSuccess) (void)cudaStreamDestroy(stream_);
+    if (mapped != cudaSuccess) StreamPool::all().give(stream_);
     require(mapped, "a word of pinned memory cannot be had");
     fault_ = static_cast<std::int32_t*>(word);
     *fault_ = 0;
@@ -93,7 +128,7 @@ class CudaQueue final : public Queue {
   }
   ~CudaQueue() override {
     (void)cudaStreamSynchronize(stream_);
-    (void)cudaStreamDestroy(stream_);
+    StreamPool::all().give(stream_);
     (void)cudaFreeHost(fault_);
   }
 
