@@ -176,7 +176,7 @@ struct HopperPlace {
 };
 
 /// x Phi(x), Phi the normal distribution: 0.5 + x P(x^2), P the polynomial of degree 8 that is nearest on [-4.25, 4.25]
-/// (the result is off by 5e-5 at most), scaled so that Phi is 0 or 1 beyond.
+/// (the result is off by 9e-5 at most), scaled so that Phi is 0 or 1 beyond.
 __device__ __forceinline__ float gelu(float x) {
   const float v = fminf(fmaxf(x, -4.25F), 4.25F), u = v * v;
   float p = 4.5471530e-11F;
