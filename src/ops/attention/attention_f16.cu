@@ -91,7 +91,7 @@ __device__ __forceinline__ void store_pair(const Attention& s, T* row, int colum
   if (column + 1 < size) store(row + (column + 1) * apart, b);
 }
 
-/// What a row's sum is multiplied by, from its largest score, the sum of its weights, and whether it attends to a key.
+/// What a row's sum is multiplied by, from its largest score and the sum of its weights.
 __device__ __forceinline__ float row_factor(float largest, float whole) {
   // All scores are -inf: as softmax has it.
   return largest == -INFINITY && whole == 0 ? NAN : 1 / whole;
