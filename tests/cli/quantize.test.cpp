@@ -180,7 +180,7 @@ TEST_F(CliQuantize, ReportsOnAPage) {
   EXPECT_EQ(ran.code, 1);  // the page is written also of what does not hold
   const std::string page = tool_.read("page.html");
   for (const char* part : {"m.onnx in 8 bits", "cosine of 8 samples", "What was tried", "<svg", "What each costs",
-                           "<td class=\"k\">x</td>", " dB</td>", "the contract does not hold"})
+                           "<td class=\"k name\">x</td>", " dB</td>", "the contract does not hold"})
     EXPECT_TRUE(has(page, part)) << part;
 }
 

@@ -9,14 +9,15 @@
 #include <map>
 #include <numeric>
 
+#include "engine/explain.h"
 #include "ir/op.h"
 #include "tools/draw/svg.h"
 
 namespace monza::tool {
 namespace {
 
-constexpr double kBoxHeight = 38, kLayerGap = 30, kSideGap = 18, kMargin = 16;
-constexpr std::size_t kLongestTitle = 26;
+constexpr double kBoxHeight = 52, kLayerGap = 30, kSideGap = 18, kMargin = 16;
+constexpr std::size_t kLongestTitle = 26, kLongestName = 34;
 /// Invisible nodes on long edges; above that, edges run straight.
 constexpr std::size_t kMostBends = 40'000;
 
@@ -32,8 +33,10 @@ class Layout {
       : edges_(edges), boxes_(nodes.size()) {
     vertices_.resize(nodes.size());
     for (std::size_t i = 0; i < nodes.size(); ++i) {
+      // The lower lines are set smaller.
       const std::size_t longest =
-          std::min(kLongestTitle, std::max(nodes[i].title.size(), nodes[i].subtitle.size() * 9 / 10));
+          std::min(kLongestTitle,
+                   std::max({nodes[i].title.size(), nodes[i].subtitle.size() * 9 / 10, nodes[i].name.size() * 3 / 4}));
       vertices_[i].width = 22 + 7.2 * static_cast<double>(longest);
     }
     assign_layers(nodes.size());
@@ -210,6 +213,19 @@ class Layout {
   double width_ = 0;
 };
 
+/// The ONNX node that a node computes, "+ 2" for others that it computes as well.
+std::string name_of(const ir::Graph& graph, const ir::Node& node) {
+  const auto& origins = graph.model().origins;
+  std::string name;
+  std::size_t others = 0;
+  for (const std::uint32_t o : node.origins) {
+    if (o >= origins.size() || !is_node(origins[o])) continue;
+    if (name.empty()) name = origins[o].name;
+    else ++others;
+  }
+  return others > 0 ? shortened(name, kLongestName - 4) + fmt::format(" + {}", others) : name;
+}
+
 }  // namespace
 
 std::string draw_graph(const std::vector<DrawnNode>& nodes, const std::vector<DrawnEdge>& edges) {
@@ -239,13 +255,17 @@ std::string draw_graph(const std::vector<DrawnNode>& nodes, const std::vector<Dr
   for (std::size_t i = 0; i < nodes.size(); ++i) {
     const Vertex& v = layout.vertex(i);
     const double left = v.x - v.width / 2, top = layout.top(v.layer);
-    svg.rect(left, top, v.width, kBoxHeight, "fill:" + colours[nodes[i].kind] + ";stroke:#5a5f68;stroke-width:0.8",
-             nodes[i].details, 5);
-    svg.text(v.x, top + (nodes[i].subtitle.empty() ? 23 : 16), shortened(nodes[i].title, kLongestTitle),
-             "font-weight:600;pointer-events:none", "middle");
+    svg.begin_group("box", nodes[i].details);
+    svg.rect(left, top, v.width, kBoxHeight, "fill:" + colours[nodes[i].kind] + ";stroke:#5a5f68;stroke-width:0.8", {},
+             5);
+    const int lines = 1 + (nodes[i].subtitle.empty() ? 0 : 1) + (nodes[i].name.empty() ? 0 : 1);
+    double y = top + (lines == 3 ? 16 : lines == 2 ? 23 : 30);
+    svg.text(v.x, y, shortened(nodes[i].title, kLongestTitle), "font-weight:600", "middle");
     if (!nodes[i].subtitle.empty())
-      svg.text(v.x, top + 30, shortened(nodes[i].subtitle, kLongestTitle + 3),
-               "font-size:10.5px;fill:#333;pointer-events:none", "middle");
+      svg.text(v.x, y += 14, shortened(nodes[i].subtitle, kLongestTitle + 3), "font-size:10.5px;fill:#333", "middle");
+    if (!nodes[i].name.empty())
+      svg.text(v.x, y + 14, shortened(nodes[i].name, kLongestName), "font-size:9.5px;fill:#333", "middle");
+    svg.end_group();
   }
   return svg.str();
 }
@@ -257,7 +277,7 @@ std::string draw_graph(const ir::Graph& graph) {
   for (const ir::ValueId id : graph.inputs()) {
     const ir::Value& v = graph.value(id);
     made_by[id] = nodes.size();
-    nodes.push_back({v.name, ir::to_string(v.type), "input " + v.name + " " + ir::to_string(v.type), "input"});
+    nodes.push_back({v.name, ir::to_string(v.type), "", "input " + v.name + " " + ir::to_string(v.type), "input"});
   }
   for (const ir::NodeId id : graph.order()) {
     const ir::Node& n = graph.node(id);
@@ -265,6 +285,7 @@ std::string draw_graph(const ir::Graph& graph) {
     box.title = n.op->name;
     box.kind = n.op->name;
     box.details = ir::describe(graph, n);
+    box.name = name_of(graph, n);
     for (const ir::ValueId v : n.outputs) {
       const std::string type = ir::to_string(graph.value(v).type);
       if (box.subtitle.empty()) box.subtitle = type;
@@ -287,7 +308,7 @@ std::string draw_graph(const ir::Graph& graph) {
   for (const auto& o : graph.outputs()) {
     if (const auto it = made_by.find(o.value); it != made_by.end()) edges.push_back({it->second, nodes.size(), ""});
     const std::string type = ir::to_string(graph.value(o.value).type);
-    nodes.push_back({o.name, type, "output " + o.name + " " + type, "output"});
+    nodes.push_back({o.name, type, "", "output " + o.name + " " + type, "output"});
   }
   return draw_graph(nodes, edges);
 }

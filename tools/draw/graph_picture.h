@@ -13,6 +13,7 @@ namespace monza::tool {
 /// A box and its lines.
 struct DrawnNode {
   std::string title, subtitle;  ///< in the box, shortened to fit
+  std::string name;             ///< below them, if there is one
   std::string details;          ///< shown by the mouse
   std::string kind;             ///< chooses the colour
 };

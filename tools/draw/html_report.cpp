@@ -40,8 +40,10 @@ std::string summary(const PageContent& c) {
   std::string html = "<div class=\"cards\">\n";
   if (c.profile != nullptr) {
     const Summary runs = summarize(c.profile->run_ms);
-    html += page_card(time_text(runs.median),
-                      fmt::format("median of {} runs, best {}", c.profile->run_ms.size(), time_text(runs.min)));
+    html += page_card(
+        time_text(runs.median),
+        fmt::format("median of {}, best {}", count_text(static_cast<std::int64_t>(c.profile->run_ms.size()), "run"),
+                    time_text(runs.min)));
   }
   html += page_card(std::to_string(s.steps), "steps");
   html += page_card(fmt::format("{:.2f} GFLOP", flops * 1e-9), "work at the shape planned for");
@@ -55,9 +57,9 @@ std::string summary(const PageContent& c) {
                     s.passes_ms > 0 ? fmt::format("build: import {}, passes {}, plan {}", time_text(s.import_ms),
                                                   time_text(s.passes_ms), time_text(s.plan_ms))
                                     : fmt::format("build: plan {}", time_text(s.plan_ms)));
-  html += page_card(precision_name(s.precision), fmt::format("{}, {} thread{}, {}", device_name(s.device), s.threads,
-                                                             s.threads == 1 ? "" : "s", s.isa));
-  html += "</div>\n<table><tr><th></th><th>name</th><th>type</th><th>extents</th></tr>\n";
+  html += page_card(precision_name(s.precision),
+                    fmt::format("{}, {}, {}", device_name(s.device), count_text(s.threads, "thread"), s.isa));
+  html += "</div>\n<div class=\"scroll\"><table><tr><th></th><th>name</th><th>type</th><th>extents</th></tr>\n";
   const auto ports = [&](const char* what, const std::vector<TensorInfo>& list) {
     for (const TensorInfo& t : list)
       html += fmt::format("<tr><td>{}</td><td class=\"k\">{}</td><td>{}</td><td>{}</td></tr>\n", what, e(t.name),
@@ -65,12 +67,12 @@ std::string summary(const PageContent& c) {
   };
   ports("input", c.engine->inputs());
   ports("output", c.engine->outputs());
-  html += "</table>\n";
+  html += "</table></div>\n";
   if (const auto metadata = c.engine->metadata(); !metadata.empty()) {
-    html += "<details><summary>metadata</summary><table>\n";
+    html += "<details><summary>metadata</summary><div class=\"scroll\"><table>\n";
     for (const auto& [key, value] : metadata)
       html += fmt::format("<tr><td class=\"k\">{}</td><td>{}</td></tr>\n", e(key), e(shortened(value, 400)));
-    html += "</table></details>\n";
+    html += "</table></div></details>\n";
   }
   return html;
 }
@@ -84,13 +86,13 @@ std::string layers(const PageContent& c) {
   const ProfileResult& p = *c.profile;
   html += fmt::format(
       "<p>Sorted by what could be won: the time of a layer less its time at this machine's nearer ceiling. Ceilings of "
-      "{} "
-      "thread{}: fp32 {:.0f} GFLOP/s, memory {:.1f} GB/s; above 100 % the data came from a cache, or the kernel needs "
+      "{}: fp32 {:.0f} GFLOP/s, memory {:.1f} GB/s; above 100 % the data came from a cache, or the kernel needs "
       "fewer operations than are counted. The part of a bar in "
       "orange is what could be won.</p>\n<div class=\"scroll\"><table>\n<tr><th class=\"n\">time</th><th>share</th>"
-      "<th class=\"n\">to win</th><th class=\"n\">GFLOP/s</th><th class=\"n\">GB/s</th><th class=\"n\">of ceiling</th>"
+      "<th class=\"n\">to win</th><th class=\"n x\">GFLOP/s</th><th class=\"n x\">GB/s</th><th class=\"n\">of "
+      "ceiling</th>"
       "<th>kernel</th><th>ONNX nodes</th></tr>\n",
-      p.ceilings.threads, p.ceilings.threads == 1 ? "" : "s", p.ceilings.f32_gflops, p.ceilings.read_gb_s);
+      count_text(p.ceilings.threads, "thread"), p.ceilings.f32_gflops, p.ceilings.read_gb_s);
   std::vector<const LayerTime*> sorted;
   double longest = 0;
   for (const LayerTime& l : p.layers) {
@@ -105,16 +107,19 @@ std::string layers(const PageContent& c) {
         "<tr><td class=\"n\">{}</td><td class=\"w\"><span class=\"bar\" "
         "style=\"width:{:.1f}px\">"
         "</span><span class=\"bar gain\" style=\"width:{:.1f}px\"></span> {:.1f} %</td><td class=\"n\">{}</td>"
-        "<td class=\"n\">{:.1f}</td><td class=\"n\">{:.1f}</td><td class=\"n\">{}</td>"
-        "<td class=\"k w\">{}</td><td class=\"k\">{}</td></tr>\n",
+        "<td class=\"n x\">{:.1f}</td><td class=\"n x\">{:.1f}</td><td class=\"n\">{}</td>"
+        "<td class=\"k w\">{}</td><td class=\"k name\">{}</td></tr>\n",
         step_time(l->us), (l->us - l->gain_us) * wide, l->gain_us * wide, l->share * 100, step_time(l->gain_us),
         l->gflops, l->gb_s, *l->ceiling != 0 ? fmt::format("{:.0f} % {}", l->of_ceiling * 100, l->ceiling) : "",
-        e(l->step.kernel.empty() ? l->step.op : l->step.kernel), e(l->step.name));
+        e(l->step.kernel.empty() ? l->step.op : l->step.kernel),
+        e(l->step.name + (l->within.empty() ? "" : fmt::format(" ({:.4g} x in {})", l->calls, l->within))));
   }
   html += "</table></div>\n<h3>Whole runs</h3>\n";
   const Summary t = summarize(p.run_ms);
-  return html + draw_histogram(histogram_of(p.run_ms), fmt::format("{} runs", p.run_ms.size()),
-                               {{"median", t.median}, {"p90", t.p90}, {"p99", t.p99}});
+  return html + "<div class=\"scroll\">" +
+         draw_histogram(histogram_of(p.run_ms), count_text(static_cast<std::int64_t>(p.run_ms.size()), "run"),
+                        {{"median", t.median}, {"p90", t.p90}, {"p99", t.p99}}) +
+         "</div>\n";
 }
 
 std::string fusions(const BuildReport& b) {
@@ -129,21 +134,25 @@ std::string fusions(const BuildReport& b) {
         r.nodes_after, r.seconds > 0 ? time_text(r.seconds * 1e3) : "");
   html += "</table></div>\n";
   html += fmt::format(
-      "<details><summary>{} rewrites</summary><div class=\"scroll\"><table><tr><th class=\"n\">#</th>"
+      "<details><summary>{}</summary><div class=\"scroll\"><table><tr><th class=\"n\">#</th>"
       "<th>pass</th><th>rewrite</th><th>at</th></tr>\n",
-      b.passes.rewrites.size());
+      count_text(static_cast<std::int64_t>(b.passes.rewrites.size()), "rewrite"));
   for (std::size_t i = 0; i < b.passes.rewrites.size(); ++i) {
     const Rewrite& r = b.passes.rewrites[i];
-    html += fmt::format("<tr><td class=\"n\">{}</td><td class=\"k w\">{}</td><td>{}</td><td class=\"k\">{}</td></tr>\n",
-                        i + 1, e(r.pass), e(r.what), e(r.node));
+    html += fmt::format(
+        "<tr><td class=\"n\">{}</td><td class=\"k w\">{}</td><td class=\"w\">{}</td><td class=\"k "
+        "name\">{}</td></tr>\n",
+        i + 1, e(r.pass), e(r.what), e(r.node));
   }
   html += fmt::format(
       "</table></div></details>\n<details{}><summary>{} near misses</summary><div class=\"scroll\"><table>"
       "<tr><th>pass</th><th>pattern</th><th>at</th><th>refused because</th></tr>\n",
       b.passes.near_misses.empty() || b.passes.near_misses.size() > 40 ? "" : " open", b.passes.near_misses.size());
   for (const NearMiss& m : b.passes.near_misses)
-    html += fmt::format("<tr><td class=\"k w\">{}</td><td class=\"w\">{}</td><td class=\"k\">{}</td><td>{}</td></tr>\n",
-                        e(m.pass), e(m.pattern), e(m.node), e(m.reason));
+    html += fmt::format(
+        "<tr><td class=\"k w\">{}</td><td class=\"w\">{}</td><td class=\"k name\">{}</td><td "
+        "class=\"why\">{}</td></tr>\n",
+        e(m.pass), e(m.pattern), e(m.node), e(m.reason));
   return html + "</table></div></details>\n";
 }
 
@@ -154,10 +163,11 @@ std::string graphs(const BuildReport& b) {
     const std::size_t nodes = graph.order().size();
     std::string html = fmt::format("<details{}><summary>{}: {} nodes</summary>", open ? " open" : "", title, nodes);
     if (nodes > kMostNodes) html += fmt::format("<p>Not drawn: more than {} nodes.</p>", kMostNodes);
-    else html += "<div class=\"scroll\">" + draw_graph(graph) + "</div>";
+    else html += "<div class=\"scroll wide\">" + draw_graph(graph) + "</div>";
     return html + "</details>\n";
   };
-  return "<h2 id=\"graph\">Graph</h2>\n<p>Constants are left out. The mouse shows the ONNX nodes of a box.</p>\n" +
+  return "<h2 id=\"graph\">Graph</h2>\n<p>Constants are left out. A box says its operator, its result and its ONNX "
+         "node; the mouse shows all of them.</p>\n" +
          drawn("After the passes", *b.planned, true) +
          (b.imported != nullptr ? drawn("As imported", *b.imported, false) : "");
 }
@@ -190,17 +200,21 @@ std::string candidates(const BuildReport& b) {
       "not "
       "be taken.</p>\n";
   for (const plan::Choice& c : b.choices) {
-    html += fmt::format("<details><summary>{} <code>{}</code> runs <code>{}</code></summary><table>\n", e(c.op),
-                        e(shortened(c.node, 160)), e(c.kernel));
+    html += fmt::format(
+        "<details class=\"f\"><summary>{} <code>{}</code> runs <code>{}</code></summary><div class=\"scroll\"><table>"
+        "<tr><th>kernel</th><th class=\"n\">time</th><th>refused because</th></tr>\n",
+        e(c.op), e(shortened(c.node, 160)), e(c.kernel));
     for (const std::string& kernel : c.accepted) {
       const auto timed = std::find_if(c.timed.begin(), c.timed.end(), [&](const auto& t) { return t.first == kernel; });
-      html += fmt::format("<tr{}><td class=\"k\">{}</td><td class=\"n\">{}</td></tr>\n",
+      html += fmt::format("<tr{}><td class=\"k w\">{}</td><td class=\"n\">{}</td><td></td></tr>\n",
                           kernel == c.kernel ? " class=\"taken\"" : "", e(kernel),
                           timed != c.timed.end() ? fmt::format("{:.1f} us", timed->second) : "not timed");
     }
     for (const auto& [kernel, reason] : c.refused)
-      html += fmt::format("<tr class=\"no\"><td class=\"k\">{}</td><td>refused: {}</td></tr>\n", e(kernel), e(reason));
-    html += "</table></details>\n";
+      html +=
+          fmt::format("<tr class=\"no\"><td class=\"k w\">{}</td><td class=\"n\"></td><td class=\"why\">{}</td></tr>\n",
+                      e(kernel), e(reason));
+    html += "</table></div></details>\n";
   }
   return html;
 }
@@ -208,15 +222,13 @@ std::string candidates(const BuildReport& b) {
 }  // namespace
 
 std::string html_report(const PageContent& c) {
-  const std::string title = file_name(c.model_file);
-  return std::string(kPageHead) +
-         fmt::format(
-             "<title>{0}</title></head><body><main>\n<h1>{0}</h1>\n<p>{1} on {2}</p>\n"
-             "<nav><a href=\"#layers\">Layers</a><a href=\"#fusions\">Fusions</a><a href=\"#graph\">Graph</a>"
-             "<a href=\"#memory\">Memory</a><a href=\"#candidates\">Kernels</a></nav>\n",
-             e(title), e(version_text()), e(cpu_info().model)) +
-         summary(c) + layers(c) + fusions(*c.build) + graphs(*c.build) + memory(c) + candidates(*c.build) +
-         "</main></body></html>\n";
+  return page_begin(file_name(c.model_file), std::string(version_text()) + " on " + cpu_info().model,
+                    {{"layers", "Layers"},
+                     {"fusions", "Fusions"},
+                     {"graph", "Graph"},
+                     {"memory", "Memory"},
+                     {"candidates", "Kernels"}}) +
+         summary(c) + layers(c) + fusions(*c.build) + graphs(*c.build) + memory(c) + candidates(*c.build) + page_end();
 }
 
 }  // namespace monza::tool

@@ -2,13 +2,17 @@
 #pragma once
 
 #include <string>
-#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace monza::tool {
 
-/// The begin of a document up to its title, with the styles that all pages share. A page fetches nothing and runs no
-/// script.
-extern const std::string_view kPageHead;
+/// The begin of a page: its head with the styles that all pages share, its title, `about` below it, links to
+/// `sections` (id, text) and a field to search in. Light or dark as the reader's system is. A page fetches nothing and
+/// runs one script, for the search, which browsers know by its hash: none that a model's text might bring in.
+std::string page_begin(const std::string& title, const std::string& about,
+                       const std::vector<std::pair<const char*, const char*>>& sections);
+std::string page_end();
 /// A number and what it is, in a box. Escapes both.
 std::string page_card(const std::string& value, const std::string& what);
 

@@ -84,6 +84,10 @@ void Svg::text(double x, double y, std::string_view text, std::string_view style
                        x, y, anchor, style, escape_markup(text));
 }
 
+void Svg::begin_group(std::string_view name, std::string_view title) {
+  body_ += fmt::format("<g class=\"{}\">{}\n", name, titled(title));
+}
+
 std::string Svg::str() const {
   return fmt::format(
       R"(<svg xmlns="http://www.w3.org/2000/svg" width="{0:.0f}" height="{1:.0f}" viewBox="0 0 {0:.0f} {1:.0f}" font-family="system-ui,-apple-system,'Segoe UI',sans-serif" font-size="12">

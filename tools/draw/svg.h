@@ -29,6 +29,9 @@ class Svg {
   void circle(double x, double y, double radius, std::string_view style, std::string_view title = {});
   /// `anchor`: start, middle or end. Escapes the text.
   void text(double x, double y, std::string_view text, std::string_view style = {}, const char* anchor = "start");
+  /// What is drawn until end_group() belongs together, and shows `title` under the mouse. `name` is its class.
+  void begin_group(std::string_view name, std::string_view title);
+  void end_group() { body_ += "</g>\n"; }
   std::string str() const;
 
  private:

@@ -46,14 +46,14 @@ std::string curve(const QuantizeResult& r) {
     p.best = std::none_of(points.begin(), points.end(), [&](const TradeOff& o) {
       return o.ms <= p.ms && o.accuracy >= p.accuracy && (o.ms < p.ms || o.accuracy > p.accuracy);
     });
-  std::string html = draw_trade_off("What was tried", r.metric, points);
+  std::string html = "<div class=\"scroll\">" + draw_trade_off("What was tried", r.metric, points) + "</div>";
   html += "<p>Each point is an engine that can be had: keep its nodes in floats with --constrain NODE=fp32.</p>\n";
   for (const Trial& t : r.trials) {
-    html += fmt::format("<details><summary>{}: {:.2f}, {:.2f} lost{}</summary><table>\n", e(t.what), t.score,
-                        r.float_score - t.score, t.ms > 0 ? ", " + time_text(t.ms) : "");
+    html += fmt::format("<details><summary>{}: {:.2f}, {:.2f} lost{}</summary><div class=\"scroll\"><table>\n",
+                        e(t.what), t.score, r.float_score - t.score, t.ms > 0 ? ", " + time_text(t.ms) : "");
     for (const auto& [node, why] : t.plan.kept)
-      html += fmt::format("<tr><td class=\"k\">{}</td><td>{}</td></tr>\n", e(node), e(why));
-    html += "</table></details>\n";
+      html += fmt::format("<tr><td class=\"k name\">{}</td><td class=\"why\">{}</td></tr>\n", e(node), e(why));
+    html += "</table></div></details>\n";
   }
   return html;
 }
@@ -64,14 +64,14 @@ std::string nodes(const QuantizeResult& r) {
       "<div class=\"scroll\"><table><tr><th>node</th><th>why</th></tr>\n",
       r.kept.size());
   for (const KeptNode& k : r.kept)
-    html += fmt::format("<tr><td class=\"k\">{}</td><td>{}</td></tr>\n", e(k.node), e(k.why));
+    html += fmt::format("<tr><td class=\"k name\">{}</td><td class=\"why\">{}</td></tr>\n", e(k.node), e(k.why));
   html += "</table></div>\n";
   if (r.costs.empty()) return html;
   html +=
       "<h3>What each costs</h3>\n<p>Squared error of the outputs over their squares, with this product alone in INT8."
       "</p>\n<div class=\"scroll\"><table><tr><th class=\"n\">error</th><th>node</th></tr>\n";
   for (const ProductCost& c : r.costs)
-    html += fmt::format("<tr><td class=\"n\">{:.2g}</td><td class=\"k\">{}</td></tr>\n", c.error, e(c.node));
+    html += fmt::format("<tr><td class=\"n\">{:.2g}</td><td class=\"k name\">{}</td></tr>\n", c.error, e(c.node));
   return html + "</table></div>\n";
 }
 
@@ -90,7 +90,8 @@ std::string scales(const QuantizeResult& r) {
       ratio = fmt::format("{:.1f} dB", it->second.signal_to_noise);
     }
     html += fmt::format(
-        "<tr><td class=\"k\">{}</td><td class=\"n\">{:.4g}</td><td class=\"n\">{:.4g}</td><td class=\"n\">{:.4g}</td>"
+        "<tr><td class=\"k name\">{}</td><td class=\"n\">{:.4g}</td><td class=\"n\">{:.4g}</td><td "
+        "class=\"n\">{:.4g}</td>"
         "<td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
         e(name), range.low, range.high, affine.scale, affine.zero_point, seen, clipped, ratio);
   }
@@ -101,14 +102,9 @@ std::string scales(const QuantizeResult& r) {
 
 std::string quantize_page(const std::string& model_file, const QuantizeResult& r) {
   const std::string title = file_name(model_file) + " in 8 bits";
-  return std::string(kPageHead) +
-         fmt::format(
-             "<title>{0}</title></head><body><main>\n<h1>{0}</h1>\n<p>{1} on {2}</p>\n"
-             "<nav><a href=\"#curve\">Accuracy and latency</a><a href=\"#nodes\">Nodes</a><a "
-             "href=\"#scales\">Scales</a></nav>\n",
-             e(title), e(version_text()), e(cpu_info().model)) +
-         summary(r) + "<h2 id=\"curve\">Accuracy and latency</h2>\n" + curve(r) + nodes(r) + scales(r) +
-         "</main></body></html>\n";
+  return page_begin(title, std::string(version_text()) + " on " + cpu_info().model,
+                    {{"curve", "Accuracy and latency"}, {"nodes", "Nodes"}, {"scales", "Scales"}}) +
+         summary(r) + "<h2 id=\"curve\">Accuracy and latency</h2>\n" + curve(r) + nodes(r) + scales(r) + page_end();
 }
 
 }  // namespace monza::tool
