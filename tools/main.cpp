@@ -16,6 +16,7 @@
 #include "commands.h"  // generated: add_all()
 #include "monza/error.h"
 #include "tools/args/command.h"
+#include "tools/args/help.h"
 #include "tools/args/suggestions.h"
 #include "tools/text/terminal.h"
 #include "tools/text/version.h"
@@ -58,6 +59,7 @@ int run(int argc, char** argv) {
       "  monza run yolov8n.engine --random --output out.npz\n"
       "'monza COMMAND --help' shows the options of a command, with examples.\n"
       "Exit codes: 0 done, 1 a comparison failed, 2 wrong usage, 3 the model or a file is refused, 4 a run failed.");
+  set_help_format(root);
   Commands commands(root);
   add_all(commands);
   try {

@@ -23,6 +23,19 @@ std::size_t distance(const std::string& a, const std::string& b) {
   return row[b.size()];
 }
 
+/// The least distance to a word of `b`, which may be many: "gelo" is near "fuse_gelu". `none` where no word is near.
+std::size_t distance_to_word(const std::string& a, const std::string& b, std::size_t none) {
+  constexpr const char* kBetween = "_/.:-";
+  if (a.size() < 4 || a.find_first_of(kBetween) != std::string::npos) return none;
+  std::size_t least = none;
+  for (std::size_t at = 0; at < b.size();) {
+    const std::size_t end = std::min(b.find_first_of(kBetween, at), b.size());
+    if (const std::size_t d = distance(a, b.substr(at, end - at)); d <= a.size() / 4) least = std::min(least, d);
+    at = end + 1;
+  }
+  return least;
+}
+
 }  // namespace
 
 std::vector<std::string> nearest_names(const std::string& name, const std::vector<std::string>& names,
@@ -36,6 +49,7 @@ std::vector<std::string> nearest_names(const std::string& name, const std::vecto
     const std::size_t d = distance(name, candidate);
     if (part) rated.emplace_back(std::min<std::size_t>(d, 2), candidate);
     else if (d <= std::max<std::size_t>(2, name.size() / 3)) rated.emplace_back(d, candidate);
+    else if (const std::size_t w = distance_to_word(name, candidate, d); w < d) rated.emplace_back(w + 2, candidate);
   }
   std::stable_sort(rated.begin(), rated.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string> list;

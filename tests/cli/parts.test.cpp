@@ -11,9 +11,11 @@
 #include "base/error.h"
 #include "engine/compare.h"
 #include "eval/run.h"
+#include "tools/args/help.h"
 #include "tools/args/shape_text.h"
 #include "tools/args/usage_error.h"
 #include "tools/conformance/conformance.h"
+#include "tools/draw/sha256.h"
 #include "tools/measure/statistics.h"
 
 namespace monza::tool {
@@ -38,6 +40,34 @@ TEST(ShapeText, NamesMayHoldEqualSigns) {
   EXPECT_EQ(split_assignment("input:0=", "--shape"), (std::pair<std::string, std::string>("input:0", "")));
   EXPECT_THROW(split_assignment("novalue", "--shape"), UsageError);
   EXPECT_THROW(split_assignment("=1", "--shape"), UsageError);
+}
+
+std::string hex(std::string_view text) {
+  std::string digits;
+  for (const std::uint8_t b : sha256(text)) digits += fmt::format("{:02x}", b);
+  return digits;
+}
+
+// The examples of FIPS 180-4, and texts around the length that needs one block more.
+TEST(Sha256, GivesWhatTheStandardSays) {
+  EXPECT_EQ(hex(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+  EXPECT_EQ(hex("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  EXPECT_EQ(hex("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+            "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1");
+  EXPECT_EQ(hex(std::string(55, 'a')), "9f4390f8d30c2dd92ec9f095b65e2b9ae9b0a925a5258e241c9f1e910f734318");
+  EXPECT_EQ(hex(std::string(64, 'a')), "ffe054fe7ae0cb6dc65c3af9b61d5209f439851db43d0ba5997337df154668eb");
+  const std::uint8_t bytes[] = {'f', 'o', 'o', 'b'};
+  EXPECT_EQ(base64(bytes), "Zm9vYg==");
+  EXPECT_EQ(base64(std::span(bytes, 3)), "Zm9v");
+  EXPECT_EQ(base64({}), "");
+}
+
+TEST(HelpText, WrapsWordsAtTheWidth) {
+  EXPECT_EQ(wrapped("one two three four", 9, 0), "one two\nthree\nfour");
+  EXPECT_EQ(wrapped("one two three four", 13, 4, 4), "one two\n    three\n    four");
+  EXPECT_EQ(wrapped("averylongwordthatdoesnotfit b", 5, 2), "averylongwordthatdoesnotfit\n  b");
+  EXPECT_EQ(wrapped("", 5, 2), "");
+  EXPECT_EQ(wrapped("a\nb", 50, 2), "a\n  b");
 }
 
 TEST(Statistics, PercentilesAreNearestRanks) {

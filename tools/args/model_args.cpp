@@ -15,6 +15,7 @@
 #include "import/onnx/tensor_file.h"
 #include "tensor/dtype.h"
 #include "tools/args/command.h"
+#include "tools/args/help.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -153,9 +154,10 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
     app.add_option(option, limits_[option],
                    fmt::format("limit of {} (default {})", limit.bounds,
                                limit.bytes ? size_text(value) : std::to_string(value)))
-        .group("Limits")
+        .group(kLimitsGroup)
         .type_name(limit.bytes ? "BYTES" : "N");
   }
+  app.add_help_of_limits();
   // Not one flag with a default: an option that is absent must leave the default of the command alone.
   app.add_flag_callback(
          "--tune", [this] { tune_ = true; },

@@ -10,6 +10,7 @@
 
 #include "monza/load_plugin.h"
 #include "tools/args/command.h"
+#include "tools/args/help.h"
 #include "tools/args/named_files.h"
 
 namespace monza::tool {
@@ -53,6 +54,7 @@ Option CommandOptions::add_option(const std::string& name, T& value, const std::
 Option CommandOptions::add_flag(const std::string& name, bool& value, const std::string& help) {
   return {app_.add_flag(name, value, help), files_};
 }
+void CommandOptions::add_help_of_limits() { add_limits_help(app_); }
 Option CommandOptions::add_flag_callback(const std::string& name, std::function<void()> given,
                                          const std::string& help) {
   return {app_.add_flag_callback(name, std::move(given), help), files_};

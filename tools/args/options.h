@@ -63,6 +63,8 @@ class CommandOptions {
   template <typename T>
   Option add_option(const std::string& name, T& value, const std::string& help);
   Option add_flag(const std::string& name, bool& value, const std::string& help);
+  /// --help-limits, for a command that has options of that group (help.h).
+  void add_help_of_limits();
   Option add_flag_callback(const std::string& name, std::function<void()> given, const std::string& help);
 
  private:

@@ -78,8 +78,8 @@ Shared shared_weights(const plan::Plan& mine, const std::string& other_path) {
 void print_summary(const Engine& engine, const ModelArgs::Opened& opened) {
   const Engine::Stats s = engine.stats();
   const plan::Plan& plan = engine.impl().image.plan;
-  print("{} for {} threads of {}, {} {}, {} steps\n", opened.built ? "built now" : "engine", s.threads, s.isa,
-        device_name(s.device), precision_name(s.precision), s.steps);
+  print("{} for {} of {}, {} {}, {} steps\n", opened.built ? "built now" : "engine", count_text(s.threads, "thread"),
+        s.isa, device_name(s.device), precision_name(s.precision), s.steps);
   for (const TensorInfo& t : engine.inputs()) print("  input  {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
   for (const TensorInfo& t : engine.outputs()) print("  output {} {} {}\n", t.name, dtype_name(t.dtype), range_text(t));
   for (const auto& [key, value] : engine.metadata())
