@@ -1,5 +1,6 @@
 // The order of passes. Comments say where order matters.
 #include "passes/fusions/fusions.h"
+#include "passes/loop_invariants.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 
@@ -12,6 +13,8 @@ const std::vector<const Pass*>& pipeline() {
       &known_sequences_pass,
       &shape_arithmetic_pass,
       &fold_constants_pass,
+      // Constants stand in bodies from here on, where the next round folds them.
+      &loop_invariants_pass,
       // A branch that is taken for sure is part of the graph; what it knows may make more constant.
       &inline_branches_pass,
       &known_sequences_pass,
