@@ -12,6 +12,7 @@ float powf(float, float) noexcept;
 float sinf(float) noexcept;
 float cosf(float) noexcept;
 float tanf(float) noexcept;
+float fmodf(float, float) noexcept;
 }
 
 namespace monza::ops {
@@ -122,6 +123,25 @@ MONZA_INLINE Vec vacos(Vec x) {
   return if_less(half, a, outer, Vec::set(1.570796326794897f) - vasin(x)) + (x - x);
 }
 
+/// e^a / 2 of a >= 0 as a product of two halves' exponentials: e^a itself would overflow earlier than what is made of
+/// it.
+MONZA_INLINE Vec half_exp(Vec a) {
+  const Vec h = vexp(a * Vec::set(0.5f));
+  return (h * Vec::set(0.5f)) * h;
+}
+/// Cephes' polynomial up to 1, above the difference of exponentials.
+MONZA_INLINE Vec vsinh(Vec x) {
+  const Vec a = abs(x), one = Vec::set(1.0f), z = x * x;
+  Vec y = fma(z, Vec::set(2.03721912945e-4f), Vec::set(8.33028376239e-3f));
+  y = fma(y, z, Vec::set(1.66667160211e-1f));
+  const Vec half = half_exp(a);
+  return if_less(one, a, copy_sign(half - Vec::set(0.25f) / half, x), fma(y * z, x, x));
+}
+MONZA_INLINE Vec vcosh(Vec x) {
+  const Vec half = half_exp(abs(x));
+  return half + Vec::set(0.25f) / half;
+}
+
 template <UnaryKind kKind>
 MONZA_INLINE Vec vunary(Vec x, Vec alpha, Vec beta) {
   using K = UnaryKind;
@@ -141,6 +161,8 @@ MONZA_INLINE Vec vunary(Vec x, Vec alpha, Vec beta) {
   if constexpr (kKind == K::asin) return vasin(x);
   if constexpr (kKind == K::acos) return vacos(x);
   if constexpr (kKind == K::atan) return vatan(x);
+  if constexpr (kKind == K::sinh) return vsinh(x);
+  if constexpr (kKind == K::cosh) return vcosh(x);
   if constexpr (kKind == K::sign) return if_less(x, zero, Vec::set(-1.0f), if_less(zero, x, one, x + zero));
   if constexpr (kKind == K::tanh) return vtanh(x);
   if constexpr (kKind == K::erf) return verf(x);
@@ -191,6 +213,8 @@ Status run_unary(const KernelContext& c) noexcept {
     MONZA_CASE(asin)
     MONZA_CASE(acos)
     MONZA_CASE(atan)
+    MONZA_CASE(sinh)
+    MONZA_CASE(cosh)
     MONZA_CASE(sign)
     MONZA_CASE(tanh)
     MONZA_CASE(erf)
@@ -214,6 +238,22 @@ Status run_unary(const KernelContext& c) noexcept {
 #undef MONZA_CASE
 }
 
+/// a - trunc(a / b) b, exact: the quotient, rounded, is off by one at most, which shows in the sign of the remainder.
+/// Large quotients, by zero, and of or by infinities lane by lane.
+MONZA_INLINE Vec vfmod(Vec a, Vec b) {
+  const Vec quotient = a / b, largest = Vec::set(4194304.0f), zero = Vec::zero(), one = Vec::set(1.0f);
+  const Vec near = if_less(abs(quotient), largest, if_less(abs(b), Vec::set(__builtin_inff()), zero, one), one);
+  if (lane_max(near) > 0) {
+    float x[Vec::kWidth], y[Vec::kWidth];
+    a.store(x);
+    b.store(y);
+    for (int i = 0; i < Vec::kWidth; ++i) x[i] = fmodf(x[i], y[i]);
+    return Vec::load(x);
+  }
+  const Vec size = abs(a), by = abs(b), rest = fnma(vfloor(abs(quotient)), by, size);
+  return copy_sign(if_less(rest, zero, rest + by, if_less(rest, by, rest, rest - by)), a);
+}
+
 template <BinaryKind kKind>
 MONZA_INLINE Vec vbinary(Vec a, Vec b) {
   using K = BinaryKind;
@@ -224,6 +264,7 @@ MONZA_INLINE Vec vbinary(Vec a, Vec b) {
   if constexpr (kKind == K::min) return keep_nan(a, min(a, b));
   if constexpr (kKind == K::max) return keep_nan(a, max(a, b));
   if constexpr (kKind == K::prelu) return if_negative(a, a * b);
+  if constexpr (kKind == K::fmod) return vfmod(a, b);
   return a;
 }
 
@@ -246,6 +287,7 @@ Status run_binary(const KernelContext& c) noexcept {
     MONZA_CASE(min)
     MONZA_CASE(max)
     MONZA_CASE(prelu)
+    MONZA_CASE(fmod)
     default: return {StatusCode::internal, "elementwise: no vector form of this function"};
   }
 #undef MONZA_CASE
@@ -344,6 +386,15 @@ consteval Kernel binary_kernel(const char* name, const char* op, Isa needs) {
   Kernel k = unary_kernel(name, op, needs);
   k.run = run_binary;
   k.in_place_inputs = 3;
+  return k;
+}
+Refusal accepts_mod(const KernelQuery& q) noexcept {
+  if (Refusal r = all_f32(q)) return r;
+  return static_cast<const BinaryParams*>(q.params)->kind == BinaryKind::fmod ? nullptr : "the sign is the divisor's";
+}
+consteval Kernel mod_kernel(const char* name, Isa needs) {
+  Kernel k = binary_kernel(name, "Mod", needs);
+  k.accepts = accepts_mod;
   return k;
 }
 consteval Kernel clip_kernel(const char* name, Isa needs) {

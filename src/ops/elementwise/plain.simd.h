@@ -207,6 +207,30 @@ Refusal accepts_arithmetic(const KernelQuery& q) noexcept {
   return q.in[0].dtype == DType::i64 || q.in[0].dtype == DType::i32 ? nullptr : "takes i64 and i32";
 }
 
+/// Division takes several times as long in 64 bits: operands that fit 32 do it there. By zero gives 0, as the lowest by
+/// -1 does.
+template <typename T, bool kSignOfDivisor>
+MONZA_INLINE T modulo(T a, T b) {
+  if (b == 0 || b == T(-1)) return 0;
+  T rest;
+  if constexpr (sizeof(T) == 8) {
+    const bool small = a == static_cast<std::int32_t>(a) && b == static_cast<std::int32_t>(b);
+    rest = small ? T(static_cast<std::int32_t>(a) % static_cast<std::int32_t>(b)) : a % b;
+  } else {
+    rest = a % b;
+  }
+  return kSignOfDivisor && rest != 0 && (rest < 0) != (b < 0) ? rest + b : rest;
+}
+template <typename T>
+Status modulo_of(const KernelContext& c) {
+  if (c.params_as<BinaryParams>().kind == BinaryKind::fmod)
+    return map2<T, T>(c, [](T a, T b) { return modulo<T, false>(a, b); });
+  return map2<T, T>(c, [](T a, T b) { return modulo<T, true>(a, b); });
+}
+Status run_modulo(const KernelContext& c) noexcept {
+  return c.in[0].dtype == DType::i64 ? modulo_of<std::int64_t>(c) : modulo_of<std::int32_t>(c);
+}
+
 // --- Where
 // --------------------------------------------------------------------------------------------------------
 
@@ -265,6 +289,37 @@ MONZA_INLINE std::int64_t cast_vectors(const float* a, std::int32_t* o, std::int
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(o + i), _mm256_cvttps_epi32(_mm256_loadu_ps(a + i)));
   return i;
 }
+/// The low bytes of 32-bit lanes, as a narrowing of one number gives them.
+MONZA_INLINE __m128i low_bytes(__m256i a, __m256i b) {
+  const __m256i low = _mm256_set1_epi32(0xff);
+  const __m256i words = _mm256_packus_epi32(_mm256_and_si256(a, low), _mm256_and_si256(b, low));  // by halves
+  const __m256i bytes = _mm256_packus_epi16(words, words);
+  return _mm256_castsi256_si128(_mm256_permutevar8x32_epi32(bytes, _mm256_setr_epi32(0, 4, 1, 5, 0, 4, 1, 5)));
+}
+MONZA_INLINE std::int64_t cast_vectors(const float* a, std::uint8_t* o, std::int64_t n) {
+  std::int64_t i = 0;
+  for (; i + 16 <= n; i += 16)
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(o + i), low_bytes(_mm256_cvttps_epi32(_mm256_loadu_ps(a + i)),
+                                                                  _mm256_cvttps_epi32(_mm256_loadu_ps(a + i + 8))));
+  return i;
+}
+/// By way of 32 bits where all eight fit; there is no instruction for 64 before AVX-512.
+MONZA_INLINE std::int64_t cast_vectors(const float* a, std::int64_t* o, std::int64_t n) {
+  std::int64_t i = 0;
+  const __m256 largest = _mm256_set1_ps(2147483520.0f), sign = _mm256_set1_ps(-0.0f);
+  for (; i + 8 <= n; i += 8) {
+    const __m256 v = _mm256_loadu_ps(a + i);
+    if (_mm256_movemask_ps(_mm256_cmp_ps(_mm256_andnot_ps(sign, v), largest, _CMP_LE_OQ)) != 0xff) {
+      for (int k = 0; k < 8; ++k) o[i + k] = _mm_cvttss_si64(_mm_set_ss(a[i + k]));
+      continue;
+    }
+    const __m256i whole = _mm256_cvttps_epi32(v);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(o + i), _mm256_cvtepi32_epi64(_mm256_castsi256_si128(whole)));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(o + i + 4),
+                        _mm256_cvtepi32_epi64(_mm256_extracti128_si256(whole, 1)));
+  }
+  return i;
+}
 struct Half {
   std::uint16_t bits;
 };
@@ -297,10 +352,43 @@ __attribute__((noinline)) Status cast_by_vectors(const KernelContext& c, const F
 template <typename To, typename From>
 Status cast(const KernelContext& c) {
   const auto one = [](From v) { return converted<To, From>(v); };
-  if constexpr (std::is_same_v<To, std::int32_t> && std::is_same_v<From, float>)
-    return cast_by_vectors<To, From>(c, one);
+  constexpr bool kVectors =
+      std::is_same_v<To, std::int32_t> || std::is_same_v<To, std::int64_t> || std::is_same_v<To, std::uint8_t>;
+  if constexpr (kVectors && std::is_same_v<From, float>) return cast_by_vectors<To, From>(c, one);
   else return map<To, From>(c, one);
 }
+/// f16 by way of f32, a block at a time.
+template <typename To>
+__attribute__((noinline)) Status cast_half(const KernelContext& c) {
+  each_run<1>(c, [&](const std::int64_t* at, const std::int64_t* step, std::int64_t n) {
+    To* o = c.out[0].as<To>() + at[0];
+    const Half* a = c.in[0].as<Half>() + at[1];
+    constexpr std::int64_t kBlock = 256;
+    float floats[kBlock];
+    for (std::int64_t begin = 0; begin < n; begin += kBlock) {
+      const std::int64_t count = n - begin < kBlock ? n - begin : kBlock;
+      std::int64_t i = step[1] == 1 ? cast_vectors(a + begin, floats, count) : 0;
+      for (; i < count; ++i) floats[i] = to_float(a[(begin + i) * step[1]]);
+      i = 0;
+      if constexpr (!std::is_same_v<To, Bool> && !std::is_same_v<To, double>)
+        if (step[0] == 1) i = cast_vectors(floats, o + begin, count);
+      for (; i < count; ++i) o[(begin + i) * step[0]] = converted<To, float>(floats[i]);
+    }
+  });
+  return {};
+}
+Status cast_from_half(const KernelContext& c) {
+  switch (c.out[0].dtype) {
+    case DType::f32: return cast_by_vectors<float, Half>(c, [](Half v) { return to_float(v); });
+    case DType::f64: return cast_half<double>(c);
+    case DType::i64: return cast_half<std::int64_t>(c);
+    case DType::i32: return cast_half<std::int32_t>(c);
+    case DType::u8: return cast_half<std::uint8_t>(c);
+    case DType::boolean: return cast_half<Bool>(c);
+    default: return kNoForm;
+  }
+}
+
 template <typename From>
 Status cast_from(const KernelContext& c) {
   switch (c.out[0].dtype) {
@@ -317,7 +405,7 @@ Status run_cast(const KernelContext& c) noexcept {
   const DType from = c.in[0].dtype, to = c.out[0].dtype;
   if (to == DType::f16) return cast_by_vectors<Half, float>(c, [](float v) { return to_half(v); });
   switch (from) {
-    case DType::f16: return cast_by_vectors<float, Half>(c, [](Half v) { return to_float(v); });
+    case DType::f16: return cast_from_half(c);
     case DType::f32: return cast_from<float>(c);
     case DType::f64: return cast_from<double>(c);
     case DType::i64: return cast_from<std::int64_t>(c);
@@ -329,12 +417,11 @@ Status run_cast(const KernelContext& c) noexcept {
 }
 Refusal accepts_cast(const KernelQuery& q) noexcept {
   const DType from = q.in[0].dtype, to = q.out[0].dtype;
-  if (from == DType::f16 || to == DType::f16)
-    return from == DType::f32 || to == DType::f32 ? nullptr : "converts f16 to and from f32";
-  for (const DType t : {from, to})
+  if (to == DType::f16) return from == DType::f32 ? nullptr : "converts to f16 from f32";
+  for (const DType t : {from == DType::f16 ? DType::f32 : from, to})
     if (t != DType::f32 && t != DType::f64 && t != DType::i64 && t != DType::i32 && t != DType::u8 &&
         t != DType::boolean)
-      return "converts f32, f64, i64, i32, u8 and booleans";
+      return "converts f32, f64, i64, i32, u8 and booleans, and from f16";
   return nullptr;
 }
 

@@ -30,6 +30,8 @@ extern const Kernel min_plain_avx2 =
     plain_kernel("min_plain_avx2", "Min", kPlainNeeds, accepts_arithmetic, run_arithmetic, 3);
 extern const Kernel max_plain_avx2 =
     plain_kernel("max_plain_avx2", "Max", kPlainNeeds, accepts_arithmetic, run_arithmetic, 3);
+extern const Kernel mod_plain_avx2 =
+    plain_kernel("mod_plain_avx2", "Mod", kPlainNeeds, accepts_arithmetic, run_modulo, 3);
 extern const Kernel where_plain_avx2 =
     plain_kernel("where_plain_avx2", "Where", kPlainNeeds, accepts_where, run_where, 6);
 extern const Kernel cast_plain_avx2 = plain_kernel("cast_plain_avx2", "Cast", kPlainNeeds, accepts_cast, run_cast);

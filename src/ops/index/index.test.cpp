@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 #include <random>
@@ -116,6 +117,36 @@ TEST(Index, TopKSortsWithTiesByIndex) {
       ASSERT_EQ(run.outputs[1].as<std::int64_t>()[i], order[static_cast<std::size_t>(i)]) << "seed " << seed;
       ASSERT_EQ(run.outputs[0].as<std::int64_t>()[i], x.as<std::int64_t>()[order[static_cast<std::size_t>(i)]])
           << "seed " << seed;
+    }
+  }
+}
+
+TEST(Index, TopKOfFloatsAgreesWithTheReference) {
+  for (const Kernel* kernel : kernels_of("TopK")) {
+    if (kernel->reference || kernel->device != DeviceKind::cpu || !test::lacking(*kernel).empty()) continue;
+    for (std::uint32_t seed = 1; seed <= 120; ++seed) {
+      std::mt19937 rng(seed);
+      TopKParams p;
+      Shape shape;
+      const int rank = 1 + static_cast<int>(rng() % 3);
+      for (int a = 0; a < rank; ++a) shape[shape.rank++] = 1 + rng() % (a == rank - 1 ? 300 : 5);
+      p.axis = static_cast<int>(rng() % static_cast<std::uint32_t>(rank));
+      p.largest = rng() % 2;
+      Shape out = shape;
+      out[p.axis] = rng() % static_cast<std::uint32_t>(shape[p.axis] + 1);
+      Tensor x = test::random_f32(shape, rng);
+      if (seed % 3 == 0)  // ties, and zeros of both signs
+        for (std::int64_t i = 0; i < shape.numel(); ++i) x.as<float>()[i] = std::round(x.as<float>()[i] * 2);
+      if (seed % 4 == 0) test::sprinkle(x, rng, 20, true);
+      const std::vector<std::pair<DType, Shape>> outputs = {{DType::f32, out}, {DType::i64, out}};
+      const auto got =
+          test::run_kernel(*kernel, &p, {x}, outputs, {.threads = 1 + static_cast<int>(seed % 2), .seed = seed});
+      const auto want = test::run_kernel(*kernels_of("TopK").back(), &p, {x}, outputs);
+      ASSERT_EQ(got.refusal, "");
+      ASSERT_EQ(got.problem, "") << "seed " << seed;
+      for (int o = 0; o < 2; ++o)
+        ASSERT_EQ(got.outputs[static_cast<std::size_t>(o)].bytes, want.outputs[static_cast<std::size_t>(o)].bytes)
+            << kernel->name << " seed " << seed << " output " << o;
     }
   }
 }

@@ -1,7 +1,7 @@
 // CumSum of dense f32 and i64 along any axis, in double and in i64.
 //
 // Along the last axis each sum waits for the one before it, four cycles an element: four rows go side by side. Along
-// another axis a row of sums stays in the L1 cache, and the input is read once.
+// another axis the sums of a block of columns stay in registers, and the input is read once.
 #pragma once
 
 #include <immintrin.h>
@@ -39,28 +39,47 @@ void sum_rows(const T* x, T* out, std::int64_t extent, const CumulativeParams& p
   }
 }
 
-/// The next row of sums: n floats added to sums in double. Whole vectors; the rest is the caller's.
-MONZA_INLINE std::int64_t add_row(const float* from, float* to, double* sum, std::int64_t n, bool exclusive) {
-  std::int64_t i = 0;
-  for (; i + 4 <= n; i += 4) {
-    const __m256d old = _mm256_loadu_pd(sum + i), next = _mm256_add_pd(old, _mm256_cvtps_pd(_mm_loadu_ps(from + i)));
-    _mm_storeu_ps(to + i, _mm256_cvtpd_ps(exclusive ? old : next));
-    _mm256_storeu_pd(sum + i, next);
+constexpr int kSumVectors = 8;                       ///< whose sums stay in registers
+constexpr std::int64_t kSumBlock = 4 * kSumVectors;  ///< columns of them
+
+/// The first columns of [extent, width], kSumBlock at a time, sums in registers. Returns how many; the rest is the
+/// caller's.
+MONZA_INLINE std::int64_t sum_blocks(const float* x, float* out, std::int64_t extent, std::int64_t width,
+                                     std::int64_t n, const CumulativeParams& p) {
+  const std::int64_t first = p.reverse ? (extent - 1) * width : 0, step = p.reverse ? -width : width;
+  std::int64_t column = 0;
+  for (; column + kSumBlock <= n; column += kSumBlock) {
+    __m256d sum[kSumVectors] = {};
+    const float* from = x + first + column;
+    float* to = out + first + column;
+    for (std::int64_t k = 0; k < extent; ++k, from += step, to += step) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kSumVectors; ++v) {
+        const __m256d old = sum[v];
+        sum[v] = _mm256_add_pd(old, _mm256_cvtps_pd(_mm_loadu_ps(from + 4 * v)));
+        _mm_storeu_ps(to + 4 * v, _mm256_cvtpd_ps(p.exclusive ? old : sum[v]));
+      }
+    }
   }
-  return i;
+  return column;
 }
-MONZA_INLINE std::int64_t add_row(const std::int64_t*, std::int64_t*, std::uint64_t*, std::int64_t, bool) { return 0; }
+MONZA_INLINE std::int64_t sum_blocks(const std::int64_t*, std::int64_t*, std::int64_t, std::int64_t, std::int64_t,
+                                     const CumulativeParams&) {
+  return 0;
+}
 
 /// Columns [begin, begin + n) of [extent, width].
 template <typename T>
 void sum_columns(const T* x, T* out, std::int64_t extent, std::int64_t width, std::int64_t begin, std::int64_t n,
                  const CumulativeParams& p) {
   typename SumOf<T>::Type sum[kSumColumns] = {};
+  const std::int64_t done = sum_blocks(x + begin, out + begin, extent, width, n, p);
+  if (done == n) return;
   for (std::int64_t k = 0; k < extent; ++k) {
     const std::int64_t at = (p.reverse ? extent - 1 - k : k) * width + begin;
     const T* from = x + at;
     T* to = out + at;
-    for (std::int64_t i = add_row(from, to, sum, n, p.exclusive != 0); i < n; ++i) {
+    for (std::int64_t i = done; i < n; ++i) {
       const auto old = sum[i];
       sum[i] += static_cast<typename SumOf<T>::Type>(from[i]);
       to[i] = static_cast<T>(p.exclusive ? old : sum[i]);

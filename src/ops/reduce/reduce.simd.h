@@ -1,39 +1,56 @@
 // Reductions in f32 over dense operands: along rows when the last axis is reduced, along columns when it is kept.
-// Bound by reading the input once.
+// Bound by reading the input once, but for LogSumExp, which reads it twice and takes an exponential an element.
 #pragma once
 
 #include "kernel/kernel.h"
 #include "ops/reduce/reduce.params.h"
+#include "ops/shared/activation.simd.h"
 #include "simd/lanes.h"
+
+extern "C" float logf(float) noexcept;
 
 namespace monza::ops {
 namespace {
 
+MONZA_INLINE float lane_product(Vec a) {
+  float lanes[Vec::kWidth], product = 1;
+  a.store(lanes);
+  for (const float lane : lanes) product *= lane;
+  return product;
+}
+
 template <ReduceKind kKind>
 struct Fold {
   static constexpr bool kMax = kKind == ReduceKind::max, kMin = kKind == ReduceKind::min;
-  static MONZA_INLINE float start() { return kMax ? -__builtin_inff() : kMin ? __builtin_inff() : 0.0f; }
+  static constexpr bool kProduct = kKind == ReduceKind::prod;
+  static MONZA_INLINE float start() {
+    return kMax ? -__builtin_inff() : kMin ? __builtin_inff() : kProduct ? 1.0f : 0.0f;
+  }
   static MONZA_INLINE Vec step(Vec a, Vec x) {
     if constexpr (kMax || kMin) return join(a, x);
     else if constexpr (kKind == ReduceKind::l1) return a + abs(x);
     else if constexpr (kKind == ReduceKind::l2 || kKind == ReduceKind::sum_square) return fma(x, x, a);
+    else if constexpr (kProduct) return a * x;
     else return a + x;
   }
   static MONZA_INLINE Vec join(Vec a, Vec b) {
     // max and min give their second operand where either is NaN: a NaN in the first is kept by hand.
     if constexpr (kMax) return keep_nan(a, max(a, b));
     else if constexpr (kMin) return keep_nan(a, min(a, b));
+    else if constexpr (kProduct) return a * b;
     else return a + b;
   }
   static MONZA_INLINE float lanes(Vec a) {
     if ((kMax || kMin) && any_nan(a)) return __builtin_nanf("");
     if constexpr (kMax) return lane_max(a);
     else if constexpr (kMin) return lane_min(a);
+    else if constexpr (kProduct) return lane_product(a);
     else return lane_sum(a);
   }
   static MONZA_INLINE float finish(float v, float count) {
     if constexpr (kKind == ReduceKind::mean) return v / count;
     else if constexpr (kKind == ReduceKind::l2) return _mm_cvtss_f32(_mm_sqrt_ss(_mm_set_ss(v)));
+    else if constexpr (kKind == ReduceKind::log_sum) return logf(v);
     else return v;
   }
 };
@@ -155,6 +172,83 @@ __attribute__((noinline)) Status reduce_of(const KernelContext& c) {
   return {};
 }
 
+/// What log(sum(exp(x))) of elements whose largest is `most` and whose sum of exp(x - most) is `sum` comes to.
+MONZA_INLINE float log_sum_exp(float most, float sum) {
+  const bool finite = most - most == 0;  // an infinity is the answer itself, as NaN is
+  return finite ? most + logf(sum) : most;
+}
+
+/// Two passes: the largest element, then the sum of the exponentials of what the others lie below it.
+Status run_log_sum_exp(const KernelContext& c) noexcept {
+  using Max = Fold<ReduceKind::max>;
+  const auto& p = c.params_as<ReduceParams>();
+  const TensorView &x = c.in[0], &y = c.out[0];
+  const std::int64_t outputs = y.shape.numel();
+  std::int64_t elements = 1;
+  for (int a = 0; a < x.shape.rank; ++a)
+    if (p.axes >> a & 1) elements *= x.shape[a];
+  float* to = y.as<float>();
+  const Vec low = Vec::set(-__builtin_inff());
+  if (elements == 0)
+    for (std::int64_t i = 0; i < outputs; ++i) to[i] = -__builtin_inff();
+  if (outputs == 0 || elements == 0) return {};
+  const Groups g(x.shape, p.axes);
+  const float* from = x.as<float>();
+  constexpr std::int64_t kTask = 4096;  // an exponential takes as long as some loads
+  const auto add = [](Vec a, Vec b) __attribute__((always_inline)) { return a + b; };
+  if (g.last_reduced) {
+    const std::int64_t run = g.reduced_extent[0], each = kTask / elements < 1 ? 1 : kTask / elements;
+    parallel_for(*c.parallel, (outputs + each - 1) / each, [&](std::int64_t task, int) {
+      const std::int64_t end = (task + 1) * each < outputs ? (task + 1) * each : outputs;
+      for (std::int64_t o = task * each; o < end; ++o) {
+        const float* base = from + offset_of(o, g.kept_extent, g.kept_stride, 0, g.kept);
+        const auto rows = [&](auto&& f) __attribute__((always_inline)) {
+          each_offset(g.reduced_extent, g.reduced_stride, 1, g.reduced, f);
+        };
+        Vec most = low, sum = Vec::zero();
+        rows([&](std::int64_t at) __attribute__((always_inline)) {
+          most = Max::join(most, fold_row(base + at, run, low, low, Max::step, Max::join));
+        });
+        const float top = Max::lanes(most);
+        rows([&](std::int64_t at) __attribute__((always_inline)) {
+          const auto grow = [&](Vec a, Vec v) __attribute__((always_inline)) { return a + vexp(v - Vec::set(top)); };
+          sum = sum + fold_row(base + at, run, Vec::zero(), low, grow, add);
+        });
+        to[o] = log_sum_exp(top, lane_sum(sum));
+      }
+    });
+    return {};
+  }
+  const std::int64_t columns = g.kept == 0 ? 1 : g.kept_extent[0], outer = outputs / columns;
+  const std::int64_t blocks = (columns + Vec::kWidth - 1) / Vec::kWidth;
+  const std::int64_t work = elements * Vec::kWidth, each = kTask / work < 1 ? 1 : kTask / work;
+  parallel_for(*c.parallel, (outer * blocks + each - 1) / each, [&](std::int64_t task, int) {
+    const std::int64_t end = (task + 1) * each < outer * blocks ? (task + 1) * each : outer * blocks;
+    for (std::int64_t b = task * each; b < end; ++b) {
+      const std::int64_t column = b % blocks * Vec::kWidth;
+      const std::int64_t n = columns - column < Vec::kWidth ? columns - column : Vec::kWidth;
+      const Vec::Mask m = Vec::mask(n);
+      const float* base = from + offset_of(b / blocks, g.kept_extent, g.kept_stride, 1, g.kept) + column;
+      const auto rows = [&](auto&& f) __attribute__((always_inline)) {
+        each_offset(g.reduced_extent, g.reduced_stride, 1, g.reduced,
+                    [&](std::int64_t offset) __attribute__((always_inline)) {
+                      const std::int64_t count = g.reduced == 0 ? 1 : g.reduced_extent[0],
+                                         step = g.reduced == 0 ? 0 : g.reduced_stride[0];
+                      for (std::int64_t r = 0; r < count; ++r) f(Vec::load(base + offset + r * step, m));
+                    });
+      };
+      Vec most = low, sum = Vec::zero();
+      rows([&](Vec v) __attribute__((always_inline)) { most = Max::step(most, v); });
+      rows([&](Vec v) __attribute__((always_inline)) { sum = sum + vexp(v - most); });
+      float tops[Vec::kWidth], sums[Vec::kWidth];
+      most.store(tops);
+      sum.store(sums);
+      for (std::int64_t i = 0; i < n; ++i) to[b / blocks * columns + column + i] = log_sum_exp(tops[i], sums[i]);
+    }
+  });
+  return {};
+}
+
 Status run_reduce(const KernelContext& c) noexcept {
 #define MONZA_CASE(kind) \
   case ReduceKind::kind: return reduce_of<ReduceKind::kind>(c);
@@ -166,6 +260,8 @@ Status run_reduce(const KernelContext& c) noexcept {
     MONZA_CASE(l1)
     MONZA_CASE(l2)
     MONZA_CASE(sum_square)
+    MONZA_CASE(prod)
+    MONZA_CASE(log_sum)
     default: return {StatusCode::internal, "reduce: no vector form of this reduction"};
   }
 #undef MONZA_CASE
@@ -183,6 +279,11 @@ consteval Kernel reduce_kernel(const char* name, const char* op, Isa needs) {
           .out{Port::dense},
           .accepts = accepts_reduce,
           .run = run_reduce};
+}
+consteval Kernel log_sum_exp_kernel(const char* name, Isa needs) {
+  Kernel k = reduce_kernel(name, "ReduceLogSumExp", needs);
+  k.run = run_log_sum_exp;
+  return k;
 }
 
 }  // namespace
