@@ -112,6 +112,22 @@ def SVMRegressor(c):
         c.attrs["support_vectors"] = [float(v) for v in c.floats(supports * f)]
 
 
+@case
+def SVMClassifier(c):
+    n, f, classes = (int(v) for v in (*c.rng.integers(1, 7, 2), c.rng.integers(2, 6)))
+    c.input(c.floats(n, f))
+    per_class = [int(v) for v in c.rng.integers(1, 4, classes)]
+    pairs = classes * (classes - 1) // 2
+    c.attrs.update(kernel_type=str(c.rng.choice(["LINEAR", "POLY", "RBF", "SIGMOID"])), kernel_params=[0.3, 0.5, 3.0],
+                   vectors_per_class=per_class, support_vectors=[float(v) for v in c.floats(sum(per_class) * f)],
+                   coefficients=[float(v) for v in c.floats((classes - 1) * sum(per_class))],
+                   rho=[float(v) for v in c.floats(pairs)],
+                   post_transform=str(c.rng.choice(["NONE", "LOGISTIC", "SOFTMAX", "SOFTMAX_ZERO"])))
+    if c.flip():
+        c.attrs.update(prob_a=[-abs(float(v)) for v in c.floats(pairs)], prob_b=[float(v) for v in c.floats(pairs)])
+    _labels(c, classes, "classlabels_ints")
+
+
 def _forest(c, features, targets, several, positive, modes, missing):
     """Trees of drawn shapes: tables of nodes, and weights of leaves."""
     nodes = {k: [] for k in ("nodes_treeids", "nodes_nodeids", "nodes_featureids", "nodes_truenodeids",

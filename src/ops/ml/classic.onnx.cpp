@@ -1,5 +1,5 @@
-// ai.onnx.ml around its models: features, linear models, support vectors for regression. All become products and
-// elementwise operators.
+// ai.onnx.ml around its models: features, linear models, support vectors. All become products and elementwise
+// operators, but for the coupling of a classifier's probabilities.
 #include <cmath>
 
 #include "import/api.h"
@@ -163,6 +163,103 @@ void import_svm_regressor(OnnxNode& n) {
   n.bind(0, transformed_scores(n, y, n.s("post_transform", "NONE")));
 }
 
+/// Which support vectors are of which class.
+struct Supports {
+  std::int64_t classes = 0, vectors = 0;
+  std::vector<std::int64_t> begin;  ///< of each class, and the end
+  explicit Supports(const Ints& per_class) : classes(static_cast<std::int64_t>(per_class.size())) {
+    for (const std::int64_t count : per_class) {
+      if (count < 0) fail("a class has {} support vectors", count);
+      begin.push_back(vectors);
+      vectors += count;
+    }
+    begin.push_back(vectors);
+  }
+  std::int64_t pairs() const { return classes * (classes - 1) / 2; }
+};
+
+/// Calls f(pair, i, j) for each pair of classes i < j, in their order.
+template <typename F>
+void for_each_pair(std::int64_t classes, const F& f) {
+  for (std::int64_t i = 0, pair = 0; i < classes; ++i)
+    for (std::int64_t j = i + 1; j < classes; ++j) f(pair++, i, j);
+}
+
+/// coefficients [classes - 1, vectors] as libsvm has them, as weights [vectors, pairs]: a pair weighs the vectors of
+/// its two classes.
+ir::ValueId pair_weights(OnnxNode& n, const Supports& s, const std::vector<float>& coefficients) {
+  if (static_cast<std::int64_t>(coefficients.size()) != (s.classes - 1) * s.vectors)
+    fail("{} coefficients for {} support vectors of {} classes", coefficients.size(), s.vectors, s.classes);
+  std::vector<float> weights(static_cast<std::size_t>(s.vectors * s.pairs()), 0.F);
+  for_each_pair(s.classes, [&](std::int64_t pair, std::int64_t i, std::int64_t j) {
+    const auto take = [&](std::int64_t of, std::int64_t row) {
+      for (std::int64_t v = s.begin[static_cast<std::size_t>(of)]; v < s.begin[static_cast<std::size_t>(of) + 1]; ++v)
+        weights[static_cast<std::size_t>(v * s.pairs() + pair)] =
+            coefficients[static_cast<std::size_t>(row * s.vectors + v)];
+    };
+    take(i, j - 1);
+    take(j, i);
+  });
+  return floats(n, std::move(weights), Shape{s.vectors, s.pairs()});
+}
+
+/// How many pairs each class wins: a score above 0 is a vote for the first of its two.
+ir::ValueId votes(OnnxNode& n, const Supports& s, ir::ValueId scores) {
+  std::vector<float> gained(static_cast<std::size_t>(s.pairs() * s.classes), 0.F), lost(gained);
+  for_each_pair(s.classes, [&](std::int64_t pair, std::int64_t i, std::int64_t j) {
+    gained[static_cast<std::size_t>(pair * s.classes + i)] = 1;
+    lost[static_cast<std::size_t>(pair * s.classes + j)] = 1;
+  });
+  const ir::ValueId first = n.add1("Greater", {scores, scalar(n, 0)});
+  const auto times = [&](ir::ValueId won, std::vector<float> table) {
+    const ir::ValueId ones = n.add1("Cast", {won}, {{"to", std::string("f32")}});
+    return n.add1("MatMul", {ones, floats(n, std::move(table), Shape{s.pairs(), s.classes})});
+  };
+  return n.add1("Add", {times(first, std::move(gained)), times(n.add1("Not", {first}), std::move(lost))});
+}
+
+/// Platt's probability that the first class of each pair is right: 1 / (1 + exp(a * score + b)), kept off 0 and 1.
+ir::ValueId pair_probabilities(OnnxNode& n, const Supports& s, ir::ValueId scores) {
+  auto a = n.floats("prob_a"), b = n.floats("prob_b");
+  for (const auto& list : {a, b})
+    if (static_cast<std::int64_t>(list.size()) != s.pairs())
+      fail("prob_a and prob_b have {} and {} elements for {} pairs of classes", a.size(), b.size(), s.pairs());
+  const ir::ValueId weighed =
+      n.add1("Add", {n.add1("Mul", {scores, per_feature(n, std::move(a))}), per_feature(n, std::move(b))});
+  return n.add1("Clip", {n.add1("Sigmoid", {n.add1("Neg", {weighed})}), scalar(n, 1e-7), scalar(n, 1 - 1e-7)});
+}
+
+void import_svm_classifier(OnnxNode& n) {
+  const auto labels = class_labels(n, "classlabels_ints", "classlabels_strings");
+  const std::string transform = n.s("post_transform", "NONE");
+  const ir::ValueId x = as_rows(n, as_floats(n, n.input(0)));
+  const Supports s(n.ints("vectors_per_class"));
+  auto rho = n.floats("rho"), coefficients = n.floats("coefficients"), vectors = n.floats("support_vectors");
+  if (s.classes == 0)
+    fail_hint("a LinearClassifier", "a linear SVMClassifier, which has no support vectors, is not supported");
+  if (s.classes < 2 || labels->numel() != s.classes)
+    fail("{} labels for support vectors of {} classes", labels->numel(), s.classes);
+  if (s.vectors == 0 || static_cast<std::int64_t>(vectors.size()) % s.vectors != 0)
+    fail("{} numbers for {} support vectors", vectors.size(), s.vectors);
+  if (static_cast<std::int64_t>(rho.size()) != s.pairs())
+    fail("rho has {} elements for {} pairs of classes", rho.size(), s.pairs());
+  const std::int64_t features = static_cast<std::int64_t>(vectors.size()) / s.vectors;
+  const ir::ValueId kernels = kernel_of(n, x, floats(n, std::move(vectors), Shape{s.vectors, features}));
+  const ir::ValueId scores =
+      n.add1("Add", {n.add1("MatMul", {kernels, pair_weights(n, s, coefficients)}), per_feature(n, std::move(rho))});
+  n.bind(0, best_label(n, votes(n, s, scores), labels));
+  if (n.has_attr("prob_a")) {
+    const ir::ValueId coupled =
+        n.add1("PairwiseCoupling", {pair_probabilities(n, s, scores)}, {{"classes", s.classes}});
+    n.bind(1, transformed_scores(n, coupled, transform));
+  } else if (s.classes == 2) {
+    n.bind(1, transformed_pair(n, scores, transform,
+                               transform == "NONE" ? SecondClass::opposite : SecondClass::complement));
+  } else {
+    n.bind(1, transformed_scores(n, scores, transform));
+  }
+}
+
 constexpr OnnxImporter kClassicImporters[] = {
     {.op_type = "Scaler", .domain = "ai.onnx.ml", .import = import_scaler},
     {.op_type = "Normalizer", .domain = "ai.onnx.ml", .import = import_normalizer},
@@ -172,6 +269,7 @@ constexpr OnnxImporter kClassicImporters[] = {
     {.op_type = "LinearRegressor", .domain = "ai.onnx.ml", .import = import_linear_regressor},
     {.op_type = "LinearClassifier", .domain = "ai.onnx.ml", .import = import_linear_classifier},
     {.op_type = "SVMRegressor", .domain = "ai.onnx.ml", .import = import_svm_regressor},
+    {.op_type = "SVMClassifier", .domain = "ai.onnx.ml", .import = import_svm_classifier},
 };
 
 }  // namespace

@@ -34,9 +34,21 @@ Refusal check_tree_ensemble(const CheckContext& c) noexcept {
   return nullptr;
 }
 
+Refusal check_pairwise_coupling(const CheckContext& c) noexcept {
+  if (const Refusal r = refuse_arity(c, {.least_in = 1, .most_in = 1})) return r;
+  const std::int64_t classes = c.params_as<PairwiseCouplingParams>().classes;
+  const TensorView &x = c.in[0], &out = c.out[0];
+  MONZA_REQUIRE(x.dtype == DType::f32 && out.dtype == x.dtype, kTypes);
+  MONZA_REQUIRE(classes >= 2 && classes <= kMostCoupledClasses && x.shape.rank == 2 && out.shape.rank == 2 &&
+                    out.shape[0] == x.shape[0] && out.shape[1] == classes && x.shape[1] == classes * (classes - 1) / 2,
+                kTables);
+  return nullptr;
+}
+
 constexpr OperatorCheck kMlChecks[] = {
     {"LabelEncoder", check_label_encoder},
     {"TreeEnsemble", check_tree_ensemble},
+    {"PairwiseCoupling", check_pairwise_coupling},
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// LabelEncoder and TreeEnsemble of ai.onnx.ml.
+// LabelEncoder and TreeEnsemble of ai.onnx.ml, and what its SVMClassifier does to probabilities.
 #include "ops/ml/ml.params.h"
 
 #include <cmath>
@@ -46,6 +46,25 @@ void params_tree_ensemble(const ir::NodeView& n, ir::ParamsBlob& blob) {
   blob.set(p);
 }
 
+void infer_pairwise_coupling(ir::InferContext& c) {
+  const std::int64_t classes = c.attrs().i("classes");
+  if (classes < 2 || classes > kMostCoupledClasses)
+    c.fail("{} classes are not from 2 to {}", classes, kMostCoupledClasses);
+  if (c.dtype(0) != DType::f32) c.fail("probabilities of {} are not supported", dtype_name(c.dtype(0)));
+  if (c.shape(0).size() != 2) c.fail("input has rank {}, not 2", c.shape(0).size());
+  require_equal(c.shape(0)[1], classes * (classes - 1) / 2, "there is another number of pairs of classes");
+  c.set_output(0, c.dtype(0), {c.shape(0)[0], classes});
+}
+
+void params_pairwise_coupling(const ir::NodeView& n, ir::ParamsBlob& blob) {
+  blob.set(PairwiseCouplingParams{n.attrs().i("classes")});
+}
+
+/// The most rounds that it may take.
+double work_pairwise_coupling(const ir::NodeView&, const std::vector<Shape>&, const std::vector<Shape>& out) {
+  return 2 * 100.0 * static_cast<double>(out[0].numel()) * static_cast<double>(out[0][1]);
+}
+
 double work_label_encoder(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>&) {
   return static_cast<double>(in[0].numel()) * std::log2(static_cast<double>(in[1].numel()) + 2);
 }
@@ -56,6 +75,7 @@ double work_tree_ensemble(const ir::NodeView&, const std::vector<Shape>& in, con
   return static_cast<double>(out[0].numel()) * trees * nodes * static_cast<double>(1 + in[6].numel());
 }
 
+constexpr ir::AttrDef kCouplingAttrs[] = {{"classes", 2}};
 constexpr ir::AttrDef kTreeAttrs[] = {{"targets", 1}, {"aggregate", 1}};
 
 constexpr ir::OpDef kOps[] = {
@@ -71,6 +91,11 @@ constexpr ir::OpDef kOps[] = {
      .infer = infer_tree_ensemble,
      .params = params_tree_ensemble,
      .work = work_tree_ensemble},
+    {.name = "PairwiseCoupling",
+     .attrs = kCouplingAttrs,
+     .infer = infer_pairwise_coupling,
+     .params = params_pairwise_coupling,
+     .work = work_pairwise_coupling},
 };
 
 }  // namespace

@@ -22,4 +22,15 @@ struct TreeNode {
   /// What `yes`, `no` and roots hold: a node's number, or ~number of a leaf's first entry.
 };
 
+/// PairwiseCoupling(r [N, classes * (classes - 1) / 2]): [N, classes], the probabilities of classes from those that the
+/// first of two is right, for each pair i < j in order. The second method of Wu, Lin and Weng, "Probability Estimates
+/// for Multi-class Classification by Pairwise Coupling" (2004), with libsvm's limits: until no gradient is above
+/// 0.005 / classes, 100 rounds at most.
+struct PairwiseCouplingParams {
+  std::int64_t classes = 2;
+};
+
+/// Above that a row's table takes more memory than a kernel has.
+inline constexpr std::int64_t kMostCoupledClasses = 1024;
+
 }  // namespace monza

@@ -1,4 +1,5 @@
-// LabelEncoder: binary search among the keys. TreeEnsemble: every row walks every tree.
+// LabelEncoder: binary search among the keys. TreeEnsemble: every row walks every tree. PairwiseCoupling: coordinate
+// after coordinate of a quadratic form is set to its least, until none moves much.
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -136,6 +137,72 @@ Status run_tree_ensemble(const KernelContext& c) noexcept {
   return {};
 }
 
+/// Class i against class j, for i != j, in a row of pairs i < j.
+class Pairs {
+ public:
+  Pairs(const ElementAccess& access, const TensorView& r, std::int64_t row, std::int64_t classes)
+      : access_(access), r_(r), row_(row), classes_(classes) {}
+  double operator()(std::int64_t i, std::int64_t j) const {
+    const std::int64_t low = std::min(i, j), high = std::max(i, j);
+    const std::int64_t pair = low * (2 * classes_ - low - 1) / 2 + high - low - 1;
+    const double p = access_.load(r_.data, row_ * r_.stride[0] + pair * r_.stride[1]);
+    return i < j ? p : 1 - p;
+  }
+
+ private:
+  const ElementAccess& access_;
+  const TensorView& r_;
+  std::int64_t row_, classes_;
+};
+
+std::size_t coupling_scratch(const KernelQuery& q) noexcept {
+  return q.out[0].shape.rank == 2 ? static_cast<std::size_t>(q.out[0].shape[1]) * 3 * sizeof(double) : 0;
+}
+
+/// The names are those of the paper: Q[i][i] is the sum of r[j][i]^2, Q[i][j] = -r[j][i] r[i][j].
+Status run_pairwise_coupling(const KernelContext& c) noexcept {
+  const TensorView &r = c.in[0], &out = c.out[0];
+  const std::int64_t classes = c.params_as<PairwiseCouplingParams>().classes;
+  const ElementAccess& access = element_access(r.dtype);
+  if (access.load == nullptr || out.dtype != r.dtype || r.shape.rank != 2 || out.shape.rank != 2 ||
+      out.shape[0] != r.shape[0] || out.shape[1] != classes || r.shape[1] != classes * (classes - 1) / 2)
+    return kBroken;
+  auto* const p = reinterpret_cast<double*>(c.scratch);
+  double *const diagonal = p + classes, *const qp = diagonal + classes;
+  const double enough = 0.005 / static_cast<double>(classes);
+  for (std::int64_t row = 0; row < r.shape[0]; ++row) {
+    const Pairs pair(access, r, row, classes);
+    const auto q = [&](std::int64_t i, std::int64_t j) { return i == j ? diagonal[i] : -pair(j, i) * pair(i, j); };
+    for (std::int64_t i = 0; i < classes; ++i) {
+      p[i] = 1 / static_cast<double>(classes);
+      diagonal[i] = 0;
+      for (std::int64_t j = 0; j < classes; ++j)
+        if (j != i) diagonal[i] += pair(j, i) * pair(j, i);
+    }
+    for (int round = 0; round < 100; ++round) {
+      double pqp = 0, furthest = 0;
+      for (std::int64_t i = 0; i < classes; ++i) {
+        qp[i] = 0;
+        for (std::int64_t j = 0; j < classes; ++j) qp[i] += q(i, j) * p[j];
+        pqp += p[i] * qp[i];
+      }
+      for (std::int64_t i = 0; i < classes; ++i) furthest = std::max(furthest, std::abs(qp[i] - pqp));
+      if (furthest < enough) break;
+      for (std::int64_t i = 0; i < classes; ++i) {
+        const double step = (pqp - qp[i]) / diagonal[i], grown = 1 + step;
+        p[i] += step;
+        pqp = (pqp + step * (step * diagonal[i] + 2 * qp[i])) / grown / grown;
+        for (std::int64_t j = 0; j < classes; ++j) {
+          qp[j] = (qp[j] + step * q(i, j)) / grown;
+          p[j] /= grown;
+        }
+      }
+    }
+    for (std::int64_t i = 0; i < classes; ++i) access.store(out.data, row * out.stride[0] + i * out.stride[1], p[i]);
+  }
+  return {};
+}
+
 }  // namespace
 
 extern const Kernel label_encoder_ref{.name = "label_encoder_ref",
@@ -150,5 +217,13 @@ extern const Kernel tree_ensemble_ref{.name = "tree_ensemble_ref",
                                       .in{Port::strided, Port::dense},
                                       .out{Port::strided},
                                       .run = run_tree_ensemble};
+
+extern const Kernel pairwise_coupling_ref{.name = "pairwise_coupling_ref",
+                                          .op = "PairwiseCoupling",
+                                          .reference = true,
+                                          .in{Port::strided},
+                                          .out{Port::strided},
+                                          .scratch_bytes = coupling_scratch,
+                                          .run = run_pairwise_coupling};
 
 }  // namespace monza::ops
