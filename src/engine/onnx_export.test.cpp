@@ -187,7 +187,7 @@ TEST_F(OnnxExportTest, ModelsLargerThanAFileAreRefused) {
   open("w: f32[8,6] = 0.1; y = MatMul(x: f32[2,8], w); return y; opset 13");
   EXPECT_NE(
       error_of([&] { OnnxEditor(OnnxFile::open(path_, {})).finish(13, 100); })
-          .find("bytes, more than the 100 that one ONNX file can hold\n  try: an engine file (--output), which has "
+          .find("bytes, more than the 100 that one ONNX file can hold\n  try: an engine file (monza build), which has "
                 "no such limit"),
       std::string::npos);
 }

@@ -1,6 +1,5 @@
 #include "eval/command_metric.h"
 
-#include <stdlib.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -10,38 +9,11 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "base/temporary_folder.h"
 #include "io/npz.h"
 
 namespace monza::eval {
 namespace {
-
-class OutputFolder {
- public:
-  OutputFolder() {
-    std::error_code none;
-    path_ = (std::filesystem::temp_directory_path(none) / "monza-outputs-XXXXXX").string();
-    if (none || ::mkdtemp(path_.data()) == nullptr)
-      fail_hint("a folder that can be written to in TMPDIR",
-                "there is no place for the outputs that --metric is given");
-  }
-  ~OutputFolder() {
-    std::error_code none;
-    std::filesystem::remove_all(path_, none);
-  }
-  OutputFolder(const OutputFolder&) = delete;
-  OutputFolder& operator=(const OutputFolder&) = delete;
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
-
-/// In quotes, so that the shell takes it as it is.
-std::string quoted(const std::string& text) {
-  std::string result = "'";
-  for (const char c : text) result += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return result + "'";
-}
 
 /// What the command prints, and what it ends with.
 std::pair<std::string, int> output_of(const std::string& command) {
@@ -71,7 +43,7 @@ class CommandMetric final : public DataSet {
 
   Accuracy measure(const Engine& engine, const ContextOptions& options, const ProgressFn& progress) override {
     Context context = engine.create_context(options);
-    const OutputFolder folder;
+    const TemporaryFolder folder("the outputs that --metric is given");
     const auto source = open_();
     const std::int64_t total = source->size_estimate();
     Accuracy result;
@@ -87,7 +59,7 @@ class CommandMetric final : public DataSet {
       if (total > 0) progress(static_cast<double>(result.samples) / static_cast<double>(total));
     }
     try {
-      const auto [text, code] = output_of(command_ + " " + quoted(folder.path()));
+      const auto [text, code] = output_of(command_ + " " + shell_quoted(folder.path()));
       if (code != 0) fail_hint("what it says of a folder of .npz files", "it ended with {}", code);
       result.value = last_number(text);
     } catch (const Error& e) {

@@ -507,9 +507,7 @@ std::unique_ptr<ir::Graph> import_onnx(const std::filesystem::path& path, const 
   }
 }
 
-namespace {
-
-OnnxInput input_of(const onnx::ValueInfoProto& v) {
+OnnxInput onnx_value(const onnx::ValueInfoProto& v) {
   OnnxInput input;
   input.name = v.name();
   const onnx::TypeProto* type = &v.type();
@@ -528,6 +526,8 @@ OnnxInput input_of(const onnx::ValueInfoProto& v) {
   return input;
 }
 
+namespace {
+
 /// The inputs of the graph that are initializers, or those that are none.
 std::vector<OnnxInput> inputs_of(const OnnxFile& file, bool initializers) {
   const onnx::GraphProto& graph = file.model().graph();
@@ -536,7 +536,7 @@ std::vector<OnnxInput> inputs_of(const OnnxFile& file, bool initializers) {
   for (const auto& t : graph.sparse_initializer()) constants.insert(t.values().name());
   std::vector<OnnxInput> inputs;
   for (const auto& v : graph.input())
-    if (constants.contains(v.name()) == initializers) inputs.push_back(input_of(v));
+    if (constants.contains(v.name()) == initializers) inputs.push_back(onnx_value(v));
   return inputs;
 }
 
@@ -549,7 +549,7 @@ std::vector<OnnxInput> onnx_inputs(const std::filesystem::path& path, const Limi
 std::vector<OnnxInput> onnx_outputs(const std::filesystem::path& path, const Limits& limits) {
   const auto file = OnnxFile::open(path, limits);
   std::vector<OnnxInput> outputs;
-  for (const auto& v : file->model().graph().output()) outputs.push_back(input_of(v));
+  for (const auto& v : file->model().graph().output()) outputs.push_back(onnx_value(v));
   return outputs;
 }
 

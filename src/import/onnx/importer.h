@@ -68,6 +68,9 @@ std::vector<int> onnx_order(const google::protobuf::RepeatedPtrField<onnx::NodeP
 /// Names that a body uses and does not define, in order of first use.
 std::vector<std::string> free_names(const onnx::GraphProto& body);
 
+/// What the file says of a value: the tensors of a sequence or an optional, too.
+OnnxInput onnx_value(const onnx::ValueInfoProto& value);
+
 /// The opset under which `frame` sees `domain`; 0 when it is not imported.
 int opset_of(const OnnxFrame& frame, std::string_view domain);
 std::string display_name(const onnx::NodeProto& node, const OnnxFrame& frame);

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "import/onnx/onnx_import.h"
 #include "import/onnx/proto_file.h"
 #include "ir/constant.h"
 
@@ -37,6 +39,33 @@ class OnnxEditor {
   std::string add_node(const char* op_type, std::vector<std::string> inputs, const std::string& output,
                        const char* attribute, std::int64_t value);
   void set_input(Input at, const std::string& value);
+
+  /// What kind of value a name of the main graph is.
+  enum class Maker { none, input, initializer, node };
+  Maker maker_of(std::string_view value) const;
+  int node_count() const { return graph().node_size(); }
+  /// The nodes of the main graph in an order in which every value is made before it is read.
+  std::vector<int> order() const;
+  /// Values of the main graph that the node reads, in its bodies too.
+  std::vector<std::string> reads(int node) const;
+  /// Names of what nodes of the main graph make, in their order.
+  std::vector<std::string> made_values() const;
+  /// What the file itself says of a value's type, where it says it.
+  std::optional<OnnxInput> declared_type(std::string_view value) const;
+
+  /// These values become the outputs, in place of those the model has. finish() leaves inputs out that nothing reads.
+  void set_outputs(const std::vector<OnnxInput>& outputs);
+  /// The value becomes an input, and what made it makes it no longer; an input that is there gets this type.
+  void make_input(const OnnxInput& input);
+  /// The value is that constant, and what made it makes it no longer. It must be no output of the model.
+  void make_initializer(const std::string& value, const ir::Constant& constant);
+  /// Readers of what an Identity (or a Dropout that drops nothing) hands on read what it is given. How many there were.
+  int drop_identities();
+  /// Forgets what the file says of types of inner values: it may be wrong under other shapes.
+  void forget_types() { graph().clear_value_info(); }
+  /// Leaves out what no computation needs: doc strings, metadata, producer, types of inner values.
+  void strip();
+
   /// The node makes `value` from now on, and the node that made it does not.
   void take_output(int node, const std::string& value);
 
@@ -56,6 +85,7 @@ class OnnxEditor {
   onnx::ModelProto model_;
   std::set<std::string, std::less<>> names_;  ///< of all values
   std::set<std::string, std::less<>> captured_;
+  bool cut_ = false;  ///< inputs that nothing reads are left out
 };
 
 }  // namespace monza
