@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "cli/driver.h"
 #include "cli/text.h"
@@ -21,6 +22,19 @@ TEST(CliCommands, HelpTeachesByExample) {
     EXPECT_NE(ran.out.find("--json"), std::string::npos) << command;
   }
   EXPECT_EQ(tool.run("--version").code, 0);
+}
+
+TEST(CliCommands, HelpFitsATerminal) {
+  const Tool tool;
+  for (const char* command : {"build", "run", "bench", "profile", "inspect", "compare", "quantize", "edit", "reduce"}) {
+    const std::string help = tool.run(std::string(command) + " --help").out;
+    std::istringstream lines(help.substr(0, help.find("Examples:")));
+    for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 100u) << command << ": " << line;
+    EXPECT_FALSE(has(help, "--max-depth ")) << command;
+  }
+  const Ran limits = tool.run("build --help-limits");
+  EXPECT_EQ(limits.code, 0);
+  EXPECT_TRUE(has(limits.out, "--max-depth N"));
 }
 
 TEST(CliCommands, InspectListsWhatAModelWithOpenDimensionsSays) {

@@ -52,6 +52,12 @@ std::string tensor_bytes(onnx::TensorProto::DataType type) {
 void make_models(const Tool& tool) {
   tool.model("m.onnx");
   tool.model("two.onnx", two_inputs);
+  // What stands for an interpreter with ONNX Runtime.
+  for (const auto& [name, says] :
+       {std::pair("refuses.sh", R"({"refused": "not this one"})"), std::pair("ends.sh", R"({"version": "0"})")}) {
+    tool.write(name, std::string("#!/bin/sh\necho '") + says + "'\n");
+    std::filesystem::permissions(tool.path(name), std::filesystem::perms::owner_all);
+  }
   tool.model("dyn.onnx", [](onnx::ModelProto& m) {
     keep_relu(m, {2, 3});
     for (auto* value : {m.mutable_graph()->mutable_input(0), m.mutable_graph()->mutable_output(0)})

@@ -41,6 +41,46 @@ TEST(CliBench, SweepsTheBatchAndDrawsIt) {
   EXPECT_EQ(tool.run("bench m.onnx --sweep precision=fp32 --shape N=1" + quick).code, 0);
 }
 
+TEST(CliBench, GoesOnBehindAValueThatTheModelRefuses) {
+  const Tool tool;
+  tool.model("m.onnx", [](onnx::ModelProto& m) {
+    open_batch(m);
+    m.mutable_graph()->mutable_initializer(0)->set_dims(0, 3);  // which a batch of 2 does not broadcast with
+    for (int i = 0; i < 6; ++i) m.mutable_graph()->mutable_initializer(0)->add_float_data(1);
+  });
+  const Ran ran = tool.run("bench m.onnx --sweep N=1,2,3 --iterations 5 --warmup 0 --no-tune --quiet --json");
+  EXPECT_EQ(ran.code, 3) << "not all were measured";
+  const Json report = Json::parse(ran.out);
+  ASSERT_EQ(report.at("points").size(), 2u);
+  EXPECT_EQ(report.at("points").at(1).at("value"), "3");
+  ASSERT_EQ(report.at("refused").size(), 1u);
+  EXPECT_EQ(report.at("refused").at(0).at("value"), "2");
+  EXPECT_TRUE(has(report.at("refused").at(0).at("error").get<std::string>(), "2 against 3"))
+      << report.at("refused").at(0).at("error");
+  EXPECT_TRUE(
+      has(tool.run("bench m.onnx --sweep N=2,3 --iterations 5 --warmup 0 --no-tune --quiet").out, "2  not measured: "));
+  EXPECT_EQ(tool.run("bench m.onnx --sweep N=2 --iterations 5 --warmup 0 --no-tune --quiet").code, 3);
+}
+
+TEST(CliBench, SaysWhatReferenceKernelsTake) {
+  const Tool tool;
+  tool.model("m.onnx", [](onnx::ModelProto& m) { m.mutable_graph()->mutable_node(0)->set_op_type("Acosh"); });
+  const Ran ran = tool.run("bench m.onnx --iterations 5 --warmup 0 --quiet --json");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Json found = Json::parse(ran.out).at("reference_kernels");
+  EXPECT_EQ(found.at("kernels"), Json::array({"acosh_ref"}));
+  EXPECT_GT(found.at("share").get<double>(), 0.02);
+}
+
+TEST(CliBench, NeedsOnnxRuntimesPackageToMeasureAgainstIt) {
+  const Tool tool;
+  tool.model("m.onnx");
+  const Ran none = tool.run("bench m.onnx --against onnxruntime --python /bin/false");
+  EXPECT_EQ(none.code, 2);
+  EXPECT_TRUE(has(none.err, "'/bin/false' has no ONNX Runtime\n  try: --python FILE")) << none.err;
+  EXPECT_EQ(tool.run("bench m.onnx --against tensorrt").code, 2);
+}
+
 TEST(CliBench, RefusesASweepOfWhatIsFixed) {
   const Tool tool;
   tool.model("m.onnx");

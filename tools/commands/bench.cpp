@@ -6,6 +6,7 @@
 
 #include "eval/data_set.h"
 #include "tools/args/command.h"
+#include "tools/measure/against.h"
 #include "tools/measure/bench.h"
 #include "tools/measure/sweep.h"
 #include "tools/text/json.h"
@@ -20,7 +21,7 @@ namespace {
 
 struct BenchArgs {
   SweepOptions sweep;
-  std::string data, truth, coco, labels, head;
+  std::string data, truth, coco, labels, head, against, python;
   std::int64_t samples = 0;
   int size = 0;
 #ifdef MONZA_WITH_JPEG
@@ -49,13 +50,18 @@ std::unique_ptr<eval::DataSet> open_data(const BenchArgs& o) {
 }
 
 int run(const BenchArgs& o) {
+  if (!o.against.empty()) {
+    if (!o.sweep.sweep.empty() || !o.sweep.also.empty() || !o.data.empty())
+      throw UsageError("--against measures one model\n  try: leave --sweep, --also and --data out");
+    bench_against_onnxruntime(o.sweep.bench, o.python);
+    return kExitOk;
+  }
   const std::unique_ptr<eval::DataSet> samples = open_data(o);
   const bool sweeps = !o.sweep.sweep.empty() || !o.sweep.also.empty() || samples != nullptr;
   if (!o.sweep.chart.empty() && !sweeps)
     throw UsageError("--chart draws a sweep\n  try: --sweep batch=1,2,4,8 --chart FILE.svg");
   if (sweeps) {
-    run_sweep(o.sweep, samples.get());
-    return kExitOk;
+    return run_sweep(o.sweep, samples.get()) ? kExitOk : kExitRefused;
   }
   const BenchOptions& bench = o.sweep.bench;
   const Measured m = measure(bench);
@@ -64,8 +70,9 @@ int run(const BenchArgs& o) {
     return kExitOk;
   }
   const Summary& t = m.latency;
-  print("{} runs, {} stream{} of {} thread{}, {}, {}\n", m.runs, bench.streams, bench.streams > 1 ? "s" : "", m.threads,
-        m.threads > 1 ? "s" : "", precision_name(m.stats.precision), m.stats.isa);
+  print("{}, {} of {}, {}, {}\n", count_text(static_cast<std::int64_t>(m.runs), "run"),
+        count_text(bench.streams, "stream"), count_text(m.threads, "thread"), precision_name(m.stats.precision),
+        m.stats.isa);
   print("latency     min {}  mean {}  median {}  p90 {}  p95 {}  p99 {}  max {}\n", time_text(t.min), time_text(t.mean),
         time_text(t.median), time_text(t.p90), time_text(t.p95), time_text(t.p99), time_text(t.max));
   print("throughput  {:.1f} runs/s\n", m.throughput);
@@ -85,6 +92,8 @@ int run(const BenchArgs& o) {
         bytes_text(static_cast<double>(m.rss_before)), bytes_text(static_cast<double>(m.stats.arena_bytes)),
         bytes_text(static_cast<double>(m.stats.arena_lower_bound_bytes)),
         bytes_text(static_cast<double>(m.stats.weights_bytes)));
+  if (const std::string references = to_string(m.references); !references.empty())
+    print("reference   {}\n", references);
   if (*m.warning != 0) note(message("warning: {}", m.warning));
   for (const std::string& output : m.not_finite) note("warning: " + output);
   return kExitOk;
@@ -108,6 +117,7 @@ void add_bench(Commands& commands) {
       "  monza bench bert.onnx --sweep precision=fp32,bf16 --data samples/    agreement with MODEL in fp32, or with "
       "the\n"
       "                                                        expected outputs in the .npz files\n"
+      "  monza bench resnet50.onnx --against onnxruntime --threads 1    beside ONNX Runtime, in turn\n"
       "  monza bench model.engine --iterations 1000 --export-times times.csv --json\n"
       "Inputs are random unless --input gives them. build_ms is 0 for an engine file; an ONNX file is built, written "
       "to a\n"
@@ -136,6 +146,12 @@ void add_bench(Commands& commands) {
   app.add_option("--export-times", o->sweep.bench.export_times, "write the time of every run: .json, else CSV")
       .type_name("FILE")
       .file(FileRole::writes);
+  app.add_option("--against", o->against,
+                 "measure ONNX Runtime on the same inputs in turn, if its Python package is there")
+      .one_of({"onnxruntime"})
+      .type_name("PEER");
+  app.add_option("--python", o->python, "the interpreter that has it (default: MONZA_PYTHON, else python3)")
+      .type_name("FILE");
   app.add_option("--sweep", o->sweep.sweep,
                  "measure at several values: batch=1,2,4,8, threads=1,2, precision=fp32,bf16")
       .type_name("KEY=V,V..");

@@ -3,18 +3,17 @@
 
 #include <filesystem>
 #include <memory>
-#include <set>
 
 #include "base/output_file.h"
 #include "engine/build_record.h"
 #include "engine/run/engine_impl.h"
-#include "kernel/registry.h"
 #include "tools/args/command.h"
 #include "tools/args/inputs.h"
 #include "tools/args/model_args.h"
 #include "tools/args/named_files.h"
 #include "tools/draw/html_report.h"
 #include "tools/draw/svg.h"
+#include "tools/measure/references.h"
 #include "tools/quantize/calibration.h"
 #include "tools/text/json.h"
 #include "tools/text/terminal.h"
@@ -63,23 +62,15 @@ void write_report(const BuildArgs& o, const std::string& output, const ModelArgs
   write_file(o.report, html_report(page));
 }
 
-/// "pad_ref, topk_ref: 12.0 % of the time measured": reference kernels, which nobody made fast, where they take 2 % of
-/// what was timed or more; else "". What has one kernel alone may not have been timed: `monza profile` shows all.
+/// What is said of reference kernels (references.h); "" where they matter little. Those that had no rival are not
+/// timed: `monza bench` and `monza profile` show what they take.
 std::string references_of(const plan::Plan& plan) {
-  std::set<std::string_view> names;
-  double total = 0, part = 0;
-  for (const plan::Step& step : plan.steps) {
-    total += static_cast<double>(step.measured_us);
-    const std::string_view work = work_of(plan, step);
-    const Kernel* kernel = find_kernel(work);
-    if (kernel == nullptr || !kernel->reference) continue;
-    part += static_cast<double>(step.measured_us);
-    names.insert(work);
-  }
-  if (part <= 0 || part < 0.02 * total) return {};
-  std::string text;
-  for (const std::string_view name : names) text += (text.empty() ? "" : ", ") + std::string(name);
-  return fmt::format("{}: {:.1f} % of the time measured", text, 100 * part / total);
+  std::string text = to_string(references_when_chosen(plan));
+  if (!text.empty()) text += " measured";
+  std::string untimed;
+  for (const std::string& name : untimed_references(plan)) untimed += (untimed.empty() ? "" : ", ") + name;
+  if (!untimed.empty()) text += (text.empty() ? "" : "; ") + untimed + ", not timed";
+  return text;
 }
 
 /// What --calibrate or --calibration-cache say of 8 bits; null without them.
@@ -161,9 +152,9 @@ int run(const BuildArgs& o) {
     print_json(report);
     return kExitOk;
   }
-  print("{}: {}{} steps for {} threads of {}, {} {}\n", output.string(),
-        file_bytes > 0 ? bytes_text(static_cast<double>(file_bytes)) + ", " : "", s.steps, s.threads, s.isa,
-        device_name(s.device), precision_name(s.precision));
+  print("{}: {}{} for {} of {}, {} {}\n", output.string(),
+        file_bytes > 0 ? bytes_text(static_cast<double>(file_bytes)) + ", " : "", count_text(s.steps, "step"),
+        count_text(s.threads, "thread"), s.isa, device_name(s.device), precision_name(s.precision));
   print("  built in {} (import {}, passes {}, plan {})\n", time_text(opened.build_ms), time_text(s.import_ms),
         time_text(s.passes_ms), time_text(s.plan_ms));
   print("  memory: weights {}, activations {} (no order of these steps does with less than {})\n",

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <set>
@@ -60,6 +61,13 @@ void write_trace(const std::string& path, const Engine& engine, Context& context
   write_file(path, json_text(trace, -1) + "\n");
 }
 
+/// " (12 times in Loop 'while')" for a layer in a body; else "".
+std::string where_of(const LayerTime& layer) {
+  if (layer.within.empty()) return {};
+  const std::string times = layer.calls == 1 ? "" : fmt::format("{:.4g} times ", layer.calls);
+  return fmt::format(" ({}in {})", times, shortened(layer.within, 40));
+}
+
 void print_table(const std::vector<LayerTime>& rows, std::size_t top, const Ceilings& c) {
   print("{:>10} {:>7} {:>10} {:>9} {:>8} {:>14}  {:28} {}\n", "time us", "share", "to win us", "GFLOP/s", "GB/s",
         "of ceiling", "kernel", "ONNX nodes");
@@ -68,7 +76,7 @@ void print_table(const std::vector<LayerTime>& rows, std::size_t top, const Ceil
     print("{:10.1f} {:6.2f}% {:>10} {:9.1f} {:8.2f} {:>14}  {:28} {}\n", r.us, r.share * 100,
           *r.ceiling != 0 ? fmt::format("{:.1f}", r.gain_us) : "", r.gflops, r.gb_s,
           *r.ceiling != 0 ? fmt::format("{:.0f}% {}", r.of_ceiling * 100, r.ceiling) : "", kernel_of(r.step),
-          shortened(r.step.name, 60));
+          shortened(r.step.name, 60) + where_of(r));
   }
   if (top < rows.size()) print("... and {} more (--top 0 shows all)\n", rows.size() - top);
   std::map<std::string, std::pair<double, int>> by_kernel;
@@ -83,7 +91,7 @@ void print_table(const std::vector<LayerTime>& rows, std::size_t top, const Ceil
   double total = 0, flops = 0;
   for (const LayerTime& r : rows) {
     total += r.us;
-    flops += r.step.flops;
+    flops += r.step.flops * r.calls;
   }
   print("\nby kernel:\n");
   for (std::size_t i = 0; i < std::min<std::size_t>(kernels.size(), 12); ++i)
@@ -93,9 +101,9 @@ void print_table(const std::vector<LayerTime>& rows, std::size_t top, const Ceil
         total > 0 ? flops / total * 1e-3 : 0);
   if (c.f32_gflops > 0)
     print(
-        "ceilings of {} thread{}: fp32 {:.0f} GFLOP/s, memory read {:.1f} GB/s (above 100 %: from a "
+        "ceilings of {}: fp32 {:.0f} GFLOP/s, memory read {:.1f} GB/s (above 100 %: from a "
         "cache, or fewer operations than counted)\n",
-        c.threads, c.threads > 1 ? "s" : "", c.f32_gflops, c.read_gb_s);
+        count_text(c.threads, "thread"), c.f32_gflops, c.read_gb_s);
 }
 
 /// What a layer is found by in another profile: the ONNX nodes it computes, or its name where it only rearranges.
@@ -126,8 +134,8 @@ std::vector<std::string> other_conditions(const Json& before, const ProfileResul
                                           int threads) {
   std::vector<std::string> found;
   double flops_then = 0, flops_now = 0;
-  for (const Json& layer : before.at("layers")) flops_then += layer.value("flops", 0.0);
-  for (const LayerTime& l : now.layers) flops_now += l.step.flops;
+  for (const Json& layer : before.at("layers")) flops_then += layer.value("flops", 0.0) * layer.value("calls", 1.0);
+  for (const LayerTime& l : now.layers) flops_now += l.step.flops * l.calls;
   if (std::abs(flops_now - flops_then) > 0.05 * std::max(flops_now, flops_then))
     found.push_back(
         fmt::format("the work is another, {:.3g} GFLOP then and {:.3g} now: other shapes, or a model of the "
@@ -166,7 +174,7 @@ std::vector<Change> changes_since(const Json& before, const std::vector<LayerTim
   };
   for (const Json& layer : before.at("layers")) {
     Change& c = entry(identity_of(layer), layer.at("name").get<std::string>());
-    c.before_us += layer.at("best_us").get<double>();
+    c.before_us += layer.value("us", layer.at("best_us").get<double>());
     c.kernel_before = layer.at("kernel").get<std::string>();
   }
   for (const LayerTime& l : layers) {
@@ -194,13 +202,15 @@ Json read_profile(const std::string& path) {
            (object[key].is_array() &&
             std::all_of(object[key].begin(), object[key].end(), [](const Json& name) { return name.is_string(); }));
   };
+  static constexpr const char* kNumbers[] = {"flops", "calls", "us"};  // what earlier versions left out
   bool good = profile.is_object() && is(profile, "best_run_ms", true) && profile.contains("layers") &&
               profile["layers"].is_array();
   if (good)
     for (const Json& layer : profile["layers"])
       good = good && layer.is_object() && is(layer, "name", false) && is(layer, "kernel", false) &&
              is(layer, "best_us", true) && are_names(layer, "nodes") &&
-             (!layer.contains("flops") || is(layer, "flops", true));
+             std::all_of(std::begin(kNumbers), std::end(kNumbers),
+                         [&](const char* key) { return !layer.contains(key) || is(layer, key, true); });
   good = good && (!profile.contains("isa") || is(profile, "isa", false));
   if (!good) throw Error("it is no profile", "give what `monza profile MODEL --json` printed").at("'" + path + "'");
   return profile;
@@ -256,6 +266,9 @@ Json report_of(const ModelArgs& model, const Engine& engine, const ProfileResult
                                 {"nodes", r.step.nodes},
                                 {"op", r.step.op},
                                 {"kernel", r.step.kernel},
+                                {"within", r.within},
+                                {"calls", r.calls},
+                                {"us", r.us},
                                 {"best_us", r.step.best_us},
                                 {"mean_us", r.step.mean_us},
                                 {"share", r.share},
@@ -346,7 +359,9 @@ void add_profile(Commands& commands) {
       "  monza profile yolov8n.engine --json > before.json; ...; monza profile yolov8n.engine --against before.json\n"
       "  monza profile yolov8n.engine --histogram runs.svg  a picture of how long runs took\n"
       "  monza profile yolov8n.engine --trace trace.json    for chrome://tracing or ui.perfetto.dev\n"
-      "The time of a layer is its least over all runs. The ceilings (arithmetic, memory reads) are measured first.",
+      "The time of a layer is its least over all runs; of a layer in the body of a loop its least times the "
+      "iterations, "
+      "which the loop's own row does not contain. The ceilings (arithmetic, memory reads) are measured first.",
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
   o->inputs.add_to(app, true);

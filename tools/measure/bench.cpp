@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/output_file.h"
 #include "engine/build_report.h"
+#include "engine/run/engine_impl.h"
 #include "eval/run.h"
 #include "tools/args/usage_error.h"
 #include "tools/measure/identity.h"
@@ -177,6 +178,8 @@ Measured measure(BenchOptions o, eval::DataSet* samples) {
     m.transfers = measure_transfers(engine, o.model.context_options(), prepared.inputs, std::min(o.duration, 1.0));
   m.rss_peak = peak_resident_bytes();
   m.threads = o.model.threads > 0 ? o.model.threads : m.stats.threads;
+  if (has_reference_kernels(engine.impl().image.plan))
+    m.references = measure_references(engine, prepared.inputs, o.model.context_options());
   if (samples != nullptr) {
     Progress progress(!o.json && !o.model.quiet());
     m.accuracy = samples->measure(engine, o.model.context_options(),
@@ -211,6 +214,8 @@ Json to_json(const Measured& m, const BenchOptions& bench) {
                  {"threads_per_stream", m.threads}};
   if (*m.warning != 0) report["warning"] = m.warning;
   if (!m.not_finite.empty()) report["not_finite"] = m.not_finite;
+  if (m.references.share >= kReferenceNotice)
+    report["reference_kernels"] = {{"kernels", m.references.kernels}, {"share", m.references.share}};
   report["about"] = identity_of(bench.model, m.stats);
   if (m.transfers) {
     report["transfers"] = {{"to_device_ms", m.transfers->to_device_ms},

@@ -10,6 +10,7 @@
 #include "eval/data_set.h"
 #include "tools/args/inputs.h"
 #include "tools/args/model_args.h"
+#include "tools/measure/references.h"
 #include "tools/measure/statistics.h"
 #include "tools/measure/transfers.h"
 #include "tools/text/json_text.h"
@@ -43,6 +44,7 @@ struct Measured {
   const char* warning = "";
   std::vector<std::string> not_finite;     ///< outputs that hold NaN or infinities, in words
   std::optional<eval::Accuracy> accuracy;  ///< when there are samples
+  ReferenceShare references;               ///< of the kernels that ran
   std::optional<Transfers> transfers;      ///< of an engine for a device beside the host
 };
 

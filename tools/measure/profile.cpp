@@ -4,6 +4,7 @@
 
 #include "base/constraint.h"
 #include "base/cpu.h"
+#include "engine/run/engine_impl.h"
 #include "kernel/registry.h"
 #include "tools/args/inputs.h"
 #include "tools/measure/statistics.h"
@@ -22,18 +23,55 @@ std::pair<double, const char*> arithmetic(const StepProfile& s, const Ceilings& 
   return {c.f32_gflops, precision_name(Precision::fp32)};
 }
 
-std::vector<LayerTime> layers_of(const std::vector<StepProfile>& profile, const Ceilings& c) {
+/// For each step the If, Loop or Scan whose body holds it, or -1.
+std::vector<int> holders_of(const plan::Plan& plan) {
+  std::vector<int> holders(plan.steps.size(), -1);
+  const auto hold = [&](std::size_t holder, std::int32_t region) {
+    const plan::Range steps = plan.regions[static_cast<std::size_t>(region)].steps;
+    std::fill_n(holders.begin() + steps.begin, steps.count, static_cast<int>(holder));
+  };
+  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
+    const plan::Step& step = plan.steps[i];
+    if (step.kind == plan::StepKind::loop) hold(i, plan.loops[static_cast<std::size_t>(step.loop)].region);
+    for (std::uint32_t r = 0; r < step.regions.count; ++r) hold(i, plan.region_refs[step.regions.begin + r]);
+  }
+  return holders;
+}
+
+/// What each step takes in one run, bodies' steps not counted again in what holds them.
+std::vector<double> own_times(const std::vector<StepProfile>& profile, const std::vector<int>& holders, double runs) {
+  std::vector<double> us(profile.size());
+  for (std::size_t i = 0; i < profile.size(); ++i)
+    us[i] = profile[i].best_us * static_cast<double>(profile[i].runs) / runs;
+  std::vector<double> own = us;
+  for (std::size_t i = 0; i < profile.size(); ++i)
+    if (holders[i] >= 0) own[static_cast<std::size_t>(holders[i])] -= us[i];
+  for (double& t : own) t = std::max(t, 0.0);  // the least of all iterations, times them all, is more or less
+  return own;
+}
+
+/// `runs`: whole runs that the profile is of.
+std::vector<LayerTime> layers_of(const std::vector<StepProfile>& profile, const plan::Plan& plan, std::size_t runs,
+                                 const Ceilings& c) {
   std::vector<LayerTime> layers;
+  const std::vector<int> holders = holders_of(plan);
+  const std::vector<double> own = own_times(profile, holders, static_cast<double>(runs));
   double total = 0;
-  for (const StepProfile& s : profile) {
+  for (std::size_t i = 0; i < profile.size(); ++i) {
+    const StepProfile& s = profile[i];
     if (s.runs == 0) continue;
     LayerTime r;
     r.step = s;
-    r.us = s.best_us;
+    r.us = own[i];
+    r.calls = static_cast<double>(s.runs) / static_cast<double>(runs);
+    if (holders[i] >= 0) {
+      const StepProfile& holder = profile[static_cast<std::size_t>(holders[i])];
+      r.within = holder.op + " '" + holder.name + "'";
+    }
     total += r.us;
     if (r.us > 0) {
-      r.gflops = s.flops / r.us * 1e-3;
-      r.gb_s = s.bytes / r.us * 1e-3;
+      r.gflops = s.flops * r.calls / r.us * 1e-3;
+      r.gb_s = s.bytes * r.calls / r.us * 1e-3;
       const auto [peak, name] = arithmetic(s, c);
       const double compute = peak > 0 ? r.gflops / peak : 0, memory = c.read_gb_s > 0 ? r.gb_s / c.read_gb_s : 0;
       r.of_ceiling = std::max(compute, memory);
@@ -73,7 +111,8 @@ ProfileResult measure_profile(const Engine& engine, const std::vector<Tensor>& g
   }
   result.warning = crowding(contention.per_second(), o.threads, result.run_ms);
   result.best_run_ms = *std::min_element(result.run_ms.begin(), result.run_ms.end());
-  result.layers = layers_of(context.profile(), result.ceilings);
+  result.layers = layers_of(context.profile(), engine.impl().profiles[context.profile_index()].program->plan,
+                            result.run_ms.size(), result.ceilings);
   for (const LayerTime& l : result.layers) result.layers_us += l.us;
   return result;
 }

@@ -12,7 +12,11 @@ namespace monza::tool {
 
 struct LayerTime {
   StepProfile step;
-  double us = 0, share = 0;  ///< the least of all runs; of the sum of all layers
+  /// Of a whole run: the least time of the step, times how often it runs in it, without the steps in its bodies; and
+  /// its part of the sum of all layers.
+  double us = 0, share = 0;
+  double calls = 1;    ///< in a run: of a step in the body of a loop its iterations
+  std::string within;  ///< "Loop 'encoder/while'" for a step in its body, whose own time leaves it out; else ""
   double gflops = 0, gb_s = 0;
   double of_ceiling = 0;     ///< of the nearer of the two ceilings; 0 when it was not measured
   const char* ceiling = "";  ///< which one: "fp32", "int8", "bf16", "memory"

@@ -3,7 +3,9 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <exception>
 #include <filesystem>
+#include <iterator>
 
 #include "base/error.h"
 #include "base/output_file.h"
@@ -26,6 +28,7 @@ struct Point {
   Measured measured;
   double items_per_s = 0;
   bool best = false;  ///< no other point is as fast and as accurate
+  std::string error;  ///< why it was not measured; "" when it was
 };
 
 std::vector<std::string> split(const std::string& list) {
@@ -126,7 +129,7 @@ std::string chart_of(const SweepOptions& o, const std::string& key, const std::v
 
 }  // namespace
 
-void run_sweep(const SweepOptions& o, eval::DataSet* samples) {
+bool run_sweep(const SweepOptions& o, eval::DataSet* samples) {
   std::string key;
   std::vector<std::string> values = {""};
   if (!o.sweep.empty()) {
@@ -142,14 +145,30 @@ void run_sweep(const SweepOptions& o, eval::DataSet* samples) {
   if (!o.bench.json)
     print("{:>{}} {:>11} {:>11} {:>11} {:>14}{}\n", key.empty() ? "model" : key, width, "min", "median", "p99",
           batches ? "items/s" : "runs/s", samples != nullptr ? "  accuracy" : "");
+  std::exception_ptr first;
+  const auto failed = [&](Point& p, const std::exception& e) {
+    if (!first) first = std::current_exception();
+    p.error = e.what();
+    if (!o.bench.json) print("{:>{}}  not measured: {}\n", p.label, width, Lines{p.error});
+  };
   for (Point& p : points) {
-    if (samples != nullptr) p.bench.inputs.tensors = samples->example(inputs_of(p.bench.model));
-    p.measured = measure(p.bench, samples);
+    try {
+      if (samples != nullptr) p.bench.inputs.tensors = samples->example(inputs_of(p.bench.model));
+      p.measured = measure(p.bench, samples);
+      // A run of a batch is that many items.
+      p.items_per_s = p.measured.throughput * (batches ? std::stod(p.value) : 1);
+      if (!o.bench.json) print_row(p, width);
+    } catch (const Error& e) {
+      failed(p, e);
+    } catch (const RunError& e) {
+      failed(p, e);
+    }
     p.bench.session.reset();  // with the last point of a file goes what its builds share
-    // A run of a batch is that many items.
-    p.items_per_s = p.measured.throughput * (batches ? std::stod(p.value) : 1);
-    if (!o.bench.json) print_row(p, width);
   }
+  const auto bad = std::stable_partition(points.begin(), points.end(), [](const Point& p) { return p.error.empty(); });
+  const std::vector<Point> refused(std::make_move_iterator(bad), std::make_move_iterator(points.end()));
+  points.erase(bad, points.end());
+  if (points.empty()) std::rethrow_exception(first);
   if (samples != nullptr) {
     mark_best(points);
     std::string best;
@@ -161,7 +180,7 @@ void run_sweep(const SweepOptions& o, eval::DataSet* samples) {
     write_file(o.chart, chart_of(o, key, points));
     if (!o.bench.json) print("drawn in '{}'\n", o.chart);
   }
-  if (!o.bench.json) return;
+  if (!o.bench.json) return refused.empty();
   Json report = {{"sweep", key}, {"points", Json::array()}};
   for (const Point& p : points) {
     Json point = to_json(p.measured, p.bench);
@@ -171,7 +190,10 @@ void run_sweep(const SweepOptions& o, eval::DataSet* samples) {
     if (samples != nullptr) point["pareto"] = p.best;
     report["points"].push_back(std::move(point));
   }
+  for (const Point& p : refused)
+    report["refused"].push_back({{"value", p.value}, {"model", p.bench.model.model}, {"error", p.error}});
   print_json(report);
+  return refused.empty();
 }
 
 }  // namespace monza::tool

@@ -17,7 +17,9 @@ struct SweepOptions {
 };
 
 /// Measures every file at every value, and each one's accuracy on `samples` if they are given; prints a table or JSON.
-/// All settings are checked before the first is measured. Throws as measure() does.
-void run_sweep(const SweepOptions& options, eval::DataSet* samples);
+/// All settings are checked before the first is measured; what a model refuses of them later (a batch that a Reshape
+/// fixes) is told in its row, and the others go on. Returns whether all were measured. Throws as measure() does where
+/// none was.
+bool run_sweep(const SweepOptions& options, eval::DataSet* samples);
 
 }  // namespace monza::tool
