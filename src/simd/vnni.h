@@ -1,7 +1,9 @@
 // The vector types of the integer kernels. A "dot" adds, to each 32-bit lane, the four products of unsigned activation
 // bytes (broadcast) and signed weight bytes (that lane's column), exactly:
 //   AVX-512 VNNI and AVX-VNNI : one vpdpbusd
-//   AVX2                      : bytes widened to 16 bits, two vpmaddwd (vpmaddubsw saturates, so it is not used)
+//   AVX2                      : bytes widened to 16 bits, two vpmaddwd, as vpmaddubsw saturates
+// A "panel_dot" is the same for weights that were packed with Q::kSplit in mind: where it is set, vpmaddubsw must not
+// saturate, so neighbours in a lane (bytes 0 and 1, 2 and 3) add up to at least -128 and at most 128.
 // Included by ISA files only; all of it is local to the including file.
 #pragma once
 
@@ -59,6 +61,8 @@ struct Q {
   static MONZA_INLINE A flip(A a) { return _mm512_xor_si512(a, _mm512_set1_epi32(static_cast<int>(0x80808080u))); }
   static MONZA_INLINE A activations(I bytes) { return bytes; }
   static MONZA_INLINE I dot(I acc, A a, W w) { return _mm512_dpbusd_epi32(acc, a, w); }
+  static constexpr bool kSplit = false;
+  static MONZA_INLINE I panel_dot(I acc, I a, I w) { return dot(acc, a, w); }
 
   // Depthwise: four taps of 64 channels, interleaved so that a lane holds one channel's taps (the order of in_order).
   static MONZA_INLINE I load_bytes(const std::uint8_t* p, std::int64_t n) {
@@ -185,8 +189,8 @@ struct Q {
 #if defined(__AVXVNNI__)
   static constexpr int rows(int panels) { return panels == 2 ? 6 : 8; }
 #else
-  // The widened weights take two registers a panel and the widened activations two more.
-  static constexpr int rows(int panels) { return panels == 2 ? 4 : 6; }
+  // A panel_dot needs a register of ones and one between its steps.
+  static constexpr int rows(int panels) { return panels == 2 ? 4 : 8; }
 #endif
   using I = __m256i;
   using F = __m256;
@@ -221,6 +225,8 @@ struct Q {
   static MONZA_INLINE A flip(A a) { return _mm256_xor_si256(a, _mm256_set1_epi32(static_cast<int>(0x80808080u))); }
   static MONZA_INLINE A activations(I bytes) { return bytes; }
   static MONZA_INLINE I dot(I acc, A a, W w) { return _mm256_dpbusd_avx_epi32(acc, a, w); }
+  static constexpr bool kSplit = false;
+  static MONZA_INLINE I panel_dot(I acc, I a, I w) { return dot(acc, a, w); }
 #else
   struct W {
     __m256i even, odd;
@@ -242,6 +248,14 @@ struct Q {
   }
   static MONZA_INLINE I dot(I acc, A a, W w) {
     return _mm256_add_epi32(acc, _mm256_add_epi32(_mm256_madd_epi16(a.even, w.even), _mm256_madd_epi16(a.odd, w.odd)));
+  }
+  static constexpr bool kSplit = true;
+  static MONZA_INLINE I panel_dot(I acc, I a, I w) {
+    return _mm256_add_epi32(acc, _mm256_madd_epi16(_mm256_maddubs_epi16(a, w), _mm256_set1_epi16(1)));
+  }
+  /// Lanes of two weights each: the even bytes of a panel_dot's, with zeros between.
+  static MONZA_INLINE I even_weights(const std::int8_t* p) {
+    return _mm256_cvtepu8_epi16(_mm_load_si128(reinterpret_cast<const __m128i*>(p)));
   }
 #endif
 

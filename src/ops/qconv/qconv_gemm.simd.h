@@ -36,12 +36,12 @@ MONZA_INLINE ConvGeometry conv_query_geometry(const KernelQuery& query) {
 
 template <int kW>
 std::size_t conv_bytes(const KernelQuery& query) noexcept {
-  return static_cast<std::size_t>(conv_query_geometry<kW>(query).template panels<Q::kLanes>().bytes());
+  return static_cast<std::size_t>(conv_query_geometry<kW>(query).template panels<Q::kLanes, Q::kSplit>().bytes());
 }
 template <int kW>
 void conv_pack_weights(const KernelQuery& query, std::byte* packed) noexcept {
   const ConvGeometry g = conv_query_geometry<kW>(query);
-  igemm_pack(g.panels<Q::kLanes>(), static_cast<const std::uint8_t*>(query.in[kW].data),
+  igemm_pack(g.panels<Q::kLanes, Q::kSplit>(), static_cast<const std::uint8_t*>(query.in[kW].data),
              query.in[kW].dtype == DType::u8, packed, ConvSource{g});
 }
 /// Weights may have zero points that are not 0 once shifted: then windows need the sums of their pixels.
@@ -57,7 +57,8 @@ std::size_t conv_scratch(const KernelQuery& query) noexcept {
   const ConvGeometry g = conv_query_geometry<kW>(query);
   const std::size_t copy = g.merged ? round64(g.batch * g.padded_h() * g.padded_w() * g.channels) + 64 : 0;
   const std::size_t sums = conv_may_sum<kW>(g, query) ? round64(g.groups * g.batch * g.height * g.width * 4) : 0;
-  return round64(static_cast<std::int64_t>(igemm_scratch(g.panels<Q::kLanes>()))) + round64(g.channels) + copy + sums;
+  return round64(static_cast<std::int64_t>(igemm_scratch(g.panels<Q::kLanes, Q::kSplit>()))) + round64(g.channels) +
+         copy + sums;
 }
 
 /// Copies the image into [batch, padded_h, padded_w, channels], zero points around it.
@@ -96,7 +97,7 @@ Status conv_run(const KernelContext& c) noexcept {
   const std::int64_t rows = g.batch * g.out_h * g.out_w;
   if (rows == 0) return {};
   Igemm job;
-  igemm_bind(job, g.panels<Q::kLanes>(), w.data);
+  igemm_bind(job, g.panels<Q::kLanes, Q::kSplit>(), w.data);
   job.flip = x.dtype == DType::i8;
   job.read_depth = g.merged ? job.pack.quads() * 4 : job.pack.depth;
   job.out = out.as<std::byte>();
@@ -161,12 +162,15 @@ template <int kW>
 constexpr Packing kConvPacking{.input = kW,
                                .bytes = conv_bytes<kW>,
                                .pack = conv_pack_weights<kW>,
-                               .format = Q::kLanes == 8 ? &qconv_panels_8 : &qconv_panels_16};
+                               .format = Q::kSplit        ? &qconv_split_panels_8
+                                         : Q::kLanes == 8 ? &qconv_panels_8
+                                                          : &qconv_panels_16};
 
 consteval Kernel qconv_gemm_kernel(const char* name, Isa needs) {
   Kernel k = qconv_kernel(name, needs, kConvPacking<QInput::w>);
   k.accepts = conv_accepts<QInput::w>;
   k.scratch_bytes = conv_scratch<QInput::w>;
+  k.version = Q::kSplit ? 2 : 1;
   k.run = conv_run<QInput::w>;
   return k;
 }
@@ -174,6 +178,7 @@ consteval Kernel conv_integer_gemm_kernel(const char* name, Isa needs) {
   Kernel k = conv_integer_kernel(name, needs, kConvPacking<1>);
   k.accepts = conv_accepts<1>;
   k.scratch_bytes = conv_scratch<1>;
+  k.version = Q::kSplit ? 2 : 1;
   k.run = conv_run<1>;
   return k;
 }

@@ -7,7 +7,7 @@
 namespace monza::ops {
 
 // Defined in qconv_packed.any.cpp.
-extern const PackedFormat qconv_panels_8, qconv_panels_16, qconv_depthwise_8, qconv_depthwise_16;
+extern const PackedFormat qconv_panels_8, qconv_panels_16, qconv_split_panels_8, qconv_depthwise_8, qconv_depthwise_16;
 
 namespace {
 
@@ -20,8 +20,8 @@ struct ConvGeometry {
   bool merged;  ///< a tap is a row of the kernel over a padded copy
   MONZA_INLINE std::int64_t padded_h() const { return (out_h - 1) * stride_h + (kh - 1) * dilation_h + 1; }
   MONZA_INLINE std::int64_t padded_w() const { return (out_w - 1) * stride_w + kw; }
-  template <int kLanes>
-  MONZA_INLINE IgemmPanels<kLanes> panels() const {
+  template <int kLanes, bool kSplit>
+  MONZA_INLINE IgemmPanels<kLanes, kSplit> panels() const {
     if (merged) return {.groups = 1, .columns = filters, .taps = kh, .depth = kw * channels};
     return {.groups = groups, .columns = filters, .taps = kh * kw, .depth = channels};
   }

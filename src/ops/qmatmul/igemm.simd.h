@@ -6,7 +6,13 @@
 // ones are shifted by 128 once, at build). Signed activations are shifted on load, which the panels' column sums undo.
 // A tile of rows(panels) x panels accumulators stays in registers over all taps.
 //
-// Floor: one dot a cycle and port, so 4 * kLanes multiply-adds; a tile of 6 x 4 issues 10 loads for 24 dots, which
+// Without VNNI a dot is a vpmaddubsw, which saturates, a vpmaddwd and an addition. Panels are split for it: pairs of
+// weights whose products might exceed 16 bits give what is too much to a short list of further steps, so that sums stay
+// exact. A further step costs its panel about what a step does. How many there are depends on the weights: their share of
+// the time is 22 % in YOLOv8n (docs/measurements.md), and they double the work of weights that are all at one end.
+//
+// Floor: one dot a cycle and port, so 4 * kLanes multiply-adds (AVX2: three instructions on the three vector ports of
+// Intel's cores, so one dot a cycle, twice what FMAs multiply); a tile of 6 x 4 issues 10 loads for 24 dots, which
 // leaves the dots as the limit as long as the panels come from L1 or L2. Chunks of up to 96 rows pass over the same
 // panels, so weights from L3 cost less than 2 bytes a cycle.
 #pragma once
@@ -35,6 +41,52 @@ void igemm_pack(const IgemmPack& k, const std::uint8_t* dense, bool is_unsigned,
         }
       sums[g * k.panels() * Q::kLanes + n] = sum;
     }
+  igemm_split(k, packed);
+}
+
+/// The first 1 to 3 bytes of a quad.
+MONZA_INLINE std::int32_t load_tail(const std::uint8_t* p, int bytes) {
+  std::uint32_t v = p[0];
+  if (bytes > 1) v |= static_cast<std::uint32_t>(p[1]) << 8;
+  if (bytes > 2) v |= static_cast<std::uint32_t>(p[2]) << 16;
+  return static_cast<std::int32_t>(v);
+}
+/// What the dots see of four activation bytes.
+template <bool kFlip>
+MONZA_INLINE Q::I igemm_broadcast(std::int32_t four) {
+  const Q::I a = Q::set(four);
+  return kFlip ? Q::exclusive_or(a, Q::set_bytes(0x80)) : a;
+}
+
+/// Adds to a tile's accumulators what its panels' rests hold. V is Q.
+template <typename V, int kRows, int kPanels, bool kFlip>
+MONZA_INLINE void igemm_add_rest(const std::uint8_t* const* rows, std::int64_t stride, const Igemm& job,
+                                 std::int64_t slot, Q::I (&acc)[kRows][kPanels]) {
+  const std::int64_t quads = job.pack.quads(), full = job.read_depth / 4;
+  const int tail = static_cast<int>(job.read_depth % 4);
+#pragma GCC unroll 4
+  for (int j = 0; j < kPanels; ++j) {
+    const PanelRest<const std::byte> rest =
+        job.pack.rest(reinterpret_cast<const std::byte*>(job.weights), slot / Q::kLanes + j);
+    const std::int64_t entries = job.pack.entries(rest);
+    const std::uint8_t* const* tap = rows;
+    std::int64_t first = 0, last_tap = job.pack.taps - 1;  // the first step of this tap; taps left
+    for (std::int64_t i = 0; i < entries; ++i) {
+      // Bounded, as the file may be damaged: then the sums are wrong, but nothing else is read.
+      while (rest.step[i] - first >= quads && last_tap > 0) first += quads, tap += stride, --last_tap;
+      const std::int64_t at = rest.step[i] - first, q = at < 0 ? 0 : at < quads ? at : quads - 1;
+      const Q::I w = V::even_weights(rest.weights + i * Q::kLanes * 2);
+      if (q < full) {
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r)
+          acc[r][j] = Q::panel_dot(acc[r][j], igemm_broadcast<kFlip>(load_u32(tap[r] + q * 4)), w);
+      } else {
+#pragma GCC unroll 16
+        for (int r = 0; r < kRows; ++r)
+          acc[r][j] = Q::panel_dot(acc[r][j], igemm_broadcast<kFlip>(load_tail(tap[r] + q * 4, tail)), w);
+      }
+    }
+  }
 }
 
 /// Accumulators of kRows x kPanels panels from `slot` on into `acc` [kRows][kPanels * kLanes]. Row r of tap t starts at
@@ -56,40 +108,39 @@ void igemm_tile(const std::uint8_t* const* rows, std::int64_t stride, const Igem
 #pragma GCC unroll 4
       for (int j = 0; j < kPanels; ++j)
         acc[r][j] = Q::sub(acc[r][j], Q::mul(Q::load(job.w_zero + slot + j * Q::kLanes), Q::set(sums[r])));
-  for (std::int64_t t = 0; t < job.pack.taps; ++t, rows += stride) {
+  const auto panel_at = [&](int j) __attribute__((always_inline)) {
+    return Q::load(reinterpret_cast<const std::int32_t*>(w + j * panel));
+  };
+  const std::uint8_t* const* tap = rows;
+  for (std::int64_t t = 0; t < job.pack.taps; ++t, tap += stride) {
     const std::uint8_t* p[kRows];
 #pragma GCC unroll 16
-    for (int r = 0; r < kRows; ++r) p[r] = rows[r];
+    for (int r = 0; r < kRows; ++r) p[r] = tap[r];
     for (std::int64_t q = 0; q < full; ++q, w += Q::kLanes * 4) {
-      Q::W wv[kPanels];
+      Q::I wv[kPanels];
 #pragma GCC unroll 4
-      for (int j = 0; j < kPanels; ++j) wv[j] = Q::weights(w + j * panel);
+      for (int j = 0; j < kPanels; ++j) wv[j] = panel_at(j);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        Q::A a = Q::broadcast(load_u32(p[r] + q * 4));
-        if constexpr (kFlip) a = Q::flip(a);
+        const Q::I a = igemm_broadcast<kFlip>(load_u32(p[r] + q * 4));
 #pragma GCC unroll 4
-        for (int j = 0; j < kPanels; ++j) acc[r][j] = Q::dot(acc[r][j], a, wv[j]);
+        for (int j = 0; j < kPanels; ++j) acc[r][j] = Q::panel_dot(acc[r][j], a, wv[j]);
       }
     }
     if (tail != 0) {
-      Q::W wv[kPanels];
+      Q::I wv[kPanels];
 #pragma GCC unroll 4
-      for (int j = 0; j < kPanels; ++j) wv[j] = Q::weights(w + j * panel);
+      for (int j = 0; j < kPanels; ++j) wv[j] = panel_at(j);
 #pragma GCC unroll 16
       for (int r = 0; r < kRows; ++r) {
-        const std::uint8_t* e = p[r] + full * 4;
-        std::uint32_t bytes = e[0];
-        if (tail > 1) bytes |= static_cast<std::uint32_t>(e[1]) << 8;
-        if (tail > 2) bytes |= static_cast<std::uint32_t>(e[2]) << 16;
-        Q::A a = Q::broadcast(static_cast<std::int32_t>(bytes));
-        if constexpr (kFlip) a = Q::flip(a);
+        const Q::I a = igemm_broadcast<kFlip>(load_tail(p[r] + full * 4, tail));
 #pragma GCC unroll 4
-        for (int j = 0; j < kPanels; ++j) acc[r][j] = Q::dot(acc[r][j], a, wv[j]);
+        for (int j = 0; j < kPanels; ++j) acc[r][j] = Q::panel_dot(acc[r][j], a, wv[j]);
       }
       w += Q::kLanes * 4;
     }
   }
+  if constexpr (Q::kSplit) igemm_add_rest<Q, kRows, kPanels, kFlip>(rows, stride, job, slot, acc);
 #pragma GCC unroll 16
   for (int r = 0; r < kRows; ++r)
 #pragma GCC unroll 4

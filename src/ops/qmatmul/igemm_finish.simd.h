@@ -12,7 +12,7 @@
 namespace monza::ops {
 namespace {
 
-using IgemmPack = IgemmPanels<Q::kLanes>;
+using IgemmPack = IgemmPanels<Q::kLanes, Q::kSplit>;
 
 enum class IgemmOut { i32, f32, q8 };
 

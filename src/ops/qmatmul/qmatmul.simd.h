@@ -26,7 +26,8 @@ Refusal matmul_accepts(const KernelQuery& query) noexcept {
 
 template <int kW>
 MONZA_INLINE IgemmPack matmul_query_pack(const KernelQuery& query) {
-  return matmul_panels<Q::kLanes>(query.in[kW].shape, static_cast<const QMatMulParams*>(query.params)->trans_b != 0);
+  return matmul_panels<Q::kLanes, Q::kSplit>(query.in[kW].shape,
+                                             static_cast<const QMatMulParams*>(query.params)->trans_b != 0);
 }
 
 template <int kW>
@@ -51,7 +52,7 @@ Status matmul_run(const KernelContext& c) noexcept {
   const auto& p = c.params_as<QMatMulParams>();
   const TensorView &x = c.in[0], &w = c.in[kW], &out = c.out[0];
   Igemm job;
-  igemm_bind(job, matmul_panels<Q::kLanes>(w.shape, p.trans_b != 0), w.data);
+  igemm_bind(job, matmul_panels<Q::kLanes, Q::kSplit>(w.shape, p.trans_b != 0), w.data);
   job.flip = x.dtype == DType::i8;
   job.read_depth = job.pack.depth;
   job.out = out.as<std::byte>();
@@ -86,13 +87,16 @@ template <int kW>
 constexpr Packing kMatmulPacking{.input = kW,
                                  .bytes = matmul_bytes<kW>,
                                  .pack = matmul_pack_weights<kW>,
-                                 .format = Q::kLanes == 8 ? &qmatmul_panels_8 : &qmatmul_panels_16};
+                                 .format = Q::kSplit        ? &qmatmul_split_panels_8
+                                           : Q::kLanes == 8 ? &qmatmul_panels_8
+                                                            : &qmatmul_panels_16};
 
 consteval Kernel qmatmul_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "QMatMul",
           .needs = needs,
           .arithmetic = {Precision::int8, DType::i32},
+          .version = Q::kSplit ? 2 : 1,
           .in{Port::dense, Port::dense, Port::dense, Port::packed, Port::dense},
           .packings = &kMatmulPacking<QInput::w>,
           .packing_count = 1,
@@ -105,6 +109,7 @@ consteval Kernel matmul_integer_kernel(const char* name, Isa needs) {
           .op = "MatMulInteger",
           .needs = needs,
           .arithmetic = {Precision::int8, DType::i32},
+          .version = Q::kSplit ? 2 : 1,
           .in{Port::dense, Port::packed, Port::dense},
           .packings = &kMatmulPacking<1>,
           .packing_count = 1,
