@@ -8,8 +8,8 @@
 //
 // Without VNNI a dot is a vpmaddubsw, which saturates, a vpmaddwd and an addition. Panels are split for it: pairs of
 // weights whose products might exceed 16 bits give what is too much to a short list of further steps, so that sums stay
-// exact. A further step costs its panel about what a step does. How many there are depends on the weights: their share of
-// the time is 22 % in YOLOv8n (docs/measurements.md), and they double the work of weights that are all at one end.
+// exact. A further step costs its panel about what a step does. How many there are depends on the weights: their share
+// of the time is 22 % in YOLOv8n (docs/measurements.md), and they double the work of weights that are all at one end.
 //
 // Floor: one dot a cycle and port, so 4 * kLanes multiply-adds (AVX2: three instructions on the three vector ports of
 // Intel's cores, so one dot a cycle, twice what FMAs multiply); a tile of 6 x 4 issues 10 loads for 24 dots, which
