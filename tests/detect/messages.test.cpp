@@ -8,30 +8,12 @@
 
 #include "cli/driver.h"
 #include "cli/text.h"
+#include "small_models.h"
 #include "support/vision_pattern.h"
 #include "vision/video.h"
 
 namespace monza::test {
 namespace {
-
-using Shape = std::initializer_list<std::int64_t>;
-
-void declare(onnx::ValueInfoProto& value, const std::string& name, Shape shape, onnx::TensorProto::DataType type) {
-  value.Clear();
-  value.set_name(name);
-  auto& tensor = *value.mutable_type()->mutable_tensor_type();
-  tensor.set_elem_type(type);
-  for (const std::int64_t d : shape) tensor.mutable_shape()->add_dim()->set_dim_value(d);
-}
-onnx::NodeProto& add_node(onnx::GraphProto& graph, const char* op, std::initializer_list<std::string> inputs,
-                          const std::string& output) {
-  auto& node = *graph.add_node();
-  node.set_name(output);
-  node.set_op_type(op);
-  for (const std::string& input : inputs) node.add_input(input);
-  node.add_output(output);
-  return node;
-}
 
 /// y = Relu(x).
 void relu_model(const Tool& tool, const char* file, Shape shape, onnx::TensorProto::DataType type) {
@@ -42,26 +24,6 @@ void relu_model(const Tool& tool, const char* file, Shape shape, onnx::TensorPro
     declare(*graph.mutable_input(0), "x", shape, type);
     declare(*graph.mutable_output(0), "y", shape, type);
     add_node(graph, "Relu", {"x"}, "y");
-  });
-}
-/// The mean of each channel: a classifier of three classes.
-void classifier(const Tool& tool) {
-  tool.model("cls.onnx", [](onnx::ModelProto& m) {
-    auto& graph = *m.mutable_graph();
-    graph.clear_node();
-    graph.clear_initializer();
-    declare(*graph.mutable_input(0), "x", {1, 3, 8, 8}, onnx::TensorProto::FLOAT);
-    declare(*graph.mutable_output(0), "y", {1, 3}, onnx::TensorProto::FLOAT);
-    auto& node = add_node(graph, "ReduceMean", {"x"}, "y");
-    auto& axes = *node.add_attribute();
-    axes.set_name("axes");
-    axes.set_type(onnx::AttributeProto::INTS);
-    axes.add_ints(2);
-    axes.add_ints(3);
-    auto& keep = *node.add_attribute();
-    keep.set_name("keepdims");
-    keep.set_type(onnx::AttributeProto::INT);
-    keep.set_i(0);
   });
 }
 /// Outputs of [1, rows, 21] floats: heads of yolov8 at 32 x 32 pixels where there are 5 rows or more. Others are of

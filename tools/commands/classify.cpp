@@ -115,7 +115,9 @@ int run_classify(ClassifyArgs args) {
     if (json) print_line({{"top1", top1}, {"top5", top5}, {"images", accuracy.images}});
     else print("top-1 {:.2f} %  top-5 {:.2f} %  over {} pictures\n", top1 * 100, top5 * 100, accuracy.images);
   }
-  if (!json) print("\n{}\ninput: {}\n", Lines{times_table(model, totals.mean(), totals.frames)}, classifier.describe());
+  if (!json)
+    print("\n{}\ninput: {}\n", Lines{times_table(model, totals.mean(), totals.frames, totals.wall_ms)},
+          classifier.describe());
   return totals.refused == 0 ? kExitOk : kExitRefused;
 }
 

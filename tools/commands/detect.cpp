@@ -134,7 +134,7 @@ int run_detect(DetectArgs args) {
   if (score) report_score(*score, model, totals, json);
   if (!json) {
     if (many) print("{} boxes in {} frames\n", boxes, totals.frames);
-    print("\n{}", Lines{times_table(model, totals.mean(), totals.frames)});
+    print("\n{}", Lines{times_table(model, totals.mean(), totals.frames, totals.wall_ms)});
     if (!args.frames.output.empty() && totals.frames > 0) print("\nannotated: {}\n", args.frames.output);
   }
   return totals.refused == 0 ? kExitOk : kExitRefused;

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "tools/vision/output.h"
+#include "tools/vision/read_ahead.h"
+#include "tools/vision/write_behind.h"
 
 namespace monza::tool {
 
@@ -13,21 +15,22 @@ FrameTimes FrameTotals::mean() const {
 }
 
 FrameTotals for_frames(const char* command, const FrameArgs& args, vision::FrameSource& source, const FrameWork& work) {
+  const Stopwatch watch;
   AnnotatedOutput output(args.output, source);
   if (source.kind() == vision::SourceKind::video || source.kind() == vision::SourceKind::camera) catch_interrupt();
   Progress progress(has_many(source) && !args.json);
   const std::int64_t total = args.max_frames > 0 ? args.max_frames : source.size_estimate();
   FrameTotals totals;
+  ReadAhead reader(source);
+  WriteBehind writer(output, [&](vision::Frame written) { reader.give_back(std::move(written)); });
   vision::Frame frame;
   while (!interrupted() && (args.max_frames <= 0 || totals.frames < args.max_frames)) {
-    eval::LapTimer watch;
-    if (!next_readable(source, frame, args.json, totals.refused)) {
+    FrameTimes times;
+    if (!next_readable(reader, source.kind(), frame, times.decode_ms, args.json, totals.refused)) {
       progress.clear();
       if (report_loss(source, args.sources.front(), args.json)) ++totals.refused;
       break;
     }
-    FrameTimes times;
-    times.decode_ms = watch.lap_ms();
     try {
       times.stages = work.find(frame);
     } catch (const Error& e) {  // a picture that the model does not take, 1x5000 for instance: the others go on
@@ -46,11 +49,15 @@ FrameTotals for_frames(const char* command, const FrameArgs& args, vision::Frame
     if (total > 0) progress.update(command, static_cast<double>(totals.frames) / static_cast<double>(total));
     if (output.wanted()) {
       work.draw(frame.image);
-      output.write(frame);
+      writer.write(std::move(frame));
+    } else {
+      reader.give_back(std::move(frame));
     }
   }
   progress.clear();
+  writer.finish();
   output.close();
+  totals.wall_ms = watch.ms();
   return totals;
 }
 

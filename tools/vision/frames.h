@@ -31,7 +31,8 @@ struct FrameWork {
 struct FrameTotals {
   FrameTimes sum;
   std::int64_t frames = 0;
-  int refused = 0;  ///< frames that could not be read, and losses of a video
+  int refused = 0;     ///< frames that could not be read, and losses of a video
+  double wall_ms = 0;  ///< from the first frame's decoding to the last one's writing, which go on beside the network
   FrameTimes mean() const;
 };
 
@@ -39,7 +40,8 @@ struct FrameTotals {
 inline bool has_many(const vision::FrameSource& source) { return source.kind() != vision::SourceKind::picture; }
 
 /// Reads frames until there are no more, max_frames are reached or the user interrupts a video or camera; writes
-/// annotated frames to args.output. `command` is shown with the progress. Throws Error.
+/// annotated frames to args.output. Decoding and writing have a thread each. `command` is shown with the progress.
+/// Throws Error.
 FrameTotals for_frames(const char* command, const FrameArgs& args, vision::FrameSource& source, const FrameWork& work);
 
 }  // namespace monza::tool

@@ -24,12 +24,13 @@ Json times_json(const OpenedModel& model, const FrameTimes& times) {
 
 void print_line(const Json& value) { print_json(value, -1); }
 
-bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json, int& refused) {
+bool next_readable(ReadAhead& reader, vision::SourceKind kind, vision::Frame& frame, double& decode_ms, bool json,
+                   int& refused) {
   while (true) {
     try {
-      return source.next(frame);
+      return reader.next(frame, decode_ms);
     } catch (const Error& e) {
-      if (source.kind() != vision::SourceKind::folder) throw;
+      if (kind != vision::SourceKind::folder) throw;
       ++refused;
       if (json) print_line({{"source", frame.name}, {"error", e.what()}});
       else note(e.what());
@@ -69,7 +70,7 @@ std::string format_table(std::vector<std::vector<std::string>> rows) {
   return text;
 }
 
-std::string times_table(const OpenedModel& model, const FrameTimes& times, std::int64_t frames) {
+std::string times_table(const OpenedModel& model, const FrameTimes& times, std::int64_t frames, double wall_ms) {
   std::vector<std::vector<std::string>> rows;
   const auto add = [&](const char* what, double ms) { rows.push_back({what, fmt::format("{:.2f} ms", ms)}); };
   add(model.build_ms > 0 ? "build the engine" : "load the engine", model.build_ms > 0 ? model.build_ms : model.load_ms);
@@ -77,7 +78,9 @@ std::string times_table(const OpenedModel& model, const FrameTimes& times, std::
   add("pre-process", times.stages.preprocess_ms);
   add("inference", times.stages.inference_ms);
   add("post-process", times.stages.postprocess_ms);
-  return format_table(rows) + (frames > 1 ? fmt::format("(the last four: mean of {} frames)\n", frames) : "");
+  if (frames <= 1) return format_table(rows);
+  return format_table(rows) + fmt::format("(the last four: mean of {} frames)\n{:.1f} frames per second\n", frames,
+                                          static_cast<double>(frames) * 1e3 / wall_ms);
 }
 
 }  // namespace monza::tool

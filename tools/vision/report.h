@@ -7,6 +7,7 @@
 #include "eval/run.h"
 #include "tools/text/json_text.h"
 #include "tools/vision/model.h"
+#include "tools/vision/read_ahead.h"
 #include "vision/source.h"
 
 namespace monza::tool {
@@ -27,7 +28,8 @@ void print_line(const Json& value);
 
 /// The next frame, past the pictures of a folder that cannot be read: each is reported, on stderr or as {"source",
 /// "error"}, and counted in `refused`. From any other source the error is thrown.
-bool next_readable(vision::FrameSource& source, vision::Frame& frame, bool json, int& refused);
+bool next_readable(ReadAhead& reader, vision::SourceKind kind, vision::Frame& frame, double& decode_ms, bool json,
+                   int& refused);
 
 /// Reports a picture that was read and that the model does not take, in the same way.
 void report_refused(const vision::Frame& frame, const Error& e, bool json);
@@ -38,7 +40,8 @@ bool report_loss(const vision::FrameSource& source, const std::string& name, boo
 /// Columns as wide as their longest cell; the first stands at the left, the others at the right.
 std::string format_table(std::vector<std::vector<std::string>> rows);
 
-/// How long the engine took to build or load, and the stages of a frame took (the mean, when there were several).
-std::string times_table(const OpenedModel& model, const FrameTimes& times, std::int64_t frames);
+/// How long the engine took to build or load, and the stages of a frame took (the mean, when there were several, and
+/// how many came out in a second: `wall_ms` is what all took together).
+std::string times_table(const OpenedModel& model, const FrameTimes& times, std::int64_t frames, double wall_ms);
 
 }  // namespace monza::tool
