@@ -51,6 +51,7 @@ ImageFormat sniff_format(std::span<const std::byte> bytes) noexcept {
   if (starts_with(bytes, "RIFF"sv) && starts_with(bytes, "WEBP"sv, 8)) return ImageFormat::webp;
   if (starts_with(bytes, "BM"sv)) return ImageFormat::bmp;
   if (starts_with(bytes, "P5"sv) || starts_with(bytes, "P6"sv)) return ImageFormat::ppm;
+  if (starts_with(bytes, "II*\0"sv) || starts_with(bytes, "MM\0*"sv)) return ImageFormat::tiff;
   return ImageFormat::unknown;
 }
 
@@ -61,13 +62,15 @@ std::string_view format_name(ImageFormat format) noexcept {
     case ImageFormat::webp: return "WebP";
     case ImageFormat::bmp: return "BMP";
     case ImageFormat::ppm: return "PPM";
+    case ImageFormat::tiff: return "TIFF";
     case ImageFormat::unknown: break;
   }
   return "unknown";
 }
 
 bool has_image_extension(const std::filesystem::path& path) {
-  static constexpr std::array<std::string_view, 7> known = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm", ".pgm"};
+  static constexpr std::array<std::string_view, 9> known = {".jpg", ".jpeg", ".png",  ".webp", ".bmp",
+                                                            ".ppm", ".pgm",  ".tiff", ".tif"};
   return std::find(known.begin(), known.end(), lower_extension(path)) != known.end();
 }
 
@@ -80,6 +83,9 @@ Image decode_image(std::span<const std::byte> bytes, std::string_view name, cons
     case ImageFormat::webp: return codec::decode_webp(bytes, name, limits);
     case ImageFormat::bmp: return codec::decode_bmp(bytes, name, limits);
     case ImageFormat::ppm: return codec::decode_ppm(bytes, name, limits);
+    case ImageFormat::tiff:
+      fail_hint("save it as PNG, which keeps every pixel (ImageMagick: convert picture.tiff picture.png)",
+                "{}: TIFF pictures are not read", name);
     case ImageFormat::unknown: break;
   }
   if (bytes.empty()) fail("{}: the file is empty, not a picture", name);

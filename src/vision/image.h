@@ -26,7 +26,7 @@ struct Image {
   const std::uint8_t* row(int y) const noexcept { return pixels.data() + static_cast<std::size_t>(y) * stride(); }
 };
 
-enum class ImageFormat { unknown, jpeg, png, webp, bmp, ppm };
+enum class ImageFormat { unknown, jpeg, png, webp, bmp, ppm, tiff };
 
 /// What a picture file may cost us. The header is checked against `max_pixels` before any pixel is decoded,
 /// so that a small file cannot ask for a large buffer.
@@ -36,7 +36,7 @@ struct DecodeLimits {
   bool apply_orientation = true;         // turn a JPEG, PNG or WebP upright as its EXIF data says
 };
 
-/// The format by the first bytes; `unknown` when none of ours matches.
+/// The format by the first bytes; `unknown` when it is none of these. TIFF is known and refused.
 ImageFormat sniff_format(std::span<const std::byte> bytes) noexcept;
 std::string_view format_name(ImageFormat format) noexcept;
 

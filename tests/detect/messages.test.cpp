@@ -62,6 +62,7 @@ TEST(VisionMessages, AreThoseOfTheTable) {
   ::setenv("XDG_CACHE_HOME", tool.path("cache").c_str(), 1);
   tool.write("p.ppm", "P6\n2 2\n255\n" + std::string(12, '\0'));
   tool.write("text.mp4", "hello");
+  tool.write("t.tiff", std::string("II*\0\x08\0\0\0", 8));
   tool.write("labels.txt", "cat\ndog\n");
   tool.write("none.txt", "");
   tool.write("bad.txt", "p.ppm cat\n");

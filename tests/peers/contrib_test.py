@@ -303,6 +303,59 @@ def MultiHeadAttention(c):
 
 
 @case
+def MatMulNBits(c):
+    bits, block = int(c.rng.choice([4, 8])), int(c.rng.choice([16, 32]))
+    k, columns, rows = (int(v) for v in (c.rng.integers(1, 80), c.rng.integers(1, 9), c.rng.integers(1, 5)))
+    blocks = -(-k // block)
+    c.input(c.floats(*([2, rows, k] if c.flip() else [rows, k])))
+    c.const(c.eight(columns, blocks, block * bits // 8))
+    c.const(c.floats(columns * blocks))
+    if c.flip():
+        c.const(c.eight(columns * (-(-blocks * bits // 8))))
+    c.attrs.update(K=k, N=columns, bits=bits, block_size=block)
+    c.rtol = c.atol = 2e-4  # ONNX Runtime rounds
+
+
+@case
+def GroupQueryAttention(c):
+    b, s, kv, group, half, past = (int(v) for v in c.rng.integers(1, 5, 6))
+    half *= 8  # ONNX Runtime rotates heads of multiples of 16 elements
+    heads, size = kv * group, 2 * half
+    form = str(c.rng.choice(["prompt", "step", "buffer"]))
+    if form == "prompt":
+        past = 0
+    if form != "prompt":
+        s = 1  # several new tokens behind a past are for one sequence alone
+    packed = c.flip()
+    c.input(c.floats(b, s, (heads + 2 * kv if packed else heads) * size))
+    if packed:
+        c.none(), c.none()
+    else:
+        c.input(c.floats(b, s, kv * size))
+        c.input(c.floats(b, s, kv * size))
+    room = past + s + 3 if form == "buffer" else past
+    for _ in range(2):
+        cache = c.floats(b, kv, room, size)
+        cache[:, :, past:] = 0  # what lies behind the tokens is kept by one, and cleared by the other
+        c.input(cache)
+    c.const(np.full(b, past + s - 1, np.int32))
+    c.const(np.int32(past + s))
+    if c.flip():
+        table = c.floats(room + s + 4, half)
+        c.const(np.cos(table))
+        c.const(np.sin(table))
+        c.attrs.update(do_rotary=1, rotary_interleaved=int(c.flip()))
+    c.attrs.update(num_heads=heads, kv_num_heads=kv)
+    if c.flip():
+        c.attrs["scale"] = 0.4
+    if c.flip():
+        c.attrs["softcap"] = 3.0
+    if c.flip():
+        c.attrs["local_window_size"] = int(c.rng.integers(1, 5))
+    c.outputs = ["y", "present_k", "present_v"]
+
+
+@case
 def RotaryEmbedding(c):
     b, s, heads, half = (int(v) for v in c.rng.integers(1, 6, 4))
     four = c.flip()
