@@ -359,9 +359,8 @@ void add_profile(Commands& commands) {
       "  monza profile yolov8n.engine --json > before.json; ...; monza profile yolov8n.engine --against before.json\n"
       "  monza profile yolov8n.engine --histogram runs.svg  a picture of how long runs took\n"
       "  monza profile yolov8n.engine --trace trace.json    for chrome://tracing or ui.perfetto.dev\n"
-      "The time of a layer is its least over all runs; of a layer in the body of a loop its least times the "
-      "iterations, "
-      "which the loop's own row does not contain. The ceilings (arithmetic, memory reads) are measured first.",
+      "The time of a layer is its least over all runs; of one in the body of a loop its part of the loop's least, "
+      "whose own row is what is left. The ceilings (arithmetic, memory reads) are measured first.",
       [o] { return run(*o); });
   o->model.add_to(app, ModelArgs::Use::run);
   o->inputs.add_to(app, true);

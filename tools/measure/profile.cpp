@@ -1,6 +1,7 @@
 #include "tools/measure/profile.h"
 
 #include <algorithm>
+#include <functional>
 
 #include "base/constraint.h"
 #include "base/cpu.h"
@@ -38,15 +39,23 @@ std::vector<int> holders_of(const plan::Plan& plan) {
   return holders;
 }
 
-/// What each step takes in one run, bodies' steps not counted again in what holds them.
-std::vector<double> own_times(const std::vector<StepProfile>& profile, const std::vector<int>& holders, double runs) {
-  std::vector<double> us(profile.size());
-  for (std::size_t i = 0; i < profile.size(); ++i)
-    us[i] = profile[i].best_us * static_cast<double>(profile[i].runs) / runs;
-  std::vector<double> own = us;
+/// What each step takes in one run: its least, or, in a body, its part of the least of what holds it, as all iterations
+/// together say. What holds bodies has what is left.
+std::vector<double> own_times(const std::vector<StepProfile>& profile, const std::vector<int>& holders) {
+  const auto total = [&](std::size_t i) { return profile[i].mean_us * static_cast<double>(profile[i].runs); };
+  std::vector<double> us(profile.size(), -1);
+  const std::function<double(std::size_t)> of = [&](std::size_t i) {
+    if (us[i] >= 0) return us[i];
+    if (holders[i] < 0) return us[i] = profile[i].best_us;
+    const auto holder = static_cast<std::size_t>(holders[i]);
+    const double all = total(holder);
+    return us[i] = all > 0 ? of(holder) * total(i) / all : 0;
+  };
+  std::vector<double> own(profile.size());
+  for (std::size_t i = 0; i < profile.size(); ++i) own[i] = of(i);
   for (std::size_t i = 0; i < profile.size(); ++i)
     if (holders[i] >= 0) own[static_cast<std::size_t>(holders[i])] -= us[i];
-  for (double& t : own) t = std::max(t, 0.0);  // the least of all iterations, times them all, is more or less
+  for (double& t : own) t = std::max(t, 0.0);
   return own;
 }
 
@@ -55,7 +64,7 @@ std::vector<LayerTime> layers_of(const std::vector<StepProfile>& profile, const 
                                  const Ceilings& c) {
   std::vector<LayerTime> layers;
   const std::vector<int> holders = holders_of(plan);
-  const std::vector<double> own = own_times(profile, holders, static_cast<double>(runs));
+  const std::vector<double> own = own_times(profile, holders);
   double total = 0;
   for (std::size_t i = 0; i < profile.size(); ++i) {
     const StepProfile& s = profile[i];

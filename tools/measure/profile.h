@@ -12,8 +12,8 @@ namespace monza::tool {
 
 struct LayerTime {
   StepProfile step;
-  /// Of a whole run: the least time of the step, times how often it runs in it, without the steps in its bodies; and
-  /// its part of the sum of all layers.
+  /// Of a whole run: the step's least; in a body its part of the least time of the If, Loop or Scan that holds it,
+  /// which has what is left. And its part of the sum of all layers.
   double us = 0, share = 0;
   double calls = 1;    ///< in a run: of a step in the body of a loop its iterations
   std::string within;  ///< "Loop 'encoder/while'" for a step in its body, whose own time leaves it out; else ""

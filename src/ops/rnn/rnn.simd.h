@@ -171,6 +171,17 @@ struct RecurrentRun {
                                           : t * v.stride[0] + d * v.stride[1] + n * v.stride[2]);
   }
 
+  /// Steps of sequence n; those behind it change nothing and give zeros.
+  MONZA_INLINE std::int64_t length(std::int64_t n) const {
+    return c.has_input(4) ? c.in[4].as<std::int32_t>()[n] : l.time;
+  }
+  /// The time of a sequence's step; behind its end, where no time is left to read, the step itself.
+  MONZA_INLINE std::int64_t time_of(std::int64_t s, std::int64_t n) const {
+    const std::int64_t end = length(n);
+    const bool reverse = p.direction == RnnParams::Direction::reverse || d == 1;
+    return reverse && s < end ? end - 1 - s : s;
+  }
+
   /// out[m] += row(m) times the packed matrix of input `input`, for gate rows from block `first` to before `last`.
   template <typename X>
   MONZA_INLINE void multiply(int input, std::int64_t count, const X& row, std::int64_t rows, float* out,
@@ -265,7 +276,7 @@ struct RecurrentRun {
     fma(update, Vec::load(hidden, m) - candidate, candidate).store(hidden, m);
   }
 
-  void step_gru(float* now) const {
+  void step_gru(float* now, std::int64_t s) const {
     const std::int64_t blocks = l.rows / kBlock;
     const auto begin = [&](std::int64_t from) {
       for (std::int64_t n = 0; n < l.batch; ++n)
@@ -274,7 +285,8 @@ struct RecurrentRun {
     begin(0);
     if (p.linear_before_reset != 0) {
       multiply_state(h, products, 0, blocks);
-      for (std::int64_t n = 0; n < l.batch; ++n) activate_gru(now + n * l.rows, products + n * l.rows, h + n * l.wide);
+      for (std::int64_t n = 0; n < l.batch; ++n)
+        if (s < length(n)) activate_gru(now + n * l.rows, products + n * l.rows, h + n * l.wide);
       return;
     }
     // The rows of the candidate need not begin a block: the one that they begin in is made twice, and anew.
@@ -284,14 +296,16 @@ struct RecurrentRun {
       gates_gru(now + n * l.rows, products + n * l.rows, h + n * l.wide, cell + n * l.wide);
     begin(candidate * kBlock);
     multiply_state(cell, products, candidate, blocks);
-    for (std::int64_t n = 0; n < l.batch; ++n) candidate_gru(now + n * l.rows, products + n * l.rows, h + n * l.wide);
+    for (std::int64_t n = 0; n < l.batch; ++n)
+      if (s < length(n)) candidate_gru(now + n * l.rows, products + n * l.rows, h + n * l.wide);
   }
 
-  /// One time step of all sequences; `now` is [batch, rows], the products of the input.
-  void step(float* now) const {
-    if constexpr (kGru) return step_gru(now);
+  /// Step s of all sequences; `now` is [batch, rows], the products of the input.
+  void step(float* now, std::int64_t s) const {
+    if constexpr (kGru) return step_gru(now, s);
     multiply_state(h, now, 0, l.rows / kBlock);
     for (std::int64_t n = 0; n < l.batch; ++n) {
+      if (s >= length(n)) continue;
       if constexpr (kLstm) activate_lstm(now + n * l.rows, h + n * l.wide, cell + n * l.wide);
       else activate_rnn(now + n * l.rows, h + n * l.wide);
     }
@@ -299,19 +313,20 @@ struct RecurrentRun {
 
   void run() const {
     prepare();
-    const bool reverse = p.direction == RnnParams::Direction::reverse || d == 1;
     for (std::int64_t begin = 0; begin < l.time; begin += l.chunk) {
       const std::int64_t steps = l.time - begin < l.chunk ? l.time - begin : l.chunk;
-      const auto time_of = [&](std::int64_t s) { return reverse ? l.time - 1 - begin - s : begin + s; };
       for (std::int64_t m = 0; m < steps * l.batch; ++m)
         __builtin_memcpy(gates + m * l.rows, bias, static_cast<std::size_t>(l.rows) * 4);
       multiply(
-          1, l.inputs, [&](std::int64_t m) { return x(time_of(m / l.batch), m % l.batch); }, steps * l.batch, gates, 0,
-          l.rows / kBlock);
-      for (std::int64_t s = 0; s < steps; ++s) {
-        step(gates + s * l.batch * l.rows);
-        for (std::int64_t n = 0; n < l.batch && c.out[0].data != nullptr; ++n)
-          __builtin_memcpy(y(time_of(s), n), h + n * l.wide, static_cast<std::size_t>(l.hidden) * 4);
+          1, l.inputs, [&](std::int64_t m) { return x(time_of(begin + m / l.batch, m % l.batch), m % l.batch); },
+          steps * l.batch, gates, 0, l.rows / kBlock);
+      for (std::int64_t s = begin; s < begin + steps; ++s) {
+        step(gates + (s - begin) * l.batch * l.rows, s);
+        for (std::int64_t n = 0; n < l.batch && c.out[0].data != nullptr; ++n) {
+          float* to = y(time_of(s, n), n);
+          if (s < length(n)) __builtin_memcpy(to, h + n * l.wide, static_cast<std::size_t>(l.hidden) * 4);
+          else __builtin_memset(to, 0, static_cast<std::size_t>(l.hidden) * 4);
+        }
       }
     }
     for (int output = 1; output < c.out_count; ++output)
@@ -324,6 +339,9 @@ struct RecurrentRun {
 template <RnnParams::Kind kKind>
 Status run_recurrent(const KernelContext& c) noexcept {
   const Recurrence l = recurrence_of(c.params_as<RnnParams>(), c.in[0].shape);
+  for (std::int64_t n = 0; c.has_input(4) && n < l.batch; ++n)
+    if (const std::int32_t length = c.in[4].as<std::int32_t>()[n]; length < 0 || length > l.time)
+      return {StatusCode::out_of_range, "a sequence length is out of range"};
   // Two directions are two tasks; the blocks of one are tasks where they are large.
   if (l.directions == 2)
     parallel_for(*c.parallel, 2, [&](std::int64_t d, int) { RecurrentRun<kKind>(c, l, d, nullptr).run(); });
@@ -336,7 +354,6 @@ Refusal accepts_recurrent(const KernelQuery& q) noexcept {
   const auto& p = *static_cast<const RnnParams*>(q.params);
   if (q.in[0].dtype != DType::f32) return "takes f32";
   if (!q.in[1].constant || !q.in[2].constant) return "needs constant weights";
-  if (q.has_input(4)) return "takes no sequence lengths";
   if (q.has_input(7)) return "has no peepholes";
   if (p.clip > 0 || p.input_forget) return "has neither clip nor a coupled forget gate";
   using F = RnnParams::Function;

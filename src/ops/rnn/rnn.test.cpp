@@ -51,6 +51,11 @@ TEST(Rnn, KernelsOfConstantWeightsMatchTheReference) {
         if (rng() % 4) in[3] = test::random_f32(Shape{directions, 2 * rows}, rng);
         if (rng() % 2) in[5] = test::random_f32(state, rng);
         if (op == 2 && rng() % 2) in[6] = test::random_f32(state, rng);
+        if (rng() % 2) {
+          in[4] = test::make_tensor(DType::i32, Shape{batch});
+          for (std::int64_t n = 0; n < batch; ++n)
+            in[4].as<std::int32_t>()[n] = static_cast<std::int32_t>(rng() % static_cast<unsigned>(time + 1));
+        }
         const Shape y = p.batch_first ? Shape{batch, time, directions, hidden} : Shape{time, directions, batch, hidden};
         std::vector<std::pair<DType, Shape>> out{{DType::f32, y}, {DType::f32, state}};
         if (op == 2) out.emplace_back(DType::f32, state);
