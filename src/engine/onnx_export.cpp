@@ -9,27 +9,17 @@
 #include <utility>
 
 #include "base/error.h"
-#include "engine/import_model.h"
-#include "engine/pass_stages.h"
+#include "engine/placing_graph.h"
 #include "import/onnx/onnx_editor.h"
 #include "ir/op.h"
 #include "passes/fusions/product.h"
-#include "quant/passes.h"
+#include "quant/channels.h"
 #include "quant/placement.h"
 
 namespace monza {
 namespace {
 
 constexpr int kScalesPerChannel = 13;  ///< the first opset that has them
-
-/// The graph as place_pass sees it.
-std::unique_ptr<ir::Graph> graph_to_place(const std::string& model_path, const BuildOptions& options) {
-  ImportedModel model = import_model(model_path, options, {});
-  const auto& all = quant::quantising_pipeline();
-  const std::vector<const Pass*> before(all.begin(), std::find(all.begin(), all.end(), &quant::place_pass));
-  run_passes_constrained(*model.graph, model.tensors, before, options);
-  return std::move(model.graph);
-}
 
 /// [rows, columns] to [columns, rows].
 std::shared_ptr<const ir::Constant> transposed(const ir::Constant& bytes) {
@@ -43,12 +33,13 @@ std::shared_ptr<const ir::Constant> transposed(const ir::Constant& bytes) {
 
 class Exporter {
  public:
-  Exporter(const std::string& path, const BuildOptions& options, const ir::Graph& graph,
+  Exporter(const std::string& path, const BuildOptions& options, const ir::Graph& graph, const QuantizationPlan& plan,
            const quant::Placement& placement)
-      : graph_(graph), placement_(placement), editor_(OnnxFile::open(path, options.limits)) {}
+      : graph_(graph), plan_(plan), placement_(placement), editor_(OnnxFile::open(path, options.limits)) {}
 
   OnnxExport write() {
     for (const quant::PlacedWeight& w : placement_.weights) find_product(w);
+    for (const quant::PlacedWeight& w : placement_.weights) divide_input(w);
     for (const quant::PlacedValue& v : placement_.values) find_readers(v);
     // Weights first: nodes that are folded into them read nothing any more.
     for (const quant::PlacedWeight& w : placement_.weights) quantise_weight(w);
@@ -85,8 +76,37 @@ class Exporter {
                                                  : "several nodes of the model are this product"));
   }
 
+  /// What the product reads is divided in a node of its own, even where the graph has that in a normalisation.
+  void divide_input(const quant::PlacedWeight& w) {
+    const auto at = product_node_.find(w.product);
+    if (at == product_node_.end()) return;
+    const std::string name = name_in_file(graph_.value(graph_.node(w.product).inputs[0]));
+    for (const auto& [value, factors] : plan_.factors) {
+      if (quant::divided_name(value) != name) continue;
+      if (editor_.node(at->second).input(0) != value) {
+        left_.push_back(message("{}: what it reads is not '{}' in the file", at->first, value));
+        product_node_.erase(at);
+        return;
+      }
+      if (divided_.insert(value).second) {
+        std::vector<float> inverse;
+        for (const float f : factors) inverse.push_back(1 / f);
+        const auto count = static_cast<std::int64_t>(inverse.size());
+        const std::string constant =
+            editor_.add_initializer(name + "_factors", *ir::constant_f32(std::move(inverse), Shape{count}));
+        editor_.add_node("Mul", {value, constant}, name);
+      }
+      editor_.set_input({at->second, 0}, name);
+      return;
+    }
+  }
+  /// The name of a value, or, of one that its producer divides in the graph alone, of what is divided in the file.
+  std::string name_in_file(const ir::Value& value) const {
+    return plan_.factors.contains(value.name) ? quant::divided_name(value.name) : value.name;
+  }
+
   void find_readers(const quant::PlacedValue& placed) {
-    const std::string& name = graph_.value(placed.value).name;
+    const std::string name = name_in_file(graph_.value(placed.value));
     for (const quant::Use& use : placed.readers) {
       const ir::Node& reader = graph_.node(use.node);
       bool found = false;
@@ -128,7 +148,7 @@ class Exporter {
       turned = axis != w.axis;
     }
     editor_.set_input({node, 1}, dequantised(w.weight, editor_.node(node).input(1), axis, turned));
-    if (operands_of(product).conv) fold_tail(product, node);
+    if (operands_of(product).conv) fold_tail(product, node, w.bias.get());
   }
   static bool transposes_weight(const onnx::NodeProto& node) {
     return std::any_of(node.attribute().begin(), node.attribute().end(),
@@ -150,7 +170,7 @@ class Exporter {
 
   /// What is applied to a convolution's result, channel by channel, and is in the product's weight: the node makes that
   /// result itself then, with the product's bias.
-  void fold_tail(const ir::Node& product, int node) {
+  void fold_tail(const ir::Node& product, int node, const ir::Constant* corrected) {
     const std::vector<int> own = nodes_of(product);
     const std::set<int> within(own.begin(), own.end());
     std::string end = editor_.node(node).output(0);
@@ -167,14 +187,16 @@ class Exporter {
         by_constants &= k == readers[0].second || editor_.is_constant(next.input(k));
       if (!by_constants) break;
       end = next.output(0);
-      // What is only added is a bias, which may stay a node; before a factor it is in the product's bias, too.
-      if (changes_weight) folded = end;
+      // What is only added is a bias, which may stay a node; before a factor it is in the product's bias, too, and one
+      // that is corrected replaces it.
+      if (changes_weight || corrected != nullptr) folded = end;
       else if (!folded.empty()) folded = end;
     }
-    if (folded.empty()) return;
-    editor_.take_output(node, folded);
-    if (const std::size_t bias = operands_of(product).bias; has_operand(product, bias))
-      editor_.set_input({node, 2}, editor_.add_initializer(folded + "_bias", *per_channel(product, bias)));
+    if (!folded.empty()) editor_.take_output(node, folded);
+    const std::string name = editor_.node(node).output(0) + "_bias";
+    if (corrected != nullptr) editor_.set_input({node, 2}, editor_.add_initializer(name, *corrected));
+    else if (const std::size_t bias = operands_of(product).bias; !folded.empty() && has_operand(product, bias))
+      editor_.set_input({node, 2}, editor_.add_initializer(name, *per_channel(product, bias)));
   }
   /// The bias as ONNX's Conv takes it.
   std::shared_ptr<const ir::Constant> per_channel(const ir::Node& product, std::size_t operand) const {
@@ -186,10 +208,12 @@ class Exporter {
   }
 
   const ir::Graph& graph_;
+  const QuantizationPlan& plan_;
   const quant::Placement& placement_;
   OnnxEditor editor_;
   std::map<ir::NodeId, int> product_node_;  ///< of products whose weight becomes integers
   std::map<std::string, Tensor> tensors_;
+  std::set<std::string> divided_;  ///< values with a node that divides them
   std::map<std::pair<const ir::Constant*, int>, std::string> weights_;
   std::vector<std::string> left_;
 };
@@ -197,10 +221,12 @@ class Exporter {
 }  // namespace
 
 OnnxExport export_quantized(const std::string& model_path, const BuildOptions& options, const QuantizationPlan& plan) {
-  const std::unique_ptr<ir::Graph> graph = graph_to_place(model_path, options);
+  BuildOptions with_plan = options;
+  with_plan.quantization = std::make_shared<QuantizationPlan>(plan);
+  const std::unique_ptr<ir::Graph> graph = graph_to_place(model_path, with_plan);
   const quant::Placement placement = quant::decide_placement(*graph, plan);
   try {
-    return Exporter(model_path, options, *graph, placement).write();
+    return Exporter(model_path, options, *graph, plan, placement).write();
   } catch (const Error& e) {
     throw e.at(message("the quantised model of '{}' as ONNX", model_path));
   }

@@ -6,7 +6,9 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <numeric>
 #include <random>
+#include <vector>
 
 #include "engine/observer.h"
 #include "engine/session.h"
@@ -30,7 +32,9 @@ class OnnxExportTest : public ::testing::Test {
     BuildSession session(path_);
     Observer observer(session, options_);
     for (const std::uint32_t seed : {1U, 2U, 3U}) observer.run(sample(session, seed));
-    plan_ = {observer.table(quant::Calibrator::min_max).ranges, {}};
+    plan_ = {observer.table(quant::Calibrator::min_max).ranges, {}, {}, {}};
+    means_ = observer.means();
+    reach_ = observer.reach();
   }
   std::map<std::string, Tensor> sample(BuildSession& session, std::uint32_t seed) {
     std::map<std::string, Tensor> inputs;
@@ -88,6 +92,7 @@ class OnnxExportTest : public ::testing::Test {
   std::string path_;
   BuildOptions options_;
   QuantizationPlan plan_;
+  std::map<std::string, std::vector<float>> means_, reach_;
 };
 
 TEST_F(OnnxExportTest, FoldsWhatFollowsAConvolutionIntoItsWeight) {
@@ -114,6 +119,67 @@ TEST_F(OnnxExportTest, FoldsWhatFollowsAConvolutionIntoItsWeight) {
   EXPECT_EQ(count(model, "Add"), 1);  // of the residual
   EXPECT_EQ(model.opset_import(0).version(), 15);
   for (const auto& t : model.graph().initializer()) EXPECT_NE(t.name(), "w1");  // is there in integers alone
+}
+
+TEST_F(OnnxExportTest, CorrectedBiasesReplaceWhatIsThere) {
+  open(R"(
+    w1: f32[8,3,3,3] = 0.05; w2: f32[8,8,1,1] = 0.02; b2: f32[8] = 0.1; w3: f32[8,4,3,3] = 0.2; c: f32[8,1,1] = 0.3
+    a = Conv(x: f32[1,3,16,16], w1; pads = [1,1,1,1])
+    r = Relu(a)
+    d = Conv(r, w2, b2)
+    e = Add(d, c)
+    y = Conv(e, w3; group = 2)
+    return y
+    opset 15)");
+  ASSERT_EQ(means_.size(), 3U);
+  EXPECT_EQ(means_.at("x").size(), 3U);
+  // Weights that are all the same are exact, and nothing would be corrected.
+  for (auto& [name, mean] : means_) std::iota(mean.begin(), mean.end(), 1.0F);
+  plan_.means = means_;
+  const onnx::ModelProto model = exported();
+  EXPECT_EQ(count(model, "Add"), 0) << "it is in the bias";
+  for (const auto& n : model.graph().node()) EXPECT_TRUE(n.op_type() != "Conv" || n.input_size() == 3) << n.name();
+}
+
+TEST_F(OnnxExportTest, DividedChannelsAreANodeOfTheFile) {
+  open(R"(
+    g: f32[8] = 2; h: f32[8] = 0.5; w1: f32[8,6] = 0.3; w2: f32[8,8] = 0.2; w3: f32[8,4] = 0.1
+    n = LayerNormalization(x: f32[3,8], g, h)
+    a = MatMul(n, w1)
+    b = MatMul(n, w2)
+    s = Add(b, n)
+    m = LayerNormalization(s, g, h)
+    y = MatMul(m, w3)
+    return a, y
+    opset 17)");
+  EXPECT_EQ(reach_.at("n").size(), 8U);
+  plan_.factors = {{"n", {1, 2, 0.5F, 4, 1, 1, 0.25F, 1}}, {"m", {2, 2, 2, 2, 1, 1, 1, 8}}};
+  BuildOptions options = options_;
+  options.quantization = std::make_shared<QuantizationPlan>(QuantizationPlan{{}, {}, plan_.factors, {}});
+  BuildSession session(path_);
+  Observer observer(session, options);
+  observer.run(sample(session, 1));
+  plan_.ranges = observer.table(quant::Calibrator::min_max).ranges;
+  EXPECT_TRUE(plan_.ranges.contains("n/divided"));
+  // m is read by a product alone: its normalisation divides it in the engine, and a node in the file.
+  const OnnxExport file = export_quantized(path_, options_, plan_);
+  EXPECT_TRUE(file.left_in_floats.empty()) << file.left_in_floats.front();
+  onnx::ModelProto model;
+  ASSERT_TRUE(model.ParseFromString(file.bytes));
+  EXPECT_EQ(count(model, "Mul"), 2);
+  EXPECT_EQ(count(model, "QuantizeLinear"), 2);
+  const std::string path = folder_ / "q.onnx";
+  std::ofstream(path, std::ios::binary) << file.bytes;
+  BuildOptions integers = options_;
+  integers.quantization = std::make_shared<QuantizationPlan>(plan_);
+  const Engine planned = session.build(integers), built = Engine::build(path, options_);
+  Context a = planned.create_context({.threads = 1}), b = built.create_context({.threads = 1});
+  const auto inputs = sample(session, 7);
+  for (const auto& [name, x] : inputs) ASSERT_TRUE(a.bind_input(name, x) && b.bind_input(name, x));
+  ASSERT_TRUE(a.run() && b.run());
+  for (std::size_t k = 0; k < planned.outputs().size(); ++k)
+    for (std::int64_t i = 0; i < a.output(k).numel(); ++i)
+      EXPECT_NEAR(a.output(k).as<float>()[i], b.output(k).as<float>()[i], 0.02F) << i;
 }
 
 TEST_F(OnnxExportTest, MatrixProductsKeepTheOrientationOfTheirNode) {

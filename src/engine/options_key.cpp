@@ -46,6 +46,14 @@ std::string key_of(const QuantizationPlan* plan) {
   std::string key = fmt::format("{} ranges", plan->ranges.size());
   for (const auto& [name, range] : plan->ranges)  // floats to the last bit
     key += fmt::format(" {}={:a}..{:a}", key_of(name), range.low, range.high);
+  for (const auto* channels : {&plan->factors, &plan->means}) {
+    key += fmt::format(" {} channels of", channels->size());
+    for (const auto& [name, values] : *channels) {
+      key += fmt::format(" {}={}:", key_of(name), values.size());
+      for (const float v : values) key += fmt::format("{:a} ", v);
+    }
+  }
+  if (plan->narrow_pairs) key += " narrow";
   return key + " kept " + key_of(plan->kept);
 }
 

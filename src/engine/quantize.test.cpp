@@ -54,7 +54,7 @@ class QuantizeTest : public ::testing::Test {
     for (const std::uint32_t seed : seeds) observer.run(sample(seed));
     return observer;
   }
-  QuantizationPlan plan() { return {observer_of({1, 2, 3}).table(quant::Calibrator::min_max).ranges, {}}; }
+  QuantizationPlan plan() { return {observer_of({1, 2, 3}).table(quant::Calibrator::min_max).ranges, {}, {}, {}}; }
 
   TemporaryFolder folder_;
   std::string path_;

@@ -78,12 +78,27 @@ void read_value(std::string_view line, CalibrationTable& table) {
   if (!table.ranges.emplace(name, range).second) fail_hint(kWriteIt, "the range of '{}' stands there twice", name);
 }
 
+void read_channels(std::string_view line, std::map<std::string, std::vector<float>>& to, bool positive) {
+  const auto count = take_number<std::size_t>(line, "number of channels");
+  std::vector<float> values;
+  while (values.size() < count) {
+    values.push_back(take_number<float>(line, "number of a channel"));
+    if (positive && !std::isnormal(1 / values.back()))
+      fail_hint(kWriteIt, "channels cannot be divided by {}", values.back());
+  }
+  const std::string name = unescaped(line);
+  if (name.empty()) fail_hint(kWriteIt, "numbers of channels without a name");
+  if (!to.emplace(name, std::move(values)).second) fail_hint(kWriteIt, "the channels of '{}' stand there twice", name);
+}
+
 void read_line(std::string_view line, CalibrationTable& table) {
   if (line.empty() || line[0] == '#') return;
   std::string_view rest = line;
   const std::string_view word = take_word(rest);
   if (word == "calibrator") table.calibrator = unescaped(rest);
   else if (word == "samples") table.samples = take_number<std::int64_t>(rest, "number of samples");
+  else if (word == "means") read_channels(rest, table.means, false);
+  else if (word == "factors") read_channels(rest, table.factors, true);
   else read_value(line, table);
 }
 
@@ -96,6 +111,12 @@ std::string to_text(const CalibrationTable& table) {
     const Affine affine = affine_of(range);
     text += fmt::format("{} {} {} {} {}\n", range.low, range.high, affine.scale, affine.zero_point, escaped(name));
   }
+  for (const auto& [word, channels] : {std::pair("means", &table.means), std::pair("factors", &table.factors)})
+    for (const auto& [name, values] : *channels) {
+      text += fmt::format("{} {}", word, values.size());
+      for (const float v : values) text += fmt::format(" {}", v);
+      text += " " + escaped(name) + "\n";
+    }
   return text;
 }
 

@@ -17,11 +17,14 @@ namespace {
 using test::error_of;
 
 CalibrationTable table() {
-  CalibrationTable t{"mse", 160, {}};
+  CalibrationTable t{"mse", 160, {}, {}, {}};
   t.ranges["images"] = {0, 1};
   t.ranges["/model.0/act/Mul_output_0"] = {-0.2784645F, 17.125F};
   t.ranges["two words"] = {-1e-7F, 3e20F};
   t.ranges["line\nend\\and\rreturn"] = {0.1F, 0.3F};
+  t.factors["two words"] = {1, 0.33333334F, 1e-9F};
+  t.means["images"] = {0.1F, -3e20F, 0};
+  t.means["line\nend"] = {};
   return t;
 }
 
@@ -32,10 +35,11 @@ std::string reading(const std::string& lines) {
 TEST(CalibrationFile, IsReadAsItWasWritten) { EXPECT_EQ(parse_calibration(to_text(table())), table()); }
 
 TEST(CalibrationFile, TellsScalesToPeople) {
-  const std::string text = to_text({"mse", 2, {{"x", {0, 255}}, {"y", {-128, 127}}}});
+  const std::string text =
+      to_text({"mse", 2, {{"x", {0, 255}}, {"y", {-128, 127}}}, {{"y z", {2, 0.5F}}}, {{"x", {0.25F}}}});
   EXPECT_EQ(text,
             "monza calibration 1\ncalibrator mse\nsamples 2\n# low high scale zero_point name\n"
-            "0 255 1 0 x\n-128 127 1 128 y\n");
+            "0 255 1 0 x\n-128 127 1 128 y\nmeans 1 0.25 x\nfactors 2 2 0.5 y z\n");
 }
 
 TEST(CalibrationFile, RefusesWhatItCannotMean) {
@@ -51,6 +55,12 @@ TEST(CalibrationFile, RefusesWhatItCannotMean) {
   EXPECT_EQ(reading("0 255 1 0.5 a\n"), "line 2: '0.5' is no zero point" + anew);
   EXPECT_EQ(reading("0 255 1 0\n"), "line 2: a range without a name" + anew);
   EXPECT_EQ(reading("samples many\n"), "line 2: 'many' is no number of samples" + anew);
+  EXPECT_EQ(reading("means x a\n"), "line 2: 'x' is no number of channels" + anew);
+  EXPECT_EQ(reading("means 99999999999 1 a\n"), "line 2: 'a' is no number of a channel" + anew);
+  EXPECT_EQ(reading("factors 2 1 inf a\n"), "line 2: 'inf' is no number of a channel" + anew);
+  EXPECT_EQ(reading("factors 2 1 0 a\n"), "line 2: channels cannot be divided by 0" + anew);
+  EXPECT_EQ(reading("means 1 1\n"), "line 2: numbers of channels without a name" + anew);
+  EXPECT_EQ(reading("means 1 1 a\nmeans 1 1 a\n"), "line 3: the channels of 'a' stand there twice" + anew);
   EXPECT_EQ(reading("2 1 1 0 a\n"), "line 2: the range of 'a' begins at 2 and ends at 1" + anew);
   EXPECT_EQ(reading("0 255 1 0 a\n\n# that one\n0 255 1 0 a\n"), "line 5: the range of 'a' stands there twice" + anew);
   EXPECT_EQ(reading("0 255 1 0 a\\t\n"), "line 2: a name has a backslash that stands for nothing" + anew);
@@ -66,7 +76,7 @@ TEST(TensorRtCache, IsReadAndWritten) {
   ASSERT_EQ(t.ranges.size(), 2U);
   EXPECT_EQ(t.ranges.at("images").high, 127 * 0x1.021428p-7F);  // 0x3c010a14
   EXPECT_EQ(t.ranges.at("sum: a"), (ValueRange{-127, 127}));
-  EXPECT_EQ(to_tensorrt_text({"", 0, {{"a", {-3, 254}}, {"b", {-127, 0}}, {"no\nline", {0, 1}}}}),
+  EXPECT_EQ(to_tensorrt_text({"", 0, {{"a", {-3, 254}}, {"b", {-127, 0}}, {"no\nline", {0, 1}}}, {}, {}}),
             "TRT-8601-EntropyCalibration2\na: 40000000\nb: 3f800000\n");
   const auto reading_trt = [](const std::string& line) {
     return error_of([&] { parse_calibration("TRT-8601-EntropyCalibration2\n" + line); });

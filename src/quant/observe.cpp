@@ -1,5 +1,8 @@
 #include <algorithm>
+#include <string>
+#include <utility>
 
+#include "passes/fusions/product.h"
 #include "quant/passes.h"
 #include "quant/sites.h"
 
@@ -20,6 +23,13 @@ void run_observe(ir::Graph& graph, PassContext& context) {
       const std::string name = std::as_const(graph).value(v).name;
       if (!name.empty() && !has_output(name)) graph.add_output(name, v);
     }
+  for (const ir::NodeId id : sites.products) {
+    const ir::Node& product = std::as_const(graph).node(id);
+    const ir::ValueId v = product.inputs[0];
+    const std::string& value = std::as_const(graph).value(v).name;
+    const std::string name = std::string(operands_of(product).conv ? kConvInput : kMatrixInput) + value;
+    if (!value.empty() && !has_output(name)) graph.add_output(name, v);
+  }
 }
 
 }  // namespace

@@ -9,7 +9,8 @@ namespace {
 /// Weights are folded, bias and activation are in products, and what follows takes Q/DQ apart again.
 std::vector<const Pass*> with(const Pass& pass) {
   std::vector<const Pass*> passes = pipeline();
-  passes.insert(std::find(passes.begin(), passes.end(), &quantized_moves_pass), &pass);
+  const auto at = std::find(passes.begin(), passes.end(), &quantized_moves_pass);
+  passes.insert(at, {&divide_channels_pass, &pass});
   return passes;
 }
 

@@ -4,6 +4,7 @@
 //   Q(move(DQ(x))), Q(concat(DQ(x), ...))  fuse_quantized_moves, fuse_quantized_joins: nothing but the move
 //   Q(act(DQ(a) + DQ(b)))                  fuse_quantized_residual, fuse_quantized_sums
 #include "ir/op.h"
+#include "passes/fusions/product.h"
 #include "passes/rewrite.h"
 #include "quant/passes.h"
 #include "quant/placement.h"
@@ -61,6 +62,11 @@ class Placer {
                                        {{"axis", std::int64_t{placed.axis}}}, 1, from)
                                .outputs[0];
     graph_.node(placed.product).inputs[1] = dq;
+    if (placed.bias != nullptr) {
+      const ir::ValueId bias = graph_.add_constant({}, placed.bias, origins);
+      const ir::Node& now = std::as_const(graph_).node(placed.product);
+      graph_.node(placed.product).inputs = with_operand(now, operands_of(now).bias, bias);
+    }
     return true;
   }
 

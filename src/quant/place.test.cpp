@@ -200,7 +200,8 @@ TEST(Observe, ShowsWhatWouldBeQuantised) {
   Ops names;
   for (const auto& output : r.after->outputs()) names.push_back(output.name);
   std::sort(names.begin(), names.end());
-  EXPECT_EQ(names, (Ops{"c", "h", "s", "x", "y"}));
+  EXPECT_EQ(names, (Ops{"c", "h", "input of convolutions: h", "input of convolutions: s", "input of convolutions: x",
+                        "s", "x", "y"}));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "ir/op.h"
 #include "passes/fusions/product.h"
+#include "quant/bias_correction.h"
 
 namespace monza::quant {
 namespace {
@@ -59,8 +60,12 @@ Placement decide_placement(const ir::Graph& graph, const QuantizationPlan& plan)
     const int axis = by_rows ? 0 : 1;
     const ir::ValueId w = product.inputs[1];
     const auto [it, is_new] = weights.try_emplace({w, axis});
-    if (is_new) it->second = quantize_weight(*graph.value(w).constant, axis);
-    placement.weights.push_back({id, axis, it->second});
+    const int depth_axis = operands_of(product).conv ? 1 : 1 - axis;
+    if (is_new) it->second = quantize_weight(*graph.value(w).constant, axis, plan.narrow_pairs ? depth_axis : -1);
+    placement.weights.push_back({id, axis, it->second, nullptr});
+    const auto mean = plan.means.find(graph.value(product.inputs[0]).name);
+    if (mean != plan.means.end() && it->second.integers != nullptr)
+      placement.weights.back().bias = corrected_bias(graph, product, it->second, mean->second);
   }
   return placement;
 }

@@ -2,6 +2,7 @@
 // export of ONNX write the same.
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "ir/graph.h"
@@ -21,8 +22,9 @@ struct PlacedValue {
 /// The constant weight of a product, in integers.
 struct PlacedWeight {
   ir::NodeId product = ir::kNone;
-  int axis = 0;            ///< of its channels
-  QuantizedWeight weight;  ///< null parts when an element is not finite: it stays as it is
+  int axis = 0;                              ///< of its channels
+  QuantizedWeight weight;                    ///< null parts when an element is not finite: it stays as it is
+  std::shared_ptr<const ir::Constant> bias;  ///< a convolution's, corrected for what rounding moves; null: as it is
 };
 
 struct Placement {

@@ -30,7 +30,7 @@ ValueRange range_of(const Affine& a) {
   return {static_cast<float>(-a.zero_point) * a.scale, static_cast<float>(kSteps - a.zero_point) * a.scale};
 }
 
-QuantizedWeight quantize_weight(const ir::Constant& weight, int axis) {
+QuantizedWeight quantize_weight(const ir::Constant& weight, int axis, int pair_axis) {
   constexpr float kMost = 127;  // not -128: the range is symmetric
   const std::int64_t channels = weight.shape[axis], inner = weight.shape.count(axis + 1, weight.shape.rank),
                      count = weight.numel();
@@ -40,6 +40,15 @@ QuantizedWeight quantize_weight(const ir::Constant& weight, int axis) {
     if (!std::isfinite(from[i])) return {};
     float& scale = scales[static_cast<std::size_t>(i / inner % channels)];
     scale = std::max(scale, std::abs(from[i]));
+  }
+  if (pair_axis >= 0) {
+    const std::int64_t step = weight.shape.count(pair_axis + 1, weight.shape.rank), extent = weight.shape[pair_axis];
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t at = i / step % extent;
+      if (at % 2 != 0 || at + 1 == extent || (from[i] > 0) != (from[i + step] > 0)) continue;
+      float& scale = scales[static_cast<std::size_t>(i / inner % channels)];
+      scale = std::max(scale, std::abs(from[i] + from[i + step]));
+    }
   }
   for (float& scale : scales) scale = std::max(scale / kMost, kLeastScale);
   auto [integers, bytes] = ir::allocate_constant(DType::i8, weight.shape);

@@ -31,7 +31,8 @@ struct QuantizedWeight {
   std::shared_ptr<const ir::Constant> integers;  ///< i8, of the weight's shape
   std::shared_ptr<const ir::Constant> scales;    ///< f32 [channels]
 };
-/// `weight` is f32. Null parts when an element is not finite.
-QuantizedWeight quantize_weight(const ir::Constant& weight, int axis);
+/// `weight` is f32. Elements 2 i and 2 i + 1 of `pair_axis` that have one sign add up to at most 127 steps, and 128
+/// once they are rounded (QuantizationPlan::narrow_pairs); -1: no such bound. Null parts when an element is not finite.
+QuantizedWeight quantize_weight(const ir::Constant& weight, int axis, int pair_axis = -1);
 
 }  // namespace monza::quant

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <random>
+#include <vector>
 
 namespace monza::quant {
 namespace {
@@ -50,6 +53,32 @@ TEST(Weights, HaveAScaleForEachChannel) {
   EXPECT_EQ(ints(columns), (std::vector<int>{1, -2, 1, 127, 127, -127, 0, 0, 0}));
   EXPECT_GT(rows.scales->as<float>()[2], 0);  // of a channel that is all zeros
   EXPECT_EQ(quantize_weight(*ir::constant_f32({1, std::nanf("")}, Shape{2, 1}), 0).integers, nullptr);
+}
+
+TEST(Weights, NarrowPairsFitASaturatingMultiplyAdd) {
+  std::mt19937 rng(5);
+  std::vector<float> values(40 * 7 * 9);
+  for (float& v : values) v = std::normal_distribution<float>(0, 1)(rng);
+  values[0] = values[9] = 3;  // neighbours of the first channel
+  const auto w = ir::constant_f32(std::move(values), Shape{40, 7, 9});
+  const QuantizedWeight wide = quantize_weight(*w, 0), narrow = quantize_weight(*w, 0, 1);
+  const auto most = [](const QuantizedWeight& q) {
+    int largest = 0;
+    const auto* p = q.integers->as<std::int8_t>();
+    for (int m = 0; m < 40; ++m)
+      for (int c = 0; c + 1 < 7; c += 2)
+        for (int k = 0; k < 9; ++k) {
+          const int a = p[(m * 7 + c) * 9 + k], b = p[(m * 7 + c + 1) * 9 + k];
+          if ((a > 0) == (b > 0)) largest = std::max(largest, std::abs(a + b));
+        }
+    return largest;
+  };
+  EXPECT_GT(most(wide), 128);
+  EXPECT_LE(most(narrow), 128);
+  EXPECT_FLOAT_EQ(narrow.scales->as<float>()[0], 6.0F / 127);
+  const auto matrix = ir::constant_f32({1, 2, 3, -4, 5, 6}, Shape{3, 2});  // by rows: 1 + 3, 2 - 4; 5 and 6 alone
+  EXPECT_FLOAT_EQ(quantize_weight(*matrix, 1, 0).scales->as<float>()[0], 5.0F / 127);
+  EXPECT_FLOAT_EQ(quantize_weight(*matrix, 1, 0).scales->as<float>()[1], 6.0F / 127);
 }
 
 }  // namespace

@@ -94,7 +94,7 @@ std::shared_ptr<const QuantizationPlan> plan_of(const BuildArgs& o) {
       &hooks);
   const FoundRanges found = find_ranges(o.model, c, *hooks.session, floats.engine, o.json || o.model.quiet());
   write_caches(c, found.table);
-  QuantizationPlan plan{found.table.ranges, {}};
+  QuantizationPlan plan = tool::plan_of(found.table, o.model.build_options(o.model.declared_inputs()));
   return std::make_shared<QuantizationPlan>(std::move(plan));
 }
 

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/output_file.h"
 #include "engine/observer.h"
+#include "plan/options.h"
 #include "quant/calibrators.h"
 #include "tools/args/usage_error.h"
 #include "tools/text/terminal.h"
@@ -65,16 +66,14 @@ std::unique_ptr<eval::SampleSource> open_samples(const std::string& source, std:
 #endif
 }
 
-FoundRanges find_ranges(const ModelArgs& model, const CalibrationArgs& args, BuildSession& session,
-                        const Engine& floats, bool quiet) {
-  if (args.data.empty()) return {quant::load_calibration(args.cache), {}, {}};
+namespace {
+
+FoundRanges observe(Observer& observer, eval::SampleSource& source, eval::SampleCheck* check,
+                    const CalibrationArgs& args, bool quiet) {
   Progress progress(!quiet);
-  Observer observer(session, model.build_options(model.declared_inputs()));
-  const auto source = open_samples(args.data, args.samples, model, args, floats);
-  const auto total = static_cast<double>(source->size_estimate());
-  eval::SampleCheck check;
-  for (eval::Sample sample; source->next(sample);) {
-    check.see(sample);
+  const auto total = static_cast<double>(source.size_estimate());
+  for (eval::Sample sample; source.next(sample);) {
+    if (check != nullptr) check->see(sample);
     try {
       observer.run(sample.inputs);
     } catch (const Error& e) {
@@ -83,18 +82,46 @@ FoundRanges find_ranges(const ModelArgs& model, const CalibrationArgs& args, Bui
     if (total > 0) progress.update("calibrating", static_cast<double>(observer.samples()) / total);
   }
   progress.clear();
-  check.refuse_useless(args.data);
-  if (!model.quiet())
-    for (const std::string& finding : check.findings()) note("warning: " + finding);
-  for (const std::string& name : observer.not_finite())
-    note(message("warning: '{}' is not finite on some sample: what reads it stays in floats", name));
   const quant::Calibrator chosen = *quant::find_calibrator(args.calibrator);
-  FoundRanges found{observer.table(chosen), {}, observer.histograms()};
+  FoundRanges found{observer.table(chosen), {}, observer.histograms(), observer.means(), observer.reach()};
   // From what misses least on most models to what does best on few.
   for (const auto other :
        {quant::Calibrator::mse, quant::Calibrator::percentile, quant::Calibrator::min_max, quant::Calibrator::entropy})
     if (other != chosen) found.others.push_back(observer.table(other));
   return found;
+}
+
+}  // namespace
+
+FoundRanges find_ranges(const ModelArgs& model, const CalibrationArgs& args, BuildSession& session,
+                        const Engine& floats, bool quiet) {
+  if (args.data.empty()) return {quant::load_calibration(args.cache), {}, {}, {}, {}};
+  Observer observer(session, model.build_options(model.declared_inputs()));
+  eval::SampleCheck check;
+  FoundRanges found =
+      observe(observer, *open_samples(args.data, args.samples, model, args, floats), &check, args, quiet);
+  check.refuse_useless(args.data);
+  if (!model.quiet())
+    for (const std::string& finding : check.findings()) note("warning: " + finding);
+  for (const std::string& name : observer.not_finite())
+    note(message("warning: '{}' is not finite on some sample: what reads it stays in floats", name));
+  return found;
+}
+
+FoundRanges find_divided_ranges(const ModelArgs& model, const CalibrationArgs& args, BuildSession& session,
+                                const Engine& floats, bool quiet,
+                                const std::map<std::string, std::vector<float>>& factors) {
+  BuildOptions options = model.build_options(model.declared_inputs());
+  options.quantization = std::make_shared<QuantizationPlan>(QuantizationPlan{{}, {}, factors, {}});
+  Observer observer(session, options);
+  return observe(observer, *open_samples(args.data, args.samples, model, args, floats), nullptr, args, quiet);
+}
+
+QuantizationPlan plan_of(const quant::CalibrationTable& table, const BuildOptions& options) {
+  const Isa isa = plan::isa_of(options);
+  const bool multiplies_pairs =
+      options.device == Device::cpu && !covers(isa, Isa::avx512vnni) && !covers(isa, Isa::avxvnni);
+  return {table.ranges, {}, table.factors, table.means, multiplies_pairs};
 }
 
 void write_caches(const CalibrationArgs& args, const quant::CalibrationTable& table) {

@@ -40,14 +40,22 @@ std::unique_ptr<eval::SampleSource> open_samples(const std::string& source, std:
                                                  const CalibrationArgs& args, const Engine& floats);
 
 struct FoundRanges {
-  quant::CalibrationTable table;                       ///< by the calibrator that was asked for, or of a file
-  std::vector<quant::CalibrationTable> others;         ///< by the other calibrators, where samples were seen
-  std::map<std::string, quant::Histogram> histograms;  ///< of the samples
+  quant::CalibrationTable table;                           ///< by the calibrator that was asked for, or of a file
+  std::vector<quant::CalibrationTable> others;             ///< by the other calibrators, where samples were seen
+  std::map<std::string, quant::Histogram> histograms;      ///< of the samples
+  std::map<std::string, std::vector<float>> means, reach;  ///< Observer's of them
 };
 /// Ranges by the calibrators on the samples, which are checked; or those of `args.cache`. Shows its progress and notes
 /// what is odd about the samples. Throws Error.
 FoundRanges find_ranges(const ModelArgs& model, const CalibrationArgs& args, BuildSession& session,
                         const Engine& floats, bool quiet);
+/// The same of the samples, which have been seen before, with values divided by `factors`.
+FoundRanges find_divided_ranges(const ModelArgs& model, const CalibrationArgs& args, BuildSession& session,
+                                const Engine& floats, bool quiet,
+                                const std::map<std::string, std::vector<float>>& factors);
+/// The plan of a table. Weights are in narrow pairs where a build with `options` computes on a CPU without dot
+/// products.
+QuantizationPlan plan_of(const quant::CalibrationTable& table, const BuildOptions& options);
 /// Writes ranges that samples gave to the caches that `args` names.
 void write_caches(const CalibrationArgs& args, const quant::CalibrationTable& table);
 

@@ -8,8 +8,10 @@
 #include "engine/build_report.h"
 #include "engine/integer_share.h"
 #include "engine/onnx_export.h"
+#include "engine/placing_graph.h"
 #include "eval/command_metric.h"
 #include "eval/unlabelled.h"
+#include "quant/smoothing.h"
 #include "tools/quantize/slow_products.h"
 #include "tools/quantize/speed.h"
 #include "tools/text/json.h"
@@ -39,11 +41,14 @@ class Quantizing {
   QuantizeResult run() {
     FoundRanges found = find_ranges(o_.model, o_.calibration, *session_, floats_, o_.json || o_.model.quiet());
     write_caches(o_.calibration, found.table);
-    QuantizationPlan plan{found.table.ranges, {}};
+    QuantizationPlan plan = plan_of(found.table);
     if (!o_.eval.empty()) score_floats();
     if (o_.max_drop >= 0) {
       refuse_undecidable();
-      if (!holds(plan, found.table.calibrator) && !try_calibrators(plan, found)) search(plan);
+      table_ = found.table;
+      if (!holds(plan, found.table.calibrator + " ranges") && !try_finer_weights(plan) &&
+          !try_calibrators(plan, found.others) && !repair(plan, found))
+        search(plan);
     }
     for (const auto& [name, range] : plan.ranges)
       if (const auto it = found.histograms.find(name); it != found.histograms.end())
@@ -122,8 +127,15 @@ class Quantizing {
     return data_->measure(engine, o_.model.context_options(), [&](double f) { progress_.update(what, f); });
   }
 
-  /// Whether the contract holds with the plan. Kernels are not timed: integers are the same with any.
-  bool holds(const QuantizationPlan& plan, const std::string& calibrator = {}) {
+  QuantizationPlan plan_of(const quant::CalibrationTable& table) const {
+    QuantizationPlan plan = tool::plan_of(table, o_.model.build_options(o_.model.declared_inputs()));
+    plan.narrow_pairs &= !finer_weights_;
+    return plan;
+  }
+
+  /// Whether the contract holds with the plan, `about` which there is something to say. Kernels are not timed: integers
+  /// are the same with any.
+  bool holds(const QuantizationPlan& plan, const std::string& about = {}) {
     BuildOptions options =
         options_for(std::make_shared<QuantizationPlan>(plan), o_.model.build_options(o_.model.declared_inputs()));
     options.tune = false;
@@ -131,28 +143,68 @@ class Quantizing {
     BuildHooks hooks;
     hooks.weights_in_place = true;
     const Engine engine = session_->build(options, hooks);
-    const std::string what =
-        named(plan.kept.size()) + (calibrator.empty() ? std::string() : ", " + calibrator + " ranges");
+    const std::string what = named(plan.kept.size()) + (about.empty() ? std::string() : ", " + about);
     const double score = measure(engine, "scoring: " + what).value * points();
     result_.trials.push_back({what, plan, score, 0});
+    if (result_.trials.size() == 1) best_score_ = score;
     return result_.float_score - score <= o_.max_drop;
   }
 
-  /// Before anything is given back to floats: other ranges. Which calibrator is best depends on the model. `plan` gets
-  /// those with the best score; true as soon as the contract holds with some.
-  bool try_calibrators(QuantizationPlan& plan, const FoundRanges& found) {
-    double best = result_.trials.back().score;
-    for (const quant::CalibrationTable& table : found.others) {
+  /// Scores a table that might be better; it becomes that of `plan` where it is. True where the contract holds with it.
+  bool try_table(QuantizationPlan& plan, const quant::CalibrationTable& table, const std::string& about) {
+    const bool enough = holds(plan_of(table), about);
+    if (result_.trials.back().score <= best_score_) return false;
+    best_score_ = result_.trials.back().score;
+    plan = plan_of(table);
+    table_ = table;
+    write_caches(o_.calibration, table_);
+    return enough;
+  }
+
+  /// Steps of weights as fine as 8 bits allow, where they were not.
+  bool try_finer_weights(QuantizationPlan& plan) {
+    if (!plan.narrow_pairs || out_of_time()) return false;
+    finer_weights_ = true;
+    const bool enough = try_table(plan, table_, table_.calibrator + " ranges, finer weights");
+    finer_weights_ = !plan.narrow_pairs;
+    return enough;
+  }
+
+  /// Before anything is given back to floats: other ranges. Which calibrator is best depends on the model. True as soon
+  /// as the contract holds with some.
+  bool try_calibrators(QuantizationPlan& plan, const std::vector<quant::CalibrationTable>& tables) {
+    for (const quant::CalibrationTable& table : tables) {
       if (out_of_time()) break;
-      QuantizationPlan other{table.ranges, plan.kept};
-      const bool enough = holds(other, table.calibrator);
-      if (result_.trials.back().score <= best) continue;
-      best = result_.trials.back().score;
-      plan = std::move(other);
-      write_caches(o_.calibration, table);
-      if (enough) return true;
+      if (try_table(plan, table, table.calibrator + " ranges")) return true;
     }
     return false;
+  }
+
+  /// Then what makes rounding cost less. Each is kept where the score gains by it.
+  bool repair(QuantizationPlan& plan, FoundRanges& found) {
+    if (!found.means.empty() && !out_of_time()) {
+      quant::CalibrationTable corrected = table_;
+      corrected.means = found.means;
+      if (try_table(plan, corrected, table_.calibrator + " ranges, biases corrected")) return true;
+    }
+    return !found.reach.empty() && !out_of_time() && smooth(plan, found);
+  }
+  bool smooth(QuantizationPlan& plan, FoundRanges& found) {
+    const BuildOptions options = o_.model.build_options(o_.model.declared_inputs());
+    const auto factors = quant::smoothing_factors(*graph_to_place(o_.model.model, options), found.reach);
+    if (factors.empty()) return false;
+    FoundRanges divided =
+        find_divided_ranges(o_.model, o_.calibration, *session_, floats_, o_.json || o_.model.quiet(), factors);
+    std::vector<quant::CalibrationTable> tables{std::move(divided.table)};
+    tables.insert(tables.end(), divided.others.begin(), divided.others.end());
+    bool enough = false;
+    for (quant::CalibrationTable& table : tables) {
+      if (enough || out_of_time()) break;
+      table.means = table_.means;
+      enough = try_table(plan, table, table.calibrator + " ranges, smoothed");
+    }
+    if (!plan.factors.empty()) found.histograms = std::move(divided.histograms);
+    return enough;
   }
 
   /// Keeps in floats what costs most, until the contract holds; where it never does, the plan stays as it is.
@@ -252,6 +304,9 @@ class Quantizing {
   std::shared_ptr<BuildSession> session_;
   Engine floats_;
   const Stopwatch watch_;
+  bool finer_weights_ = false;     ///< plans have no narrow pairs
+  quant::CalibrationTable table_;  ///< the best so far, and its score
+  double best_score_ = 0;
   std::unique_ptr<eval::DataSet> data_;
   eval::Accuracy reference_;  ///< of the floats
   BuildReport report_;        ///< of the last build_final
