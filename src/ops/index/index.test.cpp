@@ -11,6 +11,8 @@
 #include "kernel/registry.h"
 #include "ops/index/index.params.h"
 #include "support/kernel_check.h"
+#include "tensor/dtype.h"
+#include "tensor/element.h"
 
 namespace monza {
 namespace {
@@ -93,6 +95,34 @@ TEST(Index, IndicesOutsideEndTheRun) {
       EXPECT_EQ(run_dense(*kernels_of(op).back(), &p, in, out, extents).code(), StatusCode::out_of_range)
           << op << " " << bad;
     }
+}
+
+TEST(Index, NonZeroFindsWhatTheReferenceFinds) {
+  for (const Kernel* kernel : kernels_of("NonZero")) {
+    if (kernel->reference || kernel->device != DeviceKind::cpu || !test::lacking(*kernel).empty()) continue;
+    for (const DType type : {DType::boolean, DType::u8, DType::i32, DType::i64, DType::f32})
+      for (std::uint32_t seed = 0; seed < 60; ++seed) {
+        std::mt19937 rng(seed);
+        Shape shape;
+        const int rank = static_cast<int>(seed % 4);
+        for (int a = 0; a < rank; ++a)
+          shape[shape.rank++] = rng() % (seed % 10 == 9 ? 2 : 6) + (seed % 10 == 9 ? 0 : 1);
+        Tensor x = test::make_tensor(type, shape);
+        const ElementAccess& access = element_access(type);
+        // All, none, or some; -0 is 0, and NaN is not.
+        for (std::int64_t i = 0; i < shape.numel(); ++i)
+          access.store(x.bytes.data(), i,
+                       rng() % 3 < seed % 4 ? (type == DType::f32 && rng() % 4 == 0 ? NAN : 1) : -0.0);
+        std::vector<Tensor> in{x}, got{test::make_tensor(DType::i64, Shape{rank, shape.numel()})}, want = got;
+        std::vector<std::int64_t> found(1, -1), expected(1, -1);
+        ASSERT_TRUE(run_dense(*kernel, nullptr, in, got, found).ok());
+        ASSERT_TRUE(run_dense(*kernels_of("NonZero").back(), nullptr, in, want, expected).ok());
+        ASSERT_EQ(found, expected) << "seed " << seed;
+        for (std::int64_t i = 0; i < rank * found[0]; ++i)
+          ASSERT_EQ(got[0].as<std::int64_t>()[i], want[0].as<std::int64_t>()[i])
+              << dtype_name(type) << " seed " << seed;
+      }
+  }
 }
 
 TEST(Index, TopKSortsWithTiesByIndex) {

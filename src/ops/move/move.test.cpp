@@ -12,6 +12,7 @@
 #include "monza/error.h"
 #include "ops/move/move.params.h"
 #include "support/kernel_check.h"
+#include "tensor/element.h"
 
 namespace monza {
 namespace {
@@ -339,6 +340,37 @@ TEST(MoveKernels, TrianglesAnywhere) {
       }
       expect_as_reference(*kernel, &p, in, type, x, seed);
     }
+}
+
+TEST(OneHot, FastKernelsAgreeWithTheReference) {
+  for (const Kernel* kernel : kernels_of("OneHot")) {
+    if (kernel->reference || kernel->device != DeviceKind::cpu || !test::lacking(*kernel).empty()) continue;
+    for (std::uint32_t seed = 1; seed <= 120; ++seed) {
+      std::mt19937 rng(seed);
+      Shape indices;
+      const int rank = static_cast<int>(rng() % 4);
+      for (int a = 0; a < rank; ++a) indices[indices.rank++] = rng() % 6 + (seed % 10 == 0 ? 0 : 1);
+      OneHotParams p;
+      p.axis = static_cast<std::int64_t>(rng() % static_cast<unsigned>(rank + 1));
+      const std::int64_t depth = rng() % 40;
+      Shape out;
+      for (int a = 0, i = 0; a <= rank; ++a) out[out.rank++] = a == p.axis ? depth : indices[i++];
+      const DType type = std::initializer_list<DType>{DType::f32, DType::u8, DType::i64, DType::f16}.begin()[rng() % 4];
+      Tensor at = test::make_tensor(rng() % 2 ? DType::i64 : DType::i32, indices);
+      for (std::int64_t i = 0; i < indices.numel(); ++i)  // some from the end, some outside
+        element_access(at.dtype).store_int(at.bytes.data(), i, static_cast<std::int64_t>(rng() % 100) - 50);
+      Tensor values = test::make_tensor(type, Shape{2}), count = test::make_tensor(DType::i64, Shape{});
+      element_access(type).store(values.bytes.data(), 0, 2);
+      element_access(type).store(values.bytes.data(), 1, 7);
+      count.as<std::int64_t>()[0] = depth;
+      const std::vector<std::pair<DType, Shape>> outputs{{type, out}};
+      const auto got = test::run_kernel(*kernel, &p, {at, count, values}, outputs,
+                                        {.threads = 1 + static_cast<int>(seed % 2), .seed = seed});
+      const auto want = test::run_kernel(*kernels_of("OneHot").back(), &p, {at, count, values}, outputs);
+      ASSERT_EQ(got.refusal + got.problem + want.problem, "") << "seed " << seed;
+      ASSERT_EQ(got.outputs[0].bytes, want.outputs[0].bytes) << kernel->name << " seed " << seed;
+    }
+  }
 }
 
 }  // namespace
