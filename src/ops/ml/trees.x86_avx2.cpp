@@ -1,8 +1,8 @@
 // TreeEnsemble over f32 and f64: a block of rows goes through one tree after another, so that a tree's nodes stay in
 // the L1 cache while the rows walk it.
 //
-// Bound by the latency of a step (load the node, load the feature, compare): rows are independent, so that several
-// steps are under way at once.
+// Bound by the latency of a step (load the node, load the feature, compare): several rows, or several trees of one row,
+// are walked side by side.
 #include "kernel/kernel.h"
 #include "ops/ml/ml.params.h"
 #include "tensor/dtype.h"
@@ -11,6 +11,7 @@ namespace monza::ops {
 namespace {
 
 constexpr std::int64_t kRows = 64;  ///< of a task
+constexpr int kTogether = 16;       ///< walks that are under way at once: a step waits some 12 cycles for two loads
 constexpr Status kBroken{StatusCode::internal, "a kernel of ai.onnx.ml was given other operands"};
 constexpr Status kNoFeature{StatusCode::out_of_range, "a tree tests a feature that the input does not have"};
 
@@ -71,34 +72,62 @@ Status trees_of(const KernelContext& c) {
   const double share =
       p.aggregate == TreeEnsembleParams::Aggregate::average && trees > 0 ? static_cast<double>(trees) : 1;
   std::int32_t wrong = 0, absent = 0;  // written by several threads, always the same value
+  /// From a node to the next; a leaf, which is below 0, stays. False for tables that do not fit.
+  const auto step = [&](std::int64_t& at, const T* row) {
+    if (at >= forest.node_count) return void(__atomic_store_n(&wrong, 1, __ATOMIC_RELAXED)), false;
+    const std::int64_t* node = forest.nodes + at * TreeNode::kFields;
+    const std::int64_t feature = node[TreeNode::feature];
+    if (static_cast<std::uint64_t>(feature) >= static_cast<std::uint64_t>(forest.features))
+      return void(__atomic_store_n(&absent, 1, __ATOMIC_RELAXED)), false;
+    const T value = row[feature], split = forest.splits[at];
+    const bool yes =
+        (value != value && node[TreeNode::missing] != 0) ||
+        (node[TreeNode::mode] == TreeNode::less_or_equal ? value <= split : forest.holds(node, value, split, members));
+    at = node[yes ? TreeNode::yes : TreeNode::no];
+    return true;
+  };
+  /// Walks `count` trees, or rows, side by side: the step of one waits for memory while others are taken.
+  const auto walk = [&](std::int64_t* at, const T* const* row, int count) {
+    bool open = true;
+    for (std::int64_t steps = 0; open; ++steps) {
+      if (steps > forest.node_count) return void(__atomic_store_n(&wrong, 1, __ATOMIC_RELAXED)), false;
+      open = false;
+      for (int k = 0; k < count; ++k) {
+        if (at[k] < 0) continue;
+        if (!step(at[k], row[k])) return false;
+        open = true;
+      }
+    }
+    return true;
+  };
+  const auto add = [&](std::int64_t leaf, double* sums) {
+    for (std::int64_t entry = ~leaf, target = -1; target < 0; ++entry) {
+      if (entry >= forest.leaf_count) return void(__atomic_store_n(&wrong, 1, __ATOMIC_RELAXED)), false;
+      target = forest.targets[entry];  // below 0 where the leaf has more entries
+      const std::int64_t to = target < 0 ? ~target : target;
+      if (to < targets) sums[to] += static_cast<double>(forest.weights[entry]);
+    }
+    return true;
+  };
   parallel_for(*c.parallel, (rows + kRows - 1) / kRows, [&](std::int64_t task, int worker) {
     auto* sums = reinterpret_cast<double*>(c.scratch) + worker * kRows * targets;
     const std::int64_t first = task * kRows, count = rows - first < kRows ? rows - first : kRows;
     for (std::int64_t i = 0; i < count * targets; ++i) sums[i] = 0;
-    for (std::int64_t tree = 0; tree < trees; ++tree)
-      for (std::int64_t r = 0; r < count; ++r) {
-        const T* row = x + (first + r) * forest.features;
-        std::int64_t at = roots[tree];
-        for (std::int64_t steps = 0; at >= 0; ++steps) {
-          if (at >= forest.node_count || steps > forest.node_count)
-            return void(__atomic_store_n(&wrong, 1, __ATOMIC_RELAXED));
-          const std::int64_t* node = forest.nodes + at * TreeNode::kFields;
-          const std::int64_t feature = node[TreeNode::feature];
-          if (static_cast<std::uint64_t>(feature) >= static_cast<std::uint64_t>(forest.features))
-            return void(__atomic_store_n(&absent, 1, __ATOMIC_RELAXED));
-          const T value = row[feature], split = forest.splits[at];
-          const bool yes =
-              (value != value && node[TreeNode::missing] != 0) ||
-              (node[TreeNode::mode] == TreeNode::less_or_equal ? value <= split
-                                                               : forest.holds(node, value, split, members));
-          at = node[yes ? TreeNode::yes : TreeNode::no];
+    std::int64_t at[kTogether];
+    const T* row[kTogether];
+    // Few rows go through several trees at once, many through one tree after another, whose nodes they share.
+    const bool by_trees = count < kTogether;
+    const std::int64_t outer = by_trees ? count : trees, inner = by_trees ? trees : count;
+    for (std::int64_t o = 0; o < outer; ++o)
+      for (std::int64_t begin = 0; begin < inner; begin += kTogether) {
+        const int some = inner - begin < kTogether ? static_cast<int>(inner - begin) : kTogether;
+        for (int k = 0; k < some; ++k) {
+          at[k] = roots[by_trees ? begin + k : o];
+          row[k] = x + (first + (by_trees ? o : begin + k)) * forest.features;
         }
-        for (std::int64_t entry = ~at, target = -1; target < 0; ++entry) {
-          if (entry >= forest.leaf_count) return void(__atomic_store_n(&wrong, 1, __ATOMIC_RELAXED));
-          target = forest.targets[entry];  // below 0 where the leaf has more entries
-          const std::int64_t to = target < 0 ? ~target : target;
-          if (to < targets) sums[r * targets + to] += static_cast<double>(forest.weights[entry]);
-        }
+        if (!walk(at, row, some)) return;
+        for (int k = 0; k < some; ++k)
+          if (!add(at[k], sums + (by_trees ? o : begin + k) * targets)) return;
       }
     for (std::int64_t i = 0; i < count * targets; ++i) out[first * targets + i] = static_cast<T>(sums[i] / share);
   });
