@@ -85,6 +85,7 @@ target_link_options(monza_build INTERFACE "LINKER:-u,monza_define_operator")
 
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaC.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaVision.cmake OPTIONAL)
+include(${CMAKE_SOURCE_DIR}/cmake/MonzaServe.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaTools.cmake OPTIONAL)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaPlugins.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaInstall.cmake)
@@ -116,12 +117,14 @@ if(MONZA_TESTS)
   list(REMOVE_DUPLICATES test_names)
   foreach(name ${test_names})
     if((name MATCHES "^vision" AND NOT TARGET monza_vision) OR
+       (name MATCHES "^serve" AND NOT TARGET monza_serve) OR
        (name STREQUAL "io" AND NOT TARGET monza_io) OR (name STREQUAL "tests_cli" AND NOT TARGET monza) OR
        (name STREQUAL "tests_detect" AND NOT TARGET monza_tool_vision) OR
+       (name STREQUAL "tests_serve" AND (NOT TARGET monza OR NOT TARGET monza_serve)) OR
        (name STREQUAL "tests_vision_plugins" AND (NOT TARGET monza_vision OR NOT MONZA_PLUGINS)))
       continue()
     endif()
-    if(name MATCHES "^tests_(cli|detect)$")
+    if(name MATCHES "^tests_(cli|detect|serve)$")
       list(APPEND test_sources_${name} ${CMAKE_SOURCE_DIR}/tests/cli/driver.cpp)
     endif()
     add_executable(monza_test_${name} ${test_sources_${name}})
@@ -130,9 +133,11 @@ if(MONZA_TESTS)
     if(name MATCHES "^vision|^tests_vision_plugins$")
       target_link_libraries(monza_test_${name} PRIVATE monza_vision)
     endif()
-    if(name STREQUAL "io")
+    if(name MATCHES "^serve")
+      target_link_libraries(monza_test_${name} PRIVATE monza_serve nlohmann_json::nlohmann_json)
+    elseif(name STREQUAL "io")
       target_link_libraries(monza_test_${name} PRIVATE monza_io)
-    elseif(name MATCHES "^tests_(cli|detect)$")
+    elseif(name MATCHES "^tests_(cli|detect|serve)$")
       target_link_libraries(monza_test_${name} PRIVATE monza_tool $<$<STREQUAL:${name},tests_detect>:monza_tool_vision>)
       target_compile_definitions(monza_test_${name} PRIVATE MONZA_TOOL="$<TARGET_FILE:monza>"
         MONZA_SOURCE_FOLDER="${CMAKE_SOURCE_DIR}")

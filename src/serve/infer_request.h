@@ -1,0 +1,49 @@
+// What an inference request of KServe v2 says: the JSON object that is its body, or that stands before binary tensors.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "monza/dtype.h"
+#include "tensor/shape.h"
+
+namespace monza::serve {
+
+/// An input as the request describes it.
+struct RequestedInput {
+  std::string name;
+  DType dtype = DType::invalid;
+  Shape shape;
+  std::int64_t binary_bytes = -1;  ///< of the binary part of the body that are this tensor; -1: `data` has it
+  std::vector<std::byte> data;     ///< the elements that stood in the JSON, as the engine takes them
+  bool has_data = false;
+};
+
+/// An output that the request names.
+struct RequestedOutput {
+  std::string name;
+  bool binary = false;
+  bool binary_said = false;  ///< else InferRequest::binary_outputs decides
+};
+
+struct InferRequest {
+  std::string id;
+  std::vector<RequestedInput> inputs;
+  std::vector<RequestedOutput> outputs;  ///< empty: all of the model's
+  bool binary_outputs = false;           ///< parameter binary_data_output
+  bool times = false;                    ///< parameter monza_times: the answer says how long each phase took
+  std::int64_t timeout_us = 0;           ///< parameter timeout: refused rather than begun later than this; 0: none
+};
+
+/// Most inputs, and most outputs, of a request.
+inline constexpr std::size_t kMaxTensors = 1024;
+
+/// Reads `json`. What the protocol leaves open (unknown keys) is skipped; what it knows and this server does not do
+/// (shared memory, classification, sequences) is refused. Elements are checked against their type here; names, shapes
+/// and sizes against a model by ServedModel. Memory taken is at most a few times json.size(). Throws RequestError.
+InferRequest parse_infer_request(std::string_view json);
+
+}  // namespace monza::serve

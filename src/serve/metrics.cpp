@@ -1,0 +1,133 @@
+#include "serve/metrics.h"
+
+#include <fmt/format.h>
+
+#include "serve/json_out.h"
+
+namespace monza::serve {
+namespace {
+
+/// A label's value: quotes, backslashes and line feeds are escaped.
+std::string label_text(std::string_view value) {
+  std::string out;
+  for (const char c : value) {
+    if (c == '\\' || c == '"') out += '\\';
+    if (c == '\n') out += "\\n";
+    else out += c;
+  }
+  return out;
+}
+
+template <typename... Args>
+void line(std::string& out, fmt::format_string<Args...> format, Args&&... args) {
+  fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
+}
+
+void family(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
+  line(out, "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
+}
+
+std::int64_t load(const std::atomic<std::int64_t>& value) { return value.load(std::memory_order_relaxed); }
+
+void write_histogram(std::string& out, std::string_view name, std::string_view labels, const Histogram& h) {
+  std::int64_t sum = 0;
+  for (std::size_t i = 0; i < Histogram::kBoundsNs.size(); ++i) {
+    sum += h.count_at(i);
+    line(out, "{}_bucket{{{},le=\"{}\"}} {}\n", name, labels, static_cast<double>(Histogram::kBoundsNs[i]) / 1e9, sum);
+  }
+  sum += h.count_at(Histogram::kBoundsNs.size());
+  line(out, "{}_bucket{{{},le=\"+Inf\"}} {}\n", name, labels, sum);
+  line(out, "{}_sum{{{}}} {}\n{}_count{{{}}} {}\n", name, labels, static_cast<double>(h.sum_ns()) / 1e9, name, labels,
+       sum);
+}
+
+}  // namespace
+
+std::int64_t Histogram::count() const noexcept {
+  std::int64_t sum = 0;
+  for (const auto& n : counts_) sum += load(n);
+  return sum;
+}
+
+void ModelMetrics::refuse(Reason reason, Clock::duration time) noexcept {
+  refused[static_cast<std::size_t>(reason)].fetch_add(1, std::memory_order_relaxed);
+  refused_ns.fetch_add(std::chrono::duration_cast<std::chrono::nanoseconds>(time).count(), std::memory_order_relaxed);
+}
+
+std::string prometheus_text(const ServerMetrics& server, const std::vector<NamedMetrics>& models) {
+  std::string out;
+  family(out, "monza_connections", "gauge", "Open connections.");
+  line(out, "monza_connections {}\n", load(server.connections));
+  family(out, "monza_connections_accepted_total", "counter", "Connections that were accepted.");
+  line(out, "monza_connections_accepted_total {}\n", load(server.accepted));
+  family(out, "monza_connections_refused_total", "counter", "Connections closed at once: too many were open.");
+  line(out, "monza_connections_refused_total {}\n", load(server.turned_away));
+  family(out, "monza_http_answers_total", "counter", "Answers over HTTP by the class of their status.");
+  for (std::size_t i = 2; i < server.answers.size(); ++i)
+    line(out, "monza_http_answers_total{{class=\"{}xx\"}} {}\n", i, load(server.answers[i]));
+
+  family(out, "monza_request_seconds", "histogram",
+         "Time of answered inference requests, by phase: input, queue, compute, output and their total.");
+  for (const auto& [model, m] : models)
+    for (std::size_t p = 0; p < kPhases; ++p)
+      write_histogram(out, "monza_request_seconds",
+                      fmt::format("model=\"{}\",phase=\"{}\"", label_text(model), kPhaseNames[p]), m->phases[p]);
+  family(out, "monza_requests_refused_total", "counter", "Inference requests that were not answered with outputs.");
+  for (const auto& [model, m] : models)
+    for (std::size_t r = 0; r < kReasons; ++r)
+      line(out, "monza_requests_refused_total{{model=\"{}\",reason=\"{}\"}} {}\n", label_text(model), kReasonNames[r],
+           load(m->refused[r]));
+  family(out, "monza_rows_total", "counter", "Rows that were computed: inferences.");
+  for (const auto& [model, m] : models)
+    line(out, "monza_rows_total{{model=\"{}\"}} {}\n", label_text(model), load(m->rows));
+  family(out, "monza_requests_waiting", "gauge", "Requests that are accepted and not yet computed.");
+  for (const auto& [model, m] : models)
+    line(out, "monza_requests_waiting{{model=\"{}\"}} {}\n", label_text(model), load(m->waiting));
+  family(out, "monza_batch_rows", "histogram", "Rows of each run.");
+  for (const auto& [model, m] : models) {
+    std::int64_t runs = 0, rows = 0;
+    const std::int64_t most = static_cast<std::int64_t>(m->runs_of.size());
+    for (std::int64_t n = 1; n <= most; ++n) {
+      const std::int64_t count = load(m->runs_of[static_cast<std::size_t>(n - 1)].count);
+      runs += count;
+      rows += count * n;
+      if ((n & (n - 1)) == 0 || n == most)
+        line(out, "monza_batch_rows_bucket{{model=\"{}\",le=\"{}\"}} {}\n", label_text(model), n, runs);
+    }
+    line(out,
+         "monza_batch_rows_bucket{{model=\"{0}\",le=\"+Inf\"}} {1}\nmonza_batch_rows_sum{{model=\"{0}\"}} {2}\n"
+         "monza_batch_rows_count{{model=\"{0}\"}} {1}\n",
+         label_text(model), runs, rows);
+  }
+  return out;
+}
+
+std::string statistics_json(std::string_view model, const ModelMetrics& m) {
+  const auto pair = [](std::int64_t count, std::int64_t ns) {
+    return fmt::format("{{\"count\":{},\"ns\":{}}}", count, ns);
+  };
+  const auto of = [&](Phase p) { return pair(m.phase(p).count(), m.phase(p).sum_ns()); };
+  std::int64_t refused = 0, executions = 0;
+  for (const auto& n : m.refused) refused += load(n);
+  std::string batches;
+  for (std::size_t i = 0; i < m.runs_of.size(); ++i) {
+    const std::int64_t count = load(m.runs_of[i].count);
+    if (count == 0) continue;
+    executions += count;
+    // Bytes land in the batch as they come, and are sent from it: no time of a run is spent on them.
+    batches += fmt::format("{}{{\"batch_size\":{},\"compute_input\":{},\"compute_infer\":{},\"compute_output\":{}}}",
+                           batches.empty() ? "" : ",", i + 1, pair(count, 0),
+                           pair(count, load(m.runs_of[i].compute_ns)), pair(count, 0));
+  }
+  std::string out = "{\"name\":";
+  append_json_string(out, model);
+  line(out,
+       ",\"version\":\"1\",\"last_inference\":{},\"inference_count\":{},\"execution_count\":{},\"inference_stats\":"
+       "{{\"success\":{},\"fail\":{},\"queue\":{},\"compute_input\":{},\"compute_infer\":{},\"compute_output\":{},"
+       "\"cache_hit\":{},\"cache_miss\":{}}},\"batch_stats\":[{}]}}",
+       load(m.last_unix_ms), load(m.rows), executions, of(Phase::total), pair(refused, load(m.refused_ns)),
+       of(Phase::queue), of(Phase::input), of(Phase::compute), of(Phase::output), pair(0, 0), pair(0, 0), batches);
+  return out;
+}
+
+}  // namespace monza::serve
