@@ -25,12 +25,12 @@ if(TARGET monza_vision)
   target_link_libraries(monza_eval PUBLIC monza_vision)
 endif()
 
-set(MONZA_COMMAND_ORDER build quantize run bench profile explain compare inspect detect classify conformance doctor ops completion man)
+set(MONZA_COMMAND_ORDER build quantize run bench profile explain compare inspect detect classify serve load conformance doctor ops completion man)
 file(GLOB command_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/commands/*.cpp)
 set(commands "")
 foreach(file ${command_files})
   get_filename_component(name ${file} NAME_WE)
-  if(name MATCHES "^(detect|classify)$" AND NOT TARGET monza_vision)
+  if((name MATCHES "^(detect|classify)$" AND NOT TARGET monza_vision) OR (name MATCHES "^(serve|load)$" AND NOT TARGET monza_serve))
     list(REMOVE_ITEM command_files ${file})
     continue()
   endif()
@@ -62,7 +62,7 @@ ${calls}}
 
 # All of tools/ but the commands and main(), so that tests can link it.
 file(GLOB tool_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/*/*.cpp)
-list(FILTER tool_sources EXCLUDE REGEX "/tools/(commands|vision)/")
+list(FILTER tool_sources EXCLUDE REGEX "/tools/(commands|vision|load)/")
 file(GLOB tool_vision_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/vision/*.cpp)  # shared by detect and classify
 add_library(monza_tool STATIC ${tool_sources})
 target_include_directories(monza_tool PUBLIC ${CMAKE_SOURCE_DIR})
@@ -82,6 +82,13 @@ if(TARGET monza_vision)
   target_link_libraries(monza_tool_vision PUBLIC monza_tool monza_vision)
   monza_cold_unmeasured(monza_tool_vision ${tool_vision_sources})
   target_link_libraries(monza PRIVATE monza_tool_vision)
+endif()
+
+if(TARGET monza_serve)
+  file(GLOB tool_load_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/load/*.cpp)
+  target_sources(monza PRIVATE ${tool_load_sources})
+  target_link_libraries(monza PRIVATE monza_serve)
+  monza_cold_unmeasured(monza ${tool_load_sources})
 endif()
 
 # Made by the tool from its own options and operators; installed with it.

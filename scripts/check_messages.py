@@ -13,7 +13,8 @@ What tools/ prints goes through print() of tools/text/terminal.h, which makes th
 Statuses with StatusCode::internal report a broken promise of Monza itself and need no test. What else no input can
 reach is listed in tests/messages/unreachable.txt, a line each: `file: text  # why`.
 
-What the tool says of command lines stands in tests/cli/tool.messages.txt and tests/detect/vision.messages.txt.
+What the tool says of command lines stands in tests/cli/tool.messages.txt, tests/detect/vision.messages.txt and
+tests/serve/serve.messages.txt.
 To add a case of a model: write a model and, two spaces in, what is said of it into src/ops/<family>/<family>.messages.txt (or
 tests/messages/<topic>.messages.txt); tests/support/onnx_notation.h has the notation. Nothing is compiled:
   MONZA_MESSAGES=FILE build/test/monza_test_tests_messages --gtest_filter=MessagesOf.*
@@ -275,7 +276,7 @@ class Shown:
                 strings += [t.string for t in tokens_of(path.read_text()) if t.string is not None]
             # The tables of the tool's messages (expect_messages in tests/cli/driver.h) are its words as they are.
             elif path.suffix in (".py", ".sh") or path.match("tests/cli/*.messages.txt") or \
-                    path.match("tests/detect/*.messages.txt"):
+                    path.match("tests/detect/*.messages.txt") or path.match("tests/serve/*.messages.txt"):
                 strings.append(path.read_text())
         self.strings = "\0".join(strings)
         self.lines = "\n".join(self.expected)

@@ -70,7 +70,7 @@ Option repeated(CommandOptions& app, const std::string& name, std::vector<std::s
 void ModelArgs::add_to(CommandOptions& app, Use use) {
   if (use == Use::source)
     app.add_option("--model", model, "an ONNX file or an engine file").type_name("FILE").file(FileRole::reads_model);
-  else
+  else if (use != Use::serve)
     app.add_option("MODEL", model, use == Use::build ? "the ONNX file" : "an ONNX file or an engine file")
         .required()
         .type_name("FILE")

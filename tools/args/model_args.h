@@ -29,8 +29,8 @@ DType parse_dtype_name(const std::string& text);
 class ModelArgs {
  public:
   /// build: `monza build`; run: the commands that run MODEL; source: those whose argument is a picture or video, and
-  /// which take the model as --model.
-  enum class Use { build, run, source };
+  /// which take the model as --model; serve: the command adds its models itself, and sets `model`.
+  enum class Use { build, run, source, serve };
 
   void add_to(CommandOptions& app, Use use);
 
