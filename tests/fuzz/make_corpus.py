@@ -41,6 +41,21 @@ def calibrations() -> dict:
             "tensorrt": b"TRT-8601-EntropyCalibration2\nimages: 3c010a14\nsum: a: 3f800000\r\nzero: 00000000\n", "empty": ours}
 
 
+def conversations() -> dict:
+    def message(line: str, body: bytes, fields: str = "") -> bytes:
+        return f"{line} HTTP/1.1\r\n{fields}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+    binary = b'{"id":"1","inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","parameters":{"binary_data_size":16}}],"parameters":{"binary_data_output":true,"timeout":9}}'
+    json = b'{"inputs":[{"data":[[1,-2.5e1]],"shape":[1,2],"datatype":"FP32","name":"x"}],"outputs":[{"name":"y","parameters":{"binary_data":true}}]}'
+    infer = "POST /v2/models/m/infer"
+    chunks = f"{infer} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + b"%x;a=b\r\n%s\r\n0\r\nA: b\r\n\r\n" % (len(json), json)
+    gets = b"".join(f"GET /v2{path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for path in ("", "/health/ready", "/models/m", "/models/%6d/config", "/models/m/versions/1/stats", "/models/none"))
+    tensors = message(infer, binary + struct.pack("<4f", 1, 2, 3, 4), f"Inference-Header-Content-Length: {len(binary)}\r\n")
+    return {name: bytes([piece]) + text for piece in (0, 40, 255) for name, text in {
+        f"gets_{piece}": gets, f"json_{piece}": message(infer, json), f"binary_{piece}": tensors + gets, f"chunks_{piece}": chunks,
+        f"expect_{piece}": message(infer, json, "Expect: 100-continue\r\nConnection: close\r\n")}.items()}
+
+
 def words() -> set:
     """Names of operators, attributes and their values: what a byte-wise search would not guess."""
     text = "".join(f.read_text() for pattern in ("*.def.cpp", "*.onnx.cpp") for f in sorted(SOURCE.glob(f"src/ops/*/{pattern}")))
@@ -59,6 +74,7 @@ def seeds() -> dict:
         "tensor": onnx_seeds.tensors(),
         "timings": timings(),
         "calibration": calibrations(),
+        "http": conversations(),
     }
 
 
