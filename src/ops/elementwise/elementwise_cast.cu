@@ -1,6 +1,8 @@
 // Cast and Pow on a GPU, whose operands may differ in type: elements are looked at by the type that the launch names.
 #include "ops/elementwise/elementwise.params.h"
 #include "ops/shared/gpu_any.cuh"
+#include "ops/shared/gpu_overlap.cuh"
+#include "ops/shared/gpu_vectors.cuh"
 
 namespace monza::ops {
 namespace {
@@ -39,16 +41,51 @@ __global__ void cast_float_kernel(Walk<1> walk, const From* x, To* y) {
   });
 }
 
+template <typename From, typename To>
+__global__ void cast_vectors_kernel(Walk<1> walk, const From* x, To* y) {
+  constexpr int kEach = 4;
+  await_previous();
+  for_each(walk.count, [&](std::int64_t i) {
+    std::int64_t at[2];
+    walk.at(i, at);
+    const auto from = load_vector<kEach>(x + at[1], walk.stride[1][0] == 0);
+    Channels<To, kEach> to;
+#pragma unroll
+    for (int j = 0; j < kEach; ++j) store(&to.v[j], load(&from.v[j]));
+    *reinterpret_cast<Channels<To, kEach>*>(y + at[0]) = to;
+  });
+}
+template <typename From, typename To>
+__global__ void __launch_bounds__(kThreads) cast_tiles_kernel(WalkTiles tiles, const From* x, To* y) {
+  await_previous();
+  for_each_in_tiles(tiles, x, y, [](From v) {
+    To to;
+    store(&to, load(&v));
+    return to;
+  });
+}
+template <typename From, typename To>
+void cast_float(const Walk<1>& walk, const From* x, To* y, const KernelContext& c) {
+  Walk<1> vectors = walk;
+  if (walk_in_vectors<1>(vectors, 4, {sizeof(To), sizeof(From)}, {y, x})) {
+    launch_early(c, cast_vectors_kernel<From, To>, blocks_for(vectors.count), kThreads, 0, vectors, x, y);
+    return;
+  }
+  const WalkTiles tiles(walk);
+  if (tiles.count != 0)
+    launch_early(c, cast_tiles_kernel<From, To>, blocks_for(tiles.count, 1), kThreads, 0, tiles, x, y);
+  else cast_float_kernel<<<blocks_for(walk.count), kThreads, 0, stream_of(c)>>>(walk, x, y);
+}
+
 Status run_cast(const KernelContext& c) noexcept {
   const TensorView &x = c.in[0], &y = c.out[0];
-  const Walk<1> walk(y, {&x});
+  Walk<1> walk(y, {&x});
   if (walk.count == 0) return {};
+  order_by_output(walk);
   const unsigned blocks = blocks_for(walk.count);
   const cudaStream_t stream = stream_of(c);
-  if (x.dtype == DType::f32 && y.dtype == DType::f16)
-    cast_float_kernel<<<blocks, kThreads, 0, stream>>>(walk, x.as<float>(), y.as<__half>());
-  else if (x.dtype == DType::f16 && y.dtype == DType::f32)
-    cast_float_kernel<<<blocks, kThreads, 0, stream>>>(walk, x.as<__half>(), y.as<float>());
+  if (x.dtype == DType::f32 && y.dtype == DType::f16) cast_float(walk, x.as<float>(), y.as<__half>(), c);
+  else if (x.dtype == DType::f16 && y.dtype == DType::f32) cast_float(walk, x.as<__half>(), y.as<float>(), c);
   else cast_kernel<<<blocks, kThreads, 0, stream>>>(walk, x.data, x.dtype, y.data, y.dtype);
   return launched();
 }

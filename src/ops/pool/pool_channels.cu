@@ -7,6 +7,7 @@
 
 #include "ops/pool/pool_gpu.cuh"
 #include "ops/shared/gpu_channels.cuh"
+#include "ops/shared/gpu_overlap.cuh"
 
 namespace monza::ops {
 namespace {
@@ -91,6 +92,82 @@ __global__ void pool_channels_kernel(Plan s, const T* x, T* out) {
   });
 }
 
+/// Max pooling of f16 with square windows of kTaps, as networks have them: elements of a window are all under way
+/// together. Windows reach into the picture (`reaches_in`), so what lies outside of it may be replaced by the nearest
+/// element inside, which the window has as well. kPairs: of channels, of a thread.
+struct SmallWindow {
+  int count, pairs;                      ///< count: outputs in vectors; pairs: vectors of a pixel
+  int out[2], in[2], stride[2], pad[2];  ///< of height, width
+  std::int64_t x_image, xs[2], out_pitch;
+};
+template <int kTaps, int kPairs>
+__global__ void max_window_kernel(SmallWindow s, const __half* x, __half* out) {
+  struct __align__(4 * kPairs) Vector {
+    __half2 v[kPairs];
+  };
+  await_previous();
+  for (int i = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x); i < s.count;
+       i += static_cast<int>(gridDim.x * blockDim.x)) {
+    const int pixel = i / s.pairs, vector = i - pixel * s.pairs, row = pixel / s.out[1], u = pixel - row * s.out[1],
+              image = row / s.out[0], y = row - image * s.out[0];
+    const __half* const from = x + image * s.x_image + vector * 2 * kPairs;
+    const int y0 = y * s.stride[0] - s.pad[0], u0 = u * s.stride[1] - s.pad[1];
+    std::int64_t column[kTaps];
+#pragma unroll
+    for (int w = 0; w < kTaps; ++w) column[w] = min(max(u0 + w, 0), s.in[1] - 1) * s.xs[1];
+    Vector best;
+#pragma unroll
+    for (int h = 0; h < kTaps; ++h) {
+      const __half* const line = from + min(max(y0 + h, 0), s.in[0] - 1) * s.xs[0];
+#pragma unroll
+      for (int w = 0; w < kTaps; ++w) {
+        const Vector here = *reinterpret_cast<const Vector*>(line + column[w]);
+#pragma unroll
+        for (int j = 0; j < kPairs; ++j) best.v[j] = h == 0 && w == 0 ? here.v[j] : __hmax2_nan(best.v[j], here.v[j]);
+      }
+    }
+    *reinterpret_cast<Vector*>(out + pixel * s.out_pitch + vector * 2 * kPairs) = best;
+  }
+}
+/// False where the windows are others, or channels no whole vectors.
+bool run_small_windows(const Plan& plan, const KernelContext& c) {
+  const PoolWindow& w = plan.w;
+  const __half* const x = c.in[0].as<const __half>();
+  __half* const out = c.out[0].as<__half>();
+  bool fits = w.in[0] == 1 && w.out[0] == 1 && w.kernel[0] == 1 && w.pad[0] == 0 && w.kernel[1] == w.kernel[2] &&
+              (w.kernel[1] == 2 || w.kernel[1] == 3 || w.kernel[1] == 5) && plan.count * plan.channels < 1LL << 30;
+  SmallWindow s{.x_image = plan.x_image, .xs = {plan.xs[1], plan.xs[2]}, .out_pitch = plan.out_pitch};
+  for (int i = 0; fits && i < 2; ++i) {
+    const int a = i + 1;
+    fits = w.dilation[a] == 1 && w.pad[a] >= 0 && w.pad[a] < w.kernel[a] &&
+           (w.out[a] - 1) * w.stride[a] - w.pad[a] < w.in[a] && w.in[a] + w.kernel[a] < 1 << 24 &&
+           w.out[a] * w.stride[a] < 1 << 24;
+    s.out[i] = static_cast<int>(w.out[a]), s.in[i] = static_cast<int>(w.in[a]);
+    s.stride[i] = static_cast<int>(w.stride[a]), s.pad[i] = static_cast<int>(w.pad[a]);
+  }
+  if (!fits) return false;
+  const auto launch = [&](auto pairs) {
+    constexpr int kPairs = decltype(pairs)::value;
+    s.pairs = static_cast<int>(plan.channels) / (2 * kPairs);
+    s.count = static_cast<int>(plan.count) * s.pairs;
+    const auto kernel = w.kernel[1] == 2   ? max_window_kernel<2, kPairs>
+                        : w.kernel[1] == 3 ? max_window_kernel<3, kPairs>
+                                           : max_window_kernel<5, kPairs>;
+    launch_early(c, kernel, blocks_for(s.count, 128), 128, 0, s, x, out);
+    return true;
+  };
+  const auto in_pairs = [&](int each) {
+    const auto whole = [&](const TensorView& v) {
+      return pixel_pitch(v) % each == 0 && reinterpret_cast<std::uintptr_t>(v.data) % (2 * each) == 0;
+    };
+    return plan.channels % each == 0 && whole(c.in[0]) && whole(c.out[0]);
+  };
+  // Few outputs want many threads.
+  if (in_pairs(8) && plan.count * plan.channels >= 8 * 132 * 512) return launch(std::integral_constant<int, 4>{});
+  if (in_pairs(2)) return launch(std::integral_constant<int, 1>{});
+  return false;
+}
+
 constexpr int kVectorsOfBlock = 8, kRowsOfBlock = 32;
 
 /// Means over all pixels of an image. Block (x, y): vectors x * kVectorsOfBlock and after of images y, y + gridDim.y,
@@ -158,6 +235,8 @@ void with_vectors(const KernelContext& c, F&& f) {
 template <typename Op, typename T>
 Status run_windows(const KernelContext& c) {
   const Plan plan = plan_of(c);
+  if constexpr (std::is_same_v<Op, Max<__half>>)
+    if (run_small_windows(plan, c)) return launched();
   with_vectors<T>(c, [&](auto each) {
     constexpr int kEach = decltype(each)::value;
     pool_channels_kernel<Op, T, kEach><<<blocks_for(plan.count * plan.channels / kEach), kThreads, 0, stream_of(c)>>>(

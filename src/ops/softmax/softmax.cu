@@ -1,5 +1,7 @@
-// Softmax, LogSoftmax and Hardmax on a GPU, over any strides: one thread, a warp or a block a row, three passes.
+// Softmax, LogSoftmax and Hardmax on a GPU, over any strides: one thread, a warp or a block a row, three passes; short
+// rows in registers.
 #include "ops/shared/gpu_kernel.cuh"
+#include "ops/shared/gpu_overlap.cuh"
 #include "ops/shared/gpu_rows.cuh"
 #include "ops/softmax/softmax.params.h"
 
@@ -37,6 +39,35 @@ __global__ void softmax_kernel(SoftmaxKind kind, Axes<2> rows, Axes<2> row, int 
       const C v = load(x + at[0] + e[0]) - largest;
       store(y + at[1] + e[1], kind == SoftmaxKind::softmax ? exp_negative(v) / sum : v - shift);
     }
+  });
+}
+
+/// Short rows whose elements do not lie side by side: a thread holds a row, so that it is read once, all of it under
+/// way together.
+template <int kMost, typename T>
+__global__ void softmax_short_kernel(SoftmaxKind kind, Axes<2> rows, int n, std::int64_t x_step, std::int64_t y_step,
+                                     const T* x, T* y) {
+  using C = computed_t<T>;
+  await_previous();
+  for_each(rows.count, [&](std::int64_t r) {
+    std::int64_t at[2];
+    rows.at(r, at);
+    C v[kMost], largest = -C(INFINITY), sum = 0;
+#pragma unroll
+    for (int i = 0; i < kMost; ++i) v[i] = i < n ? load(x + at[0] + i * x_step) : -C(INFINITY);
+#pragma unroll
+    for (int i = 0; i < kMost; ++i) largest = v[i] > largest ? v[i] : largest;  // a NaN comes back in the sum
+#pragma unroll
+    for (int i = 0; i < kMost; ++i) {
+      v[i] -= largest;
+      const C e = exp_negative(v[i]);
+      if (i < n) sum += e;  // a row of minus infinities alone is NaN
+      if (kind == SoftmaxKind::softmax) v[i] = e;
+    }
+    const C shift = log(sum);
+#pragma unroll
+    for (int i = 0; i < kMost; ++i)
+      if (i < n) store(y + at[1] + i * y_step, kind == SoftmaxKind::softmax ? v[i] / sum : v[i] - shift);
   });
 }
 
@@ -91,6 +122,12 @@ Status run_softmax(const KernelContext& c) noexcept {
     using T = typename decltype(type)::type;
     if (p.kind == SoftmaxKind::hardmax) {
       hardmax_kernel<<<blocks_for_rows(rows.count, kThreads), kThreads, 0, stream>>>(rows, row, x.as<T>(), y.as<T>());
+      return;
+    }
+    if (row.count <= 32 && row.rank == 1 && (rows.count >= 4096 || !row.contiguous(0))) {
+      const auto kernel = row.count <= 16 ? softmax_short_kernel<16, T> : softmax_short_kernel<32, T>;
+      launch_early(c, kernel, blocks_for(rows.count, 128), 128, 0, p.kind, rows, static_cast<int>(row.count),
+                   row.stride[0][0], row.stride[1][0], x.as<T>(), y.as<T>());
       return;
     }
     const int lanes = lanes_for(rows.count, row.count, row.contiguous(0));
