@@ -148,6 +148,74 @@ Case make_depthwise_case(std::uint32_t seed) {
   return c;
 }
 
+/// A first layer as networks have them: a picture of few channels, a window that moves by 2 or 4, short activations.
+Case make_picture_case(std::uint32_t seed) {
+  std::mt19937 rng(seed);
+  const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+  Case c;
+  ConvParams& p = c.p;
+  const int channels = pick({1, 2, 3, 3, 3, 4}), filters = pick({1, 8, 16, 24, 32, 48, 64, 96, 130});
+  Shape x{pick({0, 1, 2, 3}), channels, 0, 0}, w{filters, channels, 0, 0};
+  c.out = Shape{x[0], filters, 0, 0};
+  for (int i = 0; i < 2; ++i) {
+    const int k = pick({1, 2, 3, 3, 4, 5, 6, 7, 7, 8});
+    p.stride[i] = i == 1 ? pick({2, 2, 4}) : pick({1, 2, 2, 3, 4});
+    p.pad_begin[i] = pick({0, 1, k / 2, k / 2, 4});
+    p.pad_end[i] = pick({0, 1, k / 2, k / 2, 4});
+    x[i + 2] = pick({8, 13, 29, 30, 64, 97});
+    w[i + 2] = k;
+    c.out[i + 2] = (x[i + 2] + p.pad_begin[i] + p.pad_end[i] - k) / p.stride[i] + 1;
+  }
+  constexpr ActivationKind kShort[] = {ActivationKind::none, ActivationKind::relu, ActivationKind::clip,
+                                       ActivationKind::silu, ActivationKind::hardswish};
+  p.act = {kShort[rng() % 5]};
+  if (p.act.kind == ActivationKind::clip) p.act.alpha = -0.5f, p.act.beta = 0.6f;
+  c.in = {test::random_f32(x, rng), test::random_f32(w, rng), {}, {}, {}};
+  if (seed % 4 == 3) test::sprinkle(c.in[0], rng, 400, false);
+  c.in[1].constant = true;
+  if (rng() % 4) {
+    c.in[2] = test::random_f32(Shape{filters}, rng);
+    c.in[2].constant = true;
+  }
+  c.text = "seed " + std::to_string(seed) + ": picture x " + to_string(x) + " w " + to_string(w) + " strides " +
+           std::to_string(p.stride[0]) + "," + std::to_string(p.stride[1]) + " pads " + std::to_string(p.pad_begin[0]) +
+           "," + std::to_string(p.pad_begin[1]) + " out " + to_string(c.out) + " activation " +
+           std::to_string(static_cast<int>(p.act.kind));
+  return c;
+}
+
+/// A product of pixels' channels and filters, both in whole vectors of 8, as most layers of networks are.
+Case make_point_case(std::uint32_t seed) {
+  std::mt19937 rng(seed);
+  const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+  Case c;
+  ConvParams& p = c.p;
+  const int channels = pick({8, 16, 24, 32, 40, 72, 96, 128, 320, 1048}),
+            filters = pick({8, 16, 24, 40, 80, 96, 144, 200, 392});
+  Shape x{pick({0, 1, 2, 3}), channels, pick({1, 5, 7, 14, 31}), pick({1, 7, 14, 28})};
+  if (seed < 4) x = Shape{3, 8 + 32 * static_cast<int>(seed), 56, 61};  // many pixels of few channels
+  const Shape w{filters, x[1], 1, 1};
+  c.out = Shape{x[0], filters, x[2], x[3]};
+  constexpr ActivationKind kShort[] = {ActivationKind::none, ActivationKind::relu, ActivationKind::clip,
+                                       ActivationKind::silu, ActivationKind::hardswish};
+  p.act = {kShort[rng() % 5]};
+  if (p.act.kind == ActivationKind::clip) p.act.alpha = -0.5f, p.act.beta = 0.6f;
+  c.in = {test::random_f32(x, rng), test::random_f32(w, rng), {}, {}, {}};
+  if (seed % 4 == 3) test::sprinkle(c.in[0], rng, 400, false);
+  c.in[1].constant = true;
+  if (rng() % 4) {
+    c.in[2] = test::random_f32(Shape{filters}, rng);
+    c.in[2].constant = true;
+  }
+  if (rng() % 2) {
+    c.in[3] = test::random_f32(c.out, rng);
+    p.residual_after = rng() % 2;
+  }
+  c.text = "seed " + std::to_string(seed) + ": point x " + to_string(x) + " filters " + std::to_string(filters) +
+           " activation " + std::to_string(static_cast<int>(p.act.kind));
+  return c;
+}
+
 double largest(const Tensor& t) {
   double most = 0;
   for (std::int64_t i = 0; i < t.shape.numel(); ++i)
@@ -224,6 +292,9 @@ TEST_P(ConvKernels, AgreesWithTheReferenceInHalves) {
     ASSERT_LE(test::relative_error(mine, theirs) * largest(theirs), 2e-3 * scale) << c.text;
   }
   if (ran == 0) GTEST_SKIP() << "it takes no f16";
+  // Those that are for layers of a kind are shown these in the tests below.
+  const std::string_view name = kernel.name;
+  if (name == "conv_patch_cuda" || name == "conv_thin_cuda") return;
   EXPECT_GT(ran, 10) << "the kernel took almost none of the cases";
 }
 
@@ -249,6 +320,29 @@ TEST_P(ConvKernels, AgreesWithTheReferenceOnDepthwiseLayers) {
       // Of sums of up to 25 products of numbers below 1, which stay below 16.
       ASSERT_LE(test::relative_error(mine, theirs) * largest(theirs), half ? 8e-3 : 4e-5) << c.text;
     }
+  if (ran == 0) GTEST_SKIP() << "it takes none of these";
+}
+
+TEST_P(ConvKernels, AgreesWithTheReferenceOnPicturesAndPointsInHalves) {
+  const Kernel& kernel = *GetParam();
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
+  if (kernel.device == DeviceKind::cpu) GTEST_SKIP() << "it takes no f16";
+  const Kernel& reference = *find_kernel("conv_ref");
+  int ran = 0;
+  for (std::uint32_t seed = 0; seed < 160; ++seed) {
+    Case c = seed < 80 ? make_picture_case(seed) : make_point_case(seed - 80);
+    for (Tensor& t : c.in) t = halved(t);
+    const auto got = test::run_kernel(kernel, &c.p, c.in, {{DType::f16, c.out}}, {.threads = 1, .seed = seed});
+    if (!got.refusal.empty()) continue;
+    ++ran;
+    ASSERT_EQ(got.problem, "") << c.text;
+    const auto want = test::run_kernel(reference, &c.p, c.in, {{DType::f16, c.out}}, {.threads = 1, .seed = seed + 1});
+    ASSERT_EQ(want.problem, "");
+    // Results that round to neighbours are 2^-10 of themselves apart; of sums of up to 1048 products of numbers
+    // below 1.
+    const Tensor mine = widened(got.outputs[0]), theirs = widened(want.outputs[0]);
+    ASSERT_LE(test::relative_error(mine, theirs) * largest(theirs), c.in[1].shape[1] > 320 ? 6.4e-2 : 3.2e-2) << c.text;
+  }
   if (ran == 0) GTEST_SKIP() << "it takes none of these";
 }
 

@@ -94,7 +94,7 @@ Status run_conv_depthwise(const KernelContext& c) noexcept {
                    .w = c.in[1].as<T>(),
                    .width = static_cast<int>(ConvTaps(c.params_as<ConvParams>(), c.in[1].shape).width())};
   if (fits_depthwise_tiles(job.g, job.o, job.x)) {
-    run_depthwise_tiles(job.g, job.o, job.x, job.w, job.width, stream_of(c));
+    run_depthwise_tiles(job.g, job.o, job.x, job.w, job.width, c);
     return launched();
   }
   // Here every channel is a group.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "ops/conv/conv_gpu.cuh"
+#include "ops/shared/gpu_overlap.cuh"
 
 namespace monza::gpu {
 
@@ -44,13 +45,6 @@ struct FourChannels<__half> {
   }
 };
 
-/// clamp() in two instructions: NaN stays what it is.
-__device__ __forceinline__ float clamp_quickly(float v, float low, float high) {
-  asm("max.NaN.f32 %0, %0, %1;" : "+f"(v) : "f"(low));
-  asm("min.NaN.f32 %0, %0, %1;" : "+f"(v) : "f"(high));
-  return v;
-}
-
 template <typename T, int kTaps, int kStride, int kRows, int kColumns>
 __global__ void __launch_bounds__(128, kRows* kColumns*(kTaps == 5 || sizeof(T) == 4 ? 2 : 1) > 8 ? 3 : 4)
     depthwise_tiles_kernel(const DepthwiseTiles<T> job) {
@@ -58,6 +52,7 @@ __global__ void __launch_bounds__(128, kRows* kColumns*(kTaps == 5 || sizeof(T) 
   constexpr int kWide = (kColumns - 1) * kStride + kTaps, kHigh = (kRows - 1) * kStride + kTaps;
   using Vector = FourChannels<T>;
   const QuickActivation act(job.act);
+  await_previous();
   for_each(job.count, [&](std::int64_t i) {
     const Division of_tile(i, job.vectors);
     const int channel = static_cast<int>(of_tile.rest) * kEach;
@@ -163,7 +158,7 @@ bool fits_depthwise_tiles(const ConvGeometry& g, const ConvOut<T>& o, const T* x
 
 template <typename T>
 void run_depthwise_tiles(const ConvGeometry& g, const ConvOut<T>& o, const T* x, const T* w, int width,
-                         cudaStream_t stream) {
+                         const KernelContext& c) {
   DepthwiseTiles<T> job{.x = x,
                         .w = w,
                         .out = o.out,
@@ -189,7 +184,8 @@ void run_depthwise_tiles(const ConvGeometry& g, const ConvOut<T>& o, const T* x,
     return job.count;
   };
   const auto launch = [&](auto kernel, int rows, int columns) {
-    kernel<<<blocks_for(cut(rows, columns), 128), 128, 0, stream>>>(job);
+    const unsigned blocks = blocks_for(cut(rows, columns), 128);
+    launch_early(c, kernel, blocks, 128, 0, job);
   };
   // Few outputs want many threads instead: three blocks for each of 132 multiprocessors are the least for large tiles.
   const auto large = [&](int rows, int columns) { return cut(rows, columns) >= std::int64_t{3} * 132 * 128; };

@@ -31,6 +31,13 @@ struct ConvOut {
   }
 };
 
+/// clamp() in two instructions: NaN stays what it is.
+__device__ __forceinline__ float clamp_quickly(float v, float low, float high) {
+  asm("max.NaN.f32 %0, %0, %1;" : "+f"(v) : "f"(low));
+  asm("min.NaN.f32 %0, %0, %1;" : "+f"(v) : "f"(high));
+  return v;
+}
+
 /// Activations whose formula is short, for all elements of a thread at once.
 struct QuickActivation {
   float low = -INFINITY, high = INFINITY;
@@ -46,7 +53,21 @@ struct QuickActivation {
   __device__ __forceinline__ float operator()(float v) const {
     if (silu) v = __fdividef(v, 1.0f + __expf(-v));
     if (hardswish) v *= clamp(fmaf(v, 1.0f / 6, 0.5f), 0.0f, 1.0f);
-    return clamp(v, low, high);  // keeps NaN
+    return clamp_quickly(v, low, high);
+  }
+  /// All of them; the kind is looked at once.
+  template <int kCount>
+  __device__ __forceinline__ void apply(float (&v)[kCount]) const {
+    if (silu) {
+#pragma unroll
+      for (float& x : v) x = __fdividef(x, 1.0f + __expf(-x));
+    } else if (hardswish) {
+#pragma unroll
+      for (float& x : v) x *= clamp_quickly(fmaf(x, 1.0f / 6, 0.5f), 0.0f, 1.0f);
+    } else {
+#pragma unroll
+      for (float& x : v) x = clamp_quickly(x, low, high);
+    }
   }
 };
 

@@ -49,6 +49,22 @@ struct ConvFilters {
   }
 };
 
+/// [filter][row of taps][tap, channel]: of pictures, whose pixels have at most 4 channels: a tap is 4 factors, a row of
+/// taps whole steps of tensor cores. Zeros where there is no channel or tap.
+struct ConvPatchRows {
+  static constexpr std::int64_t kChannels = 4, kStep = 16, kFilters = 16;
+  std::int64_t groups = 1, filters, channels, taps, columns;
+  MONZA_INLINE ConvPatchRows(const ConvParams&, const Shape& w)
+      : filters(w[0]), channels(w[1]), taps(w.count(2, w.rank)), columns(w[w.rank - 1]) {}
+  /// Factors of a row of taps.
+  MONZA_INLINE std::int64_t row() const { return (columns * kChannels + kStep - 1) / kStep * kStep; }
+  MONZA_INLINE std::int64_t width() const { return taps / columns * row(); }
+  MONZA_INLINE std::int64_t count() const { return (filters + kFilters - 1) / kFilters * kFilters * width(); }
+  MONZA_INLINE std::int64_t at(std::int64_t, std::int64_t m, std::int64_t channel, std::int64_t tap) const {
+    return m * width() + tap / columns * row() + tap % columns * kChannels + channel;
+  }
+};
+
 /// [tap][channel] of a depthwise weight (one filter a group), padded with zeros to whole vectors of channels.
 struct ConvTaps {
   static constexpr std::int64_t kChannels = 8;

@@ -43,6 +43,9 @@ std::size_t bytes_of(const KernelQuery& q, int) noexcept {
   // One filter of one channel each.
   constexpr bool kDepthwise = std::is_same_v<Layout, ConvTaps>;
   if (!fits || (kDepthwise && (w.shape[0] != groups || w.shape[1] != 1))) return kNeverPacked;
+  if (std::is_same_v<Layout, ConvPatchRows> &&
+      (groups != 1 || w.shape[1] > ConvPatchRows::kChannels || w.shape[w.shape.rank - 1] < 1))
+    return kNeverPacked;
   return packed_bytes<Layout, Bits>(q);
 }
 
@@ -67,21 +70,23 @@ constexpr PackedFormat kFilters32 = format_of<ConvFilters, std::uint32_t, DType:
 constexpr PackedFormat kFilters16 = format_of<ConvFilters, std::uint16_t, DType::f16>("conv_gpu_filters_f16");
 constexpr PackedFormat kTaps32 = format_of<ConvTaps, std::uint32_t, DType::f32>("conv_gpu_taps_f32");
 constexpr PackedFormat kTaps16 = format_of<ConvTaps, std::uint16_t, DType::f16>("conv_gpu_taps_f16");
+constexpr PackedFormat kPatchRows16 = format_of<ConvPatchRows, std::uint16_t, DType::f16>("conv_gpu_patch_rows_f16");
 
 }  // namespace
 
 // Read by the kernels in *.cu.
 extern const Packing conv_gpu_columns_f32, conv_gpu_rows_f16, conv_gpu_filters_f32, conv_gpu_filters_f16,
-    conv_gpu_taps_f32, conv_gpu_taps_f16;
+    conv_gpu_taps_f32, conv_gpu_taps_f16, conv_gpu_patch_rows_f16;
 const Packing conv_gpu_columns_f32 = packing_of<ConvColumns, std::uint32_t>(kColumns32);
 const Packing conv_gpu_rows_f16 = packing_of<ConvRows, std::uint16_t>(kRows16);
 const Packing conv_gpu_filters_f32 = packing_of<ConvFilters, std::uint32_t>(kFilters32);
 const Packing conv_gpu_filters_f16 = packing_of<ConvFilters, std::uint16_t>(kFilters16);
 const Packing conv_gpu_taps_f32 = packing_of<ConvTaps, std::uint32_t>(kTaps32);
 const Packing conv_gpu_taps_f16 = packing_of<ConvTaps, std::uint16_t>(kTaps16);
+const Packing conv_gpu_patch_rows_f16 = packing_of<ConvPatchRows, std::uint16_t>(kPatchRows16);
 
-constexpr const PackedFormat* kConvGpuPackedFormats[] = {&kColumns32, &kRows16, &kFilters32,
-                                                         &kFilters16, &kTaps32, &kTaps16};
+constexpr const PackedFormat* kConvGpuPackedFormats[] = {&kColumns32, &kRows16, &kFilters32,  &kFilters16,
+                                                         &kTaps32,    &kTaps16, &kPatchRows16};
 extern const PackedFormatList conv_gpu_packed_formats{kConvGpuPackedFormats};
 
 }  // namespace monza::ops

@@ -134,6 +134,11 @@ __device__ __forceinline__ ConvFactor conv_factor(const ConvGeometry& g, int k) 
 struct ConvCursor {
   int channel, d, h, w;
   __device__ __forceinline__ ConvCursor(const ConvGeometry& g, int k) {
+    if (g.taps == 1) {
+      const bool inside = k < g.channels;
+      channel = inside ? k : 0, w = h = 0, d = inside ? 0 : 1;
+      return;
+    }
     const int tap = k / g.channels;
     channel = k - tap * g.channels;
     w = tap % g.k[2];
