@@ -138,6 +138,8 @@ __device__ __forceinline__ void pin(float (&v)[kCount]) {
   "%" #t "0, %" #t "1, %" #t "2, %" #t "3, %" #t "4, %" #t "5, %" #t "6, %" #t "7, %" #t "8, %" #t "9, "
 #define MONZA_SUMS_16 MONZA_TEN() "%10, %11, %12, %13, %14, %15"
 #define MONZA_SUMS_32 MONZA_TEN() MONZA_TEN(1) MONZA_TEN(2) "%30, %31"
+#define MONZA_SUMS_48 \
+  MONZA_TEN() MONZA_TEN(1) MONZA_TEN(2) MONZA_TEN(3) "%40, %41, %42, %43, %44, %45, %46, %47"
 #define MONZA_SUMS_64 MONZA_TEN() MONZA_TEN(1) MONZA_TEN(2) MONZA_TEN(3) MONZA_TEN(4) MONZA_TEN(5) "%60, %61, %62, %63"
 #define MONZA_TENS_12                                                                         \
   MONZA_TEN() MONZA_TEN(1) MONZA_TEN(2) MONZA_TEN(3) MONZA_TEN(4) MONZA_TEN(5) MONZA_TEN(6) \
@@ -162,9 +164,11 @@ __device__ __forceinline__ void product(float (&c)[kCount], std::uint64_t a, std
 #define MONZA_PRODUCT_OF(TYPE)                                                                                      \
   if constexpr (kCount == 16) MONZA_PRODUCT(32, TYPE, MONZA_SUMS_16, 16, 17, 18, MONZA_F16(0));                     \
   else if constexpr (kCount == 32) MONZA_PRODUCT(64, TYPE, MONZA_SUMS_32, 32, 33, 34, MONZA_F16(0), MONZA_F16(16)); \
+  else if constexpr (kCount == 48)                                                                                  \
+    MONZA_PRODUCT(96, TYPE, MONZA_SUMS_48, 48, 49, 50, MONZA_F16(0), MONZA_F16(16), MONZA_F16(32));                 \
   else if constexpr (kCount == 64) MONZA_PRODUCT(128, TYPE, MONZA_SUMS_64, 64, 65, 66, MONZA_F64(0));               \
   else MONZA_PRODUCT(256, TYPE, MONZA_SUMS_128, 128, 129, 130, MONZA_F64(0), MONZA_F64(64));
-  static_assert(kCount == 16 || kCount == 32 || kCount == 64 || kCount == 128);
+  static_assert(kCount == 16 || kCount == 32 || kCount == 48 || kCount == 64 || kCount == 128);
   if constexpr (std::is_same_v<T, __half>) {
     MONZA_PRODUCT_OF("f16")
   } else {
@@ -180,6 +184,7 @@ __device__ __forceinline__ void product(float (&c)[kCount], std::uint64_t a, std
 #undef MONZA_SUMS_128
 #undef MONZA_TENS_12
 #undef MONZA_SUMS_64
+#undef MONZA_SUMS_48
 #undef MONZA_SUMS_32
 #undef MONZA_SUMS_16
 #undef MONZA_TEN

@@ -58,7 +58,7 @@ struct HopperTile {
   static constexpr int kSlice = 64;
   static constexpr int kStageBytes = (kM + kN) * kSlice * 2;
   static constexpr bool kBoxedResidual = kM * kN * 2 <= kStageBytes;  ///< a stage has room for it
-  static constexpr int kResidualBox = kN < 64 ? kN : 64;              ///< columns that are copied at once
+  static constexpr int kResidualBox = kN % 64 == 0 ? 64 : 32;         ///< columns that are copied at once
   static constexpr int kSumRow = kN + 8;                              ///< floats; against bank conflicts
   static constexpr int kSumBytes = kM * kSumRow * 4;
   static constexpr int kBytes = (kStages * kStageBytes > kSumBytes ? kStages * kStageBytes : kSumBytes) + 1024;

@@ -16,6 +16,7 @@ struct HopperForm {
 inline constexpr HopperForm kHopperForms[] = {
     {128, 256, 2, 4, 1, 0.49, 0.49, 2.8}, {128, 128, 2, 3, 2, 0.36, 0.51, 1.46}, {128, 64, 2, 4, 2, 0.19, 0.38, 0.77},
     {64, 128, 1, 4, 2, 0.18, 0.73, 1.33}, {64, 64, 1, 6, 2, 0.14, 0.65, 0.22},   {128, 32, 2, 5, 2, 0.14, 0.44, 0.22},
+    {128, 96, 2, 3, 2, 0.27, 0.44, 1.1},
 };
 inline constexpr int kHopperFormCount = static_cast<int>(sizeof kHopperForms / sizeof kHopperForms[0]);
 
@@ -50,20 +51,21 @@ inline Status finish_plan(HopperProduct& p, const HopperCut& cut, BoxedTensor re
   p.from_registers = cut.registers && cut.splits == 1 && stores_from_registers(p);
   p.residual_boxes = p.from_registers && p.residual.data != nullptr && f.m * f.n <= 64 * (f.m + f.n);
   if (!p.residual_boxes) return {};
-  residual.box[0] = f.n < 64 ? f.n : 64;
+  residual.box[0] = f.n % 64 == 0 ? 64 : 32;
   residual.box[1] = f.m;
   return describe(residual, p.r);
 }
 
-/// The cut of least time, by a model fitted to measured times. `split`: the sum may be cut.
-inline HopperCut choose_cut(const HopperProduct& p, bool split, int least_n) {
+/// The cut of least time, by a model fitted to measured times. `split`: the sum may be cut. `columns`: a tile has a
+/// multiple of these.
+inline HopperCut choose_cut(const HopperProduct& p, bool split, int columns) {
   constexpr int kProcessors = 132;  // that work is cut for; the same on all GPUs, as results depend on it
   const bool registers = stores_from_registers(p);
   HopperCut best;
   double least = 0;
   for (int form = 0; form < kHopperFormCount; ++form) {
     const HopperForm& f = kHopperForms[form];
-    if (f.n < least_n) continue;
+    if (f.n % columns != 0) continue;
     const double tiles =
         std::ceil(static_cast<double>(p.m) / f.m) * std::ceil(static_cast<double>(p.n) / f.n) * p.batches;
     for (int splits = 1; splits <= (split ? 8 : 1); splits *= 2) {
@@ -91,8 +93,11 @@ void launch_form(const HopperProduct& p, const HopperCut& cut, cudaStream_t stre
     case 2: launch_hopper<T, hopper_tile_t<2>, kBox, kByRow>(p, cut.splits, cut.processors, stream); break;
     case 3: launch_hopper<T, hopper_tile_t<3>, kBox, kByRow>(p, cut.splits, cut.processors, stream); break;
     case 4: launch_hopper<T, hopper_tile_t<4>, kBox, kByRow>(p, cut.splits, cut.processors, stream); break;
-    default:
+    case 5:
       if constexpr (!kByRow) launch_hopper<T, hopper_tile_t<5>, kBox, kByRow>(p, cut.splits, cut.processors, stream);
+      break;
+    default:
+      if constexpr (!kByRow) launch_hopper<T, hopper_tile_t<6>, kBox, kByRow>(p, cut.splits, cut.processors, stream);
       break;
   }
 }
