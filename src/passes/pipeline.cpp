@@ -73,6 +73,7 @@ const std::vector<const Pass*>& pipeline() {
       &siblings_pass,
       &dead_code_pass,
       // When both convolutions have all that belongs to them.
+      &squeeze_excite_pass,
       &separable_pass,
       // What there is then, is stored in fewer bits.
       &half_precision_pass,
