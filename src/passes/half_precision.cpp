@@ -5,10 +5,12 @@
 // Cast. What may leave f16's range (largest number 65504) in its results stays in f32: sums over many elements, powers,
 // exponentials, divisions.
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <string_view>
 
 #include "base/constraint.h"
+#include "passes/pattern.h"
 #include "passes/rewrite.h"
 #include "tensor/dtype.h"
 #include "tensor/float_convert.h"
@@ -27,6 +29,7 @@ constexpr Halved kHalved[] = {
     {"ConvTranspose"},
     {"MatMul"},
     {"Attention", 0b110111},
+    {"SqueezeExcite"},
     // Normalisations and softmax: results of the order of 1, computed in f32.
     {"LayerNormalization"},
     {"RMSNormalization"},
@@ -88,6 +91,14 @@ const Halved* find(std::string_view op) {
   return it == std::end(kHalved) ? nullptr : it;
 }
 
+/// A quotient that is no larger than what is divided.
+bool divides_by_one_or_more(const ir::Graph& graph, const ir::Node& node) {
+  constexpr double kLargest = 65504;
+  if (std::string_view(node.op->name) != "Div") return false;
+  const double divisor = std::abs(scalar_value(graph, node.inputs[1]).value_or(0));
+  return divisor >= 1 && divisor <= kLargest;
+}
+
 class Halver {
  public:
   Halver(ir::Graph& graph, PassContext& context) : graph_(graph), context_(context) {}
@@ -95,7 +106,8 @@ class Halver {
   void visit(ir::NodeId id) {
     const ir::Node& node = std::as_const(graph_).node(id);
     if (!allowed_precisions(node.constraint).contains(Precision::fp16) || !has_f32(node.outputs)) return;
-    const Halved* halved = find(node.op->name);
+    static constexpr Halved kQuotient{"Div"};
+    const Halved* halved = divides_by_one_or_more(graph_, node) ? &kQuotient : find(node.op->name);
     if (halved == nullptr) {
       if (has_f32(node.inputs) && std::string_view(node.op->name) != "Cast")
         context_.near_miss("fp16", graph_, node, "it is kept in fp32: its results may be larger than fp16 holds");

@@ -38,6 +38,16 @@ TEST(HalfPrecision, WhatMayOverflowStaysInFp32) {
   EXPECT_EQ(count(text, "Cast("), 4) << text;
 }
 
+TEST(HalfPrecision, QuotientsByConstantsFromOneOnAreNoLarger) {
+  const auto divided = [](const std::string& by) {
+    return halved("(%x: f32[2,8]) {\n  %d = constant f32[] [" + by +
+                  "]\n  %a = Tanh(%x) @precision=\"fp32,fp16\"\n  %b = Div(%a, %d) @precision=\"fp32,fp16\"\n"
+                  "  %c = Neg(%b) @precision=\"fp32,fp16\"\n  return (y: %c)\n}");
+  };
+  for (const char* by : {"2", "-255", "1.5"}) EXPECT_EQ(count(divided(by), "Cast("), 2) << divided(by);
+  for (const char* by : {"0.5", "0", "1e6"}) EXPECT_EQ(count(divided(by), "Cast("), 4) << divided(by);
+}
+
 TEST(HalfPrecision, OnlyWhereItIsAskedForAndOnlyOnGpus) {
   const std::string plain = "(%x: f32[2,8]) {\n  %a = Tanh(%x)\n  return (y: %a)\n}";
   EXPECT_EQ(count(halved(plain), "f16"), 0);
