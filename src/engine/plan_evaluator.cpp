@@ -82,6 +82,11 @@ PlanEvaluator::Outputs PlanEvaluator::run(Context& context, const Engine& engine
 }
 
 double PlanEvaluator::error(const QuantizationPlan& plan) {
+  if (!memo_) return measured_error(plan);
+  return memo_(plan, [&] { return measured_error(plan); });
+}
+
+double PlanEvaluator::measured_error(const QuantizationPlan& plan) {
   const Engine engine = build(&plan, nullptr);
   Context context = engine.create_context({.threads = options_.threads});
   ErrorMean mean;

@@ -1,9 +1,11 @@
 // How far plans of quantisation move a model's outputs.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/session.h"
@@ -25,12 +27,16 @@ class PlanEvaluator {
   /// three axes or more, since boxes and scores are no single quantity) by itself, as a mean over channels, outputs and
   /// samples. 0 is no error, 1 as much as zeros would have.
   double error(const QuantizationPlan& plan);
+  /// From now on error() gives what `memo` makes of the plan and of a function that measures it.
+  using Memo = std::function<double(const QuantizationPlan&, const std::function<double()>& measure)>;
+  void remember(Memo memo) { memo_ = std::move(memo); }
   /// The products that compute on integers with that plan, by the names that plans have for them, in execution order.
   std::vector<std::string> integer_products(const QuantizationPlan& plan);
   int builds() const { return builds_; }
 
  private:
   using Outputs = std::vector<Tensor>;
+  double measured_error(const QuantizationPlan& plan);
   Engine build(const QuantizationPlan* plan, BuildReport* report);
   Outputs run(Context& context, const Engine& engine, const std::map<std::string, Tensor>& sample);
 
@@ -39,6 +45,7 @@ class PlanEvaluator {
   std::vector<std::map<std::string, Tensor>> samples_;
   std::vector<Outputs> wanted_;  ///< of each sample
   int builds_ = 0;
+  Memo memo_;
 };
 
 }  // namespace monza

@@ -218,6 +218,27 @@ TEST_F(CliQuantize, KeepsTheCostliestInFloatsUntilTheContractHolds) {
   EXPECT_TRUE(has(report.at("kept")[0].at("node").get<std::string>(), "'y'"));
 }
 
+TEST_F(CliQuantize, ASearchGoesOnFromWhatAnotherHasMeasured) {
+  tool_.write("trt", "TRT-8601-EntropyCalibration2\nx: 3c010a14\nr: 3a010a14\n");
+  const std::string command = "--calibration-cache trt --eval val --max-drop 0.5 --search-cache found --json";
+  const Ran first = quantize(command);
+  ASSERT_EQ(first.code, 0) << first.err;
+  const std::string found = tool_.read("found");
+  EXPECT_TRUE(has(found, "monza quantisation search 1\n"));
+  const Json one = Json::parse(first.out), other = Json::parse(quantize(command).out);
+  EXPECT_EQ(one.at("kept"), other.at("kept"));
+  EXPECT_EQ(one.at("quantised"), other.at("quantised"));
+  EXPECT_EQ(tool_.read("found"), found) << "something was measured again";
+  // Whoever finds perfect scores there looks for nothing better; what is written is measured none the less.
+  std::string perfect = "monza quantisation search 1\n";
+  for (std::size_t at = found.find('\n') + 1; at < found.size(); at = found.find('\n', at) + 1)
+    perfect += found.substr(at, 16) + " 1.9p+6\n";
+  tool_.write("found", perfect);
+  const Ran fooled = quantize(command);
+  EXPECT_EQ(fooled.code, 1);
+  EXPECT_EQ(Json::parse(fooled.out).at("int8_macs"), 1);
+}
+
 TEST_F(CliQuantize, TriesOtherCalibratorsBeforeItGivesUpIntegers) {
   // One outlier costs all others steps, which the entropy of the values tells.
   Tensor x(DType::f32, {4, 16});

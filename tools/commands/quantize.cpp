@@ -127,6 +127,11 @@ void add_quantize(Commands& commands) {
   app.add_option("--max-seconds", q.max_seconds, "begin nothing new after so many seconds; what is found by then holds")
       .positive()
       .type_name("S");
+  app.add_option(
+         "--search-cache", q.search_cache,
+         "file of the scores that were measured: a search that was ended, by --max-seconds too, goes on from it")
+      .type_name("FILE")
+      .file(FileRole::updates);
   q.calibration.add_to(app, "--data", "Calibration");
   const char* contract = "Contract";
   app.add_option("--eval", q.eval,

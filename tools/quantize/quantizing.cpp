@@ -2,16 +2,21 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <utility>
 
 #include "base/error.h"
+#include "base/file.h"
+#include "base/hash.h"
 #include "engine/build_report.h"
 #include "engine/integer_share.h"
 #include "engine/onnx_export.h"
+#include "engine/options_key.h"
 #include "engine/placing_graph.h"
 #include "eval/command_metric.h"
 #include "eval/unlabelled.h"
 #include "quant/smoothing.h"
+#include "tools/quantize/search_record.h"
 #include "tools/quantize/slow_products.h"
 #include "tools/quantize/speed.h"
 #include "tools/text/json.h"
@@ -46,8 +51,8 @@ class Quantizing {
     if (o_.max_drop >= 0) {
       refuse_undecidable();
       table_ = found.table;
-      if (!holds(plan, found.table.calibrator + " ranges") && !try_finer_weights(plan) &&
-          !try_calibrators(plan, found.others) && !repair(plan, found))
+      if (!holds(plan, found.table.calibrator + " ranges") && !try_calibrators(plan, found.others) &&
+          !repair(plan, found) && !try_finer_weights(plan))
         search(plan);
     }
     for (const auto& [name, range] : plan.ranges)
@@ -144,10 +149,29 @@ class Quantizing {
     hooks.weights_in_place = true;
     const Engine engine = session_->build(options, hooks);
     const std::string what = named(plan.kept.size()) + (about.empty() ? std::string() : ", " + about);
-    const double score = measure(engine, "scoring: " + what).value * points();
+    const double score = remembered("score", options, [&] {
+      BuildHooks hooks;
+      hooks.weights_in_place = true;
+      return measure(session_->build(options, hooks), "scoring: " + what).value * points();
+    });
     result_.trials.push_back({what, plan, score, 0});
     if (result_.trials.size() == 1) best_score_ = score;
     return result_.float_score - score <= o_.max_drop;
+  }
+
+  /// What is known of a build on the samples, or what `measure` says of it. Integers are the same with any kernels and
+  /// threads, so what one search has measured holds for another.
+  double remembered(const std::string& what, const BuildOptions& options, const std::function<double()>& measure) {
+    if (files_ == 0) {
+      files_ = hash64(MappedFile::open(o_.model.model)->bytes());
+      for (const std::string* path : {&o_.calibration.data, &o_.eval, &o_.coco, &o_.truth, &o_.metric})
+        files_ = hash64(*path, files_ ^ hash_of_files(*path));
+    }
+    const std::uint64_t key = hash64(what + options_key(options), files_);
+    if (const auto known = record_.find(key)) return *known;
+    const double number = measure();
+    record_.add(key, number);
+    return number;
   }
 
   /// Scores a table that might be better; it becomes that of `plan` where it is. True where the contract holds with it.
@@ -218,6 +242,10 @@ class Quantizing {
       for (const auto& [name, tensor] : sample.inputs) copy.emplace(name, Tensor::copy_of(tensor));
     }
     PlanEvaluator evaluator(session_, o_.model.build_options(o_.model.declared_inputs()), std::move(samples));
+    evaluator.remember([this](const QuantizationPlan& changed, const std::function<double()>& measure) {
+      const BuildOptions declared = o_.model.build_options(o_.model.declared_inputs());
+      return remembered("error", options_for(std::make_shared<QuantizationPlan>(changed), declared), measure);
+    });
     const auto stop = [this] { return out_of_time(); };
     result_.costs = rank_products(evaluator, plan, [&](double f) { progress_.update("ranking nodes", f); }, stop);
     bool first = true;  // of what keep_costliest asks, the plan itself is known not to hold
@@ -304,6 +332,8 @@ class Quantizing {
   std::shared_ptr<BuildSession> session_;
   Engine floats_;
   const Stopwatch watch_;
+  SearchRecord record_{o_.search_cache};
+  std::uint64_t files_ = 0;        ///< a hash of what scores follow from, beside options; 0: not yet taken
   bool finer_weights_ = false;     ///< plans have no narrow pairs
   quant::CalibrationTable table_;  ///< the best so far, and its score
   double best_score_ = 0;

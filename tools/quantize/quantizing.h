@@ -23,6 +23,7 @@ struct QuantizeOptions {
   CalibrationArgs calibration;
   std::string eval, coco, truth, metric;  ///< samples to score on, and what knows their answers
   double max_drop = -1;                   ///< points of a hundred that may be lost; negative: no contract
+  std::string search_cache;               ///< a SearchRecord's file; "": none
   double max_seconds = 0;                 ///< begin nothing new after so many; 0: no limit
   bool anyway = false;                    ///< take a contract that so few samples cannot decide, and a slow result
   bool json = false;
