@@ -187,7 +187,7 @@ TEST(HttpServer, NothingIsLostAtItsEnd) {
 TEST(HttpServer, BoundsTimeAndConnections) {
   ServiceLimits limits;
   limits.max_connections = 2;
-  limits.head_time = limits.transfer_time = limits.idle_time = std::chrono::milliseconds(100);
+  limits.head_time = limits.transfer_time = limits.idle_time = std::chrono::milliseconds(600);
   Running running({}, limits);
   const int port = running.server().http_port();
   {
