@@ -93,7 +93,8 @@ void add_edit(Commands& commands) {
   const auto o = std::make_shared<EditArgs>();
   CommandOptions app = commands.add(
       "edit", "Changes an ONNX model: takes a part out, sets shapes, cleans.",
-      "  monza edit yolov8n.onnx -o head.onnx --inputs /model.15/cv2/act/Mul_output_0 --outputs output0\n"
+      "  monza edit yolov8n.onnx -o backbone.onnx --outputs /model.9/cv2/act/Mul_output_0\n"
+      "  monza edit model.onnx -o middle.onnx --inputs a,b --outputs c\n"
       "  monza edit bert.onnx -o bert_1x128.onnx --shape batch=1 --shape sequence=128 --sanitise\n"
       "  monza edit model.onnx -o small.onnx --sanitise --strip\n"
       "Values are named as `monza inspect MODEL --graph` prints them. All that nothing reads is left out, and weights "

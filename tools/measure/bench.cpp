@@ -178,7 +178,8 @@ Measured measure(BenchOptions o, eval::DataSet* samples) {
     m.transfers = measure_transfers(engine, o.model.context_options(), prepared.inputs, std::min(o.duration, 1.0));
   m.rss_peak = peak_resident_bytes();
   m.threads = o.model.threads > 0 ? o.model.threads : m.stats.threads;
-  if (has_reference_kernels(engine.impl().image.plan))
+  // On the reference device they are what was asked for.
+  if (m.stats.device != Device::reference && has_reference_kernels(engine.impl().image.plan))
     m.references = measure_references(engine, prepared.inputs, o.model.context_options());
   if (samples != nullptr) {
     Progress progress(!o.json && !o.model.quiet());

@@ -108,11 +108,12 @@ ProfileResult measure_profile(const Engine& engine, const std::vector<Tensor>& g
   }
   Context context = engine.create_context(o.context);
   bind_inputs(engine, context, inputs);
-  for (int i = 0; i < 3; ++i) check(context, context.run());
+  for (int i = 0; i < o.warmup; ++i) check(context, context.run());
   context.set_profiling(true);
   const Contention contention;
   const Stopwatch watch;
-  for (int runs = 0; o.iterations > 0 ? runs < o.iterations : runs < 3 || watch.ms() < o.duration * 1e3; ++runs) {
+  for (int runs = 0; o.iterations > 0 ? runs < o.iterations : runs < o.least_runs || watch.ms() < o.duration * 1e3;
+       ++runs) {
     const Stopwatch one;
     check(context, context.run());
     result.run_ms.push_back(one.ms());

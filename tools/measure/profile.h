@@ -26,6 +26,8 @@ struct LayerTime {
 struct ProfileOptions {
   int iterations = 0;   ///< 0: as many as fit in `duration`
   double duration = 2;  ///< seconds
+  int warmup = 3;       ///< runs before
+  int least_runs = 3;   ///< however long they take
   bool ceilings = true;
   int threads = 1;
   ContextOptions context;

@@ -36,7 +36,8 @@ bool has_reference_kernels(const plan::Plan& plan) {
 ReferenceShare measure_references(const Engine& engine, const std::vector<Tensor>& inputs,
                                   const ContextOptions& context) {
   ProfileOptions options;
-  options.iterations = 5;
+  options.duration = 0.1;
+  options.warmup = options.least_runs = 1;  // one of them may be slow
   options.ceilings = false;
   options.context = context;
   ReferenceShare found;

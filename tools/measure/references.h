@@ -22,7 +22,7 @@ std::string to_string(const ReferenceShare& share);
 
 bool has_reference_kernels(const plan::Plan& plan);
 
-/// Profiles a few runs. Throws RunError.
+/// Profiles runs for a tenth of a second, two at least. Throws RunError.
 ReferenceShare measure_references(const Engine& engine, const std::vector<Tensor>& inputs,
                                   const ContextOptions& context);
 
