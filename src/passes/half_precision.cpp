@@ -3,10 +3,11 @@
 //
 // A node is made anew with inputs of f16 and a Cast back; where the next node takes f16 it reads what lies before that
 // Cast. What may leave f16's range (largest number 65504) in its results stays in f32: sums over many elements, powers,
-// exponentials, divisions.
+// exponentials, divisions, and what meets a larger constant. So does what is read in f32 alone, as masks are.
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 #include <string_view>
 
 #include "base/constraint.h"
@@ -22,6 +23,7 @@ namespace {
 struct Halved {
   std::string_view op;
   std::uint32_t inputs = ~0u;  ///< bit i: input i is data, stored as the output is; others keep their type
+  bool takes(std::size_t input) const { return (inputs >> std::min<std::size_t>(input, 31) & 1u) != 0; }
 };
 constexpr Halved kHalved[] = {
     // Products. The mask of attention holds numbers near the lowest float.
@@ -103,6 +105,25 @@ class Halver {
  public:
   Halver(ir::Graph& graph, PassContext& context) : graph_(graph), context_(context) {}
 
+  /// Notes which nodes are read in f32 alone, the last first: they have readers, all of which keep that input's type or
+  /// are such nodes themselves.
+  void note_unwanted(const std::vector<ir::NodeId>& order) {
+    const std::vector<ir::ValueId> given = output_values();
+    for (auto it = order.rbegin(); it != order.rend(); ++it) {
+      const ir::Node& node = std::as_const(graph_).node(*it);
+      bool wanted = node.outputs.size() != 1 || std::find(given.begin(), given.end(), node.outputs[0]) != given.end();
+      const std::vector<ir::NodeId> readers = wanted ? std::vector<ir::NodeId>() : graph_.users(node.outputs[0]);
+      for (const ir::NodeId reader : readers) {
+        const ir::Node& r = std::as_const(graph_).node(reader);
+        const Halved* halved = find(r.op->name);
+        for (std::size_t i = 0; i < r.inputs.size(); ++i)
+          wanted = wanted || (r.inputs[i] == node.outputs[0] && !unwanted_.contains(reader) &&
+                              (halved == nullptr || halved->takes(i)));
+      }
+      if (!wanted && !readers.empty()) unwanted_.insert(*it);
+    }
+  }
+
   void visit(ir::NodeId id) {
     const ir::Node& node = std::as_const(graph_).node(id);
     if (!allowed_precisions(node.constraint).contains(Precision::fp16) || !has_f32(node.outputs)) return;
@@ -114,6 +135,9 @@ class Halver {
       return;
     }
     if (std::none_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId v) { return is_f32(v); })) return;
+    if (unwanted_.contains(id)) return;
+    if (meets_large_constant(node, *halved))
+      return context_.near_miss("fp16", graph_, node, "it is kept in fp32: a constant is larger than fp16 holds");
     if (!context_.open()) return;
     const ir::Node whole{.op = node.op,
                          .inputs = node.inputs,
@@ -126,8 +150,7 @@ class Halver {
     const bool made = attempt(graph_, context_, "fp16", id, [&] {
       std::vector<ir::ValueId> inputs = whole.inputs;
       for (std::size_t i = 0; i < inputs.size(); ++i)
-        if (is_f32(inputs[i]) && (halved->inputs >> std::min<std::size_t>(i, 31) & 1u) != 0)
-          inputs[i] = half(inputs[i], id, whole.constraint);
+        if (is_f32(inputs[i]) && halved->takes(i)) inputs[i] = half(inputs[i], id, whole.constraint);
       fresh = insert_node(graph_, id, *whole.op, std::move(inputs), whole.attrs, static_cast<int>(old.size()),
                           provenance_of(whole))
                   .outputs;
@@ -149,6 +172,28 @@ class Halver {
 
  private:
   bool is_f32(ir::ValueId v) const { return v != ir::kNone && graph_.value(v).type.dtype == DType::f32; }
+  std::vector<ir::ValueId> output_values() const {
+    std::vector<ir::ValueId> values;
+    for (const auto& output : std::as_const(graph_).outputs()) values.push_back(output.value);
+    return values;
+  }
+  /// A Cast of f16 makes the value.
+  bool is_of_half(ir::ValueId v) const {
+    const ir::Node* producer = std::as_const(graph_).producer(v);
+    return producer != nullptr && std::string_view(producer->op->name) == "Cast" &&
+           graph_.value(producer->inputs[0]).type.dtype == DType::f16;
+  }
+  bool meets_large_constant(const ir::Node& node, const Halved& halved) const {
+    constexpr float kLargest = 65504;
+    for (std::size_t i = 0; i < node.inputs.size(); ++i) {
+      if (!is_f32(node.inputs[i]) || !halved.takes(i)) continue;
+      const auto& c = graph_.value(node.inputs[i]).constant;
+      if (c != nullptr && std::any_of(c->as<float>(), c->as<float>() + c->numel(),
+                                      [](float x) { return std::isfinite(x) && std::fabs(x) > kLargest; }))
+        return true;
+    }
+    return false;
+  }
   bool has_f32(const std::vector<ir::ValueId>& values) const {
     return std::any_of(values.begin(), values.end(), [&](ir::ValueId v) { return is_f32(v); });
   }
@@ -163,10 +208,7 @@ class Halver {
   ir::ValueId half(ir::ValueId v, ir::NodeId before, const Constraint& asked) {
     if (const auto it = halves_.find(v); it != halves_.end() && graph_.has_value(it->second)) return it->second;
     const ir::Value& value = graph_.value(v);
-    if (const ir::Node* producer = graph_.producer(v); producer != nullptr &&
-                                                       std::string_view(producer->op->name) == "Cast" &&
-                                                       graph_.value(producer->inputs[0]).type.dtype == DType::f16)
-      return producer->inputs[0];
+    if (is_of_half(v)) return graph_.producer(v)->inputs[0];
     if (!value.constant) return halves_[v] = cast(v, "f16", before, asked);
     auto [constant, bytes] = ir::allocate_constant(DType::f16, value.constant->shape);
     auto* to = reinterpret_cast<std::uint16_t*>(bytes.data());
@@ -178,12 +220,14 @@ class Halver {
   ir::Graph& graph_;
   PassContext& context_;
   std::map<ir::ValueId, ir::ValueId> halves_;
+  std::set<ir::NodeId> unwanted_;
 };
 
 void run_half_precision(ir::Graph& graph, PassContext& context) {
   if (context.options().device != Device::cuda) return;  // no other device has kernels for it
   Halver halver(graph, context);
   const std::vector<ir::NodeId> order = graph.order();
+  halver.note_unwanted(order);
   for (const ir::NodeId id : order) halver.visit(id);
   graph.remove_unused_values();
 }

@@ -48,6 +48,23 @@ TEST(HalfPrecision, QuotientsByConstantsFromOneOnAreNoLarger) {
   for (const char* by : {"0.5", "0", "1e6"}) EXPECT_EQ(count(divided(by), "Cast("), 4) << divided(by);
 }
 
+TEST(HalfPrecision, WhatMeetsALargeConstantStaysInFp32) {
+  const std::string text = halved(
+      "(%x: f32[2,8]) {\n  %c = constant f32[1] [-3.4e38]\n  %a = Tanh(%x) @precision=\"fp32,fp16\"\n"
+      "  %b = Mul(%a, %c) @precision=\"fp32,fp16\"\n  return (y: %b)\n}");
+  EXPECT_NE(text.find("f32[2,8] = Mul("), std::string::npos) << text;
+  EXPECT_NE(text.find("f16[2,8] = Tanh("), std::string::npos) << text;
+}
+
+TEST(HalfPrecision, MasksOfAttentionAreComputedInFp32) {
+  const std::string text = halved(
+      "(%q: f32[1,2,4,8], %m: f32[1,1,1,4]) {\n  %c = constant f32[1] [-10000]\n"
+      "  %a = Neg(%m) @precision=\"fp32,fp16\"\n  %b = Mul(%a, %c) @precision=\"fp32,fp16\"\n"
+      "  %y = Attention(%q, %q, %q, %b) @precision=\"fp32,fp16\"\n  return (y: %y)\n}");
+  EXPECT_EQ(count(text, "Cast("), 2) << text;
+  EXPECT_NE(text.find("f16[1,2,4,8] = Attention("), std::string::npos) << text;
+}
+
 TEST(HalfPrecision, OnlyWhereItIsAskedForAndOnlyOnGpus) {
   const std::string plain = "(%x: f32[2,8]) {\n  %a = Tanh(%x)\n  return (y: %a)\n}";
   EXPECT_EQ(count(halved(plain), "f16"), 0);

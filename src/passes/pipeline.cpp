@@ -33,8 +33,11 @@ const std::vector<const Pass*>& pipeline() {
       &softmax_pass,
       &layer_norm_pass,
       &rms_norm_pass,
+      // Before the moves that it makes could meet others.
+      &patches_pass,
       // Out of the way of what follows a convolution or product.
       &reshapes_pass,
+      &identities_pass,
       &transposes_pass,
       &identities_pass,
       &fold_constants_pass,
