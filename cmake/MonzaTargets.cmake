@@ -20,7 +20,7 @@ monza_sources(run_sources base tensor memory kernel backend backend/cpu backend/
 if(MONZA_WITH_CUDA)
   monza_sources(cuda_sources backend/cuda)
   list(FILTER cuda_sources EXCLUDE REGEX "no_cuda")
-  list(APPEND run_sources ${cuda_sources})
+  list(APPEND run_sources ${cuda_sources} ${CMAKE_SOURCE_DIR}/src/backend/cuda/cuda_ceilings.cu)
 else()
   list(APPEND run_sources ${CMAKE_SOURCE_DIR}/src/backend/cuda/no_cuda.cpp)
 endif()

@@ -101,9 +101,10 @@ void print_table(const std::vector<LayerTime>& rows, std::size_t top, const Ceil
         total > 0 ? flops / total * 1e-3 : 0);
   if (c.f32_gflops > 0)
     print(
-        "ceilings of {}: fp32 {:.0f} GFLOP/s, memory read {:.1f} GB/s (above 100 %: from a "
-        "cache, or fewer operations than counted)\n",
-        count_text(c.threads, "thread"), c.f32_gflops, c.read_gb_s);
+        "ceilings of {}: fp32 {:.0f} GFLOP/s{}, memory read {:.1f} GB/s (above 100 %: from a cache, or fewer "
+        "operations "
+        "than counted)\n",
+        owner_of(c), c.f32_gflops, c.f16_gflops > 0 ? fmt::format(", fp16 {:.0f}", c.f16_gflops) : "", c.read_gb_s);
 }
 
 /// What a layer is found by in another profile: the ONNX nodes it computes, or its name where it only rearranges.
@@ -255,6 +256,8 @@ Json report_of(const ModelArgs& model, const Engine& engine, const ProfileResult
        {{"f32_gflops", c.f32_gflops},
         {"int8_gops", c.int8_gops},
         {"bf16_gflops", c.bf16_gflops},
+        {"f16_gflops", c.f16_gflops},
+        {"of", owner_of(c)},
         {"read_gb_s", c.read_gb_s}}},
       {"layers", Json::array()}};
   report["about"] = identity_of(model, engine.stats());

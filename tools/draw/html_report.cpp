@@ -92,7 +92,7 @@ std::string layers(const PageContent& c) {
       "<th class=\"n\">to win</th><th class=\"n x\">GFLOP/s</th><th class=\"n x\">GB/s</th><th class=\"n\">of "
       "ceiling</th>"
       "<th>kernel</th><th>ONNX nodes</th></tr>\n",
-      count_text(p.ceilings.threads, "thread"), p.ceilings.f32_gflops, p.ceilings.read_gb_s);
+      owner_of(p.ceilings), p.ceilings.f32_gflops, p.ceilings.read_gb_s);
   std::vector<const LayerTime*> sorted;
   double longest = 0;
   for (const LayerTime& l : p.layers) {

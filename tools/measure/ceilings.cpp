@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "backend/cuda/cuda_ceilings.h"
 #include "base/error.h"
 #include "tools/measure/arithmetic_loops.h"
 
@@ -103,6 +104,23 @@ Ceilings measure_ceilings(int threads, Isa isa) {
     if (covers(isa, loop.needs)) c.*loop.ceiling = std::max(c.*loop.ceiling, giga_ops(c.threads, loop));
   c.read_gb_s = read_rate(c.threads);
   return c;
+}
+
+Ceilings measure_gpu_ceilings() {
+  backend::CudaCeilings gpu;
+  if (const Status status = backend::measure_cuda_ceilings(gpu); !status)
+    fail_hint("--no-ceilings", "the ceilings of the GPU cannot be measured: {}", status.message());
+  Ceilings c;
+  c.device = DeviceKind::cuda;
+  c.f32_gflops = gpu.f32_flops;
+  c.f16_gflops = gpu.half_flops;
+  c.read_gb_s = gpu.read_bytes;
+  return c;
+}
+
+std::string owner_of(const Ceilings& c) {
+  if (c.device == DeviceKind::cuda) return "the GPU";
+  return fmt::format("{} thread{}", c.threads, c.threads == 1 ? "" : "s");
 }
 
 }  // namespace monza::tool

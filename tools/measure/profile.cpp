@@ -15,13 +15,27 @@
 namespace monza::tool {
 namespace {
 
+/// Operators whose sums of products GPUs compute on tensor cores.
+bool multiplies(const StepProfile& s) {
+  return s.op == "MatMul" || s.op == "Conv" || s.op == "ConvTranspose" || s.op == "Attention";
+}
+
 /// What this machine reaches in what the step's kernel computes in, and its name.
-std::pair<double, const char*> arithmetic(const StepProfile& s, const Ceilings& c) {
+std::pair<double, const char*> arithmetic(const StepProfile& s, const Ceilings& c, Precision asked) {
   const Kernel* kernel = find_kernel(s.kernel);
+  if (c.device == DeviceKind::cuda && asked == Precision::fp16 && multiplies(s))
+    return {c.f16_gflops, precision_name(asked)};
   const Precision p = kernel != nullptr ? kernel->arithmetic.computes_in : Precision::fp32;
   if (p == Precision::bf16 && c.bf16_gflops > 0) return {c.bf16_gflops, precision_name(p)};
   if (p == Precision::int8 && c.int8_gops > 0) return {c.int8_gops, precision_name(p)};
   return {c.f32_gflops, precision_name(Precision::fp32)};
+}
+
+/// Whether the ceilings are those of what the step runs on: a step without a kernel is a copy over the bus.
+bool limits(const Ceilings& c, const StepProfile& s) {
+  if (c.device == DeviceKind::cpu) return true;
+  const Kernel* kernel = find_kernel(s.kernel);
+  return kernel != nullptr && kernel->device == c.device;
 }
 
 /// For each step the If, Loop or Scan whose body holds it, or -1.
@@ -61,7 +75,7 @@ std::vector<double> own_times(const std::vector<StepProfile>& profile, const std
 
 /// `runs`: whole runs that the profile is of.
 std::vector<LayerTime> layers_of(const std::vector<StepProfile>& profile, const plan::Plan& plan, std::size_t runs,
-                                 const Ceilings& c) {
+                                 const Ceilings& c, Precision asked) {
   std::vector<LayerTime> layers;
   const std::vector<int> holders = holders_of(plan);
   const std::vector<double> own = own_times(profile, holders);
@@ -81,8 +95,10 @@ std::vector<LayerTime> layers_of(const std::vector<StepProfile>& profile, const 
     if (r.us > 0) {
       r.gflops = s.flops * r.calls / r.us * 1e-3;
       r.gb_s = s.bytes * r.calls / r.us * 1e-3;
-      const auto [peak, name] = arithmetic(s, c);
-      const double compute = peak > 0 ? r.gflops / peak : 0, memory = c.read_gb_s > 0 ? r.gb_s / c.read_gb_s : 0;
+      const auto [peak, name] = arithmetic(s, c, asked);
+      const bool known = limits(c, s);
+      const double compute = known && peak > 0 ? r.gflops / peak : 0,
+                   memory = known && c.read_gb_s > 0 ? r.gb_s / c.read_gb_s : 0;
       r.of_ceiling = std::max(compute, memory);
       r.ceiling = r.of_ceiling == 0 ? "" : compute >= memory ? name : "memory";
       // A layer whose data comes from a cache may be above the ceiling of memory: nothing is to be won.
@@ -104,7 +120,8 @@ ProfileResult measure_profile(const Engine& engine, const std::vector<Tensor>& g
   ProfileResult result;
   if (o.ceilings) {
     say("ceilings", 0);
-    result.ceilings = measure_ceilings(o.threads, cpu_info().isa);
+    result.ceilings =
+        engine.stats().device == Device::cuda ? measure_gpu_ceilings() : measure_ceilings(o.threads, cpu_info().isa);
   }
   Context context = engine.create_context(o.context);
   bind_inputs(engine, context, inputs);
@@ -122,7 +139,7 @@ ProfileResult measure_profile(const Engine& engine, const std::vector<Tensor>& g
   result.warning = crowding(contention.per_second(), o.threads, result.run_ms);
   result.best_run_ms = *std::min_element(result.run_ms.begin(), result.run_ms.end());
   result.layers = layers_of(context.profile(), engine.impl().profiles[context.profile_index()].program->plan,
-                            result.run_ms.size(), result.ceilings);
+                            result.run_ms.size(), result.ceilings, engine.stats().precision);
   for (const LayerTime& l : result.layers) result.layers_us += l.us;
   return result;
 }

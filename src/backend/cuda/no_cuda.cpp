@@ -1,4 +1,5 @@
 // In place of the CUDA backend, in builds without one.
+#include "backend/cuda/cuda_ceilings.h"
 #include "backend/cuda/cuda_device.h"
 #include "base/error.h"
 
@@ -10,6 +11,8 @@ const CudaFacts& cuda_facts() {
 }
 
 std::vector<LibraryFacts> cuda_libraries() { return {}; }
+
+Status measure_cuda_ceilings(CudaCeilings&) noexcept { return {StatusCode::unavailable, cuda_facts().missing.c_str()}; }
 
 std::shared_ptr<Device> open_cuda_device() { fail_hint("--device cpu", "{}", cuda_facts().missing); }
 
