@@ -1,7 +1,7 @@
 // Times every kernel of every family on the cases of src/ops/<family>/<family>.bench.txt: milliseconds of the fastest
 // of many runs, and for each network the sum of what the fastest kernel takes of each of its layers. Usage:
-// monza_bench_kernels [FAMILY|all] [THREADS|gpu] [TEXT that the name of the case, or of the kernel, holds] [FOLDER with
-// the cases of families; default: src/ops]
+// monza_bench_kernels [FAMILY|all] [THREADS|gpu|gpu-afresh: constants are in no cache] [TEXT that the name of the case,
+// or of the kernel, holds] [FOLDER with the cases of families; default: src/ops]
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -210,11 +210,13 @@ double time_on_gpu(const Kernel& kernel, const Node& node, plan::Tactics& tactic
 
 int main_of(int argc, char** argv) {
   const std::string family = argc > 1 ? argv[1] : "all", filter = argc > 3 ? argv[3] : "";
-  const bool gpu = argc > 2 && std::string_view(argv[2]) == "gpu";
+  const std::string_view where = argc > 2 ? argv[2] : "";
+  const bool gpu = where == "gpu" || where == "gpu-afresh";
   const int threads = argc > 2 && !gpu ? std::atoi(argv[2]) : 1;
   const DeviceKind device = gpu ? DeviceKind::cuda : DeviceKind::cpu;
   Team pool({.threads = threads});
   plan::Tactics tactics(BuildOptions{});
+  if (where == "gpu-afresh") tactics.set_constant_bytes(std::int64_t{1} << 40);
   std::map<std::string, double> totals;  // by family and network
   for (const test::BenchCase& c : test::bench_cases(argc > 4 ? argv[4] : MONZA_SOURCE_FOLDER "/src/ops")) {
     if (family != "all" && family != c.family) continue;

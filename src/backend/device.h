@@ -103,6 +103,13 @@ class Device {
   /// Microseconds of one execution: the smallest of several after a warm-up. nullopt when the kernel fails. The
   /// context's memory is the device's.
   virtual std::optional<double> time(const Kernel& kernel, const KernelContext& context) = 0;
+  /// The same of contexts whose turn comes one after the other, so that a kernel does not find in caches what it read
+  /// when it ran last. There is at least one.
+  virtual std::optional<double> time_in_turn(const Kernel& kernel, std::span<const KernelContext> contexts) {
+    return time(kernel, contexts[0]);
+  }
+  /// Bytes that the device keeps near of what kernels read; 0: timings take no notice of it.
+  virtual std::int64_t cache_bytes() const { return 0; }
 };
 
 /// The device of that kind; `code` is what an engine carries for it. Throws Error when this build or this machine has

@@ -121,6 +121,13 @@ plan::Tactics& tactics_for(const BuildOptions& options, CompileShared& shared) {
   return *shared.tactics;
 }
 
+std::int64_t bytes_of_constants(const ir::Graph& graph) {
+  std::int64_t bytes = 0;
+  for (const ir::ValueId v : graph.values())
+    if (const auto& c = graph.value(v).constant; c != nullptr) bytes += plan::constant_bytes(*c);
+  return bytes;
+}
+
 engine_file::Info info_of(const BuildOptions& options, const ir::Graph& graph,
                           const std::vector<plan::Profile>& profiles) {
   engine_file::Info info;
@@ -143,7 +150,10 @@ engine_file::Image compile(ir::Graph& graph, const BuildOptions& options, const 
   CompileShared& s = shared != nullptr ? *shared : own;
   const bool timed = (options.tune || options.tactic_seed) && !plan::is_reference_plan(options);
   plan::PlanScope scope;
-  if (timed) scope.tactics = &tactics_for(options, s);
+  if (timed) {
+    scope.tactics = &tactics_for(options, s);
+    scope.tactics->set_constant_bytes(bytes_of_constants(graph));
+  }
 
   // An engine of its own adopts what is packed already, in the order and at the places of a build that stands alone.
   const bool in_place =

@@ -42,6 +42,9 @@ class Tactics {
   bool serves(const BuildOptions& options) const;
   /// Begins anew to count, and to spend a budget of seconds (0: no limit). What is known stays known.
   void restart(double max_seconds);
+  /// Bytes of constants that a run reads beside those of the kernel that is timed. Where a device's caches do not hold
+  /// them, kernels are timed with constants that are not there. 0: they are.
+  void set_constant_bytes(std::int64_t bytes) { constant_bytes_ = bytes; }
   std::int64_t measured() const { return measured_; }
   std::int64_t cached() const { return cached_; }
   std::int64_t over_budget() const { return over_budget_; }  ///< questions that came when the budget was spent
@@ -59,6 +62,8 @@ class Tactics {
   std::optional<double> look_up(std::string key, F&& measure);
   double measure(const Kernel& kernel, const KernelQuery& query, backend::Device& device, const Ports& in,
                  const Ports& out);
+  /// How many copies of the kernel's constants take turns.
+  int turns(const KernelQuery& query, const backend::Device& device) const;
   std::string key(const Kernel& kernel, const KernelQuery& query, const std::string& identity) const;
   std::optional<double> draw(const std::string& key) const;
   void read_cache();
@@ -72,6 +77,7 @@ class Tactics {
   const std::optional<std::uint64_t> seed_;
   std::string cache_file_;  ///< "" for none
   double max_seconds_;
+  std::int64_t constant_bytes_ = 0;
   std::map<DeviceKind, OpenDevice> devices_;
   Team team_;
   std::map<std::string, double> times_;  ///< by key; 0: the kernel fails on random data

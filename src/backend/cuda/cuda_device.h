@@ -18,7 +18,7 @@ struct CudaFacts {
   int capability = 0;   ///< 90 for compute capability 9.0
   int driver = 0;       ///< the CUDA version that the driver knows: 13000 for 13.0; 0 without a driver
   int multiprocessors = 0;
-  std::int64_t memory_bytes = 0;
+  std::int64_t memory_bytes = 0, cache_bytes = 0;  ///< cache: the second level, which all multiprocessors share
 };
 const CudaFacts& cuda_facts();
 
