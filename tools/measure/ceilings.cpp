@@ -17,6 +17,7 @@
 #include "backend/cuda/cuda_ceilings.h"
 #include "base/error.h"
 #include "tools/measure/arithmetic_loops.h"
+#include "tools/text/terminal.h"
 
 namespace monza::tool {
 namespace {
@@ -120,7 +121,7 @@ Ceilings measure_gpu_ceilings() {
 
 std::string owner_of(const Ceilings& c) {
   if (c.device == DeviceKind::cuda) return "the GPU";
-  return fmt::format("{} thread{}", c.threads, c.threads == 1 ? "" : "s");
+  return count_text(c.threads, "thread");
 }
 
 }  // namespace monza::tool
