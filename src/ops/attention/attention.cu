@@ -8,7 +8,7 @@ namespace {
 using namespace gpu;
 
 constexpr int kRowThreads = 256;
-constexpr std::int64_t kMostBlocks = 132 * 4;  ///< each has a row of scores
+constexpr std::int64_t kMostBlocks = std::int64_t{gpu::kProcessors} * 4;  ///< each has a row of scores
 
 /// The same for all threads of the block; `parts` has room for one value a warp.
 template <typename F>

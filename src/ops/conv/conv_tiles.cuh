@@ -11,7 +11,6 @@ namespace monza::gpu {
 
 inline constexpr std::int64_t kScratchFloats = 1 << 20;  ///< of sums of split layers
 inline constexpr int kLeastSlices = 8;                   ///< of a split
-inline constexpr int kProcessors = 132;  ///< that work is cut for; the same on all GPUs, as results depend on it
 
 /// A tile's extents, and how well it uses a multiprocessor.
 struct ConvForm {

@@ -29,11 +29,6 @@ class Indices : public TensorView {
   FaultReport outside_;
 };
 
-__device__ std::int64_t divide(std::int64_t i, std::int64_t by) {
-  return (i | by) >> 32 == 0 ? static_cast<std::int64_t>(static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(by))
-                             : i / by;
-}
-
 /// Axes of the output: those before the gathered one (of x, y), those of the indices (of indices, y), those after (of
 /// x, y).
 struct GatherAxes {

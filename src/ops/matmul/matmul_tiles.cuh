@@ -8,7 +8,6 @@
 namespace monza::gpu {
 
 struct Tiling {
-  static constexpr std::int64_t kProcessors = 132;  ///< enough blocks for a large GPU; fewer are right elsewhere, too
   static constexpr std::int64_t kBlocks = 2 * kProcessors;  ///< parts of depth are made up to so many
   static constexpr std::int64_t kLeastDepth = 256;          ///< of a part
   static constexpr int kLarge = 128, kSmall = 64;           ///< sides of tiles

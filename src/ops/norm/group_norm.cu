@@ -15,7 +15,7 @@ struct Sums {
   double sum, squares;
 };
 constexpr std::int64_t kMostSplits = 64;
-constexpr std::int64_t kBlocks = 132 * 4;  ///< that fill a GPU
+constexpr std::int64_t kBlocks = std::int64_t{gpu::kProcessors} * 4;  ///< that fill a GPU
 
 /// What a launch does with each part of a group.
 enum Phase : int { kSum = 1, kApply = 2, kBoth = 3 };

@@ -35,13 +35,21 @@ inline Status launched() noexcept {
   return error == cudaSuccess ? Status{} : Status{StatusCode::unavailable, cudaGetErrorString(error)};
 }
 
+/// Multiprocessors of a large GPU. Work is cut for as many on every GPU, as results may depend on the cut.
+inline constexpr int kProcessors = 132;
 inline constexpr int kThreads = 256;  ///< of a block of a loop
 
 /// Blocks for `count` elements, one a thread; grid-stride loops (`for_each`) take any number.
 inline unsigned blocks_for(std::int64_t count, int threads = kThreads) {
-  constexpr std::int64_t kMost = 132 * 32;  // more would only wait
+  constexpr std::int64_t kMost = std::int64_t{kProcessors} * 32;  // more would only wait
   const std::int64_t blocks = (count + threads - 1) / threads;
   return static_cast<unsigned>(blocks < 1 ? 1 : blocks < kMost ? blocks : kMost);
+}
+
+/// a / b of numbers that are not negative: 32-bit division is several times faster than that of 64 bits.
+__device__ __forceinline__ std::int64_t divide(std::int64_t a, std::int64_t b) {
+  return (a | b) >> 32 == 0 ? static_cast<std::int64_t>(static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b))
+                            : a / b;
 }
 
 /// Calls f(i) for all i below count, over the threads of all blocks.
@@ -86,11 +94,7 @@ struct Walk {
 #pragma unroll
     for (int k = 0; k <= N; ++k) offset[k] = 0;
     for (int a = 0; a < rank; ++a) {
-      // 32-bit division is several times faster than that of 64 bits.
-      const std::int64_t whole =
-          (i | extent[a]) >> 32 == 0
-              ? static_cast<std::int64_t>(static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(extent[a]))
-              : i / extent[a];
+      const std::int64_t whole = divide(i, extent[a]);
       const std::int64_t x = i - whole * extent[a];
       i = whole;
 #pragma unroll
@@ -102,10 +106,7 @@ struct Walk {
 /// The index of element i of a tensor of that shape in row-major order.
 __device__ __forceinline__ void unravel(const Shape& shape, std::int64_t i, std::int64_t* index) {
   for (int a = shape.rank - 1; a >= 0; --a) {
-    const std::int64_t whole =
-        (i | shape[a]) >> 32 == 0
-            ? static_cast<std::int64_t>(static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(shape[a]))
-            : i / shape[a];
+    const std::int64_t whole = divide(i, shape[a]);
     index[a] = i - whole * shape[a];
     i = whole;
   }

@@ -48,10 +48,7 @@ struct Axes {
     for (int a = 0; a < rank; ++a) {
       std::int64_t x = i;
       if (a + 1 < rank) {  // what is left belongs to the outermost axis
-        const std::int64_t whole =
-            (i | extent[a]) >> 32 == 0
-                ? static_cast<std::int64_t>(static_cast<std::uint32_t>(i) / static_cast<std::uint32_t>(extent[a]))
-                : i / extent[a];
+        const std::int64_t whole = divide(i, extent[a]);
         x = i - whole * extent[a];
         i = whole;
       }
@@ -70,11 +67,12 @@ inline int lanes_for(std::int64_t rows, std::int64_t length, bool contiguous) {
 /// Blocks for rows that `lanes` threads each take.
 inline unsigned blocks_for_rows(std::int64_t rows, int lanes) { return blocks_for(rows * lanes); }
 
-/// Calls f(row, lane, active) for all rows below `count`, `lanes` (a power of two) threads each. All threads of a block
-/// call f equally often, so that it may synchronise; where `active` is false there is no row.
+/// Calls f(row, lane, active) for all rows below `count`, `lanes` (a power of two) threads each; a block has kThreads,
+/// or less where no row takes more than a warp. All threads of a block call f equally often, so that it may
+/// synchronise; where `active` is false there is no row.
 template <typename F>
 __device__ __forceinline__ void for_each_row(std::int64_t count, int lanes, F&& f) {
-  const int per_block = kThreads / lanes, lane = static_cast<int>(threadIdx.x) & (lanes - 1);
+  const int per_block = static_cast<int>(blockDim.x) / lanes, lane = static_cast<int>(threadIdx.x) & (lanes - 1);
   for (std::int64_t base = static_cast<std::int64_t>(blockIdx.x) * per_block; base < count;
        base += static_cast<std::int64_t>(gridDim.x) * per_block) {
     const std::int64_t row = base + static_cast<int>(threadIdx.x) / lanes;
