@@ -394,7 +394,8 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
   };
   std::optional<UniformForm> uniform;
   const auto place = [&](TensorView& v, Buffer& buffer, Port port) {
-    const bool ordered = port == Port::uniform;
+    const bool ordered = port == Port::uniform, whole = options.whole && port == Port::strided;
+    if (whole) port = Port::dense;
     if (ordered) {
       if (!uniform) uniform = uniform_form(options.uniform, v.shape, rng);
       port = uniform->port;
@@ -409,7 +410,7 @@ KernelRun run_kernel(const Kernel& kernel, const void* params, const std::vector
       else lay_out_whole(v, port);
       const std::int64_t bytes =
           is_block_encoding(v.dtype) ? storage_bytes(v.dtype, v.shape) : storage_bytes(v.dtype, Shape{span});
-      buffer.reserve(static_cast<std::size_t>(bytes), offset_of(v.dtype));
+      buffer.reserve(static_cast<std::size_t>(bytes), whole ? 0 : offset_of(v.dtype));
     }
     v.data = buffer.base;
   };

@@ -51,6 +51,7 @@ struct KernelRun {
 
 struct KernelRunOptions {
   int threads = 1;
+  bool whole = false;      ///< strided operands lie densely, from multiples of 64 bytes on: what copies of boxes take
   std::uint32_t seed = 1;  ///< of the gaps between elements and of the operands' offsets
   /// How uniform operands lie: dense, channels_last, blocked8 or blocked16. uniform: in an order drawn from the seed,
   /// in blocks where the channels are whole ones.

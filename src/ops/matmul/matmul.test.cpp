@@ -1,4 +1,5 @@
 // Every kernel of MatMul against the reference, over random shapes, views, broadcasting and activations.
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -143,6 +144,60 @@ TEST_P(MatMulKernels, AgreesWithTheReference) {
   }
   if (ran == 0 && refusal.starts_with("needs a GPU of")) GTEST_SKIP() << refusal;
   EXPECT_GT(ran, 10) << "the kernel took almost none of the cases";
+}
+
+/// Operands that lie as copies of boxes take them, of more than a tile: what the random cases seldom are.
+TEST_P(MatMulKernels, AgreesWithTheReferenceOnWholeOperands) {
+  const Kernel& kernel = *GetParam();
+  if (kernel.device == DeviceKind::cpu) GTEST_SKIP() << "the cases above have such operands";
+  if (const std::string lacks = test::lacking(kernel); !lacks.empty()) GTEST_SKIP() << lacks;
+  const Kernel& reference = *find_kernel("matmul_ref");
+  int ran = 0;
+  std::string refusal;
+  for (const auto& [dtype, error] : kAccuracies)
+    for (std::uint32_t seed = 0; is_float(dtype) && dtype != DType::f64 && seed < 24; ++seed) {
+      std::mt19937 rng(seed);
+      const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+      const std::int64_t batch = pick({1, 1, 1, 3}), m = pick({1, 64, 100, 150}), n = pick({8, 64, 96, 136}),
+                         k = pick({8, 200, 520, 768});
+      const bool shared = rng() % 2;  // one second factor for all of the batch
+      MatMulParams p;
+      p.trans_b = rng() % 2;
+      p.alpha = rng() % 3 == 0 ? 0.25F : 1;
+      p.act.kind = static_cast<ActivationKind>(
+          pick({static_cast<int>(ActivationKind::none), static_cast<int>(ActivationKind::relu),
+                static_cast<int>(ActivationKind::gelu_erf), static_cast<int>(ActivationKind::silu),
+                static_cast<int>(ActivationKind::clip), static_cast<int>(ActivationKind::tanh)}));
+      p.act.alpha = -15;
+      p.act.beta = 20;
+      p.residual_after = rng() % 2;
+      const Shape b = p.trans_b ? Shape{n, k} : Shape{k, n};
+      std::vector<Tensor> in{test::random_f32(Shape{batch, m, k}, rng),
+                             test::random_f32(shared ? b : Shape{batch, b[0], b[1]}, rng),
+                             {},
+                             {}};
+      if (rng() % 3 != 0) in[2] = test::random_f32(Shape{n}, rng);
+      if (rng() % 2) in[3] = test::random_f32(Shape{batch, m, n}, rng);
+      for (Tensor& t : in)
+        if (t.dtype != DType::invalid) t = test::converted(t, dtype);
+      in[1].constant = rng() % 2;
+      SCOPED_TRACE(fmt::format("{} seed {}: {} x {} x {} x {} activation {}", dtype_name(dtype), seed, batch, m, k, n,
+                               static_cast<int>(p.act.kind)));
+      const std::vector<std::pair<DType, Shape>> out{{dtype, Shape{batch, m, n}}};
+      const auto got = test::run_kernel(kernel, &p, in, out, {.whole = true, .seed = seed});
+      if (!got.refusal.empty()) {
+        refusal = got.refusal;
+        continue;
+      }
+      const auto want = test::run_kernel(reference, &p, in, out, {.seed = seed});
+      ++ran;
+      ASSERT_EQ(want.refusal + want.problem + got.problem, "");
+      ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), error);
+      const auto again = test::run_kernel(kernel, &p, in, out, {.whole = true, .seed = seed});
+      ASSERT_EQ(got.outputs[0].bytes, again.outputs[0].bytes) << "two runs differ";
+    }
+  if (ran == 0 && refusal.starts_with("needs a GPU of")) GTEST_SKIP() << refusal;
+  EXPECT_GT(ran, 10) << "the kernel took almost none of the cases: " << refusal;
 }
 
 std::vector<const Kernel*> kernels() {

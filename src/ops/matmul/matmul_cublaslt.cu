@@ -7,6 +7,7 @@
 
 #include "backend/cuda/cublaslt.h"
 #include "ops/matmul/matmul_problem.cuh"
+#include "ops/shared/gpu_overlap.cuh"
 
 namespace monza::ops {
 namespace {
@@ -30,8 +31,8 @@ __global__ void finish_product_kernel(Product p, std::int64_t count) {
 }
 
 /// The same of an activation alone, 16 bytes a thread.
-template <typename T>
-__global__ void activate_kernel(T* out, std::int64_t vectors, Activation act) {
+template <typename T, typename F>
+__device__ __forceinline__ void activate_vectors(T* out, std::int64_t vectors, F&& f) {
   constexpr int kEach = 16 / sizeof(T);
   struct alignas(16) Vector {
     T v[kEach];
@@ -39,9 +40,19 @@ __global__ void activate_kernel(T* out, std::int64_t vectors, Activation act) {
   for_each(vectors, [&](std::int64_t i) {
     Vector x = reinterpret_cast<const Vector*>(out)[i];
 #pragma unroll
-    for (int j = 0; j < kEach; ++j) store(&x.v[j], activate<float>(act, load(&x.v[j])));
+    for (int j = 0; j < kEach; ++j) store(&x.v[j], f(load(&x.v[j])));
     reinterpret_cast<Vector*>(out)[i] = x;
   });
+}
+template <typename T>
+__global__ void activate_kernel(T* out, std::int64_t vectors, Activation act) {
+  await_previous();
+  activate_vectors(out, vectors, [&](float x) { return activate<float>(act, x); });
+}
+template <typename T>
+__global__ void gelu_kernel(T* out, std::int64_t vectors) {
+  await_previous();
+  activate_vectors(out, vectors, [](float x) { return gelu(x); });
 }
 
 /// Of strides that the library does not take, and sums of nothing: a thread an output.
@@ -163,10 +174,15 @@ Status run_product(const KernelContext& c, int choice) noexcept {
   const std::int64_t count = whole.count();
   constexpr std::int64_t kEach = 16 / sizeof(T);
   if (!more && whole.batches == 1 && (whole.out.row == whole.n || whole.m == 1) && count % kEach == 0 &&
-      reinterpret_cast<std::uintptr_t>(whole.out.data) % 16 == 0)
-    activate_kernel<T><<<blocks_for(count / kEach), kThreads, 0, stream>>>(
-        static_cast<T*>(const_cast<void*>(whole.out.data)), count / kEach, rest.act);
-  else finish_product_kernel<T><<<blocks, kThreads, 0, stream>>>(rest, count);
+      reinterpret_cast<std::uintptr_t>(whole.out.data) % 16 == 0) {
+    auto* const out = static_cast<T*>(const_cast<void*>(whole.out.data));
+    const std::int64_t vectors = count / kEach;
+    if (sizeof(T) == 2 && rest.act.kind == ActivationKind::gelu_erf)
+      launch_early(c, gelu_kernel<T>, blocks_for(vectors), kThreads, 0, out, vectors);
+    else launch_early(c, activate_kernel<T>, blocks_for(vectors), kThreads, 0, out, vectors, rest.act);
+  } else {
+    finish_product_kernel<T><<<blocks, kThreads, 0, stream>>>(rest, count);
+  }
   return launched();
 }
 

@@ -12,8 +12,9 @@ struct HopperMatMul {
   HopperCut cut;
   HopperProduct h;
 
-  /// `split`: the sum may be cut.
-  HopperMatMul(const Product& p, bool split) {
+  /// `split`: the sum may be cut. `constant_b`: no kernel writes the second factor. `rank`: which of the cuts, the one
+  /// that should be the fastest first.
+  HopperMatMul(const Product& p, bool split, bool constant_b, int rank) {
     constexpr std::int64_t kMost = 1 << 30;
     if (p.batch_rank > 2 || p.m >= kMost || p.n >= kMost || p.k >= kMost || p.k < 1) return;
     by_row = p.b.column == 1 && p.b.row != 1;
@@ -29,6 +30,7 @@ struct HopperMatMul {
     h.bias = operand(p, p.bias);
     h.residual = operand(p, p.residual);
     h.out_to = operand(p, p.out);
+    h.constant_b = constant_b;
     h.residual_after = p.residual_after;
     h.alpha = p.alpha;
     h.act = p.act;
@@ -37,7 +39,7 @@ struct HopperMatMul {
     };
     h.vectors =
         p.n % 8 == 0 && whole(p.out, p.out.row) && whole(p.residual, p.residual.row) && whole(p.bias, p.bias.row);
-    cut = choose_cut(h, split, by_row ? 64 : 32);
+    cut = choose_cut(h, split, by_row ? 64 : 32, rank);
     const HopperForm& form = kHopperForms[cut.form];
     if (static_cast<double>((p.m + form.m - 1) / form.m) * static_cast<double>((p.n + form.n - 1) / form.n) *
             static_cast<double>(p.batches) >=

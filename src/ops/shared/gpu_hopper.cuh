@@ -51,30 +51,50 @@ __device__ __forceinline__ std::uint32_t load_shared(std::uint32_t address) {
   return v;
 }
 
-// --- clusters ---
-
-__device__ __forceinline__ void cluster_sync() {
-  asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;\n" ::: "memory");
+__device__ __forceinline__ void store_shared2(std::uint32_t address, float x, float y) {
+  asm volatile("st.shared.v2.f32 [%0], {%1, %2};\n" ::"r"(address), "f"(x), "f"(y) : "memory");
 }
-/// Four floats at an address of shared memory, of the block of that rank in the cluster.
-__device__ __forceinline__ float4 load_of_block(std::uint32_t address, int rank) {
-  std::uint32_t there;
+__device__ __forceinline__ float4 load_shared4(std::uint32_t address) {
   float4 v;
-  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;\n" : "=r"(there) : "r"(address), "r"(rank));
-  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];\n"
+  asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];\n"
                : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
-               : "r"(there)
+               : "r"(address)
                : "memory");
   return v;
 }
 
-// --- kernels that begin before the one they depend on has ended ---
+// --- clusters ---
 
-/// Until the kernels that this launch depends on have ended and what they wrote is there.
-__device__ __forceinline__ void await_kernels_before() { asm volatile("griddepcontrol.wait;\n" ::: "memory"); }
-/// When all blocks have said so, the blocks of a dependent kernel may begin beside them.
-__device__ __forceinline__ void let_kernels_begin() {
-  asm volatile("griddepcontrol.launch_dependents;\n" ::: "memory");
+/// All threads of a cluster: what they did before the one is seen by all after the other.
+__device__ __forceinline__ void cluster_arrive() {
+  asm volatile("barrier.cluster.arrive.release.aligned;\n" ::: "memory");
+}
+__device__ __forceinline__ void cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;\n" ::: "memory"); }
+__device__ __forceinline__ void cluster_sync() {
+  cluster_arrive();
+  cluster_wait();
+}
+/// What an address of shared memory is called for the block of that rank in the cluster.
+__device__ __forceinline__ std::uint32_t address_in_block(std::uint32_t address, int rank) {
+  std::uint32_t there;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;\n" : "=r"(there) : "r"(address), "r"(rank));
+  return there;
+}
+/// Four floats at an address of shared memory, of the block of that rank in the cluster.
+__device__ __forceinline__ float4 load_of_block(std::uint32_t address, int rank) {
+  float4 v;
+  asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];\n"
+               : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+               : "r"(address_in_block(address, rank))
+               : "memory");
+  return v;
+}
+/// Two floats to shared memory of a block of the cluster, whose barrier counts them as bytes that were copied. (Four at
+/// once take longer.)
+__device__ __forceinline__ void send2(std::uint32_t there, float x, float y, std::uint32_t barrier_there) {
+  asm volatile("st.async.weak.shared::cluster.mbarrier::complete_tx::bytes.v2.f32 [%0], {%1, %2}, [%3];\n" ::"r"(there),
+               "f"(x), "f"(y), "r"(barrier_there)
+               : "memory");
 }
 
 // --- bulk copies ---
@@ -97,6 +117,12 @@ __device__ __forceinline__ void copy_pixels(std::uint32_t to, const CUtensorMap&
       "l"(&map), "r"(barrier), "r"(channel), "r"(w), "r"(h), "r"(n), "h"(static_cast<std::uint16_t>(dw)),
       "h"(static_cast<std::uint16_t>(dh))
       : "memory");
+}
+/// The box is fetched to L2 alone.
+__device__ __forceinline__ void prefetch_box(const CUtensorMap& map, int c0, int c1, int c2, int c3) {
+  asm volatile("cp.async.bulk.prefetch.tensor.4d.L2.global.tile [%0, {%1, %2, %3, %4}];\n" ::"l"(&map), "r"(c0),
+               "r"(c1), "r"(c2), "r"(c3)
+               : "memory");
 }
 __device__ __forceinline__ void prefetch_map(const CUtensorMap& map) {
   asm volatile("prefetch.tensormap [%0];\n" ::"l"(&map) : "memory");

@@ -5,8 +5,11 @@
 //
 // Floor: 2 m n k operations at 790 TFLOP/s. A tile of 128 by 128 reads 32 KiB for 2 Mi operations; a multiprocessor has
 // two such blocks, of which one stores results while the other multiplies. Where tiles alone would leave processors
-// idle, the blocks of a cluster share the depth, and add their sums through each other's shared memory, in the order of
-// the blocks.
+// idle, the blocks of a cluster share the depth: each sends its sums to the block that finishes their rows, which adds
+// them in the order of the blocks.
+//
+// A launch begins while the kernel before it ends: what is made ready meanwhile, and the second factor where no kernel
+// writes it, cost nothing then.
 #pragma once
 
 #include <algorithm>
@@ -15,6 +18,7 @@
 #include "ops/shared/gpu_activation.cuh"
 #include "ops/shared/gpu_hopper.cuh"
 #include "ops/shared/gpu_hopper_maps.cuh"
+#include "ops/shared/gpu_overlap.cuh"
 #include "ops/shared/gpu_tensor.cuh"
 
 namespace monza::gpu {
@@ -41,6 +45,7 @@ struct HopperProduct {
   Operand bias, residual, out_to;
   bool constant_b = false;      ///< no kernel writes the second factor
   bool vectors = false;         ///< 8 columns of all these operands are read and written at once
+  bool plain = false;           ///< beside that: a bias is one a column, the activation is of a few instructions
   bool from_registers = false;  ///< results are stored without a way through shared memory
   bool residual_boxes = false;  ///< the residual is copied to shared memory, behind the factors of each tile
   bool residual_after = false;
@@ -59,66 +64,15 @@ struct HopperTile {
   static constexpr int kStageBytes = (kM + kN) * kSlice * 2;
   static constexpr bool kBoxedResidual = kM * kN * 2 <= kStageBytes;  ///< a stage has room for it
   static constexpr int kResidualBox = kN % 64 == 0 ? 64 : 32;         ///< columns that are copied at once
-  static constexpr int kSumRow = kN + 8;                              ///< floats; against bank conflicts
-  static constexpr int kSumBytes = kM * kSumRow * 4;
-  static constexpr int kBytes = (kStages * kStageBytes > kSumBytes ? kStages * kStageBytes : kSumBytes) + 1024;
+  // Sums that blocks send each other lie behind the stages where there is room, else where the stages were.
+  static constexpr int kSumBytes = kM * kN * 4, kFactorBytes = kStages * kStageBytes, kBarrierBytes = 1024;
+  static constexpr bool kOwnSums = kBlocks * (kFactorBytes + kSumBytes + kBarrierBytes + 1024) <= 228 * 1024;
+  static constexpr int kSumsAt = kOwnSums ? kFactorBytes : 0;
+  static constexpr int kBarriersAt = kOwnSums                   ? kFactorBytes + kSumBytes
+                                     : kFactorBytes > kSumBytes ? kFactorBytes
+                                                                : kSumBytes;
+  static constexpr int kBytes = kBarriersAt + kBarrierBytes;
 };
-
-/// Activations that are compiled for eight numbers at once.
-__device__ __forceinline__ bool is_common(ActivationKind kind) {
-  return kind == ActivationKind::none || kind == ActivationKind::relu || kind == ActivationKind::clip ||
-         kind == ActivationKind::silu || kind == ActivationKind::gelu_erf;
-}
-__device__ __forceinline__ float activate_common(const Activation& act, float x) {
-  switch (act.kind) {
-    case ActivationKind::relu: return x < 0 ? 0 : x;
-    case ActivationKind::clip: return clamp<float>(x, act.alpha, act.beta);
-    case ActivationKind::silu: return __fdividef(x, 1.0F + __expf(-x));
-    case ActivationKind::gelu_erf: return 0.5F * x * (1.0F + erff(x * 0.70710678118654752F));
-    default: return x;
-  }
-}
-
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
-/// Eight sums of a row, from column n on.
-template <typename T>
-__device__ __forceinline__ void finish_hopper(const HopperProduct& p, float (&v)[8], std::int64_t batch0,
-                                              std::int64_t batch1, std::int64_t m, std::int64_t n) {
-  const auto at = [&](const HopperProduct::Operand& o) {
-    return static_cast<const T*>(o.data) + batch0 * o.batch[0] + batch1 * o.batch[1] + m * o.row + n * o.column;
-  };
-  T* const to = const_cast<T*>(at(p.out_to));
-  if (p.vectors && is_common(p.act.kind)) {
-    uint4 add = make_uint4(0, 0, 0, 0), more = add, result;
-    if (p.bias.data != nullptr) add = *reinterpret_cast<const uint4*>(at(p.bias));
-    if (p.residual.data != nullptr) more = *reinterpret_cast<const uint4*>(at(p.residual));
-    const auto *adds = reinterpret_cast<const T*>(&add), *mores = reinterpret_cast<const T*>(&more);
-    auto* const results = reinterpret_cast<T*>(&result);
-#pragma unroll
-    for (int i = 0; i < 8; ++i) {
-      float x = v[i] * p.alpha + load(adds + i);
-      if (!p.residual_after) x += load(mores + i);
-      x = activate_common(p.act, x);
-      if (p.residual_after) x += load(mores + i);
-      store(results + i, x);
-    }
-    *reinterpret_cast<uint4*>(to) = result;
-    return;
-  }
-  // Rare, so small: the numbers go round through v, of which each step takes the first.
-#pragma unroll 1
-  for (int i = 0; i < 8 && n + i < p.n; ++i) {
-    float x = v[0] * p.alpha;
-#pragma unroll
-    for (int j = 0; j < 7; ++j) v[j] = v[j + 1];
-    if (p.bias.data != nullptr) x += load(at(p.bias) + i * p.bias.column);
-    const float more = p.residual.data != nullptr ? load(at(p.residual) + i * p.residual.column) : 0;
-    if (!p.residual_after) x += more;
-    x = activate(p.act, x);
-    store(to + i * p.out_to.column, p.residual_after ? x + more : x);
-  }
-}
-#endif
 
 /// Which box of factors is next.
 struct HopperCursor {
@@ -174,22 +128,6 @@ struct HopperPlace {
     batch0 = batch - batch1 * p.inner;
   }
 };
-
-/// x Phi(x), Phi the normal distribution: 0.5 + x P(x^2), P the polynomial of degree 8 that is nearest on [-4.25, 4.25]
-/// (the result is off by 9e-5 at most), scaled so that Phi is 0 or 1 beyond.
-__device__ __forceinline__ float gelu(float x) {
-  const float v = fminf(fmaxf(x, -4.25F), 4.25F), u = v * v;
-  float p = 4.5471530e-11F;
-  p = fmaf(p, u, -4.5153872e-9F);
-  p = fmaf(p, u, 1.9861977e-7F);
-  p = fmaf(p, u, -5.1476187e-6F);
-  p = fmaf(p, u, 8.8491008e-5F);
-  p = fmaf(p, u, -1.0791012e-3F);
-  p = fmaf(p, u, 9.7189914e-3F);
-  p = fmaf(p, u, -6.6191736e-2F);
-  p = fmaf(p, u, 0.39882798F);
-  return x * __saturatef(fmaf(p, v, 0.5F));
-}
 
 /// Where a column pair of the residual lies in a stage of shared memory, as bulk copies put it there: boxes of kBox
 /// columns, their 16-byte pieces exchanged.
@@ -338,6 +276,18 @@ __device__ __forceinline__ void copy_factors(const HopperProduct& p, HopperRing<
       HopperRing<Tile> ahead = ring;
       const int filled = p.constant_b ? min(last, first + Tile::kStages) : first;
       for (int k = first; k < filled; ++k, ahead.advance()) load_b(ahead);
+      if (p.constant_b) {
+        HopperCursor later(p, filled * kBoxes);
+        for (int k = filled * kBoxes; k < last * kBoxes; ++k, later.advance(p)) {
+          const int channel = later.channel(p, kBox), b2 = at.batch0 * p.b_batch[0] + later.tap,
+                    b3 = at.batch1 * p.b_batch[1];
+          if constexpr (kByRow) {
+            for (int part = 0; part < Tile::kN / 64; ++part) prefetch_box(p.b, at.n + part * 64, channel, b2, b3);
+          } else {
+            prefetch_box(p.b, channel, at.n, b2, b3);
+          }
+        }
+      }
       await_kernels_before();
       awaited = true;
       for (; i < filled; ++i, ring.advance()) load_a(ring);
@@ -395,6 +345,152 @@ __device__ __forceinline__ void multiply_tile(float (&sum)[Tile::kParts][Tile::k
   if (slices > 0 && lane == 0) barrier_arrive(before);
 }
 
+/// Reads something of each line of parameters that storing results needs. The first read of a line takes a third of a
+/// microsecond; while the first factors are awaited, nothing.
+__device__ __forceinline__ void touch_parameters(const HopperProduct& p) {
+  asm volatile("" ::"r"(p.m), "r"(p.n), "r"(p.tiles_m), "r"(p.inner), "l"(p.bias.data), "l"(p.bias.batch[1]),
+               "l"(p.residual.data), "l"(p.residual.batch[1]), "l"(p.out_to.data), "l"(p.out_to.batch[1]), "f"(p.alpha),
+               "f"(p.act.beta));
+}
+
+/// One line of 128 bytes of the bias of the block's first tile, to L2: nobody read it since the last run.
+template <typename T, typename Tile>
+__device__ __forceinline__ void prefetch_bias(const HopperProduct& p, int line) {
+  constexpr int kLine = 128 / sizeof(T);
+  const HopperPlace at(p, static_cast<int>(blockIdx.x), Tile::kM, Tile::kN);
+  const int n = at.n + line * kLine;
+  if (p.bias.data == nullptr || line * kLine >= Tile::kN || n >= p.n) return;
+  prefetch_line(static_cast<const T*>(p.bias.data) + n * p.bias.column);
+}
+
+/// Where sums lie that blocks send each other: in pieces of 8, exchanged so that 4 rows of one column of pieces lie in
+/// all banks.
+template <typename Tile>
+__device__ __forceinline__ std::uint32_t place_of_sums(int row, int piece) {
+  constexpr int kPieces = Tile::kN / 8;
+  static_assert(kPieces % 4 == 0);
+  return (row * kPieces + (piece ^ row % 4)) * 32;
+}
+
+/// Sends a lane's sums of rows `row` and `row` + 8 of the tile to the blocks that finish these: block i of `splits` has
+/// the i-th part of the rows, and memory for each block's sums of them.
+template <typename Tile>
+__device__ __forceinline__ void send_sums(const float (&sum)[Tile::kN / 2], std::uint32_t sums, std::uint32_t received,
+                                          int row, int t, int splits, int split) {
+  const int share = Tile::kM / splits, shift = __ffs(share) - 1;
+#pragma unroll
+  for (int half = 0; half < 2; ++half) {
+    const int m = row + half * 8, there = split * share + (m & (share - 1));
+    if (splits == 1) {  // no cluster
+#pragma unroll
+      for (int j = 0; j < Tile::kN / 8; ++j)
+        store_shared2(sums + place_of_sums<Tile>(there, j) + t * 8, sum[j * 4 + half * 2], sum[j * 4 + half * 2 + 1]);
+    } else {
+      const std::uint32_t to = address_in_block(sums, m >> shift), barrier = address_in_block(received, m >> shift);
+#pragma unroll
+      for (int j = 0; j < Tile::kN / 8; ++j)
+        send2(to + place_of_sums<Tile>(there, j) + t * 8, sum[j * 4 + half * 2], sum[j * 4 + half * 2 + 1], barrier);
+    }
+  }
+}
+
+/// Asks for what is added to the block's part of the tile's rows, so that it is near when the sums are there.
+template <typename T, typename Tile>
+__device__ __forceinline__ void fetch_residual(const HopperProduct& p, const HopperPlace& at, int splits, int split) {
+  constexpr int kLine = 128 / sizeof(T);  // elements
+  const int row = static_cast<int>(threadIdx.x), m = at.m + split * (Tile::kM / splits) + row;
+  if (p.residual.data == nullptr || row >= Tile::kM / splits || m >= p.m) return;
+  const T* const from = static_cast<const T*>(p.residual.data) + at.batch0 * p.residual.batch[0] +
+                        at.batch1 * p.residual.batch[1] + m * p.residual.row;
+#pragma unroll
+  for (int n = 0; n < Tile::kN; n += kLine)
+    if (at.n + n < p.n) {
+      std::uint16_t gone;
+      asm volatile("ld.global.u16 %0, [%1];" : "=h"(gone) : "l"(from + (at.n + n) * p.residual.column));
+    }
+}
+
+/// Applies one of the activations of a plain product.
+__device__ __forceinline__ void activate_eight(const Activation& act, float (&v)[8]) {
+  if (act.kind == ActivationKind::gelu_erf) {
+#pragma unroll
+    for (float& x : v) x = gelu(x);
+  } else if (act.kind == ActivationKind::silu) {
+#pragma unroll
+    for (float& x : v) x = __fdividef(x, 1.0F + __expf(-x));
+  } else if (act.kind != ActivationKind::none) {
+    const float low = act.kind == ActivationKind::relu ? 0.0F : act.alpha,
+                high = act.kind == ActivationKind::relu ? INFINITY : act.beta;
+#pragma unroll
+    for (float& x : v) x = clamp(x, low, high);
+  }
+}
+
+/// Adds up and stores the block's part of the tile's rows. Short loops: code is cold when a kernel begins, and most of
+/// the time is that of fetching it.
+template <typename T, typename Tile>
+__device__ __forceinline__ void finish_sums(const HopperProduct& p, const HopperPlace& at, std::uint32_t sums,
+                                            std::uint32_t received, int splits, int split) {
+  constexpr int kPieces = Tile::kN / 8, kThreads = Tile::kGroups * 128;
+  constexpr int kRows = kThreads / kPieces;  // at once
+  const int share = Tile::kM / splits, piece = static_cast<int>(threadIdx.x) % kPieces, n = at.n + piece * 8;
+  const auto column = [&](const HopperProduct::Operand& o) {
+    return static_cast<const T*>(o.data) + at.batch0 * o.batch[0] + at.batch1 * o.batch[1] + n * o.column;
+  };
+  const auto halves = [](const uint4& v) { return reinterpret_cast<const T*>(&v); };
+  const bool adds = p.bias.data != nullptr, more = p.residual.data != nullptr;
+  const T *const bias = column(p.bias), *const residual = column(p.residual);
+  T* const out = const_cast<T*>(column(p.out_to));
+  uint4 add = {};
+  if (p.plain && adds && n < p.n) add = *reinterpret_cast<const uint4*>(bias);
+  if (splits > 1) barrier_wait(received, 0);  // no block's memory goes before all was sent to it
+#pragma unroll 1
+  for (int row = static_cast<int>(threadIdx.x) / kPieces; row < share; row += kRows) {
+    if (static_cast<int>(threadIdx.x) >= kRows * kPieces) break;
+    const int m = at.m + split * share + row;
+    const bool inside = m < p.m && n < p.n;
+    uint4 extra = {};
+    if (p.plain && more && inside) extra = *reinterpret_cast<const uint4*>(residual + m * p.residual.row);
+    float v[8] = {};
+#pragma unroll 1
+    for (int s = 0; s < splits; ++s) {
+      const std::uint32_t from = sums + place_of_sums<Tile>(s * share + row, piece);
+      const float4 low = load_shared4(from), high = load_shared4(from + 16);
+      v[0] += low.x, v[1] += low.y, v[2] += low.z, v[3] += low.w;
+      v[4] += high.x, v[5] += high.y, v[6] += high.z, v[7] += high.w;
+    }
+    if (!inside) continue;
+    if (p.plain) {
+#pragma unroll
+      for (int i = 0; i < 8; ++i) v[i] = v[i] * p.alpha + load(halves(add) + i);
+      if (more && !p.residual_after) {
+#pragma unroll
+        for (int i = 0; i < 8; ++i) v[i] += load(halves(extra) + i);
+      }
+      activate_eight(p.act, v);
+      if (more && p.residual_after) {
+#pragma unroll
+        for (int i = 0; i < 8; ++i) v[i] += load(halves(extra) + i);
+      }
+      *reinterpret_cast<uint4*>(out + m * p.out_to.row) =
+          make_uint4(pair<T>(v[0], v[1]), pair<T>(v[2], v[3]), pair<T>(v[4], v[5]), pair<T>(v[6], v[7]));
+      continue;
+    }
+    // Rare, so small: the numbers go round through v, of which each step takes the first.
+#pragma unroll 1
+    for (int i = 0; i < 8 && n + i < p.n; ++i) {
+      float x = v[0] * p.alpha;
+#pragma unroll
+      for (int j = 0; j < 7; ++j) v[j] = v[j + 1];
+      if (adds) x += load(bias + m * p.bias.row + i * p.bias.column);
+      const float y = more ? load(residual + m * p.residual.row + i * p.residual.column) : 0;
+      if (!p.residual_after) x += y;
+      x = activate(p.act, x);
+      store(out + m * p.out_to.row + i * p.out_to.column, p.residual_after ? x + y : x);
+    }
+  }
+}
+
 /// kBox: factors of a row that are copied at once. kByRow: rows of b's boxes are columns of the result, each for one k.
 /// Grid: blocks that go through the tiles (a block a tile, unless results are stored from registers), blocks that share
 /// a tile's depth; these are a cluster.
@@ -403,10 +499,10 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
     hopper_product_kernel(const __grid_constant__ HopperProduct p) {
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
   static_assert(!kByRow || (kBox == 64 && Tile::kN % 64 == 0));
-  extern __shared__ unsigned char memory[];
-  __shared__ std::uint64_t barriers[2 * Tile::kStages];
-  const std::uint32_t base = (shared_address(memory) + 1023) & ~1023U;  // swaps are by address bits
-  HopperRing<Tile> ring(base, shared_address(barriers));
+  extern __shared__ __align__(1024) unsigned char memory[];  // swaps are by address bits
+  const std::uint32_t base = shared_address(memory), barriers = base + Tile::kBarriersAt,
+                      received = barriers + 2 * Tile::kStages * 8;
+  HopperRing<Tile> ring(base, barriers);
   // Of one lane, so that the compiler knows it to be the same for a warp.
   const int warp = __shfl_sync(~0U, static_cast<int>(threadIdx.x) / 32, 0), lane = static_cast<int>(threadIdx.x) % 32;
   const int splits = static_cast<int>(gridDim.y), split = static_cast<int>(blockIdx.y);
@@ -416,79 +512,61 @@ __global__ void __launch_bounds__(Tile::kThreads, Tile::kBlocks)
       barrier_init(ring.barriers + i * 8, 1);
       barrier_init(ring.barriers + (Tile::kStages + i) * 8, Tile::kGroups * 4);
     }
+    barrier_init(received, 1);
     barriers_made();
+    barrier_expect(received, Tile::kSumBytes);
   }
   __syncthreads();
   let_kernels_begin();
+  if (Tile::kOwnSums && splits > 1) cluster_arrive();
 
-  constexpr int kRow = Tile::kSumRow;
-  float* const sums = reinterpret_cast<float*>(memory + (base - shared_address(memory)));
+  const int tiles = p.tiles_m * p.tiles_n * p.batches;
   if (warp == Tile::kGroups * 4) {
     if (lane == 0) copy_factors<Tile, kBox, kByRow>(p, ring, first, last);
+    else prefetch_bias<T, Tile>(p, lane - 1);
     __syncwarp();
-  } else {
-    const int tiles = p.tiles_m * p.tiles_n * p.batches;
-    for (int index = static_cast<int>(blockIdx.x); index < tiles; index += static_cast<int>(gridDim.x)) {
-      float sum[Tile::kParts][Tile::kN / 2];
-      multiply_tile<T, Tile, kBox, kByRow>(sum, ring, slices, warp / 4, lane);
-      const int own = warp / 4 * Tile::kParts * 64 + warp % 4 * 16;  // the warp's first row
-      if (p.from_registers) {
-        await_kernels_before();  // results go where those may still read
-        const HopperPlace at(p, index, Tile::kM, Tile::kN);
-        const bool boxed = Tile::kBoxedResidual && p.residual_boxes;
-        if (boxed) barrier_wait(ring.full(), ring.phase);
-#pragma unroll
-        for (int part = 0; part < Tile::kParts; ++part)
-          store_sums<T, Tile>(p, sum[part], at, own + part * 64 + lane / 4, lane, boxed ? ring.factors() : 0);
-        if (boxed) {
-          __syncwarp();
-          if (lane == 0) barrier_arrive(ring.free());
-          ring.advance();
-        }
-      } else {
-        sync_threads(Tile::kGroups * 128);  // what follows goes where the factors were
-#pragma unroll
-        for (int part = 0; part < Tile::kParts; ++part) {
-          float* const to = sums + (own + part * 64 + lane / 4) * kRow + lane % 4 * 2;
-#pragma unroll
-          for (int j = 0; j < Tile::kN / 8; ++j) {
-            *reinterpret_cast<float2*>(to + j * 8) = make_float2(sum[part][j * 4], sum[part][j * 4 + 1]);
-            *reinterpret_cast<float2*>(to + 8 * kRow + j * 8) = make_float2(sum[part][j * 4 + 2], sum[part][j * 4 + 3]);
-          }
-        }
-      }
-    }
+    if (splits == 1) return;
+    if (!Tile::kOwnSums) cluster_arrive();
+    cluster_wait();
+    return;
   }
-  if (p.from_registers) return;
-  await_kernels_before();
-  if (splits > 1) cluster_sync();
-  else __syncthreads();
-  const HopperPlace at(p, static_cast<int>(blockIdx.x), Tile::kM, Tile::kN);
-  const int share = Tile::kM / splits;  // rows
-#pragma unroll 1
-  for (int i = static_cast<int>(threadIdx.x); i < share * (Tile::kN / 8); i += Tile::kThreads) {
-    const int row = split * share + i / (Tile::kN / 8), column = i % (Tile::kN / 8) * 8;
-    if (at.m + row >= p.m || at.n + column >= p.n) continue;
-    const float* const from = sums + row * kRow + column;
-    float v[8];
-    if (splits == 1) {
-      const float4 low = *reinterpret_cast<const float4*>(from), high = *reinterpret_cast<const float4*>(from + 4);
-      v[0] = low.x, v[1] = low.y, v[2] = low.z, v[3] = low.w, v[4] = high.x, v[5] = high.y, v[6] = high.z,
-      v[7] = high.w;
+  const int own = warp / 4 * Tile::kParts * 64 + warp % 4 * 16 + lane / 4;  // the lane's first row
+  for (int index = static_cast<int>(blockIdx.x); index < tiles; index += static_cast<int>(gridDim.x)) {
+    touch_parameters(p);
+    const HopperPlace at(p, index, Tile::kM, Tile::kN);
+    if (Tile::kGroups * 128 >= Tile::kM && !p.from_registers) {
+      await_kernels_before();
+      fetch_residual<T, Tile>(p, at, splits, split);
+    }
+    float sum[Tile::kParts][Tile::kN / 2];
+    multiply_tile<T, Tile, kBox, kByRow>(sum, ring, slices, warp / 4, lane);
+    await_kernels_before();  // results go where those may still read
+    if (p.from_registers) {
+      const bool boxed = Tile::kBoxedResidual && p.residual_boxes;
+      if (boxed) barrier_wait(ring.full(), ring.phase);
+#pragma unroll
+      for (int part = 0; part < Tile::kParts; ++part)
+        store_sums<T, Tile>(p, sum[part], at, own + part * 64, lane, boxed ? ring.factors() : 0);
+      if (boxed) {
+        __syncwarp();
+        if (lane == 0) barrier_arrive(ring.free());
+        ring.advance();
+      }
     } else {
-#pragma unroll
-      for (int j = 0; j < 8; ++j) v[j] = 0;
-#pragma unroll 1
-      for (int s = 0; s < splits; ++s) {
-        const std::uint32_t there = shared_address(from);
-        const float4 low = load_of_block(there, s), high = load_of_block(there + 16, s);
-        v[0] += low.x, v[1] += low.y, v[2] += low.z, v[3] += low.w;
-        v[4] += high.x, v[5] += high.y, v[6] += high.z, v[7] += high.w;
+      // What follows goes where the factors were, unless there is room behind them.
+      if (splits == 1) {
+        if (!Tile::kOwnSums) sync_threads(Tile::kGroups * 128);
+      } else {
+        if (!Tile::kOwnSums) cluster_arrive();
+        cluster_wait();
       }
+#pragma unroll
+      for (int part = 0; part < Tile::kParts; ++part)
+        send_sums<Tile>(sum[part], base + Tile::kSumsAt, received, own + part * 64, lane % 4, splits, split);
+      if (splits == 1) sync_threads(Tile::kGroups * 128);
+      finish_sums<T, Tile>(p, at, base + Tile::kSumsAt, received, splits, split);
     }
-    finish_hopper<T>(p, v, at.batch0, at.batch1, at.m + row, at.n + column);
   }
-  if (splits > 1) cluster_sync();  // a block's memory is there until all have read it
 #endif
 }
 
@@ -506,13 +584,15 @@ void launch_hopper(const HopperProduct& p, int splits, int processors, cudaStrea
   config.blockDim = dim3(Tile::kThreads);
   config.dynamicSmemBytes = Tile::kBytes;
   config.stream = stream;
-  cudaLaunchAttribute cluster{};
-  cluster.id = cudaLaunchAttributeClusterDimension;
-  cluster.val.clusterDim.x = 1;
-  cluster.val.clusterDim.y = static_cast<unsigned>(splits);
-  cluster.val.clusterDim.z = 1;
-  config.attrs = &cluster;
-  config.numAttrs = splits > 1 ? 1 : 0;
+  cudaLaunchAttribute attributes[2]{};
+  attributes[0].id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attributes[0].val.programmaticStreamSerializationAllowed = 1;
+  attributes[1].id = cudaLaunchAttributeClusterDimension;
+  attributes[1].val.clusterDim.x = 1;
+  attributes[1].val.clusterDim.y = static_cast<unsigned>(splits);
+  attributes[1].val.clusterDim.z = 1;
+  config.attrs = attributes;
+  config.numAttrs = splits > 1 ? 2 : 1;
   (void)cudaLaunchKernelEx(&config, kernel, p);  // `launched()` tells
 }
 

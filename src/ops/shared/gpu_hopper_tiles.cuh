@@ -1,6 +1,7 @@
 // The tiles that products on Hopper are cut into, and which of them a product gets.
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/shared/gpu_hopper_product.cuh"
@@ -15,7 +16,7 @@ struct HopperForm {
 };
 inline constexpr HopperForm kHopperForms[] = {
     {128, 256, 2, 4, 1, 0.49, 0.49, 2.8}, {128, 128, 2, 3, 2, 0.36, 0.51, 1.46}, {128, 64, 2, 4, 2, 0.19, 0.38, 0.77},
-    {64, 128, 1, 4, 2, 0.18, 0.73, 1.33}, {64, 64, 1, 6, 2, 0.14, 0.65, 0.22},   {128, 32, 2, 5, 2, 0.14, 0.44, 0.22},
+    {64, 128, 1, 4, 2, 0.18, 0.73, 1.33}, {64, 64, 1, 6, 2, 0.14, 0.45, 0.22},   {128, 32, 2, 5, 2, 0.14, 0.44, 0.22},
     {128, 96, 2, 3, 2, 0.27, 0.44, 1.1},
 };
 inline constexpr int kHopperFormCount = static_cast<int>(sizeof kHopperForms / sizeof kHopperForms[0]);
@@ -48,7 +49,8 @@ inline bool stores_from_registers(const HopperProduct& p) {
 /// Decides how results are stored. `residual`: its description, but for the boxes.
 inline Status finish_plan(HopperProduct& p, const HopperCut& cut, BoxedTensor residual) {
   const HopperForm& f = kHopperForms[cut.form];
-  p.from_registers = cut.registers && cut.splits == 1 && stores_from_registers(p);
+  p.plain = stores_from_registers(p);
+  p.from_registers = cut.registers && cut.splits == 1 && p.plain;
   p.residual_boxes = p.from_registers && p.residual.data != nullptr && f.m * f.n <= 64 * (f.m + f.n);
   if (!p.residual_boxes) return {};
   residual.box[0] = f.n % 64 == 0 ? 64 : 32;
@@ -56,13 +58,16 @@ inline Status finish_plan(HopperProduct& p, const HopperCut& cut, BoxedTensor re
   return describe(residual, p.r);
 }
 
-/// The cut of least time, by a model fitted to measured times. `split`: the sum may be cut. `columns`: a tile has a
-/// multiple of these.
-inline HopperCut choose_cut(const HopperProduct& p, bool split, int columns) {
-  constexpr int kProcessors = 132;  // that work is cut for; the same on all GPUs, as results depend on it
+/// The cut of least time, by a model fitted to measured times; `rank`: the next ones. `split`: the sum may be cut.
+/// `columns`: a tile has a multiple of these.
+inline HopperCut choose_cut(const HopperProduct& p, bool split, int columns, int rank = 0) {
   const bool registers = stores_from_registers(p);
-  HopperCut best;
-  double least = 0;
+  struct Timed {
+    double us;
+    HopperCut cut;
+  };
+  Timed timed[kHopperFormCount * 5];  // splits of 1, 2, 4, 8, and 1 by way of shared memory
+  int count = 0;
   for (int form = 0; form < kHopperFormCount; ++form) {
     const HopperForm& f = kHopperForms[form];
     if (f.n % columns != 0) continue;
@@ -74,15 +79,15 @@ inline HopperCut choose_cut(const HopperProduct& p, bool split, int columns) {
       const double blocks = std::ceil(tiles * splits / kProcessors);  // of a multiprocessor
       const bool direct = registers && splits == 1;
       const double us =
-          std::ceil(blocks / f.blocks) * (slices * (blocks > 1 ? f.together : f.alone) + f.store * (direct ? 1 : 4)) +
-          (splits > 1 ? 0.24 + 0.38 * std::log2(splits) : 0);
-      if (least == 0 || us < least) {
-        least = us;
-        best = {.form = form, .splits = splits, .registers = direct, .processors = direct ? kProcessors : 0};
-      }
+          std::ceil(blocks / f.blocks) * (slices * (blocks > 1 ? f.together : f.alone) + f.store * (direct ? 1 : 2)) +
+          (splits > 1 ? 0.2 * (1 + std::log2(splits)) : 0);
+      timed[count++] = {us,
+                        {.form = form, .splits = splits, .registers = direct, .processors = direct ? kProcessors : 0}};
     }
   }
-  return best;
+  rank = std::min(rank, count - 1);
+  std::nth_element(timed, timed + rank, timed + count, [](const Timed& a, const Timed& b) { return a.us < b.us; });
+  return timed[rank].cut;
 }
 
 template <typename T, int kBox, bool kByRow>
