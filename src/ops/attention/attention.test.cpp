@@ -180,6 +180,42 @@ TEST(AttentionDevices, MatchTheReferenceWithPastAndLengths) {
   }
 }
 
+/// What transformers ask for most: whole rows of heads of 64, and no mask or one of floats that all queries share.
+TEST(AttentionDevices, MatchTheReferenceWithSharedMasks) {
+  for (const Kernel* kernel : kernels()) {
+    if (kernel->device == DeviceKind::cpu || !test::lacking(*kernel).empty()) continue;
+    for (const auto& [dtype, error] : kAccuracies)
+      for (std::uint32_t seed = 0; seed < 24; ++seed) {
+        SCOPED_TRACE(std::string(kernel->name) + ", " + std::string(dtype_name(dtype)) + ", seed " +
+                     std::to_string(seed));
+        std::mt19937 rng(seed);
+        const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+        const bool many = seed % 8 == 0;  // heads, so that they fill a GPU
+        const std::int64_t batch = many ? 12 : 2, heads = many ? 12 : 3, rows = many ? 17 : pick({1, 16, 113, 128}),
+                           keys = pick({1, 63, 64, 128, 197});
+        AttentionParams p;
+        p.q_heads = p.kv_heads = static_cast<std::int32_t>(heads);
+        p.nan_rows = pick({0, 1});
+        std::vector<Tensor> in(4);
+        in[0] = test::random_f32(Shape{batch, rows, heads * 64}, rng, -2, 2);
+        in[1] = test::random_f32(Shape{batch, keys, heads * 64}, rng, -2, 2);
+        in[2] = test::random_f32(Shape{batch, keys, heads * 64}, rng, -2, 2);
+        for (int i = 0; i < 3; ++i)
+          in[static_cast<std::size_t>(i)] = test::converted(in[static_cast<std::size_t>(i)], dtype);
+        if (const int mask = pick({0, 1, 2, 3}); mask > 0) {
+          in[3] = test::random_f32(Shape{rng() % 2 ? batch : 1, 1, 1, keys}, rng, -3, 3);
+          for (std::int64_t i = 0; mask > 1 && i < in[3].shape.numel(); ++i)
+            if (mask == 3 || rng() % 3 == 0) in[3].as<float>()[i] = rng() % 2 ? -INFINITY : -8.F;
+        }
+        const auto got = test::run_kernel(*kernel, &p, in, {{dtype, in[0].shape}}, {.whole = true});
+        if (!got.refusal.empty()) continue;
+        const auto want = test::run_kernel(*find_kernel("attention_ref"), &p, in, {{dtype, in[0].shape}});
+        ASSERT_EQ(got.problem + want.problem, "");
+        ASSERT_LE(test::relative_error(got.outputs[0], want.outputs[0]), error);
+      }
+  }
+}
+
 TEST(RotaryDevices, MatchTheReference) {
   const auto all = kernels_of("RotaryEmbedding");
   for (const Kernel* kernel : all) {

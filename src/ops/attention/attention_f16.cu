@@ -15,9 +15,8 @@ namespace {
 using namespace gpu;
 
 constexpr int kWarps = 4, kThreads = kWarps * 32;
-constexpr int kKeys = 64, kPiece = 8;      ///< kPiece elements are 16 bytes
-constexpr std::int64_t kProcessors = 132;  ///< of a large GPU
-constexpr int kBiasRow = kKeys + 8;  ///< floats between rows of the mask in shared memory: 4 rows lie in all banks
+constexpr int kKeys = 64, kPiece = 8;  ///< kPiece elements are 16 bytes
+constexpr int kBiasRow = kKeys + 8;    ///< floats between rows of the mask in shared memory: 4 rows lie in all banks
 
 /// Shared memory holds rows of pieces, exchanged so that 8 rows of one column of pieces lie in all banks.
 template <int kSize>
@@ -67,12 +66,6 @@ __device__ __forceinline__ void load_mask(const Attention& s, float* to, int row
   }
 }
 
-__device__ __forceinline__ std::int64_t divide(std::int64_t a, std::int64_t b) {
-  // 32-bit division is several times faster than that of 64 bits.
-  return (a | b) >> 32 == 0 ? static_cast<std::int64_t>(static_cast<std::uint32_t>(a) / static_cast<std::uint32_t>(b))
-                            : a / b;
-}
-
 /// x, or the end of [0, 2^30] that is nearer.
 __device__ __forceinline__ int small(std::int64_t x) {
   constexpr std::int64_t kMost = 1 << 30;
@@ -104,14 +97,16 @@ template <int kSize, int kParts>
 constexpr int kExchanged = kParts * 16 * (kSumRow<kSize> + 3);
 
 /// kSize: head sizes of queries and values, rounded up. kParts: so many warps share 16 rows, each with a part of a
-/// tile's keys, and add up at the end: for few rows, where a warp's time is that of all.
-template <typename T, int kSize, int kParts>
+/// tile's keys, and add up at the end: for few rows, where a warp's time is that of all. kPlain: `is_plain`, so half
+/// the code, most of whose time is that of fetching it.
+template <typename T, int kSize, int kParts, bool kPlain>
 __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
     attention_f16_kernel(const __grid_constant__ Attention s, bool whole_q, bool whole_k, bool whole_v, bool pairs,
                          std::int64_t tasks) {
   constexpr int kRow = kSize / kPiece, kRows = 16 * kWarps / kParts, kPart = kKeys / kParts;
   constexpr float kLog2e = 1.4426950408889634F;
-  await_previous();
+  let_kernels_begin();
+  if (s.lengths != nullptr) await_kernels_before();
   extern __shared__ uint4 memory[];
   uint4* const q_tile = memory;
   uint4* const k_tile = q_tile + kRows * kRow;
@@ -126,10 +121,12 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
     // The last rows, which causality leaves the most keys, come first.
     const std::int64_t head = divide(task, blocks), b = divide(head, heads), h = head - b * heads,
                        i0 = (blocks - 1 - (task - head * blocks)) * kRows, hk = divide(h, s.group);
-    std::int64_t valid, shift, begin, end;
-    s.bounds(b, valid, shift);
-    s.visible(i0, i0 + kRows < rows ? i0 + kRows : rows, valid, shift, begin, end);
-    begin = begin / kKeys * kKeys;
+    std::int64_t valid = s.keys, shift = 0, begin = 0, end = s.keys;
+    if constexpr (!kPlain) {
+      s.bounds(b, valid, shift);
+      s.visible(i0, i0 + kRows < rows ? i0 + kRows : rows, valid, shift, begin, end);
+      begin = begin / kKeys * kKeys;
+    }
     const std::int64_t steps = end > begin ? (end - begin + kKeys - 1) / kKeys : 0;
 
     // A thread's piece is the same in all rows it loads. Without a past and where pieces are whole, so are its steps.
@@ -137,11 +134,11 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
       constexpr int kPass = kThreads / kRow;
       const int piece = threadIdx.x % kRow, own = threadIdx.x / kRow;
       const std::int64_t j0 = begin + step * kKeys, exist = length - piece * kPiece;
-      if (step < steps && whole && from.past_length == 0 && exist > 0) {
+      if (step < steps && (kPlain || (whole && from.past_length == 0 && exist > 0))) {
         const std::int64_t apart = from.fresh.stride[2] * kPass;
         const auto* at =
             static_cast<const std::uint16_t*>(from.fresh.data) + from.fresh.at(b, hk, j0 + own, 0) + piece * kPiece;
-        const int bytes = exist < kPiece ? static_cast<int>(exist) * 2 : 16;
+        const int bytes = !kPlain && exist < kPiece ? static_cast<int>(exist) * 2 : 16;
         const int left = static_cast<int>(s.keys - j0 < kKeys ? s.keys - j0 : kKeys) - own;
 #pragma unroll
         for (int i = 0; i < kKeys / kPass; ++i, at += apart) {
@@ -149,7 +146,7 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
           copy16(to + place<kSize>(own + i * kPass, piece),
                  inside ? at : static_cast<const std::uint16_t*>(from.fresh.data), inside ? bytes : 0);
         }
-      } else if (step < steps) {
+      } else if (!kPlain && step < steps) {
         for (int row = own; row < kKeys; row += kPass) {
           const std::int64_t j = j0 + row;
           std::int64_t apart;
@@ -160,13 +157,14 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
       }
       commit_copies();
     };
+    await_kernels_before();
     for (int e = threadIdx.x; e < kRows * kRow; e += kThreads) {
       const int row = e / kRow, piece = e % kRow;
       const bool inside = i0 + row < rows;
-      const std::int64_t left = inside ? size - piece * kPiece : 0;
+      const std::int64_t left = inside ? (kPlain ? kSize : size) - piece * kPiece : 0;
       const std::uint16_t* at = static_cast<const std::uint16_t*>(s.q.data) + s.q.at(b, h, inside ? i0 + row : 0, 0);
       load_piece(q_tile + place<kSize>(row, piece), left > 0 ? at + piece * kPiece * s.q.stride[3] : at, s.q.stride[3],
-                 left, whole_q);
+                 left, kPlain || whole_q);
     }
     load_keys(s.k, k_tile, size, whole_k, 0);  // one group with the queries
     load_keys(s.v, v_tile, v_size, whole_v, 0);
@@ -178,11 +176,15 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
     int first[2], after[2];
 #pragma unroll
     for (int half = 0; half < 2; ++half) {
-      const std::int64_t i = i0 + warp * 16 + half * 8 + lane / 4;
-      std::int64_t from, to;
-      s.visible(i, i + 1, valid, shift, from, to);
-      first[half] = small(from - begin);
-      after[half] = i < rows ? small(to - begin) : 0;
+      first[half] = 0;
+      after[half] = small(s.keys);
+      if constexpr (!kPlain) {
+        const std::int64_t i = i0 + warp * 16 + half * 8 + lane / 4;
+        std::int64_t from, to;
+        s.visible(i, i + 1, valid, shift, from, to);
+        first[half] = small(from - begin);
+        after[half] = i < rows ? small(to - begin) : 0;
+      }
     }
     // Where a lane reads matrices: rows, and what exchanges their pieces (16 bytes each, two a step along the size).
     const int turn = lane % 8, low_half = lane / 8 % 2, high_half = lane / 16;
@@ -192,7 +194,15 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
                         by_low = static_cast<std::uint32_t>(low_half ^ turn) * 16,
                         by_high = static_cast<std::uint32_t>(high_half ^ turn) * 16;
     for (std::int64_t step = 0; step < steps; ++step) {
-      if (masks) load_mask(s, bias, by_row ? kRows : 1, b, h, i0, begin + step * kKeys);
+      if constexpr (kPlain) {
+        if (masks && threadIdx.x < kKeys) {
+          const std::int64_t j = step * kKeys + threadIdx.x;
+          const auto* const row = static_cast<const float*>(s.mask) + b * s.mask_stride[0] + h * s.mask_stride[1];
+          bias[threadIdx.x] = j < s.keys ? row[j] : -INFINITY;
+        }
+      } else {
+        if (masks) load_mask(s, bias, by_row ? kRows : 1, b, h, i0, begin + step * kKeys);
+      }
       await_copies<1>();
       __syncthreads();  // the keys are there, and the mask
       float score[kPart / 8][4] = {};
@@ -211,19 +221,24 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
       __syncthreads();  // all are done with the keys
       load_keys(s.k, k_tile, size, whole_k, step + 1);
 
-      const bool open = s.open(i0, begin + (step + 1) * kKeys, end, shift);
+      const bool open = kPlain ? (step + 1) * kKeys <= s.keys : s.open(i0, begin + (step + 1) * kKeys, end, shift);
 #pragma unroll
       for (int half = 0; half < 2; ++half) {
         const int row = warp * 16 + half * 8 + lane / 4;
         const int base = small(step * kKeys) + part * kPart;  // this warp's part of the tile
-        const float* const add = bias + (by_row ? row * kBiasRow : 0) + part * kPart;
+        const float* const add = bias + (!kPlain && by_row ? row * kBiasRow : 0) + part * kPart;
         const int low = first[half] - base, high = after[half] - base;
-        attends[half] |= !masks && low < kPart && high > 0 && low < high;
+        attends[half] |= !kPlain && !masks && low < kPart && high > 0 && low < high;
+        const bool adds = kPlain && masks;
 #pragma unroll
-        for (int c = 0; c < kPart / 8; ++c)
-#pragma unroll
-          for (int e = 0; e < 2; ++e) score[c][half * 2 + e] *= scale;
-        if (s.p.softcap > 0) {
+        for (int c = 0; c < kPart / 8; ++c) {
+          float& x = score[c][half * 2];
+          float& y = score[c][half * 2 + 1];
+          const float2 more = adds ? *reinterpret_cast<const float2*>(add + c * 8 + lane % 4 * 2) : make_float2(0, 0);
+          x = kPlain ? fmaf(x, scale, more.x) : x * scale;
+          y = kPlain ? fmaf(y, scale, more.y) : y * scale;
+        }
+        if (!kPlain && s.p.softcap > 0) {
 #pragma unroll
           for (int c = 0; c < kPart / 8; ++c)
 #pragma unroll
@@ -232,7 +247,7 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
               v = s.p.softcap * tanhf(v / s.p.softcap);
             }
         }
-        if (masks) {
+        if (!kPlain && masks) {
 #pragma unroll
           for (int c = 0; c < kPart / 8; ++c)
 #pragma unroll
@@ -263,17 +278,19 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
         const float shrink = power_of_2((largest[half] - off) * kLog2e);
         largest[half] = most;
         total[half] *= shrink;
+        if (step > 0) {
 #pragma unroll
-        for (int d = 0; d < kSize / 8; ++d) {
-          sum[d][half * 2] *= shrink;
-          sum[d][half * 2 + 1] *= shrink;
+          for (int d = 0; d < kSize / 8; ++d) {
+            sum[d][half * 2] *= shrink;
+            sum[d][half * 2 + 1] *= shrink;
+          }
         }
 #pragma unroll
         for (int c = 0; c < kPart / 8; ++c)
 #pragma unroll
           for (int e = 0; e < 2; ++e) {
             float& v = score[c][half * 2 + e];
-            v = power_of_2((v - off) * kLog2e);
+            v = power_of_2(kPlain ? fmaf(v, kLog2e, -off * kLog2e) : (v - off) * kLog2e);
             total[half] += v;
           }
       }
@@ -308,7 +325,8 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
       float whole = total[half];
       whole += __shfl_xor_sync(0xffffffffU, whole, 1);
       whole += __shfl_xor_sync(0xffffffffU, whole, 2);
-      int any = attends[half];
+      // Only where all scores are -inf is it the question whether a key attended.
+      int any = kPlain ? largest[half] != -INFINITY || s.attends(b, h) : attends[half];
       any |= __shfl_xor_sync(0xffffffffU, any, 1);
       any |= __shfl_xor_sync(0xffffffffU, any, 2);
       if constexpr (kParts == 1) {
@@ -318,7 +336,7 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
 #pragma unroll
         for (int d = 0; d < kSize / 8; ++d)
           store_pair(s, y + row * s.y.stride[2], d * 8 + lane % 4 * 2, zero ? 0 : sum[d][half * 2] * factor,
-                     zero ? 0 : sum[d][half * 2 + 1] * factor, pairs);
+                     zero ? 0 : sum[d][half * 2 + 1] * factor, kPlain || pairs);
       } else {
         float* const to = sums + (part * 16 + row) * kSumRow<kSize> + lane % 4 * 2;
 #pragma unroll
@@ -359,7 +377,8 @@ __global__ void __launch_bounds__(kThreads, kSize <= 64 ? 4 : 1)
             v.x += weight[p] * x.x;
             v.y += weight[p] * x.y;
           }
-          store_pair(s, y + row * s.y.stride[2], column + e, zero ? 0 : v.x * factor, zero ? 0 : v.y * factor, pairs);
+          store_pair(s, y + row * s.y.stride[2], column + e, zero ? 0 : v.x * factor, zero ? 0 : v.y * factor,
+                     kPlain || pairs);
         }
       }
       __syncthreads();  // the next task's keys go where the sums were read
@@ -374,6 +393,16 @@ bool whole_rows(const Heads& v) {
          reinterpret_cast<std::uintptr_t>(v.data) % 16 == 0;
 }
 
+/// Nothing but a mask of floats hides a key, whose row is the same for all queries. (Beside it: heads of 64, whole
+/// rows.)
+bool is_plain(const Attention& s) {
+  const AttentionParams& p = s.p;
+  return s.k.past_length == 0 && s.lengths == nullptr && !p.causal && p.left_window < 0 && p.right_window < 0 &&
+         p.softcap <= 0 &&
+         (s.mask == nullptr || (s.mask_type == DType::f32 && s.mask_stride[2] == 0 && s.mask_keys >= s.keys &&
+                                (s.mask_stride[3] == 1 || s.keys == 1)));
+}
+
 Status run_attention_f16(const KernelContext& c) noexcept {
   const Attention s(c);
   launch_present(c, s, stream_of(c));
@@ -384,7 +413,7 @@ Status run_attention_f16(const KernelContext& c) noexcept {
              v = whole_rows(s.v.fresh) && whole_rows(s.v.past);
   const bool pairs = s.y.stride[3] == 1 && v_size % 2 == 0 && s.y.stride[0] % 2 == 0 && s.y.stride[1] % 2 == 0 &&
                      s.y.stride[2] % 2 == 0 && reinterpret_cast<std::uintptr_t>(s.y.data) % 4 == 0;
-  const auto run = [&]<typename T, int kSize, int kParts>() {
+  const auto run = [&]<typename T, int kSize, int kParts, bool kPlain>() {
     constexpr int kRows = 16 * kWarps / kParts;
     const std::int64_t tasks = heads * ((rows + kRows - 1) / kRows);
     const auto blocks = static_cast<unsigned>(tasks < 0x7fffffff ? tasks : 0x7fffffff);
@@ -392,18 +421,22 @@ Status run_attention_f16(const KernelContext& c) noexcept {
     const int exchanged = kParts > 1 ? kExchanged<kSize, kParts> * 4 : 0, keys = 2 * kKeys * kSize * 2 + mask;
     const int bytes = kRows * kSize * 2 + (keys > exchanged ? keys : exchanged);
     if (bytes > 48 * 1024)
-      cudaFuncSetAttribute(attention_f16_kernel<T, kSize, kParts>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-    launch_early(c, attention_f16_kernel<T, kSize, kParts>, blocks, kThreads, static_cast<std::size_t>(bytes), s, q, k,
-                 v, pairs, tasks);
+      cudaFuncSetAttribute(attention_f16_kernel<T, kSize, kParts, kPlain>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                           bytes);
+    launch_early(c, attention_f16_kernel<T, kSize, kParts, kPlain>, blocks, kThreads, static_cast<std::size_t>(bytes),
+                 s, q, k, v, pairs, tasks);
   };
   // Rows are spread thin where blocks of 64 leave processors idle.
   const bool few = heads * ((rows + 63) / 64) < kProcessors;
+  const bool plain = q && k && v && pairs && larger == 64 && size == v_size && is_plain(s);
   const auto of_type = [&]<typename T>() {
-    if (larger <= 64 && few) run.template operator()<T, 64, 4>();
-    else if (larger <= 64) run.template operator()<T, 64, 1>();
-    else if (larger <= 128 && few) run.template operator()<T, 128, 4>();
-    else if (larger <= 128) run.template operator()<T, 128, 1>();
-    else run.template operator()<T, 256, 1>();
+    if (plain && few) run.template operator()<T, 64, 4, true>();
+    else if (plain) run.template operator()<T, 64, 1, true>();
+    else if (larger <= 64 && few) run.template operator()<T, 64, 4, false>();
+    else if (larger <= 64) run.template operator()<T, 64, 1, false>();
+    else if (larger <= 128 && few) run.template operator()<T, 128, 4, false>();
+    else if (larger <= 128) run.template operator()<T, 128, 1, false>();
+    else run.template operator()<T, 256, 1, false>();
   };
   if (c.in[0].dtype == DType::f16) of_type.template operator()<__half>();
   else of_type.template operator()<__nv_bfloat16>();

@@ -94,6 +94,14 @@ struct Attention {
            p.right_window < 0;
   }
 
+  /// Whether a mask of floats that all queries share, or none, leaves a key.
+  __device__ __noinline__ bool attends(std::int64_t b, std::int64_t h) const {
+    const auto* const row = static_cast<const float*>(mask) + b * mask_stride[0] + h * mask_stride[1];
+    bool any = false;
+    for (std::int64_t j = 0; j < keys && !any; ++j) any = mask == nullptr || row[j] != -INFINITY;
+    return any;
+  }
+
   /// A score as it is after masks: -inf where the key is hidden. `attends`: the key counts as one that may be attended
   /// to.
   template <typename C>
