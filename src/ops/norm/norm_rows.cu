@@ -12,17 +12,46 @@ namespace {
 
 using namespace gpu;
 
+/// A row of scales or biases, asked for together with the row that they meet later.
 template <typename Form, typename T>
-__global__ void __launch_bounds__(kThreads, 2)
+struct Weights {
+  static constexpr bool kPacked = Form::V > 1;
+  uint4 whole[kPacked ? Form::E / Form::V : 1];
+
+  __device__ __forceinline__ void load(const T* w, int n, int lane, int lanes) {
+    if constexpr (kPacked) {
+#pragma unroll
+      for (int j = 0; j < Form::E; j += Form::V)
+        if (const int i = row_index<Form>(j, lane, lanes); i < n)
+          whole[j / Form::V] = *reinterpret_cast<const uint4*>(w + i);
+    }
+  }
+  __device__ __forceinline__ float at(int j, const T* w, int n, int lane, int lanes) const {
+    if constexpr (kPacked) return gpu::load(reinterpret_cast<const T*>(&whole[j / Form::V]) + j % Form::V);
+    const int i = row_index<Form>(j, lane, lanes);
+    return i < n ? gpu::load(w + i) : 0;
+  }
+};
+
+template <typename Form, typename T>
+__global__ void __launch_bounds__(kThreads, sizeof(T) == 2 && Form::E <= 24 ? 4 : 2)
     norm_rows_kernel(bool rms, float epsilon, std::int64_t rows, int n, int lanes, const T* x, const T* scale,
                      const T* bias, T* y) {
   constexpr int E = Form::E;
+  constexpr int kLine = 128 / sizeof(T);
+  for (int i = static_cast<int>(threadIdx.x) * kLine; i < n; i += static_cast<int>(blockDim.x) * kLine) {
+    if (scale != nullptr) prefetch_line(scale + i);
+    if (bias != nullptr) prefetch_line(bias + i);
+  }
   await_previous();
   for_each_row(rows, lanes, [&](std::int64_t r, int lane, bool active) {
     const int own = active ? n : 0;
     const std::int64_t at = active ? r * n : 0;
-    float v[E], w[E];
+    float v[E];
+    Weights<Form, T> scales, biases;
     load_row<Form>(x + at, own, lane, lanes, 0, v);
+    if (scale != nullptr) scales.load(scale, own, lane, lanes);
+    if (bias != nullptr) biases.load(bias, own, lane, lanes);
     float sum = 0, squares = 0;
     if (!rms) {
 #pragma unroll
@@ -45,14 +74,12 @@ __global__ void __launch_bounds__(kThreads, 2)
 #pragma unroll
     for (int j = 0; j < E; ++j) v[j] = (v[j] - rest) * inverse;
     if (scale != nullptr) {
-      load_row<Form>(scale, own, lane, lanes, 1, w);
 #pragma unroll
-      for (int j = 0; j < E; ++j) v[j] *= w[j];
+      for (int j = 0; j < E; ++j) v[j] *= scales.at(j, scale, own, lane, lanes);
     }
     if (bias != nullptr) {
-      load_row<Form>(bias, own, lane, lanes, 0, w);
 #pragma unroll
-      for (int j = 0; j < E; ++j) v[j] += w[j];
+      for (int j = 0; j < E; ++j) v[j] += biases.at(j, bias, own, lane, lanes);
     }
     store_row<Form>(y + at, own, lane, lanes, v);
   });
@@ -68,11 +95,18 @@ Status run_rows(const KernelContext& c) noexcept {
   const bool vectors = whole(x.data) && whole(y.data) && whole(scale) && whole(bias);
   const auto launch = [&](auto type) {
     using T = typename decltype(type)::type;
-    with_row_form<T>(n, vectors, [&](auto form, int lanes) {
-      launch_early(c, norm_rows_kernel<decltype(form), T>, blocks_for_rows(rows, lanes), kThreads, 0, p.rms != 0,
+    const auto run = [&](auto form, int lanes) {
+      // Few rows are spread over as many multiprocessors as there are.
+      int threads = kThreads;
+      while (threads > 32 && threads > lanes && rows * lanes / threads < kProcessors) threads /= 2;
+      launch_early(c, norm_rows_kernel<decltype(form), T>, blocks_for(rows * lanes, threads), threads, 0, p.rms != 0,
                    p.epsilon, rows, static_cast<int>(n), lanes, x.as<T>(), static_cast<const T*>(scale),
                    static_cast<const T*>(bias), y.as<T>());
-    });
+    };
+    constexpr int kVector = 16 / sizeof(T);
+    // Between two forms of rows in general: transformers have many of 768.
+    if (vectors && n % kVector == 0 && n > 512 && n <= 768) run(RowForm<kVector, 24>{}, 32);
+    else with_row_form<T>(n, vectors, run);
   };
   if (x.dtype == DType::f32) launch(Type<float>{});
   else launch(Type<__half>{});
