@@ -20,7 +20,7 @@ ir::ValueId modified(OnnxNode& n, const char* name, ir::ValueId x) {
   return inline_body(n.target(), *body, inputs)[0];
 }
 
-std::int64_t heads_of(const ir::Type& type, const char* what) {
+std::int64_t known_heads(const ir::Type& type, const char* what) {
   if (type.rank() != 4) fail("{} is {}, not of rank 4", what, ir::to_string(type));
   const auto heads = type.shape[1].try_constant();
   if (!heads || *heads < 1)
@@ -31,7 +31,7 @@ std::int64_t heads_of(const ir::Type& type, const char* what) {
 /// Q [B, H, L, D], K [B, G, S, D], V [B, G, S, E]; each of the G key heads serves H / G query heads.
 void import_flex_attention(OnnxNode& n) {
   const ir::ValueId q = n.input(0), k = n.input(1), v = n.input(2);
-  const std::int64_t heads = heads_of(n.type(q), "Q"), groups = heads_of(n.type(k), "K");
+  const std::int64_t heads = known_heads(n.type(q), "Q"), groups = known_heads(n.type(k), "K");
   if (heads % groups != 0) fail("{} query heads do not share {} key heads evenly", heads, groups);
   const auto depth = n.type(q).shape[3].try_constant();
   if (!depth || *depth < 1) fail("the head size {} must be known at build", ir::to_string(n.type(q).shape[3]));
