@@ -3,7 +3,7 @@
 
 A cold build (docs/howto/build.md) compiles the files of a folder as one, where that is an error. This finds it without a compiler,
 by the lines that begin functions, types and constants. It knows no types: what is spelled in two ways passes here, and the
-build says so.
+build says so. A function there also hides one of a header of the folder, whatever its parameters, from the files behind it.
 
 Usage: check_names.py
 """
@@ -58,6 +58,12 @@ def definitions(path: Path):
         if m := FUNCTION.match(text): yield line, f"{m[1]}({parameters(m[2])})"
 
 
+def functions_of_header(path: Path):
+    """Names that files of the folder may call: functions at the margin of a header."""
+    for line in path.read_text().split("\n"):
+        if m := re.match(r"^(?:inline |constexpr )+[\w:<>,&*\[\] ]+[ &*](\w+)\(", line): yield m[1]
+
+
 def group_of(path: str) -> str:
     """What is compiled together: the target's half of a folder."""
     name = Path(path).name
@@ -74,11 +80,19 @@ def main() -> int:
             if ALONE.search(relative): continue
             for line, name in definitions(path):
                 found[group_of(relative), name].append(f"{relative}:{line}")
+    hidden = 0
+    for (group, name), places in found.items():
+        folder = ROOT / group.split()[0]
+        for header in sorted(folder.glob("*.h")):
+            if "(" in name and name.split("(")[0] in functions_of_header(header):
+                print(f"{name} in {' and '.join(places)} hides a function of {header.relative_to(ROOT).as_posix()} from files that "
+                      "are compiled behind it: give it a better name")
+                hidden += 1
     clashes = {key: places for key, places in found.items() if len({p.split(":")[0] for p in places}) > 1}
     for (_, name), places in clashes.items():
         print(f"{name} is defined in {' and '.join(places)}: give each its better name, or share it in a header")
-    if not clashes: print("names ok")
-    return 1 if clashes else 0
+    if not clashes and hidden == 0: print("names ok")
+    return 1 if clashes or hidden > 0 else 0
 
 
 if __name__ == "__main__":

@@ -73,15 +73,15 @@ bool gap_free(const TensorView& v) {
   return true;
 }
 
-std::int64_t block_of(const TensorView& v) { return block_of(v.layout); }
+std::int64_t block_size(const TensorView& v) { return block_of(v.layout); }
 
-std::int64_t blocks_of(const TensorView& v) { return (v.shape[1] + block_of(v) - 1) / block_of(v); }
+std::int64_t blocks_of(const TensorView& v) { return (v.shape[1] + block_size(v) - 1) / block_size(v); }
 
 /// Pixels in row-major order within a block, blocks apart by any stride that keeps them apart: what blocked kernels
 /// know. A slice of some blocks of a wider tensor is of this form.
 bool block_rows(const TensorView& v) {
   if (v.shape.rank < 2) return false;
-  std::int64_t plane = block_of(v);
+  std::int64_t plane = block_size(v);
   for (int a = v.shape.rank - 1; a >= 2; --a) {
     if (v.shape[a] != 1 && v.stride[a] != plane) return false;
     plane *= v.shape[a];
@@ -93,7 +93,7 @@ bool block_rows(const TensorView& v) {
 
 /// The same without gaps: every number between the first and the last is an element.
 bool block_dense(const TensorView& v) {
-  const std::int64_t blocks = blocks_of(v), plane = block_of(v) * v.shape.count(2, v.shape.rank);
+  const std::int64_t blocks = blocks_of(v), plane = block_size(v) * v.shape.count(2, v.shape.rank);
   return (blocks == 1 || v.stride[1] == plane) && (v.shape[0] == 1 || v.stride[0] == blocks * plane);
 }
 
@@ -106,7 +106,7 @@ bool same_form(const TensorView& a, const TensorView& b) {
 
 Refusal refuse_port(const Kernel& kernel, Port port, const TensorView& v, const TensorView*& uniform) {
   if (!v.present()) return nullptr;
-  const bool blocks = block_of(v) > 1;
+  const bool blocks = block_size(v) > 1;
   if (blocks && !empty(v) && !block_rows(v)) return "an operand's blocks have gaps that its kernel does not know of";
   // Copy makes the layouts.
   if (!admits(port, v.layout) && !(blocks && port == Port::strided && std::string_view(kernel.op) == "Copy"))
@@ -121,7 +121,7 @@ Refusal refuse_port(const Kernel& kernel, Port port, const TensorView& v, const 
     case Port::channels_last: return channels_last(v) ? nullptr : "an operand's pixels do not lie channels last";
     case Port::uniform:
       // Without padding a block is like any other order of the elements.
-      if (blocks && v.shape[1] % block_of(v) != 0) return "an operand's blocks are padded";
+      if (blocks && v.shape[1] % block_size(v) != 0) return "an operand's blocks are padded";
       if (blocks && !block_dense(v)) return "an operand's blocks have gaps that its kernel does not know of";
       if (!blocks && !gap_free(v)) return "an operand has gaps that its kernel does not know of";
       if (uniform == nullptr) uniform = &v;
@@ -215,7 +215,7 @@ bool may_overlap(const TensorView& a, const TensorView& b) noexcept {
       r.step[r.rank] = step < 0 ? -step : step;
       r.extent[r.rank++] = extent;
     };
-    const std::int64_t block = block_of(v);
+    const std::int64_t block = block_size(v);
     for (int i = 0; i < v.shape.rank; ++i)
       axis(i == 1 && block > 1 ? (v.shape[i] + block - 1) / block : v.shape[i], v.stride[i]);
     if (block > 1) axis(block, 1);

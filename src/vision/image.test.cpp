@@ -77,7 +77,7 @@ std::string number(std::size_t value, bool big) {
   for (int i = 0; i < 4; ++i) bytes += static_cast<char>(value >> 8 * (big ? 3 - i : i) & 255);
   return bytes;
 }
-std::string text_of(std::span<const std::byte> bytes) {
+std::string characters_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
@@ -87,12 +87,12 @@ TEST(Image, StandsUprightByTheExifOfPngAndWebp) {
   const Image stored = pattern(24, 16), turned = codec::oriented(pattern(24, 16), 6);
   const std::string exif = exif_block(6);
   // Behind the signature and the 25 bytes of IHDR. libpng drops a chunk whose checksum is wrong; the search takes it.
-  std::string png = text_of(encode_png(stored));
+  std::string png = characters_of(encode_png(stored));
   png.insert(8 + 25, number(exif.size(), true) + "eXIf" + exif + number(0, true));
   EXPECT_EQ(max_difference(decode_image(bytes_of_text(png), "a.png"), turned), 0);
   EXPECT_EQ(max_difference(decode_image(bytes_of_text(png), "a.png", {.apply_orientation = false}), stored), 0);
   // A WebP with EXIF is an extended one: its head says so and how large the picture is.
-  const std::string plain = text_of(read_fixture("pattern.webp"));
+  const std::string plain = characters_of(read_fixture("pattern.webp"));
   const std::string head = "VP8X" + number(10, false) + std::string("\x08\0\0\0", 4) + std::string("\x17\0\0", 3) +
                            std::string("\x0f\0\0", 3);
   for (const std::string block : {exif, std::string("Exif\0\0", 6) + exif}) {

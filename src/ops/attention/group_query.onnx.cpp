@@ -21,7 +21,7 @@ struct Tokens {
 
 Tokens tokens_of(OnnxNode& n) {
   Tokens t;
-  t.heads = heads_of(n);
+  t.heads = num_heads(n);
   t.kv_heads = n.i("kv_num_heads", 0);
   if (t.kv_heads < 1 || t.heads % t.kv_heads != 0)
     fail("{} query heads are no multiple of {} key heads", t.heads, t.kv_heads);

@@ -75,7 +75,7 @@ void attend_packed(OnnxNode& n, ir::ValueId qkv, Ints sizes, Parts p, ir::ValueI
   refuse(n, "do_rotary");
   refuse(n, "past_present_share_buffer");
   n.ignore("rotary_embedding_dim");
-  p.heads = heads_of(n);
+  p.heads = num_heads(n);
   const std::int64_t width = known_extent(n, qkv, 2, "the width of the weights");
   if (sizes.empty()) {
     if (width % 3 != 0) fail("weights of width {} are not of query, key and value", width);
@@ -118,7 +118,7 @@ void import_qattention(OnnxNode& n) {
 /// (query, key?, value?, bias?, key mask?, attention bias?, past key?, past value?)
 void import_multi_head(OnnxNode& n) {
   Parts p;
-  p.heads = heads_of(n);
+  p.heads = num_heads(n);
   p.q = n.input(0);
   p.k = input_or_none(n, 1);
   p.v = input_or_none(n, 2);

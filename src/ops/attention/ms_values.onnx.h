@@ -48,7 +48,7 @@ inline std::int64_t known_extent(OnnxNode& n, ir::ValueId x, std::size_t axis, c
   return *extent;
 }
 
-inline std::int64_t heads_of(OnnxNode& n) {
+inline std::int64_t num_heads(OnnxNode& n) {
   const std::int64_t heads = n.i("num_heads", 0);
   if (heads < 1) fail("num_heads is {}", heads);
   return heads;

@@ -7,7 +7,7 @@
 namespace monza::ops {
 namespace {
 
-bool is_scale(DType t) { return t == DType::f32 || t == DType::f16 || t == DType::bf16; }
+bool is_scale_type(DType t) { return t == DType::f32 || t == DType::f16 || t == DType::bf16; }
 
 void check_one(ir::InferContext& c, int i, const char* what) {
   const ir::Expr count = ir::product(c.shape(i));
@@ -30,7 +30,7 @@ DType check_quantized(ir::InferContext& c, const ir::SymShape& out, const ir::Ex
   for (int i : {int{Q::x}, int{Q::w}})
     if (!is_8bit(c.dtype(i))) c.fail("input {} has type {}; u8 or i8 is needed", i, dtype_name(c.dtype(i)));
   for (int i : {int{Q::x_scale}, int{Q::w_scale}, int{Q::y_scale}, int{Q::r_scale}, int{Q::mid_scale}})
-    if (c.has_input(i) && !is_scale(c.dtype(i))) c.fail("scale (input {}) has type {}", i, dtype_name(c.dtype(i)));
+    if (c.has_input(i) && !is_scale_type(c.dtype(i))) c.fail("scale (input {}) has type {}", i, dtype_name(c.dtype(i)));
   check_one(c, Q::x_scale, "the activations' scale");
   check_columns(c, Q::w_scale, columns, "the weights' scale");
   if (c.has_input(Q::x_zero)) {
