@@ -1,7 +1,10 @@
 #include "serve/served_model.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cctype>
+#include <iterator>
 #include <span>
 
 #include "base/error.h"
@@ -179,30 +182,35 @@ std::vector<std::int64_t> declared(const Port& port, bool without_rows) {
   return shape;
 }
 
+/// What metadata and config call the same things.
+struct PortWords {
+  std::string_view type, type_prefix, shape;
+  bool without_rows;
+};
+
+/// ,"key":[{"name":...,type:...,shape:[...]},...]
+void append_ports(std::string& out, std::string_view key, const std::vector<Port>& ports, const PortWords& words) {
+  fmt::format_to(std::back_inserter(out), ",\"{}\":[", key);
+  for (const Port& port : ports) {
+    if (&port != ports.data()) out += ',';
+    out += "{\"name\":";
+    append_json_string(out, port.name);
+    fmt::format_to(std::back_inserter(out), ",\"{}\":\"{}{}\",\"{}\":", words.type, words.type_prefix,
+                   datatype_name(port.dtype), words.shape);
+    append_json_list(out, declared(port, words.without_rows));
+    out += '}';
+  }
+  out += ']';
+}
+
 }  // namespace
 
 std::string ServedModel::metadata_json() const {
   std::string out = "{\"name\":";
   append_json_string(out, name_);
   out += ",\"versions\":[\"1\"],\"platform\":\"monza\"";
-  const auto list = [&](std::string_view key, const std::vector<Port>& ports) {
-    out += ",\"";
-    out += key;
-    out += "\":[";
-    for (const Port& port : ports) {
-      if (&port != ports.data()) out += ',';
-      out += "{\"name\":";
-      append_json_string(out, port.name);
-      out += ",\"datatype\":\"";
-      out += datatype_name(port.dtype);
-      out += "\",\"shape\":";
-      append_json_list(out, declared(port, false));
-      out += '}';
-    }
-    out += ']';
-  };
-  list("inputs", inputs_);
-  list("outputs", outputs_);
+  append_ports(out, "inputs", inputs_, {"datatype", "", "shape", false});
+  append_ports(out, "outputs", outputs_, {"datatype", "", "shape", false});
   return out += '}';
 }
 
@@ -211,24 +219,8 @@ std::string ServedModel::config_json() const {
   append_json_string(out, name_);
   out += ",\"platform\":\"monza\",\"backend\":\"monza\",\"max_batch_size\":";
   append_number(out, batches_ ? max_rows_ : 0);
-  const auto list = [&](std::string_view key, const std::vector<Port>& ports) {
-    out += ",\"";
-    out += key;
-    out += "\":[";
-    for (const Port& port : ports) {
-      if (&port != ports.data()) out += ',';
-      out += "{\"name\":";
-      append_json_string(out, port.name);
-      out += ",\"data_type\":\"TYPE_";
-      out += datatype_name(port.dtype);
-      out += "\",\"dims\":";
-      append_json_list(out, declared(port, batches_));
-      out += '}';
-    }
-    out += ']';
-  };
-  list("input", inputs_);
-  list("output", outputs_);
+  append_ports(out, "input", inputs_, {"data_type", "TYPE_", "dims", batches_});
+  append_ports(out, "output", outputs_, {"data_type", "TYPE_", "dims", batches_});
   if (batches_) out += ",\"dynamic_batching\":{}";
   return out += '}';
 }
