@@ -1,5 +1,5 @@
 # The fuzz targets (tests/fuzz): one binary for all of them, so that the libraries lie in it once.
-#   cmake -S . -B build-fuzz -G Ninja -DMONZA_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++-14 -DCMAKE_C_COMPILER=clang-14
+#   cmake -S . -B build-fuzz -G Ninja -DMONZA_FUZZ=ON -DCMAKE_CXX_COMPILER=clang++-19 -DCMAKE_C_COMPILER=clang-19
 #   build-fuzz/bin/monza_fuzz TARGET [libFuzzer's options] [FOLDER or FILE ...]
 # Libraries are linked in where Debian has them as archives, so that the binary runs on other machines too. It has none of
 # fmt, whose shared library is looked for beside the binary first.

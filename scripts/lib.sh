@@ -14,7 +14,7 @@ build_packages="g++ cmake ninja-build pkg-config libfmt-dev libprotobuf-dev prot
   libavcodec-dev libavformat-dev libavdevice-dev libavutil-dev libswscale-dev"
 test_packages="libgtest-dev mold python3 python3-venv xz-utils"
 # What scripts/fuzz needs beside what the build needs.
-fuzz_packages="clang-14 libclang-rt-14-dev llvm-14 libgtest-dev python3"
+fuzz_packages="clang-19 libclang-rt-19-dev llvm-19 libgtest-dev python3"
 
 # Runs as root, with sudo if there is need of it.
 as_root() {

@@ -92,6 +92,9 @@ TEST(NpyMessages, SayWhatIsWrongWithAFile) {
       {npy("{'descr': '<Ux', 'fortran_order': False, 'shape': (2,)}"),
        "'a.npy': the array has strings of '<Ux', which are not supported\n  try: write the array again, with "
        "numpy.save"},
+      {npy("{'descr': '<U0', 'fortran_order': False, 'shape': (1000000000,)}"),
+       "'a.npy': the array has strings of '<U0', which are not supported\n  try: write the array again, with "
+       "numpy.save"},
       {npy("{'descr': '<U2000000', 'fortran_order': False, 'shape': (2199023255552,)}"),
        "'a.npy': the bytes of an array of strings overflows 64 bits: 2199023255552 * 8000000\n  try: write the array "
        "again, with numpy.save"},

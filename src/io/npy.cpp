@@ -60,11 +60,11 @@ void swap_bytes(std::byte* data, std::size_t bytes, std::size_t unit) {
   for (std::size_t i = 0; i + unit <= bytes; i += unit) std::reverse(data + i, data + i + unit);
 }
 
-/// Characters of each element of '<U5'.
+/// Characters of each element of '<U5'. At least one, as NumPy has it: a file of no bytes could hold any number else.
 std::size_t width_of(const std::string& descr) {
   std::size_t width = 0;
   const auto [end, error] = std::from_chars(descr.data() + 2, descr.data() + descr.size(), width);
-  if (error != std::errc() || end != descr.data() + descr.size() || width > kMaxWidth)
+  if (error != std::errc() || end != descr.data() + descr.size() || width == 0 || width > kMaxWidth)
     fail("the array has strings of '{}', which are not supported", descr);
   return width;
 }

@@ -29,6 +29,11 @@ def files(*patterns: str) -> dict:
     return {p.name: p.read_bytes() for p in paths if p.stat().st_size <= MOST_BYTES}
 
 
+def strings() -> bytes:
+    header = b"{'descr': '<U2', 'fortran_order': True, 'shape': (2, 2)}\n"
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + "ab\0\0\0cé\0".encode("utf-32-le")
+
+
 def timings() -> dict:
     header = b"H"
     lines = [b"%s K%c\n" % (t, k) for k, t in enumerate([b"12.5", b"0", b"1e300", b"inf", b"3", b"0.001", b"-1", b"nan", b"7", b"9"])]
@@ -70,7 +75,7 @@ def seeds() -> dict:
         "text": text_graphs(),
         "image": files("vision/*.jpg", "vision/*.png", "vision/*.webp", "vision/*.bmp") | {"small.ppm": b"P6 2 1 255\nabcdef", "grey.pgm": b"P5\n# c\n2 2\n65535\n" + struct.pack(">4H", 1, 2, 3, 4)},
         "npz": files("io/*.npz"),
-        "npy": files("io/*.npy"),
+        "npy": files("io/*.npy") | {"strings.npy": strings()},
         "tensor": onnx_seeds.tensors(),
         "timings": timings(),
         "calibration": calibrations(),
