@@ -34,7 +34,7 @@ class Server:
     """Serves one engine on one CPU while the block runs."""
 
     def __init__(self, cpu, engine, options):
-        words = ["taskset", "-c", str(cpu), str(TOOL), "serve", str(engine), "--threads", "1", "--http-port", "0", "--metrics-port", "-1", "--json", *options]
+        words = ["taskset", "-c", str(cpu), str(TOOL), "serve", str(engine), "--threads", "1", "--http-port", "0", "--grpc-port", "-1", "--metrics-port", "-1", "--json", *options]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         self.port = json.loads(self.process.stdout.readline())["http_port"]
 

@@ -1,4 +1,5 @@
-# Serving: requests over HTTP (docs/adr/serving.md). MONZA_SERVE=OFF leaves it out, AUTO does where Boost is missing.
+# Serving: requests over HTTP and gRPC (docs/adr/serving.md). MONZA_SERVE=OFF leaves it out, AUTO does where Boost is
+# missing; MONZA_GRPC is the same for gRPC alone.
 if(MONZA_SERVE STREQUAL "OFF")
   return()
 endif()
@@ -19,3 +20,36 @@ monza_group(monza_serve ${serve_sources})
 target_include_directories(monza_serve SYSTEM PRIVATE ${MONZA_BEAST_INCLUDE})
 target_link_libraries(monza_serve PUBLIC monza_run PRIVATE nlohmann_json::nlohmann_json)
 target_compile_definitions(monza_serve PRIVATE MONZA_VERSION="${PROJECT_VERSION}")
+
+# src/serve/grpc is a library of its own: the rest builds without it.
+if(MONZA_GRPC STREQUAL "OFF")
+  return()
+endif()
+# Not by gRPC's own package file: it stops a build that has no use for gRPC's compiler of stubs, where that is missing.
+find_path(MONZA_GRPC_INCLUDE grpcpp/generic/async_generic_service.h)
+set(grpc_libraries "")
+set(grpc_found ${MONZA_GRPC_INCLUDE})
+foreach(name grpc++ grpc gpr absl_synchronization)  # the last one's mutexes are in gRPC's headers
+  find_library(MONZA_LIB_${name} ${name})
+  list(APPEND grpc_libraries ${MONZA_LIB_${name}})
+  if(NOT MONZA_LIB_${name})
+    set(grpc_found FALSE)
+  endif()
+endforeach()
+if(NOT grpc_found)
+  set(missing "gRPC: off (needs its C++ library; on Debian: apt-get install libgrpc++-dev)")
+  if(MONZA_GRPC STREQUAL "AUTO")
+    message(STATUS "${missing}")
+    return()
+  endif()
+  message(FATAL_ERROR "${missing}")
+endif()
+set(messages ${CMAKE_BINARY_DIR}/generated/inference.pb.cc)
+add_custom_command(OUTPUT ${messages} ${CMAKE_BINARY_DIR}/generated/inference.pb.h
+  COMMAND ${Protobuf_PROTOC_EXECUTABLE} --cpp_out=${CMAKE_BINARY_DIR}/generated -I${CMAKE_SOURCE_DIR}/src/serve/grpc inference.proto
+  DEPENDS ${CMAKE_SOURCE_DIR}/src/serve/grpc/inference.proto)
+monza_sources(grpc_sources serve/grpc)
+add_library(monza_serve_grpc STATIC ${grpc_sources} ${messages})
+monza_group(monza_serve_grpc ${grpc_sources})
+target_link_libraries(monza_serve_grpc PUBLIC monza_serve protobuf::libprotobuf PRIVATE ${grpc_libraries})
+target_compile_definitions(monza_serve_grpc PRIVATE MONZA_VERSION="${PROJECT_VERSION}" INTERFACE MONZA_WITH_GRPC=1)

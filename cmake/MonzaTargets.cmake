@@ -117,7 +117,7 @@ if(MONZA_TESTS)
   list(REMOVE_DUPLICATES test_names)
   foreach(name ${test_names})
     if((name MATCHES "^vision" AND NOT TARGET monza_vision) OR
-       (name MATCHES "^serve" AND NOT TARGET monza_serve) OR
+       (name MATCHES "^serve" AND NOT TARGET monza_serve) OR (name STREQUAL "serve_grpc" AND NOT TARGET monza_serve_grpc) OR
        (name STREQUAL "io" AND NOT TARGET monza_io) OR (name STREQUAL "tests_cli" AND NOT TARGET monza) OR
        (name STREQUAL "tests_detect" AND NOT TARGET monza_tool_vision) OR
        (name STREQUAL "tests_serve" AND (NOT TARGET monza OR NOT TARGET monza_serve)) OR
@@ -135,6 +135,9 @@ if(MONZA_TESTS)
     endif()
     if(name MATCHES "^serve")
       target_link_libraries(monza_test_${name} PRIVATE monza_serve nlohmann_json::nlohmann_json)
+      if(name STREQUAL "serve_grpc")
+        target_link_libraries(monza_test_${name} PRIVATE monza_serve_grpc)
+      endif()
     elseif(name STREQUAL "io")
       target_link_libraries(monza_test_${name} PRIVATE monza_io)
     elseif(name MATCHES "^tests_(cli|detect|serve)$")

@@ -87,7 +87,7 @@ endif()
 if(TARGET monza_serve)
   file(GLOB tool_load_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/load/*.cpp)
   target_sources(monza PRIVATE ${tool_load_sources})
-  target_link_libraries(monza PRIVATE monza_serve)
+  target_link_libraries(monza PRIVATE monza_serve $<TARGET_NAME_IF_EXISTS:monza_serve_grpc>)
   monza_cold_unmeasured(monza ${tool_load_sources})
 endif()
 

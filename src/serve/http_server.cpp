@@ -100,7 +100,8 @@ struct HttpServer::Impl {
                 options.host, port, failure.message());
   }
 
-  int run() {
+  int run(OtherServer* beside) {
+    other = beside;
     thread = std::this_thread::get_id();
     accept(http, HttpSession::Purpose::inference);
     if (metrics.is_open()) accept(metrics, HttpSession::Purpose::metrics);
@@ -311,6 +312,7 @@ struct HttpServer::Impl {
         }
         acceptor->close(none);
       }
+      if (other != nullptr) other->close(drain_until);
       drain_step();
     });
   }
@@ -334,7 +336,8 @@ struct HttpServer::Impl {
       Failure failure;
       if (c->socket.available(failure) == 0 || failure) drop(c);
     }
-    if (connections.empty() || now > drain_until) return end();
+    const bool finished = connections.empty() && (other == nullptr || !other->busy());
+    if (finished || now > drain_until) return end();
     drain_timer.expires_after(kDrainStep);
     drain_timer.async_wait([this](const Failure& failure) {
       if (!failure) drain_step();
@@ -342,6 +345,7 @@ struct HttpServer::Impl {
   }
 
   void end() {
+    if (other != nullptr) other->cut();
     for (const ConnectionPtr& c : connections) cut += c->lingering || c->dropped ? 0 : 1;
     io.stop();
   }
@@ -359,6 +363,7 @@ struct HttpServer::Impl {
   std::mutex mutex;
   std::vector<Connection*> finished_elsewhere;  ///< by the scheduler's thread; guarded by mutex
   Clock::time_point drain_until;
+  OtherServer* other = nullptr;
   int cut = 0;
 };
 
@@ -369,7 +374,7 @@ HttpServer::~HttpServer() = default;
 int HttpServer::http_port() const { return impl_->http.local_endpoint().port(); }
 int HttpServer::metrics_port() const { return impl_->metrics.is_open() ? impl_->metrics.local_endpoint().port() : -1; }
 
-int HttpServer::run() { return impl_->run(); }
+int HttpServer::run(OtherServer* other) { return impl_->run(other); }
 
 void HttpServer::stop() {
   asio::post(impl_->io, [this] { impl_->drain(); });

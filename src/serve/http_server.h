@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "serve/other_server.h"
 #include "serve/service.h"
 
 namespace monza::serve {
@@ -30,8 +31,9 @@ class HttpServer {
   int metrics_port() const;  ///< -1: none
 
   /// Serves until stop(), SIGTERM or SIGINT; then what was accepted is finished, answers say that the connection
-  /// closes, and run() returns. A second signal ends it at once. The number of connections that were cut.
-  int run();
+  /// closes, and run() returns. A second signal ends it at once. The number of connections that were cut. `other` is
+  /// closed and, when time is over, cut with them.
+  int run(OtherServer* other = nullptr);
   /// From any thread.
   void stop();
 

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "serve/infer_answer.h"
 #include "serve/json_out.h"
 #include "serve/request_error.h"
+#include "serve/request_steps.h"
 
 namespace monza::serve {
 namespace {
@@ -152,14 +152,17 @@ void HttpSession::begin_body() {
   route_ = parse_route(head.method, head.target);
   if ((purpose_ == Purpose::metrics) != (route_.what == Route::What::metrics))
     fail_with(404, "there is nothing at '{}'", head.target.substr(0, 200));
-  if (route_.what != Route::What::infer) {
+  if (!takes_body(route_.what)) {
     if (chunks_left_ || body_left_ > kMostDiscarded) fail_with(413, "the body of the request is too long");
-    answer_now();
+    answer_now({});
     return;
   }
-  queue_ = &service_.model(route_.model);
+  const bool infers = route_.what == Route::What::infer;
+  if (infers) queue_ = &service_.model(route_.model);
   if (head.encoded) fail_with(415, "a body with a Content-Encoding is not supported: send it as it is");
-  if (!head.chunked && !head.content_length) fail_with(411, "the request has no Content-Length");
+  if (infers && !head.chunked && !head.content_length) fail_with(411, "the request has no Content-Length");
+  if (!infers && body_left_ > service_.limits.max_json)
+    fail_with(413, "the body is longer than {} bytes", service_.limits.max_json);
   if (head.inference_header && *head.inference_header > service_.limits.max_json)
     fail_with(413, "the JSON before the tensors is longer than {} bytes", service_.limits.max_json);
   if (!head.chunked && head.inference_header.value_or(0) > body_left_)
@@ -184,6 +187,8 @@ bool HttpSession::read_chunks() {
     allow(service_.limits.transfer_time -
               std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started_at_),
           chunks_.size());
+    if (route_.what != Route::What::infer && chunks_.size() > service_.limits.max_json)
+      fail_with(413, "the body is longer than {} bytes", service_.limits.max_json);
     if (!reader_.chunks_done()) {
       if (end_ - begin_ >= kMostChunkLine) fail_with(400, "a chunk's line is too long");
       return false;
@@ -195,7 +200,8 @@ bool HttpSession::read_chunks() {
   chunks_left_ = false;
   const std::size_t json = static_cast<std::size_t>(reader_.head().inference_header.value_or(chunks_.size()));
   if (json > chunks_.size()) fail_with(400, "Inference-Header-Content-Length is larger than the body");
-  accept(std::string_view(chunks_).substr(0, json), chunks_.size() - json);
+  use_json(std::string_view(chunks_).substr(0, json), chunks_.size() - json);
+  if (state_ == State::answer) return true;
   std::string_view rest = std::string_view(chunks_).substr(json);
   for (const std::span<std::byte> target : targets_) {
     std::memcpy(target.data(), rest.data(), target.size());
@@ -210,14 +216,19 @@ bool HttpSession::read_json() {
   if (end_ - begin_ < json_bytes_) return false;
   body_left_ -= json_bytes_;
   try {
-    accept(buffered().substr(0, json_bytes_), body_left_);
+    use_json(buffered().substr(0, json_bytes_), body_left_);
   } catch (const RequestError&) {
     consume(json_bytes_);
     throw;
   }
   consume(json_bytes_);
-  state_ = State::tensors;
+  if (state_ != State::answer) state_ = State::tensors;
   return true;
+}
+
+void HttpSession::use_json(std::string_view json, std::uint64_t binary_bytes) {
+  if (route_.what == Route::What::infer) accept(json, binary_bytes);
+  else answer_now(json);
 }
 
 /// What stands in the buffer is copied to where it belongs; the rest is received there.
@@ -245,8 +256,8 @@ bool HttpSession::discard() {
   return true;
 }
 
-void HttpSession::answer_now() {
-  const Answer answer = service_.answer(route_);
+void HttpSession::answer_now(std::string_view body) {
+  const Answer answer = service_.answer(route_, body);
   json_ = answer.body;
   send_answer(answer.status, answer.type, "");
 }
@@ -254,34 +265,25 @@ void HttpSession::answer_now() {
 /// Takes a place in a batch for the request, and notes where its bytes belong.
 void HttpSession::accept(std::string_view json, std::uint64_t binary_bytes) {
   request_ = parse_infer_request(json);
+  find_regions(request_, service_.shared_memory);
   const ServedModel::Fit fit = queue_->model().fit(request_);
   std::uint64_t sum = 0;  // each is at most what the model takes
   for (const RequestedInput& input : request_.inputs)
-    if (!input.has_data) sum += static_cast<std::uint64_t>(input.binary_bytes);
+    if (input.binary()) sum += static_cast<std::uint64_t>(input.binary_bytes);
   if (sum != binary_bytes)
     fail_with(400, "the binary tensors are {} bytes by their sizes, and {} by the lengths of the request", sum,
               binary_bytes);
-  slot_ = service_.scheduler.reserve(*queue_, fit, *this);
-  if (slot_ == nullptr) fail_with(429, "the model's queue is full: try again");
-  if (request_.timeout_us > 0)
-    slot_->deadline =
-        started_at_ + std::chrono::microseconds(std::min<std::int64_t>(request_.timeout_us, INT64_C(1) << 40));
-  take_tensors(fit);
+  slot_ = &take_slot(service_.scheduler, *queue_, fit, request_, started_at_, *this);
+  put_elements(request_, fit, *slot_);
+  expect_tensors(fit);
 }
 
-void HttpSession::take_tensors(const ServedModel::Fit& fit) {
+/// Where the binary tensors belong, in the order of the body.
+void HttpSession::expect_tensors(const ServedModel::Fit& fit) {
   targets_.assign(request_.inputs.size(), {});
   target_ = 0;
-  for (std::size_t k = 0; k < fit.inputs.size(); ++k) {
-    const std::span<std::byte> place = slot_->input(k);
-    RequestedInput& input = request_.inputs[fit.inputs[k].source];
-    if (!input.has_data) {
-      targets_[fit.inputs[k].source] = place;
-    } else if (!input.data.empty()) {
-      std::memcpy(place.data(), input.data.data(), place.size());
-      std::vector<std::byte>().swap(input.data);
-    }
-  }
+  for (std::size_t k = 0; k < fit.inputs.size(); ++k)
+    if (request_.inputs[fit.inputs[k].source].binary()) targets_[fit.inputs[k].source] = slot_->input(k);
   std::erase_if(targets_, [](std::span<std::byte> target) { return target.empty(); });
 }
 
@@ -300,24 +302,16 @@ void HttpSession::finish() {
     want_ = Want::close;
     return;
   }
-  const Slot& slot = *slot_;
-  if (slot.timed_out) {
-    refuse(504, "the request waited longer than its timeout", Reason::timed_out);
-  } else if (!slot.status) {
-    // Its words are Monza's own; which node of the model it was in is for the operator's log.
-    const bool theirs =
-        slot.status.code() == StatusCode::invalid_argument || slot.status.code() == StatusCode::out_of_range;
-    refuse(theirs ? 400 : 500, message("the model cannot be run on this: {}", slot.status.message()), Reason::failed);
-  } else {
-    try {
-      json_.clear();
-      binary_.clear();
-      write_infer_answer(queue_->model(), request_, slot, slot.ready_at - started_at_, json_, binary_);
-      has_outputs_ = true;
-      send_answer(200, binary_.empty() ? "application/json" : "application/octet-stream", "");
-    } catch (const RequestError& e) {
-      refuse(e.status(), e.fact(), Reason::failed);
-    }
+  try {
+    require_outputs(*slot_);
+    json_.clear();
+    binary_.clear();
+    outputs_ = answered_outputs(queue_->model(), request_, *slot_);
+    write_infer_answer(queue_->model(), request_, *slot_, outputs_, slot_->ready_at - started_at_, json_, binary_);
+    has_outputs_ = true;
+    send_answer(200, binary_.empty() ? "application/json" : "application/octet-stream", "");
+  } catch (const RequestError& e) {
+    refuse(e.status(), e.fact(), e.status() == 504 ? Reason::timed_out : Reason::failed);
   }
   advance();
 }
@@ -382,19 +376,7 @@ void HttpSession::sent(std::size_t bytes) {
 void HttpSession::answered() {
   if (has_outputs_) {
     has_outputs_ = false;
-    const Slot& slot = *slot_;
-    ModelMetrics& metrics = queue_->metrics();
-    const Clock::time_point now = Clock::now();
-    metrics.phase(Phase::input).add(slot.ready_at - started_at_);
-    metrics.phase(Phase::queue).add(slot.begun_at - slot.ready_at);
-    metrics.phase(Phase::compute).add(slot.ended_at - slot.begun_at);
-    metrics.phase(Phase::output).add(now - slot.ended_at);
-    metrics.phase(Phase::total).add(now - started_at_);
-    metrics.rows.fetch_add(slot.rows, std::memory_order_relaxed);
-    metrics.last_unix_ms.store(
-        std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
-            .count(),
-        std::memory_order_relaxed);
+    count_answer(queue_->metrics(), *slot_, started_at_);
     service_.scheduler.release(*slot_);
     slot_ = nullptr;
   }

@@ -13,6 +13,7 @@
 
 #include "serve/batch.h"
 #include "serve/http_reader.h"
+#include "serve/infer_answer.h"
 #include "serve/infer_request.h"
 #include "serve/service.h"
 
@@ -65,7 +66,7 @@ class HttpSession final : public Completion {
   enum class State : std::uint8_t {
     head,     ///< between requests, or in a head
     chunks,   ///< a body in chunks
-    json,     ///< the JSON of an inference, which its length is known of
+    json,     ///< JSON of a known length: all of a body, or what stands before tensors
     tensors,  ///< binary tensors
     discard,  ///< a body that nobody reads
     result,
@@ -80,9 +81,10 @@ class HttpSession final : public Completion {
   bool read_json();
   bool read_tensors();
   bool discard();
-  void answer_now();
+  void answer_now(std::string_view body);
+  void use_json(std::string_view json, std::uint64_t binary_bytes);
   void accept(std::string_view json, std::uint64_t binary_bytes);
-  void take_tensors(const ServedModel::Fit& fit);
+  void expect_tensors(const ServedModel::Fit& fit);
   void submit();
   void refuse(int status, std::string_view text, Reason reason);
   void send_answer(int status, std::string_view type, std::string_view extra);
@@ -126,7 +128,8 @@ class HttpSession final : public Completion {
   std::string out_, json_;
   std::vector<std::span<const std::byte>> pieces_, binary_;
   std::size_t piece_ = 0;
-  bool has_outputs_ = false;  ///< the answer at hand is an inference's
+  std::vector<AnsweredOutput> outputs_;  ///< of the answer at hand
+  bool has_outputs_ = false;             ///< the answer at hand is an inference's
 };
 
 }  // namespace monza::serve

@@ -1,8 +1,11 @@
 // Conversations over bytes: every route, both forms of tensors, broken and hostile requests.
 #include "serve/http_session.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <nlohmann/json.hpp>
 #include <random>
@@ -217,7 +220,16 @@ TEST(HttpSession, SaysWhatIsWrongAndGoesOn) {
       {http_message("POST /v2", ""), "405 this takes GET alone"},
       {http_message("POST /v2/repository/models/negate/load", ""),
        "501 models cannot be loaded and unloaded while this server runs"},
-      {get_of("/v2/systemsharedmemory/status"), "501 the extension 'systemsharedmemory' is not supported"},
+      {http_message("POST /v2/systemsharedmemory/region/r/register", R"({"key":"k","byte_size":8})"),
+       "501 shared memory is off: the server was not told which names it may open (--shared-memory)"},
+      {http_message("POST /v2/systemsharedmemory/region/r/register", R"({"key":"k","byte_size":-8})"),
+       "400 'byte_size' is no count of bytes"},
+      {http_message("POST /v2/systemsharedmemory/region/r/register", R"({"key":1,"byte_size":8})"),
+       "400 'key' is no string"},
+      {http_message("POST /v2/systemsharedmemory/region/r/register", "[]"), "400 the body is no JSON object"},
+      {get_of("/v2/systemsharedmemory/region/r/status"), "404 no shared memory is registered as 'r'"},
+      {get_of("/v2/systemsharedmemory/region//status"),
+       "404 there is nothing at '/v2/systemsharedmemory/region//status'"},
       {get_of("/v2/models/negate/trace/setting"), "501 the extension 'trace' is not supported"},
       {http_message("POST /v2/models/none/infer", "{}"), "404 there is no model 'none'"},
       {"POST /v2/models/negate/infer HTTP/1.1\r\n\r\n", "411 the request has no Content-Length"},
@@ -254,6 +266,74 @@ TEST(HttpSession, SaysWhatIsWrongAndGoesOn) {
     (void)first_answer(answer, &rest);
     EXPECT_TRUE(rest.starts_with("HTTP/1.1 200 OK\r\n")) << message << "\n" << answer;
   }
+}
+
+TEST(HttpSession, LimitsBodiesOfJson) {
+  Fixture f;
+  const std::string path = "POST /v2/systemsharedmemory/region/r/register", body((1 << 20) + 1, ' ');
+  const std::string words = "413 the body is longer than 1048576 bytes";
+  EXPECT_EQ(said_of(f.service, http_message(path, body)), words);
+  const std::string chunked =
+      fmt::format("{} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{:x}\r\n{}\r\n0\r\n\r\n", path, body.size(), body);
+  EXPECT_EQ(said_of(f.service, chunked), words);
+}
+
+TEST(HttpSession, PicksClasses) {
+  Fixture f;
+  const Parts parts = first_answer(ServeClient(f.service).talk(
+      http_message("POST /v2/models/negate/infer",
+                   R"({"inputs":[{"name":"x","shape":[2,2],"datatype":"FP32","data":[1,2.5,-3,-4]}],)"
+                   R"("outputs":[{"name":"y","parameters":{"classification":9}}]})")));
+  ASSERT_EQ(parts.status, 200) << parts.body;
+  EXPECT_EQ(Json::parse(parts.body).at("outputs"),
+            Json::parse(R"([{"name":"y","datatype":"BYTES","shape":[2,2],)"
+                        R"("data":["-1.000000:0","-2.500000:1","4.000000:1","3.000000:0"]}])"));
+}
+
+/// Tensors of both directions in an object of shared memory, which this process made.
+TEST(HttpSession, UsesSharedMemory) {
+  Service service({}, {}, {"monza_session_"});
+  service.add(model_of("negate", kNegate), {});
+  const std::string key = fmt::format("/monza_session_{}", ::getpid());
+  const int file = ::shm_open(key.c_str(), O_CREAT | O_RDWR, 0600);
+  ASSERT_EQ(::ftruncate(file, 64), 0);
+  const std::string floats = bytes_of<float>({1, 2});
+  ASSERT_EQ(::pwrite(file, floats.data(), 8, 16), 8);
+  const auto post = [&](const std::string& path, const std::string& body) {
+    return first_answer(ServeClient(service).talk(http_message("POST " + path, body)));
+  };
+  ASSERT_EQ(
+      post("/v2/systemsharedmemory/region/r/register", R"({"key":")" + key + R"(","offset":8,"byte_size":56})").status,
+      200);
+  EXPECT_EQ(Json::parse(get(service, "/v2/systemsharedmemory/region/r/status").body).at(0).at("offset"), 8);
+  const std::string place =
+      R"("parameters":{"shared_memory_region":"r","shared_memory_byte_size":8,"shared_memory_offset":)";
+  const auto infer = [&](int in, int out) {
+    return post("/v2/models/negate/infer",
+                fmt::format(R"({{"inputs":[{{"name":"x","shape":[1,2],"datatype":"FP32",{}{}}}}}],)"
+                            R"("outputs":[{{"name":"y",{}{}}}}}]}})",
+                            place, in, place, out));
+  };
+  const Parts parts = infer(8, 24);
+  EXPECT_EQ(Json::parse(parts.body).at("outputs"),
+            Json::parse(R"([{"name":"y","datatype":"FP32","shape":[1,2],)"
+                        R"("parameters":{"shared_memory_region":"r","shared_memory_byte_size":8}}])"));
+  char out[8];
+  ASSERT_EQ(::pread(file, out, 8, 32), 8);
+  EXPECT_EQ(std::string(out, 8), bytes_of<float>({-1, -2}));
+  EXPECT_EQ(infer(49, 0).status, 400);  // half of it is outside
+  const Parts small =
+      post("/v2/models/negate/infer",
+           R"({"inputs":[{"name":"x","shape":[1,2],"datatype":"FP32","data":[1,2]}],"outputs":[{"name":"y",)"
+           R"("parameters":{"shared_memory_region":"r","shared_memory_byte_size":4}}]})");
+  EXPECT_EQ(small.body, R"({"error":"output 'y' has 8 bytes, and its place in shared memory 4"})");
+  EXPECT_EQ(infer(0, 49).status, 400);
+  ASSERT_EQ(::ftruncate(file, 12), 0);
+  EXPECT_EQ(infer(8, 24).status, 400);  // its owner took the memory away
+  EXPECT_EQ(post("/v2/systemsharedmemory/unregister", "").status, 200);
+  EXPECT_EQ(infer(8, 24).status, 404);
+  ::close(file);
+  ::shm_unlink(key.c_str());
 }
 
 TEST(HttpSession, RowsAreCountedOnce) {

@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <limits>
+#include <numeric>
 
 #include "serve/datatype.h"
 #include "serve/json_out.h"
@@ -14,28 +18,72 @@ namespace monza::serve {
 namespace {
 
 /// The elements in a flat list, floats with as many digits as tell them from their neighbours.
-void append_elements(std::string& json, const Port& port, const Slot::Output& output) {
-  const ElementAccess& access = element_access(port.dtype);
+void append_elements(std::string& json, const AnsweredOutput& output) {
+  const ElementAccess& access = element_access(output.dtype);
   const std::int64_t count = output.shape.numel();
   json += '[';
   for (std::int64_t i = 0; i < count; ++i) {
     if (i > 0) json += ',';
-    if (is_float(port.dtype)) {
-      const double value = access.load(output.data, i);
+    if (is_float(output.dtype)) {
+      const double value = access.load(output.data.data(), i);
       if (!std::isfinite(value))
         fail_with(422, "output '{}' holds NaN or an infinity, which JSON has no form for: ask for binary_data",
-                  port.name);
-      if (port.dtype == DType::f64) fmt::format_to(std::back_inserter(json), "{}", value);
+                  output.name);
+      if (output.dtype == DType::f64) fmt::format_to(std::back_inserter(json), "{}", value);
       else fmt::format_to(std::back_inserter(json), "{}", static_cast<float>(value));
-    } else if (port.dtype == DType::boolean) {
-      json += access.load_int(output.data, i) != 0 ? "true" : "false";
-    } else if (port.dtype == DType::u64) {
-      append_number(json, static_cast<std::uint64_t>(access.load_int(output.data, i)));
+    } else if (output.dtype == DType::boolean) {
+      json += access.load_int(output.data.data(), i) != 0 ? "true" : "false";
+    } else if (output.dtype == DType::u64) {
+      append_number(json, static_cast<std::uint64_t>(access.load_int(output.data.data(), i)));
     } else {
-      append_number(json, access.load_int(output.data, i));
+      append_number(json, access.load_int(output.data.data(), i));
     }
   }
   json += ']';
+}
+
+void append_element(std::string& text, std::string_view bytes) {
+  const auto size = static_cast<std::uint32_t>(bytes.size());
+  text.append(reinterpret_cast<const char*>(&size), sizeof size);
+  text += bytes;
+}
+
+void append_strings(std::string& json, std::string_view text) {
+  json += '[';
+  while (!text.empty()) {
+    std::uint32_t size = 0;
+    std::memcpy(&size, text.data(), sizeof size);
+    append_json_string(json, text.substr(sizeof size, size));
+    text.remove_prefix(sizeof size + size);
+    if (!text.empty()) json += ',';
+  }
+  json += ']';
+}
+
+/// "value:index" of the largest elements of each row, the largest first: Triton's classification extension.
+void pick_classes(bool rows_apart, AnsweredOutput& output) {
+  const ElementAccess& access = element_access(output.dtype);
+  const std::int64_t rows = rows_apart && output.shape.rank > 0 ? output.shape[0] : 1;
+  const std::int64_t width = rows > 0 ? output.shape.numel() / rows : 0;
+  const std::int64_t most = std::min(output.asked->classes, width);
+  std::vector<std::int64_t> order(static_cast<std::size_t>(width));
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const auto value = [&](std::int64_t i) {
+      const double v = access.load(output.data.data(), row * width + i);
+      return std::isnan(v) ? -std::numeric_limits<double>::infinity() : v;  // NaN has no place in an order
+    };
+    std::iota(order.begin(), order.end(), 0);
+    std::partial_sort(order.begin(), order.begin() + most, order.end(), [&](std::int64_t a, std::int64_t b) {
+      return value(a) != value(b) ? value(a) > value(b) : a < b;
+    });
+    for (std::int64_t i = 0; i < most; ++i)
+      append_element(output.text, fmt::format("{:f}:{}", value(order[i]), order[i]));
+  }
+  output.shape = {};
+  if (rows_apart) output.shape.dim[output.shape.rank++] = rows;
+  output.shape.dim[output.shape.rank++] = most;
+  output.dtype = DType::string;
+  output.data = std::as_bytes(std::span(output.text));
 }
 
 void append_us(std::string& json, std::string_view name, Clock::duration time) {
@@ -45,8 +93,32 @@ void append_us(std::string& json, std::string_view name, Clock::duration time) {
 
 }  // namespace
 
-void write_infer_answer(const ServedModel& model, const InferRequest& request, const Slot& slot, Clock::duration input,
-                        std::string& json, std::vector<std::span<const std::byte>>& binary) {
+std::vector<AnsweredOutput> answered_outputs(const ServedModel& model, const InferRequest& request, const Slot& slot) {
+  const std::size_t count = request.outputs.empty() ? model.outputs().size() : request.outputs.size();
+  std::vector<AnsweredOutput> outputs(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    AnsweredOutput& output = outputs[i];
+    output.asked = request.outputs.empty() ? nullptr : &request.outputs[i];
+    const std::size_t k = output.asked == nullptr ? i : model.output_index(output.asked->name);
+    output.name = model.outputs()[k].name;
+    output.dtype = model.outputs()[k].dtype;
+    output.shape = slot.outputs[k].shape;
+    output.data = {slot.outputs[k].data, slot.outputs[k].bytes};
+    if (output.asked == nullptr) continue;
+    if (output.asked->classes > 0) pick_classes(model.batches(), output);
+    const SharedPlace& shared = output.asked->shared;
+    if (shared.region == nullptr) continue;
+    if (output.data.size() > shared.bytes)
+      fail_with(400, "output '{}' has {} bytes, and its place in shared memory {}", output.name, output.data.size(),
+                shared.bytes);
+    shared.region->write(shared.offset, output.data);
+  }
+  return outputs;
+}
+
+void write_infer_answer(const ServedModel& model, const InferRequest& request, const Slot& slot,
+                        const std::vector<AnsweredOutput>& outputs, Clock::duration input, std::string& json,
+                        std::vector<std::span<const std::byte>>& binary) {
   json += "{\"model_name\":";
   append_json_string(json, model.name());
   json += ",\"model_version\":\"1\"";
@@ -66,35 +138,31 @@ void write_infer_answer(const ServedModel& model, const InferRequest& request, c
     json += '}';
   }
   json += ",\"outputs\":[";
-  const auto add = [&](std::size_t index, bool as_bytes) {
-    const Port& port = model.outputs()[index];
-    const Slot::Output& output = slot.outputs[index];
+  for (const AnsweredOutput& output : outputs) {
+    if (&output != outputs.data()) json += ',';
     json += "{\"name\":";
-    append_json_string(json, port.name);
+    append_json_string(json, output.name);
     json += ",\"datatype\":\"";
-    json += datatype_name(port.dtype);
+    json += datatype_name(output.dtype);
     json += "\",\"shape\":";
     append_json_list(json, std::span(output.shape.dim, static_cast<std::size_t>(output.shape.rank)));
-    if (as_bytes) {
-      json += ",\"parameters\":{\"binary_data_size\":";
-      append_number(json, output.bytes);
+    const RequestedOutput* asked = output.asked;
+    if (asked != nullptr && asked->shared.region != nullptr) {
+      json += ",\"parameters\":{\"shared_memory_region\":";
+      append_json_string(json, asked->shared.name);
+      json += ",\"shared_memory_byte_size\":";
+      append_number(json, output.data.size());
       json += "}}";
-      binary.emplace_back(output.data, output.bytes);
+    } else if (asked != nullptr && asked->binary_said ? asked->binary : request.binary_outputs) {
+      json += ",\"parameters\":{\"binary_data_size\":";
+      append_number(json, output.data.size());
+      json += "}}";
+      binary.push_back(output.data);
     } else {
       json += ",\"data\":";
-      append_elements(json, port, output);
+      if (output.dtype == DType::string) append_strings(json, output.text);
+      else append_elements(json, output);
       json += '}';
-    }
-  };
-  if (request.outputs.empty()) {
-    for (std::size_t k = 0; k < model.outputs().size(); ++k) {
-      if (k > 0) json += ',';
-      add(k, request.binary_outputs);
-    }
-  } else {
-    for (const RequestedOutput& output : request.outputs) {
-      if (&output != request.outputs.data()) json += ',';
-      add(model.output_index(output.name), output.binary_said ? output.binary : request.binary_outputs);
     }
   }
   json += "]}";

@@ -91,6 +91,11 @@ class RequestReader final : public nlohmann::json_sax<Json> {
         if (key_ != "name") break;
         if (!again_) request_.outputs.back().name = v;
         return true;
+      case Place::input_parameters:
+      case Place::output_parameters:
+        if (key_ != "shared_memory_region") break;
+        if (!again_) shared().name = v;
+        return true;
       default: break;
     }
     return value("a string");
@@ -198,15 +203,11 @@ class RequestReader final : public nlohmann::json_sax<Json> {
   void refuse_unsupported() const {
     if (again_) return;
     const bool tensor = place() == Place::input_parameters || place() == Place::output_parameters;
-    if (tensor && key_.starts_with("shared_memory"))
-      fail_with(501, "shared memory is not supported: send tensors with the request");
-    if (place() == Place::output_parameters && key_ == "classification")
-      fail_with(501, "the classification extension is not supported: ask for the output itself");
-    if (place() == Place::request_parameters && key_.starts_with("sequence_"))
-      fail_with(501, "sequences are not supported: this model keeps no state between requests");
-    if (place() == Place::request_parameters && key_ == "priority") fail_with(501, "priorities are not supported");
-    if ((place() == Place::input_parameters && key_ == "binary_data_size") ||
-        (place() == Place::output_parameters && key_ == "binary_data") ||
+    if (place() == Place::request_parameters && key_.starts_with("sequence_")) refuse_sequence();
+    if (place() == Place::request_parameters && key_ == "priority") refuse_priority();
+    if ((tensor && key_.starts_with("shared_memory")) ||
+        (place() == Place::input_parameters && key_ == "binary_data_size") ||
+        (place() == Place::output_parameters && (key_ == "binary_data" || key_ == "classification")) ||
         (place() == Place::request_parameters &&
          (key_ == "binary_data_output" || key_ == "timeout" || key_ == "monza_times")))
       fail_with(400, "parameter '{}' has a value of the wrong kind", key_);
@@ -224,9 +225,8 @@ class RequestReader final : public nlohmann::json_sax<Json> {
         return true;
       }
       case Place::input_parameters:
-        if (key_ != "binary_data_size") break;
-        if (v < 0) fail_with(400, "binary_data_size is {}", v);
-        if (!again_) request_.inputs[input_].binary_bytes = v;
+      case Place::output_parameters:
+        if (!tensor_parameter(v)) break;
         return true;
       case Place::request_parameters:
         if (key_ == "timeout") {
@@ -240,6 +240,24 @@ class RequestReader final : public nlohmann::json_sax<Json> {
       default: break;
     }
     return value("a number");
+  }
+
+  /// The tensor's whose parameters these are.
+  SharedPlace& shared() {
+    return place() == Place::input_parameters ? request_.inputs[input_].shared : request_.outputs.back().shared;
+  }
+  /// False for a key that is none.
+  bool tensor_parameter(std::int64_t v) {
+    const bool input = place() == Place::input_parameters;
+    const bool of_input = input && key_ == "binary_data_size", of_output = !input && key_ == "classification";
+    const bool size = key_ == "shared_memory_byte_size", offset = key_ == "shared_memory_offset";
+    if (!of_input && !of_output && !size && !offset) return false;
+    if (v < 0) fail_with(400, "{} is {}", key_, v);
+    if (again_) return true;
+    if (of_input) request_.inputs[input_].binary_bytes = v;
+    else if (of_output) request_.outputs.back().classes = v;
+    else (size ? shared().bytes : shared().offset) = static_cast<std::uint64_t>(v);
+    return true;
   }
 
   void begin_data() {
@@ -305,6 +323,35 @@ class RequestReader final : public nlohmann::json_sax<Json> {
 
 }  // namespace
 
+void check_input(const RequestedInput& input) {
+  if (input.name.empty()) fail_with(400, "an input has no name");
+  if (input.dtype == DType::invalid) fail_with(400, "input '{}' has no datatype", input.name);
+  const bool shared = !input.shared.name.empty(), binary = input.binary_bytes >= 0;
+  if (input.has_data && binary) fail_with(400, "input '{}' has both data and binary_data_size", input.name);
+  if (shared && (input.has_data || binary)) fail_with(400, "input '{}' has both data and shared memory", input.name);
+  if (!input.has_data && !binary && !shared)
+    fail_with(400, "input '{}' has neither data nor binary_data_size", input.name);
+}
+
+void check_output(const RequestedOutput& output) {
+  if (output.name.empty()) fail_with(400, "an output has no name");
+  if (!output.shared.name.empty() && output.classes > 0)
+    fail_with(400, "output '{}' is asked for as classes and in shared memory", output.name);
+}
+
+void find_regions(InferRequest& request, const SharedMemory& memory) {
+  const auto find = [&](SharedPlace& place) {
+    if (place.name.empty()) return;
+    place.region = memory.find(place.name);
+    place.region->require(place.offset, place.bytes);
+  };
+  for (RequestedInput& input : request.inputs) find(input.shared);
+  for (RequestedOutput& output : request.outputs) find(output.shared);
+}
+
+void refuse_sequence() { fail_with(501, "sequences are not supported: this model keeps no state between requests"); }
+void refuse_priority() { fail_with(501, "priorities are not supported"); }
+
 InferRequest parse_infer_request(std::string_view json) {
   InferRequest request;
   std::vector<bool> late;
@@ -314,16 +361,8 @@ InferRequest parse_infer_request(std::string_view json) {
     RequestReader second(request, late, true);
     Json::sax_parse(json.begin(), json.end(), &second);
   }
-  for (const RequestedInput& input : request.inputs) {
-    if (input.name.empty()) fail_with(400, "an input has no name");
-    if (input.dtype == DType::invalid) fail_with(400, "input '{}' has no datatype", input.name);
-    if (input.has_data && input.binary_bytes >= 0)
-      fail_with(400, "input '{}' has both data and binary_data_size", input.name);
-    if (!input.has_data && input.binary_bytes < 0)
-      fail_with(400, "input '{}' has neither data nor binary_data_size", input.name);
-  }
-  for (const RequestedOutput& output : request.outputs)
-    if (output.name.empty()) fail_with(400, "an output has no name");
+  for (const RequestedInput& input : request.inputs) check_input(input);
+  for (const RequestedOutput& output : request.outputs) check_output(output);
   return request;
 }
 

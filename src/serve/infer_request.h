@@ -3,14 +3,23 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "monza/dtype.h"
+#include "serve/shared_memory.h"
 #include "tensor/shape.h"
 
 namespace monza::serve {
+
+/// Where a tensor lies that is not in the message.
+struct SharedPlace {
+  std::string name;  ///< of a registered region; "": the tensor is in the message
+  std::uint64_t offset = 0, bytes = 0;
+  std::shared_ptr<const SharedRegion> region;  ///< once find_regions() has found it
+};
 
 /// An input as the request describes it.
 struct RequestedInput {
@@ -20,6 +29,10 @@ struct RequestedInput {
   std::int64_t binary_bytes = -1;  ///< of the binary part of the body that are this tensor; -1: `data` has it
   std::vector<std::byte> data;     ///< the elements that stood in the JSON, as the engine takes them
   bool has_data = false;
+  SharedPlace shared;
+
+  /// Its bytes follow the request.
+  bool binary() const { return !has_data && shared.name.empty(); }
 };
 
 /// An output that the request names.
@@ -27,6 +40,9 @@ struct RequestedOutput {
   std::string name;
   bool binary = false;
   bool binary_said = false;  ///< else InferRequest::binary_outputs decides
+  std::int64_t classes =
+      0;  ///< parameter classification: so many of the largest elements, as strings; 0: all, as they are
+  SharedPlace shared;
 };
 
 struct InferRequest {
@@ -42,8 +58,19 @@ struct InferRequest {
 inline constexpr std::size_t kMaxTensors = 1024;
 
 /// Reads `json`. What the protocol leaves open (unknown keys) is skipped; what it knows and this server does not do
-/// (shared memory, classification, sequences) is refused. Elements are checked against their type here; names, shapes
+/// (sequences, priorities) is refused. Elements are checked against their type here; names, shapes
 /// and sizes against a model by ServedModel. Memory taken is at most a few times json.size(). Throws RequestError.
 InferRequest parse_infer_request(std::string_view json);
+
+/// Throws RequestError 400 for what no protocol may say of an input or output.
+void check_input(const RequestedInput& input);
+void check_output(const RequestedOutput& output);
+
+/// Looks up the regions that the request names, and checks that its places are inside. Throws RequestError.
+void find_regions(InferRequest& request, const SharedMemory& memory);
+
+/// What the protocol knows and this server does not do: throw RequestError, 501.
+[[noreturn]] void refuse_sequence();
+[[noreturn]] void refuse_priority();
 
 }  // namespace monza::serve

@@ -66,6 +66,11 @@ std::string prometheus_text(const ServerMetrics& server, const std::vector<Named
   for (std::size_t i = 2; i < server.answers.size(); ++i)
     line(out, "monza_http_answers_total{{class=\"{}xx\"}} {}\n", i, load(server.answers[i]));
 
+  family(out, "monza_grpc_answers_total", "counter", "Answers over gRPC by its status codes.");
+  for (std::size_t i = 0; i < server.grpc_answers.size(); ++i)
+    if (load(server.grpc_answers[i]) > 0)
+      line(out, "monza_grpc_answers_total{{code=\"{}\"}} {}\n", i, load(server.grpc_answers[i]));
+
   family(out, "monza_request_seconds", "histogram",
          "Time of answered inference requests, by phase: input, queue, compute, output and their total.");
   for (const auto& [model, m] : models)
@@ -102,31 +107,41 @@ std::string prometheus_text(const ServerMetrics& server, const std::vector<Named
   return out;
 }
 
+Statistics statistics_of(const ModelMetrics& m) {
+  Statistics s;
+  s.last_unix_ms = load(m.last_unix_ms);
+  s.rows = load(m.rows);
+  s.refused_ns = load(m.refused_ns);
+  for (const auto& n : m.refused) s.refused += load(n);
+  for (std::size_t i = 0; i < m.runs_of.size(); ++i) {
+    const std::int64_t runs = load(m.runs_of[i].count);
+    if (runs == 0) continue;
+    s.runs += runs;
+    s.batches.push_back({static_cast<std::int64_t>(i) + 1, runs, load(m.runs_of[i].compute_ns)});
+  }
+  return s;
+}
+
 std::string statistics_json(std::string_view model, const ModelMetrics& m) {
   const auto pair = [](std::int64_t count, std::int64_t ns) {
     return fmt::format("{{\"count\":{},\"ns\":{}}}", count, ns);
   };
   const auto of = [&](Phase p) { return pair(m.phase(p).count(), m.phase(p).sum_ns()); };
-  std::int64_t refused = 0, executions = 0;
-  for (const auto& n : m.refused) refused += load(n);
+  const Statistics s = statistics_of(m);
   std::string batches;
-  for (std::size_t i = 0; i < m.runs_of.size(); ++i) {
-    const std::int64_t count = load(m.runs_of[i].count);
-    if (count == 0) continue;
-    executions += count;
+  for (const Statistics::Batch& batch : s.batches)
     // Bytes land in the batch as they come, and are sent from it: no time of a run is spent on them.
     batches += fmt::format("{}{{\"batch_size\":{},\"compute_input\":{},\"compute_infer\":{},\"compute_output\":{}}}",
-                           batches.empty() ? "" : ",", i + 1, pair(count, 0),
-                           pair(count, load(m.runs_of[i].compute_ns)), pair(count, 0));
-  }
+                           batches.empty() ? "" : ",", batch.rows, pair(batch.runs, 0),
+                           pair(batch.runs, batch.compute_ns), pair(batch.runs, 0));
   std::string out = "{\"name\":";
   append_json_string(out, model);
   line(out,
        ",\"version\":\"1\",\"last_inference\":{},\"inference_count\":{},\"execution_count\":{},\"inference_stats\":"
        "{{\"success\":{},\"fail\":{},\"queue\":{},\"compute_input\":{},\"compute_infer\":{},\"compute_output\":{},"
        "\"cache_hit\":{},\"cache_miss\":{}}},\"batch_stats\":[{}]}}",
-       load(m.last_unix_ms), load(m.rows), executions, of(Phase::total), pair(refused, load(m.refused_ns)),
-       of(Phase::queue), of(Phase::input), of(Phase::compute), of(Phase::output), pair(0, 0), pair(0, 0), batches);
+       s.last_unix_ms, s.rows, s.runs, of(Phase::total), pair(s.refused, s.refused_ns), of(Phase::queue),
+       of(Phase::input), of(Phase::compute), of(Phase::output), pair(0, 0), pair(0, 0), batches);
   return out;
 }
 

@@ -75,6 +75,7 @@ struct ServerMetrics {
   std::atomic<std::int64_t> connections{0}, accepted{0}, turned_away{0};
   /// Answers by hundreds of the status: [2] those from 200 to 299.
   std::array<std::atomic<std::int64_t>, 6> answers{};
+  std::array<std::atomic<std::int64_t>, 17> grpc_answers{};  ///< by gRPC's status codes
 };
 
 struct NamedMetrics {
@@ -83,6 +84,15 @@ struct NamedMetrics {
 };
 /// Prometheus' text exposition format, version 0.0.4.
 std::string prometheus_text(const ServerMetrics& server, const std::vector<NamedMetrics>& models);
+/// What KServe v2's statistics extension tells of a model beside its phases.
+struct Statistics {
+  struct Batch {
+    std::int64_t rows, runs, compute_ns;
+  };
+  std::int64_t last_unix_ms = 0, rows = 0, runs = 0, refused = 0, refused_ns = 0;
+  std::vector<Batch> batches;  ///< by the rows of a run: those that there were
+};
+Statistics statistics_of(const ModelMetrics& metrics);
 /// An element of `model_stats` in KServe v2's statistics extension.
 std::string statistics_json(std::string_view model, const ModelMetrics& metrics);
 

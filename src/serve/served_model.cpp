@@ -12,6 +12,7 @@
 #include "serve/json_out.h"
 #include "serve/request_error.h"
 #include "tensor/dtype.h"
+#include "tensor/element.h"
 #include "tensor/shape.h"
 #include "tensor/storage.h"
 
@@ -152,7 +153,9 @@ ServedModel::Fit ServedModel::fit(const InferRequest& request) const {
     }
     input.row_bytes = storage_bytes(port.dtype, input.row);
     const std::int64_t bytes = input.row_bytes * fit.rows;
-    const std::int64_t sent = given.has_data ? static_cast<std::int64_t>(given.data.size()) : given.binary_bytes;
+    const std::int64_t sent = given.has_data   ? static_cast<std::int64_t>(given.data.size())
+                              : given.binary() ? given.binary_bytes
+                                               : static_cast<std::int64_t>(given.shared.bytes);
     if (sent != bytes)
       fail_with(400, "input '{}' of shape {} takes {} bytes, and the request has {}", port.name,
                 shape_text(given.shape), bytes, sent);
@@ -161,6 +164,8 @@ ServedModel::Fit ServedModel::fit(const InferRequest& request) const {
   for (const RequestedOutput& output : request.outputs) {
     const std::size_t k = output_index(output.name);
     if (named[k]) fail_with(400, "output '{}' is named twice", output.name);
+    if (output.classes > 0 && element_access(outputs_[k].dtype).load == nullptr)
+      fail_with(400, "output '{}' is {}, which has no largest elements", output.name, datatype_name(outputs_[k].dtype));
     named[k] = true;
   }
   return fit;
@@ -172,15 +177,14 @@ std::size_t ServedModel::output_index(std::string_view name) const {
   fail_with(400, "the model has no output '{}'", name);
 }
 
-namespace {
-
-/// -1 for what is open.
-std::vector<std::int64_t> declared(const Port& port, bool without_rows) {
+std::vector<std::int64_t> declared_shape(const Port& port, bool without_rows) {
   std::vector<std::int64_t> shape;
   for (std::size_t a = without_rows ? 1 : 0; a < port.max.size(); ++a)
     shape.push_back(port.min[a] == port.max[a] ? port.max[a] : -1);
   return shape;
 }
+
+namespace {
 
 /// What metadata and config call the same things.
 struct PortWords {
@@ -197,7 +201,7 @@ void append_ports(std::string& out, std::string_view key, const std::vector<Port
     append_json_string(out, port.name);
     fmt::format_to(std::back_inserter(out), ",\"{}\":\"{}{}\",\"{}\":", words.type, words.type_prefix,
                    datatype_name(port.dtype), words.shape);
-    append_json_list(out, declared(port, words.without_rows));
+    append_json_list(out, declared_shape(port, words.without_rows));
     out += '}';
   }
   out += ']';

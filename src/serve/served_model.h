@@ -21,6 +21,9 @@ struct Port {
   std::int64_t most_row_bytes = 0;     ///< of a row (of all of it, where rows are not batched) at the largest shape
 };
 
+/// The port's shape as clients are told it: -1 for what is open. `without_rows`: of one row.
+std::vector<std::int64_t> declared_shape(const Port& port, bool without_rows);
+
 /// Which requests may share a run.
 struct BatchRule {
   std::int64_t rows = 0;  ///< most rows of a run; 0: what the rule below says of the engine's largest batch

@@ -1,8 +1,13 @@
 #include "serve/service.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
+
 #include "base/error.h"
 #include "serve/json_out.h"
 #include "serve/request_error.h"
+#include "serve/shared_memory_routes.h"
 
 namespace monza::serve {
 namespace {
@@ -39,6 +44,11 @@ void require_method(std::string_view method, std::string_view wanted) {
   if (method != wanted) fail_with(405, "this takes {} alone", wanted);
 }
 
+void require_version(std::string_view model, std::string_view version) {
+  if (!version.empty() && version != "1")
+    fail_with(404, "model '{}' has no version '{}': it has version 1", model, version);
+}
+
 }  // namespace
 
 Route parse_route(std::string_view method, std::string_view target) {
@@ -66,7 +76,23 @@ Route parse_route(std::string_view method, std::string_view target) {
     if (next_part(rest) == "index") return leaf(Route::What::index, "POST");
     fail_with(501, "models cannot be loaded and unloaded while this server runs");
   }
-  for (const char* unsupported : {"systemsharedmemory", "cudasharedmemory", "logging", "trace"})
+  if (area == "systemsharedmemory") {
+    std::string part = next_part(rest), region;
+    if (part == "region") {
+      region = next_part(rest);
+      if (region.empty()) fail_unknown(path);
+      part = next_part(rest);
+    }
+    const bool registers = part == "register" && !region.empty();
+    if (!registers && part != "status" && part != "unregister") fail_unknown(path);
+    Route route = leaf(registers          ? Route::What::shared_register
+                       : part == "status" ? Route::What::shared_status
+                                          : Route::What::shared_unregister,
+                       part == "status" ? "GET" : "POST");
+    route.region = std::move(region);
+    return route;
+  }
+  for (const char* unsupported : {"cudasharedmemory", "logging", "trace"})
     if (area == unsupported) fail_with(501, "the extension '{}' is not supported", area);
   if (area != "models") fail_unknown(path);
   std::string model = next_part(rest);
@@ -74,8 +100,9 @@ Route parse_route(std::string_view method, std::string_view target) {
   if (model.empty()) fail_unknown(path);
   std::string action = next_part(rest);
   if (action == "versions") {
-    if (const std::string version = next_part(rest); version != "1")
-      fail_with(404, "model '{}' has no version '{}': it has version 1", model, version);
+    const std::string version = next_part(rest);
+    if (version.empty()) fail_unknown(path);
+    require_version(model, version);
     action = next_part(rest);
   }
   if (action.empty()) return leaf(Route::What::model, "GET", model);
@@ -95,23 +122,36 @@ void Service::add(std::shared_ptr<const ServedModel> model, const ContextOptions
   models_.emplace(name, &scheduler.add(std::move(model), context));
 }
 
-ModelQueue& Service::model(std::string_view name) {
+ModelQueue& Service::model(std::string_view name, std::string_view version) {
   const auto found = models_.find(name);
   if (found == models_.end()) fail_with(404, "there is no model '{}'", name);
+  require_version(name, version);
   return *found->second;
 }
 
-Answer Service::answer(const Route& route) {
+bool Service::has(std::string_view name, std::string_view version) const {
+  return models_.contains(name) && (version.empty() || version == "1");
+}
+
+bool takes_body(Route::What what) {
+  switch (what) {
+    case Route::What::infer:
+    case Route::What::index:
+    case Route::What::shared_register:
+    case Route::What::shared_unregister: return true;
+    default: return false;
+  }
+}
+
+Answer Service::answer(const Route& route, std::string_view body) {
   switch (route.what) {
     case Route::What::live: return {200, "", "text/plain"};
     case Route::What::ready:
       if (draining) fail_with(503, "the server is ending");
       return {200, "", "text/plain"};
     case Route::What::server:
-      return {
-          200,
-          "{\"name\":\"monza\",\"version\":\"" MONZA_VERSION
-          "\",\"extensions\":[\"binary_tensor_data\",\"model_configuration\",\"model_repository\",\"statistics\"]}"};
+      return {200, fmt::format("{{\"name\":\"monza\",\"version\":\"" MONZA_VERSION "\",\"extensions\":[\"{}\"]}}",
+                               fmt::join(kExtensions, "\",\""))};
     case Route::What::model: return {200, model(route.model).model().metadata_json()};
     case Route::What::model_ready:
       (void)model(route.model);
@@ -121,23 +161,26 @@ Answer Service::answer(const Route& route) {
     case Route::What::statistics:
       return {200, "{\"model_stats\":[" + statistics_json(route.model, model(route.model).metrics()) + "]}"};
     case Route::What::all_statistics: {
-      std::string body = "{\"model_stats\":[";
+      std::string text = "{\"model_stats\":[";
       for (const auto& [name, queue] : models_) {
-        if (body.back() == '}') body += ',';
-        body += statistics_json(name, queue->metrics());
+        if (text.back() == '}') text += ',';
+        text += statistics_json(name, queue->metrics());
       }
-      return {200, body + "]}"};
+      return {200, text + "]}"};
     }
     case Route::What::index: {
-      std::string body = "[";
+      std::string text = "[";
       for (const auto& [name, queue] : models_) {
-        if (body.size() > 1) body += ',';
-        body += "{\"name\":";
-        append_json_string(body, name);
-        body += ",\"version\":\"1\",\"state\":\"READY\",\"reason\":\"\"}";
+        if (text.size() > 1) text += ',';
+        text += "{\"name\":";
+        append_json_string(text, name);
+        text += ",\"version\":\"1\",\"state\":\"READY\",\"reason\":\"\"}";
       }
-      return {200, body + "]"};
+      return {200, text + "]"};
     }
+    case Route::What::shared_status:
+    case Route::What::shared_register:
+    case Route::What::shared_unregister: return answer_shared_memory(shared_memory, route, body);
     case Route::What::metrics: {
       std::vector<NamedMetrics> all;
       for (const auto& [name, queue] : models_) all.push_back({name, &queue->metrics()});

@@ -7,9 +7,11 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "serve/metrics.h"
 #include "serve/scheduler.h"
+#include "serve/shared_memory.h"
 
 namespace monza::serve {
 
@@ -46,29 +48,44 @@ struct Route {
     config,
     statistics,
     infer,
+    shared_status,
+    shared_register,
+    shared_unregister,
     metrics
   };
   What what = What::server;
   std::string model;
+  std::string region;  ///< of shared memory; "": all
 };
+/// Whether the request has a body that says something.
+bool takes_body(Route::What what);
 
 /// Throws RequestError: 404 for a target that is none, 405 for another method than its own, 501 for what KServe v2 and
 /// its extensions know and this server does not do.
 Route parse_route(std::string_view method, std::string_view target);
 
+/// The extensions of KServe v2 that are served.
+inline constexpr std::string_view kExtensions[] = {"binary_tensor_data", "classification", "model_configuration",
+                                                   "model_repository",   "statistics",     "system_shared_memory"};
+
 class Service {
  public:
-  explicit Service(const SchedulerOptions& options, const ServiceLimits& limits = {})
-      : limits(limits), scheduler(options) {}
+  /// `shared_prefixes`: of the names of shared memory that clients may register.
+  explicit Service(const SchedulerOptions& options, const ServiceLimits& limits = {},
+                   std::vector<std::string> shared_prefixes = {})
+      : limits(limits), shared_memory(std::move(shared_prefixes)), scheduler(options) {}
 
   /// Only before requests come. Throws Error when there is a model of that name.
   void add(std::shared_ptr<const ServedModel> model, const ContextOptions& context);
-  /// Throws RequestError: 404.
-  ModelQueue& model(std::string_view name);
+  /// Throws RequestError: 404. An empty version is any.
+  ModelQueue& model(std::string_view name, std::string_view version = {});
+  bool has(std::string_view name, std::string_view version) const;
+  const std::map<std::string, ModelQueue*, std::less<>>& models() const { return models_; }
   /// All routes but infer. Throws RequestError.
-  Answer answer(const Route& route);
+  Answer answer(const Route& route, std::string_view body);
 
   const ServiceLimits limits;
+  SharedMemory shared_memory;
   Scheduler scheduler;
   ServerMetrics metrics;
   std::atomic<bool> draining{false};  ///< not ready for further requests; those that come are still answered

@@ -28,8 +28,8 @@ std::vector<DType> block_encodings();
 /// Bytes of a row of n elements.
 std::int64_t block_row_bytes(const BlockEncoding& encoding, std::int64_t n);
 
-// The decoders. All formats are those of GGUF, little-endian; d and m are f16 unless said otherwise, q an element's bits.
-// "In halves": byte i of n has element i in its low bits and element n + i in its high ones.
+// The decoders. All formats are those of GGUF, little-endian; d and m are f16 unless said otherwise, q an element's
+// bits. "In halves": byte i of n has element i in its low bits and element n + i in its high ones.
 
 // Blocks of 32 elements (block_encoding.cpp).
 void decode_q4_0(const std::byte* block, float* elements);    ///< d, 4 bits in halves: d (q - 8)

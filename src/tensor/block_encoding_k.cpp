@@ -66,9 +66,8 @@ void decode_q4_k(const std::byte* block, float* elements) {
 
 void decode_q5_k(const std::byte* block, float* elements) {
   const std::byte* fifth = block + 16;
-  decode_with_minimums(block, elements, [&](int i) {
-    return nibble_at(block + 48, i) | (byte_at(fifth, i % 32) >> (i / 32) & 1) << 4;
-  });
+  decode_with_minimums(block, elements,
+                       [&](int i) { return nibble_at(block + 48, i) | (byte_at(fifth, i % 32) >> (i / 32) & 1) << 4; });
 }
 
 void decode_q6_k(const std::byte* block, float* elements) {
@@ -96,7 +95,8 @@ void decode_iq4_xs(const std::byte* block, float* elements) {
 
 void decode_tq1_0(const std::byte* block, float* elements) {
   const float d = f16_at(block + 52);
-  // A byte is a fraction of 256 in base 3: digit n is found by multiplying with 3^n, dropping whole parts, and once more.
+  // A byte is a fraction of 256 in base 3: digit n is found by multiplying with 3^n, dropping whole parts, and once
+  // more.
   const auto digit = [&](int at, int n) {
     constexpr int kPowers[] = {1, 3, 9, 27, 81};
     return static_cast<float>(((byte_at(block, at) * kPowers[n] & 255) * 3 >> 8) - 1);

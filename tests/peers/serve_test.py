@@ -10,15 +10,19 @@ import argparse
 import concurrent.futures
 import json
 import pathlib
+import queue
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import numpy as np
 import onnx
 import onnxruntime as ort
+import tritonclient.grpc as grpc
 import tritonclient.http as http
+import tritonclient.utils.shared_memory as shm
 from tritonclient.utils import InferenceServerException
 
 import peerlib
@@ -43,13 +47,14 @@ class Server:
     """The tool, serving; ended by SIGTERM."""
 
     def __init__(self, tool, models, *options):
-        words = [str(tool), "serve", *map(str, models), "--http-port", "0", "--metrics-port", "0", "--json", "--quiet", *options]
+        words = [str(tool), "serve", *map(str, models), "--http-port", "0", "--grpc-port", "0", "--metrics-port", "0", "--json", "--quiet", *options]
         self.process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(f"the server did not start: exit code {self.process.wait()}")
         self.said = json.loads(line)
         self.address = f"127.0.0.1:{self.said['http_port']}"
+        self.grpc_address = f"127.0.0.1:{self.said['grpc_port']}"
 
     def end(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -117,16 +122,44 @@ def check_refusals(client):
         "input 'k' is missing": lambda: client.infer("rows", inputs_of({"x": x[:1]}, True)),
         "there is no model 'none'": lambda: client.infer("none", inputs_of({"x": x}, True)),
         "has no version '7'": lambda: client.get_model_metadata("rows", "7"),
-        "the extension 'systemsharedmemory' is not supported": client.get_system_shared_memory_status,
+        "the server may not open shared memory": lambda: client.register_system_shared_memory("r", "/other", 8),
         "cannot be loaded and unloaded": lambda: client.load_model("rows"),
-        "the classification extension is not supported":
-            lambda: client.infer("rows", inputs_of({"x": x[:1], "k": k[:1]}, True), outputs=[http.InferRequestedOutput("y", class_count=2)]),
         "Content-Encoding": lambda: client.infer("rows", inputs_of({"x": x[:1], "k": k[:1]}, True), request_compression_algorithm="gzip"),
         "sequences are not supported": lambda: client.infer("rows", inputs_of({"x": x[:1], "k": k[:1]}, True), sequence_id=5, sequence_start=True),
     }
     for words, call in cases.items():
         said = refusal(call)
         expect(words in said, f"refused: {said}")
+
+
+def check_shared_memory(client, module, make_inputs, session, random, name):
+    """Both directions by system shared memory, and classes, with the client of either protocol."""
+    feed = rows_feed(random, 3)
+    wanted = session.run(None, feed)
+    size = feed["x"].nbytes + feed["k"].nbytes
+    region = shm.create_shared_memory_region("in", "/monza_peer_in", size)
+    results = shm.create_shared_memory_region("out", "/monza_peer_out", wanted[0].nbytes)
+    try:
+        shm.set_shared_memory_region(region, [feed["x"], feed["k"]])
+        client.register_system_shared_memory("in", "/monza_peer_in", size)
+        client.register_system_shared_memory("out", "/monza_peer_out", wanted[0].nbytes)
+        inputs = make_inputs(feed)
+        inputs[0].set_shared_memory("in", feed["x"].nbytes)
+        inputs[1].set_shared_memory("in", feed["k"].nbytes, offset=feed["x"].nbytes)
+        y, c = module.InferRequestedOutput("y"), module.InferRequestedOutput("c")
+        y.set_shared_memory("out", wanted[0].nbytes)
+        result = client.infer("rows", inputs, outputs=[y, c])
+        got = shm.get_contents_as_numpy(results, np.float32, list(wanted[0].shape))
+        expect(np.allclose(got, wanted[0], rtol=1e-4, atol=1e-5) and (result.as_numpy("c") == wanted[1]).all(), f"{name}: shared memory")
+        expect(len(client.get_system_shared_memory_status(**({"as_json": True} if module is grpc else {}))) > 0, f"{name}: regions")
+        client.unregister_system_shared_memory()
+        expect("is registered as 'in'" in refusal(lambda: client.infer("rows", inputs)), f"{name}: a region that is gone")
+    finally:
+        shm.destroy_shared_memory_region(region)
+        shm.destroy_shared_memory_region(results)
+    result = client.infer("rows", make_inputs(feed), outputs=[module.InferRequestedOutput("y", class_count=2)])
+    top = [[int(text.decode().split(":")[1]) for text in row] for row in result.as_numpy("y")]
+    expect(top == np.argsort(-wanted[0], axis=1)[:, :2].tolist(), f"{name}: classes")
 
 
 def check_crowd(address, client, session, random):
@@ -146,6 +179,110 @@ def check_crowd(address, client, session, random):
     stats = client.get_inference_statistics("rows")["model_stats"][0]
     done = stats["inference_stats"]["success"]["count"]
     expect(stats["execution_count"] > 0 and stats["inference_count"] >= done >= 2 * len(feeds), f"statistics: {done} requests, {stats['execution_count']} runs")
+
+
+def grpc_inputs(feed):
+    inputs = []
+    for name, value in feed.items():
+        one = grpc.InferInput(name, list(value.shape), {"float32": "FP32", "int64": "INT64"}[str(value.dtype)])
+        one.set_data_from_numpy(value)
+        inputs.append(one)
+    return inputs
+
+
+def rows_feed(random, n):
+    return {"x": random.standard_normal((n, 16), np.float32), "k": random.integers(-9, 9, (n, 3))}
+
+
+def check_grpc(address, session, random):
+    """The same over gRPC: all that the client knows."""
+    client = grpc.InferenceServerClient(address)
+    expect(client.is_server_live() and client.is_server_ready() and client.is_model_ready("rows", "1") and not client.is_model_ready("none"),
+           "gRPC: live and ready")
+    expect(client.get_server_metadata(as_json=True)["name"] == "monza", "gRPC: server metadata")
+    metadata = client.get_model_metadata("rows", as_json=True)
+    expect(metadata["inputs"] == [{"name": "x", "datatype": "FP32", "shape": ["-1", "16"]}, {"name": "k", "datatype": "INT64", "shape": ["-1", "3"]}],
+           "gRPC: model metadata")
+    config = client.get_model_config("rows").config
+    expect(config.max_batch_size == 8 and list(config.input[0].dims) == [16] and config.HasField("dynamic_batching"), "gRPC: model config")
+    expect({m.name for m in client.get_model_repository_index().models} == {"rows", "opt-mnist"}, "gRPC: repository index")
+    for n in (1, 3, 8):
+        feed = rows_feed(random, n)
+        wanted = session.run(None, feed)
+        result = client.infer("rows", grpc_inputs(feed), outputs=[grpc.InferRequestedOutput("c"), grpc.InferRequestedOutput("y")], request_id="r-1")
+        expect(np.allclose(result.as_numpy("y"), wanted[0], rtol=1e-4, atol=1e-5) and (result.as_numpy("c") == wanted[1]).all()
+               and result.get_response().id == "r-1", f"gRPC: rows of {n}")
+    cases = {
+        "StatusCode.INVALID_ARGUMENT] the model takes [1..8,16]": lambda: client.infer("rows", grpc_inputs(rows_feed(random, 9))),
+        "StatusCode.NOT_FOUND] there is no model 'none'": lambda: client.infer("none", grpc_inputs(rows_feed(random, 1))),
+        "StatusCode.NOT_FOUND] model 'rows' has no version '7'": lambda: client.get_model_metadata("rows", "7"),
+        "StatusCode.UNIMPLEMENTED] sequences": lambda: client.infer("rows", grpc_inputs(rows_feed(random, 1)), sequence_id=5, sequence_start=True),
+        "StatusCode.UNIMPLEMENTED]": lambda: client.infer("rows", grpc_inputs(rows_feed(random, 1)), compression_algorithm="gzip"),
+    }
+    for words, call in cases.items():
+        said = refusal(call)
+        expect(all(part in said for part in words.split("] ")), f"gRPC refused: {said}")
+    check_shared_memory(client, grpc, grpc_inputs, session, random, "gRPC")
+    check_grpc_crowd(client, address, session, random)
+    stats = client.get_inference_statistics("rows").model_stats[0]
+    expect(stats.execution_count > 0 and stats.inference_stats.success.count >= 200, "gRPC: statistics")
+    client.close()
+
+
+def check_grpc_crowd(client, address, session, random):
+    feeds = [rows_feed(random, 1 + i % 3) for i in range(200)]
+    wanted = [session.run(None, f)[0] for f in feeds]
+
+    def one(i):
+        result = client.infer("rows", grpc_inputs(feeds[i]))
+        return np.allclose(result.as_numpy("y"), wanted[i], rtol=1e-4, atol=1e-5)
+
+    with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+        expect(all(pool.map(one, range(len(feeds)))), f"gRPC: {len(feeds)} requests of {CLIENTS} threads")
+    answers = queue.Queue()
+    with grpc.InferenceServerClient(address) as own:
+        own.start_stream(callback=lambda result, error: answers.put((result, error)))
+        for i, feed in enumerate(feeds):
+            own.async_stream_infer("rows", grpc_inputs(feed), request_id=str(i))
+        own.async_stream_infer("none", grpc_inputs(feeds[0]), request_id="x")
+        got = [answers.get(timeout=30) for _ in range(len(feeds) + 1)]
+        own.stop_stream()
+    right = [error is None and result.get_response().id == str(i) and np.allclose(result.as_numpy("y"), wanted[i], rtol=1e-4, atol=1e-5)
+             for i, (result, error) in enumerate(got[:-1])]
+    expect(all(right), f"gRPC: {len(feeds)} requests of a stream, answered in order")
+    expect("there is no model 'none'" in str(got[-1][1]), f"gRPC: a stream says what is wrong and goes on: {got[-1][1]}")
+
+
+def check_grpc_end(tool, models, session, random):
+    """SIGTERM while clients and a stream send: what was accepted is answered, the rest is told UNAVAILABLE."""
+    server = Server(tool, models, "--threads", "1")
+    client = grpc.InferenceServerClient(server.grpc_address)
+    feed = grpc_inputs(rows_feed(random, 1))
+    answered, refused = [], []
+
+    def send():
+        while not refused:
+            try:
+                client.infer("rows", feed)
+                answered.append(1)
+            except InferenceServerException as e:
+                refused.append(str(e.status()))
+
+    threads = [threading.Thread(target=send) for _ in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    stream_said = queue.Queue()
+    with grpc.InferenceServerClient(server.grpc_address) as own:
+        own.start_stream(callback=lambda result, error: stream_said.put(error))
+        own.async_stream_infer("rows", feed)
+        expect(stream_said.get(timeout=30) is None, "gRPC: a stream before the end")
+        time.sleep(1)
+        code = server.end()
+        for thread in threads:
+            thread.join()
+        expect("is ending" in str(stream_said.get(timeout=30)), "gRPC: an idle stream is told of the end")
+    expect(code == 0 and len(answered) > 0 and set(refused) == {"StatusCode.UNAVAILABLE"},
+           f"gRPC: ended under load: exit code {code}, {len(answered)} answered, then {set(refused)}")
 
 
 def check_end(server, tool):
@@ -168,14 +305,17 @@ def main():
     models = {"rows": folder / "rows.onnx", "opt-mnist": peerlib.shared() / "models" / "onnx" / "opt-mnist.onnx"}
     sessions = {name: ort.InferenceSession(str(path)) for name, path in models.items()}
     random = np.random.default_rng(1)
-    server = Server(args.tool, models.values(), "--threads", "1")
+    server = Server(args.tool, models.values(), "--threads", "1", "--shared-memory", "monza_peer_")
     try:
         with http.InferenceServerClient(server.address) as client:
             check_interface(client)
             check_outputs(client, sessions, random)
             check_refusals(client)
+            check_shared_memory(client, http, lambda feed: inputs_of(feed, True), sessions["rows"], random, "HTTP")
             check_crowd(server.address, client, sessions["rows"], random)
+        check_grpc(server.grpc_address, sessions["rows"], random)
         check_end(server, args.tool)
+        check_grpc_end(args.tool, models.values(), sessions["rows"], random)
     finally:
         server.process.kill()
     sys.exit(1 if expect.failed else 0)

@@ -41,7 +41,7 @@ class Served {
     int out[2];
     if (::pipe(out) != 0) throw std::runtime_error("no pipe");
     const std::string line = "cd '" + tool.path("").string() + "' && exec '" MONZA_TOOL "' serve " + arguments +
-                             " --http-port 0 --metrics-port 0 --threads 1 --json --quiet --no-tune";
+                             " --http-port 0 --grpc-port -1 --metrics-port 0 --threads 1 --json --quiet --no-tune";
     pid_ = ::fork();
     if (pid_ == 0) {
       ::dup2(out[1], STDOUT_FILENO);

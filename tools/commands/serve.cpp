@@ -1,4 +1,4 @@
-// `monza serve`: models over HTTP, as KServe v2 has it.
+// `monza serve`: models over HTTP and gRPC, as KServe v2 has it.
 #include <fmt/core.h>
 
 #include <cstdio>
@@ -6,6 +6,9 @@
 #include <memory>
 
 #include "base/error.h"
+#ifdef MONZA_WITH_GRPC
+#include "serve/grpc/grpc_server.h"
+#endif
 #include "serve/http_server.h"
 #include "serve/served_model.h"
 #include "serve/service.h"
@@ -21,15 +24,23 @@ namespace {
 /// Rows of the largest batch of an ONNX file whose batch is open, where nothing is said.
 constexpr std::int64_t kDefaultBatch = 8;
 
+#ifdef MONZA_WITH_GRPC
+constexpr int kGrpcPort = 8001;
+#else
+constexpr int kGrpcPort = -1;
+#endif
+
 struct ServeArgs {
   std::vector<std::string> models;
   ModelArgs model;
   serve::HttpServerOptions http;
+  int grpc_port = kGrpcPort;  ///< -1: none
   serve::SchedulerOptions scheduler;
   serve::ServiceLimits limits;
   std::int64_t max_batch = 0;
   double max_queue_delay_us = 0, drain_grace = 0.5, drain_time = 30;
   std::string max_body;
+  std::vector<std::string> shared_memory;
   bool json = false;
 };
 
@@ -62,6 +73,21 @@ Json models_json(const std::vector<std::shared_ptr<const serve::ServedModel>>& m
   return list;
 }
 
+/// The server of gRPC, where one is asked for; null: none.
+std::unique_ptr<serve::OtherServer> start_grpc(serve::Service& service, ServeArgs& args) {
+  if (args.grpc_port < 0) return nullptr;
+#ifdef MONZA_WITH_GRPC
+  auto server = std::make_unique<serve::GrpcServer>(
+      service, serve::GrpcServerOptions{.host = args.http.host, .port = args.grpc_port});
+  args.grpc_port = server->port();
+  return server;
+#else
+  (void)service;
+  fail_hint("leave --grpc-port out, or build Monza where gRPC is (on Debian: apt-get install libgrpc++-dev)",
+            "this build of Monza has no gRPC");
+#endif
+}
+
 int run(ServeArgs& args) {
   if (!args.max_body.empty()) {
     const std::int64_t bytes = parse_bytes(args.max_body, "--max-body");
@@ -72,7 +98,7 @@ int run(ServeArgs& args) {
   args.http.drain_grace = ms(args.drain_grace);
   args.http.drain_time = ms(args.drain_time);
 
-  serve::Service service(args.scheduler, args.limits);
+  serve::Service service(args.scheduler, args.limits, args.shared_memory);
   serve::HttpServer server(service, args.http);  // before models are built: a port that is taken is soon told
   ContextOptions context = args.model.context_options();
   context.workers.emplace(WorkersOptions{.threads = args.model.threads, .pin = context.pin});
@@ -85,8 +111,10 @@ int run(ServeArgs& args) {
     models.push_back(std::make_shared<serve::ServedModel>(name, engine, serve::BatchRule{args.max_batch}));
     service.add(models.back(), context);
   }
+  const std::unique_ptr<serve::OtherServer> grpc = start_grpc(service, args);
   if (args.json) {
     print("{}\n", Lines{json_text({{"http_port", server.http_port()},
+                                   {"grpc_port", args.grpc_port},
                                    {"metrics_port", server.metrics_port()},
                                    {"models", models_json(models)}},
                                   -1)});
@@ -97,10 +125,11 @@ int run(ServeArgs& args) {
       print("http://{}:{}/v2/models/{}  {}\n", host, server.http_port(), model->name(),
             model->batches() ? fmt::format("batches of up to {}", model->max_rows())
                              : "one request a run: " + model->why_not_batched());
+    if (args.grpc_port >= 0) print("grpc://{}:{}\n", host, args.grpc_port);
     if (server.metrics_port() >= 0) print("http://{}:{}/metrics\n", host, server.metrics_port());
   }
   flush_output();
-  const int cut = server.run();
+  const int cut = server.run(grpc.get()) + (grpc != nullptr ? grpc->finish() : 0);
   if (cut > 0)
     throw RunError(fmt::format("{} had not finished when the time to drain was over", count_text(cut, "connection")));
   return kExitOk;
@@ -111,11 +140,11 @@ int run(ServeArgs& args) {
 void add_serve(Commands& commands) {
   const auto args = std::make_shared<ServeArgs>();
   CommandOptions app = commands.add(
-      "serve", "Serves models over HTTP, in the protocol of KServe v2 and Triton's clients.",
+      "serve", "Serves models over HTTP and gRPC, in the protocol of KServe v2 and Triton's clients.",
       "  monza serve yolov8n.engine                         at http://127.0.0.1:8000/v2/models/yolov8n\n"
       "  monza serve resnet50.onnx minilm.engine --threads 8    several models share the threads\n"
       "  monza serve bert.onnx --shape sequence=128 --max-batch 16\n"
-      "  monza serve model.engine --host 0.0.0.0 --http-port 9000 --metrics-port 9002\n"
+      "  monza serve model.engine --host 0.0.0.0 --http-port 9000 --grpc-port 9001 --metrics-port -1\n"
       "  curl localhost:8000/v2/models/yolov8n              its inputs and outputs\n"
       "  curl localhost:8000/v2/models/m/infer -d '{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1,2],"
       "\"data\":[1,2]}]}'\n"
@@ -138,6 +167,11 @@ void add_serve(Commands& commands) {
   app.add_option("--http-port", args->http.http_port, "0: any that is free")
       .capture_default_str()
       .range(0, 65535)
+      .group(network)
+      .type_name("PORT");
+  app.add_option("--grpc-port", args->grpc_port, "0: any that is free; -1: none")
+      .capture_default_str()
+      .range(-1, 65535)
       .group(network)
       .type_name("PORT");
   app.add_option("--metrics-port", args->http.metrics_port, "of /metrics; -1: none")
@@ -171,6 +205,10 @@ void add_serve(Commands& commands) {
       .range(1, 1'000'000)
       .group(limits)
       .type_name("N");
+  app.add_option("--shared-memory", args->shared_memory,
+                 "let clients register POSIX shared memory whose name begins so; may be given again")
+      .group(limits)
+      .type_name("PREFIX");
   const char* end = "Ending";
   app.add_option("--drain-grace", args->drain_grace,
                  "seconds after SIGTERM for which connections are still accepted, and told to close")

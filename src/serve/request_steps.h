@@ -1,0 +1,23 @@
+// What is done with a request whatever carries it: a place in a batch, its elements put there, its end counted.
+#pragma once
+
+#include "serve/infer_request.h"
+#include "serve/scheduler.h"
+
+namespace monza::serve {
+
+/// A place for a request that came at `started`. Throws RequestError 429 when the model's queue is full.
+Slot& take_slot(Scheduler& scheduler, ModelQueue& queue, const ServedModel::Fit& fit, const InferRequest& request,
+                Clock::time_point started, Completion& waits);
+
+/// Puts the elements that stood in the request itself, or lie in shared memory, into its place, and gives their memory
+/// back. Throws RequestError.
+void put_elements(InferRequest& request, const ServedModel::Fit& fit, const Slot& slot);
+
+/// Throws RequestError where a completed slot has no outputs: 504, 400 or 500.
+void require_outputs(const Slot& slot);
+
+/// Counts an answer with outputs that was handed to the network now.
+void count_answer(ModelMetrics& metrics, const Slot& slot, Clock::time_point started);
+
+}  // namespace monza::serve
