@@ -72,7 +72,7 @@ set(build_record ${CMAKE_BINARY_DIR}/generated/build_record_generated.h)
 add_custom_command(OUTPUT ${build_record}
   COMMAND ${FLATC} --cpp -o ${CMAKE_BINARY_DIR}/generated ${CMAKE_SOURCE_DIR}/src/engine/build_record.fbs
   DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/build_record.fbs)
-monza_sources(build_sources ir import import/onnx passes passes/fusions quant plan engine plugin/build)
+monza_sources(build_sources ir import import/onnx gguf decoder passes passes/fusions quant plan engine plugin/build)
 add_library(monza_build STATIC ${build_sources} ${MONZA_BUILD_OPS} ${onnx_generated} ${build_record}
   ${CMAKE_BINARY_DIR}/generated/op_table.cpp ${CMAKE_BINARY_DIR}/generated/onnx_table.cpp)
 target_link_libraries(monza_build PUBLIC monza_run protobuf::libprotobuf)
@@ -82,6 +82,12 @@ monza_group(monza_build ${build_sources} ${MONZA_BUILD_OPS})
 target_link_options(monza_build INTERFACE "LINKER:-u,monza_replan_engine")
 # So do plugins, whose operators the compiler has to be told of.
 target_link_options(monza_build INTERFACE "LINKER:-u,monza_define_operator")
+
+# Language models that run: tokens in, tokens out.
+monza_sources(llm_sources llm)
+add_library(monza_llm STATIC ${llm_sources})
+target_link_libraries(monza_llm PUBLIC monza_build)
+monza_group(monza_llm ${llm_sources})
 
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaC.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaVision.cmake OPTIONAL)
@@ -118,7 +124,7 @@ if(MONZA_TESTS)
   foreach(name ${test_names})
     if((name MATCHES "^vision" AND NOT TARGET monza_vision) OR
        (name MATCHES "^serve" AND NOT TARGET monza_serve) OR (name STREQUAL "serve_grpc" AND NOT TARGET monza_serve_grpc) OR
-       (name STREQUAL "io" AND NOT TARGET monza_io) OR (name STREQUAL "tests_cli" AND NOT TARGET monza) OR
+       (name MATCHES "^(io|gguf)$" AND NOT TARGET monza_io) OR (name STREQUAL "tests_cli" AND NOT TARGET monza) OR
        (name STREQUAL "tests_detect" AND NOT TARGET monza_tool_vision) OR
        (name STREQUAL "tests_serve" AND (NOT TARGET monza OR NOT TARGET monza_serve)) OR
        (name STREQUAL "tests_vision_plugins" AND (NOT TARGET monza_vision OR NOT MONZA_PLUGINS)))
@@ -138,7 +144,9 @@ if(MONZA_TESTS)
       if(name STREQUAL "serve_grpc")
         target_link_libraries(monza_test_${name} PRIVATE monza_serve_grpc)
       endif()
-    elseif(name STREQUAL "io")
+    elseif(name STREQUAL "llm")
+      target_link_libraries(monza_test_${name} PRIVATE monza_llm)
+    elseif(name MATCHES "^(io|gguf)$")
       target_link_libraries(monza_test_${name} PRIVATE monza_io)
     elseif(name MATCHES "^tests_(cli|detect|serve)$")
       target_link_libraries(monza_test_${name} PRIVATE monza_tool $<$<STREQUAL:${name},tests_detect>:monza_tool_vision>)

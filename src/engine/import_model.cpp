@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "engine/import_language_model.h"
 #include "engine/io_types.h"
 #include "engine/options_key.h"
 #include "import/onnx/onnx_import.h"
@@ -150,6 +151,7 @@ std::vector<NamedTensor> tensors_of(const ir::Graph& graph) {
 
 ImportedModel import_model(const std::string& path, const BuildOptions& options,
                            const std::vector<std::string>& fed_initializers) {
+  if (is_language_model(path)) return import_language_model(path, options);
   const std::vector<Shapes> profiles = shapes_of(options);
   OnnxImportOptions import = import_options(options, profiles);
   import.fed_initializers.insert(fed_initializers.begin(), fed_initializers.end());

@@ -16,7 +16,7 @@ namespace {
 
 using test::error_of;
 
-constexpr int kLastType = static_cast<int>(DType::handle);
+constexpr int kLastType = static_cast<int>(DType::nvfp4);
 
 TEST(DType, NamesRoundTripAndAreUnique) {
   std::set<std::string_view> names;
@@ -40,6 +40,7 @@ TEST(DType, NumbersOfTheFileFormatStay) {
   EXPECT_EQ(static_cast<int>(DType::f8e8m0), 21);
   EXPECT_EQ(static_cast<int>(DType::q8_0), 28);
   EXPECT_EQ(static_cast<int>(DType::handle), 29);
+  EXPECT_EQ(static_cast<int>(DType::nvfp4), 50);
 }
 
 TEST(Elements, SmallOnesBeforeTheFirstAreThoseOfTheBytesBefore) {

@@ -325,7 +325,7 @@ class Verifier {
   void check_operand(const Operand& o) {
     require(o.base <= Base::state, "base {} is unknown", static_cast<int>(o.base));
     if (o.base == Base::none) return;
-    require(o.dtype > DType::invalid && o.dtype <= DType::handle, "type {} is unknown", static_cast<int>(o.dtype));
+    require(dtype_name(o.dtype) != dtype_name(DType::invalid), "type {} is unknown", static_cast<int>(o.dtype));
     require(o.layout <= Layout::packed, "layout {} is unknown", static_cast<int>(o.layout));
     require(o.rank <= kMaxRank, "rank {} is above {}", o.rank, kMaxRank);
     in_array(o.device, p_.devices, "device");

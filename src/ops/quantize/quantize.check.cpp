@@ -63,11 +63,20 @@ Refusal check_blocks(const CheckContext& c) noexcept {
   return nullptr;
 }
 
+Refusal check_rows(const CheckContext& c) noexcept {
+  if (const Refusal r = refuse_arity(c, {.least_in = 2, .most_in = 2})) return r;
+  const TensorView &x = c.in[0], &indices = c.in[1], &y = c.out[0];
+  MONZA_REQUIRE(is_block_encoding(x.dtype) && indices.dtype == DType::i64 && y.dtype == DType::f32, kTypes);
+  MONZA_REQUIRE(x.shape.rank == 2 && x.dense(), "the blocks do not lie in rows");
+  MONZA_REQUIRE(indices.shape.rank == 1 && indices.dense() && y.dense(), "indices or output are not dense");
+  MONZA_REQUIRE(y.shape == (Shape{indices.shape[0], x.shape[1]}), "the output is not a row for each index");
+  return nullptr;
+}
+
 constexpr OperatorCheck kQuantizeChecks[] = {
-    {"QuantizeLinear", check_quantize},
-    {"DequantizeLinear", check_dequantize},
-    {"DynamicQuantizeLinear", check_dynamic},
-    {"DequantizeBlocks", check_blocks},
+    {"QuantizeLinear", check_quantize},       {"DequantizeLinear", check_dequantize},
+    {"DynamicQuantizeLinear", check_dynamic}, {"DequantizeBlocks", check_blocks},
+    {"DequantizeRows", check_rows},
 };
 
 }  // namespace

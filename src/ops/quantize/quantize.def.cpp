@@ -1,4 +1,5 @@
-// QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, DequantizeBlocks: attributes, shapes, parameters.
+// QuantizeLinear, DequantizeLinear, DynamicQuantizeLinear, DequantizeBlocks, DequantizeRows: attributes, shapes,
+// parameters.
 #include "ir/op.h"
 #include "ops/quantize/quantize.params.h"
 #include "tensor/dtype.h"
@@ -142,6 +143,15 @@ void infer_blocks(ir::InferContext& c) {
   c.set_output(0, out, c.shape(0));
 }
 
+/// DequantizeRows(x [rows, K], indices [n]): rows of a block encoding as f32 [n, K]. What Gather is to other tables.
+void infer_rows(ir::InferContext& c) {
+  if (!is_block_encoding(c.dtype(0))) c.fail("element type {} is stored in no blocks", dtype_name(c.dtype(0)));
+  if (c.shape(0).size() != 2 || c.shape(1).size() != 1)
+    c.fail("a table of rank {} and indices of rank {}; 2 and 1 are wanted", c.shape(0).size(), c.shape(1).size());
+  if (c.dtype(1) != DType::i64) c.fail("indices have element type {}, not i64", dtype_name(c.dtype(1)));
+  c.set_output(0, DType::f32, {c.shape(1)[0], c.shape(0)[1]});
+}
+
 double one_an_element(const ir::NodeView&, const std::vector<Shape>& in, const std::vector<Shape>&) {
   return static_cast<double>(in[0].numel());
 }
@@ -176,6 +186,12 @@ constexpr ir::OpDef kOps[] = {
      .infer = infer_dynamic,
      .flops = one_an_element},
     // Not folded: the blocks are what is to be stored.
+    {.name = "DequantizeRows",
+     .min_inputs = 2,
+     .max_inputs = 2,
+     .flags = ir::OpFlag::no_fold,
+     .infer = infer_rows,
+     .flops = one_an_element},
     {.name = "DequantizeBlocks",
      .attrs = kBlocksAttrs,
      .flags = ir::OpFlag::no_fold,

@@ -1,4 +1,5 @@
 // Plain quantisation: one element at a time, as ONNX writes it.
+#include <algorithm>
 #include <cmath>
 
 #include "kernel/kernel.h"
@@ -203,6 +204,26 @@ Status run_blocks(const KernelContext& c) noexcept {
   return {};
 }
 
+Status run_rows(const KernelContext& c) noexcept {
+  const TensorView &x = c.in[0], &indices = c.in[1];
+  const BlockEncoding& encoding = block_encoding(x.dtype);
+  const std::int64_t rows = x.shape[0], k = x.shape[1], row_bytes = block_row_bytes(encoding, k);
+  for (std::int64_t i = 0; i < indices.shape[0]; ++i)
+    if (const std::int64_t row = indices.as<std::int64_t>()[i]; row < 0 || row >= rows)
+      return {StatusCode::out_of_range, "an index lies outside the table"};
+  if (k == 0) return {};
+  parallel_for(*c.parallel, indices.shape[0], [&](std::int64_t i, int) {
+    const std::byte* block = x.as<std::byte>() + indices.as<std::int64_t>()[i] * row_bytes;
+    float* to = c.out[0].as<float>() + i * k;
+    float elements[kMostBlockElements];
+    for (std::int64_t j = 0; j < k; j += encoding.elements, block += encoding.bytes) {
+      encoding.decode(block, elements);
+      std::copy_n(elements, std::min<std::int64_t>(encoding.elements, k - j), to + j);
+    }
+  });
+  return {};
+}
+
 }  // namespace
 
 extern const Kernel quantize_linear_ref{
@@ -214,6 +235,8 @@ extern const Kernel dynamic_quantize_linear_ref{.name = "dynamic_quantize_linear
                                                 .reference = true,
                                                 .batch_invariant = false,
                                                 .run = run_dynamic};
+extern const Kernel dequantize_rows_ref{
+    .name = "dequantize_rows_ref", .op = "DequantizeRows", .reference = true, .run = run_rows};
 extern const Kernel dequantize_blocks_ref{
     .name = "dequantize_blocks_ref", .op = "DequantizeBlocks", .reference = true, .run = run_blocks};
 

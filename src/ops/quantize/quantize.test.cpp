@@ -130,6 +130,32 @@ TEST(DequantizeBlocks, GivesTheElementsOfEveryEncoding) {
   }
 }
 
+TEST(DequantizeRows, GivesTheRowsThatAreAskedFor) {
+  std::mt19937 rng(5);
+  for (const DType encoding : block_encodings())
+    for (const std::int64_t k : {2 * block_encoding(encoding).elements, block_encoding(encoding).elements - 3, 0}) {
+      SCOPED_TRACE(std::string(dtype_name(encoding)) + ", rows of " + std::to_string(k));
+      std::vector<float> dense;
+      const Tensor x = test::random_blocks(encoding, 5, k, rng, dense);
+      const auto rows = [&](const std::vector<std::int64_t>& picks) {
+        Tensor indices = test::make_tensor(DType::i64, Shape{static_cast<std::int64_t>(picks.size())});
+        std::copy(picks.begin(), picks.end(), indices.as<std::int64_t>());
+        return test::run_kernel(*find_kernel("dequantize_rows_ref"), nullptr, {x, indices},
+                                {{DType::f32, Shape{static_cast<std::int64_t>(picks.size()), k}}}, {.threads = 2});
+      };
+      const std::vector<std::int64_t> picks = {4, 0, 4, 2};
+      const auto got = rows(picks);
+      ASSERT_EQ(got.refusal + got.problem, "");
+      for (std::size_t i = 0; i < picks.size(); ++i)
+        for (std::int64_t j = 0; j < k; ++j)
+          ASSERT_EQ(got.outputs[0].as<float>()[static_cast<std::int64_t>(i) * k + j],
+                    dense[static_cast<std::size_t>(picks[i] * k + j)]);
+      for (const std::int64_t outside : {std::int64_t{-1}, std::int64_t{5}, INT64_MAX})
+        EXPECT_NE(rows({0, outside}).problem.find("an index lies outside the table"), std::string::npos) << outside;
+      EXPECT_EQ(rows({}).problem, "");
+    }
+}
+
 TEST(DequantizeBlocks, OfAWeightIsDoneInTheRun) {
   // Not folded: the engine holds the blocks.
   std::mt19937 rng(4);

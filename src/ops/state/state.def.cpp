@@ -46,6 +46,8 @@ void infer_attention(ir::InferContext& c) {
     c.fail("keys have {} heads, values {}", ir::to_string(k.shape[1]), ir::to_string(v.shape[1]));
   if (!ir::exact_div(q[1], k.shape[1]))
     c.fail("{} heads are no multiple of the state's {}", ir::to_string(q[1]), ir::to_string(k.shape[1]));
+  if (const std::int64_t window = c.attrs().i("window"); window < 0 || window > INT32_MAX)
+    c.fail("a window of {} positions is none", window);
   c.set_output(0, DType::f32, {q[0], q[1], v.shape[2]});
 }
 
@@ -55,10 +57,11 @@ void params_attention(const ir::NodeView& n, ir::ParamsBlob& blob) {
   const double own = width && *width > 0 ? 1 / std::sqrt(static_cast<double>(*width)) : 1;
   p.scale = static_cast<float>(n.attrs().has("scale") ? n.attrs().f("scale") : own);
   p.causal = n.attrs().i("causal") != 0 ? 1 : 0;
+  p.window = static_cast<std::int32_t>(n.attrs().i("window"));
   blob.set(p);
 }
 
-constexpr ir::AttrDef kAttentionAttrs[] = {{"scale", ir::AttrKind::number}, {"causal", 1}};
+constexpr ir::AttrDef kAttentionAttrs[] = {{"scale", ir::AttrKind::number}, {"causal", 1}, {"window", 0}};
 
 constexpr ir::OpDef kOps[] = {
     {.name = "StateAppend", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::effect, .infer = infer_append},

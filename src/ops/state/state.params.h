@@ -17,6 +17,7 @@ struct KernelContext;
 struct StateAttentionParams {
   float scale = 1;
   std::int32_t causal = 1;  ///< a position sees those up to itself; 0: all that its sequence holds
+  std::int32_t window = 0;  ///< of those it sees the last ones only, as many as this; 0: all
 };
 
 namespace ops {

@@ -85,9 +85,10 @@ Status run_append(const KernelContext& c) noexcept {
   return {};
 }
 
-/// One query and head over the first `seen` positions of row r. Two passes: the largest score first, so that no
+/// One query and head over positions [begin, seen) of row r. Two passes: the largest score first, so that no
 /// exponential overflows.
-void attend(const KernelContext& c, std::int64_t r, std::int64_t i, std::int64_t h, std::int64_t seen) {
+void attend(const KernelContext& c, std::int64_t r, std::int64_t i, std::int64_t h, std::int64_t begin,
+            std::int64_t seen) {
   const TensorView &q = c.in[0], &out = c.out[0];
   const StateView &k = c.state[0], &v = c.state[1];
   const double scale = c.params_as<StateAttentionParams>().scale;
@@ -101,11 +102,12 @@ void attend(const KernelContext& c, std::int64_t r, std::int64_t i, std::int64_t
     return sum * scale;
   };
   double largest = -INFINITY, norm = 0;
-  for (std::int64_t t = 0; t < seen; ++t) largest = std::fmax(largest, score(t));
-  for (std::int64_t t = 0; t < seen; ++t) norm += std::exp(score(t) - largest);
+  for (std::int64_t t = begin; t < seen; ++t) largest = std::fmax(largest, score(t));
+  for (std::int64_t t = begin; t < seen; ++t) norm += std::exp(score(t) - largest);
   for (std::int64_t e = 0; e < out.shape[2]; ++e) {
     double sum = 0;
-    for (std::int64_t t = 0; t < seen; ++t) sum += std::exp(score(t) - largest) * StoredVector(v, v.rows[r], t, kv)[e];
+    for (std::int64_t t = begin; t < seen; ++t)
+      sum += std::exp(score(t) - largest) * StoredVector(v, v.rows[r], t, kv)[e];
     result[e * out.stride[2]] = static_cast<float>(sum / norm);
   }
 }
@@ -114,12 +116,13 @@ Status run_attention(const KernelContext& c) noexcept {
   if (const Status s = check_state_attention(c); !s) return s;
   const StateView& k = c.state[0];
   const std::int64_t n = c.in[0].shape[0], heads = c.in[0].shape[1];
-  const bool causal = c.params_as<StateAttentionParams>().causal != 0;
+  const auto& p = c.params_as<StateAttentionParams>();
   for (std::int64_t r = 0; r < k.row_count; ++r) {
     const std::int64_t first = new_begin(k, r), end = new_end(k, r, n), held = k.rows[r].length + k.rows[r].appended;
     parallel_for(*c.parallel, (end - first) * heads, [&](std::int64_t task, int) {
       const std::int64_t i = first + task / heads;
-      attend(c, r, i, task % heads, causal ? held - (end - i) + 1 : held);
+      const std::int64_t seen = p.causal != 0 ? held - (end - i) + 1 : held;
+      attend(c, r, i, task % heads, p.window > 0 && seen > p.window ? seen - p.window : 0, seen);
     });
   }
   return {};
@@ -171,7 +174,7 @@ extern const Kernel state_append_ref{.name = "state_append_ref",
 extern const Kernel state_attention_ref{.name = "state_attention_ref",
                                         .op = "StateAttention",
                                         .reference = true,
-                                        .version = 2,
+                                        .version = 3,
                                         .in{Port::strided},
                                         .out{Port::strided},
                                         .run = run_attention};

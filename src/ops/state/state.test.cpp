@@ -220,8 +220,8 @@ void StateKernels::check(const Case& c, const History& history, std::int64_t n, 
 }
 
 void StateKernels::run(const Case& c, std::uint32_t seed) {
-  SCOPED_TRACE(fmt::format("seed {}: {} key heads, {} queries each, {} and {} wide, {}, blocks of {}", seed, c.h.kv,
-                           c.h.group, c.h.d, c.h.dv, dtype_name(c.encoding), c.block_length));
+  SCOPED_TRACE(fmt::format("seed {}: {} key heads, {} queries each, {} and {} wide, {}, blocks of {}, window {}", seed,
+                           c.h.kv, c.h.group, c.h.d, c.h.dv, dtype_name(c.encoding), c.block_length, c.p.window));
   std::mt19937 rng(seed);
   const Heads& h = c.h;
   const Pages pages(h, c.encoding, c.block_length, 2000);
@@ -282,7 +282,8 @@ TEST_P(StateKernels, InABatchAsAlone) {
     for (const Heads h : {Heads{1, 1, 1, 1}, Heads{2, 3, 16, 16}, Heads{3, 1, 33, 20}, Heads{1, 8, 64, 7}}) {
       std::mt19937 rng(++seed);
       const std::int64_t lengths[] = {1, 4, 7, 16, 100};
-      Case c{h, {.scale = 0.3f, .causal = rng() % 4 != 0 ? 1 : 0}, encoding, lengths[rng() % 5], rng() % 3 == 0};
+      const std::int32_t causal = rng() % 4 != 0 ? 1 : 0, window = seed % 2 == 0 ? 0 : 1 + static_cast<int>(rng() % 90);
+      Case c{h, {.scale = 0.3f, .causal = causal, .window = window}, encoding, lengths[rng() % 5], rng() % 3 == 0};
       run(c, seed);
       if (HasFatalFailure()) return;
     }

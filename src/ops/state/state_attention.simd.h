@@ -95,6 +95,11 @@ struct StateJob {
     const std::int64_t held = k.rows[row].length + k.rows[row].appended;
     return c.params_as<StateAttentionParams>().causal != 0 ? held - (new_end(k, row, c.in[0].shape[0]) - i) + 1 : held;
   }
+  /// The first of them that its window leaves.
+  MONZA_INLINE std::int64_t from(std::int64_t i) const {
+    const std::int64_t window = c.params_as<StateAttentionParams>().window, all = seen(i);
+    return window > 0 && all > window ? all - window : 0;
+  }
 };
 
 /// Copies between the rows of a task and those of a tensor [n, heads, width]: f(tensor's row, task's row).
@@ -130,16 +135,18 @@ void attend(const StateJob& job, float* memory, const StateScratch& at) {
     __builtin_memset(results + i * kPitch, 0, sizeof(float) * static_cast<std::size_t>(kPitch));
   }
   const std::int64_t all = job.seen(job.end - 1);
-  for (std::int64_t begin = 0; begin < all; begin += kTile) {
+  for (std::int64_t begin = job.from(job.first) / kTile * kTile; begin < all; begin += kTile) {
     const std::int64_t n = all - begin < kTile ? all - begin : kTile;
     gather(k, k.rows[job.row], job.kv, begin, n, tile, pitch);
     job.table.pack_b(tile, 1, pitch, 0, d, n, keys);
     gather(v, v.rows[job.row], job.kv, begin, n, tile, pitch);
     job.table.pack_b(tile, pitch, 1, 0, n, dv, values);
-    // Positions see no less than those before them: the first ones nothing of the tile, then some a part, the rest all.
-    std::int64_t some = job.first;
+    // Positions see no less than those before them: the first ones nothing of the tile, then some a part, the rest all;
+    // with a window the last ones nothing any more, those before them no longer all.
+    std::int64_t some = job.first, none = job.end;
     while (job.seen(some) <= begin) ++some;
-    const std::int64_t row0 = (some - job.first) * group;
+    while (none > some && job.from(none - 1) >= begin + n) --none;
+    const std::int64_t row0 = (some - job.first) * group, row1 = (none - job.first) * group;
     GemmOut to_scores;
     to_scores.c = scores + row0 * kPitch;
     to_scores.ldc = kPitch;
@@ -147,22 +154,24 @@ void attend(const StateJob& job, float* memory, const StateScratch& at) {
     job.table.step({.a = queries + row0 * kPitch,
                     .b = keys,
                     .kc = d,
-                    .rows = rows - row0,
+                    .rows = row1 - row0,
                     .row0 = 0,
                     .n0 = 0,
                     .n1 = n,
                     .first = true,
                     .last = true},
                    to_scores);
-    std::int64_t whole = row0;
-    for (std::int64_t i = row0; i < rows; ++i) {
-      const std::int64_t seen = job.seen(job.first + i / group) - begin, mine = seen < n ? seen : n;
-      float* result = results + i * kPitch;
-      const float factor = soften(scores + i * kPitch, mine, tops[i], sums[i]);
+    std::int64_t whole = row0, whole_end = row1;
+    for (std::int64_t i = row0; i < row1; ++i) {
+      const std::int64_t position = job.first + i / group, seen = job.seen(position) - begin;
+      const std::int64_t last = seen < n ? seen : n, from = job.from(position) - begin, first = from > 0 ? from : 0;
+      float *result = results + i * kPitch, *weights = scores + i * kPitch + first;
+      const float factor = soften(weights, last - first, tops[i], sums[i]);
       if (factor != 1.0f) scale_row(result, dv, factor);
-      if (mine == n) continue;
-      add_weighted(scores + i * kPitch, mine, tile, pitch, dv, result);
-      whole = i + 1;
+      if (first == 0 && last == n) continue;
+      add_weighted(weights, last - first, tile + first * pitch, pitch, dv, result);
+      if (first == 0) whole = i + 1;
+      else if (whole_end > i) whole_end = i;
     }
     GemmOut to_results;
     to_results.c = results + whole * kPitch;
@@ -170,7 +179,7 @@ void attend(const StateJob& job, float* memory, const StateScratch& at) {
     job.table.step({.a = scores + whole * kPitch,
                     .b = values,
                     .kc = n,
-                    .rows = rows - whole,
+                    .rows = whole_end - whole,
                     .row0 = 0,
                     .n0 = 0,
                     .n1 = dv,
@@ -233,6 +242,7 @@ consteval Kernel state_attention_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "StateAttention",
           .needs = needs,
+          .version = 2,
           .in{Port::rows},
           .out{Port::rows},
           .accepts = accepts_state_attention,
