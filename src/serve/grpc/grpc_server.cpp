@@ -28,6 +28,8 @@ namespace {
 
 /// Requests of one stream that are computed at a time: further ones wait in the kernel's buffers.
 constexpr std::size_t kMostInFlight = 16;
+/// At the end: for how long no call must have come, and how long that is waited for.
+constexpr std::chrono::milliseconds kQuiet{100}, kMostRefusing{2000};
 constexpr int kMostStreams = 1024;  // calls of one connection at a time
 
 /// The pieces of a message; valid as long as `slices`.
@@ -235,7 +237,18 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
     finish();
   }
 
+  /// A call that came too late.
+  class RefusedCall final : public grpc::ServerGenericBidiReactor {
+   public:
+    RefusedCall() { Finish(grpc::Status(grpc::UNAVAILABLE, "the server is ending")); }
+    void OnDone() override { delete this; }
+  };
+
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
+    if (closed) {
+      refused_at = Clock::now();
+      return new RefusedCall;
+    }
     if (context->method() == kStreamMethod) return new StreamCall(*this, *context);
     return new UnaryCall(*this, *context);
   }
@@ -248,6 +261,11 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
       for (Call* call : calls) call->end_soon();
     }
     ending = std::thread([this, until] {
+      // What comes once Shutdown has begun is cancelled, not told to come again: so that nothing does, clients are
+      // told.
+      const Clock::time_point latest = std::min(until, Clock::now() + kMostRefusing);
+      for (refused_at = Clock::now(); Clock::now() < latest && Clock::now() - refused_at.load() < kQuiet;)
+        std::this_thread::sleep_for(kQuiet / 10);
       server->Shutdown(std::chrono::system_clock::now() + std::max<Clock::duration>(until - Clock::now(), {}));
     });
   }
@@ -262,6 +280,7 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
   std::mutex mutex;
   std::unordered_set<Call*> calls;
   std::atomic<Clock::time_point> cut_at{Clock::time_point::max()};
+  std::atomic<Clock::time_point> refused_at;  ///< the last call that came after close()
   std::atomic<int> lost{0};
   std::thread ending;  ///< Shutdown waits
   std::unique_ptr<grpc::Server> server;
