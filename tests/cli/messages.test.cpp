@@ -125,6 +125,7 @@ void make_arrays(const Tool& tool) {
   io::write_npz(tool.path("samples/two.npz"), arrays);
   tool.write("p.ppm", "P6\n2 2\n255\n" + std::string(12, '\0'));
   tool.write("text.json", "{\"layers\": 1}");
+  tool.write("vocab.txt", "[UNK]\n[CLS]\n[SEP]\n");
 }
 
 /// A folder of backend tests whose names say what is wrong with each.

@@ -8,6 +8,7 @@
 #include <fstream>
 #include <limits>
 
+#include "base/base64.h"
 #include "base/error.h"
 #include "engine/compare.h"
 #include "eval/run.h"

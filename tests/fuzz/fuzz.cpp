@@ -18,7 +18,7 @@ namespace {
 
 constexpr const Target* kTargets[] = {&engine_target,  &tables_target,      &onnx_target, &text_target,
                                       &image_target,   &npz_target,         &npy_target,  &tensor_target,
-                                      &timings_target, &calibration_target, &http_target};
+                                      &timings_target, &calibration_target, &http_target, &tokenizer_target};
 const Target* target = nullptr;
 
 const Target* find_target(std::string_view name) {

@@ -61,6 +61,13 @@ def conversations() -> dict:
         f"expect_{piece}": message(infer, json, "Expect: 100-continue\r\nConnection: close\r\n")}.items()}
 
 
+def tokenizers() -> dict:
+    """The tokenizers of src/text's tests, each with a text."""
+    found = re.findall(r'R"\((\{.*?\})\)"', (SOURCE / "src/text/tokenizer.test.cpp").read_text(), re.S)
+    text = "hello, world e\u0301 \u4e2d<|end|> \U0001F1E9\U0001F1EA\r\n ab'LL 123".encode()
+    return {f"{k:02}": json.encode() + b"\0" + text for k, json in enumerate(found)}
+
+
 def words() -> set:
     """Names of operators, attributes and their values: what a byte-wise search would not guess."""
     text = "".join(f.read_text() for pattern in ("*.def.cpp", "*.onnx.cpp") for f in sorted(SOURCE.glob(f"src/ops/*/{pattern}")))
@@ -80,6 +87,7 @@ def seeds() -> dict:
         "timings": timings(),
         "calibration": calibrations(),
         "http": conversations(),
+        "tokenizer": tokenizers(),
     }
 
 

@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include "base/base64.h"
 #include "tools/draw/sha256.h"
 #include "tools/draw/svg.h"
 

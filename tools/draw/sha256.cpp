@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cstddef>
+#include <string>
 
 namespace monza::tool {
 namespace {
@@ -54,17 +55,6 @@ std::array<std::uint8_t, 32> sha256(std::string_view text) {
   for (std::size_t i = 0; i < bytes.size(); ++i)
     bytes[i] = static_cast<std::uint8_t>(state[i / 4] >> (24 - i % 4 * 8) & 0xff);
   return bytes;
-}
-
-std::string base64(std::span<const std::uint8_t> bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t k = 0; k < 3; ++k) group = group << 8 | (at + k < bytes.size() ? bytes[at + k] : 0U);
-    for (std::size_t k = 0; k < 4; ++k) text += at + k <= bytes.size() ? kDigits[group >> (18 - 6 * k) & 63] : '=';
-  }
-  return text;
 }
 
 }  // namespace monza::tool

@@ -3,16 +3,11 @@
 
 #include <array>
 #include <cstdint>
-#include <span>
-#include <string>
 #include <string_view>
 
 namespace monza::tool {
 
 /// FIPS 180-4, section 6.2.
 std::array<std::uint8_t, 32> sha256(std::string_view text);
-
-/// RFC 4648, section 4, with padding.
-std::string base64(std::span<const std::uint8_t> bytes);
 
 }  // namespace monza::tool
