@@ -1,4 +1,4 @@
-// A YOLO detector as one call: picture in, boxes in the picture's pixels out.
+// A YOLO detector as one call: picture in, objects in the picture's pixels out.
 #pragma once
 
 #include <optional>
@@ -8,12 +8,13 @@
 #include "eval/picture_network.h"
 #include "eval/run.h"
 #include "monza/engine.h"
-#include "vision/boxes.h"
+#include "vision/objects.h"
 
 namespace monza::eval {
 
 struct DetectorOptions {
   std::string head;  // "" tells the head from the model
+  std::string task;  // "" takes the model's word
   int classes = 0;   // number of class names; 0 when there are none
   vision::DecodeOptions decode;
   vision::NmsOptions nms;
@@ -33,6 +34,8 @@ class Detector {
   const Tensor& prepare(const vision::Image& image);
   const std::string& input_name() const noexcept { return input_.name; }
   /// Sorted by falling score. Throws RunError when the inference fails.
+  std::vector<vision::Object> find(const vision::Image& image, StageTimes& times);
+  /// Their boxes alone.
   std::vector<vision::Detection> detect(const vision::Image& image, StageTimes& times);
   const vision::HeadLayout& head() const noexcept { return head_; }
 
@@ -40,8 +43,9 @@ class Detector {
   PictureInput input_;
   DetectorOptions options_;
   std::string output_;
-  bool warned_ = false;    // that the output is not finite
-  vision::Letterbox box_;  // of the last picture
+  std::string prototypes_;  // the output that masks are combined of; empty without masks
+  bool warned_ = false;     // that the output is not finite
+  vision::Letterbox box_;   // of the last picture
   vision::HeadLayout head_;
   vision::Normalization normalization_;
   vision::LetterboxRule rule_ = vision::LetterboxRule::centred;

@@ -45,13 +45,39 @@ TEST(Head, IsToldByTheNumberOfCells) {
 TEST(Head, RefusesWithAReason) {
   EXPECT_NE(refusal({1, 1000}, 224).find("not that of a YOLO detector"), std::string::npos);
   EXPECT_NE(refusal({1, 84, 8400}, 320).find("fits no known head"), std::string::npos);
-  EXPECT_NE(refusal({1, 300, 6}, 640).find("non-maximum suppression"), std::string::npos);
-  EXPECT_NE(refusal({1, 116, 8400}, 640, {.task = "segment"}).find("segment"), std::string::npos);
+  EXPECT_NE(refusal({1, 116, 8400}, 640, {.task = "segment"}).find("prototypes"), std::string::npos);
+  EXPECT_NE(refusal({1, 116, 8400}, 640, {.task = "classify"}).find("no detector"), std::string::npos);
+  EXPECT_NE(refusal({1, 300, 7}, 640).find("fits no known head"), std::string::npos) << "one column is left over";
   EXPECT_NE(refusal({1, 84, 8400}, 640, {.classes = 20}).find("20 class names"), std::string::npos);
   EXPECT_NE(refusal({1, 84, 8400}, 640, {.requested = "yolox"}).find("can only be"), std::string::npos);
   EXPECT_NE(refusal({1, 84, 8400}, 640, {.requested = "ssd"}).find("no detection head"), std::string::npos);
   EXPECT_NE(refusal({1, 8400, 84}, 640, {.classes = 80}).find("turned to rows"), std::string::npos);
   EXPECT_NE(refusal({1, 84, 8400}, 0), "");
+}
+
+TEST(Head, KnowsWhatTasksAdd) {
+  const HeadLayout masks = identify(116, 8400, 640, {.mask_channels = 32});
+  EXPECT_EQ(masks.task, Task::segment);
+  EXPECT_EQ(masks.classes, 80);
+  EXPECT_EQ(masks.extra, 32);
+  EXPECT_EQ(identify(116, 8400, 640, {.task = "detect", .mask_channels = 32}).classes, 112);
+  const HeadLayout body = identify(56, 8400, 640, {.task = "pose"});
+  EXPECT_EQ(body.classes, 1);
+  EXPECT_EQ(body.keypoints, (std::array<int, 2>{17, 3}));
+  EXPECT_EQ(identify(2 + 4 + 10, 8400, 640, {.task = "pose", .keypoints = "[5, 2]"}).classes, 2);
+  EXPECT_NE(refusal({1, 56, 8400}, 640, {.task = "pose", .keypoints = "[5, 9]"}).find("key points"), std::string::npos);
+  EXPECT_EQ(identify(20, 21504, 1024, {.task = "obb"}).classes, 15);
+  const HeadLayout v5 = identify(25200, 117, 640, {.task = "segment", .mask_channels = 32});
+  EXPECT_EQ(v5.head, Head::yolov5);
+  EXPECT_EQ(v5.classes, 80);
+}
+
+TEST(Head, OfBoxesAfterSuppression) {
+  const HeadLayout plain = identify(300, 6, 640, {.classes = 80});
+  EXPECT_EQ(plain.head, Head::end2end);
+  EXPECT_EQ(plain.classes, 80);
+  EXPECT_EQ(identify(300, 38, 640, {.mask_channels = 32}).head, Head::end2end);
+  EXPECT_EQ(identify(84, 6, 64).head, Head::yolox) << "one class, a row for each cell";
 }
 
 TEST(Head, AsksWhenTwoFit) {
@@ -110,6 +136,38 @@ TEST(Decode, YoloxAddsTheGrid) {
   EXPECT_FLOAT_EQ(found[0].y2 - found[0].y1, 16);
   row[2] = 1000;  // exp overflows: no box
   EXPECT_TRUE(decode_boxes(out, identify(cells, 7, size), size, size).empty());
+}
+
+TEST(Decode, End2EndTakesRowsAsTheyAre) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> out = {1, 2,    30, 40, 0.9F, 3, /**/ 1, 2,    3,  4,      0.1F, 0, /**/ 5, 6,   7,
+                                  8, 0.8F, 80, 1,  2,    3, 4,      0.9F, -1, /**/ 1, 2,    3, 4,      nan, 0};
+  const auto found = decode_boxes(out, identify(5, 6, size, {.classes = 80}), size, size);
+  ASSERT_EQ(found.size(), 1U) << "scores too low or not a number, and classes that are none";
+  EXPECT_EQ(found[0].class_id, 3);
+  EXPECT_FLOAT_EQ(found[0].y2, 40);
+}
+
+TEST(Decode, OnlyTheClassesThatAreAskedFor) {
+  std::vector<float> out(6 * cells);
+  for (int c = 0; c < 2; ++c) out[static_cast<std::size_t>((4 + c) * cells + 10 + c)] = 0.9F;
+  const HeadLayout layout = identify(6, cells, size);
+  EXPECT_EQ(decode_boxes(out, layout, size, size).size(), 2U);
+  const auto found = decode_boxes(out, layout, size, size, {.classes = {1}});
+  ASSERT_EQ(found.size(), 1U);
+  EXPECT_EQ(found[0].class_id, 1);
+  EXPECT_EQ(found[0].candidate, 11);
+}
+
+TEST(Decode, FurtherValuesOfACandidate) {
+  std::vector<float> out(6 * cells + 2 * cells);
+  const HeadLayout columns = identify(8, cells, size, {.task = "pose", .classes = 2, .keypoints = "[1, 2]"});
+  out[6 * cells + 7] = 1, out[7 * cells + 7] = 2;
+  std::vector<float> values(2);
+  extra_values(out, columns, 7, values);
+  EXPECT_EQ(values, (std::vector<float>{1, 2}));
+  EXPECT_THROW(extra_values(out, columns, cells, values), Error);
+  EXPECT_THROW(extra_values(out, columns, -1, values), Error);
 }
 
 TEST(Decode, RefusesAnOutputOfAnotherSize) {

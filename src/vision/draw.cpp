@@ -1,22 +1,15 @@
 #include "vision/draw.h"
 
-#include <fmt/core.h>
-
 #include <algorithm>
 #include <cmath>
 
 #include "vision/font.h"
-#include "vision/labels.h"
 
 namespace monza::vision {
 namespace {
 
 /// The bytes of one UTF-8 sequence after the first draw nothing.
 bool continues_sequence(char c) noexcept { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
-
-int to_pixel(float v, int limit) noexcept {
-  return static_cast<int>(std::lround(std::clamp(v, 0.0F, static_cast<float>(limit))));
-}
 
 }  // namespace
 
@@ -69,29 +62,28 @@ void draw_text(Image& image, int x, int y, std::string_view text, Color color, i
   }
 }
 
-void draw_detections(Image& image, std::span<const Detection> detections, const std::vector<std::string>& labels) {
-  const int side = std::max(image.width, image.height);
-  const int scale = std::max(1, (side + 200) / 500);
-  const int thickness = std::max(2, side / 320);
-  std::vector<Detection> order(detections.begin(), detections.end());
-  std::stable_sort(order.begin(), order.end(),
-                   [](const Detection& a, const Detection& b) { return a.score < b.score; });
-  for (const Detection& d : order) {
-    const Color color = class_color(d.class_id);
-    const int x1 = to_pixel(d.x1, image.width), y1 = to_pixel(d.y1, image.height);
-    const int x2 = to_pixel(d.x2, image.width), y2 = to_pixel(d.y2, image.height);
-    draw_frame(image, x1, y1, x2, y2, color, thickness);
+Color ink_on(Color plate) noexcept {
+  const int brightness = (plate[0] * 299 + plate[1] * 587 + plate[2] * 114) / 1000;  // as it is perceived
+  return brightness > 120 ? Color{0, 0, 0} : Color{255, 255, 255};
+}
 
-    const std::string text = fmt::format("{} {:.2f}", label_of(labels, d.class_id), d.score);
-    const auto [width, height] = text_extent(text, scale);
-    const int plate_width = width + 2 * scale, plate_height = height + scale;
-    const int left = std::clamp(x1, 0, std::max(image.width - plate_width, 0));
-    const int top = y1 >= plate_height ? y1 - plate_height : y1;
-    fill_rectangle(image, left, top, left + plate_width, top + plate_height, color);
-    // Black or white, whichever stands out from the plate, by its perceived brightness.
-    const int brightness = (color[0] * 299 + color[1] * 587 + color[2] * 114) / 1000;
-    const Color ink = brightness > 120 ? Color{0, 0, 0} : Color{255, 255, 255};
-    draw_text(image, left + scale + scale / 2, top + scale, text, ink, scale);
+void draw_line(Image& image, float x1, float y1, float x2, float y2, Color color, int thickness) noexcept {
+  const float steps = std::max({std::abs(x2 - x1), std::abs(y2 - y1), 1.0F});
+  // Beyond the picture there is nothing to draw, and a line from far away would take its time.
+  if (!(steps < 1e6F)) return;
+  for (int i = 0; i <= static_cast<int>(steps); ++i) {
+    const float part = static_cast<float>(i) / steps;
+    const int x = static_cast<int>(std::lround(x1 + (x2 - x1) * part)) - thickness / 2;
+    const int y = static_cast<int>(std::lround(y1 + (y2 - y1) * part)) - thickness / 2;
+    fill_rectangle(image, x, y, x + thickness, y + thickness, color);
+  }
+}
+
+void fill_circle(Image& image, float cx, float cy, int radius, Color color) noexcept {
+  const int x = static_cast<int>(std::lround(cx)), y = static_cast<int>(std::lround(cy));
+  for (int dy = -radius; dy <= radius; ++dy) {
+    const int half = static_cast<int>(std::sqrt(static_cast<double>(radius * radius - dy * dy)));
+    fill_rectangle(image, x - half, y + dy, x + half + 1, y + dy + 1, color);
   }
 }
 

@@ -1,14 +1,10 @@
-// Boxes and labels drawn into a picture.
+// Lines, letters and colours drawn into a picture.
 #pragma once
 
 #include <array>
 #include <cstdint>
-#include <span>
-#include <string>
 #include <string_view>
-#include <vector>
 
-#include "vision/boxes.h"
 #include "vision/image.h"
 
 namespace monza::vision {
@@ -28,8 +24,10 @@ void fill_rectangle(Image& image, int x1, int y1, int x2, int y2, Color color) n
 /// A frame whose outer edge is the rectangle [x1, x2) x [y1, y2).
 void draw_frame(Image& image, int x1, int y1, int x2, int y2, Color color, int thickness) noexcept;
 
-/// Each detection as a frame with "name score" above it, or inside where there is no room above. Lines and letters grow
-/// with the picture. The best detections are drawn last, on top.
-void draw_detections(Image& image, std::span<const Detection> detections, const std::vector<std::string>& labels);
+/// Black or white, whichever stands out.
+Color ink_on(Color plate) noexcept;
+/// Between two places inside or near the picture.
+void draw_line(Image& image, float x1, float y1, float x2, float y2, Color color, int thickness) noexcept;
+void fill_circle(Image& image, float cx, float cy, int radius, Color color) noexcept;
 
 }  // namespace monza::vision

@@ -1,4 +1,5 @@
 #include "vision/draw.h"
+#include "vision/draw_objects.h"
 
 #include <gtest/gtest.h>
 
@@ -49,12 +50,47 @@ TEST(Draw, FrameKeepsItsInside) {
 
 TEST(Draw, DetectionsShowTheirClass) {
   Image image(200, 150);
-  const std::vector<Detection> found = {{3, 0.9F, 20, 40, 120, 140}, {5, 0.4F, -50, -50, 900, 900}};
-  draw_detections(image, found, {});
+  std::vector<Object> found(2);
+  found[0].box = {3, 0.9F, 20, 40, 120, 140};
+  found[1].box = {5, 0.4F, -50, -50, 900, 900};
+  draw_objects(image, found, {});
   EXPECT_GT(count_color(image, class_color(3)), 500);
   EXPECT_GT(count_color(image, class_color(5)), 500);
   Image empty;
-  draw_detections(empty, found, {"a"});
+  draw_objects(empty, found, {"a"});
+}
+
+TEST(Draw, MasksTintAndBodiesHaveLines) {
+  Image image(100, 100);
+  std::vector<Object> found(1);
+  found[0].box = {3, 0.9F, 90, 90, 99, 99};
+  found[0].mask.runs = {{50, 10, 20}, {51, -5, 500}, {500, 0, 3}};
+  found[0].keypoints.resize(17);
+  found[0].keypoints[5] = {20, 20, 0.9F};  // the shoulders, which are joined
+  found[0].keypoints[6] = {60, 20, 0.9F};
+  found[0].keypoints[0] = {20, 70, 0.1F};  // hardly seen
+  for (std::size_t i = 0; i < 17; ++i)
+    if (i != 5 && i != 6) found[0].keypoints[i].score = 0.1F;
+  draw_objects(image, found, {});
+  EXPECT_NE(image.row(50)[3 * 15], 0);
+  EXPECT_EQ(image.row(50)[3 * 30], 0) << "outside of the mask";
+  EXPECT_EQ(image.row(20)[3 * 40], class_color(3)[0]) << "between the shoulders";
+  EXPECT_EQ(image.row(70)[3 * 20], 0);
+}
+
+TEST(Draw, TurnedBoxesAreTurned) {
+  Image image(100, 100);
+  std::vector<Object> found(1);
+  found[0].box = {3, 0.9F, 20, 20, 80, 80};
+  found[0].turned = TurnedBox{50, 50, 40, 40, 0.785398F};
+  draw_objects(image, found, {});
+  EXPECT_EQ(image.row(78)[3 * 50], class_color(3)[0]) << "the lower corner, 28 from the centre";
+  EXPECT_EQ(image.row(70)[3 * 70], 0) << "a corner of the upright box";
+}
+
+TEST(Draw, LettersStandOut) {
+  EXPECT_EQ(ink_on({0, 0, 190}), (Color{255, 255, 255}));
+  EXPECT_EQ(ink_on({235, 235, 0}), (Color{0, 0, 0}));
 }
 
 TEST(Draw, ColoursOfClassesDiffer) {

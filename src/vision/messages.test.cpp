@@ -13,6 +13,7 @@
 #include "vision/coco.h"
 #include "vision/codecs.h"
 #include "vision/labels.h"
+#include "vision/mask.h"
 #include "vision/source.h"
 
 namespace monza::vision {
@@ -231,13 +232,16 @@ TEST(BoxMessages, SayWhyAnOutputIsNoDetectors) {
   const Case cases[] = {
       {{1, 84, 84}, {}, "a detector's input of 0x0 pixels makes no sense", 0},
       {{1, 84, 84},
+       {.task = "classify"},
+       "a model whose task is 'classify' is no detector\n  try: detect, segment, pose or obb; classifiers go to 'monza "
+       "classify'"},
+      {{1, 84, 84},
        {.task = "segment"},
-       "the model's metadata says that its task is 'segment', not 'detect'\n  try: a detection model; classifiers go "
-       "to 'monza classify'"},
-      {{1, 300, 6},
-       {},
-       "the output [1, 300, 6] holds boxes after non-maximum suppression, a head that is not read here\n  try: an "
-       "export with nms=False and, for YOLOv10 and later, end2end=False"},
+       "masks are combined of prototypes, and the model has no such output\n  try: an export whose prototypes [1, "
+       "channels, height, width] are an output"},
+      {{1, 84, 84},
+       {.task = "pose", .keypoints = "many"},
+       "'many' is no shape of key points\n  try: the number of key points and 2 or 3 values for each, such as 17x3"},
       {{2, 84, 84},
        {},
        "the output [2, 84, 84] is not that of a YOLO detector\n  try: an export whose detections are one output [1, "
@@ -250,10 +254,11 @@ TEST(BoxMessages, SayWhyAnOutputIsNoDetectors) {
        {},
        "the output [1, 10, 99] fits no known head: an input of 64x64 has 84 cells at strides 8, 16, 32 and 85 with "
        "64\n  try: the input size that the model was exported for, or a model with one of these heads: yolov5 [1, "
-       "3*cells, 5+classes], yolov8 and yolov11 [1, 4+classes, cells], yolox [1, cells, 5+classes]"},
+       "3*cells, 5+classes], yolov8 and yolov11 [1, 4+classes, cells], yolox [1, cells, 5+classes], end2end [1, boxes, "
+       "6]"},
       {{1, 84, 84},
        {.requested = "yolov3"},
-       "there is no detection head called 'yolov3'\n  try: yolov5, yolov8, yolov11 or yolox"},
+       "there is no detection head called 'yolov3'\n  try: yolov5, yolov8, yolov11, yolox or end2end"},
       {{1, 20, 84},
        {.requested = "yolox"},
        "the head yolox was asked for, but the output [1, 20, 84] at an input of 64x64 can only be: yolov8 with 16 "
@@ -275,6 +280,11 @@ TEST(BoxMessages, SayWhyAnOutputIsNoDetectors) {
   const std::vector<float> values(85 * 84 - 1);
   EXPECT_EQ(error_of([&] { decode_boxes(values, {Head::yolov8, 81, 84, {8, 16, 32}}, 64, 64); }),
             "the output has 7139 values; yolov8 with 81 classes at 64x64 has 7140");
+  std::vector<float> more(2);
+  EXPECT_EQ(error_of([&] { extra_values(values, {Head::yolov8, 81, 84, {8, 16, 32}}, 84, more); }),
+            "candidate 84 of 84 has no 2 further values in an output of 7139");
+  EXPECT_EQ(error_of([&] { decode_mask({values, 32, 16, 16}, more, {}, {}); }),
+            "7139 values and 2 coefficients are no prototypes of 32x16x16");
 }
 
 }  // namespace

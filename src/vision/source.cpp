@@ -66,6 +66,10 @@ class VideoSource : public FrameSource {
   std::int64_t count_ = 0;
 };
 
+bool is_stream(const std::string& name) {
+  return name.starts_with("rtsp://") || name.starts_with("http://") || name.starts_with("https://");
+}
+
 std::vector<fs::path> pictures_in(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const auto& entry : fs::directory_iterator(folder))
@@ -81,6 +85,11 @@ std::unique_ptr<FrameSource> open_source(const std::string& what, const DecodeLi
   if (what.starts_with(camera) || what.starts_with(device)) {
     const std::string path = what.starts_with(camera) ? std::string(device) + what.substr(camera.size()) : what;
     return std::make_unique<VideoSource>(SourceKind::camera, what, VideoReader::open_camera(path, limits));
+  }
+  if (is_stream(what)) {
+    VideoReader reader = VideoReader::open_stream(what, limits);
+    const SourceKind kind = reader.info().frame_estimate > 0 ? SourceKind::video : SourceKind::camera;
+    return std::make_unique<VideoSource>(kind, what, std::move(reader));
   }
   std::error_code error;
   const fs::file_status status = fs::status(what, error);
@@ -160,7 +169,7 @@ void add_pictures(const std::string& name, bool listed, std::vector<fs::path>& f
   } else if (fs::is_directory(name, ignored)) {
     const auto inside = pictures_in(name);
     files.insert(files.end(), inside.begin(), inside.end());
-  } else if (fs::exists(name, ignored) && !has_image_extension(name)) {
+  } else if (is_stream(name) || (fs::exists(name, ignored) && !has_image_extension(name))) {
     fail_hint("run it by itself", "'{}' is no picture, and among several sources each is a picture or a folder", name);
   } else {
     files.emplace_back(name);  // one that is not there is named when its turn comes, and the rest goes on
@@ -174,7 +183,7 @@ std::unique_ptr<FrameSource> open_sources(const std::vector<std::string>& names,
   if (names.size() == 1) {
     const std::string& name = names[0];
     if (is_number(name) && !fs::exists(name, ignored)) return open_source("camera:" + name, limits);
-    if (!is_pattern(name) && !is_list(name)) return open_source(name, limits);
+    if (is_stream(name) || (!is_pattern(name) && !is_list(name))) return open_source(name, limits);
   }
   std::vector<fs::path> files;
   for (const std::string& name : names) add_pictures(name, false, files);

@@ -34,7 +34,8 @@ class FrameSource {
 };
 
 /// Opens what `what` names: a folder (its pictures, sorted by name, not those of folders inside), a camera
-/// (/dev/videoN or "camera:N"), a picture by its first bytes, else a video file.
+/// (/dev/videoN or "camera:N"), a stream (rtsp://, http://, https://; one without an end counts as a camera), a picture
+/// by its first bytes, else a video file.
 /// Throws Error when there is nothing of the name or it is none of these.
 std::unique_ptr<FrameSource> open_source(const std::string& what, const DecodeLimits& limits = {});
 
@@ -42,5 +43,8 @@ std::unique_ptr<FrameSource> open_source(const std::string& what, const DecodeLi
 /// and lists (.txt, a name a line), in this order, as one folder. "0" is the first camera. Throws Error as open_source
 /// does, and for a video or camera among several.
 std::unique_ptr<FrameSource> open_sources(const std::vector<std::string>& names, const DecodeLimits& limits = {});
+
+/// The first frame of every `stride` of a video or camera; of anything else all.
+std::unique_ptr<FrameSource> every_nth(std::unique_ptr<FrameSource> source, int stride);
 
 }  // namespace monza::vision

@@ -25,6 +25,10 @@ class VideoReader {
   /// Opens a camera by its device file, such as /dev/video0.
   static VideoReader open_camera(const std::string& device, const DecodeLimits& limits = {});
 
+  /// Opens a stream of a host by its URL: rtsp, http or https. A host that says nothing for ten seconds has failed.
+  /// Playlists, which name other files and hosts, are refused as in files.
+  static VideoReader open_stream(const std::string& url, const DecodeLimits& limits = {});
+
   VideoReader(VideoReader&&) noexcept;
   VideoReader& operator=(VideoReader&&) noexcept;
   ~VideoReader();

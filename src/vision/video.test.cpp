@@ -48,6 +48,24 @@ Image plain(int width, int height, std::uint8_t r, std::uint8_t g, std::uint8_t 
   return image;
 }
 
+TEST_F(Sources, EveryNthFrameOfAVideoAndAllPictures) {
+  const fs::path clip = folder / "clip.mp4";
+  VideoWriter writer(clip, 32, 32, 10);
+  for (int i = 0; i < 7; ++i) writer.write(Image(32, 32));
+  writer.close();
+  const auto source = every_nth(open_source(clip.string()), 3);
+  EXPECT_DOUBLE_EQ(source->frames_per_second() * 3, 10);
+  std::vector<std::int64_t> frames;
+  for (Frame frame; source->next(frame);) frames.push_back(frame.index);
+  EXPECT_EQ(frames, (std::vector<std::int64_t>{0, 3, 6}));
+  EXPECT_EQ(source->size_estimate(), 3);
+  for (const char* name : {"a.png", "b.png"}) save_image(Image(4, 4), folder / name);
+  const auto pictures = every_nth(open_sources({folder.string()}), 3);
+  Frame frame;
+  EXPECT_TRUE(pictures->next(frame));
+  EXPECT_TRUE(pictures->next(frame)) << "pictures are not skipped";
+}
+
 TEST_F(Sources, FolderGivesItsPicturesInOrder) {
   save_image(plain(4, 3, 1, 2, 3), folder / "b.png");
   save_image(plain(5, 3, 1, 2, 3), folder / "a.PPM.ppm");

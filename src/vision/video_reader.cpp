@@ -94,6 +94,9 @@ void VideoReader::State::open(const AVInputFormat* format, const std::string& ur
     fail_hint("copy or fetch the whole file again",
               "{}: begins as {} does, and is cut off or damaged before the first frame: {}", name, container,
               text_of(status));
+  if (status < 0 && url == name)
+    fail_hint("an address that a player opens (ffplay URL), of one video and not of a page or a playlist",
+              "{}: cannot be opened as a stream: {}", name, text_of(status));
   if (status < 0)
     fail_hint("a picture (JPEG, PNG, WebP, BMP, PPM) or a video with frames of its own (MP4, MKV, AVI, ...)",
               "{}: is no picture, and cannot be opened as video: {}", name, text_of(status));
@@ -232,6 +235,21 @@ VideoReader VideoReader::open_file(const std::filesystem::path& path, const Deco
   return VideoReader(std::move(state));
 }
 
+VideoReader VideoReader::open_stream(const std::string& url, const DecodeLimits& limits) {
+  auto state = std::make_unique<State>();
+  state->name = url;
+  state->limits = limits;
+  AVDictionary* options = nullptr;
+  constexpr const char* patience = "10000000";  // microseconds
+  ff().av_dict_set(&options, "protocol_whitelist", "rtsp,rtp,udp,tcp,tls,http,https", 0);
+  ff().av_dict_set(&options, "format_whitelist", fmt::format("{},rtsp,rtp,mpjpeg", file_formats).c_str(), 0);
+  ff().av_dict_set(&options, "rtsp_transport", "tcp", 0);  // a datagram that is lost is a picture that is torn
+  ff().av_dict_set(&options, "timeout", patience, 0);
+  ff().av_dict_set(&options, "rw_timeout", patience, 0);
+  state->open(nullptr, url, options);
+  return VideoReader(std::move(state));
+}
+
 VideoReader VideoReader::open_camera(const std::string& device, const DecodeLimits& limits) {
   register_devices();
   auto state = std::make_unique<State>();
@@ -293,6 +311,7 @@ struct VideoReader::State {
   VideoInfo info;
 };
 VideoReader VideoReader::open_file(const std::filesystem::path&, const DecodeLimits&) { refuse(); }
+VideoReader VideoReader::open_stream(const std::string&, const DecodeLimits&) { refuse(); }
 VideoReader VideoReader::open_camera(const std::string&, const DecodeLimits&) { refuse(); }
 VideoReader::VideoReader(std::unique_ptr<State> state) : state_(std::move(state)) {}
 VideoReader::VideoReader(VideoReader&&) noexcept = default;

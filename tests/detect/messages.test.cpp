@@ -61,6 +61,7 @@ TEST(VisionMessages, AreThoseOfTheTable) {
   const Tool tool;
   ::setenv("XDG_CACHE_HOME", tool.path("cache").c_str(), 1);
   tool.write("p.ppm", "P6\n2 2\n255\n" + std::string(12, '\0'));
+  tool.write("big.ppm", "P6\n1200 1000\n255\n");
   tool.write("text.mp4", "hello");
   tool.write("t.tiff", std::string("II*\0\x08\0\0\0", 8));
   tool.write("labels.txt", "cat\ndog\n");

@@ -56,8 +56,9 @@ void draw_best(vision::Image& image, const std::vector<eval::ClassScore>& best, 
   for (std::size_t i = 0; i < std::min(top, best.size()); ++i) {
     const std::string text = fmt::format("{} {:.2f}", vision::label_of(labels, best[i].class_id), best[i].score);
     const auto [width, height] = vision::text_extent(text, scale);
-    vision::fill_rectangle(image, 0, y, width + 4 * scale, y + height + scale, vision::class_color(best[i].class_id));
-    vision::draw_text(image, 2 * scale, y + scale, text, {0, 0, 0}, scale);
+    const vision::Color plate = vision::class_color(best[i].class_id);
+    vision::fill_rectangle(image, 0, y, width + 4 * scale, y + height + scale, plate);
+    vision::draw_text(image, 2 * scale, y + scale, text, vision::ink_on(plate), scale);
     y += height + 2 * scale;
   }
 }
@@ -68,7 +69,7 @@ int run_classify(ClassifyArgs args) {
     throw UsageError(
         "--save-engine writes an engine that was built from an ONNX file; --model names an engine already\n"
         "  try: --model with the ONNX file");
-  const auto source = vision::open_sources(args.frames.sources);
+  const auto source = open_frames(args.frames);
   const eval::ClassTruth truth = args.truth.empty() ? eval::ClassTruth{} : eval::load_truth(args.truth);
   const int side = args.settings.crop > 0 ? args.settings.crop : args.size > 0 ? args.size : kClassifySize;
   const OpenedModel model = open_picture_model(args.model, args.settings.to_metadata(), side, !args.no_cache);
@@ -133,8 +134,9 @@ void add_classify(Commands& commands) {
       "  monza classify dog.jpg --model net.engine                         remembers mean, std, resize and crop\n"
       "  monza classify road.mp4 --model yolov8n-cls.onnx --json           one JSON object a line and frame\n",
       [args] { return run_classify(*args); });
-  app.add_option("source", args->frames.sources,
-                 "pictures, folders, patterns, lists (.txt); or one video file or camera (0, /dev/videoN)")
+  app.add_option(
+         "source", args->frames.sources,
+         "pictures, folders, patterns, lists (.txt); or one video file, stream (rtsp, http) or camera (0, /dev/videoN)")
       .required()
       .type_name("SOURCE")
       .file(FileRole::reads);
@@ -149,7 +151,7 @@ void add_classify(Commands& commands) {
       .file(FileRole::writes_pictures);
   app.add_option("--save-engine", args->save_engine, "write the engine, with these settings remembered")
       .file(FileRole::writes);
-  app.add_option("--max-frames", args->frames.max_frames, "stop after so many frames").positive();
+  args->frames.add_to(app);
   app.add_flag("--no-cache", args->no_cache, "neither use nor write an engine in the user's cache folder");
   app.add_flag("--json", args->frames.json, "one JSON object for each picture or frame");
 }

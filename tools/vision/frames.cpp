@@ -8,6 +8,23 @@
 
 namespace monza::tool {
 
+void FrameArgs::add_to(CommandOptions& app) {
+  app.add_option("--max-frames", max_frames, "stop after so many frames").positive();
+  app.add_option("--stride", stride, "every so manyth frame of a video, stream or camera")
+      .positive()
+      .capture_default_str();
+  app.add_option("--max-megapixels", max_megapixels, "largest picture that is read")
+      .range(1, 4000)
+      .capture_default_str();
+}
+
+std::unique_ptr<vision::FrameSource> open_frames(const FrameArgs& args) {
+  vision::DecodeLimits limits;
+  limits.max_pixels = static_cast<std::size_t>(args.max_megapixels) * 1'000'000;
+  limits.max_bytes = std::max(limits.max_bytes, limits.max_pixels * 3);
+  return vision::every_nth(vision::open_sources(args.sources, limits), args.stride);
+}
+
 FrameTimes FrameTotals::mean() const {
   const double n = static_cast<double>(std::max<std::int64_t>(frames, 1));
   return {sum.decode_ms / n,

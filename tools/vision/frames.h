@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "tools/args/command.h"
 #include "tools/text/terminal.h"
 #include "tools/vision/report.h"
 #include "vision/source.h"
@@ -17,8 +19,16 @@ struct FrameArgs {
   std::vector<std::string> sources;
   std::string output;
   std::int64_t max_frames = 0;  ///< 0: all
+  int stride = 1;               ///< of a video's frames
+  int max_megapixels = 100;     ///< of a picture or frame
   bool json = false;
+
+  /// The options about frames that detect and classify have in common.
+  void add_to(CommandOptions& app);
 };
+
+/// What args.sources name. Throws Error.
+std::unique_ptr<vision::FrameSource> open_frames(const FrameArgs& args);
 
 /// What a command does with a frame, in this order.
 struct FrameWork {
