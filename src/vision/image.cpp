@@ -119,7 +119,8 @@ void check_extent(std::int64_t width, std::int64_t height, std::string_view name
   if (width <= 0 || height <= 0) fail("{}: the header gives the size {}x{}; the file is damaged", name, width, height);
   constexpr std::int64_t side = 1 << 20;  // keeps every later product of sides and channels within 64 bits
   if (width > side || height > side || static_cast<std::size_t>(width * height) > limits.max_pixels)
-    fail("{}: {}x{} pixels is more than the limit of {} pixels", name, width, height, limits.max_pixels);
+    fail_hint("--max-megapixels N of detect and classify", "{}: {}x{} pixels is more than the limit of {} pixels", name,
+              width, height, limits.max_pixels);
 }
 
 void fail_decode(std::string_view name, std::string_view format, std::string_view reason) {

@@ -73,7 +73,8 @@ TEST(PictureMessages, SayWhatCannotBeDecoded) {
       decoded(bmp(24)),
       "input: the BMP file cannot be decoded: the file ends too early\n  try: save the picture again, as PNG or JPEG");
   EXPECT_EQ(decoded(bmp(24, 0, 40, 0)), "input: the header gives the size 0x2; the file is damaged");
-  EXPECT_EQ(decoded(bmp(24), {.max_pixels = 3}), "input: 2x2 pixels is more than the limit of 3 pixels");
+  EXPECT_EQ(decoded(bmp(24), {.max_pixels = 3}),
+            "input: 2x2 pixels is more than the limit of 3 pixels\n  try: --max-megapixels N of detect and classify");
   EXPECT_EQ(
       decoded("P6\n2 2"),
       "input: the PPM file cannot be decoded: the header is cut off\n  try: save the picture again, as PNG or JPEG");
