@@ -111,6 +111,9 @@ ValueId DecoderBuilder::linear(ValueId x, const std::string& name, std::int64_t 
   const DType type = graph_->value(weight).type.dtype;
   if (type == DType::f16 || type == DType::bf16) weight = node("Cast", {weight}, {{"to", std::string("f32")}});
   const ValueId y = node("MatMul", {x, weight}, {{"trans_b", std::int64_t{1}}});
+  // Weights of a few bits are multiplied as bytes, for which activations are rounded to 8 bits, too.
+  if (is_block_encoding(type))
+    graph_->constrain(graph_->value(y).producer, {.precisions = {Precision::fp32, Precision::int8}, .devices = {}});
   return has(name + ".bias") ? add(y, vector(name + ".bias", outputs)) : y;
 }
 

@@ -18,8 +18,8 @@ Refusal check_matmul(const CheckContext& c) noexcept {
   for (int i = 2; i < c.in_count; ++i)
     MONZA_REQUIRE(!c.has_input(i) || (c.in[i].dtype == a.dtype && broadcasts(c.in[i].shape, out.shape)),
                   "bias or residual does not broadcast to the product");
-  // Rows of a block encoding are whole: they are what is summed over.
-  MONZA_REQUIRE(!blocks || (p.trans_b != 0 && b.shape.rank >= 2 && b.dense()),
+  // Rows of a block encoding are whole: they are what is summed over. How packed ones lie is their kernel's affair.
+  MONZA_REQUIRE(!blocks || (p.trans_b != 0 && b.shape.rank >= 2 && (b.layout == Layout::packed || b.dense())),
                 "a block-quantised factor is not in rows");
   ProductExtents e;
   return refuse_product(a.shape, b.shape, out.shape, p.trans_a != 0, p.trans_b != 0, e);

@@ -232,5 +232,132 @@ TEST(MatMulReference, TakesEveryBlockEncoding) {
   }
 }
 
+/// What the byte kernels should give: rows rounded group by group as they say, then exact products, in double.
+std::vector<double> rounded_product(const float* a, std::int64_t m, std::int64_t k, const std::vector<float>& w,
+                                    std::int64_t n) {
+  std::vector<double> x(static_cast<std::size_t>(m * k)), y(static_cast<std::size_t>(m * n));
+  for (std::int64_t at = 0; at < m * k; at += 32) {
+    float largest = 0;
+    bool finite = true;
+    for (int i = 0; i < 32; ++i) largest = std::max(largest, std::fabs(a[at + i])), finite &= std::isfinite(a[at + i]);
+    for (int i = 0; i < 32; ++i) {
+      const float q = largest < 1e-30f ? 0 : std::nearbyint(a[at + i] * (127.0f / largest));
+      x[static_cast<std::size_t>(at + i)] = finite ? static_cast<double>(q) * (largest / 127.0f) : NAN;
+    }
+  }
+  for (std::int64_t i = 0; i < m; ++i)
+    for (std::int64_t j = 0; j < n; ++j)
+      for (std::int64_t e = 0; e < k; ++e)
+        y[static_cast<std::size_t>(i * n + j)] +=
+            x[static_cast<std::size_t>(i * k + e)] * static_cast<double>(w[static_cast<std::size_t>(j * k + e)]);
+  return y;
+}
+
+class BlockKernels : public ::testing::TestWithParam<const Kernel*> {};
+
+TEST_P(BlockKernels, MultiplyBytesExactly) {
+  const Kernel& kernel = *GetParam();
+  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "needs " << isa_name(kernel.needs);
+  std::mt19937 rng(11);
+  int taken = 0;
+  for (const DType dtype : block_encodings()) {
+    SCOPED_TRACE(dtype_name(dtype));
+    const std::int64_t block = block_encoding(dtype).elements;
+    for (const std::int64_t n : {1, 16, 37})
+      for (const std::int64_t m : {1, 2, 3, 8, 13}) {
+        const std::int64_t k = block * static_cast<std::int64_t>(1 + rng() % 3);
+        std::vector<float> dense;
+        const Tensor w = test::random_blocks(dtype, n, k, rng, dense);
+        Tensor a = test::random_f32(Shape{m, k}, rng, -3, 3);
+        const bool odd = rng() % 3 == 0;
+        if (odd) test::sprinkle(a, rng, 60, false);
+        const bool extras = rng() % 2 == 0;
+        MatMulParams p;
+        p.trans_b = 1;
+        std::vector<Tensor> in = {a, w};
+        if (extras) {
+          p.alpha = 0.5f;
+          p.act.kind = ActivationKind::relu;
+          in.push_back(test::random_f32(Shape{n}, rng));
+          in.push_back(test::random_f32(Shape{m, n}, rng));
+          in[2].constant = true;
+        }
+        const auto got = test::run_kernel(kernel, &p, in, {{DType::f32, Shape{m, n}}}, {.threads = 2});
+        if (got.refusal == "the weight is in no encoding that has panels") continue;
+        ASSERT_EQ(got.refusal + got.problem, "");
+        ++taken;
+        const std::vector<double> want = rounded_product(a.as<float>(), m, k, dense, n);
+        for (std::size_t i = 0; i < want.size(); ++i) {
+          double size = 1e-6, y = want[i];
+          for (std::int64_t e = 0; e < k; ++e)
+            size += std::fabs(static_cast<double>(a.as<float>()[static_cast<std::int64_t>(i) / n * k + e]) *
+                              dense[static_cast<std::size_t>(static_cast<std::int64_t>(i) % n * k + e)]);
+          if (extras) {
+            const double bias = in[2].as<float>()[i % static_cast<std::size_t>(n)], residual = in[3].as<float>()[i];
+            y = std::max(0.0, y * 0.5 + bias + residual);
+            size += std::fabs(bias) + std::fabs(residual);
+          }
+          const float result = got.outputs[0].as<float>()[i];
+          if (std::isnan(want[i])) EXPECT_TRUE(std::isnan(result) || (extras && result == 0)) << i;
+          else ASSERT_NEAR(result, y, 2e-6 * size) << "m " << m << ", n " << n << ", k " << k << ", element " << i;
+        }
+      }
+  }
+  EXPECT_EQ(taken, 8 * 3 * 5);
+}
+
+TEST_P(BlockKernels, ARowIsTheSameInAnyBatch) {
+  const Kernel& kernel = *GetParam();
+  if (!covers(cpu_info().isa, kernel.needs)) GTEST_SKIP() << "needs " << isa_name(kernel.needs);
+  std::mt19937 rng(12);
+  for (const DType dtype : {DType::q4_0, DType::q8_0, DType::q4_k, DType::q6_k}) {
+    constexpr std::int64_t kM = 13, kN = 40, kK = 512;
+    std::vector<float> dense;
+    const Tensor w = test::random_blocks(dtype, kN, kK, rng, dense), a = test::random_f32(Shape{kM, kK}, rng);
+    MatMulParams p;
+    p.trans_b = 1;
+    const auto all = test::run_kernel(kernel, &p, {a, w}, {{DType::f32, Shape{kM, kN}}}, {.threads = 2});
+    for (std::int64_t row = 0; row < kM; ++row) {
+      Tensor one = test::make_tensor(DType::f32, Shape{1, kK});
+      std::memcpy(one.bytes.data(), a.as<float>() + row * kK, kK * 4);
+      const auto got = test::run_kernel(kernel, &p, {one, w}, {{DType::f32, Shape{1, kN}}}, {});
+      ASSERT_EQ(std::memcmp(got.outputs[0].as<float>(), all.outputs[0].as<float>() + row * kN, kN * 4), 0) << row;
+    }
+  }
+}
+
+TEST_P(BlockKernels, SayWhatTheyRefuse) {
+  const auto refusal = [&](const Shape& a, DType type, const Shape& w, std::int32_t trans_a = 0) {
+    MatMulParams p;
+    p.trans_a = trans_a;
+    p.trans_b = 1;
+    const OperandDesc in[] = {{.dtype = DType::f32, .shape = a}, {.dtype = type, .constant = true, .shape = w}};
+    const OperandDesc out{.dtype = DType::f32, .shape = {a[0], w[0]}};
+    KernelQuery q;
+    q.params = &p;
+    q.in = in;
+    q.in_count = 2;
+    q.out = &out;
+    q.out_count = 1;
+    const Refusal r = GetParam()->accepts(q);
+    return std::string(r == nullptr ? "taken" : r);
+  };
+  EXPECT_EQ(refusal({3, 64}, DType::q4_0, {5, 64}), "taken");
+  EXPECT_EQ(refusal({3, 60}, DType::q4_0, {5, 60}), "a row of the weight is no number of blocks");
+  EXPECT_EQ(refusal({3, 64}, DType::q4_k, {5, 64}), "a row of the weight is no number of blocks");
+  EXPECT_EQ(refusal({2, 3, 64}, DType::q4_0, {5, 64}), "not rows of f32 times one matrix");
+  EXPECT_EQ(refusal({64, 64}, DType::q4_0, {5, 64}, 1), "not rows of f32 times one matrix");
+  EXPECT_EQ(refusal({3, 64}, DType::iq1_s, {5, 64}), "the weight is in no encoding that has panels");
+}
+
+std::vector<const Kernel*> block_kernels() {
+  std::vector<const Kernel*> list;
+  for (const Kernel* k : kernels_of("MatMul"))
+    if (std::string_view(k->name).starts_with("matmul_blocks")) list.push_back(k);
+  return list;
+}
+INSTANTIATE_TEST_SUITE_P(MatMul, BlockKernels, ::testing::ValuesIn(block_kernels()),
+                         [](const auto& info) { return std::string(info.param->name); });
+
 }  // namespace
 }  // namespace monza
