@@ -25,6 +25,8 @@ if(TARGET monza_vision)
   target_link_libraries(monza_eval PUBLIC monza_vision)
 endif()
 
+include(${CMAKE_SOURCE_DIR}/cmake/MonzaPipelines.cmake)
+
 set(MONZA_COMMAND_ORDER build quantize run bench profile explain compare inspect detect classify serve load tokenize conformance doctor ops completion man)
 file(GLOB command_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/commands/*.cpp)
 set(commands "")
@@ -63,7 +65,7 @@ ${calls}}
 
 # All of tools/ but the commands and main(), so that tests can link it.
 file(GLOB tool_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/*/*.cpp)
-list(FILTER tool_sources EXCLUDE REGEX "/tools/(commands|vision|load)/")
+list(FILTER tool_sources EXCLUDE REGEX "/tools/(commands|vision|load|serve)/")
 file(GLOB tool_vision_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/vision/*.cpp)  # shared by detect and classify
 add_library(monza_tool STATIC ${tool_sources})
 target_include_directories(monza_tool PUBLIC ${CMAKE_SOURCE_DIR})
@@ -89,9 +91,9 @@ if(TARGET monza_text)
   target_link_libraries(monza PRIVATE monza_text)
 endif()
 if(TARGET monza_serve)
-  file(GLOB tool_load_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/load/*.cpp)
+  file(GLOB tool_load_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/load/*.cpp ${CMAKE_SOURCE_DIR}/tools/serve/*.cpp)
   target_sources(monza PRIVATE ${tool_load_sources})
-  target_link_libraries(monza PRIVATE monza_serve $<TARGET_NAME_IF_EXISTS:monza_serve_grpc>)
+  target_link_libraries(monza PRIVATE monza_serve monza_pipelines $<TARGET_NAME_IF_EXISTS:monza_serve_grpc>)
   monza_cold_unmeasured(monza ${tool_load_sources})
 endif()
 

@@ -8,6 +8,7 @@
 #include "serve/json_out.h"
 #include "serve/request_error.h"
 #include "serve/request_steps.h"
+#include "serve/task.h"
 
 namespace monza::serve {
 namespace {
@@ -149,7 +150,7 @@ void HttpSession::begin_body() {
   chunks_left_ = head.chunked;
   body_left_ = head.content_length.value_or(0);
   if (head.expects_continue) close_ = true;  // unless it is told to go on, below, the body may never come
-  route_ = parse_route(head.method, head.target);
+  route_ = service_.route(head.method, head.target);
   if ((purpose_ == Purpose::metrics) != (route_.what == Route::What::metrics))
     fail_with(404, "there is nothing at '{}'", head.target.substr(0, 200));
   if (!takes_body(route_.what)) {
@@ -161,8 +162,7 @@ void HttpSession::begin_body() {
   if (infers) queue_ = &service_.model(route_.model);
   if (head.encoded) fail_with(415, "a body with a Content-Encoding is not supported: send it as it is");
   if (infers && !head.chunked && !head.content_length) fail_with(411, "the request has no Content-Length");
-  if (!infers && body_left_ > service_.limits.max_json)
-    fail_with(413, "the body is longer than {} bytes", service_.limits.max_json);
+  if (!infers && body_left_ > most_body()) fail_with(413, "the body is longer than {} bytes", most_body());
   if (head.inference_header && *head.inference_header > service_.limits.max_json)
     fail_with(413, "the JSON before the tensors is longer than {} bytes", service_.limits.max_json);
   if (!head.chunked && head.inference_header.value_or(0) > body_left_)
@@ -187,8 +187,8 @@ bool HttpSession::read_chunks() {
     allow(service_.limits.transfer_time -
               std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - started_at_),
           chunks_.size());
-    if (route_.what != Route::What::infer && chunks_.size() > service_.limits.max_json)
-      fail_with(413, "the body is longer than {} bytes", service_.limits.max_json);
+    if (route_.what != Route::What::infer && chunks_.size() > most_body())
+      fail_with(413, "the body is longer than {} bytes", most_body());
     if (!reader_.chunks_done()) {
       if (end_ - begin_ >= kMostChunkLine) fail_with(400, "a chunk's line is too long");
       return false;
@@ -201,7 +201,7 @@ bool HttpSession::read_chunks() {
   const std::size_t json = static_cast<std::size_t>(reader_.head().inference_header.value_or(chunks_.size()));
   if (json > chunks_.size()) fail_with(400, "Inference-Header-Content-Length is larger than the body");
   use_json(std::string_view(chunks_).substr(0, json), chunks_.size() - json);
-  if (state_ == State::answer) return true;
+  if (state_ != State::chunks) return true;
   std::string_view rest = std::string_view(chunks_).substr(json);
   for (const std::span<std::byte> target : targets_) {
     std::memcpy(target.data(), rest.data(), target.size());
@@ -222,13 +222,56 @@ bool HttpSession::read_json() {
     throw;
   }
   consume(json_bytes_);
-  if (state_ != State::answer) state_ = State::tensors;
+  if (state_ == State::json) state_ = State::tensors;
   return true;
 }
 
 void HttpSession::use_json(std::string_view json, std::uint64_t binary_bytes) {
   if (route_.what == Route::What::infer) accept(json, binary_bytes);
+  else if (route_.what == Route::What::task) start_task(json);
   else answer_now(json);
+}
+
+/// Of a body that is no inference's.
+std::uint64_t HttpSession::most_body() const {
+  if (route_.what != Route::What::task) return service_.limits.max_json;
+  return std::min(route_.task->max_body(), service_.limits.max_body);
+}
+
+void HttpSession::start_task(std::string_view body) {
+  const std::string& target = reader_.head().target;
+  const std::size_t query = std::min(target.find('?'), target.size() - 1) + 1;
+  state_ = State::result;
+  want_ = Want::result;
+  deadline_ = Clock::time_point::max();
+  task_runs_ = true;
+  const auto work = [this, request = TaskRequest{target.substr(query), std::string(body)}] {
+    const auto refused = [&](int status, std::string_view text) {
+      task_answer_ = {status, route_.task->error(status, text)};
+    };
+    try {
+      task_answer_ = route_.task->answer(request);
+    } catch (const RequestError& e) {
+      refused(e.status(), e.fact());
+    } catch (const std::exception&) {  // its words may be of files
+      refused(500, "the request could not be answered");
+    }
+    wake_(user_);
+  };
+  if (service_.task_threads.add(work)) return;
+  task_runs_ = false;
+  fail_with(429, "too much waits: try again");
+}
+
+void HttpSession::finish_task() {
+  task_runs_ = false;
+  if (gone_) {
+    want_ = Want::close;
+    return;
+  }
+  json_ = std::move(task_answer_.body);
+  send_answer(task_answer_.status, task_answer_.type, task_answer_.status == 429 ? "Retry-After: 1\r\n" : "");
+  advance();
 }
 
 /// What stands in the buffer is copied to where it belongs; the rest is received there.
@@ -297,6 +340,7 @@ void HttpSession::submit() {
 void HttpSession::completed(Slot& /*slot*/) noexcept { wake_(user_); }
 
 void HttpSession::finish() {
+  if (task_runs_) return finish_task();
   if (gone_) {
     give_slot_back();
     want_ = Want::close;
@@ -401,6 +445,10 @@ void HttpSession::next_message() {
 }
 
 bool HttpSession::disconnect() {
+  if (task_runs_) {
+    gone_ = true;
+    return false;
+  }
   if (slot_ == nullptr) return true;
   if (state_ == State::result) {
     if (!service_.scheduler.cancel(*slot_)) {

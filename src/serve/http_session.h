@@ -83,6 +83,9 @@ class HttpSession final : public Completion {
   bool discard();
   void answer_now(std::string_view body);
   void use_json(std::string_view json, std::uint64_t binary_bytes);
+  void start_task(std::string_view body);
+  void finish_task();
+  std::uint64_t most_body() const;
   void accept(std::string_view json, std::uint64_t binary_bytes);
   void expect_tensors(const ServedModel::Fit& fit);
   void submit();
@@ -124,6 +127,9 @@ class HttpSession final : public Completion {
   std::vector<std::span<std::byte>> targets_;  ///< what is left of the binary tensors, in the order of the body
   std::size_t target_ = 0;
   Clock::time_point started_at_;  ///< the head was complete
+
+  bool task_runs_ = false;  ///< the task at hand is on its thread, which alone touches task_answer_
+  Answer task_answer_;
 
   std::string out_, json_;
   std::vector<std::span<const std::byte>> pieces_, binary_;

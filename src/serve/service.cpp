@@ -8,6 +8,7 @@
 #include "serve/json_out.h"
 #include "serve/request_error.h"
 #include "serve/shared_memory_routes.h"
+#include "serve/task.h"
 
 namespace monza::serve {
 namespace {
@@ -122,6 +123,20 @@ void Service::add(std::shared_ptr<const ServedModel> model, const ContextOptions
   models_.emplace(name, &scheduler.add(std::move(model), context));
 }
 
+void Service::add_task(std::string path, std::shared_ptr<const Task> task) {
+  tasks_.emplace(std::move(path), std::move(task));
+}
+
+Route Service::route(std::string_view method, std::string_view target) const {
+  const auto found = tasks_.find(target.substr(0, target.find('?')));
+  if (found == tasks_.end()) return parse_route(method, target);
+  require_method(method, found->second->method());
+  Route route;
+  route.what = Route::What::task;
+  route.task = found->second.get();
+  return route;
+}
+
 ModelQueue& Service::model(std::string_view name, std::string_view version) {
   const auto found = models_.find(name);
   if (found == models_.end()) fail_with(404, "there is no model '{}'", name);
@@ -138,6 +153,7 @@ bool takes_body(Route::What what) {
     case Route::What::infer:
     case Route::What::index:
     case Route::What::shared_register:
+    case Route::What::task:
     case Route::What::shared_unregister: return true;
     default: return false;
   }
@@ -186,6 +202,7 @@ Answer Service::answer(const Route& route, std::string_view body) {
       for (const auto& [name, queue] : models_) all.push_back({name, &queue->metrics()});
       return {200, prometheus_text(metrics, all), "text/plain; version=0.0.4"};
     }
+    case Route::What::task:
     case Route::What::infer: break;  // HttpSession's own
   }
   return {500, error_json("no answer")};

@@ -12,6 +12,7 @@
 #include "serve/metrics.h"
 #include "serve/scheduler.h"
 #include "serve/shared_memory.h"
+#include "serve/task_pool.h"
 
 namespace monza::serve {
 
@@ -27,6 +28,8 @@ struct ServiceLimits {
   std::int64_t least_rate = 64 << 10;           ///< bytes a second
   std::chrono::milliseconds idle_time{75'000};  ///< that a connection may be open between requests
 };
+
+class Task;
 
 /// A whole answer.
 struct Answer {
@@ -51,11 +54,13 @@ struct Route {
     shared_status,
     shared_register,
     shared_unregister,
+    task,
     metrics
   };
   What what = What::server;
   std::string model;
   std::string region;  ///< of shared memory; "": all
+  const Task* task = nullptr;
 };
 /// Whether the request has a body that says something.
 bool takes_body(Route::What what);
@@ -77,21 +82,27 @@ class Service {
 
   /// Only before requests come. Throws Error when there is a model of that name.
   void add(std::shared_ptr<const ServedModel> model, const ContextOptions& context);
+  /// What is answered at a path, such as "/v1/embeddings". Only before requests come.
+  void add_task(std::string path, std::shared_ptr<const Task> task);
+  /// parse_route(), and the tasks.
+  Route route(std::string_view method, std::string_view target) const;
   /// Throws RequestError: 404. An empty version is any.
   ModelQueue& model(std::string_view name, std::string_view version = {});
   bool has(std::string_view name, std::string_view version) const;
   const std::map<std::string, ModelQueue*, std::less<>>& models() const { return models_; }
-  /// All routes but infer. Throws RequestError.
+  /// All routes but infer and task. Throws RequestError.
   Answer answer(const Route& route, std::string_view body);
 
   const ServiceLimits limits;
   SharedMemory shared_memory;
   Scheduler scheduler;
   ServerMetrics metrics;
+  TaskPool task_threads;
   std::atomic<bool> draining{false};  ///< not ready for further requests; those that come are still answered
 
  private:
   std::map<std::string, ModelQueue*, std::less<>> models_;
+  std::map<std::string, std::shared_ptr<const Task>, std::less<>> tasks_;
 };
 
 }  // namespace monza::serve

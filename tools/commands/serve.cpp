@@ -15,6 +15,7 @@
 #include "tools/args/command.h"
 #include "tools/args/model_args.h"
 #include "tools/args/shape_text.h"
+#include "tools/serve/pipelines.h"
 #include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
@@ -30,9 +31,13 @@ constexpr int kGrpcPort = 8001;
 constexpr int kGrpcPort = -1;
 #endif
 
+/// Tokens of a text that plans are made for, where there may be many more.
+constexpr std::int64_t kUsualTokens = 64;
+
 struct ServeArgs {
   std::vector<std::string> models;
   ModelArgs model;
+  PipelineArgs pipelines;
   serve::HttpServerOptions http;
   int grpc_port = kGrpcPort;  ///< -1: none
   serve::SchedulerOptions scheduler;
@@ -45,8 +50,8 @@ struct ServeArgs {
 };
 
 /// Of an ONNX file: one plan for single rows and one for 1 to `rows`, where the first dimension counts rows and the
-/// command line says nothing else of it.
-void open_batches(const ModelArgs& args, std::int64_t rows, BuildOptions& options) {
+/// command line says nothing else of it. `tokens`, not 0: the second dimension counts at most so many.
+void open_batches(const ModelArgs& args, std::int64_t rows, std::int64_t tokens, BuildOptions& options) {
   if (!options.profiles.empty() || rows == 1) return;
   std::map<std::string, ShapeProfile> one = options.shapes, many = options.shapes;
   bool any = false;
@@ -54,9 +59,14 @@ void open_batches(const ModelArgs& args, std::int64_t rows, BuildOptions& option
     if (!input.has_shape || input.shape.empty() || input.shape[0] >= 0) continue;
     if (rows == 0 && !serve::names_a_batch(input.symbols[0])) return;
     const auto given = options.shapes.find(input.name);
-    const ShapeProfile base =
+    ShapeProfile base =
         given != options.shapes.end() ? given->second : ShapeProfile{input.shape, input.shape, input.shape};
     if (base.max[0] >= 0) return;
+    if (tokens > 0 && base.max.size() == 2 && base.max[1] < 0) {
+      base.min[1] = 1;
+      base.opt[1] = std::min(tokens, kUsualTokens);
+      base.max[1] = tokens;
+    }
     one[input.name] = many[input.name] = base;
     one[input.name].min[0] = one[input.name].opt[0] = one[input.name].max[0] = many[input.name].min[0] = 1;
     many[input.name].opt[0] = many[input.name].max[0] = rows > 0 ? rows : kDefaultBatch;
@@ -103,14 +113,19 @@ int run(ServeArgs& args) {
   ContextOptions context = args.model.context_options();
   context.workers.emplace(WorkersOptions{.threads = args.model.threads, .pin = context.pin});
   std::vector<std::shared_ptr<const serve::ServedModel>> models;
+  Pipelines pipelines(service, args.pipelines, context);
   for (const std::string& file : args.models) {
     ModelArgs one = args.model;
     one.model = file;
-    const Engine engine = one.open([&](BuildOptions& options) { open_batches(one, args.max_batch, options); }).engine;
+    const auto tokens = static_cast<std::int64_t>(pipelines.most_tokens(file));
+    const auto profiles = [&](BuildOptions& options) { open_batches(one, args.max_batch, tokens, options); };
+    const Engine engine = one.open(profiles).engine;
     const std::string name = std::filesystem::path(file).stem().string();
     models.push_back(std::make_shared<serve::ServedModel>(name, engine, serve::BatchRule{args.max_batch}));
     service.add(models.back(), context);
+    pipelines.add(file, name);
   }
+  pipelines.finish();
   const std::unique_ptr<serve::OtherServer> grpc = start_grpc(service, args);
   if (args.json) {
     print("{}\n", Lines{json_text({{"http_port", server.http_port()},
@@ -125,6 +140,8 @@ int run(ServeArgs& args) {
       print("http://{}:{}/v2/models/{}  {}\n", host, server.http_port(), model->name(),
             model->batches() ? fmt::format("batches of up to {}", model->max_rows())
                              : "one request a run: " + model->why_not_batched());
+    for (const std::string& endpoint : pipelines.endpoints())
+      print("http://{}:{}{}\n", host, server.http_port(), endpoint);
     if (args.grpc_port >= 0) print("grpc://{}:{}\n", host, args.grpc_port);
     if (server.metrics_port() >= 0) print("http://{}:{}/metrics\n", host, server.metrics_port());
   }
@@ -196,6 +213,7 @@ void add_serve(Commands& commands) {
       .non_negative()
       .group(batches)
       .type_name("US");
+  args->pipelines.add_to(app);
   const char* limits = "Limits of clients";
   app.add_option("--max-body", args->max_body, "longest body of a request (default 256M)")
       .group(limits)

@@ -1,0 +1,202 @@
+#include "pipelines/vision_tasks.h"
+
+#include <fmt/format.h>
+
+#include <mutex>
+
+#include "base/error.h"
+#include "eval/classifier.h"
+#include "eval/detector.h"
+#include "pipelines/query.h"
+#include "serve/json_out.h"
+#include "serve/request_error.h"
+#include "vision/draw.h"
+#include "vision/labels.h"
+
+namespace monza::pipelines {
+namespace {
+
+using serve::Clock;
+using serve::fail_with;
+using serve::Phase;
+
+/// Of a picture file, and of its pixels: a phone's camera gives less.
+constexpr std::uint64_t kMaxFile = std::uint64_t{32} << 20;
+constexpr std::size_t kMaxPixels = 50'000'000;
+
+/// Counts a picture as the scheduler counts an inference.
+class Stopwatch {
+ public:
+  explicit Stopwatch(serve::ModelMetrics& metrics) : metrics_(metrics), started_(Clock::now()), last_(started_) {}
+  /// The phase that ends now. Milliseconds.
+  double lap(Phase phase) {
+    const Clock::duration time = Clock::now() - last_;
+    metrics_.phase(phase).add(time);
+    last_ += time;
+    return std::chrono::duration<double, std::milli>(time).count();
+  }
+  void done() {
+    metrics_.phase(Phase::total).add(last_ - started_);
+    metrics_.rows.fetch_add(1, std::memory_order_relaxed);
+  }
+
+ private:
+  serve::ModelMetrics& metrics_;
+  const Clock::time_point started_;
+  Clock::time_point last_;
+};
+
+/// What detectors and classifiers have in common: a file in, JSON or a picture out, one picture at a time.
+class PictureTask : public serve::Task {
+ public:
+  explicit PictureTask(serve::ModelQueue& queue)
+      : queue_(queue), labels_(eval::class_names(queue.model().engine(), "")) {}
+  std::uint64_t max_body() const override { return kMaxFile; }
+
+  serve::Answer answer(const serve::TaskRequest& request) const override {
+    const std::string_view form = query_value(request.query, "image", "");
+    if (!form.empty() && form != "jpeg" && form != "png") fail_with(400, "'image' is '{}', not jpeg or png", form);
+    Stopwatch watch(queue_.metrics());
+    vision::Image image = decode(request.body);
+    const double input_ms = watch.lap(Phase::input);
+    std::string json = message("{{\"model\":");
+    serve::append_json_string(json, queue_.model().name());
+    fmt::format_to(std::back_inserter(json), ",\"width\":{},\"height\":{},", image.width, image.height);
+    {
+      const std::lock_guard turn(mutex_);
+      const double queue_ms = watch.lap(Phase::queue);
+      eval::StageTimes times;
+      try {
+        look(image, request.query, !form.empty(), times, json);
+      } catch (const eval::RunError&) {
+        fail_with(500, "the model cannot be run on this picture");
+      }
+      fmt::format_to(std::back_inserter(json),
+                     ",\"timings_ms\":{{\"decode\":{:.3f},\"queue\":{:.3f},\"preprocess\":{:.3f},\"inference\":{:.3f},"
+                     "\"postprocess\":{:.3f}}}}}",
+                     input_ms, queue_ms, times.preprocess_ms, times.inference_ms, times.postprocess_ms);
+      (void)watch.lap(Phase::compute);
+    }
+    serve::Answer answer{200, std::move(json)};
+    if (!form.empty()) answer = encoded(image, form);
+    (void)watch.lap(Phase::output);
+    watch.done();
+    return answer;
+  }
+
+ protected:
+  /// Appends what is seen as members of a JSON object, and draws it if `draw`. One call at a time.
+  virtual void look(vision::Image& image, std::string_view query, bool draw, eval::StageTimes& times,
+                    std::string& json) const = 0;
+  std::string label(int class_id) const { return vision::label_of(labels_, class_id); }
+  const std::vector<std::string>& labels() const { return labels_; }
+
+ private:
+  static vision::Image decode(const std::string& file) {
+    vision::DecodeLimits limits;
+    limits.max_pixels = kMaxPixels;
+    try {
+      return vision::decode_image(std::as_bytes(std::span(file)), "the picture", limits);
+    } catch (const Error& e) {
+      fail_with(400, "{}", e.fact());
+    }
+  }
+  static serve::Answer encoded(const vision::Image& image, std::string_view form) {
+    const bool png = form == "png";
+    const std::vector<std::byte> bytes = png ? vision::encode_png(image) : vision::encode_jpeg(image);
+    return {200, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
+            png ? "image/png" : "image/jpeg"};
+  }
+
+  serve::ModelQueue& queue_;
+  const std::vector<std::string> labels_;
+  mutable std::mutex mutex_;
+};
+
+class DetectTask final : public PictureTask {
+ public:
+  DetectTask(serve::ModelQueue& queue, const ContextOptions& context)
+      : PictureTask(queue), detector_(queue.model().engine(), context, options(static_cast<int>(labels().size()))) {}
+
+ protected:
+  void look(vision::Image& image, std::string_view query, bool draw, eval::StageTimes& times,
+            std::string& json) const override {
+    // The detector finds what the least score allows; what is asked for is a part of it.
+    const double score = query_number(query, "score", 0.25, kLeastScore, 1);
+    std::vector<vision::Detection> found = detector_.detect(image, times);
+    std::erase_if(found, [&](const vision::Detection& d) { return static_cast<double>(d.score) < score; });
+    json += "\"detections\":[";
+    for (const vision::Detection& d : found) {
+      if (json.back() == '}') json += ',';
+      json += "{\"class\":";
+      serve::append_json_string(json, label(d.class_id));
+      fmt::format_to(std::back_inserter(json),
+                     ",\"class_id\":{},\"score\":{:.6f},\"box\":[{:.2f},{:.2f},{:.2f},{:.2f}]}}", d.class_id, d.score,
+                     d.x1, d.y1, d.x2, d.y2);
+    }
+    json += ']';
+    if (draw) vision::draw_detections(image, found, labels());
+  }
+
+ private:
+  static constexpr float kLeastScore = 0.05F;
+  static eval::DetectorOptions options(int classes) {
+    eval::DetectorOptions options;
+    options.classes = classes;
+    options.decode.min_score = kLeastScore;
+    return options;
+  }
+  mutable eval::Detector detector_;
+};
+
+class ClassifyTask final : public PictureTask {
+ public:
+  ClassifyTask(serve::ModelQueue& queue, const ContextOptions& context)
+      : PictureTask(queue), classifier_(queue.model().engine(), context, {}) {}
+
+ protected:
+  void look(vision::Image& image, std::string_view query, bool draw, eval::StageTimes& times,
+            std::string& json) const override {
+    const auto top = static_cast<std::size_t>(query_number(query, "top", 5, 1, 1000));
+    const std::vector<eval::ClassScore> best = classifier_.classify(image, top, times);
+    json += "\"top\":[";
+    for (const eval::ClassScore& c : best) {
+      if (json.back() == '}') json += ',';
+      json += "{\"class\":";
+      serve::append_json_string(json, label(c.class_id));
+      fmt::format_to(std::back_inserter(json), ",\"class_id\":{},\"score\":{:.6f}}}", c.class_id, c.score);
+    }
+    json += ']';
+    if (draw && !best.empty()) {
+      const int scale = std::max(1, std::max(image.width, image.height) / 400);
+      const std::string text = fmt::format("{} {:.2f}", label(best[0].class_id), best[0].score);
+      const auto [width, height] = vision::text_extent(text, scale);
+      vision::fill_rectangle(image, 0, 0, width + 4 * scale, height + 2 * scale, vision::class_color(best[0].class_id));
+      vision::draw_text(image, 2 * scale, scale, text, {0, 0, 0}, scale);
+    }
+  }
+
+ private:
+  mutable eval::Classifier classifier_;
+};
+
+/// Null where the model's inputs or outputs are none of the task's.
+template <typename T>
+std::shared_ptr<const serve::Task> make(serve::ModelQueue& queue, const ContextOptions& context) {
+  try {
+    return std::make_shared<T>(queue, context);
+  } catch (const Error&) {
+    return nullptr;
+  }
+}
+
+}  // namespace
+
+std::shared_ptr<const serve::Task> detect_task(serve::ModelQueue& queue, const ContextOptions& context) {
+  return make<DetectTask>(queue, context);
+}
+std::shared_ptr<const serve::Task> classify_task(serve::ModelQueue& queue, const ContextOptions& context) {
+  return make<ClassifyTask>(queue, context);
+}
+
+}  // namespace monza::pipelines

@@ -1,0 +1,113 @@
+#include "tools/serve/pipelines.h"
+
+#include <fmt/format.h>
+
+#include "pipelines/vision_tasks.h"
+
+namespace monza::tool {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Of a text, where nothing says how many a model takes: what BERT was trained with.
+constexpr std::size_t kMostTokens = 512;
+
+/// A name as it stands in a path.
+std::string path_part(const std::string& name) {
+  std::string part;
+  for (const char c : name) {
+    const bool plain =
+        (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c == '-' || c == '_' || c == '.' || c == '~';
+    part += plain ? std::string(1, c) : fmt::format("%{:02X}", static_cast<unsigned char>(c));
+  }
+  return part;
+}
+
+bool takes_tokens(const serve::ServedModel& model) {
+  for (const serve::Port& port : model.inputs())
+    if (port.name == "input_ids") return true;
+  return false;
+}
+
+}  // namespace
+
+void PipelineArgs::add_to(CommandOptions& app) {
+  const char* group = "Texts";
+  app.add_option("--tokenizer", tokenizer,
+                 "of models that take tokens; default: the tokenizer.json or vocab.txt beside the model")
+      .group(group)
+      .type_name("PATH");
+  app.add_option("--pooling", pooling,
+                 "how vectors of tokens become one: mean or cls (default: 1_Pooling beside the model, else mean)")
+      .one_of({"mean", "cls"})
+      .group(group)
+      .type_name("HOW");
+  app.add_flag("--no-normalize", plain, "vectors as they are, not of length 1").group(group);
+  app.add_option("--max-tokens", max_tokens,
+                 "of a text; further ones are left out (default: sentence_bert_config.json, else 512)")
+      .range(8, 1 << 20)
+      .group(group)
+      .type_name("N");
+}
+
+Pipelines::Pipelines(serve::Service& service, const PipelineArgs& args, const ContextOptions& context)
+    : service_(service), args_(args), context_(context) {}
+
+fs::path Pipelines::tokenizer_of(const fs::path& model) const {
+  if (!args_.tokenizer.empty()) return args_.tokenizer;
+  const fs::path folder = model.has_parent_path() ? model.parent_path() : fs::path(".");
+  return text::Tokenizer::in_folder(folder) ? folder : fs::path();
+}
+
+pipelines::PoolingOptions Pipelines::pooling_of(const fs::path& model) const {
+  pipelines::PoolingOptions options = pipelines::pooling_beside(model.parent_path());
+  if (!args_.pooling.empty())
+    options.pooling = args_.pooling == "cls" ? pipelines::Pooling::cls : pipelines::Pooling::mean;
+  if (args_.plain) options.normalize = false;
+  if (args_.max_tokens > 0) options.max_tokens = args_.max_tokens;
+  return options;
+}
+
+std::size_t Pipelines::most_tokens(const fs::path& model) const {
+  if (tokenizer_of(model).empty()) return 0;
+  const std::size_t most = pooling_of(model).max_tokens;
+  return most > 0 ? most : kMostTokens;
+}
+
+void Pipelines::add(const fs::path& file, const std::string& name) {
+  const serve::ServedModel& model = service_.model(name).model();
+  if (const fs::path tokenizer = tokenizer_of(file); takes_tokens(model) && !tokenizer.empty())
+    texts_.push_back(
+        std::make_shared<pipelines::TextModel>(service_, name, text::Tokenizer::open(tokenizer), pooling_of(file)));
+  add_pictures(name);
+}
+
+void Pipelines::offer(const std::string& path, std::shared_ptr<const serve::Task> task, const std::string& what) {
+  service_.add_task(path, std::move(task));
+  endpoints_.push_back(fmt::format("{}  {}", path, what));
+}
+
+void Pipelines::add_pictures(const std::string& name) {
+#ifdef MONZA_WITH_PICTURES
+  serve::ModelQueue& queue = service_.model(name);
+  const std::string path = "/v2/models/" + path_part(name);
+  if (auto task = pipelines::detect_task(queue, context_))
+    return offer(path + "/detect", task, "pictures in, boxes out");
+  if (auto task = pipelines::classify_task(queue, context_))
+    offer(path + "/classify", task, "pictures in, classes out");
+#else
+  (void)name;
+#endif
+}
+
+void Pipelines::finish() {
+  service_.add_task("/v1/models", pipelines::models_task(service_));
+  if (texts_.empty()) return;
+  std::string names;
+  for (const auto& text : texts_) names += (names.empty() ? "" : ", ") + text->name();
+  const auto texts = std::make_shared<const pipelines::TextModels>(std::move(texts_));
+  offer("/v1/embeddings", pipelines::embeddings_task(texts), names);
+  offer("/v1/rerank", pipelines::rerank_task(texts), names);
+}
+
+}  // namespace monza::tool
