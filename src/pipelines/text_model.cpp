@@ -131,7 +131,10 @@ void TextModel::pool(const serve::Slot& slot, const std::vector<text::Encoding>&
     for (std::size_t t = 0; t < tokens; ++t)
       for (std::size_t i = 0; i < size_; ++i) sum[i] += static_cast<double>(row[t * size_ + i]);
     double squares = 0;
-    for (double& x : sum) squares += (x /= static_cast<double>(tokens)) * x;
+    for (double& x : sum) {
+      x /= static_cast<double>(tokens);
+      squares += x * x;
+    }
     const double scale = options_.normalize && !scores_pairs() ? 1 / std::max(std::sqrt(squares), 1e-12) : 1;
     for (const double x : sum) vector.push_back(static_cast<float>(x * scale));
   }

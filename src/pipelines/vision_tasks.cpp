@@ -11,6 +11,7 @@
 #include "serve/json_out.h"
 #include "serve/request_error.h"
 #include "vision/draw.h"
+#include "vision/draw_objects.h"
 #include "vision/labels.h"
 
 namespace monza::pipelines {
@@ -123,27 +124,35 @@ class DetectTask final : public PictureTask {
             std::string& json) const override {
     // The detector finds what the least score allows; what is asked for is a part of it.
     const double score = query_number(query, "score", 0.25, kLeastScore, 1);
-    std::vector<vision::Detection> found = detector_.detect(image, times);
-    std::erase_if(found, [&](const vision::Detection& d) { return static_cast<double>(d.score) < score; });
+    std::vector<vision::Object> found = detector_.find(image, times);
+    std::erase_if(found, [&](const vision::Object& o) { return static_cast<double>(o.box.score) < score; });
     json += "\"detections\":[";
-    for (const vision::Detection& d : found) {
+    for (const vision::Object& o : found) {
       if (json.back() == '}') json += ',';
-      json += "{\"class\":";
-      serve::append_json_string(json, label(d.class_id));
-      fmt::format_to(std::back_inserter(json),
-                     ",\"class_id\":{},\"score\":{:.6f},\"box\":[{:.2f},{:.2f},{:.2f},{:.2f}]}}", d.class_id, d.score,
-                     d.x1, d.y1, d.x2, d.y2);
+      append_object(json, o);
     }
     json += ']';
-    if (draw) vision::draw_detections(image, found, labels());
+    if (draw) vision::draw_objects(image, found, labels());
   }
 
  private:
-  static constexpr float kLeastScore = 0.05F;
+  static constexpr double kLeastScore = 0.05;
+  void append_object(std::string& json, const vision::Object& object) const {
+    const vision::Detection& d = object.box;
+    json += "{\"class\":";
+    serve::append_json_string(json, label(d.class_id));
+    fmt::format_to(std::back_inserter(json), ",\"class_id\":{},\"score\":{:.6f},\"box\":[{:.2f},{:.2f},{:.2f},{:.2f}]",
+                   d.class_id, d.score, d.x1, d.y1, d.x2, d.y2);
+    if (!object.keypoints.empty()) json += ",\"keypoints\":[";
+    for (const vision::Keypoint& k : object.keypoints)
+      fmt::format_to(std::back_inserter(json), "{}[{:.2f},{:.2f},{:.4f}]", json.back() == ']' ? "," : "", k.x, k.y,
+                     k.score);
+    json += object.keypoints.empty() ? "}" : "]}";
+  }
   static eval::DetectorOptions options(int classes) {
     eval::DetectorOptions options;
     options.classes = classes;
-    options.decode.min_score = kLeastScore;
+    options.decode.min_score = static_cast<float>(kLeastScore);
     return options;
   }
   mutable eval::Detector detector_;

@@ -7,12 +7,16 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <list>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
 
 #include "monza/error.h"
+#include "serve/request_error.h"
 #include "serve/served_model.h"
+#include "serve/task.h"
 #include "support/engine_from_text.h"
 #include "support/serve_client.h"
 
@@ -576,6 +580,61 @@ TEST(HttpSession, TakesAnyBytes) {
     (void)client.talk(text, 1 + random() % 100);
   }
   EXPECT_EQ(first_answer(ServeClient(f.service).talk(seeds[0])).status, 200);
+}
+
+/// Answers when it is let go, with what it was asked.
+class HeldTask final : public Task {
+ public:
+  Answer answer(const TaskRequest& request) const override {
+    go_.wait(false);
+    if (request.body == "fail") fail_with(400, "so it is");
+    if (request.body == "break") throw std::runtime_error("/secret/file");
+    return {200, request.query + "|" + request.body, "text/plain"};
+  }
+  void go() const {
+    go_ = true;
+    go_.notify_all();
+  }
+
+ private:
+  mutable std::atomic<bool> go_{false};
+};
+
+TEST(HttpSession, GivesTasksToTheirThreads) {
+  Fixture f;
+  const auto task = std::make_shared<const HeldTask>();
+  f.service.add_task("/task", task);
+  task->go();
+  const Parts parts = first_answer(ServeClient(f.service).talk(http_message("POST /task?a=b", "body")));
+  EXPECT_EQ(parts.status, 200);
+  EXPECT_EQ(parts.body, "a=b|body");
+  EXPECT_NE(parts.head.find("Content-Type: text/plain"), std::string::npos);
+  EXPECT_EQ(said_of(f.service, http_message("POST /task", "fail")), "400 so it is");
+  EXPECT_EQ(said_of(f.service, http_message("POST /task", "break")), "500 the request could not be answered");
+  EXPECT_EQ(said_of(f.service, http_message("GET /task", "")), "405 this takes POST alone");
+  EXPECT_EQ(said_of(f.service, http_message("POST /task", std::string((1 << 20) + 1, 'x'))),
+            "413 the body is longer than 1048576 bytes");
+  const std::string chunked = "POST /task HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n";
+  EXPECT_EQ(first_answer(ServeClient(f.service).talk(chunked)).body, "|abc");
+}
+
+TEST(HttpSession, RefusesTasksWhenTooManyWait) {
+  Fixture f;
+  const auto task = std::make_shared<const HeldTask>();
+  f.service.add_task("/task", task);
+  std::list<ServeClient> clients;
+  int refused = 0;
+  for (int i = 0; i < 300; ++i)
+    if (const std::string answer =
+            clients.emplace_back(f.service).talk(http_message("POST /task", ""), SIZE_MAX, false);
+        !answer.empty()) {
+      EXPECT_EQ(first_answer(answer).status, 429);
+      EXPECT_EQ(Json::parse(first_answer(answer).body).at("error"), "too much waits: try again");
+      ++refused;
+    }
+  EXPECT_GE(refused, 300 - 256 - 4);
+  EXPECT_LE(refused, 300 - 256);
+  task->go();  // those who wait are answered, though their clients go
 }
 
 }  // namespace

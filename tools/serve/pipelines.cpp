@@ -101,10 +101,15 @@ void Pipelines::add_pictures(const std::string& name) {
 }
 
 void Pipelines::finish() {
-  service_.add_task("/v1/models", pipelines::models_task(service_));
-  if (texts_.empty()) return;
   std::string names;
-  for (const auto& text : texts_) names += (names.empty() ? "" : ", ") + text->name();
+  for (const auto& text : texts_) {
+    names += (names.empty() ? "" : ", ") + text->name();
+    tasks_[text->name()].push_back(text->scores_pairs() ? "rerank" : "embeddings");
+  }
+  service_.add_task("/v1/models", pipelines::models_task(service_));
+  service_.add_task("/status", pipelines::status_task(service_, tasks_));
+  offer("/", pipelines::page_task(), "a page that shows and tries all of it");
+  if (texts_.empty()) return;
   const auto texts = std::make_shared<const pipelines::TextModels>(std::move(texts_));
   offer("/v1/embeddings", pipelines::embeddings_task(texts), names);
   offer("/v1/rerank", pipelines::rerank_task(texts), names);

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pipelines/openai.h"
+#include "pipelines/page.h"
 #include "serve/service.h"
 #include "tools/args/command.h"
 
@@ -44,6 +45,7 @@ class Pipelines {
   const PipelineArgs& args_;
   const ContextOptions& context_;
   pipelines::TextModels texts_;
+  pipelines::ModelTasks tasks_;  ///< what the page shows
   std::vector<std::string> endpoints_;
 };
 
