@@ -127,6 +127,8 @@ struct Q {
   /// 0 where v is NaN.
   static MONZA_INLINE F number(F v) { return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(v, v, _CMP_ORD_Q), v); }
   static MONZA_INLINE F clamp(F v, F low, F high) { return _mm512_min_ps(_mm512_max_ps(v, low), high); }
+  /// Within 7e-5 of 1 / v; 0 for infinity.
+  static MONZA_INLINE F rough_reciprocal(F v) { return _mm512_rcp14_ps(v); }
   static MONZA_INLINE F rint(F v) { return _mm512_roundscale_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
   static MONZA_INLINE Mask mask(std::int64_t n) { return static_cast<Mask>(n >= 16 ? 0xffffu : (1u << n) - 1u); }
@@ -313,6 +315,11 @@ struct Q {
   static MONZA_INLINE F at_most(F v, F high) { return _mm256_min_ps(high, v); }
   static MONZA_INLINE F number(F v) { return _mm256_and_ps(v, _mm256_cmp_ps(v, v, _CMP_ORD_Q)); }
   static MONZA_INLINE F clamp(F v, F low, F high) { return _mm256_min_ps(_mm256_max_ps(v, low), high); }
+  /// Within 1e-6 of 1 / v, for a v below 2^126: 12 bits, then one step of Newton.
+  static MONZA_INLINE F rough_reciprocal(F v) {
+    const F y = _mm256_rcp_ps(v);
+    return _mm256_mul_ps(y, _mm256_fnmadd_ps(v, y, _mm256_set1_ps(2.0F)));
+  }
   static MONZA_INLINE F rint(F v) { return _mm256_round_ps(v, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC); }
 
   static MONZA_INLINE Mask mask(std::int64_t n) { return n >= 8 ? 8 : static_cast<int>(n); }

@@ -4,6 +4,7 @@
 // pack them, where saturation does the lower bound. A product of depth 16 has as many dots.
 #pragma once
 
+#include "ops/qmatmul/coarse_activation.simd.h"
 #include "ops/qmatmul/igemm_panels.simd.h"
 #include "ops/shared/activation.simd.h"
 #include "ops/shared/operands.params.h"
@@ -190,7 +191,7 @@ inline constexpr int kTileElements = 24 * Q::kLanes;
 inline __attribute__((noinline)) void igemm_activate(const Igemm& job, const IgemmTileOut& t, float* to) {
   const std::int64_t slot = t.g * job.pack.panels() * Q::kLanes + t.column;
   const Q::F rescale = Q::set(job.q.first_over_y);
-  with_activation(job.act, [&](auto act) __attribute__((always_inline)) {
+  with_coarse_activation(job.act, [&](auto act) __attribute__((always_inline)) {
     for (int j = 0; j < t.panels; ++j) {
       const Q::F m = Q::load(job.m + slot + j * Q::kLanes), b = Q::load(job.b + slot + j * Q::kLanes);
       for (int r = 0; r < t.rows; ++r) {
@@ -202,8 +203,9 @@ inline __attribute__((noinline)) void igemm_activate(const Igemm& job, const Ige
   });
 }
 
-/// Where the numbers of an 8-bit output come from.
-enum class QSource { accumulators, with_residual, activated };
+/// Where the numbers of an 8-bit output come from. SiLU, which detectors have behind every convolution, is done on the
+/// way; other activations by igemm_activate.
+enum class QSource { accumulators, with_residual, silu, activated };
 
 /// Four vectors at a time: as many rows as fill them. `activated`: igemm_activate's, or null.
 template <QSource kSource, int kPanels>
@@ -239,6 +241,10 @@ inline __attribute__((noinline)) void igemm_finish_q8(const Igemm& job, const Ig
         continue;
       }
       const Q::I total = Q::load(t.acc + (row * kPanels + j) * Q::kLanes);
+      if constexpr (kSource == QSource::silu) {
+        v[k] = Q::mul(coarse_silu(Vec{Q::fma(Q::to_f32(total), m[j], b[j])}).v, Q::set(job.q.first_over_y));
+        continue;
+      }
       v[k] = igemm_rescale<kPlain>(job, total, m[j], b[j], kPlain ? nullptr : add + row * r_pitch + j * Q::kLanes,
                                    mask[j]);
     }
@@ -268,7 +274,9 @@ MONZA_INLINE void igemm_finish(const Igemm& job, const IgemmTileOut& t) {
     case IgemmOut::i32: igemm_finish_i32(job, t); break;
     case IgemmOut::f32: igemm_finish_f32(job, t); break;
     case IgemmOut::q8:
-      if (!only_bounds(job.act)) {
+      if (job.act.kind == ActivationKind::silu) {
+        igemm_finish_panels<QSource::silu>(job, t);
+      } else if (!only_bounds(job.act)) {
         alignas(64) float activated[kTileElements];
         igemm_activate(job, t, activated);
         igemm_finish_panels<QSource::activated>(job, t, activated);
