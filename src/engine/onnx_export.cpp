@@ -33,9 +33,13 @@ std::shared_ptr<const ir::Constant> transposed(const ir::Constant& bytes) {
 
 class Exporter {
  public:
-  Exporter(const std::string& path, const BuildOptions& options, const ir::Graph& graph, const QuantizationPlan& plan,
-           const quant::Placement& placement)
-      : graph_(graph), plan_(plan), placement_(placement), editor_(OnnxFile::open(path, options.limits)) {}
+  Exporter(const std::string& path, const BuildOptions& options, const GraphToPlace& model,
+           const QuantizationPlan& plan, const quant::Placement& placement)
+      : graph_(*model.graph),
+        ranks_(model.ranks),
+        plan_(plan),
+        placement_(placement),
+        editor_(OnnxFile::open(path, options.limits)) {}
 
   OnnxExport write() {
     for (const quant::PlacedWeight& w : placement_.weights) find_product(w);
@@ -44,7 +48,7 @@ class Exporter {
     // Weights first: nodes that are folded into them read nothing any more.
     for (const quant::PlacedWeight& w : placement_.weights) quantise_weight(w);
     for (const auto& [name, tensor] : tensors_) quantise(name, tensor);
-    return {editor_.finish(kScalesPerChannel), std::move(left_)};
+    return {editor_.finish(kScalesPerChannel, ranks_), std::move(left_)};
   }
 
  private:
@@ -148,7 +152,19 @@ class Exporter {
       turned = axis != w.axis;
     }
     editor_.set_input({node, 1}, dequantised(w.weight, editor_.node(node).input(1), axis, turned));
-    if (operands_of(product).conv) fold_tail(product, node, w.bias.get());
+    if (operands_of(product).conv) fold_tail(w, node);
+    else if (w.integer_bias.integers != nullptr && editor_.node(node).input_size() == 3 && !scales_its_bias(node))
+      editor_.set_input({node, 2}, dequantised_bias(w.integer_bias, editor_.node(node).input(2)));
+  }
+  bool scales_its_bias(int gemm) const {
+    const auto& attributes = editor_.node(gemm).attribute();
+    return std::any_of(attributes.begin(), attributes.end(),
+                       [](const auto& a) { return a.name() == "beta" && a.f() != 1; });
+  }
+  std::string dequantised_bias(const quant::QuantizedBias& bias, const std::string& name) {
+    const std::string integers = editor_.add_initializer(name + "_integers", *bias.integers);
+    const std::string scales = editor_.add_initializer(name + "_scales", *bias.scales);
+    return editor_.add_node("DequantizeLinear", {integers, scales}, name + "_dequantized", "axis", 0);
   }
   static bool transposes_weight(const onnx::NodeProto& node) {
     return std::any_of(node.attribute().begin(), node.attribute().end(),
@@ -170,7 +186,9 @@ class Exporter {
 
   /// What is applied to a convolution's result, channel by channel, and is in the product's weight: the node makes that
   /// result itself then, with the product's bias.
-  void fold_tail(const ir::Node& product, int node, const ir::Constant* corrected) {
+  void fold_tail(const quant::PlacedWeight& placed, int node) {
+    const ir::Node& product = graph_.node(placed.product);
+    const bool replaced = placed.bias != nullptr || placed.integer_bias.integers != nullptr;
     const std::vector<int> own = nodes_of(product);
     const std::set<int> within(own.begin(), own.end());
     std::string end = editor_.node(node).output(0);
@@ -188,13 +206,15 @@ class Exporter {
       if (!by_constants) break;
       end = next.output(0);
       // What is only added is a bias, which may stay a node; before a factor it is in the product's bias, too, and one
-      // that is corrected replaces it.
-      if (changes_weight || corrected != nullptr) folded = end;
+      // that is corrected or in integers replaces it.
+      if (changes_weight || replaced) folded = end;
       else if (!folded.empty()) folded = end;
     }
     if (!folded.empty()) editor_.take_output(node, folded);
     const std::string name = editor_.node(node).output(0) + "_bias";
-    if (corrected != nullptr) editor_.set_input({node, 2}, editor_.add_initializer(name, *corrected));
+    if (placed.integer_bias.integers != nullptr)
+      editor_.set_input({node, 2}, dequantised_bias(placed.integer_bias, name));
+    else if (replaced) editor_.set_input({node, 2}, editor_.add_initializer(name, *placed.bias));
     else if (const std::size_t bias = operands_of(product).bias; !folded.empty() && has_operand(product, bias))
       editor_.set_input({node, 2}, editor_.add_initializer(name, *per_channel(product, bias)));
   }
@@ -208,6 +228,7 @@ class Exporter {
   }
 
   const ir::Graph& graph_;
+  const std::map<std::string, int>& ranks_;
   const QuantizationPlan& plan_;
   const quant::Placement& placement_;
   OnnxEditor editor_;
@@ -223,10 +244,10 @@ class Exporter {
 OnnxExport export_quantized(const std::string& model_path, const BuildOptions& options, const QuantizationPlan& plan) {
   BuildOptions with_plan = options;
   with_plan.quantization = std::make_shared<QuantizationPlan>(plan);
-  const std::unique_ptr<ir::Graph> graph = graph_to_place(model_path, with_plan);
-  const quant::Placement placement = quant::decide_placement(*graph, plan);
+  const GraphToPlace model = graph_to_place(model_path, with_plan);
+  const quant::Placement placement = quant::decide_placement(*model.graph, plan);
   try {
-    return Exporter(model_path, options, *graph, plan, placement).write();
+    return Exporter(model_path, options, model, plan, placement).write();
   } catch (const Error& e) {
     throw e.at(message("the quantised model of '{}' as ONNX", model_path));
   }

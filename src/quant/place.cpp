@@ -6,6 +6,7 @@
 #include "ir/op.h"
 #include "passes/fusions/product.h"
 #include "passes/rewrite.h"
+#include "quant/integer_names.h"
 #include "quant/passes.h"
 #include "quant/placement.h"
 
@@ -41,6 +42,7 @@ class Placer {
     const ir::ValueId q =
         insert_node(graph_, first, ir::get_op("QuantizeLinear"), {placed.value, scale, zero_point}, {}, 1, from)
             .outputs[0];
+    graph_.value(q).name = integers_name(graph_.value(placed.value).name);
     const ir::ValueId dq =
         insert_node(graph_, first, ir::get_op("DequantizeLinear"), {q, scale, zero_point}, {}, 1, from).outputs[0];
     for (const Use& use : placed.readers) graph_.node(use.node).inputs[use.input] = dq;
@@ -62,12 +64,20 @@ class Placer {
                                        {{"axis", std::int64_t{placed.axis}}}, 1, from)
                                .outputs[0];
     graph_.node(placed.product).inputs[1] = dq;
-    if (placed.bias != nullptr) {
-      const ir::ValueId bias = graph_.add_constant({}, placed.bias, origins);
+    if (const ir::ValueId bias = new_bias(placed, from); bias != ir::kNone) {
       const ir::Node& now = std::as_const(graph_).node(placed.product);
       graph_.node(placed.product).inputs = with_operand(now, operands_of(now).bias, bias);
     }
     return true;
+  }
+  ir::ValueId new_bias(const PlacedWeight& placed, const Provenance& from) {
+    if (placed.integer_bias.integers == nullptr)
+      return placed.bias == nullptr ? ir::kNone : graph_.add_constant({}, placed.bias, from.origins);
+    const ir::ValueId integers = graph_.add_constant({}, placed.integer_bias.integers, from.origins),
+                      scales = graph_.add_constant({}, placed.integer_bias.scales, from.origins);
+    return insert_node(graph_, placed.product, ir::get_op("DequantizeLinear"), {integers, scales},
+                       {{"axis", std::int64_t{0}}}, 1, from)
+        .outputs[0];
   }
 
   ir::Graph& graph_;

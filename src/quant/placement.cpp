@@ -41,17 +41,43 @@ std::vector<Use> readers_of(const ir::Graph& graph, const Sites& sites, ir::Valu
   return found;
 }
 
+/// The ONNX node adds the bias itself, rather than one behind it.
+bool adds_its_bias(const ir::Graph& graph, const ir::Node& product) {
+  if (operands_of(product).conv) return true;
+  bool gemm = false;
+  for (const std::uint32_t o : product.origins) {
+    const std::string& type = graph.model().origins[o].op_type;
+    if (type == "Add" || type == "Sub") return false;
+    gemm |= type == "Gemm";
+  }
+  return gemm;
+}
+
+/// The bias of a product whose weight is decided, in integers where it can be.
+QuantizedBias integer_bias(const ir::Graph& graph, const PlacedWeight& placed, float x_scale) {
+  const ir::Node& product = graph.node(placed.product);
+  const std::size_t at = operands_of(product).bias;
+  if (placed.weight.integers == nullptr || !adds_its_bias(graph, product)) return {};
+  const ir::Constant* bias = placed.bias.get();
+  if (bias == nullptr && has_operand(product, at)) bias = graph.value(product.inputs[at]).constant.get();
+  return bias == nullptr ? QuantizedBias{} : quantize_bias(*bias, x_scale, placed.weight);
+}
+
 }  // namespace
 
 Placement decide_placement(const ir::Graph& graph, const QuantizationPlan& plan) {
   const Sites sites = find_sites(graph, plan.kept, [&](const std::string& name) { return plan.ranges.contains(name); });
   Placement placement;
   placement.kept = sites.kept;
+  std::map<ir::NodeId, float> x_scales;  // of what products read
   for (const ValueGroup& group : sites.groups) {
     const Affine affine = affine_of(range_of_group(graph, plan, group));
     for (const ir::ValueId v : group.values)
-      if (auto readers = readers_of(graph, sites, v); !readers.empty())
+      if (auto readers = readers_of(graph, sites, v); !readers.empty()) {
+        for (const Use& use : readers)
+          if (use.input == 0) x_scales[use.node] = affine.scale;
         placement.values.push_back({v, affine, std::move(readers)});
+      }
   }
   std::map<std::pair<ir::ValueId, int>, QuantizedWeight> weights;  // by the constant and its axis of channels
   for (const ir::NodeId id : sites.products) {
@@ -62,10 +88,11 @@ Placement decide_placement(const ir::Graph& graph, const QuantizationPlan& plan)
     const auto [it, is_new] = weights.try_emplace({w, axis});
     const int depth_axis = operands_of(product).conv ? 1 : 1 - axis;
     if (is_new) it->second = quantize_weight(*graph.value(w).constant, axis, plan.narrow_pairs ? depth_axis : -1);
-    placement.weights.push_back({id, axis, it->second, nullptr});
+    placement.weights.push_back({id, axis, it->second, nullptr, {}});
     const auto mean = plan.means.find(graph.value(product.inputs[0]).name);
     if (mean != plan.means.end() && it->second.integers != nullptr)
       placement.weights.back().bias = corrected_bias(graph, product, it->second, mean->second);
+    placement.weights.back().integer_bias = integer_bias(graph, placement.weights.back(), x_scales.at(id));
   }
   return placement;
 }

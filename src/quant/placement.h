@@ -25,6 +25,7 @@ struct PlacedWeight {
   int axis = 0;                              ///< of its channels
   QuantizedWeight weight;                    ///< null parts when an element is not finite: it stays as it is
   std::shared_ptr<const ir::Constant> bias;  ///< a convolution's, corrected for what rounding moves; null: as it is
+  QuantizedBias integer_bias;                ///< in place of it; null parts: it stays in floats, or there is none
 };
 
 struct Placement {

@@ -60,4 +60,19 @@ QuantizedWeight quantize_weight(const ir::Constant& weight, int axis, int pair_a
   return {integers, ir::constant_f32(std::move(scales), Shape{channels})};
 }
 
+QuantizedBias quantize_bias(const ir::Constant& bias, float x_scale, const QuantizedWeight& weight) {
+  constexpr double kMost = 1 << 30;  // as much again is left for what is added up
+  std::vector<float> scales(weight.scales->as<float>(), weight.scales->as<float>() + weight.scales->numel());
+  const Shape shape{weight.scales->numel()};
+  auto [integers, bytes] = ir::allocate_constant(DType::i32, shape);
+  auto* to = reinterpret_cast<std::int32_t*>(bytes.data());
+  for (std::size_t c = 0; c < scales.size(); ++c) {
+    scales[c] *= x_scale;
+    const double steps = static_cast<double>(bias.as<float>()[bias.numel() == 1 ? 0 : c]) / scales[c];
+    if (!(std::abs(steps) <= kMost)) return {};
+    to[c] = static_cast<std::int32_t>(std::nearbyint(steps));
+  }
+  return {integers, ir::constant_f32(std::move(scales), shape)};
+}
+
 }  // namespace monza::quant

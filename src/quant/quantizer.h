@@ -35,4 +35,13 @@ struct QuantizedWeight {
 /// once they are rounded (QuantizationPlan::narrow_pairs); -1: no such bound. Null parts when an element is not finite.
 QuantizedWeight quantize_weight(const ir::Constant& weight, int axis, int pair_axis = -1);
 
+/// A bias in the steps of a product's accumulators, so that whoever computes it adds integers alone.
+struct QuantizedBias {
+  std::shared_ptr<const ir::Constant> integers;  ///< i32 [channels]
+  std::shared_ptr<const ir::Constant> scales;    ///< f32 [channels]: the product's
+};
+/// `bias` is f32, one number or as many as the weight has scales; `x_scale` is that of what the product reads. Null
+/// parts where a number is too many steps, as it is behind weights that are all but zero, or not finite.
+QuantizedBias quantize_bias(const ir::Constant& bias, float x_scale, const QuantizedWeight& weight);
+
 }  // namespace monza::quant

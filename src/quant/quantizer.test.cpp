@@ -81,5 +81,24 @@ TEST(Weights, NarrowPairsFitASaturatingMultiplyAdd) {
   EXPECT_FLOAT_EQ(quantize_weight(*matrix, 1, 0).scales->as<float>()[1], 6.0F / 127);
 }
 
+TEST(QuantizeBias, IsInStepsOfTheProduct) {
+  const auto weight = quantize_weight(*ir::constant_f32({1.27F, 0.5F, 12.7F, 1}, Shape{2, 2}), 0);
+  const QuantizedBias bias = quantize_bias(*ir::constant_f32({3, -1}, Shape{2}), 0.5F, weight);
+  for (std::int64_t c = 0; c < 2; ++c) {
+    EXPECT_FLOAT_EQ(bias.scales->as<float>()[c], 0.5F * weight.scales->as<float>()[c]);
+    EXPECT_NEAR(static_cast<float>(bias.integers->as<std::int32_t>()[c]) * bias.scales->as<float>()[c], c == 0 ? 3 : -1,
+                bias.scales->as<float>()[c] / 2);
+  }
+  // One number is that of all channels.
+  EXPECT_EQ(quantize_bias(*ir::constant_f32({2}, Shape{1}), 0.5F, weight).integers->numel(), 2);
+}
+
+TEST(QuantizeBias, WhatIsTooManyStepsStaysInFloats) {
+  const auto weight = quantize_weight(*ir::constant_f32({0, 0, 0, 1}, Shape{2, 2}), 0);  // the least scale there is
+  EXPECT_EQ(quantize_bias(*ir::constant_f32({1, 1}, Shape{2}), 0.5F, weight).integers, nullptr);
+  const auto one = quantize_weight(*ir::constant_f32({1, 1}, Shape{2, 1}), 0);
+  EXPECT_EQ(quantize_bias(*ir::constant_f32({1, NAN}, Shape{2}), 0.5F, one).integers, nullptr);
+}
+
 }  // namespace
 }  // namespace monza::quant

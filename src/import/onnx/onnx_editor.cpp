@@ -311,10 +311,10 @@ void OnnxEditor::prune() {
   keep_if(*graph().mutable_value_info(), [&](const auto& v) { return made.contains(v.name()); });
 }
 
-std::string OnnxEditor::finish(int least, std::size_t most_bytes) {
+std::string OnnxEditor::finish(int least, const std::map<std::string, int>& ranks, std::size_t most_bytes) {
   prune();
   embed_weights(graph());
-  raise_opset(model_, least);
+  raise_opset(model_, least, ranks);
   if (const std::size_t bytes = model_.ByteSizeLong(); bytes > most_bytes)
     fail_hint("an engine file (monza build), which has no such limit",
               "the model has {} bytes, more than the {} that one ONNX file can hold", bytes, most_bytes);

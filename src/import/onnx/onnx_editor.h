@@ -1,6 +1,7 @@
 // Changes to an ONNX model that is written again: what is not touched stays as its exporter wrote it.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -70,9 +71,9 @@ class OnnxEditor {
   void take_output(int node, const std::string& value);
 
   /// The model with opset `least` or later, without what nothing reads any more, in an order that can be executed, its
-  /// weights in it. Throws Error when it is larger than `most_bytes`, protobuf's 2 GiB, or cannot be said in that
-  /// opset.
-  std::string finish(int least, std::size_t most_bytes = 0x7fffffff);
+  /// weights in it. `ranks` are those of values that the file itself does not tell (raise_opset). Throws Error when it
+  /// is larger than `most_bytes`, protobuf's 2 GiB, or its opset is too old.
+  std::string finish(int least, const std::map<std::string, int>& ranks = {}, std::size_t most_bytes = 0x7fffffff);
 
  private:
   onnx::GraphProto& graph() { return *model_.mutable_graph(); }
