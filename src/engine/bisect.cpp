@@ -116,6 +116,17 @@ class Search {
   std::vector<std::string> names_;
 };
 
+/// The share of the elements that lie beyond the ends of the range, and half a step.
+double clipped_share(const Tensor& floats, ValueRange range) {
+  const float half = (range.high - range.low) / 255 / 2;
+  std::int64_t beyond = 0;
+  for (std::int64_t i = 0; i < floats.numel(); ++i) {
+    const float x = floats.as<float>()[i];
+    beyond += x < range.low - half || x > range.high + half ? 1 : 0;
+  }
+  return floats.numel() == 0 ? 0 : static_cast<double>(beyond) / static_cast<double>(floats.numel());
+}
+
 }  // namespace
 
 std::vector<TensorError> compare_values(const std::vector<NamedValue>& got, const std::vector<NamedValue>& want,
@@ -129,6 +140,7 @@ std::vector<TensorError> compare_values(const std::vector<NamedValue>& got, cons
     const Tensor& other = it->second->value;
     if (!strict && (g.value.dtype() != other.dtype() || g.value.shape() != other.shape())) continue;
     errors.push_back({g.name, g.node, g.kernel, judge(g.value, other, criterion, g.name)});
+    if (g.integers && other.dtype() == DType::f32) errors.back().clipped = clipped_share(other, *g.integers);
   }
   return errors;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ std::string to_string(const Culprit& culprit);
 struct TensorError {
   std::string name, node, kernel;
   Comparison error;
+  std::optional<double> clipped = std::nullopt;  ///< of what was kept in 8 bits: the share of the elements beyond them
 };
 std::vector<TensorError> compare_values(const std::vector<NamedValue>& got, const std::vector<NamedValue>& want,
                                         const Criterion& criterion, bool strict = true);

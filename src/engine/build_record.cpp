@@ -48,11 +48,16 @@ class Writer {
       const auto value = values.find(c.id);
       choices.push_back(choice(c, value == values.end() ? ir::kNone : value->second));
     }
+    std::vector<flatbuffers::Offset<fb::Seen>> seen;
+    for (const auto& [name, q] : report.seen)
+      seen.push_back(fb::CreateSeen(fb_, text(name), q.low, q.high, q.clipped, q.signal_to_noise));
     const auto tensor_list = fb_.CreateVector(tensors);
     const auto pass_list = fb_.CreateVector(passes);
     const auto rewrite_list = fb_.CreateVector(rewrites);
     const auto miss_list = fb_.CreateVector(misses);
-    fb_.Finish(fb::CreateBuildRecord(fb_, tensor_list, pass_list, rewrite_list, miss_list, fb_.CreateVector(choices)));
+    const auto choice_list = fb_.CreateVector(choices);
+    fb_.Finish(fb::CreateBuildRecord(fb_, tensor_list, pass_list, rewrite_list, miss_list, choice_list,
+                                     fb_.CreateVector(seen)));
     const auto* begin = reinterpret_cast<const std::byte*>(fb_.GetBufferPointer());
     return {begin, begin + fb_.GetSize()};
   }
@@ -94,6 +99,11 @@ class RecordReader {
     }
     read_passes(record, report.passes);
     report.choices = choices(record);
+    if (record.seen() != nullptr)
+      for (const fb::Seen* v : *record.seen()) {
+        take(sizeof(quant::RangeQuality));
+        report.seen[text(v->value())] = {v->low(), v->high(), v->clipped(), v->signal_to_noise()};
+      }
     return report;
   }
 

@@ -10,9 +10,9 @@
 
 namespace monza {
 
-/// The passes' rewrites and near misses, the names of the model's tensors and the choices of kernels of `report`, as
-/// bytes. `graph` is the one that was planned and that the engine carries. Without anything that differs between two
-/// builds of the same model with the same timings: no durations.
+/// The passes' rewrites and near misses, the names of the model's tensors, the choices of kernels and what calibration
+/// saw of `report`, as bytes. `graph` is the one that was planned and that the engine carries. Without anything that
+/// differs between two builds of the same model with the same timings: no durations.
 std::vector<std::byte> write_record(const ir::Graph& graph, const BuildReport& report);
 
 /// The report of an engine's build from its record and the graph it carries: all but the imported graph and the

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "monza/engine.h"
 #include "passes/pass.h"
 #include "plan/planner.h"
+#include "quant/calibrators.h"
 
 namespace monza {
 
@@ -28,6 +30,9 @@ struct BuildReport {
   std::vector<NamedTensor> tensors;    ///< that nodes of the imported model make, in its order
   PassReport passes;
   std::vector<plan::Choice> choices;  ///< one for each node that a kernel computes, of the first profile
+  /// How well integers stand for what calibration saw, by the names of the model's tensors. No build fills it: who has
+  /// calibrated does.
+  std::map<std::string, quant::RangeQuality> seen;
 };
 
 /// What a build may be asked beyond its public options.

@@ -157,7 +157,7 @@ Explanation explain(const BuildReport& report, const Engine& engine, const std::
     Realisation r;
     r.op = node.op->name;
     r.constraint = node.constraint;
-    r.scales = integer_scales(graph, node);
+    r.scales = integer_scales(graph, node, report.seen);
     for (const std::uint32_t o : node.origins)
       if (is_node(origins[o])) r.onnx_nodes.push_back(quoted(origins[o]));
     for (const Rewrite& w : report.passes.rewrites)

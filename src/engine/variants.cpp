@@ -24,11 +24,6 @@ std::vector<std::int64_t> small_integers(const Tensor& tensor) {
   return values;
 }
 
-bool readable(const ir::Value& value) {
-  return !value.name.empty() && value.type.kind == ir::ValueKind::tensor && value.type.dtype != DType::string &&
-         !value.constant;
-}
-
 NamedValue named_value(const BuildReport& report, const std::string& name, Tensor value) {
   NamedValue v{name, std::move(value), "", ""};
   const ir::Graph& graph = *report.planned;
@@ -89,7 +84,7 @@ VariantRunner::Result VariantRunner::run(const Variant& variant, const std::vect
     for (const ir::NodeId id : graph.order())
       for (const ir::ValueId v : std::as_const(graph).node(id).outputs) {
         const ir::Value& value = std::as_const(graph).value(v);
-        if (readable(value) && wanted.contains(value.name)) graph.add_output(value.name, v);
+        if (is_readable(value) && wanted.contains(value.name)) graph.add_output(value.name, v);
       }
   };
   const Engine engine = session_->build(options, hooks);
@@ -135,11 +130,16 @@ bool is_rounded(std::string_view computes_in) {
   return computes_in == precision_name(Precision::bf16) || computes_in == precision_name(Precision::fp16);
 }
 
+bool is_readable(const ir::Value& value) {
+  return !value.name.empty() && value.type.kind == ir::ValueKind::tensor && value.type.dtype != DType::string &&
+         !value.constant;
+}
+
 std::vector<std::string> value_names(const ir::Graph& graph) {
   std::vector<std::string> names;
   for (const ir::NodeId id : graph.order())
     for (const ir::ValueId v : graph.node(id).outputs)
-      if (readable(graph.value(v))) names.push_back(graph.value(v).name);
+      if (is_readable(graph.value(v))) names.push_back(graph.value(v).name);
   return names;
 }
 

@@ -14,6 +14,7 @@
 #include "engine/compare.h"
 #include "engine/session.h"
 #include "monza/engine.h"
+#include "monza/quantization.h"
 
 namespace monza {
 
@@ -30,8 +31,9 @@ Variant reference_of(const Variant& variant);
 struct NamedValue {
   std::string name;  ///< the model's name for it
   Tensor value;
-  std::string node;    ///< what makes it, with its ONNX nodes
-  std::string kernel;  ///< "" where no kernel does (a view, an input)
+  std::string node;                                   ///< what makes it, with its ONNX nodes
+  std::string kernel;                                 ///< "" where no kernel does (a view, an input)
+  std::optional<ValueRange> integers = std::nullopt;  ///< what the 8 bits reach that the value was kept in
 };
 
 /// A step of an engine: what it computes, and with which kernel.
@@ -87,6 +89,8 @@ bool quantises(const ir::Graph& graph);
 /// Whether a step that computes in that precision (StepText::computes_in) rounds what the model keeps in 32 bits.
 bool is_rounded(std::string_view computes_in);
 
+/// Whether a value of a graph can be an output that is compared.
+bool is_readable(const ir::Value& value);
 /// Names of the model's tensors that nodes make, in execution order, without those of bodies.
 std::vector<std::string> value_names(const ir::Graph& graph);
 

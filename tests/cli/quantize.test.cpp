@@ -91,6 +91,35 @@ TEST_F(CliQuantize, MakesAnEngineAndSaysWhatItCosts) {
   EXPECT_TRUE(has(explained, "  weight i8: 16 scales, 0.00")) << explained;
   EXPECT_TRUE(has(explained, "  writes u8: scale 0.0")) << explained;
   EXPECT_TRUE(has(explained, "zero point 0, which is 0 to ")) << explained;  // behind the ReLU
+  EXPECT_TRUE(has(explained, "; of the samples' values 0")) << explained;
+  EXPECT_TRUE(has(explained, " % are cut off, signal to noise ")) << explained;
+  EXPECT_EQ(tool_.run("build m.onnx --no-tune --quiet --precision int8 --calibrate calib -o b.engine").code, 0);
+  EXPECT_TRUE(has(tool_.run("explain b.engine a").out, " % are cut off, signal to noise "));
+}
+
+TEST_F(CliQuantize, InnerValuesOfIntegersAreComparedWithFloats) {
+  const auto inner = [&](const std::string& engine) {
+    const Ran ran = tool_.run("compare " + engine + " m.onnx --tensors --quiet --json");
+    const Json tensors = Json::parse(ran.out).at("tensors");
+    for (const Json& t : tensors)
+      if (t.at("name") == "r") return t;
+    ADD_FAILURE() << ran.out << ran.err;
+    return Json();
+  };
+  ASSERT_EQ(quantize("--data calib --output q.engine").code, 0);
+  const Json good = inner("q.engine");
+  EXPECT_GT(good.at("signal_to_noise_db").get<double>(), 25) << good;
+  EXPECT_LT(good.at("clipped").get<double>(), 0.05) << good;
+  // r reaches some 8, and its 8 bits 0.125.
+  tool_.write("trt", "TRT-8601-EntropyCalibration2\nx: 3c010a14\nr: 3a010a14\n");
+  ASSERT_EQ(quantize("--calibration-cache trt --output cut.engine").code, 0);
+  const Json cut = inner("cut.engine");
+  EXPECT_LT(cut.at("signal_to_noise_db").get<double>(), 10) << cut;
+  EXPECT_GT(cut.at("clipped").get<double>(), 0.3) << cut;
+  const std::string text = tool_.run("compare cut.engine m.onnx --tensors --quiet").out;
+  EXPECT_TRUE(has(text, "    cut off  tensor\n")) << text;
+  EXPECT_TRUE(has(text, " %  r\n")) << text;
+  EXPECT_TRUE(has(text, "the engine was quantised from floats")) << text;
 }
 
 TEST_F(CliQuantize, ExportsOnnxThatBuildsTheSameEngine) {

@@ -73,8 +73,8 @@ std::string references_of(const plan::Plan& plan) {
   return text;
 }
 
-/// What --calibrate or --calibration-cache say of 8 bits; null without them.
-std::shared_ptr<const QuantizationPlan> plan_of(const BuildArgs& o) {
+/// What --calibrate or --calibration-cache say of 8 bits; null without them. `report` is told what samples showed.
+std::shared_ptr<const QuantizationPlan> plan_of(const BuildArgs& o, BuildReport& report) {
   const CalibrationArgs& c = o.calibration;
   if (c.data.empty() && c.cache.empty()) return nullptr;
   const char* option = c.data.empty() ? "--calibration-cache" : "--calibrate";
@@ -95,6 +95,7 @@ std::shared_ptr<const QuantizationPlan> plan_of(const BuildArgs& o) {
   const FoundRanges found = find_ranges(o.model, c, *hooks.session, floats.engine, o.json || o.model.quiet());
   write_caches(c, found.table);
   QuantizationPlan plan = tool::plan_of(found.table, o.model.build_options(o.model.declared_inputs()));
+  report.seen = quality_of(o.model, plan, found.histograms);
   return std::make_shared<QuantizationPlan>(std::move(plan));
 }
 
@@ -106,8 +107,8 @@ int run(const BuildArgs& o) {
                         {"MODEL", o.model.model, FileRole::reads_model},
                         {"--report", o.report, FileRole::reads}});
   }
-  const auto plan = plan_of(o);
   BuildReport build;
+  const auto plan = plan_of(o, build);
   BuildHooks hooks;
   hooks.report = &build;
   // Weights wait where the engine is written, so that a large model does not have to fit into memory twice.
@@ -118,9 +119,9 @@ int run(const BuildArgs& o) {
     if (type == std::filesystem::file_type::not_found || type == std::filesystem::file_type::regular)
       options.spool_folder = output.has_parent_path() ? output.parent_path().string() : ".";
   };
-  const ModelArgs::Opened opened = o.model.is_engine() ? o.model.rebuild()
-                                   : o.report.empty()  ? o.model.open(streamed)
-                                                       : o.model.open(streamed, &hooks);
+  const ModelArgs::Opened opened = o.model.is_engine()                   ? o.model.rebuild()
+                                   : o.report.empty() && plan == nullptr ? o.model.open(streamed)
+                                                                         : o.model.open(streamed, &hooks);
   opened.engine.save(output.string());
   if (!o.report.empty() && o.model.is_engine()) build = read_record(opened.engine.impl().image, o.model.limits());
   if (!o.report.empty()) write_report(o, output.string(), opened, build);

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/hash.h"
 #include "engine/bisect.h"
+#include "engine/engine_values.h"
 #include "engine/explain.h"
 #include "import/onnx/onnx_import.h"
 #include "io/npy.h"
@@ -204,6 +205,8 @@ class Comparing {
     return changed;
   }
 
+  /// From floats, by ranges that no build of the ONNX file knows.
+  static bool was_quantised(const Engine& engine) { return engine.stats().precision == Precision::int8; }
   BuildOptions suspect_options(const Engine& engine) const {
     if (!o_.model.is_engine()) {
       BuildOptions options = o_.model.build_options(o_.model.declared_inputs());
@@ -212,7 +215,7 @@ class Comparing {
     }
     const Engine::Stats s = engine.stats();
     BuildOptions options;
-    options.precision = s.precision;
+    options.precision = was_quantised(engine) ? Precision::fp32 : s.precision;
     options.device = s.device;
     options.threads = s.threads;
     options.isa = s.isa;
@@ -327,8 +330,11 @@ class Comparing {
     VariantRunner run = runner(source);
     const Variant suspect{suspect_options(engine), nullptr};
     const auto names = value_names(*run.run(reference_of(suspect)).report.imported);
-    const auto want = run.run(reference_of(suspect), names), got = run.run(suspect, names);
-    auto inner = compare_values(got.values, want.values, found_.criterion, false);
+    const auto want = run.run(reference_of(suspect), names).values;
+    // What an engine was quantised with is in its graph alone.
+    const auto got = o_.model.is_engine() ? values_of_engine(engine, inputs_, names, o_.model.limits())
+                                          : run.run(suspect, names).values;
+    auto inner = compare_values(got, want, found_.criterion, false);
     found_.errors.insert(found_.errors.begin(), inner.begin(), inner.end());
     progress_.clear();
   }
@@ -352,6 +358,13 @@ class Comparing {
 
   /// The engine's own build is not at hand: what its model gives now says whether it is another.
   void explain_engine(const Engine& engine, const std::vector<NamedValue>& got, const std::string& source) {
+    if (was_quantised(engine)) {
+      found_.remarks.emplace_back(
+          "the engine was quantised from floats: --tensors shows, in the order of the nodes, where much becomes noise "
+          "and "
+          "what is cut off");
+      return;
+    }
     const auto now = runner(source).run({suspect_options(engine), nullptr});
     progress_.clear();
     const bool same = agree(compare_values(got, now.outputs, found_.criterion));
@@ -451,6 +464,7 @@ Json to_json(const Findings& f) {
                                  {"largest", e.error.largest},
                                  {"cosine", number_or_null(e.error.cosine)},
                                  {"signal_to_noise_db", number_or_null(e.error.signal_to_noise)},
+                                 {"clipped", e.clipped ? Json(*e.clipped) : Json(nullptr)},
                                  {"reason", e.error.reason}});
   if (f.culprit) {
     const Culprit& c = *f.culprit;
@@ -487,12 +501,14 @@ int run(const CompareArgs& o) {
   }
   // How much of a tensor is noise tells of integers what the largest error does not.
   const bool noisy = f.criterion.by_cosine;
-  print("{:4} {:>12} {:>12} {:>11}{}  {}\n", "", "max error", "of largest", "cosine", noisy ? "  signal/noise" : "",
-        "tensor");
+  const bool clips = std::any_of(f.errors.begin(), f.errors.end(), [](const auto& e) { return e.clipped.has_value(); });
+  print("{:4} {:>12} {:>12} {:>11}{}{}  {}\n", "", "max error", "of largest", "cosine", noisy ? "  signal/noise" : "",
+        clips ? "    cut off" : "", "tensor");
   for (const TensorError& e : f.errors) {
-    print("{:4} {:12.3g} {:12.3g} {:11.7f}{}  {}\n", e.error.ok ? "ok" : "FAIL", e.error.max_abs_error,
+    const std::string clipped = !clips ? "" : e.clipped ? fmt::format("  {:7.3f} %", *e.clipped * 100) : "           ";
+    print("{:4} {:12.3g} {:12.3g} {:11.7f}{}{}  {}\n", e.error.ok ? "ok" : "FAIL", e.error.max_abs_error,
           e.error.largest > 0 ? e.error.max_abs_error / e.error.largest : 0, e.error.cosine,
-          noisy ? fmt::format("  {:9.1f} dB", e.error.signal_to_noise) : std::string(), e.name);
+          noisy ? fmt::format("  {:9.1f} dB", e.error.signal_to_noise) : std::string(), clipped, e.name);
     if (!e.error.ok) print("     {}\n", e.error.reason);
   }
   print("{}: {}\n", criterion_text(f.criterion), f.ok() ? "all agree" : "they differ");

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/output_file.h"
 #include "engine/observer.h"
+#include "engine/placing_graph.h"
 #include "plan/options.h"
 #include "quant/calibrators.h"
 #include "tools/args/usage_error.h"
@@ -122,6 +123,19 @@ QuantizationPlan plan_of(const quant::CalibrationTable& table, const BuildOption
   const bool multiplies_pairs =
       options.device == Device::cpu && !covers(isa, Isa::avx512vnni) && !covers(isa, Isa::avxvnni);
   return {table.ranges, {}, table.factors, table.means, multiplies_pairs};
+}
+
+std::map<std::string, quant::RangeQuality> quality_of(const ModelArgs& model, const QuantizationPlan& plan,
+                                                      const std::map<std::string, quant::Histogram>& histograms) {
+  std::map<std::string, quant::RangeQuality> quality;
+  if (histograms.empty()) return quality;
+  std::map<std::string, ValueRange> ranges =
+      placed_ranges(model.model, model.build_options(model.declared_inputs()), plan);
+  ranges.insert(plan.ranges.begin(), plan.ranges.end());
+  for (const auto& [name, range] : ranges)
+    if (const auto it = histograms.find(name); it != histograms.end())
+      quality[name] = quant::quality_of(it->second, range);
+  return quality;
 }
 
 void write_caches(const CalibrationArgs& args, const quant::CalibrationTable& table) {

@@ -55,9 +55,7 @@ class Quantizing {
           !repair(plan, found) && !try_finer_weights(plan))
         search(plan);
     }
-    for (const auto& [name, range] : plan.ranges)
-      if (const auto it = found.histograms.find(name); it != found.histograms.end())
-        result_.quality[name] = quant::quality_of(it->second, range);
+    result_.quality = quality_of(o_.model, plan, found.histograms);
     build_final(plan);
     keep_slower(plan);
     judge();
@@ -111,6 +109,19 @@ class Quantizing {
     result_.metric = reference_.metric;
     result_.float_score = reference_.value * points();
     result_.samples = reference_.samples;
+    if (!o_.model.quiet()) doubt_channel_order();
+  }
+  /// A model that is given blue for red scores less than it could, and integers of wrong pictures have wrong ranges.
+  void doubt_channel_order() {
+    if (!reference_.weighted || !data_->exchange_red_and_blue(true)) return;
+    const eval::Accuracy exchanged = measure(floats_, "scoring floats, red and blue exchanged");
+    data_->exchange_red_and_blue(false);
+    if (eval::difference_interval(exchanged, reference_).low <= 0) return;
+    note(fmt::format(
+        "warning: with red and blue exchanged the floats score {:.2f} instead of {:.2f}: the model likely "
+        "takes its channels in the other order\n  try: {}",
+        exchanged.value * points(), result_.float_score,
+        o_.coco.empty() ? "--channels bgr (or rgb)" : "--head NAME, each of which has an order of its own"));
   }
   /// What a score of 1 is shown as: a command's number is in units of its own.
   double points() const { return o_.metric.empty() ? 100 : 1; }
@@ -215,7 +226,7 @@ class Quantizing {
   }
   bool smooth(QuantizationPlan& plan, FoundRanges& found) {
     const BuildOptions options = o_.model.build_options(o_.model.declared_inputs());
-    const auto factors = quant::smoothing_factors(*graph_to_place(o_.model.model, options), found.reach);
+    const auto factors = quant::smoothing_factors(*graph_to_place(o_.model.model, options).graph, found.reach);
     if (factors.empty()) return false;
     FoundRanges divided =
         find_divided_ranges(o_.model, o_.calibration, *session_, floats_, o_.json || o_.model.quiet(), factors);
@@ -255,6 +266,7 @@ class Quantizing {
 
   void build_final(const QuantizationPlan& plan) {
     report_ = {};
+    report_.seen = result_.quality;  // the engine keeps it
     result_.engine = build(std::make_shared<QuantizationPlan>(plan), &report_);
     result_.integer_share = multiply_adds(*report_.planned).share();
     result_.kept.clear();
