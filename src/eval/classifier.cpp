@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "base/printable.h"
@@ -18,8 +19,10 @@ constexpr const char* kMean = "monza.classify.mean";
 constexpr const char* kStd = "monza.classify.std";
 constexpr const char* kResize = "monza.classify.resize";
 constexpr const char* kCrop = "monza.classify.crop";
+constexpr const char* kChannels = "monza.classify.channels";
 
-constexpr const char* kGiveAgain = "build the engine again, or say what it stands for: --mean, --std, --resize, --crop";
+constexpr const char* kGiveAgain =
+    "build the engine again, or say what it stands for: --mean, --std, --resize, --crop, --channels";
 
 std::string list_text(const std::vector<float>& values) {
   std::string text;
@@ -48,6 +51,12 @@ int parse_int(std::string_view text, const char* key) {
   return value;
 }
 
+std::string parse_channels(const std::string& text) {
+  if (text != "rgb" && text != "bgr")
+    fail_hint(kGiveAgain, "the engine's metadata {} is neither rgb nor bgr: '{}'", kChannels, text);
+  return text;
+}
+
 /// Pixels are 0..1 before mean and std apply; what is written for 0..255 would leave next to nothing of a picture.
 void check_scale(const std::vector<float>& values, const char* what) {
   constexpr float kMost = 2;
@@ -73,6 +82,7 @@ std::map<std::string, std::string> ClassifySettings::to_metadata() const {
   if (!std.empty()) metadata[kStd] = list_text(std);
   if (resize >= 0) metadata[kResize] = fmt::format("{}", resize);
   if (crop >= 0) metadata[kCrop] = fmt::format("{}", crop);
+  if (!channels.empty()) metadata[kChannels] = channels;
   return metadata;
 }
 
@@ -113,6 +123,7 @@ void Classifier::settle(const Engine& engine, const ClassifySettings& said) {
   if (const auto* text = find(kStd); text && s.std.empty()) s.std = parse_list(*text, kStd);
   if (const auto* text = find(kResize); text && s.resize < 0) s.resize = parse_int(*text, kResize);
   if (const auto* text = find(kCrop); text && s.crop < 0) s.crop = parse_int(*text, kCrop);
+  if (const auto* text = find(kChannels); text && s.channels.empty()) s.channels = parse_channels(*text);
 
   // Ultralytics' classifiers take 0..1 as it is and crop all of the short side; it signs its exports.
   const auto* author = find("author");
@@ -123,6 +134,11 @@ void Classifier::settle(const Engine& engine, const ClassifySettings& said) {
   if (std::any_of(normalization_.std.begin(), normalization_.std.end(), [](float v) { return !(v > 0); }))
     throw SettingsError("std takes values above 0");
   normalization_.layout = input_.layout;
+  if (s.channels == "bgr") {  // mean and std are said of R, G, B
+    normalization_.order = vision::ChannelOrder::bgr;
+    std::swap(normalization_.mean[0], normalization_.mean[2]);
+    std::swap(normalization_.std[0], normalization_.std[2]);
+  }
 
   const int side = std::min(input_.width, input_.height);
   geometry_.crop_width = input_.width, geometry_.crop_height = input_.height;
@@ -135,9 +151,9 @@ void Classifier::settle(const Engine& engine, const ClassifySettings& said) {
 
 std::string Classifier::describe() const {
   const auto& n = normalization_;
-  return fmt::format("short side to {}, centre {}x{}, mean {},{},{}, std {},{},{}", geometry_.resize,
+  return fmt::format("short side to {}, centre {}x{}, mean {},{},{}, std {},{},{}{}", geometry_.resize,
                      geometry_.crop_width, geometry_.crop_height, n.mean[0], n.mean[1], n.mean[2], n.std[0], n.std[1],
-                     n.std[2]);
+                     n.std[2], n.order == vision::ChannelOrder::bgr ? " of B,G,R" : "");
 }
 
 void to_probabilities(std::vector<float>& values) {

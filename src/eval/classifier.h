@@ -22,6 +22,7 @@ struct ClassifySettings {
   std::vector<float> mean, std;  // of R, G, B in 0..1; empty: not said
   int resize = -1;               // short side before the crop; 0: none; -1: not said
   int crop = -1;                 // side of the centre crop; -1: the network's input
+  std::string channels;          // the network's order: "rgb" or "bgr"; "": not said
 
   /// Under the keys monza.classify.*, only what was said.
   std::map<std::string, std::string> to_metadata() const;

@@ -38,6 +38,8 @@ class DataSet {
   virtual bool needs_reference() const { return false; }
   /// What this engine computes are the answers.
   virtual void take_reference(const Engine&, const ContextOptions&, const ProgressFn&) {}
+  /// From now on pictures come with red and blue exchanged, or as they are; false where samples are no pictures.
+  virtual bool exchange_red_and_blue(bool /*exchanged*/) { return false; }
   /// Tensors for a model with these inputs, by name, to measure its latency on; the other inputs are random.
   virtual std::map<std::string, Tensor> example(const std::vector<ModelInput>& inputs) const = 0;
 };

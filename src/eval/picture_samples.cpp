@@ -24,9 +24,14 @@ bool next_readable(vision::FrameSource& source, vision::Frame& frame, const Warn
     }
 }
 
-/// Calls f(path, image) for the pictures of the folder, at most `most` that `wanted` takes.
+void exchange_red_and_blue(vision::Image& image) {
+  for (std::size_t i = 0; i + 2 < image.pixels.size(); i += 3) std::swap(image.pixels[i], image.pixels[i + 2]);
+}
+
+/// Calls f(path, image) for the pictures of the folder, at most `most` that `wanted` takes, with red and blue exchanged
+/// or as they are.
 template <typename Wanted, typename F>
-void each_picture(const std::string& folder, std::int64_t most, std::int64_t expected,
+void each_picture(const std::string& folder, std::int64_t most, std::int64_t expected, bool exchanged,
                   const DataSet::ProgressFn& progress, const WarnFn& warn, const Wanted& wanted, F&& f) {
   const auto source = vision::open_source(folder);
   const std::int64_t pictures = source->size_estimate();
@@ -35,6 +40,7 @@ void each_picture(const std::string& folder, std::int64_t most, std::int64_t exp
   vision::Frame frame;
   while ((most <= 0 || done < most) && next_readable(*source, frame, warn)) {
     if (!wanted(frame.name)) continue;
+    if (exchanged) exchange_red_and_blue(frame.image);
     f(frame.name, frame.image);
     ++done;
     if (total > 0) progress(static_cast<double>(done) / static_cast<double>(total));
@@ -70,7 +76,7 @@ class Classified final : public DataSet {
     ClassAccuracy accuracy;
     std::vector<double> hits;
     each_picture(
-        folder_, samples_, static_cast<std::int64_t>(truth_.size()), progress, warn_,
+        folder_, samples_, static_cast<std::int64_t>(truth_.size()), exchanged_, progress, warn_,
         [&](const std::string& path) { return truth_.contains(picture_name(path)); },
         [&](const std::string& path, const vision::Image& image) {
           StageTimes times;
@@ -86,6 +92,10 @@ class Classified final : public DataSet {
             weighted_mean(std::move(hits))};
   }
 
+  bool exchange_red_and_blue(bool exchanged) override {
+    exchanged_ = exchanged;
+    return true;
+  }
   std::map<std::string, Tensor> example(const std::vector<ModelInput>& inputs) const override {
     return picture_like(inputs, side_);
   }
@@ -96,6 +106,7 @@ class Classified final : public DataSet {
   int size_, side_;  // as said, 0 for nothing; as taken
   std::int64_t samples_;
   ClassifySettings settings_;
+  bool exchanged_ = false;  ///< red and blue
   WarnFn warn_;
 };
 
@@ -122,7 +133,7 @@ class Detected final : public DataSet {
     Detector detector(engine, options, settings);
     CocoScore score(instances_, labels, detector.head().classes);
     each_picture(
-        folder_, samples_, score.pictures(), progress, warn_,
+        folder_, samples_, score.pictures(), exchanged_, progress, warn_,
         [&](const std::string& path) { return score.knows(path); },
         [&](const std::string& path, const vision::Image& image) {
           StageTimes times;
@@ -137,6 +148,10 @@ class Detected final : public DataSet {
             [boxes](std::span<const double> weights) { return boxes->average(weights).map50_95; }};
   }
 
+  bool exchange_red_and_blue(bool exchanged) override {
+    exchanged_ = exchanged;
+    return true;
+  }
   std::map<std::string, Tensor> example(const std::vector<ModelInput>& inputs) const override {
     return picture_like(inputs, side_);
   }
@@ -145,6 +160,7 @@ class Detected final : public DataSet {
   std::string folder_, instances_, labels_, head_;
   int size_, side_;  // as said, 0 for nothing; as taken
   std::int64_t samples_;
+  bool exchanged_ = false;  ///< red and blue
   WarnFn warn_;
 };
 

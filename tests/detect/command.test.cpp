@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include "cli/driver.h"
+#include "small_models.h"
 #include "support/data.h"
 #include "support/vision_pattern.h"
 
@@ -190,6 +191,33 @@ TEST_F(VisionCommands, BenchMeasuresADetectorsMeanAveragePrecision) {
   EXPECT_GT(accuracy.at("value"), 0);
   EXPECT_EQ(accuracy.at("value"), detected.back().at("map50_95"));
   EXPECT_EQ(accuracy.at("samples"), 2);
+}
+
+TEST_F(VisionCommands, BlueForRedIsLikelyFromTheScore) {
+  // A classifier of red, green and blue pictures that was trained on B, G, R: its first class is that of blue ones.
+  classifier(tool);
+  std::filesystem::create_directories(tool.path("calib"));
+  std::filesystem::create_directories(tool.path("val"));
+  std::string truth;
+  for (int k = 0; k < 24; ++k) {
+    vision::Image image(8, 8);
+    const int channel = k % 3;
+    for (std::size_t i = 0; i < image.pixels.size(); ++i)
+      image.pixels[i] = static_cast<std::uint8_t>(static_cast<int>(i % 3) == channel ? 180 + k + i % 5 : 10 + i % 7);
+    const std::string name = std::to_string(k) + ".png";
+    vision::save_image(image, tool.path((k < 12 ? "calib/" : "val/") + name));
+    truth += name + " " + std::to_string(2 - channel) + "\n";
+  }
+  tool.write("labels.txt", truth);
+  const std::string command = "quantize cls.onnx --no-tune --data calib --eval val --truth labels.txt --mean 0 --std 1";
+  const Ran wrong = tool.run(command);
+  EXPECT_NE(wrong.err.find("warning: with red and blue exchanged the floats score 100.00 instead of 33.33: the model "
+                           "likely takes its channels in the other order\n  try: --channels bgr (or rgb)"),
+            std::string::npos)
+      << wrong.err;
+  const Ran right = tool.run(command + " --channels bgr");
+  EXPECT_EQ(right.err.find("red and blue"), std::string::npos) << right.err;
+  EXPECT_NE(right.out.find("100.00 in floats"), std::string::npos) << right.out;
 }
 
 }  // namespace

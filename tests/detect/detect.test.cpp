@@ -298,6 +298,10 @@ TEST_F(Detect, ClassifierRemembersItsSettings) {
   said.mean = {0.1F, 0.2F, 0.3F};
   EXPECT_EQ(Classifier(opened.engine, {}, said).describe(),
             "short side to 64, centre 64x64, mean 0.1,0.2,0.3, std 0.25,0.25,0.25");
+  said.channels = "bgr";
+  EXPECT_EQ(Classifier(opened.engine, {}, said).describe(),
+            "short side to 64, centre 64x64, mean 0.3,0.2,0.1, std 0.25,0.25,0.25 of B,G,R");
+  EXPECT_EQ(said.to_metadata().at("monza.classify.channels"), "bgr");
   said.mean = {0.1F, 0.2F};
   EXPECT_ANY_THROW(Classifier(opened.engine, {}, said));
 }

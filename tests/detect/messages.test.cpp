@@ -92,6 +92,7 @@ TEST(VisionMessages, AreThoseOfTheTable) {
   ASSERT_EQ(tool.run("build cls.onnx --no-tune --output cls.engine").code, 0);
   ASSERT_EQ(tool.run("build cls.onnx --no-tune --output mean.engine --metadata monza.classify.mean=grey").code, 0);
   ASSERT_EQ(tool.run("build cls.onnx --no-tune --output size.engine --metadata monza.classify.resize=large").code, 0);
+  ASSERT_EQ(tool.run("build cls.onnx --no-tune --output order.engine --metadata monza.classify.channels=grb").code, 0);
   expect_messages(tool, "detect/vision.messages.txt");
   ::unsetenv("XDG_CACHE_HOME");
 }

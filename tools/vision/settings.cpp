@@ -15,6 +15,10 @@ void add_settings(CommandOptions& app, eval::ClassifySettings& settings, const c
       .group(group)
       .range(0, 16384);
   app.add_option("--crop", settings.crop, "side of the centre crop [the model's input]").group(group).range(1, 16384);
+  app.add_option("--channels", settings.channels, "the order that the model was trained on: rgb or bgr [rgb]")
+      .one_of({"rgb", "bgr"})
+      .group(group)
+      .type_name("ORDER");
 }
 
 }  // namespace monza::tool
