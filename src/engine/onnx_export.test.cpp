@@ -47,8 +47,8 @@ class OnnxExportTest : public ::testing::Test {
     }
     return inputs;
   }
-  /// Exports, and expects that the file builds the engine which the plan builds, to the last bit of what it computes, and
-  /// with the same operators.
+  /// Exports, and expects that the file builds the engine which the plan builds, to the last bit of what it computes,
+  /// and with the same operators.
   onnx::ModelProto exported(bool same_operators = true) {
     const OnnxExport file = export_quantized(path_, options_, plan_);
     EXPECT_TRUE(file.left_in_floats.empty()) << file.left_in_floats.front();

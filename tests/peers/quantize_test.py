@@ -8,16 +8,18 @@
                     others: cosine of each reference sentence 0.995 or more, Spearman within 0.002
 
 Each model is quantised by the default command. Its --export must score in ONNX Runtime what the engine scores, within
-what a few samples more or less make. A row a model and tool: score, points lost, share of multiply-adds in INT8, seconds
-to quantise, latency with 1 thread of floats and of integers in the tool's own runtime.
+what a few samples more or less make. A row a model and tool: score, points lost, share of multiply-adds in INT8, seconds of
+CPU time to quantise (which other work on the machine leaves as they are), latency with 1 thread of floats and of integers in the tool's own runtime (NNCF's is OpenVINO).
 
-  MONZA_SHARED=DIR build/peers-venv/bin/python tests/peers/quantize_test.py [--only NAME ..] [--nncf PYTHON]
+  MONZA_SHARED=DIR build/peers-venv/bin/python tests/peers/quantize_test.py [--only NAME ..]
+                   [--nncf build/nncf-venv/bin/python [--nncf-modes default accuracy]]
 """
 import argparse
 import contextlib
 import io
 import json
 import pathlib
+import resource
 import shutil
 import subprocess
 import sys
@@ -40,26 +42,40 @@ NONE = (0.0,) * 3, (1.0,) * 3
 
 
 def latency(session, feed) -> float:
-    """The median of runs for two seconds, in milliseconds."""
+    """The least of runs for two seconds, in milliseconds: other processes only add to it."""
     peerlib.run(session, feed)
     times, end = [], time.monotonic() + 2
     while time.monotonic() < end or len(times) < 5:
         start = time.perf_counter()
         peerlib.run(session, feed)
         times.append((time.perf_counter() - start) * 1e3)
-    return float(np.median(times))
+    return min(times)
+
+
+def own_latency(tool, model, args) -> float:
+    """The same of `monza bench`."""
+    code, report, words = peerlib.monza(["bench", model, *args, "--threads", "1", "--duration", "2", "--json"], tool)
+    if code != 0:
+        raise SystemExit(f"monza bench {model} ended with {code}: {words}")
+    return report["latency_ms"]["min"]
+
+
+def child_seconds() -> float:
+    """CPU time of the processes that were run and have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def quantise(tool, model, args, exported):
-    """Runs the tool; its report, and how long it took."""
-    start = time.monotonic()
+    """Runs the tool; its report, and what CPU time it took."""
+    start = child_seconds()
     code, report, words = peerlib.monza(
         ["quantize", model, *args, "--export", exported, "--threads", "2", "--json"], tool, timeout=3600)
     if report is None:
         raise SystemExit(f"monza quantize {model} ended with {code}: {words}")
     if code != 0:
         print(f"FAIL {words}")
-    return code, report, time.monotonic() - start
+    return code, report, child_seconds() - start
 
 
 def split(folder, name, files):
@@ -90,10 +106,12 @@ class Classifier:
         self.evaluation = [n for i, n in enumerate(names) if i % 5 not in (0, 2)]
         self.folder = folder
         self.calibration = calibration
+        self.allowed = 100 / len(self.evaluation) + 0.01  # one of them
         self.args = ["--data", split(folder, "imagenet-calib", calibration), "--eval",
                      split(folder, "imagenet-val", self.evaluation), "--truth", folder / "labels.txt",
                      "--mean", ",".join(map(str, normalisation[0])), "--std", ",".join(map(str, normalisation[1])),
-                     "--max-drop", str(100 / len(self.evaluation) + 0.01), "--anyway", *args]
+                     "--max-drop", str(self.allowed), "--anyway", *args]
+        self.shape = args
 
     def prepare(self, name):
         picture = Image.open(self.folder / name).convert("RGB")
@@ -103,22 +121,23 @@ class Classifier:
         pixels = np.asarray(picture.crop((left, top, left + 224, top + 224)), np.float32).transpose(2, 0, 1) / 255
         return ((pixels - self.mean) / self.std)[None]
 
-    def feeds(self, session, names):
-        for name in names:
-            yield {session.get_inputs()[0].name: self.prepare(name)}
+    def feed(self, session, name):
+        return {session.get_inputs()[0].name: self.prepare(name)}
 
     def calibration_feeds(self, session):
-        return self.feeds(session, self.calibration)
+        return (self.feed(session, name) for name in self.calibration)
 
-    def score(self, session) -> float:
-        hits = [int(next(iter(peerlib.run(session, feed).values())).argmax()) == self.truth[name]
-                for name, feed in zip(self.evaluation, self.feeds(session, self.evaluation))]
+    def score(self, session, names=None) -> float:
+        hits = [int(next(iter(peerlib.run(session, self.feed(session, name)).values())).argmax()) == self.truth[name]
+                for name in names or self.evaluation]
         return 100 * float(np.mean(hits))
 
 
 class Detector:
     """YOLOv8n on COCO."""
     tolerance = 0.3
+    allowed = 0.2
+    shape = ()
 
     def __init__(self):
         self.path = peerlib.shared() / "models" / "onnx" / "yolov8n.onnx"
@@ -126,23 +145,33 @@ class Detector:
         with contextlib.redirect_stdout(io.StringIO()):
             self.truth = COCO(str(self.coco / "instances_val.json"))
         self.args = ["--data", self.coco / "calib", "--eval", self.coco / "val", "--coco",
-                     self.coco / "instances_val.json", "--max-drop", "0.2"]
+                     self.coco / "instances_val.json", "--max-drop", str(self.allowed)]
+        self.evaluation = self.truth.getImgIds()
 
     def calibration_feeds(self, session):
         for file in sorted((self.coco / "calib").iterdir()):
-            yield {session.get_inputs()[0].name: yolo.letterbox(np.asarray(Image.open(file).convert("RGB")), 640)[0]}
+            yield self.prepared(session, file)
 
-    def score(self, session) -> float:
+    @staticmethod
+    def prepared(session, file):
+        return {session.get_inputs()[0].name: yolo.letterbox(np.asarray(Image.open(file).convert("RGB")), 640)[0]}
+
+    def feed(self, session, image):
+        return self.prepared(session, self.coco / "val" / self.truth.loadImgs(image)[0]["file_name"])
+
+    def score(self, session, images=None) -> float:
         found = []
-        for image in self.truth.loadImgs(self.truth.getImgIds()):
+        for image in self.truth.loadImgs(images or self.evaluation):
             for box, score, label in zip(*yolo.detect(session, self.coco / "val" / image["file_name"])):
                 found.append(map_test.entry(image["id"], sorted(self.truth.getCatIds())[label], box, score))
-        return 100 * map_test.measure(self.truth, found)[0]
+        return 100 * map_test.measure(self.truth, found, images)[0]
 
 
 class Sentences:
     """Token ids as .npz files; what counts is how embeddings agree with people on which sentences are alike."""
     tolerance = 0.2
+    allowed = 0.2
+    shape = ("--shape", "batch=1", "--shape", "seq=32")
 
     def __init__(self):
         self.path = peerlib.ROOT / "build/peers/models/minilm_real.onnx"
@@ -160,7 +189,7 @@ class Sentences:
             assert tokens.encode(item["text"]) == item["ids"], f"tokenised otherwise: {item['text']}"
         # Calibrated on the first sentence of every seventh pair, scored on what the embeddings of all others are alike.
         self.calibration = [a for a, _ in self.pairs[::7]]
-        self.kept = [i for i in range(len(self.pairs)) if i % 7]
+        self.evaluation = [i for i in range(len(self.pairs)) if i % 7]
         self.save("minilm-calib", self.calibration)
         self.save("minilm-val", [item["ids"] for item in self.reference])
         metric = f"{sys.executable} {pathlib.Path(__file__).with_name('minilm_metric.py')} " + str(
@@ -185,9 +214,14 @@ class Sentences:
         feed = minilm_test.feed_for(ids, len(ids))
         return minilm_test.embedding(peerlib.run(session, feed)["last_hidden_state"], feed["attention_mask"])
 
-    def score(self, session) -> float:
-        alike = [float(self.embed(session, self.pairs[i][0]) @ self.embed(session, self.pairs[i][1])) for i in self.kept]
-        return 100 * spearman(alike, [self.scores[i] for i in self.kept])
+    def feed(self, _, pair):
+        ids = self.pairs[pair][0]
+        return minilm_test.feed_for(ids, len(ids))
+
+    def score(self, session, pairs=None) -> float:
+        pairs = pairs or self.evaluation
+        alike = [float(self.embed(session, self.pairs[i][0]) @ self.embed(session, self.pairs[i][1])) for i in pairs]
+        return 100 * spearman(alike, [self.scores[i] for i in pairs])
 
     def least_cosine(self, session) -> float:
         return min(peerlib.cosine(self.embed(session, item["ids"]), item["embedding"]) for item in self.reference)
@@ -220,34 +254,32 @@ def row(name, tool, score, lost, share, seconds, floats, integers):
     print(f"{name:20} {tool:28} {score:7.2f} {lost:6.2f} {share} {seconds:8.0f} {floats:9.2f} {integers:9.2f}", flush=True)
 
 
-def by_nncf(python, name, case, session):
-    """NNCF's default post-training quantisation of the ONNX file, on the same samples; scored in ONNX Runtime."""
-    data = WORK / f"{name}-nncf.npz"
-    feeds = list(case.calibration_feeds(session))
-    np.savez(data, **{f"{i}|{key}": value for i, feed in enumerate(feeds) for key, value in feed.items()})
-    out = WORK / f"{name}-nncf.onnx"
-    start = time.monotonic()
-    done = subprocess.run([python, pathlib.Path(__file__).with_name("nncf_quantize.py"), case.path, data, out,
-                           "transformer" if name == "minilm" else "none"], capture_output=True, text=True, timeout=3600)
+def by_nncf(python, name, mode):
+    """What nncf_quantize.py says of the model, None where it fails."""
+    done = subprocess.run([python, pathlib.Path(__file__).with_name("nncf_quantize.py"), name, mode],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=7200)
     if done.returncode != 0:
-        print(f"{name:20} NNCF failed: {done.stderr.strip().splitlines()[-1]}")
-        return None, 0
-    return out, time.monotonic() - start
+        print(f"{'':20} NNCF, {mode}, failed: {done.stderr.strip().splitlines()[-1]}")
+        return None
+    return json.loads(done.stdout.splitlines()[-1])
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tool", type=pathlib.Path, default=peerlib.TOOL, help="the monza binary (%(default)s)")
     parser.add_argument("--only", nargs="*", choices=MODELS, default=list(MODELS), help="these models")
-    parser.add_argument("--nncf", help="an interpreter that has nncf and onnx: its results stand beside ours")
+    parser.add_argument("--nncf", help="an interpreter that has NNCF (make_env.sh): its results stand beside ours")
+    parser.add_argument("--nncf-modes", nargs="*", default=["default"], choices=["default", "accuracy"],
+                        help="its default quantisation, and that which gives layers back to floats (hours)")
     args = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    print(f"{'model':20} {'tool':28} {'score':>7} {'lost':>6} {'int8 %':>6} {'seconds':>8} {'fp32 ms':>9} {'int8 ms':>9}")
+    print(f"{'model':20} {'tool':28} {'score':>7} {'lost':>6} {'int8 %':>6} {'CPU s':>8} {'fp32 ms':>9} {'int8 ms':>9}")
     failed = []
     for name in args.only:
         case = MODELS[name]()
         exported = WORK / f"{name}.onnx"
-        code, report, seconds = quantise(args.tool, case.path, case.args, exported)
+        engine = WORK / f"{name}.engine"
+        code, report, seconds = quantise(args.tool, case.path, [*case.args, "--output", engine], exported)
         if code != 0:
             failed.append(f"{name}: the contract does not hold")
             continue
@@ -257,8 +289,8 @@ def main():
         fp32_ms, int8_ms = latency(floats, feed), latency(integers, feed)
         metric = "cosine" if name == "minilm" else report["metric"]
         row(name, f"monza, {metric}", report["quantised"], report["drop"], report["int8_macs"], seconds,
-            np.nan, np.nan)
-        print(f"{'':20} speed-up over its own floats {report['speedup']:.2f}, in floats {len(report['kept'])} products")
+            own_latency(args.tool, case.path, case.shape), own_latency(args.tool, engine, case.shape))
+        print(f"{'':20} in floats {len(report['kept'])} products")
         row(name, "its ONNX in ONNX Runtime", after, before - after, report["int8_macs"], 0, fp32_ms, int8_ms)
         if name == "minilm":
             cosine = case.least_cosine(integers)
@@ -267,14 +299,10 @@ def main():
                 failed.append(f"{name}: cosine {cosine:.4f}, Spearman {(before - after) / 100:.4f} lost")
         elif abs((before - after) - report["drop"]) > case.tolerance:
             failed.append(f"{name}: ONNX Runtime loses {before - after:.2f} points with the file, the engine {report['drop']:.2f}")
-        if args.nncf:
-            other, seconds = by_nncf(args.nncf, name, case, floats)
-            if other is not None:
-                session = peerlib.session(other)
-                score = case.score(session)
-                row(name, "NNCF in ONNX Runtime", score, before - score, None, seconds, fp32_ms, latency(session, feed))
-                if name == "minilm":
-                    print(f"{'':20} least cosine of a reference sentence {case.least_cosine(session):.4f}")
+        for mode in args.nncf_modes if args.nncf else ():
+            if (other := by_nncf(args.nncf, name, mode)) is not None:
+                row(name, f"NNCF {mode}, OpenVINO", other["quantised"], other["float"] - other["quantised"], None,
+                    other["seconds"], other["float_ms"], other["ms"])
     for words in failed:
         print("FAIL " + words)
     sys.exit(1 if failed else 0)

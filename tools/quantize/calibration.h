@@ -56,8 +56,8 @@ FoundRanges find_divided_ranges(const ModelArgs& model, const CalibrationArgs& a
 /// The plan of a table. Weights are in narrow pairs where a build with `options` computes on a CPU without dot
 /// products.
 QuantizationPlan plan_of(const quant::CalibrationTable& table, const BuildOptions& options);
-/// How well the integers of an engine of that plan stand for what samples showed: of each value that has a histogram, by
-/// the range that it shares with others in that engine, or its own where it stays in floats. Throws Error.
+/// How well the integers of an engine of that plan stand for what samples showed: of each value that has a histogram,
+/// by the range that it shares with others in that engine, or its own where it stays in floats. Throws Error.
 std::map<std::string, quant::RangeQuality> quality_of(const ModelArgs& model, const QuantizationPlan& plan,
                                                       const std::map<std::string, quant::Histogram>& histograms);
 /// Writes ranges that samples gave to the caches that `args` names.
