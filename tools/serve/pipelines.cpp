@@ -91,10 +91,13 @@ void Pipelines::add_pictures(const std::string& name) {
 #ifdef MONZA_WITH_PICTURES
   serve::ModelQueue& queue = service_.model(name);
   const std::string path = "/v2/models/" + path_part(name);
-  if (auto task = pipelines::detect_task(queue, context_))
-    return offer(path + "/detect", task, "pictures in, boxes out");
-  if (auto task = pipelines::classify_task(queue, context_))
-    offer(path + "/classify", task, "pictures in, classes out");
+  const auto offer_as = [&](const char* word, std::shared_ptr<const serve::Task> task, const char* what) {
+    tasks_[name].push_back(word);
+    offer(path + "/" + word, std::move(task), what);
+  };
+  if (auto task = pipelines::detect_task(queue, context_)) offer_as("detect", task, "pictures in, boxes out");
+  else if (auto other = pipelines::classify_task(queue, context_))
+    offer_as("classify", other, "pictures in, classes out");
 #else
   (void)name;
 #endif
