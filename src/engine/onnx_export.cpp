@@ -202,7 +202,7 @@ class Exporter {
       if (!changes_weight && op != "Add" && op != "Sub") break;
       bool by_constants = true;
       for (int k = 0; k < next.input_size(); ++k)
-        by_constants &= k == readers[0].second || editor_.is_constant(next.input(k));
+        by_constants &= k == readers[0].second || is_constant(next.input(k));
       if (!by_constants) break;
       end = next.output(0);
       // What is only added is a bias, which may stay a node; before a factor it is in the product's bias, too, and one
@@ -217,6 +217,17 @@ class Exporter {
     else if (replaced) editor_.set_input({node, 2}, editor_.add_initializer(name, *placed.bias));
     else if (const std::size_t bias = operands_of(product).bias; !folded.empty() && has_operand(product, bias))
       editor_.set_input({node, 2}, editor_.add_initializer(name, *per_channel(product, bias)));
+  }
+  /// Whether nothing but constants makes the value, as where an exporter has reshaped a bias in a node.
+  bool is_constant(const std::string& value) const {
+    if (value.empty() || editor_.is_constant(value)) return true;
+    for (int n = 0; n < editor_.node_count(); ++n) {
+      const onnx::NodeProto& node = editor_.node(n);
+      if (std::find(node.output().begin(), node.output().end(), value) == node.output().end()) continue;
+      return node.input_size() > 0 && std::all_of(node.input().begin(), node.input().end(),
+                                                  [&](const std::string& input) { return is_constant(input); });
+    }
+    return false;
   }
   /// The bias as ONNX's Conv takes it.
   std::shared_ptr<const ir::Constant> per_channel(const ir::Node& product, std::size_t operand) const {

@@ -139,6 +139,22 @@ TEST_F(OnnxExportTest, FoldsWhatFollowsAConvolutionIntoItsWeight) {
   for (const auto& t : model.graph().initializer()) EXPECT_NE(t.name(), "w1");  // is there in integers alone
 }
 
+TEST_F(OnnxExportTest, ABiasThatNodesMakeOfConstantsIsAddedOnce) {
+  open(R"(
+    w: f32[8,3,3,3] = 0.05; v: f32[8,8,1,1] = 0.02; b: f32[8] = 0.4; to: i64[4] = [1, -1, 1, 1]
+    a = Conv(x: f32[1,3,16,16], w; pads = [1,1,1,1])
+    c = Reshape(b, to)
+    d = Add(a, c)
+    r = Relu(d)
+    e = Conv(r, v)
+    y = Sigmoid(e)
+    return y
+    opset 13)");
+  const onnx::ModelProto model = exported();
+  EXPECT_EQ(count(model, "Add"), 0);
+  EXPECT_EQ(integer_biases(model), 1);
+}
+
 TEST_F(OnnxExportTest, CorrectedBiasesReplaceWhatIsThere) {
   open(R"(
     w1: f32[8,3,3,3] = 0.05; w2: f32[8,8,1,1] = 0.02; b2: f32[8] = 0.1; w3: f32[8,4,3,3] = 0.2; c: f32[8,1,1] = 0.3
