@@ -201,8 +201,7 @@ class Exporter {
       const bool changes_weight = op == "BatchNormalization" || op == "Mul" || op == "Div";
       if (!changes_weight && op != "Add" && op != "Sub") break;
       bool by_constants = true;
-      for (int k = 0; k < next.input_size(); ++k)
-        by_constants &= k == readers[0].second || is_constant(next.input(k));
+      for (int k = 0; k < next.input_size(); ++k) by_constants &= k == readers[0].second || is_constant(next.input(k));
       if (!by_constants) break;
       end = next.output(0);
       // What is only added is a bias, which may stay a node; before a factor it is in the product's bias, too, and one

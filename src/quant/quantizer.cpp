@@ -50,7 +50,9 @@ QuantizedWeight quantize_weight(const ir::Constant& weight, int axis, int pair_a
       scale = std::max(scale, std::abs(from[i] + from[i + step]));
     }
   }
-  for (float& scale : scales) scale = std::max(scale / kMost, kLeastScale);
+  // A channel of zeros has any scale: one with which its bias is a number of steps like those of others.
+  const float largest = scales.empty() ? 0 : *std::max_element(scales.begin(), scales.end());
+  for (float& scale : scales) scale = std::max((scale == 0 ? largest : scale) / kMost, kLeastScale);
   auto [integers, bytes] = ir::allocate_constant(DType::i8, weight.shape);
   auto* to = reinterpret_cast<std::int8_t*>(bytes.data());
   for (std::int64_t i = 0; i < count; ++i) {

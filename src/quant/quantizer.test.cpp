@@ -93,8 +93,16 @@ TEST(QuantizeBias, IsInStepsOfTheProduct) {
   EXPECT_EQ(quantize_bias(*ir::constant_f32({2}, Shape{1}), 0.5F, weight).integers->numel(), 2);
 }
 
+TEST(QuantizeBias, FitsAChannelWhoseWeightsAreAllZero) {
+  const auto weight = quantize_weight(*ir::constant_f32({0, 0, 0, 1}, Shape{2, 2}), 0);
+  const QuantizedBias bias = quantize_bias(*ir::constant_f32({0.5F, 1}, Shape{2}), 0.5F, weight);
+  ASSERT_NE(bias.integers, nullptr);
+  EXPECT_EQ(bias.integers->as<std::int32_t>()[0], 127);
+}
+
 TEST(QuantizeBias, WhatIsTooManyStepsStaysInFloats) {
-  const auto weight = quantize_weight(*ir::constant_f32({0, 0, 0, 1}, Shape{2, 2}), 0);  // the least scale there is
+  const auto weight =
+      quantize_weight(*ir::constant_f32({1e-12F, 0, 0, 1}, Shape{2, 2}), 0);  // the least scale there is
   EXPECT_EQ(quantize_bias(*ir::constant_f32({1, 1}, Shape{2}), 0.5F, weight).integers, nullptr);
   const auto one = quantize_weight(*ir::constant_f32({1, 1}, Shape{2, 1}), 0);
   EXPECT_EQ(quantize_bias(*ir::constant_f32({1, NAN}, Shape{2}), 0.5F, one).integers, nullptr);
