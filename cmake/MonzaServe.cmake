@@ -14,11 +14,22 @@ if(NOT MONZA_BEAST_INCLUDE OR NOT nlohmann_json_FOUND)
   message(FATAL_ERROR "${missing}")
 endif()
 
+# monza_messages(OUT FOLDER NAME): the code of src/FOLDER/NAME.proto.
+function(monza_messages out folder name)
+  set(source ${CMAKE_SOURCE_DIR}/src/${folder}/${name}.proto)
+  set(code ${CMAKE_BINARY_DIR}/generated/${name}.pb.cc)
+  add_custom_command(OUTPUT ${code} ${CMAKE_BINARY_DIR}/generated/${name}.pb.h
+    COMMAND ${Protobuf_PROTOC_EXECUTABLE} --cpp_out=${CMAKE_BINARY_DIR}/generated -I${CMAKE_SOURCE_DIR}/src/${folder} ${name}.proto
+    DEPENDS ${source})
+  set(${out} ${code} PARENT_SCOPE)
+endfunction()
+
 monza_sources(serve_sources serve)
-add_library(monza_serve STATIC ${serve_sources})
+monza_messages(config_code serve model_config)
+add_library(monza_serve STATIC ${serve_sources} ${config_code})
 monza_group(monza_serve ${serve_sources})
 target_include_directories(monza_serve SYSTEM PRIVATE ${MONZA_BEAST_INCLUDE})
-target_link_libraries(monza_serve PUBLIC monza_run PRIVATE nlohmann_json::nlohmann_json)
+target_link_libraries(monza_serve PUBLIC monza_run protobuf::libprotobuf PRIVATE nlohmann_json::nlohmann_json)
 target_compile_definitions(monza_serve PRIVATE MONZA_VERSION="${PROJECT_VERSION}")
 
 # src/serve/grpc is a library of its own: the rest builds without it.
@@ -44,12 +55,9 @@ if(NOT grpc_found)
   endif()
   message(FATAL_ERROR "${missing}")
 endif()
-set(messages ${CMAKE_BINARY_DIR}/generated/inference.pb.cc)
-add_custom_command(OUTPUT ${messages} ${CMAKE_BINARY_DIR}/generated/inference.pb.h
-  COMMAND ${Protobuf_PROTOC_EXECUTABLE} --cpp_out=${CMAKE_BINARY_DIR}/generated -I${CMAKE_SOURCE_DIR}/src/serve/grpc inference.proto
-  DEPENDS ${CMAKE_SOURCE_DIR}/src/serve/grpc/inference.proto)
+monza_messages(messages serve/grpc inference)
 monza_sources(grpc_sources serve/grpc)
 add_library(monza_serve_grpc STATIC ${grpc_sources} ${messages})
 monza_group(monza_serve_grpc ${grpc_sources})
-target_link_libraries(monza_serve_grpc PUBLIC monza_serve protobuf::libprotobuf PRIVATE ${grpc_libraries})
+target_link_libraries(monza_serve_grpc PUBLIC monza_serve PRIVATE ${grpc_libraries})
 target_compile_definitions(monza_serve_grpc PRIVATE MONZA_VERSION="${PROJECT_VERSION}" INTERFACE MONZA_WITH_GRPC=1)

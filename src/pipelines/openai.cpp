@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "base/base64.h"
 #include "pipelines/openai_request.h"
@@ -23,7 +24,10 @@ class ModelsTask final : public OpenAiTask {
   const char* method() const override { return "GET"; }
   serve::Answer answer(const serve::TaskRequest&) const override {
     std::string out = "{\"object\":\"list\",\"data\":[";
-    for (const auto& [name, queue] : service_.models()) {
+    std::string last;
+    for (const auto& queue : service_.models()) {
+      const std::string& name = queue->model().name();
+      if (std::exchange(last, name) == name) continue;  // another version of it
       if (out.back() == '}') out += ',';
       out += "{\"id\":";
       append_json_string(out, name);

@@ -36,7 +36,7 @@ class StatusTask final : public serve::Task {
     for (const auto bound : serve::Histogram::kBoundsNs)
       fmt::format_to(std::back_inserter(out), "{}{}", out.back() == '[' ? "" : ",", static_cast<double>(bound) / 1e9);
     out += "],\"models\":[";
-    for (const auto& [name, queue] : service_.models()) {
+    for (const auto& queue : service_.models()) {
       if (out.back() == '}') out += ',';
       append_model(out, *queue);
     }

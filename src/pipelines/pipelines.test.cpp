@@ -246,7 +246,7 @@ constexpr const char* kBoxes = R"(graph "main" (%x: f32[1,3,32,32]) {
 
 serve::ModelQueue& add(serve::Service& service, const char* name, const char* graph) {
   service.add(std::make_shared<serve::ServedModel>(name, engine_of(graph), serve::BatchRule{}), {});
-  return service.model(name);
+  return *service.model(name);
 }
 
 TEST(Pictures, AreClassified) {

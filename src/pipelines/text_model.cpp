@@ -28,7 +28,7 @@ void put(std::byte* at, DType dtype, std::size_t index, std::int64_t value) {
 
 TextModel::TextModel(serve::Service& service, std::string name, text::Tokenizer tokenizer, PoolingOptions options)
     : service_(service),
-      queue_(service.model(name)),
+      queue_(*service.model(name)),
       name_(std::move(name)),
       tokenizer_(std::move(tokenizer)),
       options_(options) {

@@ -135,7 +135,7 @@ TEST(HttpServer, AnswersManyClientsAtOnce) {
   EXPECT_EQ(good, 1600);
   Socket metrics(running.server().metrics_port());
   ASSERT_TRUE(metrics.send("GET /metrics HTTP/1.1\r\n\r\n"));
-  EXPECT_NE(metrics.receive().find("monza_rows_total{model=\"m\"} 1600\n"), std::string::npos);
+  EXPECT_NE(metrics.receive().find("monza_rows_total{model=\"m\",version=\"1\"} 1600\n"), std::string::npos);
 }
 
 TEST(HttpServer, TheThreadOfTheSchedulerAnswersToo) {
@@ -223,7 +223,7 @@ TEST(HttpServer, WhoLeavesFreesTheirPlace) {
     Socket next(running.server().http_port());
     ASSERT_TRUE(next.send(message));
     // The place is taken, so far: its answer waits as long as the first would have.
-    if (running.service().model("m").metrics().refused[static_cast<std::size_t>(Reason::cancelled)] > 0) break;
+    if (running.service().model("m")->metrics().refused[static_cast<std::size_t>(Reason::cancelled)] > 0) break;
     ASSERT_LT(i, 100) << "a client that is gone keeps its place";
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }

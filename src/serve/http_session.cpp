@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "serve/json_out.h"
 #include "serve/request_error.h"
@@ -159,7 +160,7 @@ void HttpSession::begin_body() {
     return;
   }
   const bool infers = route_.what == Route::What::infer;
-  if (infers) queue_ = &service_.model(route_.model);
+  if (infers) queue_ = service_.model(route_.model, route_.version);
   if (head.encoded) fail_with(415, "a body with a Content-Encoding is not supported: send it as it is");
   if (infers && !head.chunked && !head.content_length) fail_with(411, "the request has no Content-Length");
   if (!infers && body_left_ > most_body()) fail_with(413, "the body is longer than {} bytes", most_body());
@@ -229,6 +230,7 @@ bool HttpSession::read_json() {
 void HttpSession::use_json(std::string_view json, std::uint64_t binary_bytes) {
   if (route_.what == Route::What::infer) accept(json, binary_bytes);
   else if (route_.what == Route::What::task) start_task(json);
+  else if (route_.what == Route::What::load || route_.what == Route::What::unload) change_models(json);
   else answer_now(json);
 }
 
@@ -272,6 +274,17 @@ void HttpSession::finish_task() {
   json_ = std::move(task_answer_.body);
   send_answer(task_answer_.status, task_answer_.type, task_answer_.status == 429 ? "Retry-After: 1\r\n" : "");
   advance();
+}
+
+void HttpSession::change_models(std::string_view body) {
+  service_.change_models(route_, body, [this](int status, const std::string& words) {
+    task_answer_ = {status, status == 200 ? "" : error_json(words)};
+    wake_(user_);
+  });
+  state_ = State::result;
+  want_ = Want::result;
+  deadline_ = Clock::time_point::max();
+  task_runs_ = true;
 }
 
 /// What stands in the buffer is copied to where it belongs; the rest is received there.

@@ -82,6 +82,7 @@ class HttpSession final : public Completion {
   bool read_tensors();
   bool discard();
   void answer_now(std::string_view body);
+  void change_models(std::string_view body);
   void use_json(std::string_view json, std::uint64_t binary_bytes);
   void start_task(std::string_view body);
   void finish_task();
@@ -121,14 +122,15 @@ class HttpSession final : public Completion {
   std::vector<std::span<std::byte>> space_;
 
   Route route_;
-  ModelQueue* queue_ = nullptr;  ///< of the inference at hand
+  std::shared_ptr<ModelQueue> queue_;  ///< of the inference at hand
   InferRequest request_;
   Slot* slot_ = nullptr;
   std::vector<std::span<std::byte>> targets_;  ///< what is left of the binary tensors, in the order of the body
   std::size_t target_ = 0;
   Clock::time_point started_at_;  ///< the head was complete
 
-  bool task_runs_ = false;  ///< the task at hand is on its thread, which alone touches task_answer_
+  bool task_runs_ =
+      false;  ///< the task, or change of models, at hand is on its thread, which alone touches task_answer_
   Answer task_answer_;
 
   std::string out_, json_;

@@ -219,11 +219,11 @@ TEST(HttpSession, SaysWhatIsWrongAndGoesOn) {
       {get_of("/v2/models/..%2f..%2fetc%2fpasswd"), "404 there is no model '../../etc/passwd'"},
       {get_of("/v2/models/%1b%0a"), "404 there is no model '\\x1b\\n'"},
       {get_of("/v2/models/a%2"), "400 the path has a '%' that is followed by no two digits"},
-      {get_of("/v2/models/negate/versions/2"), "404 model 'negate' has no version '2': it has version 1"},
+      {get_of("/v2/models/negate/versions/2"), "404 model 'negate' has no version '2': its latest is 1"},
       {get_of("/v2/models/negate/infer"), "405 this takes POST alone"},
       {http_message("POST /v2", ""), "405 this takes GET alone"},
       {http_message("POST /v2/repository/models/negate/load", ""),
-       "501 models cannot be loaded and unloaded while this server runs"},
+       "501 models cannot be loaded and unloaded: the server was started without --model-repository"},
       {http_message("POST /v2/systemsharedmemory/region/r/register", R"({"key":"k","byte_size":8})"),
        "501 shared memory is off: the server was not told which names it may open (--shared-memory)"},
       {http_message("POST /v2/systemsharedmemory/region/r/register", R"({"key":"k","byte_size":-8})"),
@@ -549,10 +549,11 @@ TEST(HttpSession, MetricsHaveAPortOfTheirOwn) {
   };
   const std::string text = ask("/metrics").body;
   for (const char* line :
-       {"monza_request_seconds_count{model=\"negate\",phase=\"compute\"} 1\n",
-        "monza_request_seconds_bucket{model=\"negate\",phase=\"total\",le=\"+Inf\"} 1\n",
-        "monza_requests_refused_total{model=\"negate\",reason=\"invalid\"} 1\n",
-        "monza_rows_total{model=\"negate\"} 1\n", "monza_batch_rows_bucket{model=\"negate\",le=\"4\"} 1\n",
+       {"monza_request_seconds_count{model=\"negate\",version=\"1\",phase=\"compute\"} 1\n",
+        "monza_request_seconds_bucket{model=\"negate\",version=\"1\",phase=\"total\",le=\"+Inf\"} 1\n",
+        "monza_requests_refused_total{model=\"negate\",version=\"1\",reason=\"invalid\"} 1\n",
+        "monza_rows_total{model=\"negate\",version=\"1\"} 1\n",
+        "monza_batch_rows_bucket{model=\"negate\",version=\"1\",le=\"4\"} 1\n",
         "monza_http_answers_total{class=\"4xx\"} 1\n", "# TYPE monza_request_seconds histogram\n"})
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
   EXPECT_EQ(ask("/v2").status, 404);

@@ -121,7 +121,9 @@ void write_infer_answer(const ServedModel& model, const InferRequest& request, c
                         std::vector<std::span<const std::byte>>& binary) {
   json += "{\"model_name\":";
   append_json_string(json, model.name());
-  json += ",\"model_version\":\"1\"";
+  json += ",\"model_version\":\"";
+  append_number(json, model.version());
+  json += '"';
   if (!request.id.empty()) {
     json += ",\"id\":";
     append_json_string(json, request.id);

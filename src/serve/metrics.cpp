@@ -18,6 +18,11 @@ std::string label_text(std::string_view value) {
   return out;
 }
 
+/// The labels of a model.
+std::string labels(std::string_view model, std::int64_t version) {
+  return fmt::format("model=\"{}\",version=\"{}\"", label_text(model), version);
+}
+
 template <typename... Args>
 void line(std::string& out, fmt::format_string<Args...> format, Args&&... args) {
   fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
@@ -73,23 +78,23 @@ std::string prometheus_text(const ServerMetrics& server, const std::vector<Named
 
   family(out, "monza_request_seconds", "histogram",
          "Time of answered inference requests, by phase: input, queue, compute, output and their total.");
-  for (const auto& [model, m] : models)
+  for (const auto& [model, version, m] : models)
     for (std::size_t p = 0; p < kPhases; ++p)
       write_histogram(out, "monza_request_seconds",
-                      fmt::format("model=\"{}\",phase=\"{}\"", label_text(model), kPhaseNames[p]), m->phases[p]);
+                      fmt::format("{},phase=\"{}\"", labels(model, version), kPhaseNames[p]), m->phases[p]);
   family(out, "monza_requests_refused_total", "counter", "Inference requests that were not answered with outputs.");
-  for (const auto& [model, m] : models)
+  for (const auto& [model, version, m] : models)
     for (std::size_t r = 0; r < kReasons; ++r)
-      line(out, "monza_requests_refused_total{{model=\"{}\",reason=\"{}\"}} {}\n", label_text(model), kReasonNames[r],
+      line(out, "monza_requests_refused_total{{{},reason=\"{}\"}} {}\n", labels(model, version), kReasonNames[r],
            load(m->refused[r]));
   family(out, "monza_rows_total", "counter", "Rows that were computed: inferences.");
-  for (const auto& [model, m] : models)
-    line(out, "monza_rows_total{{model=\"{}\"}} {}\n", label_text(model), load(m->rows));
+  for (const auto& [model, version, m] : models)
+    line(out, "monza_rows_total{{{}}} {}\n", labels(model, version), load(m->rows));
   family(out, "monza_requests_waiting", "gauge", "Requests that are accepted and not yet computed.");
-  for (const auto& [model, m] : models)
-    line(out, "monza_requests_waiting{{model=\"{}\"}} {}\n", label_text(model), load(m->waiting));
+  for (const auto& [model, version, m] : models)
+    line(out, "monza_requests_waiting{{{}}} {}\n", labels(model, version), load(m->waiting));
   family(out, "monza_batch_rows", "histogram", "Rows of each run.");
-  for (const auto& [model, m] : models) {
+  for (const auto& [model, version, m] : models) {
     std::int64_t runs = 0, rows = 0;
     const std::int64_t most = static_cast<std::int64_t>(m->runs_of.size());
     for (std::int64_t n = 1; n <= most; ++n) {
@@ -97,12 +102,12 @@ std::string prometheus_text(const ServerMetrics& server, const std::vector<Named
       runs += count;
       rows += count * n;
       if ((n & (n - 1)) == 0 || n == most)
-        line(out, "monza_batch_rows_bucket{{model=\"{}\",le=\"{}\"}} {}\n", label_text(model), n, runs);
+        line(out, "monza_batch_rows_bucket{{{},le=\"{}\"}} {}\n", labels(model, version), n, runs);
     }
     line(out,
-         "monza_batch_rows_bucket{{model=\"{0}\",le=\"+Inf\"}} {1}\nmonza_batch_rows_sum{{model=\"{0}\"}} {2}\n"
-         "monza_batch_rows_count{{model=\"{0}\"}} {1}\n",
-         label_text(model), runs, rows);
+         "monza_batch_rows_bucket{{{0},le=\"+Inf\"}} {1}\nmonza_batch_rows_sum{{{0}}} {2}\n"
+         "monza_batch_rows_count{{{0}}} {1}\n",
+         labels(model, version), runs, rows);
   }
   return out;
 }
@@ -122,7 +127,8 @@ Statistics statistics_of(const ModelMetrics& m) {
   return s;
 }
 
-std::string statistics_json(std::string_view model, const ModelMetrics& m) {
+std::string statistics_json(const NamedMetrics& model) {
+  const ModelMetrics& m = *model.metrics;
   const auto pair = [](std::int64_t count, std::int64_t ns) {
     return fmt::format("{{\"count\":{},\"ns\":{}}}", count, ns);
   };
@@ -135,12 +141,12 @@ std::string statistics_json(std::string_view model, const ModelMetrics& m) {
                            batches.empty() ? "" : ",", batch.rows, pair(batch.runs, 0),
                            pair(batch.runs, batch.compute_ns), pair(batch.runs, 0));
   std::string out = "{\"name\":";
-  append_json_string(out, model);
+  append_json_string(out, model.model);
   line(out,
-       ",\"version\":\"1\",\"last_inference\":{},\"inference_count\":{},\"execution_count\":{},\"inference_stats\":"
+       ",\"version\":\"{}\",\"last_inference\":{},\"inference_count\":{},\"execution_count\":{},\"inference_stats\":"
        "{{\"success\":{},\"fail\":{},\"queue\":{},\"compute_input\":{},\"compute_infer\":{},\"compute_output\":{},"
        "\"cache_hit\":{},\"cache_miss\":{}}},\"batch_stats\":[{}]}}",
-       s.last_unix_ms, s.rows, s.runs, of(Phase::total), pair(s.refused, s.refused_ns), of(Phase::queue),
+       model.version, s.last_unix_ms, s.rows, s.runs, of(Phase::total), pair(s.refused, s.refused_ns), of(Phase::queue),
        of(Phase::input), of(Phase::compute), of(Phase::output), pair(0, 0), pair(0, 0), batches);
   return out;
 }

@@ -80,6 +80,7 @@ struct ServerMetrics {
 
 struct NamedMetrics {
   std::string_view model;
+  std::int64_t version;
   const ModelMetrics* metrics;
 };
 /// Prometheus' text exposition format, version 0.0.4.
@@ -94,6 +95,6 @@ struct Statistics {
 };
 Statistics statistics_of(const ModelMetrics& metrics);
 /// An element of `model_stats` in KServe v2's statistics extension.
-std::string statistics_json(std::string_view model, const ModelMetrics& metrics);
+std::string statistics_json(const NamedMetrics& model);
 
 }  // namespace monza::serve

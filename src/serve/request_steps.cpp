@@ -11,8 +11,9 @@ Slot& take_slot(Scheduler& scheduler, ModelQueue& queue, const ServedModel::Fit&
                 Clock::time_point started, Completion& waits) {
   Slot* slot = scheduler.reserve(queue, fit, waits);
   if (slot == nullptr) fail_with(429, "the model's queue is full: try again");
-  if (request.timeout_us > 0)
-    slot->deadline = started + std::chrono::microseconds(std::min<std::int64_t>(request.timeout_us, INT64_C(1) << 40));
+  const std::int64_t timeout = request.timeout_us > 0 ? request.timeout_us : queue.model().policy().timeout_us;
+  if (timeout > 0)
+    slot->deadline = started + std::chrono::microseconds(std::min<std::int64_t>(timeout, INT64_C(1) << 40));
   return *slot;
 }
 

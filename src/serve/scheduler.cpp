@@ -22,9 +22,13 @@ constexpr std::chrono::milliseconds kMostWarmUp{300};
 ModelQueue::ModelQueue(std::shared_ptr<const ServedModel> model, const ContextOptions& context,
                        const SchedulerOptions& options)
     : model_(std::move(model)),
+      max_queue_(model_->policy().max_queue > 0 ? model_->policy().max_queue : options.max_queue),
+      max_delay_(model_->policy().delay.value_or(options.max_delay)),
+      enough_rows_(model_->policy().preferred_rows > 0 ? std::min(model_->policy().preferred_rows, model_->max_rows())
+                                                       : model_->max_rows()),
       context_(model_->engine().create_context(context)),
       metrics_(model_->max_rows()),
-      max_batches_(2 + static_cast<std::size_t>((options.max_queue + model_->max_rows() - 1) / model_->max_rows())) {
+      max_batches_(2 + static_cast<std::size_t>((max_queue_ + model_->max_rows() - 1) / model_->max_rows())) {
   const auto refs = [](const std::vector<Port>& ports) {
     std::vector<TensorRef> list;
     for (const Port& port : ports) list.push_back({port.dtype, port.max, nullptr, 0});
@@ -89,9 +93,9 @@ void ModelQueue::release(Slot& slot) {
   else batches_.remove_if([&](const Batch& b) { return &b == batch; });
 }
 
-Clock::time_point ModelQueue::due(const SchedulerOptions& options) const {
-  if (ready_rows_ >= model_->max_rows()) return ready_.front()->ready_at;
-  Clock::duration wait = options.max_delay;
+Clock::time_point ModelQueue::due() const {
+  if (ready_rows_ >= enough_rows_) return ready_.front()->ready_at;
+  Clock::duration wait = max_delay_;
   if (ready_rows_ < last_rows_)
     wait = std::max<Clock::duration>(wait, std::chrono::nanoseconds(static_cast<std::int64_t>(run_us_ * 1e3 * kGrace)));
   return ready_.front()->ready_at + wait;
@@ -185,19 +189,45 @@ Scheduler::~Scheduler() {
   thread_.join();
 }
 
-ModelQueue& Scheduler::add(std::shared_ptr<const ServedModel> model, const ContextOptions& context) {
-  std::list<ModelQueue> made;
-  made.emplace_back(std::move(model), context, options_);
+std::shared_ptr<ModelQueue> Scheduler::add(std::shared_ptr<const ServedModel> model, const ContextOptions& context) {
+  auto queue = std::make_shared<ModelQueue>(std::move(model), context, options_);
   const std::lock_guard lock(mutex_);
-  queues_.splice(queues_.end(), made);
-  return queues_.back();
+  queue->listed_ = true;
+  queues_.push_back(queue);
+  return queue;
+}
+
+void Scheduler::retire(ModelQueue& queue) {
+  std::unique_lock lock(mutex_);
+  queue.retired_ = true;
+  forget_retired(lock);
+}
+
+/// Those with nothing at hand. Unlocked while their memory is given back.
+void Scheduler::forget_retired(std::unique_lock<std::mutex>& lock) {
+  std::list<std::shared_ptr<ModelQueue>> forgotten;
+  for (auto it = queues_.begin(); it != queues_.end();) {
+    const auto here = it++;
+    ModelQueue& queue = **here;
+    if (!queue.retired_ || queue.running_ || queue.reserved_ > 0) continue;
+    queue.listed_ = false;
+    forgotten.splice(forgotten.end(), queues_, here);
+  }
+  if (forgotten.empty()) return;
+  lock.unlock();
+  forgotten.clear();
+  lock.lock();
 }
 
 Slot* Scheduler::reserve(ModelQueue& queue, const ServedModel::Fit& fit, Completion& waits) {
   const std::lock_guard lock(mutex_);
-  if (queue.reserved_ >= options_.max_queue) return nullptr;
+  if (queue.reserved_ >= queue.max_queue_) return nullptr;
   Slot* slot = queue.reserve(fit);
   if (slot == nullptr) return nullptr;
+  if (!queue.listed_) {  // it was looked up before its model was replaced
+    queue.listed_ = true;
+    queues_.push_back(queue.shared_from_this());
+  }
   slot->waits = &waits;
   queue.metrics_.waiting.store(queue.reserved_, std::memory_order_relaxed);
   return slot;
@@ -235,9 +265,10 @@ void Scheduler::release(Slot& slot) {
 /// The queue whose oldest ready request is due and waits longest, or null: then `wake` is when to look again.
 ModelQueue* Scheduler::next(Clock::time_point now, Clock::time_point& wake) const {
   ModelQueue* found = nullptr;
-  for (const ModelQueue& queue : queues_) {
+  for (const auto& listed : queues_) {
+    const ModelQueue& queue = *listed;
     if (queue.running_ || queue.ready_.empty()) continue;
-    const Clock::time_point due = queue.due(options_);
+    const Clock::time_point due = queue.due();
     if (due > now && !stop_) {
       wake = std::min(wake, due);
     } else if (found == nullptr || queue.ready_.front()->ready_at < found->ready_.front()->ready_at) {
@@ -249,6 +280,7 @@ ModelQueue* Scheduler::next(Clock::time_point now, Clock::time_point& wake) cons
 
 /// One run of the queue's oldest requests, unlocked meanwhile.
 void Scheduler::execute(std::unique_lock<std::mutex>& lock, ModelQueue& queue) {
+  const std::shared_ptr<ModelQueue> kept = queue.shared_from_this();  // it may be retired meanwhile
   const ModelQueue::Run all = queue.take();
   queue.running_ = true;
   lock.unlock();
@@ -288,16 +320,18 @@ void Scheduler::idle() {
   bool left = false;
   {
     std::unique_lock lock(mutex_);
-    for (ModelQueue& queue : queues_) {
+    for (auto it = queues_.begin(); it != queues_.end(); ++it) {  // what runs stays in the list
+      ModelQueue& queue = **it;
       const auto is_short = [&] {
         return queue.run_us_ * 1e3 <= static_cast<double>(std::chrono::nanoseconds(options_.inline_limit).count());
       };
       while (!queue.running_ && !queue.ready_.empty() && is_short() &&
-             (options_.max_delay.count() == 0 || queue.due(options_) <= Clock::now()))
+             (queue.max_delay_.count() == 0 || queue.due() <= Clock::now()))
         execute(lock, queue);
       left = left || (!queue.running_ && !queue.ready_.empty());
     }
     left = left && sleeping_;
+    forget_retired(lock);
   }
   if (left) news_.notify_one();
 }
@@ -308,6 +342,7 @@ void Scheduler::work() {
     Clock::time_point wake = Clock::time_point::max();
     if (ModelQueue* queue = next(Clock::now(), wake)) {
       execute(lock, *queue);
+      forget_retired(lock);
       continue;
     }
     if (stop_) return;

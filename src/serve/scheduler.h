@@ -29,13 +29,15 @@ struct SchedulerOptions {
   std::chrono::microseconds inline_limit{30};
 };
 
-/// A model's requests, its memory for them, and the context that they run in. Belongs to a Scheduler, which guards it.
-class ModelQueue {
+/// A model's requests, its memory for them, and the context that they run in. Guarded by its Scheduler; who has
+/// reserved a slot keeps it alive until the slot is released.
+class ModelQueue : public std::enable_shared_from_this<ModelQueue> {
  public:
   ModelQueue(std::shared_ptr<const ServedModel> model, const ContextOptions& context, const SchedulerOptions& options);
 
   const ServedModel& model() const { return *model_; }
   ModelMetrics& metrics() { return metrics_; }
+  const ModelMetrics& metrics() const { return metrics_; }
 
  private:
   friend class Scheduler;
@@ -48,13 +50,16 @@ class ModelQueue {
   Slot* reserve(const ServedModel::Fit& fit);
   void release(Slot& slot);
   /// When the oldest ready request's run should begin.
-  Clock::time_point due(const SchedulerOptions& options) const;
+  Clock::time_point due() const;
   Run take();
   void warm_up();
   void run(Run run);
   Status run_slots(Run run);
 
   const std::shared_ptr<const ServedModel> model_;
+  const int max_queue_;
+  const std::chrono::microseconds max_delay_;
+  const std::int64_t enough_rows_;  ///< for a run to begin without waiting for more
   Context context_;
   ModelMetrics metrics_;
   std::vector<TensorRef> inputs_, outputs_;  ///< of the next run; kept so that none is allocated
@@ -66,7 +71,8 @@ class ModelQueue {
   std::int64_t ready_rows_ = 0, last_rows_ = 1;
   int reserved_ = 0;  ///< slots that are not done
   bool running_ = false;
-  double run_us_ = 0;  ///< about what a run takes lately
+  bool listed_ = false, retired_ = false;  ///< it is among the scheduler's; it is there for requests at hand alone
+  double run_us_ = 0;                      ///< about what a run takes lately
 };
 
 /// Thread-safe. Whoever reserves slots must have released all of them before it ends.
@@ -78,9 +84,10 @@ class Scheduler {
   Scheduler(const Scheduler&) = delete;
   Scheduler& operator=(const Scheduler&) = delete;
 
-  /// Makes a context and runs it on zeros, so that the first request waits for nothing. Throws Error. Only before
-  /// requests come.
-  ModelQueue& add(std::shared_ptr<const ServedModel> model, const ContextOptions& context);
+  /// Makes a context and runs it on zeros, so that the first request waits for nothing. Throws Error.
+  std::shared_ptr<ModelQueue> add(std::shared_ptr<const ServedModel> model, const ContextOptions& context);
+  /// Forgets the model when the requests that are at hand are done. Who has the queue may still reserve slots.
+  void retire(ModelQueue& queue);
 
   /// A place for a request, to be filled and submitted or released; null when the model's queue is full.
   Slot* reserve(ModelQueue& queue, const ServedModel::Fit& fit, Completion& waits);
@@ -98,11 +105,12 @@ class Scheduler {
   void work();
   void execute(std::unique_lock<std::mutex>& lock, ModelQueue& queue);
   ModelQueue* next(Clock::time_point now, Clock::time_point& wake) const;
+  void forget_retired(std::unique_lock<std::mutex>& lock);
 
   const SchedulerOptions options_;
   std::mutex mutex_;
   std::condition_variable news_;
-  std::list<ModelQueue> queues_;
+  std::list<std::shared_ptr<ModelQueue>> queues_;
   bool stop_ = false, sleeping_ = false;
   std::thread thread_;
 };

@@ -63,8 +63,9 @@ bool names_a_batch(std::string_view dimension) {
   return lower == "n" || lower == "bs" || lower.find("batch") != lower.npos;
 }
 
-ServedModel::ServedModel(std::string name, Engine engine, const BatchRule& rule)
-    : name_(std::move(name)), engine_(std::move(engine)) {
+ServedModel::ServedModel(std::string name, Engine engine, const BatchRule& rule, std::int64_t version,
+                         const QueuePolicy& policy)
+    : name_(std::move(name)), version_(version), policy_(policy), engine_(std::move(engine)) {
   for (const TensorInfo& info : engine_.inputs()) inputs_.push_back(port_of(info, "input"));
   for (const TensorInfo& info : engine_.outputs()) outputs_.push_back(port_of(info, "output"));
   decide_batches(rule);
@@ -209,10 +210,11 @@ void append_ports(std::string& out, std::string_view key, const std::vector<Port
 
 }  // namespace
 
-std::string ServedModel::metadata_json() const {
+std::string ServedModel::metadata_json(const std::vector<std::int64_t>& versions) const {
   std::string out = "{\"name\":";
   append_json_string(out, name_);
-  out += ",\"versions\":[\"1\"],\"platform\":\"monza\"";
+  fmt::format_to(std::back_inserter(out), ",\"versions\":[\"{}\"],\"platform\":\"monza\"",
+                 fmt::join(versions, "\",\""));
   append_ports(out, "inputs", inputs_, {"datatype", "", "shape", false});
   append_ports(out, "outputs", outputs_, {"datatype", "", "shape", false});
   return out += '}';

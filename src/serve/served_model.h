@@ -1,8 +1,10 @@
 // A model as clients see it: its name, its inputs and outputs, and whether requests share runs.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,14 +34,25 @@ struct BatchRule {
   bool asked() const { return rows > 0; }
 };
 
+/// How a model's requests wait, where it says something else than the server.
+struct QueuePolicy {
+  int max_queue = 0;                               ///< 0: the server's
+  std::optional<std::chrono::microseconds> delay;  ///< that a free engine waits for a batch to fill
+  std::int64_t preferred_rows = 0;                 ///< so many are enough, and nothing is waited for; 0: a whole batch
+  std::int64_t timeout_us = 0;                     ///< of requests that say none; 0: none
+};
+
 /// Immutable but for what it is run with; shared by all threads.
 class ServedModel {
  public:
   /// Throws Error when the interface cannot be served (lists, optional values, strings, types without a name in KServe
   /// v2), or when `rule` asks for more than the engine can do.
-  ServedModel(std::string name, Engine engine, const BatchRule& rule);
+  ServedModel(std::string name, Engine engine, const BatchRule& rule, std::int64_t version = 1,
+              const QueuePolicy& policy = {});
 
   const std::string& name() const { return name_; }
+  std::int64_t version() const { return version_; }
+  const QueuePolicy& policy() const { return policy_; }
   const Engine& engine() const { return engine_; }
   const std::vector<Port>& inputs() const { return inputs_; }
   const std::vector<Port>& outputs() const { return outputs_; }
@@ -64,8 +77,9 @@ class ServedModel {
   /// The number of an output; throws RequestError.
   std::size_t output_index(std::string_view name) const;
 
-  std::string metadata_json() const;  ///< GET v2/models/NAME
-  std::string config_json() const;    ///< GET v2/models/NAME/config
+  /// GET v2/models/NAME, of which these are the versions.
+  std::string metadata_json(const std::vector<std::int64_t>& versions) const;
+  std::string config_json() const;  ///< GET v2/models/NAME/config
 
  private:
   void decide_batches(const BatchRule& rule);
@@ -73,6 +87,8 @@ class ServedModel {
   std::string obstacle(bool asked) const;
 
   std::string name_;
+  std::int64_t version_;
+  QueuePolicy policy_;
   Engine engine_;
   std::vector<Port> inputs_, outputs_;
   std::int64_t max_rows_ = 1;

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <utility>
 
 #include "base/error.h"
 #include "serve/json_out.h"
@@ -45,9 +47,11 @@ void require_method(std::string_view method, std::string_view wanted) {
   if (method != wanted) fail_with(405, "this takes {} alone", wanted);
 }
 
-void require_version(std::string_view model, std::string_view version) {
-  if (!version.empty() && version != "1")
-    fail_with(404, "model '{}' has no version '{}': it has version 1", model, version);
+/// The number that a version is; -1 for a text that is none.
+std::int64_t version_number(std::string_view text) {
+  std::int64_t number = -1;
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return failure == std::errc() && end == text.data() + text.size() ? number : -1;
 }
 
 }  // namespace
@@ -74,8 +78,12 @@ Route parse_route(std::string_view method, std::string_view target) {
     fail_unknown(path);
   }
   if (area == "repository") {
-    if (next_part(rest) == "index") return leaf(Route::What::index, "POST");
-    fail_with(501, "models cannot be loaded and unloaded while this server runs");
+    const std::string part = next_part(rest);
+    if (part == "index") return leaf(Route::What::index, "POST");
+    std::string model = part == "models" ? next_part(rest) : "";
+    const std::string change = next_part(rest);
+    if (model.empty() || (change != "load" && change != "unload")) fail_unknown(path);
+    return leaf(change == "load" ? Route::What::load : Route::What::unload, "POST", std::move(model));
   }
   if (area == "systemsharedmemory") {
     std::string part = next_part(rest), region;
@@ -99,28 +107,32 @@ Route parse_route(std::string_view method, std::string_view target) {
   std::string model = next_part(rest);
   if (model == "stats" && rest.empty()) return leaf(Route::What::all_statistics, "GET");
   if (model.empty()) fail_unknown(path);
-  std::string action = next_part(rest);
+  std::string action = next_part(rest), version;
   if (action == "versions") {
-    const std::string version = next_part(rest);
+    version = next_part(rest);
     if (version.empty()) fail_unknown(path);
-    require_version(model, version);
     action = next_part(rest);
   }
-  if (action.empty()) return leaf(Route::What::model, "GET", model);
-  if (action == "ready") return leaf(Route::What::model_ready, "GET", model);
-  if (action == "config") return leaf(Route::What::config, "GET", model);
-  if (action == "stats") return leaf(Route::What::statistics, "GET", model);
-  if (action == "infer") return leaf(Route::What::infer, "POST", model);
+  const auto of_model = [&](Route::What what, std::string_view wanted) {
+    Route route = leaf(what, wanted, std::move(model));
+    route.version = std::move(version);
+    return route;
+  };
+  if (action.empty()) return of_model(Route::What::model, "GET");
+  if (action == "ready") return of_model(Route::What::model_ready, "GET");
+  if (action == "config") return of_model(Route::What::config, "GET");
+  if (action == "stats") return of_model(Route::What::statistics, "GET");
+  if (action == "infer") return of_model(Route::What::infer, "POST");
   if (action == "trace" || action == "generate" || action == "generate_stream")
     fail_with(501, "the extension '{}' is not supported", action);
   fail_unknown(path);
 }
 
 void Service::add(std::shared_ptr<const ServedModel> model, const ContextOptions& context) {
-  const std::string name = model->name();
+  const std::string& name = model->name();
   if (name.empty()) fail("a model has no name");
-  if (models_.contains(name)) fail_hint("rename one of the files", "two models are called '{}'", name);
-  models_.emplace(name, &scheduler.add(std::move(model), context));
+  if (has(name, "")) fail_hint("rename one of the files", "two models are called '{}'", name);
+  publish(prepare(std::move(model), context));
 }
 
 void Service::add_task(std::string path, std::shared_ptr<const Task> task) {
@@ -137,27 +149,133 @@ Route Service::route(std::string_view method, std::string_view target) const {
   return route;
 }
 
-ModelQueue& Service::model(std::string_view name, std::string_view version) {
-  const auto found = models_.find(name);
-  if (found == models_.end()) fail_with(404, "there is no model '{}'", name);
-  require_version(name, version);
-  return *found->second;
+void Service::publish(const Model& model) {
+  Model old;
+  {
+    const std::lock_guard lock(mutex_);
+    Model& place = models_[model->model().name()][model->model().version()];
+    old = std::exchange(place, model);
+  }
+  if (old != nullptr) scheduler.retire(*old);
+}
+
+void Service::remove(std::string_view name, std::int64_t version) {
+  Model old;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto named = models_.find(name);
+    if (named == models_.end()) return;
+    const auto found = named->second.find(version);
+    if (found == named->second.end()) return;
+    old = found->second;
+    named->second.erase(found);
+    if (named->second.empty()) models_.erase(named);
+  }
+  scheduler.retire(*old);
+}
+
+/// Under the mutex. Null: there is none.
+Service::Model Service::find(std::string_view name, std::string_view version) const {
+  const auto named = models_.find(name);
+  if (named == models_.end()) return nullptr;
+  if (version.empty()) return named->second.rbegin()->second;
+  const auto found = named->second.find(version_number(version));
+  return found == named->second.end() ? nullptr : found->second;
+}
+
+Service::Model Service::model(std::string_view name, std::string_view version) const {
+  const std::lock_guard lock(mutex_);
+  Model found = find(name, version);
+  if (found != nullptr) return found;
+  if (!models_.contains(name)) fail_with(404, "there is no model '{}'", name);
+  fail_with(404, "model '{}' has no version '{}': its latest is {}", name, version,
+            models_.find(name)->second.rbegin()->first);
 }
 
 bool Service::has(std::string_view name, std::string_view version) const {
-  return models_.contains(name) && (version.empty() || version == "1");
+  const std::lock_guard lock(mutex_);
+  return find(name, version) != nullptr;
+}
+
+std::vector<Service::Model> Service::models() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<Model> all;
+  for (const auto& [name, versions] : models_)
+    for (const auto& [version, model] : versions) all.push_back(model);
+  return all;
+}
+
+std::vector<std::int64_t> Service::versions(std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::int64_t> numbers;
+  if (const auto named = models_.find(name); named != models_.end())
+    for (const auto& [version, model] : named->second) numbers.push_back(version);
+  return numbers;
+}
+
+std::vector<ModelControl::IndexEntry> Service::index() const {
+  if (control != nullptr) return control->index();
+  std::vector<ModelControl::IndexEntry> entries;
+  for (const Model& model : models())
+    entries.push_back({model->model().name(), std::to_string(model->model().version()), "READY", ""});
+  return entries;
+}
+
+void Service::change_models(const Route& route, std::string_view body, ModelControl::Done done) {
+  if (control == nullptr)
+    fail_with(501, "models cannot be loaded and unloaded: the server was started without --model-repository");
+  // A configuration or files in the request: Triton's way to serve what is not in the repository.
+  if (body.find("\"config\"") != body.npos || body.find("\"file:") != body.npos)
+    fail_with(501, "models are loaded as they are in the repository, not with parameters");
+  if (route.what == Route::What::load) control->load(route.model, std::move(done));
+  else control->unload(route.model, std::move(done));
 }
 
 bool takes_body(Route::What what) {
   switch (what) {
     case Route::What::infer:
     case Route::What::index:
+    case Route::What::load:
+    case Route::What::unload:
     case Route::What::shared_register:
     case Route::What::task:
     case Route::What::shared_unregister: return true;
     default: return false;
   }
 }
+
+namespace {
+
+NamedMetrics metrics_of(const ModelQueue& queue) {
+  return {queue.model().name(), queue.model().version(), &queue.metrics()};
+}
+
+std::string statistics_list(const std::vector<Service::Model>& models) {
+  std::string text = "{\"model_stats\":[";
+  for (const Service::Model& model : models) {
+    if (text.back() == '}') text += ',';
+    text += statistics_json(metrics_of(*model));
+  }
+  return text + "]}";
+}
+
+std::string index_list(const std::vector<ModelControl::IndexEntry>& entries) {
+  std::string text = "[";
+  for (const ModelControl::IndexEntry& entry : entries) {
+    const std::pair<const char*, const std::string*> fields[] = {
+        {"name", &entry.name}, {"version", &entry.version}, {"state", &entry.state}, {"reason", &entry.reason}};
+    text += text.size() > 1 ? ",{" : "{";
+    for (const auto& [key, value] : fields) {
+      if (key != fields[0].first) text += ',';
+      text += fmt::format("\"{}\":", key);
+      append_json_string(text, *value);
+    }
+    text += '}';
+  }
+  return text + "]";
+}
+
+}  // namespace
 
 Answer Service::answer(const Route& route, std::string_view body) {
   switch (route.what) {
@@ -168,41 +286,28 @@ Answer Service::answer(const Route& route, std::string_view body) {
     case Route::What::server:
       return {200, fmt::format("{{\"name\":\"monza\",\"version\":\"" MONZA_VERSION "\",\"extensions\":[\"{}\"]}}",
                                fmt::join(kExtensions, "\",\""))};
-    case Route::What::model: return {200, model(route.model).model().metadata_json()};
+    case Route::What::model:
+      return {200, model(route.model, route.version)->model().metadata_json(versions(route.model))};
     case Route::What::model_ready:
-      (void)model(route.model);
+      (void)model(route.model, route.version);
       if (draining) fail_with(503, "the server is ending");
       return {200, "", "text/plain"};
-    case Route::What::config: return {200, model(route.model).model().config_json()};
-    case Route::What::statistics:
-      return {200, "{\"model_stats\":[" + statistics_json(route.model, model(route.model).metrics()) + "]}"};
-    case Route::What::all_statistics: {
-      std::string text = "{\"model_stats\":[";
-      for (const auto& [name, queue] : models_) {
-        if (text.back() == '}') text += ',';
-        text += statistics_json(name, queue->metrics());
-      }
-      return {200, text + "]}"};
-    }
-    case Route::What::index: {
-      std::string text = "[";
-      for (const auto& [name, queue] : models_) {
-        if (text.size() > 1) text += ',';
-        text += "{\"name\":";
-        append_json_string(text, name);
-        text += ",\"version\":\"1\",\"state\":\"READY\",\"reason\":\"\"}";
-      }
-      return {200, text + "]"};
-    }
+    case Route::What::config: return {200, model(route.model, route.version)->model().config_json()};
+    case Route::What::statistics: return {200, statistics_list({model(route.model, route.version)})};
+    case Route::What::all_statistics: return {200, statistics_list(models())};
+    case Route::What::index: return {200, index_list(index())};
     case Route::What::shared_status:
     case Route::What::shared_register:
     case Route::What::shared_unregister: return answer_shared_memory(shared_memory, route, body);
     case Route::What::metrics: {
+      const std::vector<Model> kept = models();
       std::vector<NamedMetrics> all;
-      for (const auto& [name, queue] : models_) all.push_back({name, &queue->metrics()});
+      for (const Model& one : kept) all.push_back(metrics_of(*one));
       return {200, prometheus_text(metrics, all), "text/plain; version=0.0.4"};
     }
     case Route::What::task:
+    case Route::What::load:
+    case Route::What::unload:
     case Route::What::infer: break;  // HttpSession's own
   }
   return {500, error_json("no answer")};

@@ -5,11 +5,14 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "serve/metrics.h"
+#include "serve/model_control.h"
 #include "serve/scheduler.h"
 #include "serve/shared_memory.h"
 #include "serve/task_pool.h"
@@ -55,11 +58,14 @@ struct Route {
     shared_register,
     shared_unregister,
     task,
+    load,
+    unload,
     metrics
   };
   What what = What::server;
   std::string model;
-  std::string region;  ///< of shared memory; "": all
+  std::string version;  ///< of the model; "": the latest
+  std::string region;   ///< of shared memory; "": all
   const Task* task = nullptr;
 };
 /// Whether the request has a body that says something.
@@ -80,17 +86,32 @@ class Service {
                    std::vector<std::string> shared_prefixes = {})
       : limits(limits), shared_memory(std::move(shared_prefixes)), scheduler(options) {}
 
-  /// Only before requests come. Throws Error when there is a model of that name.
+  using Model = std::shared_ptr<ModelQueue>;
+  /// Makes what the model runs in and warms it up; publish() lets clients have it, in the place of what has its name
+  /// and version. Requests that have the old one finish there.
+  Model prepare(std::shared_ptr<const ServedModel> model, const ContextOptions& context) {
+    return scheduler.add(std::move(model), context);
+  }
+  void publish(const Model& model);
+  /// Both, of a model whose name nobody has. Throws Error.
   void add(std::shared_ptr<const ServedModel> model, const ContextOptions& context);
   /// What is answered at a path, such as "/v1/embeddings". Only before requests come.
   void add_task(std::string path, std::shared_ptr<const Task> task);
   /// parse_route(), and the tasks.
   Route route(std::string_view method, std::string_view target) const;
-  /// Throws RequestError: 404. An empty version is any.
-  ModelQueue& model(std::string_view name, std::string_view version = {});
+  /// Clients have it no more. What is none is no error.
+  void remove(std::string_view name, std::int64_t version);
+
+  /// Throws RequestError: 404. An empty version is the latest.
+  Model model(std::string_view name, std::string_view version = {}) const;
   bool has(std::string_view name, std::string_view version) const;
-  const std::map<std::string, ModelQueue*, std::less<>>& models() const { return models_; }
-  /// All routes but infer and task. Throws RequestError.
+  std::vector<Model> models() const;  ///< by name and version
+  std::vector<std::int64_t> versions(std::string_view name) const;
+  std::vector<ModelControl::IndexEntry> index() const;
+
+  /// The routes load and unload: `done` is told of the end, on any thread. Throws RequestError.
+  void change_models(const Route& route, std::string_view body, ModelControl::Done done);
+  /// All routes but infer, task, load and unload. Throws RequestError.
   Answer answer(const Route& route, std::string_view body);
 
   const ServiceLimits limits;
@@ -98,10 +119,14 @@ class Service {
   Scheduler scheduler;
   ServerMetrics metrics;
   TaskPool task_threads;
+  ModelControl* control = nullptr;    ///< who loads and unloads; set before requests come; null: nobody
   std::atomic<bool> draining{false};  ///< not ready for further requests; those that come are still answered
 
  private:
-  std::map<std::string, ModelQueue*, std::less<>> models_;
+  Model find(std::string_view name, std::string_view version) const;
+
+  mutable std::mutex mutex_;
+  std::map<std::string, std::map<std::int64_t, Model>, std::less<>> models_;
   std::map<std::string, std::shared_ptr<const Task>, std::less<>> tasks_;
 };
 

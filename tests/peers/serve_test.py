@@ -11,6 +11,7 @@ import concurrent.futures
 import json
 import pathlib
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -160,6 +161,71 @@ def check_shared_memory(client, module, make_inputs, session, random, name):
     result = client.infer("rows", make_inputs(feed), outputs=[module.InferRequestedOutput("y", class_count=2)])
     top = [[int(text.decode().split(":")[1]) for text in row] for row in result.as_numpy("y")]
     expect(top == np.argsort(-wanted[0], axis=1)[:, :2].tolist(), f"{name}: classes")
+
+
+def scale_model(path: pathlib.Path, factor: float):
+    """y = factor x, of rows of two."""
+    info, helper = onnx.TensorProto, onnx.helper
+    path.parent.mkdir(parents=True, exist_ok=True)
+    graph = helper.make_graph(
+        [helper.make_node("Mul", ["x", "f"], ["y"])], "scale", [helper.make_tensor_value_info("x", info.FLOAT, ["batch", 2])],
+        [helper.make_tensor_value_info("y", info.FLOAT, ["batch", 2])], [onnx.numpy_helper.from_array(np.array([factor], np.float32), "f")])
+    partial = path.with_name(".partial")
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), partial)
+    partial.rename(path)
+
+
+def check_repository(tool, folder):
+    """Triton's layout: loaded, reloaded and unloaded by the clients of both protocols while others ask."""
+    shutil.rmtree(folder, ignore_errors=True)
+    scale_model(folder / "scale" / "1" / "model.onnx", 2)
+    (folder / "scale" / "config.pbtxt").write_text('name: "scale" backend: "onnxruntime" max_batch_size: 4\n'
+                                                   'input [ { name: "x" data_type: TYPE_FP32 dims: [ 2 ] } ]\nversion_policy { latest { num_versions: 2 } }\n')
+    scale_model(folder / "other" / "1" / "model.onnx", 5)
+    server = Server(tool, [], "--threads", "1", "--model-repository", folder, "--model-control-mode", "explicit", "--load-model", "scale")
+    try:
+        client, rpc = http.InferenceServerClient(server.address), grpc.InferenceServerClient(server.grpc_address)
+        one = {"x": np.ones((1, 2), np.float32)}
+        scale = lambda version="": float(client.infer("scale", inputs_of(one, True), model_version=version).as_numpy("y")[0, 0])
+        expect(scale() == 2 and client.get_model_config("scale")["max_batch_size"] == 4, "repository: a model of the start")
+        expect("there is no model 'other'" in refusal(lambda: client.get_model_metadata("other")), "repository: one that is not loaded")
+        rpc.load_model("other")
+        expect(client.is_model_ready("other"), "repository: loaded over gRPC")
+        ended, wrong = threading.Event(), []
+
+        def ask():
+            with http.InferenceServerClient(server.address) as own:
+                while not ended.is_set():
+                    try:
+                        got = float(own.infer("scale", inputs_of(one, True)).as_numpy("y")[0, 0])
+                        if got < 2 or got > 9:
+                            wrong.append(got)
+                    except InferenceServerException as e:
+                        wrong.append(str(e))
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for version in range(2, 8):
+            scale_model(folder / "scale" / str(version) / "model.onnx", version + 1)
+            client.load_model("scale")
+        ended.set()
+        for thread in threads:
+            thread.join()
+        expect(not wrong and scale() == 8 and scale("6") == 7, f"repository: six reloads under load: {wrong[:3]}")
+        expect(client.get_model_metadata("scale")["versions"] == ["6", "7"], "repository: the versions that are served")
+        (folder / "scale" / "8").mkdir()
+        (folder / "scale" / "8" / "model.onnx").write_bytes(b"no model")
+        said = refusal(lambda: rpc.load_model("scale"))
+        state = {(m["name"], m["version"]): (m["state"], m["reason"]) for m in client.get_model_repository_index()}
+        expect(said and str(folder) not in said and scale() == 8 and state[("scale", "7")][0] == "READY" and state[("scale", "7")][1],
+               f"repository: a broken version leaves the old: {said}")
+        client.unload_model("scale")
+        expect(not client.is_model_ready("scale") and rpc.is_model_ready("other"), "repository: unloaded")
+        expect(list((folder / "scale" / "7").glob(".monza-*.engine")) != [], "repository: engines are kept beside the models")
+        expect(server.end() == 0, "repository: ended")
+    finally:
+        server.process.kill()
 
 
 def check_crowd(address, client, session, random):
@@ -315,6 +381,7 @@ def main():
             check_crowd(server.address, client, sessions["rows"], random)
         check_grpc(server.grpc_address, sessions["rows"], random)
         check_end(server, args.tool)
+        check_repository(args.tool, folder / "repository")
         check_grpc_end(args.tool, models.values(), sessions["rows"], random)
     finally:
         server.process.kill()

@@ -87,8 +87,9 @@ TEST(ServeCommands, ServeAndLoad) {
   tool.model("fixed.onnx");
   ASSERT_EQ(tool.run("build fixed.onnx --output fixed.engine --no-tune --quiet").code, 0);
   Served served(tool, "rows.onnx fixed.engine --max-queue 64");
-  ASSERT_EQ(served.said().at("models"),
-            Json::parse(R"([{"name":"rows","max_batch":8},{"name":"fixed","max_batch":1}])"));
+  ASSERT_EQ(
+      served.said().at("models"),
+      Json::parse(R"([{"name":"fixed","version":"1","max_batch":1},{"name":"rows","version":"1","max_batch":8}])"));
   for (const char* arguments :
        {"/v2/models/rows --concurrency 4 --batch 2", "/v2/models/fixed --rate 200 --concurrency 8"}) {
     const Ran ran = tool.run("load " + served.url(arguments) + " --duration 0.3 --warmup 0.1 --json");

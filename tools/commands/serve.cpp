@@ -10,20 +10,20 @@
 #include "serve/grpc/grpc_server.h"
 #endif
 #include "serve/http_server.h"
+#include "serve/repository.h"
 #include "serve/served_model.h"
 #include "serve/service.h"
 #include "tools/args/command.h"
 #include "tools/args/model_args.h"
 #include "tools/args/shape_text.h"
+#include "tools/args/usage_error.h"
 #include "tools/serve/pipelines.h"
+#include "tools/serve/served_engine.h"
 #include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
 namespace {
-
-/// Rows of the largest batch of an ONNX file whose batch is open, where nothing is said.
-constexpr std::int64_t kDefaultBatch = 8;
 
 #ifdef MONZA_WITH_GRPC
 constexpr int kGrpcPort = 8001;
@@ -31,11 +31,10 @@ constexpr int kGrpcPort = 8001;
 constexpr int kGrpcPort = -1;
 #endif
 
-/// Tokens of a text that plans are made for, where there may be many more.
-constexpr std::int64_t kUsualTokens = 64;
-
 struct ServeArgs {
-  std::vector<std::string> models;
+  std::vector<std::string> models, load_models;
+  std::string repository, control_mode = "none";
+  double poll_secs = 15;
   ModelArgs model;
   PipelineArgs pipelines;
   serve::HttpServerOptions http;
@@ -49,38 +48,75 @@ struct ServeArgs {
   bool json = false;
 };
 
-/// Of an ONNX file: one plan for single rows and one for 1 to `rows`, where the first dimension counts rows and the
-/// command line says nothing else of it. `tokens`, not 0: the second dimension counts at most so many.
-void open_batches(const ModelArgs& args, std::int64_t rows, std::int64_t tokens, BuildOptions& options) {
-  if (!options.profiles.empty() || rows == 1) return;
-  std::map<std::string, ShapeProfile> one = options.shapes, many = options.shapes;
-  bool any = false;
-  for (const ModelInput& input : args.declared_inputs()) {
-    if (!input.has_shape || input.shape.empty() || input.shape[0] >= 0) continue;
-    if (rows == 0 && !serve::names_a_batch(input.symbols[0])) return;
-    const auto given = options.shapes.find(input.name);
-    ShapeProfile base =
-        given != options.shapes.end() ? given->second : ShapeProfile{input.shape, input.shape, input.shape};
-    if (base.max[0] >= 0) return;
-    if (tokens > 0 && base.max.size() == 2 && base.max[1] < 0) {
-      base.min[1] = 1;
-      base.opt[1] = std::min(tokens, kUsualTokens);
-      base.max[1] = tokens;
-    }
-    one[input.name] = many[input.name] = base;
-    one[input.name].min[0] = one[input.name].opt[0] = one[input.name].max[0] = many[input.name].min[0] = 1;
-    many[input.name].opt[0] = many[input.name].max[0] = rows > 0 ? rows : kDefaultBatch;
-    any = true;
-  }
-  if (!any) return;
-  options.shapes.clear();
-  options.profiles = {one, many};
+Json models_json(const serve::Service& service) {
+  Json list = Json::array();
+  for (const auto& model : service.models())
+    list.push_back({{"name", model->model().name()},
+                    {"version", std::to_string(model->model().version())},
+                    {"max_batch", model->model().max_rows()}});
+  return list;
 }
 
-Json models_json(const std::vector<std::shared_ptr<const serve::ServedModel>>& models) {
-  Json list = Json::array();
-  for (const auto& model : models) list.push_back({{"name", model->name()}, {"max_batch", model->max_rows()}});
-  return list;
+/// The models that are named as files.
+void add_files(const ServeArgs& args, const ContextOptions& context, serve::Service& service, Pipelines& pipelines) {
+  for (const std::string& file : args.models) {
+    ModelArgs one = args.model;
+    one.model = file;
+    const Engine engine = open_served(one, args.max_batch, static_cast<std::int64_t>(pipelines.most_tokens(file)));
+    const std::string name = std::filesystem::path(file).stem().string();
+    service.add(std::make_shared<serve::ServedModel>(name, engine, serve::BatchRule{args.max_batch}), context);
+    pipelines.add(file, name);
+  }
+}
+
+void check_models(const ServeArgs& args) {
+  if (args.repository.empty() && (args.control_mode != "none" || !args.load_models.empty()))
+    throw UsageError("--model-control-mode and --load-model are of a repository: --model-repository DIR");
+  if (args.repository.empty() && args.models.empty())
+    throw UsageError("nothing to serve: name a model, or a folder of models with --model-repository");
+  if (!args.load_models.empty() && args.control_mode != "explicit")
+    throw UsageError("--load-model is for --model-control-mode explicit");
+}
+
+/// Null: none is asked for.
+std::unique_ptr<serve::Repository> open_repository(const ServeArgs& args, const ContextOptions& context,
+                                                   serve::Service& service) {
+  using Mode = serve::RepositoryOptions::Mode;
+  if (args.repository.empty()) return nullptr;
+  serve::RepositoryOptions options{
+      .folder = args.repository,
+      .mode = args.control_mode == "poll"       ? Mode::poll
+              : args.control_mode == "explicit" ? Mode::on_request
+                                                : Mode::fixed,
+      .poll_time = std::chrono::milliseconds(static_cast<std::int64_t>(args.poll_secs * 1e3)),
+      .at_start = args.load_models};
+  const auto build = [base = args.model, said = args.max_batch](const std::filesystem::path& file, std::int64_t rows) {
+    ModelArgs one = base;
+    one.model = file.string();
+    return open_beside(one, rows == -1 ? said : std::max<std::int64_t>(1, rows));
+  };
+  auto repository = std::make_unique<serve::Repository>(service, context, std::move(options), build);
+  service.control = repository.get();
+  repository->start();
+  return repository;
+}
+
+void print_models(const ServeArgs& args, const serve::HttpServer& server, const serve::Service& service,
+                  const Pipelines& pipelines) {
+  const bool v6 = args.http.host.find(':') != std::string::npos;
+  const std::string host = v6 ? "[" + args.http.host + "]" : args.http.host;
+  for (const auto& queue : service.models()) {
+    const serve::ServedModel& model = queue->model();
+    print("http://{}:{}/v2/models/{}  {}\n", host, server.http_port(), model.name(),
+          model.batches() ? fmt::format("batches of up to {}", model.max_rows())
+                          : "one request a run: " + model.why_not_batched());
+  }
+  for (const std::string& endpoint : pipelines.endpoints())
+    print("http://{}:{}{}\n", host, server.http_port(), endpoint);
+  for (const auto& entry : service.index())
+    if (entry.state == "UNAVAILABLE") print("{} is not served: {}\n", entry.name, entry.reason);
+  if (args.grpc_port >= 0) print("grpc://{}:{}\n", host, args.grpc_port);
+  if (server.metrics_port() >= 0) print("http://{}:{}/metrics\n", host, server.metrics_port());
 }
 
 /// The server of gRPC, where one is asked for; null: none.
@@ -99,6 +135,7 @@ std::unique_ptr<serve::OtherServer> start_grpc(serve::Service& service, ServeArg
 }
 
 int run(ServeArgs& args) {
+  check_models(args);
   if (!args.max_body.empty()) {
     const std::int64_t bytes = parse_bytes(args.max_body, "--max-body");
     args.limits.max_body = static_cast<std::uint64_t>(bytes);
@@ -112,38 +149,19 @@ int run(ServeArgs& args) {
   serve::HttpServer server(service, args.http);  // before models are built: a port that is taken is soon told
   ContextOptions context = args.model.context_options();
   context.workers.emplace(WorkersOptions{.threads = args.model.threads, .pin = context.pin});
-  std::vector<std::shared_ptr<const serve::ServedModel>> models;
   Pipelines pipelines(service, args.pipelines, context);
-  for (const std::string& file : args.models) {
-    ModelArgs one = args.model;
-    one.model = file;
-    const auto tokens = static_cast<std::int64_t>(pipelines.most_tokens(file));
-    const auto profiles = [&](BuildOptions& options) { open_batches(one, args.max_batch, tokens, options); };
-    const Engine engine = one.open(profiles).engine;
-    const std::string name = std::filesystem::path(file).stem().string();
-    models.push_back(std::make_shared<serve::ServedModel>(name, engine, serve::BatchRule{args.max_batch}));
-    service.add(models.back(), context);
-    pipelines.add(file, name);
-  }
+  add_files(args, context, service, pipelines);
   pipelines.finish();
+  const std::unique_ptr<serve::Repository> repository = open_repository(args, context, service);
   const std::unique_ptr<serve::OtherServer> grpc = start_grpc(service, args);
   if (args.json) {
     print("{}\n", Lines{json_text({{"http_port", server.http_port()},
                                    {"grpc_port", args.grpc_port},
                                    {"metrics_port", server.metrics_port()},
-                                   {"models", models_json(models)}},
+                                   {"models", models_json(service)}},
                                   -1)});
   } else {
-    const bool v6 = args.http.host.find(':') != std::string::npos;
-    const std::string host = v6 ? "[" + args.http.host + "]" : args.http.host;
-    for (const auto& model : models)
-      print("http://{}:{}/v2/models/{}  {}\n", host, server.http_port(), model->name(),
-            model->batches() ? fmt::format("batches of up to {}", model->max_rows())
-                             : "one request a run: " + model->why_not_batched());
-    for (const std::string& endpoint : pipelines.endpoints())
-      print("http://{}:{}{}\n", host, server.http_port(), endpoint);
-    if (args.grpc_port >= 0) print("grpc://{}:{}\n", host, args.grpc_port);
-    if (server.metrics_port() >= 0) print("http://{}:{}/metrics\n", host, server.metrics_port());
+    print_models(args, server, service, pipelines);
   }
   flush_output();
   const int cut = server.run(grpc.get()) + (grpc != nullptr ? grpc->finish() : 0);
@@ -161,6 +179,7 @@ void add_serve(Commands& commands) {
       "  monza serve yolov8n.engine                         at http://127.0.0.1:8000/v2/models/yolov8n\n"
       "  monza serve resnet50.onnx minilm.engine --threads 8    several models share the threads\n"
       "  monza serve bert.onnx --shape sequence=128 --max-batch 16\n"
+      "  monza serve --model-repository models --model-control-mode poll    Triton's layout; reloads what changes\n"
       "  monza serve model.engine --host 0.0.0.0 --http-port 9000 --grpc-port 9001 --metrics-port -1\n"
       "  curl localhost:8000/v2/models/yolov8n              its inputs and outputs\n"
       "  curl localhost:8000/v2/models/m/infer -d '{\"inputs\":[{\"name\":\"x\",\"datatype\":\"FP32\",\"shape\":[1,2],"
@@ -172,10 +191,29 @@ void add_serve(Commands& commands) {
       "called). An\nONNX file is built first: `monza build` once makes the start quick. SIGTERM and Ctrl-C end it when "
       "all that was\naccepted is answered.",
       [args] { return run(*args); });
-  app.add_option("MODEL", args->models, "ONNX files or engine files")
-      .required()
-      .type_name("FILE")
-      .file(FileRole::reads_model);
+  app.add_option("MODEL", args->models, "ONNX files or engine files").type_name("FILE").file(FileRole::reads_model);
+  const char* repository = "Model repository";
+  app.add_option(
+         "--model-repository", args->repository,
+         "a folder of models: DIR/NAME/VERSION/model.onnx or model.engine, and DIR/NAME/config.pbtxt if there is need")
+      .group(repository)
+      .type_name("DIR");
+  app.add_option(
+         "--model-control-mode", args->control_mode,
+         "none: all models of the repository; poll: and what changes in it; explicit: those of --load-model, and "
+         "what clients load and unload")
+      .capture_default_str()
+      .one_of({"none", "poll", "explicit"})
+      .group(repository);
+  app.add_option("--repository-poll-secs", args->poll_secs, "seconds between two looks at the repository")
+      .capture_default_str()
+      .positive()
+      .group(repository)
+      .type_name("S");
+  app.add_option("--load-model", args->load_models,
+                 "a model of the repository that is loaded at the start; may be given again")
+      .group(repository)
+      .type_name("NAME");
   const char* network = "Network";
   app.add_option("--host", args->http.host, "the address to listen on; 0.0.0.0: all of this machine's")
       .capture_default_str()

@@ -75,7 +75,7 @@ std::size_t Pipelines::most_tokens(const fs::path& model) const {
 }
 
 void Pipelines::add(const fs::path& file, const std::string& name) {
-  const serve::ServedModel& model = service_.model(name).model();
+  const serve::ServedModel& model = service_.model(name)->model();
   if (const fs::path tokenizer = tokenizer_of(file); takes_tokens(model) && !tokenizer.empty())
     texts_.push_back(
         std::make_shared<pipelines::TextModel>(service_, name, text::Tokenizer::open(tokenizer), pooling_of(file)));
@@ -89,7 +89,7 @@ void Pipelines::offer(const std::string& path, std::shared_ptr<const serve::Task
 
 void Pipelines::add_pictures(const std::string& name) {
 #ifdef MONZA_WITH_PICTURES
-  serve::ModelQueue& queue = service_.model(name);
+  serve::ModelQueue& queue = *service_.model(name);  // those of files stay
   const std::string path = "/v2/models/" + path_part(name);
   const auto offer_as = [&](const char* word, std::shared_ptr<const serve::Task> task, const char* what) {
     tasks_[name].push_back(word);

@@ -104,6 +104,11 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
       std::string request;
       for (const std::string_view piece : message) request += piece;
       try {
+        const auto changed = [this](int status, const std::string& words) {
+          if (status == 200) send({});
+          else end(status, words);
+        };
+        if (change_models_rpc(server.service, context.method(), request, changed)) return;
         send(answer_rpc(server.service, context.method(), request));
       } catch (const RequestError& e) {
         end(e.status(), e.fact());

@@ -23,7 +23,7 @@ void RpcInference::begin(const Pieces& message, Clock::time_point deadline) {
 
 void RpcInference::submit(const Pieces& message, Clock::time_point deadline) {
   read_ = read_infer_message(message);
-  queue_ = &service_.model(read_.model, read_.version);
+  queue_ = service_.model(read_.model, read_.version);
   find_regions(read_.request, service_.shared_memory);
   const ServedModel::Fit fit = queue_->model().fit(read_.request);
   const std::lock_guard lock(mutex_);

@@ -41,7 +41,7 @@ class RpcInference final : public Completion {
   void* const user_;
   const Clock::time_point started_at_ = Clock::now();
   RpcInferRequest read_;
-  ModelQueue* queue_ = nullptr;
+  std::shared_ptr<ModelQueue> queue_;
   std::mutex mutex_;      ///< guards slot_: who finishes and who cancels may meet
   Slot* slot_ = nullptr;  ///< from reserve() to release()
   Result result_;

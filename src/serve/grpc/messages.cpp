@@ -249,7 +249,7 @@ std::string infer_answer_message(const ServedModel& model, const InferRequest& r
                                  Clock::duration input) {
   rpc::InferResponseHead head;
   head.set_model_name(model.name());
-  head.set_model_version("1");
+  head.set_model_version(std::to_string(model.version()));
   head.set_id(request.id);
   if (request.times) {
     auto& parameters = *head.mutable_parameters();

@@ -18,7 +18,7 @@ Message parse(std::string_view bytes) {
   return message;
 }
 
-ModelQueue& model_of(Service& service, std::string_view request) {
+Service::Model model_of(Service& service, std::string_view request) {
   const auto named = parse<rpc::ModelRequest>(request);
   return service.model(named.name(), named.version());
 }
@@ -52,10 +52,11 @@ std::string server_metadata(Service&, std::string_view) {
 }
 
 std::string model_metadata(Service& service, std::string_view request) {
-  const ServedModel& model = model_of(service, request).model();
+  const Service::Model kept = model_of(service, request);
+  const ServedModel& model = kept->model();
   rpc::ModelMetadataResponse answer;
   answer.set_name(model.name());
-  answer.add_versions("1");
+  for (const std::int64_t version : service.versions(model.name())) answer.add_versions(std::to_string(version));
   answer.set_platform("monza");
   const auto add = [](const std::vector<Port>& ports, auto& list) {
     for (const Port& port : ports) {
@@ -71,7 +72,8 @@ std::string model_metadata(Service& service, std::string_view request) {
 }
 
 std::string model_config(Service& service, std::string_view request) {
-  const ServedModel& model = model_of(service, request).model();
+  const Service::Model kept = model_of(service, request);
+  const ServedModel& model = kept->model();
   rpc::ModelConfigResponse answer;
   rpc::Config& config = *answer.mutable_config();
   config.set_name(model.name());
@@ -103,7 +105,7 @@ void add_statistics(const ServedModel& model, const ModelMetrics& metrics, rpc::
   rpc::ModelStatistics& stats = *answer.add_model_stats();
   const Statistics s = statistics_of(metrics);
   stats.set_name(model.name());
-  stats.set_version("1");
+  stats.set_version(std::to_string(model.version()));
   stats.set_last_inference(static_cast<std::uint64_t>(s.last_unix_ms));
   stats.set_inference_count(static_cast<std::uint64_t>(s.rows));
   stats.set_execution_count(static_cast<std::uint64_t>(s.runs));
@@ -130,21 +132,22 @@ std::string model_statistics(Service& service, std::string_view request) {
   const auto named = parse<rpc::ModelRequest>(request);
   rpc::ModelStatisticsResponse answer;
   if (named.name().empty()) {
-    for (const auto& [name, queue] : service.models()) add_statistics(queue->model(), queue->metrics(), answer);
+    for (const Service::Model& one : service.models()) add_statistics(one->model(), one->metrics(), answer);
   } else {
-    ModelQueue& queue = service.model(named.name(), named.version());
-    add_statistics(queue.model(), queue.metrics(), answer);
+    const Service::Model one = service.model(named.name(), named.version());
+    add_statistics(one->model(), one->metrics(), answer);
   }
   return answer.SerializeAsString();
 }
 
 std::string repository_index(Service& service, std::string_view) {
   rpc::IndexResponse answer;
-  for (const auto& [name, queue] : service.models()) {
+  for (const ModelControl::IndexEntry& entry : service.index()) {
     rpc::IndexResponse::Model& model = *answer.add_models();
-    model.set_name(name);
-    model.set_version("1");
-    model.set_state("READY");
+    model.set_name(entry.name);
+    model.set_version(entry.version);
+    model.set_state(entry.state);
+    model.set_reason(entry.reason);
   }
   return answer.SerializeAsString();
 }
@@ -187,9 +190,6 @@ std::string shared_unregister(Service& service, std::string_view request) {
   return {};
 }
 
-std::string no_reload(Service&, std::string_view) {
-  fail_with(501, "models cannot be loaded and unloaded while this server runs");
-}
 std::string no_extension(Service&, std::string_view) { fail_with(501, "this extension is not supported"); }
 
 struct Method {
@@ -204,8 +204,6 @@ constexpr Method kMethods[] = {{"ServerLive", server_live},
                                {"ModelConfig", model_config},
                                {"ModelStatistics", model_statistics},
                                {"RepositoryIndex", repository_index},
-                               {"RepositoryModelLoad", no_reload},
-                               {"RepositoryModelUnload", no_reload},
                                {"SystemSharedMemoryStatus", shared_status},
                                {"SystemSharedMemoryRegister", shared_register},
                                {"SystemSharedMemoryUnregister", shared_unregister},
@@ -216,6 +214,17 @@ constexpr Method kMethods[] = {{"ServerLive", server_live},
                                {"LogSettings", no_extension}};
 
 }  // namespace
+
+bool change_models_rpc(Service& service, std::string_view method, std::string_view request, ModelControl::Done done) {
+  const bool load = method == "/inference.GRPCInferenceService/RepositoryModelLoad";
+  if (!load && method != "/inference.GRPCInferenceService/RepositoryModelUnload") return false;
+  const auto named = parse<rpc::ChangeRequest>(request);
+  const Route route{load ? Route::What::load : Route::What::unload, named.model_name(), {}, {}};
+  std::string parameters;  // in words that change_models() knows
+  for (const auto& [key, value] : named.parameters()) parameters += "\"" + key + "\"";
+  service.change_models(route, parameters, std::move(done));
+  return true;
+}
 
 std::string answer_rpc(Service& service, std::string_view method, std::string_view request) {
   if (method == "/grpc.health.v1.Health/Check") return health(service, request);

@@ -15,6 +15,10 @@ inline constexpr std::string_view kStreamMethod = "/inference.GRPCInferenceServi
 /// Answers a method by its path. Throws RequestError; 501 for what is not served.
 std::string answer_rpc(Service& service, std::string_view method, std::string_view request);
 
+/// Of RepositoryModelLoad and RepositoryModelUnload: begins it; `done` is told of the end, on any thread. False: it is
+/// another method. Throws RequestError.
+bool change_models_rpc(Service& service, std::string_view method, std::string_view request, ModelControl::Done done);
+
 /// The number of gRPC's status for one that RequestError has.
 int rpc_code(int status);
 

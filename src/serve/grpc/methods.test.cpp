@@ -79,7 +79,7 @@ TEST(GrpcMethods, RefuseWithAStatus) {
   const std::string service = "/inference.GRPCInferenceService/";
   EXPECT_EQ(said(service + "ModelMetadata", named("none").SerializeAsString()), "5 there is no model 'none'");
   EXPECT_EQ(said(service + "ModelMetadata", named("negate", "7").SerializeAsString()),
-            "5 model 'negate' has no version '7': it has version 1");
+            "5 model 'negate' has no version '7': its latest is 1");
   EXPECT_EQ(said(service + "ModelMetadata", "\x0A\x7F"), "3 the request is not what the method takes");
   EXPECT_EQ(said(service + "TraceSetting", ""), "12 this extension is not supported");
   EXPECT_EQ(said(service + "NoSuchMethod", ""), "12 there is no method '/inference.GRPCInferenceService/NoSuchMethod'");
