@@ -9,6 +9,7 @@
 #include "engine/io_types.h"
 #include "engine/options_key.h"
 #include "import/onnx/onnx_import.h"
+#include "import/onnx/plausible_shape.h"
 
 namespace monza {
 namespace {
@@ -78,12 +79,22 @@ std::string declared_dimension(const std::vector<OnnxInput>& inputs, const std::
   return it != inputs.end() && axis < it->symbols.size() ? it->symbols[axis] : std::string();
 }
 
+/// What the model's file says of its inputs, for messages.
+struct Declared {
+  std::vector<OnnxInput> inputs;
+  std::map<std::string, std::vector<std::int64_t>> plausible;
+  /// What may be proposed for an open dimension.
+  std::int64_t proposed(const std::string& name, std::size_t axis) const {
+    const auto found = plausible.find(name);
+    return found != plausible.end() && axis < found->second.size() ? found->second[axis] : 1;
+  }
+};
+
 /// The ranges of the graph's symbols in one profile. `declared` reads the model's inputs, for messages.
-plan::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes,
-                            const std::function<std::vector<OnnxInput>()>& declared) {
+plan::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes, const std::function<Declared()>& declared) {
   plan::Profile ranges;
   std::string missing, suggestion;
-  std::optional<std::vector<OnnxInput>> inputs;
+  std::optional<Declared> file;
   for (const ir::ValueId id : graph.inputs()) {
     const ir::Value& value = graph.value(id);
     const auto profile = shapes.find(value.name);
@@ -118,18 +129,20 @@ plan::Profile symbol_ranges(const ir::Graph& graph, const Shapes& shapes,
       const ir::Expr& e = value.type.shape[a];
       const bool open = !e.is_constant() && !ranges.contains(symbol_name(e));
       still |= open;
-      if (!inputs) inputs = declared();
-      const std::string name = e.is_constant() ? "" : declared_dimension(*inputs, value.name, a);
+      if (!file) file = declared();
+      const std::string name = e.is_constant() ? "" : declared_dimension(file->inputs, value.name, a);
       shape += (a ? "," : "") + (name.empty() ? ir::to_string(e) : name);
-      example += (a ? "x" : "") + (e.is_constant() ? std::to_string(e.constant()) : std::string("1"));
+      example += (a ? "x" : "") + std::to_string(e.is_constant() ? e.constant() : file->proposed(value.name, a));
     }
     if (!still) continue;
     missing += message("\n  {} [{}]", value.name, shape);
     suggestion += fmt::format("{}--shape {}={}", suggestion.empty() ? "" : " ", value.name, example);
   }
   if (!missing.empty())
-    fail_hint(suggestion + " (or ranges: --min-shape, --opt-shape and --max-shape)",
-              "these inputs have dimensions without a profile:{}", Lines{missing});
+    fail_hint(
+        suggestion +
+            " (or ranges: --min-shape, --opt-shape and --max-shape; in C++ and C: the shapes of the build's options)",
+        "these inputs have dimensions without a profile:{}", Lines{missing});
   return ranges;
 }
 
@@ -158,7 +171,9 @@ ImportedModel import_model(const std::string& path, const BuildOptions& options,
   ImportedModel model;
   model.graph = import_onnx(path, import);
   if (!options.io_types.empty()) set_io_types(*model.graph, options.io_types);
-  const auto declared = [&] { return onnx_inputs(path, options.limits); };
+  const auto declared = [&] {
+    return Declared{onnx_inputs(path, options.limits), plausible_shapes(path, options.limits)};
+  };
   for (const Shapes& shapes : profiles) model.profiles.push_back(symbol_ranges(*model.graph, shapes, declared));
   model.tensors = tensors_of(*model.graph);
   return model;

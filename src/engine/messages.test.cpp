@@ -74,7 +74,7 @@ TEST(BuildMessages, SayWhichOptionCannotBe) {
          o.shapes["y"] = {{1, 3}, {5, 3}, {5, 3}};
        }},
       {"these inputs have dimensions without a profile:\n  x [batch,3]\n  y [batch,3]\n  try: --shape x=1x3 --shape "
-       "y=1x3 (or ranges: --min-shape, --opt-shape and --max-shape)",
+       "y=1x3 (or ranges: --min-shape, --opt-shape and --max-shape; in C++ and C: the shapes of the build's options)",
        [](BuildOptions&) {}},
       {"INT8 of a float model needs ranges of its values (BuildOptions::quantization), and none are given\n  try: "
        "`monza "

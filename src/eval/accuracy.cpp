@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
-#include "vision/labels.h"
+#include "monza/vision/labels.h"
 
 namespace monza::eval {
 

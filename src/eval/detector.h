@@ -8,7 +8,7 @@
 #include "eval/picture_network.h"
 #include "eval/run.h"
 #include "monza/engine.h"
-#include "vision/objects.h"
+#include "monza/vision/objects.h"
 
 namespace monza::eval {
 

@@ -6,7 +6,7 @@
 #include "base/printable.h"
 #include "eval/run.h"
 #include "eval/tensors.h"
-#include "vision/labels.h"
+#include "monza/vision/labels.h"
 
 namespace monza::eval {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "monza/engine.h"
-#include "vision/preprocess.h"
+#include "monza/vision/preprocess.h"
 
 namespace monza::eval {
 

@@ -9,7 +9,7 @@
 #include "eval/accuracy.h"
 #include "eval/confidence.h"
 #include "eval/detector.h"
-#include "vision/source.h"
+#include "monza/vision/source.h"
 
 namespace monza::eval {
 namespace {

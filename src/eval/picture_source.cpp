@@ -5,7 +5,7 @@
 
 #include "base/error.h"
 #include "eval/detector.h"
-#include "vision/source.h"
+#include "monza/vision/source.h"
 
 namespace monza::eval {
 namespace {

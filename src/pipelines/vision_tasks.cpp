@@ -7,12 +7,12 @@
 #include "base/error.h"
 #include "eval/classifier.h"
 #include "eval/detector.h"
+#include "monza/vision/draw.h"
+#include "monza/vision/draw_objects.h"
+#include "monza/vision/labels.h"
 #include "pipelines/query.h"
 #include "serve/json_out.h"
 #include "serve/request_error.h"
-#include "vision/draw.h"
-#include "vision/draw_objects.h"
-#include "vision/labels.h"
 
 namespace monza::pipelines {
 namespace {
@@ -181,7 +181,7 @@ class ClassifyTask final : public PictureTask {
       const std::string text = fmt::format("{} {:.2f}", label(best[0].class_id), best[0].score);
       const auto [width, height] = vision::text_extent(text, scale);
       vision::fill_rectangle(image, 0, 0, width + 4 * scale, height + 2 * scale, vision::class_color(best[0].class_id));
-      vision::draw_text(image, 2 * scale, scale, text, {0, 0, 0}, scale);
+      vision::draw_text(image, 2 * scale, scale, text, vision::ink_on(vision::class_color(best[0].class_id)), scale);
     }
   }
 

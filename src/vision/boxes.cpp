@@ -1,4 +1,4 @@
-#include "vision/boxes.h"
+#include "monza/vision/boxes.h"
 
 #include <algorithm>
 #include <cmath>

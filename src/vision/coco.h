@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "vision/boxes.h"
+#include "monza/vision/boxes.h"
 #include "vision/map.h"
 
 namespace monza::vision {

@@ -2,7 +2,7 @@
 // A codec whose library was missing at build time throws an Error that names the package to install.
 #pragma once
 
-#include "vision/image.h"
+#include "monza/vision/image.h"
 
 #include <string>
 
@@ -13,6 +13,8 @@ using Bytes = std::span<const std::byte>;
 Image decode_jpeg(Bytes bytes, std::string_view name, const DecodeLimits& limits);
 Image decode_png(Bytes bytes, std::string_view name, const DecodeLimits& limits);
 Image decode_webp(Bytes bytes, std::string_view name, const DecodeLimits& limits);
+Image decode_tiff(Bytes bytes, std::string_view name, const DecodeLimits& limits);
+Image decode_jpeg2000(Bytes bytes, std::string_view name, const DecodeLimits& limits);
 Image decode_bmp(Bytes bytes, std::string_view name, const DecodeLimits& limits);
 Image decode_ppm(Bytes bytes, std::string_view name, const DecodeLimits& limits);
 

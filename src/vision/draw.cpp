@@ -1,4 +1,4 @@
-#include "vision/draw.h"
+#include "monza/vision/draw.h"
 
 #include <algorithm>
 #include <cmath>

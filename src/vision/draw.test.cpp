@@ -1,5 +1,5 @@
-#include "vision/draw.h"
-#include "vision/draw_objects.h"
+#include "monza/vision/draw.h"
+#include "monza/vision/draw_objects.h"
 
 #include <gtest/gtest.h>
 

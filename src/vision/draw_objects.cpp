@@ -1,12 +1,12 @@
-#include "vision/draw_objects.h"
+#include "monza/vision/draw_objects.h"
 
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <cmath>
 
-#include "vision/draw.h"
-#include "vision/labels.h"
+#include "monza/vision/draw.h"
+#include "monza/vision/labels.h"
 
 namespace monza::vision {
 namespace {

@@ -44,6 +44,7 @@ namespace monza::vision::ffmpeg {
   X(avformat, av_strerror)                     \
   X(avformat, av_write_trailer)                \
   X(avformat, avcodec_alloc_context3)          \
+  X(avformat, avcodec_find_decoder)            \
   X(avformat, avcodec_find_encoder_by_name)    \
   X(avformat, avcodec_free_context)            \
   X(avformat, avcodec_open2)                   \

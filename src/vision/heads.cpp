@@ -1,4 +1,4 @@
-#include "vision/heads.h"
+#include "monza/vision/heads.h"
 
 #include <fmt/core.h>
 

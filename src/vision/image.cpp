@@ -1,4 +1,4 @@
-#include "vision/image.h"
+#include "monza/vision/image.h"
 
 #include <fmt/format.h>
 
@@ -52,6 +52,8 @@ ImageFormat sniff_format(std::span<const std::byte> bytes) noexcept {
   if (starts_with(bytes, "BM"sv)) return ImageFormat::bmp;
   if (starts_with(bytes, "P5"sv) || starts_with(bytes, "P6"sv)) return ImageFormat::ppm;
   if (starts_with(bytes, "II*\0"sv) || starts_with(bytes, "MM\0*"sv)) return ImageFormat::tiff;
+  if (starts_with(bytes, "\0\0\0\x0CjP  \r\n\x87\n"sv) || starts_with(bytes, "\xFF\x4F\xFF\x51"sv))
+    return ImageFormat::jpeg2000;
   return ImageFormat::unknown;
 }
 
@@ -63,14 +65,15 @@ std::string_view format_name(ImageFormat format) noexcept {
     case ImageFormat::bmp: return "BMP";
     case ImageFormat::ppm: return "PPM";
     case ImageFormat::tiff: return "TIFF";
+    case ImageFormat::jpeg2000: return "JPEG 2000";
     case ImageFormat::unknown: break;
   }
   return "unknown";
 }
 
 bool has_image_extension(const std::filesystem::path& path) {
-  static constexpr std::array<std::string_view, 9> known = {".jpg", ".jpeg", ".png",  ".webp", ".bmp",
-                                                            ".ppm", ".pgm",  ".tiff", ".tif"};
+  static constexpr std::array<std::string_view, 11> known = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".ppm",
+                                                             ".pgm", ".tiff", ".tif", ".jp2",  ".j2k"};
   return std::find(known.begin(), known.end(), lower_extension(path)) != known.end();
 }
 
@@ -83,16 +86,16 @@ Image decode_image(std::span<const std::byte> bytes, std::string_view name, cons
     case ImageFormat::webp: return codec::decode_webp(bytes, name, limits);
     case ImageFormat::bmp: return codec::decode_bmp(bytes, name, limits);
     case ImageFormat::ppm: return codec::decode_ppm(bytes, name, limits);
-    case ImageFormat::tiff:
-      fail_hint("save it as PNG, which keeps every pixel (ImageMagick: convert picture.tiff picture.png)",
-                "{}: TIFF pictures are not read", name);
+    case ImageFormat::tiff: return codec::decode_tiff(bytes, name, limits);
+    case ImageFormat::jpeg2000: return codec::decode_jpeg2000(bytes, name, limits);
     case ImageFormat::unknown: break;
   }
   if (bytes.empty()) fail("{}: the file is empty, not a picture", name);
   std::string first;
   for (std::size_t i = 0; i < std::min<std::size_t>(bytes.size(), 8); ++i)
     first += fmt::format("{}{:02x}", i ? " " : "", std::to_integer<unsigned>(bytes[i]));
-  fail_hint("a JPEG, PNG, WebP, BMP or binary PPM/PGM file", "{}: not a picture (first bytes: {})", name, first);
+  fail_hint("a JPEG, PNG, WebP, TIFF, JPEG 2000, BMP or binary PPM/PGM file", "{}: not a picture (first bytes: {})",
+            name, first);
 }
 
 Image load_image(const std::filesystem::path& path, const DecodeLimits& limits) {

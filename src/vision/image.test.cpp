@@ -1,4 +1,4 @@
-#include "vision/image.h"
+#include "monza/vision/image.h"
 
 #include <gtest/gtest.h>
 
@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/file.h"
 #include "support/vision_pattern.h"
+#include "tensor/picture_decoder.h"
 #include "vision/codecs.h"
 
 namespace monza::vision {
@@ -35,7 +36,8 @@ std::string decode_failure(std::span<const std::byte> bytes, const DecodeLimits&
 std::span<const std::byte> bytes_of_text(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 TEST(Image, ReadsLosslessFormatsExactly) {
-  for (const char* name : {"pattern.png", "pattern.bmp", "pattern.webp", "alpha.png"})
+  for (const char* name : {"pattern.png", "pattern.bmp", "pattern.webp", "pattern_animated.webp", "pattern.tiff",
+                           "pattern.jp2", "alpha.png"})
     EXPECT_EQ(max_difference(fixture_image(name), pattern(24, 16)), 0) << name;
   EXPECT_EQ(max_difference(fixture_image("palette.png"), fixture_image("palette_expected.png")), 0);
 }
@@ -136,6 +138,31 @@ TEST(Image, IgnoresDamagedExif) {
   EXPECT_EQ(orientation("Exif\0\0II*\0\xFF\xFF\xFF\xFF"sv), 1) << "directory outside";
   EXPECT_EQ(orientation("Exif\0\0I"sv), 1);
   EXPECT_EQ(orientation(""sv), 1);
+}
+
+/// What the operator ImageDecoder is given.
+TEST(Image, DecodesForTheOperator) {
+  const auto file = read_fixture("exif6.jpg");
+  const Image upright = decode_image(file, "a.jpg", {.apply_orientation = false});
+  std::vector<std::uint8_t> out(24 * 16 * 3);
+  std::int64_t height = 0, width = 0;
+  PictureRequest request{file.data(), file.size(), PictureRequest::Pixels::rgb, 16, 24, out.data()};
+  EXPECT_EQ(monza_decode_picture(request, height, width), nullptr);
+  EXPECT_EQ(height, 16);
+  EXPECT_EQ(width, 24);
+  EXPECT_EQ(out, upright.pixels) << "as it lies in the file, whatever its EXIF data says";
+  request.pixels = PictureRequest::Pixels::bgr;
+  EXPECT_EQ(monza_decode_picture(request, height, width), nullptr);
+  EXPECT_EQ(out[0], upright.pixels[2]);
+  EXPECT_EQ(out[2], upright.pixels[0]);
+  request.pixels = PictureRequest::Pixels::grey;
+  EXPECT_EQ(monza_decode_picture(request, height, width), nullptr);
+  EXPECT_NEAR(out[0], 0.299 * upright.pixels[0] + 0.587 * upright.pixels[1] + 0.114 * upright.pixels[2], 0.51);
+  request.most_width = 23, request.most_height = 30;
+  EXPECT_STREQ(monza_decode_picture(request, height, width), "ImageDecoder: the picture is larger than planned for");
+  request.size = 5;
+  EXPECT_STREQ(monza_decode_picture(request, height, width),
+               "ImageDecoder: the bytes are no picture that can be decoded");
 }
 
 TEST(Image, RoundTripsThroughItsEncoders) {

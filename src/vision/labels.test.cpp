@@ -1,4 +1,4 @@
-#include "vision/labels.h"
+#include "monza/vision/labels.h"
 
 #include <gtest/gtest.h>
 

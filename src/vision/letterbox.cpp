@@ -3,7 +3,7 @@
 // rounded and written into the planes through a table of 256 values per channel. Blending vertically first touches each
 // source byte at most twice and leaves the strided half of the work at the smaller, output width. A 810x1080 photo to
 // 640x640 float: 1.9 ms on one core of an AMD EPYC (Zen 5), limited by the horizontal sampling.
-#include "vision/preprocess.h"
+#include "monza/vision/preprocess.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,4 @@
-#include "vision/mask.h"
+#include "monza/vision/mask.h"
 
 #include <algorithm>
 #include <cmath>

@@ -6,15 +6,15 @@
 
 #include "base/file.h"
 #include "base/output_file.h"
+#include "monza/vision/boxes.h"
+#include "monza/vision/labels.h"
+#include "monza/vision/mask.h"
+#include "monza/vision/source.h"
 #include "support/error_text.h"
 #include "support/temporary.h"
 #include "support/vision_pattern.h"
-#include "vision/boxes.h"
 #include "vision/coco.h"
 #include "vision/codecs.h"
-#include "vision/labels.h"
-#include "vision/mask.h"
-#include "vision/source.h"
 
 namespace monza::vision {
 namespace {
@@ -51,7 +51,8 @@ TEST(PictureMessages, SayWhatCannotBeDecoded) {
   EXPECT_EQ(error_of([] { Image(-1, 2); }), "a picture cannot have the size -1x2");
   EXPECT_EQ(decoded(""), "input: the file is empty, not a picture");
   EXPECT_EQ(decoded("hello, world"),
-            "input: not a picture (first bytes: 68 65 6c 6c 6f 2c 20 77)\n  try: a JPEG, PNG, WebP, BMP or binary "
+            "input: not a picture (first bytes: 68 65 6c 6c 6f 2c 20 77)\n  try: a JPEG, PNG, WebP, TIFF, JPEG 2000, "
+            "BMP or binary "
             "PPM/PGM file");
   EXPECT_EQ(decoded("hello, world", {.max_bytes = 3}), "input: 12 bytes is more than the limit of 3 for a picture");
   EXPECT_EQ(
@@ -105,12 +106,30 @@ TEST(PictureMessages, OfTheLibraries) {
   std::string animation = "RIFF____WEBPVP8X";
   put(animation, 4, 22, 4);
   animation += std::string("\x0a\0\0\0\x02\0\0\0\x01\0\0\x01\0\0", 14);
-  EXPECT_EQ(decoded(animation),
-            "input: the WebP file cannot be decoded: it is an animation; save one frame as a picture\n  try: save the "
-            "picture again, as PNG or JPEG");
+  const auto webp_error = [](const std::string& why) {
+    return "input: the WebP file cannot be decoded: " + why + "\n  try: save the picture again, as PNG or JPEG";
+  };
+  EXPECT_EQ(decoded(animation), webp_error("the animation has no frame"));
+  animation = fixture_bytes("pattern_animated.webp");
+  const std::size_t frame = animation.find("ANMF") + 8;
+  animation[frame + 6] = 100;  // the frame's width
+  EXPECT_EQ(decoded(animation), webp_error("the first frame lies outside of the picture"));
+  animation[frame + 6] = 22;
+  EXPECT_EQ(decoded(animation), webp_error("the first frame is damaged or cut off"));
   EXPECT_EQ(error_of([] { encode_jpeg({}); }), "an empty picture cannot be written as JPEG");
   EXPECT_EQ(error_of([] { encode_png({}); }), "an empty picture cannot be written as PNG");
   EXPECT_TRUE(error_of([] { encode_jpeg(Image(70000, 1)); }).starts_with("the picture cannot be written as JPEG: "));
+}
+
+#endif
+
+#if MONZA_WITH_FFMPEG
+
+TEST(PictureMessages, OfTiffAndJpeg2000) {
+  const std::string tiff = fixture_bytes("pattern.tiff"), jpeg2000 = fixture_bytes("pattern.jp2");
+  EXPECT_TRUE(decoded(tiff.substr(0, 100)).starts_with("input: the TIFF file cannot be decoded: ")) << decoded(tiff);
+  EXPECT_TRUE(decoded(jpeg2000.substr(0, 60)).starts_with("input: the JPEG 2000 file cannot be decoded: "));
+  EXPECT_NE(decoded(tiff, {.max_pixels = 100}), "");
 }
 
 #endif

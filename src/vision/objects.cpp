@@ -1,4 +1,4 @@
-#include "vision/objects.h"
+#include "monza/vision/objects.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,5 +1,5 @@
 // Masks, outlines, turned boxes and key points.
-#include "vision/objects.h"
+#include "monza/vision/objects.h"
 
 #include <gtest/gtest.h>
 

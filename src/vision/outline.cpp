@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "vision/mask.h"
+#include "monza/vision/mask.h"
 
 namespace monza::vision {
 namespace {

@@ -1,4 +1,4 @@
-#include "vision/preprocess.h"
+#include "monza/vision/preprocess.h"
 
 #include <gtest/gtest.h>
 

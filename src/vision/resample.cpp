@@ -1,7 +1,7 @@
 // Antialiased resize and the input of classifiers. Pillow's arithmetic is followed to the bit, because classifiers are
 // trained and scored behind it: a triangle filter that widens with the reduction, weights rounded to 22 bits, the
 // horizontal pass rounded to 8 bits before the vertical one.
-#include "vision/preprocess.h"
+#include "monza/vision/preprocess.h"
 
 #include <algorithm>
 #include <cmath>

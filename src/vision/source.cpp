@@ -1,4 +1,4 @@
-#include "vision/source.h"
+#include "monza/vision/source.h"
 
 #include <fmt/core.h>
 #include <glob.h>
@@ -18,11 +18,12 @@ namespace {
 
 class PictureSource : public FrameSource {
  public:
-  PictureSource(SourceKind kind, std::vector<fs::path> files, const DecodeLimits& limits)
-      : kind_(kind), files_(std::move(files)), limits_(limits) {}
+  PictureSource(SourceKind kind, std::vector<fs::path> files, const DecodeLimits& limits, std::string left_out = {})
+      : kind_(kind), files_(std::move(files)), limits_(limits), left_out_(std::move(left_out)) {}
 
   SourceKind kind() const noexcept override { return kind_; }
   std::int64_t size_estimate() const noexcept override { return static_cast<std::int64_t>(files_.size()); }
+  std::string left_out() const override { return left_out_; }
 
   bool next(Frame& frame) override {
     if (at_ == files_.size()) return false;
@@ -38,6 +39,7 @@ class PictureSource : public FrameSource {
   SourceKind kind_;
   std::vector<fs::path> files_;
   DecodeLimits limits_;
+  std::string left_out_;
   std::size_t at_ = 0;
 };
 
@@ -70,12 +72,41 @@ bool is_stream(const std::string& name) {
   return name.starts_with("rtsp://") || name.starts_with("http://") || name.starts_with("https://");
 }
 
-std::vector<fs::path> pictures_in(const fs::path& folder) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.is_regular_file() && has_image_extension(entry.path())) files.push_back(entry.path());
-  std::sort(files.begin(), files.end());
-  return files;
+/// The files of a folder by what they are, each kind sorted by name.
+struct FolderContent {
+  std::vector<fs::path> pictures;
+  std::vector<std::string> others;  // files that are no pictures by their names
+  int folders = 0;
+
+  /// "3 files that are no pictures (notes.txt, ...) and 2 folders"; empty when there are none.
+  std::string left_out(const std::string& name) const {
+    std::string text;
+    if (!others.empty())
+      text = fmt::format("{} that {} no picture{} ({}{})",
+                         others.size() == 1 ? "1 file" : fmt::format("{} files", others.size()),
+                         others.size() == 1 ? "is" : "are", others.size() == 1 ? "" : "s", others.front(),
+                         others.size() == 1 ? "" : ", ...");
+    if (folders > 0)
+      text += fmt::format("{}{}", text.empty() ? "" : " and ",
+                          folders == 1 ? "1 folder" : fmt::format("{} folders", folders));
+    if (text.empty()) return text;
+    return fmt::format("{}: {} {} left out{}", name, text,
+                       others.size() + static_cast<std::size_t>(folders) == 1 ? "is" : "are",
+                       folders > 0 ? " ('" + (fs::path(name) / "**").string() + "' takes pictures of all depths)" : "");
+  }
+};
+
+FolderContent content_of(const fs::path& folder) {
+  FolderContent content;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (entry.is_directory()) ++content.folders;
+    else if (entry.is_regular_file() && has_image_extension(entry.path())) content.pictures.push_back(entry.path());
+    else if (!name.starts_with('.')) content.others.push_back(name);
+  }
+  std::sort(content.pictures.begin(), content.pictures.end());
+  std::sort(content.others.begin(), content.others.end());
+  return content;
 }
 
 }  // namespace
@@ -97,10 +128,12 @@ std::unique_ptr<FrameSource> open_source(const std::string& what, const DecodeLi
     fail_hint("a picture, a folder of pictures, a video file or a camera such as /dev/video0", "'{}' does not exist",
               what);
   if (fs::is_directory(status)) {
-    auto files = pictures_in(what);
-    if (files.empty())
+    FolderContent content = content_of(what);
+    if (content.pictures.empty())
       fail_hint("a folder with .jpg, .png, .webp, .bmp or .ppm files", "the folder '{}' holds no pictures", what);
-    return std::make_unique<PictureSource>(SourceKind::folder, std::move(files), limits);
+    std::string left_out = content.left_out(what);
+    return std::make_unique<PictureSource>(SourceKind::folder, std::move(content.pictures), limits,
+                                           std::move(left_out));
   }
   const auto file = MappedFile::open(what);
   const auto head = file->bytes().first(std::min<std::size_t>(file->bytes().size(), 16));
@@ -167,7 +200,7 @@ void add_pictures(const std::string& name, bool listed, std::vector<fs::path>& f
   } else if (is_list(name) && !listed) {
     for (const std::string& line : lines_of(name)) add_pictures(line, true, files);
   } else if (fs::is_directory(name, ignored)) {
-    const auto inside = pictures_in(name);
+    const auto inside = content_of(name).pictures;
     files.insert(files.end(), inside.begin(), inside.end());
   } else if (is_stream(name) || (fs::exists(name, ignored) && !has_image_extension(name))) {
     fail_hint("run it by itself", "'{}' is no picture, and among several sources each is a picture or a folder", name);

@@ -1,6 +1,6 @@
 #include <utility>
 
-#include "vision/source.h"
+#include "monza/vision/source.h"
 
 namespace monza::vision {
 namespace {

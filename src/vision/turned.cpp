@@ -1,4 +1,4 @@
-#include "vision/turned.h"
+#include "monza/vision/turned.h"
 
 #include <algorithm>
 #include <cmath>

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "vision/image.h"
+#include "monza/vision/image.h"
 
 namespace monza::vision {
 

@@ -7,9 +7,9 @@
 #include <iterator>
 
 #include "base/error.h"
+#include "monza/vision/source.h"
 #include "support/data.h"
 #include "support/vision_pattern.h"
-#include "vision/source.h"
 
 namespace monza::vision {
 namespace {
@@ -64,6 +64,20 @@ TEST_F(Sources, EveryNthFrameOfAVideoAndAllPictures) {
   Frame frame;
   EXPECT_TRUE(pictures->next(frame));
   EXPECT_TRUE(pictures->next(frame)) << "pictures are not skipped";
+}
+
+TEST_F(Sources, SayWhatOfAFolderIsLeftOut) {
+  save_image(Image(4, 4), folder / "a.png");
+  EXPECT_EQ(open_source(folder.string())->left_out(), "");
+  put(".hidden", "");
+  put("notes.txt", "");
+  const std::string name = folder.string();
+  EXPECT_EQ(open_source(name)->left_out(), name + ": 1 file that is no picture (notes.txt) is left out");
+  put("more.pdf", "");
+  fs::create_directories(folder / "inside");
+  EXPECT_EQ(open_source(name)->left_out(),
+            name + ": 2 files that are no pictures (more.pdf, ...) and 1 folder are left out ('" + name +
+                "/**' takes pictures of all depths)");
 }
 
 TEST_F(Sources, FolderGivesItsPicturesInOrder) {

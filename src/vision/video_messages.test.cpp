@@ -5,10 +5,10 @@
 #include <fstream>
 #include <iterator>
 
+#include "monza/vision/source.h"
 #include "support/error_text.h"
 #include "support/temporary.h"
 #include "support/vision_pattern.h"
-#include "vision/source.h"
 #include "vision/video.h"
 
 #if MONZA_WITH_FFMPEG

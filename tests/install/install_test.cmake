@@ -26,6 +26,53 @@ if(NOT text MATCHES "y: 16 elements")
   message(FATAL_ERROR "load_and_run printed:\n${text}")
 endif()
 
+# Pictures, where the build has them.
+if(EXISTS ${work}/build/detect)
+  run(${MAKE_MODEL} ${work}/detector.onnx detector)
+  run(${work}/build/build_and_run ${work}/detector.onnx ${work}/detector.engine)
+  string(REPEAT "~" 12288 pixels)
+  file(WRITE ${work}/grey.ppm "P6\n64 64\n255\n${pixels}")
+  run(${work}/build/detect ${work}/detector.engine ${work}/grey.ppm ${work}/grey.png)
+  if(NOT text MATCHES "class 0 0.49 at 12,14\n1 objects" OR NOT EXISTS ${work}/grey.png)
+    message(FATAL_ERROR "examples/cpp/detect printed:\n${text}")
+  endif()
+endif()
+
+# Without Protobuf there is monza::run, and who insists on monza::build is told.
+run(${CMAKE_COMMAND} -S ${SOURCE}/examples/cpp -B ${work}/build-run -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${work}/prefix
+  -DCMAKE_CXX_COMPILER=${COMPILER} "-DCMAKE_CXX_FLAGS=${FLAGS}" -DCMAKE_BUILD_TYPE=Release
+  -DCMAKE_DISABLE_FIND_PACKAGE_Protobuf=ON)
+run(${CMAKE_COMMAND} --build ${work}/build-run --target load_and_run)
+run(${work}/build-run/load_and_run ${work}/small.engine)
+file(WRITE ${work}/insists/CMakeLists.txt
+  "cmake_minimum_required(VERSION 3.25)\nproject(x CXX)\nfind_package(monza REQUIRED COMPONENTS build)\n")
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${work}/insists -B ${work}/insists/build -DCMAKE_PREFIX_PATH=${work}/prefix
+  -DCMAKE_CXX_COMPILER=${COMPILER} -DCMAKE_DISABLE_FIND_PACKAGE_Protobuf=ON RESULT_VARIABLE code OUTPUT_QUIET ERROR_VARIABLE text)
+if(code EQUAL 0 OR NOT text MATCHES "monza::build needs Protobuf")
+  message(FATAL_ERROR "find_package(monza COMPONENTS build) without Protobuf ended with ${code}:\n${text}")
+endif()
+
+# The same by pkg-config.
+find_program(PKG_CONFIG pkg-config)
+if(PKG_CONFIG)
+  file(GLOB_RECURSE found ${work}/prefix/*/monza-run.pc)
+  get_filename_component(folder "${found}" DIRECTORY)
+  set(packages "load_and_run=monza-run;build_and_run=monza-build")
+  if(EXISTS ${folder}/monza-vision.pc)
+    list(APPEND packages detect=monza-vision)
+  endif()
+  foreach(pair ${packages})
+    string(REPLACE "=" ";" pair ${pair})
+    list(GET pair 0 program)
+    list(GET pair 1 package)
+    run(${CMAKE_COMMAND} -E env PKG_CONFIG_PATH=${folder} ${PKG_CONFIG} --cflags --libs ${package})
+    separate_arguments(package_flags UNIX_COMMAND "${text}")
+    separate_arguments(all_flags UNIX_COMMAND "${FLAGS}")
+    run(${COMPILER} ${all_flags} -std=c++20 ${SOURCE}/examples/cpp/${program}.cpp ${package_flags} -o ${work}/${program}_pc)
+  endforeach()
+  run(${work}/load_and_run_pc ${work}/small.engine)
+endif()
+
 run(${CMAKE_COMMAND} -S ${SOURCE}/examples/c -B ${work}/build-c -G ${GENERATOR} -DCMAKE_PREFIX_PATH=${work}/prefix
   -DCMAKE_C_COMPILER=${C_COMPILER} "-DCMAKE_C_FLAGS=${FLAGS}" -DCMAKE_BUILD_TYPE=Release)
 run(${CMAKE_COMMAND} --build ${work}/build-c)

@@ -1,5 +1,6 @@
 // Writes a small ONNX model for tests that need a file: make_model OUT.onnx, y = relu(x w + b), or make_model OUT.onnx
-// scale, y = org.example.Scale(x; factor = 2) - (x + x).
+// scale, y = org.example.Scale(x; factor = 2) - (x + x), or make_model OUT.onnx detector, a head of yolov8 with one
+// object as sure as the picture is bright.
 #include <onnx.pb.h>
 
 #include <cstdio>
@@ -60,11 +61,28 @@ void fill_scale(monza::onnx::GraphProto* graph) {
   add_node(graph, "Sub", {"scaled", "twice"}, "y");
 }
 
+void fill_detector(monza::onnx::GraphProto* graph) {
+  constexpr int cells = 84;  // of 64 x 64 pixels
+  set_shape(graph->add_input(), "images", {1, 3, 64, 64});
+  set_shape(graph->add_output(), "output0", {1, 5, cells});
+  add_initializer(graph, "object", {1, 5, cells});
+  monza::onnx::TensorProto* values = graph->mutable_initializer(0);
+  for (int i = 0; i < values->float_data_size(); ++i) values->set_float_data(i, 0);
+  const float object[5] = {32, 32, 16, 8, 1};  // centre, size, score
+  for (int row = 0; row < 5; ++row) values->set_float_data(row * cells + 70, object[row]);
+  monza::onnx::AttributeProto* keep = add_node(graph, "ReduceMean", {"images"}, "brightness")->add_attribute();
+  keep->set_name("keepdims");
+  keep->set_type(monza::onnx::AttributeProto::INT);
+  keep->set_i(0);
+  add_node(graph, "Mul", {"brightness", "object"}, "output0");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-  const bool scale = argc == 3 && std::string_view(argv[2]) == "scale";
-  if (argc != 2 && !scale) return 2;
+  const std::string_view kind = argc == 3 ? argv[2] : "";
+  const bool scale = kind == "scale", detector = kind == "detector";
+  if (argc != 2 && !scale && !detector) return 2;
   monza::onnx::ModelProto model;
   model.set_ir_version(8);
   model.add_opset_import()->set_version(17);
@@ -75,6 +93,8 @@ int main(int argc, char** argv) {
     set->set_domain("org.example");
     set->set_version(1);
     fill_scale(graph);
+  } else if (detector) {
+    fill_detector(graph);
   } else {
     fill_relu(graph);
   }

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string>
 
+#include "monza/vision/image.h"
 #include "support/data.h"
-#include "vision/image.h"
 
 namespace monza::vision::test {
 

@@ -4,11 +4,11 @@
 #include <random>
 #include <vector>
 
+#include "monza/vision/boxes.h"
+#include "monza/vision/image.h"
+#include "monza/vision/preprocess.h"
 #include "support/data.h"
 #include "support/error_text.h"
-#include "vision/boxes.h"
-#include "vision/image.h"
-#include "vision/preprocess.h"
 #include "vision_plugins/device.h"
 
 namespace monza::test {

@@ -7,9 +7,9 @@
 #include <random>
 #include <vector>
 
+#include "monza/vision/boxes.h"
 #include "support/data.h"
 #include "support/error_text.h"
-#include "vision/boxes.h"
 #include "vision_plugins/device.h"
 
 namespace monza::test {

@@ -9,7 +9,7 @@
 #include "tools/args/shape_text.h"
 
 #ifdef MONZA_WITH_JPEG  // defined, as 0 or 1, where the vision library is part of the build
-#include "vision/preprocess.h"
+#include "monza/vision/preprocess.h"
 #endif
 
 namespace monza::tool {

@@ -8,6 +8,9 @@
 #include "commands.h"
 #include "eval/accuracy.h"
 #include "eval/classifier.h"
+#include "monza/vision/draw.h"
+#include "monza/vision/labels.h"
+#include "monza/vision/source.h"
 #include "tools/args/command.h"
 #include "tools/args/model_args.h"
 #include "tools/text/json.h"
@@ -16,9 +19,6 @@
 #include "tools/vision/model.h"
 #include "tools/vision/report.h"
 #include "tools/vision/settings.h"
-#include "vision/draw.h"
-#include "vision/labels.h"
-#include "vision/source.h"
 
 namespace monza::tool {
 namespace {

@@ -10,6 +10,7 @@
 #include "commands.h"
 #include "eval/accuracy.h"
 #include "eval/detector.h"
+#include "monza/vision/draw_objects.h"
 #include "tools/args/command.h"
 #include "tools/args/model_args.h"
 #include "tools/text/json.h"
@@ -19,7 +20,6 @@
 #include "tools/vision/objects.h"
 #include "tools/vision/report.h"
 #include "tools/vision/save_objects.h"
-#include "vision/draw_objects.h"
 
 namespace monza::tool {
 namespace {

@@ -9,6 +9,7 @@
 #include "engine/build_record.h"
 #include "engine/run/engine_impl.h"
 #include "import/onnx/onnx_import.h"
+#include "import/onnx/plausible_shape.h"
 #include "ir/text.h"
 #include "passes/pass.h"
 #include "tensor/dtype.h"
@@ -146,14 +147,14 @@ std::string declared_text(const OnnxInput& value) {
 bool print_interface(const InspectArgs& o) {
   if (o.model.is_engine() || o.model.shapes_given()) return false;
   const std::vector<OnnxInput> inputs = onnx_inputs(o.model.model, o.model.limits());
+  const auto plausible = plausible_shapes(o.model.model, o.model.limits());
   std::string example;
   for (const OnnxInput& input : inputs) {
     std::string shape;
-    bool open = !input.has_shape;
-    for (std::size_t a = 0; a < input.shape.size(); ++a) {
-      open = open || input.shape[a] < 0;
-      shape += (a > 0 ? "x" : "") + (input.shape[a] >= 0 ? std::to_string(input.shape[a]) : std::string("1"));
-    }
+    const bool open =
+        !input.has_shape || std::any_of(input.shape.begin(), input.shape.end(), [](std::int64_t e) { return e < 0; });
+    for (const std::int64_t extent : plausible.at(input.name))
+      shape += (shape.empty() ? "" : "x") + std::to_string(extent);
     if (open) example += fmt::format(" --shape {}={}", input.name, shape.empty() ? "1" : shape);
   }
   if (example.empty()) return false;

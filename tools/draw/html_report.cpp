@@ -88,7 +88,8 @@ std::string layers(const PageContent& c) {
       "<p>Sorted by what could be won: the time of a layer less its time at this machine's nearer ceiling. Ceilings of "
       "{}: fp32 {:.0f} GFLOP/s, memory {:.1f} GB/s; above 100 % the data came from a cache, or the kernel needs "
       "fewer operations than are counted. The part of a bar in "
-      "orange is what could be won.</p>\n<div class=\"scroll\"><table>\n<tr><th class=\"n\">time</th><th>share</th>"
+      "orange is what could be won.</p>\n<div class=\"scroll\"><table class=\"stacked\">\n<tr><th "
+      "class=\"n\">time</th><th>share</th>"
       "<th class=\"n\">to win</th><th class=\"n x\">GFLOP/s</th><th class=\"n x\">GB/s</th><th class=\"n\">of "
       "ceiling</th>"
       "<th>kernel</th><th>ONNX nodes</th></tr>\n",
@@ -129,7 +130,7 @@ std::string fusions(const BuildReport& b) {
       "<th class=\"n\">time</th></tr>\n";
   for (const PassRun& r : b.passes.passes)
     html += fmt::format(
-        "<tr{}><td class=\"k\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
+        "<tr{}><td class=\"k w\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td><td class=\"n\">{}</td></tr>\n",
         r.rewrites == 0 ? " class=\"no\"" : "", e(r.name), r.enabled ? std::to_string(r.rewrites) : "off",
         r.nodes_after, r.seconds > 0 ? time_text(r.seconds * 1e3) : "");
   html += "</table></div>\n";

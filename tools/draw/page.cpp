@@ -61,12 +61,23 @@ svg { display: block; }
   td.name { min-width: 30em; } td.why { min-width: 26em; }
   .x { display: none; }
   .scroll { max-height: 80vh; }
+  th { white-space: normal; }
+  .stacked, .stacked tbody { display: block; }
+  .stacked tr { display: grid; grid-template-columns: 4.6em minmax(0, 1fr) 4.6em 6.8em; gap: 0 6px; padding: 0 8px;
+    border-bottom: 1px solid var(--rule); }
+  .stacked td, .stacked th { border: 0; width: auto; padding: 2px 0 !important; }
+  .stacked .bar { zoom: .7; }
+  .stacked td.k { grid-column: 1 / -1; min-width: 0; } .stacked th:nth-last-child(-n+2) { display: none; }
 }
 )";
 
-// What does not hold the words is hidden (a box of a graph is faded); Enter goes from hit to hit.
+// Graphs are shown from the middle. What does not hold the words is hidden (a box of a graph is faded); Enter goes from
+// hit to hit.
 constexpr std::string_view kSearch = R"(
 const find = document.getElementById('find'), found = document.getElementById('found');
+const centre = box => { box.scrollLeft = (box.scrollWidth - box.clientWidth) / 2; };
+document.querySelectorAll('.wide').forEach(centre);
+document.addEventListener('toggle', e => e.target.querySelectorAll('.wide').forEach(centre), true);
 const parts = [...document.querySelectorAll('.scroll tr, details.f, g.box')].filter(
     e => (e.localName !== 'tr' || e.querySelector('td')) && !e.parentElement.closest('details.f'));
 const texts = parts.map(e => e.textContent.toLowerCase());

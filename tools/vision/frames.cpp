@@ -33,6 +33,7 @@ FrameTimes FrameTotals::mean() const {
 
 FrameTotals for_frames(const char* command, const FrameArgs& args, vision::FrameSource& source, const FrameWork& work) {
   const Stopwatch watch;
+  if (const std::string left_out = source.left_out(); !left_out.empty()) note(printable(left_out));
   AnnotatedOutput output(args.output, source);
   if (source.kind() == vision::SourceKind::video || source.kind() == vision::SourceKind::camera) catch_interrupt();
   Progress progress(has_many(source) && !args.json);

@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "monza/vision/source.h"
 #include "tools/args/command.h"
 #include "tools/text/terminal.h"
 #include "tools/vision/report.h"
-#include "vision/source.h"
 
 namespace monza::tool {
 

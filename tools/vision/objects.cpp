@@ -4,10 +4,10 @@
 
 #include <map>
 
+#include "monza/vision/labels.h"
 #include "tools/text/json.h"
 #include "tools/text/terminal.h"
 #include "tools/vision/report.h"
-#include "vision/labels.h"
 
 namespace monza::tool {
 namespace {

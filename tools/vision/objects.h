@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "monza/vision/objects.h"
+#include "monza/vision/source.h"
 #include "tools/text/json_text.h"
-#include "vision/objects.h"
-#include "vision/source.h"
 
 namespace monza::tool {
 

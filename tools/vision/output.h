@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "vision/source.h"
+#include "monza/vision/source.h"
 #include "vision/video.h"
 
 namespace monza::tool {

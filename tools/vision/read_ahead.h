@@ -4,8 +4,8 @@
 #include <exception>
 #include <thread>
 
+#include "monza/vision/source.h"
 #include "tools/vision/pipe.h"
-#include "vision/source.h"
 
 namespace monza::tool {
 

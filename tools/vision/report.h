@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "eval/run.h"
+#include "monza/vision/source.h"
 #include "tools/text/json_text.h"
 #include "tools/vision/model.h"
 #include "tools/vision/read_ahead.h"
-#include "vision/source.h"
 
 namespace monza::tool {
 

@@ -7,7 +7,7 @@
 
 #include "base/error.h"
 #include "base/output_file.h"
-#include "vision/labels.h"
+#include "monza/vision/labels.h"
 
 namespace monza::tool {
 namespace fs = std::filesystem;

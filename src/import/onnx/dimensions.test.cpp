@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "import/onnx/onnx_import.h"
+#include "import/onnx/plausible_shape.h"
 #include "monza/engine.h"
 #include "support/onnx_notation.h"
 #include "support/temporary.h"
@@ -16,6 +17,30 @@ std::string written(const test::TemporaryFolder& folder, const onnx::ModelProto&
   const std::string path = folder / "m";
   std::ofstream(path, std::ios::binary) << model.SerializeAsString();
   return path;
+}
+
+TEST(OnnxDimensions, WhatIsProposedFitsTheNodes) {
+  const test::TemporaryFolder folder;
+  const auto proposed = [&](const char* text, std::vector<std::int64_t> weight = {}) {
+    onnx::ModelProto model = test::parse_onnx_notation(text).model;
+    if (!weight.empty()) {
+      auto& w = *model.mutable_graph()->add_initializer();
+      w.set_name("w");
+      w.set_data_type(onnx::TensorProto::FLOAT);
+      std::int64_t elements = 1;
+      for (const std::int64_t extent : weight) w.add_dims(extent), elements *= extent;
+      w.set_raw_data(std::string(static_cast<std::size_t>(elements) * sizeof(float), '\0'));
+    }
+    return plausible_shapes(written(folder, model)).at("x");
+  };
+  using Shape = std::vector<std::int64_t>;
+  EXPECT_EQ(proposed("Conv(x: f32[n,c,h,w], w: f32[4,3,3,3])", {4, 3, 3, 3}), (Shape{1, 3, 224, 224}));
+  EXPECT_EQ(proposed("Conv(x: f32[n,c,64,w], w: f32[4,2,3,3]; group = 2)", {4, 2, 3, 3}), (Shape{1, 4, 64, 224}));
+  EXPECT_EQ(proposed("Conv(x: f32[n,c,t], w: f32[4,80,3])", {4, 80, 3}), (Shape{1, 80, 1000}));
+  EXPECT_EQ(proposed("Relu(x: f32[n,3,h,w])"), (Shape{1, 3, 224, 224}));
+  EXPECT_EQ(proposed("Relu(x: f32[n,h,w,3])"), (Shape{1, 224, 224, 3}));
+  EXPECT_EQ(proposed("Abs(x: i64[batch,tokens])"), (Shape{1, 8}));
+  EXPECT_EQ(proposed("Relu(x: f32[n,m])"), (Shape{1, 1}));
 }
 
 TEST(OnnxDimensions, WhatIsNoNameIsAnotherDimensionOnEveryAxis) {

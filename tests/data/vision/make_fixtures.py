@@ -40,6 +40,10 @@ def resampling():
 def formats():
     picture = Image.fromarray(pattern(24, 16))
     picture.save(out / "pattern.webp", lossless=True)
+    mirrored = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    picture.save(out / "pattern_animated.webp", lossless=True, save_all=True, append_images=[mirrored], duration=100)
+    picture.save(out / "pattern.tiff", compression="tiff_lzw")
+    picture.save(out / "pattern.jp2", irreversible=False)
     picture.save(out / "pattern.bmp")
     picture.save(out / "pattern.png")
     picture.quantize(64).save(out / "palette.png")

@@ -4,7 +4,7 @@
 #include <array>
 #include <vector>
 
-#include "vision/boxes.h"
+#include "monza/vision/boxes.h"
 
 namespace monza::vision {
 

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "vision/image.h"
-#include "vision/objects.h"
+#include "monza/vision/image.h"
+#include "monza/vision/objects.h"
 
 namespace monza::vision {
 

@@ -4,8 +4,8 @@
 #include <span>
 #include <vector>
 
-#include "vision/heads.h"
-#include "vision/preprocess.h"
+#include "monza/vision/heads.h"
+#include "monza/vision/preprocess.h"
 
 namespace monza::vision {
 

@@ -5,9 +5,9 @@
 #include <span>
 #include <vector>
 
-#include "vision/boxes.h"
-#include "vision/mask.h"
-#include "vision/turned.h"
+#include "monza/vision/boxes.h"
+#include "monza/vision/mask.h"
+#include "monza/vision/turned.h"
 
 namespace monza::vision {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "vision/image.h"
+#include "monza/vision/image.h"
 
 namespace monza::vision {
 

@@ -1,7 +1,7 @@
 // From a picture to the tensor that a network expects, and back from its pixels to those of the picture.
 #pragma once
 
-#include "vision/image.h"
+#include "monza/vision/image.h"
 
 #include <array>
 #include <span>

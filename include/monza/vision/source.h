@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "vision/image.h"
+#include "monza/vision/image.h"
 
 namespace monza::vision {
 
@@ -27,6 +27,8 @@ class FrameSource {
   virtual bool next(Frame& frame) = 0;
   /// How many frames there will be; 0 when unknown.
   virtual std::int64_t size_estimate() const noexcept = 0;
+  /// What of a folder is not among the frames, in words; empty when nothing is left out.
+  virtual std::string left_out() const { return {}; }
   /// After the end of a video: what of it did not come, in words; empty when all did.
   virtual std::string loss() const { return {}; }
   /// Of a video; 0 otherwise or when unknown.

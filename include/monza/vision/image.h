@@ -26,24 +26,25 @@ struct Image {
   const std::uint8_t* row(int y) const noexcept { return pixels.data() + static_cast<std::size_t>(y) * stride(); }
 };
 
-enum class ImageFormat { unknown, jpeg, png, webp, bmp, ppm, tiff };
+enum class ImageFormat { unknown, jpeg, png, webp, bmp, ppm, tiff, jpeg2000 };
 
 /// What a picture file may cost us. The header is checked against `max_pixels` before any pixel is decoded,
 /// so that a small file cannot ask for a large buffer.
 struct DecodeLimits {
   std::size_t max_bytes = std::size_t{256} << 20;
   std::size_t max_pixels = 100'000'000;  // 286 MiB of RGB
-  bool apply_orientation = true;         // turn a JPEG, PNG or WebP upright as its EXIF data says
+  bool apply_orientation = true;         // turn a JPEG, PNG or still WebP upright as its EXIF data says
 };
 
-/// The format by the first bytes; `unknown` when it is none of these. TIFF is known and refused.
+/// The format by the first bytes; `unknown` when it is none of these.
 ImageFormat sniff_format(std::span<const std::byte> bytes) noexcept;
 std::string_view format_name(ImageFormat format) noexcept;
 
 /// True for the extensions of the formats above, in either case. Used to pick files from a folder.
 bool has_image_extension(const std::filesystem::path& path);
 
-/// Decodes JPEG, PNG, WebP, BMP and binary PPM/PGM to RGB. Alpha is dropped, 16-bit samples keep their upper byte.
+/// Decodes JPEG, PNG, WebP (of an animation the first frame), BMP, binary PPM/PGM, TIFF and JPEG 2000 to RGB. Alpha is
+/// dropped, 16-bit samples keep their upper byte.
 /// `name` is used in errors only. Throws Error when the bytes are no picture, are truncated or exceed `limits`.
 Image decode_image(std::span<const std::byte> bytes, std::string_view name, const DecodeLimits& limits = {});
 

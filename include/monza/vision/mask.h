@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include "vision/boxes.h"
+#include "monza/vision/boxes.h"
 
 namespace monza::vision {
 
