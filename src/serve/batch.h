@@ -44,6 +44,7 @@ struct Slot {
   State state = State::filling;
   Completion* waits = nullptr;
   Clock::time_point deadline = Clock::time_point::max();  ///< not to be begun later
+  std::int64_t priority = 0;                              ///< less is begun first
 
   Clock::time_point ready_at, begun_at, ended_at;
   Status status;                ///< of the run

@@ -109,7 +109,7 @@ void HttpSession::advance() {
     while (want_ == Want::bytes && step()) {
     }
   } catch (const RequestError& e) {
-    refuse(e.status(), e.fact(), e.status() == 429 ? Reason::queue_full : Reason::invalid);
+    refuse(e.status(), e.fact(), refusal_reason(e.status()));
   }
 }
 

@@ -424,11 +424,14 @@ TEST(HttpSession, FullQueuesAndSpentTimeoutsAreSaid) {
   EXPECT_EQ(d.talk(message, SIZE_MAX, false) + e.talk(message, SIZE_MAX, false), "");
   EXPECT_EQ(first_answer(d.talk("")).status, 200);
 
-  std::string late(kOneRow);
-  late.insert(late.rfind("}}"), ",\"timeout\":1");
-  ServeClient slow(f.service);
+  std::string late(kOneRow), at_once(kOneRow);
+  at_once.insert(at_once.rfind("}}"), ",\"timeout\":1");
+  EXPECT_EQ(said_of(f.service, binary_infer("negate", at_once, bytes_of<float>({1, 2}))),
+            "504 the request would wait longer than its timeout");
+  late.insert(late.rfind("}}"), ",\"timeout\":10000");
+  Fixture waits({.max_delay = std::chrono::milliseconds(200)});
+  ServeClient slow(waits.service);
   EXPECT_EQ(slow.talk(binary_infer("negate", late, bytes_of<float>({1, 2})), SIZE_MAX, false), "");
-  std::this_thread::sleep_for(std::chrono::milliseconds(2));
   const Parts parts = first_answer(slow.talk(""));
   EXPECT_EQ(parts.status, 504);
   EXPECT_EQ(Json::parse(parts.body).at("error"), "the request waited longer than its timeout");

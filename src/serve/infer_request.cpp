@@ -204,12 +204,11 @@ class RequestReader final : public nlohmann::json_sax<Json> {
     if (again_) return;
     const bool tensor = place() == Place::input_parameters || place() == Place::output_parameters;
     if (place() == Place::request_parameters && key_.starts_with("sequence_")) refuse_sequence();
-    if (place() == Place::request_parameters && key_ == "priority") refuse_priority();
     if ((tensor && key_.starts_with("shared_memory")) ||
         (place() == Place::input_parameters && key_ == "binary_data_size") ||
         (place() == Place::output_parameters && (key_ == "binary_data" || key_ == "classification")) ||
         (place() == Place::request_parameters &&
-         (key_ == "binary_data_output" || key_ == "timeout" || key_ == "monza_times")))
+         (key_ == "binary_data_output" || key_ == "timeout" || key_ == "priority" || key_ == "monza_times")))
       fail_with(400, "parameter '{}' has a value of the wrong kind", key_);
   }
 
@@ -229,13 +228,13 @@ class RequestReader final : public nlohmann::json_sax<Json> {
         if (!tensor_parameter(v)) break;
         return true;
       case Place::request_parameters:
-        if (key_ == "timeout") {
-          if (v < 0) fail_with(400, "timeout is {}", v);
-          if (!again_) request_.timeout_us = v;
+        if (key_ == "timeout" || key_ == "priority") {
+          if (v < 0) fail_with(400, "{} is {}", key_, v);
+          if (!again_) (key_ == "timeout" ? request_.timeout_us : request_.priority) = v;
           return true;
         }
-        // 0 is what a client says of a request that belongs to no sequence, or has no priority
-        if (v == 0 && (key_ == "sequence_id" || key_ == "priority")) return true;
+        // 0 is what a client says of a request that belongs to no sequence
+        if (v == 0 && key_ == "sequence_id") return true;
         break;
       default: break;
     }
@@ -350,7 +349,6 @@ void find_regions(InferRequest& request, const SharedMemory& memory) {
 }
 
 void refuse_sequence() { fail_with(501, "sequences are not supported: this model keeps no state between requests"); }
-void refuse_priority() { fail_with(501, "priorities are not supported"); }
 
 InferRequest parse_infer_request(std::string_view json) {
   InferRequest request;

@@ -51,6 +51,7 @@ struct InferRequest {
   std::vector<RequestedOutput> outputs;  ///< empty: all of the model's
   bool binary_outputs = false;           ///< parameter binary_data_output
   bool times = false;                    ///< parameter monza_times: the answer says how long each phase took
+  std::int64_t priority = 0;             ///< parameter priority: 1 is run first; 0: the model's usual one
   std::int64_t timeout_us = 0;           ///< parameter timeout: refused rather than begun later than this; 0: none
 };
 
@@ -58,7 +59,7 @@ struct InferRequest {
 inline constexpr std::size_t kMaxTensors = 1024;
 
 /// Reads `json`. What the protocol leaves open (unknown keys) is skipped; what it knows and this server does not do
-/// (sequences, priorities) is refused. Elements are checked against their type here; names, shapes
+/// (sequences) is refused. Elements are checked against their type here; names, shapes
 /// and sizes against a model by ServedModel. Memory taken is at most a few times json.size(). Throws RequestError.
 InferRequest parse_infer_request(std::string_view json);
 
@@ -69,8 +70,7 @@ void check_output(const RequestedOutput& output);
 /// Looks up the regions that the request names, and checks that its places are inside. Throws RequestError.
 void find_regions(InferRequest& request, const SharedMemory& memory);
 
-/// What the protocol knows and this server does not do: throw RequestError, 501.
+/// What the protocol knows and this server does not do: throws RequestError, 501.
 [[noreturn]] void refuse_sequence();
-[[noreturn]] void refuse_priority();
 
 }  // namespace monza::serve

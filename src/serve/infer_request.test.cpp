@@ -130,7 +130,7 @@ TEST(InferRequest, SaysWhatIsWrong) {
       // what the protocol knows and this server does not do
       {"{\"parameters\":{\"sequence_id\":3}}",
        "501 sequences are not supported: this model keeps no state between requests"},
-      {"{\"parameters\":{\"priority\":3}}", "501 priorities are not supported"},
+      {"{\"parameters\":{\"priority\":-3}}", "400 priority is -3"},
       {with_data("BYTES", "[\"a\"]"), "501 input 'x': tensors of BYTES are not supported"},
   };
   for (const auto& [json, words] : cases) EXPECT_EQ(words_of(json), words) << json;

@@ -49,6 +49,12 @@ void read_batching(const config::DynamicBatching& batching, QueuePolicy& policy)
     if (rows < 1) fail("config.pbtxt: preferred_batch_size is {}", rows);
     policy.preferred_rows = std::max<std::int64_t>(policy.preferred_rows, rows);
   }
+  if (batching.default_priority_level() > batching.priority_levels())
+    fail("config.pbtxt: default_priority_level is {}, of {} levels", batching.default_priority_level(),
+         batching.priority_levels());
+  if (batching.default_priority_level() > 0)
+    policy.usual_priority =
+        static_cast<std::int64_t>(std::min<std::uint64_t>(batching.default_priority_level(), INT64_MAX));
   const config::QueuePolicy& queue = batching.default_queue_policy();
   if (queue.timeout_action() == config::QueuePolicy::DELAY)
     fail_hint("REJECT, or no timeout", "config.pbtxt: the timeout_action DELAY is not done here");

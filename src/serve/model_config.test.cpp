@@ -28,6 +28,7 @@ instance_group [ { count: 1 kind: KIND_CPU } ]
 dynamic_batching {
   preferred_batch_size: [ 2, 4 ]
   max_queue_delay_microseconds: 300
+  priority_levels: 3 default_priority_level: 2
   default_queue_policy { max_queue_size: 5 default_timeout_microseconds: 700 }
 }
 version_policy: { latest { num_versions: 2 } }
@@ -39,6 +40,7 @@ version_policy: { latest { num_versions: 2 } }
   EXPECT_EQ(c.outputs.at(0).dtype, DType::i64);
   EXPECT_EQ(c.policy.delay, std::chrono::microseconds(300));
   EXPECT_EQ(c.policy.preferred_rows, 4);
+  EXPECT_EQ(c.policy.usual_priority, 2);
   EXPECT_EQ(c.policy.max_queue, 5);
   EXPECT_EQ(c.policy.timeout_us, 700);
   EXPECT_EQ(c.latest, 2);
@@ -63,6 +65,8 @@ TEST(ModelConfig, RefusesByName) {
   EXPECT_EQ(said_of("dynamic_batching { preferred_batch_size: [ 0 ] }"), "config.pbtxt: preferred_batch_size is 0");
   EXPECT_EQ(said_of("dynamic_batching { max_queue_delay_microseconds: 9999999999 }"),
             "config.pbtxt: max_queue_delay_microseconds is more than an hour");
+  EXPECT_EQ(said_of("dynamic_batching { priority_levels: 1 default_priority_level: 2 }"),
+            "config.pbtxt: default_priority_level is 2, of 1 levels");
   EXPECT_EQ(said_of("dynamic_batching { default_queue_policy { timeout_action: DELAY } }"),
             "config.pbtxt: the timeout_action DELAY is not done here; REJECT, or no timeout");
   EXPECT_EQ(said_of("version_policy { specific { versions: [0] } }"), "config.pbtxt: there is no version 0");

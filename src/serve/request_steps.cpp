@@ -8,13 +8,22 @@
 namespace monza::serve {
 
 Slot& take_slot(Scheduler& scheduler, ModelQueue& queue, const ServedModel::Fit& fit, const InferRequest& request,
-                Clock::time_point started, Completion& waits) {
-  Slot* slot = scheduler.reserve(queue, fit, waits);
-  if (slot == nullptr) fail_with(429, "the model's queue is full: try again");
-  const std::int64_t timeout = request.timeout_us > 0 ? request.timeout_us : queue.model().policy().timeout_us;
+                Clock::time_point started, Completion& waits, Clock::time_point deadline) {
+  const QueuePolicy& policy = queue.model().policy();
+  const std::int64_t timeout = request.timeout_us > 0 ? request.timeout_us : policy.timeout_us;
   if (timeout > 0)
-    slot->deadline = started + std::chrono::microseconds(std::min<std::int64_t>(timeout, INT64_C(1) << 40));
+    deadline =
+        std::min(deadline, started + std::chrono::microseconds(std::min<std::int64_t>(timeout, INT64_C(1) << 40)));
+  const std::int64_t priority = request.priority > 0 ? request.priority : policy.usual_priority;
+  bool late = false;
+  Slot* slot = scheduler.reserve(queue, fit, waits, {deadline, priority}, late);
+  if (late) fail_with(504, "the request would wait longer than its timeout");
+  if (slot == nullptr) fail_with(429, "the model's queue is full: try again");
   return *slot;
+}
+
+Reason refusal_reason(int status) {
+  return status == 429 ? Reason::queue_full : status == 504 ? Reason::timed_out : Reason::invalid;
 }
 
 void put_elements(InferRequest& request, const ServedModel::Fit& fit, const Slot& slot) {

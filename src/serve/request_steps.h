@@ -6,9 +6,13 @@
 
 namespace monza::serve {
 
-/// A place for a request that came at `started`. Throws RequestError 429 when the model's queue is full.
+/// A place for a request that came at `started`, to be begun until the earlier of `deadline` and its own timeout.
+/// Throws RequestError: 429 when the model's queue is full, 504 when it would be late.
 Slot& take_slot(Scheduler& scheduler, ModelQueue& queue, const ServedModel::Fit& fit, const InferRequest& request,
-                Clock::time_point started, Completion& waits);
+                Clock::time_point started, Completion& waits, Clock::time_point deadline = Clock::time_point::max());
+
+/// As what a request is counted that was refused before it ran.
+Reason refusal_reason(int status);
 
 /// Puts the elements that stood in the request itself, or lie in shared memory, into its place, and gives their memory
 /// back. Throws RequestError.

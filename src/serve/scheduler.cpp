@@ -1,6 +1,7 @@
 #include "serve/scheduler.h"
 
 #include <algorithm>
+#include <iterator>
 
 #include "base/log.h"
 #include "tensor/storage.h"
@@ -91,6 +92,15 @@ void ModelQueue::release(Slot& slot) {
   std::erase(open_, batch);
   if (free_.size() < kept_batches_) free_.push_back(batch);
   else batches_.remove_if([&](const Batch& b) { return &b == batch; });
+}
+
+Clock::time_point ModelQueue::begins(std::int64_t rows, std::int64_t priority) const {
+  std::int64_t ahead = rows;
+  for (const Slot* slot : ready_)
+    if (slot->priority <= priority) ahead += slot->rows;
+  // A run takes about as long as the last ones; of the one at hand half is left.
+  const double runs = static_cast<double>((ahead - 1) / model_->max_rows()) + (running_ ? 0.5 : 0);
+  return Clock::now() + std::chrono::nanoseconds(static_cast<std::int64_t>(runs * run_us_ * 1e3));
 }
 
 Clock::time_point ModelQueue::due() const {
@@ -219,8 +229,11 @@ void Scheduler::forget_retired(std::unique_lock<std::mutex>& lock) {
   lock.lock();
 }
 
-Slot* Scheduler::reserve(ModelQueue& queue, const ServedModel::Fit& fit, Completion& waits) {
+Slot* Scheduler::reserve(ModelQueue& queue, const ServedModel::Fit& fit, Completion& waits, const Urgency& urgency,
+                         bool& late) {
   const std::lock_guard lock(mutex_);
+  late = urgency.deadline < queue.begins(fit.rows, urgency.priority);
+  if (late) return nullptr;
   if (queue.reserved_ >= queue.max_queue_) return nullptr;
   Slot* slot = queue.reserve(fit);
   if (slot == nullptr) return nullptr;
@@ -229,6 +242,8 @@ Slot* Scheduler::reserve(ModelQueue& queue, const ServedModel::Fit& fit, Complet
     queues_.push_back(queue.shared_from_this());
   }
   slot->waits = &waits;
+  slot->deadline = urgency.deadline;
+  slot->priority = urgency.priority;
   queue.metrics_.waiting.store(queue.reserved_, std::memory_order_relaxed);
   return slot;
 }
@@ -238,7 +253,10 @@ void Scheduler::submit(Slot& slot) {
   ModelQueue& queue = slot.batch->queue();
   slot.state = Slot::State::ready;
   slot.ready_at = Clock::now();
-  queue.ready_.push_back(&slot);
+  // Behind those of its priority: mostly at the end.
+  auto place = queue.ready_.end();
+  while (place != queue.ready_.begin() && (*std::prev(place))->priority > slot.priority) --place;
+  queue.ready_.insert(place, &slot);
   queue.ready_rows_ += slot.rows;
 }
 

@@ -49,6 +49,8 @@ class ModelQueue : public std::enable_shared_from_this<ModelQueue> {
 
   Slot* reserve(const ServedModel::Fit& fit);
   void release(Slot& slot);
+  /// About when a request of that priority would be begun that came now.
+  Clock::time_point begins(std::int64_t rows, std::int64_t priority) const;
   /// When the oldest ready request's run should begin.
   Clock::time_point due() const;
   Run take();
@@ -89,8 +91,14 @@ class Scheduler {
   /// Forgets the model when the requests that are at hand are done. Who has the queue may still reserve slots.
   void retire(ModelQueue& queue);
 
-  /// A place for a request, to be filled and submitted or released; null when the model's queue is full.
-  Slot* reserve(ModelQueue& queue, const ServedModel::Fit& fit, Completion& waits);
+  /// How soon a request is to be begun.
+  struct Urgency {
+    Clock::time_point deadline = Clock::time_point::max();
+    std::int64_t priority = 0;  ///< less is begun first
+  };
+  /// A place for a request, to be filled and submitted or released; null when the model's queue is full, or (`late`)
+  /// when by the time that runs take lately the deadline would pass before it is begun.
+  Slot* reserve(ModelQueue& queue, const ServedModel::Fit& fit, Completion& waits, const Urgency& urgency, bool& late);
   /// It is filled. Begins no run: idle() does.
   void submit(Slot& slot);
   /// Gives a slot back that is filled no further, or whose run has not begun. False when it is too late: completed()

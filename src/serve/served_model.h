@@ -39,6 +39,7 @@ struct QueuePolicy {
   int max_queue = 0;                               ///< 0: the server's
   std::optional<std::chrono::microseconds> delay;  ///< that a free engine waits for a batch to fill
   std::int64_t preferred_rows = 0;                 ///< so many are enough, and nothing is waited for; 0: a whole batch
+  std::int64_t usual_priority = 8;                 ///< of requests that say none; 1 is run first
   std::int64_t timeout_us = 0;                     ///< of requests that say none; 0: none
 };
 

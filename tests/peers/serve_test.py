@@ -228,6 +228,13 @@ def check_repository(tool, folder):
         server.process.kill()
 
 
+def check_urgency(client, make_inputs, random, name):
+    inputs = make_inputs(rows_feed(random, 1))
+    expect(client.infer("rows", inputs, priority=1, timeout=10_000_000).as_numpy("c") is not None, f"{name}: priority and timeout")
+    said = refusal(lambda: client.infer("rows", inputs, timeout=1))
+    expect("than its timeout" in said, f"{name}: too late: {said}")
+
+
 def check_crowd(address, client, session, random):
     """Rows of many requests share runs, and each gets its own."""
     feeds = [{"x": random.standard_normal((1 + i % 3, 16), np.float32), "k": random.integers(-9, 9, (1 + i % 3, 3))} for i in range(200)]
@@ -289,6 +296,7 @@ def check_grpc(address, session, random):
         said = refusal(call)
         expect(all(part in said for part in words.split("] ")), f"gRPC refused: {said}")
     check_shared_memory(client, grpc, grpc_inputs, session, random, "gRPC")
+    check_urgency(client, grpc_inputs, random, "gRPC")
     check_grpc_crowd(client, address, session, random)
     stats = client.get_inference_statistics("rows").model_stats[0]
     expect(stats.execution_count > 0 and stats.inference_stats.success.count >= 200, "gRPC: statistics")
@@ -378,6 +386,7 @@ def main():
             check_outputs(client, sessions, random)
             check_refusals(client)
             check_shared_memory(client, http, lambda feed: inputs_of(feed, True), sessions["rows"], random, "HTTP")
+            check_urgency(client, lambda feed: inputs_of(feed, True), random, "HTTP")
             check_crowd(server.address, client, sessions["rows"], random)
         check_grpc(server.grpc_address, sessions["rows"], random)
         check_end(server, args.tool)

@@ -15,7 +15,7 @@ void RpcInference::begin(const Pieces& message, Clock::time_point deadline) {
   } catch (const RequestError& e) {
     if (slot_ != nullptr) (void)scheduler.cancel(*slot_);  // it was not submitted: nobody else knows of it
     slot_ = nullptr;
-    refuse(e.status(), e.fact(), e.status() == 429 ? Reason::queue_full : Reason::invalid);
+    refuse(e.status(), e.fact(), refusal_reason(e.status()));
     return;
   }
   scheduler.idle();  // which request is the last for now is not known here
@@ -27,8 +27,7 @@ void RpcInference::submit(const Pieces& message, Clock::time_point deadline) {
   find_regions(read_.request, service_.shared_memory);
   const ServedModel::Fit fit = queue_->model().fit(read_.request);
   const std::lock_guard lock(mutex_);
-  slot_ = &take_slot(service_.scheduler, *queue_, fit, read_.request, started_at_, *this);
-  slot_->deadline = std::min(slot_->deadline, deadline);
+  slot_ = &take_slot(service_.scheduler, *queue_, fit, read_.request, started_at_, *this, deadline);
   put_elements(read_.request, fit, *slot_);
   for (std::size_t k = 0; k < fit.inputs.size(); ++k)
     if (const std::size_t source = fit.inputs[k].source; read_.request.inputs[source].binary())

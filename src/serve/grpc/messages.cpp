@@ -99,13 +99,12 @@ std::int64_t integer_of(const std::string& name, const rpc::Parameter& value) {
 
 void read_parameters(const Parameters& parameters, InferRequest& request) {
   for (const auto& [name, value] : parameters) {
-    if (name == "timeout") {
-      request.timeout_us = integer_of(name, value);
-      if (request.timeout_us < 0) fail_with(400, "timeout is {}", request.timeout_us);
+    if (name == "timeout" || name == "priority") {
+      const std::int64_t number = integer_of(name, value);
+      if (number < 0) fail_with(400, "{} is {}", name, number);
+      (name == "timeout" ? request.timeout_us : request.priority) = number;
     } else if (name == "monza_times") {
       request.times = value.bool_param();
-    } else if (name == "priority") {
-      if (integer_of(name, value) != 0) refuse_priority();
     } else if (name == "sequence_start" || name == "sequence_end") {
       if (value.bool_param()) refuse_sequence();
     } else if (name == "sequence_id") {
