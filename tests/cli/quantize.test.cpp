@@ -298,6 +298,14 @@ TEST_F(CliQuantize, BuildCalibratesToo) {
   EXPECT_EQ(tool_.run("inspect a.engine --graph").out, tool_.run("inspect b.engine --graph").out);
 }
 
+TEST_F(CliQuantize, QuantisesForADevice) {
+  const Ran ran = quantize("--data calib --eval val --max-drop 1 --device reference --output q.engine");
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const std::string plan = tool_.run("inspect q.engine --plan").out;
+  EXPECT_TRUE(has(plan, " qmatmul_ref [a")) << plan;
+  EXPECT_TRUE(has(plan, " in int8 device 1")) << plan;
+}
+
 TEST_F(CliQuantize, NodesThatAreAskedForStayInFloats) {
   const Ran ran = quantize("--data calib --constrain a=fp32 --json");
   ASSERT_EQ(ran.code, 0) << ran.err;
