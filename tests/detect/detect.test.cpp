@@ -263,6 +263,19 @@ TEST_F(Detect, AnnotatedPicturesDoNotReplaceTheirOriginals) {
   EXPECT_TRUE(fs::exists(tool.path("in/new/a.png")));
 }
 
+TEST_F(Detect, SaysWhichLettersAreNotDrawn) {
+  const test::Tool tool;
+  const std::vector<float> zeros(6 * cells);
+  tool.write("m.onnx", brightness_model({1, 6, cells}, zeros, zeros).SerializeAsString());
+  tool.write("names.txt", "cat\n\xE7\x8C\xAB\n");
+  vision::save_image(grey(8, 8, 1), tool.path("p.png"));
+  const std::string command = "detect p.png --model m.onnx --no-tune --no-cache --labels names.txt";
+  EXPECT_EQ(tool.run(command).err, "");
+  EXPECT_EQ(tool.run(command + " --output o.png").err,
+            "monza: '\xE7\x8C\xAB' holds letters that the font for pictures lacks: they are drawn as boxes. --labels takes "
+            "other names\n");
+}
+
 TEST_F(Detect, DamagedCacheIsBuiltAgain) {
   const std::vector<float> zeros(6 * cells);
   const ModelArgs args = put(brightness_model({1, 6, cells}, zeros, zeros));

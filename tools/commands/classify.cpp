@@ -76,6 +76,7 @@ int run_classify(ClassifyArgs args) {
   eval::check_size(model.engine, args.size);
   if (!args.save_engine.empty()) model.engine.save(args.save_engine);
   const std::vector<std::string> labels = eval::class_names(model.engine, args.labels);
+  note_missing_letters(args.frames, labels);
   eval::Classifier classifier(model.engine, args.model.context_options(), args.settings, note);
   if (!labels.empty() && static_cast<int>(labels.size()) != classifier.classes())
     fail_hint("the label file that belongs to the model", "there are {} class names for {} classes", labels.size(),

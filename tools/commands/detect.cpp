@@ -90,6 +90,7 @@ int run_detect(DetectArgs args) {
   const OpenedModel model = open_picture_model(args.model, {}, args.size > 0 ? args.size : kDetectSize, !args.no_cache);
   eval::check_size(model.engine, args.size);
   const std::vector<std::string> labels = eval::class_names(model.engine, args.labels);
+  note_missing_letters(args.frames, labels);
   eval::Detector detector(model.engine, args.model.context_options(), detector_options(args, labels));
   std::optional<eval::CocoScore> score;
   if (!args.coco.empty()) score.emplace(args.coco, labels, detector.head().classes);

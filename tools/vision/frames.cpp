@@ -25,6 +25,15 @@ std::unique_ptr<vision::FrameSource> open_frames(const FrameArgs& args) {
   return vision::every_nth(vision::open_sources(args.sources, limits), args.stride);
 }
 
+void note_missing_letters(const FrameArgs& args, const std::vector<std::string>& names) {
+  const auto lacks = [](char c) { return c < ' ' || c > '~'; };
+  const auto name = std::find_if(names.begin(), names.end(),
+                                 [&](const std::string& n) { return std::any_of(n.begin(), n.end(), lacks); });
+  if (args.output.empty() || name == names.end()) return;
+  note(message("'{}' holds letters that the font for pictures lacks: they are drawn as boxes. --labels takes other names",
+               *name));
+}
+
 FrameTimes FrameTotals::mean() const {
   const double n = static_cast<double>(std::max<std::int64_t>(frames, 1));
   return {sum.decode_ms / n,

@@ -38,6 +38,9 @@ struct FrameWork {
   std::function<void(vision::Image&)> draw;  ///< what was found, where there is an output
 };
 
+/// Notes that names which will be drawn hold letters that the font lacks. At most one note.
+void note_missing_letters(const FrameArgs& args, const std::vector<std::string>& names);
+
 struct FrameTotals {
   FrameTimes sum;
   std::int64_t frames = 0;
