@@ -271,9 +271,10 @@ TEST_F(Detect, SaysWhichLettersAreNotDrawn) {
   vision::save_image(grey(8, 8, 1), tool.path("p.png"));
   const std::string command = "detect p.png --model m.onnx --no-tune --no-cache --labels names.txt";
   EXPECT_EQ(tool.run(command).err, "");
-  EXPECT_EQ(tool.run(command + " --output o.png").err,
-            "monza: '\xE7\x8C\xAB' holds letters that the font for pictures lacks: they are drawn as boxes. --labels takes "
-            "other names\n");
+  EXPECT_EQ(
+      tool.run(command + " --output o.png").err,
+      "monza: '\xE7\x8C\xAB' holds letters that the font for pictures lacks: they are drawn as boxes. --labels takes "
+      "other names\n");
 }
 
 TEST_F(Detect, DamagedCacheIsBuiltAgain) {

@@ -30,8 +30,9 @@ void note_missing_letters(const FrameArgs& args, const std::vector<std::string>&
   const auto name = std::find_if(names.begin(), names.end(),
                                  [&](const std::string& n) { return std::any_of(n.begin(), n.end(), lacks); });
   if (args.output.empty() || name == names.end()) return;
-  note(message("'{}' holds letters that the font for pictures lacks: they are drawn as boxes. --labels takes other names",
-               *name));
+  note(message(
+      "'{}' holds letters that the font for pictures lacks: they are drawn as boxes. --labels takes other names",
+      *name));
 }
 
 FrameTimes FrameTotals::mean() const {
