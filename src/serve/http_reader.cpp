@@ -43,6 +43,9 @@ class FieldParser final : public http::basic_parser<is_request> {
   void on_field_impl(http::field name, Text name_text, Text value, Code& error) override {
     if (name == http::field::content_encoding) {
       head_.encoded = head_.encoded || !beast::iequals(value, "identity");
+    } else if (name == http::field::authorization) {
+      if (!head_.authorization.empty()) error = http::error::bad_value;
+      head_.authorization.assign(value.data(), value.size());
     } else if (name == http::field::expect) {
       head_.expects_continue = beast::iequals(value, "100-continue");
     } else if (name == http::field::unknown && beast::iequals(name_text, kInferenceHeader)) {

@@ -25,8 +25,11 @@ const char* reason_phrase(int status) {
   switch (status) {
     case 200: return "OK";
     case 400: return "Bad Request";
+    case 401: return "Unauthorized";
+    case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
+    case 409: return "Conflict";
     case 411: return "Length Required";
     case 413: return "Content Too Large";
     case 415: return "Unsupported Media Type";
@@ -154,6 +157,8 @@ void HttpSession::begin_body() {
   route_ = service_.route(head.method, head.target);
   if ((purpose_ == Purpose::metrics) != (route_.what == Route::What::metrics))
     fail_with(404, "there is nothing at '{}'", head.target.substr(0, 200));
+  if (!service_.access.allows(head.authorization, need_of(route_.what)))
+    fail_with(401, "this needs a token: Authorization: Bearer TOKEN");
   if (!takes_body(route_.what)) {
     if (chunks_left_ || body_left_ > kMostDiscarded) fail_with(413, "the body of the request is too long");
     answer_now({});
@@ -379,7 +384,10 @@ void HttpSession::refuse(int status, std::string_view text, Reason reason) {
   binary_.clear();
   json_ = error_json(text);
   // A client may come again when about a batch has been worked off.
-  send_answer(status, "application/json", status == 429 || status == 503 ? "Retry-After: 1\r\n" : "");
+  send_answer(status, "application/json",
+              status == 429 || status == 503 ? "Retry-After: 1\r\n"
+              : status == 401                ? "WWW-Authenticate: Bearer\r\n"
+                                             : "");
 }
 
 void HttpSession::give_slot_back() {

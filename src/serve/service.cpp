@@ -231,6 +231,20 @@ void Service::change_models(const Route& route, std::string_view body, ModelCont
   else control->unload(route.model, std::move(done));
 }
 
+Access::Need need_of(Route::What what) {
+  switch (what) {
+    case Route::What::live:
+    case Route::What::ready:
+    case Route::What::model_ready:
+    case Route::What::metrics: return Access::Need::none;  // which have a port of their own
+    case Route::What::load:
+    case Route::What::unload:
+    case Route::What::shared_register:
+    case Route::What::shared_unregister: return Access::Need::admin;
+    default: return Access::Need::user;
+  }
+}
+
 bool takes_body(Route::What what) {
   switch (what) {
     case Route::What::infer:

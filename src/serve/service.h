@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "serve/access.h"
 #include "serve/metrics.h"
 #include "serve/model_control.h"
 #include "serve/scheduler.h"
@@ -70,6 +71,7 @@ struct Route {
 };
 /// Whether the request has a body that says something.
 bool takes_body(Route::What what);
+Access::Need need_of(Route::What what);
 
 /// Throws RequestError: 404 for a target that is none, 405 for another method than its own, 501 for what KServe v2 and
 /// its extensions know and this server does not do.
@@ -119,6 +121,7 @@ class Service {
   Scheduler scheduler;
   ServerMetrics metrics;
   TaskPool task_threads;
+  Access access;                      ///< set before requests come
   ModelControl* control = nullptr;    ///< who loads and unloads; set before requests come; null: nobody
   std::atomic<bool> draining{false};  ///< not ready for further requests; those that come are still answered
 

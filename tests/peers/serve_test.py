@@ -327,6 +327,26 @@ def check_grpc_crowd(client, address, session, random):
     expect("there is no model 'none'" in str(got[-1][1]), f"gRPC: a stream says what is wrong and goes on: {got[-1][1]}")
 
 
+def check_tokens(tool, models, folder, random):
+    (folder / "users").write_text("secret-of-users\n")
+    (folder / "admins").write_text("secret-of-admins\n")
+    server = Server(tool, models, "--threads", "1", "--token-file", folder / "users", "--admin-token-file", folder / "admins",
+                    "--shared-memory", "monza_peer_")
+    try:
+        user, admin = ({"authorization": f"Bearer secret-of-{who}"} for who in ("users", "admins"))
+        for module, make, address in ((http, lambda feed: inputs_of(feed, True), server.address), (grpc, grpc_inputs, server.grpc_address)):
+            client, feed, name = module.InferenceServerClient(address), make(rows_feed(random, 1)), module.__name__
+            expect(client.is_server_ready(), f"{name}: probes need no token")
+            said = refusal(lambda: client.infer("rows", feed)), refusal(lambda: client.infer("rows", feed, headers={"authorization": "Bearer secret"}))
+            expect(all("needs a token" in text for text in said), f"{name}: no token: {said[0]}")
+            expect(client.infer("rows", feed, headers=dict(user)).as_numpy("y") is not None, f"{name}: a user's token")
+            said = [refusal(lambda: client.register_system_shared_memory("r", "/monza_peer_none", 8, headers=dict(who))) for who in (user, admin)]
+            expect("needs a token" in said[0] and "there is no shared memory" in said[1], f"{name}: what admins alone may")
+        expect(server.end() == 0, "tokens: ended")
+    finally:
+        server.process.kill()
+
+
 def check_grpc_end(tool, models, session, random):
     """SIGTERM while clients and a stream send: what was accepted is answered, the rest is told UNAVAILABLE."""
     server = Server(tool, models, "--threads", "1")
@@ -391,6 +411,7 @@ def main():
         check_grpc(server.grpc_address, sessions["rows"], random)
         check_end(server, args.tool)
         check_repository(args.tool, folder / "repository")
+        check_tokens(args.tool, models.values(), folder, random)
         check_grpc_end(args.tool, models.values(), sessions["rows"], random)
     finally:
         server.process.kill()

@@ -45,6 +45,7 @@ struct ServeArgs {
   double max_queue_delay_us = 0, drain_grace = 0.5, drain_time = 30;
   std::string max_body;
   std::vector<std::string> shared_memory;
+  std::string token_file, admin_token_file;
   bool json = false;
 };
 
@@ -146,6 +147,8 @@ int run(ServeArgs& args) {
   args.http.drain_time = ms(args.drain_time);
 
   serve::Service service(args.scheduler, args.limits, args.shared_memory);
+  if (!args.token_file.empty()) service.access.user_tokens = serve::read_tokens(args.token_file);
+  if (!args.admin_token_file.empty()) service.access.admin_tokens = serve::read_tokens(args.admin_token_file);
   serve::HttpServer server(service, args.http);  // before models are built: a port that is taken is soon told
   ContextOptions context = args.model.context_options();
   context.workers.emplace(WorkersOptions{.threads = args.model.threads, .pin = context.pin});
@@ -265,6 +268,14 @@ void add_serve(Commands& commands) {
                  "let clients register POSIX shared memory whose name begins so; may be given again")
       .group(limits)
       .type_name("PREFIX");
+  app.add_option("--token-file", args->token_file,
+                 "tokens, a line each: requests but probes need one (Authorization: Bearer TOKEN)")
+      .group(limits)
+      .type_name("FILE");
+  app.add_option("--admin-token-file", args->admin_token_file,
+                 "tokens without which nobody loads or unloads models or registers shared memory")
+      .group(limits)
+      .type_name("FILE");
   const char* end = "Ending";
   app.add_option("--drain-grace", args->drain_grace,
                  "seconds after SIGTERM for which connections are still accepted, and told to close")

@@ -242,18 +242,22 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
     finish();
   }
 
-  /// A call that came too late.
   class RefusedCall final : public grpc::ServerGenericBidiReactor {
    public:
-    RefusedCall() { Finish(grpc::Status(grpc::UNAVAILABLE, "the server is ending")); }
+    explicit RefusedCall(const grpc::Status& status) { Finish(status); }
     void OnDone() override { delete this; }
   };
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* context) override {
     if (closed) {
       refused_at = Clock::now();
-      return new RefusedCall;
+      return new RefusedCall({grpc::UNAVAILABLE, "the server is ending"});
     }
+    const auto given = context->client_metadata().find("authorization");
+    const std::string_view token =
+        given == context->client_metadata().end() ? "" : std::string_view(given->second.data(), given->second.size());
+    if (!service.access.allows(token, need_of_rpc(context->method())))
+      return new RefusedCall({grpc::UNAUTHENTICATED, "this needs a token: authorization: Bearer TOKEN"});
     if (context->method() == kStreamMethod) return new StreamCall(*this, *context);
     return new UnaryCall(*this, *context);
   }

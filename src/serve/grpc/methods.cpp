@@ -235,6 +235,15 @@ std::string answer_rpc(Service& service, std::string_view method, std::string_vi
   fail_with(501, "there is no method '{}'", method.substr(0, 200));
 }
 
+Access::Need need_of_rpc(std::string_view method) {
+  const std::string_view name = method.substr(method.rfind('/') + 1);
+  for (const std::string_view probe : {"ServerLive", "ServerReady", "ModelReady", "Check"})
+    if (name == probe) return Access::Need::none;
+  const bool changes = name.starts_with("RepositoryModel") || name.starts_with("SystemSharedMemoryRegister") ||
+                       name.starts_with("SystemSharedMemoryUnregister");
+  return changes ? Access::Need::admin : Access::Need::user;
+}
+
 int rpc_code(int status) {
   switch (status) {
     case 200: return 0;

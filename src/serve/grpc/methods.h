@@ -19,6 +19,9 @@ std::string answer_rpc(Service& service, std::string_view method, std::string_vi
 /// another method. Throws RequestError.
 bool change_models_rpc(Service& service, std::string_view method, std::string_view request, ModelControl::Done done);
 
+/// What a caller of the method must be.
+Access::Need need_of_rpc(std::string_view method);
+
 /// The number of gRPC's status for one that RequestError has.
 int rpc_code(int status);
 
