@@ -48,7 +48,7 @@ def check_forms(page, picture):
     page.click("#model-rows button")
     page.wait_for_selector("#model-rows .error", timeout=60_000)
     expect(page.inner_text("#model-rows .error") != "", f"an error is shown: {page.inner_text('#model-rows .error')}")
-    page.wait_for_function("document.querySelector('#model-yolov8n svg rect') !== null", timeout=10_000)
+    page.wait_for_selector("#model-yolov8n svg rect", state="attached", timeout=10_000)  # within a poll or two
     expect(page.inner_text("#model-yolov8n .numbers").split("\n")[4] == "1", "the picture is in the live numbers")
 
 
