@@ -252,8 +252,8 @@ serve::ModelQueue& add(serve::Service& service, const char* name, const char* gr
 TEST(Pictures, AreClassified) {
   serve::Service service{serve::SchedulerOptions{}};
   serve::ModelQueue& queue = add(service, "channels", kChannels);
-  EXPECT_EQ(detect_task(queue, {}), nullptr);
-  service.add_task("/v2/models/channels/classify", classify_task(queue, {}));
+  EXPECT_EQ(make_detector(queue, {}), nullptr);
+  service.add_task("/v2/models/channels/classify", picture_task(make_classifier(queue, {})));
   const Said said = ask(service, "POST /v2/models/channels/classify?top=2", picture(9, 200, 100));
   ASSERT_EQ(said.status, 200) << said.body;
   const Json answer = said.json();
@@ -272,7 +272,7 @@ TEST(Pictures, AreClassified) {
 TEST(Pictures, AreSearchedForObjects) {
   serve::Service service{serve::SchedulerOptions{}};
   serve::ModelQueue& queue = add(service, "boxes", kBoxes);
-  service.add_task("/v2/models/boxes/detect", detect_task(queue, {}));
+  service.add_task("/v2/models/boxes/detect", picture_task(make_detector(queue, {})));
   const Said said = ask(service, "POST /v2/models/boxes/detect", picture(1, 2, 3));
   ASSERT_EQ(said.status, 200) << said.body;
   EXPECT_EQ(said.json().at("detections"),
@@ -285,10 +285,68 @@ TEST(Pictures, AreSearchedForObjects) {
   EXPECT_TRUE(drawn.body.starts_with("\xFF\xD8"));
 }
 
+/// A tensor of BYTES.
+std::string elements(std::initializer_list<std::string> files) {
+  std::string tensor;
+  for (const std::string& file : files) {
+    const auto bytes = static_cast<std::uint32_t>(file.size());
+    tensor.append(reinterpret_cast<const char*>(&bytes), sizeof bytes).append(file);
+  }
+  return tensor;
+}
+
+TEST(Pictures, ComeThroughKServe) {
+  serve::Service service{serve::SchedulerOptions{}};
+  add_picture_model(service, "boxes_pictures", make_detector(add(service, "boxes", kBoxes), {}));
+  EXPECT_EQ(ask(service, "GET /v2/models/boxes_pictures", "").json().at("inputs")[0].at("datatype"), "BYTES");
+  EXPECT_EQ(ask(service, "GET /v2/models/boxes_pictures/versions/1/ready", "").status, 200);
+  const auto infer = [&](const std::string& json, const std::string& tensor) {
+    const std::string text = test::ServeClient(service).talk(test::binary_infer("boxes_pictures", json, tensor));
+    const std::size_t end = text.find("\r\n\r\n");
+    return Said{std::stoi(text.substr(9, 3)), text.substr(0, end), text.substr(end + 4)};
+  };
+  const std::string two = elements({picture(1, 2, 3), picture(4, 5, 6)});
+  const Said said = infer(
+      R"({"id":"i","inputs":[{"name":"image","datatype":"BYTES","shape":[2]}],"outputs":[{"name":"picture"},{"name":"objects"}]})",
+      two);
+  ASSERT_EQ(said.status, 200) << said.body;
+  const std::size_t at = said.head.find("Inference-Header-Content-Length: ");
+  ASSERT_NE(at, std::string::npos);
+  const std::size_t json_bytes = std::stoul(said.head.substr(at + 33));
+  const Json answer = Json::parse(said.body.substr(0, json_bytes));
+  EXPECT_EQ(answer.at("id"), "i");
+  EXPECT_EQ(answer.at("outputs")[1].at("shape"), Json::parse("[2]"));
+  const std::size_t pictures = answer.at("outputs")[0].at("parameters").at("binary_data_size").get<std::size_t>();
+  EXPECT_EQ(said.body.substr(json_bytes + 4, 2), "\xFF\xD8") << "a JPEG";
+  const std::string objects = said.body.substr(json_bytes + pictures);
+  std::uint32_t first = 0;
+  std::memcpy(&first, objects.data(), sizeof first);
+  EXPECT_EQ(Json::parse(objects.substr(4, first)).at("detections").size(), 1u);
+
+  const auto refused = [&](const std::string& json, const std::string& tensor) {
+    return infer(json, tensor).json().at("error").get<std::string>();
+  };
+  const std::string one = R"({"inputs":[{"name":"image","datatype":"BYTES","shape":[1]}])";
+  EXPECT_EQ(refused("[]", ""), "the request is no JSON object");
+  EXPECT_EQ(refused("{}", ""), "the request is none of KServe v2");
+  EXPECT_EQ(refused(R"({"inputs":[{"name":"x","datatype":"BYTES","shape":[1]}]})", ""),
+            "the model takes one input: 'image', BYTES, a picture file in each element");
+  EXPECT_EQ(refused(R"({"inputs":[{"name":"image","datatype":"BYTES","shape":[1],"data":["a"]}]})", ""),
+            "picture files are sent as binary tensors, not in the JSON");
+  EXPECT_EQ(refused(one + "}", two), "input 'image' has 2 elements, which is not its shape");
+  EXPECT_EQ(refused(one + "}", "ab"), "input 'image' ends inside an element's length");
+  EXPECT_EQ(refused(one + "}", std::string("\xFF\xFF\xFF\xFF", 4) + "a"),
+            "input 'image' has an element of 4294967295 bytes, and 1 are left");
+  EXPECT_EQ(refused(one + "}", std::string(4 * 17, '\0')), "input 'image' has more than 16 pictures");
+  EXPECT_EQ(refused(one + R"(,"outputs":[{"name":"y"}]})", elements({picture(1, 2, 3)})),
+            "the model has no output 'y'");
+  EXPECT_TRUE(refused(one + "}", elements({"no picture"})).starts_with("the picture"));
+}
+
 TEST(Pictures, SayWhatIsWrong) {
   serve::Service service{serve::SchedulerOptions{}};
-  service.add_task("/c", classify_task(add(service, "channels", kChannels), {}));
-  service.add_task("/d", detect_task(add(service, "boxes", kBoxes), {}));
+  service.add_task("/c", picture_task(make_classifier(add(service, "channels", kChannels), {})));
+  service.add_task("/d", picture_task(make_detector(add(service, "boxes", kBoxes), {})));
   const auto said = [&](const std::string& target, const std::string& body) {
     const Said answer = ask(service, "POST " + target, body);
     return std::to_string(answer.status) + " " + answer.json().at("error").get<std::string>();

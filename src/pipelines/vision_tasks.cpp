@@ -21,8 +21,7 @@ using serve::Clock;
 using serve::fail_with;
 using serve::Phase;
 
-/// Of a picture file, and of its pixels: a phone's camera gives less.
-constexpr std::uint64_t kMaxFile = std::uint64_t{32} << 20;
+/// A phone's camera gives less.
 constexpr std::size_t kMaxPixels = 50'000'000;
 
 /// Counts a picture as the scheduler counts an inference.
@@ -47,28 +46,25 @@ class Stopwatch {
   Clock::time_point last_;
 };
 
-/// What detectors and classifiers have in common: a file in, JSON or a picture out, one picture at a time.
-class PictureTask : public serve::Task {
+/// What detectors and classifiers have in common.
+class Looker : public PictureModel {
  public:
-  explicit PictureTask(serve::ModelQueue& queue)
-      : queue_(queue), labels_(eval::class_names(queue.model().engine(), "")) {}
-  std::uint64_t max_body() const override { return kMaxFile; }
+  explicit Looker(serve::ModelQueue& queue) : queue_(queue), labels_(eval::class_names(queue.model().engine(), "")) {}
+  const std::string& name() const override { return queue_.model().name(); }
 
-  serve::Answer answer(const serve::TaskRequest& request) const override {
-    const std::string_view form = query_value(request.query, "image", "");
-    if (!form.empty() && form != "jpeg" && form != "png") fail_with(400, "'image' is '{}', not jpeg or png", form);
+  Seen see(std::string_view file, std::string_view query, std::string_view form) const override {
     Stopwatch watch(queue_.metrics());
-    vision::Image image = decode(request.body);
+    vision::Image image = decode(file);
     const double input_ms = watch.lap(Phase::input);
-    std::string json = message("{{\"model\":");
-    serve::append_json_string(json, queue_.model().name());
+    std::string json = "{\"model\":";
+    serve::append_json_string(json, name());
     fmt::format_to(std::back_inserter(json), ",\"width\":{},\"height\":{},", image.width, image.height);
     {
       const std::lock_guard turn(mutex_);
       const double queue_ms = watch.lap(Phase::queue);
       eval::StageTimes times;
       try {
-        look(image, request.query, !form.empty(), times, json);
+        look(image, query, !form.empty(), times, json);
       } catch (const eval::RunError&) {
         fail_with(500, "the model cannot be run on this picture");
       }
@@ -78,11 +74,10 @@ class PictureTask : public serve::Task {
                      input_ms, queue_ms, times.preprocess_ms, times.inference_ms, times.postprocess_ms);
       (void)watch.lap(Phase::compute);
     }
-    serve::Answer answer{200, std::move(json)};
-    if (!form.empty()) answer = encoded(image, form);
+    Seen seen{std::move(json), form.empty() ? std::string() : encoded(image, form)};
     (void)watch.lap(Phase::output);
     watch.done();
-    return answer;
+    return seen;
   }
 
  protected:
@@ -93,7 +88,7 @@ class PictureTask : public serve::Task {
   const std::vector<std::string>& labels() const { return labels_; }
 
  private:
-  static vision::Image decode(const std::string& file) {
+  static vision::Image decode(std::string_view file) {
     vision::DecodeLimits limits;
     limits.max_pixels = kMaxPixels;
     try {
@@ -102,11 +97,9 @@ class PictureTask : public serve::Task {
       fail_with(400, "{}", e.fact());
     }
   }
-  static serve::Answer encoded(const vision::Image& image, std::string_view form) {
-    const bool png = form == "png";
-    const std::vector<std::byte> bytes = png ? vision::encode_png(image) : vision::encode_jpeg(image);
-    return {200, std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()),
-            png ? "image/png" : "image/jpeg"};
+  static std::string encoded(const vision::Image& image, std::string_view form) {
+    const std::vector<std::byte> bytes = form == "png" ? vision::encode_png(image) : vision::encode_jpeg(image);
+    return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
   }
 
   serve::ModelQueue& queue_;
@@ -114,10 +107,10 @@ class PictureTask : public serve::Task {
   mutable std::mutex mutex_;
 };
 
-class DetectTask final : public PictureTask {
+class Detector final : public Looker {
  public:
-  DetectTask(serve::ModelQueue& queue, const ContextOptions& context)
-      : PictureTask(queue), detector_(queue.model().engine(), context, options(static_cast<int>(labels().size()))) {}
+  Detector(serve::ModelQueue& queue, const ContextOptions& context)
+      : Looker(queue), detector_(queue.model().engine(), context, options(static_cast<int>(labels().size()))) {}
 
  protected:
   void look(vision::Image& image, std::string_view query, bool draw, eval::StageTimes& times,
@@ -158,10 +151,10 @@ class DetectTask final : public PictureTask {
   mutable eval::Detector detector_;
 };
 
-class ClassifyTask final : public PictureTask {
+class Classifier final : public Looker {
  public:
-  ClassifyTask(serve::ModelQueue& queue, const ContextOptions& context)
-      : PictureTask(queue), classifier_(queue.model().engine(), context, {}) {}
+  Classifier(serve::ModelQueue& queue, const ContextOptions& context)
+      : Looker(queue), classifier_(queue.model().engine(), context, {}) {}
 
  protected:
   void look(vision::Image& image, std::string_view query, bool draw, eval::StageTimes& times,
@@ -189,9 +182,26 @@ class ClassifyTask final : public PictureTask {
   mutable eval::Classifier classifier_;
 };
 
-/// Null where the model's inputs or outputs are none of the task's.
+/// A picture file by itself.
+class PictureTask final : public serve::Task {
+ public:
+  explicit PictureTask(PictureModelPtr model) : model_(std::move(model)) {}
+  std::uint64_t max_body() const override { return kMaxPictureFile; }
+  serve::Answer answer(const serve::TaskRequest& request) const override {
+    const std::string_view form = query_value(request.query, "image", "");
+    if (!form.empty() && form != "jpeg" && form != "png") fail_with(400, "'image' is '{}', not jpeg or png", form);
+    PictureModel::Seen seen = model_->see(request.body, request.query, form);
+    if (form.empty()) return {200, std::move(seen.json), "application/json", ""};
+    return {200, std::move(seen.picture), form == "png" ? "image/png" : "image/jpeg", ""};
+  }
+
+ private:
+  const PictureModelPtr model_;
+};
+
+/// Null where the model's inputs or outputs are none of the kind.
 template <typename T>
-std::shared_ptr<const serve::Task> make(serve::ModelQueue& queue, const ContextOptions& context) {
+PictureModelPtr make(serve::ModelQueue& queue, const ContextOptions& context) {
   try {
     return std::make_shared<T>(queue, context);
   } catch (const Error&) {
@@ -201,11 +211,14 @@ std::shared_ptr<const serve::Task> make(serve::ModelQueue& queue, const ContextO
 
 }  // namespace
 
-std::shared_ptr<const serve::Task> detect_task(serve::ModelQueue& queue, const ContextOptions& context) {
-  return make<DetectTask>(queue, context);
+PictureModelPtr make_detector(serve::ModelQueue& queue, const ContextOptions& context) {
+  return make<Detector>(queue, context);
 }
-std::shared_ptr<const serve::Task> classify_task(serve::ModelQueue& queue, const ContextOptions& context) {
-  return make<ClassifyTask>(queue, context);
+PictureModelPtr make_classifier(serve::ModelQueue& queue, const ContextOptions& context) {
+  return make<Classifier>(queue, context);
+}
+std::shared_ptr<const serve::Task> picture_task(PictureModelPtr model) {
+  return std::make_shared<PictureTask>(std::move(model));
 }
 
 }  // namespace monza::pipelines

@@ -173,7 +173,8 @@ void HttpSession::begin_body() {
     fail_with(413, "the JSON before the tensors is longer than {} bytes", service_.limits.max_json);
   if (!head.chunked && head.inference_header.value_or(0) > body_left_)
     fail_with(400, "Inference-Header-Content-Length is larger than Content-Length");
-  json_bytes_ = static_cast<std::size_t>(head.inference_header.value_or(body_left_));
+  const bool has_tensors = head.inference_header.has_value() && route_.what != Route::What::task;
+  json_bytes_ = static_cast<std::size_t>(has_tensors ? *head.inference_header : body_left_);
   chunks_.clear();
   state_ = head.chunked ? State::chunks : State::json;
   allow(service_.limits.transfer_time, body_left_);
@@ -204,8 +205,9 @@ bool HttpSession::read_chunks() {
     throw;
   }
   chunks_left_ = false;
-  const std::size_t json = static_cast<std::size_t>(reader_.head().inference_header.value_or(chunks_.size()));
+  std::size_t json = static_cast<std::size_t>(reader_.head().inference_header.value_or(chunks_.size()));
   if (json > chunks_.size()) fail_with(400, "Inference-Header-Content-Length is larger than the body");
+  if (route_.what == Route::What::task) json = chunks_.size();
   use_json(std::string_view(chunks_).substr(0, json), chunks_.size() - json);
   if (state_ != State::chunks) return true;
   std::string_view rest = std::string_view(chunks_).substr(json);
@@ -252,9 +254,10 @@ void HttpSession::start_task(std::string_view body) {
   want_ = Want::result;
   deadline_ = Clock::time_point::max();
   task_runs_ = true;
-  const auto work = [this, request = TaskRequest{target.substr(query), std::string(body)}] {
+  const auto json = static_cast<std::size_t>(reader_.head().inference_header.value_or(body.size()));
+  const auto work = [this, request = TaskRequest{target.substr(query), std::string(body), json}] {
     const auto refused = [&](int status, std::string_view text) {
-      task_answer_ = {status, route_.task->error(status, text)};
+      task_answer_ = {status, route_.task->error(status, text), "application/json", ""};
     };
     try {
       task_answer_ = route_.task->answer(request);
@@ -277,6 +280,7 @@ void HttpSession::finish_task() {
     return;
   }
   json_ = std::move(task_answer_.body);
+  if (!task_answer_.binary.empty()) binary_.push_back(std::as_bytes(std::span(task_answer_.binary)));
   send_answer(task_answer_.status, task_answer_.type, task_answer_.status == 429 ? "Retry-After: 1\r\n" : "");
   advance();
 }

@@ -40,6 +40,7 @@ struct Answer {
   int status = 200;
   std::string body;
   const char* type = "application/json";
+  std::string binary;  ///< tensors that follow the body, as KServe's binary tensor extension has it
 };
 
 /// What a request's target names.

@@ -13,6 +13,7 @@ namespace monza::serve {
 struct TaskRequest {
   std::string query;  ///< what stands behind the '?' of the target, as it was sent
   std::string body;
+  std::size_t json_bytes = 0;  ///< of the body, before binary tensors: all of it, unless the client says otherwise
 };
 
 /// Safe from any thread.

@@ -91,13 +91,15 @@ void Pipelines::add_pictures(const std::string& name) {
 #ifdef MONZA_WITH_PICTURES
   serve::ModelQueue& queue = *service_.model(name);  // those of files stay
   const std::string path = "/v2/models/" + path_part(name);
-  const auto offer_as = [&](const char* word, std::shared_ptr<const serve::Task> task, const char* what) {
+  const auto offer_as = [&](const std::string& word, const pipelines::PictureModelPtr& model, const char* what) {
     tasks_[name].push_back(word);
-    offer(path + "/" + word, std::move(task), what);
+    offer(path + "/" + word, pipelines::picture_task(model), what);
+    pipelines::add_picture_model(service_, path_part(name) + "_pictures", model);
   };
-  if (auto task = pipelines::detect_task(queue, context_)) offer_as("detect", task, "pictures in, boxes out");
-  else if (auto other = pipelines::classify_task(queue, context_))
-    offer_as("classify", other, "pictures in, classes out");
+  if (const auto detector = pipelines::make_detector(queue, context_))
+    offer_as("detect", detector, "pictures in, boxes out");
+  else if (const auto classifier = pipelines::make_classifier(queue, context_))
+    offer_as("classify", classifier, "pictures in, classes out");
 #else
   (void)name;
 #endif
