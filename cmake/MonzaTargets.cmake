@@ -83,15 +83,10 @@ target_link_options(monza_build INTERFACE "LINKER:-u,monza_replan_engine")
 # So do plugins, whose operators the compiler has to be told of.
 target_link_options(monza_build INTERFACE "LINKER:-u,monza_define_operator")
 
-# Language models that run: tokens in, tokens out.
-monza_sources(llm_sources llm)
-add_library(monza_llm STATIC ${llm_sources})
-target_link_libraries(monza_llm PUBLIC monza_build)
-monza_group(monza_llm ${llm_sources})
-
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaC.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaVision.cmake OPTIONAL)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaText.cmake)
+include(${CMAKE_SOURCE_DIR}/cmake/MonzaLlm.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaServe.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaTools.cmake OPTIONAL)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaPlugins.cmake)
@@ -126,7 +121,7 @@ if(MONZA_TESTS)
     if((name MATCHES "^vision" AND NOT TARGET monza_vision) OR
        (name STREQUAL "text" AND NOT TARGET monza_text) OR (name STREQUAL "pipelines" AND NOT TARGET monza_pipelines) OR
        (name MATCHES "^serve" AND NOT TARGET monza_serve) OR (name STREQUAL "serve_grpc" AND NOT TARGET monza_serve_grpc) OR
-       (name MATCHES "^(io|gguf)$" AND NOT TARGET monza_io) OR (name STREQUAL "tests_cli" AND NOT TARGET monza) OR
+       (name MATCHES "^(io|gguf)$" AND NOT TARGET monza_io) OR (name STREQUAL "llm" AND NOT TARGET monza_llm) OR (name STREQUAL "tests_cli" AND NOT TARGET monza) OR
        (name STREQUAL "tests_detect" AND NOT TARGET monza_tool_vision) OR
        (name STREQUAL "tests_serve" AND (NOT TARGET monza OR NOT TARGET monza_serve)) OR
        (name STREQUAL "tests_vision_plugins" AND (NOT TARGET monza_vision OR NOT MONZA_PLUGINS)))

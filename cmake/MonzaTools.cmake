@@ -27,13 +27,13 @@ endif()
 
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaPipelines.cmake)
 
-set(MONZA_COMMAND_ORDER build quantize run bench profile explain compare inspect detect classify serve load tokenize conformance doctor ops completion man)
+set(MONZA_COMMAND_ORDER build quantize run bench profile explain compare inspect detect classify serve load generate perplexity tokenize conformance doctor ops completion man)
 file(GLOB command_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/commands/*.cpp)
 set(commands "")
 foreach(file ${command_files})
   get_filename_component(name ${file} NAME_WE)
   if((name MATCHES "^(detect|classify)$" AND NOT TARGET monza_vision) OR (name MATCHES "^(serve|load)$" AND NOT TARGET monza_serve) OR
-     (name STREQUAL "tokenize" AND NOT TARGET monza_text))
+     (name STREQUAL "tokenize" AND NOT TARGET monza_text) OR (name MATCHES "^(generate|perplexity)$" AND NOT TARGET monza_llm))
     list(REMOVE_ITEM command_files ${file})
     continue()
   endif()
@@ -65,7 +65,7 @@ ${calls}}
 
 # All of tools/ but the commands and main(), so that tests can link it.
 file(GLOB tool_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/*/*.cpp)
-list(FILTER tool_sources EXCLUDE REGEX "/tools/(commands|vision|load|serve)/")
+list(FILTER tool_sources EXCLUDE REGEX "/tools/(commands|vision|load|serve|llm)/")
 file(GLOB tool_vision_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/vision/*.cpp)  # shared by detect and classify
 add_library(monza_tool STATIC ${tool_sources})
 target_include_directories(monza_tool PUBLIC ${CMAKE_SOURCE_DIR})
@@ -87,6 +87,12 @@ if(TARGET monza_vision)
   target_link_libraries(monza PRIVATE monza_tool_vision)
 endif()
 
+if(TARGET monza_llm)
+  file(GLOB tool_llm_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/llm/*.cpp)
+  target_sources(monza PRIVATE ${tool_llm_sources})
+  target_link_libraries(monza PRIVATE monza_llm)
+  monza_cold_unmeasured(monza ${tool_llm_sources})
+endif()
 if(TARGET monza_text)
   target_link_libraries(monza PRIVATE monza_text)
 endif()

@@ -18,8 +18,10 @@ class MergeTable {
   explicit MergeTable(const std::vector<Merge>& merges)
       : slots_(std::bit_ceil(std::max<std::size_t>(2, merges.size() * 2))) {
     std::uint32_t rank = 0;
-    for (const Merge& merge : merges)
-      slots_[place(key_of(merge.left, merge.right))] = {key_of(merge.left, merge.right), {rank++, merge.merged}};
+    for (const Merge& merge : merges) {
+      if (!merge.as_before) ++rank;
+      slots_[place(key_of(merge.left, merge.right))] = {key_of(merge.left, merge.right), {rank, merge.merged}};
+    }
   }
   /// Null when the two do not merge.
   const Found* find(Token left, Token right) const {

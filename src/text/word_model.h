@@ -57,6 +57,7 @@ std::unique_ptr<WordModel> make_wordpiece(Vocabulary vocabulary, WordPieceOption
 /// Byte pair encoding: neighbours are merged, those of the best merge first.
 struct Merge {
   Token left, right, merged;
+  bool as_before = false;  ///< as good as the merge before it in the list: of equals the leftmost is made
 };
 struct BpeOptions {
   Token unknown = kNoToken;    ///< for characters that are no tokens; none: they are left out

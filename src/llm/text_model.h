@@ -1,0 +1,61 @@
+// A language model with its tokenizer: texts in, texts out.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "llm/gguf_tokenizer.h"
+#include "llm/token_model.h"
+
+namespace monza::llm {
+
+struct GenerateOptions {
+  SamplingOptions sampling;
+  int max_tokens = 256;
+  std::vector<std::string> stop;  ///< texts that end what is generated, and are left out of it
+  bool to_the_end = false;        ///< the model's own end ends nothing: for measuring
+};
+
+struct Generated {
+  enum class Reason : std::uint8_t { length, end, stop, cancelled } reason = Reason::length;
+  std::string text;
+  std::vector<Token> tokens;  ///< drawn, without the one that ends
+  std::size_t prompt_tokens = 0;
+  double prompt_ms = 0, generate_ms = 0;  ///< until the first token is drawn, and from then on
+};
+
+/// Negative log-likelihoods of tokens.
+struct Score {
+  double nll = 0;  ///< their sum
+  std::int64_t tokens = 0;
+  double perplexity() const;
+};
+
+/// Not thread-safe.
+class TextModel {
+ public:
+  /// Throws Error for what is no GGUF file of a language model that is supported.
+  TextModel(const std::string& path, const TokenModelOptions& options);
+
+  TokenModel& tokens() { return tokens_; }
+  const text::Tokenizer& tokenizer() const { return tokenizer_.tokenizer; }
+
+  /// What follows `prompt`. `on_text` is given the text as it comes, in whole characters, and stops by returning false.
+  /// Throws Error where the prompt and what follows have more positions than the model's sequences may have.
+  Generated generate(std::string_view prompt, const GenerateOptions& options,
+                     const std::function<bool(std::string_view)>& on_text = {});
+
+  /// How likely `text` is, as llama.cpp's perplexity measures it: in pieces of `context` tokens, each with the model's
+  /// first token in front, whose second half counts; a text that is shorter counts whole. At most `max_tokens` of the
+  /// text's (0: all). `progress` is given a fraction. Throws Error where the text has no two tokens.
+  Score score(std::string_view text, std::size_t context, std::size_t max_tokens,
+              const std::function<void(double)>& progress = {});
+
+ private:
+  TokenModel tokens_;
+  ModelTokenizer tokenizer_;
+};
+
+}  // namespace monza::llm

@@ -1,0 +1,141 @@
+// Texts in, texts out: on a tiny model of random weights with a vocabulary of letters.
+#include "llm/text_model.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "support/data.h"
+#include "support/error_text.h"
+#include "support/gguf_writer.h"
+#include "support/memory_file.h"
+
+namespace monza::llm {
+namespace {
+
+TokenModelOptions quick() {
+  TokenModelOptions o;
+  o.build.io_types["state"] = DType::f32;
+  o.build.tune = false;
+  o.threads = o.build.threads = 1;
+  o.positions = 128;
+  return o;
+}
+
+/// 40 tokens: the letters that GPT-2's table writes for 39 bytes, and the end.
+std::string letters_model() {
+  std::vector<std::string> tokens;
+  for (char c = 'a'; c <= 'z'; ++c) tokens.emplace_back(1, c);
+  for (char c = '0'; c <= '9'; ++c) tokens.emplace_back(1, c);
+  for (const char* other : {".", ",", "!", "<end>"}) tokens.emplace_back(other);
+  std::vector<std::int32_t> types(40, 1);
+  types[39] = 3;
+  return test::tiny_decoder(
+             "llama",
+             {.metadata =
+                  [&](test::GgufWriter& w) {
+                    w.set("tokenizer.ggml.model", "gpt2").set("tokenizer.ggml.tokens", tokens);
+                    w.set("tokenizer.ggml.token_type", types).set("tokenizer.ggml.merges", std::vector<std::string>{});
+                    w.set("tokenizer.ggml.eos_token_id", 39u);
+                  }})
+      .bytes();
+}
+
+class Letters : public ::testing::Test {
+ protected:
+  const std::string bytes_ = letters_model();
+  const test::MemoryFile file_{std::as_bytes(std::span(bytes_))};
+  TextModel model_{file_.path(), quick()};
+};
+
+TEST_F(Letters, WriteOn) {
+  GenerateOptions o;
+  o.max_tokens = 20;
+  o.to_the_end = true;
+  std::string streamed;
+  const Generated made = model_.generate("hello", o, [&](std::string_view text) {
+    streamed += text;
+    return true;
+  });
+  EXPECT_EQ(made.prompt_tokens, 5u);
+  EXPECT_EQ(made.tokens.size(), 20u);
+  EXPECT_EQ(made.reason, Generated::Reason::length);
+  EXPECT_EQ(made.text, streamed);
+  EXPECT_EQ(made.text, model_.tokenizer().decode(made.tokens));
+  // The same again, and what was written is part of what can be written on from.
+  EXPECT_EQ(model_.generate("hello", o).tokens, made.tokens);
+  o.sampling = {.temperature = 1, .seed = 3};
+  const Generated drawn = model_.generate("hello", o);
+  EXPECT_EQ(model_.generate("hello", o).tokens, drawn.tokens);
+  EXPECT_NE(drawn.tokens, made.tokens);
+}
+
+TEST_F(Letters, StopWhereTheyAreTold) {
+  GenerateOptions o;
+  o.max_tokens = 30;
+  o.to_the_end = true;
+  const std::string all = model_.generate("abc", o).text;
+  ASSERT_GT(all.size(), 12u);
+  o.stop = {"never there", all.substr(7, 3)};
+  std::string streamed;
+  const Generated stopped = model_.generate("abc", o, [&](std::string_view text) {
+    streamed += text;
+    return true;
+  });
+  EXPECT_EQ(stopped.reason, Generated::Reason::stop);
+  EXPECT_EQ(stopped.text, all.substr(0, all.find(o.stop[1])));
+  EXPECT_EQ(streamed, stopped.text);
+  o.stop.clear();
+  int given = 0;
+  const Generated cancelled = model_.generate("abc", o, [&](std::string_view) { return ++given < 3; });
+  EXPECT_EQ(cancelled.reason, Generated::Reason::cancelled);
+  EXPECT_EQ(cancelled.tokens.size(), 3u);
+  o.to_the_end = false;
+  o.sampling.bias[39] = 100;
+  const Generated ended = model_.generate("abc", o);
+  EXPECT_EQ(ended.reason, Generated::Reason::end);
+  EXPECT_EQ(ended.tokens.size(), 0u);
+}
+
+TEST_F(Letters, AreScored) {
+  std::string text;
+  for (int i = 0; i < 100; ++i) text += static_cast<char>('a' + i * i % 26);
+  const Score all = model_.score(text, 128, 0);
+  EXPECT_EQ(all.tokens, 99);
+  EXPECT_NEAR(all.perplexity(), std::exp(all.nll / 99), 1e-9);
+  // Pieces of 40: the second half of each of two.
+  const Score pieces = model_.score(text, 40, 0);
+  EXPECT_EQ(pieces.tokens, 2 * 19);
+  EXPECT_EQ(model_.score(text, 128, 30).tokens, 29);
+  const auto said = [&](std::string_view t, std::size_t context) {
+    return test::error_of([&] { (void)model_.score(t, context, 0); });
+  };
+  EXPECT_EQ(said("a", 40), "the text has 1 tokens, and the first one counts for nothing\n  try: a longer text");
+  EXPECT_EQ(said("abc", 500), "pieces of 500 tokens are not 2 to 128, which a sequence may have");
+  EXPECT_EQ(test::error_of([&] { (void)model_.generate("", {}); }),
+            "the prompt has no tokens\n  try: a prompt of a character at least");
+}
+
+TEST(TextModel, NeedsATokenizer) {
+  const std::string bytes = test::tiny_decoder("llama").bytes();
+  const test::MemoryFile file(std::as_bytes(std::span(bytes)));
+  EXPECT_NE(test::error_of([&] { TextModel model(file.path(), quick()); }).find("lacks 'tokenizer.ggml.tokens'"),
+            std::string::npos);
+}
+
+TEST(TextModel, TinyStories) {
+  MONZA_NEED_SHARED(path, "models/llm/TinyStories-656K-Q8_0.gguf");
+  TextModel model(path.string(), quick());
+  // The text of token_model.test.cpp, whose tokens all have one score: of equal merges the leftmost is made.
+  const std::string text =
+      "Once upon a time, there was a little girl named Lily. She liked to play outside in the park. One day, she saw a "
+      "big red ball.";
+  const std::vector<Token> want = {1,    80,   147,  201,  282, 215, 286, 158, 420,  177,
+                                   1168, 1662, 1083, 1584, 872, 615, 242, 614, 1714, 10};
+  EXPECT_EQ(model.tokenizer().encode(text).tokens, want);
+  EXPECT_EQ(model.tokenizer().decode(want), text);
+  EXPECT_NEAR(model.score(text, 128, 0).nll, 78.51, 0.4);
+}
+
+}  // namespace
+}  // namespace monza::llm
