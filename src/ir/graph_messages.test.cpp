@@ -15,7 +15,8 @@ using test::error_of;
 
 constexpr OpDef kNegate{.name = "Negate", .infer = [](InferContext& c) { c.set_output(0, c.input(0)); }};
 constexpr OpDef kReshapeTo{.name = "ReshapeTo", .min_inputs = 2, .max_inputs = 2, .infer = [](InferContext& c) {
-                             c.set_output(0, c.dtype(0), c.content(1));
+                             SymShape shape = c.content(1);  // before the type, whatever order arguments have
+                             c.set_output(0, c.dtype(0), std::move(shape));
                            }};
 constexpr OpDef kLoud{.name = "Loud", .min_outputs = 1, .max_outputs = 2, .infer = [](InferContext& c) {
                         c.set_output(0, DType::i64, {3});
