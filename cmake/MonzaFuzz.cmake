@@ -8,7 +8,7 @@ file(GLOB fuzz_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/fuzz/*.cpp)
 add_executable(monza_fuzz ${fuzz_sources} ${CMAKE_SOURCE_DIR}/tests/support/hostile.cpp
   ${CMAKE_SOURCE_DIR}/tests/support/engine_from_text.cpp ${CMAKE_SOURCE_DIR}/tests/support/edited_engine.cpp)
 target_include_directories(monza_fuzz PRIVATE ${CMAKE_SOURCE_DIR}/tests)
-target_link_libraries(monza_fuzz PRIVATE monza_build monza_io monza_vision monza_serve monza_text GTest::gtest ZLIB::ZLIB)
+target_link_libraries(monza_fuzz PRIVATE monza_build monza_io monza_vision monza_serve monza_llm GTest::gtest ZLIB::ZLIB)
 target_link_options(monza_fuzz PRIVATE -fsanitize=fuzzer -static-libstdc++ -static-libgcc)
 set_target_properties(monza_fuzz PROPERTIES BUILD_RPATH "\$ORIGIN")
 # What a vectorised kernel computes tells the fuzzer nothing: only the addresses that it takes are watched. They take

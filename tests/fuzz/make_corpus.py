@@ -61,6 +61,37 @@ def conversations() -> dict:
         f"expect_{piece}": message(infer, json, "Expect: 100-continue\r\nConnection: close\r\n")}.items()}
 
 
+def language_models() -> dict:
+    """A layer of every family, two wide, with a tokenizer of either kind."""
+    def text(s: str) -> bytes:
+        return struct.pack("<Q", len(s.encode())) + s.encode()
+
+    def value(v) -> bytes:
+        if isinstance(v, str): return struct.pack("<I", 8) + text(v)
+        if isinstance(v, float): return struct.pack("<If", 6, v)
+        if isinstance(v, list):
+            kind = 8 if isinstance(v[0], str) else 6 if isinstance(v[0], float) else 5
+            return struct.pack("<IIQ", 9, kind, len(v)) + b"".join(value(e)[4:] if kind != 5 else struct.pack("<i", e) for e in v)
+        return struct.pack("<II", 4, v)
+
+    models = {}
+    for family, tokenizer in (("llama", "llama"), ("qwen2", "gpt2"), ("qwen3", "gpt2"), ("gemma3", "llama")):
+        sizes = {"block_count": 1, "embedding_length": 2, "attention.head_count": 1, "attention.key_length": 2, "context_length": 8, "rope.freq_base": 1e4}
+        metadata = {"general.architecture": family, **{f"{family}.{k}": v for k, v in sizes.items()}, "tokenizer.ggml.model": tokenizer,
+                    "tokenizer.ggml.tokens": ["a", "b", "ab", "<s>"], "tokenizer.ggml.token_type": [1, 1, 1, 3], "tokenizer.ggml.bos_token_id": 3,
+                    **({"tokenizer.ggml.scores": [0.0, -1.0, -2.0, 0.0]} if tokenizer == "llama" else {"tokenizer.ggml.merges": ["a b"], "tokenizer.ggml.pre": "qwen2"})}
+        square = ["attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate", "ffn_up", "ffn_down"]
+        rows = ["attn_norm", "ffn_norm"] + ["attn_q_norm", "attn_k_norm"] * (family in ("qwen3", "gemma3")) + ["post_attention_norm", "post_ffw_norm"] * (family == "gemma3")
+        tensors = {"token_embd": (4, 2), "output_norm": (2,), **{f"blk.0.{n}": (2, 2) for n in square}, **{f"blk.0.{n}": (2,) for n in rows}}
+        head, at = b"", 0
+        for name, shape in tensors.items():
+            head += text(name + ".weight") + struct.pack("<I", len(shape)) + b"".join(struct.pack("<Q", e) for e in reversed(shape)) + struct.pack("<IQ", 0, at)
+            at += 32
+        out = b"GGUF" + struct.pack("<IQQ", 3, len(tensors), len(metadata)) + b"".join(text(k) + value(v) for k, v in metadata.items()) + head
+        models[family] = out + bytes(-len(out) % 32) + struct.pack("<8f", *[0.5] * 8) * len(tensors)
+    return models
+
+
 def tokenizers() -> dict:
     """The tokenizers of src/text's tests, each with a text."""
     found = re.findall(r'R"\((\{.*?\})\)"', (SOURCE / "src/text/tokenizer.test.cpp").read_text(), re.S)
@@ -88,6 +119,7 @@ def seeds() -> dict:
         "calibration": calibrations(),
         "http": conversations(),
         "tokenizer": tokenizers(),
+        "gguf": language_models(),
     }
 
 
