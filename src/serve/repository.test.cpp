@@ -20,7 +20,7 @@ namespace fs = std::filesystem;
 using Mode = RepositoryOptions::Mode;
 
 /// Files of models hold a number, and their engines multiply by it: what a client gets says which file it was.
-Engine engine_of(const fs::path& file, std::int64_t /*rows*/) {
+Engine engine_from_file(const fs::path& file, std::int64_t /*rows*/) {
   std::ifstream in(file);
   std::string factor;
   in >> factor;
@@ -49,7 +49,7 @@ struct Repo {
                         fs::file_time_type::clock::now() - std::chrono::seconds(5) + std::chrono::milliseconds(++age));
   }
   void start() {
-    repository = std::make_unique<Repository>(service, ContextOptions{}, options, engine_of);
+    repository = std::make_unique<Repository>(service, ContextOptions{}, options, engine_from_file);
     service.control = repository.get();
     repository->start();
   }
@@ -129,7 +129,7 @@ TEST(Repository, LeavesModelsOfFilesAlone) {
   Repo f(Mode::on_request);
   f.write("a/1/model.onnx", "2");
   f.write("file", "3");
-  f.service.add(std::make_shared<ServedModel>("a", engine_of(f.root() / "file", 0), BatchRule{}), {});
+  f.service.add(std::make_shared<ServedModel>("a", engine_from_file(f.root() / "file", 0), BatchRule{}), {});
   f.start();
   EXPECT_TRUE(f.change("a", "load").ends_with(R"({"error":"a model of this name is served from a file of its own"})"));
   EXPECT_EQ(f.factor("a"), 3);
