@@ -13,7 +13,7 @@
 namespace monza::vision {
 namespace {
 
-constexpr int side = 64, cells = 84;
+constexpr int side = 64, head_cells = 84;
 
 TEST(Mask, CoversWhatThePrototypesSay) {
   // The left half of an input of 64 x 64, at a quarter of its size.
@@ -155,8 +155,8 @@ TEST(Turned, SuppressionEqualsItsDefinition) {
 
 /// A v8 output with one candidate: centre (32, 32), 16 x 8, class 1.
 std::vector<float> one_candidate(int rows, const std::vector<float>& extra) {
-  std::vector<float> out(static_cast<std::size_t>(rows * cells));
-  const auto set = [&](int row, float v) { out[static_cast<std::size_t>(row * cells + 70)] = v; };
+  std::vector<float> out(static_cast<std::size_t>(rows * head_cells));
+  const auto set = [&](int row, float v) { out[static_cast<std::size_t>(row * head_cells + 70)] = v; };
   set(0, 32), set(1, 32), set(2, 16), set(3, 8), set(5, 0.9F);
   for (std::size_t i = 0; i < extra.size(); ++i) set(6 + static_cast<int>(i), extra[i]);
   return out;
@@ -164,7 +164,7 @@ std::vector<float> one_candidate(int rows, const std::vector<float>& extra) {
 
 TEST(Objects, HaveWhatTheirTaskSays) {
   const Letterbox box = plan_letterbox(128, 64, side, side, LetterboxRule::centred);
-  HeadLayout layout{Head::yolov8, 2, cells, {8, 16, 32}};
+  HeadLayout layout{Head::yolov8, 2, head_cells, {8, 16, 32}};
   const float nan = std::numeric_limits<float>::quiet_NaN();
 
   layout.task = Task::pose, layout.extra = 6, layout.keypoints = {2, 3};
