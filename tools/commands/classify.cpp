@@ -35,7 +35,7 @@ struct ClassifyArgs {
   bool no_cache = false;
 };
 
-Json frame_json(const vision::Frame& frame, const std::vector<eval::ClassScore>& best,
+Json classes_json(const vision::Frame& frame, const std::vector<eval::ClassScore>& best,
                 const std::vector<std::string>& labels, std::size_t top, const OpenedModel& model,
                 const FrameTimes& times) {
   Json list = Json::array();
@@ -95,7 +95,7 @@ int run_classify(ClassifyArgs args) {
   work.say = [&](const vision::Frame& frame, const FrameTimes& times, Progress& progress) {
     accuracy.add(truth, frame.name, best);
     if (json) {
-      print_line(frame_json(frame, best, labels, args.top, model, times));
+      print_line(classes_json(frame, best, labels, args.top, model, times));
       std::fflush(stdout);
     } else if (!many) {
       std::vector<std::vector<std::string>> rows = {{"class", "score"}};
