@@ -36,8 +36,8 @@ struct ClassifyArgs {
 };
 
 Json classes_json(const vision::Frame& frame, const std::vector<eval::ClassScore>& best,
-                const std::vector<std::string>& labels, std::size_t top, const OpenedModel& model,
-                const FrameTimes& times) {
+                  const std::vector<std::string>& labels, std::size_t top, const OpenedModel& model,
+                  const FrameTimes& times) {
   Json list = Json::array();
   for (std::size_t i = 0; i < std::min(top, best.size()); ++i)
     list.push_back({{"class", vision::label_of(labels, best[i].class_id)},
