@@ -36,9 +36,11 @@ std::string decode_failure(std::span<const std::byte> bytes, const DecodeLimits&
 std::span<const std::byte> bytes_of_text(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 TEST(Image, ReadsLosslessFormatsExactly) {
-  for (const char* name : {"pattern.png", "pattern.bmp", "pattern.webp", "pattern_animated.webp", "pattern.tiff",
-                           "pattern.jp2", "alpha.png"})
-    EXPECT_EQ(max_difference(fixture_image(name), pattern(24, 16)), 0) << name;
+  std::vector<const char*> names = {"pattern.png", "pattern.bmp", "pattern.webp", "pattern_animated.webp", "alpha.png"};
+#if MONZA_WITH_FFMPEG
+  names.insert(names.end(), {"pattern.tiff", "pattern.jp2"});
+#endif
+  for (const char* name : names) EXPECT_EQ(max_difference(fixture_image(name), pattern(24, 16)), 0) << name;
   EXPECT_EQ(max_difference(fixture_image("palette.png"), fixture_image("palette_expected.png")), 0);
 }
 
