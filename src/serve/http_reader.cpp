@@ -22,6 +22,11 @@ using Code = beast::error_code;
 /// The header of the binary tensor extension; Beast's table of names does not know it.
 constexpr Text kInferenceHeader = "Inference-Header-Content-Length";
 
+/// At least so many bytes of a chunked body are left where the parser stops inside it: "0\r\n\r\n" ends it, and is
+/// taken at once. With fewer at hand the parser is not asked: having seen "0\r\n" alone, it asserts that the rest has
+/// come.
+constexpr std::size_t kLeastTail = 5;
+
 /// Takes what it is called with into a head and a body, and allocates nothing for fields that nobody asks about.
 template <bool is_request>
 class FieldParser final : public http::basic_parser<is_request> {
@@ -124,7 +129,7 @@ std::size_t HttpReader::read_chunks(std::string_view bytes, std::string& body) {
   return parser_->visit([&](auto& parser) {
     parser.body = &body;
     std::size_t used = 0;
-    while (used < bytes.size() && !parser.is_done()) {
+    while (bytes.size() - used >= kLeastTail && !parser.is_done()) {
       Code error;
       const std::size_t n = parser.put(boost::asio::buffer(bytes.data() + used, bytes.size() - used), error);
       used += n;

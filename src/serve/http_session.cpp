@@ -113,7 +113,15 @@ void HttpSession::advance() {
     }
   } catch (const RequestError& e) {
     refuse(e.status(), e.fact(), refusal_reason(e.status()));
+  } catch (const std::exception&) {
+    fail_here();
   }
+}
+
+/// What nobody foresaw ends this connection, not the server. Its words may be of files.
+void HttpSession::fail_here() {
+  close_ = true;
+  refuse(500, "the request could not be answered", Reason::failed);
 }
 
 /// Uses what is at hand; false when more is needed.
@@ -378,6 +386,8 @@ void HttpSession::finish() {
     send_answer(200, binary_.empty() ? "application/json" : "application/octet-stream", "");
   } catch (const RequestError& e) {
     refuse(e.status(), e.fact(), e.status() == 504 ? Reason::timed_out : Reason::failed);
+  } catch (const std::exception&) {
+    fail_here();
   }
   advance();
 }

@@ -91,6 +91,7 @@ class HttpSession final : public Completion {
   void expect_tensors(const ServedModel::Fit& fit);
   void submit();
   void refuse(int status, std::string_view text, Reason reason);
+  void fail_here();
   void send_answer(int status, std::string_view type, std::string_view extra);
   void answered();
   void next_message();

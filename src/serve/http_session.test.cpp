@@ -11,6 +11,7 @@
 #include <list>
 #include <nlohmann/json.hpp>
 #include <random>
+#include <stdexcept>
 #include <string>
 
 #include "monza/error.h"
@@ -183,6 +184,30 @@ TEST(HttpSession, ReadsBodiesInChunks) {
     ASSERT_EQ(parts.status, 200) << parts.body;
     EXPECT_EQ(parts.body.substr(parts.body.size() - 8), bytes_of<float>({-3, -4}));
   }
+}
+
+TEST(HttpSession, ReadsABodyOfNoChunksInAnyPieces) {
+  Fixture f;
+  for (std::size_t piece = 1; piece < 8; ++piece)
+    for (const char* trailers : {"", "A: b\r\n", "A: b\r\nC: d\r\n"}) {
+      const std::string message =
+          fmt::format("POST /v2/repository/index HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{}\r\n", trailers);
+      EXPECT_EQ(first_answer(ServeClient(f.service).talk(message, piece)).status, 200) << piece << trailers;
+    }
+}
+
+TEST(HttpSession, EndsWithItsConnectionWhatNobodyForesaw) {
+  struct Broken final : ModelControl {
+    void load(std::string /*name*/, Done /*done*/) override { throw std::length_error("/a/path"); }
+    void unload(std::string /*name*/, Done /*done*/) override {}
+    std::vector<IndexEntry> index() override { return {}; }
+  } broken;
+  Fixture f;
+  f.service.control = &broken;
+  const std::string answer = ServeClient(f.service).talk(http_message("POST /v2/repository/models/a/load", "{}"));
+  EXPECT_EQ(first_answer(answer).body, R"({"error":"the request could not be answered"})");
+  EXPECT_EQ(first_answer(answer).status, 500);
+  EXPECT_TRUE(answer.ends_with("<closed>"));
 }
 
 TEST(HttpSession, GoesOnWhenAskedAndClosesWhenTold) {

@@ -1,11 +1,13 @@
 // Fields of a tokenizer.json, read with errors that name them. Included where JSON is read and nowhere else.
 #pragma once
 
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 
 #include "base/error.h"
+#include "base/json_integer.h"
 
 namespace monza::text {
 
@@ -24,10 +26,18 @@ inline const Json& need(const Json& object, const char* key) {
 }
 template <typename T>
 T value_of(const Json& json, const char* key) {
-  try {
-    return json.get<T>();
-  } catch (const Json::exception& e) {
-    fail("a tokenizer's '{}': {}", key, e.what());
+  if constexpr (std::integral<T> && !std::same_as<T, bool>) {
+    const std::optional<T> number = whole_number<T>(json);
+    if (!number)
+      fail("a tokenizer's '{}' is no whole number from {} to {}", key, std::numeric_limits<T>::min(),
+           std::numeric_limits<T>::max());
+    return *number;
+  } else {
+    try {
+      return json.get<T>();
+    } catch (const Json::exception& e) {
+      fail("a tokenizer's '{}': {}", key, e.what());
+    }
   }
 }
 template <typename T>

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_integer.h"
 
 namespace monza::vision {
 namespace {
@@ -29,9 +30,18 @@ void each_entry(const json& root, const char* key, std::string_view name, Read r
       read(entry);
     } catch (const json::exception& e) {
       fail_hint(kFile, "{}: {}[{}]: {}", name, key, index, e.what());
+    } catch (const Error& e) {
+      fail_hint(kFile, "{}: {}[{}]: {}", name, key, index, e.fact());
     }
     ++index;
   }
+}
+
+template <typename T>
+T number_at(const json& entry, const char* key) {
+  const std::optional<T> number = whole_number<T>(entry.at(key));
+  if (!number) fail("'{}' is no whole number, or too large", key);
+  return *number;
 }
 
 template <typename List>
@@ -66,17 +76,17 @@ CocoDataset parse_coco(std::string_view text, std::string_view name) {
   }
   CocoDataset set;
   each_entry(root, "images", name, [&](const json& e) {
-    set.images.push_back({e.at("id").get<std::int64_t>(), e.at("file_name").get<std::string>()});
+    set.images.push_back({number_at<std::int64_t>(e, "id"), e.at("file_name").get<std::string>()});
   });
   each_entry(root, "categories", name, [&](const json& e) {
-    set.categories.push_back({e.at("id").get<int>(), e.at("name").get<std::string>()});
+    set.categories.push_back({number_at<int>(e, "id"), e.at("name").get<std::string>()});
   });
   each_entry(root, "annotations", name, [&](const json& e) {
     TruthBox box;
-    box.image_id = e.at("image_id").get<std::int64_t>();
-    box.category = e.at("category_id").get<int>();
+    box.image_id = number_at<std::int64_t>(e, "image_id");
+    box.category = number_at<int>(e, "category_id");
     box.box = e.at("bbox").get<std::array<double, 4>>();
-    box.crowd = e.value("iscrowd", 0) != 0;
+    box.crowd = e.contains("iscrowd") && number_at<int>(e, "iscrowd") != 0;
     set.annotations.push_back(box);
   });
   sort_unique_ids(set.images, "images", name);

@@ -90,7 +90,11 @@ TEST(Coco, RefusesDamagedFiles) {
   };
   EXPECT_NE(message("{").find("set.json: is not JSON"), std::string::npos);
   EXPECT_NE(message("[]").find("images"), std::string::npos);
-  EXPECT_NE(message(R"({"images": [{"id": 1, "file_name": "a"}, {"id": "x"}]})").find("images[1]"), std::string::npos);
+  for (const char* id : {"\"x\"", "1e99", "0.5", "9223372036854775808"})
+    EXPECT_NE(message(R"({"images": [{"id": 1, "file_name": "a"}, {"id": )" + std::string(id) + "}]}")
+                  .find("images[1]: 'id' is no whole number, or too large"),
+              std::string::npos)
+        << id;
   EXPECT_NE(
       message(
           R"({"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}], "categories": [], "annotations": []})")

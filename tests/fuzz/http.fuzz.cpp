@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <string_view>
 #include <thread>
 
 #include "fuzz/fuzz.h"
@@ -56,6 +57,8 @@ void run(Bytes input) {
       case Want::send: {
         const auto output = session.output();
         if (output.empty() || output[0].empty()) finding("a session that wants to send has nothing");
+        const std::string_view head(reinterpret_cast<const char*>(output[0].data()), output[0].size());
+        if (head.starts_with("HTTP/1.1 500")) finding("a request ends in what nobody foresaw");
         session.sent(output[0].size());
         break;
       }

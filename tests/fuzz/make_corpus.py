@@ -57,7 +57,7 @@ def conversations() -> dict:
     gets = b"".join(f"GET /v2{path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for path in ("", "/health/ready", "/models/m", "/models/%6d/config", "/models/m/versions/1/stats", "/models/none"))
     tensors = message(infer, binary + struct.pack("<4f", 1, 2, 3, 4), f"Inference-Header-Content-Length: {len(binary)}\r\n")
     return {name: bytes([piece]) + text for piece in (0, 40, 255) for name, text in {
-        f"gets_{piece}": gets, f"json_{piece}": message(infer, json), f"binary_{piece}": tensors + gets, f"chunks_{piece}": chunks,
+        f"gets_{piece}": gets, f"json_{piece}": message(infer, json), f"binary_{piece}": tensors + gets, f"chunks_{piece}": chunks, f"no_chunks_{piece}": f"{infer} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".encode() + gets,
         f"expect_{piece}": message(infer, json, "Expect: 100-continue\r\nConnection: close\r\n")}.items()}
 
 

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/error.h"
+#include "base/json_integer.h"
 #include "eval/tensors.h"
 #include "serve/datatype.h"
 #include "tools/args/command.h"
@@ -33,7 +34,8 @@ std::string make_request(const LoadArgs& args, const HttpUrl& url, const Json& m
   std::string tensors;
   for (const Json& input : metadata.at("inputs")) {
     const std::string name = input.at("name");
-    auto shape = input.at("shape").get<std::vector<std::int64_t>>();
+    std::vector<std::int64_t> shape;
+    for (const Json& extent : input.at("shape")) shape.push_back(whole_number<std::int64_t>(extent).value_or(-1));
     if (!shape.empty() && shape[0] < 0) shape[0] = args.batch;
     if (const auto said = given.find(name); said != given.end()) {
       shape = said->second;
