@@ -474,7 +474,7 @@ def DynamicQuantizeLSTM(c):
         c.const(zero())
     c.attrs.update(hidden_size=h, direction="bidirectional" if both else str(c.rng.choice(["forward", "reverse"])))
     c.outputs = ["y", "y_h", "y_c"]
-    c.atol = 0.03  # ONNX Runtime rounds the input and every hidden state to 8 bits, Monza does not
+    c.atol = 0.01  # a state between two bytes goes to either: it is summed in another order
 
 
 def brief(attrs):

@@ -1,12 +1,10 @@
 // Quantisation per tensor, f32 to and from 8 bits. Bound by memory: 5 bytes an element; DynamicQuantizeLinear reads its
-// input twice, the second time from the cache where it fits. The quotient is the one that ONNX's
-// division rounds to: a reciprocal alone would round some halves the other way.
+// input twice, the second time from the cache where it fits.
 #pragma once
 
 #include "kernel/kernel.h"
-#include "ops/qmatmul/igemm_finish.simd.h"
 #include "ops/quantize/quantize.params.h"
-#include "simd/vec.h"
+#include "ops/quantize/quantize_span.simd.h"
 
 namespace monza::ops {
 namespace {
@@ -32,45 +30,6 @@ Refusal dequantize_accepts(const KernelQuery& query) noexcept {
   if (query.in[1].dtype != DType::f32 || query.out[0].dtype != DType::f32) return "is not f32";
   if (!quantize_8bit(query.in[0].dtype)) return "the input is not 8-bit";
   return nullptr;
-}
-
-/// x / scale for x / scale within +-1024, to the last bit where it is at least 1/4. A division of 16 numbers holds
-/// Intel's divider for 16 cycles, this is 5 operations: the reciprocal's product is corrected by its remainder, once to
-/// be within one unit in the last place and once more to be rounded correctly (P. Markstein, "Computation of elementary
-/// functions on the IBM RISC System/6000 processor", 1990). `reciprocal` is 1 / scale, rounded.
-MONZA_INLINE Q::F quotient(Q::F x, Q::F scale, Q::F reciprocal) {
-  const Q::F near = Q::mul(x, reciprocal);
-  const Q::F nearer = Q::fma(Q::fnma(near, scale, x), reciprocal, near);
-  return Q::fma(Q::fnma(nearer, scale, x), reciprocal, nearer);
-}
-
-/// Elements [from, to) of x / scale, rounded, with the zero point added, saturated.
-MONZA_INLINE void quantize_span(const float* x, std::uint8_t* y, std::int64_t from, std::int64_t to, float scale,
-                                std::int32_t zero, bool is_signed) {
-  Requantize range;
-  range.low = static_cast<float>((is_signed ? -128 : 0) - zero);
-  range.high = static_cast<float>((is_signed ? 127 : 255) - zero);
-  range.y_zero = zero;
-  const QBytes bytes = q_bytes(range, is_signed);
-  const Q::F s = Q::set(scale);
-  // Beyond these scales a remainder could be subnormal or a bound infinite.
-  const bool corrected = Q::kLanes == 16 && scale >= 0x1p-60F && scale <= 0x1p60F;
-  const Q::F reciprocal = Q::set(1.0F / scale), least = Q::set(-1024 * scale), most = Q::set(1024 * scale);
-  const auto divided = [&](Q::F v) __attribute__((always_inline)) {
-    return corrected ? quotient(Q::clamp(Q::number(v), least, most), s, reciprocal) : Q::number(Q::div(v, s));
-  };
-  std::int64_t i = from;
-  for (; i + 4 * Q::kLanes <= to; i += 4 * Q::kLanes) {
-    Q::F v[4];
-#pragma GCC unroll 4
-    for (int k = 0; k < 4; ++k) v[k] = divided(Q::load(x + i + k * Q::kLanes));
-    Q::store_quarters<0, 4>(y + i, Q::bytes_in_order(q_pack(bytes, v)), 4 * Q::kLanes);
-  }
-  for (; i < to; i += Q::kLanes) {
-    const Q::Mask mask = Q::mask(to - i);
-    const Q::F v = Q::clamp(divided(Q::load_f32(x + i, mask)), Q::set(range.low), Q::set(range.high));
-    Q::store_u8(y + i, Q::add(Q::to_i32(v), Q::set(zero)), mask);
-  }
 }
 
 Status quantize_run(const KernelContext& c) noexcept {
@@ -111,11 +70,6 @@ std::size_t dynamic_scratch(const KernelQuery& query) noexcept {
   return static_cast<std::size_t>(quantize_tasks(query.in[0].shape.numel())) * 2 * sizeof(float);
 }
 
-struct DynamicScale {
-  float scale;
-  std::int32_t zero;
-};
-
 /// The scale and zero point of a whole tensor; `c.scratch` holds the range of every task.
 inline __attribute__((noinline)) DynamicScale dynamic_scale(const KernelContext& c) {
   const std::int64_t count = c.in[0].shape.numel(), tasks = quantize_tasks(count);
@@ -123,44 +77,16 @@ inline __attribute__((noinline)) DynamicScale dynamic_scale(const KernelContext&
   auto* range = reinterpret_cast<float*>(c.scratch);
   parallel_for(*c.parallel, tasks, [&](std::int64_t task, int) {
     const std::int64_t from = task * kQuantizeTask, to = from + kQuantizeTask < count ? from + kQuantizeTask : count;
-    Vec low[4] = {Vec::zero(), Vec::zero(), Vec::zero(), Vec::zero()},
-        high[4] = {Vec::zero(), Vec::zero(), Vec::zero(), Vec::zero()};
-    std::int64_t i = from;
-    for (; i + 4 * Vec::kWidth <= to; i += 4 * Vec::kWidth)
-#pragma GCC unroll 4
-      for (int k = 0; k < 4; ++k) {
-        const Vec v = Vec::load(x + i + k * Vec::kWidth);
-        low[k] = min(v, low[k]);  // the second where v is NaN
-        high[k] = max(v, high[k]);
-      }
-    for (; i < to; i += Vec::kWidth) {
-      const Vec v = Vec::load(x + i, Vec::mask(to - i < Vec::kWidth ? to - i : Vec::kWidth));  // zeros beyond the end
-      low[0] = min(v, low[0]);
-      high[0] = max(v, high[0]);
-    }
-    float lows[Vec::kWidth], highs[Vec::kWidth];
-    min(min(low[0], low[1]), min(low[2], low[3])).store(lows);
-    max(max(high[0], high[1]), max(high[2], high[3])).store(highs);
-    float a = 0, b = 0;
-    for (int k = 0; k < Vec::kWidth; ++k) {
-      a = lows[k] < a ? lows[k] : a;
-      b = highs[k] > b ? highs[k] : b;
-    }
-    range[2 * task] = a;
-    range[2 * task + 1] = b;
+    const QuantizeRange r = range_of(x + from, to - from);
+    range[2 * task] = r.low;
+    range[2 * task + 1] = r.high;
   });
-  float low = 0, high = 0;
-  for (std::int64_t t = 0; t < tasks; ++t) {
-    low = range[2 * t] < low ? range[2 * t] : low;
-    high = range[2 * t + 1] > high ? range[2 * t + 1] : high;
-  }
-  const float scale = high == low ? 1.0F : (high - low) / 255.0F;
-  float offset = __builtin_nearbyintf((0.0F - low) / scale);
-  offset = offset > 0 ? offset : 0;
-  const auto zero = static_cast<std::int32_t>(offset < 255 ? offset : 255);
-  *c.out[1].as<float>() = scale;
-  *c.out[2].as<std::uint8_t>() = static_cast<std::uint8_t>(zero);
-  return {scale, zero};
+  QuantizeRange all;
+  for (std::int64_t t = 0; t < tasks; ++t) all.add({range[2 * t], range[2 * t + 1]});
+  const DynamicScale s = all.scale();
+  *c.out[1].as<float>() = s.scale;
+  *c.out[2].as<std::uint8_t>() = static_cast<std::uint8_t>(s.zero);
+  return s;
 }
 
 Status dynamic_run(const KernelContext& c) noexcept {

@@ -6,9 +6,30 @@
 namespace monza::ops {
 namespace {
 
-template <RnnParams::Kind kKind>
+/// A list of the directions, or of every one's gate rows.
+bool per_direction(const TensorView& v, DType type, const RnnParams& p) {
+  const Shape lists{p.directions()}, columns{p.directions(), p.gates() * static_cast<std::int64_t>(p.hidden)};
+  return v.dtype == type && (v.shape == lists || v.shape == columns);
+}
+
+/// The weights of QLSTM, inputs 1 and 2, and their scales and zero points.
+Refusal check_bytes(const CheckContext& c, const RnnParams& p) {
+  const std::int64_t rows = p.gates() * static_cast<std::int64_t>(p.hidden);
+  for (int i = 1; i < 3; ++i) {
+    const int scale = 6 + 2 * i;
+    MONZA_REQUIRE(is_8bit(c.in[i]), "the element types do not fit the operator");
+    MONZA_REQUIRE(c.in[i].shape == (Shape{p.directions(), i == 1 ? c.in[0].shape[2] : p.hidden, rows}),
+                  "weights, states and input do not fit each other");
+    MONZA_REQUIRE(c.has_input(scale) && per_direction(c.in[scale], DType::f32, p) &&
+                      (!c.has_input(scale + 1) || per_direction(c.in[scale + 1], c.in[i].dtype, p)),
+                  "scales or zero points do not fit the weights");
+  }
+  return nullptr;
+}
+
+template <RnnParams::Kind kKind, bool kBytes = false>
 Refusal check(const CheckContext& c) noexcept {
-  if (const Refusal r = refuse_arity(c, {.least_in = 3, .most_in = 8, .most_out = 3})) return r;
+  if (const Refusal r = refuse_arity(c, {.least_in = 3, .most_in = kBytes ? 12 : 8, .most_out = 3})) return r;
   const auto& p = c.params_as<RnnParams>();
   MONZA_REQUIRE(p.kind == kKind && p.direction >= RnnParams::Direction::forward &&
                     p.direction <= RnnParams::Direction::both && p.hidden >= 1,
@@ -24,7 +45,11 @@ Refusal check(const CheckContext& c) noexcept {
   const Shape inputs[] = {
       x,     {directions, rows, width}, {directions, rows, hidden}, {directions, 2 * rows}, {batch}, state,
       state, {directions, 3 * hidden}};
-  for (int i = 1; i < c.in_count; ++i) {
+  if constexpr (kBytes) {
+    MONZA_REQUIRE(type == DType::f32, "the element types do not fit the operator");
+    if (const Refusal r = check_bytes(c, p)) return r;
+  }
+  for (int i = kBytes ? 3 : 1; i < c.in_count && i < 8; ++i) {
     if (!c.has_input(i)) continue;
     MONZA_REQUIRE(c.in[i].dtype == (i == 4 ? DType::i32 : type), "the element types do not fit the operator");
     MONZA_REQUIRE(c.in[i].shape == inputs[i], "weights, states and input do not fit each other");
@@ -39,6 +64,7 @@ constexpr OperatorCheck kRnnChecks[] = {
     {"RNN", check<RnnParams::Kind::rnn>},
     {"GRU", check<RnnParams::Kind::gru>},
     {"LSTM", check<RnnParams::Kind::lstm>},
+    {"QLSTM", check<RnnParams::Kind::lstm, true>},
 };
 
 }  // namespace

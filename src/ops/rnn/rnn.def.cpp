@@ -27,7 +27,7 @@ constexpr Named kFunctions[] = {{"sigmoid", 0, 0},       {"tanh", 0, 0},
 
 RnnParams::Kind kind_of(const ir::Node& node) {
   const std::string_view name = node.op->name;
-  return name == "RNN" ? RnnParams::Kind::rnn : name == "GRU" ? RnnParams::Kind::gru : RnnParams::Kind::lstm;
+  return name == "RNN" ? RnnParams::Kind::rnn : name == "GRU" ? RnnParams::Kind::gru : RnnParams::Kind::lstm;  // QLSTM
 }
 
 RnnParams params_of(const ir::Node& node) {
@@ -80,37 +80,66 @@ RnnParams params_of(const ir::Node& node) {
   return p;
 }
 
-void infer_rnn(ir::InferContext& c) {
-  const RnnParams p = params_of(c.node());
+/// What input i must be, if it is there.
+void expect(ir::InferContext& c, int i, DType type, const ir::SymShape& shape, std::string_view what) {
+  if (!c.has_input(i)) return;
+  if (c.dtype(i) != type)
+    c.fail("{} of element type {} for an input of {}", what, dtype_name(c.dtype(i)), dtype_name(c.dtype(0)));
+  bool fits = c.shape(i).size() == shape.size();
+  for (std::size_t a = 0; fits && a < shape.size(); ++a)
+    fits = c.shape(i)[a] == shape[a] || !c.shape(i)[a].is_constant() || !shape[a].is_constant();
+  if (!fits) c.fail("{} of shape {}, but {} is needed", what, ir::to_string(c.shape(i)), ir::to_string(shape));
+}
+
+/// All but the weights, and the outputs.
+void infer_layer(ir::InferContext& c, const RnnParams& p) {
   const ir::SymShape& x = c.shape(0);
   if (x.size() != 3) c.fail("input has rank {}, not 3", x.size());
-  if (!is_float(c.dtype(0))) c.fail("element type {} is not a floating point type", dtype_name(c.dtype(0)));
   const std::int64_t hidden = p.hidden, directions = p.directions(), rows = p.gates() * hidden;
   const Expr &time = x[p.batch_first ? 1 : 0], &batch = x[p.batch_first ? 0 : 1];
-  const auto expect = [&](int i, const ir::SymShape& shape, const char* what) {
-    if (!c.has_input(i)) return;
-    if (c.dtype(i) != c.dtype(0))
-      c.fail("{} of element type {} for an input of {}", what, dtype_name(c.dtype(i)), dtype_name(c.dtype(0)));
-    bool fits = c.shape(i).size() == shape.size();
-    for (std::size_t a = 0; fits && a < shape.size(); ++a)
-      fits = c.shape(i)[a] == shape[a] || !c.shape(i)[a].is_constant() || !shape[a].is_constant();
-    if (!fits) c.fail("{} of shape {}, but {} is needed", what, ir::to_string(c.shape(i)), ir::to_string(shape));
-  };
-  expect(1, {directions, rows, x[2]}, "the input weights");
-  expect(2, {directions, rows, hidden}, "the recurrent weights");
-  expect(3, {directions, 2 * rows}, "the bias");
+  expect(c, 3, c.dtype(0), {directions, 2 * rows}, "the bias");
   if (c.has_input(4) && (c.dtype(4) != DType::i32 || c.shape(4).size() != 1)) c.fail("lengths must be a list of i32");
   if (c.has_input(4)) require_equal(c.shape(4)[0], batch, "lengths and sequences of the batch differ in number");
   const ir::SymShape state =
       p.batch_first ? ir::SymShape{batch, directions, hidden} : ir::SymShape{directions, batch, hidden};
-  expect(5, state, "the first hidden state");
-  expect(6, state, "the first cell state");
-  expect(7, {directions, 3 * hidden}, "the peepholes");
+  expect(c, 5, c.dtype(0), state, "the first hidden state");
+  expect(c, 6, c.dtype(0), state, "the first cell state");
+  expect(c, 7, c.dtype(0), {directions, 3 * hidden}, "the peepholes");
   c.set_output(
       0, c.dtype(0),
       p.batch_first ? ir::SymShape{batch, time, directions, hidden} : ir::SymShape{time, directions, batch, hidden});
   c.set_output(1, c.dtype(0), state);
   c.set_output(2, c.dtype(0), state);
+}
+
+void infer_rnn(ir::InferContext& c) {
+  const RnnParams p = params_of(c.node());
+  if (!is_float(c.dtype(0))) c.fail("element type {} is not a floating point type", dtype_name(c.dtype(0)));
+  infer_layer(c, p);
+  const std::int64_t rows = p.gates() * static_cast<std::int64_t>(p.hidden);
+  expect(c, 1, c.dtype(0), {p.directions(), rows, c.shape(0)[2]}, "the input weights");
+  expect(c, 2, c.dtype(0), {p.directions(), rows, p.hidden}, "the recurrent weights");
+}
+
+void infer_qlstm(ir::InferContext& c) {
+  const RnnParams p = params_of(c.node());
+  if (c.dtype(0) != DType::f32) c.fail("element type {}, and f32 is needed", dtype_name(c.dtype(0)));
+  infer_layer(c, p);
+  const std::int64_t rows = p.gates() * static_cast<std::int64_t>(p.hidden), directions = p.directions();
+  const auto matrix = [&](int i, int scale, const Expr& width, std::string_view what) {
+    if (c.dtype(i) != DType::i8 && c.dtype(i) != DType::u8)
+      c.fail("{} are of {}, not of 8 bits", what, dtype_name(c.dtype(i)));
+    expect(c, i, c.dtype(i), {directions, width, rows}, what);
+    if (!c.has_input(scale)) c.fail("{} have no scale", what);
+    const bool each = c.shape(scale).size() == 2;
+    const ir::SymShape shape = each ? ir::SymShape{directions, rows} : ir::SymShape{directions};
+    expect(c, scale, DType::f32, shape, "a scale of the weights");
+    const bool zero_each = c.has_input(scale + 1) && c.shape(scale + 1).size() == 2;
+    expect(c, scale + 1, c.dtype(i), zero_each ? ir::SymShape{directions, rows} : ir::SymShape{directions},
+           "a zero point of the weights");
+  };
+  matrix(1, 8, c.shape(0)[2], "the input weights");
+  matrix(2, 10, p.hidden, "the recurrent weights");
 }
 
 void params_rnn(const ir::NodeView& n, ir::ParamsBlob& blob) { blob.set(params_of(n.node)); }
@@ -155,6 +184,14 @@ constexpr ir::OpDef kOps[] = {
      .max_inputs = 8,
      .max_outputs = 3,
      .infer = infer_rnn,
+     .params = params_rnn,
+     .flops = flops_rnn},
+    {.name = "QLSTM",
+     .attrs = kLstmAttrs,
+     .min_inputs = 11,
+     .max_inputs = 12,
+     .max_outputs = 3,
+     .infer = infer_qlstm,
      .params = params_rnn,
      .flops = flops_rnn},
 };

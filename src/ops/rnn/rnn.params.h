@@ -12,6 +12,11 @@ namespace monza {
 ///   h0 : [D, N, H] ([N, D, H] batch first)      p : [D, 3 * H] (LSTM peepholes)
 ///   y  : [T, D, N, H] ([N, T, D, H])            h, c as h0
 /// G gates: RNN 1; GRU 3 (z, r, h); LSTM 4 (i, o, f, c).
+///
+/// QLSTM(x, w, r, b?, lengths?, h0?, c0?, p?, w_scale, w_zero?, r_scale, r_zero?), of f32, is an LSTM whose weights are
+/// bytes of either sign, w [D, I, 4 H] and r [D, H, 4 H], with a scale and zero point of each direction [D] or column
+/// [D, 4 H]. Before a product the other factor is rounded to u8 as DynamicQuantizeLinear does: x whole, and the hidden
+/// states of all sequences anew in every step. So com.microsoft's DynamicQuantizeLSTM is computed.
 struct RnnParams {
   enum class Kind : std::int32_t { rnn = 0, gru, lstm };
   enum class Direction : std::int32_t { forward = 0, reverse, both };

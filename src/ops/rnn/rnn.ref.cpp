@@ -4,29 +4,11 @@
 
 #include "kernel/kernel.h"
 #include "ops/rnn/rnn.params.h"
+#include "ops/rnn/rnn.ref.h"
 #include "tensor/element.h"
 
 namespace monza::ops {
 namespace {
-
-double apply(const RnnParams::Activation& a, double x) {
-  using F = RnnParams::Function;
-  const double alpha = a.alpha, beta = a.beta;
-  switch (a.function) {
-    case F::sigmoid: return 1 / (1 + std::exp(-x));
-    case F::tanh: return std::tanh(x);
-    case F::relu: return std::max(x, 0.0);
-    case F::affine: return alpha * x + beta;
-    case F::leaky_relu: return x < 0 ? alpha * x : x;
-    case F::thresholded_relu: return x > alpha ? x : 0;
-    case F::scaled_tanh: return alpha * std::tanh(beta * x);
-    case F::hard_sigmoid: return std::clamp(alpha * x + beta, 0.0, 1.0);
-    case F::elu: return x < 0 ? alpha * std::expm1(x) : x;
-    case F::softsign: return x / (1 + std::fabs(x));
-    case F::softplus: return std::log1p(std::exp(x));
-  }
-  return x;
-}
 
 /// Doubles of one sequence's state: gates, h, next h, c.
 std::int64_t state_size(const RnnParams& p) { return (p.gates() + 3) * static_cast<std::int64_t>(p.hidden); }
@@ -54,7 +36,7 @@ struct Layer {
   double clipped(double v) const {
     return p.clip > 0 ? std::clamp(v, -static_cast<double>(p.clip), static_cast<double>(p.clip)) : v;
   }
-  double activated(int which, double v) const { return apply(p.activation[d * 3 + which], clipped(v)); }
+  double activated(int which, double v) const { return apply_activation(p.activation[d * 3 + which], clipped(v)); }
   double peephole(int which, std::int64_t k) const { return c.has_input(7) ? at(7, d, which * p.hidden + k, 0) : 0; }
 
   double input_product(std::int64_t row, std::int64_t t) const {
@@ -98,7 +80,7 @@ struct Layer {
           const double forget = p.input_forget ? 1 - in : activated(0, f[k] + peephole(2, k) * cell[k]);
           cell[k] = forget * cell[k] + in * activated(1, g[k]);
           // The state is not clipped on its way out, only what the gates see.
-          next[k] = activated(0, o[k] + peephole(1, k) * cell[k]) * apply(p.activation[d * 3 + 2], cell[k]);
+          next[k] = activated(0, o[k] + peephole(1, k) * cell[k]) * apply_activation(p.activation[d * 3 + 2], cell[k]);
         }
         break;
       }

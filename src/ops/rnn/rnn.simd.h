@@ -133,23 +133,49 @@ std::size_t scratch_recurrent(const KernelQuery& q) noexcept {
   return static_cast<std::size_t>(l.directions * direction_floats(p, l, most < all ? most : all)) * sizeof(float);
 }
 
+/// The products of a direction with packed f32 weights.
+struct FloatWeights {
+  const KernelContext& c;
+  const Recurrence& l;
+  std::int64_t d;
+  Parallel* parallel;  ///< null: this direction runs on one thread
+
+  /// Called once, with all rows of the input.
+  template <typename X>
+  MONZA_INLINE void begin(const X& /*row*/, std::int64_t /*rows*/) const {}
+  /// out[m] += row(m) times the packed matrix of input `input`, for gate rows from block `first` to before `last`.
+  template <typename X>
+  MONZA_INLINE void multiply(int input, std::int64_t count, const X& row, std::int64_t rows, float* out,
+                             std::int64_t first, std::int64_t last) const {
+    const float* w = c.in[input].as<float>() + d * (l.rows / kBlock) * count * kBlock;
+    const auto block = [&](std::int64_t b) {
+      block_product(row, rows, count, w + b * count * kBlock, out + b * kBlock, l.rows);
+    };
+    if (parallel != nullptr && rows * count * (last - first) * kBlock > (1 << 19)) {
+      parallel_for(*parallel, last - first, [&](std::int64_t b, int) { block(first + b); });
+    } else {
+      for (std::int64_t b = first; b < last; ++b) block(b);
+    }
+  }
+};
+
 /// One direction of a layer.
-template <RnnParams::Kind kKind>
+template <RnnParams::Kind kKind, typename Weights = FloatWeights>
 struct RecurrentRun {
   static constexpr bool kLstm = kKind == RnnParams::Kind::lstm, kGru = kKind == RnnParams::Kind::gru;
 
   const KernelContext& c;
   const RnnParams& p;
-  Recurrence l;
-  std::int64_t d;      ///< direction
-  Parallel* parallel;  ///< null: this direction runs on one thread
-  float* gates;        ///< [chunk * batch, rows]: products of the input, with the bias
+  const Recurrence& l;
+  std::int64_t d;  ///< direction
+  Weights& weights;
+  float* gates;  ///< [chunk * batch, rows]: products of the input, with the bias
   float* bias;
   float *h, *cell;               ///< [batch, wide]; the cell of a GRU is its state under the reset gate
   float *state_bias, *products;  ///< of a GRU: [rows], and [batch, rows] products of the state
 
-  RecurrentRun(const KernelContext& context, const Recurrence& sizes, std::int64_t direction, Parallel* threads)
-      : c(context), p(context.params_as<RnnParams>()), l(sizes), d(direction), parallel(threads) {
+  RecurrentRun(const KernelContext& context, const Recurrence& sizes, std::int64_t direction, Weights& w)
+      : c(context), p(context.params_as<RnnParams>()), l(sizes), d(direction), weights(w) {
     gates = reinterpret_cast<float*>(c.scratch) + d * direction_floats(p, l, l.chunk * l.batch);
     bias = gates + l.chunk * l.batch * l.rows;
     h = bias + l.rows;
@@ -182,23 +208,9 @@ struct RecurrentRun {
     return reverse && s < end ? end - 1 - s : s;
   }
 
-  /// out[m] += row(m) times the packed matrix of input `input`, for gate rows from block `first` to before `last`.
-  template <typename X>
-  MONZA_INLINE void multiply(int input, std::int64_t count, const X& row, std::int64_t rows, float* out,
-                             std::int64_t first, std::int64_t last) const {
-    const float* w = c.in[input].as<float>() + d * (l.rows / kBlock) * count * kBlock;
-    const auto block = [&](std::int64_t b) {
-      block_product(row, rows, count, w + b * count * kBlock, out + b * kBlock, l.rows);
-    };
-    if (parallel != nullptr && rows * count * (last - first) * kBlock > (1 << 19)) {
-      parallel_for(*parallel, last - first, [&](std::int64_t b, int) { block(first + b); });
-    } else {
-      for (std::int64_t b = first; b < last; ++b) block(b);
-    }
-  }
-  /// The same of the state's rows: `from` is [batch, wide].
+  /// Adds the products of the state's rows: `from` is [batch, wide].
   MONZA_INLINE void multiply_state(const float* from, float* out, std::int64_t first, std::int64_t last) const {
-    multiply(2, l.hidden, [&](std::int64_t n) { return from + n * l.wide; }, l.batch, out, first, last);
+    weights.multiply(2, l.hidden, [&](std::int64_t n) { return from + n * l.wide; }, l.batch, out, first, last);
   }
 
   void prepare() const {
@@ -313,13 +325,15 @@ struct RecurrentRun {
 
   void run() const {
     prepare();
+    const auto input_row = [&](std::int64_t m) { return x(time_of(m / l.batch, m % l.batch), m % l.batch); };
+    weights.begin(input_row, l.time * l.batch);
     for (std::int64_t begin = 0; begin < l.time; begin += l.chunk) {
       const std::int64_t steps = l.time - begin < l.chunk ? l.time - begin : l.chunk;
       for (std::int64_t m = 0; m < steps * l.batch; ++m)
         __builtin_memcpy(gates + m * l.rows, bias, static_cast<std::size_t>(l.rows) * 4);
-      multiply(
-          1, l.inputs, [&](std::int64_t m) { return x(time_of(begin + m / l.batch, m % l.batch), m % l.batch); },
-          steps * l.batch, gates, 0, l.rows / kBlock);
+      weights.multiply(
+          1, l.inputs, [&](std::int64_t m) { return input_row(begin * l.batch + m); }, steps * l.batch, gates, 0,
+          l.rows / kBlock);
       for (std::int64_t s = begin; s < begin + steps; ++s) {
         step(gates + (s - begin) * l.batch * l.rows, s);
         for (std::int64_t n = 0; n < l.batch && c.out[0].data != nullptr; ++n) {
@@ -336,17 +350,27 @@ struct RecurrentRun {
   }
 };
 
-template <RnnParams::Kind kKind>
-Status run_recurrent(const KernelContext& c) noexcept {
-  const Recurrence l = recurrence_of(c.params_as<RnnParams>(), c.in[0].shape);
+/// `make(d, parallel)` makes the weights of a direction.
+template <RnnParams::Kind kKind, typename Make>
+MONZA_INLINE Status run_directions(const KernelContext& c, const Recurrence& l, const Make& make) {
   for (std::int64_t n = 0; c.has_input(4) && n < l.batch; ++n)
     if (const std::int32_t length = c.in[4].as<std::int32_t>()[n]; length < 0 || length > l.time)
       return {StatusCode::out_of_range, "a sequence length is out of range"};
   // Two directions are two tasks; the blocks of one are tasks where they are large.
-  if (l.directions == 2)
-    parallel_for(*c.parallel, 2, [&](std::int64_t d, int) { RecurrentRun<kKind>(c, l, d, nullptr).run(); });
-  else RecurrentRun<kKind>(c, l, 0, c.parallel).run();
+  const auto run = [&](std::int64_t d, Parallel* parallel) {
+    auto weights = make(d, parallel);
+    RecurrentRun<kKind, decltype(weights)>(c, l, d, weights).run();
+  };
+  if (l.directions == 2) parallel_for(*c.parallel, 2, [&](std::int64_t d, int) { run(d, nullptr); });
+  else run(0, c.parallel);
   return {};
+}
+
+template <RnnParams::Kind kKind>
+Status run_recurrent(const KernelContext& c) noexcept {
+  const Recurrence l = recurrence_of(c.params_as<RnnParams>(), c.in[0].shape);
+  return run_directions<kKind>(c, l,
+                               [&](std::int64_t d, Parallel* parallel) { return FloatWeights{c, l, d, parallel}; });
 }
 
 template <RnnParams::Kind kKind>

@@ -8,6 +8,7 @@
 #include "kernel/registry.h"
 #include "ops/rnn/rnn.params.h"
 #include "support/kernel_check.h"
+#include "support/quantized_cases.h"
 
 namespace monza {
 namespace {
@@ -72,6 +73,62 @@ TEST(Rnn, KernelsOfConstantWeightsMatchTheReference) {
       }
       EXPECT_GT(ran, 0) << kernel->name << " took no case";
     }
+  }
+}
+
+/// A number that lies beside the middle of two bytes is rounded to either by neighbouring orders of summation: then a
+/// state differs by a 255th of the range.
+TEST(Rnn, KernelsOfBytesMatchTheReference) {
+  const auto kernels = kernels_of("QLSTM");
+  for (const Kernel* kernel : kernels) {
+    if (!test::lacking(*kernel).empty()) continue;
+    int ran = 0;
+    double sum = 0;
+    for (std::uint32_t seed = 1; seed <= 60; ++seed) {
+      std::mt19937 rng(seed);
+      const auto pick = [&](std::initializer_list<int> list) { return *(list.begin() + rng() % list.size()); };
+      RnnParams p;
+      p.direction = static_cast<RnnParams::Direction>(rng() % 3);
+      p.batch_first = pick({0, 1});
+      p.hidden = pick({1, 3, 8, 17, 32, 64});
+      for (int d = 0; d < 2; ++d) p.activation[3 * d].function = RnnParams::Function::sigmoid;
+      const std::int64_t time = pick({1, 2, 5, 20, 0}), batch = pick({1, 1, 2, 17, 33}), inputs = pick({1, 4, 19, 64});
+      const std::int64_t hidden = p.hidden, directions = p.directions(), rows = 4 * hidden;
+      const DType type = pick({0, 1}) == 0 ? DType::i8 : DType::u8;
+      const Shape state = p.batch_first ? Shape{batch, directions, hidden} : Shape{directions, batch, hidden};
+      const Shape lists[] = {{directions}, {directions, rows}};
+      std::vector<Tensor> in(12);
+      in[0] = test::random_f32(p.batch_first ? Shape{batch, time, inputs} : Shape{time, batch, inputs}, rng);
+      if (seed % 5 == 4) test::sprinkle(in[0], rng, 100, false);
+      for (int i = 1; i < 3; ++i) {
+        in[i] = test::random_bytes(type, Shape{directions, i == 1 ? inputs : hidden, rows}, rng);
+        in[i].constant = true;
+        in[6 + 2 * i] = test::random_f32(lists[rng() % 2], rng, 0.001F, 0.004F);
+        if (type == DType::u8 || pick({0, 1}) == 1) in[7 + 2 * i] = test::random_bytes(type, lists[rng() % 2], rng);
+      }
+      if (rng() % 4) in[3] = test::random_f32(Shape{directions, 2 * rows}, rng);
+      if (rng() % 2) in[5] = test::random_f32(state, rng);
+      if (rng() % 2) in[6] = test::random_f32(state, rng);
+      if (rng() % 2) {
+        in[4] = test::make_tensor(DType::i32, Shape{batch});
+        for (std::int64_t n = 0; n < batch; ++n)
+          in[4].as<std::int32_t>()[n] = static_cast<std::int32_t>(rng() % static_cast<unsigned>(time + 1));
+      }
+      const Shape y = p.batch_first ? Shape{batch, time, directions, hidden} : Shape{time, directions, batch, hidden};
+      const std::vector<std::pair<DType, Shape>> out{{DType::f32, y}, {DType::f32, state}, {DType::f32, state}};
+      const auto expected = test::run_kernel(*kernels.back(), &p, in, out);
+      ASSERT_EQ(expected.problem, "") << "seed " << seed;
+      const auto got =
+          test::run_kernel(*kernel, &p, in, out, {.threads = 1 + static_cast<int>(seed % 3), .seed = seed});
+      ASSERT_EQ(got.refusal + got.problem, "") << kernel->name << " seed " << seed;
+      ++ran;
+      for (std::size_t i = 0; i < out.size(); ++i) {
+        const double error = test::relative_error(got.outputs[i], expected.outputs[i]);
+        ASSERT_LE(error, 2e-2) << kernel->name << " output " << i << " seed " << seed;
+        sum += error;
+      }
+    }
+    EXPECT_LE(sum / (3 * ran), 1e-3) << kernel->name;
   }
 }
 
