@@ -323,12 +323,23 @@ struct RecurrentRun {
     }
   }
 
+  /// The states behind step s, and zeros for sequences that have ended.
+  MONZA_INLINE void put_out(std::int64_t s) const {
+    for (std::int64_t n = 0; n < l.batch && c.out[0].data != nullptr; ++n) {
+      float* to = y(time_of(s, n), n);
+      if (s < length(n)) __builtin_memcpy(to, h + n * l.wide, static_cast<std::size_t>(l.hidden) * 4);
+      else __builtin_memset(to, 0, static_cast<std::size_t>(l.hidden) * 4);
+    }
+  }
+
   void run() const {
     prepare();
     const auto input_row = [&](std::int64_t m) { return x(time_of(m / l.batch, m % l.batch), m % l.batch); };
     weights.begin(input_row, l.time * l.batch);
-    for (std::int64_t begin = 0; begin < l.time; begin += l.chunk) {
-      const std::int64_t steps = l.time - begin < l.chunk ? l.time - begin : l.chunk;
+    std::int64_t longest = c.has_input(4) ? 0 : l.time;  // behind it there is nothing to compute
+    for (std::int64_t n = 0; c.has_input(4) && n < l.batch; ++n) longest = length(n) > longest ? length(n) : longest;
+    for (std::int64_t begin = 0; begin < longest; begin += l.chunk) {
+      const std::int64_t steps = longest - begin < l.chunk ? longest - begin : l.chunk;
       for (std::int64_t m = 0; m < steps * l.batch; ++m)
         __builtin_memcpy(gates + m * l.rows, bias, static_cast<std::size_t>(l.rows) * 4);
       weights.multiply(
@@ -336,13 +347,10 @@ struct RecurrentRun {
           l.rows / kBlock);
       for (std::int64_t s = begin; s < begin + steps; ++s) {
         step(gates + (s - begin) * l.batch * l.rows, s);
-        for (std::int64_t n = 0; n < l.batch && c.out[0].data != nullptr; ++n) {
-          float* to = y(time_of(s, n), n);
-          if (s < length(n)) __builtin_memcpy(to, h + n * l.wide, static_cast<std::size_t>(l.hidden) * 4);
-          else __builtin_memset(to, 0, static_cast<std::size_t>(l.hidden) * 4);
-        }
+        put_out(s);
       }
     }
+    for (std::int64_t s = longest; s < l.time; ++s) put_out(s);
     for (int output = 1; output < c.out_count; ++output)
       for (std::int64_t n = 0; n < l.batch && c.out[output].data != nullptr; ++n)
         __builtin_memcpy(state(c.out[output], n), (output == 1 ? h : cell) + n * l.wide,
