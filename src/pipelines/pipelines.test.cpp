@@ -12,6 +12,7 @@
 #include "pipelines/page.h"
 #include "pipelines/query.h"
 #include "pipelines/vision_tasks.h"
+#include "serve/bytes_tensor.h"
 #include "serve/request_error.h"
 #include "serve/served_model.h"
 #include "support/engine_from_text.h"
@@ -288,10 +289,7 @@ TEST(Pictures, AreSearchedForObjects) {
 /// A tensor of BYTES.
 std::string elements(std::initializer_list<std::string> files) {
   std::string tensor;
-  for (const std::string& file : files) {
-    const auto bytes = static_cast<std::uint32_t>(file.size());
-    tensor.append(reinterpret_cast<const char*>(&bytes), sizeof bytes).append(file);
-  }
+  for (const std::string& file : files) serve::append_bytes_element(tensor, file);
   return tensor;
 }
 

@@ -2,11 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "pipelines/vision_tasks.h"
+#include "serve/bytes_tensor.h"
 #include "serve/json_out.h"
 #include "serve/request_error.h"
 
@@ -47,19 +47,11 @@ struct Asked {
   std::vector<std::string> outputs;
 };
 
-/// The elements of a tensor of BYTES: of each its length, as four bytes, and its bytes.
 std::vector<std::string_view> elements_of(std::string_view tensor) {
   std::vector<std::string_view> elements;
   while (!tensor.empty()) {
-    std::uint32_t bytes = 0;
-    if (tensor.size() < sizeof bytes) fail_with(400, "input 'image' ends inside an element's length");
-    std::memcpy(&bytes, tensor.data(), sizeof bytes);
-    tensor.remove_prefix(sizeof bytes);
-    if (bytes > tensor.size())
-      fail_with(400, "input 'image' has an element of {} bytes, and {} are left", bytes, tensor.size());
     if (elements.size() == kMaxPictures) fail_with(400, "input 'image' has more than {} pictures", kMaxPictures);
-    elements.push_back(tensor.substr(0, bytes));
-    tensor.remove_prefix(bytes);
+    elements.push_back(serve::take_bytes_element(tensor, "image"));
   }
   return elements;
 }
@@ -102,8 +94,8 @@ class InferTask final : public serve::Task {
     std::string objects, pictures;
     for (const std::string_view file : asked.files) {
       const PictureModel::Seen seen = model_->see(file, "", draw ? "jpeg" : "");
-      append_element(objects, seen.json);
-      if (draw) append_element(pictures, seen.picture);
+      serve::append_bytes_element(objects, seen.json);
+      if (draw) serve::append_bytes_element(pictures, seen.picture);
     }
     serve::Answer answer{200, "{\"model_name\":", "application/octet-stream", ""};
     serve::append_json_string(answer.body, name_);
@@ -123,10 +115,6 @@ class InferTask final : public serve::Task {
   }
 
  private:
-  static void append_element(std::string& tensor, std::string_view element) {
-    const auto bytes = static_cast<std::uint32_t>(element.size());
-    tensor.append(reinterpret_cast<const char*>(&bytes), sizeof bytes).append(element);
-  }
   const std::string name_;
   const PictureModelPtr model_;
 };

@@ -19,7 +19,7 @@ std::vector<Batch::Memory> Batch::memory_for(const ServedModel& model, const std
   for (std::size_t k = 0; k < ports.size(); ++k) {
     // An empty tensor has an address, too.
     const std::int64_t bytes = std::max<std::int64_t>(1, ports[k].most_row_bytes * model.max_rows());
-    if (model.engine().stats().device == Device::cuda) {
+    if (model.engine().stats().device == Device::cuda && ports[k].dtype != DType::string) {
       memory[k].pinned = model.engine().host_tensor(DType::u8, {bytes});
       memory[k].data = memory[k].pinned.as<std::byte>();
     } else {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "memory/region.h"
@@ -37,6 +38,7 @@ struct Slot {
     Shape shape;  ///< with this request's rows
     const std::byte* data = nullptr;
     std::size_t bytes = 0;
+    std::string text;  ///< what `data` is of strings: a tensor of BYTES (bytes_tensor.h)
   };
 
   Batch* batch = nullptr;
@@ -52,7 +54,7 @@ struct Slot {
   std::int64_t batch_rows = 0;  ///< of the run that it was in
   std::vector<Output> outputs;  ///< by the model's output; valid until the slot is released
 
-  /// Where the elements of an input belong: row_bytes * rows of them.
+  /// Where the elements of an input belong: row_bytes * rows bytes. Strings are StringRefs.
   std::span<std::byte> input(std::size_t index) const;
 };
 

@@ -6,6 +6,7 @@
 #include <cstring>
 #include <utility>
 
+#include "serve/bytes_tensor.h"
 #include "serve/json_out.h"
 #include "serve/request_error.h"
 #include "serve/request_steps.h"
@@ -355,12 +356,18 @@ void HttpSession::accept(std::string_view json, std::uint64_t binary_bytes) {
 void HttpSession::expect_tensors(const ServedModel::Fit& fit) {
   targets_.assign(request_.inputs.size(), {});
   target_ = 0;
-  for (std::size_t k = 0; k < fit.inputs.size(); ++k)
-    if (request_.inputs[fit.inputs[k].source].binary()) targets_[fit.inputs[k].source] = slot_->input(k);
+  for (std::size_t k = 0; k < fit.inputs.size(); ++k) {
+    RequestedInput& input = request_.inputs[fit.inputs[k].source];
+    if (!input.binary()) continue;
+    std::span<std::byte>& target = targets_[fit.inputs[k].source];
+    target = input.dtype == DType::string ? make_place(input, static_cast<std::uint64_t>(input.binary_bytes))
+                                          : slot_->input(k);
+  }
   std::erase_if(targets_, [](std::span<std::byte> target) { return target.empty(); });
 }
 
 void HttpSession::submit() {
+  point_to_strings(request_, queue_->model(), *slot_);
   state_ = State::result;
   want_ = Want::result;
   deadline_ = Clock::time_point::max();

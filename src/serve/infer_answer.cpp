@@ -8,6 +8,7 @@
 #include <limits>
 #include <numeric>
 
+#include "serve/bytes_tensor.h"
 #include "serve/datatype.h"
 #include "serve/json_out.h"
 #include "serve/request_error.h"
@@ -42,20 +43,12 @@ void append_elements(std::string& json, const AnsweredOutput& output) {
   json += ']';
 }
 
-void append_element(std::string& text, std::string_view bytes) {
-  const auto size = static_cast<std::uint32_t>(bytes.size());
-  text.append(reinterpret_cast<const char*>(&size), sizeof size);
-  text += bytes;
-}
-
-void append_strings(std::string& json, std::string_view text) {
+/// Of a tensor of BYTES.
+void append_strings(std::string& json, std::string_view tensor) {
   json += '[';
-  while (!text.empty()) {
-    std::uint32_t size = 0;
-    std::memcpy(&size, text.data(), sizeof size);
-    append_json_string(json, text.substr(sizeof size, size));
-    text.remove_prefix(sizeof size + size);
-    if (!text.empty()) json += ',';
+  while (!tensor.empty()) {
+    append_json_string(json, take_bytes_element(tensor, "output"));
+    if (!tensor.empty()) json += ',';
   }
   json += ']';
 }
@@ -77,7 +70,7 @@ void pick_classes(bool rows_apart, AnsweredOutput& output) {
       return value(a) != value(b) ? value(a) > value(b) : a < b;
     });
     for (std::int64_t i = 0; i < most; ++i)
-      append_element(output.text, fmt::format("{:f}:{}", value(order[i]), order[i]));
+      append_bytes_element(output.text, fmt::format("{:f}:{}", value(order[i]), order[i]));
   }
   output.shape = {};
   if (rows_apart) output.shape.dim[output.shape.rank++] = rows;
@@ -162,7 +155,8 @@ void write_infer_answer(const ServedModel& model, const InferRequest& request, c
       binary.push_back(output.data);
     } else {
       json += ",\"data\":";
-      if (output.dtype == DType::string) append_strings(json, output.text);
+      if (output.dtype == DType::string)
+        append_strings(json, {reinterpret_cast<const char*>(output.data.data()), output.data.size()});
       else append_elements(json, output);
       json += '}';
     }

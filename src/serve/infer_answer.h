@@ -19,7 +19,7 @@ struct AnsweredOutput {
   DType dtype = DType::invalid;
   Shape shape;
   std::span<const std::byte> data;  ///< in the slot's batch, or `text`
-  std::string text;                 ///< of BYTES: each element's length, as four bytes, and its bytes
+  std::string text;                 ///< of classes: a tensor of BYTES
 };
 
 /// The outputs that a request asked for: classes are picked, and what belongs into shared memory is written there.

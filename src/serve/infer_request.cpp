@@ -62,6 +62,7 @@ class RequestReader final : public nlohmann::json_sax<Json> {
     if (place() != Place::data) return value("a fraction");
     RequestedInput& input = request_.inputs[input_];
     if (!reading_data_) return true;
+    refuse_no_string(input);
     if (!is_float(input.dtype))
       fail_with(400, "input '{}' is {}, and its data holds {}", input.name, datatype_name(input.dtype), v);
     element_access(input.dtype).store(append(input), 0, v);
@@ -70,9 +71,11 @@ class RequestReader final : public nlohmann::json_sax<Json> {
   bool string(string_t& v) override {
     switch (place()) {
       case Place::data: {
-        const RequestedInput& input = request_.inputs[input_];
-        if (reading_data_)
+        RequestedInput& input = request_.inputs[input_];
+        if (!reading_data_) return true;
+        if (input.dtype != DType::string)
           fail_with(400, "input '{}' is {}, and its data holds a string", input.name, datatype_name(input.dtype));
+        append_string(input, v);
         return true;
       }
       case Place::request:
@@ -270,8 +273,6 @@ class RequestReader final : public nlohmann::json_sax<Json> {
       reading_data_ = input.dtype != DType::invalid;
       late_[input_] = !reading_data_;
     }
-    if (reading_data_ && input.dtype == DType::string)
-      fail_with(501, "input '{}': tensors of BYTES are not supported", input.name);
   }
 
   std::byte* append(RequestedInput& input) {
@@ -279,9 +280,19 @@ class RequestReader final : public nlohmann::json_sax<Json> {
     input.data.resize(at + size);
     return input.data.data() + at;
   }
+  static void refuse_no_string(const RequestedInput& input) {
+    if (input.dtype == DType::string) fail_with(400, "input '{}' is BYTES, and its data holds no string", input.name);
+  }
+  static void append_string(RequestedInput& input, std::string_view text) {
+    const auto size = static_cast<std::uint32_t>(text.size());  // of a JSON of megabytes
+    const std::span<const std::byte> head = std::as_bytes(std::span(&size, 1)), bytes = std::as_bytes(std::span(text));
+    input.data.insert(input.data.end(), head.begin(), head.end());
+    input.data.insert(input.data.end(), bytes.begin(), bytes.end());
+  }
   bool element(std::int64_t v, bool boolean) {
     RequestedInput& input = request_.inputs[input_];
     if (!reading_data_) return true;
+    refuse_no_string(input);
     if (boolean != (input.dtype == DType::boolean) && !(input.dtype == DType::boolean && (v == 0 || v == 1)))
       fail_with(400, "input '{}' is {}, and its data holds {}", input.name, datatype_name(input.dtype),
                 boolean ? "a boolean" : "a number");
@@ -304,6 +315,7 @@ class RequestReader final : public nlohmann::json_sax<Json> {
     if (v <= static_cast<std::uint64_t>(INT64_MAX)) return element(static_cast<std::int64_t>(v), false);
     RequestedInput& input = request_.inputs[input_];
     if (!reading_data_) return true;
+    refuse_no_string(input);
     if (is_float(input.dtype)) element_access(input.dtype).store(append(input), 0, static_cast<double>(v));
     else if (input.dtype == DType::u64)
       element_access(input.dtype).store_int(append(input), 0, static_cast<std::int64_t>(v));

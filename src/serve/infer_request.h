@@ -4,10 +4,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "memory/region.h"
 #include "monza/dtype.h"
 #include "serve/shared_memory.h"
 #include "tensor/shape.h"
@@ -27,12 +29,19 @@ struct RequestedInput {
   DType dtype = DType::invalid;
   Shape shape;
   std::int64_t binary_bytes = -1;  ///< of the binary part of the body that are this tensor; -1: `data` has it
-  std::vector<std::byte> data;     ///< the elements that stood in the JSON, as the engine takes them
+  std::vector<std::byte> data;  ///< the elements that stood in the JSON, as the engine takes them; BYTES as KServe does
   bool has_data = false;
+  /// BYTES that were not in the JSON. Its pages are committed as bytes come, not by what a length promises.
+  Region received;
   SharedPlace shared;
 
   /// Its bytes follow the request.
   bool binary() const { return !has_data && shared.name.empty(); }
+  /// Of BYTES: all of them, when they are at hand.
+  std::span<const std::byte> elements() const {
+    if (has_data) return data;
+    return {received.data(), static_cast<std::size_t>(received.bytes())};
+  }
 };
 
 /// An output that the request names.

@@ -131,7 +131,7 @@ TEST(InferRequest, SaysWhatIsWrong) {
       {"{\"parameters\":{\"sequence_id\":3}}",
        "501 sequences are not supported: this model keeps no state between requests"},
       {"{\"parameters\":{\"priority\":-3}}", "400 priority is -3"},
-      {with_data("BYTES", "[\"a\"]"), "501 input 'x': tensors of BYTES are not supported"},
+      {with_data("BYTES", "[\"a\",7]"), "400 input 'x' is BYTES, and its data holds no string"},
   };
   for (const auto& [json, words] : cases) EXPECT_EQ(words_of(json), words) << json;
   std::string inputs, outputs;

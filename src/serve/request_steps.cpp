@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "serve/bytes_tensor.h"
 #include "serve/request_error.h"
 
 namespace monza::serve {
@@ -29,9 +30,10 @@ Reason refusal_reason(int status) {
 void put_elements(InferRequest& request, const ServedModel::Fit& fit, const Slot& slot) {
   for (std::size_t k = 0; k < fit.inputs.size(); ++k) {
     RequestedInput& input = request.inputs[fit.inputs[k].source];
-    const std::span<std::byte> place = slot.input(k);
+    const bool strings = input.dtype == DType::string;
+    const std::span<std::byte> place = strings ? make_place(input, input.shared.bytes) : slot.input(k);
     if (input.shared.region != nullptr) input.shared.region->read(input.shared.offset, place);
-    if (!input.has_data || input.data.empty()) continue;
+    if (strings || !input.has_data || input.data.empty()) continue;
     std::memcpy(place.data(), input.data.data(), place.size());
     std::vector<std::byte>().swap(input.data);
   }

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "base/log.h"
+#include "serve/bytes_tensor.h"
 #include "tensor/storage.h"
 
 namespace monza::serve {
@@ -17,6 +18,16 @@ constexpr double kGrace = 1.0 / 32;
 constexpr std::size_t kKeptBatches = 8;
 constexpr std::int64_t kKeptBytes = 64 << 20;
 constexpr std::chrono::milliseconds kMostWarmUp{300};
+
+/// Strings of an output lie in the context until its next run, which does not wait for them to be sent.
+void copy_strings(Slot::Output& output) {
+  const std::span<const StringRef> strings(reinterpret_cast<const StringRef*>(output.data),
+                                           output.bytes / sizeof(StringRef));
+  output.text.clear();
+  for (const StringRef& string : strings) append_bytes_element(output.text, string.view());
+  output.data = reinterpret_cast<const std::byte*>(output.text.data());
+  output.bytes = output.text.size();
+}
 
 }  // namespace
 
@@ -88,6 +99,7 @@ Slot* ModelQueue::reserve(const ServedModel::Fit& fit) {
 
 void ModelQueue::release(Slot& slot) {
   Batch* batch = slot.batch;
+  for (Slot::Output& output : slot.outputs) std::string().swap(output.text);
   if (!batch->remove()) return;
   std::erase(open_, batch);
   if (free_.size() < kept_batches_) free_.push_back(batch);
@@ -166,6 +178,7 @@ Status ModelQueue::run_slots(Run run) {
       if (batches) output.shape[0] = slot.rows;
       output.bytes = static_cast<std::size_t>(row_bytes * (batches ? slot.rows : 1));
       output.data = static_cast<const std::byte*>(found.data) + (slot.row - first) * row_bytes;
+      if (found.dtype == DType::string) copy_strings(output);
     }
   }
   for (Slot& slot : run.slots) {

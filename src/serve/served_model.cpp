@@ -8,6 +8,7 @@
 #include <span>
 
 #include "base/error.h"
+#include "serve/bytes_tensor.h"
 #include "serve/datatype.h"
 #include "serve/json_out.h"
 #include "serve/request_error.h"
@@ -27,10 +28,10 @@ Shape shape_of(const std::vector<std::int64_t>& extents) {
 
 Port port_of(const TensorInfo& info, const char* what) {
   const auto refuse = [&](std::string_view why) {
-    fail_hint("serve a model of dense tensors of numbers", "{} '{}' cannot be served: {}", what, info.name, why);
+    fail_hint("serve a model of dense tensors of numbers or strings", "{} '{}' cannot be served: {}", what, info.name,
+              why);
   };
   if (info.kind != ValueKind::tensor) refuse("it is a list or optional");
-  if (info.dtype == DType::string) refuse("it holds strings");
   if (datatype_name(info.dtype).empty()) refuse(message("KServe v2 has no name for {}", dtype_name(info.dtype)));
   return {info.name, info.dtype, info.min, info.max, storage_bytes(info.dtype, shape_of(info.max))};
 }
@@ -53,6 +54,20 @@ std::string range_text(const Port& port) {
     }
   }
   return text + "]";
+}
+
+/// Whether the input has as many bytes as it takes. Strings are as long as they are: how many they are is looked at
+/// when they are at hand.
+void check_size(const RequestedInput& input, std::int64_t wanted) {
+  const std::int64_t sent = input.has_data   ? static_cast<std::int64_t>(input.data.size())
+                            : input.binary() ? input.binary_bytes
+                                             : static_cast<std::int64_t>(input.shared.bytes);
+  const bool strings = input.dtype == DType::string;
+  if (strings && static_cast<std::uint64_t>(sent) > kMostBytesTensor)
+    fail_with(413, "input '{}' has {} bytes, and {} are the most of BYTES", input.name, sent, kMostBytesTensor);
+  if (!strings && sent != wanted)
+    fail_with(400, "input '{}' of shape {} takes {} bytes, and the request has {}", input.name, shape_text(input.shape),
+              wanted, sent);
 }
 
 }  // namespace
@@ -153,13 +168,7 @@ ServedModel::Fit ServedModel::fit(const InferRequest& request) const {
       input.row[0] = 1;
     }
     input.row_bytes = storage_bytes(port.dtype, input.row);
-    const std::int64_t bytes = input.row_bytes * fit.rows;
-    const std::int64_t sent = given.has_data   ? static_cast<std::int64_t>(given.data.size())
-                              : given.binary() ? given.binary_bytes
-                                               : static_cast<std::int64_t>(given.shared.bytes);
-    if (sent != bytes)
-      fail_with(400, "input '{}' of shape {} takes {} bytes, and the request has {}", port.name,
-                shape_text(given.shape), bytes, sent);
+    check_size(given, input.row_bytes * fit.rows);
   }
   std::vector<bool> named(outputs_.size());  // an answer is no larger than all outputs
   for (const RequestedOutput& output : request.outputs) {
@@ -189,8 +198,8 @@ namespace {
 
 /// What metadata and config call the same things.
 struct PortWords {
-  std::string_view type, type_prefix, shape;
-  bool without_rows;
+  std::string_view type, shape;
+  bool config, without_rows;
 };
 
 /// ,"key":[{"name":...,type:...,shape:[...]},...]
@@ -200,8 +209,8 @@ void append_ports(std::string& out, std::string_view key, const std::vector<Port
     if (&port != ports.data()) out += ',';
     out += "{\"name\":";
     append_json_string(out, port.name);
-    fmt::format_to(std::back_inserter(out), ",\"{}\":\"{}{}\",\"{}\":", words.type, words.type_prefix,
-                   datatype_name(port.dtype), words.shape);
+    fmt::format_to(std::back_inserter(out), ",\"{}\":\"{}\",\"{}\":", words.type,
+                   words.config ? config_type_name(port.dtype) : datatype_name(port.dtype), words.shape);
     append_json_list(out, declared_shape(port, words.without_rows));
     out += '}';
   }
@@ -215,8 +224,8 @@ std::string ServedModel::metadata_json(const std::vector<std::int64_t>& versions
   append_json_string(out, name_);
   fmt::format_to(std::back_inserter(out), ",\"versions\":[\"{}\"],\"platform\":\"monza\"",
                  fmt::join(versions, "\",\""));
-  append_ports(out, "inputs", inputs_, {"datatype", "", "shape", false});
-  append_ports(out, "outputs", outputs_, {"datatype", "", "shape", false});
+  append_ports(out, "inputs", inputs_, {"datatype", "shape", false, false});
+  append_ports(out, "outputs", outputs_, {"datatype", "shape", false, false});
   return out += '}';
 }
 
@@ -225,8 +234,8 @@ std::string ServedModel::config_json() const {
   append_json_string(out, name_);
   out += ",\"platform\":\"monza\",\"backend\":\"monza\",\"max_batch_size\":";
   append_number(out, batches_ ? max_rows_ : 0);
-  append_ports(out, "input", inputs_, {"data_type", "TYPE_", "dims", batches_});
-  append_ports(out, "output", outputs_, {"data_type", "TYPE_", "dims", batches_});
+  append_ports(out, "input", inputs_, {"data_type", "dims", true, batches_});
+  append_ports(out, "output", outputs_, {"data_type", "dims", true, batches_});
   if (batches_) out += ",\"dynamic_batching\":{}";
   return out += '}';
 }

@@ -46,8 +46,8 @@ struct QueuePolicy {
 /// Immutable but for what it is run with; shared by all threads.
 class ServedModel {
  public:
-  /// Throws Error when the interface cannot be served (lists, optional values, strings, types without a name in KServe
-  /// v2), or when `rule` asks for more than the engine can do.
+  /// Throws Error when the interface cannot be served (lists, optional values, types without a name in KServe v2), or
+  /// when `rule` asks for more than the engine can do.
   ServedModel(std::string name, Engine engine, const BatchRule& rule, std::int64_t version = 1,
               const QueuePolicy& policy = {});
 

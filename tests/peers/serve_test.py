@@ -24,7 +24,7 @@ import onnxruntime as ort
 import tritonclient.grpc as grpc
 import tritonclient.http as http
 import tritonclient.utils.shared_memory as shm
-from tritonclient.utils import InferenceServerException
+from tritonclient.utils import InferenceServerException, deserialize_bytes_tensor, serialize_byte_tensor
 
 import peerlib
 
@@ -228,6 +228,77 @@ def check_repository(tool, folder):
         server.process.kill()
 
 
+def strings_model(path: pathlib.Path):
+    """y = a then b, in rows; n = whether y is of digits alone."""
+    info, helper = onnx.TensorProto, onnx.helper
+    graph = helper.make_graph(
+        [helper.make_node("StringConcat", ["a", "b"], ["y"]), helper.make_node("RegexFullMatch", ["y"], ["n"], pattern="[0-9]+")], "strings",
+        [helper.make_tensor_value_info(name, info.STRING, ["batch", 2]) for name in ("a", "b")],
+        [helper.make_tensor_value_info("y", info.STRING, ["batch", 2]), helper.make_tensor_value_info("n", info.BOOL, ["batch", 2])])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9), path)
+
+
+def check_strings(tool, path):
+    """BYTES in and out: JSON, bytes, shared memory, gRPC raw and written out, and from many clients at once."""
+    strings_model(path)
+    server = Server(tool, [path], "--threads", "1", "--shared-memory", "monza_peer_")
+    a, b = np.array([["1", "grün"], ["", "x\n"]], object), np.array([["2", "!"], ["7", "\0"]], object)
+    wanted = [["12", "grün!"], ["7", "x\n\0"]]
+    text = lambda got: [[e if isinstance(e, str) else e.decode() for e in row] for row in got.tolist()]
+    right = lambda result: text(result.as_numpy("y")) == wanted and result.as_numpy("n").tolist() == [[True, False], [True, False]]
+    try:
+        for module, address, forms in ((http, server.address, (True, False)), (grpc, server.grpc_address, (True,))):
+            client = module.InferenceServerClient(address)
+            for binary in forms:
+                inputs = [module.InferInput(name, [2, 2], "BYTES") for name in ("a", "b")]
+                for one, value in zip(inputs, (a, b)):
+                    one.set_data_from_numpy(value, **({"binary_data": binary} if module is http else {}))
+                expect(right(client.infer("strings", inputs)), f"{module.__name__}: strings{'' if binary else ' in JSON'}")
+            region_bytes = serialize_byte_tensor(a).item()
+            region = shm.create_shared_memory_region("text", "/monza_peer_text", len(region_bytes))
+            results = shm.create_shared_memory_region("joined", "/monza_peer_joined", 256)
+            try:
+                shm.set_shared_memory_region(region, [serialize_byte_tensor(a)])
+                client.register_system_shared_memory("text", "/monza_peer_text", len(region_bytes))
+                client.register_system_shared_memory("joined", "/monza_peer_joined", 256)
+                inputs[0].set_shared_memory("text", len(region_bytes))
+                y, n = module.InferRequestedOutput("y"), module.InferRequestedOutput("n")
+                y.set_shared_memory("joined", 256)
+                client.infer("strings", inputs, outputs=[y, n])
+                got = shm.get_contents_as_numpy(results, np.object_, [2, 2])
+                expect(text(got) == wanted, f"{module.__name__}: strings in shared memory")
+                client.unregister_system_shared_memory()
+            finally:
+                shm.destroy_shared_memory_region(region)
+                shm.destroy_shared_memory_region(results)
+            client.close()
+        # The client has no form for contents that are written out: the message itself does.
+        request = grpc.service_pb2.ModelInferRequest(model_name="strings")
+        for name, value in (("a", a), ("b", b)):
+            tensor = request.inputs.add(name=name, datatype="BYTES", shape=[2, 2])
+            tensor.contents.bytes_contents.extend(e.encode() for e in value.flatten())
+        with grpc.InferenceServerClient(server.grpc_address) as client:
+            answer = client._client_stub.ModelInfer(request)
+        expect(text(deserialize_bytes_tensor(answer.raw_output_contents[0]).reshape(2, 2)) == wanted, "gRPC: strings that are written out")
+
+        def one(i):
+            with http.InferenceServerClient(server.address) as own:
+                inputs = [http.InferInput(name, [1, 2], "BYTES") for name in ("a", "b")]
+                value = np.array([[f"{i}" * (1 + i % 50), f"-{i}"]], object)
+                for given in inputs:
+                    given.set_data_from_numpy(value)
+                return text(own.infer("strings", inputs).as_numpy("y")) == [[2 * e for e in value[0]]]
+
+        with concurrent.futures.ThreadPoolExecutor(CLIENTS) as pool:
+            expect(all(pool.map(one, range(200))), f"200 requests of strings from {CLIENTS} threads")
+        words = [str(tool), "load", f"http://{server.address}/v2/models/strings", "--duration", "0.5", "--json"]
+        report = json.loads(subprocess.run(words, stdout=subprocess.PIPE, text=True).stdout)
+        expect(set(report["statuses"]) == {"200"}, "monza load sends strings")
+        expect(server.end() == 0, "strings: ended")
+    finally:
+        server.process.kill()
+
+
 def check_urgency(client, make_inputs, random, name):
     inputs = make_inputs(rows_feed(random, 1))
     expect(client.infer("rows", inputs, priority=1, timeout=10_000_000).as_numpy("c") is not None, f"{name}: priority and timeout")
@@ -410,6 +481,7 @@ def main():
             check_crowd(server.address, client, sessions["rows"], random)
         check_grpc(server.grpc_address, sessions["rows"], random)
         check_end(server, args.tool)
+        check_strings(args.tool, folder / "strings.onnx")
         check_repository(args.tool, folder / "repository")
         check_tokens(args.tool, models.values(), folder, random)
         check_grpc_end(args.tool, models.values(), sessions["rows"], random)

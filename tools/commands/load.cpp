@@ -2,10 +2,12 @@
 #include <fmt/core.h>
 
 #include <memory>
+#include <utility>
 
 #include "base/error.h"
 #include "base/json_integer.h"
 #include "eval/tensors.h"
+#include "serve/bytes_tensor.h"
 #include "serve/datatype.h"
 #include "tools/args/command.h"
 #include "tools/args/shape_text.h"
@@ -22,6 +24,23 @@ struct LoadArgs {
   std::int64_t batch = 1;
   bool json = false;
 };
+
+/// A random tensor as the protocol carries it; strings are words of eight letters.
+std::string random_bytes(DType dtype, std::vector<std::int64_t> shape, std::uint64_t seed) {
+  if (dtype != DType::string) {
+    const Tensor tensor = eval::random_tensor(dtype, shape, seed);
+    return {tensor.as<char>(), tensor.bytes()};
+  }
+  constexpr std::size_t kLetters = 8;
+  shape.push_back(kLetters);
+  const Tensor draws = eval::random_tensor(DType::u8, shape, seed);
+  std::string word, bytes;
+  for (std::size_t i = 0; i < draws.bytes(); ++i) {
+    word += static_cast<char>('a' + draws.as<std::uint8_t>()[i] % 26);
+    if (word.size() == kLetters) serve::append_bytes_element(bytes, std::exchange(word, {}));
+  }
+  return bytes;
+}
 
 /// A whole message with random tensors of the shapes that the model's metadata and the command line say.
 std::string make_request(const LoadArgs& args, const HttpUrl& url, const Json& metadata) {
@@ -44,12 +63,12 @@ std::string make_request(const LoadArgs& args, const HttpUrl& url, const Json& m
     for (const std::int64_t extent : shape)
       if (extent < 0) throw UsageError(message("input '{}' has an open extent\n  try: --shape {}=1x..", name, name));
     const DType dtype = serve::parse_datatype(input.at("datatype").get<std::string>());
-    const Tensor tensor = eval::random_tensor(dtype, shape, args.load.seed + inputs.size());
+    const std::string bytes = random_bytes(dtype, shape, args.load.seed + inputs.size());
     inputs.push_back({{"name", name},
                       {"datatype", input.at("datatype")},
                       {"shape", shape},
-                      {"parameters", {{"binary_data_size", tensor.bytes()}}}});
-    tensors.append(tensor.as<char>(), tensor.bytes());
+                      {"parameters", {{"binary_data_size", bytes.size()}}}});
+    tensors += bytes;
   }
   if (!given.empty()) throw UsageError(message("the model has no input '{}'", given.begin()->first));
   const std::string json = Json{{"inputs", inputs}, {"parameters", {{"binary_data_output", true}}}}.dump();

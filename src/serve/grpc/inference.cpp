@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 
+#include "serve/bytes_tensor.h"
 #include "serve/request_error.h"
 #include "serve/request_steps.h"
 
@@ -10,13 +11,17 @@ namespace monza::serve {
 
 void RpcInference::begin(const Pieces& message, Clock::time_point deadline) {
   Scheduler& scheduler = service_.scheduler;  // once it is submitted, whoever is told may end this
+  const auto give_up = [&](int status, std::string words, Reason reason) {
+    if (slot_ != nullptr) (void)scheduler.cancel(*slot_);  // it was not submitted: nobody else knows of it
+    slot_ = nullptr;
+    refuse(status, std::move(words), reason);
+  };
   try {
     submit(message, deadline);
   } catch (const RequestError& e) {
-    if (slot_ != nullptr) (void)scheduler.cancel(*slot_);  // it was not submitted: nobody else knows of it
-    slot_ = nullptr;
-    refuse(e.status(), e.fact(), refusal_reason(e.status()));
-    return;
+    return give_up(e.status(), e.fact(), refusal_reason(e.status()));
+  } catch (const std::exception&) {
+    return give_up(503, kNoMemory, Reason::failed);
   }
   scheduler.idle();  // which request is the last for now is not known here
 }
@@ -29,9 +34,15 @@ void RpcInference::submit(const Pieces& message, Clock::time_point deadline) {
   const std::lock_guard lock(mutex_);
   slot_ = &take_slot(service_.scheduler, *queue_, fit, read_.request, started_at_, *this, deadline);
   put_elements(read_.request, fit, *slot_);
-  for (std::size_t k = 0; k < fit.inputs.size(); ++k)
-    if (const std::size_t source = fit.inputs[k].source; read_.request.inputs[source].binary())
-      copy_from(message, read_.raw[source].at, slot_->input(k));
+  for (std::size_t k = 0; k < fit.inputs.size(); ++k) {
+    const std::size_t source = fit.inputs[k].source;
+    RequestedInput& input = read_.request.inputs[source];
+    if (!input.binary()) continue;
+    copy_from(message, read_.raw[source].at,
+              input.dtype == DType::string ? make_place(input, static_cast<std::uint64_t>(input.binary_bytes))
+                                           : slot_->input(k));
+  }
+  point_to_strings(read_.request, queue_->model(), *slot_);
   service_.scheduler.submit(*slot_);
 }
 
@@ -55,7 +66,7 @@ void RpcInference::completed(Slot& slot) noexcept {
     result_.words = e.fact();
   } catch (const std::bad_alloc&) {
     status = 503;
-    result_.words = "the server has no memory for the answer";
+    result_.words = kNoMemory;
   }
   {
     const std::lock_guard lock(mutex_);

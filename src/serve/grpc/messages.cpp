@@ -10,6 +10,7 @@
 #include <deque>
 
 #include "inference.pb.h"
+#include "serve/bytes_tensor.h"
 #include "serve/datatype.h"
 #include "serve/infer_answer.h"
 #include "serve/request_error.h"
@@ -173,6 +174,13 @@ void read_contents(const rpc::TensorContents& contents, RequestedInput& input) {
     case DType::u64: return take(std::uint64_t{}, contents.uint64_contents());
     case DType::f32: return take(float{}, contents.fp32_contents());
     case DType::f64: return take(double{}, contents.fp64_contents());
+    case DType::string: {
+      std::string tensor;
+      for (const std::string& element : contents.bytes_contents()) append_bytes_element(tensor, element);
+      const std::span<const std::byte> bytes = std::as_bytes(std::span(tensor));
+      input.data.assign(bytes.begin(), bytes.end());
+      return;
+    }
     default:
       fail_with(400, "input '{}' is {}, which the protocol takes in raw_input_contents alone", input.name,
                 datatype_name(input.dtype));

@@ -85,8 +85,8 @@ std::string model_config(Service& service, std::string_view request) {
     for (const Port& port : ports) {
       auto& tensor = *list.Add();
       tensor.set_name(port.name);
-      rpc::ConfigType type = rpc::TYPE_STRING;  // which is called BYTES elsewhere
-      (void)rpc::ConfigType_Parse("TYPE_" + std::string(datatype_name(port.dtype)), &type);
+      rpc::ConfigType type = rpc::TYPE_INVALID;
+      (void)rpc::ConfigType_Parse(std::string(config_type_name(port.dtype)), &type);
       tensor.set_data_type(type);
       for (const std::int64_t extent : declared_shape(port, model.batches())) tensor.add_dims(extent);
     }

@@ -7,6 +7,7 @@
 
 #include "inference.pb.h"
 #include "monza/error.h"
+#include "serve/bytes_tensor.h"
 #include "serve/grpc/inference.h"
 #include "serve/request_error.h"
 #include "support/engine_from_text.h"
@@ -214,6 +215,35 @@ TEST(GrpcInference, LimitsWhatIsWrittenOut) {
   EXPECT_EQ(infer(f.service, head.SerializeAsString()).words, "input 'x' is INT8, and its contents hold -129");
   head.set_id(std::string((16 << 20) + 1, 'i'));
   EXPECT_EQ(infer(f.service, head.SerializeAsString()).words, "what is not raw_input_contents is more than 16 MiB");
+}
+
+TEST(GrpcInference, ComputesStringsInBothForms) {
+  Fixture f;
+  const Engine engine =
+      test::engine_from_text("graph \"main\" (%x: string[2]) {\n  %y = StringConcat(%x, %x)\n  return (y: %y)\n}")
+          .engine;
+  f.service.add(std::make_shared<ServedModel>("twice", engine, BatchRule{}), {});
+  EXPECT_EQ(f.ask<rpc::ModelConfigResponse>("ModelConfig", named("twice")).config().input(0).ShortDebugString(),
+            R"(name: "x" data_type: TYPE_STRING dims: 2)");
+  rpc::InferRequestHead head;
+  head.set_model_name("twice");
+  rpc::Tensor& x = *head.add_inputs();
+  x.set_name("x");
+  x.set_datatype("BYTES");
+  x.add_shape(2);
+  std::string tensor, wanted;
+  for (const char* element : {"abc", ""}) append_bytes_element(tensor, element);
+  for (const char* element : {"abcabc", ""}) append_bytes_element(wanted, element);
+  const std::string raw = head.SerializeAsString() + "\x3A\x0B" + tensor;
+  for (std::size_t piece = 1; piece <= raw.size(); ++piece) {
+    const RpcInference::Result result = infer(f.service, raw, piece);
+    ASSERT_EQ(result.status, 200) << result.words;
+    EXPECT_TRUE(result.message.ends_with("\x32\x0E" + wanted)) << piece;
+  }
+  for (const char* element : {"abc", ""}) x.mutable_contents()->add_bytes_contents(element);
+  EXPECT_TRUE(infer(f.service, head.SerializeAsString()).message.ends_with("\x32\x0E" + wanted));
+  x.mutable_contents()->add_bytes_contents("more");
+  EXPECT_EQ(infer(f.service, head.SerializeAsString()).words, "input 'x' has more elements than its shape");
 }
 
 TEST(GrpcInference, IsCancelledWhileItWaits) {
