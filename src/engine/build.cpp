@@ -126,6 +126,7 @@ Engine BuildSession::build(const BuildOptions& options, const BuildHooks& hooks)
   s.import_once(options, hooks);
   if (hooks.report != nullptr) report.imported = std::shared_ptr<const ir::Graph>(s.model, s.model->graph.get());
   report.tensors = s.model->tensors;
+  report.carried = s.model->carried;
   stats.import_ms = ms_since(begin);
 
   progress("passes", 0.1);

@@ -202,6 +202,7 @@ BuildReport read_record(const engine_file::Image& image, const Limits& limits) {
     if (!verifier.VerifyBuffer<fb::BuildRecord>()) fail("it cannot be read");
     report = RecordReader(record, *planned).read(*flatbuffers::GetRoot<fb::BuildRecord>(record.data()));
     report.planned = std::move(planned);
+    for (const auto& [name, bytes] : image.carried) report.carried[name].assign(bytes.begin(), bytes.end());
   } catch (const Error& e) {
     throw Error("the record of the engine's build is damaged: " + e.fact(),
                 "copy the file again, or rebuild with: monza build MODEL --output FILE");

@@ -28,6 +28,8 @@ struct BuildReport {
   std::shared_ptr<const ir::Graph> imported;
   std::unique_ptr<ir::Graph> planned;  ///< after the passes: what the plan was made for
   std::vector<NamedTensor> tensors;    ///< that nodes of the imported model make, in its order
+  /// Files that the engine carries for whoever runs it, by name (engine_file::Image::carried).
+  std::map<std::string, std::vector<std::byte>> carried;
   PassReport passes;
   std::vector<plan::Choice> choices;  ///< one for each node that a kernel computes, of the first profile
   /// How well integers stand for what calibration saw, by the names of the model's tensors. No build fills it: who has

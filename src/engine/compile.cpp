@@ -202,6 +202,7 @@ engine_file::Image compile(ir::Graph& graph, const BuildOptions& options, const 
     parts.graph_data = std::move(carried.data);
     parts.record = write_record(graph, report);
   }
+  parts.carried = report.carried;
   parts.info = info_of(options, graph, profiles);
   return engine_file::make_image(std::move(parts));
 }

@@ -29,7 +29,7 @@ plan::Profile ranges_of(const std::map<std::string, ShapeProfile>& shapes) {
     if (!added && !(it->second == extent)) fail("tokens and positions have the same number");
   }
   if (!ranges.contains("n")) fail("the shapes say nothing of tokens");
-  ranges.emplace("m", ranges.at("n"));
+  ranges.emplace("m", plan::Extent{1, 1, ranges.at("n").max});
   return ranges;
 }
 
@@ -46,6 +46,7 @@ ImportedModel import_language_model(const std::string& path, const BuildOptions&
   }
   ImportedModel model;
   model.graph = import_decoder(path, state, options.limits);
+  model.carried["gguf"] = gguf::File::open(path, options.limits)->head();
   if (!io_types.empty()) set_io_types(*model.graph, io_types);
   for (const auto& own : options.profiles) {
     auto shapes = own;

@@ -16,6 +16,8 @@ struct ImportedModel {
   std::unique_ptr<ir::Graph> graph;
   std::vector<plan::Profile> profiles;  ///< ranges of the dimensions that are left open, for each profile
   std::vector<NamedTensor> tensors;     ///< that nodes make, in the model's order
+  /// Files that the engine carries, by name.
+  std::map<std::string, std::vector<std::byte>> carried;
 };
 
 /// Imports an ONNX file: with the outputs, shapes, elements and element types of inputs, and limits that `options` give

@@ -1,9 +1,11 @@
 #include "gguf/file.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "base/limits.h"
 #include "tensor/block_encoding.h"
 #include "tensor/dtype.h"
@@ -12,7 +14,6 @@
 namespace monza::gguf {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x46554747;  // "GGUF"
 constexpr std::uint64_t kMostTensors = 1 << 20, kMostKeys = 1 << 16;
 constexpr std::uint64_t kMostArrayElements = 1 << 24;  ///< a vocabulary has some hundred thousand
 constexpr std::size_t kMostNameBytes = 65535;
@@ -146,31 +147,46 @@ TensorInfo take_tensor(Reader& in, std::uint64_t& offset) {
 
 }  // namespace
 
-bool File::is_gguf(const std::filesystem::path& path) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(path, ignored)) return false;
-  const auto file = MappedFile::open(path);
-  std::uint32_t magic = 0;
-  if (file->bytes().size() < sizeof magic) return false;
-  std::memcpy(&magic, file->bytes().data(), sizeof magic);
-  return magic == kMagic;
-}
+bool File::is_gguf(const std::filesystem::path& path) { return file_kind(path) == FileKind::gguf; }
 
 std::shared_ptr<const File> File::open(const std::filesystem::path& path, const Limits& limits) {
   std::shared_ptr<File> file(new File);
+  file->path_ = path;
   file->file_ = MappedFile::open(path);
+  file->bytes_ = file->file_->bytes();
+  return read(std::move(file), limits);
+}
+
+std::shared_ptr<const File> File::of_bytes(std::vector<std::byte> bytes, const std::filesystem::path& path) {
+  std::shared_ptr<File> file(new File);
+  file->path_ = path;
+  file->owned_ = std::move(bytes);
+  file->bytes_ = file->owned_;
+  return read(std::move(file), {});
+}
+
+std::shared_ptr<const File> File::read(std::shared_ptr<File> file, const Limits& limits) {
   try {
     file->read_head(limits);
   } catch (const Error& e) {
     throw(e.hint().empty() ? Error(e.fact(), "fetch or convert it again") : e)
-        .at(message("GGUF file '{}'", path.string()));
+        .at(message("GGUF file '{}'", file->path_.string()));
   }
   return file;
 }
 
+std::vector<std::byte> File::head() const {
+  std::vector<std::byte> head(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(metadata_end_));
+  constexpr std::size_t kTensorCount = kGgufMagic.size() + sizeof(std::uint32_t);  // behind magic and version
+  std::memset(head.data() + kTensorCount, 0, sizeof(std::uint64_t));
+  return head;
+}
+
 void File::read_head(const Limits& limits) {
-  Reader in(file_->bytes());
-  if (in.take<std::uint32_t>() != kMagic) fail("it does not begin as a GGUF file does");
+  Reader in(bytes_);
+  (void)in.take<std::array<char, kGgufMagic.size()>>();
+  if (std::memcmp(bytes_.data(), kGgufMagic.data(), kGgufMagic.size()) != 0)
+    fail("it does not begin as a GGUF file does");
   const auto version = in.take<std::uint32_t>();
   if (version == 2u << 24 || version == 3u << 24) fail("it is in big-endian byte order, which is not supported");
   if (version < 2 || version > 3) fail("it has version {}; 2 and 3 are supported", version);
@@ -184,6 +200,7 @@ void File::read_head(const Limits& limits) {
     const auto type = static_cast<MetaType>(in.take<std::uint32_t>());
     if (!metadata_.emplace(key, in.take_value(type)).second) fail("metadata '{}' is there twice", key);
   }
+  metadata_end_ = in.at();
   std::vector<std::uint64_t> offsets(0);
   for (std::uint64_t i = 0; i < tensors; ++i) {
     tensors_.push_back(take_tensor(in, offsets.emplace_back()));
@@ -200,10 +217,12 @@ void File::read_head(const Limits& limits) {
     const std::int64_t size = storage_bytes(tensor.dtype, tensor.shape);
     if (offsets[i] % unit != 0)
       fail("tensor '{}' lies at {}, which is no multiple of {}", tensor.name, offsets[i], unit);
-    if (offsets[i] > file_->bytes().size() - std::min<std::uint64_t>(begin, file_->bytes().size()))
+    if (offsets[i] > bytes_.size() - std::min<std::uint64_t>(begin, bytes_.size()))
       fail("tensor '{}' lies beyond the end of the file", tensor.name);
-    tensor.bytes =
-        file_->slice(begin + offsets[i], static_cast<std::uint64_t>(size), message("tensor '{}'", tensor.name));
+    const std::uint64_t at = begin + offsets[i];
+    if (at > bytes_.size() || static_cast<std::uint64_t>(size) > bytes_.size() - at)
+      fail("tensor '{}' of {} bytes at {} goes beyond the end of the file", tensor.name, size, at);
+    tensor.bytes = bytes_.subspan(at, static_cast<std::size_t>(size));
     total += size;  // tensors may lie over each other: the limit keeps the sum small
     check_limit(limits, &Limits::weight_bytes, total, "bytes of tensors");
   }

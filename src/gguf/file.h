@@ -45,11 +45,16 @@ class File {
   /// Reads the head. Throws Error that names the file: where it is damaged, of another version or byte order, has types
   /// that are not known, names something twice, or is more than `limits` allow.
   static std::shared_ptr<const File> open(const std::filesystem::path& path, const Limits& limits = {});
+  /// A file in memory: what head() gave. `path` is its name in messages.
+  static std::shared_ptr<const File> of_bytes(std::vector<std::byte> bytes, const std::filesystem::path& path);
   /// True if the file begins as a GGUF file does.
   static bool is_gguf(const std::filesystem::path& path);
 
-  const std::filesystem::path& path() const { return file_->path(); }
+  const std::filesystem::path& path() const { return path_; }
+  /// Where tensors lie; null for a file in memory.
   const std::shared_ptr<const MappedFile>& mapped() const { return file_; }
+  /// A GGUF file of the metadata alone, without tensors.
+  std::vector<std::byte> head() const;
   int version() const { return version_; }
   /// In the order of the names.
   const std::map<std::string_view, Value>& metadata() const { return metadata_; }
@@ -66,9 +71,14 @@ class File {
 
  private:
   File() = default;
+  static std::shared_ptr<const File> read(std::shared_ptr<File> file, const Limits& limits);
   void read_head(const Limits& limits);
   const Value* find(std::string_view key) const;
-  std::shared_ptr<const MappedFile> file_;
+  std::filesystem::path path_;
+  std::shared_ptr<const MappedFile> file_;  ///< or, of a file in memory,
+  std::vector<std::byte> owned_;
+  std::span<const std::byte> bytes_;  ///< of either
+  std::size_t metadata_end_ = 0;
   int version_ = 0;
   std::map<std::string_view, Value> metadata_;
   std::vector<TensorInfo> tensors_;

@@ -28,6 +28,20 @@ std::string raw(T value) {
   return std::string(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
+TEST(GgufFile, GivesItsHeadAlone) {
+  const std::string bytes =
+      GgufWriter().set("general.name", "a model").set("count", 7u).tensor("x", {2}, {1, 2}).bytes();
+  const test::MemoryFile on_disk(as_span(bytes));
+  const std::vector<std::byte> head = File::open(on_disk.path())->head();
+  const auto file = File::of_bytes(head, "head");
+  EXPECT_EQ(file->text("general.name"), "a model");
+  EXPECT_EQ(file->integer("count"), 7);
+  EXPECT_TRUE(file->tensors().empty());
+  EXPECT_EQ(file->head(), head);
+  const std::string cut = test::error_of([&] { (void)File::of_bytes({head.begin(), head.end() - 1}, "head"); });
+  EXPECT_NE(cut.find("GGUF file 'head': the file ends inside its head"), std::string::npos) << cut;
+}
+
 TEST(GgufFile, GivesMetadataAndTensors) {
   for (const std::uint32_t version : {2u, 3u}) {
     const std::string bytes = GgufWriter()

@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "llm/model_file.h"
 #include "text/decoder.h"
 
 namespace monza::llm {
@@ -14,8 +15,6 @@ using Clock = std::chrono::steady_clock;
 double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
-
-ModelTokenizer open_tokenizer(const std::string& path) { return gguf_tokenizer(*gguf::File::open(path)); }
 
 /// Text that is given out as soon as it cannot become a stop text any more.
 class Output {
@@ -69,7 +68,7 @@ class Output {
 double Score::perplexity() const { return tokens > 0 ? std::exp(nll / static_cast<double>(tokens)) : 0; }
 
 TextModel::TextModel(const std::string& path, const TokenModelOptions& options)
-    : tokens_(path, options), tokenizer_(open_tokenizer(path)) {}
+    : tokens_(path, options), tokenizer_(gguf_tokenizer(*carried_gguf(tokens_.engine(), path))) {}
 
 Generated TextModel::generate(std::string_view prompt, const GenerateOptions& options,
                               const std::function<bool(std::string_view)>& on_text) {

@@ -36,7 +36,7 @@ struct Score {
 /// Not thread-safe.
 class TextModel {
  public:
-  /// Throws Error for what is no GGUF file of a language model that is supported.
+  /// From a GGUF file, which is built, or an engine file that was built from one. Throws Error for what is neither.
   TextModel(const std::string& path, const TokenModelOptions& options);
 
   TokenModel& tokens() { return tokens_; }

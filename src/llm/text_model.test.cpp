@@ -4,11 +4,15 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <fstream>
 
+#include "llm/model_file.h"
 #include "support/data.h"
 #include "support/error_text.h"
 #include "support/gguf_writer.h"
+#include "support/letters_model.h"
 #include "support/memory_file.h"
+#include "support/temporary.h"
 
 namespace monza::llm {
 namespace {
@@ -22,28 +26,9 @@ TokenModelOptions quick() {
   return o;
 }
 
-/// 40 tokens: the letters that GPT-2's table writes for 39 bytes, and the end.
-std::string letters_model() {
-  std::vector<std::string> tokens;
-  for (char c = 'a'; c <= 'z'; ++c) tokens.emplace_back(1, c);
-  for (char c = '0'; c <= '9'; ++c) tokens.emplace_back(1, c);
-  for (const char* other : {".", ",", "!", "<end>"}) tokens.emplace_back(other);
-  std::vector<std::int32_t> types(40, 1);
-  types[39] = 3;
-  return test::tiny_decoder(
-             "llama",
-             {.metadata =
-                  [&](test::GgufWriter& w) {
-                    w.set("tokenizer.ggml.model", "gpt2").set("tokenizer.ggml.tokens", tokens);
-                    w.set("tokenizer.ggml.token_type", types).set("tokenizer.ggml.merges", std::vector<std::string>{});
-                    w.set("tokenizer.ggml.eos_token_id", 39u);
-                  }})
-      .bytes();
-}
-
 class Letters : public ::testing::Test {
  protected:
-  const std::string bytes_ = letters_model();
+  const std::string bytes_ = test::letters_model();
   const test::MemoryFile file_{std::as_bytes(std::span(bytes_))};
   TextModel model_{file_.path(), quick()};
 };
@@ -135,6 +120,32 @@ TEST(TextModel, TinyStories) {
   EXPECT_EQ(model.tokenizer().encode(text).tokens, want);
   EXPECT_EQ(model.tokenizer().decode(want), text);
   EXPECT_NEAR(model.score(text, 128, 0).nll, 78.51, 0.4);
+}
+
+TEST_F(Letters, AreTheSameFromAnEngineFile) {
+  const test::TemporaryFolder folder;
+  const std::string engine = folder / "letters.engine";
+  model_.tokens().engine().save(engine);
+  TextModel loaded(engine, quick());
+  EXPECT_EQ(loaded.tokenizer().encode("hello").tokens, model_.tokenizer().encode("hello").tokens);
+  GenerateOptions o;
+  o.max_tokens = 8;
+  o.to_the_end = true;
+  EXPECT_EQ(loaded.generate("hello", o).tokens, model_.generate("hello", o).tokens);
+  EXPECT_EQ(open_tokenizer(engine).ends, open_tokenizer(file_.path()).ends);
+}
+
+TEST(LanguageModelFile, SaysWhatAnotherFileIs) {
+  const test::TemporaryFolder folder;
+  const auto said = [&](const std::string& bytes) {
+    std::ofstream(folder / "m", std::ios::binary) << bytes;
+    const std::string text = test::error_of([&] { require_language_model(folder / "m"); });
+    return text.substr(text.find("' is ") + 5, text.find('\n') - text.find("' is ") - 5);
+  };
+  EXPECT_EQ(said("PK\3\4 and more"), "a zip archive, as PyTorch writes models, no language model");
+  EXPECT_EQ(said("{\"model\": 1}"), "a text, no language model");
+  EXPECT_EQ(said(std::string("\x10\0\0\0\0\0\0\0{", 9)), "a safetensors file, no language model");
+  EXPECT_EQ(said("\x08\x07\x12\x03"), "an ONNX file or another one, no language model");
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "llm/model_file.h"
 
 namespace monza::llm {
 namespace {
@@ -11,6 +12,7 @@ constexpr std::int64_t kBlock = 16;            ///< positions of a block of a se
 constexpr std::int64_t kMostByDefault = 8192;  ///< positions
 
 Engine open_engine(const std::string& path, const TokenModelOptions& options) {
+  require_language_model(path);
   if (!Engine::is_engine_file(path)) return Engine::build(path, options.build);
   LoadOptions load;
   load.threads = options.threads;

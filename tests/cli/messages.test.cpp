@@ -6,6 +6,7 @@
 #include "cli/driver.h"
 #include "io/npz.h"
 #include "support/error_text.h"
+#include "support/letters_model.h"
 #include "tools/conformance/conformance.h"
 #include "tools/measure/ceilings.h"
 
@@ -124,6 +125,8 @@ void make_arrays(const Tool& tool) {
   std::filesystem::create_directories(tool.path("samples"));
   io::write_npz(tool.path("samples/two.npz"), arrays);
   tool.write("p.ppm", "P6\n2 2\n255\n" + std::string(12, '\0'));
+  tool.write("letters.gguf", letters_model());
+  tool.write("model.pt", std::string("PK\3\4", 4));
   tool.write("text.json", "{\"layers\": 1}");
   tool.write("vocab.txt", "[UNK]\n[CLS]\n[SEP]\n");
 }

@@ -18,8 +18,9 @@
 #include "tensor/dtype.h"
 #include "tensor/element.h"
 #include "tools/args/command.h"
+#include "tools/args/given_inputs.h"
 #include "tools/args/input_numbers.h"
-#include "tools/args/picture.h"
+#include "tools/args/language_inputs.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -27,160 +28,6 @@ namespace {
 
 /// Integer inputs of at most this many elements may decide extents; their values go to the build.
 constexpr std::int64_t kMaxShapeElements = 64;
-
-/// What was given, by the inputs' names.
-struct Given {
-  std::map<std::string, Tensor> tensors;
-  std::map<std::string, std::string> numbers;  ///< to become tensors when the extents are known
-  bool contains(const std::string& name) const { return tensors.contains(name) || numbers.contains(name); }
-};
-
-/// Throws Error when the input of this name does not take the shape.
-using ShapeCheck = std::function<void(const std::string& name, const std::vector<std::int64_t>& shape)>;
-
-/// Sorts what the command line gives to the model's inputs.
-class Reader {
- public:
-  /// `defaults` need not be given. `shapes`: the extents of `inputs` that a picture is made to fit. `outputs` gives the
-  /// names of the model's outputs. `check` is asked about arrays of archives before they are unpacked, and about all.
-  Reader(const std::vector<ModelInput>& inputs, const std::vector<ModelInput>& defaults,
-         const std::vector<std::vector<std::int64_t>>& shapes, std::function<std::vector<std::string>()> outputs,
-         ShapeCheck check)
-      : inputs_(inputs), defaults_(defaults), shapes_(shapes), outputs_(std::move(outputs)), check_(std::move(check)) {}
-
-  Given read(const InputArgs& args) {
-    for (const std::string& text : args.files) take(text);
-    for (const auto& [name, tensor] : args.tensors)
-      if (!given_.contains(name) && find(name) != nullptr) add(name, tensor, args.tensors_from);
-    return std::move(given_);
-  }
-
- private:
-  const ModelInput* find(const std::string& name) const {
-    for (const auto* list : {&inputs_, &defaults_})
-      for (const ModelInput& i : *list)
-        if (i.name == name) return &i;
-    return nullptr;
-  }
-  const ModelInput& known(const std::string& name, const std::string& what) const {
-    if (const ModelInput* input = find(name)) return *input;
-    std::string names;
-    for (const ModelInput& i : inputs_) names += (names.empty() ? "'" : ", '") + i.name + "'";
-    throw UsageError(message("the model has no input '{}' (for '{}'); it has {}", name, what, names));
-  }
-  void once(const std::string& name) const {
-    if (given_.contains(name)) throw UsageError(message("input '{}' is given twice", name));
-  }
-  void add(const std::string& name, Tensor tensor, const std::string& file) {
-    const ModelInput& input = known(name, file);
-    once(name);
-    tensor = io::as_model_type(tensor, input.dtype);
-    if (tensor.dtype() != input.dtype && input.dtype != DType::invalid)
-      throw Error(
-          message("the file holds {}, the model's input is {}", dtype_name(tensor.dtype()), dtype_name(input.dtype)),
-          fmt::format("convert it: numpy.save(FILE, array.astype(...)) for {}", dtype_name(input.dtype)))
-          .at(file.empty() ? fmt::format("input '{}'", name) : fmt::format("input '{}' from '{}'", name, file));
-    check_(name, tensor.shape());
-    given_.tensors.emplace(name, std::move(tensor));
-  }
-
-  void take(const std::string& text) {
-    // NAME=VALUE, where names and files may hold '=' too: the longest known name that the text begins with decides.
-    std::string name, value = text;
-    for (const auto* list : {&inputs_, &defaults_})
-      for (const ModelInput& i : *list)
-        if (text.size() > i.name.size() && text.starts_with(i.name) && text[i.name.size()] == '=' &&
-            i.name.size() >= name.size()) {
-          name = i.name;
-          value = text.substr(i.name.size() + 1);
-        }
-    if (name.empty() && text.find('=') != std::string::npos && !std::filesystem::exists(text))
-      std::tie(name, value) = split_assignment(text, "--input");
-    if (!name.empty()) known(name, value);
-    if (!name.empty() && is_numbers(value) && !std::filesystem::exists(value)) {
-      once(name);
-      given_.numbers.emplace(name, value);
-    } else if (is_picture(value)) {
-      take_picture(name, value);
-    } else {
-      take_arrays(name, value);
-    }
-  }
-  void take_picture(const std::string& name, const std::string& file) {
-    if (name.empty() && inputs_.size() != 1)
-      throw UsageError(message("which input is '{}' for?\n  try: --input NAME={}", file, file));
-    const ModelInput& input = name.empty() ? inputs_[0] : known(name, file);
-    once(input.name);
-    std::vector<std::int64_t> shape = input.shape;
-    for (std::size_t k = 0; k < inputs_.size(); ++k)
-      if (inputs_[k].name == input.name) shape = shapes_[k];
-    add(input.name, picture_tensor(file, input.dtype, std::move(shape)), file);
-  }
-  void take_arrays(const std::string& name, const std::string& file) {
-    std::vector<io::NamedTensor> found = read_tensor_file(file, [&](const std::string& array, const io::NpyInfo& info) {
-      const std::string& input = name.empty() ? array : name;
-      if (find(input) != nullptr) check_(input, info.shape);
-    });
-    if (!name.empty()) {
-      if (found.size() != 1)
-        throw UsageError(
-            message("'{}' holds {} arrays; leave out '{}=' to take each by its name", file, found.size(), name));
-      return add(name, std::move(found[0].tensor), file);
-    }
-    if (found.size() == 1 && inputs_.size() == 1 && find(found[0].name) == nullptr && is_nameless(found[0], file))
-      return add(inputs_[0].name, std::move(found[0].tensor), file);
-    bool any = false;
-    std::string outputs;
-    for (io::NamedTensor& t : found) {
-      if (find(t.name) == nullptr && is_nameless(t, file))
-        throw UsageError(message("'{}' does not say which of the model's {} inputs it is\n  try: --input NAME={}", file,
-                                 inputs_.size(), file));
-      if (find(t.name) == nullptr && is_output(t.name)) {
-        outputs += (outputs.empty() ? "'" : ", '") + t.name + "'";
-        continue;  // a file of `run --save-inputs` holds both
-      }
-      any = true;
-      add(t.name, std::move(t.tensor), file);
-    }
-    if (!any && !outputs.empty())
-      throw UsageError(
-          message("'{}' holds outputs of the model alone: {}\n  try: a file of inputs; `monza run "
-                  "MODEL --output FILE --save-inputs` writes both",
-                  file, outputs));
-  }
-  bool is_output(const std::string& name) {
-    if (!known_outputs_) known_outputs_ = outputs_();
-    return std::find(known_outputs_->begin(), known_outputs_->end(), name) != known_outputs_->end();
-  }
-
-  const std::vector<ModelInput>&inputs_, &defaults_;
-  const std::vector<std::vector<std::int64_t>>& shapes_;
-  std::function<std::vector<std::string>()> outputs_;
-  ShapeCheck check_;
-  std::optional<std::vector<std::string>> known_outputs_;
-  Given given_;
-};
-
-/// An input that nothing gives, in words.
-struct Missing {
-  std::string name;
-  DType dtype;
-  std::vector<std::int64_t> shape;
-};
-
-[[noreturn]] void fail_missing(const std::vector<Missing>& missing, const InputArgs& args) {
-  std::string list;
-  for (const Missing& m : missing)
-    list += fmt::format("{}'{}' ({} {})", list.empty() ? "" : ", ", m.name, dtype_name(m.dtype), extents_text(m.shape));
-  const std::string fact =
-      missing.size() == 1 ? fmt::format("input {} is not given", list) : fmt::format("inputs {} are not given", list);
-  if (!args.tensors_from.empty())
-    throw UsageError(
-        message("{}, and '{}' has no array of that name\n  try: --input {}=FILE.npy; `monza run MODEL "
-                "--output FILE --save-inputs` writes inputs and outputs",
-                fact, args.tensors_from, missing[0].name));
-  throw UsageError(message("{}\n  try: --input {}=FILE.npy, or --random", fact, missing[0].name));
-}
 
 void check_shape(const ModelInput& input, const std::vector<std::int64_t>& wanted,
                  const std::vector<std::int64_t>& shape) {
@@ -272,7 +119,7 @@ Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args, const Build
     for (const ModelInput& i : defaults)
       if (i.name == name) return check_shape(i, i.shape, shape);
   };
-  Given given = Reader(inputs, defaults, shapes, [&] { return model.output_names(); }, fits).read(args);
+  Given given = read_given(args, inputs, defaults, shapes, [&] { return model.output_names(); }, fits);
   BuildReport report;
   BuildHooks own = hooks != nullptr ? *hooks : BuildHooks{};
   if (own.report == nullptr) own.report = &report;
@@ -321,7 +168,8 @@ Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args, const Build
   }
   // What a report costs is two copies of the graph.
   const bool hooked = hooks != nullptr || !own.fed_initializers.empty() || !random_integers.empty();
-  Prepared prepared{open(model, adjust, hooked ? &own : nullptr, random_integers), {}, std::move(random_integers)};
+  Prepared prepared{
+      open(model, adjust, hooked ? &own : nullptr, random_integers), {}, std::move(random_integers), nullptr};
   if (!fixed.empty() && !model.quiet())
     note("dimensions that the model leaves open are those of the inputs (min = opt = max): " + fixed);
   if (const ir::Graph* graph = own.report->planned.get();
@@ -341,19 +189,10 @@ Prepared prepare_onnx(const ModelArgs& model, const InputArgs& args, const Build
   return prepared;
 }
 
-void check_range(const TensorInfo& info, const std::vector<std::int64_t>& shape) {
-  bool fits = shape.size() == info.min.size();
-  for (std::size_t a = 0; fits && a < info.min.size(); ++a) fits = shape[a] >= info.min[a] && shape[a] <= info.max[a];
-  if (fits) return;
-  const bool fixed = info.min == info.max;
-  throw Error(message("input '{}' has the shape {}, the engine takes {}", info.name, extents_text(shape),
-                      fixed ? extents_text(info.min) : extents_text(info.min) + " to " + extents_text(info.max)),
-              fixed ? "build an engine with --shape, or with --min-shape and --max-shape around it"
-                    : "build an engine with a wider --min-shape and --max-shape");
-}
-
 Prepared prepare_engine(const ModelArgs& model, const InputArgs& args) {
-  Prepared prepared{model.open(), {}, {}};
+  ModelArgs::Opened opened = model.open();
+  if (is_language_model(opened.engine)) return prepare_language_model(std::move(opened), model, args);
+  Prepared prepared{std::move(opened), {}, {}, nullptr};
   const Engine& engine = prepared.opened.engine;
   const auto shapes = model.run_shapes(engine);
   std::vector<ModelInput> inputs;
@@ -364,7 +203,7 @@ Prepared prepare_engine(const ModelArgs& model, const InputArgs& args) {
     for (const TensorInfo& i : engine.inputs())
       if (i.name == name) check_range(i, shape);
   };
-  const Given given = Reader(inputs, {}, shapes, [&] { return outputs; }, fits).read(args);
+  const Given given = read_given(args, inputs, {}, shapes, [&] { return outputs; }, fits);
   std::vector<Missing> missing;
   for (std::size_t k = 0; k < inputs.size(); ++k) {
     const TensorInfo& info = engine.inputs()[k];
@@ -424,6 +263,7 @@ std::vector<std::int64_t> shape_values(const Tensor& tensor) {
 }
 
 Prepared prepare(const ModelArgs& model, const InputArgs& args, const BuildHooks* hooks) {
+  if (model.is_language_model()) return prepare_language_model(model.open({}, hooks), model, args);
   return model.is_engine() ? prepare_engine(model, args) : prepare_onnx(model, args, hooks);
 }
 
@@ -432,7 +272,16 @@ std::string with_random_inputs(const std::string& what, const Prepared& prepared
                                           : fmt::format("{}\n  try: {}", what, random_hint(prepared.random_integers));
 }
 
+void begin_sequence(Context& context, const Prepared& prepared) {
+  if (prepared.sequence == nullptr) return;
+  context.unbind_sequences();
+  check(context, prepared.sequence->truncate(0));
+  check(context, prepared.sequence->reserve(prepared.inputs.at(0).numel()));
+  check(context, context.bind_sequence(*prepared.sequence));
+}
+
 void run_checked(Context& context, const Prepared& prepared) {
+  begin_sequence(context, prepared);
   if (const Status status = context.run(); !status)
     throw RunError(with_random_inputs(context.describe(status), prepared));
 }

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "eval/run.h"
 #include "eval/tensors.h"
 #include "monza/engine.h"
+#include "monza/sequence.h"
 #include "tools/args/model_args.h"
 #include "tools/args/options.h"
 
@@ -42,7 +44,10 @@ struct Prepared {
   ModelArgs::Opened opened;
   std::vector<Tensor> inputs;
   std::vector<std::string> random_integers;  ///< names of integer and boolean inputs that nothing gave
+  std::shared_ptr<Sequence> sequence;        ///< that runs read and append to; null for a model without state
 };
+/// Empties the sequence, if there is one, and binds it for a run over the inputs. Throws RunError.
+void begin_sequence(Context& context, const Prepared& prepared);
 /// Opens the model for the inputs given: dimensions that an ONNX file leaves open become those of the tensors (min =
 /// opt = max, with a note), and the values of small integer inputs, on which extents may depend, are handed to the
 /// build, with `hooks` if they are given. A note names random integers that decide shapes or branches. Throws
@@ -51,7 +56,7 @@ Prepared prepare(const ModelArgs& model, const InputArgs& args, const BuildHooks
 
 /// What stopped a run, with the integer inputs named that were random: their values may be the reason.
 std::string with_random_inputs(const std::string& what, const Prepared& prepared);
-/// Runs; throws RunError with both.
+/// Runs from an empty sequence on; throws RunError with both.
 void run_checked(Context& context, const Prepared& prepared);
 
 }  // namespace monza::tool

@@ -8,6 +8,7 @@
 
 #include "base/cpu.h"
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "base/limits.h"
 #include "engine/build_report.h"
 #include "engine/options_key.h"
@@ -16,6 +17,7 @@
 #include "tensor/dtype.h"
 #include "tools/args/command.h"
 #include "tools/args/help.h"
+#include "tools/args/language_inputs.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -71,7 +73,9 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
   if (use == Use::source)
     app.add_option("--model", model, "an ONNX file or an engine file").type_name("FILE").file(FileRole::reads_model);
   else if (use != Use::serve)
-    app.add_option("MODEL", model, use == Use::build ? "the ONNX file" : "an ONNX file or an engine file")
+    app.add_option("MODEL", model,
+                   fmt::format("{}{}", takes_language_models ? "an ONNX file, a GGUF file" : "an ONNX file",
+                               use == Use::build ? "" : " or an engine file"))
         .required()
         .type_name("FILE")
         .file(FileRole::reads_model);
@@ -204,14 +208,16 @@ void ModelArgs::add_to(CommandOptions& app, Use use) {
 }
 
 bool ModelArgs::is_engine() const { return Engine::is_engine_file(model); }
+bool ModelArgs::is_language_model() const { return takes_language_models && file_kind(model) == FileKind::gguf; }
 
 std::vector<ModelInput> ModelArgs::declared_inputs() const {
   if (is_engine()) return {};
+  if (is_language_model()) return language_model_inputs();
   return typed(onnx_inputs(model, limits()));
 }
 
 std::vector<ModelInput> ModelArgs::default_inputs() const {
-  return is_engine() ? std::vector<ModelInput>{} : typed(onnx_defaults(model, limits()));
+  return is_engine() || is_language_model() ? std::vector<ModelInput>{} : typed(onnx_defaults(model, limits()));
 }
 
 std::vector<ModelInput> ModelArgs::typed(std::vector<OnnxInput> declared) const {
@@ -342,6 +348,7 @@ std::vector<ModelInput> ModelArgs::all_inputs() const {
 
 std::vector<std::string> ModelArgs::output_names() const {
   std::vector<std::string> names;
+  if (is_language_model()) return {"logits"};
   if (!is_engine()) {
     for (const OnnxInterface::Value& o : onnx_interface(model, limits()).outputs) names.push_back(o.name);
     return names;

@@ -86,6 +86,8 @@ class ModelArgs {
   /// give equal engines on one machine.
   std::string cache_key(const std::map<std::string, std::string>& metadata) const;
   bool is_engine() const;
+  /// The file of a language model that is no engine yet, in a command that takes one.
+  bool is_language_model() const;
   bool keeps_all_outputs() const { return outputs_.empty(); }
   bool quiet() const { return quiet_; }
   bool shapes_given() const {
@@ -94,7 +96,8 @@ class ModelArgs {
 
   std::string model;
   int threads = 0;
-  bool tune_by_default = true;  ///< false where one run is not worth timing kernels; set before add_to()
+  bool takes_language_models = false;  ///< set before add_to()
+  bool tune_by_default = true;         ///< false where one run is not worth timing kernels; set before add_to()
 
  private:
   std::map<std::string, DType> io_types() const;

@@ -22,6 +22,7 @@ namespace monza::tool {
 namespace {
 
 struct BuildArgs {
+  BuildArgs() { model.takes_language_models = true; }
   ModelArgs model;
   CalibrationArgs calibration;
   std::string output, report;

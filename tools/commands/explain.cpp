@@ -21,6 +21,7 @@ namespace monza::tool {
 namespace {
 
 struct ExplainArgs {
+  ExplainArgs() { model.takes_language_models = true; }
   ModelArgs model;
   std::string node;
   bool json = false;

@@ -18,6 +18,7 @@
 #include "tools/args/model_args.h"
 #include "tools/draw/graph_picture.h"
 #include "tools/draw/svg.h"
+#include "tools/text/gguf_text.h"
 #include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
@@ -25,7 +26,10 @@ namespace monza::tool {
 namespace {
 
 struct InspectArgs {
-  InspectArgs() { model.tune_by_default = false; }
+  InspectArgs() {
+    model.tune_by_default = false;
+    model.takes_language_models = true;
+  }
   ModelArgs model;
   std::string svg;
   std::vector<std::string> shared_with;
@@ -167,9 +171,13 @@ bool print_interface(const InspectArgs& o) {
 }
 
 int run(const InspectArgs& o) {
-  const bool summary = o.shared_with.empty() && !o.imported && !o.graph && !o.fusions && !o.plan && !o.memory &&
-                       !o.json && o.svg.empty();
-  if (summary && print_interface(o)) return kExitOk;
+  const bool whole =
+      o.shared_with.empty() && !o.imported && !o.graph && !o.fusions && !o.plan && !o.memory && o.svg.empty();
+  if (whole && o.model.is_language_model()) {  // its file says more than a plan
+    inspect_gguf(o.model.model, o.model.limits(), o.json);
+    return kExitOk;
+  }
+  if (whole && !o.json && print_interface(o)) return kExitOk;
   InputArgs inputs;
   inputs.random = true;
   BuildReport built;
@@ -292,6 +300,8 @@ void add_inspect(Commands& commands) {
       "  monza inspect yolov8n.engine --memory           what lies where, and from which step to which\n"
       "  monza inspect yolov8n.onnx --svg after.svg      a drawing of the graph (--imported: before the passes,\n"
       "                                                  --memory: of the memory, address against step)\n"
+      "  monza inspect gemma.gguf                        metadata, tensors, chat template (--plan and the like: what\n"
+      "                                                  its engine would be)\n"
       "  monza inspect a.engine --shared-with b.engine   weights that both have\n"
       "  monza inspect bert.onnx --shape batch=1 --shape sequence=128 --json",
       [o] { return run(*o); });

@@ -27,6 +27,7 @@ namespace monza::tool {
 namespace {
 
 struct ProfileArgs {
+  ProfileArgs() { model.takes_language_models = true; }
   ModelArgs model;
   InputArgs inputs;
   int iterations = 0, top = 0;
@@ -38,10 +39,11 @@ struct ProfileArgs {
 /// The kernel, or the operator where there is none.
 const std::string& kernel_of(const StepProfile& step) { return step.kernel.empty() ? step.op : step.kernel; }
 
-void write_trace(const std::string& path, const Engine& engine, Context& context) {
+void write_trace(const std::string& path, const Prepared& prepared, Context& context) {
+  const Engine& engine = prepared.opened.engine;
   context.set_profiling(false);
   context.set_profiling(true);  // one run alone: its begins and its times belong together
-  check(context, context.run());
+  run_checked(context, prepared);
   auto events = Json::array();
   events.push_back({{"name", "process_name"}, {"ph", "M"}, {"pid", 1}, {"args", {{"name", "monza"}}}});
   for (const StepProfile& s : context.profile()) {
@@ -304,6 +306,7 @@ int run(const ProfileArgs& o) {
   options.ceilings = !o.no_ceilings;
   options.threads = o.model.threads > 0 ? o.model.threads : engine.stats().threads;
   options.context = o.model.context_options();
+  options.before_run = [&](Context& context) { begin_sequence(context, prepared); };
   options.progress = [&](std::string_view what, double fraction) { progress.update(what, fraction); };
   ProfileResult profile;
   try {
@@ -316,8 +319,8 @@ int run(const ProfileArgs& o) {
   if (!o.trace.empty()) {
     Context context = engine.create_context(o.model.context_options());
     bind_inputs(engine, context, prepared.inputs);
-    for (int i = 0; i < 3; ++i) check(context, context.run());
-    write_trace(o.trace, engine, context);
+    for (int i = 0; i < 3; ++i) run_checked(context, prepared);
+    write_trace(o.trace, prepared, context);
   }
   const Summary t = summarize(profile.run_ms);
   if (!o.histogram.empty())

@@ -23,7 +23,10 @@ namespace monza::tool {
 namespace {
 
 struct RunArgs {
-  RunArgs() { model.tune_by_default = false; }
+  RunArgs() {
+    model.tune_by_default = false;
+    model.takes_language_models = true;
+  }
   ModelArgs model;
   InputArgs inputs;
   std::string output, expect;

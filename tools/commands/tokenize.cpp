@@ -4,6 +4,8 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_kind.h"
+#include "llm/model_file.h"
 #include "text/tokenizer.h"
 #include "tools/args/command.h"
 #include "tools/text/json.h"
@@ -16,6 +18,13 @@ struct TokenizeArgs {
   std::string model, text, texts;
   bool plain = false, json = false;
 };
+
+/// A tokenizer's own file, or the one that a language model carries.
+text::Tokenizer open_tokenizer(const std::string& path) {
+  const FileKind kind = file_kind(path);
+  return kind == FileKind::gguf || kind == FileKind::engine ? llm::open_tokenizer(path).tokenizer
+                                                            : text::Tokenizer::open(path);
+}
 
 /// A JSON list of texts.
 std::vector<std::string> read_texts(const std::string& path) {
@@ -32,7 +41,7 @@ std::vector<std::string> read_texts(const std::string& path) {
 
 int run(const TokenizeArgs& args) {
   if (args.text.empty() == args.texts.empty()) throw UsageError("tokenize needs --text TEXT or --texts FILE");
-  const text::Tokenizer tokenizer = text::Tokenizer::open(args.model);
+  const text::Tokenizer tokenizer = open_tokenizer(args.model);
   if (!args.texts.empty()) {
     for (const std::string& text : read_texts(args.texts))
       print("{}\n", Lines{json_text({{"tokens", tokenizer.encode(text, !args.plain).tokens}}, -1)});
@@ -56,10 +65,13 @@ void add_tokenize(Commands& commands) {
                    "  monza tokenize tokenizer.json --text 'Hello, world!'\n"
                    "  monza tokenize all-MiniLM-L6-v2/ --text 'Hello' --json   {\"tokens\":[101,7592,102]}\n"
                    "  monza tokenize bert/vocab.txt --text 'Hello' --no-special\n"
-                   "MODEL is a tokenizer.json as Hugging Face's tokenizers write it, a vocab.txt of BERT, or a "
-                   "folder with one of\nthem: byte-level BPE, SentencePiece (unigram and BPE), WordPiece.",
+                   "  monza tokenize gemma-3-270m.gguf --text 'Hello'          the tokenizer that the model carries\n"
+                   "MODEL is a GGUF file, an engine file built from one, a tokenizer.json as Hugging Face's tokenizers "
+                   "write\nit, a vocab.txt of BERT, or a folder with one of them: byte-level BPE, SentencePiece "
+                   "(unigram and BPE), WordPiece.",
                    [args] { return run(*args); });
-  app.add_option("MODEL", args->model, "a tokenizer.json, a vocab.txt, or a folder with one of them")
+  app.add_option("MODEL", args->model,
+                 "a GGUF file, an engine file, a tokenizer.json, a vocab.txt, or a folder with one of them")
       .required()
       .type_name("PATH");
   app.add_option("--text", args->text, "the text, in UTF-8").type_name("TEXT");

@@ -5,7 +5,7 @@
 namespace monza::tool {
 
 void LlmArgs::add_to(CommandOptions& app) {
-  app.add_option("MODEL", model, "a GGUF file").required().type_name("FILE");
+  app.add_option("MODEL", model, "a GGUF file, or an engine file built from one").required().type_name("FILE");
   app.add_option("--threads", threads, "0: as many as this process may use").type_name("N");
   app.add_option("--context", context, "positions that all sequences may have together").type_name("N");
   app.add_option("--state", state, "what keys and values are kept in: f32, f16, bf16, i8").type_name("TYPE");

@@ -125,15 +125,19 @@ ProfileResult measure_profile(const Engine& engine, const std::vector<Tensor>& g
   }
   Context context = engine.create_context(o.context);
   bind_inputs(engine, context, inputs);
-  for (int i = 0; i < o.warmup; ++i) check(context, context.run());
+  const auto run_once = [&] {
+    if (o.before_run) o.before_run(context);
+    const Stopwatch one;
+    check(context, context.run());
+    return one.ms();
+  };
+  for (int i = 0; i < o.warmup; ++i) run_once();
   context.set_profiling(true);
   const Contention contention;
   const Stopwatch watch;
   for (int runs = 0; o.iterations > 0 ? runs < o.iterations : runs < o.least_runs || watch.ms() < o.duration * 1e3;
        ++runs) {
-    const Stopwatch one;
-    check(context, context.run());
-    result.run_ms.push_back(one.ms());
+    result.run_ms.push_back(run_once());
     say("profiling", o.iterations > 0 ? static_cast<double>(runs) / o.iterations : watch.ms() / (o.duration * 1e3));
   }
   result.warning = crowding(contention.per_second(), o.threads, result.run_ms);

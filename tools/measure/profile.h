@@ -31,6 +31,7 @@ struct ProfileOptions {
   bool ceilings = true;
   int threads = 1;
   ContextOptions context;
+  std::function<void(Context&)> before_run;  ///< binds what each run needs anew; may be empty
   std::function<void(std::string_view, double)> progress;
 };
 

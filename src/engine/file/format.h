@@ -8,12 +8,13 @@
 #include <string_view>
 #include <vector>
 
+#include "base/file_kind.h"
 #include "engine/file/image.h"
 #include "kernel/registry.h"
 
 namespace monza::engine_file {
 
-inline constexpr char kMagic[8] = {'M', 'O', 'N', 'Z', 'A', 'E', 'N', 'G'};
+inline constexpr std::string_view kMagic = kEngineMagic;
 inline constexpr std::uint32_t kFormatVersion = 5;
 /// Profiles that one engine may have: more are a mistake in a file.
 inline constexpr std::size_t kMaxProfiles = 256;
@@ -22,7 +23,7 @@ inline constexpr std::uint64_t kSectionAlignment = 4096;
 
 /// Everything here can be read whatever the version of the rest.
 struct Prefix {
-  char magic[8];
+  char magic[kMagic.size()];
   std::uint32_t format_version;
   std::uint32_t plan_version;
   std::uint64_t file_bytes;
@@ -31,6 +32,10 @@ struct Prefix {
   std::uint64_t reserved[3];      ///< 0
 };
 static_assert(sizeof(Prefix) == 64);
+
+/// Of a file that an engine carries: "carried.gguf", ...
+inline constexpr std::string_view kCarriedSection = "carried.";
+inline std::string carried_section(std::string_view name) { return std::string(kCarriedSection) + std::string(name); }
 
 /// "plan.steps", "plan1.steps", ...
 std::string plan_section(std::size_t profile, const char* array);

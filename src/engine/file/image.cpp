@@ -121,6 +121,7 @@ Image make_image(Parts parts) {
   image.graph_data = owner->graph_data.bytes;
   image.graph_data_spool = owner->graph_data.spool;
   image.record = owner->record;
+  for (const auto& [name, bytes] : owner->carried) image.carried[name] = bytes;
   image.info = owner->info;
   image.threads = image.plan.threads;
   image.owner = std::move(owner);

@@ -58,6 +58,8 @@ struct Image {
   std::span<const std::byte> device_code;  ///< of the plans' devices, each its part (DeviceRef); today nobody's
   std::span<const std::byte> graph_data;   ///< constants that only the graph's text refers to
   std::span<const std::byte> record;       ///< what the build chose (engine/build_record.h); empty when stripped
+  /// Files that whoever runs the model needs beside the plan, by name: a language model's tokenizer.
+  std::map<std::string, std::span<const std::byte>> carried;
   Info info;
   std::shared_ptr<const SpoolFile> weights_spool, graph_data_spool;  ///< whose first bytes these are; null: none
   std::shared_ptr<const void> owner;
@@ -83,6 +85,7 @@ struct Parts {
   std::string graph;
   LargeBytes graph_data;
   std::vector<std::byte> record;
+  std::map<std::string, std::vector<std::byte>> carried;
   Info info;
 };
 /// Takes the parts and sets the checksums of weight blocks that have none (0), Info::isa and Info::families. Throws

@@ -1,7 +1,6 @@
 #include <sys/mman.h>
 
 #include <cstring>
-#include <fstream>
 #include <map>
 #include <span>
 #include <vector>
@@ -9,6 +8,7 @@
 #include <engine_header_generated.h>
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_kind.h"
 #include "base/hash.h"
 #include "engine/file/composed.h"
 #include "engine/file/format.h"
@@ -32,6 +32,7 @@ struct Loaded {
   std::vector<plan::PlanStorage> plans;
   std::vector<char> graph;
   std::vector<std::byte> header, device_code;
+  std::map<std::string, std::vector<std::byte>> carried;
   Region weights, graph_data, record;
   std::shared_ptr<const Region> composed;
 };
@@ -70,6 +71,7 @@ class Reader {
     read_weights(image);
     copy_array("device_code", loaded_->device_code);
     image.device_code = loaded_->device_code;
+    read_carried(image);
     if (image.stale.empty()) read_plans(image);
     if (options_.prefault && !image.weights.empty())
       madvise(const_cast<std::byte*>(image.weights.data()), image.weights.size(), MADV_POPULATE_READ);
@@ -84,7 +86,7 @@ class Reader {
   void read_prefix() {
     const std::size_t size = file_->bytes().size();
     if (size >= sizeof(Prefix)) file_->read(0, std::as_writable_bytes(std::span(&prefix_, 1)), "the beginning");
-    if (size < sizeof(Prefix) || std::memcmp(prefix_.magic, kMagic, sizeof kMagic) != 0)
+    if (size < sizeof(Prefix) || std::memcmp(prefix_.magic, kMagic.data(), kMagic.size()) != 0)
       fail_hint(kRebuild, "this is not an engine file of monza");
     if (prefix_.format_version != kFormatVersion || prefix_.plan_version != plan::kPlanVersion)
       fail_hint(kRebuild, "the engine was written by another version of monza (format {}.{}; this one reads {}.{})",
@@ -214,6 +216,16 @@ class Reader {
     if (options_.copy_weights) image.external.clear();  // all are the engine's own now
   }
 
+  void read_carried(Image& image) {
+    for (const auto& [section, where] : sections_) {
+      if (!section.starts_with(kCarriedSection)) continue;
+      const std::string name(section.substr(kCarriedSection.size()));
+      std::vector<std::byte>& bytes = loaded_->carried[name];
+      copy_array(std::string(section), bytes);
+      image.carried[name] = bytes;
+    }
+  }
+
   void read_info(Info& info) const {
     info.isa = static_cast<Isa>(header_->isa());
     info.precision = static_cast<Precision>(header_->precision());
@@ -277,10 +289,6 @@ Image read_engine(const std::string& path, const LoadOptions& options) {
   return image;
 }
 
-bool is_engine_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  char magic[sizeof kMagic] = {};
-  return file.read(magic, sizeof magic) && std::memcmp(magic, kMagic, sizeof kMagic) == 0;
-}
+bool is_engine_file(const std::string& path) { return file_kind(path) == FileKind::engine; }
 
 }  // namespace monza::engine_file

@@ -30,6 +30,7 @@ std::vector<Piece> pieces_of(const Image& image) {
   pieces.push_back({"device_code", {image.device_code}});
   pieces.push_back({"graph_data", {image.graph_data, nullptr, image.graph_data_spool}});
   pieces.push_back({"record", {image.record}});
+  for (const auto& [name, bytes] : image.carried) pieces.push_back({carried_section(name), {bytes}});
   pieces.push_back({"weights", {own_weights(image), nullptr, image.weights_spool}});
   return pieces;
 }
@@ -88,7 +89,7 @@ void with_pieces(const Image& image, const std::filesystem::path& folder, F&& us
   const flatbuffers::DetachedBuffer header = header_of(image, pieces, folder);
 
   Prefix prefix{};
-  std::memcpy(prefix.magic, kMagic, sizeof kMagic);
+  std::memcpy(prefix.magic, kMagic.data(), kMagic.size());
   prefix.format_version = kFormatVersion;
   prefix.plan_version = plan::kPlanVersion;
   prefix.file_bytes = at;

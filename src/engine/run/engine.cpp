@@ -15,6 +15,7 @@
 #include "engine/run/engine_impl.h"
 #include "engine/run/replan.h"
 #include "kernel/registry.h"
+#include "monza/carried_file.h"
 #include "tensor/dtype.h"
 
 namespace monza {
@@ -185,6 +186,12 @@ Engine Engine::load(const std::string& path, const LoadOptions& options) {
   const_cast<Engine::Impl&>(engine.impl()).stats.load_ms =
       std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
   return engine;
+}
+
+std::optional<std::span<const std::byte>> carried_file(const Engine& engine, std::string_view name) {
+  const auto& carried = engine.impl().image.carried;
+  const auto it = carried.find(std::string(name));
+  return it == carried.end() ? std::nullopt : std::optional(it->second);
 }
 
 bool Engine::is_engine_file(const std::string& path) { return engine_file::is_engine_file(path); }

@@ -10,6 +10,7 @@
 
 #include "base/checked.h"
 #include "base/error.h"
+#include "base/file_kind.h"
 #include "base/limits.h"
 #include "import/onnx/names.h"
 #include "import/onnx/onnx_import.h"
@@ -63,6 +64,11 @@ std::shared_ptr<OnnxFile> OnnxFile::open(const std::filesystem::path& path, cons
     throw Error("the file is empty", "check that it was copied or downloaded completely").at(where);
   if (mapped->bytes().size() > static_cast<std::size_t>(std::numeric_limits<int>::max()))
     throw Error("the file is larger than 2 GiB, which protobuf cannot hold", "export the model with external data")
+        .at(where);
+  if (const FileKind kind = file_kind(path); kind != FileKind::other && kind != FileKind::text)
+    throw Error(std::string("this is ") + file_kind_name(kind) + ", no ONNX model",
+                kind == FileKind::gguf ? "monza generate, inspect, build, bench, run, profile or explain, which take it"
+                                       : "export the model to ONNX")
         .at(where);
   bool whole = false;
   try {

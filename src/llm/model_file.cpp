@@ -1,0 +1,35 @@
+#include "llm/model_file.h"
+
+#include "base/error.h"
+#include "base/file.h"
+#include "base/file_kind.h"
+#include "monza/carried_file.h"
+
+namespace monza::llm {
+namespace {
+
+constexpr const char* kTake = "a GGUF file of a language model, or an engine file built from one";
+
+}  // namespace
+
+void require_language_model(const std::string& path) {
+  const FileKind kind = file_kind(path);
+  if (kind == FileKind::gguf || kind == FileKind::engine) return;
+  if (kind == FileKind::missing) (void)MappedFile::open(path);  // says why
+  fail_hint(kTake, "'{}' is {}, no language model", path,
+            kind == FileKind::other ? "an ONNX file or another one" : file_kind_name(kind));
+}
+
+std::shared_ptr<const gguf::File> carried_gguf(const Engine& engine, const std::string& path) {
+  const auto bytes = carried_file(engine, "gguf");
+  if (!bytes) fail_hint(kTake, "'{}' is an engine file that was not built from a language model's file", path);
+  return gguf::File::of_bytes({bytes->begin(), bytes->end()}, path);
+}
+
+ModelTokenizer open_tokenizer(const std::string& path) {
+  require_language_model(path);
+  return gguf_tokenizer(Engine::is_engine_file(path) ? *carried_gguf(Engine::load(path), path)
+                                                     : *gguf::File::open(path));
+}
+
+}  // namespace monza::llm
