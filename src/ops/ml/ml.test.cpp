@@ -79,14 +79,14 @@ TEST(TreeEnsemble, FastKernelsAgreeWithTheReference) {
       TreeEnsembleParams p;
       p.aggregate = static_cast<TreeEnsembleParams::Aggregate>(rng() % 4);
       p.targets = outputs;
-      const std::vector<Tensor> in{
-          floats(type, values, Shape{rows, features}),
-          integers(f.nodes, Shape{static_cast<std::int64_t>(f.splits.size()), TreeNode::kFields}),
-          floats(type, f.splits),
-          integers(f.targets, Shape{static_cast<std::int64_t>(f.targets.size())}),
-          floats(type, f.weights),
-          integers(f.roots, Shape{static_cast<std::int64_t>(f.roots.size())}),
-          floats(type, f.members)};
+      std::vector<Tensor> in{floats(type, values, Shape{rows, features}),
+                             integers(f.nodes, Shape{static_cast<std::int64_t>(f.splits.size()), TreeNode::kFields}),
+                             floats(type, f.splits),
+                             integers(f.targets, Shape{static_cast<std::int64_t>(f.targets.size())}),
+                             floats(type, f.weights),
+                             integers(f.roots, Shape{static_cast<std::int64_t>(f.roots.size())}),
+                             floats(type, f.members)};
+      in[1].constant = true;
       const std::vector<std::pair<DType, Shape>> out{{type, Shape{rows, outputs}}};
       const auto got =
           test::run_kernel(*kernel, &p, in, out, {.threads = 1 + static_cast<int>(seed % 2), .seed = seed});

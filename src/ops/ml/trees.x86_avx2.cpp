@@ -5,9 +5,13 @@
 // are walked side by side.
 #include "kernel/kernel.h"
 #include "ops/ml/ml.params.h"
+#include "ops/ml/tree_nodes.params.h"
 #include "tensor/dtype.h"
 
 namespace monza::ops {
+
+extern const PackedFormat tree_nodes;  // ml_packed.any.cpp
+
 namespace {
 
 constexpr std::int64_t kRows = 64;  ///< of a task
@@ -15,25 +19,58 @@ constexpr int kTogether = 16;       ///< walks that are under way at once: a ste
 constexpr Status kBroken{StatusCode::internal, "a kernel of ai.onnx.ml was given other operands"};
 constexpr Status kNoFeature{StatusCode::out_of_range, "a tree tests a feature that the input does not have"};
 
+/// Without their elements they are asked of nodes that have been packed.
+bool packs(const OperandDesc& nodes) {
+  if (!nodes.constant) return false;
+  if (nodes.data == nullptr) return true;
+  const auto* at = static_cast<const std::int64_t*>(nodes.data);
+  for (std::int64_t i = 0; i < nodes.shape[0]; ++i, at += TreeNode::kFields) {
+    for (int field = 0; field < TreeNode::kFields; ++field)
+      if (at[field] < INT32_MIN || at[field] > INT32_MAX) return false;
+    if (at[TreeNode::mode] < 0 || at[TreeNode::mode] > TreeNode::member || at[TreeNode::missing] < 0 ||
+        at[TreeNode::missing] > 1)
+      return false;
+  }
+  return true;
+}
 Refusal accepts_trees(const KernelQuery& q) noexcept {
   const DType type = q.input(0).dtype;
   if (type != DType::f32 && type != DType::f64) return "features other than f32 and f64";
   const auto aggregate = static_cast<const TreeEnsembleParams*>(q.params)->aggregate;
   using A = TreeEnsembleParams::Aggregate;
-  return aggregate == A::sum || aggregate == A::average ? nullptr : "the least and the largest leaf";
+  if (aggregate != A::sum && aggregate != A::average) return "the least and the largest leaf";
+  return packs(q.in[1]) ? nullptr : "nodes that are not constant, or of numbers beyond 32 bits";
 }
+std::size_t node_bytes(const KernelQuery& q) noexcept { return packed_node_bytes(q.in[1].shape[0]); }
+void pack_nodes(const KernelQuery& q, std::byte* packed) noexcept {
+  const std::int64_t count = q.in[1].shape[0];
+  const auto* from = static_cast<const std::int64_t*>(q.in[1].data);
+  auto* nodes = reinterpret_cast<PackedNode*>(packed);
+  auto* sets = reinterpret_cast<PackedSet*>(nodes + count);
+  const auto i32 = [](std::int64_t v) { return static_cast<std::int32_t>(v); };
+  for (std::int64_t i = 0; i < count; ++i, from += TreeNode::kFields) {
+    nodes[i] = {i32(from[TreeNode::feature]),
+                {i32(from[TreeNode::no]), i32(from[TreeNode::yes])},
+                static_cast<std::uint8_t>(from[TreeNode::mode]),
+                static_cast<std::uint8_t>(from[TreeNode::missing]),
+                0};
+    sets[i] = {i32(from[TreeNode::set_begin]), i32(from[TreeNode::set_end])};
+  }
+}
+constexpr Packing kTreePacking{.input = 1, .bytes = node_bytes, .pack = pack_nodes, .format = &tree_nodes};
 std::size_t scratch_trees(const KernelQuery& q) noexcept {
   return static_cast<std::size_t>(q.threads) * static_cast<std::size_t>(kRows * q.out[0].shape[1]) * sizeof(double);
 }
 
 template <typename T>
 struct Forest {
-  const std::int64_t *nodes, *targets;
+  const PackedNode* nodes;
+  const std::int64_t* targets;
   const T *splits, *weights, *members;
   std::int64_t node_count, leaf_count, features;
 
   explicit Forest(const KernelContext& c)
-      : nodes(c.in[1].as<const std::int64_t>()),
+      : nodes(c.in[1].as<const PackedNode>()),
         targets(c.in[3].as<const std::int64_t>()),
         splits(c.in[2].as<const T>()),
         weights(c.in[4].as<const T>()),
@@ -42,8 +79,8 @@ struct Forest {
         leaf_count(c.in[3].shape[0]),
         features(c.in[0].shape[1]) {}
 
-  bool holds(const std::int64_t* node, T value, T split, std::int64_t member_count) const {
-    switch (node[TreeNode::mode]) {
+  bool holds(std::int64_t at, T value, T split, std::int64_t member_count) const {
+    switch (nodes[at].mode) {
       case TreeNode::less_or_equal: return value <= split;
       case TreeNode::less: return value < split;
       case TreeNode::greater_or_equal: return value >= split;
@@ -52,8 +89,8 @@ struct Forest {
       case TreeNode::not_equal: return value != split;
       default: break;
     }
-    const std::int64_t begin = node[TreeNode::set_begin] > 0 ? node[TreeNode::set_begin] : 0;
-    const std::int64_t end = node[TreeNode::set_end] < member_count ? node[TreeNode::set_end] : member_count;
+    const PackedSet set = reinterpret_cast<const PackedSet*>(nodes + node_count)[at];
+    const std::int64_t begin = set.begin > 0 ? set.begin : 0, end = set.end < member_count ? set.end : member_count;
     for (std::int64_t i = begin; i < end; ++i)
       if (members[i] == value) return true;
     return false;
@@ -75,15 +112,13 @@ Status trees_of(const KernelContext& c) {
   /// From a node to the next; a leaf, which is below 0, stays. False for tables that do not fit.
   const auto step = [&](std::int64_t& at, const T* row) {
     if (at >= forest.node_count) return void(__atomic_store_n(&wrong, 1, __ATOMIC_RELAXED)), false;
-    const std::int64_t* node = forest.nodes + at * TreeNode::kFields;
-    const std::int64_t feature = node[TreeNode::feature];
-    if (static_cast<std::uint64_t>(feature) >= static_cast<std::uint64_t>(forest.features))
+    const PackedNode& node = forest.nodes[at];
+    if (static_cast<std::uint64_t>(node.feature) >= static_cast<std::uint64_t>(forest.features))
       return void(__atomic_store_n(&absent, 1, __ATOMIC_RELAXED)), false;
-    const T value = row[feature], split = forest.splits[at];
-    const bool yes =
-        (value != value && node[TreeNode::missing] != 0) ||
-        (node[TreeNode::mode] == TreeNode::less_or_equal ? value <= split : forest.holds(node, value, split, members));
-    at = node[yes ? TreeNode::yes : TreeNode::no];
+    const T value = row[node.feature], split = forest.splits[at];
+    const bool yes = (value != value && node.missing != 0) ||
+                     (node.mode == TreeNode::less_or_equal ? value <= split : forest.holds(at, value, split, members));
+    at = node.next[yes];
     return true;
   };
   /// Walks `count` trees, or rows, side by side: the step of one waits for memory while others are taken.
@@ -115,20 +150,21 @@ Status trees_of(const KernelContext& c) {
     for (std::int64_t i = 0; i < count * targets; ++i) sums[i] = 0;
     std::int64_t at[kTogether];
     const T* row[kTogether];
-    // Few rows go through several trees at once, many through one tree after another, whose nodes they share.
-    const bool by_trees = count < kTogether;
-    const std::int64_t outer = by_trees ? count : trees, inner = by_trees ? trees : count;
-    for (std::int64_t o = 0; o < outer; ++o)
-      for (std::int64_t begin = 0; begin < inner; begin += kTogether) {
-        const int some = inner - begin < kTogether ? static_cast<int>(inner - begin) : kTogether;
-        for (int k = 0; k < some; ++k) {
-          at[k] = roots[by_trees ? begin + k : o];
-          row[k] = x + (first + (by_trees ? o : begin + k)) * forest.features;
-        }
-        if (!walk(at, row, some)) return;
-        for (int k = 0; k < some; ++k)
-          if (!add(at[k], sums + (by_trees ? o : begin + k) * targets)) return;
+    // Pairs of a tree and a row, tree by tree, so that rows share its nodes; few rows fill a round with several trees.
+    std::int64_t target[kTogether];
+    std::int64_t tree = 0, r = 0;
+    while (tree < trees && count > 0) {
+      int some = 0;
+      for (; some < kTogether && tree < trees; ++some) {
+        at[some] = roots[tree];
+        row[some] = x + (first + r) * forest.features;
+        target[some] = r * targets;
+        if (++r == count) r = 0, ++tree;
       }
+      if (!walk(at, row, some)) return;
+      for (int k = 0; k < some; ++k)
+        if (!add(at[k], sums + target[k])) return;
+    }
     for (std::int64_t i = 0; i < count * targets; ++i) out[first * targets + i] = static_cast<T>(sums[i] / share);
   });
   return absent ? kNoFeature : wrong ? kBroken : Status();
@@ -143,6 +179,10 @@ Status run_trees(const KernelContext& c) noexcept {
 extern const Kernel tree_ensemble_avx2{.name = "tree_ensemble_avx2",
                                        .op = "TreeEnsemble",
                                        .needs = Isa::avx2,
+                                       .version = 2,
+                                       .in{Port::dense, Port::packed, Port::dense},
+                                       .packings = &kTreePacking,
+                                       .packing_count = 1,
                                        .accepts = accepts_trees,
                                        .scratch_bytes = scratch_trees,
                                        .run = run_trees};
