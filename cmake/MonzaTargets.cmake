@@ -119,7 +119,7 @@ if(MONZA_TESTS)
   list(REMOVE_DUPLICATES test_names)
   foreach(name ${test_names})
     if((name MATCHES "^vision" AND NOT TARGET monza_vision) OR
-       (name STREQUAL "text" AND NOT TARGET monza_text) OR (name STREQUAL "pipelines" AND NOT TARGET monza_pipelines) OR
+       (name MATCHES "^(text|jinja)$" AND NOT TARGET monza_text) OR (name STREQUAL "pipelines" AND NOT TARGET monza_pipelines) OR
        (name MATCHES "^serve" AND NOT TARGET monza_serve) OR (name STREQUAL "serve_grpc" AND NOT TARGET monza_serve_grpc) OR
        (name MATCHES "^(io|gguf)$" AND NOT TARGET monza_io) OR (name STREQUAL "llm" AND NOT TARGET monza_llm) OR (name STREQUAL "tests_cli" AND NOT TARGET monza) OR
        (name STREQUAL "tests_detect" AND NOT TARGET monza_tool_vision) OR
@@ -143,7 +143,7 @@ if(MONZA_TESTS)
       endif()
     elseif(name STREQUAL "pipelines")
       target_link_libraries(monza_test_${name} PRIVATE monza_pipelines nlohmann_json::nlohmann_json)
-    elseif(name STREQUAL "text")
+    elseif(name MATCHES "^(text|jinja)$")
       target_link_libraries(monza_test_${name} PRIVATE monza_text nlohmann_json::nlohmann_json)
     elseif(name STREQUAL "llm")
       target_link_libraries(monza_test_${name} PRIVATE monza_llm)

@@ -99,6 +99,12 @@ def tokenizers() -> dict:
     return {f"{k:02}": json.encode() + b"\0" + text for k, json in enumerate(found)}
 
 
+def templates() -> dict:
+    """The templates of src/jinja's tests, each with what it was given."""
+    found = re.findall(r'rendered\("((?:[^"\\]|\\.)*)"(?:,\s*R"\((.*?)\)")?', (SOURCE / "src/jinja/template.test.cpp").read_text())
+    return {f"{k:02}": source.replace("\\n", "\n").encode() + (b"\0" + given.encode() if given else b"") for k, (source, given) in enumerate(found)}
+
+
 def words() -> set:
     """Names of operators, attributes and their values: what a byte-wise search would not guess."""
     text = "".join(f.read_text() for pattern in ("*.def.cpp", "*.onnx.cpp") for f in sorted(SOURCE.glob(f"src/ops/*/{pattern}")))
@@ -119,6 +125,7 @@ def seeds() -> dict:
         "calibration": calibrations(),
         "http": conversations(),
         "tokenizer": tokenizers(),
+        "template": templates(),
         "gguf": language_models(),
     }
 
