@@ -23,7 +23,10 @@ import peerlib
 WORK = ROOT / "build" / "peers" / "named_runs"
 
 # Extents of open dimensions by a part of the file's name: what the model's own package feeds it.
-EXTENTS = {"_rec": {2: 48, 3: 320}, "_det": {2: 320, 3: 320}, "_cls": {2: 48, 3: 192}}
+EXTENTS = {"_rec": {2: 48, 3: 320}, "_det": {2: 320, 3: 320}, "_cls": {2: 48, 3: 192},
+           "silero_vad": {"input": {1: 576}, "state": {1: 1}}}
+# Below what the indices of a model lie that has fewer than names of inputs tell.
+TOKENS = {"bilstm": 54}
 
 
 def feed_of(session, name):
@@ -32,10 +35,13 @@ def feed_of(session, name):
     feed = {}
     for i in session.get_inputs():
         special = next((e for word, e in EXTENTS.items() if word in name), {})
+        special = special.get(i.name, special)
         picture = len(i.shape) == 4 and i.shape[1] == 3
         shape = [d if isinstance(d, int) else special.get(k, 1 if k == 0 else 320 if picture else 32)
                  for k, d in enumerate(i.shape)]
         feed[i.name] = inputs._values(i.name, shape, np.dtype(inputs.NUMPY[i.type[7:-1]]), rng)
+        if tokens := next((t for word, t in TOKENS.items() if word in name), None):
+            feed[i.name] %= tokens
     return feed
 
 
