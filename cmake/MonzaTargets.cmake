@@ -72,10 +72,21 @@ set(build_record ${CMAKE_BINARY_DIR}/generated/build_record_generated.h)
 add_custom_command(OUTPUT ${build_record}
   COMMAND ${FLATC} --cpp -o ${CMAKE_BINARY_DIR}/generated ${CMAKE_SOURCE_DIR}/src/engine/build_record.fbs
   DEPENDS ${CMAKE_SOURCE_DIR}/src/engine/build_record.fbs)
-monza_sources(build_sources ir import import/onnx gguf decoder passes passes/fusions quant plan engine plugin/build)
+# Model folders in Hugging Face's layout need a reader of JSON.
+find_package(nlohmann_json QUIET)
+monza_sources(build_sources ir import import/onnx gguf safetensors checkpoint decoder passes passes/fusions quant plan engine plugin/build)
+if(NOT nlohmann_json_FOUND)
+  message(STATUS "Model folders: off (need nlohmann-json; on Debian: apt-get install nlohmann-json3-dev)")
+  list(FILTER build_sources EXCLUDE REGEX "/src/(safetensors|checkpoint)/")
+endif()
 add_library(monza_build STATIC ${build_sources} ${MONZA_BUILD_OPS} ${onnx_generated} ${build_record}
   ${CMAKE_BINARY_DIR}/generated/op_table.cpp ${CMAKE_BINARY_DIR}/generated/onnx_table.cpp)
 target_link_libraries(monza_build PUBLIC monza_run protobuf::libprotobuf)
+set_source_files_properties(${CMAKE_SOURCE_DIR}/src/decoder/open_model.cpp PROPERTIES
+  COMPILE_DEFINITIONS MONZA_WITH_JSON=$<BOOL:${nlohmann_json_FOUND}> SKIP_UNITY_BUILD_INCLUSION ON)
+if(nlohmann_json_FOUND)
+  target_link_libraries(monza_build PRIVATE $<BUILD_INTERFACE:nlohmann_json::nlohmann_json>)
+endif()
 monza_precompile(monza_build ${CMAKE_SOURCE_DIR}/src/ir/graph.h ${CMAKE_SOURCE_DIR}/src/ir/op.h)
 monza_group(monza_build ${build_sources} ${MONZA_BUILD_OPS})
 # Engine::load plans stale engines anew where the compiler is there; a weak reference alone would not bring it in.
@@ -121,7 +132,7 @@ if(MONZA_TESTS)
     if((name MATCHES "^vision" AND NOT TARGET monza_vision) OR
        (name MATCHES "^(text|jinja)$" AND NOT TARGET monza_text) OR (name STREQUAL "pipelines" AND NOT TARGET monza_pipelines) OR
        (name MATCHES "^serve" AND NOT TARGET monza_serve) OR (name STREQUAL "serve_grpc" AND NOT TARGET monza_serve_grpc) OR
-       (name MATCHES "^(io|gguf)$" AND NOT TARGET monza_io) OR (name STREQUAL "llm" AND NOT TARGET monza_llm) OR (name STREQUAL "tests_cli" AND NOT TARGET monza) OR
+       (name MATCHES "^(io|gguf)$" AND NOT TARGET monza_io) OR (name MATCHES "^(safetensors|checkpoint)$" AND NOT nlohmann_json_FOUND) OR (name STREQUAL "llm" AND NOT TARGET monza_llm) OR (name STREQUAL "tests_cli" AND NOT TARGET monza) OR
        (name STREQUAL "tests_detect" AND NOT TARGET monza_tool_vision) OR
        (name STREQUAL "tests_serve" AND (NOT TARGET monza OR NOT TARGET monza_serve)) OR
        (name STREQUAL "tests_vision_plugins" AND (NOT TARGET monza_vision OR NOT MONZA_PLUGINS)))
@@ -141,12 +152,14 @@ if(MONZA_TESTS)
       if(name STREQUAL "serve_grpc")
         target_link_libraries(monza_test_${name} PRIVATE monza_serve_grpc)
       endif()
+    elseif(name STREQUAL "checkpoint")
+      target_link_libraries(monza_test_${name} PRIVATE nlohmann_json::nlohmann_json)
     elseif(name STREQUAL "pipelines")
       target_link_libraries(monza_test_${name} PRIVATE monza_pipelines nlohmann_json::nlohmann_json)
     elseif(name MATCHES "^(text|jinja)$")
       target_link_libraries(monza_test_${name} PRIVATE monza_text nlohmann_json::nlohmann_json)
     elseif(name STREQUAL "llm")
-      target_link_libraries(monza_test_${name} PRIVATE monza_llm)
+      target_link_libraries(monza_test_${name} PRIVATE monza_llm nlohmann_json::nlohmann_json)
     elseif(name MATCHES "^(io|gguf)$")
       target_link_libraries(monza_test_${name} PRIVATE monza_io)
     elseif(name MATCHES "^tests_(cli|detect|serve)$")

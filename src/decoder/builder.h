@@ -12,13 +12,10 @@
 #include <vector>
 
 #include "decoder/config.h"
-#include "gguf/file.h"
+#include "gguf/contents.h"
 #include "ir/graph.h"
 
 namespace monza::decoder {
-
-/// Which elements of a head turn together.
-enum class Pairs : std::uint8_t { neighbours, halves };
 
 /// Cosine and sine of the angles of all new positions.
 struct Angles {
@@ -27,10 +24,13 @@ struct Angles {
 
 /// What one layer's attention does beside the projections.
 struct AttentionForm {
-  Pairs pairs = Pairs::halves;
-  Angles angles;
+  Angles angles;            ///< none: heads do not turn
   std::int64_t window = 0;  ///< 0: all positions are seen
-  double scale = 0;         ///< of scores; 0: 1 / sqrt(head width)
+};
+
+/// Rows of a weight that is several: those from `begin` on, of `total`.
+struct RowRange {
+  std::int64_t begin = 0, rows = 0, total = 0;
 };
 
 /// Adds nodes to a graph, layer by layer, reading weights by GGUF's names. What a family uses is optional where it says
@@ -38,25 +38,36 @@ struct AttentionForm {
 class DecoderBuilder {
  public:
   /// `state_type` is what keys and values are kept in.
-  DecoderBuilder(std::shared_ptr<const gguf::File> file, const DecoderConfig& config, DType state_type,
+  DecoderBuilder(std::shared_ptr<const gguf::Contents> file, const DecoderConfig& config, DType state_type,
                  const Limits& limits);
 
   const DecoderConfig& config() const { return config_; }
 
   /// The embeddings of `tokens` [n, width], each times `factor`.
   ir::ValueId embeddings(double factor = 1);
-  /// Angles of the positions: `base` to the power of -2 i / rotated, over `factor`, and what rope_freqs.weight says.
-  Angles angles(double base, double factor);
-  /// RMS normalisation over the last axis by the weight `name`.
-  ir::ValueId rms_norm(ir::ValueId x, const std::string& name);
+  /// The rows of the table `name`.weight [rows, width] that the positions have.
+  ir::ValueId position_embeddings(const std::string& name);
+  /// Angles of the positions, and what tensors of the file say of them (rope.h).
+  Angles angles(const RopeForm& form);
+  /// Normalisation over the last axis by the weight `name`: of the kind that the model has.
+  ir::ValueId norm(ir::ValueId x, const std::string& name);
   /// x [n, k] times the weight `name`.weight [outputs, k], plus `name`.bias where the file has it.
-  ir::ValueId linear(ir::ValueId x, const std::string& name, std::int64_t outputs);
-  /// A layer's attention over its input x [n, width], projections included. Queries and keys are normalised head by
-  /// head where the file has attn_q_norm and attn_k_norm.
+  ir::ValueId linear(ir::ValueId x, const std::string& name, std::int64_t outputs) {
+    return linear(x, name, {0, outputs, outputs});
+  }
+  /// The same with some of the weight's rows.
+  ir::ValueId linear(ir::ValueId x, const std::string& name, const RowRange& range);
+  /// A layer's attention over its input x [n, width], projections included; those of queries, keys and values may be
+  /// one weight, attn_qkv. Queries and keys are normalised where the file has attn_q_norm and attn_k_norm: head by
+  /// head, or all together, as wide as these are.
   ir::ValueId attention(ir::ValueId x, std::int64_t layer, const AttentionForm& form);
-  /// down(activation(gate(x)) * up(x)); `activation` is Swish or Gelu.
+  /// down(activation(gate(x)) * up(x)); `activation` is Swish or Gelu. Without ffn_gate its rows are the first half of
+  /// ffn_up. Where the layer has experts, the weighted sum of those that its router takes.
   ir::ValueId gated_mlp(ir::ValueId x, std::int64_t layer, const char* activation);
+  /// down(Gelu(up(x))).
+  ir::ValueId plain_mlp(ir::ValueId x, std::int64_t layer);
   ir::ValueId add(ir::ValueId a, ir::ValueId b);
+  ir::ValueId scaled(ir::ValueId x, double factor);
   /// The logits of the wanted rows of x [n, width], by output.weight, or the embeddings where there is none.
   void finish(ir::ValueId x);
 
@@ -71,17 +82,24 @@ class DecoderBuilder {
   ir::ValueId node(const char* op, std::vector<ir::ValueId> inputs, ir::Attrs attrs = {}, const std::string& name = {});
   ir::ValueId reshape(ir::ValueId x, std::vector<std::int64_t> shape);
   ir::ValueId number(double value);
-  /// A weight as the file has it, [rows, columns].
-  ir::ValueId matrix(const std::string& name, std::int64_t rows, std::int64_t columns);
-  /// A weight of one axis, as f32.
-  ir::ValueId vector(const std::string& name, std::int64_t elements);
+  /// Rows of a weight as the file has them, [rows, columns].
+  ir::ValueId matrix(const std::string& name, const RowRange& range, std::int64_t columns);
+  /// Elements of a weight of one axis, as f32.
+  ir::ValueId vector(const std::string& name, const RowRange& range);
   ir::ValueId constant(const std::string& name, std::shared_ptr<const ir::Constant> constant);
+  std::shared_ptr<const ir::Constant> borrow(const gguf::TensorInfo& tensor, const Shape& shape,
+                                             std::span<const std::byte> bytes) const;
   const gguf::TensorInfo& tensor(const std::string& name) const;
-  ir::ValueId turned(ir::ValueId x, std::int64_t heads, const AttentionForm& form);
-  /// Heads of x [n, heads * head width], each normalised where the file has the weight.
+  /// An attention's projection to heads: `part` is attn_q, attn_k or attn_v.
+  ir::ValueId heads_of(ir::ValueId x, std::int64_t layer, const char* part);
+  ir::ValueId turned(ir::ValueId x, std::int64_t heads, const Angles& angles);
+  /// x [n, heads * head width], normalised where the file has the weight.
   ir::ValueId normalised_heads(ir::ValueId x, std::int64_t heads, const std::string& name);
+  ir::ValueId activated(ir::ValueId x, const char* activation);
+  ir::ValueId capped(ir::ValueId x, double cap);
+  std::int64_t rows_of(const std::string& name) const;
 
-  std::shared_ptr<const gguf::File> file_;
+  std::shared_ptr<const gguf::Contents> file_;
   DecoderConfig config_;
   DType state_type_;
   std::shared_ptr<ir::Model> model_;

@@ -221,8 +221,8 @@ TEST(Decoder, SaysWhatAModelLacks) {
   const auto set = [](const char* name, auto value) { return [=](test::GgufWriter& w) { w.set(name, value); }; };
   EXPECT_EQ(refusal({}), "");
   EXPECT_EQ(refusal({}, "mamba"),
-            "language models of the family 'mamba' are not supported\n  try: a model of one of these: gemma3, llama, "
-            "qwen2, qwen3");
+            "language models of the family 'mamba' are not supported\n  try: a model of one of these: gemma2, gemma3, "
+            "gpt2, granite, llama, olmo2, phi3, qwen2, qwen3, smollm3");
   EXPECT_EQ(refusal({.without = {"general.architecture"}}), "metadata 'general.architecture' is missing");
   EXPECT_EQ(refusal({.without = {"llama.block_count"}}), "metadata 'llama.block_count' is missing");
   EXPECT_EQ(refusal_of(set("llama.block_count", 5000u), "llama.block_count"),
@@ -239,10 +239,14 @@ TEST(Decoder, SaysWhatAModelLacks) {
   EXPECT_EQ(refusal_of(set("llama.attention.value_length", 4u), "llama.attention.value_length"),
             "keys and values of different widths are not supported");
   EXPECT_EQ(refusal_of(set("llama.rope.dimension_count", 3u), ""), "3 elements of a head cannot turn in pairs");
-  EXPECT_EQ(refusal_of(set("llama.rope.scaling.type", "yarn"), ""),
-            "scaling of positions by 'yarn' is not supported; none and linear are");
+  EXPECT_EQ(refusal_of(set("llama.rope.scaling.type", "dynamic"), ""),
+            "scaling of positions by 'dynamic' is not supported; none, linear, yarn and longrope are");
   EXPECT_EQ(refusal_of(set("llama.rope.freq_base", 0.0f), "llama.rope.freq_base"),
-            "an epsilon of 1e-06, a base of 0 and a factor of 1 for positions: these must be positive");
+            "metadata 'llama.rope.freq_base' is 0, which is not positive");
+  EXPECT_EQ(refusal_of(set("llama.attention.layer_norm_rms_epsilon", -1.0f), "llama.attention.layer_norm_rms_epsilon"),
+            "an epsilon of -1 is none");
+  EXPECT_EQ(refusal_of(set("llama.attention.sliding_window_pattern", std::vector<std::int32_t>{1, 0}), ""),
+            "it says of 2 layers whether they have a window, and has 6");
   EXPECT_EQ(refusal({.without = {"token_embd.weight"}}), "tensor 'token_embd.weight' is missing");
   EXPECT_EQ(refusal({.without = {"blk.3.ffn_up.weight"}}),
             "tensor 'blk.3.ffn_up.weight', which a llama model has, is missing");

@@ -5,19 +5,25 @@
 namespace monza::decoder {
 namespace {
 
-struct Family {
-  std::string_view name;
-  FamilyFn build;
-};
 constexpr Family kFamilies[] = {
-    {"gemma3", build_gemma3}, {"llama", build_llama}, {"qwen2", build_qwen2}, {"qwen3", build_qwen3}};
+    {"gemma2", build_gemma2},
+    {"gemma3", build_gemma3},
+    {"gpt2", build_gpt2},
+    {"granite", build_pre_norm, Pairs::neighbours},
+    {"llama", build_pre_norm, Pairs::neighbours},
+    {"olmo2", build_olmo2},
+    {"phi3", build_pre_norm},
+    {"qwen2", build_pre_norm},
+    {"qwen3", build_pre_norm},
+    {"smollm3", build_smollm3, Pairs::neighbours},
+};
 
 }  // namespace
 
-FamilyFn family(std::string_view name) {
+const Family& family(std::string_view name) {
   std::string known;
   for (const Family& f : kFamilies) {
-    if (f.name == name) return f.build;
+    if (f.name == name) return f;
     known += (known.empty() ? "" : ", ") + std::string(f.name);
   }
   fail_hint("a model of one of these: " + known, "language models of the family '{}' are not supported", name);

@@ -1,19 +1,24 @@
-// The families of language models: each states its graph in a file of its own.
+// The families of language models: each states its graph.
 #pragma once
 
 #include "decoder/builder.h"
 
 namespace monza::decoder {
 
-/// Builds the whole graph, from embeddings to finish().
-using FamilyFn = void (*)(DecoderBuilder&);
+struct Family {
+  std::string_view name;           ///< that files give the architecture
+  void (*build)(DecoderBuilder&);  ///< the whole graph, from embeddings to finish()
+  Pairs pairs = Pairs::halves;     ///< that turn together, as GGUF has heads
+};
 
-void build_llama(DecoderBuilder& b);  ///< llama 1 to 3, mistral
-void build_qwen2(DecoderBuilder& b);  ///< qwen2, qwen2.5
-void build_qwen3(DecoderBuilder& b);
+void build_pre_norm(DecoderBuilder& b);  ///< llama and what is like it
+void build_gemma2(DecoderBuilder& b);
 void build_gemma3(DecoderBuilder& b);
+void build_gpt2(DecoderBuilder& b);
+void build_olmo2(DecoderBuilder& b);
+void build_smollm3(DecoderBuilder& b);
 
-/// By the name that files give the architecture. Throws Error that lists those there are.
-FamilyFn family(std::string_view name);
+/// Throws Error that lists those there are.
+const Family& family(std::string_view name);
 
 }  // namespace monza::decoder

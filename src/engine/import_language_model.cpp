@@ -1,9 +1,12 @@
 #include "engine/import_language_model.h"
 
 #include "base/error.h"
+#include "base/file.h"
 #include "decoder/import_decoder.h"
+#include "decoder/open_model.h"
 #include "engine/io_types.h"
 #include "gguf/file.h"
+#include "gguf/writer.h"
 #include "tensor/dtype.h"
 
 namespace monza {
@@ -33,9 +36,21 @@ plan::Profile ranges_of(const std::map<std::string, ShapeProfile>& shapes) {
   return ranges;
 }
 
-}  // namespace
+/// What those need who generate: metadata, and the tokenizer of a folder.
+std::map<std::string, std::vector<std::byte>> carried_files(const std::filesystem::path& path,
+                                                            const gguf::Contents& contents) {
+  const auto* file = dynamic_cast<const gguf::File*>(&contents);
+  std::map<std::string, std::vector<std::byte>> files;
+  files["gguf"] = file != nullptr ? file->head() : gguf::metadata_file(contents);
+  if (const auto tokenizer = path / "tokenizer.json"; file == nullptr && std::filesystem::exists(tokenizer)) {
+    constexpr std::size_t kMostBytes = 256 << 20;
+    const auto bytes = MappedFile::open(tokenizer, kMostBytes);
+    files["tokenizer.json"].assign(bytes->bytes().begin(), bytes->bytes().end());
+  }
+  return files;
+}
 
-bool is_language_model(const std::string& path) { return gguf::File::is_gguf(path); }
+}  // namespace
 
 ImportedModel import_language_model(const std::string& path, const BuildOptions& options) {
   std::map<std::string, DType> io_types = options.io_types;
@@ -45,8 +60,9 @@ ImportedModel import_language_model(const std::string& path, const BuildOptions&
     io_types.erase(it);
   }
   ImportedModel model;
-  model.graph = import_decoder(path, state, options.limits);
-  model.carried["gguf"] = gguf::File::open(path, options.limits)->head();
+  const auto contents = open_language_model(path, options.limits);
+  model.graph = import_decoder(contents, path, state, options.limits);
+  model.carried = carried_files(path, *contents);
   if (!io_types.empty()) set_io_types(*model.graph, io_types);
   for (const auto& own : options.profiles) {
     auto shapes = own;

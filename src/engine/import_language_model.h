@@ -7,12 +7,9 @@
 
 namespace monza {
 
-/// True if `path` is a file that import_language_model takes.
-bool is_language_model(const std::string& path);
-
-/// Imports a GGUF file. Where `options` give no shapes there are two profiles: some new positions, and a prompt's
-/// chunk. The name "state" in BuildOptions::io_types says what keys and values are kept in (f16 where it is missing).
-/// Throws Error: what import refuses, and shapes of inputs that it does not have.
+/// Imports what decoder/open_model.h takes. Where `options` give no shapes there are two profiles: some new positions,
+/// and a prompt's chunk. The name "state" in BuildOptions::io_types says what keys and values are kept in (f16 where it
+/// is missing). Throws Error: what import refuses, and shapes of inputs that it does not have.
 ImportedModel import_language_model(const std::string& path, const BuildOptions& options);
 
 }  // namespace monza

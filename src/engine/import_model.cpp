@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "decoder/open_model.h"
 #include "engine/import_language_model.h"
 #include "engine/io_types.h"
 #include "engine/options_key.h"

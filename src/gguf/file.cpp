@@ -198,14 +198,11 @@ void File::read_head(const Limits& limits) {
   for (std::uint64_t i = 0; i < keys; ++i) {
     const std::string_view key = in.take_name("metadata entry");
     const auto type = static_cast<MetaType>(in.take<std::uint32_t>());
-    if (!metadata_.emplace(key, in.take_value(type)).second) fail("metadata '{}' is there twice", key);
+    add(key, in.take_value(type));
   }
   metadata_end_ = in.at();
-  std::vector<std::uint64_t> offsets(0);
-  for (std::uint64_t i = 0; i < tensors; ++i) {
-    tensors_.push_back(take_tensor(in, offsets.emplace_back()));
-    if (!by_name_.emplace(tensors_.back().name, i).second) fail("tensor '{}' is there twice", tensors_.back().name);
-  }
+  std::vector<std::uint64_t> offsets;
+  for (std::uint64_t i = 0; i < tensors; ++i) add(take_tensor(in, offsets.emplace_back()));
   const std::int64_t alignment = integer("general.alignment").value_or(32);
   if (alignment < 1 || alignment > 1 << 20 || (alignment & (alignment - 1)) != 0)
     fail("its data is aligned to {} bytes, which is no power of two up to 1048576", alignment);
@@ -214,6 +211,7 @@ void File::read_head(const Limits& limits) {
   std::int64_t total = 0;
   for (std::size_t i = 0; i < tensors_.size(); ++i) {
     TensorInfo& tensor = tensors_[i];
+    tensor.file = file_;
     const std::int64_t size = storage_bytes(tensor.dtype, tensor.shape);
     if (offsets[i] % unit != 0)
       fail("tensor '{}' lies at {}, which is no multiple of {}", tensor.name, offsets[i], unit);
@@ -226,53 +224,6 @@ void File::read_head(const Limits& limits) {
     total += size;  // tensors may lie over each other: the limit keeps the sum small
     check_limit(limits, &Limits::weight_bytes, total, "bytes of tensors");
   }
-}
-
-const TensorInfo* File::find_tensor(std::string_view name) const {
-  const auto it = by_name_.find(name);
-  return it == by_name_.end() ? nullptr : &tensors_[it->second];
-}
-
-const Value* File::find(std::string_view key) const {
-  const auto it = metadata_.find(key);
-  return it == metadata_.end() ? nullptr : &it->second;
-}
-
-std::optional<std::int64_t> File::integer(std::string_view key) const {
-  const Value* value = find(key);
-  if (value == nullptr) return std::nullopt;
-  if (const auto* i = std::get_if<std::int64_t>(value)) return *i;
-  if (const auto* u = std::get_if<std::uint64_t>(value); u != nullptr && *u <= INT64_MAX)
-    return static_cast<std::int64_t>(*u);
-  fail("metadata '{}' is no whole number", key);
-}
-
-std::optional<double> File::number(std::string_view key) const {
-  const Value* value = find(key);
-  if (value == nullptr) return std::nullopt;
-  if (const auto* d = std::get_if<double>(value)) return *d;
-  return static_cast<double>(*integer(key));
-}
-
-std::optional<std::string_view> File::text(std::string_view key) const {
-  const Value* value = find(key);
-  if (value == nullptr) return std::nullopt;
-  if (const auto* t = std::get_if<std::string_view>(value)) return *t;
-  fail("metadata '{}' is no text", key);
-}
-
-std::optional<bool> File::boolean(std::string_view key) const {
-  const Value* value = find(key);
-  if (value == nullptr) return std::nullopt;
-  if (const auto* b = std::get_if<bool>(value)) return *b;
-  fail("metadata '{}' is neither true nor false", key);
-}
-
-const Array* File::array(std::string_view key) const {
-  const Value* value = find(key);
-  if (value == nullptr) return nullptr;
-  if (const auto* a = std::get_if<std::shared_ptr<const Array>>(value)) return a->get();
-  fail("metadata '{}' is no list", key);
 }
 
 }  // namespace monza::gguf

@@ -17,7 +17,11 @@ void require_language_model(const std::string& path);
 /// messages. Throws Error when the engine was not built from one.
 std::shared_ptr<const gguf::File> carried_gguf(const Engine& engine, const std::string& path);
 
-/// The tokenizer of a GGUF file or of an engine file that was built from one; nothing is built. Throws Error.
+/// The tokenizer of what the engine was built from. `path` is the engine's name in messages. Throws Error.
+ModelTokenizer carried_tokenizer(const Engine& engine, const std::string& path);
+
+/// The tokenizer of a GGUF file, a model folder or of an engine file that was built from one; nothing is built. Throws
+/// Error.
 ModelTokenizer open_tokenizer(const std::string& path);
 
 }  // namespace monza::llm

@@ -68,7 +68,7 @@ class Output {
 double Score::perplexity() const { return tokens > 0 ? std::exp(nll / static_cast<double>(tokens)) : 0; }
 
 TextModel::TextModel(const std::string& path, const TokenModelOptions& options)
-    : tokens_(path, options), tokenizer_(gguf_tokenizer(*carried_gguf(tokens_.engine(), path))) {}
+    : tokens_(path, options), tokenizer_(carried_tokenizer(tokens_.engine(), path)) {}
 
 Generated TextModel::generate(std::string_view prompt, const GenerateOptions& options,
                               const std::function<bool(std::string_view)>& on_text) {

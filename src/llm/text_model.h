@@ -36,7 +36,8 @@ struct Score {
 /// Not thread-safe.
 class TextModel {
  public:
-  /// From a GGUF file, which is built, or an engine file that was built from one. Throws Error for what is neither.
+  /// From a GGUF file or a model folder, which are built, or an engine file that was built from one. Throws Error for
+  /// what is neither.
   TextModel(const std::string& path, const TokenModelOptions& options);
 
   TokenModel& tokens() { return tokens_; }

@@ -12,6 +12,7 @@
 #include "support/gguf_writer.h"
 #include "support/letters_model.h"
 #include "support/memory_file.h"
+#include "support/model_folder.h"
 #include "support/temporary.h"
 
 namespace monza::llm {
@@ -133,6 +134,35 @@ TEST_F(Letters, AreTheSameFromAnEngineFile) {
   o.to_the_end = true;
   EXPECT_EQ(loaded.generate("hello", o).tokens, model_.generate("hello", o).tokens);
   EXPECT_EQ(open_tokenizer(engine).ends, open_tokenizer(file_.path()).ends);
+}
+
+TEST(TextModel, OfAModelFolder) {
+  const test::TemporaryFolder folder;
+  test::FamilyModel model = test::family_model("llama");
+  model.config["eos_token_id"] = {39, 2};
+  test::write_model_folder(folder.path(), model);
+  nlohmann::json vocabulary, tokenizer;
+  for (int i = 0; i < 40; ++i) vocabulary[std::string(1, static_cast<char>('A' + i))] = i;
+  tokenizer["model"] = {{"type", "BPE"}, {"vocab", vocabulary}, {"merges", nlohmann::json::array()}};
+  tokenizer["decoder"] = {{"type", "Fuse"}};
+  std::ofstream(folder / "tokenizer.json") << tokenizer.dump();
+  std::ofstream(folder / "tokenizer_config.json") << R"({"chat_template":"{{ messages }}"})";
+  TextModel text(folder.path(), quick());
+  const std::vector<Token> given = text.tokenizer().encode("ABC").tokens;
+  EXPECT_EQ(given, (std::vector<Token>{0, 1, 2}));
+  GenerateOptions o;
+  o.max_tokens = 4;
+  o.to_the_end = true;
+  const Generated made = text.generate("DKRY", o);  // the first tokens of the prompt whose logits are known
+  ASSERT_EQ(made.tokens.size(), 4u);
+  const std::vector<float>& logits = model.logits[3];
+  EXPECT_EQ(made.tokens[0], std::max_element(logits.begin(), logits.end()) - logits.begin());
+  EXPECT_EQ(open_tokenizer(folder.path()).ends, (std::vector<Token>{39, 2}));
+
+  text.tokens().engine().save(folder / "m.engine");
+  TextModel loaded(folder / "m.engine", quick());
+  EXPECT_EQ(loaded.generate("DKRY", o).tokens, made.tokens);
+  EXPECT_EQ(carried_gguf(loaded.tokens().engine(), "m.engine")->text("tokenizer.chat_template"), "{{ messages }}");
 }
 
 TEST(LanguageModelFile, SaysWhatAnotherFileIs) {

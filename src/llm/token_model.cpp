@@ -23,7 +23,7 @@ Engine open_engine(const std::string& path, const TokenModelOptions& options) {
 const TensorInfo& input(const Engine& engine, const char* name) {
   for (const TensorInfo& info : engine.inputs())
     if (info.name == name && info.dtype == DType::i64 && info.max.size() == 1) return info;
-  fail_hint("a GGUF file of a language model, or an engine that was built from one",
+  fail_hint("a GGUF file or folder of a language model, or an engine that was built from one",
             "this is no language model: it has no input '{}' of tokens", name);
 }
 

@@ -30,7 +30,8 @@ struct TokenRun {
 /// Not thread-safe.
 class TokenModel {
  public:
-  /// Builds a GGUF file, or loads an engine file that was built from one. Throws Error for what is neither.
+  /// Builds a GGUF file or a model folder, or loads an engine file that was built from one. Throws Error for what is
+  /// neither.
   TokenModel(const std::string& path, const TokenModelOptions& options);
 
   /// A sequence without positions; it may become positions() long.

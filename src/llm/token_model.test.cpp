@@ -118,7 +118,8 @@ TEST(TokenModel, RefusesOtherEngines) {
     return test::error_of([&] { TokenModel none(path, o); });
   };
   EXPECT_EQ(said("graph \"main\" (%x: f32[2]) {\n  %y = Relu(%x)\n  return (y: %y)\n}"),
-            "this is no language model: it has no input 'tokens' of tokens\n  try: a GGUF file of a language model, or "
+            "this is no language model: it has no input 'tokens' of tokens\n  try: a GGUF file or folder of a language "
+            "model, or "
             "an engine that was built from one");
   EXPECT_EQ(said("graph \"main\" (%tokens: i64[2], %positions: i64[2], %rows: i64[2]) {\n"
                  "  %y = Add(%tokens, %positions)\n  %z = Add(%y, %rows)\n  return (y: %z)\n}"),

@@ -4,6 +4,8 @@
     tests/fuzz/make_corpus.py FOLDER
 
 What the fuzzer found beside them is kept in tests/fuzz/corpus."""
+import json
+import math
 import re
 import struct
 import sys
@@ -92,6 +94,23 @@ def language_models() -> dict:
     return models
 
 
+def model_folders() -> dict:
+    """The models of tests/data/families, with weights of zeros, and the file of weights of one alone."""
+    folders = {}
+    for path in sorted((SOURCE / "tests/data/families").glob("*.json")):
+        model = json.loads(path.read_text())
+        head, at = {}, 0
+        for name, shape in model["tensors"].items():
+            size = 4 * math.prod(shape)
+            head[name] = {"dtype": "F32", "shape": shape, "data_offsets": [at, at + size]}
+            at += size
+        text = json.dumps(head).encode()
+        weights = struct.pack("<Q", len(text)) + text + bytes(at)
+        folders[path.stem] = json.dumps(model["config"]).encode() + b"\0" + weights
+        folders["alone"] = weights
+    return folders
+
+
 def tokenizers() -> dict:
     """The tokenizers of src/text's tests, each with a text."""
     found = re.findall(r'R"\((\{.*?\})\)"', (SOURCE / "src/text/tokenizer.test.cpp").read_text(), re.S)
@@ -127,6 +146,7 @@ def seeds() -> dict:
         "tokenizer": tokenizers(),
         "template": templates(),
         "gguf": language_models(),
+        "safetensors": model_folders(),
     }
 
 

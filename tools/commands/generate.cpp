@@ -80,7 +80,8 @@ void add_generate(Commands& commands) {
                    "  monza generate model.gguf --prompt 'Once upon a time'\n"
                    "  monza generate model.gguf --prompt-file question.txt --max-tokens 500 --stop '\\n\\n'\n"
                    "  monza generate model.gguf --prompt 'A list:' --temperature 0.8 --top-p 0.95 --seed 7 --json\n"
-                   "Families: llama (mistral), qwen2, qwen3, gemma3. The prompt is taken as it is: no chat template is "
+                   "GGUF files, and folders with config.json and safetensors files. The prompt is taken as it is: no "
+                   "chat template is "
                    "put around it.",
                    [args] { return run(*args); });
   args->model.add_to(app);

@@ -48,6 +48,7 @@ void infer_attention(ir::InferContext& c) {
     c.fail("{} heads are no multiple of the state's {}", ir::to_string(q[1]), ir::to_string(k.shape[1]));
   if (const std::int64_t window = c.attrs().i("window"); window < 0 || window > INT32_MAX)
     c.fail("a window of {} positions is none", window);
+  if (const double cap = c.attrs().f("cap"); !(cap >= 0)) c.fail("a cap of {} on scores is none", cap);
   c.set_output(0, DType::f32, {q[0], q[1], v.shape[2]});
 }
 
@@ -56,12 +57,13 @@ void params_attention(const ir::NodeView& n, ir::ParamsBlob& blob) {
   const auto width = n.input(0).shape[2].try_constant();
   const double own = width && *width > 0 ? 1 / std::sqrt(static_cast<double>(*width)) : 1;
   p.scale = static_cast<float>(n.attrs().has("scale") ? n.attrs().f("scale") : own);
+  p.cap = static_cast<float>(n.attrs().f("cap"));
   p.causal = n.attrs().i("causal") != 0 ? 1 : 0;
   p.window = static_cast<std::int32_t>(n.attrs().i("window"));
   blob.set(p);
 }
 
-constexpr ir::AttrDef kAttentionAttrs[] = {{"scale", ir::AttrKind::number}, {"causal", 1}, {"window", 0}};
+constexpr ir::AttrDef kAttentionAttrs[] = {{"scale", ir::AttrKind::number}, {"cap", 0.0}, {"causal", 1}, {"window", 0}};
 
 constexpr ir::OpDef kOps[] = {
     {.name = "StateAppend", .min_inputs = 2, .max_inputs = 2, .flags = ir::OpFlag::effect, .infer = infer_append},

@@ -16,6 +16,7 @@ struct KernelContext;
 /// each. heads is a multiple of kv_heads, and query head h reads head h / (heads / kv_heads).
 struct StateAttentionParams {
   float scale = 1;
+  float cap = 0;            ///< scores become cap tanh(score / cap); 0: they stay
   std::int32_t causal = 1;  ///< a position sees those up to itself; 0: all that its sequence holds
   std::int32_t window = 0;  ///< of those it sees the last ones only, as many as this; 0: all
 };

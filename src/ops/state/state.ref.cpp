@@ -91,7 +91,7 @@ void attend(const KernelContext& c, std::int64_t r, std::int64_t i, std::int64_t
             std::int64_t seen) {
   const TensorView &q = c.in[0], &out = c.out[0];
   const StateView &k = c.state[0], &v = c.state[1];
-  const double scale = c.params_as<StateAttentionParams>().scale;
+  const double scale = c.params_as<StateAttentionParams>().scale, cap = c.params_as<StateAttentionParams>().cap;
   const std::int64_t kv = h / (q.shape[1] / k.format.vectors);
   const float* query = q.as<float>() + i * q.stride[0] + h * q.stride[1];
   float* result = out.as<float>() + i * out.stride[0] + h * out.stride[1];
@@ -99,7 +99,7 @@ void attend(const KernelContext& c, std::int64_t r, std::int64_t i, std::int64_t
     const StoredVector key(k, k.rows[r], position, kv);
     double sum = 0;
     for (std::int64_t e = 0; e < q.shape[2]; ++e) sum += static_cast<double>(query[e * q.stride[2]]) * key[e];
-    return sum * scale;
+    return cap > 0 ? cap * std::tanh(sum * scale / cap) : sum * scale;
   };
   double largest = -INFINITY, norm = 0;
   for (std::int64_t t = begin; t < seen; ++t) largest = std::fmax(largest, score(t));
@@ -174,7 +174,7 @@ extern const Kernel state_append_ref{.name = "state_append_ref",
 extern const Kernel state_attention_ref{.name = "state_attention_ref",
                                         .op = "StateAttention",
                                         .reference = true,
-                                        .version = 3,
+                                        .version = 4,
                                         .in{Port::strided},
                                         .out{Port::strided},
                                         .run = run_attention};

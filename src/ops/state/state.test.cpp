@@ -283,7 +283,12 @@ TEST_P(StateKernels, InABatchAsAlone) {
       std::mt19937 rng(++seed);
       const std::int64_t lengths[] = {1, 4, 7, 16, 100};
       const std::int32_t causal = rng() % 4 != 0 ? 1 : 0, window = seed % 2 == 0 ? 0 : 1 + static_cast<int>(rng() % 90);
-      Case c{h, {.scale = 0.3f, .causal = causal, .window = window}, encoding, lengths[rng() % 5], rng() % 3 == 0};
+      const float cap = seed % 3 == 0 ? 0.5f : 0.0f;
+      Case c{h,
+             {.scale = 0.3f, .cap = cap, .causal = causal, .window = window},
+             encoding,
+             lengths[rng() % 5],
+             rng() % 3 == 0};
       run(c, seed);
       if (HasFatalFailure()) return;
     }

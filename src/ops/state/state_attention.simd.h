@@ -118,6 +118,15 @@ MONZA_INLINE void copy_row(const float* from, std::int64_t n, float* to, Vec fac
   }
 }
 
+/// Each score x becomes cap tanh(x / cap).
+MONZA_INLINE void cap_scores(float* scores, std::int64_t n, float cap) {
+  const Vec of = Vec::set(cap), inverse = Vec::set(1 / cap);
+  for (std::int64_t j = 0; j < n; j += Vec::kWidth) {
+    const Vec::Mask m = Vec::mask(n - j < Vec::kWidth ? n - j : Vec::kWidth);
+    (vtanh(Vec::load(scores + j, m) * inverse) * of).store(scores + j, m);
+  }
+}
+
 void attend(const StateJob& job, float* memory, const StateScratch& at) {
   const KernelContext& c = job.c;
   const StateView &k = c.state[0], &v = c.state[1];
@@ -126,6 +135,7 @@ void attend(const StateJob& job, float* memory, const StateScratch& at) {
   float *queries = memory + at.queries, *scores = memory + at.scores, *results = memory + at.results;
   float *tile = memory + at.tile, *keys = memory + at.keys, *values = memory + at.values;
   float *tops = memory + at.tops, *sums = memory + at.sums;
+  const float cap = c.params_as<StateAttentionParams>().cap;
   each_head(job, c.in[0], [&](const float* from, std::int64_t i) __attribute__((always_inline)) {
     copy_row(from, d, queries + i * kPitch, Vec::set(1.0f));
   });
@@ -166,6 +176,7 @@ void attend(const StateJob& job, float* memory, const StateScratch& at) {
       const std::int64_t position = job.first + i / group, seen = job.seen(position) - begin;
       const std::int64_t last = seen < n ? seen : n, from = job.from(position) - begin, first = from > 0 ? from : 0;
       float *result = results + i * kPitch, *weights = scores + i * kPitch + first;
+      if (cap > 0) cap_scores(weights, last - first, cap);
       const float factor = soften(weights, last - first, tops[i], sums[i]);
       if (factor != 1.0f) scale_row(result, dv, factor);
       if (first == 0 && last == n) continue;
@@ -242,7 +253,7 @@ consteval Kernel state_attention_kernel(const char* name, Isa needs) {
   return {.name = name,
           .op = "StateAttention",
           .needs = needs,
-          .version = 2,
+          .version = 3,
           .in{Port::rows},
           .out{Port::rows},
           .accepts = accepts_state_attention,
