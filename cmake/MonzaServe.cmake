@@ -1,12 +1,13 @@
-# Serving: requests over HTTP and gRPC (docs/adr/serving.md). MONZA_SERVE=OFF leaves it out, AUTO does where Boost is
-# missing; MONZA_GRPC is the same for gRPC alone.
+# Serving: requests over HTTP and gRPC (docs/adr/serving.md). MONZA_SERVE=OFF leaves it out, AUTO does where Boost or
+# OpenSSL is missing; MONZA_GRPC is the same for gRPC alone.
 if(MONZA_SERVE STREQUAL "OFF")
   return()
 endif()
 find_path(MONZA_BEAST_INCLUDE boost/beast/http/basic_parser.hpp)
 find_package(nlohmann_json QUIET)
-if(NOT MONZA_BEAST_INCLUDE OR NOT nlohmann_json_FOUND)
-  set(missing "Serving: off (needs Boost's headers and nlohmann-json; on Debian: apt-get install libboost-dev nlohmann-json3-dev)")
+find_package(OpenSSL QUIET)
+if(NOT MONZA_BEAST_INCLUDE OR NOT nlohmann_json_FOUND OR NOT OPENSSL_FOUND)
+  set(missing "Serving: off (needs Boost's headers, nlohmann-json and OpenSSL; on Debian: apt-get install libboost-dev nlohmann-json3-dev libssl-dev)")
   if(MONZA_SERVE STREQUAL "AUTO")
     message(STATUS "${missing}")
     return()
@@ -29,7 +30,7 @@ monza_messages(config_code serve model_config)
 add_library(monza_serve STATIC ${serve_sources} ${config_code})
 monza_group(monza_serve ${serve_sources})
 target_include_directories(monza_serve SYSTEM PRIVATE ${MONZA_BEAST_INCLUDE})
-target_link_libraries(monza_serve PUBLIC monza_run protobuf::libprotobuf PRIVATE nlohmann_json::nlohmann_json)
+target_link_libraries(monza_serve PUBLIC monza_run protobuf::libprotobuf PRIVATE nlohmann_json::nlohmann_json OpenSSL::SSL)
 target_compile_definitions(monza_serve PRIVATE MONZA_VERSION="${PROJECT_VERSION}")
 
 # src/serve/grpc is a library of its own: the rest builds without it.
@@ -59,5 +60,5 @@ monza_messages(messages serve/grpc inference)
 monza_sources(grpc_sources serve/grpc)
 add_library(monza_serve_grpc STATIC ${grpc_sources} ${messages})
 monza_group(monza_serve_grpc ${grpc_sources})
-target_link_libraries(monza_serve_grpc PUBLIC monza_serve PRIVATE ${grpc_libraries})
+target_link_libraries(monza_serve_grpc PUBLIC monza_serve PRIVATE ${grpc_libraries} OpenSSL::SSL)
 target_compile_definitions(monza_serve_grpc PRIVATE MONZA_VERSION="${PROJECT_VERSION}" INTERFACE MONZA_WITH_GRPC=1)

@@ -10,7 +10,7 @@ die() {
 
 # What the build needs, and what the tests need beside it (Debian's names).
 build_packages="g++ cmake ninja-build pkg-config libfmt-dev libprotobuf-dev protobuf-compiler flatbuffers-compiler
-  libflatbuffers-dev libcli11-dev nlohmann-json3-dev libboost-dev libgrpc++-dev zlib1g-dev libjpeg-dev libpng-dev libwebp-dev libre2-dev
+  libflatbuffers-dev libcli11-dev nlohmann-json3-dev libboost-dev libssl-dev libgrpc++-dev zlib1g-dev libjpeg-dev libpng-dev libwebp-dev libre2-dev
   libavcodec-dev libavformat-dev libavdevice-dev libavutil-dev libswscale-dev"
 test_packages="libgtest-dev mold python3 python3-venv xz-utils"
 # What scripts/fuzz needs beside what the build needs.

@@ -10,15 +10,19 @@
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <linux/filter.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -63,12 +67,23 @@ using Outgoing = Pieces<asio::const_buffer, 16>;
 }  // namespace
 
 struct HttpServer::Impl {
+  using TlsStream = asio::ssl::stream<tcp::socket&>;
+
   struct Connection : std::enable_shared_from_this<Connection> {
     Connection(Impl& server, tcp::socket&& accepted, HttpSession::Purpose purpose)
-        : server(server), socket(std::move(accepted)), session(server.service, purpose, &Impl::wake, this) {}
+        : server(server), socket(std::move(accepted)), session(server.service, purpose, &Impl::wake, this) {
+      if (server.tls == nullptr || purpose == HttpSession::Purpose::metrics) return;
+      context = server.tls;
+      tls.emplace(socket, *context);
+      greet_until = Clock::now() + server.service.limits.head_time;
+    }
+    Clock::time_point deadline() const { return lingering ? linger_until : std::min(greet_until, session.deadline()); }
 
     Impl& server;
     tcp::socket socket;
+    std::shared_ptr<asio::ssl::context> context;
+    std::optional<TlsStream> tls;
+    Clock::time_point greet_until = Clock::time_point::max();  ///< for the handshake
     HttpSession session;
     std::list<std::shared_ptr<Connection>>::iterator place;
     bool watched = false;    ///< for its client's end, while it waits for a result
@@ -80,15 +95,20 @@ struct HttpServer::Impl {
   using ConnectionPtr = std::shared_ptr<Connection>;
 
   Impl(Service& service, const HttpServerOptions& options) : service(service), options(options) {
-    listen(http, options.http_port, "http");
-    if (options.metrics_port >= 0) listen(metrics, options.metrics_port, "metrics");
+    if (options.tls.given()) {
+      tls_seen = tls_stamp(options.tls);
+      tls = std::make_shared<asio::ssl::context>(make_tls_context(options.tls));
+    }
+    listen(http, options.host, options.http_port, "http");
+    if (options.metrics_port >= 0) listen(metrics, options.host, options.metrics_port, "metrics");
+    if (options.admin_port >= 0) listen(admin, options.admin_host, options.admin_port, "admin");
+    service.admin_apart = options.admin_port >= 0;
   }
 
-  void listen(tcp::acceptor& acceptor, int port, const char* what) {
+  void listen(tcp::acceptor& acceptor, const std::string& host, int port, const char* what) {
     Failure failure;
-    const auto address = asio::ip::make_address(options.host, failure);
-    if (failure)
-      fail_hint("give an address: 127.0.0.1, 0.0.0.0 or ::1", "'{}' is no address to listen on", options.host);
+    const auto address = asio::ip::make_address(host, failure);
+    if (failure) fail_hint("give an address: 127.0.0.1, 0.0.0.0 or ::1", "'{}' is no address to listen on", host);
     const tcp::endpoint endpoint(address, static_cast<std::uint16_t>(port));
     acceptor.open(endpoint.protocol(), failure);
     if (!failure) acceptor.set_option(tcp::acceptor::reuse_address(true), failure);
@@ -97,14 +117,14 @@ struct HttpServer::Impl {
     if (!failure) acceptor.non_blocking(true, failure);
     if (failure)
       fail_hint(fmt::format("another --{}-port, or end what listens there", what), "cannot listen on {} port {}: {}",
-                options.host, port, failure.message());
+                host, port, failure.message());
   }
 
   int run(OtherServer* beside) {
     other = beside;
     thread = std::this_thread::get_id();
-    accept(http, HttpSession::Purpose::inference);
-    if (metrics.is_open()) accept(metrics, HttpSession::Purpose::metrics);
+    for (const Listening& one : listening)
+      if (one.acceptor.is_open()) accept(one.acceptor, one.purpose);
     signals.async_wait([this](const Failure& failure, int) {
       if (!failure) drain();
     });
@@ -141,6 +161,7 @@ struct HttpServer::Impl {
     socket.non_blocking(true, ignored);
     if (static_cast<int>(connections.size()) >= service.limits.max_connections) {
       service.metrics.turned_away.fetch_add(1, std::memory_order_relaxed);
+      if (tls != nullptr && purpose != HttpSession::Purpose::metrics) return;  // there are no words before a handshake
       static constexpr std::string_view kFull =
           "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\nContent-Length: "
           "36\r\n"
@@ -152,8 +173,15 @@ struct HttpServer::Impl {
     service.metrics.accepted.fetch_add(1, std::memory_order_relaxed);
     service.metrics.connections.fetch_add(1, std::memory_order_relaxed);
     connections.push_front(std::make_shared<Connection>(*this, std::move(socket), purpose));
-    connections.front()->place = connections.begin();
-    pump(connections.front());
+    const ConnectionPtr c = connections.front();
+    c->place = connections.begin();
+    if (!c->tls) return pump(c);
+    c->tls->async_handshake(TlsStream::server, [this, c](const Failure& failure) {
+      if (c->dropped) return;
+      if (failure) return drop(c);
+      c->greet_until = Clock::time_point::max();
+      pump(c);
+    });
   }
 
   // --- one connection
@@ -165,6 +193,7 @@ struct HttpServer::Impl {
         case HttpSession::Want::result: return expect_idle(c);
         case HttpSession::Want::close: return linger(c);
         case HttpSession::Want::send: {
+          if (c->tls) return send_tls(c);
           Failure failure;
           const std::size_t n = c->socket.write_some(Outgoing(c->session.output()), failure);
           if (failure == asio::error::would_block) {
@@ -181,10 +210,21 @@ struct HttpServer::Impl {
   }
 
   void receive(const ConnectionPtr& c) {
-    c->socket.async_read_some(Incoming(c->session.receive_space()), [this, c](const Failure& failure, std::size_t n) {
+    const auto done = [this, c](const Failure& failure, std::size_t n) {
       if (c->dropped) return;
       if (failure) return drop(c);
       c->session.received(n);
+      pump(c);
+    };
+    if (c->tls) c->tls->async_read_some(Incoming(c->session.receive_space()), done);
+    else c->socket.async_read_some(Incoming(c->session.receive_space()), done);
+  }
+
+  void send_tls(const ConnectionPtr& c) {
+    c->tls->async_write_some(Outgoing(c->session.output()), [this, c](const Failure& failure, std::size_t n) {
+      if (c->dropped) return;
+      if (failure) return drop(c);
+      c->session.sent(n);
       pump(c);
     });
   }
@@ -219,6 +259,10 @@ struct HttpServer::Impl {
     if (!c->lingering) {
       c->lingering = true;
       c->linger_until = Clock::now() + kLinger;
+      if (c->tls)
+        return c->tls->async_shutdown([this, c](const Failure&) {
+          if (!c->dropped) drop(c);
+        });
       Failure ignored;
       c->socket.shutdown(tcp::socket::shutdown_send, ignored);
     }
@@ -283,10 +327,25 @@ struct HttpServer::Impl {
       const Clock::time_point now = Clock::now();
       for (auto it = connections.begin(); it != connections.end();) {
         const ConnectionPtr c = *it++;
-        if (!c->dropped && now > (c->lingering ? c->linger_until : c->session.deadline())) drop(c);
+        if (!c->dropped && now > c->deadline()) drop(c);
       }
+      if (tls != nullptr && now - tls_looked > kTlsLook) renew_tls(now);
       sweep();
     });
+  }
+
+  /// A certificate that was written anew is for connections that come from now on.
+  void renew_tls(Clock::time_point now) {
+    tls_looked = now;
+    std::string stamp = tls_stamp(options.tls);
+    if (stamp == tls_seen) return;
+    try {
+      tls = std::make_shared<asio::ssl::context>(make_tls_context(options.tls));
+      tls_seen = std::move(stamp);
+      log(LogLevel::info, "serve: '{}' was read anew", options.tls.certificate);
+    } catch (const Error& e) {  // half of it is written, perhaps: it is looked at again
+      log(LogLevel::warning, "serve: the old certificate stays: {}", e.what());
+    }
   }
 
   /// Answers close their connections from now on, and readiness is gone; who connects within the grace is served.
@@ -299,18 +358,17 @@ struct HttpServer::Impl {
     drain_timer.expires_after(options.drain_grace);
     drain_timer.async_wait([this](const Failure& failure) {
       if (failure) return;
-      for (auto [acceptor, purpose] :
-           {std::pair(&http, HttpSession::Purpose::inference), std::pair(&metrics, HttpSession::Purpose::metrics)}) {
-        if (!acceptor->is_open()) continue;
+      for (const Listening& one : listening) {
+        if (!one.acceptor.is_open()) continue;
         Failure none;
-        refuse_new(*acceptor);
+        refuse_new(one.acceptor);
         for (;;) {  // whoever is connected already
           tcp::socket socket(io);
-          acceptor->accept(socket, none);
+          one.acceptor.accept(socket, none);
           if (none) break;
-          begin(std::move(socket), purpose);
+          begin(std::move(socket), one.purpose);
         }
-        acceptor->close(none);
+        one.acceptor.close(none);
       }
       if (other != nullptr) other->close(drain_until);
       drain_step();
@@ -353,7 +411,17 @@ struct HttpServer::Impl {
   Service& service;
   const HttpServerOptions options;
   asio::io_context io{1};
-  tcp::acceptor http{io}, metrics{io};
+  tcp::acceptor http{io}, metrics{io}, admin{io};
+  struct Listening {
+    tcp::acceptor& acceptor;
+    HttpSession::Purpose purpose;
+  };
+  const std::array<Listening, 3> listening{{{http, HttpSession::Purpose::inference},
+                                            {metrics, HttpSession::Purpose::metrics},
+                                            {admin, HttpSession::Purpose::admin}}};
+  std::shared_ptr<asio::ssl::context> tls;  ///< for the next connection; null: without
+  std::string tls_seen;
+  Clock::time_point tls_looked = Clock::now();
   asio::signal_set signals{io, SIGTERM, SIGINT};
   asio::steady_timer timer{io}, drain_timer{io};
   std::thread::id thread;
@@ -373,6 +441,8 @@ HttpServer::~HttpServer() = default;
 
 int HttpServer::http_port() const { return impl_->http.local_endpoint().port(); }
 int HttpServer::metrics_port() const { return impl_->metrics.is_open() ? impl_->metrics.local_endpoint().port() : -1; }
+
+int HttpServer::admin_port() const { return impl_->admin.is_open() ? impl_->admin.local_endpoint().port() : -1; }
 
 int HttpServer::run(OtherServer* other) { return impl_->run(other); }
 

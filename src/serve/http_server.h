@@ -7,13 +7,18 @@
 
 #include "serve/other_server.h"
 #include "serve/service.h"
+#include "serve/tls.h"
 
 namespace monza::serve {
 
 struct HttpServerOptions {
   std::string host = "127.0.0.1";  ///< an address of this machine: 0.0.0.0 and :: are all of them
   int http_port = 8000;            ///< 0: any that is free
-  int metrics_port = 8002;         ///< -1: none
+  int metrics_port = 8002;         ///< -1: none; never TLS
+  /// Of load, unload and what else is an admin's, which the other port refuses then (Service::admin_apart); -1: none.
+  int admin_port = -1;
+  std::string admin_host = "127.0.0.1";
+  TlsFiles tls;  ///< of the ports of HTTP and admins
   /// After the first signal: how long connections are still accepted, so that nothing is lost that is on its way.
   std::chrono::milliseconds drain_grace{500};
   std::chrono::milliseconds drain_time{30'000};  ///< for what was accepted then
@@ -29,6 +34,7 @@ class HttpServer {
 
   int http_port() const;
   int metrics_port() const;  ///< -1: none
+  int admin_port() const;    ///< -1: none
 
   /// Serves until stop(), SIGTERM or SIGINT; then what was accepted is finished, answers say that the connection
   /// closes, and run() returns. A second signal ends it at once. The number of connections that were cut. `other` is

@@ -168,6 +168,8 @@ void HttpSession::begin_body() {
     fail_with(404, "there is nothing at '{}'", head.target.substr(0, 200));
   if (!service_.access.allows(head.authorization, need_of(route_.what)))
     fail_with(401, "this needs a token: Authorization: Bearer TOKEN");
+  if (service_.admin_apart && purpose_ != Purpose::admin && need_of(route_.what) == Access::Need::admin)
+    fail_with(403, "this is for the port of admins alone");
   if (!takes_body(route_.what)) {
     if (chunks_left_ || body_left_ > kMostDiscarded) fail_with(413, "the body of the request is too long");
     answer_now({});

@@ -29,7 +29,7 @@ class HttpSession final : public Completion {
     close    ///< nothing more: what the client still sends is of no interest
   };
   /// What a port is for.
-  enum class Purpose : std::uint8_t { inference, metrics };
+  enum class Purpose : std::uint8_t { inference, metrics, admin };
   /// Called when a session that wants its result has it: on any thread.
   using Wake = void (*)(void* user) noexcept;
 

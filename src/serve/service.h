@@ -123,6 +123,7 @@ class Service {
   ServerMetrics metrics;
   TaskPool task_threads;
   Access access;                      ///< set before requests come
+  bool admin_apart = false;           ///< what is an admin's has a port of its own; set before requests come
   ModelControl* control = nullptr;    ///< who loads and unloads; set before requests come; null: nobody
   std::atomic<bool> draining{false};  ///< not ready for further requests; those that come are still answered
 

@@ -13,6 +13,7 @@ import pathlib
 import queue
 import shutil
 import signal
+import ssl
 import subprocess
 import sys
 import threading
@@ -418,6 +419,48 @@ def check_tokens(tool, models, folder, random):
         server.process.kill()
 
 
+def make_certificate(folder):
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj", "/CN=localhost",
+                    "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost", "-keyout", folder / "key.new", "-out", folder / "certificate.new"],
+                   check=True, stderr=subprocess.DEVNULL)
+    for name in ("key", "certificate"):
+        (folder / f"{name}.new").rename(folder / f"{name}.pem")
+    return (folder / "certificate.pem").read_bytes()
+
+
+def check_tls(tool, models, folder, random):
+    """Both protocols over TLS, and after the certificate was renewed; what is an admin's on a port of its own."""
+    certificate = make_certificate(folder)
+    server = Server(tool, models, "--threads", "1", "--tls-cert", folder / "certificate.pem", "--tls-key", folder / "key.pem",
+                    "--admin-port", "0", "--shared-memory", "monza_peer_")
+    try:
+        def right(trusted):
+            feed = rows_feed(random, 2)
+            (folder / "trusted.pem").write_bytes(trusted)
+            options = {"ssl": True, "ssl_context_factory": lambda: ssl.create_default_context(cafile=folder / "trusted.pem")}
+            with http.InferenceServerClient(server.address, **options) as client:
+                same = (client.infer("rows", inputs_of(feed, True)).as_numpy("c") == feed["k"].sum(1)).all()
+            with grpc.InferenceServerClient(server.grpc_address, ssl=True, root_certificates=folder / "trusted.pem") as client:
+                return same and (client.infer("rows", grpc_inputs(feed)).as_numpy("c") == feed["k"].sum(1)).all()
+
+        expect(right(certificate), "TLS: both protocols")
+        with http.InferenceServerClient(server.address, ssl=True, ssl_context_factory=lambda: ssl.create_default_context(cafile=folder / "trusted.pem")) as client:
+            expect("port of admins" in refusal(lambda: client.register_system_shared_memory("r", "/monza_peer_none", 8)), "TLS: no admins here")
+        with grpc.InferenceServerClient(server.grpc_address, ssl=True, root_certificates=folder / "trusted.pem") as client:
+            expect("port of admins" in refusal(lambda: client.load_model("rows")), "TLS: nor over gRPC")
+        admins = f"127.0.0.1:{server.said['admin_port']}"
+        with http.InferenceServerClient(admins, ssl=True, ssl_context_factory=lambda: ssl.create_default_context(cafile=folder / "trusted.pem")) as client:
+            expect("there is no shared memory" in refusal(lambda: client.register_system_shared_memory("r", "/monza_peer_none", 8)), "TLS: the port of admins")
+        renewed = make_certificate(folder)
+        time.sleep(21)
+        expect(right(renewed), "TLS: a renewed certificate")
+        plain = subprocess.run(["curl", "-s", "-m", "5", f"http://{server.address}/v2"], stdout=subprocess.PIPE)
+        expect(plain.returncode != 0 and not plain.stdout, "TLS: nothing in the clear")
+        expect(server.end() == 0, "TLS: ended")
+    finally:
+        server.process.kill()
+
+
 def check_grpc_end(tool, models, session, random):
     """SIGTERM while clients and a stream send: what was accepted is answered, the rest is told UNAVAILABLE."""
     server = Server(tool, models, "--threads", "1")
@@ -460,17 +503,8 @@ def check_end(server, tool):
            f"ended under load: exit code {code}, {report['answered']} answered, {report['lost']} lost")
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tool", type=pathlib.Path, default=peerlib.TOOL, help="the monza binary (%(default)s)")
-    args = parser.parse_args()
-    folder = peerlib.WORK / "serve"
-    folder.mkdir(parents=True, exist_ok=True)
-    rows_model(folder / "rows.onnx")
-    models = {"rows": folder / "rows.onnx", "opt-mnist": peerlib.shared() / "models" / "onnx" / "opt-mnist.onnx"}
-    sessions = {name: ort.InferenceSession(str(path)) for name, path in models.items()}
-    random = np.random.default_rng(1)
-    server = Server(args.tool, models.values(), "--threads", "1", "--shared-memory", "monza_peer_")
+def check_protocols(tool, models, sessions, random):
+    server = Server(tool, models.values(), "--threads", "1", "--shared-memory", "monza_peer_")
     try:
         with http.InferenceServerClient(server.address) as client:
             check_interface(client)
@@ -480,13 +514,32 @@ def main():
             check_urgency(client, lambda feed: inputs_of(feed, True), random, "HTTP")
             check_crowd(server.address, client, sessions["rows"], random)
         check_grpc(server.grpc_address, sessions["rows"], random)
-        check_end(server, args.tool)
-        check_strings(args.tool, folder / "strings.onnx")
-        check_repository(args.tool, folder / "repository")
-        check_tokens(args.tool, models.values(), folder, random)
-        check_grpc_end(args.tool, models.values(), sessions["rows"], random)
+        check_end(server, tool)
     finally:
         server.process.kill()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tool", type=pathlib.Path, default=peerlib.TOOL, help="the monza binary (%(default)s)")
+    parser.add_argument("--only", action="append", help="protocols, strings, repository, tls, tokens or end (repeat)")
+    args = parser.parse_args()
+    folder = peerlib.WORK / "serve"
+    folder.mkdir(parents=True, exist_ok=True)
+    rows_model(folder / "rows.onnx")
+    models = {"rows": folder / "rows.onnx", "opt-mnist": peerlib.shared() / "models" / "onnx" / "opt-mnist.onnx"}
+    sessions = {name: ort.InferenceSession(str(path)) for name, path in models.items()}
+    random = np.random.default_rng(1)
+    parts = {
+        "protocols": lambda: check_protocols(args.tool, models, sessions, random),
+        "strings": lambda: check_strings(args.tool, folder / "strings.onnx"),
+        "repository": lambda: check_repository(args.tool, folder / "repository"),
+        "tls": lambda: check_tls(args.tool, models.values(), folder, random),
+        "tokens": lambda: check_tokens(args.tool, models.values(), folder, random),
+        "end": lambda: check_grpc_end(args.tool, models.values(), sessions["rows"], random),
+    }
+    for name in args.only or parts:
+        parts[name]()
     sys.exit(1 if expect.failed else 0)
 
 

@@ -75,6 +75,8 @@ void check_models(const ServeArgs& args) {
     throw UsageError("--model-control-mode and --load-model are of a repository: --model-repository DIR");
   if (args.repository.empty() && args.models.empty())
     throw UsageError("nothing to serve: name a model, or a folder of models with --model-repository");
+  if (args.http.tls.certificate.empty() != args.http.tls.key.empty())
+    throw UsageError("--tls-cert and --tls-key belong together");
   if (!args.load_models.empty() && args.control_mode != "explicit")
     throw UsageError("--load-model is for --model-control-mode explicit");
 }
@@ -106,17 +108,19 @@ void print_models(const ServeArgs& args, const serve::HttpServer& server, const 
                   const Pipelines& pipelines) {
   const bool v6 = args.http.host.find(':') != std::string::npos;
   const std::string host = v6 ? "[" + args.http.host + "]" : args.http.host;
+  const char* scheme = args.http.tls.given() ? "https" : "http";
   for (const auto& queue : service.models()) {
     const serve::ServedModel& model = queue->model();
-    print("http://{}:{}/v2/models/{}  {}\n", host, server.http_port(), model.name(),
+    print("{}://{}:{}/v2/models/{}  {}\n", scheme, host, server.http_port(), model.name(),
           model.batches() ? fmt::format("batches of up to {}", model.max_rows())
                           : "one request a run: " + model.why_not_batched());
   }
   for (const std::string& endpoint : pipelines.endpoints())
-    print("http://{}:{}{}\n", host, server.http_port(), endpoint);
+    print("{}://{}:{}{}\n", scheme, host, server.http_port(), endpoint);
   for (const auto& entry : service.index())
     if (entry.state == "UNAVAILABLE") print("{} is not served: {}\n", entry.name, entry.reason);
   if (args.grpc_port >= 0) print("grpc://{}:{}\n", host, args.grpc_port);
+  if (server.admin_port() >= 0) print("{}://{}:{}  for admins\n", scheme, args.http.admin_host, server.admin_port());
   if (server.metrics_port() >= 0) print("http://{}:{}/metrics\n", host, server.metrics_port());
 }
 
@@ -125,7 +129,7 @@ std::unique_ptr<serve::OtherServer> start_grpc(serve::Service& service, ServeArg
   if (args.grpc_port < 0) return nullptr;
 #ifdef MONZA_WITH_GRPC
   auto server = std::make_unique<serve::GrpcServer>(
-      service, serve::GrpcServerOptions{.host = args.http.host, .port = args.grpc_port});
+      service, serve::GrpcServerOptions{.host = args.http.host, .port = args.grpc_port, .tls = args.http.tls});
   args.grpc_port = server->port();
   return server;
 #else
@@ -161,6 +165,7 @@ int run(ServeArgs& args) {
     print("{}\n", Lines{json_text({{"http_port", server.http_port()},
                                    {"grpc_port", args.grpc_port},
                                    {"metrics_port", server.metrics_port()},
+                                   {"admin_port", server.admin_port()},
                                    {"models", models_json(service)}},
                                   -1)});
   } else {
@@ -237,6 +242,21 @@ void add_serve(Commands& commands) {
       .range(-1, 65535)
       .group(network)
       .type_name("PORT");
+  app.add_option("--admin-port", args->http.admin_port,
+                 "of loading, unloading and registering shared memory, which no other port does then; -1: none")
+      .capture_default_str()
+      .range(-1, 65535)
+      .group(network)
+      .type_name("PORT");
+  app.add_option("--admin-host", args->http.admin_host, "the address to listen on for admins")
+      .capture_default_str()
+      .group(network)
+      .type_name("ADDRESS");
+  app.add_option("--tls-cert", args->http.tls.certificate,
+                 "serve over TLS with this certificate (PEM, with its chain); a renewed file is taken in ten seconds")
+      .group(network)
+      .type_name("FILE");
+  app.add_option("--tls-key", args->http.tls.key, "its private key (PEM)").group(network).type_name("FILE");
   const char* batches = "Batches and queues";
   app.add_option("--max-batch", args->max_batch,
                  "rows of one run: 1 for no batches; default what the engine takes, 8 for an ONNX file")

@@ -6,8 +6,12 @@
 #include <grpc/support/log.h>
 #include <grpcpp/generic/async_generic_service.h>
 #include <grpcpp/resource_quota.h>
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/security/tls_certificate_provider.h>
+#include <grpcpp/security/tls_credentials_options.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
+#include <openssl/ssl.h>
 
 #include <algorithm>
 #include <atomic>
@@ -51,6 +55,17 @@ grpc::ByteBuffer message_of(std::string text) {
 Clock::time_point deadline_of(const grpc::CallbackServerContext& context) {
   const auto left = context.deadline() - std::chrono::system_clock::now();
   return left > std::chrono::hours(24) ? Clock::time_point::max() : Clock::now() + left;
+}
+
+std::shared_ptr<grpc::ServerCredentials> credentials(const TlsFiles& files) {
+  if (!files.given()) return grpc::InsecureServerCredentials();
+  SSL_CTX_free(make_tls_context(files));  // gRPC would say what is wrong with them in its log alone
+  const auto watched = std::make_shared<grpc::experimental::FileWatcherCertificateProvider>(
+      files.key, files.certificate, static_cast<unsigned>(kTlsLook.count()));
+  grpc::experimental::TlsServerCredentialsOptions options(watched);
+  options.watch_identity_key_cert_pairs();
+  options.set_cert_request_type(GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE);
+  return grpc::experimental::TlsServerCredentials(options);
 }
 
 grpc::Status status_of(int status, const std::string& words) {
@@ -223,7 +238,7 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
     grpc::ServerBuilder builder;
     const bool v6 = options.host.find(':') != std::string::npos;
     const std::string address = fmt::format("{0}{1}{2}:{3}", v6 ? "[" : "", options.host, v6 ? "]" : "", options.port);
-    builder.AddListeningPort(address, grpc::InsecureServerCredentials(), &port);
+    builder.AddListeningPort(address, credentials(options.tls), &port);
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // else two servers would share the port unawares
     builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMostStreams);
     builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(service.limits.max_head));
@@ -258,6 +273,8 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
         given == context->client_metadata().end() ? "" : std::string_view(given->second.data(), given->second.size());
     if (!service.access.allows(token, need_of_rpc(context->method())))
       return new RefusedCall({grpc::UNAUTHENTICATED, "this needs a token: authorization: Bearer TOKEN"});
+    if (service.admin_apart && need_of_rpc(context->method()) == Access::Need::admin)
+      return new RefusedCall({grpc::PERMISSION_DENIED, "this is for the port of admins alone, over HTTP"});
     if (context->method() == kStreamMethod) return new StreamCall(*this, *context);
     return new UnaryCall(*this, *context);
   }

@@ -6,12 +6,14 @@
 
 #include "serve/other_server.h"
 #include "serve/service.h"
+#include "serve/tls.h"
 
 namespace monza::serve {
 
 struct GrpcServerOptions {
   std::string host = "127.0.0.1";  ///< an address of this machine: 0.0.0.0 and :: are all of them
   int port = 8001;                 ///< 0: any that is free
+  TlsFiles tls;
 };
 
 /// Calls are taken from construction on until close(). Thread-safe.
