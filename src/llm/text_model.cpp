@@ -6,7 +6,6 @@
 
 #include "base/error.h"
 #include "llm/model_file.h"
-#include "text/decoder.h"
 
 namespace monza::llm {
 namespace {
@@ -16,94 +15,41 @@ double ms_since(Clock::time_point begin) {
   return std::chrono::duration<double, std::milli>(Clock::now() - begin).count();
 }
 
-/// Text that is given out as soon as it cannot become a stop text any more.
-class Output {
- public:
-  Output(const std::vector<std::string>& stops, const std::function<bool(std::string_view)>& on_text)
-      : stops_(stops), on_text_(on_text) {}
-
-  /// Adds text; false when there is enough.
-  bool add(std::string_view text, Generated& to) {
-    held_ += text;
-    for (const std::string& stop : stops_)
-      if (const std::size_t at = stop.empty() ? held_.npos : held_.find(stop); at != held_.npos) {
-        held_.resize(at);
-        to.reason = Generated::Reason::stop;
-        give(held_.size(), to);
-        return false;
-      }
-    return give(held_.size() - beginning_of_stop(), to);
-  }
-  void finish(Generated& to) { give(held_.size(), to); }
-
- private:
-  /// Bytes at the end that a stop text may begin with.
-  std::size_t beginning_of_stop() const {
-    std::size_t most = 0;
-    for (const std::string& stop : stops_)
-      for (std::size_t n = std::min(held_.size(), stop.size()); n > most; --n)
-        if (held_.ends_with(std::string_view(stop).substr(0, n))) {
-          most = n;
-          break;
-        }
-    return most;
-  }
-  bool give(std::size_t bytes, Generated& to) {
-    if (bytes == 0) return true;
-    const std::string text = held_.substr(0, bytes);
-    held_.erase(0, bytes);
-    to.text += text;
-    if (!on_text_ || on_text_(text)) return true;
-    to.reason = Generated::Reason::cancelled;
-    return false;
-  }
-
-  const std::vector<std::string>& stops_;
-  const std::function<bool(std::string_view)>& on_text_;
-  std::string held_;
-};
-
 }  // namespace
 
 double Score::perplexity() const { return tokens > 0 ? std::exp(nll / static_cast<double>(tokens)) : 0; }
 
 TextModel::TextModel(const std::string& path, const TokenModelOptions& options)
-    : tokens_(path, options), tokenizer_(carried_tokenizer(tokens_.engine(), path)) {}
+    : tokens_(path, options),
+      tokenizer_(carried_tokenizer(tokens_.engine(), path)),
+      generator_(tokens_, tokenizer_) {}
 
 Generated TextModel::generate(std::string_view prompt, const GenerateOptions& options,
                               const std::function<bool(std::string_view)>& on_text) {
-  Sampler sampler(options.sampling);
+  return generate(tokenizer_.tokenizer.encode(prompt).tokens, options, on_text);
+}
+
+Generated TextModel::generate(std::vector<Token> prompt, const GenerateOptions& options,
+                              const std::function<bool(std::string_view)>& on_text) {
   Generated made;
+  std::string error;
+  made.prompt_tokens = prompt.size();
+  const std::int64_t cached = generator_.counts().cached_tokens;
   const auto begin = Clock::now();
-  const std::vector<Token> given = tokenizer_.tokenizer.encode(prompt).tokens;
-  made.prompt_tokens = given.size();
-  if (given.empty()) fail_hint("a prompt of a character at least", "the prompt has no tokens");
-  for (const Token t : given) sampler.accept(t);
-  Sequence sequence = tokens_.create();
-  std::span<const float> logits = tokens_.append(sequence, given);
-  text::StreamDecoder decoder(tokenizer_.tokenizer, true);
-  Output output(options.stop, on_text);
-  auto first = Clock::now();
-  for (int i = 0; i < options.max_tokens; ++i) {
-    const Token token = sampler.draw(logits);
-    if (i == 0) made.prompt_ms = ms_since(begin), first = Clock::now();
-    const auto& ends = tokenizer_.ends;
-    if (!options.to_the_end && std::find(ends.begin(), ends.end(), token) != ends.end()) {
-      made.reason = Generated::Reason::end;
-      break;
-    }
-    sampler.accept(token);
-    made.tokens.push_back(token);
-    if (!output.add(decoder.add(token), made)) break;
-    if (i + 1 < options.max_tokens) logits = tokens_.append(sequence, {&token, 1});
+  auto first = begin;
+  (void)generator_.add({std::move(prompt), options}, [&](const Piece& piece) {
+    if (first == begin) made.prompt_ms = ms_since(begin), first = Clock::now();
+    for (const DrawnToken& token : piece.tokens) made.tokens.push_back(token.drawn.token);
+    made.text += piece.text;
+    made.reason = piece.end.value_or(made.reason);
+    error = piece.error;
+    return piece.text.empty() || !on_text || on_text(piece.text);
+  });
+  while (generator_.step()) {
   }
+  if (made.reason == EndReason::failed) fail("{}", error);
+  made.cached_tokens = static_cast<std::size_t>(generator_.counts().cached_tokens - cached);
   made.generate_ms = ms_since(first);
-  if (made.reason == Generated::Reason::length || made.reason == Generated::Reason::end) {
-    if (const auto reason = made.reason; output.add(decoder.finish(), made)) {
-      output.finish(made);
-      made.reason = reason;
-    }
-  }
   return made;
 }
 
@@ -118,6 +64,7 @@ Score TextModel::score(std::string_view text, std::size_t context, std::size_t m
   const bool whole = all.size() < context;
   const std::size_t length = whole ? all.size() : context, pieces = all.size() / length;
   const auto vocabulary = static_cast<std::size_t>(tokens_.vocabulary());
+  generator_.clear_cache();
   Score score;
   for (std::size_t p = 0; p < pieces; ++p) {
     std::vector<Token> piece(all.begin() + static_cast<std::ptrdiff_t>(p * length),

@@ -6,24 +6,19 @@
 #include <string_view>
 #include <vector>
 
+#include "llm/generator.h"
 #include "llm/gguf_tokenizer.h"
 #include "llm/token_model.h"
 
 namespace monza::llm {
 
-struct GenerateOptions {
-  SamplingOptions sampling;
-  int max_tokens = 256;
-  std::vector<std::string> stop;  ///< texts that end what is generated, and are left out of it
-  bool to_the_end = false;        ///< the model's own end ends nothing: for measuring
-};
-
 struct Generated {
-  enum class Reason : std::uint8_t { length, end, stop, cancelled } reason = Reason::length;
+  using Reason = EndReason;
+  Reason reason = Reason::length;
   std::string text;
-  std::vector<Token> tokens;  ///< drawn, without the one that ends
-  std::size_t prompt_tokens = 0;
-  double prompt_ms = 0, generate_ms = 0;  ///< until the first token is drawn, and from then on
+  std::vector<Token> tokens;                         ///< drawn, without the one that ends
+  std::size_t prompt_tokens = 0, cached_tokens = 0;  ///< cached: of those that begin the prompt, known from before
+  double prompt_ms = 0, generate_ms = 0;             ///< until the first token is drawn, and from then on
 };
 
 /// Negative log-likelihoods of tokens.
@@ -42,10 +37,15 @@ class TextModel {
 
   TokenModel& tokens() { return tokens_; }
   const text::Tokenizer& tokenizer() const { return tokenizer_.tokenizer; }
+  const ModelTokenizer& model_tokenizer() const { return tokenizer_; }
+  Generator& generator() { return generator_; }
 
   /// What follows `prompt`. `on_text` is given the text as it comes, in whole characters, and stops by returning false.
-  /// Throws Error where the prompt and what follows have more positions than the model's sequences may have.
+  /// Throws Error where the prompt leaves no room in a sequence; what follows ends where there is no more.
   Generated generate(std::string_view prompt, const GenerateOptions& options,
+                     const std::function<bool(std::string_view)>& on_text = {});
+  /// The same of tokens. What prompts begin with in common is computed once, while memory lasts.
+  Generated generate(std::vector<Token> prompt, const GenerateOptions& options,
                      const std::function<bool(std::string_view)>& on_text = {});
 
   /// How likely `text` is, as llama.cpp's perplexity measures it: in pieces of `context` tokens, each with the model's
@@ -57,6 +57,7 @@ class TextModel {
  private:
   TokenModel tokens_;
   ModelTokenizer tokenizer_;
+  Generator generator_;
 };
 
 }  // namespace monza::llm

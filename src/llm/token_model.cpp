@@ -8,7 +8,6 @@
 namespace monza::llm {
 namespace {
 
-constexpr std::int64_t kBlock = 16;            ///< positions of a block of a sequence's memory
 constexpr std::int64_t kMostByDefault = 8192;  ///< positions
 
 Engine open_engine(const std::string& path, const TokenModelOptions& options) {
@@ -53,10 +52,11 @@ TokenModel::TokenModel(const std::string& path, const TokenModelOptions& options
     : engine_(checked(open_engine(path, options))),
       context_(engine_.create_context(context_options(options))),
       positions_(positions_of(options)),
-      pool_(engine_, {.block_length = kBlock,
-                      .blocks = static_cast<std::int32_t>((positions_ + kBlock - 1) / kBlock + options.max_sequences),
+      pool_(engine_, {.block_length = kPage,
+                      .blocks = static_cast<std::int32_t>((positions_ + kPage - 1) / kPage + options.max_sequences),
                       .max_positions = positions_}) {
   chunk_ = static_cast<int>(std::min<std::int64_t>(input(engine_, "tokens").max[0], INT32_MAX));
+  max_sequences_ = options.max_sequences;
   vocabulary_ = engine_.outputs()[0].max[1];
 }
 

@@ -30,6 +30,8 @@ struct TokenRun {
 /// Not thread-safe.
 class TokenModel {
  public:
+  static constexpr std::int64_t kPage = 16;  ///< positions of a page of a sequence's memory
+
   /// Builds a GGUF file or a model folder, or loads an engine file that was built from one. Throws Error for what is
   /// neither.
   TokenModel(const std::string& path, const TokenModelOptions& options);
@@ -40,6 +42,8 @@ class TokenModel {
   std::int64_t vocabulary() const { return vocabulary_; }
   const Engine& engine() const { return engine_; }
   int chunk() const { return chunk_; }  ///< new positions that a run takes at most
+  int max_sequences() const { return max_sequences_; }
+  std::int32_t free_pages() const { return pool_.free_blocks(); }
 
   /// Appends the tokens of each sequence, all in one run. Returns the wanted logits, [wanted positions, vocabulary],
   /// sequence after sequence; they are valid until the next run. Throws Error when the memory of sequences is used up.
@@ -54,6 +58,7 @@ class TokenModel {
   SequencePool pool_;
   std::int64_t vocabulary_ = 0;
   int chunk_ = 0;
+  int max_sequences_ = 0;
   std::vector<std::int64_t> tokens_, places_, rows_;
   std::vector<SequenceRun> runs_;
 };

@@ -32,6 +32,7 @@ const char* reason_name(llm::Generated::Reason reason) {
     case llm::Generated::Reason::end: return "end";
     case llm::Generated::Reason::stop: return "stop";
     case llm::Generated::Reason::cancelled: return "cancelled";
+    case llm::Generated::Reason::failed: break;  // it was thrown
   }
   return "";
 }

@@ -23,6 +23,7 @@ llm::TokenModelOptions LlmArgs::options(Progress& progress) const {
   if (threads < 0) throw UsageError(message("--threads is {}, below 0", threads));
   o.build.io_types["state"] = type;
   o.build.tune = tune;
+  o.build.batch_invariant = true;  // what is written does not depend on what else is
   o.build.threads = threads;
   o.build.timing_cache = timing_cache;
   o.build.progress = [&progress](std::string_view stage, double fraction) { progress.update(stage, fraction); };
