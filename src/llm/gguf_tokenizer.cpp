@@ -147,8 +147,10 @@ class Reader {
       const std::string_view whole = tokens_[i];
       for (std::size_t at = 1; at < whole.size(); ++at) {
         if ((static_cast<unsigned char>(whole[at]) & 0xc0) == 0x80) continue;  // inside a character
-        const Token left = vocabulary.find(whole.substr(0, at)), right = vocabulary.find(whole.substr(at));
-        if (left != text::kNoToken && right != text::kNoToken) merges.push_back({left, right, static_cast<Token>(i)});
+        const Token left = vocabulary.find(whole.substr(0, at));
+        if (left == text::kNoToken) continue;
+        const Token right = vocabulary.find(whole.substr(at));
+        if (right != text::kNoToken) merges.push_back({left, right, static_cast<Token>(i)});
       }
     }
     const auto score = [&](const Merge& m) { return scores[static_cast<std::size_t>(m.merged)]; };

@@ -20,6 +20,9 @@ constexpr std::int64_t kPage = 4096;  // a part may be mapped or sent to its dev
 /// brings them nearer.
 constexpr std::int64_t kExternal = static_cast<std::int64_t>(1) << 52;
 
+/// Large pages where they are filled: touching a model's weights page by page takes longer than packing them.
+RegionOptions large_pages(std::size_t bytes) { return {.huge_pages = bytes >= std::size_t{4} << 20}; }
+
 std::int64_t whole_pages(std::int64_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
 /// The parameters that packings look at: an activation that is fused into a product leaves its weights as they are.
@@ -35,6 +38,7 @@ std::int64_t constant_bytes(const ir::Constant& constant) { return storage_bytes
 
 std::span<const std::byte> WeightStore::Content::bytes() const {
   if (elsewhere.data() != nullptr) return elsewhere;
+  if (packed.data() != nullptr) return {packed.data(), packed_bytes};
   return borrowed ? borrowed->bytes.first(static_cast<std::size_t>(constant_bytes(*borrowed))) : std::span(owned);
 }
 
@@ -194,12 +198,10 @@ int WeightStore::packed(const std::shared_ptr<const ir::Constant>& constant, con
     it->second = adopt(source_->packed(constant, name, kernel, packing, query, params, device), name);
   } else {
     const std::size_t bytes = p.bytes(query);
-    Content content{.owned = std::vector<std::byte>(bytes + 64)};
-    auto* aligned = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(content.owned.data()) + 63) &
-                                                 ~std::uintptr_t(63));
-    p.pack(query, aligned);
-    std::memmove(content.owned.data(), aligned, bytes);
-    content.owned.resize(bytes);
+    Content content{
+        .packed = monza::Region(static_cast<std::int64_t>(std::max<std::size_t>(bytes, 1)), large_pages(bytes)),
+        .packed_bytes = bytes};
+    p.pack(query, content.packed.data());
     it->second = add({.name = name, .kernel = &kernel, .packing = packing, .device = device}, std::move(content));
   }
   if (p.format != nullptr)
@@ -257,7 +259,7 @@ LargeBytes WeightStore::assemble() const {
     all.spool = spool_;
     return all;
   }
-  const auto region = std::make_shared<monza::Region>(bytes());
+  const auto region = std::make_shared<monza::Region>(bytes(), large_pages(static_cast<std::size_t>(bytes())));
   each([&](std::int64_t at, std::span<const std::byte> bytes) {
     std::memcpy(region->data() + at, bytes.data(), bytes.size());
   });

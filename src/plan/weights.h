@@ -88,6 +88,8 @@ class WeightStore {
  private:
   struct Content {
     std::vector<std::byte> owned;
+    monza::Region packed;  ///< what a kernel packed, its first packed_bytes
+    std::size_t packed_bytes = 0;
     std::shared_ptr<const ir::Constant> borrowed;
     std::span<const std::byte> elsewhere;  ///< of the source, or in gathered_
     bool spooled = false;                  ///< in spool_, where its block says

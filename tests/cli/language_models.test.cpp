@@ -52,6 +52,17 @@ TEST_F(LanguageModels, RunLikeOtherModels) {
   }
 }
 
+TEST_F(LanguageModels, AreMeasured) {
+  for (const char* model : {"m.gguf", "m.engine"}) {
+    const Answer told =
+        answer("bench " + std::string(model) + " --prompt-tokens 20 --generate-tokens 5 --batch 3 --threads 1 --json");
+    for (const char* number : {"prefill_tokens_per_s", "decode_tokens_per_s", "load_ms", "peak_rss_mib"})
+      EXPECT_GT(told.value(number, 0.0), 0) << number;
+    EXPECT_EQ(told["batch"], 3);
+    EXPECT_EQ(told["threads"], 1);
+  }
+}
+
 TEST_F(LanguageModels, AreInspected) {
   const Answer file = answer("inspect m.gguf --json");
   EXPECT_EQ(file["metadata"]["general.architecture"], "llama");

@@ -6,6 +6,8 @@
 
 #include "eval/data_set.h"
 #include "tools/args/command.h"
+#include "tools/args/language_inputs.h"
+#include "tools/llm/bench_language.h"
 #include "tools/measure/against.h"
 #include "tools/measure/bench.h"
 #include "tools/measure/sweep.h"
@@ -20,7 +22,9 @@ namespace monza::tool {
 namespace {
 
 struct BenchArgs {
+  BenchArgs() { sweep.bench.model.takes_language_models = true; }
   SweepOptions sweep;
+  LanguageBench language;
   std::string data, truth, coco, labels, head, against, python;
   std::int64_t samples = 0;
   int size = 0;
@@ -49,7 +53,23 @@ std::unique_ptr<eval::DataSet> open_data(const BenchArgs& o) {
 #endif
 }
 
+/// A language model has a measurement of its own: true when MODEL is one.
+bool run_language_model(const BenchArgs& o) {
+  const ModelArgs& model = o.sweep.bench.model;
+  if (!model.is_language_model() &&
+      !(model.is_engine() && is_language_model(Engine::load(model.model, model.load_options()))))
+    return false;
+  if (!o.against.empty() || !o.sweep.sweep.empty() || !o.sweep.also.empty() || !o.data.empty() ||
+      o.sweep.bench.streams > 1)
+    throw UsageError(
+        "a language model is measured by tokens\n  try: --prompt-tokens, --generate-tokens, --batch, --repeat and "
+        "--threads, without --against, --sweep, --also, --data and --streams");
+  bench_language_model(o.language, model, o.sweep.bench.json);
+  return true;
+}
+
 int run(const BenchArgs& o) {
+  if (run_language_model(o)) return kExitOk;
   if (!o.against.empty()) {
     if (!o.sweep.sweep.empty() || !o.sweep.also.empty() || !o.data.empty())
       throw UsageError("--against measures one model\n  try: leave --sweep, --also and --data out");
@@ -119,6 +139,9 @@ void add_bench(Commands& commands) {
       "                                                        expected outputs in the .npz files\n"
       "  monza bench resnet50.onnx --against onnxruntime --threads 1    beside ONNX Runtime, in turn\n"
       "  monza bench model.engine --iterations 1000 --export-times times.csv --json\n"
+      "  monza bench gemma.gguf --prompt-tokens 512 --generate-tokens 64 --batch 8 --json    a language model: tokens "
+      "a "
+      "second\n"
       "Inputs are random unless --input gives them. build_ms is 0 for an engine file; an ONNX file is built, written "
       "to a\n"
       "temporary engine file and mapped. On a GPU inputs lie in page-locked memory, `transfers` are the copies of a "
@@ -162,6 +185,19 @@ void add_bench(Commands& commands) {
   app.add_option("--chart", o->sweep.chart, "draw the sweep there, as SVG; with --data accuracy against latency")
       .type_name("FILE")
       .file(FileRole::writes);
+  const char* language = "Language models";
+  app.add_option("--prompt-tokens", o->language.prompt_tokens, "tokens of each prompt (default 512)")
+      .group(language)
+      .type_name("N");
+  app.add_option("--generate-tokens", o->language.generate_tokens, "tokens written after it (default 64)")
+      .group(language)
+      .type_name("N");
+  app.add_option("--batch", o->language.batch, "sequences that write side by side (default 1)")
+      .group(language)
+      .type_name("N");
+  app.add_option("--repeat", o->language.repetitions, "measurements, of which the fastest counts (default 3)")
+      .group(language)
+      .type_name("N");
   const char* data = "Accuracy";
   app.add_option("--data", o->data,
                  "samples to measure accuracy on: pictures (with --truth or --coco), or .npz files of inputs and, by "

@@ -2,7 +2,9 @@
 // either.
 #include "ops/matmul/block_panels.simd.h"
 
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "kernel/packed_format.h"
 #include "tensor/block_bits.h"
@@ -39,63 +41,88 @@ SixBits six_bits(int group, bool minimum) {
   return {group + 4, minimum ? 4 : 0, 4, group - (minimum ? 0 : 4)};
 }
 
-Parts parts_of(DType type, const std::byte* b) {
-  Parts p;
+// The codes of a block, by plain loops over bytes that compilers make vectors of: all weights of a model go through
+// them at its start.
+
+/// Codes of 4 bits: of each `kPer` elements the first half lies in the lower halves of bytes, the second in the upper.
+template <int kElements, int kPer>
+void take_nibbles(const std::byte* from, std::uint8_t* codes) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(from);
+  for (int part = 0; part < kElements / kPer; ++part, bytes += kPer / 2, codes += kPer) {
+    for (int j = 0; j < kPer / 2; ++j) codes[j] = bytes[j] & 15;
+    for (int j = 0; j < kPer / 2; ++j) codes[kPer / 2 + j] = bytes[j] >> 4;
+  }
+}
+/// Sets bit 4 of 32 codes to bit kShift of as many bytes.
+template <int kShift>
+void or_fifth(const std::byte* from, std::uint8_t* codes) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(from);
+  for (int j = 0; j < 32; ++j) codes[j] |= static_cast<std::uint8_t>((bytes[j] >> kShift & 1) << 4);
+}
+/// Sets bits 4 and 5 of 32 codes to bits 2 * kPart and the next of as many bytes.
+template <int kPart>
+void or_fifth_and_sixth(const std::byte* from, std::uint8_t* codes) {
+  const auto* bytes = reinterpret_cast<const std::uint8_t*>(from);
+  for (int j = 0; j < 32; ++j) codes[j] |= static_cast<std::uint8_t>((bytes[j] >> 2 * kPart & 3) << 4);
+}
+
+void take_super_scales(const std::byte* b, Parts& p) {
+  p.d = read_at<std::uint16_t>(b);
+  p.m = read_at<std::uint16_t>(b + 2);
+  for (int g = 0; g < 8; ++g)
+    for (const bool minimum : {false, true}) {
+      const SixBits s = six_bits(g, minimum);
+      int value = byte_at(b + 4, s.low_byte) >> s.low_shift & ((1 << s.low_bits) - 1);
+      if (s.high_byte >= 0) value |= byte_at(b + 4, s.high_byte) >> 6 << 4;
+      (minimum ? p.minimum : p.scale)[g] = static_cast<std::uint8_t>(value);
+    }
+}
+
+/// Overwrites what an encoding has of `p`.
+void take_block(DType type, const std::byte* b, Parts& p) {
   switch (type) {
     case DType::q4_0:
-    case DType::q4_1: {
-      const std::byte* q = b + (type == DType::q4_0 ? 2 : 4);
+    case DType::q4_1:
       p.d = read_at<std::uint16_t>(b);
       if (type == DType::q4_1) p.m = read_at<std::uint16_t>(b + 2);
-      each_nibble(32, 32, [&](int i, int at, int shift) {
-        p.code[i] = static_cast<std::uint8_t>(byte_at(q, at) >> shift & 15);
-      });
+      take_nibbles<32, 32>(b + (type == DType::q4_0 ? 2 : 4), p.code);
       break;
-    }
     case DType::q5_0:
     case DType::q5_1: {
       const std::byte* fifth = b + (type == DType::q5_0 ? 2 : 4);
       p.d = read_at<std::uint16_t>(b);
       if (type == DType::q5_1) p.m = read_at<std::uint16_t>(b + 2);
-      each_nibble(32, 32, [&](int i, int at, int shift) {
-        p.code[i] = static_cast<std::uint8_t>((byte_at(fifth + 4, at) >> shift & 15) | blocks::bit_at(fifth, i) << 4);
-      });
+      take_nibbles<32, 32>(fifth + 4, p.code);
+      const auto bits = read_at<std::uint32_t>(fifth);
+      for (int i = 0; i < 32; ++i) p.code[i] |= static_cast<std::uint8_t>((bits >> i & 1) << 4);
       break;
     }
     case DType::q8_0:
       p.d = read_at<std::uint16_t>(b);
-      for (int i = 0; i < 32; ++i) p.code[i] = static_cast<std::uint8_t>(byte_at(b + 2, i) ^ 128);
+      for (int i = 0; i < 32; ++i) p.code[i] = std::to_integer<std::uint8_t>(b[2 + i]) ^ 128;
       break;
     case DType::q4_k:
-    case DType::q5_k: {
-      p.d = read_at<std::uint16_t>(b);
-      p.m = read_at<std::uint16_t>(b + 2);
-      for (int g = 0; g < 8; ++g)
-        for (const bool minimum : {false, true}) {
-          const SixBits s = six_bits(g, minimum);
-          int value = byte_at(b + 4, s.low_byte) >> s.low_shift & ((1 << s.low_bits) - 1);
-          if (s.high_byte >= 0) value |= byte_at(b + 4, s.high_byte) >> 6 << 4;
-          (minimum ? p.minimum : p.scale)[g] = static_cast<std::uint8_t>(value);
-        }
-      const std::byte *q = b + (type == DType::q4_k ? 16 : 48), *fifth = b + 16;
-      each_nibble(256, 64, [&](int i, int at, int shift) {
-        int code = byte_at(q, at) >> shift & 15;
-        if (type == DType::q5_k) code |= (byte_at(fifth, i % 32) >> (i / 32) & 1) << 4;
-        p.code[i] = static_cast<std::uint8_t>(code);
-      });
+      take_super_scales(b, p);
+      take_nibbles<256, 64>(b + 16, p.code);
       break;
-    }
+    case DType::q5_k:
+      take_super_scales(b, p);
+      take_nibbles<256, 64>(b + 48, p.code);
+      [&]<int... kGroup>(std::integer_sequence<int, kGroup...>) {
+        (or_fifth<kGroup>(b + 16, p.code + 32 * kGroup), ...);
+      }(std::make_integer_sequence<int, 8>{});
+      break;
     case DType::q6_k:
       p.d = read_at<std::uint16_t>(b + 208);
       std::memcpy(p.scale, b + 192, 16);
-      each_nibble(256, 128, [&](int i, int at, int shift) {
-        p.code[i] = static_cast<std::uint8_t>((byte_at(b, at) >> shift & 15) |
-                                              (byte_at(b + 128, i / 128 * 32 + i % 32) >> (i % 128 / 32 * 2) & 3) << 4);
-      });
+      take_nibbles<256, 128>(b, p.code);
+      for (int half = 0; half < 2; ++half)
+        [&]<int... kPart>(std::integer_sequence<int, kPart...>) {
+          (or_fifth_and_sixth<kPart>(b + 128 + 32 * half, p.code + 128 * half + 32 * kPart), ...);
+        }(std::make_integer_sequence<int, 4>{});
       break;
     default: break;
   }
-  return p;
 }
 
 /// The inverse.
@@ -184,9 +211,21 @@ class PanelRow {
   int row_;
 };
 
-void put(const BlockForm& f, const PanelRow& row, std::int64_t i, int elements, const Parts& p) {
-  for (int e = 0; e < elements; ++e)
-    row.at_code(i + e, [&](std::byte* at, int shift) { *at |= static_cast<std::byte>(p.code[e] << shift); });
+/// Codes of the block that is at element i of all rows of a panel: words of four change rows and columns.
+void put_codes(const BlockForm& f, std::byte* panel, std::int64_t i, int elements, const Parts (&rows)[kPanelRows]) {
+  std::byte* to = panel + i / kCodeGroup * code_bytes(f);
+  const int steps = f.bits == 4 ? 4 : 8;
+  for (int e = 0; e < elements; e += kCodeGroup)
+    for (int step = 0; step < steps; ++step)
+      for (int row = 0; row < kPanelRows; ++row, to += 4) {
+        auto word = read_at<std::uint32_t>(reinterpret_cast<const std::byte*>(rows[row].code + e + 4 * step));
+        if (f.bits == 4)
+          word |= read_at<std::uint32_t>(reinterpret_cast<const std::byte*>(rows[row].code + e + 4 * step + 16)) << 4;
+        std::memcpy(to, &word, sizeof word);
+      }
+}
+
+void put_scales(const BlockForm& f, const PanelRow& row, std::int64_t i, const Parts& p) {
   for (int g = 0; f.super && g < kSuperBlock / f.group; ++g) {
     *row.scale(i, g) = static_cast<std::byte>(p.scale[g]);
     if (f.minimum) *row.minimum(i, g) = static_cast<std::byte>(p.minimum[g]);
@@ -211,7 +250,7 @@ Parts take(const BlockForm& f, const PanelRow& row, std::int64_t i, int elements
   return p;
 }
 
-/// f(row in its panel, panel, element, the block's place among the encoding's bytes) for every block.
+/// f(row of its panel, element, elements, the block's place among the encoding's bytes) for every block.
 template <typename F>
 void each_block(const BlockForm& form, const Shape& shape, std::byte* packed, F&& f) {
   const BlockEncoding& encoding = block_encoding(form.dtype);
@@ -253,10 +292,23 @@ std::size_t block_panels_bytes(const KernelQuery& q) noexcept {
 
 void pack_block_panels(const KernelQuery& q, std::byte* packed) noexcept {
   const BlockForm& form = *block_form(q.input(1).dtype);
-  std::memset(packed, 0, block_panels_bytes(q));
-  each_block(form, q.input(1).shape, packed, [&](const PanelRow& row, std::int64_t i, int elements, std::int64_t at) {
-    put(form, row, i, elements, parts_of(form.dtype, static_cast<const std::byte*>(q.input(1).data) + at));
-  });
+  const BlockEncoding& encoding = block_encoding(form.dtype);
+  const auto* blocks = static_cast<const std::byte*>(q.input(1).data);
+  const std::int64_t n = q.input(1).shape[0], k = q.input(1).shape[1], row_bytes = block_row_bytes(encoding, k),
+                     bytes = panel_bytes(form, k);
+  Parts rows[kPanelRows];
+  for (std::int64_t first = 0; first < n; first += kPanelRows, packed += bytes) {
+    const int count = static_cast<int>(std::min<std::int64_t>(kPanelRows, n - first));
+    for (int row = count; row < kPanelRows; ++row) rows[row] = {};
+    const std::int64_t used = k / kCodeGroup * code_bytes(form) + k / scale_step(form) * scale_bytes(form);
+    std::memset(packed + used, 0, static_cast<std::size_t>(bytes - used));
+    for (std::int64_t i = 0; i < k; i += encoding.elements) {
+      const std::byte* block = blocks + first * row_bytes + i / encoding.elements * encoding.bytes;
+      for (int row = 0; row < count; ++row) take_block(form.dtype, block + row * row_bytes, rows[row]);
+      put_codes(form, packed, i, encoding.elements, rows);
+      for (int row = 0; row < kPanelRows; ++row) put_scales(form, PanelRow(form, packed, k, row), i, rows[row]);
+    }
+  }
 }
 
 const PackedFormat matmul_block_panels{"matmul_block_panels", format_bytes, unpack};
