@@ -182,11 +182,11 @@ std::string VideoReader::State::reasons() const {
   const std::int64_t listed = stream->nb_frames;
   const bool short_of = listed > 0 ? packets < listed - listed / 50 - 2 : ends_early();
   std::string why;
-  const auto add = [&](const std::string& reason) { why += (why.empty() ? "" : ", ") + reason; };
-  if (read_error != 0) add(fmt::format("the file is cut off or damaged there ({})", text_of(read_error)));
-  else if (short_of) add("the file is cut off");
-  if (lost_packets > 0) add(fmt::format("{} could not be decoded", lost_packets));
-  if (repaired_frames > 0) add(fmt::format("{} are damaged", repaired_frames));
+  const auto tell = [&](const std::string& reason) { why += (why.empty() ? "" : ", ") + reason; };
+  if (read_error != 0) tell(fmt::format("the file is cut off or damaged there ({})", text_of(read_error)));
+  else if (short_of) tell("the file is cut off");
+  if (lost_packets > 0) tell(fmt::format("{} could not be decoded", lost_packets));
+  if (repaired_frames > 0) tell(fmt::format("{} are damaged", repaired_frames));
   return why;
 }
 
