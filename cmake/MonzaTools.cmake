@@ -27,13 +27,13 @@ endif()
 
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaPipelines.cmake)
 
-set(MONZA_COMMAND_ORDER build quantize run bench profile explain compare inspect detect classify serve load generate perplexity tokenize conformance doctor ops completion man)
+set(MONZA_COMMAND_ORDER build quantize run bench profile explain compare inspect detect classify serve load chat generate perplexity tokenize conformance doctor ops completion man)
 file(GLOB command_files CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/commands/*.cpp)
 set(commands "")
 foreach(file ${command_files})
   get_filename_component(name ${file} NAME_WE)
   if((name MATCHES "^(detect|classify)$" AND NOT TARGET monza_vision) OR (name MATCHES "^(serve|load)$" AND NOT TARGET monza_serve) OR
-     (name STREQUAL "tokenize" AND NOT TARGET monza_text) OR (name MATCHES "^(generate|perplexity)$" AND NOT TARGET monza_llm))
+     (name STREQUAL "tokenize" AND NOT TARGET monza_text) OR (name MATCHES "^(chat|generate|perplexity)$" AND NOT TARGET monza_llm))
     list(REMOVE_ITEM command_files ${file})
     continue()
   endif()

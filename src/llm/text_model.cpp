@@ -22,7 +22,20 @@ double Score::perplexity() const { return tokens > 0 ? std::exp(nll / static_cas
 TextModel::TextModel(const std::string& path, const TokenModelOptions& options)
     : tokens_(path, options),
       tokenizer_(carried_tokenizer(tokens_.engine(), path)),
-      generator_(tokens_, tokenizer_) {}
+      generator_(tokens_, tokenizer_),
+      path_(path) {}
+
+void TextModel::set_chat(std::string source) {
+  chat_ = ChatTemplate(std::move(source), *carried_gguf(tokens_.engine(), path_), tokenizer_);
+}
+
+const ChatTemplate& TextModel::chat() {
+  if (!chat_) chat_ = ChatTemplate::of(*carried_gguf(tokens_.engine(), path_), tokenizer_);
+  if (!chat_)
+    fail_hint("--chat-template FILE with one in Jinja, or a model that was trained for conversations",
+              "'{}' has no chat template", path_);
+  return *chat_;
+}
 
 Generated TextModel::generate(std::string_view prompt, const GenerateOptions& options,
                               const std::function<bool(std::string_view)>& on_text) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "llm/chat.h"
 #include "llm/generator.h"
 #include "llm/gguf_tokenizer.h"
 #include "llm/token_model.h"
@@ -39,6 +40,10 @@ class TextModel {
   const text::Tokenizer& tokenizer() const { return tokenizer_.tokenizer; }
   const ModelTokenizer& model_tokenizer() const { return tokenizer_; }
   Generator& generator() { return generator_; }
+  /// The model's chat template. Throws Error where it has none, or what it has is not supported.
+  const ChatTemplate& chat();
+  /// Takes another one in its place. Throws Error for what is wrong in it.
+  void set_chat(std::string source);
 
   /// What follows `prompt`. `on_text` is given the text as it comes, in whole characters, and stops by returning false.
   /// Throws Error where the prompt leaves no room in a sequence; what follows ends where there is no more.
@@ -58,6 +63,8 @@ class TextModel {
   TokenModel tokens_;
   ModelTokenizer tokenizer_;
   Generator generator_;
+  std::string path_;
+  std::optional<ChatTemplate> chat_;  ///< once it was asked for
 };
 
 }  // namespace monza::llm

@@ -36,8 +36,8 @@ Tool::~Tool() {
 Ran Tool::run(const std::string& arguments) const { return run_with("", arguments); }
 
 Ran Tool::run_with(const std::string& before, const std::string& arguments) const {
-  const std::string command = "cd '" + folder_.string() + "' && " + before + " '" MONZA_TOOL "' " + arguments +
-                              " >stdout.txt 2>stderr.txt </dev/null";
+  const std::string command = "cd '" + folder_.string() + "' && (" + before + " '" MONZA_TOOL "' " + arguments +
+                              ") >stdout.txt 2>stderr.txt </dev/null";
   const int status = std::system(command.c_str());
   Ran ran;
   ran.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);

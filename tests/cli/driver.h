@@ -26,7 +26,7 @@ class Tool {
 
   /// Arguments as the shell sees them.
   Ran run(const std::string& arguments) const;
-  /// The same with words of the shell before: "MONZA_ISA=avx2", "ulimit -f 8;".
+  /// The same with words of the shell before: "MONZA_ISA=avx2", "ulimit -f 8;", "<lines".
   Ran run_with(const std::string& before, const std::string& arguments) const;
   std::filesystem::path path(const std::string& name) const { return folder_ / name; }
   void write(const std::string& name, const std::string& bytes) const;

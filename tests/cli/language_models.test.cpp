@@ -40,6 +40,42 @@ TEST_F(LanguageModels, AreTakenAsFilesAndAsEngines) {
   }
 }
 
+TEST_F(LanguageModels, Converse) {
+  tool_.write("letters.jinja", "{% for m in messages %}{{ m.role[0] }}{{ m.content }}.{% endfor %}!");
+  tool_.write("lines",
+              "hello\nback\\\nslash\n/prompt\n/retry\n/save said.json\n/system ab\n/prompt\n/nothing\n/save\n"
+              "/retry\n/template\n/exit\nnever\n");
+  const std::string options = " m.gguf --chat-template letters.jinja --max-tokens 4 --threads 1 --system be ";
+  const Ran ran = tool_.run_with("< lines", "chat" + options);
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const Answer said = Answer::parse(tool_.read("said.json"))["messages"];
+  ASSERT_EQ(said.size(), 5u);
+  EXPECT_EQ(said[0], Answer({{"role", "system"}, {"content", "be"}}));
+  EXPECT_EQ(said[3]["content"], "back\nslash");
+  const std::string first = said[2]["content"];
+  // What was answered, what the model was given, and what is left of it after /system.
+  EXPECT_TRUE(ran.out.starts_with(first + "\n")) << ran.out;
+  EXPECT_NE(ran.out.find("\nsbe.uhello.a" + first + ".uback\nslash.a"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("\nsab.!\n"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.out.find("{% for m in messages %}"), std::string::npos) << ran.out;
+  EXPECT_NE(ran.err.find("first token after"), std::string::npos);
+  EXPECT_NE(ran.err.find("there is no command '/nothing'\n  try: /help"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("/save needs the name of a file"), std::string::npos) << ran.err;
+  EXPECT_NE(ran.err.find("there is no answer yet"), std::string::npos) << ran.err;
+
+  const Answer once = answer("generate" + options + "--prompt hello --temperature 0.8 --top-k 40 --top-p 0.95 --json");
+  EXPECT_EQ(once["text"], first);
+  EXPECT_EQ(once["prompt_tokens"], 12);
+  const Ran none = tool_.run("generate m.gguf --chat --prompt hello");
+  EXPECT_EQ(
+      none.err,
+      "monza: error: 'm.gguf' has no chat template\n  try: --chat-template FILE with one in Jinja, or a model that was "
+      "trained for conversations\n");
+  tool_.write("bad.jinja", "{% if %}");
+  EXPECT_NE(tool_.run("chat m.gguf --chat-template bad.jinja").err.find("the chat template: line 1: "),
+            std::string::npos);
+}
+
 TEST_F(LanguageModels, RunLikeOtherModels) {
   for (const char* model : {"m.gguf", "m.engine"}) {
     const std::string name = model;

@@ -1,10 +1,10 @@
 // monza generate: what a language model writes after a prompt.
 #include <memory>
 
-#include "base/file.h"
 #include "llm/text_model.h"
 #include "tools/args/command.h"
 #include "tools/llm/llm_args.h"
+#include "tools/llm/sampling_args.h"
 #include "tools/text/json.h"
 #include "tools/text/terminal.h"
 
@@ -13,17 +13,16 @@ namespace {
 
 struct GenerateArgs {
   LlmArgs model;
-  llm::GenerateOptions generate;
+  SamplingArgs sampling;
+  ChatTemplateArgs template_args;
   std::string prompt, prompt_file;
-  std::int64_t seed = 0;
-  bool json = false;
+  bool chat = false, json = false;
 };
 
 std::string read_prompt(const GenerateArgs& o) {
   if (o.prompt.empty() == o.prompt_file.empty()) throw UsageError("generate needs --prompt TEXT or --prompt-file FILE");
   if (!o.prompt.empty()) return o.prompt;
-  const auto file = MappedFile::open(o.prompt_file);
-  return {reinterpret_cast<const char*>(file->bytes().data()), file->bytes().size()};
+  return read_text(o.prompt_file);
 }
 
 const char* reason_name(llm::Generated::Reason reason) {
@@ -37,21 +36,27 @@ const char* reason_name(llm::Generated::Reason reason) {
   return "";
 }
 
-double per_second(std::size_t count, double ms) { return ms > 0 ? static_cast<double>(count) * 1000 / ms : 0; }
-
-int run(const GenerateArgs& args) {
-  GenerateArgs o = args;
-  if (o.generate.max_tokens < 1) throw UsageError(message("--max-tokens is {}, below 1", o.generate.max_tokens));
-  if (o.seed < 0) throw UsageError(message("--seed is {}, below 0", o.seed));
-  o.generate.sampling.seed = static_cast<std::uint64_t>(o.seed);
-  llm::check(o.generate.sampling);
+/// The prompt's tokens: as it is, or as a user's message in the model's chat template.
+std::vector<llm::Token> prompt_tokens(const GenerateArgs& o, llm::TextModel& model) {
   const std::string prompt = read_prompt(o);
+  if (!o.chat && o.template_args.system.empty() && o.template_args.template_file.empty())
+    return model.tokenizer().encode(prompt).tokens;
+  o.template_args.apply(model);
+  std::vector<llm::ChatMessage> messages;
+  if (!o.template_args.system.empty()) messages.push_back({"system", o.template_args.system});
+  messages.push_back({"user", prompt});
+  return model.tokenizer().encode(model.chat().render(messages), false).tokens;
+}
+
+int run(const GenerateArgs& o) {
+  const llm::GenerateOptions options = o.sampling.options();
+  (void)read_prompt(o);  // before a model is built
   const Stopwatch watch;
   Progress progress(!o.json);
   llm::TextModel model(o.model.model, o.model.options(progress));
   progress.clear();
   const double load_ms = watch.ms();
-  const llm::Generated made = model.generate(prompt, o.generate, [&](std::string_view text) {
+  const llm::Generated made = model.generate(prompt_tokens(o, model), options, [&](std::string_view text) {
     if (!o.json) print("{}", Lines{std::string(text)}), flush_output();
     return true;
   });
@@ -64,11 +69,7 @@ int run(const GenerateArgs& args) {
     return kExitOk;
   }
   print("\n");
-  const std::size_t later = made.tokens.empty() ? 0 : made.tokens.size() - 1;  // the first came with the prompt
-  note(fmt::format("{} tokens of prompt in {} ({:.1f} a second), {} tokens in {} ({:.1f} a second), loaded in {}",
-                   made.prompt_tokens, time_text(made.prompt_ms), per_second(made.prompt_tokens, made.prompt_ms),
-                   made.tokens.size(), time_text(made.generate_ms), per_second(later, made.generate_ms),
-                   time_text(load_ms)));
+  note(fmt::format("{}, loaded in {}", timing_text(made), time_text(load_ms)));
   return kExitOk;
 }
 
@@ -81,25 +82,16 @@ void add_generate(Commands& commands) {
                    "  monza generate model.gguf --prompt 'Once upon a time'\n"
                    "  monza generate model.gguf --prompt-file question.txt --max-tokens 500 --stop '\\n\\n'\n"
                    "  monza generate model.gguf --prompt 'A list:' --temperature 0.8 --top-p 0.95 --seed 7 --json\n"
-                   "GGUF files, and folders with config.json and safetensors files. The prompt is taken as it is: no "
-                   "chat template is "
-                   "put around it.",
+                   "  monza generate model.gguf --chat --system 'Be terse.' --prompt 'What is 2+2?'\n"
+                   "GGUF files, and folders with config.json and safetensors files. The prompt is taken as it is, "
+                   "but for --chat.",
                    [args] { return run(*args); });
   args->model.add_to(app);
   app.add_option("--prompt", args->prompt, "what it goes on from").type_name("TEXT");
   app.add_option("--prompt-file", args->prompt_file, "a file with it").type_name("FILE");
-  app.add_option("--max-tokens", args->generate.max_tokens, "it stops there at the latest").type_name("N");
-  auto& sampling = args->generate.sampling;
-  app.add_option("--temperature", sampling.temperature, "0: always the likeliest token").type_name("T");
-  app.add_option("--top-k", sampling.top_k, "draw from so many likeliest tokens; 0: all").type_name("N");
-  app.add_option("--top-p", sampling.top_p, "from the likeliest with this share of probability").type_name("P");
-  app.add_option("--min-p", sampling.min_p, "from those at least so likely, beside the likeliest").type_name("P");
-  app.add_option("--repetition-penalty", sampling.repetition_penalty, "above 1: what was there is less likely")
-      .type_name("X");
-  app.add_option("--presence-penalty", sampling.presence_penalty, "taken off what was there").type_name("X");
-  app.add_option("--frequency-penalty", sampling.frequency_penalty, "the same for each time").type_name("X");
-  app.add_option("--seed", args->seed, "of the draws").type_name("N");
-  app.add_option("--stop", args->generate.stop, "a text that ends it; may be given several times").type_name("TEXT");
+  app.add_flag("--chat", args->chat, "as a message in the model's chat template (so do the next two)");
+  args->template_args.add_to(app);
+  args->sampling.add_to(app);
   app.add_flag("--json", args->json, "text, tokens and times when all is done");
 }
 

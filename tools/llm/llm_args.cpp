@@ -1,6 +1,7 @@
 #include "tools/llm/llm_args.h"
 
 #include "tensor/dtype.h"
+#include "tools/llm/sampling_args.h"
 
 namespace monza::tool {
 
@@ -31,6 +32,15 @@ llm::TokenModelOptions LlmArgs::options(Progress& progress) const {
   o.positions = context;
   o.max_sequences = sequences;
   return o;
+}
+
+void ChatTemplateArgs::add_to(CommandOptions& app) {
+  app.add_option("--system", system, "what the model is told before all else").type_name("TEXT");
+  app.add_option("--chat-template", template_file, "a Jinja template, in place of the model's").type_name("FILE");
+}
+
+void ChatTemplateArgs::apply(llm::TextModel& model) const {
+  if (!template_file.empty()) model.set_chat(read_text(template_file));
 }
 
 }  // namespace monza::tool

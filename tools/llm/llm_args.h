@@ -22,4 +22,13 @@ struct LlmArgs {
   llm::TokenModelOptions options(Progress& progress) const;
 };
 
+/// How a prompt is put into the words that the model was trained to answer.
+struct ChatTemplateArgs {
+  std::string system, template_file;
+
+  void add_to(CommandOptions& app);
+  /// Gives the model the template of the file, if there is one. Throws Error.
+  void apply(llm::TextModel& model) const;
+};
+
 }  // namespace monza::tool
