@@ -6,5 +6,5 @@ endif()
 
 monza_sources(llm_sources llm)
 add_library(monza_llm STATIC ${llm_sources})
-target_link_libraries(monza_llm PUBLIC monza_build monza_text)
+target_link_libraries(monza_llm PUBLIC monza_build monza_text monza_grammar)
 monza_group(monza_llm ${llm_sources})

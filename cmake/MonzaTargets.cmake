@@ -97,6 +97,7 @@ target_link_options(monza_build INTERFACE "LINKER:-u,monza_define_operator")
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaC.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaVision.cmake OPTIONAL)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaText.cmake)
+include(${CMAKE_SOURCE_DIR}/cmake/MonzaGrammar.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaLlm.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaServe.cmake)
 include(${CMAKE_SOURCE_DIR}/cmake/MonzaTools.cmake OPTIONAL)
@@ -130,7 +131,7 @@ if(MONZA_TESTS)
   list(REMOVE_DUPLICATES test_names)
   foreach(name ${test_names})
     if((name MATCHES "^vision" AND NOT TARGET monza_vision) OR
-       (name MATCHES "^(text|jinja)$" AND NOT TARGET monza_text) OR (name STREQUAL "pipelines" AND NOT TARGET monza_pipelines) OR
+       (name MATCHES "^(text|jinja|grammar)$" AND NOT TARGET monza_text) OR (name STREQUAL "pipelines" AND NOT TARGET monza_pipelines) OR
        (name MATCHES "^serve" AND NOT TARGET monza_serve) OR (name STREQUAL "serve_grpc" AND NOT TARGET monza_serve_grpc) OR
        (name MATCHES "^(io|gguf)$" AND NOT TARGET monza_io) OR (name MATCHES "^(safetensors|checkpoint)$" AND NOT nlohmann_json_FOUND) OR (name STREQUAL "llm" AND NOT TARGET monza_llm) OR (name STREQUAL "tests_cli" AND NOT TARGET monza) OR
        (name STREQUAL "tests_detect" AND NOT TARGET monza_tool_vision) OR
@@ -156,8 +157,8 @@ if(MONZA_TESTS)
       target_link_libraries(monza_test_${name} PRIVATE nlohmann_json::nlohmann_json)
     elseif(name STREQUAL "pipelines")
       target_link_libraries(monza_test_${name} PRIVATE monza_pipelines nlohmann_json::nlohmann_json)
-    elseif(name MATCHES "^(text|jinja)$")
-      target_link_libraries(monza_test_${name} PRIVATE monza_text nlohmann_json::nlohmann_json)
+    elseif(name MATCHES "^(text|jinja|grammar)$")
+      target_link_libraries(monza_test_${name} PRIVATE monza_text $<$<STREQUAL:${name},grammar>:monza_grammar> nlohmann_json::nlohmann_json)
     elseif(name STREQUAL "llm")
       target_link_libraries(monza_test_${name} PRIVATE monza_llm nlohmann_json::nlohmann_json)
     elseif(name MATCHES "^(io|gguf)$")

@@ -83,3 +83,10 @@ if(TARGET monza AND NOT MONZA_SANITIZE AND NOT MONZA_TSAN)
     set_tests_properties(peers_${script} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800)
   endforeach()
 endif()
+
+# Holds texts against grammars and schemas, for a peers test.
+if(TARGET monza_grammar)
+  add_executable(monza_grammar_texts ${CMAKE_SOURCE_DIR}/tests/grammar/grammar_texts.cpp)
+  target_link_libraries(monza_grammar_texts PRIVATE monza_grammar nlohmann_json::nlohmann_json)
+  set_target_properties(monza_grammar_texts PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/test)
+endif()

@@ -100,6 +100,15 @@ void StreamDecoder::append_text(std::string_view text) {
   pending_ += text;
 }
 
+std::string token_bytes(const Tokenizer& tokenizer, Token token) {
+  const DecoderRules& rules = tokenizer.decoder_rules();
+  if (!tokenizer.contains(token) || tokenizer.is_special(token)) return {};
+  std::string text(tokenizer.token_text(token));
+  if (const int byte = rules.byte_fallback ? fallback_byte(text) : -1; byte >= 0) return {static_cast<char>(byte)};
+  if (!rules.mark.empty()) replace_all(text, rules.mark, " ");
+  return text;
+}
+
 std::string StreamDecoder::finish() { return whole_characters(true); }
 
 std::string StreamDecoder::whole_characters(bool all) {

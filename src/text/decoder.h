@@ -27,6 +27,10 @@ struct DecoderRules {
 
 class Tokenizer;
 
+/// The bytes that a token adds to a text in the middle, where tokens' bytes stand in a row; "" for special tokens and
+/// for what is no token. Not of WordPiece's and spaced decoders, where the text depends on what stands before.
+std::string token_bytes(const Tokenizer& tokenizer, Token token);
+
 /// The text of one row of tokens. Not for several threads at a time; the tokenizer must outlive it.
 class StreamDecoder {
  public:
