@@ -47,17 +47,14 @@ void smollm3(const Json& config, const Architecture&, gguf::Draft&) {
     if ((turns[i] != 0) != ((i + 1) % kInterval != 0)) fail("'no_rope_layers' names others than every fourth layer");
 }
 
-void experts(const Json& config, const Architecture& a, gguf::Draft& to, const char* count, bool normalised) {
-  to.set(a.key("expert_count"), need<std::int64_t>(config, count));
+void experts(const Json& config, const Architecture& a, gguf::Draft& to, bool normalised) {
+  const auto count = value<std::int64_t>(config, "num_experts");
+  to.set(a.key("expert_count"), count ? *count : need<std::int64_t>(config, "num_local_experts"));
   to.set(a.key("expert_used_count"), need<std::int64_t>(config, "num_experts_per_tok"));
   to.set(a.key("expert_weights_norm"), value_or(config, "norm_topk_prob", normalised));
 }
-void mixtral(const Json& config, const Architecture& a, gguf::Draft& to) {
-  experts(config, a, to, "num_local_experts", true);
-}
-void qwen_moe(const Json& config, const Architecture& a, gguf::Draft& to) {
-  experts(config, a, to, "num_experts", false);
-}
+void mixtral(const Json& config, const Architecture& a, gguf::Draft& to) { experts(config, a, to, true); }
+void qwen_moe(const Json& config, const Architecture& a, gguf::Draft& to) { experts(config, a, to, false); }
 
 constexpr Architecture kArchitectures[] = {
     {.name = "GPT2LMHeadModel", .family = "gpt2", .activation = "gelu_new", .parts = kGpt2, .transposed = true},

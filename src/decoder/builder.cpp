@@ -138,10 +138,13 @@ ValueId DecoderBuilder::linear(ValueId x, const std::string& name, const RowRang
   const DType type = graph_->value(weight).type.dtype;
   if (type == DType::f16 || type == DType::bf16) weight = node("Cast", {weight}, {{"to", std::string("f32")}});
   const ValueId y = node("MatMul", {x, weight}, {{"trans_b", std::int64_t{1}}});
-  // Weights of a few bits are multiplied as bytes, for which activations are rounded to 8 bits, too.
-  if (is_block_encoding(type))
-    graph_->constrain(graph_->value(y).producer, {.precisions = {Precision::fp32, Precision::int8}, .devices = {}});
+  allow_bytes(y, type);
   return has(name + ".bias") ? add(y, vector(name + ".bias", range)) : y;
+}
+
+void DecoderBuilder::allow_bytes(ValueId y, DType weight) {
+  if (is_block_encoding(weight))
+    graph_->constrain(graph_->value(y).producer, {.precisions = {Precision::fp32, Precision::int8}, .devices = {}});
 }
 
 ValueId DecoderBuilder::normalised_heads(ValueId x, std::int64_t heads, const std::string& name) {
@@ -199,6 +202,10 @@ ValueId DecoderBuilder::activated(ValueId x, const char* activation) {
 ValueId DecoderBuilder::gated_mlp(ValueId x, std::int64_t layer, const char* activation) {
   const auto name = [&](const char* part) { return layer_name(layer, part); };
   place_ = {model_->add_origin(name("mlp"), "Decoder")};
+  if (has(name("ffn_gate_inp.weight"))) {
+    const ValueId routed = routed_experts(x, layer, activation);
+    return has(name("ffn_up_shexp.weight")) ? add(routed, shared_expert(x, layer, activation)) : routed;
+  }
   const std::int64_t rows = rows_of(name("ffn_up.weight"));
   ValueId gate, up;
   if (has(name("ffn_gate.weight"))) {

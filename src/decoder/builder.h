@@ -96,6 +96,14 @@ class DecoderBuilder {
   /// x [n, heads * head width], normalised where the file has the weight.
   ir::ValueId normalised_heads(ir::ValueId x, std::int64_t heads, const std::string& name);
   ir::ValueId activated(ir::ValueId x, const char* activation);
+  /// The weighted sum of those experts of the layer that its router takes (experts.cpp).
+  ir::ValueId routed_experts(ir::ValueId x, std::int64_t layer, const char* activation);
+  /// What the expert that all positions have gives, times the share that it has.
+  ir::ValueId shared_expert(ir::ValueId x, std::int64_t layer, const char* activation);
+  ir::ValueId expert_linear(ir::ValueId x, ir::ValueId chosen, const std::string& name, std::int64_t outputs,
+                            std::int64_t inputs);
+  /// Lets the product y be computed in bytes where its weight is of a few bits: activations are rounded to 8, too.
+  void allow_bytes(ir::ValueId y, DType weight);
   ir::ValueId capped(ir::ValueId x, double cap);
   std::int64_t rows_of(const std::string& name) const;
 

@@ -222,7 +222,7 @@ TEST(Decoder, SaysWhatAModelLacks) {
   EXPECT_EQ(refusal({}), "");
   EXPECT_EQ(refusal({}, "mamba"),
             "language models of the family 'mamba' are not supported\n  try: a model of one of these: gemma2, gemma3, "
-            "gpt2, granite, llama, olmo2, phi3, qwen2, qwen3, smollm3");
+            "gpt2, granite, llama, olmo2, phi3, qwen2, qwen2moe, qwen3, qwen3moe, smollm3");
   EXPECT_EQ(refusal({.without = {"general.architecture"}}), "metadata 'general.architecture' is missing");
   EXPECT_EQ(refusal({.without = {"llama.block_count"}}), "metadata 'llama.block_count' is missing");
   EXPECT_EQ(refusal_of(set("llama.block_count", 5000u), "llama.block_count"),
@@ -263,6 +263,29 @@ TEST(Decoder, SaysWhatAModelLacks) {
             "tensor 'rope_freqs.weight' is f32 of 3, not f32 of 4");
   EXPECT_EQ(refusal_of(tensor("blk.0.ffn_up.weight", 0, {48}, 192), "blk.0.ffn_up.weight"),
             "tensor 'blk.0.ffn_up.weight' has shape 48");
+}
+
+TEST(Decoder, SaysWhichExpertsDoNotFit) {
+  const auto tensor = [](test::GgufWriter& w, const std::string& name, const std::vector<std::uint64_t>& shape) {
+    std::uint64_t count = 1;
+    for (const std::uint64_t extent : shape) count *= extent;
+    w.tensor("blk.0." + name + ".weight", shape, std::vector<float>(count, 0.5f));
+  };
+  const auto said = [&](std::uint32_t experts, const std::vector<std::uint64_t>& up, std::uint64_t share) {
+    return refusal({.metadata = [&](test::GgufWriter& w) {
+      if (experts > 0) w.set("llama.expert_count", experts).set("llama.expert_used_count", 2u);
+      tensor(w, "ffn_gate_inp", {3, 32});
+      tensor(w, "ffn_gate_exps", {3, 48, 32}), tensor(w, "ffn_up_exps", up), tensor(w, "ffn_down_exps", {3, 32, 48});
+      tensor(w, "ffn_gate_inp_shexp", {share});
+      for (const char* part : {"ffn_gate_shexp", "ffn_up_shexp"}) tensor(w, part, {48, 32});
+      tensor(w, "ffn_down_shexp", {32, 48});
+    }});
+  };
+  EXPECT_EQ(said(3, {3, 48, 32}, 32), "");
+  EXPECT_EQ(said(0, {3, 48, 32}, 32), "tensor 'blk.0.ffn_gate_inp.weight' routes to experts, and the model has none");
+  EXPECT_EQ(said(3, {48, 32}, 32), "tensor 'blk.0.ffn_up_exps.weight' has shape 48x32");
+  EXPECT_EQ(said(3, {2, 48, 32}, 32), "tensor 'blk.0.ffn_up_exps.weight' has shape 2x48x32, not 3x48x32");
+  EXPECT_EQ(said(3, {3, 48, 32}, 31), "tensor 'blk.0.ffn_gate_inp_shexp.weight' has shape 31, not 32");
 }
 
 TEST(Decoder, SaysWhichShapesItTakes) {

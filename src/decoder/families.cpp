@@ -14,7 +14,9 @@ constexpr Family kFamilies[] = {
     {"olmo2", build_olmo2},
     {"phi3", build_pre_norm},
     {"qwen2", build_pre_norm},
+    {"qwen2moe", build_pre_norm},
     {"qwen3", build_pre_norm},
+    {"qwen3moe", build_pre_norm},
     {"smollm3", build_smollm3, Pairs::neighbours},
 };
 

@@ -1,5 +1,6 @@
 // Llama (Touvron et al., arXiv 2302.13971) and what is like it but for its weights and numbers: mistral (a window),
-// qwen2 (biases), qwen3 (normalised heads), phi3 (fused weights), granite (multipliers).
+// qwen2 (biases), qwen3 (normalised heads), phi3 (fused weights), granite (multipliers), and those
+// with experts.
 #include "decoder/families.h"
 
 namespace monza::decoder {

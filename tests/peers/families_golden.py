@@ -55,6 +55,9 @@ MODELS = {
     "olmo2": transformers.Olmo2Config(**SIZES),
     "granite": transformers.GraniteConfig(**SIZES, embedding_multiplier=3.0, residual_multiplier=0.5,
                                           logits_scaling=2.0, attention_multiplier=0.2),
+    "mixtral": transformers.MixtralConfig(**SIZES, num_local_experts=5, num_experts_per_tok=2),
+    "qwen2moe": transformers.Qwen2MoeConfig(**SIZES, **EXPERTS, shared_expert_intermediate_size=24),
+    "qwen3moe": transformers.Qwen3MoeConfig(**SIZES, **EXPERTS, head_dim=16, norm_topk_prob=True),
 }
 
 

@@ -59,4 +59,9 @@ void pack_block_panels(const KernelQuery& q, std::byte* packed) noexcept;
 /// Packing::bytes.
 std::size_t block_panels_bytes(const KernelQuery& q) noexcept;
 
+// The same of a weight [experts, N, K] whose N is a multiple of kPanelRows. Defined in expert_panels.any.cpp.
+extern const PackedFormat matmul_expert_panels;
+void pack_expert_panels(const KernelQuery& q, std::byte* packed) noexcept;
+std::size_t expert_panels_bytes(const KernelQuery& q) noexcept;
+
 }  // namespace monza::ops
