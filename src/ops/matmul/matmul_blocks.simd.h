@@ -5,7 +5,7 @@
 // batch.
 //
 // Floor: with few rows, the panels' bytes over the memory bandwidth; with many, M N K / 64 cycles with VNNI at 512
-// bits, and a group of 32 takes 10 or 11 cycles a row and panel for 8: its sum is converted and scaled.
+// bits, of which a group of 32 takes 10 for 8: its sum is scaled and added where the products are computed, too.
 #pragma once
 
 // GCC 12's AVX-512 header reads undefined registers on purpose.
@@ -30,7 +30,7 @@ namespace {
 /// Integer lanes, one for each row of a panel or of half a panel.
 struct Lanes {
 #if defined(__AVX512F__)
-  static constexpr int kLanes = 16, kRows = 8;  ///< rows of A that a tile has at most
+  static constexpr int kLanes = 16, kRows = 4, kPanels = 2;  ///< rows of A and panels that a tile has at most
   using I = __m512i;
   static MONZA_INLINE I load(const std::byte* p) { return _mm512_loadu_si512(p); }
   static MONZA_INLINE I set(std::int32_t v) { return _mm512_set1_epi32(v); }
@@ -52,7 +52,7 @@ struct Lanes {
     return to_float(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
   }
 #else
-  static constexpr int kLanes = 8, kRows = 4;
+  static constexpr int kLanes = 8, kRows = 4, kPanels = 1;
   using I = __m256i;
   static MONZA_INLINE I load(const std::byte* p) { return _mm256_loadu_si256(reinterpret_cast<const I*>(p)); }
   static MONZA_INLINE I set(std::int32_t v) { return _mm256_set1_epi32(v); }
@@ -84,25 +84,36 @@ struct Lanes {
 #endif
 };
 
-/// A row of A in bytes: the bytes, then for each group of 32 its scale, its sum times its scale, and for each half of
-/// it minus the sum of its bytes.
+/// Rows of A in bytes, `block` of them side by side: for each group of 32 elements the bytes of these rows, then their
+/// scales, their sums times their scales, and for both halves of a group what offsets of codes add to the product. So
+/// a tile reads all that it needs of a group at fixed distances from one address.
 struct ByteRows {
-  std::int64_t k = 0, pitch = 0;
+  static constexpr std::int64_t kNumbers = 4;  ///< of 4 bytes, for a row of a group
+  std::int64_t groups = 0, block = 1;
   std::byte* data = nullptr;
-  explicit ByteRows(std::int64_t k, std::byte* data = nullptr)
-      : k(k), pitch((k + k / kCodeGroup * 16 + 63) / 64 * 64), data(data) {}
-  std::int64_t groups() const { return k / kCodeGroup; }
-  std::int8_t* bytes(std::int64_t row) const { return reinterpret_cast<std::int8_t*>(data + row * pitch); }
-  float* scales(std::int64_t row) const { return reinterpret_cast<float*>(data + row * pitch + k); }
-  float* sums(std::int64_t row) const { return scales(row) + groups(); }
-  std::int32_t* offsets(std::int64_t row) const { return reinterpret_cast<std::int32_t*>(sums(row) + groups()); }
+
+  ByteRows(std::int64_t m, std::int64_t k, std::byte* data = nullptr)
+      : groups(k / kCodeGroup),
+        block(m > 4   ? 8
+              : m > 2 ? 4
+              : m > 1 ? 2
+                      : 1),
+        data(data) {}
+  std::int64_t step() const { return block * (kCodeGroup + 4 * kNumbers); }  ///< bytes from group to group
+  std::int64_t bytes(std::int64_t m) const { return (m + block - 1) / block * groups * step(); }
+  std::byte* codes(std::int64_t row) const { return data + row / block * groups * step() + row % block * kCodeGroup; }
+  /// The row's scale; the other numbers follow, `block` of 4 bytes apart.
+  std::byte* numbers(std::int64_t row) const {
+    return data + row / block * groups * step() + block * kCodeGroup + row % block * 4;
+  }
 };
 
-/// Rounds one row. A group with a NaN or an infinity gets a NaN as its scale.
-void round_row(const float* from, std::int64_t stride, const ByteRows& rows, std::int64_t row) {
-  std::int8_t* bytes = rows.bytes(row);
+/// Rounds one row, for codes that are unsigned by `offset`, with groups or halves of them as `halves` says. A group
+/// with a NaN or an infinity gets a NaN as its scale.
+void round_row(const float* from, std::int64_t stride, const ByteRows& rows, std::int64_t row, int offset, int halves) {
+  std::byte *codes = rows.codes(row), *numbers = rows.numbers(row);
   float group[kCodeGroup];
-  for (std::int64_t g = 0; g < rows.groups(); ++g) {
+  for (std::int64_t g = 0; g < rows.groups; ++g, codes += rows.step(), numbers += rows.step()) {
     float largest = 0;
     bool finite = true;
     for (int i = 0; i < kCodeGroup; ++i) {
@@ -117,14 +128,17 @@ void round_row(const float* from, std::int64_t stride, const ByteRows& rows, std
     std::int32_t sum[2] = {0, 0};
     for (int i = 0; i < kCodeGroup; ++i) {
       const int q = finite ? static_cast<int>(__builtin_rintf(group[i] * inverse)) : 0;
-      bytes[g * kCodeGroup + i] = static_cast<std::int8_t>(q);
+      codes[i] = static_cast<std::byte>(q);
       sum[i / 16] += q;
     }
     const float scale = !finite ? __builtin_nanf("") : zero ? 0.0f : largest / 127.0f;
-    rows.scales(row)[g] = scale;
-    rows.sums(row)[g] = scale * static_cast<float>(sum[0] + sum[1]);
-    rows.offsets(row)[2 * g] = -sum[0];
-    rows.offsets(row)[2 * g + 1] = -sum[1];
+    const float scaled_sum = scale * static_cast<float>(sum[0] + sum[1]);
+    const std::int32_t added[2] = {-offset * (halves == 2 ? sum[0] : sum[0] + sum[1]), -offset * sum[1]};
+    const std::int64_t next = 4 * rows.block;
+    __builtin_memcpy(numbers, &scale, 4);
+    __builtin_memcpy(numbers + next, &scaled_sum, 4);
+    __builtin_memcpy(numbers + 2 * next, &added[0], 4);
+    __builtin_memcpy(numbers + 3 * next, &added[1], 4);
   }
 }
 
@@ -166,54 +180,79 @@ struct GroupScales {
   }
 };
 
-/// Rows [row, row + kM) of A times the rows of a panel from `lane` on, as many as there are lanes:
-/// sums[kM][kPanelRows].
-template <const BlockForm& kForm, int kM>
-void block_tile(const ByteRows& a, std::int64_t row, const std::byte* panel, int lane, float* sums) {
+/// Rows [row, row + kM) of A, of one block of rows, times the rows of kP panels from `lane` on, as many as there are
+/// lanes: sums[kP][kM][kPanelRows].
+template <const BlockForm& kForm, int kM, int kP>
+void block_tile(const ByteRows& a, std::int64_t row, const std::byte* panel, std::int64_t panel_step, int lane,
+                float* sums) {
   constexpr int kHalves = kCodeGroup / kForm.group;
-  Vec total[kM];
-  const std::int8_t* bytes[kM];
+  const std::byte *bytes = a.codes(row), *numbers = a.numbers(row), *codes = panel + 4 * lane;
+  const std::int64_t next = 4 * a.block, step_bytes = a.step();
+  const auto number = [&]<typename T>(int which, int i, T) {
+    T value;
+    __builtin_memcpy(&value, numbers + which * next + 4 * i, 4);
+    return value;
+  };
+  Vec total[kP][kM];
+  GroupScales<kForm> of[kP];
+#pragma GCC unroll 2
+  for (int p = 0; p < kP; ++p) {
+    of[p] = {panel + p * panel_step + a.groups * code_bytes(kForm), lane, Vec::zero(), Vec::zero()};
 #pragma GCC unroll 8
-  for (int i = 0; i < kM; ++i) total[i] = Vec::zero(), bytes[i] = a.bytes(row + i);
-  const std::byte* codes = panel + 4 * lane;
-  GroupScales<kForm> of{panel + a.groups() * code_bytes(kForm), lane, Vec::zero(), Vec::zero()};
-  for (std::int64_t g = 0; g < a.groups(); ++g, codes += code_bytes(kForm)) {
-    of.enter(g);
+    for (int i = 0; i < kM; ++i) total[p][i] = Vec::zero();
+  }
+  for (std::int64_t g = 0; g < a.groups; ++g) {
+#pragma GCC unroll 2
+    for (int p = 0; p < kP; ++p) of[p].enter(g);
 #pragma GCC unroll 2
     for (int half = 0; half < kHalves; ++half) {
-      typename Lanes::I acc[kM];
+      typename Lanes::I acc[kP][kM];
 #pragma GCC unroll 8
-      for (int i = 0; i < kM; ++i) {
-        const std::int32_t* offsets = a.offsets(row + i) + 2 * g;
-        if constexpr (kForm.offset == 0) acc[i] = Lanes::set(0);
-        else acc[i] = Lanes::set(kForm.offset * (kHalves == 2 ? offsets[half] : offsets[0] + offsets[1]));
-      }
+      for (int i = 0; i < kM; ++i)
+#pragma GCC unroll 2
+        for (int p = 0; p < kP; ++p)
+          acc[p][i] = Lanes::set(kForm.offset == 0 ? 0 : number(2 + half, i, std::int32_t{}));
 #pragma GCC unroll 8
       for (int step = half * 8 / kHalves; step < (half + 1) * 8 / kHalves; ++step) {
-        typename Lanes::I w;
-        if constexpr (kForm.bits == 8) w = Lanes::load(codes + step * 64);
-        else if (step < 4) w = Lanes::low_bits(Lanes::load(codes + step * 64));
-        else w = Lanes::high_bits(Lanes::load(codes + (step - 4) * 64));
+        typename Lanes::I w[kP];
+#pragma GCC unroll 2
+        for (int p = 0; p < kP; ++p) {
+          const std::byte* at = codes + p * panel_step;
+          if constexpr (kForm.bits == 8) w[p] = Lanes::load(at + step * 64);
+          else if (step < 4) w[p] = Lanes::low_bits(Lanes::load(at + step * 64));
+          else w[p] = Lanes::high_bits(Lanes::load(at + (step - 4) * 64));
+        }
 #pragma GCC unroll 8
         for (int i = 0; i < kM; ++i) {
           std::int32_t four;
-          __builtin_memcpy(&four, bytes[i] + g * kCodeGroup + step * 4, 4);
-          acc[i] = Lanes::dot<kForm.bits>(acc[i], w, four);
+          __builtin_memcpy(&four, bytes + i * kCodeGroup + step * 4, 4);
+#pragma GCC unroll 2
+          for (int p = 0; p < kP; ++p) acc[p][i] = Lanes::dot<kForm.bits>(acc[p][i], w[p], four);
         }
       }
-      const Vec scale = of.scale(g, half);
+#pragma GCC unroll 2
+      for (int p = 0; p < kP; ++p) {
+        const Vec scale = of[p].scale(g, half);
 #pragma GCC unroll 8
-      for (int i = 0; i < kM; ++i)
-        total[i] = fma(Lanes::to_float(acc[i]), scale * Vec::set(a.scales(row + i)[g]), total[i]);
+        for (int i = 0; i < kM; ++i)
+          total[p][i] = fma(Lanes::to_float(acc[p][i]), scale * Vec::set(number(0, i, 0.0f)), total[p][i]);
+      }
     }
-    if constexpr (kForm.minimum) {
-      const Vec minimum = of.minimum(g);
+    if constexpr (kForm.minimum)
+#pragma GCC unroll 2
+      for (int p = 0; p < kP; ++p) {
+        const Vec minimum = of[p].minimum(g);
 #pragma GCC unroll 8
-      for (int i = 0; i < kM; ++i) total[i] = fma(minimum, Vec::set(a.sums(row + i)[g]), total[i]);
-    }
+        for (int i = 0; i < kM; ++i) total[p][i] = fma(minimum, Vec::set(number(1, i, 0.0f)), total[p][i]);
+      }
+    bytes += step_bytes;
+    numbers += step_bytes;
+    codes += code_bytes(kForm);
   }
+#pragma GCC unroll 2
+  for (int p = 0; p < kP; ++p)
 #pragma GCC unroll 8
-  for (int i = 0; i < kM; ++i) total[i].store(sums + i * kPanelRows + lane);
+    for (int i = 0; i < kM; ++i) total[p][i].store(sums + (p * kM + i) * kPanelRows + lane);
 }
 
 /// A tile's sums to the output: alpha, bias, residual, activation.
@@ -233,26 +272,32 @@ void finish_block_tile(const GemmOut& o, const float* sums, std::int64_t row, st
   if (o.act.kind != ActivationKind::none || o.residual_after) finish_rows(o, o.c + row * o.ldc + n0, rows, row, n0, n1);
 }
 
-/// Rows [m0, m1) of A times one panel, as many rows at a time as there are registers for.
+/// Rows [m0, m1) of A times `panels` panels, 1 or kPanels of them, as many rows at a time as there are registers for.
 template <const BlockForm& kForm>
-void block_panel(const ByteRows& a, std::int64_t m0, std::int64_t m1, const std::byte* panel, const GemmOut& o,
-                 std::int64_t n0, std::int64_t n1) {
-  alignas(64) float sums[Lanes::kRows * kPanelRows];
-  const auto tile = [&]<int kM>(std::int64_t row) {
-    for (int lane = 0; lane < kPanelRows && n0 + lane < n1; lane += Lanes::kLanes)
-      block_tile<kForm, kM>(a, row, panel, lane, sums);
-    finish_block_tile(o, sums, row, kM, n0, n1);
+void block_panel(const ByteRows& a, std::int64_t m0, std::int64_t m1, const std::byte* panel, std::int64_t panel_step,
+                 int panels, const GemmOut& o, std::int64_t n0, std::int64_t n1) {
+  alignas(64) float sums[Lanes::kPanels * Lanes::kRows * kPanelRows];
+  const auto tile = [&]<int kM, int kP>(std::int64_t row, int first) {
+    const std::int64_t from = n0 + first * kPanelRows;
+    for (int lane = 0; lane < kPanelRows && from + lane < n1; lane += Lanes::kLanes)
+      block_tile<kForm, kM, kP>(a, row, panel + first * panel_step, panel_step, lane, sums);
+    for (int p = 0; p < kP; ++p) {
+      const std::int64_t begin = from + p * kPanelRows, end = n1 - begin < kPanelRows ? n1 : begin + kPanelRows;
+      finish_block_tile(o, sums + p * kM * kPanelRows, row, kM, begin, end);
+    }
+  };
+  const auto rows = [&]<int kM>(std::int64_t row) {
+    if (panels == Lanes::kPanels) return tile.template operator()<kM, Lanes::kPanels>(row, 0);
+    for (int p = 0; p < panels; ++p) tile.template operator()<kM, 1>(row, p);
   };
   std::int64_t row = m0;
-  for (; m1 - row >= Lanes::kRows; row += Lanes::kRows) tile.template operator()<Lanes::kRows>(row);
-  if constexpr (Lanes::kRows == 8)
-    if (m1 - row >= 4) tile.template operator()<4>(row), row += 4;
-  if (m1 - row >= 2) tile.template operator()<2>(row), row += 2;
-  if (m1 - row >= 1) tile.template operator()<1>(row);
+  for (; m1 - row >= Lanes::kRows; row += Lanes::kRows) rows.template operator()<Lanes::kRows>(row);
+  if (m1 - row >= 2) rows.template operator()<2>(row), row += 2;
+  if (m1 - row >= 1) rows.template operator()<1>(row);
 }
 
 using BlockPanelFn = void (*)(const ByteRows& a, std::int64_t m0, std::int64_t m1, const std::byte* panel,
-                              const GemmOut& o, std::int64_t n0, std::int64_t n1);
+                              std::int64_t panel_step, int panels, const GemmOut& o, std::int64_t n0, std::int64_t n1);
 template <std::size_t... kIndex>
 BlockPanelFn block_panel_of(DType type, std::index_sequence<kIndex...>) {
   BlockPanelFn found = nullptr;
@@ -267,9 +312,11 @@ Status run_matmul_blocks(const KernelContext& c) noexcept {
   const TensorView &a = c.in[0], &w = c.in[1], &out = c.out[0];
   const auto& p = c.params_as<MatMulParams>();
   const std::int64_t m = a.shape[0], k = a.shape[1], n = w.shape[0];
-  const ByteRows rows(k, c.scratch);
-  parallel_for(*c.parallel, m,
-               [&](std::int64_t row, int) { round_row(a.as<float>() + row * a.stride[0], a.stride[1], rows, row); });
+  const BlockForm& form = *block_form(w.dtype);
+  const ByteRows rows(m, k, c.scratch);
+  parallel_for(*c.parallel, m, [&](std::int64_t row, int) {
+    round_row(a.as<float>() + row * a.stride[0], a.stride[1], rows, row, form.offset, kCodeGroup / form.group);
+  });
   GemmOut o;
   o.c = out.as<float>();
   o.ldc = out.stride[0];
@@ -282,13 +329,15 @@ Status run_matmul_blocks(const KernelContext& c) noexcept {
   o.act = p.act;
   o.residual_after = p.residual_after != 0;
   const BlockPanelFn panel = block_panel_of(w.dtype, std::make_index_sequence<std::size(kBlockForms)>());
-  const std::int64_t bytes = panel_bytes(*block_form(w.dtype), k), panels = (n + kPanelRows - 1) / kPanelRows;
-  const std::int64_t at_once = kCachedRows / rows.pitch / 8 * 8 + 8;
+  const std::int64_t bytes = panel_bytes(form, k), panels = (n + kPanelRows - 1) / kPanelRows;
+  const std::int64_t at_once = kCachedRows / (rows.groups * rows.step() / rows.block) / 8 * 8 + 8;
   parallel_for(*c.parallel, (panels + kTaskPanels - 1) / kTaskPanels, [&](std::int64_t task, int) {
+    const std::int64_t end = (task + 1) * kTaskPanels < panels ? (task + 1) * kTaskPanels : panels;
     for (std::int64_t m0 = 0; m0 < m; m0 += at_once)
-      for (std::int64_t i = task * kTaskPanels; i < panels && i < (task + 1) * kTaskPanels; ++i) {
-        const std::int64_t n0 = i * kPanelRows, n1 = n - n0 < kPanelRows ? n : n0 + kPanelRows;
-        panel(rows, m0, m - m0 < at_once ? m : m0 + at_once, w.as<std::byte>() + i * bytes, o, n0, n1);
+      for (std::int64_t i = task * kTaskPanels; i < end; i += Lanes::kPanels) {
+        const int count = static_cast<int>(end - i < Lanes::kPanels ? end - i : Lanes::kPanels);
+        const std::int64_t n0 = i * kPanelRows, n1 = n - n0 < count * kPanelRows ? n : n0 + count * kPanelRows;
+        panel(rows, m0, m - m0 < at_once ? m : m0 + at_once, w.as<std::byte>() + i * bytes, bytes, count, o, n0, n1);
       }
   });
   return {};
@@ -296,7 +345,7 @@ Status run_matmul_blocks(const KernelContext& c) noexcept {
 
 std::size_t matmul_blocks_scratch(const KernelQuery& q) noexcept {
   const Shape& a = q.input(0).shape;
-  return static_cast<std::size_t>(a[0] * ByteRows(a[1]).pitch);
+  return static_cast<std::size_t>(ByteRows(a[0], a[1]).bytes(a[0]));
 }
 
 Refusal accepts_matmul_blocks(const KernelQuery& q) noexcept {
