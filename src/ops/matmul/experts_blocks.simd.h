@@ -13,7 +13,7 @@ struct ExpertScratch {
   std::size_t rows = 0, results = 0, total = 0;
   ExpertScratch(std::int64_t choices, std::int64_t experts, std::int64_t n, std::int64_t k) {
     rows = order_bytes(choices, experts);
-    results = rows + static_cast<std::size_t>(choices * ByteRows(k).pitch);
+    results = rows + static_cast<std::size_t>(ByteRows(choices, k).bytes(choices));
     total = results + static_cast<std::size_t>(choices * n) * sizeof(float);
   }
 };
@@ -24,19 +24,25 @@ Status run_expert_blocks(const KernelContext& c) noexcept {
   const std::int64_t n = w.shape[1], k = w.shape[2], panels = n / kPanelRows;
   const ChoiceOrder order = order_of(c, c.scratch);
   const ExpertScratch at(order.choices, order.experts, n, k);
-  const ByteRows rows(k, c.scratch + at.rows);
+  const ByteRows rows(order.choices, k, c.scratch + at.rows);
   GemmOut o;
   o.c = reinterpret_cast<float*>(c.scratch + at.results);
   o.ldc = n;
-  parallel_for(*c.parallel, order.choices,
-               [&](std::int64_t i, int) { round_row(c.in[0].as<float>() + order.row_of(i) * k, 1, rows, i); });
+  const BlockForm& form = *block_form(w.dtype);
+  parallel_for(*c.parallel, order.choices, [&](std::int64_t i, int) {
+    round_row(c.in[0].as<float>() + order.row_of(i) * k, 1, rows, i, form.offset, kCodeGroup / form.group);
+  });
   const BlockPanelFn panel = block_panel_of(w.dtype, std::make_index_sequence<std::size(kBlockForms)>());
-  const std::int64_t bytes = panel_bytes(*block_form(w.dtype), k), parts = (panels + kTaskPanels - 1) / kTaskPanels;
+  const std::int64_t bytes = panel_bytes(form, k), parts = (panels + kTaskPanels - 1) / kTaskPanels;
   parallel_for(*c.parallel, order.experts * parts, [&](std::int64_t task, int) {
     const std::int64_t expert = task / parts, first = task % parts * kTaskPanels;
     const std::int64_t m0 = order.begin[expert], m1 = order.begin[expert + 1];
-    for (std::int64_t i = first; m0 < m1 && i < panels && i < first + kTaskPanels; ++i)
-      panel(rows, m0, m1, w.as<std::byte>() + (expert * panels + i) * bytes, o, i * kPanelRows, (i + 1) * kPanelRows);
+    const std::int64_t end = first + kTaskPanels < panels ? first + kTaskPanels : panels;
+    for (std::int64_t i = first; m0 < m1 && i < end; i += Lanes::kPanels) {
+      const int count = static_cast<int>(end - i < Lanes::kPanels ? end - i : Lanes::kPanels);
+      panel(rows, m0, m1, w.as<std::byte>() + (expert * panels + i) * bytes, bytes, count, o, i * kPanelRows,
+            (i + count) * kPanelRows);
+    }
   });
   parallel_for(*c.parallel, order.choices, [&](std::int64_t i, int) {
     __builtin_memcpy(c.out[0].as<float>() + order.choice[i] * n, o.c + i * n, static_cast<std::size_t>(n) * 4);

@@ -290,10 +290,12 @@ void block_panel(const ByteRows& a, std::int64_t m0, std::int64_t m1, const std:
     if (panels == Lanes::kPanels) return tile.template operator()<kM, Lanes::kPanels>(row, 0);
     for (int p = 0; p < panels; ++p) tile.template operator()<kM, 1>(row, p);
   };
-  std::int64_t row = m0;
-  for (; m1 - row >= Lanes::kRows; row += Lanes::kRows) rows.template operator()<Lanes::kRows>(row);
-  if (m1 - row >= 2) rows.template operator()<2>(row), row += 2;
-  if (m1 - row >= 1) rows.template operator()<1>(row);
+  for (std::int64_t row = m0; row < m1;) {
+    const std::int64_t in_block = a.block - row % a.block, left = m1 - row < in_block ? m1 - row : in_block;
+    if (left >= Lanes::kRows) rows.template operator()<Lanes::kRows>(row), row += Lanes::kRows;
+    else if (left >= 2) rows.template operator()<2>(row), row += 2;
+    else rows.template operator()<1>(row), row += 1;
+  }
 }
 
 using BlockPanelFn = void (*)(const ByteRows& a, std::int64_t m0, std::int64_t m1, const std::byte* panel,
