@@ -53,6 +53,8 @@ class FieldParser final : public http::basic_parser<is_request> {
       head_.authorization.assign(value.data(), value.size());
     } else if (name == http::field::expect) {
       head_.expects_continue = beast::iequals(value, "100-continue");
+    } else if (name == http::field::unknown && beast::iequals(name_text, "traceparent")) {
+      head_.traceparent.assign(value.data(), value.size());
     } else if (name == http::field::unknown && beast::iequals(name_text, kInferenceHeader)) {
       std::uint64_t number = 0;
       const auto [end, failure] = std::from_chars(value.data(), value.data() + value.size(), number);

@@ -12,7 +12,7 @@ namespace monza::serve {
 
 /// What is used of a head.
 struct HttpHead {
-  std::string method, target, authorization;
+  std::string method, target, authorization, traceparent;
   int status = 0;  ///< of a response
   std::optional<std::uint64_t> content_length;
   /// The header of KServe's binary tensor extension: bytes of JSON before the tensors.

@@ -174,6 +174,7 @@ struct HttpServer::Impl {
     service.metrics.connections.fetch_add(1, std::memory_order_relaxed);
     connections.push_front(std::make_shared<Connection>(*this, std::move(socket), purpose));
     const ConnectionPtr c = connections.front();
+    if (service.observer.on()) c->session.set_client(c->socket.remote_endpoint(ignored).address().to_string());
     c->place = connections.begin();
     if (!c->tls) return pump(c);
     c->tls->async_handshake(TlsStream::server, [this, c](const Failure& failure) {
@@ -329,6 +330,7 @@ struct HttpServer::Impl {
         const ConnectionPtr c = *it++;
         if (!c->dropped && now > c->deadline()) drop(c);
       }
+      service.observer.flush();
       if (tls != nullptr && now - tls_looked > kTlsLook) renew_tls(now);
       sweep();
     });

@@ -159,6 +159,7 @@ bool HttpSession::read_head() {
 
 void HttpSession::begin_body() {
   started_at_ = Clock::now();
+  recorded_ = !service_.observer.on();
   const HttpHead& head = reader_.head();
   chunks_left_ = head.chunked;
   body_left_ = head.content_length.value_or(0);
@@ -441,6 +442,8 @@ void HttpSession::send_answer(int status, std::string_view type, std::string_vie
   piece_ = 0;
   state_ = State::answer;
   want_ = Want::send;
+  answer_status_ = status;
+  answer_bytes_ = bytes;
   allow(service_.limits.transfer_time, bytes);
   service_.metrics.answers[static_cast<std::size_t>(status / 100)].fetch_add(1, std::memory_order_relaxed);
 }
@@ -461,7 +464,30 @@ void HttpSession::sent(std::size_t bytes) {
   advance();
 }
 
+/// Of the request at hand, which is answered or will not be.
+void HttpSession::report(int status) {
+  if (std::exchange(recorded_, true)) return;
+  const HttpHead& head = reader_.head();
+  RequestRecord record{.method = head.method,
+                       .target = std::string_view(head.target).substr(0, head.target.find('?')),
+                       .client = client_,
+                       .status = status,
+                       .computes = route_.what == Route::What::infer || route_.what == Route::What::task,
+                       .bytes_in = head.content_length.value_or(chunks_.size()),
+                       .bytes_out = answer_bytes_,
+                       .started = started_at_,
+                       .traceparent = head.traceparent};
+  if (queue_ != nullptr) {
+    record.model = queue_->model().name();
+    record.version = queue_->model().version();
+    record.id = request_.id;
+  }
+  if (slot_ != nullptr && has_outputs_) record.take_times(*slot_);
+  service_.observer.report(record);
+}
+
 void HttpSession::answered() {
+  report(answer_status_);
   if (has_outputs_) {
     has_outputs_ = false;
     count_answer(queue_->metrics(), *slot_, started_at_);
@@ -489,6 +515,7 @@ void HttpSession::next_message() {
 }
 
 bool HttpSession::disconnect() {
+  report(499);
   if (task_runs_) {
     gone_ = true;
     return false;

@@ -51,6 +51,8 @@ class HttpSession final : public Completion {
 
   /// The client is gone. False when a result is still to come: the session must live until wake(), and finish() then.
   bool disconnect();
+  /// The client's address, for records.
+  void set_client(std::string address) { client_ = std::move(address); }
   /// Close after the answer to the request at hand.
   void end_soon() { end_soon_ = true; }
   /// Nothing of a request has come, and no answer is to be sent.
@@ -96,6 +98,7 @@ class HttpSession final : public Completion {
   void answered();
   void next_message();
   void give_slot_back();
+  void report(int status);
   std::string_view buffered() const { return {reinterpret_cast<const char*>(buffer_.data()) + begin_, end_ - begin_}; }
   void allow(std::chrono::milliseconds time, std::uint64_t bytes = 0);
   void consume(std::size_t bytes);
@@ -103,6 +106,7 @@ class HttpSession final : public Completion {
 
   Service& service_;
   const Purpose purpose_;
+  std::string client_;
   const Wake wake_;
   void* const user_;
   HttpReader reader_;
@@ -129,6 +133,9 @@ class HttpSession final : public Completion {
   std::vector<std::span<std::byte>> targets_;  ///< what is left of the binary tensors, in the order of the body
   std::size_t target_ = 0;
   Clock::time_point started_at_;  ///< the head was complete
+  bool recorded_ = true;          ///< nothing is to be told of the request at hand, or it was
+  int answer_status_ = 0;
+  std::uint64_t answer_bytes_ = 0;
 
   bool task_runs_ =
       false;  ///< the task, or change of models, at hand is on its thread, which alone touches task_answer_

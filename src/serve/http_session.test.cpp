@@ -260,6 +260,7 @@ TEST(HttpSession, SaysWhatIsWrongAndGoesOn) {
       {get_of("/v2/systemsharedmemory/region//status"),
        "404 there is nothing at '/v2/systemsharedmemory/region//status'"},
       {get_of("/v2/models/negate/trace/setting"), "501 the extension 'trace' is not supported"},
+      {get_of("/v2/cudasharedmemory/status"), "501 the extension 'cudasharedmemory' is not supported"},
       {http_message("POST /v2/models/none/infer", "{}"), "404 there is no model 'none'"},
       {"POST /v2/models/negate/infer HTTP/1.1\r\n\r\n", "411 the request has no Content-Length"},
       {http_message("POST /v2/models/negate/infer", "{}", "Content-Encoding: gzip\r\n"),

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "serve/json_out.h"
 #include "serve/request_error.h"
+#include "serve/settings.h"
 #include "serve/shared_memory_routes.h"
 #include "serve/task.h"
 
@@ -101,8 +102,16 @@ Route parse_route(std::string_view method, std::string_view target) {
     route.region = std::move(region);
     return route;
   }
-  for (const char* unsupported : {"cudasharedmemory", "logging", "trace"})
-    if (area == unsupported) fail_with(501, "the extension '{}' is not supported", area);
+  // Read with GET, changed with POST: whoever may read may not change.
+  const auto setting = [&](Route::What read, Route::What change) {
+    return method == "POST" ? leaf(change, "POST") : leaf(read, "GET");
+  };
+  if (area == "logging") return setting(Route::What::log_settings, Route::What::change_log_settings);
+  if (area == "trace") {
+    if (next_part(rest) != "setting") fail_unknown(path);
+    return setting(Route::What::trace_setting, Route::What::change_trace_setting);
+  }
+  if (area == "cudasharedmemory") fail_with(501, "the extension '{}' is not supported", area);
   if (area != "models") fail_unknown(path);
   std::string model = next_part(rest);
   if (model == "stats" && rest.empty()) return leaf(Route::What::all_statistics, "GET");
@@ -239,6 +248,8 @@ Access::Need need_of(Route::What what) {
     case Route::What::metrics: return Access::Need::none;  // which have a port of their own
     case Route::What::load:
     case Route::What::unload:
+    case Route::What::change_trace_setting:
+    case Route::What::change_log_settings:
     case Route::What::shared_register:
     case Route::What::shared_unregister: return Access::Need::admin;
     default: return Access::Need::user;
@@ -253,6 +264,8 @@ bool takes_body(Route::What what) {
     case Route::What::unload:
     case Route::What::shared_register:
     case Route::What::task:
+    case Route::What::change_trace_setting:
+    case Route::What::change_log_settings:
     case Route::What::shared_unregister: return true;
     default: return false;
   }
@@ -313,6 +326,10 @@ Answer Service::answer(const Route& route, std::string_view body) {
     case Route::What::shared_status:
     case Route::What::shared_register:
     case Route::What::shared_unregister: return answer_shared_memory(shared_memory, route, body);
+    case Route::What::trace_setting:
+    case Route::What::change_trace_setting: return {200, answer_trace_setting(observer, body)};
+    case Route::What::log_settings:
+    case Route::What::change_log_settings: return {200, answer_log_settings(body)};
     case Route::What::metrics: {
       const std::vector<Model> kept = models();
       std::vector<NamedMetrics> all;

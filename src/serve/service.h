@@ -14,6 +14,7 @@
 #include "serve/access.h"
 #include "serve/metrics.h"
 #include "serve/model_control.h"
+#include "serve/observer.h"
 #include "serve/scheduler.h"
 #include "serve/shared_memory.h"
 #include "serve/task_pool.h"
@@ -62,6 +63,10 @@ struct Route {
     task,
     load,
     unload,
+    trace_setting,
+    change_trace_setting,
+    log_settings,
+    change_log_settings,
     metrics
   };
   What what = What::server;
@@ -79,8 +84,9 @@ Access::Need need_of(Route::What what);
 Route parse_route(std::string_view method, std::string_view target);
 
 /// The extensions of KServe v2 that are served.
-inline constexpr std::string_view kExtensions[] = {"binary_tensor_data", "classification", "model_configuration",
-                                                   "model_repository",   "statistics",     "system_shared_memory"};
+inline constexpr std::string_view kExtensions[] = {
+    "binary_tensor_data", "classification", "logging", "model_configuration",
+    "model_repository",   "statistics",     "trace",   "system_shared_memory"};
 
 class Service {
  public:
@@ -122,6 +128,7 @@ class Service {
   Scheduler scheduler;
   ServerMetrics metrics;
   TaskPool task_threads;
+  Observer observer;                  ///< its files are opened before requests come
   Access access;                      ///< set before requests come
   bool admin_apart = false;           ///< what is an admin's has a port of its own; set before requests come
   ModelControl* control = nullptr;    ///< who loads and unloads; set before requests come; null: nobody

@@ -503,8 +503,30 @@ def check_end(server, tool):
            f"ended under load: exit code {code}, {report['answered']} answered, {report['lost']} lost")
 
 
+def check_records(server, access, traces, random):
+    """Settings by the clients of both protocols, and what was written down of their requests."""
+    client, rpc = http.InferenceServerClient(server.address), grpc.InferenceServerClient(server.grpc_address)
+    expect(client.get_trace_settings()["trace_rate"] == "1000" and client.get_log_settings()["log_warning"] is True, "records: settings over HTTP")
+    expect(rpc.update_trace_settings(settings={"trace_rate": "50"}, as_json=True)["settings"]["trace_rate"]["value"] == ["50"]
+           and rpc.update_log_settings({"log_info": True}, as_json=True)["settings"]["log_info"]["bool_param"], "records: settings over gRPC")
+    expect(client.update_log_settings({"log_info": False})["log_info"] is False, "records: the log's level")
+    trace, span = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+    headers = {"traceparent": f"00-{trace}-{span}-01"}
+    client.infer("rows", inputs_of(rows_feed(random, 2), True), request_id="over-http", headers=dict(headers))
+    rpc.infer("rows", grpc_inputs(rows_feed(random, 3)), request_id="over-grpc", headers=headers)
+    time.sleep(1)
+    lines = {line["id"]: line for line in map(json.loads, access.read_text().splitlines()) if line.get("id", "").startswith("over-")}
+    expect(lines["over-http"]["rows"] == 2 and lines["over-http"]["status"] == 200 and lines["over-http"]["trace_id"] == trace
+           and lines["over-grpc"]["rows"] == 3 and lines["over-grpc"]["protocol"] == "grpc" and lines["over-grpc"]["status"] == 0, "records: the access log")
+    mine = [s for line in traces.read_text().splitlines() for s in json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"] if s["traceId"] == trace]
+    expect(len(mine) == 10 and sum(s.get("parentSpanId") == span for s in mine) == 2, "records: traces")
+
+
 def check_protocols(tool, models, sessions, random):
-    server = Server(tool, models.values(), "--threads", "1", "--shared-memory", "monza_peer_")
+    access, traces = peerlib.WORK / "serve" / "access.log", peerlib.WORK / "serve" / "traces.log"
+    for file in (access, traces):
+        file.unlink(missing_ok=True)
+    server = Server(tool, models.values(), "--threads", "1", "--shared-memory", "monza_peer_", "--access-log", access, "--trace-file", traces)
     try:
         with http.InferenceServerClient(server.address) as client:
             check_interface(client)
@@ -514,6 +536,7 @@ def check_protocols(tool, models, sessions, random):
             check_urgency(client, lambda feed: inputs_of(feed, True), random, "HTTP")
             check_crowd(server.address, client, sessions["rows"], random)
         check_grpc(server.grpc_address, sessions["rows"], random)
+        check_records(server, access, traces, random)
         check_end(server, tool)
     finally:
         server.process.kill()

@@ -45,7 +45,8 @@ struct ServeArgs {
   double max_queue_delay_us = 0, drain_grace = 0.5, drain_time = 30;
   std::string max_body;
   std::vector<std::string> shared_memory;
-  std::string token_file, admin_token_file;
+  std::string token_file, admin_token_file, access_log, trace_file;
+  std::int64_t trace_rate = serve::Observer::Tracing::kRate;
   bool json = false;
 };
 
@@ -153,6 +154,12 @@ int run(ServeArgs& args) {
   serve::Service service(args.scheduler, args.limits, args.shared_memory);
   if (!args.token_file.empty()) service.access.user_tokens = serve::read_tokens(args.token_file);
   if (!args.admin_token_file.empty()) service.access.admin_tokens = serve::read_tokens(args.admin_token_file);
+  if (!args.access_log.empty()) service.observer.access.open(args.access_log);
+  if (!args.trace_file.empty()) {
+    service.observer.traces.open(args.trace_file);
+    service.observer.tracing.rate = args.trace_rate;
+    service.observer.tracing.on = true;
+  }
   serve::HttpServer server(service, args.http);  // before models are built: a port that is taken is soon told
   ContextOptions context = args.model.context_options();
   context.workers.emplace(WorkersOptions{.threads = args.model.threads, .pin = context.pin});
@@ -296,6 +303,19 @@ void add_serve(Commands& commands) {
                  "tokens without which nobody loads or unloads models or registers shared memory")
       .group(limits)
       .type_name("FILE");
+  const char* records = "Records";
+  app.add_option("--access-log", args->access_log, "add a line of JSON for each request to this file")
+      .group(records)
+      .type_name("FILE");
+  app.add_option("--trace-file", args->trace_file, "add traces to this file: lines of OpenTelemetry's OTLP/JSON")
+      .group(records)
+      .type_name("FILE");
+  app.add_option("--trace-rate", args->trace_rate,
+                 "trace one in so many requests, beside those whose traceparent asks for it")
+      .capture_default_str()
+      .range(1, 1'000'000'000)
+      .group(records)
+      .type_name("N");
   const char* end = "Ending";
   app.add_option("--drain-grace", args->drain_grace,
                  "seconds after SIGTERM for which connections are still accepted, and told to close")

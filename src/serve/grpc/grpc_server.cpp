@@ -96,8 +96,17 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
       }
       delete this;
     }
-    void count(int code) {
+    void count(int code, RequestRecord record, std::size_t bytes_in) {
       server.service.metrics.grpc_answers[static_cast<std::size_t>(code)].fetch_add(1, std::memory_order_relaxed);
+      if (!server.service.observer.on()) return;
+      const std::string client = context.peer();
+      const auto given = context.client_metadata().find("traceparent");
+      if (given != context.client_metadata().end()) record.traceparent = {given->second.data(), given->second.size()};
+      record.target = context.method();
+      record.client = client;
+      record.status = code;
+      record.bytes_in = bytes_in;
+      server.service.observer.report(record);
     }
 
     Impl& server;
@@ -139,12 +148,12 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
       else call->end(result.status, result.words);
     }
     void send(std::string message) {
-      count(grpc::OK);
+      count(grpc::OK, inference_.record(), in.Length());
       out = message_of(std::move(message));
       StartWriteAndFinish(&out, {}, grpc::Status::OK);
     }
     void end(int status, const std::string& words) {
-      count(rpc_code(status));
+      count(rpc_code(status), inference_.record(), in.Length());
       Finish(status_of(status, words));
     }
 
@@ -165,6 +174,7 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
       std::vector<grpc::Slice> slices;
       const Pieces message = pieces_of(in, slices);
       const auto one = std::make_shared<Pending>(server.service, *this);
+      one->bytes_in = in.Length();
       {
         const std::lock_guard lock(mutex_);
         pending_.push_back(one);
@@ -199,6 +209,7 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
       Pending(Service& service, StreamCall& call) : call(call), inference(service, &StreamCall::done, this) {}
       StreamCall& call;
       RpcInference inference;
+      std::size_t bytes_in = 0;
       bool done = false;
     };
     static void done(void* user, RpcInference& /*inference*/) noexcept {
@@ -214,7 +225,7 @@ struct GrpcServer::Impl final : grpc::CallbackGenericService {
         writing_ = true;
         RpcInference& inference = pending_.front()->inference;
         auto& result = inference.result();
-        count(rpc_code(result.status));
+        count(rpc_code(result.status), inference.record(), pending_.front()->bytes_in);
         out = message_of(result.status == 200 ? stream_answer_message(result.message)
                                               : stream_error_message(inference.id(), result.words));
         StartWrite(&out);

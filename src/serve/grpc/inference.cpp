@@ -55,12 +55,26 @@ void RpcInference::cancel() {
   refuse(499, "the request was cancelled", Reason::cancelled);
 }
 
+RequestRecord RpcInference::record() const {
+  RequestRecord record = times_;
+  record.protocol = "grpc";
+  record.computes = queue_ != nullptr;
+  record.started = started_at_;
+  record.id = read_.request.id;
+  record.bytes_out = result_.message.size();
+  if (queue_ == nullptr) return record;
+  record.model = queue_->model().name();
+  record.version = queue_->model().version();
+  return record;
+}
+
 void RpcInference::completed(Slot& slot) noexcept {
   int status = 200;
   try {
     require_outputs(slot);
     result_.message = infer_answer_message(queue_->model(), read_.request, slot, slot.ready_at - started_at_);
     count_answer(queue_->metrics(), slot, started_at_);
+    times_.take_times(slot);
   } catch (const RequestError& e) {
     status = e.status();
     result_.words = e.fact();

@@ -6,6 +6,7 @@
 
 #include "serve/batch.h"
 #include "serve/grpc/messages.h"
+#include "serve/request_record.h"
 #include "serve/service.h"
 
 namespace monza::serve {
@@ -29,6 +30,8 @@ class RpcInference final : public Completion {
   void cancel();
   Result& result() { return result_; }
   const std::string& id() const { return read_.request.id; }
+  /// What is known here of the request, once result() is there; valid as long as this.
+  RequestRecord record() const;
 
   void completed(Slot& slot) noexcept override;
 
@@ -45,6 +48,7 @@ class RpcInference final : public Completion {
   std::mutex mutex_;      ///< guards slot_: who finishes and who cancels may meet
   Slot* slot_ = nullptr;  ///< from reserve() to release()
   Result result_;
+  RequestRecord times_;  ///< of its run
 };
 
 }  // namespace monza::serve

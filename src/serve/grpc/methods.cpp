@@ -3,6 +3,7 @@
 #include "inference.pb.h"
 #include "serve/datatype.h"
 #include "serve/request_error.h"
+#include "serve/settings.h"
 
 namespace monza::serve {
 namespace {
@@ -190,6 +191,37 @@ std::string shared_unregister(Service& service, std::string_view request) {
   return {};
 }
 
+std::string trace_setting(Service& service, std::string_view request) {
+  const auto said = parse<rpc::TraceSettingMessage>(request);
+  if (!said.model_name().empty()) fail_with(501, "traces have no settings for each model");
+  TraceSettings changes;
+  for (const auto& [key, value] : said.settings()) changes[key].assign(value.value().begin(), value.value().end());
+  if (!changes.empty()) change_trace(service.observer, changes);
+  rpc::TraceSettingMessage answer;
+  for (const auto& [key, values] : trace_settings(service.observer))
+    (*answer.mutable_settings())[key].mutable_value()->Add(values.begin(), values.end());
+  return answer.SerializeAsString();
+}
+
+std::string settings_of_log(Service&, std::string_view request) {
+  LogSettings changes;
+  const auto said = parse<rpc::LogSettingsMessage>(request);
+  for (const auto& [key, value] : said.settings()) {
+    if (value.has_bool_param()) changes[key] = value.bool_param();
+    else if (value.has_uint32_param()) changes[key] = value.uint32_param();
+    else changes[key] = value.string_param();
+  }
+  if (!changes.empty()) change_log(changes);
+  rpc::LogSettingsMessage answer;
+  for (const auto& [key, value] : log_settings()) {
+    auto& to = (*answer.mutable_settings())[key];
+    if (const bool* b = std::get_if<bool>(&value)) to.set_bool_param(*b);
+    else if (const std::uint32_t* n = std::get_if<std::uint32_t>(&value)) to.set_uint32_param(*n);
+    else to.set_string_param(std::get<std::string>(value));
+  }
+  return answer.SerializeAsString();
+}
+
 std::string no_extension(Service&, std::string_view) { fail_with(501, "this extension is not supported"); }
 
 struct Method {
@@ -210,8 +242,8 @@ constexpr Method kMethods[] = {{"ServerLive", server_live},
                                {"CudaSharedMemoryStatus", no_extension},
                                {"CudaSharedMemoryRegister", no_extension},
                                {"CudaSharedMemoryUnregister", no_extension},
-                               {"TraceSetting", no_extension},
-                               {"LogSettings", no_extension}};
+                               {"TraceSetting", trace_setting},
+                               {"LogSettings", settings_of_log}};
 
 }  // namespace
 
@@ -239,7 +271,9 @@ Access::Need need_of_rpc(std::string_view method) {
   const std::string_view name = method.substr(method.rfind('/') + 1);
   for (const std::string_view probe : {"ServerLive", "ServerReady", "ModelReady", "Check"})
     if (name == probe) return Access::Need::none;
-  const bool changes = name.starts_with("RepositoryModel") || name.starts_with("SystemSharedMemoryRegister") ||
+  // Settings are read and changed by one method.
+  const bool changes = name == "TraceSetting" || name == "LogSettings" || name.starts_with("RepositoryModel") ||
+                       name.starts_with("SystemSharedMemoryRegister") ||
                        name.starts_with("SystemSharedMemoryUnregister");
   return changes ? Access::Need::admin : Access::Need::user;
 }

@@ -82,7 +82,7 @@ TEST(GrpcMethods, RefuseWithAStatus) {
   EXPECT_EQ(said(service + "ModelMetadata", named("negate", "7").SerializeAsString()),
             "5 model 'negate' has no version '7': its latest is 1");
   EXPECT_EQ(said(service + "ModelMetadata", "\x0A\x7F"), "3 the request is not what the method takes");
-  EXPECT_EQ(said(service + "TraceSetting", ""), "12 this extension is not supported");
+  EXPECT_EQ(said(service + "CudaSharedMemoryStatus", ""), "12 this extension is not supported");
   EXPECT_EQ(said(service + "NoSuchMethod", ""), "12 there is no method '/inference.GRPCInferenceService/NoSuchMethod'");
   EXPECT_EQ(said("/other.Service/ModelInfer", ""), "12 there is no method '/other.Service/ModelInfer'");
   EXPECT_EQ(said("", ""), "12 there is no method ''");
@@ -122,6 +122,27 @@ RpcInference::Result infer(Service& service, const std::string& message, std::si
   inference.begin(pieces, Clock::time_point::max());
   done.wait(false);
   return inference.result();
+}
+
+TEST(GrpcMethods, ReadAndChangeSettings) {
+  Fixture f;
+  EXPECT_EQ(f.ask<rpc::TraceSettingMessage>("TraceSetting").settings().at("trace_level").value(0), "OFF");
+  rpc::TraceSettingMessage rate;
+  (*rate.mutable_settings())["trace_rate"].add_value("7");
+  EXPECT_EQ(f.ask<rpc::TraceSettingMessage>("TraceSetting", rate).settings().at("trace_rate").value(0), "7");
+  rate.set_model_name("negate");
+  try {
+    (void)answer_rpc(f.service, "/inference.GRPCInferenceService/TraceSetting", rate.SerializeAsString());
+    ADD_FAILURE();
+  } catch (const RequestError& e) {
+    EXPECT_EQ(e.fact(), "traces have no settings for each model");
+  }
+  rpc::LogSettingsMessage log;
+  (*log.mutable_settings())["log_info"].set_bool_param(true);
+  EXPECT_TRUE(f.ask<rpc::LogSettingsMessage>("LogSettings", log).settings().at("log_info").bool_param());
+  (*log.mutable_settings())["log_info"].set_bool_param(false);
+  EXPECT_EQ(f.ask<rpc::LogSettingsMessage>("LogSettings", log).settings().at("log_verbose_level").uint32_param(), 0u);
+  EXPECT_EQ(need_of_rpc("/inference.GRPCInferenceService/LogSettings"), Access::Need::admin);
 }
 
 TEST(GrpcInference, ComputesRawTensorsInAnyPieces) {
