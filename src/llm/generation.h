@@ -12,7 +12,7 @@
 
 namespace monza::llm {
 
-/// Which tokens may come next: a grammar, for example. Of one row of tokens.
+/// Which tokens may come next: a grammar, for example. Of one row of tokens, which fails with an Error of its mask.
 class TokenMask {
  public:
   virtual ~TokenMask() = default;
@@ -20,6 +20,8 @@ class TokenMask {
   virtual void apply(std::span<float> logits) = 0;
   /// A token was drawn.
   virtual void accept(Token token) = 0;
+  /// Whether nothing may follow: the row ends.
+  virtual bool complete() const { return false; }
 };
 
 struct GenerateOptions {

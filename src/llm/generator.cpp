@@ -239,6 +239,14 @@ void Generator::fork(Row& row, std::span<const float> logits) {
 }
 
 void Generator::draw(Row& row, std::span<const float> logits) {
+  try {
+    draw_one(row, logits);
+  } catch (const Error& e) {  // of its mask
+    end(row, EndReason::failed, {.error = e.what()});
+  }
+}
+
+void Generator::draw_one(Row& row, std::span<const float> logits) {
   std::span<const float> seen = logits;
   if (row.mask) {
     masked_.assign(logits.begin(), logits.end());
@@ -260,6 +268,7 @@ void Generator::draw(Row& row, std::span<const float> logits) {
   piece.text = row.text.add(token);
   piece.choice = row.choice;
   if (row.text.stopped()) return end(row, EndReason::stop, std::move(piece));
+  if (row.mask && row.mask->complete()) return end(row, EndReason::end, std::move(piece));
   const std::size_t drawn = row.tokens.size() - request.prompt.size();
   if (drawn >= static_cast<std::size_t>(request.options.max_tokens) ||
       row.tokens.size() >= static_cast<std::size_t>(model_.positions()))

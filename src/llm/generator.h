@@ -64,6 +64,7 @@ class Generator {
   void preempt(Rows::iterator row);
   void run_chosen();
   void draw(Row& row, std::span<const float> logits);
+  void draw_one(Row& row, std::span<const float> logits);
   void fork(Row& row, std::span<const float> logits);
   void end(Row& row, EndReason reason, Piece piece);
   void fail_all(const std::string& why);

@@ -88,7 +88,8 @@ void Sampler::select(std::span<const float> logits) {
     std::sort(begin, end, likelier);
     for (; sorted < next; ++sorted) {
       const double w = weight(candidates_[sorted]);
-      if (sorted > 0 && (w < options_.min_p || (options_.top_p < 1 && sum >= options_.top_p * all))) return;
+      // What has no weight, such as a token that a grammar forbids, is not drawn by rounding either.
+      if (sorted > 0 && (w == 0 || w < options_.min_p || (options_.top_p < 1 && sum >= options_.top_p * all))) return;
       weights_.push_back(w);
       sum += w;
     }

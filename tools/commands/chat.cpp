@@ -19,10 +19,12 @@ struct ChatArgs {
 };
 
 int run(const ChatArgs& args) {
-  const llm::GenerateOptions options = args.sampling.options();
+  llm::GenerateOptions options = args.sampling.options();
+  const grammar::GrammarPtr grammar = args.sampling.grammar();
   Progress progress;
   llm::TextModel model(args.model.model, args.model.options(progress));
   progress.clear();
+  hold_to(grammar, model, options);
   args.chat.apply(model);
   (void)model.chat();  // says at once when there is none
   const bool person = isatty(STDIN_FILENO) != 0 && isatty(STDOUT_FILENO) != 0;

@@ -49,12 +49,14 @@ std::vector<llm::Token> prompt_tokens(const GenerateArgs& o, llm::TextModel& mod
 }
 
 int run(const GenerateArgs& o) {
-  const llm::GenerateOptions options = o.sampling.options();
+  llm::GenerateOptions options = o.sampling.options();
+  const grammar::GrammarPtr grammar = o.sampling.grammar();
   (void)read_prompt(o);  // before a model is built
   const Stopwatch watch;
   Progress progress(!o.json);
   llm::TextModel model(o.model.model, o.model.options(progress));
   progress.clear();
+  hold_to(grammar, model, options);
   const double load_ms = watch.ms();
   const llm::Generated made = model.generate(prompt_tokens(o, model), options, [&](std::string_view text) {
     if (!o.json) print("{}", Lines{std::string(text)}), flush_output();
@@ -83,6 +85,7 @@ void add_generate(Commands& commands) {
                    "  monza generate model.gguf --prompt-file question.txt --max-tokens 500 --stop '\\n\\n'\n"
                    "  monza generate model.gguf --prompt 'A list:' --temperature 0.8 --top-p 0.95 --seed 7 --json\n"
                    "  monza generate model.gguf --chat --system 'Be terse.' --prompt 'What is 2+2?'\n"
+                   "  monza generate model.gguf --chat --prompt 'Paris, as JSON:' --schema city.schema.json\n"
                    "GGUF files, and folders with config.json and safetensors files. The prompt is taken as it is, "
                    "but for --chat.",
                    [args] { return run(*args); });

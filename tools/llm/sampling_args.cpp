@@ -2,7 +2,11 @@
 
 #include <csignal>
 
+#include "base/error.h"
 #include "base/file.h"
+#include "grammar/gbnf.h"
+#include "grammar/json_schema.h"
+#include "llm/grammar_mask.h"
 #include "tools/text/terminal.h"
 
 namespace monza::tool {
@@ -28,6 +32,8 @@ void SamplingArgs::add_to(CommandOptions& app) {
   app.add_option("--frequency-penalty", sampling.frequency_penalty, "the same for each time").type_name("X");
   app.add_option("--seed", seed, "of the draws").type_name("N");
   app.add_option("--stop", generate.stop, "a text that ends it; may be given several times").type_name("TEXT");
+  app.add_option("--schema", schema_file, "a JSON Schema: what is generated is JSON that it allows").type_name("FILE");
+  app.add_option("--grammar", grammar_file, "a grammar in GBNF: what is generated is a text of it").type_name("FILE");
 }
 
 llm::GenerateOptions SamplingArgs::options() const {
@@ -37,6 +43,22 @@ llm::GenerateOptions SamplingArgs::options() const {
   o.sampling.seed = static_cast<std::uint64_t>(seed);
   llm::check(o.sampling);
   return o;
+}
+
+grammar::GrammarPtr SamplingArgs::grammar() const {
+  if (!schema_file.empty() && !grammar_file.empty()) throw UsageError("--schema and --grammar exclude each other");
+  const std::string& path = schema_file.empty() ? grammar_file : schema_file;
+  if (path.empty()) return nullptr;
+  const std::string text = read_text(path);
+  try {
+    return schema_file.empty() ? grammar::parse_gbnf(text) : grammar::compile_schema(text);
+  } catch (const Error& e) {
+    throw e.at(message("'{}'", path));
+  }
+}
+
+void hold_to(const grammar::GrammarPtr& grammar, const llm::TextModel& model, llm::GenerateOptions& options) {
+  if (grammar) options.mask = llm::GrammarVocabulary(model.model_tokenizer()).masks(grammar);
 }
 
 std::string read_text(const std::string& path) {

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "grammar/grammar.h"
 #include "llm/text_model.h"
 #include "tools/args/command.h"
 
@@ -13,11 +14,17 @@ namespace monza::tool {
 struct SamplingArgs {
   llm::GenerateOptions generate;
   std::int64_t seed = 0;
+  std::string schema_file, grammar_file;
 
   void add_to(CommandOptions& app);
   /// Throws UsageError or Error for what no option may be.
   llm::GenerateOptions options() const;
+  /// What --schema or --grammar says; null where neither is given. Throws UsageError or Error.
+  grammar::GrammarPtr grammar() const;
 };
+
+/// Holds what a model generates to a grammar, if there is one.
+void hold_to(const grammar::GrammarPtr& grammar, const llm::TextModel& model, llm::GenerateOptions& options);
 
 /// The text of a file. Throws Error.
 std::string read_text(const std::string& path);
