@@ -2,6 +2,10 @@
 
   python bench/llama_cpp.py FOLDER-OF-LIBRARIES MODEL.gguf --prompt-tokens 512 --generate-tokens 64 --batch 1 --threads 2
 
+Or how well it foresees tokens, as `monza perplexity` counts (needs numpy); TOKENS.json is from `monza tokenize --json`:
+
+  python bench/llama_cpp.py FOLDER-OF-LIBRARIES MODEL.gguf --foresee TOKENS.json [--begin TOKEN] [--max-tokens N]
+
 FOLDER is `bins/linux-x64` of npm's @node-llama-cpp/linux-x64 (3.22.1: llama.cpp v0.5.0). Prints JSON.
 """
 import argparse
@@ -39,6 +43,7 @@ def open_library(folder: pathlib.Path):
             ("llama_set_n_threads", None, [c.c_void_p, c.c_int32, c.c_int32]),
             ("llama_get_memory", c.c_void_p, [c.c_void_p]), ("llama_memory_clear", None, [c.c_void_p, c.c_bool]),
             ("llama_batch_init", Batch, [c.c_int32, c.c_int32, c.c_int32]),
+            ("llama_model_get_vocab", c.c_void_p, [c.c_void_p]), ("llama_vocab_n_tokens", c.c_int32, [c.c_void_p]),
             ("llama_decode", c.c_int32, [c.c_void_p, Batch]), ("llama_synchronize", None, [c.c_void_p]),
             ("llama_get_logits_ith", c.POINTER(c.c_float), [c.c_void_p, c.c_int32])):
         function = getattr(llama, name)
@@ -55,6 +60,7 @@ class Model:
         model = self.llama.llama_model_load_from_file(path.encode(), self.llama.llama_model_default_params())
         if not model:
             raise SystemExit(f"llama.cpp does not load {path}")
+        self.vocabulary = self.llama.llama_vocab_n_tokens(self.llama.llama_model_get_vocab(model))
         params = self.llama.llama_context_default_params()
         # n_ctx, n_batch, n_ubatch, n_seq_max lead the struct.
         params.head[0], params.head[1], params.head[2], params.head[3] = positions, 512, 512, sequences
@@ -78,13 +84,39 @@ class Model:
         self.llama.llama_synchronize(self.context)
 
 
+def foresee(model: Model, tokens: list, begin, piece=512) -> dict:
+    """Pieces of 512 tokens, each with the model's first token in front, whose second half counts."""
+    import numpy as np
+    nll, counted = 0.0, 0
+    for first in range(0, len(tokens) - piece + 1, piece):
+        ids = list(tokens[first:first + piece])
+        if begin is not None:
+            ids[0] = begin
+        model.clear()
+        model.run([(t, i, 0, i >= piece // 2) for i, t in enumerate(ids)])
+        for i in range(piece // 2, piece - 1):
+            row = np.ctypeslib.as_array(model.llama.llama_get_logits_ith(model.context, i), (model.vocabulary,))
+            most = row.max()
+            nll += float(most + np.log(np.exp(row - most, dtype=np.float64).sum()) - row[ids[i + 1]])
+            counted += 1
+    return {"perplexity": float(np.exp(nll / counted)), "tokens": counted, "nll": nll / counted}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("model")
     for name, default in (("prompt-tokens", 512), ("generate-tokens", 64), ("batch", 1), ("threads", 2), ("repeat", 3)):
         parser.add_argument("--" + name, type=int, default=default)
+    parser.add_argument("--foresee", type=pathlib.Path)
+    parser.add_argument("--begin", type=int)
+    parser.add_argument("--max-tokens", type=int, default=0)
     o = parser.parse_args()
+    if o.foresee:
+        tokens = json.loads(o.foresee.read_text())["tokens"]
+        model = Model(o.folder, o.model, 512, 1, o.threads)
+        print(json.dumps(foresee(model, tokens[:o.max_tokens] if o.max_tokens else tokens, o.begin)))
+        return
     begin = time.perf_counter()
     model = Model(o.folder, o.model, o.batch * (o.prompt_tokens + o.generate_tokens + 256), o.batch, o.threads)
     load = time.perf_counter() - begin
