@@ -48,6 +48,11 @@ void add_generation(const std::filesystem::path& folder, gguf::Draft& to) {
     to.set("tokenizer.ggml.eos_token_id", ends.front());
     to.set("monza.end_tokens", std::move(ends));
   }
+  const std::filesystem::path config = folder / "config.json";
+  if (const auto begin = std::filesystem::exists(config)
+                             ? value<std::int64_t>(parse_file(config, kMostBytes), "bos_token_id")
+                             : std::nullopt)
+    to.set("tokenizer.ggml.bos_token_id", *begin);
   if (const auto text = chat_template(folder)) to.set("tokenizer.chat_template", std::string_view(*text));
 }
 

@@ -74,6 +74,8 @@ void add_settings(const Json& config, const Architecture& a, gguf::Draft& to) {
   to.set(a.key("attention.value_length"), head_width);
   to.set(a.key("context_length"), need_either(config, "max_position_embeddings", "n_positions"));
   if (const auto inner = value<std::int64_t>(config, "intermediate_size")) to.set(a.key("feed_forward_length"), *inner);
+  if (const auto inner = value<std::int64_t>(config, "moe_intermediate_size"))
+    to.set(a.key("expert_feed_forward_length"), *inner);
   if (const auto epsilon = value<double>(config, "rms_norm_eps"))
     to.set(a.key("attention.layer_norm_rms_epsilon"), *epsilon);
   if (const auto epsilon = value<double>(config, "layer_norm_epsilon"))

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 
+#include "decoder/encode_model.h"
 #include "decoder/import_decoder.h"
 #include "gguf/file.h"
 #include "monza/engine.h"
@@ -286,6 +287,18 @@ TEST(Decoder, SaysWhichExpertsDoNotFit) {
   EXPECT_EQ(said(3, {48, 32}, 32), "tensor 'blk.0.ffn_up_exps.weight' has shape 48x32");
   EXPECT_EQ(said(3, {2, 48, 32}, 32), "tensor 'blk.0.ffn_up_exps.weight' has shape 2x48x32, not 3x48x32");
   EXPECT_EQ(said(3, {3, 48, 32}, 31), "tensor 'blk.0.ffn_gate_inp_shexp.weight' has shape 31, not 32");
+}
+
+TEST(Decoder, SaysWhichHeadsCannotBePermuted) {
+  const std::string bytes =
+      test::tiny_decoder("llama", {.metadata =
+                                       [](test::GgufWriter& w) {
+                                         w.set("monza.rope_halves", true).set("llama.rope.dimension_count", 4u);
+                                       }})
+          .bytes();
+  const test::MemoryFile file(std::as_bytes(std::span(bytes)));
+  EXPECT_EQ(test::error_of([&] { encode_model(*gguf::File::open(file.path()), DType::f16, "/dev/null"); }),
+            "heads of 8 elements of which 4 turn cannot be written as GGUF has this family's");
 }
 
 TEST(Decoder, SaysWhichShapesItTakes) {

@@ -4,6 +4,7 @@
 #include "gguf/file.h"
 #if MONZA_WITH_JSON
 #include "checkpoint/folder.h"
+#include "checkpoint/tokenizer_metadata.h"
 #endif
 
 namespace monza {
@@ -29,6 +30,15 @@ std::shared_ptr<const gguf::Contents> open_folder(const std::filesystem::path& p
 }
 
 }  // namespace
+
+std::shared_ptr<const gguf::Contents> folder_tokenizer_metadata(const std::filesystem::path& path) {
+#if MONZA_WITH_JSON
+  if (is_folder(path)) return checkpoint::tokenizer_metadata(path);
+#else
+  (void)path;  // open_language_model has refused it
+#endif
+  return nullptr;
+}
 
 bool is_language_model(const std::filesystem::path& path) { return is_folder(path) || gguf::File::is_gguf(path); }
 

@@ -15,4 +15,7 @@ bool is_language_model(const std::filesystem::path& path);
 /// What it says, in GGUF's words. Throws Error that names it.
 std::shared_ptr<const gguf::Contents> open_language_model(const std::filesystem::path& path, const Limits& limits = {});
 
+/// The tokenizer of a folder as a GGUF file has it; null for a GGUF file. Throws Error where it cannot be said so.
+std::shared_ptr<const gguf::Contents> folder_tokenizer_metadata(const std::filesystem::path& path);
+
 }  // namespace monza

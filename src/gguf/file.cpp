@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/file_kind.h"
 #include "base/limits.h"
+#include "gguf/type_numbers.h"
 #include "tensor/block_encoding.h"
 #include "tensor/dtype.h"
 #include "tensor/storage.h"
@@ -20,27 +21,6 @@ constexpr std::size_t kMostNameBytes = 65535;
 
 /// The types of metadata, as the file numbers them.
 enum class MetaType : std::uint32_t { u8, i8, u16, i16, u32, i32, f32, boolean, text, array, u64, i64, f64 };
-
-/// The number of a tensor's type in the file, and what it is here.
-struct TypeNumber {
-  std::uint32_t number;
-  DType dtype;
-};
-constexpr TypeNumber kTypes[] = {
-    {0, DType::f32},    {1, DType::f16},     {2, DType::q4_0},     {3, DType::q4_1},    {6, DType::q5_0},
-    {7, DType::q5_1},   {8, DType::q8_0},    {10, DType::q2_k},    {11, DType::q3_k},   {12, DType::q4_k},
-    {13, DType::q5_k},  {14, DType::q6_k},   {16, DType::iq2_xxs}, {17, DType::iq2_xs}, {18, DType::iq3_xxs},
-    {19, DType::iq1_s}, {20, DType::iq4_nl}, {21, DType::iq3_s},   {22, DType::iq2_s},  {23, DType::iq4_xs},
-    {24, DType::i8},    {25, DType::i16},    {26, DType::i32},     {27, DType::i64},    {28, DType::f64},
-    {29, DType::iq1_m}, {30, DType::bf16},   {34, DType::tq1_0},   {35, DType::tq2_0},  {39, DType::mxfp4},
-    {40, DType::nvfp4},
-};
-
-DType dtype_of_number(std::uint32_t number) {
-  for (const TypeNumber& t : kTypes)
-    if (t.number == number) return t.dtype;
-  return DType::invalid;
-}
 
 /// Walks the head from its begin; every length is held against what is left.
 class Reader {

@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include "gguf/writer.h"
 #include "support/error_text.h"
 #include "support/gguf_writer.h"
 #include "support/memory_file.h"
+#include "support/temporary.h"
 
 namespace monza::gguf {
 namespace {
@@ -26,6 +28,44 @@ std::string said(const std::string& fact, const std::string& hint = "fetch or co
 template <typename T>
 std::string raw(T value) {
   return std::string(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+TEST(GgufFile, IsWrittenAsItIsRead) {
+  const std::string bytes = GgufWriter()
+                                .set("general.name", "a model")
+                                .set("count", 7u)
+                                .set("ratio", 0.5f)
+                                .set("yes", true)
+                                .set("words", std::vector<std::string>{"a", "", "b"})
+                                .set("scores", std::vector<float>{1, -2})
+                                .set("types", std::vector<std::int32_t>{3, -1})
+                                .tensor("x", {2, 3}, {1, 2, 3, 4, 5, 6})
+                                .tensor_raw("q", {2, 64}, 8, std::string(4 * 34, '\1'))
+                                .bytes();
+  const test::MemoryFile on_disk(as_span(bytes));
+  const auto file = File::open(on_disk.path());
+  const test::TemporaryFolder folder;
+  std::vector<TensorPlan> plans;
+  for (const TensorInfo& t : file->tensors())
+    plans.push_back({std::string(t.name), t.dtype, t.shape, [&t](const auto& give) { give(t.bytes); }});
+  double done = 0;
+  write_file(folder / "m.gguf", *file, plans, [&](double part) { done = part; });
+  EXPECT_EQ(done, 1);
+  const auto again = File::open(folder / "m.gguf");
+  ASSERT_EQ(again->metadata().size(), file->metadata().size());
+  EXPECT_EQ(again->integer("count"), 7);
+  EXPECT_EQ(again->number("ratio"), 0.5);
+  EXPECT_EQ(again->boolean("yes"), true);
+  EXPECT_EQ(again->array("words")->texts, file->array("words")->texts);
+  EXPECT_EQ(again->array("scores")->numbers, file->array("scores")->numbers);
+  EXPECT_EQ(again->array("types")->integers, file->array("types")->integers);
+  for (const char* name : {"x", "q"}) {
+    const TensorInfo &a = *file->find_tensor(name), &b = *again->find_tensor(name);
+    EXPECT_EQ(a.shape, b.shape);
+    EXPECT_TRUE(a.dtype == b.dtype && std::equal(a.bytes.begin(), a.bytes.end(), b.bytes.begin(), b.bytes.end()));
+  }
+  EXPECT_EQ(test::error_of([&] { write_file(folder / "n.gguf", *file, {{"x", DType::u8, Shape{1}, {}}}); }),
+            "GGUF files hold no u8");
 }
 
 TEST(GgufFile, GivesItsHeadAlone) {

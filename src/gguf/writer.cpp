@@ -4,6 +4,9 @@
 #include <string>
 
 #include "base/file_kind.h"
+#include "base/output_file.h"
+#include "gguf/type_numbers.h"
+#include "tensor/storage.h"
 
 namespace monza::gguf {
 namespace {
@@ -68,18 +71,61 @@ class Bytes {
 
 }  // namespace
 
-std::vector<std::byte> metadata_file(const Contents& contents) {
+namespace {
+
+constexpr std::uint64_t kAlignment = 32;
+
+std::uint64_t aligned(std::uint64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
+
+/// The head up to the tensors.
+Bytes begin_file(const Contents& contents, std::uint64_t tensors) {
   constexpr std::uint32_t kVersion = 3;
   Bytes out;
   out.put_raw(kGgufMagic);
   out.put(kVersion);
-  out.put(std::uint64_t{0});
+  out.put(tensors);
   out.put(std::uint64_t{contents.metadata().size()});
   for (const auto& [key, value] : contents.metadata()) {
     out.put_text(key);
     out.put_value(value);
   }
-  return out.take();
+  return out;
+}
+
+std::uint64_t size_of(const TensorPlan& t) { return static_cast<std::uint64_t>(storage_bytes(t.dtype, t.shape)); }
+
+}  // namespace
+
+std::vector<std::byte> metadata_file(const Contents& contents) { return begin_file(contents, 0).take(); }
+
+void write_file(const std::filesystem::path& path, const Contents& metadata, const std::vector<TensorPlan>& tensors,
+                const std::function<void(double)>& progress) {
+  Bytes head = begin_file(metadata, tensors.size());
+  std::uint64_t at = 0, total = 0;
+  for (const TensorPlan& t : tensors) {
+    head.put_text(t.name);
+    head.put(static_cast<std::uint32_t>(t.shape.rank));
+    for (int axis = t.shape.rank - 1; axis >= 0; --axis) head.put(t.shape[axis]);
+    head.put(number_of_dtype(t.dtype));
+    head.put(at);
+    at += aligned(size_of(t));
+    total += size_of(t);
+  }
+  OutputFile file(path);
+  const std::vector<std::byte> begin = head.take(), padding(kAlignment);
+  const auto pad = [&](std::uint64_t size) { file.write(std::span(padding).first(aligned(size) - size)); };
+  file.write(begin);
+  pad(begin.size());
+  std::uint64_t written = 0;
+  for (const TensorPlan& t : tensors) {
+    t.bytes([&](std::span<const std::byte> piece) {
+      file.write(piece);
+      written += piece.size();
+      if (progress) progress(static_cast<double>(written) / static_cast<double>(total));
+    });
+    pad(size_of(t));
+  }
+  file.commit();
 }
 
 }  // namespace monza::gguf

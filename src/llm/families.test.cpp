@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "decoder/encode_model.h"
+#include "decoder/open_model.h"
 #include "llm/token_model.h"
 #include "support/model_folder.h"
 #include "support/temporary.h"
@@ -37,6 +39,17 @@ class FolderFamilies : public ::testing::TestWithParam<std::string> {
   }
   const test::FamilyModel model_ = test::family_model(GetParam());
 };
+
+TEST_P(FolderFamilies, AreTheSameAsGguf) {
+  const test::TemporaryFolder folder;
+  test::write_model_folder(folder.path(), model_);
+  const std::string file = folder / "m.gguf";
+  encode_model(*open_language_model(folder.path()), DType::f16, file);  // the weights are such floats
+  TokenModel model(file, in_floats());
+  Sequence sequence = model.create();
+  const TokenRun all{&sequence, model_.prompt, static_cast<int>(model_.prompt.size())};
+  expect_logits(model.run({&all, 1}), 0, model_.prompt.size());
+}
 
 TEST_P(FolderFamilies, AsTransformersHasThem) {
   const test::TemporaryFolder folder;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "gguf/word_patterns.h"
 #include "text/byte_level.h"
 
 namespace monza::llm {
@@ -15,31 +16,6 @@ using text::Vocabulary;
 enum class TokenType : std::int64_t { normal = 1, unknown, control, user_defined, unused, byte };
 
 constexpr char kMark[] = "\xe2\x96\x81";  // SentencePiece's mark of a space
-
-/// The words of a pre-tokenizer that GGUF has a name for.
-struct WordPattern {
-  std::string_view name;
-  const char* pattern;  ///< null: GPT-2's
-  bool whole_words;     ///< a word that is a token is that token
-};
-constexpr const char* kLlama3 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* kQwen2 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr const char* kQwen35 =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-constexpr WordPattern kWordPatterns[] = {
-    {"gpt-2", nullptr, false}, {"llama-bpe", kLlama3, true}, {"qwen2", kQwen2, false}, {"qwen35", kQwen35, false}};
-
-const WordPattern& word_pattern(std::string_view name) {
-  std::string known;
-  for (const WordPattern& p : kWordPatterns) {
-    if (p.name == name) return p;
-    known += (known.empty() ? "" : ", ") + std::string(p.name);
-  }
-  fail_hint("a model whose tokenizer splits as one of these: " + known,
-            "its tokenizer splits texts as '{}' does, which is not supported", name);
-}
 
 class Reader {
  public:
@@ -91,7 +67,7 @@ class Reader {
   }
 
   void byte_level(text::TokenizerParts& parts) {
-    const WordPattern& words = word_pattern(file_.text(key("pre")).value_or("gpt-2"));
+    const gguf::WordPattern& words = gguf::word_pattern(file_.text(key("pre")).value_or("gpt-2"));
     parts.pre_tokenizers.push_back(words.pattern == nullptr ? text::make_gpt2_words()
                                                             : text::make_split(text::Pattern(words.pattern),
                                                                                text::SplitBehavior::isolated, false));

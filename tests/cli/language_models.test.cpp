@@ -40,6 +40,16 @@ TEST_F(LanguageModels, AreTakenAsFilesAndAsEngines) {
   }
 }
 
+TEST_F(LanguageModels, AreWrittenInOtherEncodings) {
+  const Answer before = answer("generate m.gguf --prompt hello --max-tokens 6 --json --threads 1");
+  const Answer made = answer("quantize m.gguf --encoding f16 -o f16.gguf --json");
+  EXPECT_EQ(made["encoding"], "f16");
+  EXPECT_LT(made["file_bytes"], 0.6 * static_cast<double>(letters_model().size()));
+  EXPECT_EQ(answer("generate f16.gguf --prompt hello --max-tokens 6 --json --threads 1")["tokens"].size(),
+            before["tokens"].size());
+  EXPECT_EQ(answer("tokenize f16.gguf --text hello --json"), answer("tokenize m.gguf --text hello --json"));
+}
+
 TEST_F(LanguageModels, Converse) {
   tool_.write("letters.jinja", "{% for m in messages %}{{ m.role[0] }}{{ m.content }}.{% endfor %}!");
   tool_.write("lines",

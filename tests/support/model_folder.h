@@ -50,7 +50,7 @@ inline std::vector<float> family_values(const std::string& name, const std::vect
     x = (x ^ (x >> 30)) * 0xBF58476D1CE4E5B9u;
     x = (x ^ (x >> 27)) * 0x94D049BB133111EBu;
     x ^= x >> 31;
-    values.push_back(middle + (static_cast<float>(x >> 40) / 16777216.0f - 0.5f));
+    values.push_back(middle + (static_cast<float>(x >> 54) / 1024.0f - 0.5f));
   }
   return values;
 }

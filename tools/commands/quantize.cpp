@@ -7,6 +7,7 @@
 
 #include "base/output_file.h"
 #include "tools/args/command.h"
+#include "tools/quantize/encode_weights.h"
 #include "tools/quantize/quantize_page.h"
 #include "tools/quantize/quantizing.h"
 #include "tools/text/json.h"
@@ -20,7 +21,7 @@ namespace {
 
 struct QuantizeArgs {
   QuantizeOptions quantize;
-  std::string output, onnx, report;
+  std::string output, onnx, report, encoding;
 };
 
 void check_usage(const QuantizeOptions& o) {
@@ -80,6 +81,7 @@ void explain_failure(const QuantizeResult& r, double max_drop) {
 }
 
 int run(QuantizeArgs& o) {
+  if (!o.encoding.empty()) return encode_weights({o.quantize.model.model, o.encoding, o.output, o.quantize.json});
   check_usage(o.quantize);
   o.quantize.exports = !o.onnx.empty();
   o.quantize.times_trials = !o.report.empty();
@@ -111,12 +113,17 @@ void add_quantize(Commands& commands) {
       "                                                         are to those in floats\n"
       "  monza quantize yolov8n.onnx --data calib/ --calibration-cache ranges -o a.engine    keeps the ranges\n"
       "  monza quantize yolov8n.onnx --calibration-cache ranges -o b.engine                  takes them\n"
+      "  monza quantize models/Qwen2.5-0.5B --encoding q4_k -o qwen.gguf     a language model's weights; it is not "
+      "scored\n"
       "Scores and --max-drop are in points of a hundred. Where the contract does not hold, the nodes that cost most\n"
       "stay in floats; where that does not help either, nothing is written and the exit code is 1.",
       [o] { return run(*o); });
   QuantizeOptions& q = o->quantize;
   q.model.add_to(app, ModelArgs::Use::build);
   app.add_option("--output,-o", o->output, "the engine file").type_name("FILE").file(FileRole::writes);
+  app.add_option("--encoding", o->encoding,
+                 "of a language model: write its weights so, to a GGUF file; f16, q8_0, q4_0 or q4_k")
+      .type_name("NAME");
   app.add_option("--export", o->onnx, "the quantised model as ONNX, with QuantizeLinear and DequantizeLinear")
       .type_name("FILE.onnx")
       .file(FileRole::writes);
