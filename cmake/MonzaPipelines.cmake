@@ -1,5 +1,5 @@
 # What the server answers around models: texts, pictures, a page. Where serving and tokenizers are.
-if(NOT TARGET monza_serve OR NOT TARGET monza_text)
+if(NOT TARGET monza_serve OR NOT TARGET monza_llm)
   return()
 endif()
 monza_sources(pipeline_sources pipelines)
@@ -20,7 +20,7 @@ const char* const kPageHtml = R\"html(${page_html})html\";
 add_library(monza_pipelines STATIC ${pipeline_sources} ${page_source})
 target_compile_definitions(monza_pipelines PRIVATE MONZA_VERSION="${PROJECT_VERSION}")
 monza_group(monza_pipelines ${pipeline_sources})
-target_link_libraries(monza_pipelines PUBLIC monza_serve monza_text PRIVATE nlohmann_json::nlohmann_json)
+target_link_libraries(monza_pipelines PUBLIC monza_serve monza_llm PRIVATE nlohmann_json::nlohmann_json)
 if(TARGET monza_vision)
   target_link_libraries(monza_pipelines PUBLIC monza_eval)
   target_compile_definitions(monza_pipelines INTERFACE MONZA_WITH_PICTURES=1)

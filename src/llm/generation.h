@@ -57,6 +57,7 @@ struct Piece {
   std::string text;                ///< whole characters; perhaps none
   std::vector<DrawnToken> tokens;  ///< drawn since the last piece, without the one that ends
   std::optional<EndReason> end;    ///< the choice's last piece
+  std::int64_t cached_tokens = 0;  ///< in the last piece: of the prompt, those that were known before
   std::string error;               ///< of EndReason::failed
 };
 /// Given the pieces of all choices; false cancels the choice.

@@ -20,6 +20,7 @@ struct Generator::Row {
   TextStream text;
   std::unique_ptr<TokenMask> mask;
   std::optional<Sequence> sequence = std::nullopt;  ///< none while it waits
+  std::int64_t cached = 0;                          ///< of the prompt, when it was first begun
   std::size_t take = 0;                             ///< tokens of it in this step's run
   bool cancelled = false, ended = false, forked = false;
 
@@ -74,9 +75,9 @@ Generator::Id Generator::add(GenerationRequest request, OnPiece on_piece) {
   const auto shared = std::make_shared<const GenerationRequest>(std::move(request));
   const auto& o = shared->options;
   // The first choice computes the prompt; the others begin where it ends (fork).
-  auto row = std::make_unique<Row>(Row{id, shared, std::make_shared<const OnPiece>(std::move(on_piece)), 0,
-                                       shared->prompt, Sampler(o.sampling), TextStream(tokenizer_.tokenizer, o.stop),
-                                       o.mask ? o.mask() : nullptr});
+  auto row = std::make_unique<Row>(
+      Row{id, shared, std::make_shared<const OnPiece>(std::move(on_piece)), 0, shared->prompt, Sampler(o.sampling),
+          TextStream(tokenizer_.tokenizer, shared->prompt.back(), o.stop), o.mask ? o.mask() : nullptr});
   for (const Token t : shared->prompt) row->sampler.accept(t);
   waiting_.push_back(std::move(row));
   counts_.waiting.store(static_cast<std::int64_t>(waiting_.size()));
@@ -141,6 +142,7 @@ void Generator::admit() {
       row.sequence = tree_.find(std::span(row.tokens).first(row.tokens.size() - 1));
       if (!row.sequence) row.sequence = model_.create();
       counts_.cached_tokens += row.sequence->length();
+      if (row.tokens.size() == row.request->prompt.size()) row.cached = row.sequence->length();
     }
     // By age, so that whoever is computed again comes before those that came later.
     auto place = running_.end();
@@ -228,9 +230,9 @@ void Generator::fork(Row& row, std::span<const float> logits) {
   const auto& o = row.request->options;
   row.forked = true;
   for (int choice = 1; choice < row.request->choices; ++choice) {
-    auto other = std::make_unique<Row>(Row{row.id, row.request, row.on_piece, choice, row.tokens,
-                                           Sampler(of_choice(o.sampling, choice)),
-                                           TextStream(tokenizer_.tokenizer, o.stop), o.mask ? o.mask() : nullptr});
+    auto other = std::make_unique<Row>(
+        Row{row.id, row.request, row.on_piece, choice, row.tokens, Sampler(of_choice(o.sampling, choice)),
+            TextStream(tokenizer_.tokenizer, row.request->prompt.back(), o.stop), o.mask ? o.mask() : nullptr});
     for (const Token t : row.tokens) other->sampler.accept(t);
     other->sequence = row.sequence->fork();
     draw(*other, logits);
@@ -281,6 +283,7 @@ void Generator::end(Row& row, EndReason reason, Piece piece) {
   row.ended = true;
   piece.choice = row.choice;
   piece.end = reason;
+  piece.cached_tokens = row.cached;
   if (reason == EndReason::length || reason == EndReason::end) {
     piece.text += row.text.finish();
     if (row.text.stopped()) piece.end = EndReason::stop;

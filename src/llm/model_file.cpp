@@ -22,6 +22,11 @@ void require_language_model(const std::string& path) {
             kind == FileKind::other ? "an ONNX file or another one" : file_kind_name(kind));
 }
 
+bool is_language_model_file(const std::string& path) {
+  if (Engine::is_engine_file(path)) return carried_file(Engine::load(path), "gguf").has_value();
+  return file_kind(path) == FileKind::gguf || is_language_model(path);
+}
+
 std::shared_ptr<const gguf::File> carried_gguf(const Engine& engine, const std::string& path) {
   const auto bytes = carried_file(engine, "gguf");
   if (!bytes) fail_hint(kTake, "'{}' is an engine file that was not built from a language model's file", path);

@@ -5,9 +5,10 @@
 
 namespace monza::llm {
 
-TextStream::TextStream(const text::Tokenizer& tokenizer, std::vector<std::string> stops)
+TextStream::TextStream(const text::Tokenizer& tokenizer, Token before, std::vector<std::string> stops)
     : decoder_(tokenizer, true), stops_(std::move(stops)) {
   std::erase(stops_, "");
+  (void)decoder_.add(before);
 }
 
 std::string TextStream::add(Token token) {

@@ -13,8 +13,9 @@ namespace monza::llm {
 /// Of one row of tokens. Not for several threads at a time; the tokenizer must outlive it.
 class TextStream {
  public:
-  /// `stops`: texts that end it, and are left out.
-  TextStream(const text::Tokenizer& tokenizer, std::vector<std::string> stops);
+  /// `before`: the token that stands before the first one, so that a space between them is one. `stops`: texts that
+  /// end it, and are left out.
+  TextStream(const text::Tokenizer& tokenizer, Token before, std::vector<std::string> stops);
 
   /// The text that is certain after one more token; perhaps none.
   std::string add(Token token);

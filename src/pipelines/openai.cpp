@@ -20,24 +20,28 @@ using serve::fail_with;
 
 class ModelsTask final : public OpenAiTask {
  public:
-  explicit ModelsTask(serve::Service& service) : service_(service) {}
+  ModelsTask(serve::Service& service, std::vector<std::string> others)
+      : service_(service), others_(std::move(others)) {}
   const char* method() const override { return "GET"; }
   serve::Answer answer(const serve::TaskRequest&) const override {
     std::string out = "{\"object\":\"list\",\"data\":[";
     std::string last;
-    for (const auto& queue : service_.models()) {
-      const std::string& name = queue->model().name();
-      if (std::exchange(last, name) == name) continue;  // another version of it
+    const auto add = [&](const std::string& name) {
       if (out.back() == '}') out += ',';
       out += "{\"id\":";
       append_json_string(out, name);
       out += ",\"object\":\"model\",\"created\":0,\"owned_by\":\"monza\"}";
-    }
+    };
+    for (const std::string& name : others_) add(name);
+    for (const auto& queue : service_.models())
+      if (const std::string& name = queue->model().name(); std::exchange(last, name) != name)
+        add(name);  // of versions one
     return {200, out + "]}"};
   }
 
  private:
   serve::Service& service_;
+  const std::vector<std::string> others_;
 };
 
 std::vector<text::Token> tokens_of(const Json& list) {
@@ -212,8 +216,8 @@ class RerankTask final : public OpenAiTask {
 
 }  // namespace
 
-std::shared_ptr<const serve::Task> models_task(serve::Service& service) {
-  return std::make_shared<ModelsTask>(service);
+std::shared_ptr<const serve::Task> models_task(serve::Service& service, std::vector<std::string> language_models) {
+  return std::make_shared<ModelsTask>(service, std::move(language_models));
 }
 std::shared_ptr<const serve::Task> embeddings_task(std::shared_ptr<const TextModels> models) {
   return std::make_shared<EmbeddingsTask>(std::move(models));

@@ -14,10 +14,9 @@ std::string OpenAiTask::error(int status, std::string_view text) const {
   return out + "\",\"param\":null,\"code\":null}}";
 }
 
-Json parse_request(const std::string& body) {
-  // Lists of lists of numbers are the deepest that is asked for.
-  const auto shallow = [](int depth, Json::parse_event_t, Json&) {
-    if (depth > 8) fail_with(400, "the JSON is nested deeper than 8 levels");
+Json parse_request(const std::string& body, int most_depth) {
+  const auto shallow = [most_depth](int depth, Json::parse_event_t, Json&) {
+    if (depth > most_depth) fail_with(400, "the JSON is nested deeper than {} levels", most_depth);
     return true;
   };
   const Json request = Json::parse(body, shallow, false);

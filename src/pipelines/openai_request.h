@@ -23,8 +23,8 @@ class OpenAiTask : public serve::Task {
   std::string error(int status, std::string_view text) const override;
 };
 
-/// An object, or RequestError 400.
-Json parse_request(const std::string& body);
+/// An object, or RequestError 400. Lists of lists of numbers are the deepest that most endpoints ask for.
+Json parse_request(const std::string& body, int most_depth = 8);
 std::string text_field(const Json& request, const char* key, const char* otherwise);
 std::int64_t count_field(const Json& request, const char* key, std::int64_t otherwise, std::int64_t most);
 /// The model that the request names. Throws RequestError: 404.

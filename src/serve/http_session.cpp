@@ -10,6 +10,7 @@
 #include "serve/json_out.h"
 #include "serve/request_error.h"
 #include "serve/request_steps.h"
+#include "serve/stream.h"
 #include "serve/task.h"
 
 namespace monza::serve {
@@ -288,13 +289,70 @@ void HttpSession::start_task(std::string_view body) {
 void HttpSession::finish_task() {
   task_runs_ = false;
   if (gone_) {
+    if (task_answer_.stream != nullptr) (void)task_answer_.stream->leave();
     want_ = Want::close;
+    return;
+  }
+  stream_ = std::move(task_answer_.stream);
+  if (stream_ != nullptr) {
+    if (task_answer_.whole) {
+      if (await_stream()) finish_stream();
+    } else {
+      begin_pieces();
+    }
     return;
   }
   json_ = std::move(task_answer_.body);
   if (!task_answer_.binary.empty()) binary_.push_back(std::as_bytes(std::span(task_answer_.binary)));
   send_answer(task_answer_.status, task_answer_.type, task_answer_.status == 429 ? "Retry-After: 1\r\n" : "");
   advance();
+}
+
+bool HttpSession::await_stream() {
+  want_ = Want::result;
+  deadline_ = Clock::time_point::max();
+  return stream_->await(task_answer_.whole, wake_, user_);
+}
+
+/// There is something to take of the stream.
+void HttpSession::finish_stream() {
+  if (gone_) {
+    want_ = Want::close;
+    return;
+  }
+  if (!task_answer_.whole) return next_piece();
+  Stream::Taken taken = stream_->take();
+  stream_ = nullptr;
+  json_ = std::move(taken.text);
+  send_answer(taken.status, task_answer_.type, "");
+  advance();
+}
+
+/// The head of an answer in chunks; what is in them follows.
+void HttpSession::begin_pieces() {
+  stream_ended_ = false;
+  close_ = close_ || end_soon_ || service_.draining || !reader_.head().keep_alive || chunks_left_;
+  out_ = fmt::format(
+      "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n{}\r\n",
+      task_answer_.type, close_ ? "Connection: close\r\n" : "");
+  service_.metrics.answers[2].fetch_add(1, std::memory_order_relaxed);
+  pieces_.assign(1, std::as_bytes(std::span(out_)));
+  piece_ = 0;
+  state_ = State::piece;
+  want_ = Want::send;
+  allow(service_.limits.transfer_time);
+}
+
+void HttpSession::next_piece() {
+  Stream::Taken taken = stream_->take();
+  out_.clear();
+  if (!taken.text.empty()) fmt::format_to(std::back_inserter(out_), "{:x}\r\n{}\r\n", taken.text.size(), taken.text);
+  if (taken.ended) out_ += "0\r\n\r\n";
+  stream_ended_ = taken.ended;
+  pieces_.assign(1, std::as_bytes(std::span(out_)));
+  piece_ = 0;
+  want_ = Want::send;
+  allow(service_.limits.transfer_time, out_.size());
 }
 
 void HttpSession::change_models(std::string_view body) {
@@ -381,6 +439,7 @@ void HttpSession::completed(Slot& /*slot*/) noexcept { wake_(user_); }
 
 void HttpSession::finish() {
   if (task_runs_) return finish_task();
+  if (stream_ != nullptr) return finish_stream();
   if (gone_) {
     give_slot_back();
     want_ = Want::close;
@@ -460,7 +519,12 @@ void HttpSession::sent(std::size_t bytes) {
   pieces_.clear();
   piece_ = 0;
   want_ = Want::bytes;
-  if (state_ == State::answer) answered();
+  if (state_ == State::piece && !stream_ended_) {
+    if (await_stream()) next_piece();
+    return;
+  }
+  if (state_ == State::piece) stream_ = nullptr;
+  if (state_ == State::answer || state_ == State::piece) answered();
   advance();
 }
 
@@ -519,6 +583,11 @@ bool HttpSession::disconnect() {
   if (task_runs_) {
     gone_ = true;
     return false;
+  }
+  if (stream_ != nullptr) {
+    gone_ = !stream_->leave() && want_ == Want::result;
+    if (!gone_) stream_ = nullptr;
+    return !gone_;
   }
   if (slot_ == nullptr) return true;
   if (state_ == State::result) {

@@ -72,7 +72,8 @@ class HttpSession final : public Completion {
     tensors,  ///< binary tensors
     discard,  ///< a body that nobody reads
     result,
-    answer
+    answer,
+    piece  ///< of an answer that is made while it is sent
   };
 
   void advance();
@@ -88,6 +89,10 @@ class HttpSession final : public Completion {
   void use_json(std::string_view json, std::uint64_t binary_bytes);
   void start_task(std::string_view body);
   void finish_task();
+  bool await_stream();
+  void finish_stream();
+  void begin_pieces();
+  void next_piece();
   std::uint64_t most_body() const;
   void accept(std::string_view json, std::uint64_t binary_bytes);
   void expect_tensors(const ServedModel::Fit& fit);
@@ -140,6 +145,8 @@ class HttpSession final : public Completion {
   bool task_runs_ =
       false;  ///< the task, or change of models, at hand is on its thread, which alone touches task_answer_
   Answer task_answer_;
+  std::shared_ptr<Stream> stream_;  ///< of the answer at hand
+  bool stream_ended_ = false;
 
   std::string out_, json_;
   std::vector<std::span<const std::byte>> pieces_, binary_;

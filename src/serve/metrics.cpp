@@ -20,7 +20,7 @@ std::string label_text(std::string_view value) {
 
 /// The labels of a model.
 std::string labels(std::string_view model, std::int64_t version) {
-  return fmt::format("model=\"{}\",version=\"{}\"", label_text(model), version);
+  return fmt::format("{},version=\"{}\"", model_label(model), version);
 }
 
 template <typename... Args>
@@ -28,13 +28,17 @@ void line(std::string& out, fmt::format_string<Args...> format, Args&&... args) 
   fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
 }
 
-void family(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
+std::int64_t load(const std::atomic<std::int64_t>& value) { return value.load(std::memory_order_relaxed); }
+
+}  // namespace
+
+void append_family(std::string& out, std::string_view name, std::string_view type, std::string_view help) {
   line(out, "# HELP {} {}\n# TYPE {} {}\n", name, help, name, type);
 }
 
-std::int64_t load(const std::atomic<std::int64_t>& value) { return value.load(std::memory_order_relaxed); }
+std::string model_label(std::string_view model) { return fmt::format("model=\"{}\"", label_text(model)); }
 
-void write_histogram(std::string& out, std::string_view name, std::string_view labels, const Histogram& h) {
+void append_histogram(std::string& out, std::string_view name, std::string_view labels, const Histogram& h) {
   std::int64_t sum = 0;
   for (std::size_t i = 0; i < Histogram::kBoundsNs.size(); ++i) {
     sum += h.count_at(i);
@@ -45,8 +49,6 @@ void write_histogram(std::string& out, std::string_view name, std::string_view l
   line(out, "{}_sum{{{}}} {}\n{}_count{{{}}} {}\n", name, labels, static_cast<double>(h.sum_ns()) / 1e9, name, labels,
        sum);
 }
-
-}  // namespace
 
 std::int64_t Histogram::count() const noexcept {
   std::int64_t sum = 0;
@@ -61,39 +63,40 @@ void ModelMetrics::refuse(Reason reason, Clock::duration time) noexcept {
 
 std::string prometheus_text(const ServerMetrics& server, const std::vector<NamedMetrics>& models) {
   std::string out;
-  family(out, "monza_connections", "gauge", "Open connections.");
+  append_family(out, "monza_connections", "gauge", "Open connections.");
   line(out, "monza_connections {}\n", load(server.connections));
-  family(out, "monza_connections_accepted_total", "counter", "Connections that were accepted.");
+  append_family(out, "monza_connections_accepted_total", "counter", "Connections that were accepted.");
   line(out, "monza_connections_accepted_total {}\n", load(server.accepted));
-  family(out, "monza_connections_refused_total", "counter", "Connections closed at once: too many were open.");
+  append_family(out, "monza_connections_refused_total", "counter", "Connections closed at once: too many were open.");
   line(out, "monza_connections_refused_total {}\n", load(server.turned_away));
-  family(out, "monza_http_answers_total", "counter", "Answers over HTTP by the class of their status.");
+  append_family(out, "monza_http_answers_total", "counter", "Answers over HTTP by the class of their status.");
   for (std::size_t i = 2; i < server.answers.size(); ++i)
     line(out, "monza_http_answers_total{{class=\"{}xx\"}} {}\n", i, load(server.answers[i]));
 
-  family(out, "monza_grpc_answers_total", "counter", "Answers over gRPC by its status codes.");
+  append_family(out, "monza_grpc_answers_total", "counter", "Answers over gRPC by its status codes.");
   for (std::size_t i = 0; i < server.grpc_answers.size(); ++i)
     if (load(server.grpc_answers[i]) > 0)
       line(out, "monza_grpc_answers_total{{code=\"{}\"}} {}\n", i, load(server.grpc_answers[i]));
 
-  family(out, "monza_request_seconds", "histogram",
-         "Time of answered inference requests, by phase: input, queue, compute, output and their total.");
+  append_family(out, "monza_request_seconds", "histogram",
+                "Time of answered inference requests, by phase: input, queue, compute, output and their total.");
   for (const auto& [model, version, m] : models)
     for (std::size_t p = 0; p < kPhases; ++p)
-      write_histogram(out, "monza_request_seconds",
-                      fmt::format("{},phase=\"{}\"", labels(model, version), kPhaseNames[p]), m->phases[p]);
-  family(out, "monza_requests_refused_total", "counter", "Inference requests that were not answered with outputs.");
+      append_histogram(out, "monza_request_seconds",
+                       fmt::format("{},phase=\"{}\"", labels(model, version), kPhaseNames[p]), m->phases[p]);
+  append_family(out, "monza_requests_refused_total", "counter",
+                "Inference requests that were not answered with outputs.");
   for (const auto& [model, version, m] : models)
     for (std::size_t r = 0; r < kReasons; ++r)
       line(out, "monza_requests_refused_total{{{},reason=\"{}\"}} {}\n", labels(model, version), kReasonNames[r],
            load(m->refused[r]));
-  family(out, "monza_rows_total", "counter", "Rows that were computed: inferences.");
+  append_family(out, "monza_rows_total", "counter", "Rows that were computed: inferences.");
   for (const auto& [model, version, m] : models)
     line(out, "monza_rows_total{{{}}} {}\n", labels(model, version), load(m->rows));
-  family(out, "monza_requests_waiting", "gauge", "Requests that are accepted and not yet computed.");
+  append_family(out, "monza_requests_waiting", "gauge", "Requests that are accepted and not yet computed.");
   for (const auto& [model, version, m] : models)
     line(out, "monza_requests_waiting{{{}}} {}\n", labels(model, version), load(m->waiting));
-  family(out, "monza_batch_rows", "histogram", "Rows of each run.");
+  append_family(out, "monza_batch_rows", "histogram", "Rows of each run.");
   for (const auto& [model, version, m] : models) {
     std::int64_t runs = 0, rows = 0;
     const std::int64_t most = static_cast<std::int64_t>(m->runs_of.size());

@@ -83,6 +83,10 @@ struct NamedMetrics {
   std::int64_t version;
   const ModelMetrics* metrics;
 };
+/// Parts of Prometheus' text exposition format: what a family is, the label of a model, a histogram's lines.
+void append_family(std::string& out, std::string_view name, std::string_view type, std::string_view help);
+std::string model_label(std::string_view model);
+void append_histogram(std::string& out, std::string_view name, std::string_view labels, const Histogram& histogram);
 /// Prometheus' text exposition format, version 0.0.4.
 std::string prometheus_text(const ServerMetrics& server, const std::vector<NamedMetrics>& models);
 /// What KServe v2's statistics extension tells of a model beside its phases.

@@ -334,7 +334,7 @@ Answer Service::answer(const Route& route, std::string_view body) {
       const std::vector<Model> kept = models();
       std::vector<NamedMetrics> all;
       for (const Model& one : kept) all.push_back(metrics_of(*one));
-      return {200, prometheus_text(metrics, all), "text/plain; version=0.0.4"};
+      return {200, prometheus_text(metrics, all) + (more_metrics ? more_metrics() : ""), "text/plain; version=0.0.4"};
     }
     case Route::What::task:
     case Route::What::load:

@@ -35,13 +35,17 @@ struct ServiceLimits {
 };
 
 class Task;
+class Stream;
 
-/// A whole answer.
+/// A whole answer, or one that is still to come.
 struct Answer {
   int status = 200;
   std::string body;
   const char* type = "application/json";
   std::string binary;  ///< tensors that follow the body, as KServe's binary tensor extension has it
+  /// The body is what is written there: sent as it comes (chunked), or when all of it is there.
+  std::shared_ptr<Stream> stream = nullptr;
+  bool whole = false;
 };
 
 /// What a request's target names.
@@ -131,6 +135,7 @@ class Service {
   Observer observer;                  ///< its files are opened before requests come
   Access access;                      ///< set before requests come
   bool admin_apart = false;           ///< what is an admin's has a port of its own; set before requests come
+  std::function<std::string()> more_metrics;  ///< what stands behind those of models; set before requests come
   ModelControl* control = nullptr;    ///< who loads and unloads; set before requests come; null: nobody
   std::atomic<bool> draining{false};  ///< not ready for further requests; those that come are still answered
 

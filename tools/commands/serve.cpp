@@ -62,12 +62,13 @@ Json models_json(const serve::Service& service) {
 /// The models that are named as files.
 void add_files(const ServeArgs& args, const ContextOptions& context, serve::Service& service, Pipelines& pipelines) {
   for (const std::string& file : args.models) {
+    const std::string stem = std::filesystem::path(file).stem().string();
+    if (pipelines.add_language_model(file, stem)) continue;
     ModelArgs one = args.model;
     one.model = file;
     const Engine engine = open_served(one, args.max_batch, static_cast<std::int64_t>(pipelines.most_tokens(file)));
-    const std::string name = std::filesystem::path(file).stem().string();
-    service.add(std::make_shared<serve::ServedModel>(name, engine, serve::BatchRule{args.max_batch}), context);
-    pipelines.add(file, name);
+    service.add(std::make_shared<serve::ServedModel>(stem, engine, serve::BatchRule{args.max_batch}), context);
+    pipelines.add(file, stem);
   }
 }
 
@@ -163,6 +164,7 @@ int run(ServeArgs& args) {
   serve::HttpServer server(service, args.http);  // before models are built: a port that is taken is soon told
   ContextOptions context = args.model.context_options();
   context.workers.emplace(WorkersOptions{.threads = args.model.threads, .pin = context.pin});
+  args.pipelines.threads = args.model.threads;
   Pipelines pipelines(service, args.pipelines, context);
   add_files(args, context, service, pipelines);
   pipelines.finish();
@@ -193,6 +195,7 @@ void add_serve(Commands& commands) {
       "serve", "Serves models over HTTP and gRPC, in the protocol of KServe v2 and Triton's clients.",
       "  monza serve yolov8n.engine                         at http://127.0.0.1:8000/v2/models/yolov8n\n"
       "  monza serve resnet50.onnx minilm.engine --threads 8    several models share the threads\n"
+      "  monza serve qwen2.5-0.5b-instruct.gguf             OpenAI's /v1/chat/completions and /v1/completions\n"
       "  monza serve bert.onnx --shape sequence=128 --max-batch 16\n"
       "  monza serve --model-repository models --model-control-mode poll    Triton's layout; reloads what changes\n"
       "  monza serve model.engine --host 0.0.0.0 --http-port 9000 --grpc-port 9001 --metrics-port -1\n"

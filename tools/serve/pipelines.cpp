@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "llm/model_file.h"
+#include "pipelines/generation_tasks.h"
 #include "pipelines/vision_tasks.h"
+#include "tools/llm/llm_args.h"
+#include "tools/llm/sampling_args.h"
 
 namespace monza::tool {
 namespace {
@@ -48,6 +52,35 @@ void PipelineArgs::add_to(CommandOptions& app) {
       .range(8, 1 << 20)
       .group(group)
       .type_name("N");
+  const char* language = "Language models";
+  app.add_option("--context", context,
+                 "positions that all requests of a language model may have together (default 8192)")
+      .group(language)
+      .type_name("N");
+  app.add_option("--parallel", parallel, "choices of requests that are computed at a time; others wait (default 16)")
+      .range(1, 256)
+      .group(language)
+      .type_name("N");
+  app.add_option("--chat-template", chat_template, "a Jinja template, in place of the models'")
+      .group(language)
+      .type_name("FILE");
+  app.add_option("--state", state, "what keys and values are kept in: f32, f16 (default), bf16, i8")
+      .group(language)
+      .type_name("TYPE");
+}
+
+bool Pipelines::add_language_model(const std::string& file, const std::string& name) {
+  if (!llm::is_language_model_file(file)) return false;
+  LlmArgs args;
+  args.model = file;
+  args.context = args_.context;
+  args.sequences = args_.parallel;
+  args.threads = args_.threads;
+  args.state = args_.state;
+  Progress progress;
+  language_models_.push_back(std::make_shared<pipelines::LanguageModel>(
+      name, file, args.options(progress), args_.chat_template.empty() ? "" : read_text(args_.chat_template)));
+  return true;
 }
 
 Pipelines::Pipelines(serve::Service& service, const PipelineArgs& args, const ContextOptions& context)
@@ -111,7 +144,16 @@ void Pipelines::finish() {
     names += (names.empty() ? "" : ", ") + text->name();
     tasks_[text->name()].push_back(text->scores_pairs() ? "rerank" : "embeddings");
   }
-  service_.add_task("/v1/models", pipelines::models_task(service_));
+  std::vector<std::string> writers;
+  for (const auto& model : language_models_) writers.push_back(model->name());
+  service_.add_task("/v1/models", pipelines::models_task(service_, writers));
+  if (!language_models_.empty()) {
+    const auto models = std::make_shared<const pipelines::LanguageModels>(std::move(language_models_));
+    const std::string all = fmt::format("{}", fmt::join(writers, ", "));
+    offer("/v1/chat/completions", pipelines::chat_task(models), all);
+    offer("/v1/completions", pipelines::completions_task(models), all);
+    service_.more_metrics = [models] { return pipelines::language_model_metrics(*models); };
+  }
   service_.add_task("/status", pipelines::status_task(service_, tasks_));
   offer("/", pipelines::page_task(), "a page that shows and tries all of it");
   if (texts_.empty()) return;

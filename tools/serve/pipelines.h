@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "pipelines/language_model.h"
 #include "pipelines/openai.h"
 #include "pipelines/page.h"
 #include "serve/service.h"
@@ -17,6 +18,9 @@ struct PipelineArgs {
   std::string tokenizer, pooling;
   bool plain = false;
   std::size_t max_tokens = 0;
+  std::int64_t context = 8192;  ///< of language models
+  int parallel = 16, threads = 0;
+  std::string state = "f16", chat_template;
   void add_to(CommandOptions& app);
 };
 
@@ -26,6 +30,8 @@ class Pipelines {
   /// `context`: what pictures are run with.
   Pipelines(serve::Service& service, const PipelineArgs& args, const ContextOptions& context);
 
+  /// Whether the file is a language model's, which is then served by its own endpoints. Throws Error.
+  bool add_language_model(const std::string& file, const std::string& name);
   /// The most tokens of a text where the model of that file leaves them open and has a tokenizer; else 0.
   std::size_t most_tokens(const std::filesystem::path& model) const;
   /// To be called for each model that the service has been given. Throws Error.
@@ -45,6 +51,7 @@ class Pipelines {
   const PipelineArgs& args_;
   const ContextOptions& context_;
   pipelines::TextModels texts_;
+  pipelines::LanguageModels language_models_;
   pipelines::ModelTasks tasks_;  ///< what the page shows
   std::vector<std::string> endpoints_;
 };
