@@ -94,7 +94,7 @@ ValueId DecoderBuilder::vector(const std::string& name, const RowRange& range) {
 
 std::int64_t DecoderBuilder::rows_of(const std::string& name) const {
   const Shape& shape = tensor(name).shape;
-  if (shape.rank != 2) fail("tensor '{}' has shape {}", name, to_string(shape));
+  if (shape.rank != 2 || shape[0] < 1) fail("tensor '{}' has shape {}", name, to_string(shape));
   return shape[0];
 }
 
@@ -212,6 +212,8 @@ ValueId DecoderBuilder::gated_mlp(ValueId x, std::int64_t layer, const char* act
     gate = linear(x, name("ffn_gate"), rows);
     up = linear(x, name("ffn_up"), rows);
   } else {
+    if (rows % 2 != 0)
+      fail("tensor '{}' has {} rows, which are no gate and as many others", name("ffn_up.weight"), rows);
     gate = linear(x, name("ffn_up"), {0, rows / 2, rows});
     up = linear(x, name("ffn_up"), {rows / 2, rows / 2, rows});
   }

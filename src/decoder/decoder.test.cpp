@@ -264,6 +264,13 @@ TEST(Decoder, SaysWhatAModelLacks) {
             "tensor 'rope_freqs.weight' is f32 of 3, not f32 of 4");
   EXPECT_EQ(refusal_of(tensor("blk.0.ffn_up.weight", 0, {48}, 192), "blk.0.ffn_up.weight"),
             "tensor 'blk.0.ffn_up.weight' has shape 48");
+  EXPECT_EQ(refusal_of(tensor("blk.0.ffn_up.weight", 0, {0, 32}, 0), "blk.0.ffn_up.weight"),
+            "tensor 'blk.0.ffn_up.weight' has shape 0x32");
+  const auto fused = [&](test::GgufWriter& w) {
+    w.tensor_raw("blk.0.ffn_up.weight", {97, 32}, 0, std::string(97 * 32 * 4, '\0'));
+  };
+  EXPECT_EQ(refusal({.without = {"blk.0.ffn_gate.weight", "blk.0.ffn_up.weight"}, .metadata = fused}),
+            "tensor 'blk.0.ffn_up.weight' has 97 rows, which are no gate and as many others");
 }
 
 TEST(Decoder, SaysWhichExpertsDoNotFit) {
@@ -297,6 +304,17 @@ TEST(Decoder, SaysWhichHeadsCannotBePermuted) {
                                        }})
           .bytes();
   const test::MemoryFile file(std::as_bytes(std::span(bytes)));
+  const std::string cut =
+      test::tiny_decoder("llama", {.without = {"blk.0.attn_k.weight"},
+                                   .metadata =
+                                       [](test::GgufWriter& w) {
+                                         w.set("monza.rope_halves", true);
+                                         w.tensor("blk.0.attn_k.weight", {5, 32}, std::vector<float>(160));
+                                       }})
+          .bytes();
+  const test::MemoryFile other(std::as_bytes(std::span(cut)));
+  EXPECT_EQ(test::error_of([&] { encode_model(*gguf::File::open(other.path()), DType::f16, "/dev/null"); }),
+            "tensor 'blk.0.attn_k.weight' has shape 5x32, which is no number of heads of 8 rows");
   EXPECT_EQ(test::error_of([&] { encode_model(*gguf::File::open(file.path()), DType::f16, "/dev/null"); }),
             "heads of 8 elements of which 4 turn cannot be written as GGUF has this family's");
 }

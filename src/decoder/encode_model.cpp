@@ -74,6 +74,8 @@ bool is_turned(std::string_view name) {
 gguf::TensorPlan plan_of(const TensorInfo& t, DType type, std::int64_t head_width) {
   if (!is_float(t.dtype) && !is_block_encoding(t.dtype))
     fail("tensor '{}' holds {}, which is no weight's", t.name, dtype_name(t.dtype));
+  if (head_width > 0 && (t.shape.rank < 1 || t.shape[0] % head_width != 0))
+    fail("tensor '{}' has shape {}, which is no number of heads of {} rows", t.name, to_string(t.shape), head_width);
   return {std::string(t.name), type, t.shape, [&t, type, head_width](const auto& give) {
             const bool vector = t.shape.rank == 1;  // whose elements are the rows that are permuted
             const std::int64_t width = t.shape[t.shape.rank - 1];
