@@ -78,7 +78,7 @@ endif()
 # Tests on real models beside ONNX Runtime, in a Python environment of their own.
 # Sanitizer builds leave them out: they would take hours.
 if(TARGET monza AND NOT MONZA_SANITIZE AND NOT MONZA_TSAN)
-  foreach(script compare_models contrib_test whisper_test map_test serve_test tokenizer_test pictures_test encode_test)
+  foreach(script compare_models contrib_test whisper_test map_test serve_test tokenizer_test pictures_test encode_test grammar_test)
     add_test(NAME peers_${script} COMMAND ${CMAKE_SOURCE_DIR}/tests/peers/run.sh ${script}.py)
     set_tests_properties(peers_${script} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 1800)
   endforeach()

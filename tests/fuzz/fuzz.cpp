@@ -16,10 +16,10 @@ extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, st
 namespace monza::fuzz {
 namespace {
 
-constexpr const Target* kTargets[] = {&engine_target,  &tables_target,      &onnx_target,       &text_target,
-                                      &image_target,   &npz_target,         &npy_target,        &tensor_target,
-                                      &timings_target, &calibration_target, &http_target,       &tokenizer_target,
-                                      &gguf_target,    &template_target,    &safetensors_target};
+constexpr const Target* kTargets[] = {&engine_target,  &tables_target,      &onnx_target,        &text_target,
+                                      &image_target,   &npz_target,         &npy_target,         &tensor_target,
+                                      &timings_target, &calibration_target, &http_target,        &tokenizer_target,
+                                      &gguf_target,    &template_target,    &safetensors_target, &grammar_target};
 const Target* target = nullptr;
 
 const Target* find_target(std::string_view name) {

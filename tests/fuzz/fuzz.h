@@ -25,9 +25,9 @@ struct Target {
   std::int64_t most_bytes = std::int64_t{64} << 20, most_times = 1024;
 };
 
-extern const Target calibration_target, engine_target, gguf_target, http_target, image_target, npy_target, npz_target,
-    onnx_target, safetensors_target, tables_target, template_target, tensor_target, text_target, timings_target,
-    tokenizer_target;
+extern const Target calibration_target, engine_target, gguf_target, grammar_target, http_target, image_target,
+    npy_target, npz_target, onnx_target, safetensors_target, tables_target, template_target, tensor_target, text_target,
+    timings_target, tokenizer_target;
 
 inline std::string_view text_of(Bytes bytes) { return {reinterpret_cast<const char*>(bytes.data()), bytes.size()}; }
 

@@ -124,6 +124,13 @@ def templates() -> dict:
     return {f"{k:02}": source.replace("\\n", "\n").encode() + (b"\0" + given.encode() if given else b"") for k, (source, given) in enumerate(found)}
 
 
+def grammars() -> dict:
+    """The schemas of src/grammar's tests, and grammars, each with a text."""
+    schemas = [m for f in sorted((SOURCE / "src/grammar").glob("*.test.cpp")) for m in re.findall(r'R"J?\((\{.*?\})\)J?"', f.read_text(), re.S)]
+    gbnf = ['root ::= ("a" | "ab" | [0-9]+ ", "?)* "!"', 'root ::= item{2,4}\nitem ::= "(" [^()]* (item [^()]*)* ")"', 'root ::= "\\x41" [^a-z]? .{2,}']
+    return {f"{k:03}": source.encode() + b'\0{"a":1,"b":[1,"x"]}' for k, source in enumerate(schemas + gbnf)}
+
+
 def words() -> set:
     """Names of operators, attributes and their values: what a byte-wise search would not guess."""
     text = "".join(f.read_text() for pattern in ("*.def.cpp", "*.onnx.cpp") for f in sorted(SOURCE.glob(f"src/ops/*/{pattern}")))
@@ -146,6 +153,7 @@ def seeds() -> dict:
         "tokenizer": tokenizers(),
         "template": templates(),
         "gguf": language_models(),
+        "grammar": grammars(),
         "safetensors": model_folders(),
     }
 
