@@ -23,18 +23,21 @@ constexpr const char* kLetters =
 class Generations : public ::testing::Test {
  protected:
   Generations() {
+    model_ = std::make_shared<LanguageModel>("letters", file_.path(), small(), kLetters);
+    models_ = std::make_shared<const LanguageModels>(LanguageModels{model_});
+    service_.add_task("/v1/chat/completions", chat_task(models_));
+    service_.add_task("/v1/completions", completions_task(models_));
+    service_.add_task("/v1/models", models_task(service_, {"letters"}));
+    service_.more_metrics = [this] { return language_model_metrics(*models_); };
+  }
+  static llm::TokenModelOptions small() {
     llm::TokenModelOptions o;
     o.build.tune = false;
     o.build.batch_invariant = true;
     o.threads = o.build.threads = 1;
     o.positions = 128;
     o.max_sequences = 4;
-    model_ = std::make_shared<LanguageModel>("letters", file_.path(), o, kLetters);
-    models_ = std::make_shared<const LanguageModels>(LanguageModels{model_});
-    service_.add_task("/v1/chat/completions", chat_task(models_));
-    service_.add_task("/v1/completions", completions_task(models_));
-    service_.add_task("/v1/models", models_task(service_, {"letters"}));
-    service_.more_metrics = [this] { return language_model_metrics(*models_); };
+    return o;
   }
   /// Status and body of what is answered.
   std::pair<int, std::string> post(const std::string& path, const Answered& body) {
@@ -214,6 +217,9 @@ TEST_F(Generations, AreRefused) {
   EXPECT_EQ(complete({{"prompt", std::vector<std::string>(129, "a")}}), "'prompt' has 129 texts, and 128 are the most");
   EXPECT_EQ(complete({{"prompt", "a"}, {"best_of", 3}}), "'best_of' other than 'n' is not supported");
   EXPECT_EQ(complete({{"prompt", {{1}, {77}}}}), "the prompt holds token 77, and there are 40");
+  const auto plain = std::make_shared<LanguageModel>("plain", file_.path(), small());
+  service_.add_task("/plain", chat_task(std::make_shared<const LanguageModels>(LanguageModels{plain})));
+  EXPECT_EQ(refused("/plain", {{"messages", a}}), "model 'plain' has no chat template that is supported");
 }
 
 }  // namespace
