@@ -52,6 +52,13 @@ class Running {
   }
   void ask_to_stop() { server_.stop(); }
   HttpServer& server() { return server_; }
+  /// Until the server has so many, which clients do not see.
+  void await_connections(std::int64_t count) {
+    for (int i = 0; service_.metrics.connections.load() != count; ++i) {
+      ASSERT_LT(i, 10'000);
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+  }
   Service& service() { return service_; }
 
  private:
@@ -193,7 +200,7 @@ TEST(HttpServer, BoundsTimeAndConnections) {
   {
     Socket idle(port), slow_head(port);
     ASSERT_TRUE(slow_head.send("GET /v2 HT"));
-    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    running.await_connections(2);
     Socket third(port);
     const std::string full = third.receive();
     EXPECT_TRUE(full.starts_with("HTTP/1.1 503 ")) << full;
@@ -201,7 +208,7 @@ TEST(HttpServer, BoundsTimeAndConnections) {
     EXPECT_EQ(idle.receive(), "");
     EXPECT_EQ(slow_head.receive(), "");
   }
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  running.await_connections(0);
   Socket slow_body(port);
   const std::string message = infer_of(1);
   ASSERT_TRUE(slow_body.send(message.substr(0, message.size() - 3)));

@@ -13,17 +13,19 @@
 namespace monza::fuzz {
 namespace {
 
-/// Rows of two floats, in batches.
+/// `m`: rows of two floats, in batches; `s`: the same of strings.
 serve::Service& service() {
   static serve::Service* const made = [] {
     plan::PlanScope scope;
     scope.profile["batch"] = {1, 4, 4};
-    const Engine engine =
-        test::engine_from_text("graph \"main\" (%x: f32[batch,2]) {\n  %y = Neg(%x)\n  return (y: %y)\n}", scope)
-            .engine;
+    const auto model = [&](const char* name, const std::string& type, const std::string& node) {
+      const std::string text = "graph \"main\" (%x: " + type + "[batch,2]) {\n  %y = " + node + "\n  return (y: %y)\n}";
+      return std::make_shared<serve::ServedModel>(name, test::engine_from_text(text, scope).engine, serve::BatchRule{});
+    };
     auto* s = new serve::Service(serve::SchedulerOptions{.inline_limit = std::chrono::seconds(10)},
                                  serve::ServiceLimits{.max_body = 1 << 20});
-    s->add(std::make_shared<serve::ServedModel>("m", engine, serve::BatchRule{}), {});
+    s->add(model("m", "f32", "Neg(%x)"), {});
+    s->add(model("s", "string", "StringConcat(%x, %x)"), {});
     return s;
   }();
   return *made;

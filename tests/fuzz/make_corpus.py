@@ -58,8 +58,13 @@ def conversations() -> dict:
     chunks = f"{infer} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n".encode() + b"%x;a=b\r\n%s\r\n0\r\nA: b\r\n\r\n" % (len(json), json)
     gets = b"".join(f"GET /v2{path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() for path in ("", "/health/ready", "/models/m", "/models/%6d/config", "/models/m/versions/1/stats", "/models/none"))
     tensors = message(infer, binary + struct.pack("<4f", 1, 2, 3, 4), f"Inference-Header-Content-Length: {len(binary)}\r\n")
+    strings = b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"BYTES","parameters":{"binary_data_size":12}}]}'
+    texts = b'{"inputs":[{"name":"x","shape":[1,2],"datatype":"BYTES","data":["a","\\u00fc"]}],"parameters":{"binary_data_output":true}}'
+    bytes_in = message("POST /v2/models/s/infer", strings + struct.pack("<I3sI1s", 3, b"abc", 1, b"d"), f"Inference-Header-Content-Length: {len(strings)}\r\n")
+    bytes_out = message("POST /v2/models/s/infer", texts)
     return {name: bytes([piece]) + text for piece in (0, 40, 255) for name, text in {
         f"gets_{piece}": gets, f"json_{piece}": message(infer, json), f"binary_{piece}": tensors + gets, f"chunks_{piece}": chunks, f"no_chunks_{piece}": f"{infer} HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".encode() + gets,
+        f"strings_{piece}": bytes_in + bytes_out,
         f"expect_{piece}": message(infer, json, "Expect: 100-continue\r\nConnection: close\r\n")}.items()}
 
 
