@@ -331,6 +331,8 @@ void HttpSession::finish_stream() {
 /// The head of an answer in chunks; what is in them follows.
 void HttpSession::begin_pieces() {
   stream_ended_ = false;
+  answer_status_ = 200;
+  answer_bytes_ = 0;
   close_ = close_ || end_soon_ || service_.draining || !reader_.head().keep_alive || chunks_left_;
   out_ = fmt::format(
       "HTTP/1.1 200 OK\r\nContent-Type: {}\r\nCache-Control: no-cache\r\nTransfer-Encoding: chunked\r\n{}\r\n",
@@ -349,6 +351,7 @@ void HttpSession::next_piece() {
   if (!taken.text.empty()) fmt::format_to(std::back_inserter(out_), "{:x}\r\n{}\r\n", taken.text.size(), taken.text);
   if (taken.ended) out_ += "0\r\n\r\n";
   stream_ended_ = taken.ended;
+  answer_bytes_ += taken.text.size();
   pieces_.assign(1, std::as_bytes(std::span(out_)));
   piece_ = 0;
   want_ = Want::send;

@@ -132,12 +132,12 @@ class Service {
   Scheduler scheduler;
   ServerMetrics metrics;
   TaskPool task_threads;
-  Observer observer;                  ///< its files are opened before requests come
-  Access access;                      ///< set before requests come
-  bool admin_apart = false;           ///< what is an admin's has a port of its own; set before requests come
+  Observer observer;                          ///< its files are opened before requests come
+  Access access;                              ///< set before requests come
+  bool admin_apart = false;                   ///< what is an admin's has a port of its own; set before requests come
   std::function<std::string()> more_metrics;  ///< what stands behind those of models; set before requests come
-  ModelControl* control = nullptr;    ///< who loads and unloads; set before requests come; null: nobody
-  std::atomic<bool> draining{false};  ///< not ready for further requests; those that come are still answered
+  ModelControl* control = nullptr;            ///< who loads and unloads; set before requests come; null: nobody
+  std::atomic<bool> draining{false};          ///< not ready for further requests; those that come are still answered
 
  private:
   Model find(std::string_view name, std::string_view version) const;

@@ -4,10 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <fstream>
 #include <thread>
 
 #include "serve/task.h"
 #include "support/serve_client.h"
+#include "support/temporary.h"
 
 namespace monza::serve {
 namespace {
@@ -47,7 +49,9 @@ class StreamTask final : public Task {
 std::string without_head(const std::string& answer) { return answer.substr(answer.find("\r\n\r\n") + 4); }
 
 TEST(HttpStream, SendsWhatIsWritten) {
+  const test::TemporaryFolder folder;
   Service service{SchedulerOptions{}};
+  service.observer.access.open(folder / "log");
   const auto task = std::make_shared<const StreamTask>(false);
   service.add_task("/s", task);
   ServeClient client(service);
@@ -76,6 +80,10 @@ TEST(HttpStream, SendsWhatIsWritten) {
   EXPECT_TRUE(reader.chunks_done());
   EXPECT_EQ(body, "onetwo\r\nthree");
   EXPECT_TRUE(rest.starts_with("HTTP/1.1 200 OK\r\n")) << rest;
+  service.observer.flush();
+  std::string line;
+  std::getline(std::ifstream(folder / "log"), line);
+  EXPECT_NE(line.find(R"("status":200,"bytes_in":1,"bytes_out":13,)"), std::string::npos) << line;
 }
 
 TEST(HttpStream, WaitsForAllOfIt) {
