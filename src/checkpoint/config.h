@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/file.h"
+#include "base/json_integer.h"
 
 namespace monza::checkpoint {
 
@@ -31,8 +32,7 @@ std::optional<T> value(const Json& object, std::string_view key) {
   bool fits = false;
   if constexpr (std::is_same_v<T, bool>) fits = found->is_boolean();
   else if constexpr (std::is_same_v<T, std::string>) fits = found->is_string();
-  else if constexpr (std::is_integral_v<T>)
-    fits = found->is_number_integer() && (!found->is_number_unsigned() || found->get<std::uint64_t>() <= INT64_MAX);
+  else if constexpr (std::is_integral_v<T>) fits = found->is_number_integer() && whole_number<T>(*found);
   else fits = found->is_number();
   if (!fits) fail("'{}' is of another type than it should be", key);
   return found->get<T>();
