@@ -32,6 +32,11 @@ struct Memory {
   std::byte* data = nullptr;
   Memory(DType type, std::size_t bytes)
       : data(static_cast<std::byte*>(std::aligned_alloc(4096, (bytes + 8191) / 4096 * 4096))) {
+    if (type == DType::i64) {  // indices, of tables with eight entries at least
+      auto* indices = reinterpret_cast<std::int64_t*>(data);
+      for (std::size_t i = 0; i < bytes / 8; ++i) indices[i] = static_cast<std::int64_t>(i % 8);
+      return;
+    }
     if (type != DType::f32) {
       for (std::size_t i = 0; i < bytes; ++i) data[i] = static_cast<std::byte>(i * 2654435761u >> 13 & 0x7f);
       return;
