@@ -65,8 +65,8 @@ class Generations : public ::testing::Test {
       EXPECT_EQ(text.substr(at, 6), "data: ");
       const std::string event = text.substr(at + 6, end - at - 6);
       at = end + 2;
-      if (event == "[DONE]") EXPECT_EQ(at, text.size());
-      else all.push_back(Answered::parse(event));
+      if (event != "[DONE]") all.push_back(Answered::parse(event));
+      else EXPECT_EQ(at, text.size());
     }
     return all;
   }
@@ -114,12 +114,28 @@ TEST_F(Generations, AnswerChats) {
   for (const Answered& event : all)
     for (const Answered& choice : event["choices"]) {
       std::string& whole = texts[choice["index"].get<int>()];
-      if (whole.empty()) EXPECT_EQ(choice["delta"]["role"], "assistant");
+      if (whole.empty()) {
+        EXPECT_EQ(choice["delta"]["role"], "assistant");
+      }
       whole += choice["delta"].value("content", "");
     }
   EXPECT_EQ(texts[0], text);
   EXPECT_EQ(texts[1], made["choices"][1]["message"]["content"]);
   EXPECT_EQ(all.back()["usage"]["total_tokens"], 18);
+}
+
+TEST_F(Generations, AreHeldToASchema) {
+  const Answered schema = {{"name", "answer"}, {"schema", {{"type", "boolean"}}}};
+  for (int seed = 0; seed < 8; ++seed) {
+    const Answered made =
+        answer("/v1/chat/completions", {{"messages", {{{"role", "user"}, {"content", "hello"}}}},
+                                        {"seed", seed},
+                                        {"temperature", 2},
+                                        {"response_format", {{"type", "json_schema"}, {"json_schema", schema}}}});
+    const std::string text = made["choices"][0]["message"]["content"];
+    EXPECT_TRUE(text == "true" || text == "false") << text;
+    EXPECT_EQ(made["choices"][0]["finish_reason"], "stop");
+  }
 }
 
 TEST_F(Generations, GiveTheTemplateWhatTheClientSays) {
@@ -208,8 +224,14 @@ TEST_F(Generations, AreRefused) {
   EXPECT_EQ(chat({{"logit_bias", {{"x", 1}}}}), "'logit_bias' names 'x', which is no token");
   EXPECT_EQ(chat({{"logit_bias", {{"1", 101}}}}), "'logit_bias' of token 1 is no number from -100 to 100");
   EXPECT_EQ(chat({{"functions", {1}}}), "'functions' is not supported");
-  EXPECT_EQ(chat({{"response_format", {{"type", "json_object"}}}}),
-            "'response_format' other than text is not supported");
+  const auto format = [&](Answered asked) { return chat({{"response_format", std::move(asked)}}); };
+  EXPECT_EQ(format(1), "'response_format' has no 'type'");
+  EXPECT_EQ(format({{"type", "xml"}}),
+            "'response_format' has the type 'xml': text, json_object and json_schema are supported");
+  EXPECT_EQ(format({{"type", "json_schema"}, {"schema", true}}),
+            "'response_format' of json_schema has no 'schema' in its 'json_schema'");
+  EXPECT_EQ(format({{"type", "json_schema"}, {"json_schema", {{"schema", {{"$dynamicRef", "#a"}}}}}}).substr(0, 19),
+            "'response_format': ");
   const auto complete = [&](const Answered& request) { return refused("/v1/completions", request); };
   EXPECT_EQ(complete(Answered::object()), "'prompt' is missing");
   EXPECT_EQ(complete({{"prompt", 1}}), "'prompt' is no text and no list of texts or tokens");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <random>
 
+#include "grammar/json_schema.h"
 #include "jinja/json.h"
 
 namespace monza::pipelines {
@@ -154,6 +155,31 @@ std::vector<llm::Token> tokens_in(const Json& list) {
   return tokens;
 }
 
+/// The schema that `response_format` asks for, as text; "" where any text will do.
+std::string schema_of(const Json& format) {
+  const Json* type = format.is_object() ? given(format, "type") : nullptr;
+  if (type == nullptr || !type->is_string()) fail_with(400, "'response_format' has no 'type'");
+  if (*type == "text") return "";
+  if (*type == "json_object") return R"({"type":"object"})";
+  if (*type != "json_schema")
+    fail_with(400, "'response_format' has the type '{}': text, json_object and json_schema are supported",
+              type->get<std::string>());
+  const Json* named = given(format, "json_schema");
+  const Json* schema = named != nullptr && named->is_object() ? given(*named, "schema") : nullptr;
+  if (schema == nullptr) fail_with(400, "'response_format' of json_schema has no 'schema' in its 'json_schema'");
+  return schema->dump();
+}
+void hold_to_format(const Json& request, LanguageModel& model, llm::GenerateOptions& options) {
+  const Json* format = given(request, "response_format");
+  const std::string schema = format == nullptr ? std::string() : schema_of(*format);
+  if (schema.empty()) return;
+  try {
+    options.mask = model.grammar_vocabulary().masks(grammar::compile_schema(schema));
+  } catch (const Error& e) {
+    fail_with(400, "'response_format': {}", e.fact());
+  }
+}
+
 /// A text, tokens, or a list of either.
 std::vector<std::vector<llm::Token>> prompts_of(const Json& request, const LanguageModel& model) {
   const Json* prompt = given(request, "prompt");
@@ -180,11 +206,9 @@ LanguageModel& language_model_of(const Json& request, const LanguageModels& mode
   fail_with(404, "there is no language model '{}'", name);
 }
 
-GenerationAsked parse_chat(const Json& request, const std::string& body, const LanguageModel& model) {
+GenerationAsked parse_chat(const Json& request, const std::string& body, LanguageModel& model) {
   if (model.chat() == nullptr) fail_with(400, "model '{}' has no chat template that is supported", model.name());
   refuse_others(request, {"functions", "function_call", "audio", "logits_processors"});
-  if (const Json* format = given(request, "response_format"); format != nullptr && format->value("type", "") != "text")
-    fail_with(400, "'response_format' other than text is not supported");
   GenerationAsked asked;
   asked.chat = true;
   take_stream(request, asked);
@@ -194,6 +218,7 @@ GenerationAsked parse_chat(const Json& request, const std::string& body, const L
   llm::GenerationRequest made = common(request, model, count_field(request, "max_completion_tokens", most, INT32_MAX));
   made.prompt = model.tokenizer().encode(model.chat()->render(chat_variables(body)), false).tokens;
   made.likeliest = asked.likeliest;
+  hold_to_format(request, model, made.options);
   asked.requests.push_back(std::move(made));
   return asked;
 }

@@ -19,7 +19,7 @@ struct GenerationAsked {
 /// The model that the request names. Throws RequestError: 404.
 LanguageModel& language_model_of(const Json& request, const LanguageModels& models);
 /// POST /v1/chat/completions: `body` is what `request` was parsed from. Throws RequestError, or Error of the template.
-GenerationAsked parse_chat(const Json& request, const std::string& body, const LanguageModel& model);
+GenerationAsked parse_chat(const Json& request, const std::string& body, LanguageModel& model);
 /// POST /v1/completions.
 GenerationAsked parse_completion(const Json& request, const LanguageModel& model);
 

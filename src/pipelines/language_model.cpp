@@ -25,6 +25,12 @@ LanguageModel::LanguageModel(std::string name, const std::string& path, const ll
   }
 }
 
+const llm::GrammarVocabulary& LanguageModel::grammar_vocabulary() {
+  const std::lock_guard lock(mutex_);
+  if (!grammar_vocabulary_) grammar_vocabulary_.emplace(model_.model_tokenizer());
+  return *grammar_vocabulary_;
+}
+
 llm::Generator::Id LanguageModel::start(llm::GenerationRequest request, llm::OnPiece on_piece) {
   // When each choice's last token came: pieces are given on one thread.
   auto last = std::make_shared<std::map<int, Clock::time_point>>();

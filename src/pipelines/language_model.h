@@ -2,10 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "llm/generation_thread.h"
+#include "llm/grammar_mask.h"
 #include "llm/text_model.h"
 #include "serve/metrics.h"
 
@@ -25,6 +28,9 @@ class LanguageModel {
   const llm::ChatTemplate* chat() const { return chat_; }
   const std::string& why_no_chat() const { return why_no_chat_; }
 
+  /// What holds texts to grammars, made when it is first asked for. Throws Error for a vocabulary that cannot be.
+  const llm::GrammarVocabulary& grammar_vocabulary();
+
   /// As llm::GenerationThread has it; the times of its pieces are counted.
   llm::Generator::Id start(llm::GenerationRequest request, llm::OnPiece on_piece);
   void cancel(llm::Generator::Id id) { thread_.cancel(id); }
@@ -38,6 +44,8 @@ class LanguageModel {
   const std::int64_t positions_;
   const llm::ChatTemplate* chat_ = nullptr;
   std::string why_no_chat_;
+  std::mutex mutex_;  ///< of grammar_vocabulary_
+  std::optional<llm::GrammarVocabulary> grammar_vocabulary_;
   serve::Histogram first_token_, between_tokens_;
   llm::GenerationThread thread_;  ///< ends first
 };
