@@ -58,6 +58,12 @@ def definitions(path: Path):
         if m := FUNCTION.match(text): yield line, f"{m[1]}({parameters(m[2])})"
 
 
+def aliases(path: Path):
+    """Short names for types at the margin, in any namespace: the same for two is an error, twice for one is not."""
+    for line, text in enumerate(path.read_text().split("\n"), 1):
+        if m := re.match(r"using (\w+) = (.+);", text): yield line, m[1], m[2]
+
+
 def functions_of_header(path: Path):
     """Names that files of the folder may call: functions at the margin of a header."""
     for line in path.read_text().split("\n"):
@@ -73,13 +79,14 @@ def group_of(path: str) -> str:
 
 
 def main() -> int:
-    found = defaultdict(list)
+    found, named = defaultdict(list), defaultdict(dict)
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*.cpp")):
             relative = path.relative_to(ROOT).as_posix()
             if ALONE.search(relative): continue
             for line, name in definitions(path):
                 found[group_of(relative), name].append(f"{relative}:{line}")
+            for line, name, meaning in aliases(path): named[group_of(relative), name][meaning] = f"{relative}:{line}"
     hidden = 0
     for (group, name), places in found.items():
         folder = ROOT / group.split()[0]
@@ -91,8 +98,12 @@ def main() -> int:
     clashes = {key: places for key, places in found.items() if len({p.split(":")[0] for p in places}) > 1}
     for (_, name), places in clashes.items():
         print(f"{name} is defined in {' and '.join(places)}: give each its better name, or share it in a header")
-    if not clashes and hidden == 0: print("names ok")
-    return 1 if clashes or hidden > 0 else 0
+    twofold = {key: meanings for key, meanings in named.items() if len({p.split(":")[0] for p in meanings.values()}) > 1}
+    for (_, name), meanings in twofold.items():
+        print(f"{name} stands for {' and '.join(f'{m} in {place}' for m, place in meanings.items())}: give each its own name")
+    bad = bool(clashes or twofold or hidden)
+    if not bad: print("names ok")
+    return 1 if bad else 0
 
 
 if __name__ == "__main__":

@@ -8,8 +8,6 @@
 namespace monza::jinja {
 namespace {
 
-using Kind = Statement::Kind;
-
 constexpr int kMaxBodies = 50;  ///< bodies within bodies
 
 class Parser {
@@ -37,11 +35,11 @@ class Parser {
         break;
       }
       if (word.kind == Word::Kind::data) {
-        body.push_back({Kind::data, word.line, word.text, {}, {}, {}});
+        body.push_back({Statement::Kind::data, word.line, word.text, {}, {}, {}});
         words_.take();
       } else if (word.kind == Word::Kind::output) {
         words_.take();
-        Statement output{Kind::output, word.line, {}, {}, {}, {}};
+        Statement output{Statement::Kind::output, word.line, {}, {}, {}, {}};
         output.expressions.push_back(expressions_.tuple());
         need(Word::Kind::output_end, "'}}'");
         body.push_back(std::move(output));
@@ -71,7 +69,7 @@ class Parser {
   }
 
   void statement(Body& body) {
-    Statement made{Kind::data, words_.now().line, {}, {}, {}, {}};
+    Statement made{Statement::Kind::data, words_.now().line, {}, {}, {}, {}};
     const std::string name = words_.need_name();
     if (name == "if") condition(made);
     else if (name == "for") loop(made);
@@ -93,7 +91,7 @@ class Parser {
   }
 
   void condition(Statement& made) {
-    made.kind = Kind::condition;
+    made.kind = Statement::Kind::condition;
     for (bool more = true; more;) {
       made.expressions.push_back(expressions_.tuple());
       need_tag_end();
@@ -109,7 +107,7 @@ class Parser {
   }
 
   void loop(Statement& made) {
-    made.kind = Kind::loop;
+    made.kind = Statement::Kind::loop;
     made.names = targets();
     words_.need_name("in");
     made.expressions.push_back(expressions_.tuple(false));
@@ -129,7 +127,7 @@ class Parser {
 
   void jump(Statement& made, bool stops) {
     if (loops_ == 0) fail("line {}: '{}' stands in no loop", made.line, stops ? "break" : "continue");
-    made.kind = stops ? Kind::stop : Kind::go_on;
+    made.kind = stops ? Statement::Kind::stop : Statement::Kind::go_on;
     need_tag_end();
   }
 
@@ -147,18 +145,18 @@ class Parser {
     made.names = targets();
     if (words_.take_sign(".")) made.text = words_.need_name();
     if (words_.take_sign("=")) {
-      made.kind = Kind::set;
+      made.kind = Statement::Kind::set;
       made.expressions.push_back(expressions_.tuple());
       return need_tag_end();
     }
-    made.kind = Kind::set_body;
+    made.kind = Statement::Kind::set_body;
     if (words_.is_sign("|")) made.expressions.push_back(expressions_.filters(body_name()));
     need_tag_end();
     made.bodies.push_back(body_to("endset"));
   }
 
   void filter(Statement& made) {
-    made.kind = Kind::filter_body;
+    made.kind = Statement::Kind::filter_body;
     made.expressions.push_back(expressions_.filters(expressions_.filter(body_name())));
     need_tag_end();
     made.bodies.push_back(body_to("endfilter"));
@@ -167,7 +165,7 @@ class Parser {
   Expression body_name() const { return {Expression::Kind::name, words_.now().line, kBodyName, None{}, {}, {}, 1}; }
 
   void macro(Statement& made) {
-    made.kind = Kind::macro;
+    made.kind = Statement::Kind::macro;
     made.text = words_.need_name();
     words_.need_sign("(");
     while (!words_.is_sign(")")) {

@@ -7,8 +7,6 @@
 
 namespace monza::jinja {
 
-using Kind = Statement::Kind;
-
 std::string Evaluator::render(const Body& body, const Dict& variables) {
   Scope& given = scopes_.emplace_back();
   add_functions(given.names, now_, budget_);
@@ -45,21 +43,21 @@ Evaluator::Flow Evaluator::run_one(const Statement& s, Scope& scope, std::string
   budget_.step();
   line_ = s.line;
   switch (s.kind) {
-    case Kind::data: write(out, s.text); break;
-    case Kind::output: {
+    case Statement::Kind::data: write(out, s.text); break;
+    case Statement::Kind::output: {
       const Value value = evaluate(s.expressions[0], scope);
       budget_.bytes(size_of(value));
       write(out, to_text(value));
       break;
     }
-    case Kind::condition: return run_condition(s, scope, out);
-    case Kind::loop: run_loop(s, scope, out); break;
-    case Kind::set: run_set(s, scope); break;
-    case Kind::set_body: assign(s, scope, body_text(s, scope)); break;
-    case Kind::macro: define_macro(s, scope); break;
-    case Kind::filter_body: write(out, to_text(body_text(s, scope))); break;
-    case Kind::stop: return Flow::stop;
-    case Kind::go_on: return Flow::go_on;
+    case Statement::Kind::condition: return run_condition(s, scope, out);
+    case Statement::Kind::loop: run_loop(s, scope, out); break;
+    case Statement::Kind::set: run_set(s, scope); break;
+    case Statement::Kind::set_body: assign(s, scope, body_text(s, scope)); break;
+    case Statement::Kind::macro: define_macro(s, scope); break;
+    case Statement::Kind::filter_body: write(out, to_text(body_text(s, scope))); break;
+    case Statement::Kind::stop: return Flow::stop;
+    case Statement::Kind::go_on: return Flow::go_on;
   }
   return Flow::next;
 }
