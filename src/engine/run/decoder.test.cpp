@@ -62,7 +62,7 @@ Engine decoder(const Weights& w) {
     return b.operand(Base::state, DType::f32, {1, kDecoderKvHeads, kHeadWidth}, 0, index);
   };
   const MatMulParams product{};
-  const StateAttentionParams attention{kScale, 1};
+  const StateAttentionParams attention{.scale = kScale, .causal = 1};
   const auto product_bytes = std::as_bytes(std::span(&product, 1));
   b.step("q", *find_kernel("matmul_ref"), {x, weight("wq", w.q, kDecoderWidth)}, {q}, product_bytes,
          {{ScalarOp::input_extent, {}, r, 0, 0}});
