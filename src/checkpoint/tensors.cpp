@@ -1,5 +1,7 @@
 #include "checkpoint/tensors.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <cstring>
 
 #include "checkpoint/tensor_names.h"
@@ -28,6 +30,12 @@ gguf::TensorInfo transposed(const gguf::TensorInfo& t) {
   return own(t, Shape{t.shape[1], t.shape[0]}, std::move(bytes));
 }
 
+/// The format lets a tensor lie at any byte; elements are read where theirs do.
+bool is_aligned(const safetensors::Tensor& t) {
+  const auto size = static_cast<std::uintptr_t>(std::max(dtype_bits(t.dtype) / 8, 1));
+  return reinterpret_cast<std::uintptr_t>(t.bytes.data()) % size == 0;
+}
+
 bool is_norm(std::string_view name) { return name.ends_with("_norm.weight"); }
 
 }  // namespace
@@ -36,8 +44,9 @@ void TensorPlacer::place(std::string_view name, const safetensors::Tensor& tenso
                          const std::shared_ptr<const MappedFile>& file) {
   const auto ours = our_name(architecture_, name);
   if (!ours) return;
-  const gguf::TensorInfo t{
+  gguf::TensorInfo t{
       .name = {}, .dtype = tensor.dtype, .shape = tensor.shape, .bytes = tensor.bytes, .file = file, .owner = nullptr};
+  if (!is_aligned(tensor)) t = own(t, t.shape, Bytes(tensor.bytes.begin(), tensor.bytes.end()));
   if (ours->expert >= 0) {
     experts_[ours->name][ours->expert] = t;
   } else if (architecture_.norm_offset != 0 && is_norm(ours->name) && is_float(t.dtype)) {

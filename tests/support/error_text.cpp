@@ -5,6 +5,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <vector>
 
 #include "monza/error.h"
 
@@ -43,8 +46,24 @@ std::string error_under_limit(int resource, rlim_t limit, const std::function<vo
   return text;
 }
 
+#ifdef __SANITIZE_ADDRESS__
+namespace {
+
+/// Allocates at so many depths: the address sanitizer keeps each stack, and dies where the limit refuses it room.
+__attribute__((noinline)) void allocate_at_depths(int depth) {
+  const auto made = std::make_unique<std::vector<int>>(1, depth);
+  if (depth > 0) allocate_at_depths(depth - 1);
+  if ((*made)[0] != depth) std::abort();
+}
+
+}  // namespace
+#endif
+
 bool address_space_is_limited() {
   const std::string text = error_under_limit(RLIMIT_AS, 1 << 20, [] {
+#ifdef __SANITIZE_ADDRESS__
+    allocate_at_depths(256);
+#endif
     if (::mmap(nullptr, 1 << 22, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED) throw Error("it is");
   });
   return text == "it is";
