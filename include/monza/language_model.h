@@ -1,4 +1,4 @@
-// Language models: texts in, texts out, many at a time. CMake: monza::llm.
+// Language models: texts in, texts out, many at a time. A target of this build (monza_llm); it is not installed yet.
 //
 //   monza::LanguageModel model("gemma.gguf");
 //   monza::Generation answer = model.generate("Once upon a time", {.max_tokens = 100}, [](std::string_view text) {
